@@ -1,0 +1,15 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+
+export default defineConfig({
+  // Tests run the sources: the one package that another imports is not asked for its built copy.
+  resolve: { alias: { '@s18i/lark/config': path('packages/lark/src/config.ts') } },
+  test: {
+    include: ['packages/*/test/**/*.test.ts'],
+    globalSetup: ['packages/lark-jobs/test/servers.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+})
