@@ -1,0 +1,56 @@
+/**
+ * The application: from the words of a command line to an exit code. What the program says of itself is answered
+ * here; a command is called by call.ts, imported only then, so that `lark --help` stays quick. Whatever is thrown
+ * on the way is printed here, once.
+ */
+import type { Call } from './call.ts'
+import type { CommandClass } from './command.ts'
+import type { ConfigOptions } from './config.ts'
+import { Console } from './console.ts'
+import { LarkError, usageError } from './errors.ts'
+import { printUsage, printVersions, readCommandLine } from './program.ts'
+
+export interface RunOptions extends ConfigOptions {
+  /** Where output goes; default the process's own streams. */
+  console?: Console
+  /** Runs with these commands instead of looking for them on disk. */
+  commands?: CommandClass[]
+}
+
+/**
+ * Runs a command as the program `lark` would, and resolves to the exit code. Never rejects, and never ends the
+ * process.
+ *
+ * ```ts
+ * process.exitCode = await run(['users:process', '--limit=5'])
+ * ```
+ */
+export async function run(argv: string[], options: RunOptions = {}): Promise<number> {
+  const { words, help, ...modes } = readCommandLine(argv)
+  const console = options.console ?? new Console()
+  if (modes.json) console.isJson = true
+  if (modes.quiet) console.isQuiet = true
+  if (modes.noColor) console.color = false
+  try {
+    return await answer(words, help, { ...options, console, env: options.env ?? process.env })
+  } catch (error) {
+    console.failure(error)
+    return LarkError.is(error) ? error.exit : 1
+  }
+}
+
+async function answer(words: string[], help: boolean, options: Call): Promise<number> {
+  const [name, ...rest] = words
+  if (name === undefined && help) {
+    printUsage(options.console)
+    return 0
+  }
+  if (name === '--version' || name === '-V') {
+    await printVersions(options.console, options.cwd ?? process.cwd())
+    return 0
+  }
+  if (name?.startsWith('-')) throw usageError(`Unknown flag ${name}`, 'See lark --help')
+  const { call } = await import('./call.ts')
+  if (name === undefined) return call('list', [], options)
+  return help ? call('help', [name], options) : call(name, rest, options)
+}

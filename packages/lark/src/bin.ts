@@ -1,0 +1,15 @@
+/**
+ * The program `lark`. It sets the exit code and lets the process end by itself, when nothing is left to do: a
+ * pending dispatch is finished, a pipe is drained.
+ */
+import process from 'node:process'
+import { run } from './application.ts'
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever read our output (`| head`) has seen enough; that is no failure.
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
+process.exitCode = await run(process.argv.slice(2))

@@ -1,0 +1,109 @@
+/**
+ * The catalogue: every command that can be called here, by key, and what is wrong with those that cannot. It is
+ * made of metadata; a command's class is imported when it runs.
+ */
+import type { CommandClass } from './command.ts'
+import type { LarkConfig } from './config.ts'
+import { type LarkError, larkError } from './errors.ts'
+import { type CommandMetadata, readMetadata } from './metadata.ts'
+import { nearest } from './nearest.ts'
+
+/** A command in the catalogue, and where its class is. */
+export interface Entry extends CommandMetadata {
+  /** Relative to the project's folder; undefined for a class that was handed over. */
+  file?: string
+  load(): Promise<CommandClass>
+}
+
+export interface Project {
+  folder: string
+  config: LarkConfig
+}
+
+/** Where an instance that the program runs holds the catalogue: `list` and `help` are commands as any other. */
+export const CATALOG = Symbol.for('s18i.lark.catalog')
+
+export class Catalog {
+  readonly project: Project
+  readonly entries: Entry[] = []
+  /** What is not among the entries and should be. */
+  readonly problems: LarkError[]
+  readonly #byName = new Map<string, Entry>()
+  readonly #refused = new Map<string, LarkError>()
+
+  constructor(project: Project, entries: Entry[], problems: LarkError[] = []) {
+    this.project = project
+    this.problems = [...problems]
+    for (const [key, same] of groupByKey(entries)) {
+      if (same.length > 1) this.#refuse(key, same)
+      else this.entries.push(same[0]!)
+    }
+    this.entries.sort((a, b) => (a.key < b.key ? -1 : 1))
+    for (const entry of this.entries) this.#byName.set(entry.key, entry)
+    for (const entry of this.entries) {
+      for (const alias of entry.aliases) {
+        const rival = this.#byName.get(alias)
+        if (rival === entry) continue
+        if (rival) this.#refuse(alias, [rival, entry])
+        else this.#byName.set(alias, entry)
+      }
+    }
+  }
+
+  /**
+   * The command with this key or alias.
+   *
+   * @throws COMMAND_INVALID when two commands claim it.
+   */
+  find(name: string): Entry | undefined {
+    const refused = this.#refused.get(name)
+    if (refused) throw refused
+    return this.#byName.get(name)
+  }
+
+  /**
+   * As `find`, for a name that a user typed.
+   *
+   * @throws UNKNOWN_COMMAND with what was meant, and with the files that may hold it and could not be read
+   */
+  get(name: string): Entry {
+    const entry = this.find(name)
+    if (entry) return entry
+    const near = nearest(name, this.#byName.keys())
+    const hints = this.problems.map(({ message }) => message)
+    if (this.inNamespace(name).length > 0) hints.unshift(`See lark list ${name}`)
+    else if (near) hints.unshift(`Did you mean ${near}?`)
+    else if (hints.length === 0) hints.push('See lark list')
+    throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })
+  }
+
+  /** The commands of a namespace: `users` holds `users:process`. */
+  inNamespace(namespace: string): Entry[] {
+    return this.entries.filter(({ key, hidden }) => !hidden && namespaceOf(key) === namespace)
+  }
+
+  #refuse(name: string, rivals: Entry[]): void {
+    const places = rivals.map(({ file, key }) => file ?? `Lark's own ${key}`).join(' and ')
+    const problem = larkError('COMMAND_INVALID', `Two commands are called "${name}": ${places}`, {
+      hint: 'Give one of them another key; a file that only passes on others may begin its name with _',
+    })
+    this.problems.push(problem)
+    this.#refused.set(name, problem)
+  }
+}
+
+/** `users` of `users:process`, and '' of `list`. */
+export function namespaceOf(key: string): string {
+  return key.includes(':') ? key.slice(0, key.indexOf(':')) : ''
+}
+
+/** The entries of classes that are already there. */
+export function entriesOf(classes: CommandClass[]): Entry[] {
+  return classes.map((each) => ({ ...readMetadata(new each()), load: async () => each }))
+}
+
+function groupByKey(entries: Entry[]): Map<string, Entry[]> {
+  const groups = new Map<string, Entry[]>()
+  for (const entry of entries) groups.set(entry.key, [...(groups.get(entry.key) ?? []), entry])
+  return groups
+}

@@ -1,0 +1,75 @@
+import { arg } from '../arguments.ts'
+import { CATALOG, type Catalog, type Entry } from '../catalog.ts'
+import { Command } from '../command.ts'
+import type { Parameter } from '../metadata.ts'
+import { placeholder } from '../parse.ts'
+import { flagLines, globalFlagLines, printUsage } from '../program.ts'
+import { pad } from '../table.ts'
+
+/** `lark help KEY`, and `lark KEY --help`. */
+export class HelpCommand extends Command {
+  readonly key = 'help'
+  override description = 'Show how a command is used'
+  command = arg.string('The key of the command', { optional: true })
+  declare readonly [CATALOG]: Catalog
+
+  handle() {
+    if (this.command === undefined) {
+      printUsage(this.console)
+      return
+    }
+    const { load, ...metadata } = this[CATALOG].get(this.command)
+    if (this.json) this.console.json(metadata)
+    else this.#print(metadata)
+  }
+
+  #print(command: Omit<Entry, 'load'>): void {
+    const { key, description, aliases, arguments: positional, flags } = command
+    if (description) {
+      this.line(description)
+      this.line()
+    }
+    this.line(`${this.#bold('Usage')}  ${['lark', key, ...positional.map(usageOf), '[flags]'].join(' ')}`)
+    if (aliases.length > 0) this.line(`${this.#bold('Also')}   ${aliases.join(', ')}`)
+    if (positional.length > 0) {
+      const width = Math.max(...positional.map(({ name }) => name.length))
+      this.#section(
+        'Arguments',
+        positional.map((each) => `${pad(each.name, width)}  ${explain(each)}`.trimEnd()),
+      )
+    }
+    if (flags.length > 0) this.#section('Flags', flagLines(flags.map(describeFlag)))
+    this.#section('Flags of every command', globalFlagLines())
+  }
+
+  #section(title: string, lines: string[]): void {
+    this.line()
+    this.line(this.#bold(title))
+    for (const line of lines) this.line(`  ${line}`)
+  }
+
+  #bold(text: string): string {
+    return this.console.paint('bold', text)
+  }
+}
+
+function usageOf({ name, many, required }: Parameter): string {
+  const word = many ? `${name}…` : name
+  return required ? word : `[${word}]`
+}
+
+function describeFlag(flag: Parameter) {
+  const name = flag.type === 'boolean' ? flag.name : `${flag.name} ${placeholder(flag)}`
+  return { name, description: explain(flag), ...(flag.short ? { short: `-${flag.short}` } : {}) }
+}
+
+/** The description, and in brackets what else a user must know. */
+function explain({ kind, type, description, default: fallback, values, env, required }: Parameter): string {
+  const facts = [
+    kind === 'argument' && type === 'enum' && values?.join('|'),
+    kind === 'flag' && required && 'required',
+    fallback !== undefined && fallback !== false && `default ${fallback}`,
+    env !== undefined && `or ${env}`,
+  ].filter((fact) => fact !== false && fact !== undefined)
+  return [description, facts.length > 0 && `(${facts.join(', ')})`].filter(Boolean).join(' ')
+}

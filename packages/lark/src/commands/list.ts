@@ -1,0 +1,50 @@
+import { arg } from '../arguments.ts'
+import { CATALOG, type Catalog, type Entry, namespaceOf } from '../catalog.ts'
+import { Command } from '../command.ts'
+import { larkError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
+import { USAGE } from '../program.ts'
+import { pad } from '../table.ts'
+
+/** `lark list`, `lark` alone, and a namespace alone. */
+export class ListCommand extends Command {
+  readonly key = 'list'
+  override description = 'List the commands, or those of one namespace'
+  namespace = arg.string('Only the commands under this word', { optional: true })
+  declare readonly [CATALOG]: Catalog
+
+  handle() {
+    const catalog = this[CATALOG]
+    const entries = this.#chosen(catalog)
+    if (this.json) this.console.json(entries.map(({ load, ...metadata }) => metadata))
+    else this.#print(entries)
+    for (const { message } of catalog.problems) this.warn(message)
+  }
+
+  #chosen(catalog: Catalog): Entry[] {
+    if (this.namespace === undefined) return catalog.entries.filter(({ hidden }) => !hidden)
+    const entries = catalog.inNamespace(this.namespace)
+    if (entries.length > 0) return entries
+    const near = nearest(this.namespace, new Set(catalog.entries.map(({ key }) => namespaceOf(key))))
+    throw larkError('UNKNOWN_COMMAND', `There are no commands under "${this.namespace}"`, {
+      hint: near ? `Did you mean ${near}?` : 'See lark list',
+      exit: 2,
+    })
+  }
+
+  #print(entries: Entry[]): void {
+    if (this.namespace === undefined) {
+      this.line(`${this.console.paint('bold', 'Usage')}  ${USAGE}`)
+      this.line()
+    }
+    const width = Math.max(...entries.map(({ key }) => key.length))
+    const namespaces = [...new Set(entries.map(({ key }) => namespaceOf(key)))].sort()
+    for (const [index, namespace] of namespaces.entries()) {
+      if (index > 0) this.line()
+      if (namespace !== '') this.line(this.console.paint('bold', namespace))
+      for (const { key, description } of entries) {
+        if (namespaceOf(key) === namespace) this.line(`  ${pad(key, width)}  ${description}`.trimEnd())
+      }
+    }
+  }
+}

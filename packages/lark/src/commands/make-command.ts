@@ -1,0 +1,61 @@
+import { join, relative } from 'node:path'
+import { arg } from '../arguments.ts'
+import { CATALOG, type Catalog } from '../catalog.ts'
+import { Command } from '../command.ts'
+import { larkError, usageError } from '../errors.ts'
+import { stubPlace, writeStub } from '../stub.ts'
+
+/** `lark make:command NAME`, where the name is a key (`users:process`) or a class (`ProcessUsers`). */
+export class MakeCommand extends Command {
+  readonly key = 'make:command'
+  override description = 'Write a new command'
+  name = arg.string('Its key (users:process) or its class (ProcessUsers)')
+  declare readonly [CATALOG]: Catalog
+
+  async handle() {
+    const { key, className } = namesFrom(this.name)
+    const catalog = this[CATALOG]
+    const taken = catalog.find(key)
+    if (taken) {
+      throw larkError('COMMAND_INVALID', `The key "${key}" is taken by ${taken.file ?? 'one of Lark itself'}`)
+    }
+    const place = await stubPlace('commands', catalog.project.folder, catalog.project.config.commands)
+    const path = join(place.folder, `${className}.${place.extension}`)
+    await writeStub(path, stub(key, className, place.extension))
+    const shown = relative(process.cwd(), path)
+    this.success(`Wrote ${shown}`)
+    this.info(`Run it with: lark ${key}`)
+    return { key, path }
+  }
+}
+
+/** A name with a capital is a class; anything else is a key. */
+function namesFrom(name: string): { key: string; className: string } {
+  if (!/^[A-Za-z][A-Za-z0-9]*([-:_][A-Za-z0-9]+)*$/.test(name)) {
+    throw usageError(`"${name}" is no name for a command`, 'Names look like users:process or ProcessUsers')
+  }
+  if (/^[A-Z]\w*$/.test(name)) {
+    const words = name.replace(/(?<=.)Command$/, '').match(/[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+/g) ?? [name]
+    return { key: words.join('-').toLowerCase(), className: name }
+  }
+  const words = name.split(/[-:_]/)
+  return { key: name, className: words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('') }
+}
+
+function stub(key: string, className: string, extension: 'ts' | 'js'): string {
+  return `import { arg, Command, flag } from '@s18i/lark'
+
+export class ${className} extends Command {
+  ${extension === 'ts' ? 'readonly ' : ''}key = '${key}'
+  description = 'What it does, in one line'
+  name = arg.string('Whom to greet', { default: 'world' })
+  times = flag.number('How often', { default: 1, short: 't' })
+
+  async handle() {
+    for (let time = 0; time < this.times; time++) this.info(\`Hello, \${this.name}\`)
+    this.success('Done')
+    return true
+  }
+}
+`
+}

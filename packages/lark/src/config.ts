@@ -1,0 +1,160 @@
+/**
+ * The configuration file, `lark.config.{ts,js,mjs}`: finding it, importing it, and refusing what it should not
+ * hold. This is an entry of the package by itself, because a program that dispatches a job needs nothing else of
+ * Lark; it loads Node's own modules and a few small files.
+ *
+ * A package adds its section to the type, and declares the key in its package.json (see packages.ts):
+ *
+ * ```ts
+ * declare module '@s18i/lark/config' {
+ *   interface LarkConfig { jobs?: JobsConfig }
+ * }
+ * ```
+ */
+import { existsSync, realpathSync } from 'node:fs'
+import { dirname, join, resolve, sep } from 'node:path'
+import { larkError, placeOf, reasonOf } from './errors.ts'
+import { importModule } from './module.ts'
+import { nearest } from './nearest.ts'
+import { larkPackages } from './packages.ts'
+import { packageRoot, projectFolders, readPackage } from './project.ts'
+
+export { LarkError } from './errors.ts'
+export { importModule } from './module.ts'
+export { nearest } from './nearest.ts'
+export { packageRoot } from './project.ts'
+export { sourceFiles, sourceFolders } from './sources.ts'
+
+/** What `lark.config` exports. Packages add their sections. */
+export interface LarkConfig {
+  /** Folders of commands, relative to this file; default `commands` and `src/commands`. */
+  commands?: string | string[]
+}
+
+/** Where the search for the configuration begins. Each default is what the process itself says. */
+export interface ConfigOptions {
+  /** Default `process.env`. */
+  env?: Record<string, string | undefined>
+  /** The script that was started; default `process.argv[1]`. */
+  entry?: string | undefined
+  /** Default `process.cwd()`. */
+  cwd?: string
+}
+
+export interface LoadOptions extends ConfigOptions {
+  /** Top-level keys that the caller itself reads, known even where its package.json cannot be found (bundles). */
+  sections?: string[]
+}
+
+export interface LoadedConfig {
+  config: LarkConfig
+  /** The file it came from; undefined when there is none, and `config` is empty. */
+  file: string | undefined
+  /** What paths are relative to: the file's folder, else that of the nearest package.json, else the current one. */
+  folder: string
+}
+
+const FILES = ['lark.config.ts', 'lark.config.js', 'lark.config.mjs']
+
+/** Gives a configuration its type. Returns it as it is. */
+export function defineConfig(config: LarkConfig): LarkConfig {
+  return config
+}
+
+/**
+ * The path of the configuration file: what the variable `LARK_CONFIG` names, else the first `lark.config.*` from
+ * the started script's folder upward, else from the current folder upward, each as far as the project reaches.
+ *
+ * @throws CONFIG_NOT_FOUND when `LARK_CONFIG` names a file that does not exist.
+ */
+export function findConfig(options: ConfigOptions = {}): string | undefined {
+  const { env = process.env, cwd = process.cwd() } = options
+  if (env.LARK_CONFIG) {
+    const file = resolve(cwd, env.LARK_CONFIG)
+    if (existsSync(file)) return file
+    throw larkError('CONFIG_NOT_FOUND', `LARK_CONFIG is "${env.LARK_CONFIG}", and there is no file ${file}`)
+  }
+  for (const start of startFolders(options)) {
+    for (const folder of projectFolders(start)) {
+      const name = FILES.find((candidate) => existsSync(join(folder, candidate)))
+      if (name) return join(folder, name)
+    }
+  }
+  return undefined
+}
+
+/**
+ * Finds, imports and checks the configuration. Without a file it is empty. May be called often: the file is
+ * imported once.
+ *
+ * @throws CONFIG_NOT_FOUND, CONFIG_FAILED (it threw while it was imported), CONFIG_INVALID (not an object, or an
+ * unknown key).
+ */
+export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
+  const file = findConfig(options)
+  if (file === undefined) return { config: {}, file, folder: homeFolder(options) }
+  const folder = dirname(file)
+  const module = await importModule(file).catch((error: unknown) => {
+    const place = placeOf(error)
+    throw larkError('CONFIG_FAILED', `${file} failed to load: ${reasonOf(error)}`, {
+      cause: error,
+      hint: place && `At ${place}`,
+    })
+  })
+  const config: unknown = module.default
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw larkError('CONFIG_INVALID', `${file} must export an object by default, not ${nameOf(config)}`)
+  }
+  refuseUnknownKeys(file, folder, Object.keys(config), options.sections ?? [])
+  return { config, file, folder }
+}
+
+/** The script's folder, then the current one. */
+function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOptions): string[] {
+  const script = entry && scriptFolder(resolve(cwd, entry))
+  return script ? [script, cwd] : [cwd]
+}
+
+/**
+ * The folder of the script that was started, or undefined when that script is a tool and not the application's
+ * own: the program `lark` (perhaps linked from a checkout of its source), or anything else in node_modules.
+ */
+function scriptFolder(entry: string): string | undefined {
+  let path: string
+  try {
+    path = realpathSync(entry)
+  } catch {
+    return undefined // `node -e`, or a script that a bundle or a loader has made up
+  }
+  if (path.includes(`${sep}node_modules${sep}`)) return undefined
+  const folder = dirname(path)
+  const root = packageRoot(folder)
+  return root && readPackage(root)?.name === '@s18i/lark' ? undefined : folder
+}
+
+function homeFolder(options: ConfigOptions): string {
+  for (const start of startFolders(options)) {
+    const root = packageRoot(start)
+    if (root) return root
+  }
+  return options.cwd ?? process.cwd()
+}
+
+function refuseUnknownKeys(file: string, folder: string, keys: string[], sections: string[]): void {
+  let known = ['commands', ...sections]
+  if (keys.every((key) => known.includes(key))) return
+  // Only now: reading the package.json of every dependency is not for each start of every program.
+  known = [...new Set([...known, ...larkPackages(folder).flatMap((each) => each.config)])]
+  const unknown = keys.find((key) => !known.includes(key))
+  if (unknown === undefined) return
+  const near = nearest(unknown, known)
+  throw larkError('CONFIG_INVALID', `${file} has an unknown key "${unknown}"`, {
+    hint: near ? `Did you mean ${near}?` : `Known keys: ${known.join(', ')}`,
+  })
+}
+
+function nameOf(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+}

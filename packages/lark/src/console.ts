@@ -1,0 +1,172 @@
+/**
+ * Where a command's words go. Talk (`info`, `success`, `warn`, `error`) goes to stderr; data (`line`, `table`,
+ * `json`) goes to stdout, so that a pipe carries nothing else. Two modes change that:
+ *
+ * - `isJson`: stdout carries JSON only. A table becomes an array of objects; a line is talk.
+ * - `isQuiet`: `info`, `success` and lines that are talk are left out.
+ *
+ * The last line of a terminal may hold a status (a progress bar). Every other write takes it off first and puts
+ * it back after.
+ */
+import { inspect, styleText } from 'node:util'
+import { LarkError, reasonOf } from './errors.ts'
+import { alignRows } from './table.ts'
+
+export interface Writer {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+export interface ConsoleOptions {
+  /** Default `process.stdout`. */
+  stdout?: Writer
+  /** Default `process.stderr`. */
+  stderr?: Writer
+  /** Default: each stream's own, as a terminal, `NO_COLOR` and `FORCE_COLOR` say. */
+  color?: boolean | undefined
+  quiet?: boolean
+  json?: boolean
+}
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue'
+
+export class Console {
+  isJson: boolean
+  isQuiet: boolean
+  /** Overrules what the streams are; undefined leaves it to them. */
+  color: boolean | undefined
+  readonly #stdout: Writer
+  readonly #stderr: Writer
+  #status = ''
+
+  constructor(options: ConsoleOptions = {}) {
+    this.#stdout = options.stdout ?? process.stdout
+    this.#stderr = options.stderr ?? process.stderr
+    this.color = options.color
+    this.isQuiet = options.quiet ?? false
+    this.isJson = options.json ?? false
+  }
+
+  info(text: string): void {
+    if (!this.isQuiet) this.#talk(this.#mark('i', 'blue'), text)
+  }
+
+  success(text: string): void {
+    if (!this.isQuiet) this.#talk(this.#mark('✓', 'green'), text)
+  }
+
+  warn(text: string): void {
+    this.#talk(this.#mark('!', 'yellow'), text)
+  }
+
+  error(text: string, hint?: string): void {
+    this.#talk(this.#mark('✗', 'red'), text)
+    for (const line of hint?.split('\n') ?? []) {
+      this.#write(this.#stderr, `  ${this.#paint(this.#stderr, 'dim', line)}\n`)
+    }
+  }
+
+  /** One line of data. Under `--json` it is talk. */
+  line(text = ''): void {
+    if (!this.isJson) this.#write(this.#stdout, `${text}\n`)
+    else if (!this.isQuiet) this.#write(this.#stderr, `${text}\n`)
+  }
+
+  /**
+   * Rows of data under the head of their columns. Under `--json` an array of objects, whose keys are the heads.
+   */
+  table(head: string[], rows: unknown[][]): void {
+    if (this.isJson) {
+      this.json(
+        rows.map((row) => Object.fromEntries(head.map((name, column) => [name, row[column] ?? null]))),
+      )
+      return
+    }
+    const [first = '', ...lines] = alignRows(head, rows)
+    this.line(this.paint('bold', first))
+    for (const line of lines) this.line(line)
+  }
+
+  /** One line of JSON on stdout, whatever the mode. */
+  json(value: unknown): void {
+    this.#write(this.#stdout, `${JSON.stringify(value)}\n`)
+  }
+
+  /** Text for stdout in a colour, where stdout shows colours. */
+  paint(style: Style, text: string): string {
+    return this.#paint(this.#stdout, style, text)
+  }
+
+  /** Whether a status line would be seen. */
+  get hasStatus(): boolean {
+    return this.#stderr.isTTY === true && !this.isJson && !this.isQuiet
+  }
+
+  /** How many places a status line has; some terminals say 0 when they do not know. */
+  get columns(): number {
+    return this.#stderr.columns || 80
+  }
+
+  /** Puts `text` on the terminal's last line, in place of what was there; '' takes it off. */
+  status(text: string): void {
+    if (!this.hasStatus) return
+    this.#stderr.write(text === '' ? ERASE : ERASE + text)
+    this.#status = text
+  }
+
+  /**
+   * Reports what ended a command: one line and a hint if it is a LarkError, else the stack; under `--json` as
+   * `{"error":{"code","message","hint"}}` on stdout, with the stack still on stderr.
+   */
+  failure(error: unknown): void {
+    const expected = LarkError.is(error)
+    if (this.isJson) {
+      const { code, hint } = expected ? error : { code: codeOf(error), hint: undefined }
+      this.json({
+        error: { code, message: expected ? error.message : reasonOf(error), ...(hint ? { hint } : {}) },
+      })
+    } else if (expected) {
+      this.error(error.message, error.hint)
+    }
+    if (!expected) this.#talk(this.#mark('✗', 'red'), inspect(error))
+  }
+
+  #mark(symbol: string, style: Style): string {
+    return this.#paint(this.#stderr, style, symbol)
+  }
+
+  /** A mark, and the text beside it; further lines stand under the first. */
+  #talk(mark: string, text: string): void {
+    this.#write(this.#stderr, `${mark} ${text.replaceAll('\n', '\n  ')}\n`)
+  }
+
+  #write(stream: Writer, text: string): void {
+    if (this.#status === '') {
+      stream.write(text)
+      return
+    }
+    this.#stderr.write(ERASE)
+    stream.write(text)
+    this.#stderr.write(this.#status)
+  }
+
+  #paint(stream: Writer, style: Style, text: string): string {
+    return (this.color ?? showsColor(stream)) ? styleText(style, text, { validateStream: false }) : text
+  }
+}
+
+/** Back to the first column, and erase to the end of the line. */
+const ERASE = '\r\x1b[K'
+
+/** As Node itself decides: `FORCE_COLOR`, then `NO_COLOR`, then whether it is a terminal. */
+function showsColor(stream: Writer): boolean {
+  const { FORCE_COLOR, NO_COLOR, TERM } = process.env
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
+  return !NO_COLOR && stream.isTTY === true && TERM !== 'dumb'
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'ERROR'
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+}

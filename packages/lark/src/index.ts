@@ -1,0 +1,11 @@
+/** A console framework for Node: commands as classes, typed arguments, one configuration file. */
+export { type RunOptions, run } from './application.ts'
+export { type ArgumentOptions, arg, type FlagOptions, flag } from './arguments.ts'
+export { Command, type CommandClass, type CommandResult } from './command.ts'
+export { defineConfig, type LarkConfig } from './config.ts'
+export { Console, type ConsoleOptions, type Writer } from './console.ts'
+export { LarkError, type LarkErrorCode, type LarkErrorOptions, larkErrors } from './errors.ts'
+export { MemoryConsole } from './memory-console.ts'
+export { nearest } from './nearest.ts'
+export type { Progress, ProgressOptions } from './progress.ts'
+export { stubPlace, writeStub } from './stub.ts'

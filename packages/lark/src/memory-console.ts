@@ -1,0 +1,40 @@
+import { Console, type ConsoleOptions, type Writer } from './console.ts'
+
+/**
+ * A console that keeps what is written, for tests:
+ *
+ * ```ts
+ * const console = new MemoryConsole()
+ * const code = await run(['users:process', '--limit=5'], { commands: [ProcessUsers], console })
+ * console.stderr // '✓ Queued 5 jobs\n'
+ * ```
+ */
+export class MemoryConsole extends Console {
+  readonly #written: { stdout: string; stderr: string }
+
+  constructor(
+    options: Omit<ConsoleOptions, 'stdout' | 'stderr'> & { isTTY?: boolean; columns?: number } = {},
+  ) {
+    const written = { stdout: '', stderr: '' }
+    const { isTTY = false, columns = 80, ...modes } = options
+    const writer = (name: keyof typeof written): Writer => ({
+      write: (text) => {
+        written[name] += text
+      },
+      isTTY,
+      columns,
+    })
+    super({ color: false, ...modes, stdout: writer('stdout'), stderr: writer('stderr') })
+    this.#written = written
+  }
+
+  /** All that went to stdout so far. */
+  get stdout(): string {
+    return this.#written.stdout
+  }
+
+  /** All that went to stderr so far. */
+  get stderr(): string {
+    return this.#written.stderr
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Importing a module of the application, whatever it is written in. JavaScript is imported by Node. Through jiti
+ * go TypeScript, JavaScript that Node refuses for want of a file extension, and `.js` outside of packages of
+ * `"type": "module"`: if such a file is an ES module after all, Node refuses it or prints a warning; if it is
+ * CommonJS, jiti leaves it to Node.
+ *
+ * There is one jiti in a process, whatever the number of copies of this package, because a second one would
+ * evaluate the application's modules a second time. jiti itself imports packages natively, so that a job in
+ * TypeScript and the program that runs it share one `@s18i/lark`.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { dirname, extname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Jiti } from 'jiti'
+import { placeOf } from './errors.ts'
+import { packageRoot, readPackage } from './project.ts'
+
+type Module = Record<string, unknown>
+
+const LOADER = Symbol.for('s18i.lark.loader')
+const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
+
+/**
+ * Imports the module in `file` (an absolute path) and resolves to its exports. An error thrown by the module is
+ * rethrown as it is.
+ */
+export async function importModule(file: string): Promise<Module> {
+  if (TYPESCRIPT.has(extname(file))) return loader().import(file)
+  if (mayBeEither(file) && (await loader().isInstalled(file))) return loader().import(file)
+  try {
+    return await import(/* @vite-ignore */ /* webpackIgnore: true */ pathToFileURL(file).href)
+  } catch (error) {
+    if (!isCurable(error) || !(await loader().isInstalled(file))) throw error
+    try {
+      return await loader().import(file)
+    } catch (second) {
+      // jiti found no such module either: Node's message says more.
+      throw codeOf(second) === 'MODULE_NOT_FOUND' ? error : second
+    }
+  }
+}
+
+function mayBeEither(file: string): boolean {
+  if (extname(file) !== '.js') return false
+  const root = packageRoot(dirname(file))
+  return root === undefined || readPackage(root)?.type !== 'module'
+}
+
+/** Whether Node refused the module for a reason that jiti does not have. */
+function isCurable(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : ''
+  switch (codeOf(error)) {
+    case 'ERR_UNKNOWN_FILE_EXTENSION':
+    case 'ERR_UNSUPPORTED_DIR_IMPORT':
+      return true
+    case 'ERR_MODULE_NOT_FOUND':
+      return message.startsWith('Cannot find module') // a package would be "Cannot find package"
+    default:
+      // Thrown by the parser and not by running code: jiti may read it, or else says in which line it is wrong.
+      return error instanceof Error && error.name === 'SyntaxError' && placeOf(error) === undefined
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+}
+
+function loader(): Loader {
+  const shared = globalThis as { [LOADER]?: Loader }
+  shared[LOADER] ??= new Loader()
+  return shared[LOADER]
+}
+
+/**
+ * The one jiti. It hands out a module before the module has run to its end, so imports take turns; one that
+ * begins inside another (a module that loads the configuration while it is imported) does not wait for it.
+ */
+class Loader {
+  #jiti: Promise<Jiti> | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+  readonly #inside = new AsyncLocalStorage<true>()
+
+  /** A bundle may be deployed without jiti. */
+  isInstalled(file: string): Promise<boolean> {
+    return this.#begin(file).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  import(file: string): Promise<Module> {
+    const evaluate = async () => (await this.#begin(file)).import<Module>(file)
+    if (this.#inside.getStore()) return evaluate()
+    const result = this.#turn.then(() => this.#inside.run(true, evaluate))
+    this.#turn = result.catch(() => {})
+    return result
+  }
+
+  #begin(file: string): Promise<Jiti> {
+    this.#jiti ??= createJiti(file)
+    return this.#jiti
+  }
+}
+
+async function createJiti(file: string): Promise<Jiti> {
+  // By a variable, because a bundler that took jiti in would leave its compiler behind.
+  const name = 'jiti'
+  const { createJiti }: typeof import('jiti') = await import(
+    /* @vite-ignore */ /* webpackIgnore: true */ name
+  )
+  const root = packageRoot(dirname(file))
+  // jiti's own choice is a folder in the system's temporary one, where another user could put code for us to run.
+  return createJiti(file, { fsCache: root ? join(root, 'node_modules/.cache/lark/jiti') : false })
+}

@@ -1,0 +1,46 @@
+/**
+ * "Did you mean": the candidate that is the fewest edits away from a mistyped word. An edit is a letter added,
+ * dropped, changed, or swapped with its neighbour.
+ */
+
+/**
+ * The candidate nearest to `word`, or undefined when none is near: a third of its letters (and at least two) may
+ * differ.
+ *
+ * ```ts
+ * nearest('qeues', ['queues', 'connection']) // 'queues'
+ * ```
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const furthest = Math.max(2, Math.floor(word.length / 3))
+  let best: string | undefined
+  let least = furthest + 1
+  for (const candidate of candidates) {
+    const edits = distance(word.toLowerCase(), candidate.toLowerCase())
+    // A word as short as the edits allowed would match anything.
+    if (edits < least && edits < candidate.length) {
+      best = candidate
+      least = edits
+    }
+  }
+  return best
+}
+
+/** Optimal string alignment distance, three rows at a time. */
+function distance(from: string, to: string): number {
+  let beforeLast: number[] = []
+  let last = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= to.length; column++) {
+      const same = from[row - 1] === to[column - 1]
+      let edits = Math.min(last[column]! + 1, current[column - 1]! + 1, last[column - 1]! + (same ? 0 : 1))
+      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
+      if (swapped && row > 1 && column > 1) edits = Math.min(edits, beforeLast[column - 2]! + 1)
+      current.push(edits)
+    }
+    beforeLast = last
+    last = current
+  }
+  return last[to.length]!
+}

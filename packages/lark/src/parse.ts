@@ -1,0 +1,154 @@
+/**
+ * From the words on the command line to the values of a command's fields. Node's `parseArgs` splits the words
+ * into tokens; what they mean, and the one line that says what is wrong with them, is decided here.
+ */
+import { parseArgs } from 'node:util'
+import { usageError } from './errors.ts'
+import type { Parameter } from './metadata.ts'
+import { nearest } from './nearest.ts'
+
+type Value = string | number | boolean | string[] | undefined
+type Env = Record<string, string | undefined>
+
+/** A word given to a parameter, and what to call the parameter when the word is wrong. */
+interface Given {
+  text: string
+  as: string
+}
+
+/**
+ * The value of each parameter, by field: what was given, else the environment's, else the default.
+ *
+ * @throws USAGE
+ */
+export function parseWords(
+  key: string,
+  parameters: Parameter[],
+  words: string[],
+  env: Env,
+): Map<string, Value> {
+  const positional = parameters.filter((each) => each.kind === 'argument')
+  const flags = parameters.filter((each) => each.kind === 'flag')
+  const help = `See lark help ${key}`
+  const given = new Map<Parameter, Given[]>()
+  const give = (parameter: Parameter, text: string, as: string) => {
+    given.set(parameter, [...(given.get(parameter) ?? []), { text, as }])
+  }
+
+  let place = 0
+  for (const token of tokensOf(flags, words)) {
+    if (token.kind === 'option-terminator') continue
+    if (token.kind === 'positional') {
+      const parameter = positional[place]
+      if (!parameter) throw usageError(`Unexpected argument "${token.value}"`, help)
+      give(parameter, token.value, parameter.name)
+      if (!parameter.many) place++
+      continue
+    }
+    const { parameter, negated } = flagOf(token.name, flags)
+    if (!parameter) throw unknownFlag(token.rawName, flags, help)
+    if (parameter.type === 'boolean') {
+      if (token.inlineValue) throw usageError(`${token.rawName} takes no value, got "${token.value}"`, help)
+      give(parameter, String(!negated), token.rawName)
+      continue
+    }
+    // `--name --force` is a forgotten value, `--limit -5` a negative number.
+    const looksLikeFlag = !token.inlineValue && /^-(?!\d|\.\d|$)/.test(token.value ?? '')
+    if (token.value === undefined || looksLikeFlag) {
+      const hint = looksLikeFlag ? `Write ${token.rawName}=${token.value} if that is the value` : help
+      throw usageError(`${token.rawName} needs a value (${placeholder(parameter)})`, hint)
+    }
+    give(parameter, token.value, token.rawName)
+  }
+
+  return new Map(parameters.map((each) => [each.field, resolveValue(each, given.get(each), env, help)]))
+}
+
+/** How a parameter's value is written in help: `NUMBER`, `fast|safe`, `TEXT,…`. */
+export function placeholder({ type, values, many }: Parameter): string {
+  if (type === 'enum') return (values ?? []).join('|')
+  const word = type === 'number' ? 'NUMBER' : 'TEXT'
+  return many ? `${word},…` : word
+}
+
+function tokensOf(flags: Parameter[], words: string[]) {
+  const options = Object.fromEntries(
+    flags.map(({ name, type, short }) => [
+      name.slice(2),
+      { type: type === 'boolean' ? ('boolean' as const) : ('string' as const), ...(short ? { short } : {}) },
+    ]),
+  )
+  return parseArgs({ args: words, options, strict: false, allowPositionals: true, tokens: true }).tokens
+}
+
+function flagOf(name: string, flags: Parameter[]): { parameter: Parameter | undefined; negated: boolean } {
+  const named = (word: string) => flags.find((each) => each.name === `--${word}`)
+  const plain = named(name)
+  if (plain || !name.startsWith('no-')) return { parameter: plain, negated: false }
+  const positive = named(name.slice(3))
+  return { parameter: positive?.type === 'boolean' ? positive : undefined, negated: true }
+}
+
+function unknownFlag(rawName: string, flags: Parameter[], help: string) {
+  if (/^-\d/.test(rawName)) return usageError(`Unknown flag ${rawName}`, 'Negative numbers come after --')
+  const near = rawName.startsWith('--') && nearest(rawName.slice(2), namesOf(flags))
+  return usageError(`Unknown flag ${rawName}`, near ? `Did you mean --${near}?` : help)
+}
+
+function namesOf(flags: Parameter[]): string[] {
+  return flags.flatMap(({ name, type }) =>
+    type === 'boolean' ? [name.slice(2), `no-${name.slice(2)}`] : name.slice(2),
+  )
+}
+
+function resolveValue(parameter: Parameter, given: Given[] | undefined, env: Env, help: string): Value {
+  const words = given ?? fromEnvironment(parameter, env)
+  if (!words) {
+    if (parameter.required) throw missing(parameter, help)
+    return parameter.many ? [] : parameter.default
+  }
+  if (parameter.many) {
+    const texts = words.map(({ text }) => text)
+    return parameter.kind === 'flag' ? texts.flatMap((text) => text.split(',').filter(Boolean)) : texts
+  }
+  const last = words.at(-1)!
+  return convert(parameter, last, help)
+}
+
+function fromEnvironment({ env: variable }: Parameter, env: Env): Given[] | undefined {
+  const text = variable === undefined ? undefined : env[variable]
+  return text === undefined || text === '' ? undefined : [{ text, as: variable! }]
+}
+
+function missing({ kind, name, description, env }: Parameter, help: string) {
+  const what = kind === 'flag' ? 'flag' : 'argument'
+  return usageError(
+    `Missing ${what} ${name}${description && ` (${description})`}`,
+    env ? `Or set ${env}` : help,
+  )
+}
+
+function convert({ type, values }: Parameter, { text, as }: Given, help: string): Value {
+  switch (type) {
+    case 'string':
+      return text
+    case 'number': {
+      const number = text.trim() === '' ? Number.NaN : Number(text)
+      if (Number.isFinite(number)) return number
+      throw usageError(`${as} must be a number, got "${text}"`, help)
+    }
+    case 'boolean': {
+      if (/^(true|1|yes|on)$/i.test(text)) return true
+      if (/^(false|0|no|off)$/i.test(text)) return false
+      throw usageError(`${as} must be true or false, got "${text}"`, help)
+    }
+    case 'enum': {
+      if (values?.includes(text)) return text
+      const near = nearest(text, values ?? [])
+      throw usageError(
+        `${as} must be one of ${values?.join(', ')}, got "${text}"`,
+        near ? `Did you mean ${near}?` : help,
+      )
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What the program `lark` says of itself, and the flags that it takes before and behind every command. Answering
+ * `lark --help` and `lark --version` needs this and the console: no configuration, no command, no catalogue.
+ */
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Console } from './console.ts'
+import { readPackage } from './project.ts'
+import { pad } from './table.ts'
+
+const GLOBAL_FLAGS = [
+  { name: '--help', short: '-h', description: 'How a command, or the program, is used' },
+  { name: '--json', description: 'Print JSON, and nothing else, to stdout' },
+  { name: '--quiet', short: '-q', description: 'Leave out the talk; keep data, warnings and errors' },
+  { name: '--no-color', description: 'No colours (also NO_COLOR=1)' },
+]
+const PROGRAM_FLAGS = [
+  { name: '--version', short: '-V', description: 'The versions of Lark and its packages' },
+]
+
+export interface CommandLine {
+  /** The command's key and what follows it, or flags of the program itself. */
+  words: string[]
+  help: boolean
+  json: boolean
+  quiet: boolean
+  noColor: boolean
+}
+
+/** Takes the flags that every command has out of the words, up to `--`. */
+export function readCommandLine(argv: string[]): CommandLine {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length
+  const own = argv.slice(0, end)
+  const has = (...names: string[]) => names.some((name) => own.includes(name))
+  const taken = ['--help', '-h', '--json', '--quiet', '-q', '--no-color']
+  return {
+    words: [...own.filter((word) => !taken.includes(word)), ...argv.slice(end)],
+    help: has('--help', '-h'),
+    json: has('--json'),
+    quiet: has('--quiet', '-q'),
+    noColor: has('--no-color'),
+  }
+}
+
+/** The version of this copy of Lark. */
+export function larkVersion(): string {
+  return readPackage(join(dirname(fileURLToPath(import.meta.url)), '..'))?.version ?? ''
+}
+
+/** `lark --help`. */
+export function printUsage(console: Console): void {
+  const flags = [...GLOBAL_FLAGS, ...PROGRAM_FLAGS]
+  if (console.isJson) {
+    console.json({ usage: USAGE, flags })
+    return
+  }
+  console.line(`${console.paint('bold', 'Usage')}  ${USAGE}`)
+  console.line()
+  for (const line of flagLines(flags)) console.line(`  ${line}`)
+  console.line()
+  console.line('lark list shows the commands, lark help KEY shows how one is used.')
+}
+
+/** `lark --version`: Lark, and the packages that extend it for the project around `folder`. */
+export async function printVersions(console: Console, folder: string): Promise<void> {
+  const { larkPackages } = await import('./packages.ts')
+  const packages = larkPackages(folder).filter(({ name }) => name !== '@s18i/lark')
+  const versions = [{ name: '@s18i/lark', version: larkVersion() }, ...packages]
+  if (console.isJson) console.json(Object.fromEntries(versions.map(({ name, version }) => [name, version])))
+  else for (const { name, version } of versions) console.line(`${name} ${version}`)
+}
+
+/** How any command is called. */
+export const USAGE = 'lark KEY [arguments] [flags]'
+
+/** Flags in two columns: short and long name, description. */
+export function flagLines(flags: { name: string; short?: string; description: string }[]): string[] {
+  const names = flags.map(({ name, short }) => `${short ? `${short},` : '   '} ${name}`)
+  const width = Math.max(...names.map((name) => name.length))
+  return flags.map(({ description }, index) => `${pad(names[index]!, width)}  ${description}`.trimEnd())
+}
+
+/** The lines about the flags that every command has. */
+export function globalFlagLines(): string[] {
+  return flagLines(GLOBAL_FLAGS)
+}

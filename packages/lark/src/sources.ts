@@ -1,0 +1,86 @@
+/**
+ * The application's folders of one kind (`commands`, `jobs`) and the modules in them. A project that was built
+ * and shipped without its sources is served from their built copies.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { list } from './packages.ts'
+
+/** In order of preference when one module is there twice. */
+const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
+const DECLARATION = /\.d\.[cm]?ts$/
+const TEST = /\.(test|spec)\.[cm]?[jt]s$/
+
+/**
+ * Every importable file in the folders and their subfolders, sorted by path. Left out are declarations (`.d.ts`),
+ * tests (`.test.*`, `.spec.*`) and names that begin with `_` or `.`; of `x.ts` and `x.js` side by side, the first
+ * is taken. A folder that does not exist holds nothing.
+ */
+export async function sourceFiles(folders: string[]): Promise<string[]> {
+  const perFolder = await Promise.all(folders.map((folder) => filesIn(resolve(folder))))
+  return [...new Set(perFolder.flat())].sort()
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
+    throw error
+  })
+  const subfolders: string[] = []
+  const modules = new Map<string, string>()
+  for (const { name, ...entry } of entries.map((e) => ({ name: e.name, isFolder: e.isDirectory() }))) {
+    if (name.startsWith('_') || name.startsWith('.')) continue
+    if (entry.isFolder) {
+      if (name !== 'node_modules') subfolders.push(join(folder, name))
+      continue
+    }
+    const extension = EXTENSIONS.find((candidate) => name.endsWith(candidate))
+    if (!extension || DECLARATION.test(name) || TEST.test(name)) continue
+    const base = name.slice(0, -extension.length)
+    const rival = modules.get(base)
+    if (!rival || EXTENSIONS.indexOf(extension) < EXTENSIONS.indexOf(rival)) modules.set(base, extension)
+  }
+  const own = [...modules].map(([base, extension]) => join(folder, base + extension))
+  const below = await Promise.all(subfolders.map(filesIn))
+  return [...own, ...below.flat()]
+}
+
+/**
+ * The folders that hold the application's modules of one kind: those that the configuration names, or `KIND/` and
+ * `src/KIND/` beside it. Where none of them exists, their built copies under the `outDir` of tsconfig.json, under
+ * `dist/` or under `build/`.
+ *
+ * ```ts
+ * const { config, folder } = await loadConfig()
+ * const files = await sourceFiles(sourceFolders('commands', folder, config.commands))
+ * ```
+ */
+export function sourceFolders(kind: string, folder: string, configured?: string | string[]): string[] {
+  const sources = configured === undefined ? [kind, `src/${kind}`] : list(configured)
+  const present = existing(sources.map((path) => resolve(folder, path)))
+  if (present.length > 0) return present
+  for (const output of [compilerOutput(folder), 'dist', 'build']) {
+    if (output === undefined) continue
+    const built = sources.flatMap((path) => {
+      const inside = relative(folder, resolve(folder, path))
+      return [join(folder, output, inside), join(folder, output, inside.replace(/^src[\\/]/, ''))]
+    })
+    const found = existing(built)
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+function existing(folders: string[]): string[] {
+  return [...new Set(folders)].filter((folder) => existsSync(folder))
+}
+
+/** `outDir` of tsconfig.json, read as text because the file may hold comments. */
+function compilerOutput(folder: string): string | undefined {
+  try {
+    return /^\s*"outDir"\s*:\s*"([^"]+)"/m.exec(readFileSync(join(folder, 'tsconfig.json'), 'utf8'))?.[1]
+  } catch {
+    return undefined
+  }
+}

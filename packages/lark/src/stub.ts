@@ -1,0 +1,46 @@
+/** What the `make:` commands share: where a new file goes, in which language, and never over an old one. */
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { larkError } from './errors.ts'
+import { list } from './packages.ts'
+import { sourceFiles } from './sources.ts'
+
+/**
+ * Writes a new file, with the folders that it needs.
+ *
+ * @throws FILE_EXISTS
+ */
+export async function writeStub(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  try {
+    await writeFile(path, text, { flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    throw larkError('FILE_EXISTS', `${path} exists already`, {
+      hint: 'Choose another name, or delete the file',
+    })
+  }
+}
+
+/**
+ * Where a new module of one kind (`commands`, `jobs`) belongs: in the folder that there is or that the
+ * configuration names, else in `src/KIND` or `KIND`; in TypeScript if the application is.
+ */
+export async function stubPlace(
+  kind: string,
+  folder: string,
+  configured?: string | string[],
+): Promise<{ folder: string; extension: 'ts' | 'js' }> {
+  const candidates = configured === undefined ? [`src/${kind}`, kind] : list(configured)
+  const paths = candidates.map((path) => resolve(folder, path))
+  const fallback = existsSync(join(folder, 'src')) ? paths[0] : paths.at(-1)
+  const place = paths.find((path) => existsSync(path)) ?? (configured === undefined ? fallback : paths[0])
+  return { folder: place ?? join(folder, kind), extension: (await isTypeScript(folder)) ? 'ts' : 'js' }
+}
+
+async function isTypeScript(folder: string): Promise<boolean> {
+  if (existsSync(join(folder, 'tsconfig.json'))) return true
+  const sources = await sourceFiles([join(folder, 'src'), join(folder, 'commands')])
+  return sources.some((file) => /\.[cm]?ts$/.test(file))
+}

@@ -1,0 +1,82 @@
+import { readdirSync, utimesSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { App, bin, command } from './app.ts'
+
+const CACHE = 'node_modules/.cache/lark/commands.json'
+
+/** A command whose file says on stderr that it is imported. */
+function loud(className: string, key: string, body?: string) {
+  return `process.stderr.write('[${key}]')\n${command(className, key, body)}`
+}
+
+function twoCommands() {
+  return new App({
+    'package.json': '{"type":"module"}',
+    'commands/a.js': loud('A', 'a'),
+    'commands/b.js': loud('B', 'b'),
+  })
+}
+
+test('the second listing imports no file of the application', async () => {
+  const app = twoCommands()
+  const first = await app.lark('list')
+  expect(first.stderr).toBe('[a][b]')
+  const second = await app.lark('list')
+  expect(second).toEqual({ ...first, stderr: '' })
+  expect((await app.lark('help', 'a')).stderr).toBe('')
+})
+
+test('a run imports only the file of its command', async () => {
+  const app = twoCommands()
+  await app.lark('list')
+  expect((await app.lark('b')).stderr).toBe('[b]')
+})
+
+test('a file changed in time or size is read anew, one deleted is forgotten', async () => {
+  const app = twoCommands()
+  await app.lark('list')
+  app.write({ 'commands/a.js': loud('A', 'renamed') })
+  expect((await app.lark('list')).stderr).toBe('[renamed]')
+  utimesSync(app.path('commands/b.js'), 1, 1)
+  expect((await app.lark('list')).stderr).toBe('[b]')
+  app.write({ 'commands/b.js': 'export {}' })
+  const { stdout } = await app.lark('list')
+  expect(stdout).toContain('  renamed\n')
+  expect(stdout).not.toContain('  b\n')
+})
+
+test('it lies beside the nearest package.json', async () => {
+  const app = new App({
+    'package.json': '{"workspaces":["packages/*"]}',
+    'packages/web/package.json': '{"type":"module"}',
+    'packages/web/commands/a.js': command('A', 'a'),
+  })
+  await app.node([bin], { cwd: app.path('packages/web') })
+  expect(app.has(`packages/web/${CACHE}`)).toBe(true)
+  expect(app.has(CACHE)).toBe(false)
+})
+
+test('one that cannot be read, or is of another version, counts as empty', async () => {
+  const app = twoCommands()
+  await app.lark('list')
+  app.write({ [CACHE]: app.read(CACHE).slice(0, 40) })
+  expect((await app.lark('list')).stderr).toBe('[a][b]')
+  app.write({ [CACHE]: app.read(CACHE).replace('"version":"', '"version":"0') })
+  expect((await app.lark('list')).stderr).toBe('[a][b]')
+  expect((await app.lark('list')).stderr).toBe('')
+})
+
+test('one that cannot be written is left', async () => {
+  const app = twoCommands()
+  // A file where the folder should be: even root cannot write below it.
+  app.write({ 'node_modules/.cache': '' })
+  const { code, stderr } = await app.lark('list')
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '[a][b]' })
+  expect((await app.lark('a')).code).toBe(0)
+})
+
+test('nothing unfinished is left beside it', async () => {
+  const app = twoCommands()
+  await Promise.all([app.lark('list'), app.lark('list'), app.lark('list')])
+  expect(readdirSync(app.path('node_modules/.cache/lark'))).toEqual(['commands.json'])
+})

@@ -1,0 +1,205 @@
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { findConfig, loadConfig } from '../src/config.ts'
+import { App, bin } from './app.ts'
+
+const env = {}
+
+describe('findConfig', () => {
+  const app = new App({
+    'package.json': '{"workspaces":["packages/*"]}',
+    'lark.config.js': 'export default {}',
+    'packages/web/package.json': '{}',
+    'packages/web/src/server.js': '',
+    'packages/api/lark.config.ts': 'export default {}',
+    'packages/api/lark.config.js': 'export default {}',
+    'packages/api/src/main.js': '',
+    'packages/esm/lark.config.mjs': 'export default {}',
+    'node_modules/tool/bin.js': '',
+    'node_modules/tool/lark.config.js': '',
+  })
+  const root = app.path('lark.config.js')
+  const api = app.path('packages/api/lark.config.ts')
+
+  test('goes upward from the script that was started, first', () => {
+    const entry = app.path('packages/api/src/main.js')
+    expect(findConfig({ env, entry, cwd: app.path('packages/esm') })).toBe(api)
+  })
+
+  test('then from the current folder; .ts before .js', () => {
+    expect(findConfig({ env, entry: undefined, cwd: app.path('packages/api/src') })).toBe(api)
+    expect(findConfig({ env, entry: undefined, cwd: app.path('packages/esm') })).toBe(
+      app.path('packages/esm/lark.config.mjs'),
+    )
+  })
+
+  test('up to the root of the workspace', () => {
+    expect(findConfig({ env, entry: app.path('packages/web/src/server.js'), cwd: '/' })).toBe(root)
+  })
+
+  test('follows a linked script to where it lies', () => {
+    const link = app.path('start.js')
+    symlinkSync(app.path('packages/api/src/main.js'), link)
+    expect(findConfig({ env, entry: link, cwd: '/' })).toBe(api)
+  })
+
+  test('a script in node_modules, and the program lark itself, are not the application', () => {
+    const cwd = app.path('packages/api')
+    expect(findConfig({ env, entry: app.path('node_modules/tool/bin.js'), cwd })).toBe(api)
+    expect(findConfig({ env, entry: bin, cwd })).toBe(api)
+  })
+
+  test.each(['.git', 'pnpm-workspace.yaml'])('ends at %s', (mark) => {
+    const outer = new App({ 'lark.config.js': '', 'inner/src/x.js': '' })
+    const options = { env, entry: undefined, cwd: outer.path('inner/src') }
+    expect(findConfig(options)).toBe(outer.path('lark.config.js'))
+    if (mark === '.git') mkdirSync(outer.path('inner/.git'))
+    else outer.write({ [`inner/${mark}`]: '' })
+    expect(findConfig(options)).toBeUndefined()
+    outer.write({ 'inner/lark.config.mjs': '' })
+    expect(findConfig(options)).toBe(outer.path('inner/lark.config.mjs'))
+  })
+
+  test('LARK_CONFIG goes before all, relative to the current folder', () => {
+    const options = { entry: app.path('packages/api/src/main.js'), cwd: app.path('packages') }
+    expect(findConfig({ ...options, env: { LARK_CONFIG: '../lark.config.js' } })).toBe(root)
+    expect(findConfig({ ...options, env: { LARK_CONFIG: root } })).toBe(root)
+  })
+
+  test('LARK_CONFIG that points nowhere is an error', () => {
+    const find = () => findConfig({ env: { LARK_CONFIG: 'none.js' }, cwd: app.folder })
+    expect(find).toThrow(`LARK_CONFIG is "none.js", and there is no file ${app.path('none.js')}`)
+    expect(find).toThrow(expect.objectContaining({ code: 'CONFIG_NOT_FOUND' }))
+  })
+})
+
+// In a process of its own: a test runner has an import() of its own, and Node's is what is tested here.
+const PROBE = `import { LarkError, loadConfig } from '@s18i/lark/config'
+const sections = process.argv.slice(2)
+const answer = await Promise.all([loadConfig({ sections }), loadConfig({ sections })]).then(
+  ([first, second]) => ({ ...first, same: first.config === second.config, loads: globalThis.loads }),
+  (error) => ({ code: LarkError.is(error) && error.code, message: error.message, hint: error.hint, cause: error.cause?.name }),
+)
+console.log(JSON.stringify(answer))
+`
+
+async function load(files: Record<string, string>, sections: string[] = []) {
+  const app = new App({ ...files, 'src/probe.mjs': PROBE })
+  const { stdout, stderr } = await app.node(['src/probe.mjs', ...sections])
+  expect(stderr).toBe('')
+  return JSON.parse(stdout.replaceAll(app.folder, '.'))
+}
+
+describe('loadConfig', () => {
+  const types = ['{"type":"module"}', '{"type":"commonjs"}', '{}']
+  const esm = "import { join } from 'node:path'\nexport default { commands: join('a', 'b') }"
+
+  test.each(types)('lark.config.js with export default in a package %s', async (json) => {
+    expect(await load({ 'package.json': json, 'lark.config.js': esm })).toEqual({
+      config: { commands: 'a/b' },
+      file: './lark.config.js',
+      folder: '.',
+      same: true,
+    })
+  })
+
+  test.each(types)('lark.config.ts and .mjs in a package %s', async (json) => {
+    const ts = "const commands: string = 'x'\nexport default { commands } satisfies object"
+    expect(await load({ 'package.json': json, 'lark.config.ts': ts })).toMatchObject({
+      config: { commands: 'x' },
+    })
+    expect(await load({ 'package.json': json, 'lark.config.mjs': esm })).toMatchObject({
+      config: { commands: 'a/b' },
+    })
+  })
+
+  test.each(types.slice(1))('module.exports in a package %s', async (json) => {
+    const cjs = "const { join } = require('node:path')\nmodule.exports = { commands: join('a', 'b') }"
+    expect(await load({ 'package.json': json, 'lark.config.js': cjs })).toMatchObject({
+      config: { commands: 'a/b' },
+    })
+  })
+
+  test('no file is an empty configuration beside the nearest package.json', async () => {
+    const app = new App({ 'src/deep/main.js': '' })
+    const options = { env, entry: app.path('src/deep/main.js'), cwd: '/' }
+    expect(await loadConfig(options)).toEqual({ config: {}, file: undefined, folder: app.folder })
+  })
+
+  test.each(['js', 'ts', 'mjs'])('lark.config.%s loaded twice at once runs once', async (ext) => {
+    const text = 'globalThis.loads = (globalThis.loads ?? 0) + 1; export default { commands: "x" }'
+    expect(await load({ [`lark.config.${ext}`]: text })).toMatchObject({ same: true, loads: 1 })
+  })
+
+  test.each(['js', 'ts', 'mjs'])('lark.config.%s that throws: its cause, and the place', async (ext) => {
+    const name = `lark.config.${ext}`
+    expect(await load({ [name]: '\nnull.oops\nexport default {}' })).toEqual({
+      code: 'CONFIG_FAILED',
+      message: `./${name} failed to load: Cannot read properties of null (reading 'oops')`,
+      hint: `At ./${name}:2:6`,
+      cause: 'TypeError',
+    })
+  })
+
+  test('lark says it in two lines, and ends with 1', async () => {
+    const app = new App({ 'lark.config.js': "\nthrow new Error('no database')" })
+    expect(await app.lark('list')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `✗ ${app.path('lark.config.js')} failed to load: no database\n  At ${app.path('lark.config.js')}:2:7\n`,
+    })
+  })
+
+  test.each(['js', 'ts', 'mjs'])('lark.config.%s that does not parse', async (ext) => {
+    expect(await load({ [`lark.config.${ext}`]: 'export default { a: ; }' })).toMatchObject({
+      code: 'CONFIG_FAILED',
+      message: `./lark.config.${ext} failed to load: ParseError: Unexpected token`,
+      hint: `At ./lark.config.${ext}:1:20`,
+    })
+  })
+
+  test.each([
+    ['export const a = 1', 'not nothing'],
+    ['export default 5', 'not a number'],
+    ['export default null', 'not null'],
+    ['export default []', 'not an array'],
+    ['export default () => ({})', 'not a function'],
+  ])('%s is refused', async (text, words) => {
+    expect(await load({ 'lark.config.mjs': text })).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `./lark.config.mjs must export an object by default, ${words}`,
+    })
+  })
+
+  describe('unknown keys', () => {
+    const packages = {
+      'package.json': '{"dependencies":{"app-jobs":"1"},"devDependencies":{"app-more":"1"}}',
+      'node_modules/app-jobs/package.json': '{"lark":{"config":"jobs"}}',
+      'node_modules/app-more/package.json': '{"lark":{"config":["mail","cache"]}}',
+    }
+
+    test('those of installed packages are known', async () => {
+      const text = 'export default { commands: [], jobs: {}, mail: {}, cache: {} }'
+      expect(await load({ ...packages, 'lark.config.mjs': text })).toMatchObject({ config: { mail: {} } })
+    })
+
+    test('others are refused, with the nearest known one', async () => {
+      expect(await load({ ...packages, 'lark.config.mjs': 'export default { job: {} }' })).toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: './lark.config.mjs has an unknown key "job"',
+        hint: 'Did you mean jobs?',
+      })
+      expect(await load({ ...packages, 'lark.config.mjs': 'export default { zzzzzzzz: {} }' })).toMatchObject(
+        {
+          hint: 'Known keys: commands, jobs, mail, cache',
+        },
+      )
+    })
+
+    test('those that the caller reads are known without any package.json', async () => {
+      const text = 'export default { queue: 1 }'
+      expect(await load({ 'lark.config.mjs': text }, ['queue'])).toMatchObject({ config: { queue: 1 } })
+      expect(await load({ 'lark.config.mjs': text })).toMatchObject({ code: 'CONFIG_INVALID' })
+    })
+  })
+})

@@ -1,0 +1,59 @@
+import { basename, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { App, bin, command, packageFolder } from './app.ts'
+
+const app = new App({
+  'lark.config.js': "throw new Error('the configuration was imported')",
+  'commands/loud.js': `console.log('a command was imported')\n${command('Loud', 'loud')}`,
+  // Prints the path of every module that Node is asked to load.
+  'trace.mjs': `import { register } from 'node:module'
+register('data:text/javascript,' + encodeURIComponent(\`
+  import { writeSync } from 'node:fs'
+  export async function load(url, context, next) {
+    if (url.startsWith('file:')) writeSync(2, url + '\\\\n')
+    return next(url, context)
+  }
+\`))
+`,
+})
+
+async function modulesOf(...words: string[]) {
+  const { code, stderr } = await app.node(['--import', './trace.mjs', bin, ...words])
+  expect(code).toBe(0)
+  return stderr
+    .trim()
+    .split('\n')
+    .map((url) => basename(url))
+    .filter((name) => name !== 'trace.mjs')
+    .sort()
+}
+
+test('lark --help loads the program and its words, nothing else', async () => {
+  expect(await modulesOf('--help')).toEqual([
+    'application.js',
+    'bin.js',
+    'console.js',
+    'errors.js',
+    'program.js',
+    'project.js',
+    'table.js',
+  ])
+})
+
+test('lark --version also looks at the packages', async () => {
+  expect(await modulesOf('--version')).toEqual([
+    'application.js',
+    'bin.js',
+    'console.js',
+    'errors.js',
+    'packages.js',
+    'program.js',
+    'project.js',
+    'table.js',
+  ])
+})
+
+test('the file that npm links as lark is the program', async () => {
+  const { stdout } = await app.node([join(packageFolder, 'bin/lark.js'), '--version'])
+  expect(stdout).toBe('@s18i/lark 0.0.0\n')
+})
