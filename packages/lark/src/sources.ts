@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { join, relative, resolve, sep } from 'node:path'
 import { list } from './packages.ts'
 
 /** In order of preference when one module is there twice. */
@@ -48,28 +48,38 @@ async function filesIn(folder: string): Promise<string[]> {
 
 /**
  * The folders that hold the application's modules of one kind: those that the configuration names, or `KIND/` and
- * `src/KIND/` beside it. Where none of them exists, their built copies under the `outDir` of tsconfig.json, under
- * `dist/` or under `build/`.
+ * `src/KIND/` beside it. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or `build/`) are
+ * taken where the sources do not exist, and where the script that was started is a built one itself: its own
+ * imports are of the copies, and a class must not be there twice.
  *
  * ```ts
  * const { config, folder } = await loadConfig()
  * const files = await sourceFiles(sourceFolders('commands', folder, config.commands))
  * ```
  */
-export function sourceFolders(kind: string, folder: string, configured?: string | string[]): string[] {
-  const sources = configured === undefined ? [kind, `src/${kind}`] : list(configured)
-  const present = existing(sources.map((path) => resolve(folder, path)))
-  if (present.length > 0) return present
-  for (const output of [compilerOutput(folder), 'dist', 'build']) {
-    if (output === undefined) continue
-    const built = sources.flatMap((path) => {
-      const inside = relative(folder, resolve(folder, path))
-      return [join(folder, output, inside), join(folder, output, inside.replace(/^src[\\/]/, ''))]
-    })
-    const found = existing(built)
-    if (found.length > 0) return found
-  }
-  return []
+export function sourceFolders(
+  kind: string,
+  folder: string,
+  configured?: string | string[],
+  entry: string | undefined = process.argv[1],
+): string[] {
+  const named = configured === undefined ? [kind, `src/${kind}`] : list(configured)
+  const sources = named.map((path) => resolve(folder, path))
+  const outputs = [...new Set([compilerOutput(folder) ?? 'dist', 'dist', 'build'])].map((path) =>
+    resolve(folder, path),
+  )
+  const built = outputs.map((output) => ({ output, folders: builtCopies(sources, folder, output) }))
+  const running = built.find(({ output }) => entry !== undefined && resolve(entry).startsWith(output + sep))
+  const candidates = [...(running ? [running.folders] : []), sources, ...built.map(({ folders }) => folders)]
+  return candidates.map(existing).find((folders) => folders.length > 0) ?? []
+}
+
+/** Where a compiler may put them: with `src/` in the path, or without. */
+function builtCopies(sources: string[], folder: string, output: string): string[] {
+  return sources.flatMap((source) => {
+    const inside = relative(folder, source)
+    return [join(output, inside), join(output, inside.replace(/^src[\\/]/, ''))]
+  })
 }
 
 function existing(folders: string[]): string[] {
