@@ -1,0 +1,53 @@
+/**
+ * How long a job waits between a failed attempt and the next.
+ */
+import { type Duration, milliseconds } from './duration.ts'
+
+/** Doubles from `from` to at most `to`; `jitter` is the share of each pause that is left to chance, 0 to 1. */
+export interface Exponential {
+  from: number
+  to: number
+  jitter: number
+}
+
+/** What a user may write: one pause for every retry, a list (the last one repeats), or `exponential()`. */
+export type BackoffOption = Duration | readonly Duration[] | Exponential
+
+/** As kept: milliseconds. */
+export type Backoff = number[] | Exponential
+
+/**
+ * A pause that doubles with every failed attempt.
+ *
+ * @param options `from` the first pause, default 1 s; `to` the longest, default 10 min; `jitter` the share left
+ * to chance so that jobs that failed together do not come back together, default 0.5: a pause of 8 s becomes 4 to 8 s
+ * @example backoff = exponential({ from: '5s', to: '1h' })
+ */
+export function exponential(options: { from?: Duration; to?: Duration; jitter?: number } = {}): Exponential {
+  const { from = 1_000, to = 600_000, jitter = 0.5 } = options
+  // What is no duration stays as it is, and is refused with the class and the field when the class is registered.
+  return { from: milliseconds(from) ?? Number.NaN, to: milliseconds(to) ?? Number.NaN, jitter }
+}
+
+/** The option as kept; undefined when it is no backoff. */
+export function normalBackoff(option: unknown): Backoff | undefined {
+  if (Array.isArray(option)) {
+    const pauses = option.map(milliseconds)
+    return pauses.length > 0 && pauses.every((pause) => pause !== undefined)
+      ? (pauses as number[])
+      : undefined
+  }
+  if (typeof option === 'object' && option !== null) {
+    const { from, to, jitter } = option as Exponential
+    return from >= 0 && to >= from && jitter >= 0 && jitter <= 1 ? { from, to, jitter } : undefined
+  }
+  const pause = milliseconds(option)
+  return pause === undefined ? undefined : [pause]
+}
+
+/** Milliseconds to wait after the `failures`-th failed attempt, from 1. */
+export function pauseAfter(failures: number, backoff: Backoff, random = Math.random): number {
+  if (Array.isArray(backoff)) return backoff[Math.min(failures, backoff.length) - 1]!
+  const whole = Math.min(backoff.to, backoff.from * 2 ** (failures - 1))
+  return Math.round(whole * (1 - backoff.jitter * random()))
+}

@@ -1,0 +1,71 @@
+/**
+ * What can go wrong between `dispatch` and settled, each with a code that does not change.
+ *
+ * Three kinds meet here: what a caller did (thrown by `dispatch`, `createJobs`, the loading of jobs), what a
+ * store answers (thrown by its verbs, see `store/store.ts`), and why a run ended (the reason of its `signal`,
+ * the error kept with the job). `docs/errors.md` has an entry a code.
+ */
+import { LarkError } from '@s18i/lark/config'
+
+/** Every code, with what it means in one line. */
+export const jobsErrors = {
+  UNKNOWN_QUEUE: 'The job names a queue that the configuration does not list.',
+  PAYLOAD_NOT_JSON: 'Something in the payload has no JSON form.',
+  PAYLOAD_TOO_LARGE: 'The payload, as JSON, has more bytes than the limit.',
+  STORE_UNREACHABLE: 'The store did not answer; certainly nothing was queued.',
+  DISPATCH_UNCERTAIN: 'The dispatch was sent and got no answer; the job may be queued.',
+  STORE_NOT_CONFIGURED: 'In production a store must be named.',
+  STORE_INVALID: 'The connection string names no store that Lark knows.',
+  STORE_REFUSED: 'The store refused to write: read-only, out of memory or disk.',
+  STORE_UNCERTAIN: 'A call to the store was sent and got no answer.',
+  LAYOUT_UNKNOWN: 'Another version of Lark laid this store out.',
+  JOB_INVALID: 'A job class is not one: no stable key, or a field that cannot be.',
+  JOB_KEY_TAKEN: 'Two job classes under one key, or one class under two.',
+  JOB_FAILED_TO_LOAD: 'A job file threw while it was imported.',
+  JOB_NOT_FOUND: 'No job has this id.',
+  JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
+  HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
+  RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',
+  JOB_TIMED_OUT: 'The attempt took longer than its timeout.',
+  JOB_CANCELLED: 'The job was cancelled while it ran.',
+  LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
+  WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
+  WORKER_STOPPED: 'The worker stopped before the job had ended.',
+} as const
+
+export type JobsErrorCode = keyof typeof jobsErrors
+
+export interface JobsErrorOptions {
+  hint?: string
+  cause?: unknown
+  /** Exit code for the `lark` program; default 1. */
+  exit?: number
+  /** The job concerned. */
+  id?: string
+  /** Ids that are queued all the same, when a dispatch of many failed half-way. */
+  queued?: string[]
+}
+
+/**
+ * An error of the job queue.
+ *
+ * @example
+ * try {
+ *   await new SendEmailJob().dispatch({ to })
+ * } catch (error: any) {
+ *   if (error.code === 'STORE_UNREACHABLE') await keepForLater(to)
+ *   else throw error
+ * }
+ */
+export class JobsError extends LarkError {
+  override readonly name: string = 'JobsError'
+  declare readonly code: JobsErrorCode
+  readonly id?: string
+  readonly queued?: string[]
+
+  constructor(code: JobsErrorCode, message: string, options: JobsErrorOptions = {}) {
+    super(code, message, options)
+    if (options.id !== undefined) this.id = options.id
+    if (options.queued !== undefined) this.queued = options.queued
+  }
+}

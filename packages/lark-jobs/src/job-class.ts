@@ -1,0 +1,169 @@
+/**
+ * What Lark knows of a job class: its name in the store and its settings, checked once, when the class is first
+ * dispatched or registered with a worker.
+ *
+ * Dispatcher and worker know job classes only through this page, so that neither depends on the class that users
+ * extend (`job.ts`). A class is told by its brand, never by `instanceof`: a process may hold several copies of
+ * this package.
+ */
+import { type Backoff, normalBackoff } from './backoff.ts'
+import { durationForm, milliseconds } from './duration.ts'
+import { JobsError } from './errors.ts'
+import type { Run } from './run.ts'
+
+/** Marks the prototype of `Job`, in every copy of this package. */
+export const jobBrand = Symbol.for('s18i.lark.job')
+/** Where a job keeps the run it is in. */
+export const currentRun = Symbol.for('s18i.lark.job.run')
+/** Where a job keeps the ids of its last dispatch. */
+export const dispatchedIds = Symbol.for('s18i.lark.job.ids')
+
+/** The fields of a job that say how it is queued and run. */
+export interface JobLike {
+  key?: string
+  aliases: readonly string[]
+  queueName: string
+  priority: number
+  delay: unknown
+  tries: number
+  backoff: unknown
+  timeout: unknown
+  handle(payload?: unknown): unknown
+  [currentRun]?: Run | undefined
+  [dispatchedIds]?: string[] | undefined
+}
+
+export type JobConstructor = new () => JobLike
+
+/** The arguments of `dispatch`, read off the class's own `handle`: its payload, or nothing. */
+export type PayloadOf<J> = J extends { handle(...args: infer A): unknown }
+  ? A extends readonly [] | readonly [payload?: unknown]
+    ? A
+    : never
+  : never
+
+/** What `dispatchNow` resolves to. */
+export type ResultOf<J> = J extends { handle(...args: never): infer R } ? Awaited<R> : never
+
+/** A job's settings, in the units of the store. */
+export interface JobSettings {
+  queueName: string
+  priority: number
+  /** Milliseconds. */
+  delay: number
+  tries: number
+  backoff: Backoff
+  /** Milliseconds. */
+  timeout: number
+}
+
+export interface JobClass extends JobSettings {
+  key: string
+  aliases: readonly string[]
+  /** For people: the name of the class, else its key. */
+  name: string
+  make: JobConstructor
+}
+
+const known = new WeakMap<object, JobClass>()
+
+export function isJobClass(value: unknown): value is JobConstructor {
+  return typeof value === 'function' && value.prototype?.[jobBrand] === true
+}
+
+/**
+ * The class of a job, checked.
+ *
+ * @throws JOB_INVALID naming class, field, value, and what would be right
+ */
+export function classOf(make: JobConstructor): JobClass {
+  const before = known.get(make)
+  if (before !== undefined) return before
+  const job = instance(make)
+  const name = make.name
+  const key = job.key ?? name
+  const settings = settingsOf(job, name || key)
+  check(
+    name || key,
+    'aliases',
+    job.aliases,
+    "a list of texts, such as ['old-name']",
+    Array.isArray(job.aliases) && job.aliases.every(isName),
+  )
+  if (job.key === undefined && name.length <= 2) {
+    throw new JobsError(
+      'JOB_INVALID',
+      name === '' ? 'A job class has no name and no key' : `${name}: too short to be a job's key`,
+      {
+        hint: "Jobs are stored under their key. A bundler may change the name of a class: give it a key, such as `readonly key = 'send-email'`.",
+      },
+    )
+  }
+  check(name || key, 'key', key, "a text, such as 'send-email'", isName(key))
+  const again = instance(make).key ?? name
+  if (again !== key) {
+    throw new JobsError('JOB_KEY_TAKEN', `${name}: one class under two keys, '${key}' and '${again}'`, {
+      hint: 'A key must be the same for every job of its class.',
+    })
+  }
+  const found = { ...settings, key, aliases: job.aliases, name: name || key, make }
+  known.set(make, found)
+  return found
+}
+
+/**
+ * The settings of one job, which may differ from its class's.
+ *
+ * @throws JOB_INVALID
+ */
+export function settingsOf(job: JobLike, name: string): JobSettings {
+  const { queueName, priority, tries } = job
+  const delay = milliseconds(job.delay)
+  const timeout = milliseconds(job.timeout)
+  const backoff = normalBackoff(job.backoff)
+  check(name, 'queueName', queueName, "the name of a queue, such as 'emails'", isName(queueName))
+  check(
+    name,
+    'priority',
+    priority,
+    'a whole number from -100 to 100',
+    Number.isInteger(priority) && Math.abs(priority) <= 100,
+  )
+  check(name, 'delay', job.delay, durationForm, delay !== undefined)
+  check(name, 'tries', tries, 'a whole number from 1', Number.isInteger(tries) && tries >= 1)
+  check(
+    name,
+    'backoff',
+    job.backoff,
+    `${durationForm}, a list of these, or exponential()`,
+    backoff !== undefined,
+  )
+  check(name, 'timeout', job.timeout, `${durationForm}, above 0`, timeout !== undefined && timeout > 0)
+  return { queueName, priority, delay: delay!, tries, backoff: backoff!, timeout: timeout! }
+}
+
+function instance(make: JobConstructor): JobLike {
+  try {
+    return new make()
+  } catch (cause) {
+    throw new JobsError(
+      'JOB_INVALID',
+      `${make.name || 'A job class'}: its constructor threw: ${(cause as Error)?.message ?? cause}`,
+      {
+        cause,
+        hint: 'A worker makes a new job for every run, with no arguments: do the work in handle().',
+      },
+    )
+  }
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function check(name: string, field: string, value: unknown, right: string, ok: boolean): void {
+  if (ok) return
+  const got =
+    typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? JSON.stringify(value) : String(value)
+  throw new JobsError('JOB_INVALID', `${name}: ${field} is ${got}; it must be ${right}`)
+}

@@ -1,0 +1,149 @@
+/**
+ * What a store keeps of a job, and how a run of it can end.
+ *
+ * A job is in exactly one state:
+ *
+ *   waiting    due: a worker may claim it now (a delayed job that fell due is waiting)
+ *   delayed    due later: dispatched with a delay, released, or between two attempts
+ *   blocked    waits for another job or a signal (kept for chains and steps; nothing enters it yet)
+ *   active     a worker holds a lease on it
+ *   completed, failed, cancelled    ended; kept for a while, then pruned
+ *
+ * Every time is in milliseconds of the store's clock since 1970. What a worker measures goes in as a
+ * duration, never as a time, because its clock is not the store's.
+ */
+
+import type { Backoff } from './backoff.ts'
+
+export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
+export type State = (typeof states)[number]
+
+/** Why a job ended `cancelled`. */
+export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped'
+
+/** What one dispatch says differently from the job's class. Absent fields cost no byte. */
+export interface JobOptions {
+  tries?: number
+  backoff?: Backoff
+  /** Milliseconds. */
+  timeout?: number
+}
+
+/** A job on its way into a store. */
+export interface NewJob {
+  /** Made by the dispatcher (`dispatch/id.ts`): 13 characters, in order of time. */
+  id: string
+  /** The class's stable name. Neither it nor the payload is ever decoded by a store. */
+  key: string
+  /** JSON text. */
+  payload: string
+  /** -100…100, higher first; absent is 0. */
+  priority?: number
+  /** Milliseconds from the store's now; absent is due at once. */
+  delay?: number
+  options?: JobOptions
+}
+
+/** How often a job was started, and how those runs ended. Starts that are still running count in `runs`. */
+export interface Counters {
+  runs: number
+  /** Attempts that failed: what `tries` limits. */
+  failures: number
+  /** Runs whose worker died or lost its lease. */
+  crashes: number
+  /** Runs that put the job back without failing. */
+  releases: number
+}
+
+/** A failed attempt, as kept with the job (the newest 10). */
+export interface JobError {
+  /** Which run it was, from 1. */
+  run: number
+  name: string
+  message: string
+  code?: string
+  stack?: string
+  /** Milliseconds the attempt took. */
+  took?: number
+}
+
+export type LogLevel = 'info' | 'success' | 'warn' | 'error'
+
+/** A line that `this.info()` and its kin wrote. */
+export interface LogLine {
+  /** By the worker's clock: only read by people. */
+  at: number
+  level: LogLevel
+  text: string
+}
+
+/** A job under a lease, as `exchange` hands it to the claimer. */
+export interface LeasedJob extends Counters {
+  id: string
+  key: string
+  payload: string
+  priority: number
+  queuedAt: number
+  options?: JobOptions
+  /** Proof of the lease: only who shows it settles the job. */
+  token: string
+}
+
+/** A job as `get` and `list` show it. */
+export interface JobRecord extends Counters {
+  id: string
+  partition: string
+  state: State
+  key: string
+  payload: string
+  priority: number
+  options?: JobOptions
+  queuedAt: number
+  /** When a delayed or waiting job is or was due. */
+  dueAt?: number
+  /** When the present lease was taken. */
+  claimedAt?: number
+  finishedAt?: number
+  /** Which worker holds it. */
+  holder?: string
+  /** Oldest first, at most 10. */
+  errors: JobError[]
+  /** JSON text of what `handle` returned, when it was neither `true` nor `undefined`. */
+  result?: string
+  reason?: CancelReason
+}
+
+/**
+ * How a claimed job ended, as its worker tells the store: a closed union.
+ *
+ * `returned` was never started and goes back to the head of its line unburnt; `released` ran and comes back
+ * without having failed. Every outcome may carry the run's log. Later kinds (`suspended`) and what an outcome
+ * causes elsewhere (intents: the next job of a chain, a batch's callback) are further fields of this object,
+ * recorded by the same settle.
+ */
+export type Outcome = (
+  | { kind: 'completed'; result?: string }
+  /** Without `retryIn` the job has failed for good. Milliseconds. */
+  | { kind: 'failed'; error: JobError; retryIn?: number }
+  | { kind: 'released'; in: number }
+  | { kind: 'returned' }
+  | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
+) & { log?: LogLine[] }
+
+/** A worker as `announce` makes it known. */
+export interface WorkerRecord {
+  /** Also the caller of its claims. */
+  id: string
+  host: string
+  pid: number
+  /** In the order served when `strict`. */
+  queues: string[]
+  strict: boolean
+  concurrency: number
+  /** Jobs running now. */
+  running: number
+  /** The keys and aliases it has a class for. */
+  keys: string[]
+  startedAt: number
+  state: 'running' | 'quiet'
+}

@@ -1,0 +1,44 @@
+/**
+ * The running side of a job: what `this.id`, `this.attempt`, `this.signal` and `this.info()` reach while `handle`
+ * runs. Made for every run, so it makes nothing that a handler does not touch.
+ */
+import type { LogLevel } from './record.ts'
+
+export class Run {
+  readonly id: string
+  /** Which attempt this is, from 1. Crashes and releases do not count. */
+  readonly attempt: number
+  readonly #write: (level: LogLevel, text: string) => void
+  #controller: AbortController | undefined
+  #reason: unknown
+
+  constructor(id: string, attempt: number, write: (level: LogLevel, text: string) => void) {
+    this.id = id
+    this.attempt = attempt
+    this.#write = write
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** Why the run was told to end; undefined while it may go on. */
+  get reason(): unknown {
+    return this.#reason
+  }
+
+  /** Tells the handler to end. The first reason stays. */
+  abort(reason: Error): void {
+    if (this.#reason !== undefined) return
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+
+  write(level: LogLevel, text: string): void {
+    this.#write(level, text)
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * The contract between the job queue and a place where jobs are kept. `redis/` and `sqlite/` each keep it;
+ * nothing above this line knows them by name. `test/conformance/` says in tests what this page says in prose.
+ *
+ * **Partition.** A queue is kept in one or more partitions: `emails`, or `emails/0`, `emails/1`, … A verb works
+ * on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`; callers loop.
+ * No verb's cost grows with the number of jobs stored, only with the items it is given.
+ *
+ * **Clock.** Time is the store's own. Delays go in, and times until something come out, as durations.
+ *
+ * **Order.** Paused or not → priority, higher first → place → first in, first out. A job's place is the time it
+ * was queued, or the time it falls due when it was delayed. A job that falls due needs nobody to move it: it is
+ * `waiting` from that instant, for `claim`, `counts` and `list` alike.
+ *
+ * **Calls.** `enqueue` and `exchange` name their caller and a number that this caller raises by one with each
+ * new call on that partition, one under way at a time. A call that is sent again because its reply was lost
+ * carries the same number, and gets the answer of the first time; nothing happens twice. A partition remembers
+ * a caller's last call for at least `CALL_MEMORY`.
+ *
+ * **Leases.** `exchange` hands out jobs under a lease of `want.lease` milliseconds with the token
+ * `<caller>.<number>` of that call. Only who shows the token settles or extends: everybody else gets `lost`, and
+ * nothing changes. A lease that ended, but was not taken back by `recover`, still counts as held.
+ *
+ * **Endings.** An ended job is kept as `retention` says: so many of a state, so long. The excess goes with the
+ * call that made it, the old with `prune`; each takes a bounded number a call.
+ *
+ * **Failure.** A verb that certainly did nothing rejects with `STORE_UNREACHABLE`; one that was sent and got no
+ * answer with `STORE_UNCERTAIN`: send it again under the same number. What the server refuses (read-only, out of
+ * memory, disk full) rejects with `STORE_REFUSED` and has changed nothing.
+ */
+import type {
+  CancelReason,
+  JobRecord,
+  LeasedJob,
+  LogLine,
+  NewJob,
+  Outcome,
+  State,
+  WorkerRecord,
+} from '../record.ts'
+
+/** The most jobs, outcomes or ids that one call takes. */
+export const MAX_ITEMS = 1_000
+/** The most bytes of payload that one call should carry; one larger job travels alone. */
+export const MAX_BYTES = 1_048_576
+/** Milliseconds that a caller's last answer is remembered: longer than any caller goes on resending. */
+export const CALL_MEMORY = 60_000
+/** Crashes after which a job is failed instead of handed out again ("its worker died"). */
+export const MAX_CRASHES = 3
+/** Errors kept with a job: the newest. */
+export const MAX_ERRORS = 10
+/** Log lines, and bytes of log, kept with a job: the newest. */
+export const MAX_LOG_LINES = 100
+export const MAX_LOG_BYTES = 16_384
+
+/** How many ended jobs a partition keeps of a state, and for how long (milliseconds). */
+export interface Retention {
+  count: number
+  age: number
+}
+
+export interface StoreOptions {
+  retention: { completed: Retention; failed: Retention; cancelled: Retention }
+  /** Milliseconds since 1970. Only tests set it; without it a store goes by its own clock. */
+  clock?: () => number
+}
+
+/** Who calls, and which of its calls on this partition it is. */
+export interface Call {
+  caller: string
+  number: number
+}
+
+/** `exists`: a job of that id is there already. `rejected`: the partition is full (bounded queues). */
+export type Enqueued = 'queued' | 'exists' | 'rejected'
+
+export interface Settlement {
+  id: string
+  token: string
+  outcome: Outcome
+}
+
+export type Verdict = 'settled' | 'lost'
+
+export interface Want {
+  /** Jobs to claim: 0 only settles. */
+  limit: number
+  /** Milliseconds. */
+  lease: number
+}
+
+/** Word for a running job's holder: someone asked for it to be cancelled. */
+export interface Notice {
+  kind: 'cancel'
+  id: string
+  reason: CancelReason
+}
+
+export interface Exchange {
+  /** One a settlement, in their order. */
+  verdicts: Verdict[]
+  /** In the order they should start. */
+  jobs: LeasedJob[]
+  /** Milliseconds until the next job falls due; 0 when more wait now; undefined when none is known or paused. */
+  nextDue?: number
+}
+
+export interface LeaseNote {
+  id: string
+  token: string
+  /** Lines written since the last note; kept with the job as if it had ended with them. */
+  log?: LogLine[]
+}
+
+export interface Extension {
+  /** Ids whose lease is no longer the caller's. */
+  lost: string[]
+  notices: Notice[]
+}
+
+export interface Recovery {
+  /** Put back at the head of their lines, a crash counted. */
+  recovered: string[]
+  /** Had crashed `MAX_CRASHES` times, and failed. */
+  failed: string[]
+  /** Milliseconds until the next lease ends; undefined when nothing is leased. */
+  nextLeaseEnd?: number
+}
+
+/** A page of ids in their order. `cursor` undefined: the last page. */
+export interface Page {
+  jobs: JobRecord[]
+  cursor?: string
+}
+
+export interface Filter {
+  state: State
+  /** Newest end first for ended states; in the order they would run for the others. Default 100, at most 1,000. */
+  limit?: number
+  cursor?: string
+}
+
+export type Counts = Record<State, number>
+
+export type Change =
+  /** completed, failed, cancelled → waiting, at the end of its line, failures and crashes forgotten. */
+  | { kind: 'retry' }
+  /** waiting, delayed → cancelled. active → its holder gets a notice with its next `extend`: verdict `asked`. */
+  | { kind: 'cancel'; reason: CancelReason }
+  /** Any state but active → gone, with its log. */
+  | { kind: 'remove' }
+  /** delayed → waiting. */
+  | { kind: 'run-now' }
+  /** waiting, delayed → delayed by so many milliseconds from now. */
+  | { kind: 'reschedule'; in: number }
+  /** Any state but active: the payload (JSON text) is replaced. */
+  | { kind: 'edit'; payload: string }
+
+/** `refused`: the job's state does not allow it. */
+export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
+
+/** What is set for a partition by hand, and kept there. */
+export interface Settings {
+  paused: boolean
+}
+
+export interface Store extends AsyncDisposable {
+  /** What people call it: `redis://host:6379/0` or `sqlite:/path/jobs.db`. Never a password. */
+  readonly name: string
+
+  /**
+   * Makes ready. Called once before any other verb; cheap to call again.
+   * @returns warnings for people, such as a server that would drop jobs when its memory is full
+   * @throws LAYOUT_UNKNOWN when another version of Lark laid the store out, STORE_UNREACHABLE
+   */
+  open(): Promise<string[]>
+
+  // hot: the way of every job
+
+  /** Queues jobs, all or none. Rings waiting workers (see `wait`). */
+  enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
+
+  /**
+   * Settles, then claims, in one step. Who asks for more than there is now gets rung when more comes.
+   * A settled job's counters: `completed`, `failed`, `released` and `cancelled` count a run, `returned` does not.
+   */
+  exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
+
+  /** Renews leases to `lease` milliseconds from now, takes log lines, brings notices. Safe to repeat. */
+  extend(partition: string, caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension>
+
+  // upkeep: any worker, for everyone
+
+  /** Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers. */
+  recover(partition: string): Promise<Recovery>
+
+  /** Forgets ended jobs that are past their age, with their logs. @returns how many; under `MAX_ITEMS`: all of them */
+  prune(partition: string): Promise<number>
+
+  /**
+   * Waits until a partition may have something for this caller, that is: since its last `exchange` there which
+   * got less than it wanted, a job came in, fell back, or the queue was resumed. Rings that come between two
+   * waits are kept. A hint, not a promise: a ring can be lost with a connection, so callers look again by
+   * themselves every few seconds. A dispatch rings at most as many waiting workers as it brings jobs.
+   * @returns the partitions that rang; none when `timeout` (milliseconds) passed or `signal` was aborted
+   */
+  wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]>
+
+  /** Rings one other waiting worker: what a worker does with a ring that it has no room to answer. */
+  wake(partition: string, caller: string): Promise<void>
+
+  /** Makes a worker known for `ttl` milliseconds. Its keys stay known for ever. */
+  announce(worker: WorkerRecord, ttl: number): Promise<void>
+  /** Takes it back, and its place among the waiting: the last thing a worker does. */
+  retire(caller: string): Promise<void>
+  /** The workers that live. */
+  workers(): Promise<WorkerRecord[]>
+  /** Every key that any worker ever announced. */
+  keys(): Promise<string[]>
+
+  // reading, by page
+
+  /** Every partition that ever held a job. */
+  partitions(): Promise<string[]>
+  get(partition: string, id: string): Promise<JobRecord | undefined>
+  list(partition: string, filter: Filter): Promise<Page>
+  counts(partition: string): Promise<Counts>
+  log(partition: string, id: string): Promise<LogLine[]>
+
+  // operating
+
+  /** Changes jobs by hand. One verdict an id. */
+  alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
+  /** Keeps what is given, leaves the rest. Resuming rings waiting workers. */
+  configure(partition: string, settings: Partial<Settings>): Promise<Settings>
+  /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; under `MAX_ITEMS`: all */
+  clear(partition: string, state: Exclude<State, 'active'>): Promise<number>
+
+  /** Lets go of connections and files. Idempotent. */
+  close(): Promise<void>
+}
