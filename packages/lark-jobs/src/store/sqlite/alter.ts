@@ -1,0 +1,64 @@
+/**
+ * Changes by hand: a table of what each change does to a job in each state.
+ */
+import type { AlterVerdict, Change } from '../store.ts'
+import { move, remove, toEnd } from './move.ts'
+import type { Partition } from './partition.ts'
+import { columns, type Row, stateOf } from './row.ts'
+import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
+
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
+const edit = 'UPDATE jobs SET payload = ? WHERE seq = ?'
+
+export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
+  return ids.map((id) => {
+    const row = partition.database.get<Row>(find, partition.id, id)
+    return row === undefined ? 'missing' : apply(partition, row, change)
+  })
+}
+
+function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
+  const { database, now } = partition
+  switch (change.kind) {
+    case 'retry':
+      if (row.state < COMPLETED) return 'refused'
+      move(partition, row, {
+        state: PENDING,
+        dueAt: now,
+        failures: 0,
+        crashes: 0,
+        finishedAt: null,
+        result: null,
+        reason: null,
+      })
+      toEnd(partition, row)
+      return 'done'
+    case 'cancel':
+      if (row.state === ACTIVE) {
+        database.run(ask, change.reason, row.seq)
+        return 'asked'
+      }
+      if (row.state !== PENDING) return 'refused'
+      move(partition, row, { state: CANCELLED, reason: change.reason, finishedAt: now })
+      return 'done'
+    case 'remove':
+      if (row.state === ACTIVE) return 'refused'
+      remove(partition, [row])
+      return 'done'
+    case 'run-now':
+      if (stateOf(row, now) !== 'delayed') return 'refused'
+      move(partition, row, { state: PENDING, dueAt: now })
+      toEnd(partition, row)
+      return 'done'
+    case 'reschedule':
+      if (row.state !== PENDING) return 'refused'
+      move(partition, row, { state: PENDING, dueAt: now + change.in })
+      toEnd(partition, row)
+      return 'done'
+    case 'edit':
+      if (row.state === ACTIVE) return 'refused'
+      database.run(edit, change.payload, row.seq)
+      return 'done'
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Jobs coming in, a statement each: only so does each get its own verdict.
+ *
+ * Measured on 2026-11-24 (2 cores, Node 20.20, 100 jobs a transaction, microseconds a job): 4.9 so, 4.3 from
+ * one `json_each`, 3.3 with ten rows a statement. At 200,000 jobs a second the rest costs more.
+ */
+import type { NewJob } from '../../record.ts'
+import type { Call, Enqueued } from '../store.ts'
+import { recall, remember } from './calls.ts'
+import type { Partition } from './partition.ts'
+import { PENDING } from './schema.ts'
+
+const insert = `
+  INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
+export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[]): Enqueued[] {
+  const known = recall<Enqueued>(partition, call, jobs.length, 'queued')
+  if (known) return known
+  const { database, id, now } = partition
+  const answers = jobs.map((job): Enqueued => {
+    const dueAt = now + (job.delay ?? 0)
+    const options = job.options === undefined ? null : JSON.stringify(job.options)
+    const { priority = 0 } = job
+    const inserted = database.run(insert, id, job.id, priority, now, dueAt, job.key, options, job.payload)
+    if (inserted === 0) return 'exists'
+    partition.arrive({ state: PENDING, dueAt })
+    return 'queued'
+  })
+  remember<Enqueued>(partition, call, answers, 'queued')
+  return answers
+}

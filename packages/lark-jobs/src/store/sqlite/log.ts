@@ -1,0 +1,36 @@
+/**
+ * The lines that a job's runs wrote, kept as JSON in its row: the newest, within two limits.
+ */
+import type { LogLine } from '../../record.ts'
+import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../store.ts'
+import type { Database } from './database.ts'
+
+const read = 'SELECT log FROM jobs WHERE seq = ?'
+const write = 'UPDATE jobs SET log = ? WHERE seq = ?'
+
+/** Adds lines; lines that are the newest ones already came twice, and are added once. */
+export function appendLog(database: Database, seq: number, lines: readonly LogLine[] | undefined): void {
+  if (lines === undefined || lines.length === 0) return
+  const added = lines.map(cut)
+  const text = database.get<{ log: string | null }>(read, seq)?.log
+  const kept: LogLine[] = text ? JSON.parse(text) : []
+  if (JSON.stringify(kept.slice(-added.length)) === JSON.stringify(added)) return
+  database.run(write, JSON.stringify(newest([...kept, ...added])), seq)
+}
+
+/** A line that would fill the log alone, and more, keeps its beginning: at most three bytes a UTF-16 unit. */
+function cut(line: LogLine): LogLine {
+  if (Buffer.byteLength(line.text) <= MAX_LOG_BYTES) return line
+  return { ...line, text: line.text.slice(0, MAX_LOG_BYTES / 3) }
+}
+
+function newest(lines: readonly LogLine[]): LogLine[] {
+  let bytes = 0
+  let from = lines.length
+  while (from > 0 && lines.length - from < MAX_LOG_LINES) {
+    bytes += Buffer.byteLength(lines[from - 1]!.text)
+    if (bytes > MAX_LOG_BYTES) break
+    from -= 1
+  }
+  return lines.slice(from)
+}

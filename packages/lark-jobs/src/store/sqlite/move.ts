@@ -1,0 +1,66 @@
+/**
+ * A job's move from one state to another, by which its row, the indexes and the counters stay in step; and its
+ * removal.
+ */
+import type { JobError } from '../../record.ts'
+import { MAX_ERRORS } from '../store.ts'
+import type { Partition } from './partition.ts'
+import { errorsOf, list, type Row } from './row.ts'
+import { CANCELLED, PENDING } from './schema.ts'
+
+const update = `
+  UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, finishedAt = ?,
+    reason = ?, result = ?, errors = ?, token = NULL, claimedAt = NULL, leaseEnd = NULL, asked = NULL
+  WHERE seq = ?`
+const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
+const forget = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))'
+
+/** What a move changes in the row. */
+export type Change = Pick<Row, 'state'> &
+  Partial<
+    Pick<
+      Row,
+      'dueAt' | 'runs' | 'failures' | 'crashes' | 'releases' | 'finishedAt' | 'reason' | 'result' | 'errors'
+    >
+  >
+
+/** Moves a job, out of its lease if it had one. What was asked to be cancelled does not go back to its line. */
+export function move(partition: Partition, row: Row, change: Change): void {
+  partition.leave(row)
+  Object.assign(row, change)
+  if (row.state === PENDING && row.asked !== null) {
+    Object.assign(row, { state: CANCELLED, reason: row.asked, finishedAt: partition.now })
+  }
+  partition.database.run(
+    update,
+    row.state,
+    row.dueAt,
+    row.runs,
+    row.failures,
+    row.crashes,
+    row.releases,
+    row.finishedAt,
+    row.reason,
+    row.result,
+    row.errors,
+    row.seq,
+  )
+  partition.arrive(row)
+}
+
+/** Puts a job behind all others of its place. */
+export function toEnd(partition: Partition, row: Row): void {
+  partition.database.run(last, row.seq)
+}
+
+/** Removes jobs, with their logs. */
+export function remove(partition: Partition, rows: readonly Pick<Row, 'seq' | 'state' | 'dueAt'>[]): void {
+  if (rows.length === 0) return
+  partition.database.run(forget, list(rows.map((row) => row.seq)))
+  for (const row of rows) partition.leave(row)
+}
+
+/** The row's errors with one more, as kept. */
+export function withError(row: Row, error: JobError): string {
+  return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
+}

@@ -1,0 +1,128 @@
+/**
+ * Reading, by page. A cursor is the place of the last job shown, so a page goes on where the one before ended,
+ * whatever came or went in between.
+ */
+import type { JobRecord, LogLine } from '../../record.ts'
+import type { Counts, Filter, Page } from '../store.ts'
+import type { Partition } from './partition.ts'
+import { columns, endedStates, type Row, toRecord } from './row.ts'
+import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
+
+const DEFAULT_LIMIT = 100
+const MAX_LIMIT = 1_000
+
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+const findLog = 'SELECT log FROM jobs WHERE partition = ? AND id = ?'
+const pending = `
+  SELECT ${columns} FROM jobs
+  WHERE partition = ? AND state = ${PENDING} AND priority = ? AND (dueAt, seq) > (?, ?) AND dueAt <= ?
+  ORDER BY dueAt, seq LIMIT ?`
+const active = `
+  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${ACTIVE} AND (leaseEnd, seq) > (?, ?)
+  ORDER BY leaseEnd, seq LIMIT ?`
+const ended = `
+  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) < (?, ?)
+  ORDER BY finishedAt DESC, seq DESC LIMIT ?`
+
+/** Later than any time, after any job. */
+const MAX = Number.MAX_SAFE_INTEGER
+
+export function get(partition: Partition, id: string): JobRecord | undefined {
+  const row = partition.database.get<Row>(find, partition.id, id)
+  return row && toRecord(row, partition.name, partition.now)
+}
+
+export function log(partition: Partition, id: string): LogLine[] {
+  const text = partition.database.get<{ log: string | null }>(findLog, partition.id, id)?.log
+  return text ? JSON.parse(text) : []
+}
+
+export function counts(partition: Partition): Counts {
+  const { waiting, delayed, active, completed, failed, cancelled } = partition
+  return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
+}
+
+export function listJobs(partition: Partition, filter: Filter): Page {
+  const limit = Math.min(filter.limit ?? DEFAULT_LIMIT, MAX_LIMIT)
+  const cursor = filter.cursor?.split(',').map(Number)
+  const { rows, place } = pageOf(partition, filter.state, cursor, limit + 1)
+  const shown = rows.slice(0, limit)
+  const page: Page = { jobs: shown.map((row) => toRecord(row, partition.name, partition.now)) }
+  if (rows.length > limit) page.cursor = place(shown.at(-1)!).join(',')
+  return page
+}
+
+interface Rows {
+  rows: Row[]
+  /** A row's place in this order, as it stands in a cursor. */
+  place: (row: Row) => number[]
+}
+
+function pageOf(
+  partition: Partition,
+  state: Filter['state'],
+  cursor: number[] | undefined,
+  limit: number,
+): Rows {
+  switch (state) {
+    case 'waiting':
+      return waiting(partition, cursor, limit)
+    case 'delayed':
+      return delayed(partition, cursor, limit)
+    case 'blocked':
+      return { rows: [], place: () => [] }
+    case 'active': {
+      const [leaseEnd, seq] = cursor ?? [-1, -1]
+      const rows = partition.database.all<Row>(active, partition.id, leaseEnd!, seq!, limit)
+      return { rows, place: (row) => [row.leaseEnd!, row.seq] }
+    }
+    default: {
+      const [finishedAt, seq] = cursor ?? [MAX, MAX]
+      const rows = partition.database.all<Row>(
+        ended,
+        partition.id,
+        endedStates[state],
+        finishedAt!,
+        seq!,
+        limit,
+      )
+      return { rows, place: (row) => [row.finishedAt!, row.seq] }
+    }
+  }
+}
+
+/** Priority by priority, each in the order of its places. */
+function waiting(partition: Partition, cursor: number[] | undefined, limit: number): Rows {
+  const rows: Row[] = []
+  const [from, dueAt, seq] = cursor ?? [MAX, -1, -1]
+  for (const priority of partition.priorities()) {
+    if (priority > from!) continue
+    const after: [number, number] = priority === from ? [dueAt!, seq!] : [-1, -1]
+    rows.push(
+      ...partition.database.all<Row>(
+        pending,
+        partition.id,
+        priority,
+        ...after,
+        partition.now,
+        limit - rows.length,
+      ),
+    )
+    if (rows.length >= limit) break
+  }
+  return { rows, place: (row) => [row.priority, row.dueAt, row.seq] }
+}
+
+/** By the time they fall due, the higher priority first: a merge of every priority's line. */
+function delayed(partition: Partition, cursor: number[] | undefined, limit: number): Rows {
+  const rows: Row[] = []
+  const start = [partition.now, -MAX, MAX]
+  const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
+  for (const priority of partition.priorities()) {
+    // At the cursor's instant, higher priorities are shown already and lower ones are not.
+    const after = priority > from! ? MAX : priority < from! ? -1 : seq!
+    rows.push(...partition.database.all<Row>(pending, partition.id, priority, dueAt!, after, MAX, limit))
+  }
+  rows.sort((a, b) => a.dueAt - b.dueAt || b.priority - a.priority || a.seq - b.seq)
+  return { rows: rows.slice(0, limit), place: (row) => [row.dueAt, row.priority, row.seq] }
+}

@@ -1,0 +1,73 @@
+/**
+ * Ended jobs going: by number with the call that made one too many, by age with `prune`, by hand with `clear`.
+ */
+import type { State } from '../../record.ts'
+import { MAX_ITEMS, type StoreOptions } from '../store.ts'
+import { remove } from './move.ts'
+import type { Partition } from './partition.ts'
+import { endedStates, type Row } from './row.ts'
+import { COMPLETED, PENDING } from './schema.ts'
+
+type Gone = Pick<Row, 'seq' | 'state' | 'dueAt'>
+
+const dropOldest = `
+  DELETE FROM jobs WHERE seq IN (
+    SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?
+  )`
+const oldest = `
+  SELECT seq, state, dueAt FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED}
+  ORDER BY finishedAt, seq LIMIT ?`
+const aged = `
+  SELECT seq, state, dueAt FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND finishedAt <= ?
+  ORDER BY finishedAt, seq LIMIT ?`
+const due = `
+  SELECT seq, state, dueAt FROM jobs
+  WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
+const notDue = `
+  SELECT seq, state, dueAt FROM jobs
+  WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt > ? ORDER BY dueAt, seq LIMIT ?`
+
+const kinds = ['completed', 'failed', 'cancelled'] as const
+
+/** Drops what exceeds the counts. The counters say whether anything does. */
+export function trim(partition: Partition, retention: StoreOptions['retention']): void {
+  for (const kind of kinds) {
+    const excess = Math.min(partition[kind] - retention[kind].count, MAX_ITEMS)
+    if (excess <= 0) continue
+    partition[kind] -= partition.database.run(dropOldest, partition.id, endedStates[kind], excess)
+  }
+}
+
+/** Drops what is past its age. @returns how many */
+export function prune(partition: Partition, retention: StoreOptions['retention']): number {
+  let pruned = 0
+  for (const kind of kinds) {
+    const before = partition.now - retention[kind].age
+    const limit = MAX_ITEMS - pruned
+    const gone = partition.database.all<Gone>(aged, partition.id, endedStates[kind], before, limit)
+    remove(partition, gone)
+    pruned += gone.length
+  }
+  return pruned
+}
+
+/** @returns how many it removed */
+export function clear(partition: Partition, state: Exclude<State, 'active'>): number {
+  const gone = stateRows(partition, state)
+  remove(partition, gone)
+  return gone.length
+}
+
+function stateRows(partition: Partition, state: Exclude<State, 'active'>): Gone[] {
+  const { database, id, now } = partition
+  if (state === 'blocked') return []
+  if (state !== 'waiting' && state !== 'delayed') {
+    return database.all<Gone>(oldest, id, endedStates[state], MAX_ITEMS)
+  }
+  const found: Gone[] = []
+  for (const priority of partition.priorities()) {
+    const limit = MAX_ITEMS - found.length
+    found.push(...database.all<Gone>(state === 'waiting' ? due : notDue, id, priority, now, limit))
+  }
+  return found
+}

@@ -1,0 +1,114 @@
+/**
+ * A row of `jobs`, and the shapes in which it leaves the store.
+ */
+import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../record.ts'
+import type { Value } from './database.ts'
+import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
+
+/** All but the log, which only `log` reads. */
+export interface Row {
+  seq: number
+  id: string
+  state: number
+  priority: number
+  queuedAt: number
+  dueAt: number
+  runs: number
+  failures: number
+  crashes: number
+  releases: number
+  claimedAt: number | null
+  leaseEnd: number | null
+  finishedAt: number | null
+  token: string | null
+  asked: CancelReason | null
+  reason: CancelReason | null
+  key: string
+  options: string | null
+  payload: string
+  result: string | null
+  errors: string | null
+}
+
+export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, claimedAt,
+  leaseEnd, finishedAt, token, asked, reason, key, options, payload, result, errors`
+
+const names: Record<number, State> = {
+  [ACTIVE]: 'active',
+  [COMPLETED]: 'completed',
+  [FAILED]: 'failed',
+  [CANCELLED]: 'cancelled',
+}
+
+export const endedStates = { completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } as const
+
+export function stateOf(row: Pick<Row, 'state' | 'dueAt'>, now: number): State {
+  if (row.state === PENDING) return row.dueAt <= now ? 'waiting' : 'delayed'
+  return names[row.state]!
+}
+
+export function toRecord(row: Row, partition: string, now: number): JobRecord {
+  return {
+    id: row.id,
+    partition,
+    state: stateOf(row, now),
+    key: row.key,
+    payload: row.payload,
+    priority: row.priority,
+    ...(row.options !== null && { options: JSON.parse(row.options) }),
+    queuedAt: row.queuedAt,
+    ...(row.state === PENDING && { dueAt: row.dueAt }),
+    ...(row.claimedAt !== null && { claimedAt: row.claimedAt }),
+    ...(row.finishedAt !== null && { finishedAt: row.finishedAt }),
+    ...(row.token !== null && { holder: row.token.slice(0, row.token.lastIndexOf('.')) }),
+    runs: row.runs,
+    failures: row.failures,
+    crashes: row.crashes,
+    releases: row.releases,
+    errors: errorsOf(row),
+    ...(row.result !== null && { result: row.result }),
+    ...(row.reason !== null && { reason: row.reason }),
+  }
+}
+
+/** What a claim hands out: of the row, only what it needs. */
+export type LeasedRow = Pick<
+  Row,
+  | 'id'
+  | 'key'
+  | 'payload'
+  | 'priority'
+  | 'queuedAt'
+  | 'options'
+  | 'runs'
+  | 'failures'
+  | 'crashes'
+  | 'releases'
+>
+
+export function toLeased(row: LeasedRow, token: string): LeasedJob {
+  const { id, key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
+  const leased: LeasedJob = {
+    id,
+    key,
+    payload,
+    priority,
+    queuedAt,
+    token,
+    runs,
+    failures,
+    crashes,
+    releases,
+  }
+  if (row.options !== null) leased.options = JSON.parse(row.options)
+  return leased
+}
+
+export function errorsOf(row: Pick<Row, 'errors'>): JobError[] {
+  return row.errors === null ? [] : JSON.parse(row.errors)
+}
+
+/** A list as one value to bind, for `IN (SELECT value FROM json_each(?))`. */
+export function list(values: readonly (string | number)[]): Value {
+  return JSON.stringify(values)
+}

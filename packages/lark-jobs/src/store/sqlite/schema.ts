@@ -1,0 +1,135 @@
+/**
+ * How the file is laid out, and the opening of it.
+ *
+ * A job is one row of `jobs` from dispatch to pruning; `state` and three partial indexes say where it stands:
+ *
+ *   pending    in `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
+ *   active     in `leases`, by the end of the lease
+ *   ended      in `ended`, by the time it ended
+ *
+ * `seq` rises with every job and decides between jobs of one place. Columns are named as the record's fields.
+ * `partitions` holds counters that the same transactions keep, so that counting never means scanning: see
+ * `partition.ts`. `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
+ */
+import { JobsError } from '../../errors.ts'
+import type { Database } from './database.ts'
+
+/** `jobs.state`. A partial index needs the number in the statement's text. */
+export const PENDING = 0
+export const ACTIVE = 1
+export const COMPLETED = 2
+export const FAILED = 3
+export const CANCELLED = 4
+
+/** Raised with every change below that an older Lark could not read. */
+const LAYOUT = 1
+/** "Lark" in ASCII: tells our file from another program's. */
+const APPLICATION = 0x4c61726b
+
+const tables = `
+  CREATE TABLE partitions (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    held INTEGER NOT NULL DEFAULT 0,
+    paused INTEGER NOT NULL DEFAULT 0,
+    waiting INTEGER NOT NULL DEFAULT 0,
+    delayed INTEGER NOT NULL DEFAULT 0,
+    active INTEGER NOT NULL DEFAULT 0,
+    completed INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    asOf INTEGER NOT NULL,
+    nextDue INTEGER
+  );
+  CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    state INTEGER NOT NULL DEFAULT ${PENDING},
+    priority INTEGER NOT NULL,
+    queuedAt INTEGER NOT NULL,
+    dueAt INTEGER NOT NULL,
+    runs INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    releases INTEGER NOT NULL DEFAULT 0,
+    claimedAt INTEGER,
+    leaseEnd INTEGER,
+    finishedAt INTEGER,
+    token TEXT,
+    asked TEXT,
+    reason TEXT,
+    key TEXT NOT NULL,
+    options TEXT,
+    payload TEXT NOT NULL,
+    result TEXT,
+    errors TEXT,
+    log TEXT
+  );
+  CREATE UNIQUE INDEX ids ON jobs (partition, id);
+  CREATE INDEX line ON jobs (partition, priority, dueAt) WHERE state = ${PENDING};
+  CREATE INDEX leases ON jobs (partition, leaseEnd) WHERE state = ${ACTIVE};
+  CREATE INDEX ended ON jobs (partition, state, finishedAt) WHERE state >= ${COMPLETED};
+  CREATE TABLE calls (
+    partition INTEGER NOT NULL,
+    caller TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    answer TEXT,
+    PRIMARY KEY (partition, caller)
+  ) WITHOUT ROWID;
+  CREATE TABLE waiters (
+    caller TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    rungAt INTEGER,
+    PRIMARY KEY (caller, partition)
+  ) WITHOUT ROWID;
+  CREATE INDEX idle ON waiters (partition, since) WHERE rungAt IS NULL;
+  CREATE TABLE workers (id TEXT PRIMARY KEY, record TEXT NOT NULL, until INTEGER NOT NULL);
+  CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
+`
+
+/**
+ * Makes the file ready for use by several processes, whichever of them comes first.
+ *
+ * WAL lets readers go on while one writes; `synchronous = NORMAL` syncs at checkpoints only, so that a power
+ * cut costs the commits since the last one, and a killed process nothing.
+ *
+ * @throws LAYOUT_UNKNOWN
+ */
+export async function prepare(database: Database): Promise<void> {
+  // Looking comes first, so that a file that is not ours keeps even its journal mode.
+  const found = await database.read(() => layout(database))
+  if (found !== 'ours' && found !== 'empty') throw unknown(database.name, found)
+  await database.retry(() => database.exec('PRAGMA journal_mode = WAL'))
+  database.exec('PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY')
+  if (found === 'empty') await database.write(() => create(database))
+}
+
+/** Under the write lock; another process may have been quicker. */
+function create(database: Database): void {
+  const found = layout(database)
+  if (found === 'ours') return
+  if (found !== 'empty') throw unknown(database.name, found)
+  database.exec(`${tables}; PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${LAYOUT}`)
+}
+
+/** `ours`, `empty`, or a description of what is there instead. */
+function layout(database: Database): string {
+  const application = database.get<{ application_id: number }>('PRAGMA application_id')?.application_id
+  const version = database.get<{ user_version: number }>('PRAGMA user_version')?.user_version
+  if (application === APPLICATION) return version === LAYOUT ? 'ours' : `layout ${version}`
+  const any = database.get('SELECT 1 FROM sqlite_schema LIMIT 1')
+  return any === undefined ? 'empty' : 'the tables of another program'
+}
+
+function unknown(name: string, found: string): JobsError {
+  return new JobsError(
+    'LAYOUT_UNKNOWN',
+    `${name} holds ${found}; this version of Lark reads layout ${LAYOUT}`,
+    {
+      hint: 'Use the version of Lark that made the file, or give this one a file of its own.',
+    },
+  )
+}

@@ -1,0 +1,251 @@
+/**
+ * The embedded store: jobs in one SQLite file that several processes of a machine use at once, or in memory.
+ *
+ * Each verb is one transaction on one partition; its work is in the file named after its subject. Rings go out
+ * after the commit, when whoever is rung can see what came.
+ */
+import { mkdir } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
+import type {
+  AlterVerdict,
+  Call,
+  Change,
+  Counts,
+  Enqueued,
+  Exchange,
+  Extension,
+  Filter,
+  LeaseNote,
+  Page,
+  Recovery,
+  Settings,
+  Settlement,
+  Store,
+  StoreOptions,
+  Want,
+} from '../store.ts'
+import { alter } from './alter.ts'
+import { Bell } from './bell.ts'
+import { forgetCalls } from './calls.ts'
+import { Database } from './database.ts'
+import { enqueue } from './enqueue.ts'
+import { exchange } from './exchange.ts'
+import { closed, toJobsError } from './failure.ts'
+import { extend, recover } from './lease.ts'
+import { Partition } from './partition.ts'
+import { counts, get, listJobs, log } from './read.ts'
+import { clear, prune, trim } from './retain.ts'
+import { prepare } from './schema.ts'
+import { forgetWaiters, hasRing, leaveAllWaiters, ring, ringForNews, takeRings } from './waiters.ts'
+import { allKeys, announce, forgetWorker, livingWorkers } from './workers.ts'
+
+const MEMORY = ':memory:'
+/** Jobs that fell due unseen before a reader of the counters writes them down. */
+const MANY = 1_000
+
+const nothing: Counts = {
+  waiting: 0,
+  delayed: 0,
+  blocked: 0,
+  active: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+}
+
+/**
+ * @example
+ * const store = new SqliteStore('.lark/jobs.db', { retention })
+ * await store.open()
+ */
+export class SqliteStore implements Store {
+  readonly name: string
+  readonly #file: string
+  readonly #options: StoreOptions
+  #opening: Promise<string[]> | undefined
+  #database: Database | undefined
+  #bell: Bell | undefined
+
+  /** @param target a path, or `:memory:` for a store that ends with this object */
+  constructor(target: string, options: StoreOptions) {
+    this.#file = target === MEMORY ? MEMORY : resolve(target)
+    this.name = `sqlite:${this.#file}`
+    this.#options = options
+  }
+
+  open(): Promise<string[]> {
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  enqueue(name: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+    return this.#change(name, (partition) => enqueue(partition, call, jobs))
+  }
+
+  exchange(name: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange> {
+    return this.#change(name, (partition) => exchange(partition, call, settlements, want), call.caller)
+  }
+
+  extend(name: string, _caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension> {
+    return this.#change(name, (partition) => extend(partition, notes, lease))
+  }
+
+  recover(name: string): Promise<Recovery> {
+    return this.#change(name, recover)
+  }
+
+  prune(name: string): Promise<number> {
+    return this.#change(name, (partition) => {
+      forgetCalls(partition)
+      forgetWaiters(partition)
+      return prune(partition, this.#options.retention)
+    })
+  }
+
+  async wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]> {
+    const { database, bell } = this.#opened()
+    return bell.wait(caller, timeout, signal, async () => {
+      const now = this.#now()
+      // Looking takes no lock; most looks find nothing.
+      if (!(await database.read(() => hasRing(database, caller, now)))) return []
+      return database.write(() => takeRings(database, caller, now))
+    })
+  }
+
+  async wake(name: string, caller: string): Promise<void> {
+    const { database, bell } = this.#opened()
+    const rung = await database.write(() => {
+      const partition = Partition.find(database, name, this.#now())
+      return partition ? ring(partition, 1, caller) : []
+    })
+    bell.ring(rung)
+  }
+
+  async announce(worker: WorkerRecord, ttl: number): Promise<void> {
+    const { database } = this.#opened()
+    await database.write(() => announce(database, worker, ttl, this.#now()))
+  }
+
+  async retire(caller: string): Promise<void> {
+    const { database, bell } = this.#opened()
+    const rung = await database.write(() => {
+      forgetWorker(database, caller)
+      return leaveAllWaiters(database, caller, this.#now())
+    })
+    bell.ring(rung)
+  }
+
+  async workers(): Promise<WorkerRecord[]> {
+    const { database } = this.#opened()
+    return database.read(() => livingWorkers(database, this.#now()))
+  }
+
+  async keys(): Promise<string[]> {
+    const { database } = this.#opened()
+    return database.read(() => allKeys(database))
+  }
+
+  async partitions(): Promise<string[]> {
+    const { database } = this.#opened()
+    return database.read(() => Partition.names(database))
+  }
+
+  get(name: string, id: string): Promise<JobRecord | undefined> {
+    return this.#look(name, undefined, (partition) => get(partition, id))
+  }
+
+  list(name: string, filter: Filter): Promise<Page> {
+    return this.#look(name, { jobs: [] }, (partition) => listJobs(partition, filter))
+  }
+
+  async counts(name: string): Promise<Counts> {
+    let unseen = 0
+    const found = await this.#look(name, nothing, (partition) => {
+      unseen = Math.abs(partition.fellDue)
+      return counts(partition)
+    })
+    // Written down, so that the next reader need not count them again.
+    if (unseen > MANY) await this.#change(name, () => undefined)
+    return found
+  }
+
+  log(name: string, id: string): Promise<LogLine[]> {
+    return this.#look(name, [], (partition) => log(partition, id))
+  }
+
+  alter(name: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]> {
+    return this.#change(name, (partition) => alter(partition, ids, change))
+  }
+
+  configure(name: string, settings: Partial<Settings>): Promise<Settings> {
+    return this.#change(name, (partition) => partition.configure(settings))
+  }
+
+  clear(name: string, state: Exclude<State, 'active'>): Promise<number> {
+    return this.#change(name, (partition) => clear(partition, state))
+  }
+
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => undefined)
+    this.#bell?.close()
+    this.#database?.close()
+    this.#bell = undefined
+    this.#database = undefined
+    this.#opening ??= Promise.resolve([])
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #open(): Promise<string[]> {
+    try {
+      if (this.#file !== MEMORY) await mkdir(dirname(this.#file), { recursive: true })
+      const database = await Database.connect(this.name, this.#file)
+      this.#database = database
+      await prepare(database)
+      this.#bell = new Bell(this.#file === MEMORY ? undefined : `${this.#file}-bell`)
+      return []
+    } catch (error) {
+      this.#database?.close()
+      this.#database = undefined
+      this.#opening = undefined
+      throw toJobsError(this.name, error)
+    }
+  }
+
+  #opened(): { database: Database; bell: Bell } {
+    if (this.#database === undefined || this.#bell === undefined) throw closed(this.name)
+    return { database: this.#database, bell: this.#bell }
+  }
+
+  #now(): number {
+    return this.#options.clock?.() ?? Date.now()
+  }
+
+  /** A verb that writes: what came of it goes into the counters, what is too much goes, who waits is rung. */
+  async #change<T>(name: string, work: (partition: Partition) => T, caller?: string): Promise<T> {
+    const { database, bell } = this.#opened()
+    let rung: string[] = []
+    const result = await database.write(() => {
+      const partition = Partition.enter(database, name, this.#now())
+      const result = work(partition)
+      trim(partition, this.#options.retention)
+      rung = ringForNews(partition, caller)
+      partition.save()
+      return result
+    })
+    bell.ring(rung)
+    return result
+  }
+
+  /** A verb that reads; `nothing` when the partition was never named. */
+  async #look<T>(name: string, nothing: T, work: (partition: Partition) => T): Promise<T> {
+    const { database } = this.#opened()
+    return database.read(() => {
+      const partition = Partition.find(database, name, this.#now())
+      return partition ? work(partition) : nothing
+    })
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Who waits for jobs in which partition.
+ *
+ *   idle    its last exchange got less than it wanted; `since` then
+ *   rung    something came for it; it hears of that with its next `wait`, and its row goes
+ *
+ * Rows are in the file, so that any process can ring exactly as many as it brings jobs. A process that died
+ * leaves idle rows behind. They swallow no ring that a living worker needs: the one that asked last is rung
+ * first, and the living go on asking every few seconds, so the dead sink below all of them. A ring that was
+ * not heard within `STALE` (the process hangs, or died just now) is taken over by any other that waits.
+ */
+import type { Database } from './database.ts'
+import type { Partition } from './partition.ts'
+
+/** Milliseconds. */
+const STALE = 1_000
+/** Milliseconds after which a row is a dead process's. */
+const FORGOTTEN = 60_000
+
+const join = `
+  INSERT INTO waiters (caller, partition, since) VALUES (?, ?, ?)
+  ON CONFLICT DO UPDATE SET since = excluded.since, rungAt = NULL`
+const leave = 'DELETE FROM waiters WHERE caller = ? AND partition = ?'
+const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rungAt'
+const forget = 'DELETE FROM waiters WHERE partition = ? AND since < ?'
+const idle = `
+  SELECT caller FROM waiters WHERE partition = ? AND rungAt IS NULL AND caller <> ?
+  ORDER BY since DESC LIMIT ?`
+const setRung = 'UPDATE waiters SET rungAt = ? WHERE caller = ? AND partition = ?'
+const take = `
+  DELETE FROM waiters WHERE caller = ? AND rungAt IS NOT NULL
+  RETURNING (SELECT name FROM partitions WHERE id = partition) AS name`
+const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
+const stale = `
+  SELECT theirs.partition, theirs.caller FROM waiters AS mine JOIN waiters AS theirs USING (partition)
+  WHERE mine.caller = ?1 AND mine.rungAt IS NULL AND theirs.caller <> ?1 AND theirs.rungAt <= ?2
+  GROUP BY theirs.partition`
+
+export function joinWaiters(partition: Partition, caller: string): void {
+  partition.database.run(join, caller, partition.id, partition.now)
+}
+
+export function leaveWaiters(partition: Partition, caller: string): void {
+  partition.database.run(leave, caller, partition.id)
+}
+
+/** Takes the caller out everywhere; a ring that it did not hear goes to another. @returns whom that rang */
+export function leaveAllWaiters(database: Database, caller: string, now: number): string[] {
+  return database
+    .all<{ partition: number; rungAt: number | null }>(leaveAll, caller)
+    .filter((row) => row.rungAt !== null)
+    .flatMap((row) => ring({ database, id: row.partition, now }, 1))
+}
+
+export function forgetWaiters(partition: Partition): void {
+  partition.database.run(forget, partition.id, partition.now - FORGOTTEN)
+}
+
+/** Rings at most `count` idle callers. @returns which */
+export function ring(
+  partition: Pick<Partition, 'database' | 'id' | 'now'>,
+  count: number,
+  except = '',
+): string[] {
+  if (count <= 0) return []
+  const { database, id, now } = partition
+  const callers = database.all<{ caller: string }>(idle, id, except, count).map((row) => row.caller)
+  for (const caller of callers) database.run(setRung, now, caller, id)
+  return callers
+}
+
+/**
+ * Rings for what came or fell back and is still there; as for delayed jobs, one caller is to learn the earlier
+ * time. Resuming rings everyone: while paused they learned no time at all.
+ */
+export function ringForNews(partition: Partition, except?: string): string[] {
+  if (partition.paused) return []
+  if (partition.resumed) return ring(partition, Number.MAX_SAFE_INTEGER)
+  const left = Math.min(partition.came, partition.waiting)
+  return ring(partition, left + Number(partition.sooner), except)
+}
+
+/** Whether the caller has a ring to hear, or one to take over. */
+export function hasRing(database: Database, caller: string, now: number): boolean {
+  return database.get(isRung, caller) !== undefined || database.get(stale, caller, now - STALE) !== undefined
+}
+
+/** Hears the caller's rings, and those that others left unheard. @returns the partitions' names */
+export function takeRings(database: Database, caller: string, now: number): string[] {
+  for (const theirs of database.all<{ partition: number; caller: string }>(stale, caller, now - STALE)) {
+    database.run(leave, theirs.caller, theirs.partition)
+    database.run(setRung, now, caller, theirs.partition)
+  }
+  return database.all<{ name: string }>(take, caller).map((row) => row.name)
+}

@@ -1,0 +1,30 @@
+/**
+ * The workers that live, and the keys that any ever knew.
+ */
+import type { WorkerRecord } from '../../record.ts'
+import type { Database } from './database.ts'
+
+const keep = 'INSERT OR REPLACE INTO workers (id, record, until) VALUES (?, ?, ?)'
+const keepKey = 'INSERT OR IGNORE INTO keys (key) VALUES (?)'
+const forgetDead = 'DELETE FROM workers WHERE until <= ?'
+const forget = 'DELETE FROM workers WHERE id = ?'
+const living = 'SELECT record FROM workers WHERE until > ?'
+const everyKey = 'SELECT key FROM keys'
+
+export function announce(database: Database, worker: WorkerRecord, ttl: number, now: number): void {
+  database.run(forgetDead, now)
+  database.run(keep, worker.id, JSON.stringify(worker), now + ttl)
+  for (const key of worker.keys) database.run(keepKey, key)
+}
+
+export function forgetWorker(database: Database, id: string): void {
+  database.run(forget, id)
+}
+
+export function livingWorkers(database: Database, now: number): WorkerRecord[] {
+  return database.all<{ record: string }>(living, now).map((row) => JSON.parse(row.record))
+}
+
+export function allKeys(database: Database): string[] {
+  return database.all<{ key: string }>(everyKey).map((row) => row.key)
+}

@@ -1,0 +1,226 @@
+/**
+ * Changes by hand: a table of each change in each state, and what follows from it.
+ */
+import { expect, test } from 'vitest'
+import type { JobRecord, State } from '../../src/record.ts'
+import type { AlterVerdict, Change } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, line, retried, returned } from './jobs.ts'
+
+/** Makes a job and brings it into a state; returns its id and, when active, its token. */
+async function inState(harness: Harness, state: State): Promise<{ id: string; token: string }> {
+  const caller = harness.caller('ada')
+  const given = job({ delay: state === 'delayed' ? 60_000 : 0 })
+  await caller.enqueue(given)
+  if (state === 'waiting' || state === 'delayed') return { id: given.id, token: '' }
+  const held = await caller.claimOne()
+  if (state === 'completed') await caller.settle(held, { kind: 'completed', result: '1', log: [line('x')] })
+  if (state === 'failed') await caller.settle(held, { ...failed, log: [line('x')] })
+  if (state === 'cancelled') await caller.settle(held, { kind: 'cancelled', reason: 'dropped' })
+  return held
+}
+
+type Row = [state: State, verdict: AlterVerdict, after: Partial<JobRecord> | undefined]
+
+/** What each change does in each state; `undefined`: the job is gone. */
+const table: [Change, Row[]][] = [
+  [
+    { kind: 'retry' },
+    [
+      ['waiting', 'refused', { state: 'waiting' }],
+      ['delayed', 'refused', { state: 'delayed' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'done', { state: 'waiting', runs: 1, failures: 0, crashes: 0 }],
+      ['failed', 'done', { state: 'waiting', runs: 1, failures: 0, crashes: 0 }],
+      ['cancelled', 'done', { state: 'waiting', runs: 1, failures: 0, crashes: 0 }],
+    ],
+  ],
+  [
+    { kind: 'cancel', reason: 'user' },
+    [
+      ['waiting', 'done', { state: 'cancelled', reason: 'user', runs: 0 }],
+      ['delayed', 'done', { state: 'cancelled', reason: 'user', runs: 0 }],
+      ['active', 'asked', { state: 'active' }],
+      ['completed', 'refused', { state: 'completed' }],
+      ['failed', 'refused', { state: 'failed' }],
+      ['cancelled', 'refused', { state: 'cancelled', reason: 'dropped' }],
+    ],
+  ],
+  [
+    { kind: 'remove' },
+    [
+      ['waiting', 'done', undefined],
+      ['delayed', 'done', undefined],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'done', undefined],
+      ['failed', 'done', undefined],
+      ['cancelled', 'done', undefined],
+    ],
+  ],
+  [
+    { kind: 'run-now' },
+    [
+      ['waiting', 'refused', { state: 'waiting' }],
+      ['delayed', 'done', { state: 'waiting' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'refused', { state: 'completed' }],
+      ['failed', 'refused', { state: 'failed' }],
+      ['cancelled', 'refused', { state: 'cancelled' }],
+    ],
+  ],
+  [
+    { kind: 'reschedule', in: 5_000 },
+    [
+      ['waiting', 'done', { state: 'delayed' }],
+      ['delayed', 'done', { state: 'delayed' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'refused', { state: 'completed' }],
+      ['failed', 'refused', { state: 'failed' }],
+      ['cancelled', 'refused', { state: 'cancelled' }],
+    ],
+  ],
+  [
+    { kind: 'edit', payload: '{"to":"bob"}' },
+    [
+      ['waiting', 'done', { state: 'waiting', payload: '{"to":"bob"}' }],
+      ['delayed', 'done', { state: 'delayed', payload: '{"to":"bob"}' }],
+      ['active', 'refused', { state: 'active', payload: '{"to":"ada"}' }],
+      ['completed', 'done', { state: 'completed', payload: '{"to":"bob"}' }],
+      ['failed', 'done', { state: 'failed', payload: '{"to":"bob"}' }],
+      ['cancelled', 'done', { state: 'cancelled', payload: '{"to":"bob"}' }],
+    ],
+  ],
+]
+
+export function alter(make: Make): void {
+  for (const [change, rows] of table) {
+    for (const [state, verdict, after] of rows) {
+      test(`${change.kind} of a job that is ${state}: ${verdict}`, async () => {
+        await using harness = await make()
+        const { store } = harness
+        const { id } = await inState(harness, state)
+        expect(await store.alter('emails', [id], change)).toEqual([verdict])
+        const record = await store.get('emails', id)
+        if (after === undefined) {
+          expect(record).toBeUndefined()
+          expect(await store.log('emails', id)).toEqual([])
+        } else {
+          expect(record).toMatchObject(after)
+        }
+        const counts = Object.entries(await store.counts('emails')).filter(([, count]) => count > 0)
+        expect(counts).toEqual(record ? [[record.state, 1]] : [])
+      })
+    }
+  }
+
+  test('one verdict an id, in their order', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(2)
+    await caller.enqueue(...list)
+    const asked = [list[1]!.id, 'nobody', list[0]!.id, list[1]!.id]
+    const verdicts = await harness.store.alter('emails', asked, { kind: 'remove' })
+    expect(verdicts).toEqual(['done', 'missing', 'done', 'missing'])
+    expect(await harness.store.alter('emails', [], { kind: 'remove' })).toEqual([])
+  })
+
+  test('a retried job starts afresh at the end of its line', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    await caller.claim()
+    harness.clock.advance(LEASE)
+    await store.recover('emails')
+    await caller.settle(await caller.claimOne(), failed)
+    const others = jobs(2)
+    await caller.enqueue(...others)
+    await store.alter('emails', [given.id], { kind: 'retry' })
+    const record = await store.get('emails', given.id)
+    expect(record).toMatchObject({ runs: 2, failures: 0, crashes: 0 })
+    expect(record).not.toHaveProperty('finishedAt')
+    expect(ids(await caller.claim(3))).toEqual(ids([...others, given]))
+  })
+
+  test('a retried job has neither result nor reason any longer', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const done = await inState(harness, 'completed')
+    const dropped = await inState(harness, 'cancelled')
+    await store.alter('emails', [done.id, dropped.id], { kind: 'retry' })
+    expect(await store.get('emails', done.id)).not.toHaveProperty('result')
+    expect(await store.get('emails', dropped.id)).not.toHaveProperty('reason')
+  })
+
+  test('a removed job may be queued again', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job()
+    await caller.run(given, completed)
+    await harness.store.alter('emails', [given.id], { kind: 'remove' })
+    expect(await caller.enqueue(given)).toEqual(['queued'])
+  })
+
+  test('the holder of a job to be cancelled gets word with every extend, until it settles', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const held = await inState(harness, 'active')
+    const bystander = await inState(harness, 'active')
+    await store.alter('emails', [held.id], { kind: 'cancel', reason: 'user' })
+    const expected = { lost: [], notices: [{ kind: 'cancel', id: held.id, reason: 'user' }] }
+    expect(await store.extend('emails', 'ada', [held, bystander], LEASE)).toEqual(expected)
+    expect(await store.extend('emails', 'ada', [bystander, held], LEASE)).toEqual(expected)
+    const caller = harness.caller('ada')
+    expect(await caller.settle(held, { kind: 'cancelled', reason: 'user' })).toBe('settled')
+    expect(await store.extend('emails', 'ada', [bystander], LEASE)).toEqual({ lost: [], notices: [] })
+  })
+
+  test('a job to be cancelled that completes nevertheless has completed', async () => {
+    await using harness = await make()
+    const held = await inState(harness, 'active')
+    await harness.store.alter('emails', [held.id], { kind: 'cancel', reason: 'user' })
+    await harness.caller().settle(held, completed)
+    const record = await harness.store.get('emails', held.id)
+    expect(record).toMatchObject({ state: 'completed' })
+    expect(record).not.toHaveProperty('reason')
+  })
+
+  test('a job to be cancelled does not go back to its line', async () => {
+    for (const outcome of [retried(0), returned, { kind: 'released', in: 10 } as const]) {
+      await using harness = await make()
+      const held = await inState(harness, 'active')
+      await harness.store.alter('emails', [held.id], { kind: 'cancel', reason: 'user' })
+      expect(await harness.caller().settle(held, outcome)).toBe('settled')
+      expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'cancelled', reason: 'user' })
+    }
+  })
+
+  test('run-now puts at the end of the line, reschedule counts from now', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [sooner, later] = [job({ delay: 60_000 }), job()]
+    await caller.enqueue(sooner, later)
+    clock.advance(10)
+    const plain = job()
+    await caller.enqueue(plain)
+    await store.alter('emails', [later.id], { kind: 'reschedule', in: 100 })
+    clock.advance(10)
+    await store.alter('emails', [sooner.id], { kind: 'run-now' })
+    expect(await store.get('emails', later.id)).toMatchObject({ state: 'delayed', dueAt: clock.now + 90 })
+    expect(ids(await caller.claim(5))).toEqual(ids([plain, sooner]))
+    clock.advance(90)
+    expect(ids(await caller.claim(5))).toEqual([later.id])
+  })
+
+  test('an edited payload is what the claimer gets', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    await harness.store.alter('emails', [given.id], { kind: 'edit', payload: '{"ü":"|"}' })
+    expect(await caller.claimOne()).toMatchObject({ payload: '{"ü":"|"}' })
+  })
+}

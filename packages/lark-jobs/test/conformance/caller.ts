@@ -1,0 +1,63 @@
+/**
+ * One caller on one partition: numbers its calls as dispatchers and workers do.
+ */
+import type { LeasedJob, NewJob, Outcome } from '../../src/record.ts'
+import type { Call, Enqueued, Exchange, Settlement, Store, Verdict, Want } from '../../src/store/store.ts'
+import { settlement } from './jobs.ts'
+
+/** Milliseconds: the lease of `claim`. */
+export const LEASE = 15_000
+
+export class Caller {
+  readonly store: Store
+  readonly id: string
+  readonly partition: string
+  #number = 0
+
+  constructor(store: Store, id: string, partition: string) {
+    this.store = store
+    this.id = id
+    this.partition = partition
+  }
+
+  /** The next call's name. */
+  next(): Call {
+    this.#number += 1
+    return this.last()
+  }
+
+  /** The name of the call made last: what a resend goes under. */
+  last(): Call {
+    return { caller: this.id, number: this.#number }
+  }
+
+  enqueue(...jobs: NewJob[]): Promise<Enqueued[]> {
+    return this.store.enqueue(this.partition, this.next(), jobs)
+  }
+
+  exchange(settlements: readonly Settlement[], want: Want): Promise<Exchange> {
+    return this.store.exchange(this.partition, this.next(), settlements, want)
+  }
+
+  async claim(limit = 1, lease = LEASE): Promise<LeasedJob[]> {
+    return (await this.exchange([], { limit, lease })).jobs
+  }
+
+  /** Claims the one job that is expected to be there. */
+  async claimOne(lease = LEASE): Promise<LeasedJob> {
+    const [claimed] = await this.claim(1, lease)
+    if (!claimed) throw new Error(`expected a job to claim in ${this.partition}`)
+    return claimed
+  }
+
+  async settle(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outcome): Promise<Verdict | undefined> {
+    const { verdicts } = await this.exchange([settlement(held, outcome)], { limit: 0, lease: LEASE })
+    return verdicts[0]
+  }
+
+  /** Queues a job, claims it and settles it at once; it must be the next in line. */
+  async run(job: NewJob, outcome: Outcome): Promise<void> {
+    await this.enqueue(job)
+    await this.settle(await this.claimOne(), outcome)
+  }
+}

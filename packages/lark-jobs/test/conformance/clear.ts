@@ -1,0 +1,64 @@
+/**
+ * Removing the jobs of a state by hand.
+ */
+import { expect, test } from 'vitest'
+import { MAX_ITEMS } from '../../src/store/store.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, line } from './jobs.ts'
+
+export function clear(make: Make): void {
+  test('removes the jobs of one state, with their logs', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const ended = job()
+    await caller.run(job(), failed)
+    await caller.run(job(), { kind: 'cancelled', reason: 'user' })
+    await caller.run(ended, { kind: 'completed', log: [line('x')] })
+    await caller.enqueue(...jobs(2), ...jobs(3, { delay: 1_000 }))
+    const all = { waiting: 2, delayed: 3, completed: 1, failed: 1, cancelled: 1, active: 0, blocked: 0 }
+    expect(await store.counts('emails')).toEqual(all)
+
+    expect(await store.clear('emails', 'completed')).toBe(1)
+    expect(await store.counts('emails')).toEqual({ ...all, completed: 0 })
+    expect(await store.get('emails', ended.id)).toBeUndefined()
+    expect(await store.log('emails', ended.id)).toEqual([])
+    expect(await store.clear('emails', 'delayed')).toBe(3)
+    expect(await store.counts('emails')).toEqual({ ...all, completed: 0, delayed: 0 })
+    expect(await store.clear('emails', 'waiting')).toBe(2)
+    expect(await store.clear('emails', 'failed')).toBe(1)
+    expect(await store.clear('emails', 'cancelled')).toBe(1)
+    expect(await store.clear('emails', 'blocked')).toBe(0)
+    expect(Object.values(await store.counts('emails'))).toEqual([0, 0, 0, 0, 0, 0, 0])
+  })
+
+  test('waiting means due: what fell due goes, what did not stays', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const later = job({ delay: 200, priority: 5 })
+    await caller.enqueue(job({ delay: 100 }), later, job())
+    harness.clock.advance(100)
+    expect(await harness.store.clear('emails', 'waiting')).toBe(2)
+    harness.clock.advance(100)
+    expect(ids(await caller.claim(5))).toEqual([later.id])
+  })
+
+  test('leaves active jobs alone', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3))
+    const [held] = await caller.claim(1)
+    expect(await harness.store.clear('emails', 'waiting')).toBe(2)
+    expect(await caller.settle(held!, completed)).toBe('settled')
+  })
+
+  test(`takes at most ${MAX_ITEMS} a call`, async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(MAX_ITEMS))
+    await caller.enqueue(...jobs(7))
+    expect(await harness.store.clear('emails', 'waiting')).toBe(MAX_ITEMS)
+    expect(await harness.store.clear('emails', 'waiting')).toBe(7)
+    expect(await harness.store.clear('emails', 'waiting')).toBe(0)
+  })
+}

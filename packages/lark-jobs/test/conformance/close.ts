@@ -1,0 +1,44 @@
+/**
+ * The ends of a handle: open, close, and what comes after.
+ */
+import { expect, test } from 'vitest'
+import type { Make } from './harness.ts'
+import { job } from './jobs.ts'
+
+export function close(make: Make): void {
+  test('open again is cheap and says the same', async () => {
+    await using harness = await make()
+    await harness.caller().enqueue(job())
+    expect(await harness.store.open()).toEqual(await harness.store.open())
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1 })
+  })
+
+  test('closing twice is closing', async () => {
+    await using harness = await make()
+    await harness.store.close()
+    await harness.store.close()
+    await harness.store[Symbol.asyncDispose]()
+  })
+
+  test('after it, verbs reject', async () => {
+    await using harness = await make()
+    const { store } = harness
+    await store.close()
+    const call = { caller: 'ada', number: 1 }
+    await expect(store.enqueue('emails', call, [job()])).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+    await expect(store.counts('emails')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+  })
+
+  test('it ends the waits under way', async () => {
+    await using harness = await make()
+    await harness.caller('ada').claim()
+    const wait = harness.store.wait('ada', 60_000)
+    await harness.store.close()
+    expect(await wait).toEqual([])
+  })
+
+  test('a name that people can read', async () => {
+    await using harness = await make()
+    expect(harness.store.name).toMatch(/^(redis|rediss|valkey|sqlite):/)
+  })
+}

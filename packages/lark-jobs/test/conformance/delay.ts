@@ -1,0 +1,86 @@
+/**
+ * Jobs that are due later, and what a claimer learns of the time.
+ */
+import { expect, test } from 'vitest'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { ids, job, jobs, retried, settlement } from './jobs.ts'
+
+const nothing = { limit: 0, lease: LEASE }
+
+export function delay(make: Make): void {
+  test('a delayed job is not handed out before it is due, and then at once', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job({ delay: 1_000 })
+    await caller.enqueue(given)
+    harness.clock.advance(999)
+    expect(await caller.claim()).toEqual([])
+    harness.clock.advance(1)
+    expect(ids(await caller.claim())).toEqual([given.id])
+  })
+
+  test('counts, get and list call it waiting from the instant it is due', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = job({ delay: 1_000 })
+    await harness.caller().enqueue(given)
+    const dueAt = clock.now + 1_000
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 1 })
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'delayed', dueAt })
+    expect(ids((await store.list('emails', { state: 'delayed' })).jobs)).toEqual([given.id])
+    expect((await store.list('emails', { state: 'waiting' })).jobs).toEqual([])
+    clock.advance(1_000)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 1, delayed: 0 })
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'waiting', dueAt })
+    expect((await store.list('emails', { state: 'delayed' })).jobs).toEqual([])
+    expect(ids((await store.list('emails', { state: 'waiting' })).jobs)).toEqual([given.id])
+  })
+
+  test('a delay of 0 is none', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job({ delay: 0 }))
+    expect(await caller.claim()).toHaveLength(1)
+  })
+
+  test('nextDue: unknown when nothing is there', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    expect((await caller.exchange([], nothing)).nextDue).toBeUndefined()
+    await caller.enqueue(job())
+    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBeUndefined()
+  })
+
+  test('nextDue: 0 while more wait than were taken', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(2), job({ delay: 500 }))
+    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(0)
+    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(500)
+  })
+
+  test('nextDue: the earliest of any priority', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(
+      job({ delay: 3_000, priority: 10 }),
+      job({ delay: 1_000, priority: -10 }),
+      job({ delay: 2_000 }),
+    )
+    harness.clock.advance(100)
+    expect((await caller.exchange([], nothing)).nextDue).toBe(900)
+    harness.clock.advance(900)
+    expect((await caller.exchange([], nothing)).nextDue).toBe(0)
+  })
+
+  test('nextDue: knows what the same exchange puts back', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    const exchange = await caller.exchange([settlement(held, retried(250))], { limit: 1, lease: LEASE })
+    expect(exchange.jobs).toEqual([])
+    expect(exchange.nextDue).toBe(250)
+  })
+}

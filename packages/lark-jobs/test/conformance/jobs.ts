@@ -1,0 +1,43 @@
+/**
+ * Jobs, outcomes and settlements for tests, in one line each.
+ */
+import type { JobError, LeasedJob, LogLine, NewJob, Outcome } from '../../src/record.ts'
+import type { Settlement } from '../../src/store/store.ts'
+
+let made = 0
+
+/** A job with an id of its own, 13 characters in order of making. */
+export function job(fields: Partial<NewJob> = {}): NewJob {
+  made += 1
+  return { id: made.toString(36).padStart(13, '0'), key: 'send-email', payload: '{"to":"ada"}', ...fields }
+}
+
+/** `count` jobs that are alike. */
+export function jobs(count: number, fields: Partial<NewJob> = {}): NewJob[] {
+  return Array.from({ length: count }, () => job(fields))
+}
+
+export function ids(list: readonly { id: string }[]): string[] {
+  return list.map((item) => item.id)
+}
+
+export function settlement(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outcome): Settlement {
+  return { id: held.id, token: held.token, outcome }
+}
+
+export const completed: Outcome = { kind: 'completed' }
+export const failed: Outcome = { kind: 'failed', error: jobError() }
+export const returned: Outcome = { kind: 'returned' }
+
+/** A failed attempt that comes back after so many milliseconds. */
+export function retried(retryIn: number, run = 1): Outcome {
+  return { kind: 'failed', error: jobError({ run }), retryIn }
+}
+
+export function jobError(fields: Partial<JobError> = {}): JobError {
+  return { run: 1, name: 'Error', message: 'mailbox full', ...fields }
+}
+
+export function line(text: string, fields: Partial<LogLine> = {}): LogLine {
+  return { at: 1, level: 'info', text, ...fields }
+}

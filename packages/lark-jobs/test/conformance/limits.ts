@@ -1,0 +1,95 @@
+/**
+ * The largest calls and payloads, and texts that must come out as they went in.
+ */
+import { expect, test } from 'vitest'
+import { MAX_ITEMS } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, ids, job, jobs, settlement } from './jobs.ts'
+
+/** Texts that a separator, an escape, a type guess or an encoding would spoil. */
+const weird = [
+  '',
+  ' ',
+  '0',
+  '007',
+  '1e3',
+  'null',
+  'a|b|c',
+  'a\nb\r\n',
+  'tab\there',
+  `quote's "both" \\ %s $1 ?`,
+  '{emails}:x',
+  'ünïcödé',
+  '👩‍👩‍👧',
+  '\u2028\u2029\ufeff',
+  '\u0001\u001f',
+]
+
+export function limits(make: Make): void {
+  test(`a call takes ${MAX_ITEMS} jobs, claims, settlements, notes and changes`, async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = jobs(MAX_ITEMS)
+    expect(new Set(await caller.enqueue(...list))).toEqual(new Set(['queued']))
+    expect(new Set(await store.alter('emails', ids(list), { kind: 'edit', payload: '1' }))).toEqual(
+      new Set(['done']),
+    )
+    const held = await caller.claim(MAX_ITEMS)
+    expect(ids(held)).toEqual(ids(list))
+    expect(await store.extend('emails', 'ada', held, LEASE)).toEqual({ lost: [], notices: [] })
+    const { verdicts } = await caller.exchange(
+      held.map((claimed) => settlement(claimed, completed)),
+      { limit: MAX_ITEMS, lease: LEASE },
+    )
+    expect(verdicts).toHaveLength(MAX_ITEMS)
+    expect(new Set(verdicts)).toEqual(new Set(['settled']))
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: MAX_ITEMS })
+  })
+
+  test('a payload of 512 KiB comes out as it went in', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const payload = JSON.stringify({ text: 'é|"\n'.repeat(80_000).slice(0, 260_000) })
+    expect(Buffer.byteLength(payload)).toBeGreaterThan(512 * 1024 - 200_000)
+    await caller.enqueue(job({ payload }))
+    const held = await caller.claimOne()
+    expect(held.payload === payload).toBe(true)
+    await caller.settle(held, { kind: 'completed', result: payload })
+    expect((await harness.store.get('emails', held.id))?.result === payload).toBe(true)
+  })
+
+  test('keys and payloads are opaque', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = weird.map((text) => job({ key: text, payload: text }))
+    await caller.enqueue(...list)
+    const held = await caller.claim(weird.length)
+    expect(held.map(({ key }) => key)).toEqual(weird)
+    expect(held.map(({ payload }) => payload)).toEqual(weird)
+    await caller.exchange(
+      held.map((claimed) => settlement(claimed, { kind: 'completed', result: claimed.payload })),
+      { limit: 0, lease: LEASE },
+    )
+    for (const { id, key } of list) {
+      expect(await harness.store.get('emails', id)).toMatchObject({ key, payload: key, result: key })
+    }
+  })
+
+  test('an id that looks like a number stays what it is', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = ['0000000000012', '12', '1e3'].map((id) => job({ id }))
+    await caller.enqueue(...list)
+    expect(ids(await caller.claim(3))).toEqual(ids(list))
+  })
+
+  test('the ends of the range of priorities', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = [-100, 100, -99, 99].map((priority) => job({ priority }))
+    await caller.enqueue(...list)
+    expect((await caller.claim(4)).map(({ priority }) => priority)).toEqual([100, 99, -99, -100])
+  })
+}

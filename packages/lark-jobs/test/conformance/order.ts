@@ -1,0 +1,110 @@
+/**
+ * Who goes first: priority, then place, then first in, first out; delayed jobs where they fall due.
+ */
+import { expect, test } from 'vitest'
+import type { Make } from './harness.ts'
+import { ids, job, jobs, retried, returned } from './jobs.ts'
+
+export function order(make: Make): void {
+  test('first in, first out, within a batch and from batch to batch at the same instant', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const first = jobs(12)
+    const second = jobs(12)
+    await caller.enqueue(...first)
+    await caller.enqueue(...second)
+    expect(ids(await caller.claim(7))).toEqual(ids(first.slice(0, 7)))
+    expect(ids(await caller.claim(100))).toEqual(ids([...first.slice(7), ...second]))
+  })
+
+  test('does not order by id', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(20).reverse()
+    await caller.enqueue(...list)
+    expect(ids(await caller.claim(20))).toEqual(ids(list))
+  })
+
+  test('higher priority first, then the place in line', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const low = jobs(2, { priority: -100 })
+    const normal = jobs(2)
+    const high = jobs(2, { priority: 100 })
+    const higherThanNormal = jobs(2, { priority: 1 })
+    await caller.enqueue(...low, ...normal, ...high, ...higherThanNormal)
+    const expected = ids([...high, ...higherThanNormal, ...normal, ...low])
+    expect(ids(await caller.claim(3))).toEqual(expected.slice(0, 3))
+    expect(ids(await caller.claim(5))).toEqual(expected.slice(3))
+  })
+
+  test('a job of low priority runs while one of high priority is still delayed', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const high = job({ priority: 100, delay: 1_000 })
+    const low = job({ priority: -100 })
+    await caller.enqueue(high, low)
+    expect(ids(await caller.claim(5))).toEqual([low.id])
+  })
+
+  test('a delayed job stands where it fell due, among those queued meanwhile', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const delayed = job({ delay: 1_000 })
+    await caller.enqueue(delayed)
+    harness.clock.advance(999)
+    const before = job()
+    await caller.enqueue(before)
+    harness.clock.advance(2)
+    const after = job()
+    await caller.enqueue(after)
+    expect(ids(await caller.claim(5))).toEqual(ids([before, delayed, after]))
+  })
+
+  test('among jobs that fall due at the same instant, the one dispatched first goes first', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const early = job({ delay: 1_000 })
+    await caller.enqueue(early)
+    harness.clock.advance(500)
+    const late = jobs(3, { delay: 500 })
+    await caller.enqueue(...late)
+    harness.clock.advance(500)
+    const now = job()
+    await caller.enqueue(now)
+    expect(ids(await caller.claim(5))).toEqual(ids([early, ...late, now]))
+  })
+
+  test('what was returned unstarted goes back to the head, in its old order', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(6)
+    await caller.enqueue(...list)
+    const held = await caller.claim(3)
+    harness.clock.advance(50)
+    for (const claimed of [held[1]!, held[2]!, held[0]!]) await caller.settle(claimed, returned)
+    expect(ids(await caller.claim(6))).toEqual(ids(list))
+  })
+
+  test('what comes back after a failure stands where it falls due', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const failing = job()
+    await caller.enqueue(failing, ...jobs(1))
+    await caller.settle(await caller.claimOne(), retried(100))
+    harness.clock.advance(200)
+    const late = job()
+    await caller.enqueue(late)
+    expect(ids(await caller.claim(5)).slice(1)).toEqual([failing.id, late.id])
+  })
+
+  test('a job falls due among more that wait than a claim takes', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const delayed = job({ delay: 10, priority: 5 })
+    await caller.enqueue(delayed, ...jobs(50))
+    expect(ids(await caller.claim(10))).not.toContain(delayed.id)
+    harness.clock.advance(10)
+    expect(ids(await caller.claim(1))).toEqual([delayed.id])
+  })
+}

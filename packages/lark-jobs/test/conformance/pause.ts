@@ -1,0 +1,49 @@
+/**
+ * A partition that hands nothing out for a while.
+ */
+import { expect, test } from 'vitest'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'
+
+export function pause(make: Make): void {
+  test('a partition is not paused unless told, and keeps what it is told', async () => {
+    await using harness = await make()
+    const { store } = harness
+    expect(await store.configure('emails', {})).toEqual({ paused: false })
+    expect(await store.configure('emails', { paused: true })).toEqual({ paused: true })
+    expect(await store.configure('emails', {})).toEqual({ paused: true })
+    expect(await store.configure('reports', {})).toEqual({ paused: false })
+    expect(await store.configure('emails', { paused: false })).toEqual({ paused: false })
+  })
+
+  test('paused, it takes jobs in, hands none out, and knows no next due', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await store.configure('emails', { paused: true })
+    const list = jobs(2)
+    expect(await caller.enqueue(...list, job({ delay: 100 }))).toEqual(['queued', 'queued', 'queued'])
+    const exchange = await caller.exchange([], { limit: 5, lease: LEASE })
+    expect(exchange.jobs).toEqual([])
+    expect(exchange.nextDue).toBeUndefined()
+    expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 1 })
+    await store.configure('emails', { paused: false })
+    expect(ids(await caller.claim(5))).toEqual(ids(list))
+  })
+
+  test('paused, running jobs settle, renew and are taken back all the same', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3))
+    const [first, second, third] = await caller.claim(3)
+    await store.configure('emails', { paused: true })
+    const settlements = [settlement(first!, completed), settlement(second!, retried(0))]
+    const exchange = await caller.exchange(settlements, { limit: 5, lease: LEASE })
+    expect(exchange).toMatchObject({ verdicts: ['settled', 'settled'], jobs: [] })
+    expect((await store.extend('emails', 'ada', [third!], LEASE)).lost).toEqual([])
+    harness.clock.advance(LEASE)
+    expect((await store.recover('emails')).recovered).toEqual([third!.id])
+  })
+}

@@ -1,0 +1,158 @@
+/**
+ * get, list and counts: always one state, whole pages, the right order.
+ */
+import { expect, test } from 'vitest'
+import type { State } from '../../src/record.ts'
+import type { Filter, Store } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, settlement } from './jobs.ts'
+
+const none = { waiting: 0, delayed: 0, blocked: 0, active: 0, completed: 0, failed: 0, cancelled: 0 }
+
+async function listAll(store: Store, filter: Filter): Promise<string[]> {
+  const found: string[] = []
+  let cursor: string | undefined
+  do {
+    const page = await store.list('emails', { ...filter, ...(cursor === undefined ? {} : { cursor }) })
+    found.push(...ids(page.jobs))
+    expect(page.jobs.length).toBeLessThanOrEqual(filter.limit ?? 100)
+    for (const record of page.jobs) expect(record.state).toBe(filter.state)
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return found
+}
+
+export function reading(make: Make): void {
+  test('what is not there', async () => {
+    await using harness = await make()
+    const { store } = harness
+    expect(await store.get('emails', 'nobody')).toBeUndefined()
+    expect(await store.log('emails', 'nobody')).toEqual([])
+    expect(await store.counts('emails')).toEqual(none)
+    expect(await store.list('emails', { state: 'waiting' })).toEqual({ jobs: [] })
+    expect(await store.list('emails', { state: 'failed' })).toEqual({ jobs: [] })
+  })
+
+  test('a job is in exactly one state after every step of its life', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const given = job({ delay: 100 })
+    const seen: State[] = []
+    async function look(): Promise<void> {
+      const record = await store.get('emails', given.id)
+      expect(await store.counts('emails')).toEqual({ ...none, [record!.state]: 1 })
+      for (const state of Object.keys(none) as State[]) {
+        expect(await listAll(store, { state })).toEqual(state === record!.state ? [given.id] : [])
+      }
+      seen.push(record!.state)
+    }
+    await caller.enqueue(given)
+    await look()
+    clock.advance(100)
+    await look()
+    const first = await caller.claimOne()
+    await look()
+    await caller.settle(first, retried(50))
+    await look()
+    clock.advance(50)
+    await caller.claimOne()
+    clock.advance(LEASE)
+    await store.recover('emails')
+    await look()
+    await caller.settle(await caller.claimOne(), failed)
+    await look()
+    await store.alter('emails', [given.id], { kind: 'retry' })
+    await look()
+    await caller.settle(await caller.claimOne(), completed)
+    await look()
+    expect(seen).toEqual([
+      'delayed',
+      'waiting',
+      'active',
+      'delayed',
+      'waiting',
+      'failed',
+      'waiting',
+      'completed',
+    ])
+  })
+
+  test('lists waiting and delayed jobs in the order they would run, by page', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const low = jobs(30, { priority: -1 })
+    const normal = jobs(30)
+    const high = jobs(30, { priority: 1 })
+    await caller.enqueue(...low, ...high, ...normal)
+    const delayed = [300, 100, 200].map((delay) => job({ delay }))
+    await caller.enqueue(...delayed)
+    const expected = ids([...high, ...normal, ...low])
+    expect(await listAll(harness.store, { state: 'waiting', limit: 7 })).toEqual(expected)
+    expect(await listAll(harness.store, { state: 'waiting', limit: 30 })).toEqual(expected)
+    expect(await listAll(harness.store, { state: 'waiting' })).toEqual(expected)
+    expect(await listAll(harness.store, { state: 'delayed', limit: 2 })).toEqual(
+      ids([delayed[1]!, delayed[2]!, delayed[0]!]),
+    )
+  })
+
+  test('lists ended jobs with the newest end first, by page', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = jobs(12)
+    await caller.enqueue(...list)
+    const held = await caller.claim(12)
+    for (const claimed of held) {
+      await caller.settle(claimed, completed)
+      clock.advance(1)
+    }
+    const expected = ids(list).reverse()
+    for (const limit of [1, 5, 12, 100]) {
+      expect(await listAll(store, { state: 'completed', limit })).toEqual(expected)
+    }
+  })
+
+  test('pages neither lose nor repeat jobs that ended at the same instant', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(50)
+    await caller.enqueue(...list)
+    const held = await caller.claim(50)
+    await caller.exchange(
+      held.map((claimed) => settlement(claimed, completed)),
+      { limit: 0, lease: LEASE },
+    )
+    const found = await listAll(harness.store, { state: 'completed', limit: 7 })
+    expect(found.sort()).toEqual(ids(list))
+  })
+
+  test('lists active jobs by page', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(25)
+    await caller.enqueue(...list)
+    await caller.claim(25)
+    expect((await listAll(harness.store, { state: 'active', limit: 10 })).sort()).toEqual(ids(list))
+  })
+
+  test('a page holds 100 jobs unless told otherwise, and never more than 1,000', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(1_000))
+    await caller.enqueue(...jobs(50))
+    const first = await harness.store.list('emails', { state: 'waiting' })
+    expect(first.jobs).toHaveLength(100)
+    expect(first.cursor).toBeTypeOf('string')
+    expect((await harness.store.list('emails', { state: 'waiting', limit: 5_000 })).jobs).toHaveLength(1_000)
+  })
+
+  test('what is listed is what get shows', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.run(job({ priority: 2, options: { tries: 9 } }), { kind: 'completed', result: '[1]' })
+    const { jobs: listed } = await harness.store.list('emails', { state: 'completed' })
+    expect(listed).toEqual([await harness.store.get('emails', listed[0]!.id)])
+  })
+}

@@ -1,0 +1,121 @@
+/**
+ * Jobs taken back from dead workers, and given up after too many crashes.
+ */
+import { expect, test } from 'vitest'
+import { MAX_CRASHES, MAX_ITEMS } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { ids, job, jobs, retried } from './jobs.ts'
+
+export function recover(make: Make): void {
+  test('leaves alone what is leased, and tells when the next lease ends', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [] })
+    await caller.enqueue(...jobs(2))
+    await caller.claim(1, 5_000)
+    harness.clock.advance(1_000)
+    await caller.claim(1, 2_000)
+    expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [], nextLeaseEnd: 2_000 })
+    harness.clock.advance(2_000)
+    const { recovered, nextLeaseEnd } = await harness.store.recover('emails')
+    expect(recovered).toHaveLength(1)
+    expect(nextLeaseEnd).toBe(2_000)
+  })
+
+  test('puts back at the head of the line and counts a crash, not a failure', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(4)
+    await caller.enqueue(...list)
+    await caller.claim(2)
+    harness.clock.advance(LEASE)
+    const { recovered } = await harness.store.recover('emails')
+    expect([...recovered].sort()).toEqual(ids(list.slice(0, 2)))
+    const record = await harness.store.get('emails', list[0]!.id)
+    expect(record).toMatchObject({ state: 'waiting', runs: 1, crashes: 1, failures: 0 })
+    expect(record).not.toHaveProperty('holder')
+    expect(ids(await caller.claim(4))).toEqual(ids(list))
+  })
+
+  test('keeps the priority of what it puts back', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const low = job({ priority: -1 })
+    await caller.enqueue(low)
+    await caller.claim()
+    const normal = job()
+    await caller.enqueue(normal)
+    harness.clock.advance(LEASE)
+    await harness.store.recover('emails')
+    expect(ids(await caller.claim(2))).toEqual([normal.id, low.id])
+  })
+
+  test(`crash ${MAX_CRASHES} fails the job: its worker died`, async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    for (let crash = 1; crash < MAX_CRASHES; crash += 1) {
+      await caller.claimOne()
+      harness.clock.advance(LEASE)
+      expect(await harness.store.recover('emails')).toEqual({ recovered: [given.id], failed: [] })
+    }
+    await caller.claimOne()
+    harness.clock.advance(LEASE)
+    expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [given.id] })
+    const record = await harness.store.get('emails', given.id)
+    expect(record).toMatchObject({
+      state: 'failed',
+      runs: MAX_CRASHES,
+      crashes: MAX_CRASHES,
+      failures: 0,
+      finishedAt: harness.clock.now,
+    })
+    expect(record?.errors.at(-1)).toMatchObject({ run: MAX_CRASHES, code: 'WORKER_DIED' })
+    expect(record?.errors.at(-1)?.message).toContain('its worker died')
+    expect(await caller.claim()).toEqual([])
+  })
+
+  test('crashes are counted apart from failures', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    for (let round = 1; round < MAX_CRASHES; round += 1) {
+      await caller.settle(await caller.claimOne(), retried(0))
+      await caller.claimOne()
+      harness.clock.advance(LEASE)
+      await harness.store.recover('emails')
+    }
+    expect(await caller.claimOne()).toMatchObject({ failures: 2, crashes: 2, runs: 5 })
+  })
+
+  test(`takes back at most ${MAX_ITEMS} a call, and goes on with the next`, async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(MAX_ITEMS))
+    await caller.enqueue(...jobs(5))
+    await caller.claim(MAX_ITEMS)
+    await caller.claim(5)
+    harness.clock.advance(LEASE)
+    const first = await harness.store.recover('emails')
+    expect(first.recovered).toHaveLength(MAX_ITEMS)
+    expect(first.nextLeaseEnd).toBe(0)
+    const second = await harness.store.recover('emails')
+    expect(second.recovered).toHaveLength(5)
+    expect(second).not.toHaveProperty('nextLeaseEnd')
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_ITEMS + 5, active: 0 })
+  })
+
+  test('a job asked to be cancelled is not run again when its worker dies', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    await caller.claim()
+    await harness.store.alter('emails', [given.id], { kind: 'cancel', reason: 'user' })
+    harness.clock.advance(LEASE)
+    expect((await harness.store.recover('emails')).recovered).toEqual([])
+    expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'cancelled', reason: 'user' })
+  })
+}

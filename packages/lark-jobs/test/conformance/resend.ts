@@ -1,0 +1,110 @@
+/**
+ * Calls whose reply "was lost", sent a second time under the same number.
+ */
+import { expect, test } from 'vitest'
+import { CALL_MEMORY } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'
+
+export function resend(make: Make): void {
+  test('enqueue: the same answer, and nothing queued twice', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const taken = job()
+    await caller.enqueue(taken)
+    const list = [job(), taken, job()]
+    const first = await caller.enqueue(...list)
+    expect(first).toEqual(['queued', 'exists', 'queued'])
+    expect(await store.enqueue('emails', caller.last(), list)).toEqual(first)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 3 })
+  })
+
+  test('enqueue: not even when the job has run and is forgotten meanwhile', async () => {
+    const none = { count: 0, age: 0 }
+    await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
+    const web = harness.caller('web')
+    const worker = harness.caller('worker')
+    const given = job()
+    await web.enqueue(given)
+    await worker.settle(await worker.claimOne(), completed)
+    expect(await harness.store.get('emails', given.id)).toBeUndefined()
+    expect(await harness.store.enqueue('emails', web.last(), [given])).toEqual(['queued'])
+    expect(await worker.claim()).toEqual([])
+  })
+
+  test('exchange: the same verdicts and the same jobs', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(5))
+    const held = await caller.claimOne()
+    const settlements = [settlement(held, completed), settlement({ id: 'nobody', token: 'x.1' }, completed)]
+    const want = { limit: 2, lease: LEASE }
+    const first = await caller.exchange(settlements, want)
+    expect(first.verdicts).toEqual(['settled', 'lost'])
+    const second = await store.exchange('emails', caller.last(), settlements, want)
+    expect(second.verdicts).toEqual(first.verdicts)
+    expect(second.jobs).toEqual(first.jobs)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 2, active: 2, completed: 1 })
+  })
+
+  test('exchange: a failure counts once', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    const want = { limit: 1, lease: LEASE }
+    const first = await caller.exchange([settlement(held, retried(0))], want)
+    const second = await harness.store.exchange('emails', caller.last(), [settlement(held, retried(0))], want)
+    expect(first.jobs).toMatchObject([{ runs: 2, failures: 1 }])
+    expect(second.jobs).toEqual(first.jobs)
+  })
+
+  test('exchange: having got nothing, it gets nothing, though a job came in since', async () => {
+    await using harness = await make()
+    const caller = harness.caller('worker')
+    const want = { limit: 1, lease: LEASE }
+    await caller.exchange([], want)
+    await harness.caller('web').enqueue(job())
+    const again = await harness.store.exchange('emails', caller.last(), [], want)
+    expect(again.jobs).toEqual([])
+    expect(await caller.claim()).toHaveLength(1)
+  })
+
+  test('each caller is remembered for itself', async () => {
+    await using harness = await make()
+    const { store } = harness
+    await harness.caller('web').enqueue(...jobs(6))
+    const want = { limit: 2, lease: LEASE }
+    const callers = ['ada', 'bob', 'cyd'].map((id) => harness.caller(id))
+    const first = []
+    for (const caller of callers) first.push(await caller.exchange([], want))
+    const second = []
+    for (const caller of callers) second.push(await store.exchange('emails', caller.last(), [], want))
+    expect(second.map((answer) => answer.jobs)).toEqual(first.map((answer) => answer.jobs))
+    expect(new Set(first.flatMap((answer) => ids(answer.jobs))).size).toBe(6)
+  })
+
+  test('the same caller and number on another partition is another call', async () => {
+    await using harness = await make()
+    expect(await harness.caller('web', 'emails').enqueue(job())).toEqual(['queued'])
+    expect(await harness.caller('web', 'reports').enqueue(...jobs(2))).toEqual(['queued', 'queued'])
+    expect(await harness.store.counts('reports')).toMatchObject({ waiting: 2 })
+  })
+
+  test('a call is remembered as long as promised, whatever others do', async () => {
+    await using harness = await make()
+    const web = harness.caller('web')
+    const other = harness.caller('other')
+    const worker = harness.caller('worker')
+    const given = job()
+    await web.enqueue(given)
+    await worker.settle(await worker.claimOne(), completed)
+    for (let round = 0; round < 20; round += 1) await other.enqueue(job())
+    harness.clock.advance(CALL_MEMORY - 1)
+    await other.enqueue(job())
+    expect(await harness.store.enqueue('emails', web.last(), [given])).toEqual(['queued'])
+  })
+}

@@ -1,0 +1,137 @@
+/**
+ * How many ended jobs are kept, and for how long.
+ */
+import { expect, test } from 'vitest'
+import { MAX_ITEMS } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, line, settlement } from './jobs.ts'
+
+const plenty = { count: 1_000_000, age: 1_000_000_000 }
+
+export function retention(make: Make): void {
+  test('keeps the newest of a state; the excess goes with the call that made it', async () => {
+    await using harness = await make({
+      retention: { completed: { count: 3, age: 10_000 }, failed: plenty, cancelled: plenty },
+    })
+    const caller = harness.caller()
+    const list = jobs(5)
+    for (const given of list) {
+      await caller.run(given, completed)
+      harness.clock.advance(1)
+    }
+    expect(await harness.store.counts('emails')).toMatchObject({ completed: 3 })
+    const { jobs: kept } = await harness.store.list('emails', { state: 'completed' })
+    expect(ids(kept)).toEqual(ids(list.slice(2).reverse()))
+    expect(await harness.store.get('emails', list[0]!.id)).toBeUndefined()
+  })
+
+  test('counts each state for itself', async () => {
+    const few = { count: 2, age: 10_000 }
+    await using harness = await make({ retention: { completed: few, failed: few, cancelled: few } })
+    const caller = harness.caller()
+    for (let round = 0; round < 4; round += 1) {
+      await caller.run(job(), completed)
+      await caller.run(job(), failed)
+      await caller.run(job(), { kind: 'cancelled', reason: 'user' })
+    }
+    expect(await harness.store.counts('emails')).toMatchObject({ completed: 2, failed: 2, cancelled: 2 })
+  })
+
+  test('the excess of a large call goes with it', async () => {
+    const none = { count: 0, age: 10_000 }
+    await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(MAX_ITEMS))
+    const held = await caller.claim(MAX_ITEMS)
+    await caller.exchange(
+      held.map((claimed) => settlement(claimed, completed)),
+      { limit: 0, lease: LEASE },
+    )
+    expect(await harness.store.counts('emails')).toMatchObject({ completed: 0, active: 0 })
+    expect(await harness.store.get('emails', held[0]!.id)).toBeUndefined()
+  })
+
+  test('jobs cancelled by hand and jobs whose worker died are kept within the count too', async () => {
+    const one = { count: 1, age: 10_000 }
+    await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
+    const caller = harness.caller()
+    const list = jobs(3)
+    await caller.enqueue(...list)
+    await harness.store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+    expect(await harness.store.counts('emails')).toMatchObject({ cancelled: 1 })
+    await caller.enqueue(...jobs(3))
+    for (let crash = 0; crash < 3; crash += 1) {
+      await caller.claim(3)
+      harness.clock.advance(LEASE)
+      await harness.store.recover('emails')
+    }
+    expect(await harness.store.counts('emails')).toMatchObject({ failed: 1, active: 0, waiting: 0 })
+  })
+
+  test('prune forgets what is past its age, with its log, and tells how many', async () => {
+    await using harness = await make({
+      retention: { completed: { count: 100, age: 10_000 }, failed: plenty, cancelled: plenty },
+    })
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const old = job()
+    await caller.run(old, { kind: 'completed', log: [line('gone')] })
+    await caller.run(job(), failed)
+    clock.advance(6_000)
+    const young = job()
+    await caller.run(young, completed)
+    expect(await store.prune('emails')).toBe(0)
+    clock.advance(4_001)
+    expect(await store.prune('emails')).toBe(1)
+    expect(await store.prune('emails')).toBe(0)
+    expect(await store.get('emails', old.id)).toBeUndefined()
+    expect(await store.log('emails', old.id)).toEqual([])
+    expect(await store.get('emails', young.id)).toBeDefined()
+    expect(await store.counts('emails')).toMatchObject({ completed: 1, failed: 1 })
+  })
+
+  test('prune goes by the time a job ended, not by when it was queued', async () => {
+    const short = { count: 100, age: 1_000 }
+    await using harness = await make({ retention: { completed: short, failed: short, cancelled: short } })
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    harness.clock.advance(5_000)
+    await caller.settle(await caller.claimOne(), completed)
+    harness.clock.advance(999)
+    expect(await harness.store.prune('emails')).toBe(0)
+    harness.clock.advance(2)
+    expect(await harness.store.prune('emails')).toBe(1)
+  })
+
+  test(`prune takes at most ${MAX_ITEMS} a call`, async () => {
+    const short = { count: 10_000, age: 1_000 }
+    await using harness = await make({ retention: { completed: short, failed: short, cancelled: short } })
+    const caller = harness.caller()
+    for (const count of [MAX_ITEMS, 10]) {
+      await caller.enqueue(...jobs(count))
+      const held = await caller.claim(count)
+      await caller.exchange(
+        held.map((claimed) => settlement(claimed, completed)),
+        { limit: 0, lease: LEASE },
+      )
+    }
+    harness.clock.advance(1_001)
+    expect(await harness.store.prune('emails')).toBe(MAX_ITEMS)
+    expect(await harness.store.prune('emails')).toBe(10)
+    expect(await harness.store.counts('emails')).toMatchObject({ completed: 0 })
+  })
+
+  test('the log of a job goes with the job when the count is exceeded', async () => {
+    const one = { count: 1, age: 10_000 }
+    await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
+    const caller = harness.caller()
+    const first = job()
+    await caller.run(first, { kind: 'completed', log: [line('gone')] })
+    harness.clock.advance(1)
+    const second = job()
+    await caller.run(second, { kind: 'completed', log: [line('kept')] })
+    expect(await harness.store.log('emails', first.id)).toEqual([])
+    expect(await harness.store.log('emails', second.id)).toEqual([line('kept')])
+  })
+}

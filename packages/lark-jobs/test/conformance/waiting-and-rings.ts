@@ -1,0 +1,235 @@
+/**
+ * wait and wake: who is rung, how often, and when a wait ends. Waits go by the real clock, so those that must
+ * end without a ring are short.
+ */
+import { expect, test } from 'vitest'
+import { type Caller, LEASE } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, ids, job, jobs, retried, returned } from './jobs.ts'
+
+/** Real milliseconds: longer than any ring takes. Waits that should ring never last so long. */
+const PATIENCE = 10_000
+/** Real milliseconds after which a wait that should not ring gives up. */
+const MOMENT = 60
+
+/** Workers that asked for a job and got none. */
+async function idle(harness: Harness, ...names: string[]): Promise<Caller[]> {
+  const callers = names.map((name) => harness.caller(name))
+  for (const caller of callers) expect(await caller.claim()).toEqual([])
+  return callers
+}
+
+/** Which of the callers have a ring, in no order. */
+async function rung(harness: Harness, callers: readonly Caller[]): Promise<string[]> {
+  const waits = callers.map(async ({ id }) => ((await harness.store.wait(id, MOMENT)).length > 0 ? [id] : []))
+  return (await Promise.all(waits)).flat()
+}
+
+export function waitingAndRings(make: Make): void {
+  test('a wait ends when a job comes in', async () => {
+    await using harness = await make()
+    await idle(harness, 'ada')
+    const wait = harness.store.wait('ada', PATIENCE)
+    await harness.caller('web').enqueue(job())
+    expect(await wait).toEqual(['emails'])
+  })
+
+  test('a ring that came before the wait is kept', async () => {
+    await using harness = await make()
+    await idle(harness, 'ada')
+    await harness.caller('web').enqueue(job())
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('a ring is heard once', async () => {
+    await using harness = await make()
+    await idle(harness, 'ada')
+    await harness.caller('web').enqueue(job())
+    await harness.store.wait('ada', PATIENCE)
+    expect(await harness.store.wait('ada', MOMENT)).toEqual([])
+  })
+
+  test('nothing rings who never asked, nor who got all it asked for', async () => {
+    await using harness = await make()
+    const bob = harness.caller('bob')
+    await bob.enqueue(job())
+    await bob.claim(1)
+    await harness.caller('cyd').claim(0)
+    await harness.caller('web').enqueue(job())
+    const callers = ['ada', 'bob', 'cyd'].map((id) => harness.caller(id))
+    expect(await rung(harness, callers)).toEqual([])
+  })
+
+  test('who got less than it asked for waits as well', async () => {
+    await using harness = await make()
+    await harness.caller('web').enqueue(job())
+    const ada = harness.caller('ada')
+    expect(await ada.claim(5)).toHaveLength(1)
+    await harness.caller('other').enqueue(job())
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('settling alone does not take a worker out of the waiting', async () => {
+    await using harness = await make()
+    await harness.caller('web').enqueue(job())
+    const ada = harness.caller('ada')
+    const [held] = await ada.claim(2)
+    await ada.settle(held!, completed)
+    await harness.caller('other').enqueue(job())
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('a dispatch rings as many as it brings', async () => {
+    await using harness = await make()
+    const callers = await idle(harness, 'ada', 'bob', 'cyd', 'dan')
+    await harness.caller('web').enqueue(...jobs(2))
+    expect(await rung(harness, callers)).toHaveLength(2)
+  })
+
+  test('a job that exists already rings nobody', async () => {
+    await using harness = await make()
+    const web = harness.caller('web')
+    const given = job()
+    await web.enqueue(given)
+    await web.claim()
+    const callers = await idle(harness, 'ada')
+    await web.enqueue(given)
+    expect(await rung(harness, callers)).toEqual([])
+  })
+
+  test('the next dispatch rings the next', async () => {
+    await using harness = await make()
+    const callers = await idle(harness, 'ada', 'bob')
+    const web = harness.caller('web')
+    await web.enqueue(job())
+    await web.enqueue(job())
+    expect((await rung(harness, callers)).sort()).toEqual(['ada', 'bob'])
+  })
+
+  test('one caller waits for several partitions', async () => {
+    await using harness = await make()
+    await harness.caller('ada', 'emails').claim()
+    await harness.caller('ada', 'reports').claim()
+    await harness.caller('ada', 'images').claim()
+    await harness.caller('web', 'reports').enqueue(job())
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['reports'])
+    await harness.caller('web', 'emails').enqueue(job())
+    await harness.caller('web', 'images').enqueue(job())
+    const heard = await harness.store.wait('ada', PATIENCE)
+    const rest = heard.length < 2 ? await harness.store.wait('ada', PATIENCE) : []
+    expect([...heard, ...rest].sort()).toEqual(['emails', 'images'])
+  })
+
+  test('a delayed job that is due before any other rings, so that someone learns when', async () => {
+    await using harness = await make()
+    const [ada] = await idle(harness, 'ada')
+    await harness.caller('web').enqueue(job({ delay: 700 }))
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+    expect((await ada!.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(700)
+  })
+
+  test('a job given back, or to be retried, rings another', async () => {
+    for (const outcome of [returned, retried(0), retried(500)]) {
+      await using harness = await make()
+      const bob = harness.caller('bob')
+      await bob.enqueue(job())
+      const held = await bob.claimOne()
+      await idle(harness, 'ada')
+      await bob.settle(held, outcome)
+      expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+    }
+  })
+
+  test('a job taken back from the dead rings', async () => {
+    await using harness = await make()
+    const bob = harness.caller('bob')
+    await bob.enqueue(job())
+    await bob.claim()
+    await idle(harness, 'ada')
+    harness.clock.advance(LEASE)
+    await harness.store.recover('emails')
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('a job retried, run or rescheduled by hand rings', async () => {
+    await using harness = await make()
+    const bob = harness.caller('bob')
+    const ended = job()
+    await bob.run(ended, { kind: 'cancelled', reason: 'user' })
+    await idle(harness, 'ada')
+    await harness.store.alter('emails', [ended.id], { kind: 'retry' })
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+    await bob.claim()
+
+    const later = job({ delay: 5_000 })
+    await bob.enqueue(later)
+    await idle(harness, 'ada')
+    await harness.store.alter('emails', [later.id], { kind: 'reschedule', in: 3_000 })
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+    await idle(harness, 'ada')
+    await harness.store.alter('emails', [later.id], { kind: 'run-now' })
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('resuming rings everyone who waits', async () => {
+    await using harness = await make()
+    await harness.store.configure('emails', { paused: true })
+    await harness.caller('web').enqueue(job())
+    const callers = await idle(harness, 'ada', 'bob')
+    await harness.store.configure('emails', { paused: false })
+    expect(await rung(harness, callers)).toEqual(['ada', 'bob'])
+  })
+
+  test('wake passes a ring on to one other', async () => {
+    await using harness = await make()
+    const callers = await idle(harness, 'ada', 'bob', 'cyd')
+    await harness.store.wake('emails', 'ada')
+    const heard = await rung(harness, callers)
+    expect(heard).toHaveLength(1)
+    expect(heard).not.toContain('ada')
+  })
+
+  test('wake with nobody else waiting does nothing', async () => {
+    await using harness = await make()
+    const callers = await idle(harness, 'ada')
+    await harness.store.wake('emails', 'ada')
+    expect(await rung(harness, callers)).toEqual([])
+  })
+
+  test('who retired is not rung; another is', async () => {
+    await using harness = await make()
+    const [ada, bob] = await idle(harness, 'ada', 'bob')
+    await harness.store.retire('ada')
+    await harness.caller('web').enqueue(...jobs(2))
+    expect(await rung(harness, [ada!, bob!])).toEqual(['bob'])
+  })
+
+  test('a wait ends with its timeout', async () => {
+    await using harness = await make()
+    await idle(harness, 'ada')
+    expect(await harness.store.wait('ada', 1)).toEqual([])
+    expect(await harness.store.wait('ada', 0)).toEqual([])
+  })
+
+  test('a wait ends when it is aborted, and the ring that comes after is kept', async () => {
+    await using harness = await make()
+    await idle(harness, 'ada')
+    const abort = new AbortController()
+    const wait = harness.store.wait('ada', PATIENCE, abort.signal)
+    abort.abort()
+    expect(await wait).toEqual([])
+    expect(await harness.store.wait('ada', PATIENCE, abort.signal)).toEqual([])
+    await harness.caller('web').enqueue(job())
+    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('who rings takes no job away: the one who comes first gets it', async () => {
+    await using harness = await make()
+    const [ada] = await idle(harness, 'ada')
+    const given = job()
+    await harness.caller('web').enqueue(given)
+    expect(ids(await harness.caller('bob').claim())).toEqual([given.id])
+    await harness.store.wait('ada', PATIENCE)
+    expect(await ada!.claim()).toEqual([])
+  })
+}

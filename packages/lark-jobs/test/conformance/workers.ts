@@ -1,0 +1,73 @@
+/**
+ * The workers that live, and the keys that any ever knew.
+ */
+import { expect, test } from 'vitest'
+import type { WorkerRecord } from '../../src/record.ts'
+import type { Make } from './harness.ts'
+
+const TTL = 15_000
+
+function worker(fields: Partial<WorkerRecord> = {}): WorkerRecord {
+  return {
+    id: 'ada',
+    host: 'häl|9000',
+    pid: 4711,
+    queues: ['high-priority', 'emails'],
+    strict: true,
+    concurrency: 10,
+    running: 3,
+    keys: ['send-email'],
+    startedAt: 1_767_225_600_000,
+    state: 'running',
+    ...fields,
+  }
+}
+
+export function workers(make: Make): void {
+  test('none at first', async () => {
+    await using harness = await make()
+    expect(await harness.store.workers()).toEqual([])
+    expect(await harness.store.keys()).toEqual([])
+  })
+
+  test('shows those that announced themselves, as they did last', async () => {
+    await using harness = await make()
+    await harness.store.announce(worker(), TTL)
+    await harness.store.announce(worker({ id: 'bob', queues: [], keys: [] }), TTL)
+    await harness.store.announce(worker({ running: 0, state: 'quiet' }), TTL)
+    const list = await harness.store.workers()
+    expect(list.sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
+      worker({ running: 0, state: 'quiet' }),
+      worker({ id: 'bob', queues: [], keys: [] }),
+    ])
+  })
+
+  test('forgets who was silent for its ttl; announcing again renews it', async () => {
+    await using harness = await make()
+    await harness.store.announce(worker(), TTL)
+    await harness.store.announce(worker({ id: 'bob' }), TTL)
+    harness.clock.advance(TTL - 1)
+    expect(await harness.store.workers()).toHaveLength(2)
+    await harness.store.announce(worker({ id: 'bob' }), TTL)
+    harness.clock.advance(1)
+    expect((await harness.store.workers()).map(({ id }) => id)).toEqual(['bob'])
+  })
+
+  test('forgets who retired', async () => {
+    await using harness = await make()
+    await harness.store.announce(worker(), TTL)
+    await harness.store.retire('ada')
+    await harness.store.retire('ada')
+    expect(await harness.store.workers()).toEqual([])
+  })
+
+  test('remembers every key that was ever announced', async () => {
+    await using harness = await make()
+    await harness.store.announce(worker({ keys: ['a', 'b|\n'] }), TTL)
+    await harness.store.announce(worker({ id: 'bob', keys: ['b|\n', 'ü'] }), TTL)
+    await harness.store.announce(worker({ id: 'bob', keys: [] }), TTL)
+    await harness.store.retire('ada')
+    harness.clock.advance(10 * TTL)
+    expect((await harness.store.keys()).sort()).toEqual(['a', 'b|\n', 'ü'])
+  })
+}

@@ -1,0 +1,51 @@
+/**
+ * A forked `process.js`, its messages in order and its end.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const script = fileURLToPath(new URL('process.js', import.meta.url))
+
+export class Child implements AsyncDisposable {
+  readonly #process: ChildProcess
+  readonly #exit: Promise<unknown[]>
+
+  constructor(role: string, file: string, name: string) {
+    this.#process = fork(script, [role, file, name], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#exit = once(this.#process, 'exit')
+  }
+
+  /** The next message; rejects when the process ends without one. */
+  async message<T>(): Promise<T> {
+    const ended = this.#exit.then(([code, signal]) => {
+      throw new Error(`the process ended without a word (${code ?? signal})`)
+    })
+    const [message] = await Promise.race([once(this.#process, 'message'), ended])
+    return message
+  }
+
+  onMessage<T>(listener: (message: T) => void): void {
+    this.#process.on('message', listener)
+  }
+
+  tell(word: string): void {
+    this.#process.send(word)
+  }
+
+  /** Ends it as a crash does. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.#exit
+  }
+
+  /** Waits until it ended by itself. @returns its exit code */
+  async ended(): Promise<number> {
+    const [code] = await this.#exit
+    return code as number
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) await this.kill()
+  }
+}

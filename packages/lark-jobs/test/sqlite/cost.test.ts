@@ -1,0 +1,83 @@
+/**
+ * "No verb's cost grows with the number of jobs stored", as far as SQLite's planner can tell: every statement
+ * that a whole life of jobs uses finds its rows by an index, and none sorts.
+ */
+import Libsql from 'libsql'
+import { afterEach, expect, test, vi } from 'vitest'
+import { states } from '../../src/record.ts'
+import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteStore } from '../../src/store/sqlite/store.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { completed, failed, ids, job, jobs, line, retried, returned } from '../conformance/jobs.ts'
+import { Folder, options } from './folder.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Collects every statement that is run, from here on. */
+function collect(): Set<string> {
+  const statements = new Set<string>()
+  for (const name of ['run', 'get', 'all'] as const) {
+    const original = Database.prototype[name]
+    vi.spyOn(Database.prototype, name).mockImplementation(function (this: Database, sql, ...values) {
+      statements.add(sql)
+      return original.call(this, sql, ...values) as never
+    })
+  }
+  return statements
+}
+
+/** Everything that can happen to a job, once. */
+async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
+  const ada = new Caller(store, 'ada', 'emails')
+  await ada.claim()
+  const list = jobs(8)
+  await ada.enqueue(...list, job({ delay: 50 }), job({ delay: 5_000, priority: 3 }))
+  await store.wait('ada', 0)
+  await store.wake('emails', 'bob')
+  clock.now += 100
+  const outcomes = [completed, failed, retried(10), returned, { ...completed, log: [line('x')] }]
+  for (const outcome of outcomes) await ada.settle(await ada.claimOne(), outcome)
+  const held = await ada.claimOne()
+  await store.exchange('emails', ada.last(), [], { limit: 1, lease: LEASE })
+  await store.extend('emails', 'ada', [{ ...held, log: [line('x')] }], 1)
+  clock.now += 10
+  await store.recover('emails')
+  for (const kind of ['retry', 'remove', 'run-now'] as const) await store.alter('emails', ids(list), { kind })
+  await store.alter('emails', ids(list), { kind: 'reschedule', in: 9 })
+  await store.alter('emails', ids(list), { kind: 'edit', payload: '1' })
+  await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+  await ada.enqueue(...jobs(5), ...jobs(5, { delay: 500 }))
+  await store.get('emails', held.id)
+  await store.log('emails', held.id)
+  await store.counts('emails')
+  for (const state of states) {
+    const { cursor } = await store.list('emails', { state, limit: 1 })
+    if (cursor !== undefined) await store.list('emails', { state, limit: 1, cursor })
+    if (state !== 'active') await store.clear('emails', state)
+  }
+  await store.prune('emails')
+  await store.retire('ada')
+}
+
+test('finds jobs by index and never sorts them', async () => {
+  await using folder = await Folder.make()
+  const clock = { now: 1_000 }
+  const few = { count: 1, age: 5 }
+  const retention = { completed: few, failed: few, cancelled: options.retention.cancelled }
+  await using store = new SqliteStore(folder.file, { retention, clock: () => clock.now })
+  await store.open()
+  const statements = collect()
+  await live(store, clock)
+  const aboutJobs = [...statements].filter((sql) => /\bjobs\b/.test(sql))
+  expect(aboutJobs.length).toBeGreaterThan(20)
+
+  const planner = new Libsql(folder.file)
+  for (const sql of aboutJobs) {
+    const steps = planner.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[]
+    const bad = steps.map((step) => step.detail).filter((step) => /SCAN jobs|TEMP B-TREE/.test(step))
+    expect(bad, sql).toEqual([])
+  }
+  planner.close()
+})

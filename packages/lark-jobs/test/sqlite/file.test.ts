@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { promisify } from 'node:util'
+import Libsql from 'libsql'
+import { expect, test } from 'vitest'
+import { Database } from '../../src/store/sqlite/database.ts'
+import { prepare } from '../../src/store/sqlite/schema.ts'
+import { SqliteStore } from '../../src/store/sqlite/store.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job, jobs } from '../conformance/jobs.ts'
+import { Folder, options } from './folder.ts'
+
+test('makes the folder, and is named by the whole path', async () => {
+  await using folder = await Folder.make()
+  const file = join(folder.path, 'deep', 'er', 'jobs.db')
+  await using store = new SqliteStore(relative(process.cwd(), file), options)
+  expect(store.name).toBe(`sqlite:${file}`)
+  await store.open()
+  await new Caller(store, 'web', 'emails').enqueue(job())
+  expect(new SqliteStore(':memory:', options).name).toBe('sqlite::memory:')
+})
+
+test('the last to close has moved everything into the file', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  await new Caller(store, 'web', 'emails').enqueue(...jobs(100))
+  expect((await stat(`${folder.file}-wal`)).size).toBeGreaterThan(0)
+  await store.close()
+  expect((await stat(`${folder.file}-wal`)).size).toBe(0)
+})
+
+test('a file that is no database', async () => {
+  await using folder = await Folder.make()
+  await writeFile(folder.file, 'Dear diary, '.repeat(1_000))
+  await expect(folder.store()).rejects.toMatchObject({
+    code: 'STORE_INVALID',
+    message: `sqlite:${folder.file} is a file, but not an SQLite database`,
+  })
+  expect(await readFile(folder.file, 'utf8')).toMatch(/^Dear diary/)
+})
+
+test('a folder where the file should be', async () => {
+  await using folder = await Folder.make()
+  await using store = new SqliteStore(folder.path, options)
+  await expect(store.open()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+})
+
+test("another program's database is left as it is", async () => {
+  await using folder = await Folder.make()
+  const other = new Libsql(folder.file)
+  other.exec('CREATE TABLE notes (text)')
+  other.close()
+  await expect(folder.store()).rejects.toMatchObject({
+    code: 'LAYOUT_UNKNOWN',
+    message: expect.stringContaining('the tables of another program'),
+  })
+  expect((await readdir(folder.path)).sort()).toEqual(['jobs.db'])
+  const again = new Libsql(folder.file)
+  expect(again.prepare('PRAGMA journal_mode').get()).toMatchObject({ journal_mode: 'delete' })
+  again.close()
+})
+
+test('a layout of the future is refused, with what to do', async () => {
+  await using folder = await Folder.make()
+  await (await folder.store()).close()
+  const other = new Libsql(folder.file)
+  other.exec('PRAGMA user_version = 99')
+  other.close()
+  await expect(folder.store()).rejects.toMatchObject({
+    code: 'LAYOUT_UNKNOWN',
+    message: `sqlite:${folder.file} holds layout 99; this version of Lark reads layout 1`,
+    hint: expect.any(String),
+  })
+})
+
+test('after a failed open, another try may succeed', async () => {
+  await using folder = await Folder.make()
+  await writeFile(folder.file, 'Dear diary, '.repeat(1_000))
+  await using store = new SqliteStore(folder.file, options)
+  await expect(store.open()).rejects.toMatchObject({ code: 'STORE_INVALID' })
+  await writeFile(folder.file, '')
+  expect(await store.open()).toEqual([])
+})
+
+test('a full disk refuses, and keeps nothing of the transaction', async () => {
+  await using folder = await Folder.make()
+  const database = await Database.connect(`sqlite:${folder.file}`, folder.file)
+  await prepare(database)
+  const size = database.get<{ page_count: number }>('PRAGMA page_count')!.page_count
+  database.exec(`PRAGMA max_page_count = ${size + 2}`)
+  const fill = () => {
+    for (let key = 0; ; key += 1) database.run('INSERT INTO keys (key) VALUES (?)', `${key}`.repeat(500))
+  }
+  await expect(database.write(fill)).rejects.toMatchObject({
+    code: 'STORE_REFUSED',
+    message: `sqlite:${folder.file} refused to write: database or disk is full`,
+  })
+  expect(database.all('SELECT key FROM keys')).toEqual([])
+  database.exec('PRAGMA query_only = 1')
+  await expect(database.write(fill)).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+  database.close()
+})
+
+test('a lock held by another program is waited for', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const other = new Libsql(folder.file)
+  other.exec('BEGIN IMMEDIATE')
+  const queued = new Caller(store, 'web', 'emails').enqueue(job())
+  // The store leaves the loop free while it waits: otherwise this never came to run.
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  other.exec('COMMIT')
+  other.close()
+  expect(await queued).toEqual(['queued'])
+})
+
+test('a lock that is held too long ends in an error that certainly queued nothing', async () => {
+  await using folder = await Folder.make()
+  const database = await Database.connect(`sqlite:${folder.file}`, folder.file, 80)
+  await prepare(database)
+  const other = new Libsql(folder.file)
+  other.exec('BEGIN IMMEDIATE')
+  const add = () => database.run("INSERT INTO keys (key) VALUES ('send-email')")
+  await expect(database.write(add)).rejects.toMatchObject({
+    code: 'STORE_UNREACHABLE',
+    message: `sqlite:${folder.file} was locked by other processes for 80 ms`,
+  })
+  other.exec('COMMIT')
+  other.close()
+  expect(await database.read(() => database.all('SELECT key FROM keys'))).toEqual([])
+  expect(await database.write(add)).toBe(1)
+  database.close()
+})
+
+test('the driver is loaded by open, not by importing the store', async () => {
+  const script = `
+    import { SqliteStore } from ${JSON.stringify(new URL('../../dist/store/sqlite/store.js', import.meta.url).href)}
+    const loaded = () => process.report.getReport().sharedObjects.some((path) => path.includes('libsql'))
+    const before = loaded()
+    await new SqliteStore(':memory:', {}).open()
+    console.log(before, loaded())`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
+  expect(stdout).toBe('false true\n')
+})

@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest'
+import { Caller } from '../conformance/caller.ts'
+import { ids, job } from '../conformance/jobs.ts'
+import { Child } from './child.ts'
+import { Folder } from './folder.ts'
+
+test('several processes make a fresh file at once', async () => {
+  await using folder = await Folder.make()
+  const children = ['a', 'b', 'c', 'd', 'e'].map((name) => new Child('open', folder.file, name))
+  await Promise.all(children.map((child) => child.message()))
+  for (const child of children) child.tell('go')
+  expect(await Promise.all(children.map((child) => child.ended()))).toEqual([0, 0, 0, 0, 0])
+  await using store = await folder.store()
+  expect(await store.counts('emails')).toMatchObject({ waiting: 5 })
+})
+
+test('three processes queue 3,000 jobs while two others work: each runs exactly once', async () => {
+  await using folder = await Folder.make()
+  await using first = new Child('work', folder.file, 'worker-1')
+  await using second = new Child('work', folder.file, 'worker-2')
+  const ran: string[] = []
+  const allRan = new Promise<void>((resolve) => {
+    for (const worker of [first, second]) {
+      worker.onMessage((done: string[]) => {
+        ran.push(...done)
+        if (ran.length >= 3_000) resolve()
+      })
+    }
+  })
+  const webs = ['x', 'y', 'z'].map((name) => new Child('dispatch', folder.file, name))
+  expect(await Promise.all(webs.map((child) => child.ended()))).toEqual([0, 0, 0])
+  await allRan
+  first.tell('stop')
+  second.tell('stop')
+  expect([await first.ended(), await second.ended()]).toEqual([0, 0])
+  expect(ran).toHaveLength(3_000)
+  expect(new Set(ran).size).toBe(3_000)
+  await using store = await folder.store()
+  expect(await store.counts('emails')).toMatchObject({ completed: 3_000, waiting: 0, active: 0 })
+})
+
+test('processes killed while they write lose nothing that they had said was done', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const queued = new Set<string>()
+  const settled = new Set<string>()
+  for (let round = 0; round < 4; round += 1) {
+    await using web = new Child('flood', folder.file, `web-${round}`)
+    await using worker = new Child('work', folder.file, `worker-${round}`)
+    const enough = new Promise<void>((resolve) => {
+      let words = 0
+      const count = (list: string[], into: Set<string>) => {
+        for (const id of list) into.add(id)
+        words += 1
+        if (words === 100 + 37 * round) resolve()
+      }
+      web.onMessage((list: string[]) => count(list, queued))
+      worker.onMessage((list: string[]) => count(list, settled))
+    })
+    await enough
+    await Promise.all([web.kill(), worker.kill()])
+  }
+  const counts = await store.counts('emails')
+  const found = new Map<string, string>()
+  for (const state of ['waiting', 'active', 'completed'] as const) {
+    let cursor: string | undefined
+    do {
+      const page = await store.list('emails', { state, limit: 1_000, ...(cursor && { cursor }) })
+      for (const record of page.jobs) found.set(record.id, state)
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+  expect([...queued].filter((id) => !found.has(id))).toEqual([])
+  expect([...settled].filter((id) => found.get(id) !== 'completed')).toEqual([])
+  // What was under way when the kill came may be there too, but wholly: batches are of three.
+  expect(found.size % 3).toBe(0)
+  expect(counts.waiting + counts.active + counts.completed).toBe(found.size)
+  expect(counts.active).toBeLessThanOrEqual(4 * 10)
+})
+
+test('a job queued by one process wakes a wait in another', async () => {
+  await using folder = await Folder.make()
+  await using child = new Child('wait', folder.file, 'ada')
+  expect(await child.message()).toBe('waiting')
+  await using store = await folder.store()
+  await new Caller(store, 'web', 'emails').enqueue(job())
+  expect(await child.message()).toEqual(['emails'])
+  expect(await child.ended()).toBe(0)
+})
+
+test('a ring that went to a process which died is taken over by one that waits', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const ada = new Caller(store, 'ada', 'emails')
+  expect(await ada.claim()).toEqual([])
+  // It asks later than ada, so it is rung before her.
+  await using child = new Child('hang', folder.file, 'bob')
+  expect(await child.message()).toBe('waiting')
+  await child.kill()
+  const given = job()
+  await new Caller(store, 'web', 'emails').enqueue(given)
+  expect(await store.wait('ada', 100)).toEqual([])
+  expect(await store.wait('ada', 10_000)).toEqual(['emails'])
+  expect(ids(await ada.claim())).toEqual([given.id])
+})
+
+test('an open store with nothing under way lets its process end', async () => {
+  await using folder = await Folder.make()
+  await using child = new Child('leave', folder.file, 'ada')
+  expect(await child.ended()).toBe(0)
+})
