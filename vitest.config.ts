@@ -7,7 +7,7 @@ export default defineConfig({
   // Tests run the sources: the one package that another imports is not asked for its built copy.
   resolve: { alias: { '@s18i/lark/config': path('packages/lark/src/config.ts') } },
   test: {
-    include: ['packages/*/test/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['packages/lark-jobs/test/servers.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

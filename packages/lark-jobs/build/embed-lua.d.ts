@@ -1,0 +1,2 @@
+/** Embeds the Lua scripts into `src/store/redis/scripts.generated.ts`. */
+export function embedLua(): void

@@ -1,0 +1,154 @@
+/**
+ * Rings for the callers of this process: one connection for all of them, opened when the first one claims.
+ *
+ * A caller's ears go from deaf to hearing when the server has confirmed its subscription, and back with a lost
+ * connection. A caller is noted as waiting (by `exchange`) only while it hears. What rang while it was deaf is
+ * made up for when it hears again: every partition it waits for rings once.
+ */
+import type { Address } from './address.ts'
+import { Connection } from './connection.ts'
+import type { Keys } from './keys.ts'
+import type { Link } from './link.ts'
+
+/** Milliseconds that a caller's first claim waits for its subscription at most; it claims deaf then. */
+const FIRST_SUBSCRIPTION = 400
+
+class Ears {
+  hears = false
+  /** Partitions where the last exchange got less than was wanted. */
+  readonly short = new Set<string>()
+  /** Rings that nobody took yet. */
+  readonly rung = new Set<string>()
+  /** Ends the waits under way. */
+  readonly waits = new Set<() => void>()
+  /** Resolves when it hears for the first time, or is not going to soon. */
+  first: Promise<void> | undefined
+  heard: () => void = () => {}
+
+  ring(partition: string): void {
+    this.rung.add(partition)
+    for (const end of [...this.waits]) end()
+  }
+
+  take(): string[] {
+    const partitions = [...this.rung]
+    this.rung.clear()
+    return partitions
+  }
+}
+
+export class Bells {
+  readonly #connection: Connection
+  readonly #keys: Keys
+  readonly #ears = new Map<string, Ears>()
+  #closed = false
+
+  constructor(address: Address, keys: Keys) {
+    this.#keys = keys
+    this.#connection = new Connection(address, {
+      connected: (link) => {
+        for (const [caller, ears] of this.#ears) if (ears.first) void this.#subscribe(link, caller, ears)
+      },
+      disconnected: () => {
+        for (const ears of this.#ears.values()) ears.hears = false
+      },
+    })
+  }
+
+  /** Before a claim. @returns whether the caller hears its bell: now, or after the first subscription */
+  async listen(caller: string): Promise<boolean> {
+    const ears = this.#of(caller)
+    if (!ears.first) {
+      ears.first = new Promise((resolve) => {
+        const timer = setTimeout(resolve, FIRST_SUBSCRIPTION)
+        ears.heard = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      const { link } = this.#connection
+      if (link) void this.#subscribe(link, caller, ears)
+      else this.#connection.start()
+    }
+    if (!ears.hears) await ears.first
+    return ears.hears
+  }
+
+  /** A claim is about to look at the partition: what rang there is answered by it. */
+  looks(caller: string, partition: string): void {
+    this.#of(caller).rung.delete(partition)
+  }
+
+  /** A claim looked. @param heard what `listen` said before it */
+  looked(caller: string, partition: string, short: boolean, heard: boolean): void {
+    const ears = this.#of(caller)
+    if (!short) {
+      ears.short.delete(partition)
+      return
+    }
+    ears.short.add(partition)
+    // It began to hear while it looked, and was not noted as waiting.
+    if (!heard && ears.hears) ears.ring(partition)
+  }
+
+  wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]> {
+    const ears = this.#of(caller)
+    if (signal?.aborted || this.#closed) return Promise.resolve([])
+    if (ears.rung.size > 0 || timeout <= 0) return Promise.resolve(ears.take())
+    return new Promise((resolve) => {
+      const abort = () => end([])
+      const ring = () => end(ears.take())
+      const end = (partitions: string[]) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+        ears.waits.delete(ring)
+        resolve(partitions)
+      }
+      const timer = setTimeout(abort, timeout)
+      signal?.addEventListener('abort', abort)
+      ears.waits.add(ring)
+    })
+  }
+
+  /** Stops listening. @returns the rings that the caller did not take */
+  forget(caller: string): string[] {
+    const ears = this.#ears.get(caller)
+    if (!ears) return []
+    this.#ears.delete(caller)
+    const rung = ears.take()
+    for (const end of [...ears.waits]) end()
+    void this.#connection.link?.unsubscribe(this.#keys.bell(caller)).catch(() => {})
+    return rung
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#connection.close()
+    for (const ears of this.#ears.values()) {
+      ears.heard()
+      ears.rung.clear()
+      for (const end of [...ears.waits]) end()
+    }
+  }
+
+  #of(caller: string): Ears {
+    let ears = this.#ears.get(caller)
+    if (!ears) {
+      ears = new Ears()
+      this.#ears.set(caller, ears)
+    }
+    return ears
+  }
+
+  /** A server that refuses it (an ACL without our channels) leaves the caller deaf: it looks by itself. */
+  async #subscribe(link: Link, caller: string, ears: Ears): Promise<void> {
+    try {
+      await link.subscribe(this.#keys.bell(caller), (partition) => ears.ring(partition))
+      ears.hears = true
+      for (const partition of ears.short) ears.ring(partition)
+    } catch {
+      ears.hears = false
+    }
+    ears.heard()
+  }
+}

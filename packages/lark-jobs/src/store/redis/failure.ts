@@ -1,0 +1,75 @@
+/**
+ * What a server or a broken connection did, in the three errors that the store's contract knows.
+ */
+import { JobsError } from '../../errors.ts'
+
+/** The server answered with an error. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+
+  /** The word that says which: `READONLY`. Before Redis 7 it stands inside the message of a failed script. */
+  get word(): string {
+    return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(this.message)?.[1] ?? 'ERR'
+  }
+}
+
+/** The client was asked to send and did not: certainly nothing happened. */
+export class Unsent extends Error {
+  override readonly name = 'Unsent'
+}
+
+/** Why a server refuses, and what to do about it. */
+const hints: Record<string, string> = {
+  READONLY:
+    'This server is a replica. Give the address of the primary; after a failover, wait for the new one',
+  OOM: 'The server has reached maxmemory. Raise it, or let workers finish what waits: ended jobs make room',
+  MISCONF: "The server cannot save to its disk. See its log, and the disk's free space",
+  LOADING: 'The server is reading its data set; it answers when it is through',
+  NOAUTH: 'The server asks for a password. Put it into the connection string: redis://:password@host',
+  WRONGPASS: 'User name or password are wrong in the connection string',
+  NOPERM:
+    "The user's ACL is too narrow: it needs the commands of the scripts, and keys and channels of the prefix",
+  CLUSTERDOWN: 'The cluster has lost nodes. See CLUSTER INFO',
+  MOVED: 'This server is a node of a cluster',
+  BUSY: "A script has blocked the server for longer than its busy-reply-threshold. See the server's log",
+  MASTERDOWN: 'This server is a replica that has lost its primary',
+  NOREPLICAS: 'The server has fewer replicas in good health than min-replicas-to-write',
+}
+
+/** Words after which another connection may be answered better, since a failover is under way. */
+export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
+
+/**
+ * A refusal as the contract's error. What is not known to be refused before anything was done stays what it is: a
+ * mistake of a script, that is ours.
+ */
+export function refused(store: string, refusal: Refusal): Error {
+  const hint = hints[refusal.word]
+  if (hint === undefined && !/max number of clients|permission|protected mode/i.test(refusal.message)) {
+    return refusal
+  }
+  return new JobsError('STORE_REFUSED', `${store} refused: ${refusal.message}`, {
+    cause: refusal,
+    ...(hint && { hint }),
+  })
+}
+
+export function unreachable(store: string, cause: unknown): JobsError {
+  const reason = reasonOf(cause)
+  return new JobsError('STORE_UNREACHABLE', `${store} cannot be reached: ${reason}`, {
+    cause,
+    hint: /certificate/.test(reason)
+      ? "Node does not trust the server's certificate. NODE_EXTRA_CA_CERTS names a file of further authorities"
+      : 'Is Redis running there? Without REDIS_URL and `connection`, jobs are kept in a file and need no server',
+  })
+}
+
+export function uncertain(store: string, cause: unknown): JobsError {
+  return new JobsError('STORE_UNCERTAIN', `${store} did not answer: ${reasonOf(cause)}`, { cause })
+}
+
+/** On one line. A host with several addresses fails with one error for each. */
+export function reasonOf(cause: unknown): string {
+  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
+  return cause instanceof Error ? cause.message : String(cause)
+}

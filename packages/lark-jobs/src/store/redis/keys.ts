@@ -1,0 +1,58 @@
+/**
+ * Every key that Lark has in Redis. Nothing else makes key names, but for the one fragment that the scripts share
+ * (`lua/shared/start.lua`), which gives each the prefix and hash tag of the key it was handed. So all keys of a
+ * partition lie in one slot of a cluster.
+ *
+ * Of a partition, `<prefix>:{emails}:…`:
+ *
+ *   jobs         HASH    id -> record (`packing.ts`)
+ *   line, due, void  LIST, ZSET, SET  what waits (`lua/shared/line.lua`); with `:<priority>` when that is not 0
+ *   priorities   ZSET    priorities other than 0 that have a line
+ *   leases       ZSET    id -> when its lease ends
+ *   holders      HASH    id -> token | claimed at [@ place in line, when not the time it was queued]
+ *   notices      HASH    id -> reason: running jobs that should be cancelled
+ *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
+ *   errors, logs HASH    id -> JSON lines
+ *   results, reasons     HASH  id -> JSON text; why it was cancelled
+ *   completed, failed, cancelled   ZSET  id -> when it ended
+ *   settings     HASH    paused
+ *   idle         SET     callers that got less than they wanted and listen to their bell
+ *   call:<caller>        STRING  the caller's last call, and the answer
+ *
+ * Of the whole store, `<prefix>:{meta}:…`. A partition of that name has no key in common with it:
+ *
+ *   layout       STRING  the version of all this
+ *   partitions   SET
+ *   workers, worker-ends   HASH, ZSET  worker -> record, until when it is known
+ *   keys         SET     job keys that were ever announced
+ *
+ * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
+ */
+import { JobsError } from '../../errors.ts'
+
+/** The version of the layout above. */
+export const LAYOUT = '1'
+
+export class Keys {
+  readonly #prefix: string
+
+  /** @throws STORE_INVALID when the prefix has a brace, which would spoil the hash tags */
+  constructor(prefix: string) {
+    if (!/^[^{}]+$/.test(prefix)) {
+      throw new JobsError('STORE_INVALID', `A prefix of Redis keys is a text without braces, not "${prefix}"`)
+    }
+    this.#prefix = prefix
+  }
+
+  of(partition: string, name: 'jobs' | 'idle' | 'logs'): string {
+    return `${this.#prefix}:{${partition}}:${name}`
+  }
+
+  meta(name: 'layout' | 'partitions' | 'workers' | 'keys'): string {
+    return `${this.#prefix}:{meta}:${name}`
+  }
+
+  bell(caller: string): string {
+    return `${this.#prefix}:bell:${caller}`
+  }
+}

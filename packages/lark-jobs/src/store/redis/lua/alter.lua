@@ -1,0 +1,120 @@
+-- alter: changes jobs by hand.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many cancelled jobs to keep
+-- ARGV[3]  what to do: retry, cancel, remove, run-now, reschedule, edit
+-- ARGV[4]  with what: the reason, the milliseconds, the payload; else ''
+-- ARGV[5…] ids
+-- Returns  a letter an id: d(one), a(sked), m(issing), r(efused)
+-- Cost     O(n log m) for n ids among m jobs delayed, held or ended
+-- include: start
+-- include: line
+-- include: counters
+-- include: finish
+-- include: locate
+-- include: ring
+
+local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local ended = { completed = true, failed = true, cancelled = true }
+local rings, cancelled = 0, 0
+
+-- Takes a job that does not run out of its line.
+local function leave(id, priority, place)
+  if place then
+    redis.call('ZREM', line('due', priority), id)
+  else
+    redis.call('SADD', line('void', priority), id)
+  end
+end
+
+local function put_and_ring(id, priority, place)
+  if put(id, priority, place) or place <= now then
+    rings = rings + 1
+  end
+end
+
+local changes = {}
+
+changes['retry'] = function(id, state, record, priority)
+  if not ended[state] then
+    return 'r'
+  end
+  local runs, _, _, releases = counted(id)
+  count(id, state == 'completed' and runs + 1 or runs, 0, 0, releases)
+  redis.call('ZREM', key(state), id)
+  redis.call('HDEL', key('results'), id)
+  redis.call('HDEL', key('reasons'), id)
+  redis.call('HSET', key('jobs'), id, now .. string.match(record, '|.*$'))
+  if redis.call('SISMEMBER', line('void', priority), id) == 1 then
+    put(id, priority, now)
+  else
+    open_line(priority)
+    redis.call('RPUSH', line('line', priority), id)
+  end
+  rings = rings + 1
+  return 'd'
+end
+
+changes['cancel'] = function(id, state, _, priority, place)
+  if state == 'active' then
+    redis.call('HSET', key('notices'), id, value)
+    return 'a'
+  elseif ended[state] then
+    return 'r'
+  end
+  leave(id, priority, place)
+  redis.call('HSET', key('reasons'), id, value)
+  redis.call('ZADD', key('cancelled'), now, id)
+  cancelled = cancelled + 1
+  return 'd'
+end
+
+changes['remove'] = function(id, state, _, priority, place)
+  if state == 'active' then
+    return 'r'
+  elseif ended[state] then
+    redis.call('ZREM', key(state), id)
+  else
+    leave(id, priority, place)
+  end
+  forget({ id })
+  return 'd'
+end
+
+changes['run-now'] = function(id, state, _, priority)
+  if state ~= 'delayed' then
+    return 'r'
+  end
+  put_and_ring(id, priority, now)
+  return 'd'
+end
+
+changes['reschedule'] = function(id, state, _, priority, place)
+  if state ~= 'waiting' and state ~= 'delayed' then
+    return 'r'
+  end
+  leave(id, priority, place)
+  put_and_ring(id, priority, now + tonumber(value))
+  return 'd'
+end
+
+changes['edit'] = function(id, state, record)
+  if state == 'active' then
+    return 'r'
+  end
+  redis.call('HSET', key('jobs'), id, string.match(record, '^[^|]*|[^|]*|[^|]*|[^|]*|') .. value)
+  return 'd'
+end
+
+local verdicts = {}
+for i = 5, #ARGV do
+  local state, record, priority, place = locate(ARGV[i])
+  verdicts[i - 4] = state and changes[change](ARGV[i], state, record, priority, place) or 'm'
+end
+-- After all verdicts, so that none is `missing` for the sake of another id of this call.
+if cancelled > 0 then
+  trim('cancelled', kept, cancelled)
+end
+ring(rings)
+return table.concat(verdicts)

@@ -1,0 +1,17 @@
+-- announce: makes a worker known for a while, and its keys for ever.
+--
+-- KEYS[1]  workers     HASH worker -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  worker
+-- ARGV[3]  milliseconds
+-- ARGV[4]  record, JSON
+-- ARGV[5…] keys
+-- Returns  nothing
+-- Cost     O(n) for n keys
+-- include: start
+
+redis.call('HSET', key('workers'), ARGV[2], ARGV[4])
+redis.call('ZADD', key('worker-ends'), now + tonumber(ARGV[3]), ARGV[2])
+if #ARGV > 4 then
+  redis.call('SADD', key('keys'), unpack(ARGV, 5))
+end

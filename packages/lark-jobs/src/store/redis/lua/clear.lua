@@ -1,0 +1,57 @@
+-- clear: removes jobs of one state, at most 1,000.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  state; not active
+-- Returns  how many were removed
+-- Cost     O(n + log m) for n removed of m; what is void in a list costs a little where it is passed
+-- include: start
+-- include: line
+-- include: finish
+
+local state, left = ARGV[2], MAX_ITEMS
+
+-- Removes from a sorted set what lies between two scores.
+local function clear_set(name, from, to)
+  local ids = left > 0 and redis.call('ZRANGE', name, from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
+  if #ids > 0 then
+    redis.call('ZREM', name, unpack(ids))
+    forget(ids)
+    left = left - #ids
+  end
+end
+
+local function clear_list(priority)
+  local list, void = line('line', priority), line('void', priority)
+  -- Ends because every round takes something off the list.
+  while left > 0 do
+    local ids = redis.call('LPOP', list, left)
+    if not ids then
+      return
+    end
+    local live, dead = {}, {}
+    for i, is_void in ipairs(redis.call('SMISMEMBER', void, unpack(ids))) do
+      local into = is_void == 1 and dead or live
+      into[#into + 1] = ids[i]
+    end
+    if #dead > 0 then
+      redis.call('SREM', void, unpack(dead))
+    end
+    forget(live)
+    left = left - #live
+  end
+end
+
+if state == 'waiting' then
+  for _, priority in ipairs(lines()) do
+    clear_set(line('due', priority), '-inf', now)
+    clear_list(priority)
+  end
+elseif state == 'delayed' then
+  for _, priority in ipairs(lines()) do
+    clear_set(line('due', priority), '(' .. now, '+inf')
+  end
+elseif state ~= 'blocked' then
+  clear_set(key(state), '-inf', '+inf')
+end
+return MAX_ITEMS - left

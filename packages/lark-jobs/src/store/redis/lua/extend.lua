@@ -1,0 +1,42 @@
+-- extend: renews leases, takes log lines, brings notices.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  lease, milliseconds
+-- ARGV[3…] three a note: id, token, log lines
+-- Returns  { ids whose lease is lost; ids with a notice; the reasons of these }
+-- Cost     O(n log m) for n notes among m leases
+-- include: start
+-- include: keep
+
+local ids = {}
+for i = 3, #ARGV, 3 do
+  ids[#ids + 1] = ARGV[i]
+end
+local holders = redis.call('HMGET', key('holders'), unpack(ids))
+local noticed = redis.call('EXISTS', key('notices')) == 1
+
+local lost, asked, reasons, leases = {}, {}, {}, {}
+local ends = now + tonumber(ARGV[2])
+for i, id in ipairs(ids) do
+  local token, lines = ARGV[3 * i + 1], ARGV[3 * i + 2]
+  if holders[i] and string.sub(holders[i], 1, #token + 1) == token .. '|' then
+    leases[#leases + 1] = ends
+    leases[#leases + 1] = id
+    -- A note that is sent again brings the lines with which the log ends already.
+    if lines ~= '' and string.sub('\n' .. (redis.call('HGET', key('logs'), id) or ''), -#lines - 1) ~= '\n' .. lines then
+      keep_log(id, lines)
+    end
+    local reason = noticed and redis.call('HGET', key('notices'), id)
+    if reason then
+      asked[#asked + 1] = id
+      reasons[#reasons + 1] = reason
+    end
+  else
+    lost[#lost + 1] = id
+  end
+end
+if #leases > 0 then
+  redis.call('ZADD', key('leases'), unpack(leases))
+end
+return { lost, asked, reasons }

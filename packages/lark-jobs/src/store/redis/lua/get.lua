@@ -1,0 +1,21 @@
+-- get: one job.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  id
+-- Returns  nothing, or the job as in shared/show.lua
+-- Cost     O(log m) for m jobs delayed or ended
+-- include: start
+-- include: line
+-- include: locate
+-- include: show
+
+local id = ARGV[2]
+local state, _, _, place = locate(id)
+if not state then
+  return false
+end
+if state == 'completed' or state == 'failed' or state == 'cancelled' then
+  place = redis.call('ZSCORE', key(state), id)
+end
+return show(state, { id }, { place or false })

@@ -1,0 +1,48 @@
+-- list-delayed: a page of the jobs that are due later, by due time, then priority.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many
+-- ARGV[3]  due time of the job after which to go on, or ''
+-- ARGV[4]  its priority
+-- ARGV[5]  its id
+-- Returns  { the jobs as in shared/show.lua; due time, priority and id of the last; nothing when there are no more }
+-- Cost     O(p (n + log m)) for n shown, p priorities in use, m delayed
+-- include: start
+-- include: line
+-- include: show
+
+local limit, due_at, priority_at, id_at = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+
+local found = {}
+local before = due_at ~= ''
+for order, priority in ipairs(lines()) do
+  local due = line('due', priority)
+  local start = redis.call('ZCOUNT', due, '-inf', now)
+  if due_at ~= '' then
+    -- Lines before the cursor's are through with its due time, lines after it have it still to come.
+    local here = priority == priority_at
+    before = before and not here
+    local rank = here and redis.call('ZRANK', due, id_at)
+    start = math.max(start, rank and rank + 1 or redis.call('ZCOUNT', due, '-inf', before and due_at or '(' .. due_at))
+  end
+  local page = redis.call('ZRANGE', due, start, start + limit - 1, 'WITHSCORES')
+  for i = 1, #page, 2 do
+    found[#found + 1] = { id = page[i], place = page[i + 1], priority = priority, order = order, rank = i }
+  end
+end
+table.sort(found, function(a, b)
+  if a.place ~= b.place then
+    return tonumber(a.place) < tonumber(b.place)
+  elseif a.order ~= b.order then
+    return a.order < b.order
+  end
+  return a.rank < b.rank
+end)
+
+local ids, places = {}, {}
+for i = 1, math.min(limit, #found) do
+  ids[i], places[i] = found[i].id, found[i].place
+end
+local last = found[limit]
+return { show('delayed', ids, places), last and { last.place, last.priority, last.id } or {} }

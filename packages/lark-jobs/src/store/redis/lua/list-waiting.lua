@@ -1,0 +1,62 @@
+-- list-waiting: a page of the jobs that wait, in the order they would run.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many
+-- ARGV[3]  priority of the line to go on in, or 'first'
+-- ARGV[4]  how many of that line's due jobs were passed
+-- ARGV[5]  how many of its list were passed
+-- Returns  { the jobs as in shared/show.lua; where to go on: priority, due jobs, list; nothing when there are no more }
+-- Cost     O(n + log m) for n shown, and the seeking of a list's nodes
+-- include: start
+-- include: line
+-- include: show
+
+local limit, first = tonumber(ARGV[2]), ARGV[3]
+local passed_due, passed_list = tonumber(ARGV[4]), tonumber(ARGV[5])
+local ids, places, cursor = {}, {}, {}
+
+local function read(priority, i, j)
+  local wanted = limit - #ids
+  local list = line('line', priority)
+  local early = redis.call('ZRANGE', line('due', priority), '-inf', now, 'BYSCORE', 'LIMIT', i, wanted, 'WITHSCORES')
+  local heads = redis.call('LRANGE', list, j, j + wanted - 1)
+  local voids, records = {}, {}
+  if #heads > 0 then
+    voids = redis.call('SMISMEMBER', line('void', priority), unpack(heads))
+    records = redis.call('HMGET', key('jobs'), unpack(heads))
+  end
+  local e, h = 1, 1
+  while #ids < limit and (early[e] or heads[h]) do
+    local head = heads[h]
+    if not head and #heads == wanted then
+      -- Some were void: the next page sees more of the list before a due job may pass it.
+      break
+    end
+    local place = head and queued(records[h])
+    if head and voids[h] == 1 then
+      h = h + 1
+    elseif early[e] and (not head or tonumber(early[e + 1]) < tonumber(place)
+      or (early[e + 1] == place and early[e] < head)) then
+      ids[#ids + 1], places[#places + 1] = early[e], early[e + 1]
+      e = e + 2
+    else
+      ids[#ids + 1], places[#places + 1] = head, place
+      h = h + 1
+    end
+  end
+  return i + (e - 1) / 2, j + h - 1, #early == 2 * wanted or #heads == wanted
+end
+
+for _, priority in ipairs(lines()) do
+  if #ids < limit and (first == 'first' or first == priority) then
+    local i, j, more = read(priority, first == priority and passed_due or 0, first == priority and passed_list or 0)
+    first = 'first'
+    -- Void entries may leave a page short before its line is through.
+    if #ids == limit or more then
+      cursor = { priority, tostring(i), tostring(j) }
+      break
+    end
+  end
+end
+return { show('waiting', ids, places), cursor }

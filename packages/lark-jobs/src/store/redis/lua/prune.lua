@@ -1,0 +1,25 @@
+-- prune: forgets ended jobs that are past their age, at most 1,000.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  age of completed jobs, milliseconds
+-- ARGV[3]  age of failed jobs
+-- ARGV[4]  age of cancelled jobs
+-- Returns  how many were forgotten
+-- Cost     O(n + log m) for n forgotten of m ended
+-- include: start
+-- include: finish
+
+local left = MAX_ITEMS
+for i, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+  if left > 0 then
+    local until_then = now - tonumber(ARGV[i + 1])
+    local old = redis.call('ZRANGE', key(state), '-inf', until_then, 'BYSCORE', 'LIMIT', 0, left)
+    if #old > 0 then
+      redis.call('ZREM', key(state), unpack(old))
+      forget(old)
+      left = left - #old
+    end
+  end
+end
+return MAX_ITEMS - left

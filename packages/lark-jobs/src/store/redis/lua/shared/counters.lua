@@ -1,0 +1,18 @@
+-- How a job's runs ended: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or that
+-- completed, is not in it: it is known from the state.
+local function counted(id)
+  local counters = redis.call('HGET', key('counters'), id)
+  if not counters then
+    return 0, 0, 0, 0
+  end
+  local runs, failures, crashes, releases = string.match(counters, '(%d+),(%d+),(%d+),(%d+)')
+  return tonumber(runs), tonumber(failures), tonumber(crashes), tonumber(releases)
+end
+
+local function count(id, runs, failures, crashes, releases)
+  if runs + failures + crashes + releases == 0 then
+    redis.call('HDEL', key('counters'), id)
+  else
+    redis.call('HSET', key('counters'), id, table.concat({ runs, failures, crashes, releases }, ','))
+  end
+end

@@ -1,0 +1,39 @@
+-- The end of jobs, and forgetting them.
+local MAX_ITEMS = 1000
+
+local function forget(ids)
+  if #ids == 0 then
+    return
+  end
+  redis.call('HDEL', key('jobs'), unpack(ids))
+  local rest = { key('counters'), key('errors'), key('logs'), key('results'), key('reasons') }
+  if redis.call('EXISTS', unpack(rest)) > 0 then
+    for _, name in ipairs(rest) do
+      redis.call('HDEL', name, unpack(ids))
+    end
+  end
+end
+
+-- Forgets the oldest of a state beyond `kept`: all that `added` jobs brought too many, and up to 1,000 more.
+local function trim(state, kept, added)
+  local excess = math.min(redis.call('ZCARD', key(state)) - kept, added + MAX_ITEMS)
+  if excess > 0 then
+    local oldest = redis.call('ZRANGE', key(state), 0, excess - 1)
+    redis.call('ZREMRANGEBYRANK', key(state), 0, excess - 1)
+    forget(oldest)
+  end
+end
+
+-- Ends jobs that lie in no line and under no lease any more.
+local function finish(state, ids, kept)
+  if kept == 0 then
+    return forget(ids)
+  elseif #ids > 0 then
+    local scored = {}
+    for i, id in ipairs(ids) do
+      scored[2 * i - 1], scored[2 * i] = now, id
+    end
+    redis.call('ZADD', key(state), unpack(scored))
+    trim(state, kept, #ids)
+  end
+end

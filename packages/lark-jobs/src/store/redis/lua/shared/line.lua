@@ -1,0 +1,48 @@
+-- A line is what waits at one priority, in order of place; priority 0 is written ''. It has two halves:
+--   line   LIST  queued to run at once, in the order of coming
+--   due    ZSET  by place: what was delayed, retried, released or put back. Nobody moves what falls due;
+--                claim merges the halves
+--   void   SET   entries of the list that are no longer meant: cancelled, removed, rescheduled. Taking them out
+--                would cost the length of the list. An id lies in a list once at most
+-- `priorities` knows the lines other than 0.
+local function line(name, priority)
+  if priority == '' then
+    return key(name)
+  end
+  return key(name .. ':' .. priority)
+end
+
+-- Every line's priority, highest first.
+local function lines()
+  local all, zero = {}, false
+  for _, priority in ipairs(redis.call('ZREVRANGE', key('priorities'), 0, -1)) do
+    if not zero and tonumber(priority) < 0 then
+      all[#all + 1], zero = '', true
+    end
+    all[#all + 1] = priority
+  end
+  if not zero then
+    all[#all + 1] = ''
+  end
+  return all
+end
+
+local function open_line(priority)
+  if priority ~= '' then
+    redis.call('ZADD', key('priorities'), priority, priority)
+  end
+end
+
+-- Puts a job where its place is. Says whether the line's next due job is now this one.
+local function put(id, priority, place)
+  open_line(priority)
+  local due = line('due', priority)
+  redis.call('ZADD', due, place, id)
+  return redis.call('ZRANGE', due, 0, 0)[1] == id
+end
+
+-- When and at which priority a record was queued. A record may be gone, from a server that evicts: claim passes
+-- over such jobs.
+local function queued(record)
+  return string.match(record or '0||', '^(%d+)|([^|]*)|')
+end

@@ -1,0 +1,22 @@
+-- Where a job is: its state, record, priority, and its place when it lies in the `due` half of its line.
+-- Nothing when there is no such job.
+local function locate(id)
+  local record = redis.call('HGET', key('jobs'), id)
+  if not record then
+    return
+  end
+  local _, priority = queued(record)
+  if redis.call('HEXISTS', key('holders'), id) == 1 then
+    return 'active', record, priority
+  end
+  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    if redis.call('ZSCORE', key(state), id) then
+      return state, record, priority
+    end
+  end
+  local place = redis.call('ZSCORE', line('due', priority), id)
+  if place and tonumber(place) > now then
+    return 'delayed', record, priority, place
+  end
+  return 'waiting', record, priority, place
+end

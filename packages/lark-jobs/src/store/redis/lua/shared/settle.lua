@@ -1,0 +1,123 @@
+-- What becomes of jobs whose holder settled them.
+
+-- Others to tell: of jobs that wait again, and of ones that are the next to fall due.
+local again, later = 0, 0
+
+-- Back into its line, unless someone asked meanwhile for it to be cancelled.
+local function fall_back(id, place, job)
+  if job.notice then
+    redis.call('HSET', key('reasons'), id, job.notice)
+    return finish('cancelled', { id }, job.kept.cancelled)
+  end
+  local queued_at, priority = queued(redis.call('HGET', key('jobs'), id))
+  place = place or tonumber(queued_at)
+  local next_one = put(id, priority, place)
+  if place <= now then
+    again = again + 1
+  elseif next_one then
+    later = later + 1
+  end
+end
+
+-- By kind of outcome. `job`: its holder, a notice to cancel it, how many ended jobs are kept of each state.
+local outcomes = {}
+
+-- value: milliseconds until the retry | the error
+function outcomes.retried(id, value, job)
+  local after, failure = string.match(value, '^(%d+)|(.*)$')
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures + 1, crashes, releases)
+  keep_error(id, failure)
+  fall_back(id, now + tonumber(after), job)
+end
+
+-- value: milliseconds
+function outcomes.released(id, value, job)
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures, crashes, releases + 1)
+  fall_back(id, now + tonumber(value), job)
+end
+
+function outcomes.returned(id, _, job)
+  fall_back(id, tonumber(string.match(job.holder, '|%d+@(%d+)$')), job)
+end
+
+-- value: the error
+function outcomes.failed(id, value, job)
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures + 1, crashes, releases)
+  keep_error(id, value)
+  finish('failed', { id }, job.kept.failed)
+end
+
+-- value: reason | the error, or nothing
+function outcomes.cancelled(id, value, job)
+  local reason, failure = string.match(value, '^(.-)|(.*)$')
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures, crashes, releases)
+  if failure ~= '' then
+    keep_error(id, failure)
+  end
+  redis.call('HSET', key('reasons'), id, reason)
+  finish('cancelled', { id }, job.kept.cancelled)
+end
+
+-- The settlements are ARGV[first…], five each: id, token, kind, value, log lines. Kinds with their values are
+-- the outcomes above, `completed`, and `result`: completed with a result. Returns '' when all are settled, else
+-- 1 (settled) or 0 (lost) each.
+local function settle(first, kept)
+  local asked = {}
+  for i = first, #ARGV, 5 do
+    asked[#asked + 1] = ARGV[i]
+  end
+  if #asked == 0 then
+    return ''
+  end
+  local holders = redis.call('HMGET', key('holders'), unpack(asked))
+  local verdicts, settled, index = {}, {}, {}
+  local good, shown
+  for i, id in ipairs(asked) do
+    local holder, token = holders[i], ARGV[first + 5 * i - 4]
+    -- A batch mostly shows one token: one comparison of texts does for all of it.
+    if holder and (holder ~= good or token ~= shown) and string.sub(holder, 1, #token + 1) == token .. '|' then
+      good, shown = holder, token
+    end
+    if holder and holder == good and token == shown and not index[id] then
+      verdicts[i], index[id], settled[#settled + 1] = '1', i, id
+    else
+      verdicts[i] = '0'
+    end
+  end
+  if #settled == 0 then
+    return table.concat(verdicts)
+  end
+  redis.call('HDEL', key('holders'), unpack(settled))
+  redis.call('ZREM', key('leases'), unpack(settled))
+  local notices = {}
+  if redis.call('EXISTS', key('notices')) == 1 then
+    notices = redis.call('HMGET', key('notices'), unpack(settled))
+    redis.call('HDEL', key('notices'), unpack(settled))
+  end
+  local completed, results = {}, {}
+  for n, id in ipairs(settled) do
+    local at = first + 5 * index[id] - 3
+    local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    if log ~= '' then
+      keep_log(id, log)
+    end
+    if kind == 'completed' then
+      completed[#completed + 1] = id
+    elseif kind == 'result' then
+      completed[#completed + 1] = id
+      results[#results + 1] = id
+      results[#results + 1] = value
+    else
+      outcomes[kind](id, value, { holder = holders[index[id]], notice = notices[n], kept = kept })
+    end
+  end
+  if #results > 0 then
+    redis.call('HSET', key('results'), unpack(results))
+  end
+  finish('completed', completed, kept.completed)
+  return #settled < #asked and table.concat(verdicts) or ''
+end

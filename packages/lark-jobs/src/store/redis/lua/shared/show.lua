@@ -1,0 +1,22 @@
+-- What is kept of jobs that are all in one state: { state, ids, records, counters, errors, places, holders, results,
+-- reasons }. `places` are the due times (waiting, delayed), else the times they ended.
+local function show(state, ids, places)
+  if #ids == 0 then
+    return { state, ids }
+  end
+  local holders, results, reasons = {}, {}, {}
+  if state == 'active' then
+    holders = redis.call('HMGET', key('holders'), unpack(ids))
+  elseif state == 'completed' then
+    results = redis.call('HMGET', key('results'), unpack(ids))
+  elseif state == 'cancelled' then
+    reasons = redis.call('HMGET', key('reasons'), unpack(ids))
+  end
+  return {
+    state, ids,
+    redis.call('HMGET', key('jobs'), unpack(ids)),
+    redis.call('HMGET', key('counters'), unpack(ids)),
+    redis.call('HMGET', key('errors'), unpack(ids)),
+    places, holders, results, reasons,
+  }
+end

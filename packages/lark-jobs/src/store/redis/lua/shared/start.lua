@@ -1,0 +1,12 @@
+-- The clock and the keys. KEYS[1] is one key of the partition (or of the store-wide ones); all others have its
+-- prefix and hash tag, so that they lie in the same slot. Times are in milliseconds since 1970.
+local tag = string.match(KEYS[1], '^.*}:')
+local function key(name)
+  return tag .. name
+end
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end

@@ -1,0 +1,84 @@
+-- Takes jobs that are due off a line, in order of place.
+
+-- The slow way: when delayed jobs fell due, or the list has void entries. Merges the two halves; at the same
+-- millisecond the lower id goes first, since ids are in order of dispatch.
+local function merge(priority, limit, ids, places)
+  local list, due, void = line('line', priority), line('due', priority), line('void', priority)
+  local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
+  local i, taken = 1, {}
+  for _ = 1, 10 do
+    local wanted = limit - #ids
+    local heads = redis.call('LRANGE', list, 0, wanted - 1)
+    local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
+    local records = #heads > 0 and early[i] and redis.call('HMGET', key('jobs'), unpack(heads)) or {}
+    local j, dropped = 1, {}
+    while #ids < limit and (early[i] or heads[j]) do
+      local head = heads[j]
+      if not head and #heads == wanted then
+        -- Some were void: more of the list must be seen before a due job may pass it.
+        break
+      end
+      local place = head and early[i] and tonumber((queued(records[j])))
+      if head and voids[j] == 1 then
+        dropped[#dropped + 1] = head
+        j = j + 1
+      elseif early[i] and (not head or tonumber(early[i + 1]) < place
+        or (tonumber(early[i + 1]) == place and early[i] < head)) then
+        ids[#ids + 1], taken[#taken + 1] = early[i], early[i]
+        places[early[i]] = early[i + 1]
+        i = i + 2
+      else
+        ids[#ids + 1] = head
+        j = j + 1
+      end
+    end
+    if j > 1 then
+      redis.call('LPOP', list, j - 1)
+    end
+    if #dropped > 0 then
+      redis.call('SREM', void, unpack(dropped))
+    end
+    if #ids == limit or #dropped == 0 then
+      break
+    end
+  end
+  if #taken > 0 then
+    redis.call('ZREM', due, unpack(taken))
+  end
+end
+
+-- Appends to `ids` until there are `limit`. `places` gets the place of those whose place is not the time they
+-- were queued.
+local function take(priority, limit, ids, places)
+  local list, due, void = line('line', priority), line('due', priority), line('void', priority)
+  if redis.call('EXISTS', due, void) > 0 then
+    return merge(priority, limit, ids, places)
+  end
+  local popped = redis.call('LPOP', list, limit - #ids)
+  if popped then
+    for _, id in ipairs(popped) do
+      ids[#ids + 1] = id
+    end
+  elseif priority ~= '' then
+    redis.call('ZREM', key('priorities'), priority)
+  end
+end
+
+-- Milliseconds until a job falls due; 0 when one waits, -1 when none is known.
+local function next_due(all)
+  local nearest = -1
+  for _, priority in ipairs(all) do
+    local length = redis.call('LLEN', line('line', priority))
+    if length > 0 and length > redis.call('SCARD', line('void', priority)) then
+      return 0
+    end
+    local score = redis.call('ZRANGE', line('due', priority), 0, 0, 'WITHSCORES')[2]
+    if score then
+      local rest = math.max(score - now, 0)
+      if nearest < 0 or rest < nearest then
+        nearest = rest
+      end
+    end
+  end
+  return nearest
+end

@@ -1,0 +1,15 @@
+-- wake: rings one waiting caller other than the one that asks.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  caller
+-- Returns  nothing
+-- Cost     O(1)
+-- include: start
+-- include: ring
+
+local waits = redis.call('SREM', key('idle'), ARGV[2])
+ring(1)
+if waits == 1 then
+  redis.call('SADD', key('idle'), ARGV[2])
+end

@@ -1,0 +1,16 @@
+-- workers: those that announced themselves and whose time has not run out. Forgets up to 1,000 others.
+--
+-- KEYS[1]  workers     HASH worker -> record
+-- ARGV[1]  clock, or '' for the server's
+-- Returns  records, JSON
+-- Cost     O(w) for w workers
+-- include: start
+
+local MAX_ITEMS = 1000
+
+local ended = redis.call('ZRANGE', key('worker-ends'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+if #ended > 0 then
+  redis.call('HDEL', key('workers'), unpack(ended))
+  redis.call('ZREM', key('worker-ends'), unpack(ended))
+end
+return redis.call('HVALS', key('workers'))

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseAddress } from '../../src/store/redis/address.ts'
+import { Connection } from '../../src/store/redis/connection.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job } from '../conformance/jobs.ts'
+import { TcpProxy } from './proxy.ts'
+import { Server } from './server.ts'
+import { openStore } from './stores.ts'
+
+let server: Server
+beforeAll(async () => {
+  server = await Server.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+test('a ring that was lost with its connection is made up for', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using worker = await openStore(proxy.url)
+  await using web = await openStore(server.url)
+  const ada = new Caller(worker, 'ada', 'cut')
+  expect(await ada.claim()).toEqual([])
+  const wait = worker.wait('ada', 20_000)
+  proxy.cut()
+  await new Caller(web, 'web', 'cut').enqueue(job())
+  expect(await wait).toEqual(['cut'])
+  expect(await ada.claim()).toHaveLength(1)
+})
+
+test('after that it is rung as before', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using worker = await openStore(proxy.url)
+  const ada = new Caller(worker, 'ada', 'again')
+  await ada.claim()
+  proxy.cut()
+  expect(await worker.wait('ada', 20_000)).toEqual(['again'])
+  expect(await ada.claim()).toEqual([])
+  const wait = worker.wait('ada', 20_000)
+  await new Caller(worker, 'web', 'again').enqueue(job())
+  expect(await wait).toEqual(['again'])
+})
+
+test('a worker that died while it waited takes no ring from the living', async () => {
+  const dead = await openStore(server.url)
+  await new Caller(dead, 'dead', 'ring').claim()
+  await dead.close()
+  await using store = await openStore(server.url)
+  await new Caller(store, 'ada', 'ring').claim()
+  await new Caller(store, 'web', 'ring').enqueue(job())
+  expect(await store.wait('ada', 20_000)).toEqual(['ring'])
+})
+
+test('a store that only dispatches opens one connection, one that claims a second', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using store = await openStore(proxy.url)
+  await new Caller(store, 'web', 'count').enqueue(job())
+  expect(proxy.connections).toBe(1)
+  for (const partition of ['count', 'count/1', 'other']) await new Caller(store, 'ada', partition).claim()
+  await new Caller(store, 'bob', 'count').claim()
+  expect(proxy.connections).toBe(2)
+})
+
+test('a dispatch writes nothing for workers when none waits', async () => {
+  await using store = await openStore(server.url)
+  const caller = new Caller(store, 'ada', 'busy')
+  await caller.enqueue(job(), job())
+  await caller.claim(1)
+  const raw = new Connection(parseAddress(server.url))
+  const keys = (await raw.send(['KEYS', 'lark:{busy}:*'])) as string[]
+  raw.close()
+  expect(keys.map((key) => key.slice('lark:{busy}:'.length)).sort()).toEqual([
+    'call:ada',
+    'holders',
+    'jobs',
+    'leases',
+    'line',
+  ])
+})

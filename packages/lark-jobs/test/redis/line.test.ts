@@ -1,0 +1,232 @@
+/**
+ * The two halves of a line, and the void entries of its list, against a model that knows only priority, place and
+ * id. Each step has a millisecond of its own; what falls due does so between the steps.
+ */
+import { expect, inject, test } from 'vitest'
+import type { NewJob, State } from '../../src/record.ts'
+import type { Change } from '../../src/store/store.ts'
+import { type Caller, LEASE } from '../conformance/caller.ts'
+import { Harness } from '../conformance/harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned } from '../conformance/jobs.ts'
+import { redisPlace } from './place.ts'
+
+const make = () => Harness.make(redisPlace(inject('redisUrl')))
+
+interface Modelled {
+  id: string
+  priority: number
+  /** When it was queued, or falls due. */
+  place: number
+  state: 'line' | Exclude<State, 'waiting' | 'delayed' | 'blocked'>
+  leaseEnds: number
+  crashes: number
+}
+
+class Model {
+  readonly jobs = new Map<string, Modelled>()
+  now = 0
+
+  line(due: boolean): string[] {
+    const found = [...this.jobs.values()].filter(
+      (one) => one.state === 'line' && one.place <= this.now === due,
+    )
+    if (!due) found.sort((a, b) => a.place - b.place || b.priority - a.priority || (a.id < b.id ? -1 : 1))
+    else found.sort((a, b) => b.priority - a.priority || a.place - b.place || (a.id < b.id ? -1 : 1))
+    return ids(found)
+  }
+
+  in(state: Modelled['state']): Modelled[] {
+    return [...this.jobs.values()].filter((one) => one.state === state)
+  }
+}
+
+/** Small and good enough (mulberry32); the seed is in the test's name. */
+function random(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', async (seed) => {
+  await using harness = await make()
+  const { store, clock } = harness
+  const below = random(seed)
+  const model = new Model()
+  const caller = harness.caller()
+  const tokens = new Map<string, string>()
+  /** Never a multiple of 10, as the steps are. */
+  const delay = () => 10 * below(30) + 1 + below(9)
+
+  function pick(): Modelled | undefined {
+    const all = [...model.jobs.values()]
+    return all.length > 0 ? all[below(all.length)] : undefined
+  }
+
+  const steps: (() => Promise<void>)[] = [
+    async function enqueue() {
+      const list: NewJob[] = jobs(1 + below(6)).map((given) => {
+        const priority = below(3) === 0 ? below(5) - 2 : 0
+        return { ...given, priority, ...(below(3) === 0 && { delay: delay() }) }
+      })
+      await caller.enqueue(...list)
+      for (const { id, priority = 0, delay: after = 0 } of list) {
+        const place = clock.now + after
+        model.jobs.set(id, { id, priority, place, state: 'line', leaseEnds: 0, crashes: 0 })
+      }
+    },
+    async function claim() {
+      const limit = 1 + below(8)
+      const expected = model.line(true).slice(0, limit)
+      const claimed = await caller.claim(limit)
+      expect(ids(claimed)).toEqual(expected)
+      for (const { id, token } of claimed) {
+        tokens.set(id, token)
+        Object.assign(model.jobs.get(id)!, { state: 'active', leaseEnds: clock.now + LEASE })
+      }
+    },
+    async function settle() {
+      for (const one of model.in('active').slice(0, 1 + below(3))) {
+        const after = delay()
+        const outcomes = [
+          completed,
+          failed,
+          returned,
+          retried(after),
+          { kind: 'released', in: after } as const,
+        ]
+        const outcome = outcomes[below(outcomes.length)]!
+        expect(await caller.settle({ id: one.id, token: tokens.get(one.id)! }, outcome)).toBe('settled')
+        if (outcome === completed || outcome === failed) one.state = outcome.kind as 'completed' | 'failed'
+        else one.state = 'line'
+        if (outcome.kind === 'released' || outcome.kind === 'failed') one.place = clock.now + after
+      }
+    },
+    async function alter() {
+      const one = pick()
+      if (!one) return
+      const after = delay()
+      const changes: Change[] = [
+        { kind: 'cancel', reason: 'user' },
+        { kind: 'retry' },
+        { kind: 'remove' },
+        { kind: 'run-now' },
+        { kind: 'reschedule', in: after },
+        { kind: 'cancel', reason: 'user' },
+      ]
+      const change = changes[below(changes.length)]!
+      if (one.state === 'active' && change.kind === 'cancel') return
+      const [verdict] = await store.alter('emails', [one.id], change)
+      const inLine = one.state === 'line'
+      const allowed = {
+        cancel: inLine,
+        retry: !inLine && one.state !== 'active',
+        remove: one.state !== 'active',
+        'run-now': inLine && one.place > clock.now,
+        reschedule: inLine,
+        edit: false,
+      }[change.kind]
+      expect(verdict, `${change.kind} of ${one.state}`).toBe(allowed ? 'done' : 'refused')
+      if (!allowed) return
+      if (change.kind === 'remove') model.jobs.delete(one.id)
+      else if (change.kind === 'cancel') one.state = 'cancelled'
+      else {
+        Object.assign(one, { place: clock.now + (change.kind === 'reschedule' ? after : 0), state: 'line' })
+        if (change.kind === 'retry') one.crashes = 0
+      }
+    },
+    async function queueAgain() {
+      const id = ids([...model.jobs.values()]).at(-1)
+      if (id === undefined || (await store.alter('emails', [id], { kind: 'remove' }))[0] !== 'done') return
+      const priority = model.jobs.get(id)!.priority
+      expect(await caller.enqueue(job({ id, priority }))).toEqual(['queued'])
+      model.jobs.set(id, { id, priority, place: clock.now, state: 'line', leaseEnds: 0, crashes: 0 })
+    },
+    async function recover() {
+      if (below(4) === 0) clock.now += LEASE
+      const dead = model.in('active').filter((one) => one.leaseEnds <= clock.now)
+      const { recovered, failed: gone } = await store.recover('emails')
+      for (const one of dead) {
+        one.crashes += 1
+        one.state = one.crashes === 3 ? 'failed' : 'line'
+      }
+      expect(recovered.sort()).toEqual(ids(dead.filter((one) => one.state === 'line')).sort())
+      expect(gone.sort()).toEqual(ids(dead.filter((one) => one.state === 'failed')).sort())
+    },
+  ]
+
+  for (let step = 0; step < 400; step += 1) {
+    clock.advance(10)
+    model.now = clock.now
+    await steps[below(steps.length)]!()
+    model.now = clock.now
+    const counts = {
+      waiting: model.line(true).length,
+      delayed: model.line(false).length,
+      active: model.in('active').length,
+      completed: model.in('completed').length,
+      failed: model.in('failed').length,
+      cancelled: model.in('cancelled').length,
+      blocked: 0,
+    }
+    expect(await store.counts('emails'), `after step ${step}`).toEqual(counts)
+    if (step % 20 === 0) {
+      for (const state of ['waiting', 'delayed'] as const) {
+        expect(await listAll(harness, state, 1 + below(9)), `${state} after step ${step}`).toEqual(
+          model.line(state === 'waiting'),
+        )
+      }
+      const { nextDue } = await caller.exchange([], { limit: 0, lease: LEASE })
+      const next = model.jobs.get(model.line(false)[0] ?? '')
+      expect(nextDue).toBe(counts.waiting > 0 ? 0 : next && next.place - clock.now)
+    }
+  }
+  await drain(caller, model.line(true))
+})
+
+async function listAll(harness: Harness, state: State, limit: number): Promise<string[]> {
+  const found: string[] = []
+  let cursor: string | undefined
+  do {
+    const page = await harness.store.list('emails', { state, limit, ...(cursor !== undefined && { cursor }) })
+    found.push(...ids(page.jobs))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return found
+}
+
+async function drain(caller: Caller, expected: string[]): Promise<void> {
+  expect(ids(await caller.claim(1_000))).toEqual(expected)
+}
+
+test('a line whose waiting jobs were all cancelled is empty, for claim, counts, list, clear and nextDue', async () => {
+  await using harness = await make()
+  const { store } = harness
+  const caller = harness.caller()
+  const list = jobs(500)
+  await caller.enqueue(...list)
+  await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+  expect(await store.counts('emails')).toMatchObject({ waiting: 0, cancelled: 500 })
+  expect((await store.list('emails', { state: 'waiting' })).jobs).toEqual([])
+  const { nextDue } = await caller.exchange([], { limit: 0, lease: LEASE })
+  expect(nextDue).toBeUndefined()
+  const last = job()
+  await caller.enqueue(last)
+  expect(await store.clear('emails', 'waiting')).toBe(1)
+  expect(await caller.claim(1)).toEqual([])
+})
+
+test('a claim sees past void entries to the job behind them', async () => {
+  await using harness = await make()
+  const caller = harness.caller()
+  const list = jobs(30)
+  await caller.enqueue(...list)
+  const dropped = list.filter((_, i) => i < 5 || i % 2 === 0)
+  await harness.store.alter('emails', ids(dropped), { kind: 'remove' })
+  const left = ids(list.filter((one) => !dropped.includes(one)))
+  expect(ids(await caller.claim(1))).toEqual(left.slice(0, 1))
+  expect(ids(await caller.claim(50))).toEqual(left.slice(1))
+})

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseAddress } from '../../src/store/redis/address.ts'
+import { Connection } from '../../src/store/redis/connection.ts'
+import { scripts } from '../../src/store/redis/scripts.generated.ts'
+import { CALL_MEMORY } from '../../src/store/store.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
+import { TcpProxy } from './proxy.ts'
+import { Server } from './server.ts'
+import { openStore, timed } from './stores.ts'
+
+let server: Server
+beforeAll(async () => {
+  server = await Server.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+test('a dispatch whose reply was lost, sent again under its number, is queued once', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using store = await openStore(proxy.url)
+  const web = new Caller(store, 'web', 'dispatch')
+  await web.enqueue(...jobs(1))
+  const list = jobs(3)
+  const lost = proxy.loseNextReply()
+  await expect(web.enqueue(...list)).rejects.toMatchObject({ code: 'STORE_UNCERTAIN' })
+  await lost
+  expect(await store.counts('dispatch')).toMatchObject({ waiting: 4 })
+  expect(await store.enqueue('dispatch', web.last(), list)).toEqual(['queued', 'queued', 'queued'])
+  expect(await store.counts('dispatch')).toMatchObject({ waiting: 4 })
+})
+
+test('an exchange whose reply was lost gives the same jobs to who asks again', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using store = await openStore(proxy.url)
+  await using other = await openStore(server.url)
+  const worker = new Caller(store, 'worker', 'exchange')
+  await new Caller(other, 'web', 'exchange').enqueue(...jobs(6))
+  const held = await worker.claim(2)
+  const settlements = held.map((claimed) => settlement(claimed, completed))
+  const want = { limit: 3, lease: LEASE }
+  const lost = proxy.loseNextReply()
+  await expect(worker.exchange(settlements, want)).rejects.toMatchObject({ code: 'STORE_UNCERTAIN' })
+  await lost
+  expect(await other.counts('exchange')).toMatchObject({ active: 3, completed: 2, waiting: 1 })
+
+  const again = await store.exchange('exchange', worker.last(), settlements, want)
+  expect(again.verdicts).toEqual(['settled', 'settled'])
+  const { jobs: active } = await other.list('exchange', { state: 'active' })
+  expect(ids(again.jobs).sort()).toEqual(ids(active).sort())
+  expect(await other.counts('exchange')).toMatchObject({ active: 3, completed: 2, waiting: 1 })
+})
+
+test('who asks again, but was taken for dead meanwhile, does not get what others run now', async () => {
+  const clock = { now: 1_000_000 }
+  await using store = await openStore(server.url, { clock: () => clock.now })
+  const dead = new Caller(store, 'dead', 'late')
+  await new Caller(store, 'web', 'late').enqueue(...jobs(2))
+  await dead.claim(2)
+  clock.now += LEASE
+  await store.recover('late')
+  const taken = await new Caller(store, 'worker', 'late').claimOne()
+  const again = await store.exchange('late', dead.last(), [], { limit: 2, lease: LEASE })
+  expect(again.jobs).toEqual([])
+  expect(await store.get('late', taken.id)).toMatchObject({ holder: 'worker' })
+})
+
+test('the ghost of a call, out of a connection that was given up, does nothing', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using store = await openStore(proxy.url)
+  const web = new Caller(store, 'web', 'ghost')
+  await web.enqueue(...jobs(1))
+  proxy.cut()
+  while ((await timed(web.enqueue(...jobs(1)))).error) await timed(store.counts('ghost'))
+  const { waiting } = await store.counts('ghost')
+  const raw = new Connection(parseAddress(server.url))
+  const ghost = ['', 'web', '1', '1', 'ghost-job', '', '', '|k|1']
+  // As it was sent under number 1, but for the job, on this process's first connection.
+  const sent = raw.send(['EVALSHA', scripts.enqueue.sha1, '1', 'lark:{ghost}:jobs', ...ghost])
+  await expect(sent).rejects.toThrow('a connection that was given up')
+  raw.close()
+  expect(await store.counts('ghost')).toMatchObject({ waiting })
+})
+
+test('a call is remembered for as long as the contract says, and not for ever', async () => {
+  await using store = await openStore(server.url)
+  await new Caller(store, 'web', 'memory').enqueue(...jobs(1))
+  const raw = new Connection(parseAddress(server.url))
+  const ttl = (await raw.send(['PTTL', 'lark:{memory}:call:web'])) as number
+  raw.close()
+  expect(ttl).toBeGreaterThan(CALL_MEMORY - 5_000)
+  expect(ttl).toBeLessThanOrEqual(CALL_MEMORY)
+})

@@ -1,0 +1,102 @@
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseAddress } from '../../src/store/redis/address.ts'
+import { Connection } from '../../src/store/redis/connection.ts'
+import { Caller } from '../conformance/caller.ts'
+import { failed, job, jobs, line, retried } from '../conformance/jobs.ts'
+import { Server } from './server.ts'
+import { makeStore, openStore } from './stores.ts'
+
+let server: Server
+let raw: Connection
+beforeAll(async () => {
+  server = await Server.start()
+  raw = new Connection(parseAddress(server.url))
+})
+afterAll(async () => {
+  raw.close()
+  await server[Symbol.asyncDispose]()
+})
+
+test('another layout is refused, and left alone', async () => {
+  await raw.send(['SET', 'old:{meta}:layout', '0'])
+  await using store = makeStore(server.url, { prefix: 'old' })
+  await expect(store.open()).rejects.toMatchObject({
+    code: 'LAYOUT_UNKNOWN',
+    message: `redis://127.0.0.1:${server.port}/0 has layout 0; this Lark knows 1`,
+    hint: expect.stringContaining('old:{meta}:layout'),
+  })
+  expect(await raw.send(['KEYS', 'old:*'])).toEqual(['old:{meta}:layout'])
+})
+
+test('warns of an eviction policy that drops jobs, only when there is a limit', async () => {
+  const eviction = 'maxmemory-policy is allkeys-lru'
+  await raw.send(['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru'])
+  await using unbounded = makeStore(server.url)
+  expect((await unbounded.open()).join()).not.toContain(eviction)
+  await raw.send(['CONFIG', 'SET', 'maxmemory', '100mb'])
+  await using bounded = makeStore(server.url)
+  expect((await bounded.open()).join()).toContain(eviction)
+  await raw.send(['CONFIG', 'SET', 'maxmemory', '0'])
+})
+
+test('warns of a server that keeps no append-only file', async () => {
+  await using store = makeStore(server.url)
+  expect((await store.open()).join()).toContain('appendonly yes')
+  await using durable = await Server.start('redis-server', ['--appendonly', 'yes'])
+  await using safe = makeStore(durable.url)
+  expect(await safe.open()).toEqual([])
+})
+
+test('on a node of a cluster, every verb keeps within the slot of its partition', async () => {
+  await using node = await Server.start('redis-server', ['--cluster-enabled', 'yes'])
+  const admin = new Connection(parseAddress(node.url))
+  await admin.send(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+  // A node takes a moment to believe that it is the cluster.
+  while (!String(await admin.send(['CLUSTER', 'INFO'])).includes('cluster_state:ok')) await setTimeout(5)
+  await using store = await openStore(node.url)
+  for (const partition of ['emails/0', 'emails/1']) {
+    const caller = new Caller(store, 'ada', partition)
+    await caller.enqueue(...jobs(6), job({ priority: 7, delay: 60_000 }), job({ priority: -7 }))
+    const [first, second, third, fourth] = await caller.claim(4)
+    await caller.settle(first!, { kind: 'completed', result: '1', log: [line('x')] })
+    await caller.settle(second!, failed)
+    await caller.settle(third!, retried(0))
+    expect(await store.alter(partition, [first!.id, second!.id], { kind: 'retry' })).toEqual(['done', 'done'])
+    await store.extend(partition, 'ada', [fourth!], 1)
+    await store.recover(partition)
+    await store.prune(partition)
+    await store.wake(partition, 'ada')
+    await store.clear(partition, 'waiting')
+    expect(await store.counts(partition)).toMatchObject({ delayed: 1 })
+  }
+  expect(await store.partitions()).toEqual(['emails/0', 'emails/1'])
+  await store.retire('ada')
+  admin.close()
+})
+
+test('connection strings', () => {
+  const name = (url: string) => makeStore(url).name
+  expect(name('redis://localhost')).toBe('redis://localhost:6379/0')
+  expect(name('rediss://app:p%40ss@example.com:7000/3')).toBe('rediss://example.com:7000/3')
+  expect(name('redis://[::1]:7000')).toBe('redis://[::1]:7000/0')
+  expect(name('unix:/run/redis.sock?db=2')).toBe('unix:/run/redis.sock?db=2')
+  for (const url of ['http://localhost', 'redis://localhost/x', 'redis', '']) {
+    expect(() => makeStore(url), url).toThrow(expect.objectContaining({ code: 'STORE_INVALID' }))
+  }
+  expect(() => makeStore('redis://x', { prefix: 'a{b}' })).toThrow('without braces')
+})
+
+test('a database of its own, and a Unix socket', async () => {
+  await using second = await openStore(`${server.url}/1`)
+  await new Caller(second, 'ada', 'emails').enqueue(job())
+  await using first = await openStore(server.url)
+  expect((await first.counts('emails')).waiting).toBe(0)
+
+  const socket = `${server.folder}/redis.sock`
+  await using local = await Server.start('redis-server', ['--unixsocket', socket])
+  await using store = await openStore(`unix:${socket}`)
+  await new Caller(store, 'ada', 'emails').enqueue(job())
+  await using tcp = await openStore(local.url)
+  expect((await tcp.counts('emails')).waiting).toBe(1)
+})

@@ -1,0 +1,108 @@
+/**
+ * The server is killed and comes back, or forgets its scripts; nothing is lost and nobody restarts anything.
+ */
+import { expect, test } from 'vitest'
+import type { JobsError } from '../../src/errors.ts'
+import { parseAddress } from '../../src/store/redis/address.ts'
+import { Connection } from '../../src/store/redis/connection.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { completed, ids, job, jobs, retried, settlement } from '../conformance/jobs.ts'
+import { Server } from './server.ts'
+import { makeStore, openStore } from './stores.ts'
+
+const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
+
+test('a server that forgot the scripts is given them again', async () => {
+  await using server = await Server.start()
+  await using store = await openStore(server.url)
+  const caller = new Caller(store, 'ada', 'emails')
+  await caller.enqueue(job())
+  const raw = new Connection(parseAddress(server.url))
+  await raw.send(['SCRIPT', 'FLUSH'])
+  await caller.enqueue(job())
+  await raw.send(['SCRIPT', 'FLUSH'])
+  expect(await caller.claim(5)).toHaveLength(2)
+  raw.close()
+})
+
+test('killed and restarted under calls: each is answered or fails clearly, and what was said is kept', async () => {
+  await using server = await Server.start('redis-server', durable)
+  await using store = await openStore(server.url)
+  const queued: string[] = []
+  const codes = new Set<string>()
+  let stop = false
+
+  /** As a dispatcher does: on an uncertain end the same call again. */
+  async function dispatch(name: string): Promise<void> {
+    const web = new Caller(store, name, 'emails')
+    while (!stop) {
+      const list = jobs(5)
+      let call = web.enqueue(...list)
+      for (;;) {
+        try {
+          const verdicts = await call
+          expect(new Set(verdicts)).toEqual(new Set(['queued']))
+          queued.push(...ids(list))
+          break
+        } catch (error) {
+          codes.add((error as JobsError).code)
+          call = store.enqueue('emails', web.last(), list)
+        }
+      }
+    }
+  }
+  const dispatching = Promise.all(['web-1', 'web-2', 'web-3'].map(dispatch))
+  for (let round = 0; round < 3; round += 1) {
+    const before = queued.length
+    await until(() => queued.length > before + 50)
+    server.signal('SIGKILL')
+    await server.start()
+  }
+  const before = queued.length
+  await until(() => queued.length > before)
+  stop = true
+  await dispatching
+  expect([...codes].filter((code) => code !== 'STORE_UNCERTAIN' && code !== 'STORE_REFUSED')).toEqual([])
+  expect(codes).toContain('STORE_UNCERTAIN')
+  expect(await store.counts('emails')).toMatchObject({ waiting: queued.length })
+  const worker = new Caller(store, 'worker', 'emails')
+  const ran: string[] = []
+  for (let held = await worker.claim(500); held.length > 0; ) {
+    ran.push(...ids(held))
+    const settlements = held.map((claimed) => settlement(claimed, completed))
+    held = (await worker.exchange(settlements, { limit: 500, lease: LEASE })).jobs
+  }
+  expect(ran.sort()).toEqual(queued.sort())
+})
+
+test('a store that is opened while the server is down opens when it comes up', async () => {
+  await using server = await Server.start()
+  server.signal('SIGKILL')
+  await using store = makeStore(server.url, { patience: 20_000 })
+  const opened = store.open()
+  await server.start()
+  expect(await opened).toHaveLength(1)
+  expect(await new Caller(store, 'ada', 'emails').enqueue(job())).toEqual(['queued'])
+})
+
+test('jobs whose records a server evicted are passed over, and break nothing', async () => {
+  await using server = await Server.start()
+  await using store = await openStore(server.url)
+  const caller = new Caller(store, 'ada', 'emails')
+  await caller.enqueue(...jobs(4), job({ delay: 1 }))
+  const held = await caller.claim(2, 1)
+  const raw = new Connection(parseAddress(server.url))
+  await raw.send(['DEL', 'lark:{emails}:jobs'])
+  raw.close()
+  expect(await caller.settle(held[0]!, retried(0))).toBe('settled')
+  const fresh = job()
+  await caller.enqueue(fresh)
+  await until(async () => (await store.recover('emails')).nextLeaseEnd === undefined)
+  expect(ids(await caller.claim(10))).toEqual([fresh.id])
+  expect(await store.get('emails', held[0]!.id)).toBeUndefined()
+})
+
+/** Looks again after every turn of the event loop's timers: what is awaited is progress of the loop itself. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 1))
+}

@@ -1,0 +1,67 @@
+/**
+ * A network that can be broken: a TCP proxy before a server.
+ */
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+export class TcpProxy implements AsyncDisposable {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #losing: (() => void) | undefined
+  /** Connections made since the beginning. */
+  connections = 0
+
+  private constructor(target: number) {
+    this.#server = createServer((client) => {
+      this.connections += 1
+      const upstream = connect(target, '127.0.0.1')
+      this.#track(client, upstream)
+      this.#track(upstream, client)
+      client.on('data', (data) => upstream.write(data))
+      upstream.on('data', (data) => {
+        if (this.#losing) {
+          this.#losing()
+          this.#losing = undefined
+          client.destroy()
+        } else {
+          client.write(data)
+        }
+      })
+    })
+  }
+
+  static async start(target: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target)
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve))
+    return proxy
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as { port: number }).port}`
+  }
+
+  /** The next reply is lost, and the connection with it. Resolves when that happened. */
+  loseNextReply(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#losing = resolve
+    })
+  }
+
+  /** Ends every connection there is. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  #track(socket: Socket, other: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+      other.destroy()
+    })
+  }
+}

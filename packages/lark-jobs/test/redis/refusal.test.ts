@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest'
+import { parseAddress } from '../../src/store/redis/address.ts'
+import { Connection } from '../../src/store/redis/connection.ts'
+import { Refusal } from '../../src/store/redis/failure.ts'
+import { Caller } from '../conformance/caller.ts'
+import { completed, job, jobs, settlement } from '../conformance/jobs.ts'
+import { Server } from './server.ts'
+import { makeStore, openStore, timed } from './stores.ts'
+
+async function command(url: string, ...words: string[]): Promise<unknown> {
+  const connection = new Connection(parseAddress(url))
+  try {
+    return await connection.send(words)
+  } finally {
+    connection.close()
+  }
+}
+
+test('a replica refuses, changes nothing, and takes calls again once it is the primary', async () => {
+  await using server = await Server.start()
+  await using store = await openStore(server.url)
+  const caller = new Caller(store, 'ada', 'emails')
+  await caller.enqueue(...jobs(2))
+  const held = await caller.claimOne()
+  await command(server.url, 'REPLICAOF', '127.0.0.1', '1')
+  const refused = { code: 'STORE_REFUSED', hint: expect.stringContaining('replica') }
+  const given = job()
+  await expect(caller.enqueue(given)).rejects.toMatchObject(refused)
+  await expect(caller.settle(held, completed)).rejects.toMatchObject(refused)
+  await expect(caller.claim()).rejects.toThrow('READONLY')
+  expect(await store.counts('emails')).toMatchObject({ waiting: 1, active: 1, completed: 0 })
+  await command(server.url, 'REPLICAOF', 'NO', 'ONE')
+  expect(await caller.enqueue(given)).toEqual(['queued'])
+})
+
+test('a full server refuses new jobs; running ones settle, which makes room', async () => {
+  await using server = await Server.start()
+  await using store = await openStore(server.url)
+  const caller = new Caller(store, 'ada', 'emails')
+  await caller.enqueue(...jobs(20))
+  await command(server.url, 'CONFIG', 'SET', 'maxmemory', '1')
+  await expect(caller.enqueue(job())).rejects.toMatchObject({
+    code: 'STORE_REFUSED',
+    message: expect.stringContaining('OOM'),
+    hint: expect.stringContaining('maxmemory'),
+  })
+  expect(await store.counts('emails')).toMatchObject({ waiting: 20 })
+
+  const held = await caller.claim(20)
+  expect(held).toHaveLength(20)
+  const settlements = held.map((claimed) => settlement(claimed, completed))
+  const { verdicts } = await caller.exchange(settlements, { limit: 5, lease: 1_000 })
+  expect(new Set(verdicts)).toEqual(new Set(['settled']))
+  expect(await caller.claim()).toEqual([])
+})
+
+test('a password that is asked for or wrong is told at once, without repeating it', async () => {
+  await using server = await Server.start('redis-server', ['--requirepass', 'secret'])
+  for (const [url, word] of [
+    [server.url, 'NOAUTH'],
+    [server.url.replace('//', '//:wrong@'), 'WRONGPASS'],
+  ] as const) {
+    await using store = makeStore(url)
+    const { ms, error } = await timed(store.open())
+    expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining(word) })
+    expect(error?.hint).toContain('password')
+    expect(JSON.stringify([error?.message, error?.hint, store.name])).not.toContain('wrong@')
+    expect(ms).toBeLessThan(2_000)
+  }
+  await using store = await openStore(server.url.replace('//', '//:secret@'))
+  expect(store.name).toBe(`${server.url}/0`)
+})
+
+test('a user without the right to publish or subscribe can queue and claim', async () => {
+  await using server = await Server.start()
+  const rights = ['on', '>pw', '~lark:*', '+@all', '-publish', '-subscribe', '-info', 'resetchannels']
+  await command(server.url, 'ACL', 'SETUSER', 'app', ...rights)
+  await using store = await openStore(server.url.replace('//', '//app:pw@'))
+  expect(await store.open()).toEqual([])
+  const worker = new Caller(store, 'worker', 'emails')
+  expect(await worker.claim()).toEqual([])
+  await using other = await openStore(server.url)
+  await new Caller(other, 'listener', 'emails').claim()
+  await new Caller(store, 'web', 'emails').enqueue(job())
+  expect(await worker.claim()).toHaveLength(1)
+})
+
+test('a user whose ACL is too narrow is told so', async () => {
+  await using server = await Server.start()
+  await command(server.url, 'ACL', 'SETUSER', 'app', 'on', '>pw', '~other:*', '+@all')
+  await using store = makeStore(server.url.replace('//', '//app:pw@'))
+  await expect(store.open()).rejects.toMatchObject({
+    code: 'STORE_REFUSED',
+    hint: expect.stringContaining('ACL'),
+  })
+})
+
+test('the word of a refusal, as servers of all versions write it', () => {
+  const words = [
+    "READONLY You can't write against a read only replica. script: ab12, on @user_script:9.",
+    "ERR Error running script (call to f_ab12): @user_script:9: @user_script: 9: -READONLY You can't write",
+    'NOSCRIPT No matching script. Please use EVAL.',
+    'ERR max number of clients reached',
+    'something else',
+  ].map((message) => new Refusal(message).word)
+  expect(words).toEqual(['READONLY', 'READONLY', 'NOSCRIPT', 'ERR', 'ERR'])
+})

@@ -1,0 +1,165 @@
+/**
+ * What every Lua script must keep, read off its text; and that each is called as its header says, seen by the
+ * server.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { createClient } from '@redis/client'
+import { describe, expect, test } from 'vitest'
+import { scripts } from '../../src/store/redis/scripts.generated.ts'
+import * as contract from '../../src/store/store.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { completed, failed, job, jobs, line, retried } from '../conformance/jobs.ts'
+import { Server } from './server.ts'
+import { openStore } from './stores.ts'
+
+const folder = new URL('../../src/store/redis/lua/', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, folder), 'utf8')
+const namesIn = (path: string) => readdirSync(new URL(path, folder)).filter((name) => name.endsWith('.lua'))
+
+const verbs = namesIn('.')
+const shared = namesIn('shared/').map((name) => `shared/${name}`)
+const code = (text: string) => text.replace(/--.*$/gm, '')
+
+/** What a header says of ARGV: how many stand alone, and how many more each further item has. */
+function headerOf(name: string): { single: number; group: number } {
+  const header = /^(--.*\n)+/.exec(read(name))![0]
+  const words = ['', 'one', 'two', 'three', 'four', 'five']
+  const numbers = [...header.matchAll(/^-- ARGV\[(\d+)(…?)\]\s+(\S+)/gm)]
+  const variadic = numbers.at(-1)?.[2] === '…' ? numbers.at(-1)! : undefined
+  expect(
+    numbers.map((match) => Number(match[1])),
+    'documented in order, none left out',
+  ).toEqual(numbers.map((_, i) => i + 1))
+  const group = variadic ? Math.max(1, words.indexOf(variadic[3]!)) : 0
+  return { single: numbers.length - (variadic ? 1 : 0), group }
+}
+
+describe.each(verbs)('%s', (name) => {
+  const text = read(name)
+
+  test('begins with its contract', () => {
+    expect(text).toMatch(new RegExp(`^-- ${name.slice(0, -'.lua'.length)}: `))
+    expect(text).toMatch(/^-- KEYS\[1\] {2}\w+ {2,}[A-Z]+ /m)
+    expect(text).toMatch(/^-- Returns {2}\S/m)
+    expect(text).toMatch(/^-- Cost {5}O\(/m)
+    expect(text).toMatch(/^-- ARGV\[1\] {2}clock/m)
+    expect(text).toMatch(/^-- include: start$/m)
+  })
+
+  test('reads the arguments that it documents, and no others', () => {
+    const { single, group } = headerOf(name)
+    const included = [...text.matchAll(/^-- include: (\S+)$/gm)].map(([, part]) => read(`shared/${part}.lua`))
+    const whole = code([text, ...included].join('\n'))
+    const used = new Set([...whole.matchAll(/ARGV\[(\d+)\]/g)].map((match) => Number(match[1])))
+    const expected = Array.from({ length: single }, (_, i) => i + 1)
+    expect(expected.filter((n) => !used.has(n) && !/ARGV\[i \+ 1\]/.test(whole))).toEqual([])
+    expect([...used].filter((n) => n > single)).toEqual([])
+    if (group > 0) expect(whole).toMatch(/ARGV\[[^\]]*[a-z][^\]]*\]|unpack\(ARGV/)
+  })
+})
+
+describe.each([...verbs, ...shared])('%s', (name) => {
+  const text = code(read(name))
+
+  test('is short', () => {
+    expect(read(name).split('\n').length).toBeLessThanOrEqual(150)
+  })
+
+  test('uses no command whose cost grows with what is stored, and decodes nothing', () => {
+    const commands = [...text.matchAll(/call\('([A-Z]+)'/g)].map(([, command]) => command)
+    const forbidden =
+      /^(KEYS|H?SCAN|[SZ]SCAN|LREM|LINSERT|LPOS|LINDEX|SMEMBERS|HGETALL|HKEYS|SORT|EVAL|FLUSH)/
+    expect(commands.filter((command) => forbidden.test(command!))).toEqual([])
+    expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
+    // All of a set: only of priorities, which are 201 at most.
+    for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))
+      expect(whole).toContain('priorities')
+    expect(text).not.toMatch(/while true|repeat\b/)
+  })
+
+  test('has every key from the shared fragment', () => {
+    if (name === 'shared/start.lua') return
+    expect(text).not.toMatch(/KEYS/)
+    // The ring's channel is the one name that is made elsewhere; it is no key.
+    if (name !== 'shared/ring.lua') expect(text).not.toMatch(/\btag\b/)
+    const calls = [...text.matchAll(/call\((?:'[A-Z]+'|[a-z]+), (.+?)[,)]/g)].map(([, key]) => key!)
+    const made = /^(key\(|line\()/
+    for (const key of calls) {
+      if (made.test(key) || key === 'unpack(rest' || key.startsWith("prefix .. 'bell:'")) continue
+      const given = new RegExp(
+        `\\b${key} = .*(key|line)\\(|\\b${key}, \\w+(, \\w+)? = line\\(|function \\w+\\(${key}`,
+      )
+      const alias = new RegExp(
+        `local (\\w+, )*${key}\\b.* = .*(key|line)\\(|for _, ${key} in ipairs\\(rest\\)`,
+      )
+      expect(given.test(text) || alias.test(text), `${key} comes from key() or line()`).toBe(true)
+    }
+  })
+})
+
+test('the constants are those of the contract', () => {
+  const found = [...shared, ...verbs].flatMap((name) => [
+    ...read(name).matchAll(/^local ([A-Z_]+) = (\d+)$/gm),
+  ])
+  expect(found.length).toBeGreaterThan(5)
+  const constants = new Map<string, unknown>(Object.entries(contract))
+  for (const [, constant, value] of found) {
+    expect(Number(value), constant).toBe(constants.get(constant!))
+  }
+})
+
+test('every script is called with what its header documents', async () => {
+  await using server = await Server.start()
+  await using store = await openStore(server.url)
+  const monitor = createClient({ url: server.url })
+  await monitor.connect()
+  const seen = new Map<string, number[]>()
+  const byHash = new Map<string, string>(Object.entries(scripts).map(([name, { sha1 }]) => [sha1, name]))
+  let last: () => void
+  const all = new Promise<void>((resolve) => {
+    last = resolve
+  })
+  await monitor.monitor((text) => {
+    if (text.includes('"the-last-call"')) return last()
+    const words = [...String(text).matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) => word!)
+    const name = /evalsha/i.test(words[0] ?? '') ? byHash.get(words[1]!) : undefined
+    if (name) seen.set(name, [...(seen.get(name) ?? []), words.length - 4])
+  })
+
+  const web = new Caller(store, 'web', 'emails')
+  const worker = new Caller(store, 'worker', 'emails')
+  const record = { host: 'h', pid: 1, queues: [], strict: true, concurrency: 1, running: 0, startedAt: 0 }
+  await web.enqueue(...jobs(3), job({ delay: 10_000, priority: 3 }))
+  const [first, second] = await worker.claim(2)
+  await store.extend('emails', 'worker', [{ ...first!, log: [line('x')] }], LEASE)
+  await worker.settle(first!, { kind: 'completed', result: '1', log: [line('y')] })
+  await worker.settle(second!, retried(0))
+  await worker.settle(await worker.claimOne(), failed)
+  await worker.exchange([], { limit: 0, lease: LEASE })
+  await worker.settle(await worker.claimOne(), completed)
+  await store.recover('emails')
+  await store.prune('emails')
+  await store.wake('emails', 'web')
+  await store.announce({ ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' }, 1_000)
+  await store.workers()
+  await store.retire('worker')
+  await store.get('emails', first!.id)
+  for (const state of ['waiting', 'delayed', 'failed'] as const) await store.list('emails', { state })
+  await store.counts('emails')
+  await store.alter('emails', [first!.id, second!.id], { kind: 'retry' })
+  await store.configure('emails', { paused: true })
+  await store.clear('emails', 'failed')
+  await store.get('emails', 'the-last-call')
+  await all
+  monitor.destroy()
+
+  expect([...seen.keys()].sort()).toEqual(Object.keys(scripts).sort())
+  for (const [name, counts] of seen) {
+    const { single, group } = headerOf(`${name}.lua`)
+    for (const count of counts) {
+      const rest = count - single
+      expect(group === 0 ? rest : rest % group, `${name} is called with ${count} arguments`).toBe(0)
+      expect(rest, name).toBeGreaterThanOrEqual(0)
+    }
+  }
+})

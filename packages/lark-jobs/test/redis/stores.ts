@@ -1,0 +1,33 @@
+/**
+ * Stores on servers of a test's own.
+ */
+import type { JobsError } from '../../src/errors.ts'
+import { RedisStore, type RedisStoreOptions } from '../../src/store/redis/store.ts'
+import type { StoreOptions } from '../../src/store/store.ts'
+
+export const retention: StoreOptions['retention'] = {
+  completed: { count: 1_000, age: 3_600_000 },
+  failed: { count: 1_000, age: 3_600_000 },
+  cancelled: { count: 1_000, age: 3_600_000 },
+}
+
+export function makeStore(url: string, options: Partial<RedisStoreOptions> = {}): RedisStore {
+  return new RedisStore(url, { retention, ...options })
+}
+
+export async function openStore(url: string, options: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
+  const store = makeStore(url, options)
+  await store.open()
+  return store
+}
+
+/** Milliseconds that something took; the verb's own result or error is given too. */
+export async function timed<T>(work: Promise<T>): Promise<{ ms: number; value?: T; error?: JobsError }> {
+  const start = performance.now()
+  try {
+    const value = await work
+    return { ms: performance.now() - start, value }
+  } catch (error) {
+    return { ms: performance.now() - start, error: error as JobsError }
+  }
+}
