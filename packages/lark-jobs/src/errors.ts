@@ -60,8 +60,8 @@ export interface JobsErrorOptions {
 export class JobsError extends LarkError {
   override readonly name: string = 'JobsError'
   declare readonly code: JobsErrorCode
-  readonly id?: string
-  readonly queued?: string[]
+  declare readonly id?: string
+  declare readonly queued?: string[]
 
   constructor(code: JobsErrorCode, message: string, options: JobsErrorOptions = {}) {
     super(code, message, options)

@@ -1,0 +1,43 @@
+/**
+ * Job ids: 13 letters and digits that sort by the time they were made.
+ *
+ * Seven say the millisecond (base 62 reaches the year 2081), six a random number, which within one millisecond is
+ * raised by one instead of drawn again, so that the ids of one process keep the order in which they were made.
+ * Two processes that make 100 ids each in the same millisecond meet with a chance of 1 in 280 million; the store
+ * then answers `exists`, and the dispatcher takes another.
+ */
+import { randomInt } from 'node:crypto'
+
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const CHANCE = 62 ** 6
+
+let lastTime = 0
+let prefix = ''
+let chance = 0
+
+function encode(number: number, length: number): string {
+  let text = ''
+  for (let i = 0; i < length; i++) {
+    text = alphabet[number % 62] + text
+    number = Math.floor(number / 62)
+  }
+  return text
+}
+
+/** A new id, greater than every one that this process made before. */
+export function newId(now = Date.now()): string {
+  if (now > lastTime) {
+    lastTime = now
+    prefix = encode(now, 7)
+    // The upper half stays free, so that a busy millisecond cannot run over.
+    chance = randomInt(CHANCE / 2)
+  } else {
+    chance++
+  }
+  return prefix + encode(chance, 6)
+}
+
+/** Tells this process's callers from those of any other: 8 letters and digits. */
+export function newNonce(): string {
+  return encode(randomInt(62 ** 4), 4) + encode(randomInt(62 ** 4), 4)
+}

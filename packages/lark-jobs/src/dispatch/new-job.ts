@@ -1,0 +1,39 @@
+/**
+ * From a job and a payload to the record that travels: what the class says stays with the class, and only what
+ * this one job says differently is written down.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { classOf, type JobClass, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
+import type { JobOptions, NewJob } from '../record.ts'
+import { newId } from './id.ts'
+import { encode } from './payload.ts'
+
+/**
+ * @returns the queue, and the record that goes there
+ * @throws JOB_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE
+ */
+export function newJob(job: JobLike, payload: unknown): { queue: string; record: NewJob } {
+  const jobClass = classOf(job.constructor as JobConstructor)
+  const { queueName, priority, delay, ...options } = settingsOf(job, jobClass.name)
+  const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
+  if (priority !== 0) record.priority = priority
+  if (delay !== 0) record.delay = delay
+  const different = differences(options, jobClass)
+  if (different !== undefined) record.options = different
+  return { queue: queueName, record }
+}
+
+function differences(options: Required<JobOptions>, jobClass: JobClass): JobOptions | undefined {
+  const { tries, timeout, backoff } = options
+  const different: JobOptions = {
+    ...(tries !== jobClass.tries && { tries }),
+    ...(timeout !== jobClass.timeout && { timeout }),
+    ...(!sameBackoff(backoff, jobClass.backoff) && { backoff }),
+  }
+  return Object.keys(different).length > 0 ? different : undefined
+}
+
+function sameBackoff(one: JobClass['backoff'], other: JobClass['backoff']): boolean {
+  if (Array.isArray(one) || Array.isArray(other)) return isDeepStrictEqual(one, other)
+  return one.from === other.from && one.to === other.to && one.jitter === other.jitter
+}

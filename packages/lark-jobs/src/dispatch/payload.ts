@@ -1,0 +1,105 @@
+/**
+ * Payloads are JSON. `encode` gives the text, or refuses and names the place; it never loses anything silently,
+ * save a property that is `undefined`, which JSON drops by its own rule.
+ */
+import { JobsError } from '../errors.ts'
+
+/** Bytes, as UTF-8. */
+export const MAX_PAYLOAD = 524_288
+
+/**
+ * The JSON text of a payload; of no payload, the empty text.
+ *
+ * @param what how messages call the value: `payload`, `result`
+ * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE
+ */
+export function encode(
+  value: unknown,
+  of: string,
+  what: 'payload' | 'result' = 'payload',
+  limit = MAX_PAYLOAD,
+): string {
+  if (value === undefined) return ''
+  const problem = findProblem(value, what, [])
+  if (problem !== undefined) {
+    throw new JobsError(what === 'payload' ? 'PAYLOAD_NOT_JSON' : 'RESULT_NOT_JSON', `${of}: ${problem}`, {
+      hint: 'Pass what JSON can hold: text, finite numbers, true, false, null, lists and plain objects.',
+    })
+  }
+  const text = JSON.stringify(value)
+  // A character takes at most three bytes of UTF-8: short texts need no counting.
+  if (text.length * 3 > limit) {
+    const bytes = Buffer.byteLength(text)
+    if (bytes > limit) {
+      throw new JobsError(
+        'PAYLOAD_TOO_LARGE',
+        `${of}: the ${what} has ${bytes} bytes, the limit is ${limit}`,
+        {
+          hint: 'Store the large part elsewhere and pass its id.',
+        },
+      )
+    }
+  }
+  return text
+}
+
+/** What `handle` receives: a copy, never the caller's object. */
+export function decode(text: string): unknown {
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+/** The first thing that has no JSON form, as a sentence; undefined when all is well. */
+function findProblem(value: unknown, path: string, above: object[]): string | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return undefined
+    case 'number':
+      return Number.isFinite(value) ? undefined : `${path} is ${value}`
+    case 'bigint':
+      return `${path} is a BigInt`
+    case 'object':
+      return value === null ? undefined : findInObject(value, path, above)
+    case 'undefined':
+      return `${path} is undefined`
+    default:
+      return `${path} is a ${typeof value}`
+  }
+}
+
+function findInObject(value: object, path: string, above: object[]): string | undefined {
+  if (above.includes(value)) return `${path} is a cycle: it contains itself`
+  const prototype = Object.getPrototypeOf(value)
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const problem = findProblem(value[i], `${path}[${i}]`, [...above, value])
+      if (problem !== undefined) return problem
+    }
+    return undefined
+  }
+  // A root prototype is plain in every realm, whatever vm context the object comes from.
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    const name = prototype.constructor?.name || 'a class'
+    const own = (value as { toJSON?: unknown }).toJSON
+    // A Date has toJSON, but comes back as a text: refused, so that handle gets what its type says.
+    if (typeof own !== 'function' || value instanceof Date) return `${path} is ${article(name)}`
+    const form = own.call(value, '')
+    return form === value ? `${path} is ${article(name)}` : findProblem(form, path, [...above, value])
+  }
+  for (const key in value) {
+    const inner = (value as Record<string, unknown>)[key]
+    if (inner === undefined || typeof inner === 'string' || Number.isFinite(inner)) continue
+    const named = /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key)
+    const problem = findProblem(inner, path + (named ? `.${key}` : `[${JSON.stringify(key)}]`), [
+      ...above,
+      value,
+    ])
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+function article(name: string): string {
+  if (name === 'a class') return 'an instance of a class'
+  return /^[AEIOU]/.test(name) ? `an ${name}` : `a ${name}`
+}

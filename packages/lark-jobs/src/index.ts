@@ -1,0 +1,16 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
+ */
+export { defineConfig, LarkError } from '@s18i/lark/config'
+export { type Backoff, type BackoffOption, type Exponential, exponential } from './backoff.ts'
+export type { JobsConfig, QueueConfig } from './config.ts'
+export type { Duration } from './duration.ts'
+export { JobsError, type JobsErrorCode, jobsErrors } from './errors.ts'
+export { Job } from './job.ts'
+export type { JobConstructor, PayloadOf, ResultOf } from './job-class.ts'
+export { createJobs, Jobs, type WorkOptions } from './jobs.ts'
+export type { JobDetail, QueueStatus, Status } from './operate.ts'
+export type { JobError, JobRecord, LogLevel, LogLine, Outcome, State, WorkerRecord } from './record.ts'
+export type { Ending, Report, Summary } from './worker/report.ts'
+export type { Worker } from './worker/worker.ts'

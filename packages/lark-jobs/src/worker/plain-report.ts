@@ -1,0 +1,24 @@
+/**
+ * The report of a worker that was started from code: what jobs write, and what went wrong, on stderr.
+ */
+import { print } from '../job-log.ts'
+import type { LeasedJob, LogLine } from '../record.ts'
+import type { Ending, Report } from './report.ts'
+
+export class PlainReport implements Report {
+  wrote(lease: LeasedJob, name: string, line: LogLine): void {
+    print(name, lease.id, line.level, line.text)
+  }
+
+  ended({ lease, name, outcome }: Ending): void {
+    if (outcome.kind === 'failed') print(name, lease.id, 'error', outcome.error.message)
+  }
+
+  warn(text: string): void {
+    print('lark-jobs', undefined, 'warn', text)
+  }
+
+  info(text: string): void {
+    print('lark-jobs', undefined, 'info', text)
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The job classes that a worker can run, by every key and alias.
+ */
+import { importModule, LarkError, sourceFiles, sourceFolders } from '@s18i/lark/config'
+import { JobsError } from '../errors.ts'
+import { classOf, isJobClass, type JobClass, type JobConstructor } from '../job-class.ts'
+
+export class Registry {
+  readonly #classes = new Map<string, JobClass>()
+
+  /**
+   * Takes a class in. The same class again is no harm.
+   *
+   * @throws JOB_INVALID, JOB_KEY_TAKEN when another class has its key or one of its aliases
+   */
+  add(make: JobConstructor): void {
+    const jobClass = classOf(make)
+    for (const key of [jobClass.key, ...jobClass.aliases]) {
+      const other = this.#classes.get(key)
+      if (other !== undefined && other.make !== make) {
+        throw new JobsError(
+          'JOB_KEY_TAKEN',
+          `Two job classes under the key '${key}': ${other.name} and ${jobClass.name}`,
+          {
+            hint: 'Give one of them another key. A class that extends another job inherits its key.',
+          },
+        )
+      }
+    }
+    for (const key of [jobClass.key, ...jobClass.aliases]) this.#classes.set(key, jobClass)
+  }
+
+  find(key: string): JobClass | undefined {
+    return this.#classes.get(key)
+  }
+
+  /** Keys and aliases. */
+  get keys(): string[] {
+    return [...this.#classes.keys()]
+  }
+
+  get classes(): JobClass[] {
+    return [...new Set(this.#classes.values())]
+  }
+}
+
+/**
+ * Finds the application's jobs: every class that extends `Job` and is exported by a file in `paths`, by default in
+ * `jobs/` and `src/jobs/` of `folder`, or in their built copies.
+ *
+ * A file that throws when it is imported concerns only itself: it comes back as a problem, one line each.
+ *
+ * @throws JOB_KEY_TAKEN, JOB_INVALID: what would run the wrong class, or none, is refused before anything runs
+ */
+export async function loadJobs(
+  folder: string,
+  paths?: readonly string[],
+): Promise<{ registry: Registry; problems: JobsError[]; folders: string[] }> {
+  const registry = new Registry()
+  const problems: JobsError[] = []
+  const folders = sourceFolders('jobs', folder, paths === undefined ? undefined : [...paths])
+  for (const file of await sourceFiles(folders)) {
+    let module: Record<string, unknown>
+    try {
+      module = await importModule(file)
+    } catch (cause) {
+      problems.push(failedToLoad(file, cause))
+      continue
+    }
+    for (const value of Object.values(module))
+      if (isJobClass(value) && !isAbstract(value)) registry.add(value)
+  }
+  return { registry, problems, folders }
+}
+
+/** A base class of the application's own jobs has no `handle`, and is none itself. */
+function isAbstract(make: JobConstructor): boolean {
+  return typeof make.prototype.handle !== 'function'
+}
+
+function failedToLoad(file: string, cause: unknown): JobsError {
+  const why = LarkError.is(cause) || cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+  return new JobsError('JOB_FAILED_TO_LOAD', `${file} failed to load: ${why}`, { cause })
+}

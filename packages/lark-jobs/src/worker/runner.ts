@@ -1,0 +1,100 @@
+/**
+ * One run of one job, as the steps it passes: find its class, read its payload, handle, and say what became of it.
+ *
+ * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
+ */
+import { pauseAfter } from '../backoff.ts'
+import { decode, encode } from '../dispatch/payload.ts'
+import { JobsError } from '../errors.ts'
+import { currentRun, type JobClass } from '../job-class.ts'
+import type { JobError, Outcome } from '../record.ts'
+import type { Registry } from './registry.ts'
+import type { Running } from './running.ts'
+
+/** Milliseconds: the pause of a job that no class here runs, doubled with every meeting up to the second. */
+const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
+/** Characters of a stack kept with an error. */
+const MAX_STACK = 4_000
+/** What the frames of this folder have in them. */
+const here = new URL('.', import.meta.url).href
+
+/** @param begun called with the job's class before `handle`: the worker sets the deadline then */
+export async function runJob(
+  running: Running,
+  registry: Registry,
+  begun: (jobClass: JobClass) => void,
+): Promise<Outcome> {
+  const { lease } = running
+  const jobClass = registry.find(lease.key)
+  if (jobClass === undefined) return { kind: 'released', in: unknownPause(lease.releases) }
+  begun(jobClass)
+  try {
+    const value = await handle(running, jobClass)
+    return running.run.reason === undefined ? success(value, running, jobClass) : stopped(running, jobClass)
+  } catch (error) {
+    return running.run.reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
+  }
+}
+
+/** Milliseconds. A newer worker may be on its way, so the job waits and burns no attempt. */
+export function unknownPause(releases: number): number {
+  return Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
+}
+
+async function handle(running: Running, jobClass: JobClass): Promise<unknown> {
+  const job = new jobClass.make()
+  job[currentRun] = running.run
+  return await job.handle(decode(running.lease.payload))
+}
+
+function success(value: unknown, running: Running, jobClass: JobClass): Outcome {
+  if (value === true || value === undefined) return { kind: 'completed' }
+  if (value === false)
+    return failure(new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false'), running, jobClass)
+  try {
+    return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
+  } catch (error) {
+    // The work is done: a result that cannot be kept must not make it be done again.
+    running.run.write('warn', `The result was not kept: ${(error as Error).message}`)
+    return { kind: 'completed' }
+  }
+}
+
+/** The run was told to end, so what it returned or threw does not count. */
+function stopped(running: Running, jobClass: JobClass): Outcome {
+  const reason = running.run.reason as JobsError
+  if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }
+  if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: 'user' }
+  return failure(reason, running, jobClass)
+}
+
+function failure(thrown: unknown, running: Running, jobClass: JobClass): Outcome {
+  const { lease } = running
+  const error = jobError(thrown, lease.runs, performance.now() - running.startedAt)
+  const failures = lease.failures + 1
+  const tries = lease.options?.tries ?? jobClass.tries
+  if (failures >= tries) return { kind: 'failed', error }
+  return { kind: 'failed', error, retryIn: pauseAfter(failures, lease.options?.backoff ?? jobClass.backoff) }
+}
+
+function jobError(thrown: unknown, run: number, ms: number): JobError {
+  const took = Number(ms.toFixed(1))
+  if (!(thrown instanceof Error)) return { run, name: 'Error', message: String(thrown), took }
+  const { name, message, stack, code } = thrown as Error & { code?: unknown }
+  return {
+    run,
+    name,
+    message,
+    ...(typeof code === 'string' && { code }),
+    ...(stack !== undefined && !(thrown instanceof JobsError) && { stack: ownFrames(stack) }),
+    took,
+  }
+}
+
+/** The stack without the frames of this package and of Node, which are the same for every job. */
+function ownFrames(stack: string): string {
+  const isOther = (line: string) =>
+    /^ {4}at /.test(line) && (line.includes(here) || line.includes('node:internal'))
+  const lines = stack.split('\n').filter((line) => !isOther(line))
+  return lines.join('\n').slice(0, MAX_STACK)
+}

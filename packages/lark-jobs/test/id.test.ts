@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest'
+import { newId, newNonce } from '../src/dispatch/id.ts'
+
+test('ids have 13 letters and digits', () => {
+  expect(newId()).toMatch(/^[0-9A-Za-z]{13}$/)
+  expect(newNonce()).toMatch(/^[0-9A-Za-z]{8}$/)
+})
+
+test('ids sort by the time they were made, within a millisecond too', () => {
+  const now = Date.now() + 10_000
+  const ids = [...Array(5_000)].map((_, i) => newId(now + Math.floor(i / 1_000)))
+  expect([...ids].sort()).toEqual(ids)
+  expect(new Set(ids).size).toBe(ids.length)
+})
+
+test('a clock that goes back does not make an id that was made', () => {
+  const later = newId(Date.now() + 60_000)
+  expect(newId(1) > later).toBe(true)
+})

@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest'
+import { exponential, Job } from '../src/index.ts'
+import { classOf, type JobConstructor } from '../src/job-class.ts'
+import { Registry } from '../src/worker/registry.ts'
+
+const messageOf = (act: () => unknown) => {
+  try {
+    act()
+  } catch (error) {
+    return `${(error as { code: string }).code}: ${(error as Error).message}`
+  }
+  throw new Error('was not refused')
+}
+
+/** A job class of one odd field. */
+function jobWith(field: string, value: unknown): JobConstructor {
+  return class OddJob extends Job {
+    constructor() {
+      super()
+      Object.assign(this, { [field]: value })
+    }
+    handle() {}
+  } as unknown as JobConstructor
+}
+
+describe('a wrong setting is refused by class, field, value and what would be right', () => {
+  test.each([
+    ['tries', 0, 'tries is 0; it must be a whole number from 1'],
+    ['tries', 2.5, 'tries is 2.5; it must be a whole number from 1'],
+    ['priority', 101, 'priority is 101; it must be a whole number from -100 to 100'],
+    ['delay', 'soon', "delay is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d'"],
+    [
+      'timeout',
+      0,
+      "timeout is 0; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0",
+    ],
+    ['queueName', '', "queueName is ''; it must be the name of a queue, such as 'emails'"],
+    ['aliases', 'old', "aliases is 'old'; it must be a list of texts, such as ['old-name']"],
+    ['key', '', "key is ''; it must be a text, such as 'send-email'"],
+    ['key', 7, "key is 7; it must be a text, such as 'send-email'"],
+    ['backoff', ['1s', 'x'], 'backoff is ["1s","x"]; it must be milliseconds'],
+  ])('%s: %o', (field, value, message) => {
+    expect(messageOf(() => classOf(jobWith(field, value)))).toContain(`JOB_INVALID: OddJob: ${message}`)
+  })
+})
+
+test('what is right is kept in the units of the store', () => {
+  class ReportJob extends Job {
+    override queueName = 'low-priority'
+    override priority = -5
+    override delay = '1m'
+    override tries = 5
+    override backoff = exponential({ from: '10s', to: '1h' })
+    override timeout = '30s'
+    handle() {}
+  }
+  expect(classOf(ReportJob as unknown as JobConstructor)).toMatchObject({
+    key: 'ReportJob',
+    queueName: 'low-priority',
+    priority: -5,
+    delay: 60_000,
+    tries: 5,
+    backoff: { from: 10_000, to: 3_600_000, jitter: 0.5 },
+    timeout: 30_000,
+  })
+})
+
+test('names that a minifier leaves are no keys', () => {
+  const anonymous = [
+    class extends Job {
+      handle() {}
+    },
+  ][0]!
+  expect(messageOf(() => classOf(anonymous as unknown as JobConstructor))).toMatch(
+    'JOB_INVALID: A job class has no name and no key',
+  )
+  class Ab extends Job {
+    handle() {}
+  }
+  expect(messageOf(() => classOf(Ab as unknown as JobConstructor))).toMatch(
+    "JOB_INVALID: Ab: too short to be a job's key",
+  )
+  class Ac extends Job {
+    override readonly key = 'ac'
+    handle() {}
+  }
+  expect(classOf(Ac as unknown as JobConstructor).key).toBe('ac')
+})
+
+test('a constructor that throws is told by its class', () => {
+  class NeedyJob extends Job {
+    constructor() {
+      super()
+      throw new Error('no database')
+    }
+    handle() {}
+  }
+  expect(messageOf(() => classOf(NeedyJob as unknown as JobConstructor))).toBe(
+    'JOB_INVALID: NeedyJob: its constructor threw: no database',
+  )
+})
+
+describe('the registry', () => {
+  class OneJob extends Job {
+    override readonly key: string = 'one'
+    override aliases = ['uno']
+    handle() {}
+  }
+  const one = OneJob as unknown as JobConstructor
+
+  test('finds a class by its key and by its aliases', () => {
+    const registry = new Registry()
+    registry.add(one)
+    registry.add(one)
+    expect(registry.keys).toEqual(['one', 'uno'])
+    expect(registry.find('uno')?.make).toBe(one)
+    expect(registry.find('two')).toBeUndefined()
+  })
+
+  test('refuses two classes under one key, be it inherited or an alias', () => {
+    class HeirJob extends OneJob {}
+    class UnoJob extends Job {
+      override readonly key = 'uno'
+      handle() {}
+    }
+    for (const other of [HeirJob, UnoJob]) {
+      const registry = new Registry()
+      registry.add(one)
+      expect(messageOf(() => registry.add(other as unknown as JobConstructor))).toMatch(
+        /^JOB_KEY_TAKEN: Two job classes under the key '(one|uno)': OneJob and /,
+      )
+    }
+  })
+
+  test('refuses one class under two keys', () => {
+    let made = 0
+    class MovingJob extends Job {
+      override readonly key = `moving-${made++}`
+      handle() {}
+    }
+    expect(messageOf(() => new Registry().add(MovingJob as unknown as JobConstructor))).toBe(
+      "JOB_KEY_TAKEN: MovingJob: one class under two keys, 'moving-0' and 'moving-1'",
+    )
+  })
+})

@@ -1,0 +1,101 @@
+/** What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
+
+import { defineConfig } from '@s18i/lark/config'
+import { createJobs, exponential, Job, type Jobs } from '../src/index.ts'
+
+class SendEmailJob extends Job {
+  override readonly key = 'send-email'
+  override queueName = 'emails'
+  override priority = 10
+  override tries = 5
+  override backoff = '10s'
+  override delay = 0
+  override timeout = '30s'
+  async handle(payload: { to: string; subject?: string }) {
+    this.info(payload.to)
+    return { sent: true }
+  }
+}
+class NothingJob extends Job {
+  async handle() {
+    return true
+  }
+}
+class MaybeJob extends Job {
+  handle(_payload?: { a: number }) {}
+}
+class NumberJob extends Job {
+  handle(payload: number): number {
+    return payload
+  }
+}
+class TwoJob extends Job {
+  handle(_one: string, _two: string) {}
+}
+
+// the payload is that of handle
+const queued: Promise<boolean> = new SendEmailJob().dispatch({ to: 'a' })
+new SendEmailJob().dispatch({ to: 'a', subject: 'b' })
+// @ts-expect-error wrong type
+new SendEmailJob().dispatch({ to: 1 })
+// @ts-expect-error missing payload
+new SendEmailJob().dispatch()
+// @ts-expect-error missing field
+new SendEmailJob().dispatch({ subject: 'b' })
+// @ts-expect-error extra field in an object literal
+new SendEmailJob().dispatch({ to: 'a', extra: 1 })
+// @ts-expect-error two payloads
+new SendEmailJob().dispatch({ to: 'a' }, { to: 'b' })
+
+// a job without payload takes nothing
+new NothingJob().dispatch()
+// @ts-expect-error a payload that nobody takes
+new NothingJob().dispatch({ a: 1 })
+
+new MaybeJob().dispatch()
+new MaybeJob().dispatch({ a: 1 })
+// @ts-expect-error wrong type in an optional payload
+new MaybeJob().dispatch({ a: 'x' })
+new NumberJob().dispatch(5)
+// @ts-expect-error handle takes one payload
+new TwoJob().dispatch('a', 'b')
+
+// dispatchNow resolves to what handle returned
+const sent: Promise<{ sent: boolean }> = new SendEmailJob().dispatchNow({ to: 'a' })
+const number: Promise<number> = new NumberJob().dispatchNow(5)
+// @ts-expect-error wrong type
+new SendEmailJob().dispatchNow({ to: 1 })
+
+// dispatchMany takes a list of payloads
+new SendEmailJob().dispatchMany([{ to: 'a' }, { to: 'b' }])
+// @ts-expect-error wrong type in the list
+new SendEmailJob().dispatchMany([{ to: 'a' }, { to: 2 }])
+new NothingJob().dispatchMany([undefined, undefined])
+
+// options are plain fields that one job may change
+const job = new SendEmailJob()
+job.tries = 7
+const plain = new NothingJob()
+plain.delay = '1m'
+plain.delay = 60_000
+plain.backoff = ['1s', 5_000]
+plain.backoff = exponential({ from: '1s' })
+// @ts-expect-error not a number
+plain.priority = 'high'
+
+// Jobs and createJobs are of one type, with the same inference
+const other: typeof Jobs = createJobs({ connection: 'sqlite::memory:', queues: ['default'] })
+other.dispatch(new SendEmailJob(), { to: 'a' })
+// @ts-expect-error wrong type
+other.dispatch(new SendEmailJob(), { to: 1 })
+other.dispatch(new NothingJob())
+
+// the configuration knows its keys
+defineConfig({ jobs: { queues: ['default', 'emails'], connection: 'redis://localhost' } })
+defineConfig({ jobs: { connection: process.env.REDIS_URL } })
+// @ts-expect-error unknown key
+defineConfig({ jobs: { queue: ['default'] } })
+// @ts-expect-error wrong type
+defineConfig({ jobs: { queues: 'default' } })
+
+export { number, queued, sent }

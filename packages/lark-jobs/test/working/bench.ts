@@ -1,0 +1,123 @@
+/**
+ * What the tests of dispatching and working share: a fresh store, clients on it, and a report that can be awaited.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createJobs,
+  type Ending,
+  type Job,
+  type JobConstructor,
+  type LogLine,
+  type Report,
+} from '../../src/index.ts'
+import type { JobsClient, WorkOptions } from '../../src/jobs.ts'
+import type { LeasedJob } from '../../src/record.ts'
+import type { Worker } from '../../src/worker/worker.ts'
+import { newPrefix, removeKeys } from '../redis/place.ts'
+
+export type Connect = () => Promise<{ connection: string; prefix?: string; remove(): Promise<void> }>
+
+/** A database file of its own. */
+export const sqliteFile: Connect = async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lark-'))
+  return { connection: `sqlite:${join(folder, 'jobs.db')}`, remove: () => rm(folder, { recursive: true }) }
+}
+
+/** A key prefix of its own on a Redis server. */
+export function redisPrefix(url: string): Connect {
+  return async () => {
+    const prefix = newPrefix()
+    return { connection: url, prefix, remove: () => removeKeys(url, prefix) }
+  }
+}
+
+type AnyJob = new () => Job
+
+export class Bench implements AsyncDisposable {
+  readonly jobs: JobsClient
+  readonly #place: Awaited<ReturnType<Connect>>
+  readonly #clients: JobsClient[] = []
+
+  private constructor(place: Awaited<ReturnType<Connect>>) {
+    this.#place = place
+    this.jobs = this.client()
+  }
+
+  static async make(connect: Connect): Promise<Bench> {
+    return new Bench(await connect())
+  }
+
+  /** Another client on the same store, as another process would have. */
+  client(): JobsClient {
+    const { connection, prefix } = this.#place
+    const client = createJobs({
+      connection,
+      queues: ['default', 'emails', 'low'],
+      ...(prefix !== undefined && { prefix }),
+    })
+    this.#clients.push(client)
+    return client
+  }
+
+  /** A worker for these classes. Given back at the end of the test, at once. */
+  work(jobs: readonly AnyJob[], options: WorkOptions = {}, client = this.jobs): Promise<Worker> {
+    return client.work({ report: new Record(), ...options, jobs: jobs as unknown as JobConstructor[] })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()))
+    await this.#place.remove()
+  }
+}
+
+/** Keeps what a worker reports, and tells when enough has ended. */
+export class Record implements Report {
+  readonly endings: Ending[] = []
+  readonly lines: string[] = []
+  readonly warnings: string[] = []
+  #awaited: { count: number; resolve: () => void }[] = []
+
+  /** Resolves when so many runs have ended. */
+  ends(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#awaited.push({ count, resolve })
+      this.#tell()
+    })
+  }
+
+  wrote(_lease: LeasedJob, _name: string, line: LogLine): void {
+    this.lines.push(`${line.level}: ${line.text}`)
+  }
+
+  ended(ending: Ending): void {
+    this.endings.push(ending)
+    this.#tell()
+  }
+
+  warn(text: string): void {
+    this.warnings.push(text)
+  }
+
+  info(text: string): void {
+    this.warnings.push(text)
+  }
+
+  #tell(): void {
+    this.#awaited = this.#awaited.filter(({ count, resolve }) => {
+      if (this.endings.length < count) return true
+      resolve()
+      return false
+    })
+  }
+}
+
+/** A promise and what settles it. */
+export function signal<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve!: (value: T) => void
+  const promise = new Promise<T>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}

@@ -1,0 +1,168 @@
+import { expect, test, vi } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect } from './bench.ts'
+
+class NoteJob extends Job {
+  override readonly key = 'note'
+  handle(_payload: { n: number; text?: string }) {}
+}
+
+/** From `dispatch` into the store. */
+export function dispatching(connect: Connect): void {
+  test('true, an id, and the job waits', async () => {
+    await using bench = await Bench.make(connect)
+    const job = new NoteJob()
+    job.priority = 7
+    expect(job.id).toBeUndefined()
+    expect(await bench.jobs.dispatch(job, { n: 1, text: 'ünï |\n' })).toBe(true)
+    expect(await bench.jobs.find(job.id!)).toMatchObject({
+      id: job.id,
+      key: 'note',
+      state: 'waiting',
+      partition: 'default',
+      priority: 7,
+      payload: '{"n":1,"text":"ünï |\\n"}',
+      runs: 0,
+      errors: [],
+      log: [],
+    })
+  })
+
+  test('a delay makes it wait for its time', async () => {
+    await using bench = await Bench.make(connect)
+    const job = new NoteJob()
+    job.delay = '1m'
+    await bench.jobs.dispatch(job, { n: 1 })
+    const found = await bench.jobs.find(job.id!)
+    expect(found?.state).toBe('delayed')
+    expect(found!.dueAt! - found!.queuedAt).toBe(60_000)
+  })
+
+  test('only what differs from the class is kept with the job', async () => {
+    await using bench = await Bench.make(connect)
+    const plain = new NoteJob()
+    const other = new NoteJob()
+    other.tries = 9
+    other.backoff = ['1s', '5s']
+    await bench.jobs.dispatch(plain, { n: 1 })
+    await bench.jobs.dispatch(other, { n: 2 })
+    expect((await bench.jobs.find(plain.id!))?.options).toBeUndefined()
+    expect((await bench.jobs.find(other.id!))?.options).toEqual({ tries: 9, backoff: [1_000, 5_000] })
+  })
+
+  test('what is dispatched in one tick travels in one call, and each promise keeps its own outcome', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs.open()
+    const enqueue = vi.spyOn(store, 'enqueue')
+    const bad = new NoteJob()
+    bad.queueName = 'nowhere'
+    const results = await Promise.allSettled([
+      ...Array.from({ length: 100 }, (_, n) => bench.jobs.dispatch(new NoteJob(), { n })),
+      bench.jobs.dispatch(bad, { n: 0 }),
+      bench.jobs.dispatch(new NoteJob(), { n: Number.NaN }),
+    ])
+    expect(enqueue).toHaveBeenCalledTimes(1)
+    expect(results.filter((result) => result.status === 'fulfilled' && result.value)).toHaveLength(100)
+    expect(results.slice(100).map((result) => result.status === 'rejected' && result.reason.code)).toEqual([
+      'UNKNOWN_QUEUE',
+      'PAYLOAD_NOT_JSON',
+    ])
+    expect((await store.counts('default')).waiting).toBe(100)
+  })
+
+  test('the first dispatches of a process travel together too', async () => {
+    await using bench = await Bench.make(connect)
+    await Promise.all(Array.from({ length: 50 }, (_, n) => bench.jobs.dispatch(new NoteJob(), { n })))
+    const { store } = await bench.jobs.open()
+    expect((await store.counts('default')).waiting).toBe(50)
+  })
+
+  test('dispatchMany goes in chunks, keeps the order, and knows the ids', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs.open()
+    const enqueue = vi.spyOn(store, 'enqueue')
+    const job = new NoteJob()
+    expect(
+      await bench.jobs.dispatchMany(
+        job,
+        Array.from({ length: 2_500 }, (_, n) => ({ n })),
+      ),
+    ).toBe(true)
+    expect(enqueue.mock.calls.map(([, , jobs]) => jobs.length)).toEqual([1_000, 1_000, 500])
+    expect(new Set(job.ids).size).toBe(2_500)
+    const { jobs } = await store.list('default', { state: 'waiting', limit: 3 })
+    expect(jobs.map(({ payload }) => payload)).toEqual(['{"n":0}', '{"n":1}', '{"n":2}'])
+    expect(await bench.jobs.dispatchMany(job, [])).toBe(true)
+  })
+
+  test('dispatchMany sends nothing when one payload is wrong', async () => {
+    await using bench = await Bench.make(connect)
+    const payloads = Array.from({ length: 1_500 }, (_, n) => ({
+      n: n === 1_499 ? Number.POSITIVE_INFINITY : n,
+    }))
+    await expect(bench.jobs.dispatchMany(new NoteJob(), payloads)).rejects.toMatchObject({
+      code: 'PAYLOAD_NOT_JSON',
+    })
+    const { store } = await bench.jobs.open()
+    expect((await store.counts('default')).waiting).toBe(0)
+  })
+
+  test('when a later chunk fails, the error says which ids are queued', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs.open()
+    const enqueue = store.enqueue.bind(store)
+    let calls = 0
+    // The store itself fails for real in its own tests; here only the moment is chosen.
+    vi.spyOn(store, 'enqueue').mockImplementation(async (...args) => {
+      if (++calls === 2) await store.close()
+      return enqueue(...args)
+    })
+    const job = new NoteJob()
+    const error = await bench.jobs
+      .dispatchMany(
+        job,
+        Array.from({ length: 1_500 }, (_, n) => ({ n })),
+      )
+      .catch((e) => e)
+    expect(error.message).toMatch(/^1000 of 1500 jobs are queued; then: /)
+    expect(error.queued).toHaveLength(1_000)
+  })
+
+  test('a queue that is not configured is refused with the known ones', async () => {
+    await using bench = await Bench.make(connect)
+    const job = new NoteJob()
+    job.queueName = 'emials'
+    await expect(bench.jobs.dispatch(job, { n: 1 })).rejects.toMatchObject({
+      code: 'UNKNOWN_QUEUE',
+      message: "NoteJob: 'emials' is not a configured queue",
+      hint: expect.stringContaining('default, emails, low'),
+    })
+  })
+
+  test('flush waits for what is under way', async () => {
+    await using bench = await Bench.make(connect)
+    let queued = 0
+    for (let n = 0; n < 20; n++) void bench.jobs.dispatch(new NoteJob(), { n }).then(() => queued++)
+    await bench.jobs.flush()
+    expect(queued).toBe(20)
+  })
+
+  test('a key that no worker ever knew is warned of once, when others are known', async () => {
+    await using bench = await Bench.make(connect)
+    class KnownJob extends Job {
+      handle() {}
+    }
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    try {
+      await bench.work([KnownJob])
+      await bench.jobs.dispatch(new KnownJob())
+      for (let n = 0; n < 3; n++) await bench.jobs.dispatch(new NoteJob(), { n })
+      await bench.jobs.flush()
+      expect(warn.mock.calls.map(([text]) => text)).toEqual([
+        "No worker has ever known the job key 'note': its jobs wait until one does.",
+      ])
+    } finally {
+      warn.mockRestore()
+    }
+  })
+}

@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+/** In which order jobs run, and how many at a time. */
+export function order(connect: Connect): void {
+  test('higher priority first, then first in, first out', async () => {
+    await using bench = await Bench.make(connect)
+    const ran: string[] = []
+    class NamedJob extends Job {
+      handle({ name }: { name: string }) {
+        ran.push(name)
+      }
+    }
+    for (const [name, priority] of [
+      ['a', 0],
+      ['b', -5],
+      ['c', 10],
+      ['d', 0],
+      ['e', 10],
+    ] as const) {
+      const job = new NamedJob()
+      job.priority = priority
+      await bench.jobs.dispatch(job, { name })
+    }
+    await (await bench.work([NamedJob], { concurrency: 1, stopWhenEmpty: true })).done
+    expect(ran).toEqual(['c', 'e', 'a', 'd', 'b'])
+  })
+
+  class QueueJob extends Job {
+    static ran: string[] = []
+    handle() {
+      QueueJob.ran.push(this.id!)
+    }
+  }
+
+  async function fill(bench: Bench): Promise<Map<string, string>> {
+    QueueJob.ran = []
+    const queueOf = new Map<string, string>()
+    for (const queue of ['default', 'emails', 'low']) {
+      for (let n = 0; n < 20; n++) {
+        const job = new QueueJob()
+        job.queueName = queue
+        await bench.jobs.dispatch(job)
+        queueOf.set(job.id!, queue)
+      }
+    }
+    return queueOf
+  }
+
+  test('queues that are named are served strictly in their order', async () => {
+    await using bench = await Bench.make(connect)
+    const queueOf = await fill(bench)
+    await (await bench.work([QueueJob], { queues: ['low', 'default'], concurrency: 1, stopWhenEmpty: true }))
+      .done
+    expect(QueueJob.ran.map((id) => queueOf.get(id))).toEqual([
+      ...Array(20).fill('low'),
+      ...Array(20).fill('default'),
+    ])
+  })
+
+  test('without names every queue gets its turn', async () => {
+    await using bench = await Bench.make(connect)
+    const queueOf = await fill(bench)
+    await (await bench.work([QueueJob], { concurrency: 3, stopWhenEmpty: true })).done
+    expect(QueueJob.ran).toHaveLength(60)
+    const firstHalf = QueueJob.ran.slice(0, 30).map((id) => queueOf.get(id))
+    for (const queue of ['default', 'emails', 'low']) {
+      const turns = firstHalf.filter((each) => each === queue).length
+      expect(turns, queue).toBeGreaterThanOrEqual(7)
+      expect(turns, queue).toBeLessThanOrEqual(13)
+    }
+  })
+
+  test('never more at a time than the concurrency, and as many', async () => {
+    await using bench = await Bench.make(connect)
+    let now = 0
+    let most = 0
+    const full = signal()
+    class BusyJob extends Job {
+      async handle() {
+        most = Math.max(most, ++now)
+        if (now === 7) full.resolve()
+        // Until as many run as may, none ends.
+        await full.promise
+        await null
+        now--
+      }
+    }
+    await bench.jobs.dispatchMany(new BusyJob(), Array(200).fill(undefined))
+    await (await bench.work([BusyJob], { concurrency: 7, stopWhenEmpty: true })).done
+    expect(most).toBe(7)
+  })
+
+  test('max jobs ends the worker after so many', async () => {
+    await using bench = await Bench.make(connect)
+    class CountJob extends Job {
+      handle() {}
+    }
+    await bench.jobs.dispatchMany(new CountJob(), Array(30).fill(undefined))
+    expect(await (await bench.work([CountJob], { maxJobs: 12 })).done).toMatchObject({ completed: 12 })
+    const { store } = await bench.jobs.open()
+    expect(await store.counts('default')).toMatchObject({ waiting: 18, active: 0, completed: 12 })
+  })
+
+  test('two workers share 2,000 jobs, each runs once', async () => {
+    await using bench = await Bench.make(connect)
+    const runs = new Map<number, number>()
+    class OnceJob extends Job {
+      async handle({ n }: { n: number }) {
+        await null
+        runs.set(n, (runs.get(n) ?? 0) + 1)
+      }
+    }
+    await bench.jobs.dispatchMany(
+      new OnceJob(),
+      Array.from({ length: 2_000 }, (_, n) => ({ n })),
+    )
+    const other = bench.client()
+    const workers = await Promise.all([
+      bench.work([OnceJob], { concurrency: 10, stopWhenEmpty: true }),
+      bench.work([OnceJob], { concurrency: 10, stopWhenEmpty: true }, other),
+    ])
+    const [one, two] = await Promise.all(workers.map((worker) => worker.done))
+    expect(one!.completed + two!.completed).toBe(2_000)
+    expect(runs.size).toBe(2_000)
+    expect([...runs.values()].every((count) => count === 1)).toBe(true)
+  })
+}

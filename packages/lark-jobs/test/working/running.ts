@@ -1,0 +1,265 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+/** From the store through `handle`, and what becomes of the job. */
+export function running(connect: Connect): void {
+  test('handle gets a copy of the payload; the job knows its id and attempt; what it returns and writes is kept', async () => {
+    await using bench = await Bench.make(connect)
+    const seen: unknown[] = []
+    class EchoJob extends Job {
+      handle(payload: { list: number[] }) {
+        seen.push(payload, this.id, this.attempt, this.signal.aborted)
+        this.info('one')
+        this.success('two')
+        this.warn('three')
+        this.error('four')
+        return { sum: payload.list.length }
+      }
+    }
+    const payload = { list: [1, 2] }
+    const job = new EchoJob()
+    await bench.jobs.dispatch(job, payload)
+    payload.list.push(3)
+    const worker = await bench.work([EchoJob], { stopWhenEmpty: true })
+    expect(await worker.done).toMatchObject({ completed: 1, failed: 0 })
+    expect(seen).toEqual([{ list: [1, 2] }, job.id, 1, false])
+    const found = await bench.jobs.find(job.id!)
+    expect(found).toMatchObject({ state: 'completed', result: '{"sum":2}', runs: 1, failures: 0, errors: [] })
+    expect(found?.log.map(({ level, text }) => `${level} ${text}`)).toEqual([
+      'info one',
+      'success two',
+      'warn three',
+      'error four',
+    ])
+  })
+
+  test.each([
+    [true, undefined],
+    [undefined, undefined],
+    [0, '0'],
+    ['', '""'],
+    [null, 'null'],
+    [[1], '[1]'],
+  ])('returning %o is success, kept as %o', async (value, kept) => {
+    await using bench = await Bench.make(connect)
+    class ValueJob extends Job {
+      handle() {
+        return value
+      }
+    }
+    const job = new ValueJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([ValueJob], { stopWhenEmpty: true })).done
+    const found = await bench.jobs.find(job.id!)
+    expect(found?.state).toBe('completed')
+    expect(found?.result).toBe(kept)
+  })
+
+  test('a result that is not JSON is not kept, and the job is completed all the same', async () => {
+    await using bench = await Bench.make(connect)
+    class OddJob extends Job {
+      handle() {
+        return { socket: () => {} }
+      }
+    }
+    const job = new OddJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([OddJob], { stopWhenEmpty: true })).done
+    const found = await bench.jobs.find(job.id!)
+    expect(found).toMatchObject({ state: 'completed' })
+    expect(found?.result).toBeUndefined()
+    expect(found?.log[0]?.text).toBe('The result was not kept: OddJob: result.socket is a function')
+  })
+
+  test('it is retried up to its tries, and every error is kept', async () => {
+    await using bench = await Bench.make(connect)
+    const attempts: number[] = []
+    class FlakyJob extends Job {
+      override tries = 4
+      override backoff = 0
+      handle() {
+        attempts.push(this.attempt)
+        if (this.attempt === 1) throw new TypeError('first')
+        if (this.attempt === 2) throw null
+        return false
+      }
+    }
+    const job = new FlakyJob()
+    await bench.jobs.dispatch(job)
+    const summary = await (await bench.work([FlakyJob], { stopWhenEmpty: true })).done
+    expect(summary).toMatchObject({ completed: 0, retried: 3, failed: 1 })
+    expect(attempts).toEqual([1, 2, 3, 4])
+    const found = await bench.jobs.find(job.id!)
+    expect(found).toMatchObject({ state: 'failed', runs: 4, failures: 4, crashes: 0 })
+    expect(found?.errors.map(({ run, name, message, code }) => [run, name, message, code])).toEqual([
+      [1, 'TypeError', 'first', undefined],
+      [2, 'Error', 'null', undefined],
+      [3, 'JobsError', 'handle() returned false', 'HANDLE_RETURNED_FALSE'],
+      [4, 'JobsError', 'handle() returned false', 'HANDLE_RETURNED_FALSE'],
+    ])
+    expect(found?.errors[0]?.stack).toMatch('running.ts')
+
+    // by hand it starts afresh
+    expect(await bench.jobs.retry('failed')).toBe(1)
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0 })
+    await expect(bench.jobs.retry([job.id!])).rejects.toMatchObject({ code: 'JOB_NOT_RETRIABLE' })
+    await expect(bench.jobs.retry(['nonesuch'])).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+  })
+
+  test('between two attempts it is delayed by its backoff', async () => {
+    await using bench = await Bench.make(connect)
+    class SlowRetryJob extends Job {
+      override backoff = ['2h']
+      handle() {
+        throw new Error('not now')
+      }
+    }
+    const job = new SlowRetryJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([SlowRetryJob], { stopWhenEmpty: true })).done
+    const found = await bench.jobs.find(job.id!)
+    expect(found).toMatchObject({ state: 'delayed', failures: 1 })
+    expect(found!.dueAt! - found!.queuedAt).toBeGreaterThanOrEqual(7_200_000)
+  })
+
+  test('what one job says differently from its class holds for its run', async () => {
+    await using bench = await Bench.make(connect)
+    class StrictJob extends Job {
+      override tries = 5
+      override backoff = 0
+      handle() {
+        return false
+      }
+    }
+    const job = new StrictJob()
+    job.tries = 1
+    await bench.jobs.dispatch(job)
+    await (await bench.work([StrictJob], { stopWhenEmpty: true })).done
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
+  })
+
+  test('an alias runs what was stored under the old name', async () => {
+    await using bench = await Bench.make(connect)
+    class OldJob extends Job {
+      override readonly key = 'old-name'
+      handle() {}
+    }
+    const ran = signal<string>()
+    class NewJob extends Job {
+      override readonly key = 'new-name'
+      override aliases = ['old-name']
+      handle() {
+        ran.resolve(this.id!)
+      }
+    }
+    const job = new OldJob()
+    await bench.jobs.dispatch(job)
+    await bench.work([NewJob])
+    expect(await ran.promise).toBe(job.id)
+  })
+
+  test('a key that the worker does not know is put back, and burns no attempt', async () => {
+    await using bench = await Bench.make(connect)
+    class StrangeJob extends Job {
+      override readonly key = 'strange'
+      handle() {}
+    }
+    class OtherJob extends Job {
+      handle() {}
+    }
+    const job = new StrangeJob()
+    await bench.jobs.dispatch(job)
+    const summary = await (await bench.work([OtherJob], { stopWhenEmpty: true })).done
+    expect(summary).toMatchObject({ completed: 0, failed: 0, released: 1 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'delayed', failures: 0, releases: 1 })
+    const { queues } = await bench.jobs.status()
+    expect(queues[0]).toMatchObject({ queue: 'default', unknownKeys: ['strange'] })
+  })
+
+  test('at its timeout the signal is aborted, and what it then returns does not count', async () => {
+    await using bench = await Bench.make(connect)
+    const reasons: unknown[] = []
+    class LongJob extends Job {
+      override timeout = 30
+      override tries = 1
+      async handle() {
+        const aborted = signal()
+        this.signal.addEventListener('abort', () => aborted.resolve())
+        await aborted.promise
+        reasons.push(this.signal.reason)
+        return 'late'
+      }
+    }
+    const job = new LongJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([LongJob], { stopWhenEmpty: true })).done
+    expect(reasons[0]).toMatchObject({
+      code: 'JOB_TIMED_OUT',
+      message: 'LongJob took longer than its timeout of 0.03 s',
+    })
+    const found = await bench.jobs.find(job.id!)
+    expect(found).toMatchObject({ state: 'failed' })
+    expect(found?.result).toBeUndefined()
+    expect(found?.errors[0]).toMatchObject({ code: 'JOB_TIMED_OUT' })
+  })
+
+  test('a job that was cancelled while it ran hears of it, and ends cancelled', async () => {
+    await using bench = await Bench.make(connect)
+    const began = signal()
+    class PatientJob extends Job {
+      async handle() {
+        const aborted = signal()
+        this.signal.addEventListener('abort', () => aborted.resolve())
+        began.resolve()
+        await aborted.promise
+        throw this.signal.reason
+      }
+    }
+    const job = new PatientJob()
+    await bench.jobs.dispatch(job)
+    const worker = await bench.work([PatientJob], { stopWhenEmpty: true, lease: 300 })
+    await began.promise
+    const { store } = await bench.jobs.open()
+    expect(await store.alter('default', [job.id!], { kind: 'cancel', reason: 'user' })).toEqual(['asked'])
+    expect(await worker.done).toMatchObject({ cancelled: 1 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'cancelled', reason: 'user' })
+  })
+
+  test('jobs dispatch jobs, and a job that comes later wakes an idle worker', async () => {
+    await using bench = await Bench.make(connect)
+    const ended = signal<number>()
+    const report = new Record()
+    class SecondJob extends Job {
+      override queueName = 'emails'
+      handle({ n }: { n: number }) {
+        ended.resolve(n)
+      }
+    }
+    class FirstJob extends Job {
+      async handle({ n }: { n: number }) {
+        await bench.jobs.dispatch(new SecondJob(), { n: n + 1 })
+      }
+    }
+    await bench.work([FirstJob, SecondJob], { report })
+    await bench.jobs.dispatch(new FirstJob(), { n: 1 })
+    expect(await ended.promise).toBe(2)
+    await report.ends(2)
+    expect(report.endings.map(({ queue }) => queue)).toEqual(['default', 'emails'])
+  })
+
+  test('a delayed job starts when it is due, not before', async () => {
+    await using bench = await Bench.make(connect)
+    const ran = signal<number>()
+    class LaterJob extends Job {
+      override delay = 150
+      handle() {
+        ran.resolve(performance.now())
+      }
+    }
+    await bench.work([LaterJob])
+    const before = performance.now()
+    await bench.jobs.dispatch(new LaterJob())
+    expect((await ran.promise) - before).toBeGreaterThanOrEqual(149)
+  })
+}

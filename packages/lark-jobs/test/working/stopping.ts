@@ -1,0 +1,144 @@
+import { expect, test, vi } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+/** How workers end, and what becomes of the jobs of those that end badly. */
+export function stopping(connect: Connect): void {
+  test('stop takes no more, and waits for what runs', async () => {
+    await using bench = await Bench.make(connect)
+    const began = signal()
+    const go = signal()
+    class GateJob extends Job {
+      async handle() {
+        began.resolve()
+        await go.promise
+      }
+    }
+    await bench.jobs.dispatchMany(new GateJob(), [undefined, undefined])
+    const worker = await bench.work([GateJob], { concurrency: 1 })
+    await began.promise
+    const stopped = worker.stop()
+    go.resolve()
+    await stopped
+    await worker.stop()
+    expect(worker.summary).toMatchObject({ completed: 1, released: 0 })
+    const { store } = await bench.jobs.open()
+    expect(await store.counts('default')).toMatchObject({ waiting: 1, active: 0, completed: 1 })
+    expect(await store.workers()).toEqual([])
+  })
+
+  test('at the deadline it aborts the signals and gives back what runs, unburnt', async () => {
+    await using bench = await Bench.make(connect)
+    const began = signal()
+    const reasons: string[] = []
+    class DeafJob extends Job {
+      handle() {
+        this.signal.addEventListener('abort', () => reasons.push(this.signal.reason.code))
+        began.resolve()
+        return new Promise(() => {})
+      }
+    }
+    const job = new DeafJob()
+    await bench.jobs.dispatch(job)
+    const worker = await bench.work([DeafJob])
+    await began.promise
+    await worker.stop(0)
+    expect(reasons).toEqual(['WORKER_STOPPED'])
+    expect(worker.abandoned).toBe(1)
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0, crashes: 0 })
+  })
+
+  test('a handler that ends on its signal is given back without failing', async () => {
+    await using bench = await Bench.make(connect)
+    const began = signal()
+    class PoliteJob extends Job {
+      handle() {
+        began.resolve()
+        return new Promise((_, reject) => {
+          this.signal.addEventListener('abort', () => reject(this.signal.reason))
+        })
+      }
+    }
+    const job = new PoliteJob()
+    await bench.jobs.dispatch(job)
+    const worker = await bench.work([PoliteJob])
+    await began.promise
+    await worker.stop(0)
+    expect(worker.abandoned).toBe(0)
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0, errors: [] })
+  })
+
+  test('quiet takes no more; the worker is known as quiet', async () => {
+    await using bench = await Bench.make(connect)
+    class IdleJob extends Job {
+      handle() {}
+    }
+    const worker = await bench.work([IdleJob])
+    const { store } = await bench.jobs.open()
+    expect(await store.workers()).toMatchObject([
+      { id: worker.id, state: 'running', keys: ['IdleJob'], queues: ['default', 'emails', 'low'] },
+    ])
+    worker.quiet()
+    worker.quiet()
+    await vi.waitFor(async () => expect(await store.workers()).toMatchObject([{ state: 'quiet' }]))
+    await bench.jobs.dispatch(new IdleJob())
+    await worker.stop()
+    expect((await store.counts('default')).waiting).toBe(1)
+  })
+
+  test('a worker that cannot renew loses its lease: another runs the job, its own end does not count', async () => {
+    await using bench = await Bench.make(connect)
+    const began = signal()
+    const ran: string[] = []
+    let hold = true
+    class StealJob extends Job {
+      async handle() {
+        ran.push(`attempt ${this.attempt}`)
+        if (!hold) return 'second'
+        hold = false
+        const aborted = signal()
+        this.signal.addEventListener('abort', () => aborted.resolve())
+        began.resolve()
+        await aborted.promise
+        ran.push(this.signal.reason.code)
+        return 'first'
+      }
+    }
+    const job = new StealJob()
+    await bench.jobs.dispatch(job)
+    const frozen = bench.client()
+    const extend = vi.spyOn((await frozen.open()).store, 'extend').mockRejectedValue(new Error('cut off'))
+    const report = new Record()
+    const first = await bench.work([StealJob], { lease: 200, concurrency: 1, report }, frozen)
+    await began.promise
+    const other = new Record()
+    await bench.work([StealJob], { lease: 200, report: other })
+    await other.ends(1)
+    extend.mockRestore()
+    await first.stop()
+    expect(ran).toEqual(['attempt 1', 'attempt 1', 'LEASE_LOST'])
+    expect(first.summary).toMatchObject({ completed: 0, lost: 1 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({
+      state: 'completed',
+      result: '"second"',
+      crashes: 1,
+      failures: 0,
+    })
+  })
+
+  test('a worker from code ends with its scope', async () => {
+    await using bench = await Bench.make(connect)
+    class ScopedJob extends Job {
+      handle() {}
+    }
+    const report = new Record()
+    {
+      await using worker = await bench.work([ScopedJob], { report })
+      expect(worker.classes).toBe(1)
+      await bench.jobs.dispatch(new ScopedJob())
+      await report.ends(1)
+    }
+    const { store } = await bench.jobs.open()
+    expect(await store.workers()).toEqual([])
+  })
+}
