@@ -1,0 +1,42 @@
+import { Command, flag } from '@s18i/lark'
+import { readable } from '../duration.ts'
+import { Jobs } from '../jobs.ts'
+
+/** `lark jobs:failed`: what failed for good, and why. */
+export class JobsFailedCommand extends Command {
+  readonly key = 'jobs:failed'
+  override description = 'List the jobs that failed for good, the last first'
+  queue = flag.string('Only this queue')
+  limit = flag.number('How many', { default: 20, short: 'l' })
+
+  async handle() {
+    await using jobs = Jobs
+    const failed = await jobs.failed({
+      limit: this.limit,
+      ...(this.queue !== undefined && { queue: this.queue }),
+    })
+    if (this.json) return { jobs: failed }
+    if (failed.length === 0) {
+      this.success('No failed jobs')
+      return
+    }
+    this.table(
+      ['ID', 'JOB', 'QUEUE', 'FAILED', 'RUNS', 'ERROR'],
+      failed.map((job) => [
+        job.id,
+        job.key,
+        job.partition,
+        `${readable(Date.now() - (job.finishedAt ?? 0))} ago`,
+        job.runs,
+        reason(job),
+      ]),
+    )
+    this.info('Look closer: lark jobs:show ID. Run again: lark jobs:retry ID… or --all')
+  }
+}
+
+/** The last error, in one line that a terminal holds. */
+function reason({ errors }: { errors: { message: string }[] }): string {
+  const line = errors.at(-1)?.message.split('\n', 1)[0] ?? ''
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line
+}

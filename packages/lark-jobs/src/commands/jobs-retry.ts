@@ -1,0 +1,28 @@
+import { arg, Command, flag, LarkError } from '@s18i/lark'
+import { Jobs } from '../jobs.ts'
+
+/** `lark jobs:retry`: failed jobs back to work. */
+export class JobsRetryCommand extends Command {
+  readonly key = 'jobs:retry'
+  override description = 'Put failed jobs back to work, by id or all of them'
+  ids = arg.strings('Ids of jobs that have ended')
+  all = flag.boolean('Every failed job')
+  queue = flag.string('With --all: only of this queue')
+
+  async handle() {
+    if (this.all === this.ids.length > 0) {
+      throw new LarkError(
+        'USAGE',
+        this.all ? 'Give ids or --all, not both' : 'Which jobs? Give their ids, or --all',
+        {
+          exit: 2,
+          hint: 'See lark jobs:failed',
+        },
+      )
+    }
+    await using jobs = Jobs
+    const count = await jobs.retry(this.all ? 'failed' : this.ids, this.queue)
+    if (this.json) return { retried: count }
+    this.success(`Put ${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'} back to work`)
+  }
+}

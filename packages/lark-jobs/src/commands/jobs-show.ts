@@ -1,0 +1,87 @@
+import { arg, Command } from '@s18i/lark'
+import { readable } from '../duration.ts'
+import { JobsError } from '../errors.ts'
+import { Jobs } from '../jobs.ts'
+import type { JobDetail } from '../operate.ts'
+import type { JobError, LogLine } from '../record.ts'
+
+/** `lark jobs:show`: everything that is known of one job. */
+export class JobsShowCommand extends Command {
+  readonly key = 'jobs:show'
+  override description = 'Show a job: its payload, its attempts and their errors, its log'
+  id = arg.string('The id of the job')
+
+  async handle() {
+    await using jobs = Jobs
+    const job = await jobs.find(this.id)
+    if (job === undefined) {
+      throw new JobsError('JOB_NOT_FOUND', `There is no job ${this.id}`, {
+        id: this.id,
+        hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
+      })
+    }
+    if (this.json) return job
+    this.#print(job)
+  }
+
+  #print(job: JobDetail): void {
+    this.line(`${this.console.paint('bold', job.key)} ${job.id}`)
+    this.line()
+    for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${value}`)
+    this.#section('Payload', job.payload === '' ? ['none'] : pretty(job.payload))
+    if (job.result !== undefined) this.#section('Result', pretty(job.result))
+    if (job.errors.length > 0)
+      this.#section(
+        'Errors',
+        job.errors.flatMap((error, i) => errorLines(error, i === job.errors.length - 1)),
+      )
+    if (job.log.length > 0) this.#section('Log', job.log.map(logLine))
+  }
+
+  #section(title: string, lines: string[]): void {
+    this.line()
+    this.line(this.console.paint('bold', title))
+    for (const line of lines) this.line(`  ${line}`)
+  }
+}
+
+function facts(job: JobDetail): [string, string][] {
+  const { state, reason, partition, priority, runs, failures, crashes, releases } = job
+  const ended = { failed: failures, crashed: crashes, released: releases }
+  const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
+  return [
+    ['State', reason === undefined ? state : `${state} (${reason})`],
+    ['Queue', priority === 0 ? partition : `${partition}, priority ${priority}`],
+    ['Queued', time(job.queuedAt)],
+    ...line('Due', (state === 'delayed' || state === 'waiting') && job.dueAt),
+    ...line('Claimed', state === 'active' && job.claimedAt),
+    ...line('Ended', job.finishedAt),
+    ['Runs', parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`],
+  ]
+}
+
+function line(name: string, at: number | false | undefined): [string, string][] {
+  return at === undefined || at === false ? [] : [[name, time(at)]]
+}
+
+function time(at: number): string {
+  const away = Date.now() - at
+  const text = new Date(at).toISOString().replace('T', ' ').replace('Z', ' UTC')
+  return `${text} (${away >= 0 ? `${readable(away)} ago` : `in ${readable(-away)}`})`
+}
+
+function pretty(json: string): string[] {
+  return JSON.stringify(JSON.parse(json), null, 2).split('\n')
+}
+
+/** Every attempt's message; the stack of the last, since those before it mostly say the same. */
+function errorLines({ run, name, message, code, stack, took }: JobError, isLast: boolean): string[] {
+  const after = took === undefined ? '' : `, after ${readable(took)}`
+  const head = `Run ${run}${after}: ${name}${code === undefined ? '' : ` ${code}`}: ${message}`
+  const frames = isLast ? (stack?.split('\n').filter((each) => /^\s+at /.test(each)) ?? []) : []
+  return [...head.split('\n'), ...frames]
+}
+
+function logLine({ at, level, text }: LogLine): string {
+  return `${new Date(at).toISOString().slice(11, 23)}  ${level.padEnd(7)}  ${text}`
+}

@@ -1,0 +1,74 @@
+import { Command, flag, LarkError } from '@s18i/lark'
+import { readable } from '../duration.ts'
+import { Jobs } from '../jobs.ts'
+import type { Summary } from '../worker/report.ts'
+import { CONCURRENCY, STOP_DEADLINE, type Worker } from '../worker/worker.ts'
+import { ConsoleReport, JsonReport } from './work-report.ts'
+
+/** `lark jobs:work`: a worker in the terminal. */
+export class JobsWorkCommand extends Command {
+  readonly key = 'jobs:work'
+  override description = 'Run jobs from the queues'
+  queue = flag.strings('Only these queues, strictly in this order (default: all, in fair turns)')
+  concurrency = flag.number('Jobs at a time', { default: CONCURRENCY, short: 'c' })
+  stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
+  maxJobs = flag.number('End after so many jobs')
+
+  async handle() {
+    wholeFromOne('--concurrency', this.concurrency)
+    wholeFromOne('--max-jobs', this.maxJobs)
+    const report = this.json ? new JsonReport(this.console) : new ConsoleReport(this.console)
+    const worker = await Jobs.work({
+      report,
+      concurrency: this.concurrency,
+      ...(this.queue.length > 0 && { queues: this.queue }),
+      ...(this.stopWhenEmpty && { stopWhenEmpty: true }),
+      ...(this.maxJobs !== undefined && { maxJobs: this.maxJobs }),
+    })
+    if (worker.classes === 0)
+      report.warn('No job classes found in jobs/ or src/jobs/ (make one: lark make:job NAME)')
+    const release = this.#onSignals(worker)
+    const summary = await worker.done
+    report.end()
+    this.#print(summary)
+    await Jobs.close()
+    release()
+    // A handler that ignored its signal would hold the process for as long as it likes; its job is given back.
+    if (worker.abandoned > 0) setImmediate(() => process.exit())
+  }
+
+  /** The first finishes what runs; the second gives back at once. */
+  #onSignals(worker: Worker): () => void {
+    let signals = 0
+    const stop = () => {
+      signals++
+      if (signals === 1)
+        this.info(`Stopping: finishes what runs, ${STOP_DEADLINE / 1_000} s at most. Again to stop now.`)
+      void worker.stop(signals === 1 ? STOP_DEADLINE : 0)
+    }
+    process.on('SIGINT', stop).on('SIGTERM', stop)
+    return () => process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+
+  #print(summary: Summary): void {
+    if (this.json) {
+      this.console.json({ event: 'summary', ...summary })
+      return
+    }
+    const { took, ...counts } = summary
+    const done = counts.completed + counts.failed + counts.cancelled
+    const parts = Object.entries(counts).flatMap(([what, count]) =>
+      count > 0 || what === 'completed' ? [`${count.toLocaleString('en')} ${what}`] : [],
+    )
+    const rate = took > 0 ? `, ${Math.round((done / took) * 1_000).toLocaleString('en')} jobs a second` : ''
+    this.line(`${parts.join(', ')} in ${readable(took)}${rate}`)
+  }
+}
+
+function wholeFromOne(flagName: string, value: number | undefined): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 1)) return
+  throw new LarkError('USAGE', `${flagName} is ${value}; it must be a whole number from 1`, {
+    exit: 2,
+    hint: 'See lark help jobs:work',
+  })
+}

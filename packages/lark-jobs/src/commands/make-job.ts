@@ -1,0 +1,56 @@
+import { join, relative } from 'node:path'
+import { arg, Command, LarkError, stubPlace, writeStub } from '@s18i/lark'
+import { loadConfig } from '@s18i/lark/config'
+
+/** `lark make:job NAME`, where the name is a class (`SendEmail`, `SendEmailJob`) or a key (`send-email`). */
+export class MakeJobCommand extends Command {
+  readonly key = 'make:job'
+  override description = 'Write a new job'
+  name = arg.string('Its class (SendEmailJob) or its key (send-email)')
+
+  async handle() {
+    const { key, className } = namesFrom(this.name)
+    const { config, folder } = await loadConfig({ sections: ['jobs'] })
+    const paths = config.jobs?.paths
+    const place = await stubPlace('jobs', folder, typeof paths === 'string' ? paths : paths && [...paths])
+    const path = join(place.folder, `${className}.${place.extension}`)
+    await writeStub(path, stub(key, className, place.extension))
+    this.success(`Wrote ${relative(process.cwd(), path)}`)
+    this.info(`Dispatch it with: await new ${className}().dispatch({ name: 'world' })`)
+    return { key, path }
+  }
+}
+
+function namesFrom(name: string): { key: string; className: string } {
+  if (!/^[A-Za-z][A-Za-z0-9]*([-_:][A-Za-z0-9]+)*$/.test(name)) {
+    throw new LarkError('USAGE', `"${name}" is no name for a job`, {
+      exit: 2,
+      hint: 'Names look like SendEmailJob or send-email',
+    })
+  }
+  const words = name
+    .split(/[-_:]/)
+    .flatMap((part) => part.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+/g) ?? [part])
+  if (words.length > 1 && words.at(-1)!.toLowerCase() === 'job') words.pop()
+  return {
+    key: words.join('-').toLowerCase(),
+    className: `${words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')}Job`,
+  }
+}
+
+function stub(key: string, className: string, extension: 'ts' | 'js'): string {
+  const typed = extension === 'ts'
+  return `import { Job } from '@s18i/lark-jobs'
+
+export class ${className} extends Job {
+  ${typed ? 'readonly ' : ''}key = '${key}'
+  queueName = 'default'
+  tries = 3
+
+  async handle(payload${typed ? ': { name: string }' : ''}) {
+    this.info(\`Hello, \${payload.name}\`)
+    return true
+  }
+}
+`
+}

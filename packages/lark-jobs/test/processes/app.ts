@@ -1,0 +1,145 @@
+/**
+ * An application on disk, as a user has one: its own folder, the packages in its node_modules, and the program
+ * `lark`, all in processes of their own.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const packages = fileURLToPath(new URL('../../../', import.meta.url))
+const bin = join(packages, 'lark', 'dist', 'bin.js')
+
+export interface Result {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+  /** Milliseconds. */
+  took: number
+}
+
+/** A process that runs; `result` when it has ended. */
+export interface Running {
+  child: ChildProcess
+  result: Promise<Result>
+  /** Resolves when what it printed so far, on either stream, holds the text. */
+  says(text: string): Promise<void>
+}
+
+export class App implements AsyncDisposable {
+  readonly folder: string
+  readonly #env: Record<string, string | undefined>
+  readonly #children = new Set<ChildProcess>()
+  readonly #ends: (() => Promise<void>)[] = []
+
+  private constructor(folder: string, env: Record<string, string | undefined>) {
+    this.folder = folder
+    this.#env = env
+  }
+
+  /** @param env beside the current one; undefined takes a variable out */
+  static async make(
+    files: Record<string, string>,
+    env: Record<string, string | undefined> = {},
+  ): Promise<App> {
+    const folder = await mkdtemp(join(tmpdir(), 'lark-app-'))
+    const app = new App(folder, {
+      REDIS_URL: undefined,
+      LARK_JOBS_URL: undefined,
+      LARK_CONFIG: undefined,
+      NODE_ENV: undefined,
+      NO_COLOR: '1',
+      ...env,
+    })
+    await mkdir(join(folder, 'node_modules', '@s18i'), { recursive: true })
+    for (const name of ['lark', 'lark-jobs'])
+      await symlink(join(packages, name), join(folder, 'node_modules', '@s18i', name))
+    await app.write({
+      'package.json': JSON.stringify({
+        name: 'app',
+        type: 'module',
+        dependencies: { '@s18i/lark': '*', '@s18i/lark-jobs': '*' },
+      }),
+      ...files,
+    })
+    return app
+  }
+
+  async write(files: Record<string, string>): Promise<void> {
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(this.folder, path)), { recursive: true })
+      await writeFile(join(this.folder, path), text)
+    }
+  }
+
+  read(path: string): Promise<string> {
+    return readFile(join(this.folder, path), 'utf8')
+  }
+
+  remove(path: string): Promise<void> {
+    return rm(join(this.folder, path), { recursive: true })
+  }
+
+  /** Starts the program `lark`. */
+  lark(...args: string[]): Running {
+    return this.start([bin, ...args])
+  }
+
+  /** Runs it to its end. */
+  run(...args: string[]): Promise<Result> {
+    return this.lark(...args).result
+  }
+
+  /** Starts Node. @param cwd inside the application's folder */
+  start(args: string[], cwd = '.', env: Record<string, string | undefined> = {}): Running {
+    const began = performance.now()
+    const child = spawn(process.execPath, args, {
+      cwd: join(this.folder, cwd),
+      env: { ...process.env, ...this.#env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#children.add(child)
+    let stdout = ''
+    let stderr = ''
+    let heard = () => {}
+    child.stdout!.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+      heard()
+    })
+    child.stderr!.setEncoding('utf8').on('data', (text) => {
+      stderr += text
+      heard()
+    })
+    const result = new Promise<Result>((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', (code, signal) => {
+        this.#children.delete(child)
+        resolve({ code, signal, stdout, stderr, took: performance.now() - began })
+        heard()
+      })
+    })
+    const says = (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        heard = () => {
+          if ((stdout + stderr).includes(text)) resolve()
+          else if (child.exitCode !== null)
+            reject(new Error(`ended without saying '${text}':\n${stdout}${stderr}`))
+        }
+        heard()
+      })
+    return { child, result, says }
+  }
+
+  /** Runs when the application is gone. */
+  atEnd(act: () => Promise<void>): void {
+    this.#ends.push(act)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL')
+    for (const act of this.#ends) await act()
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}

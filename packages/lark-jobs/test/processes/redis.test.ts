@@ -1,0 +1,10 @@
+import { describe, inject } from 'vitest'
+import { accounting } from './accounting.ts'
+import { program } from './program.ts'
+
+const url = () => inject('redisUrl')
+
+describe('on Redis', { timeout: 60_000 }, () => {
+  accounting(url)
+  program(url)
+})

@@ -1,0 +1,10 @@
+import { describe } from 'vitest'
+import { accounting } from './accounting.ts'
+import { program } from './program.ts'
+
+const url = () => undefined
+
+describe('on the embedded store', { timeout: 60_000 }, () => {
+  accounting(url)
+  program(url)
+})

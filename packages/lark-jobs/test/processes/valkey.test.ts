@@ -1,0 +1,10 @@
+import { describe, inject } from 'vitest'
+import { accounting } from './accounting.ts'
+import { program } from './program.ts'
+
+const url = () => inject('valkeyUrl')
+
+describe('on Valkey', { timeout: 60_000 }, () => {
+  accounting(url)
+  program(url)
+})
