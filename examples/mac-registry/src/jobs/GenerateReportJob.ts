@@ -1,0 +1,24 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { Job } from '@s18i/lark-jobs'
+import { FOLDER } from '../journal'
+import { sales } from '../stats'
+
+/** Writes `var/report.csv`: for each country, how many orders and addresses went there so far. */
+export class GenerateReportJob extends Job {
+  queueName = 'low-priority'
+  // After the statistics that wait in the same queue.
+  priority = -100
+
+  async handle() {
+    const rows = new Map<string, { orders: number; addresses: number }>()
+    for (const { country, size } of await sales.read()) {
+      const row = rows.get(country) ?? { orders: 0, addresses: 0 }
+      rows.set(country, { orders: row.orders + 1, addresses: row.addresses + size })
+    }
+    const sorted = [...rows].sort(([, a], [, b]) => b.orders - a.orders)
+    const lines = sorted.map(([country, { orders, addresses }]) => `${country},${orders},${addresses}\n`)
+    await mkdir(FOLDER, { recursive: true })
+    await writeFile(new URL('report.csv', FOLDER), `country,orders,addresses\n${lines.join('')}`)
+    return { countries: rows.size }
+  }
+}

@@ -1,0 +1,25 @@
+import { Job } from '@s18i/lark-jobs'
+import { emailAddress } from '../address'
+import { findUser } from '../registry'
+import { ProcessOrderJob } from './ProcessOrderJob'
+import { SendEmailJob } from './SendEmailJob'
+
+/** Sends a registrant its statement, and processes the order that opened its account. */
+export class ProcessUserJob extends Job {
+  // The same data would fail in the same way.
+  tries = 1
+
+  async handle(payload: { userId: number }) {
+    const user = findUser(payload.userId)
+    const to = emailAddress(user)
+    const addresses = user.orders.reduce((sum, order) => sum + order.size, 0)
+
+    await new SendEmailJob().dispatch({
+      to,
+      subject: 'Your statement',
+      body: `${user.name}\nBlocks: ${user.orders.length}\nAddresses: ${addresses.toLocaleString('en')}`,
+    })
+    await new ProcessOrderJob().dispatch({ orderId: user.orders[0]!.id, to })
+    return true
+  }
+}

@@ -1,0 +1,11 @@
+/** The sales statistics: one entry an order. */
+import { Journal } from './journal'
+
+export interface Sale {
+  /** The order's. */
+  id: string
+  country: string
+  size: number
+}
+
+export const sales = new Journal<Sale>('sales')

@@ -1,0 +1,115 @@
+/**
+ * The demo's pieces, as a user runs them: the built `lark`, the embedded store, a real SMTP server. The application
+ * is copied to a folder of its own, so that neither its store nor what it writes is the checkout's.
+ */
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { MailServer } from '../mail-server.js'
+import { blocks, users } from '../src/registry'
+
+const USERS = 200
+const ITEMS = 500
+/** Milliseconds; it takes about 5,000. */
+const LIMIT = 60_000
+const QUEUES = '--queue=high-priority,emails,default,low-priority'
+
+const example = fileURLToPath(new URL('..', import.meta.url))
+const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url))
+const mail = new MailServer()
+let app: string
+let smtpUrl: string
+
+beforeAll(async () => {
+  app = await mkdtemp(join(tmpdir(), 'mac-registry-'))
+  for (const part of ['package.json', 'lark.config.ts', 'src']) {
+    await cp(join(example, part), join(app, part), { recursive: true })
+  }
+  await symlink(modules, join(app, 'node_modules'))
+  smtpUrl = await mail.start()
+})
+
+afterAll(async () => {
+  await mail.stop()
+  await rm(app, { recursive: true })
+})
+
+/** Runs `lark` in the copy, and gives what it printed to stdout. */
+async function lark(...args: string[]): Promise<string> {
+  const { REDIS_URL, LARK_JOBS_URL, LARK_CONFIG, NODE_ENV, ...env } = process.env
+  const options = {
+    cwd: app,
+    env: { ...env, SMTP_URL: smtpUrl },
+    timeout: LIMIT,
+    maxBuffer: Number.POSITIVE_INFINITY,
+  }
+  const { stdout } = await promisify(execFile)(join(modules, '.bin', 'lark'), args, options)
+  return stdout
+}
+
+test(
+  'all that is dispatched ends, and the server has every e-mail that a job says it sent',
+  async () => {
+    await lark('users:process', '--limit', `${USERS}`)
+    await lark('bulk:process', '--limit', `${ITEMS}`)
+    const events = parseLines(await lark('jobs:work', QUEUES, '--stop-when-empty', '--json'))
+
+    // A registrant without a country gets nothing; any other two e-mails, an order and its place in the statistics.
+    const reachable = users.slice(0, USERS).filter((user) => user.country).length
+    const dispatched = USERS + 4 * reachable + ITEMS + 1
+    const runs = events.filter(({ event }) => event === 'job')
+    const completed = runs.filter(({ outcome }) => outcome === 'completed')
+    const failed = runs.filter(({ outcome, retryIn }) => outcome === 'failed' && retryIn === undefined)
+    const ids = new Set([...completed, ...failed].map(({ id }) => id))
+    expect(completed.length + failed.length).toBe(dispatched)
+    expect(ids.size).toBe(dispatched)
+
+    const sent = completed.filter(({ key }) => key === 'SendEmailJob')
+    expect(mail.received.size).toBe(sent.length)
+    for (const { id } of sent) expect(mail.received.has(`<${id}@registry.test>`)).toBe(true)
+
+    // Those who were told to come again came again.
+    expect(mail.greylisted).toBeGreaterThan(0)
+    expect(sent.filter(({ attempt }) => attempt === 2)).toHaveLength(mail.greylisted)
+
+    const { jobs } = JSON.parse(await lark('jobs:failed', '--json', '--limit', '1000'))
+    expect(idsOf(jobs)).toEqual(idsOf(failed))
+    const reasons = jobs.map(({ errors }: { errors: { message: string }[] }) => errors.at(-1)?.message)
+    expect(reasons).toContain('The registry names no country for Intrusion.com, Inc.')
+    expect(reasons).toContain(
+      'hostmaster@soft-*-rite-inc.us.test is refused: 501 Error: Bad recipient address syntax',
+    )
+
+    const found = JSON.parse(await lark('items:find', 'cisco', 'sys', '--json'))
+    const ciscos = blocks.slice(0, ITEMS).filter((block) => block.registrant === 'Cisco Systems, Inc')
+    expect(idsOf(found)).toEqual(idsOf(ciscos))
+    expect((await readFile(join(app, 'var', 'sales.jsonl'), 'utf8')).split('\n')).toHaveLength(reachable + 1)
+    const report = await readFile(join(app, 'var', 'report.csv'), 'utf8')
+    expect(report).toMatch(/^country,orders,addresses\nus,\d+,\d+\n/)
+  },
+  LIMIT,
+)
+
+interface Event {
+  event: string
+  id: string
+  key: string
+  outcome: string
+  attempt: number
+  retryIn?: number
+}
+
+function parseLines(text: string): Event[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line): Event => JSON.parse(line))
+}
+
+function idsOf(things: { id: string }[]): string[] {
+  return things.map(({ id }) => id).sort()
+}

@@ -1,0 +1,41 @@
+// The steps that `npm run demo` and `npm test` share: plain Node, because they run before anything is installed.
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/**
+ * Runs one step and says so. Its output is shown when it fails, or with `show` as it comes.
+ *
+ * @param {string} title
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ show?: boolean }} [options]
+ */
+export function run(title, command, args, { show = false } = {}) {
+  const began = performance.now()
+  if (show) console.log(`${title}: ${command} ${args.join(' ')}`)
+  else process.stdout.write(`${title} … `)
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: show ? 'inherit' : 'pipe',
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  })
+  if (status === 0) {
+    if (!show) console.log(`${((performance.now() - began) / 1_000).toFixed(1)} s`)
+    return
+  }
+  console.error(`failed\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`)
+  process.exit(status || 1)
+}
+
+/** Installs the packages of the lock file, unless they are. */
+export function installPackages() {
+  const installed = join(root, 'node_modules', '.package-lock.json')
+  const lock = join(root, 'package-lock.json')
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
+  run('Installing packages', 'npm', ['ci', '--no-audit', '--no-fund'])
+}

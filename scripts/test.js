@@ -1,0 +1,58 @@
+// `npm test`: everything from a fresh clone. Installs what is missing, builds, checks style and types, runs every
+// test, and fails when one was skipped. Redis and Valkey come from Debian's packages where they may be installed;
+// a server of your own is used when REDIS_URL or VALKEY_URL names it.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { installPackages, root, run } from './steps.js'
+
+installPackages()
+installServers({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL' })
+run('Building', 'npm', ['run', 'build'])
+run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
+for (const project of ['packages/lark/test', 'packages/lark-jobs/test', 'examples/mac-registry', 'test']) {
+  if (existsSync(join(root, project, 'tsconfig.json')))
+    run(`Checking types of ${project}`, 'npx', ['tsc', '-p', project, '--noEmit'])
+}
+const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
+const report = join(folder, 'report.json')
+try {
+  run(
+    'Testing',
+    'npx',
+    ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    { show: true },
+  )
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  )
+  const skipped = numPendingTests + numTodoTests
+  console.log(
+    `${numPassedTests} passed, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+  )
+  if (skipped > 0) fail('A skipped test proves nothing: mend it or remove it.')
+} finally {
+  rmSync(folder, { recursive: true })
+}
+
+/** @param {Record<string, string>} servers the program of each, and the variable that names a running one */
+function installServers(servers) {
+  const missing = Object.entries(servers)
+    .filter(([program, variable]) => !process.env[variable] && spawnSync('which', [program]).status !== 0)
+    .map(([program]) => program)
+  if (missing.length === 0) return
+  const mayInstall = process.getuid?.() === 0 && spawnSync('which', ['apt-get']).status === 0
+  if (!mayInstall)
+    fail(
+      `Install ${missing.join(' and ')} (Debian: sudo apt-get install ${missing.join(' ')}), or name running ones in REDIS_URL and VALKEY_URL.`,
+    )
+  run('Updating the package lists', 'apt-get', ['update'])
+  run(`Installing ${missing.join(', ')}`, 'apt-get', ['install', '-y', '--no-install-recommends', ...missing])
+}
+
+/** @param {string} line */
+function fail(line) {
+  console.error(line)
+  process.exit(1)
+}
