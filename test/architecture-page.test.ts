@@ -1,0 +1,54 @@
+/** docs/architecture.md names only what exists, and every folder and file of the source. */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { declares, filesBelow, read, root } from './source.ts'
+
+const page = read('docs/architecture.md')
+const home = 'packages/lark-jobs/src'
+const folders = ['packages/lark/src', home]
+
+describe('the way of one job', () => {
+  const references = [...page.matchAll(/`([\w/.-]+\.ts)#([\w.]+)`/g)].map(
+    (match) => [match[1]!, match[2]!] as const,
+  )
+
+  it('is a numbered list of references', () => {
+    const section = page.slice(page.indexOf('## The Way of One Job'), page.indexOf('## States'))
+    const steps = [...section.matchAll(/^(\d+)\. (.*)$/gm)]
+    expect(steps.length).toBeGreaterThan(15)
+    expect(steps.map((step) => Number(step[1]))).toEqual(steps.map((_, index) => index + 1))
+    for (const [, , text] of steps) expect(text).toMatch(/^`[\w/.-]+\.ts#[\w.]+` /)
+  })
+
+  it.each(references)('%s has %s', (file, symbol) => {
+    expect(existsSync(join(root, home, file)), file).toBe(true)
+    expect(declares(read(`${home}/${file}`), symbol), `${file}#${symbol}`).toBe(true)
+  })
+})
+
+describe.each(folders)('the house: %s', (folder) => {
+  const files = filesBelow(folder, '.ts')
+
+  it('has every folder', () => {
+    const inside = [...new Set([...files, ...filesBelow(folder, '.lua')].map((file) => dirname(file)))]
+    const missing = inside
+      .map((name) => (name === '.' ? folder : `${folder}/${name}`))
+      .filter((name) => !page.includes(name))
+    expect(missing).toEqual([])
+  })
+
+  it('has every file', () => {
+    const start = page.indexOf(`### ${folder}\n`)
+    const house = page.slice(start, page.indexOf('\n## ', start))
+    expect(files.filter((file) => !house.includes(`\`${file}\``))).toEqual([])
+  })
+})
+
+it('names no file that does not exist', () => {
+  const named = [...page.matchAll(/`([\w/.-]+\.(?:ts|lua))(?:#[\w.]+)?`/g)].map((match) => match[1]!)
+  const missing = named.filter(
+    (file) => ![...folders, '.'].some((folder) => existsSync(join(root, folder, file))),
+  )
+  expect(missing).toEqual([])
+})

@@ -1,0 +1,156 @@
+/**
+ * The house (docs/architecture.md): nothing imports upward or in a circle, types included, and no file is too long.
+ */
+import { describe, expect, it } from 'vitest'
+import { filesBelow, type Import, importsOf, read } from './source.ts'
+
+/**
+ * The floors of each package, the ground floor first. A file imports from its own floor and from those below.
+ * `folder/*` stands for every file in it.
+ */
+const floors: Record<string, string[][]> = {
+  'packages/lark/src': [
+    ['errors.ts', 'nearest.ts', 'table.ts', 'project.ts', 'interrupt.ts', 'arguments.ts'],
+    // the project around us
+    ['packages.ts', 'sources.ts', 'module.ts', 'config.ts'],
+    ['console.ts', 'memory-console.ts', 'progress.ts'],
+    // one command
+    ['command.ts', 'metadata.ts', 'parse.ts'],
+    ['program.ts'],
+    // all commands
+    ['cache.ts', 'catalog.ts', 'discovery.ts', 'stub.ts'],
+    ['commands/*'],
+    ['call.ts'],
+    ['application.ts'],
+    ['index.ts', 'bin.ts'],
+  ],
+  'packages/lark-jobs/src': [
+    ['duration.ts', 'backoff.ts', 'record.ts', 'errors.ts'],
+    ['store/store.ts'],
+    ['store/sqlite/*', 'store/redis/*'],
+    // a job class, and a run of it
+    ['run.ts', 'job-class.ts', 'job-log.ts'],
+    ['dispatch/*'],
+    ['worker/*'],
+    // from a process to its store
+    ['config.ts', 'store/connect.ts', 'operate.ts'],
+    ['jobs.ts'],
+    ['job.ts'],
+    ['index.ts', 'commands/*'],
+  ],
+}
+
+/** Lines; above this a file says why it is not two. */
+const LONGEST = 300
+const mayBeLonger: Record<string, string> = {}
+
+for (const [folder, table] of Object.entries(floors)) {
+  describe(folder, () => {
+    const files = filesBelow(folder, '.ts')
+    const imports = new Map(files.map((file) => [file, importsOf(folder, file)]))
+
+    it('has a floor for every file, and no floor without one', () => {
+      expect(files.filter((file) => floorOf(file, table) === -1)).toEqual([])
+      expect(table.flat().filter((place) => !files.some((file) => isAt(file, place)))).toEqual([])
+    })
+
+    it('imports nothing that does not exist', () => {
+      expect(relative(imports).filter(([, to]) => !files.includes(to))).toEqual([])
+    })
+
+    it('imports nothing from above', () => {
+      const upward = relative(imports).filter(([from, to]) => floorOf(to, table) > floorOf(from, table))
+      expect(upward.map(([from, to]) => `${from} imports ${to}`)).toEqual([])
+    })
+
+    it('has no circles', () => {
+      expect(circle(imports)).toBeUndefined()
+    })
+
+    it(`has no file above ${LONGEST} lines that does not say why`, () => {
+      const long = files
+        .filter((file) => !file.endsWith('.generated.ts'))
+        .map((file) => `${folder}/${file}`)
+        .filter((file) => read(file).split('\n').length - 1 > LONGEST)
+      const allowed = Object.keys(mayBeLonger).filter((file) => file.startsWith(`${folder}/`))
+      expect(long).toEqual(allowed)
+    })
+  })
+}
+
+describe('between the packages', () => {
+  const lark = everyImport('packages/lark/src')
+  const jobs = everyImport('packages/lark-jobs/src')
+
+  it('@s18i/lark never imports @s18i/lark-jobs', () => {
+    expect(lark.filter(({ from }) => from.startsWith('@s18i/'))).toEqual([])
+  })
+
+  it('only commands load more of @s18i/lark than its configuration', () => {
+    const more = jobs.filter(({ from }) => from.startsWith('@s18i/') && from !== '@s18i/lark/config')
+    expect(more.filter(({ importer }) => !importer.startsWith('commands/'))).toEqual([])
+  })
+})
+
+describe('the stores', () => {
+  const jobs = everyImport('packages/lark-jobs/src')
+  const inStore = (name: string, file: string | undefined) => file?.startsWith(`store/${name}/`) === true
+
+  it.each(['sqlite', 'redis'])('%s is imported by connect.ts only, when it is wanted', (name) => {
+    const others = jobs.filter(({ importer, file }) => inStore(name, file) && !inStore(name, importer))
+    expect(others.map(({ importer, isDynamic }) => ({ importer, isDynamic }))).toEqual([
+      { importer: 'store/connect.ts', isDynamic: true },
+    ])
+  })
+
+  it.each([
+    ['libsql', 'store/sqlite/database.ts'],
+    ['@redis/client', 'store/redis/link.ts'],
+  ])('the driver %s is loaded by %s only, when it is wanted', (driver, file) => {
+    const loaded = jobs.filter(({ from }) => from === driver)
+    expect([...new Set(loaded.map(({ importer }) => importer))]).toEqual([file])
+    expect(loaded.some(({ isDynamic }) => isDynamic)).toBe(true)
+    const text = read(`packages/lark-jobs/src/${file}`)
+    expect(text).not.toMatch(new RegExp(`^import (?!type\\b)[^\\n]*'${driver}'`, 'm'))
+  })
+})
+
+function everyImport(folder: string): (Import & { importer: string })[] {
+  return filesBelow(folder, '.ts').flatMap((importer) =>
+    importsOf(folder, importer).map((each) => ({ importer, ...each })),
+  )
+}
+
+function isAt(file: string, place: string): boolean {
+  return place.endsWith('/*') ? file.startsWith(place.slice(0, -1)) : file === place
+}
+
+function floorOf(file: string, table: string[][]): number {
+  return table.findIndex((floor) => floor.some((place) => isAt(file, place)))
+}
+
+function relative(imports: Map<string, Import[]>): [from: string, to: string][] {
+  return [...imports].flatMap(([from, all]) =>
+    all.flatMap(({ file }) => (file === undefined ? [] : [[from, file] as [string, string]])),
+  )
+}
+
+/** The first circle found, as `a → b → a`. */
+function circle(imports: Map<string, Import[]>): string | undefined {
+  const done = new Set<string>()
+  const visit = (file: string, path: string[]): string | undefined => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(' → ')
+    if (done.has(file)) return undefined
+    for (const { file: next } of imports.get(file) ?? []) {
+      const found = next === undefined ? undefined : visit(next, [...path, file])
+      if (found !== undefined) return found
+    }
+    done.add(file)
+    return undefined
+  }
+  for (const file of imports.keys()) {
+    const found = visit(file, [])
+    if (found !== undefined) return found
+  }
+  return undefined
+}

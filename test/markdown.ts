@@ -1,0 +1,47 @@
+/**
+ * Fenced blocks of a Markdown page. What stands after the language says what a block is:
+ *
+ *   ```ts title="src/jobs/A.ts"   a file of the page's application
+ *   ```ts run                     a script that is run; a console.log with a comment behind it says what it prints
+ *   ```ts, ```js                  a piece of code that must compile
+ *   ```sh                         commands
+ *   ```typescript, ```javascript  on docs/dispatching-jobs.md: the founding snippets, see seed.test.ts
+ */
+export interface Block {
+  language: string
+  title: string | undefined
+  run: boolean
+  text: string
+  /** Of the first line inside the fence, from 1. */
+  line: number
+}
+
+export function blocksOf(markdown: string): Block[] {
+  const blocks: Block[] = []
+  const lines = markdown.split('\n')
+  for (let i = 0; i < lines.length; i++) {
+    const [, language, meta = ''] = /^```(\w+)(.*)$/.exec(lines[i]!) ?? []
+    if (language === undefined) continue
+    const start = i + 1
+    while (lines[++i] !== '```') if (i >= lines.length) throw new Error(`line ${start}: a block without end`)
+    blocks.push({
+      language,
+      title: /title="([^"]+)"/.exec(meta)?.[1],
+      run: /\brun\b/.test(meta),
+      text: `${lines.slice(start, i).join('\n')}\n`,
+      line: start + 1,
+    })
+  }
+  return blocks
+}
+
+/** As a site makes anchors of headings. */
+export function anchorsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map((match) =>
+    match[1]!
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  )
+}

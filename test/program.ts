@@ -1,0 +1,85 @@
+/** What tests of the documentation run: the compiler, and a TypeScript file as a user would start it. */
+import { execFileSync } from 'node:child_process'
+import { mkdir, rm, symlink } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { App, type Result } from '../packages/lark-jobs/test/processes/app.ts'
+import { root } from './source.ts'
+
+const compiler = join(root, 'node_modules/typescript/bin/tsc')
+const runner = join(root, 'node_modules/jiti/lib/jiti-cli.mjs')
+
+/** A TypeScript application as a user begins one: strict, for a bundler, with Node's types. */
+export const tsconfig = JSON.stringify({
+  compilerOptions: {
+    target: 'es2022',
+    lib: ['es2023', 'esnext.disposable'],
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    types: ['node'],
+    strict: true,
+    allowJs: true,
+    checkJs: true,
+    noEmit: true,
+    skipLibCheck: true,
+  },
+  exclude: ['node_modules'],
+})
+
+export async function makeApp(
+  files: Record<string, string>,
+  env: Record<string, string | undefined> = {},
+): Promise<App> {
+  const app = await App.make({ 'tsconfig.json': tsconfig, '.git/HEAD': '', ...files }, env)
+  await mkdir(join(app.folder, 'node_modules/@types'))
+  await symlink(join(root, 'node_modules/@types/node'), join(app.folder, 'node_modules/@types/node'))
+  return app
+}
+
+/** The two packages as npm packs them, as tarballs in `folder`. The build must have run. */
+export function packInto(folder: string): string[] {
+  const workspaces = ['-w', '@s18i/lark', '-w', '@s18i/lark-jobs']
+  const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...workspaces]
+  const packed = JSON.parse(execFileSync('npm', words, { cwd: root, encoding: 'utf8' })) as Packed[]
+  return packed.map(({ filename }) => join(folder, filename))
+}
+
+interface Packed {
+  filename: string
+}
+
+/** Puts tarballs of the packages in the place of the links to them; what they depend on stays that of the workspace. */
+export async function installPacked(app: App, tarballs: string[]): Promise<void> {
+  for (const tarball of tarballs) {
+    const target = join(
+      app.folder,
+      'node_modules/@s18i',
+      basename(tarball).includes('lark-jobs') ? 'lark-jobs' : 'lark',
+    )
+    await rm(target)
+    await mkdir(target)
+    execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', target])
+  }
+  for (const name of ['jiti', 'libsql', '@redis'])
+    await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
+}
+
+/** Runs the program `lark` that the application has installed. */
+export function lark(app: App, ...words: string[]): Promise<Result> {
+  return app.start([join(app.folder, 'node_modules/@s18i/lark/dist/bin.js'), ...words]).result
+}
+
+/** What the compiler says of the project in `folder`; '' when all is well. */
+export async function compile(app: App, folder = '.'): Promise<string> {
+  const { stdout, stderr, code } = await app.start([compiler, '-p', folder]).result
+  return code === 0 ? '' : stdout + stderr
+}
+
+/** Runs a script of the application's. @param cwd where it is started, inside the application's folder */
+export function runScript(
+  app: App,
+  file: string,
+  cwd = '.',
+  env: Record<string, string> = {},
+): Promise<Result> {
+  return app.start([runner, join(app.folder, file)], cwd, env).result
+}

@@ -1,0 +1,208 @@
+/**
+ * Every code block of the README files and of docs/ compiles, those that say `run` run, every `lark …` in a shell
+ * block names a command and flags that exist, and every link leads somewhere. markdown.ts has the conventions.
+ *
+ * A page is an application: its titled blocks are files, and all others may use what these export, what the packages
+ * export, and what the page leaves to the reader's imagination (`leftOut`), without importing it.
+ */
+import { existsSync } from 'node:fs'
+import { dirname, join, posix, relative } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadSettings } from '../packages/lark-jobs/src/config.ts'
+import type { App } from '../packages/lark-jobs/test/processes/app.ts'
+import { anchorsOf, type Block, blocksOf } from './markdown.ts'
+import { compile, makeApp, runScript, tsconfig } from './program.ts'
+import { filesBelow, read, root } from './source.ts'
+
+/** What a page speaks of and does not show: TypeScript expressions by name. */
+const leftOut: Record<string, Record<string, string>> = {
+  'docs/creating-jobs.md': {
+    send: 'async (mail: { to: string; subject: string }): Promise<void> => void mail',
+  },
+  'docs/dispatching-jobs.md': {
+    SendEmailJob:
+      'class SendEmailJob extends Job { async handle(payload: { to: string; subject: string }) {} }',
+    SendReminderJob:
+      'class SendReminderJob extends Job { async handle(payload: { userId: number; message: string }) {} }',
+    ProcessItemJob: 'class ProcessItemJob extends Job { async handle(payload: { itemId: number }) {} }',
+    items: '[{ id: 1 }, { id: 2 }]',
+    id: "'0VQ6n2Kx8aB1c'",
+    keepForLater: 'async (error: Error): Promise<void> => {}',
+    lookFor: 'async (id: string): Promise<void> => {}',
+  },
+  'docs/commands.md': { email: "'ada@example.com'" },
+  'docs/errors.md': {
+    SendEmailJob: 'class SendEmailJob extends Job { async handle(payload: { to: string }) {} }',
+  },
+}
+
+const shared: Record<string, string[]> = {
+  '@s18i/lark': ['arg', 'Command', 'flag'],
+  '@s18i/lark-jobs': ['createJobs', 'exponential', 'Job', 'Jobs'],
+}
+
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...filesBelow('packages', 'README.md')
+    .filter((path) => !path.includes('node_modules'))
+    .map((path) => `packages/${path}`),
+  ...filesBelow('docs', '.md').map((path) => `docs/${path}`),
+]
+
+const code = ({ language }: Block) => ['ts', 'js'].includes(language)
+const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
+const fileOf = (block: Block) => block.title ?? `line-${block.line}.${block.language}`
+
+describe.each(pages)('%s', (page) => {
+  const markdown = read(page)
+  const blocks = blocksOf(markdown)
+  const snippets = blocks.filter((block) => code(block) && !isConfig(block))
+  let app: App
+  beforeAll(async () => {
+    app = await makeApp({ ...filesOf(page, snippets), 'lark.config.ts': config })
+  })
+  afterAll(() => app?.[Symbol.asyncDispose]())
+
+  if (snippets.length > 0) {
+    it('compiles', async () => {
+      expect(await compile(app)).toBe('')
+    })
+  }
+
+  const running = snippets.filter(({ run }) => run)
+  if (running.length > 0) {
+    it.each(running.map((block) => [block.line, block] as const))(
+      'runs what is on line %i',
+      async (_, block) => {
+        const { code, stdout, stderr } = await runScript(app, fileOf(block))
+        expect(code, stderr).toBe(0)
+        const printed = [...block.text.matchAll(/^\s*console\.log\(.*\) \/\/ (.*)$/gm)].map(
+          (match) => match[1]!,
+        )
+        if (printed.length > 0) expect(stdout.trimEnd().split('\n')).toEqual(printed)
+      },
+    )
+  }
+
+  const configs = blocks.filter((block) => code(block) && isConfig(block))
+  if (configs.length > 0) {
+    it.each(configs.map((block) => [block.line, block] as const))(
+      'has a good configuration on line %i',
+      async (_, block) => {
+        const name = /^\/\/ (lark\.config\.\w+)/.exec(block.text)![1]!
+        await app.write({
+          [`config-${block.line}/${name}`]: block.text,
+          [`config-${block.line}/package.json`]: '{"type":"module"}',
+          [`config-${block.line}/tsconfig.json`]: tsconfig,
+        })
+        expect(await compile(app, `config-${block.line}`)).toBe('')
+        const cwd = join(app.folder, `config-${block.line}`)
+        expect((await loadSettings({ cwd, entry: '', env: {} })).queues).toContain('default')
+      },
+    )
+  }
+
+  const commands = blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => larkCommands(text))
+  const mentioned = [...markdown.matchAll(/`lark ((?:[a-z]+:)?[a-z]+(?: [^`]+)?)`/g)].map(
+    (match) => match[1]!,
+  )
+  if (commands.length + mentioned.length > 0) {
+    it('names commands and flags that exist', async () => {
+      const list = JSON.parse((await app.run('list', '--json')).stdout) as Listed[]
+      expect([...commands, ...mentioned].flatMap((command) => wrongIn(command, list))).toEqual([])
+    })
+  }
+
+  it('has links that lead somewhere', () => {
+    const links = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!)
+    expect(links.filter((link) => !leadsSomewhere(link, page))).toEqual([])
+  })
+
+  if (page.startsWith('docs/')) {
+    it('has the front matter of the first page', () => {
+      expect(markdown).toMatch(
+        /^---\nsidebar_position: \d+\ntitle: (.+)\ndescription: .+\nkeywords: \[.+\]\n---\n\n# \1\n/,
+      )
+    })
+  }
+})
+
+/** All queues that the pages speak of. */
+const config = `import { defineConfig } from '@s18i/lark-jobs'
+export default defineConfig({ jobs: { queues: ['default', 'high-priority', 'emails', 'low-priority'] } })`
+
+function filesOf(page: string, snippets: Block[]): Record<string, string> {
+  const named = leftOut[page] ?? {}
+  const known = new Map<string, string>()
+  for (const [from, names] of Object.entries(shared)) for (const name of names) known.set(name, from)
+  for (const name of Object.keys(named)) known.set(name, 'leftOut')
+  for (const { title, text } of snippets) {
+    if (title === undefined) continue
+    for (const [, name] of text.matchAll(/^export class (\w+)/gm))
+      known.set(name!, title.replace(/\.ts$/, ''))
+  }
+  const declared = Object.entries(named).map(([name, value]) => `export const ${name} = ${value}`)
+  const files = snippets.map((block) => [fileOf(block), withImports(block, known)])
+  return {
+    ...Object.fromEntries(files),
+    'leftOut.ts': withImports({ title: 'leftOut.ts', text: declared.join('\n') }, known),
+  }
+}
+
+/** The text with imports of the known names that it uses and neither imports nor declares. */
+function withImports(
+  { title = '', text }: Pick<Block, 'title' | 'text'>,
+  known: Map<string, string>,
+): string {
+  const code = text.replace(/\/\/.*$/gm, '').replace(/'[^'\n]*'/g, "''")
+  const imports = [...known].flatMap(([name, from]) => {
+    const isOwn = new RegExp(`import [^;]*\\b${name}\\b[^;]*? from|(?:class|const) ${name}\\b`).test(code)
+    if (isOwn || !new RegExp(`(?<![.\\w])${name}\\b(?!:)`).test(code)) return []
+    const path = from.startsWith('@') ? from : `./${relative(dirname(title) || '.', from)}`
+    return [`import { ${name} } from '${path}'`]
+  })
+  return `${[...imports, text].join('\n')}\nexport {}\n`
+}
+
+interface Listed {
+  key: string
+  flags: { name: string; short?: string; type: string }[]
+}
+
+/** The words after `lark` or `npx lark`, of every line that has them. */
+function larkCommands(shell: string): string[] {
+  return [...shell.matchAll(/^(?:[A-Z_]+=\S+ )?(?:npx )?lark(?: (.*?))?(?:\s+#.*)?$/gm)].map(
+    (match) => match[1] ?? '',
+  )
+}
+
+/** What is wrong with a command line: its key, or a flag. */
+function wrongIn(line: string, list: Listed[]): string[] {
+  const [key = 'list', ...words] = line.split(/\s+/).filter(Boolean)
+  if (key === 'KEY' || key.startsWith('-')) return []
+  const command = list.find((each) => each.key === key)
+  if (command === undefined) return list.some((each) => each.key.startsWith(`${key}:`)) ? [] : [`lark ${key}`]
+  const flags = ['--help', '--json', '--quiet', '--no-color', '-h', '-q', ...command.flags.flatMap(namesOf)]
+  return words.filter((word) => word.startsWith('-') && !flags.includes(word.split('=', 1)[0]!))
+}
+
+function namesOf({ name, short, type }: Listed['flags'][number]): string[] {
+  return [name, ...(short ? [`-${short}`] : []), ...(type === 'boolean' ? [name.replace('--', '--no-')] : [])]
+}
+
+/** `/lark-jobs/errors` is docs/errors.md; others are relative, or on the web. */
+function leadsSomewhere(link: string, page: string): boolean {
+  if (link.startsWith('https://')) return true
+  const [path = '', anchor] = link.split('#')
+  const file =
+    path === ''
+      ? page
+      : path.startsWith('/lark-jobs/')
+        ? `docs/${path.slice('/lark-jobs/'.length)}.md`
+        : posix.join(posix.dirname(page), path)
+  if (!existsSync(join(root, file))) return false
+  return anchor === undefined || anchorsOf(read(file)).includes(anchor)
+}

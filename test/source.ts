@@ -1,0 +1,71 @@
+/**
+ * The source of the packages as text: which files there are, what each imports, what each declares. Read with
+ * regular expressions, which the formatter makes safe: a static import begins a line.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+export function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+/** Files below a folder, as paths from there with `/`. */
+export function filesBelow(folder: string, extension: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => path.endsWith(extension))
+    .sort()
+}
+
+export interface Import {
+  /** As written. */
+  from: string
+  isDynamic: boolean
+  /** The file it means, relative to the source folder; undefined for a package. */
+  file: string | undefined
+}
+
+/** Everything that a file imports or passes on, types included. */
+export function importsOf(folder: string, file: string): Import[] {
+  const text = withoutComments(read(`${folder}/${file}`))
+  const found = [
+    ...[...text.matchAll(/^(?:import|export)\b[^'"`;]*?from '([^']+)'/gm)].map(
+      (match) => [match[1]!, false] as const,
+    ),
+    ...[...text.matchAll(/^import '([^']+)'/gm)].map((match) => [match[1]!, false] as const),
+    ...[...text.matchAll(/\bimport\(\s*'([^']+)'\s*\)/g)].map((match) => [match[1]!, true] as const),
+  ]
+  return found.map(([from, isDynamic]) => ({
+    from,
+    isDynamic,
+    file: from.startsWith('.') ? posix.normalize(posix.join(posix.dirname(file), from)) : undefined,
+  }))
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+}
+
+/** Whether a file declares `Name`, or `Name.member` of a class or an interface. */
+export function declares(text: string, symbol: string): boolean {
+  const [name, member] = symbol.split('.')
+  const head = new RegExp(
+    `^(?:export )?(?:abstract )?(?:async )?(?:class|interface|type|function\\*?|const|let) ${name}\\b`,
+    'm',
+  ).exec(text)
+  if (head === null) return false
+  if (member === undefined) return true
+  const body = text.slice(head.index, endOfBlock(text, head.index))
+  return new RegExp(`^ {2}(?:(?:static|abstract|async|readonly|get|set) )*\\*?${member}[(<?:!=]`, 'm').test(
+    body,
+  )
+}
+
+/** A declaration ends with the next line that is a closing brace. */
+function endOfBlock(text: string, from: number): number {
+  const end = text.indexOf('\n}', from)
+  return end === -1 ? text.length : end
+}
