@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['packages/lark-jobs/test/servers.ts'],
+    setupFiles: ['packages/lark-jobs/test/leaks.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -106,7 +106,8 @@ export function classOf(make: JobConstructor): JobClass {
       hint: 'A key must be the same for every job of its class.',
     })
   }
-  const found = { ...settings, key, aliases: job.aliases, name: name || key, make }
+  // What a minifier made of the name tells nobody anything.
+  const found = { ...settings, key, aliases: job.aliases, name: name.length > 2 ? name : key, make }
   known.set(make, found)
   return found
 }

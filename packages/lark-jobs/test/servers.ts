@@ -2,6 +2,9 @@
  * Before any test: embeds the Lua scripts, and starts one Redis and one Valkey for all of them. `REDIS_URL` and
  * `VALKEY_URL` name servers to use instead; tests keep to key prefixes of their own and remove what they made.
  */
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { embedLua } from '../build/embed-lua.js'
 import { findBinary, Server } from './redis/server.ts'
@@ -15,6 +18,9 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   embedLua()
+  // Everything that this run makes lies in one folder, so that what it leaves behind is seen.
+  const folder = mkdtempSync(join(tmpdir(), 'lark-test-run-'))
+  process.env.TMPDIR = folder
   const servers: Server[] = []
   async function urlOf(binary: string, given: string | undefined): Promise<string> {
     if (given) return given
@@ -31,5 +37,27 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('valkeyUrl', valkeyUrl)
   return async () => {
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
+    const left = readdirSync(folder)
+    const processes = processesIn(folder)
+    rmSync(folder, { recursive: true, force: true })
+    if (left.length + processes.length === 0) return
+    // Vitest reports what a teardown throws, and exits with 0 all the same.
+    process.exitCode = 1
+    throw new Error(
+      `The tests left behind folders (${left.join(', ')}) or processes (${processes.join(', ')})`,
+    )
   }
+}
+
+/** The ids of processes that run in a folder. Where there is no /proc, only what lies in the folder tells. */
+function processesIn(folder: string): string[] {
+  if (!existsSync('/proc/self/cwd')) return []
+  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return ids.filter((id) => {
+    try {
+      return readlinkSync(`/proc/${id}/cwd`).startsWith(folder)
+    } catch {
+      return false // it has ended, or is somebody else's
+    }
+  })
 }

@@ -15,8 +15,8 @@ import type { Running } from './running.ts'
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
 /** Characters of a stack kept with an error. */
 const MAX_STACK = 4_000
-/** What the frames of this folder have in them. */
-const here = new URL('.', import.meta.url).href
+/** What the frames of this folder have in them. Some bundlers leave no `import.meta.url`. */
+const here = import.meta.url?.replace(/[^/]*$/, '') ?? 'node:internal'
 
 /** @param begun called with the job's class before `handle`: the worker sets the deadline then */
 export async function runJob(
