@@ -39,7 +39,8 @@ export function normalBackoff(option: unknown): Backoff | undefined {
   }
   if (typeof option === 'object' && option !== null) {
     const { from, to, jitter } = option as Exponential
-    return from >= 0 && to >= from && jitter >= 0 && jitter <= 1 ? { from, to, jitter } : undefined
+    if (milliseconds(from) === undefined || milliseconds(to) === undefined) return undefined
+    return to >= from && jitter >= 0 && jitter <= 1 ? { from, to, jitter } : undefined
   }
   const pause = milliseconds(option)
   return pause === undefined ? undefined : [pause]

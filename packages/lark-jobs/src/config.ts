@@ -8,7 +8,7 @@ import { JobsError } from './errors.ts'
 /** What `lark.config` may say under `jobs`. Everything is optional. */
 export interface JobsConfig {
   /**
-   * Where jobs are kept: `redis://…`, `rediss://…`, or `sqlite:PATH` (relative to the configuration file).
+   * Where jobs are kept: `redis://…` or `rediss://…` (`valkey://…` and `unix:/PATH` too), or `sqlite:PATH` (relative to the configuration file).
    * Default: the variable `LARK_JOBS_URL`, then `REDIS_URL`, then the embedded store `.lark/jobs.db` beside the
    * configuration file; with `NODE_ENV=production` a store must be named.
    */
@@ -43,7 +43,11 @@ export interface Settings {
 }
 
 const shape: Record<keyof JobsConfig, { right: string; ok: (value: unknown) => boolean }> = {
-  connection: { right: "a text such as 'redis://localhost:6379' or 'sqlite:jobs.db'", ok: isText },
+  // Empty is absent: `process.env.REDIS_URL` of an empty variable.
+  connection: {
+    right: "a text such as 'redis://localhost:6379' or 'sqlite:jobs.db'",
+    ok: (value) => typeof value === 'string',
+  },
   queues: {
     right:
       "a list of names (no spaces, commas, slashes or braces), such as ['default', 'emails'], or an object with a key a queue",
@@ -145,7 +149,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** What the command line (`,`), the partitions of a queue (`/`) and Redis Cluster (`{}`) have no other use for. */
 function isQueueName(value: unknown): boolean {
-  return isText(value) && !/[\s,/{}]/.test(value as string)
+  return isText(value) && !/[\s,/{}\p{C}]/u.test(value as string)
 }
 
 function isText(value: unknown): boolean {

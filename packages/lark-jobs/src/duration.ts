@@ -10,12 +10,15 @@ const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000
 /** What a duration looks like, for messages that refuse one. */
 export const durationForm = "milliseconds, or a text like '30s', '5m', '2h' or '1d'"
 
-/** Milliseconds of a duration; undefined when it is none (negative, not finite, unit unknown). */
+/** Milliseconds: a hundred years. What is longer is no duration but a mistake, and no store could count it. */
+const LONGEST = 100 * 365.25 * 86_400_000
+
+/** Milliseconds of a duration; undefined when it is none (negative, over a hundred years, unit unknown). */
 export function milliseconds(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined
+  if (typeof value === 'number') return value >= 0 && value <= LONGEST ? value : undefined
   if (typeof value !== 'string') return undefined
   const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(value.trim()) ?? []
-  return amount === undefined || unit === undefined ? undefined : Number(amount) * units[unit]!
+  return amount === undefined || unit === undefined ? undefined : milliseconds(Number(amount) * units[unit]!)
 }
 
 /** A duration as people read it: `740 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`, `3 d`. */

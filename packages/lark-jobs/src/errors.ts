@@ -29,6 +29,7 @@ export const jobsErrors = {
   JOB_TIMED_OUT: 'The attempt took longer than its timeout.',
   JOB_CANCELLED: 'The job was cancelled while it ran.',
   LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
+  WORKER_INVALID: 'A worker was asked for with options that cannot be.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',
 } as const
@@ -42,6 +43,8 @@ export interface JobsErrorOptions {
   exit?: number
   /** The job concerned. */
   id?: string
+  /** The jobs concerned, where there are several: of a chunk of `dispatchMany`. */
+  ids?: string[]
   /** Ids that are queued all the same, when a dispatch of many failed half-way. */
   queued?: string[]
 }
@@ -61,11 +64,13 @@ export class JobsError extends LarkError {
   override readonly name: string = 'JobsError'
   declare readonly code: JobsErrorCode
   declare readonly id?: string
+  declare readonly ids?: string[]
   declare readonly queued?: string[]
 
   constructor(code: JobsErrorCode, message: string, options: JobsErrorOptions = {}) {
     super(code, message, options)
     if (options.id !== undefined) this.id = options.id
+    if (options.ids !== undefined) this.ids = options.ids
     if (options.queued !== undefined) this.queued = options.queued
   }
 }

@@ -159,12 +159,16 @@ function instance(make: JobConstructor): JobLike {
 }
 
 function isName(value: unknown): boolean {
-  return typeof value === 'string' && value !== ''
+  return typeof value === 'string' && value !== '' && !/\p{C}/u.test(value)
 }
 
 function check(name: string, field: string, value: unknown, right: string, ok: boolean): void {
   if (ok) return
   const got =
-    typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? JSON.stringify(value) : String(value)
+    typeof value === 'string'
+      ? `'${value}'`
+      : typeof value === 'object'
+        ? JSON.stringify(value)
+        : String(value)
   throw new JobsError('JOB_INVALID', `${name}: ${field} is ${got}; it must be ${right}`)
 }

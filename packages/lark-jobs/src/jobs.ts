@@ -4,8 +4,7 @@
  *
  *   unopened → opening → open → closed (and opening again, when used again)
  */
-import { dirname } from 'node:path'
-import { findConfig, packageRoot } from '@s18i/lark/config'
+import { homeFolder } from '@s18i/lark/config'
 import { type JobsConfig, loadSettings, resolveSettings, type Settings } from './config.ts'
 import { chunksOf, Dispatcher } from './dispatch/dispatcher.ts'
 import { newJob } from './dispatch/new-job.ts'
@@ -15,10 +14,11 @@ import * as operate from './operate.ts'
 import type { JobRecord, NewJob } from './record.ts'
 import { connect } from './store/connect.ts'
 import type { Enqueued, Store } from './store/store.ts'
+import { CONCURRENCY, type WorkerOptions } from './worker/options.ts'
 import { PlainReport } from './worker/plain-report.ts'
-import { loadJobs, Registry } from './worker/registry.ts'
+import { registryOf } from './worker/registry.ts'
 import type { Report } from './worker/report.ts'
-import { CONCURRENCY, Worker, type WorkerOptions } from './worker/worker.ts'
+import { Worker } from './worker/worker.ts'
 
 /** How `Jobs.work` works. Everything is optional. */
 export interface WorkOptions
@@ -46,6 +46,7 @@ export class JobsClient implements AsyncDisposable {
   #opening: Promise<Opened> | undefined
   readonly #underway = new Set<Promise<unknown>>()
   readonly #workers = new Set<Worker>()
+  readonly #starting = new Set<Promise<Worker>>()
   readonly #met = new Set<string>()
 
   constructor(load: () => Promise<Settings>) {
@@ -96,38 +97,13 @@ export class JobsClient implements AsyncDisposable {
   /**
    * Starts a worker in this process.
    *
-   * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, and what opening the store throws
+   * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
    */
-  async work(options: WorkOptions = {}): Promise<Worker> {
-    const { queues, jobs, report = new PlainReport(), ...rest } = options
-    const { settings, store, warnings } = await this.open()
-    const named = typeof queues === 'string' ? [queues] : queues
-    for (const queue of named ?? []) knownQueue(queue, settings)
-    const { registry, problems } =
-      jobs === undefined
-        ? await loadJobs(settings.folder, settings.paths)
-        : { registry: new Registry(), problems: [] }
-    for (const make of jobs ?? []) registry.add(make)
-    const order = named === undefined ? 'in fair turns' : 'strictly in this order'
-    const served = named ?? settings.queues
-    const { concurrency = CONCURRENCY } = options
-    report.info(
-      `Serving ${store.name}: ${served.join(', ')}${served.length > 1 ? ` ${order}` : ''}, ${concurrency} at a time`,
-    )
-    for (const text of [...warnings, ...problems.map((problem) => problem.message)]) report.warn(text)
-    const worker = new Worker({
-      ...rest,
-      store,
-      registry,
-      queues: served,
-      strict: named !== undefined,
-      report,
-    })
-    this.#workers.add(worker)
-    void worker.done.then(() => this.#workers.delete(worker))
-    await worker.start()
-    return worker
+  work(options: WorkOptions = {}): Promise<Worker> {
+    const starting = this.#work(options)
+    this.#starting.add(starting)
+    return starting.finally(() => this.#starting.delete(starting))
   }
 
   /** The job of an id with its log; undefined when there is none, or none any more. */
@@ -172,6 +148,7 @@ export class JobsClient implements AsyncDisposable {
 
   /** Stops the workers that were started here, flushes, and lets go of the store. */
   async close(): Promise<void> {
+    await Promise.allSettled([...this.#starting])
     await Promise.all([...this.#workers].map((worker) => worker.stop()))
     await this.flush()
     await this.#opening?.catch(() => {})
@@ -182,6 +159,32 @@ export class JobsClient implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #work(options: WorkOptions): Promise<Worker> {
+    const { queues, jobs, report = new PlainReport(), ...rest } = options
+    const { settings, store, warnings } = await this.open()
+    const named =
+      queues === undefined ? undefined : [...new Set(typeof queues === 'string' ? [queues] : queues)]
+    for (const queue of named ?? []) knownQueue(queue, settings)
+    const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
+    const served = named ?? settings.queues
+    const worker = new Worker({
+      ...rest,
+      store,
+      registry,
+      queues: served,
+      strict: named !== undefined,
+      report,
+    })
+    const order = served.length < 2 ? '' : named === undefined ? ' in fair turns' : ' strictly in this order'
+    const { concurrency = CONCURRENCY } = options
+    report.info(`Serving ${store.name}: ${served.join(', ')}${order}, ${concurrency} at a time`)
+    for (const remark of [...warnings, ...remarks]) report.warn(remark)
+    this.#workers.add(worker)
+    void worker.done.then(() => this.#workers.delete(worker))
+    await worker.start()
+    return worker
   }
 
   async #open(): Promise<Opened> {
@@ -252,6 +255,7 @@ function partial(error: unknown, records: NewJob[], results: Enqueued[]): unknow
       cause: error,
       queued,
       ...(error.id !== undefined && { id: error.id }),
+      ...(error.ids !== undefined && { ids: error.ids }),
       hint: 'error.queued has the ids of those that are.',
     },
   )
@@ -269,13 +273,6 @@ export function createJobs(config: JobsConfig = {}): JobsClient {
   return new JobsClient(async () =>
     resolveSettings({ config: { jobs: config }, file: undefined, folder: homeFolder() }, process.env),
   )
-}
-
-/** What the paths of `createJobs` are relative to: as if the configuration stood in a file. */
-function homeFolder(): string {
-  const file = findConfig()
-  if (file !== undefined) return dirname(file)
-  return packageRoot(dirname(process.argv[1] ?? '.')) ?? packageRoot(process.cwd()) ?? process.cwd()
 }
 
 const slot = Symbol.for('s18i.lark.jobs')

@@ -6,15 +6,15 @@ import { JobsError } from './errors.ts'
 import type { JobRecord, LogLine, WorkerRecord } from './record.ts'
 import { type Counts, MAX_ITEMS, type Store } from './store/store.ts'
 
-/** Jobs looked at, a queue and a state, for keys that nobody knows. */
-const LOOK = 1_000
+/** Jobs looked at, a queue and a state, for keys that nobody knows. Their payloads come along: not many. */
+const LOOK = 100
 
 export interface QueueStatus {
   queue: string
   counts: Counts
   /** Live workers that serve it. */
   workers: number
-  /** Keys of waiting and delayed jobs that no live worker knows, among the next 1,000 of each. */
+  /** Keys of waiting and delayed jobs that no live worker knows, among the next 100 of each. */
   unknownKeys: string[]
 }
 
@@ -77,11 +77,29 @@ export async function find(
 
 /** Failed jobs, the last to fail first, over all queues or those named. */
 export async function failed(store: Store, queues: readonly string[], limit: number): Promise<JobRecord[]> {
-  const pages = await Promise.all(
-    queues.map((queue) => store.list(queue, { state: 'failed', limit: Math.min(limit, MAX_ITEMS) })),
-  )
-  const jobs = pages.flatMap((page) => page.jobs)
+  const jobs: JobRecord[] = []
+  for (const queue of queues) {
+    let left = limit
+    for await (const page of failedPages(store, queue)) {
+      jobs.push(...page.slice(0, left))
+      left -= page.length
+      if (left <= 0) break
+    }
+  }
   return jobs.sort((one, other) => (other.finishedAt ?? 0) - (one.finishedAt ?? 0)).slice(0, limit)
+}
+
+async function* failedPages(store: Store, queue: string): AsyncGenerator<JobRecord[]> {
+  let cursor: string | undefined
+  do {
+    const page = await store.list(queue, {
+      state: 'failed',
+      limit: MAX_ITEMS,
+      ...(cursor !== undefined && { cursor }),
+    })
+    yield page.jobs
+    cursor = page.cursor
+  } while (cursor !== undefined)
 }
 
 /**
@@ -109,7 +127,7 @@ export async function retry(
   ids: readonly string[],
 ): Promise<JobRecord[]> {
   const found: JobRecord[] = []
-  for (const id of ids) {
+  for (const id of new Set(ids)) {
     const job = await find(store, queues, id)
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:failed' })
@@ -123,22 +141,17 @@ export async function retry(
   return found
 }
 
-/** Puts every failed job of the queues back to work. @returns how many */
+/** Puts every failed job of the queues back to work, those that failed first at the head. @returns how many */
 export async function retryFailed(store: Store, queues: readonly string[]): Promise<number> {
   let count = 0
   for (const queue of queues) {
-    // Only those that had failed at the start: one that fails again meanwhile must not go round for ever.
-    let left = (await store.counts(queue)).failed
-    while (left > 0) {
-      const { jobs } = await store.list(queue, { state: 'failed', limit: Math.min(left, MAX_ITEMS) })
-      if (jobs.length === 0) break
-      const verdicts = await store.alter(
-        queue,
-        jobs.map((job) => job.id),
-        { kind: 'retry' },
-      )
+    // All ids first: a job that is retried and fails again meanwhile must not go round for ever.
+    const ids: string[] = []
+    for await (const page of failedPages(store, queue)) ids.push(...page.map((job) => job.id))
+    ids.reverse()
+    for (let i = 0; i < ids.length; i += MAX_ITEMS) {
+      const verdicts = await store.alter(queue, ids.slice(i, i + MAX_ITEMS), { kind: 'retry' })
       count += verdicts.filter((verdict) => verdict === 'done').length
-      left -= jobs.length
     }
   }
   return count

@@ -31,7 +31,7 @@ export interface JobOptions {
 
 /** A job on its way into a store. */
 export interface NewJob {
-  /** Made by the dispatcher (`dispatch/id.ts`): 13 characters, in order of time. */
+  /** Made by the dispatcher (`id.ts`): 13 characters, in order of time. */
   id: string
   /** The class's stable name. Neither it nor the payload is ever decoded by a store. */
   key: string

@@ -2,7 +2,11 @@
  * The running side of a job: what `this.id`, `this.attempt`, `this.signal` and `this.info()` reach while `handle`
  * runs. Made for every run, so it makes nothing that a handler does not touch.
  */
+import { JobsError } from './errors.ts'
 import type { LogLevel } from './record.ts'
+
+/** The longest that a Node timer can wait, in milliseconds: 24.8 days. A longer one fires at once. */
+export const LONGEST_TIMER = 2_147_483_647
 
 export class Run {
   readonly id: string
@@ -41,4 +45,11 @@ export class Run {
   write(level: LogLevel, text: string): void {
     this.#write(level, text)
   }
+}
+
+/** The reason of a signal whose run took too long. `timeout` in milliseconds. */
+export function timedOut(name: string, timeout: number): JobsError {
+  return new JobsError('JOB_TIMED_OUT', `${name} took longer than its timeout of ${timeout / 1_000} s`, {
+    hint: 'Pass this.signal on to what the job waits for, or raise its timeout.',
+  })
 }

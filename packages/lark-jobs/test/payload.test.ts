@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { decode, encode, MAX_PAYLOAD } from '../src/dispatch/payload.ts'
+import { decode, encode, MAX_PAYLOAD } from '../src/payload.ts'
 
 const refused = (payload: unknown) => {
   try {

@@ -132,12 +132,21 @@ function scriptFolder(entry: string): string | undefined {
   return root && readPackage(root)?.name === '@s18i/lark' ? undefined : folder
 }
 
-function homeFolder(options: ConfigOptions): string {
-  for (const start of startFolders(options)) {
+/**
+ * What relative paths are relative to: the folder of the configuration file, else that of the nearest package.json
+ * above the started script or the current folder. Where there is none, the script's own folder.
+ *
+ * @throws CONFIG_NOT_FOUND
+ */
+export function homeFolder(options: ConfigOptions = {}): string {
+  const file = findConfig(options)
+  if (file !== undefined) return dirname(file)
+  const starts = startFolders(options)
+  for (const start of starts) {
     const root = packageRoot(start)
     if (root) return root
   }
-  return options.cwd ?? process.cwd()
+  return starts[0]!
 }
 
 function refuseUnknownKeys(file: string, folder: string, keys: string[], sections: string[]): void {

@@ -1,4 +1,4 @@
-import { Command, flag } from '@s18i/lark'
+import { Command, flag, LarkError } from '@s18i/lark'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
 
@@ -10,6 +10,9 @@ export class JobsFailedCommand extends Command {
   limit = flag.number('How many', { default: 20, short: 'l' })
 
   async handle() {
+    if (!Number.isInteger(this.limit) || this.limit < 1) {
+      throw new LarkError('USAGE', `--limit is ${this.limit}; it must be a whole number from 1`, { exit: 2 })
+    }
     await using jobs = Jobs
     const failed = await jobs.failed({
       limit: this.limit,

@@ -20,6 +20,9 @@ export class JobsRetryCommand extends Command {
         },
       )
     }
+    if (this.queue !== undefined && !this.all) {
+      throw new LarkError('USAGE', '--queue goes with --all; an id says its queue itself', { exit: 2 })
+    }
     await using jobs = Jobs
     const count = await jobs.retry(this.all ? 'failed' : this.ids, this.queue)
     if (this.json) return { retried: count }

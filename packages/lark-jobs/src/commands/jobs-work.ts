@@ -1,8 +1,9 @@
 import { Command, flag, LarkError } from '@s18i/lark'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
+import { CONCURRENCY, STOP_DEADLINE } from '../worker/options.ts'
 import type { Summary } from '../worker/report.ts'
-import { CONCURRENCY, STOP_DEADLINE, type Worker } from '../worker/worker.ts'
+import type { Worker } from '../worker/worker.ts'
 import { ConsoleReport, JsonReport } from './work-report.ts'
 
 /** `lark jobs:work`: a worker in the terminal. */
@@ -25,16 +26,14 @@ export class JobsWorkCommand extends Command {
       ...(this.stopWhenEmpty && { stopWhenEmpty: true }),
       ...(this.maxJobs !== undefined && { maxJobs: this.maxJobs }),
     })
-    if (worker.classes === 0)
-      report.warn('No job classes found in jobs/ or src/jobs/ (make one: lark make:job NAME)')
     const release = this.#onSignals(worker)
     const summary = await worker.done
     report.end()
     this.#print(summary)
     await Jobs.close()
     release()
-    // A handler that ignored its signal would hold the process for as long as it likes; its job is given back.
-    if (worker.abandoned > 0) setImmediate(() => process.exit())
+    // What the application's own files left open (a pool, a timer) must not hold up the end of a worker.
+    process.stdout.write('', () => process.exit())
   }
 
   /** The first finishes what runs; the second gives back at once. */

@@ -3,10 +3,10 @@
  * this one job says differently is written down.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { newId } from '../id.ts'
 import { classOf, type JobClass, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
+import { encode } from '../payload.ts'
 import type { JobOptions, NewJob } from '../record.ts'
-import { newId } from './id.ts'
-import { encode } from './payload.ts'
 
 /**
  * @returns the queue, and the record that goes there

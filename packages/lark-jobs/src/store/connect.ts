@@ -35,7 +35,7 @@ export async function connect(
     'STORE_INVALID',
     `'${scheme === undefined ? connection : `${scheme}:…`}' names no store that Lark knows`,
     {
-      hint: "A connection is 'redis://host:6379', 'rediss://…' or 'sqlite:PATH'.",
+      hint: "A connection is 'redis://host:6379', 'rediss://…', 'valkey://…', 'unix:/PATH' or 'sqlite:PATH'.",
     },
   )
 }

@@ -3,7 +3,8 @@
  * nothing above this line knows them by name. `test/conformance/` says in tests what this page says in prose.
  *
  * **Partition.** A queue is kept in one or more partitions: `emails`, or `emails/0`, `emails/1`, … A verb works
- * on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`; callers loop.
+ * on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`, and a claim hands
+ * out no more than that; callers loop.
  * No verb's cost grows with the number of jobs stored, only with the items it is given.
  *
  * **Clock.** Time is the store's own. Delays go in, and times until something come out, as durations.
@@ -43,10 +44,12 @@ import type {
 export const MAX_ITEMS = 1_000
 /** The most bytes of payload that one call should carry; one larger job travels alone. */
 export const MAX_BYTES = 1_048_576
-/** Milliseconds that a caller's last answer is remembered: longer than any caller goes on resending. */
+/** Milliseconds that a caller's last answer is remembered. Who resends for longer finds its leases lost. */
 export const CALL_MEMORY = 60_000
 /** Crashes after which a job is failed instead of handed out again ("its worker died"). */
 export const MAX_CRASHES = 3
+/** What is kept with a job that crashed too often. */
+export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code: 'WORKER_DIED' } as const
 /** Errors kept with a job: the newest. */
 export const MAX_ERRORS = 10
 /** Log lines, and bytes of log, kept with a job: the newest. */
@@ -69,6 +72,8 @@ export interface StoreOptions {
 export interface Call {
   caller: string
   number: number
+  /** Milliseconds that the caller waits for an answer; without it the store goes by its own patience. */
+  patience?: number
 }
 
 /** `exists`: a job of that id is there already. `rejected`: the partition is full (bounded queues). */
@@ -191,8 +196,12 @@ export interface Store extends AsyncDisposable {
 
   // upkeep: any worker, for everyone
 
-  /** Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers. */
-  recover(partition: string): Promise<Recovery>
+  /**
+   * Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers.
+   *
+   * @param forgiving no crash is counted: after an outage, when it was the store that died and not the workers
+   */
+  recover(partition: string, forgiving?: boolean): Promise<Recovery>
 
   /** Forgets ended jobs that are past their age, with their logs. @returns how many; under `MAX_ITEMS`: all of them */
   prune(partition: string): Promise<number>
@@ -219,6 +228,9 @@ export interface Store extends AsyncDisposable {
   keys(): Promise<string[]>
 
   // reading, by page
+
+  /** Milliseconds since 1970, by the store's clock. */
+  now(): Promise<number>
 
   /** Every partition that ever held a job. */
   partitions(): Promise<string[]>

@@ -2,19 +2,23 @@
  * Timeouts, with one timer for all jobs that run: most jobs end long before theirs, so a timer each would be set
  * and cleared for nothing.
  */
+import { LONGEST_TIMER } from '../run.ts'
 import type { Running } from './running.ts'
 
-/** The longest that a Node timer can wait; a later deadline is looked at again then. */
-const LONGEST = 2_147_483_647
+/** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
+const GRACE = 5_000
 
 export class Deadline {
   readonly #running: ReadonlySet<Running>
+  readonly #stuck: (running: Running) => void
   readonly #reasons = new WeakMap<Running, () => Error>()
   #timer: NodeJS.Timeout | undefined
   #next = Number.POSITIVE_INFINITY
 
-  constructor(running: ReadonlySet<Running>) {
+  /** @param stuck told of a handler that ignores its signal */
+  constructor(running: ReadonlySet<Running>, stuck: (running: Running) => void) {
     this.#running = running
+    this.#stuck = stuck
   }
 
   /** @param timeout milliseconds from the job's start, after which its signal is aborted with `reason()` */
@@ -31,21 +35,29 @@ export class Deadline {
   #arm(at: number): void {
     clearTimeout(this.#timer)
     this.#next = at
-    this.#timer = setTimeout(() => this.#look(), Math.min(LONGEST, Math.max(0, at - performance.now())))
+    this.#timer = setTimeout(() => this.#look(), Math.min(LONGEST_TIMER, Math.max(0, at - performance.now())))
   }
 
   #look(): void {
     const now = performance.now()
     let next = Number.POSITIVE_INFINITY
     for (const running of this.#running) {
-      if (running.deadline <= now) {
-        running.deadline = Number.POSITIVE_INFINITY
-        running.run.abort(this.#reasons.get(running)!())
-      } else {
-        next = Math.min(next, running.deadline)
-      }
+      if (running.deadline <= now) this.#pass(running, now)
+      next = Math.min(next, running.deadline)
     }
     this.#next = Number.POSITIVE_INFINITY
     if (next < Number.POSITIVE_INFINITY) this.#arm(next)
+  }
+
+  #pass(running: Running, now: number): void {
+    const reason = this.#reasons.get(running)
+    if (reason === undefined) {
+      running.deadline = Number.POSITIVE_INFINITY
+      this.#stuck(running)
+      return
+    }
+    this.#reasons.delete(running)
+    running.deadline = now + GRACE
+    running.run.abort(reason())
   }
 }

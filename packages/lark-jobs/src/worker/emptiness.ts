@@ -41,24 +41,26 @@ export class Emptiness {
 
   async #isEmpty(): Promise<boolean> {
     for (const claimer of this.#claimers) {
-      const { waiting, active } = await this.#store.counts(claimer.partition)
+      const { waiting, active, delayed } = await this.#store.counts(claimer.partition)
       if (waiting > 0 || active > 0) return false
-      const dueIn = claimer.nextDue - performance.now()
-      if (dueIn <= SOON && (await someKnown(this.#store, claimer.partition, SOON - dueIn, this.#registry)))
-        return false
+      if (delayed > 0 && (await this.#isKnownSoon(claimer.partition))) return false
     }
     return true
   }
-}
 
-/** Whether a delayed job that is due at most `within` milliseconds after the first has a class here. */
-async function someKnown(
-  store: Store,
-  partition: string,
-  within: number,
-  registry: Registry,
-): Promise<boolean> {
-  const { jobs } = await store.list(partition, { state: 'delayed' })
-  const first = jobs[0]?.dueAt ?? 0
-  return jobs.some((job) => (job.dueAt ?? 0) - first <= within && registry.find(job.key) !== undefined)
+  /** Whether a job that has a class here falls due within a minute. */
+  async #isKnownSoon(partition: string): Promise<boolean> {
+    const soon = (await this.#store.now()) + SOON
+    let cursor: string | undefined
+    do {
+      const page = await this.#store.list(partition, {
+        state: 'delayed',
+        ...(cursor !== undefined && { cursor }),
+      })
+      const due = page.jobs.filter((job) => (job.dueAt ?? 0) <= soon)
+      if (due.some((job) => this.#registry.find(job.key) !== undefined)) return true
+      cursor = due.length === page.jobs.length ? page.cursor : undefined
+    } while (cursor !== undefined)
+    return false
+  }
 }

@@ -15,6 +15,8 @@ export class LeaseKeeper {
   readonly #trouble: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
+  /** When the last round that succeeded began: by the wall clock, because a machine that sleeps stops the other. */
+  #renewedAt = Date.now()
 
   constructor(
     store: Store,
@@ -32,11 +34,12 @@ export class LeaseKeeper {
 
   start(): void {
     // A third of the lease: two rounds may fail before a lease ends.
-    this.#timer ??= setInterval(() => {
-      this.#round ??= this.#renewAll().finally(() => {
-        this.#round = undefined
-      })
-    }, this.#lease / 3)
+    this.#timer ??= setInterval(() => void this.#renewNow(), this.#lease / 3)
+  }
+
+  /** Renews first when a round is overdue: the loop was blocked, or the machine asleep. */
+  async catchUp(): Promise<void> {
+    if (Date.now() - this.#renewedAt > this.#lease / 2) await this.#renewNow()
   }
 
   /** The round under way, if any, is waited for. */
@@ -46,35 +49,61 @@ export class LeaseKeeper {
     await this.#round
   }
 
-  async #renewAll(): Promise<void> {
-    const byPartition = new Map<string, Running[]>()
-    for (const running of this.#running) {
-      if (running.abandoned) continue
-      const group = byPartition.get(running.claimer.partition)
-      if (group === undefined) byPartition.set(running.claimer.partition, [running])
-      else group.push(running)
-    }
-    await Promise.all(
-      [...byPartition].map(async ([partition, group]) => {
-        for (let i = 0; i < group.length; i += MAX_ITEMS)
-          await this.#renew(partition, group.slice(i, i + MAX_ITEMS))
-      }),
-    )
+  #renewNow(): Promise<void> {
+    this.#round ??= this.#renewAll().finally(() => {
+      this.#round = undefined
+    })
+    return this.#round
   }
 
-  async #renew(partition: string, group: Running[]): Promise<void> {
+  async #renewAll(): Promise<void> {
+    const began = Date.now()
+    const renewed = await Promise.all(
+      [...this.#groups()].map(async ([partition, group]) => {
+        for (let i = 0; i < group.length; i += MAX_ITEMS) {
+          if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
+        }
+        return true
+      }),
+    )
+    if (!renewed.includes(false)) this.#renewedAt = began
+  }
+
+  /** What is to be renewed, by partition. */
+  #groups(): Map<string, Running[]> {
+    const newest = new Map<string, Running>()
+    for (const running of this.#running) {
+      if (running.abandoned) continue
+      // The same job claimed again by this very worker: the lease of its first run was taken back.
+      const before = newest.get(running.lease.id)
+      if (before !== undefined) this.#lose(before)
+      newest.set(running.lease.id, running)
+    }
+    const groups = new Map<string, Running[]>()
+    for (const running of newest.values()) {
+      const group = groups.get(running.claimer.partition)
+      if (group === undefined) groups.set(running.claimer.partition, [running])
+      else group.push(running)
+    }
+    return groups
+  }
+
+  /** @returns whether the store answered */
+  async #renew(partition: string, group: Running[]): Promise<boolean> {
     const notes = group.map((running): LeaseNote => {
       const log = running.takeLog()
       return { id: running.lease.id, token: running.lease.token, ...(log !== undefined && { log }) }
     })
     try {
       this.#tell(group, await this.#store.extend(partition, this.#caller, notes, this.#lease))
+      return true
     } catch (error) {
       // After an unanswered call the lines may be kept already: once too few is better than twice.
       if ((error as JobsError).code !== 'STORE_UNCERTAIN') {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
       this.#trouble(error)
+      return false
     }
   }
 
@@ -82,14 +111,23 @@ export class LeaseKeeper {
     if (lost.length === 0 && notices.length === 0) return
     for (const running of group) {
       const { id } = running.lease
-      if (lost.includes(id) && this.#running.has(running)) {
-        running.abandoned = true
-        running.run.abort(
-          new JobsError('LEASE_LOST', `The lease on ${id} is lost; another worker may be running it`, { id }),
-        )
-      } else if (notices.some((notice) => notice.id === id)) {
+      if (lost.includes(id)) {
+        if (this.#running.has(running)) this.#lose(running)
+        continue
+      }
+      const notice = notices.find((each) => each.id === id)
+      if (notice !== undefined) {
+        running.cancelled = notice.reason
         running.run.abort(new JobsError('JOB_CANCELLED', `${id} was cancelled`, { id }))
       }
     }
+  }
+
+  #lose(running: Running): void {
+    const { id } = running.lease
+    running.abandoned = true
+    running.run.abort(
+      new JobsError('LEASE_LOST', `The lease on ${id} is lost; another worker may be running it`, { id }),
+    )
   }
 }

@@ -45,32 +45,40 @@ export class Registry {
 }
 
 /**
- * Finds the application's jobs: every class that extends `Job` and is exported by a file in `paths`, by default in
- * `jobs/` and `src/jobs/` of `folder`, or in their built copies.
+ * The classes to run: those given, else the application's: every class that extends `Job` and is exported by a file
+ * in `paths`, by default in `jobs/` and `src/jobs/` of `folder`, or in their built copies.
  *
- * A file that throws when it is imported concerns only itself: it comes back as a problem, one line each.
+ * A file that throws when it is imported concerns only itself: it comes back as a remark, one line each.
  *
  * @throws JOB_KEY_TAKEN, JOB_INVALID: what would run the wrong class, or none, is refused before anything runs
  */
-export async function loadJobs(
+export async function registryOf(
+  given: readonly JobConstructor[] | undefined,
   folder: string,
   paths?: readonly string[],
-): Promise<{ registry: Registry; problems: JobsError[]; folders: string[] }> {
+): Promise<{ registry: Registry; remarks: string[] }> {
   const registry = new Registry()
-  const problems: JobsError[] = []
+  const remarks: string[] = []
+  if (given !== undefined) {
+    for (const make of given) registry.add(make)
+    return { registry, remarks }
+  }
   const folders = sourceFolders('jobs', folder, paths === undefined ? undefined : [...paths])
   for (const file of await sourceFiles(folders)) {
-    let module: Record<string, unknown>
     try {
-      module = await importModule(file)
+      const module = await importModule(file)
+      for (const value of Object.values(module))
+        if (isJobClass(value) && !isAbstract(value)) registry.add(value)
     } catch (cause) {
-      problems.push(failedToLoad(file, cause))
-      continue
+      if (cause instanceof JobsError) throw cause
+      remarks.push(failedToLoad(file, cause).message)
     }
-    for (const value of Object.values(module))
-      if (isJobClass(value) && !isAbstract(value)) registry.add(value)
   }
-  return { registry, problems, folders }
+  if (registry.classes.length === 0) {
+    const looked = folders.length > 0 ? folders : (paths ?? [`${folder}/jobs`, `${folder}/src/jobs`])
+    remarks.push(`No job classes found in ${looked.join(', ')} (make one: lark make:job NAME)`)
+  }
+  return { registry, remarks }
 }
 
 /** A base class of the application's own jobs has no `handle`, and is none itself. */

@@ -19,7 +19,8 @@ export async function hearRings(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      for (const partition of await store.wait(caller, WAIT, signal)) await rang(partition)
+      const rung = await store.wait(caller, WAIT, signal)
+      await Promise.all(rung.map(rang))
     } catch (error) {
       trouble(error)
       await pause(PAUSE, undefined, { signal }).catch(() => {})

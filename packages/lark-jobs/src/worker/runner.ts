@@ -4,9 +4,9 @@
  * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
  */
 import { pauseAfter } from '../backoff.ts'
-import { decode, encode } from '../dispatch/payload.ts'
 import { JobsError } from '../errors.ts'
 import { currentRun, type JobClass } from '../job-class.ts'
+import { decode, encode } from '../payload.ts'
 import type { JobError, Outcome } from '../record.ts'
 import type { Registry } from './registry.ts'
 import type { Running } from './running.ts'
@@ -15,8 +15,10 @@ import type { Running } from './running.ts'
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
 /** Characters of a stack kept with an error. */
 const MAX_STACK = 4_000
-/** What the frames of this folder have in them. Some bundlers leave no `import.meta.url`. */
-const here = import.meta.url?.replace(/[^/]*$/, '') ?? 'node:internal'
+/** Characters of a message kept with an error. */
+const MAX_MESSAGE = 2_000
+/** What the frames of this folder have in them; in a bundle there is no such folder. */
+const here = /^.*\/worker\/(?=runner\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
 
 /** @param begun called with the job's class before `handle`: the worker sets the deadline then */
 export async function runJob(
@@ -30,7 +32,8 @@ export async function runJob(
   begun(jobClass)
   try {
     const value = await handle(running, jobClass)
-    return running.run.reason === undefined ? success(value, running, jobClass) : stopped(running, jobClass)
+    // The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late.
+    return isTooLate(running) ? stopped(running, jobClass) : success(value, running, jobClass)
   } catch (error) {
     return running.run.reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
   }
@@ -55,16 +58,20 @@ function success(value: unknown, running: Running, jobClass: JobClass): Outcome 
     return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
   } catch (error) {
     // The work is done: a result that cannot be kept must not make it be done again.
-    running.run.write('warn', `The result was not kept: ${(error as Error).message}`)
+    running.run.write('warn', `The result was not kept: ${(error as Error | null)?.message ?? error}`)
     return { kind: 'completed' }
   }
 }
 
-/** The run was told to end, so what it returned or threw does not count. */
+function isTooLate({ run }: Running): boolean {
+  return (run.reason as JobsError | undefined)?.code === 'JOB_TIMED_OUT'
+}
+
+/** The run was told to end, and ended without success. */
 function stopped(running: Running, jobClass: JobClass): Outcome {
   const reason = running.run.reason as JobsError
   if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }
-  if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: 'user' }
+  if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: running.cancelled ?? 'user' }
   return failure(reason, running, jobClass)
 }
 
@@ -79,15 +86,21 @@ function failure(thrown: unknown, running: Running, jobClass: JobClass): Outcome
 
 function jobError(thrown: unknown, run: number, ms: number): JobError {
   const took = Number(ms.toFixed(1))
-  if (!(thrown instanceof Error)) return { run, name: 'Error', message: String(thrown), took }
-  const { name, message, stack, code } = thrown as Error & { code?: unknown }
-  return {
-    run,
-    name,
-    message,
-    ...(typeof code === 'string' && { code }),
-    ...(stack !== undefined && !(thrown instanceof JobsError) && { stack: ownFrames(stack) }),
-    took,
+  try {
+    if (!(thrown instanceof Error))
+      return { run, name: 'Error', message: String(thrown).slice(0, MAX_MESSAGE), took }
+    const { name, message, stack, code } = thrown as Error & { code?: unknown }
+    return {
+      run,
+      name: String(name).slice(0, MAX_MESSAGE),
+      message: String(message).slice(0, MAX_MESSAGE),
+      ...(typeof code === 'string' && { code: code.slice(0, MAX_MESSAGE) }),
+      ...(typeof stack === 'string' && !(thrown instanceof JobsError) && { stack: ownFrames(stack) }),
+      took,
+    }
+  } catch {
+    // A getter that throws, an object without a text: handlers may throw anything.
+    return { run, name: 'Error', message: 'something was thrown that has no text', took }
   }
 }
 

@@ -2,7 +2,7 @@
  * A job that a worker has begun and whose end it has not yet handed to the store.
  */
 
-import type { LeasedJob, LogLevel, LogLine } from '../record.ts'
+import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../record.ts'
 import { Run } from '../run.ts'
 import { MAX_LOG_LINES } from '../store/store.ts'
 import type { Claimer } from './claimer.ts'
@@ -17,6 +17,8 @@ export class Running {
   deadline = Number.POSITIVE_INFINITY
   /** Its end no longer counts: the lease is lost, or the job was given back. */
   abandoned = false
+  /** Why someone asked for it to be cancelled. */
+  cancelled: CancelReason | undefined
   #log: LogLine[] | undefined
 
   constructor(lease: LeasedJob, claimer: Claimer, wrote: (line: LogLine) => void) {

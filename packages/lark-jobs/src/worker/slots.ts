@@ -1,19 +1,19 @@
 /**
  * The jobs that a worker runs now: each begins with a lease and ends with an outcome for its partition's claimer.
  *
- * A job that was given back, or whose lease is lost, leaves its slot with nothing to settle, whatever its handler
- * still does.
+ * A job whose lease is lost keeps its slot until its handler ends, and then has nothing to settle. One that is given
+ * back leaves its slot at once, whatever its handler still does.
  */
-import { setTimeout as pause } from 'node:timers/promises'
-import { timedOut } from '../dispatch/run-now.ts'
 import { JobsError } from '../errors.ts'
 import type { LeasedJob, Outcome } from '../record.ts'
+import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
 import type { Registry } from './registry.ts'
 import { type Report, Tally } from './report.ts'
 import { runJob } from './runner.ts'
 import { Running } from './running.ts'
+import { within } from './within.ts'
 
 /** Milliseconds that handlers get to hear their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
@@ -26,7 +26,7 @@ export class Slots {
   readonly #registry: Registry
   readonly #report: Report
   readonly #changed: () => void
-  readonly #deadline = new Deadline(this.running)
+  readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
 
   /** @param changed called when a slot is free again */
   constructor(registry: Registry, report: Report, changed: () => void) {
@@ -44,7 +44,8 @@ export class Slots {
       const timeout = lease.options?.timeout ?? jobClass.timeout
       this.#deadline.set(running, timeout, () => timedOut(name, timeout))
     }).then((outcome) => {
-      this.running.delete(running)
+      // It may have been given back meanwhile.
+      if (!this.running.delete(running)) return
       if (!running.abandoned) this.#settle(running, outcome)
       else if (running.isLost) this.lost(lease.id)
       this.#changed()
@@ -58,10 +59,10 @@ export class Slots {
   }
 
   /** Abort, give back, in that order. What a handler does after its last words no longer counts. */
-  async giveBack(stopped: Promise<void> | undefined): Promise<void> {
+  async giveBack(stopped: Promise<void>): Promise<void> {
     const reason = new JobsError('WORKER_STOPPED', 'The worker stops; the job is given back')
     for (const running of this.running) running.run.abort(reason)
-    if (this.running.size > 0) await Promise.race([pause(LAST_WORDS), stopped])
+    if (this.running.size > 0) await within(LAST_WORDS, stopped)
     for (const running of [...this.running]) {
       this.running.delete(running)
       this.abandoned++
@@ -69,6 +70,13 @@ export class Slots {
       running.abandoned = true
     }
     this.#changed()
+  }
+
+  #stuck({ lease }: Running): void {
+    const name = this.#registry.find(lease.key)?.name ?? lease.key
+    this.#report.warn(
+      `${name} ${lease.id} is stuck: it ignores its signal since its timeout, and keeps its slot`,
+    )
   }
 
   stop(): void {

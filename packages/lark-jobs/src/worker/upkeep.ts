@@ -1,8 +1,11 @@
 /**
- * What every worker does for all: takes jobs back from the dead, forgets what is past its age, and makes itself
- * known. Each round does a bounded piece of work; what fails is done again in the next.
+ * What every worker does for all, in every partition of the store: takes jobs back from the dead, forgets what is
+ * past its age. And it makes itself known. Each round does a bounded piece of work; what fails is done again in
+ * the next.
+ *
+ * After an outage (the store was away, or this process stood still) the living get one lease's time to renew,
+ * before anything is taken back, and what is then taken back counts no crash: it was not the workers that died.
  */
-
 import type { WorkerRecord } from '../record.ts'
 import { MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Report } from './report.ts'
@@ -10,49 +13,52 @@ import type { Report } from './report.ts'
 /** Milliseconds between two looks at what is due to be done. */
 const TICK = 250
 /** Milliseconds between two announcements, and how long one holds. */
-export const ANNOUNCE = { every: 5_000, holds: 20_000 }
-/** Milliseconds between two sweeps of a partition for ended jobs past their age. */
+const ANNOUNCE = { every: 5_000, holds: 20_000 }
+/** Milliseconds: the longest that a partition is not looked at for leases that ended. */
+const LOOK = 5_000
+/** Milliseconds between two sweeps of a partition for ended jobs past their age, and two looks for new partitions. */
 const PRUNE = 30_000
 
 interface Chores {
   recoverAt: number
   pruneAt: number
+  /** The next recovery counts no crash. */
+  forgiving: boolean
+}
+
+export interface UpkeepOptions {
+  store: Store
+  /** Those that the worker serves: known from the start. */
+  partitions: readonly string[]
+  /** Milliseconds. */
+  lease: number
+  record: () => WorkerRecord
+  report: Report
+  /** Renews the worker's own leases, if that is overdue. */
+  renew: () => Promise<void>
+  trouble: { met(error: unknown): void; passed(): void }
 }
 
 export class Upkeep {
-  readonly #store: Store
-  readonly #lease: number
-  readonly #record: () => WorkerRecord
-  readonly #report: Report
-  readonly #trouble: (error: unknown) => void
+  readonly #options: UpkeepOptions
   readonly #chores = new Map<string, Chores>()
   #announceAt = 0
+  #lookAt = 0
+  /** By the wall clock, because a machine that sleeps stops the other. */
+  #lastTick = Date.now()
+  #isAway = false
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
   #stopped = false
 
-  constructor(
-    store: Store,
-    partitions: readonly string[],
-    lease: number,
-    record: () => WorkerRecord,
-    report: Report,
-    trouble: (error: unknown) => void,
-  ) {
-    this.#store = store
-    this.#lease = lease
-    this.#record = record
-    this.#report = report
-    this.#trouble = trouble
-    const now = performance.now()
-    for (const partition of partitions) {
-      // Spread: many workers of many queues should not sweep in step.
-      this.#chores.set(partition, { recoverAt: now, pruneAt: now + Math.random() * PRUNE })
-    }
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+    this.#add(options.partitions)
   }
 
   /** The first round is over when this resolves: the worker is known. */
   async start(): Promise<void> {
+    this.#lastTick = Date.now()
     await this.#tick()
     if (!this.#stopped) this.#timer = setInterval(() => void this.#tick(), TICK)
   }
@@ -60,7 +66,7 @@ export class Upkeep {
   /** Makes the worker's state known now. */
   announce(): Promise<void> {
     this.#announceAt = performance.now() + ANNOUNCE.every
-    return this.#store.announce(this.#record(), ANNOUNCE.holds)
+    return this.#options.store.announce(this.#options.record(), ANNOUNCE.holds)
   }
 
   async stop(): Promise<void> {
@@ -70,8 +76,14 @@ export class Upkeep {
   }
 
   #tick(): Promise<void> {
+    const now = Date.now()
+    if (now - this.#lastTick > Math.max(this.#options.lease / 2, TICK * 4)) this.#forgive()
+    this.#lastTick = now
     this.#round ??= this.#work()
-      .catch(this.#trouble)
+      .catch((error) => {
+        this.#isAway = true
+        this.#options.trouble.met(error)
+      })
       .finally(() => {
         this.#round = undefined
       })
@@ -79,29 +91,61 @@ export class Upkeep {
   }
 
   async #work(): Promise<void> {
-    if (performance.now() >= this.#announceAt) await this.announce()
+    const { store, renew, trouble } = this.#options
+    const now = performance.now()
+    await renew()
+    if (this.#isAway || now >= this.#announceAt) await this.announce()
+    if (this.#isAway) {
+      this.#isAway = false
+      this.#forgive()
+    }
+    if (now >= this.#lookAt) {
+      this.#add(await store.partitions())
+      this.#lookAt = now + PRUNE
+    }
     for (const [partition, chores] of this.#chores) {
       if (this.#stopped) return
       if (performance.now() >= chores.recoverAt) await this.#recover(partition, chores)
       if (performance.now() >= chores.pruneAt) await this.#prune(partition, chores)
     }
+    trouble.passed()
+  }
+
+  #add(partitions: readonly string[]): void {
+    const now = performance.now()
+    for (const partition of partitions) {
+      if (this.#chores.has(partition)) continue
+      // Spread: many workers of many queues should not sweep in step.
+      this.#chores.set(partition, { recoverAt: now, pruneAt: now + Math.random() * PRUNE, forgiving: false })
+    }
+  }
+
+  #forgive(): void {
+    const recoverAt = performance.now() + this.#options.lease
+    for (const chores of this.#chores.values()) {
+      chores.recoverAt = recoverAt
+      chores.forgiving = true
+    }
   }
 
   async #recover(partition: string, chores: Chores): Promise<void> {
-    const { recovered, failed, nextLeaseEnd } = await this.#store.recover(partition)
+    const { store, lease } = this.#options
+    const { recovered, failed, nextLeaseEnd } = await store.recover(partition, chores.forgiving)
+    chores.forgiving = false
     this.#tell(partition, recovered.length, failed.length)
-    // A lease taken after this look lasts at least as long as a lease.
-    chores.recoverAt = performance.now() + Math.min(nextLeaseEnd ?? Number.POSITIVE_INFINITY, this.#lease)
-  }
-
-  #tell(queue: string, recovered: number, failed: number): void {
-    if (recovered > 0) this.#report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue})`)
-    if (failed > 0) this.#report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue})`)
+    // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise.
+    chores.recoverAt = performance.now() + Math.min(nextLeaseEnd ?? lease, lease, LOOK)
   }
 
   async #prune(partition: string, chores: Chores): Promise<void> {
-    const removed = await this.#store.prune(partition)
+    const removed = await this.#options.store.prune(partition)
     if (removed < MAX_ITEMS) chores.pruneAt = performance.now() + PRUNE * (0.75 + Math.random() / 2)
+  }
+
+  #tell(queue: string, recovered: number, failed: number): void {
+    const { report } = this.#options
+    if (recovered > 0) report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue})`)
+    if (failed > 0) report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue})`)
   }
 }
 

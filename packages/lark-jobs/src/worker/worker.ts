@@ -10,45 +10,22 @@
  * one call, the same that claims the next.
  */
 import { hostname } from 'node:os'
-import { setTimeout as pause } from 'node:timers/promises'
-import { newNonce } from '../dispatch/id.ts'
+import { newNonce } from '../id.ts'
 import type { LeasedJob, WorkerRecord } from '../record.ts'
-import type { Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
 import { Emptiness } from './emptiness.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
-import type { Registry } from './registry.ts'
-import type { Report, Summary } from './report.ts'
+import { CONCURRENCY, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
+import type { Summary } from './report.ts'
 import { hearRings } from './rings.ts'
 import { Slots } from './slots.ts'
 import { Trouble } from './trouble.ts'
 import { Turns } from './turns.ts'
 import { Upkeep } from './upkeep.ts'
+import { within } from './within.ts'
 
-/** Jobs at a time. */
-export const CONCURRENCY = 10
-/** Milliseconds. */
-export const LEASE = 15_000
-export const STOP_DEADLINE = 25_000
-/** Milliseconds that the last call to the store may take after the deadline. */
+/** Milliseconds that the last call to the store may take. */
 const LAST_CALL = 3_000
-
-export interface WorkerOptions {
-  store: Store
-  registry: Registry
-  queues: readonly string[]
-  /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
-  strict?: boolean
-  /** Jobs at a time. Default 10. */
-  concurrency?: number
-  /** End when the queues hold nothing waiting, active, or due within a minute. */
-  stopWhenEmpty?: boolean
-  /** End after so many jobs. */
-  maxJobs?: number
-  /** Milliseconds. Default 15 s. */
-  lease?: number
-  report: Report
-}
 
 export class Worker implements AsyncDisposable {
   readonly id = newNonce()
@@ -72,11 +49,15 @@ export class Worker implements AsyncDisposable {
   #scheduled = false
   #alarm: NodeJS.Timeout | undefined
   #rings: Promise<void> | undefined
+  #announced: Promise<void> | undefined
+  #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   #resolveDone!: (summary: Summary) => void
   #settledAll: (() => void)[] = []
 
+  /** @throws WORKER_INVALID */
   constructor(options: WorkerOptions) {
+    checkOptions(options)
     const { store, concurrency = CONCURRENCY, lease = LEASE } = options
     this.#options = options
     this.#concurrency = concurrency
@@ -85,22 +66,26 @@ export class Worker implements AsyncDisposable {
     })
     this.#trouble = new Trouble(store.name, options.report)
     this.#slots = new Slots(options.registry, options.report, () => this.#schedule())
-    const trouble = (error: unknown) => this.#trouble.met(error)
-    this.#claimers = options.queues.map((queue) => new Claimer(store, queue, this.id, lease, trouble))
+    const trouble = this.#trouble
+    const met = (error: unknown) => trouble.met(error)
+    this.#claimers = options.queues.map((queue) => new Claimer(store, queue, this.id, lease, met))
     this.#turns = new Turns(this.#claimers, options.strict ?? false, concurrency)
     this.#emptiness = new Emptiness(store, this.#claimers, options.registry)
-    this.#leases = new LeaseKeeper(store, this.id, lease, this.#slots.running, trouble)
-    this.#upkeep = new Upkeep(store, options.queues, lease, () => this.#record(), options.report, trouble)
+    this.#leases = new LeaseKeeper(store, this.id, lease, this.#slots.running, met)
+    this.#upkeep = new Upkeep({
+      store,
+      partitions: options.queues,
+      lease,
+      record: () => this.#record(),
+      report: options.report,
+      renew: () => this.#leases.catchUp(),
+      trouble,
+    })
   }
 
   /** Handlers that still run though their jobs were given back: they ignored their signal. */
   get abandoned(): number {
     return this.#slots.abandoned
-  }
-
-  /** Job classes that it can run. */
-  get classes(): number {
-    return this.#options.registry.classes.length
   }
 
   get summary(): Summary {
@@ -127,7 +112,7 @@ export class Worker implements AsyncDisposable {
   quiet(): void {
     if (this.#state !== 'running') return
     this.#state = 'quiet'
-    this.#upkeep.announce().catch((error) => this.#trouble.met(error))
+    this.#announced = this.#upkeep.announce().catch((error) => this.#trouble.met(error))
     this.#schedule()
   }
 
@@ -145,8 +130,9 @@ export class Worker implements AsyncDisposable {
     if (this.#state === 'stopped') return this.#stopping
     this.quiet()
     this.#stopping ??= this.#finish()
-    const timer = setTimeout(() => void this.#giveBack(), deadline)
-    await this.#stopping
+    const stopping = this.#stopping
+    const timer = setTimeout(() => void this.#giveBack(stopping), deadline)
+    await stopping
     clearTimeout(timer)
   }
 
@@ -228,11 +214,12 @@ export class Worker implements AsyncDisposable {
   }
 
   #lookWhetherDone(): void {
-    if (
-      this.#slots.running.size > 0 ||
-      this.#claimers.some((claimer) => claimer.calling || claimer.hasSettlements)
-    )
+    if (this.#slots.running.size > 0 || this.#claimers.some((claimer) => claimer.isSettling)) return
+    if (this.#claimers.some((claimer) => claimer.calling)) {
+      // Only claims are under way. A store that is away must not hold the end up.
+      if (this.#state === 'quiet') this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
+    }
     for (const resolve of this.#settledAll.splice(0)) resolve()
     const { maxJobs, stopWhenEmpty } = this.#options
     if (this.#state !== 'running') return
@@ -258,19 +245,25 @@ export class Worker implements AsyncDisposable {
       this.#schedule()
     })
     this.#state = 'stopped'
-    this.#end.abort()
+    this.#letGo()
     clearTimeout(this.#alarm)
+    clearTimeout(this.#lastCall)
     this.#slots.stop()
     this.#trouble.end()
-    await Promise.all([this.#leases.stop(), this.#upkeep.stop(), this.#rings])
-    await this.#options.store.retire(this.id).catch(() => {})
+    const parts = Promise.all([this.#leases.stop(), this.#upkeep.stop(), this.#rings, this.#announced])
+    await within(LAST_CALL, parts)
+    await within(LAST_CALL, this.#options.store.retire(this.id))
     this.#resolveDone(this.summary)
   }
 
-  async #giveBack(): Promise<void> {
-    await this.#slots.giveBack(this.#stopping)
-    // A store that is away must not hold the end up: the leases end by themselves.
-    await Promise.race([pause(LAST_CALL), this.#stopping])
+  async #giveBack(stopping: Promise<void>): Promise<void> {
+    await this.#slots.giveBack(stopping)
+    await within(LAST_CALL, stopping)
+    this.#letGo()
+  }
+
+  /** Ends waits and the sending again of calls. What was not answered for ends with its lease. */
+  #letGo(): void {
     this.#end.abort()
     this.#schedule()
   }

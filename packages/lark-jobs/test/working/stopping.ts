@@ -133,8 +133,7 @@ export function stopping(connect: Connect): void {
     }
     const report = new Record()
     {
-      await using worker = await bench.work([ScopedJob], { report })
-      expect(worker.classes).toBe(1)
+      await using _worker = await bench.work([ScopedJob], { report })
       await bench.jobs.dispatch(new ScopedJob())
       await report.ends(1)
     }

@@ -7,6 +7,7 @@
  */
 import type { Address } from './address.ts'
 import { Connection } from './connection.ts'
+import { unreachable } from './failure.ts'
 import type { Keys } from './keys.ts'
 import type { Link } from './link.ts'
 
@@ -92,8 +93,10 @@ export class Bells {
   }
 
   wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]> {
+    if (this.#closed)
+      return Promise.reject(unreachable(this.#connection.name, new Error('the store is closed')))
     const ears = this.#of(caller)
-    if (signal?.aborted || this.#closed) return Promise.resolve([])
+    if (signal?.aborted) return Promise.resolve([])
     if (ears.rung.size > 0 || timeout <= 0) return Promise.resolve(ears.take())
     return new Promise((resolve) => {
       const abort = () => end([])

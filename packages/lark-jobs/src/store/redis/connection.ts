@@ -72,8 +72,8 @@ export class Connection {
   }
 
   /** Until when a verb that begins now may take. */
-  deadline(): number {
-    return performance.now() + this.#patience
+  deadline(patience = this.#patience): number {
+    return performance.now() + patience
   }
 
   /**
@@ -114,11 +114,18 @@ export class Connection {
 
   /** The answer, or the link's end: an answer that is late ends it. The timer keeps the process alive. */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
-    const timer = setTimeout(
-      () => link.destroy(new Error(`no answer within ${this.#patience} ms`)),
-      Math.max(1, deadline - performance.now()),
-    )
-    return link.send(command).finally(() => clearTimeout(timer))
+    const patience = Math.max(1, Math.round(deadline - performance.now()))
+    let isAnswered = false
+    const timer = setTimeout(() => {
+      // Where it was this process that stood still, the answer may lie in the socket: read it first.
+      setImmediate(() => {
+        if (!isAnswered) link.destroy(new Error(`no answer within ${patience} ms`))
+      })
+    }, patience)
+    return link.send(command).finally(() => {
+      isAnswered = true
+      clearTimeout(timer)
+    })
   }
 
   /** Waits for a link. */

@@ -68,6 +68,12 @@ export function uncertain(store: string, cause: unknown): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} did not answer: ${reasonOf(cause)}`, { cause })
 }
 
+/** For words that come before a dispatch: whatever became of them, no job was queued. */
+export function nothingQueued(store: string, error: unknown): unknown {
+  const isUncertain = error instanceof JobsError && error.code === 'STORE_UNCERTAIN'
+  return isUncertain ? unreachable(store, error.cause) : error
+}
+
 /** On one line. A host with several addresses fails with one error for each. */
 export function reasonOf(cause: unknown): string {
   if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')

@@ -6,7 +6,7 @@
  * anything.
  */
 import type { Counters, JobError, JobOptions, LogLine, NewJob, Outcome } from '../../record.ts'
-import { MAX_LOG_BYTES, MAX_LOG_LINES, type Settlement } from '../store.ts'
+import { type Change, MAX_LOG_BYTES, MAX_LOG_LINES, type Settlement } from '../store.ts'
 
 export interface Packed {
   queuedAt: number
@@ -104,4 +104,18 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
 /** Milliseconds as the scripts take them: whole, not negative, rounded up so that nothing is early. */
 export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
+}
+
+/** What a change says beside its kind. */
+export function packChange(change: Change): string {
+  switch (change.kind) {
+    case 'cancel':
+      return change.reason
+    case 'reschedule':
+      return packDuration(change.in)
+    case 'edit':
+      return change.payload
+    default:
+      return ''
+  }
 }

@@ -3,6 +3,7 @@
  */
 import type { WorkerRecord } from '../../record.ts'
 import type { Connection } from './connection.ts'
+import { nothingQueued } from './failure.ts'
 import type { Keys } from './keys.ts'
 import { packDuration } from './packing.ts'
 import { run } from './script.ts'
@@ -24,7 +25,11 @@ export class Registry {
   /** Once a link, since another server may be behind the next one. */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.#entered.get(partition) === this.#connection.epoch) return
-    await this.#connection.send(['SADD', this.#keys.meta('partitions'), partition], deadline)
+    try {
+      await this.#connection.send(['SADD', this.#keys.meta('partitions'), partition], deadline)
+    } catch (error) {
+      throw nothingQueued(this.#connection.name, error)
+    }
     this.#entered.set(partition, this.#connection.epoch)
   }
 

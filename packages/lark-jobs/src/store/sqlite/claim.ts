@@ -9,7 +9,7 @@
  * 1,000, 500,000 and 1,000,000 jobs waiting and as many delayed ones of a higher priority.
  */
 import type { LeasedJob } from '../../record.ts'
-import type { Want } from '../store.ts'
+import { MAX_BYTES, MAX_ITEMS, type Want } from '../store.ts'
 import type { Partition } from './partition.ts'
 import { type LeasedRow, list, toLeased } from './row.ts'
 import { ACTIVE, PENDING } from './schema.ts'
@@ -28,7 +28,7 @@ const lease = `
 const held = `SELECT seq, dueAt, ${leased} FROM jobs WHERE partition = ? AND state = ${ACTIVE} AND token = ?`
 
 export function claim(partition: Partition, want: Want, token: string): LeasedJob[] {
-  const limit = Math.min(want.limit, partition.waiting)
+  const limit = Math.min(want.limit, MAX_ITEMS, partition.waiting)
   if (limit <= 0 || partition.paused) return []
   const { database, now } = partition
   const found: Found[] = []
@@ -36,12 +36,23 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
     found.push(...database.all<Found>(next, partition.id, priority, now, limit - found.length))
     if (found.length >= limit) break
   }
+  withinBytes(found)
   database.run(lease, token, now, now + want.lease, list(found.map((row) => row.seq)))
   partition.lease(found.length)
   return found.map((row) => {
     row.runs += 1
     return toLeased(row, token)
   })
+}
+
+/** Leaves what is too much for one call in the line; the first job goes whatever its size. */
+function withinBytes(found: Found[]): void {
+  let bytes = 0
+  const excess = found.findIndex((row, i) => {
+    bytes += row.payload.length
+    return i > 0 && bytes > MAX_BYTES
+  })
+  if (excess > 0) found.length = excess
 }
 
 /** What a call claimed and still holds: the answer when it is sent again. Looks at all that is active. */

@@ -13,7 +13,7 @@ import { busyTooLong, closed, isBusy, toJobsError } from './failure.ts'
 /** Milliseconds in which SQLite itself waits for a lock: about ten transactions of 1,000 jobs. */
 const LOCK_WAIT = 25
 /** Milliseconds of trying in all: within what `dispatch` promises. */
-const PATIENCE = 5_000
+const PATIENCE = 4_500
 /** Milliseconds: the longest pause between two tries. */
 const MAX_PAUSE = 50
 
@@ -77,8 +77,8 @@ export class Database {
   }
 
   /** Runs `work` in a transaction that holds the write lock from its start. All of it is kept, or none. */
-  write<T>(work: () => T): Promise<T> {
-    return this.retry(() => this.#transaction(WRITE, work))
+  write<T>(work: () => T, patience?: number): Promise<T> {
+    return this.retry(() => this.#transaction(WRITE, work), patience)
   }
 
   /** Runs `work` so that all it reads is of one instant. */
@@ -87,7 +87,7 @@ export class Database {
   }
 
   /** Runs `attempt`, again while it finds the file locked. */
-  async retry<T>(attempt: () => T): Promise<T> {
+  async retry<T>(attempt: () => T, patience = this.#patience): Promise<T> {
     const start = performance.now()
     for (let pause = 1; ; pause = Math.min(pause * 2, MAX_PAUSE)) {
       if (!this.#open) throw closed(this.name)
@@ -95,7 +95,7 @@ export class Database {
         return attempt()
       } catch (error) {
         if (!isBusy(error)) throw toJobsError(this.name, error)
-        if (performance.now() - start > this.#patience) throw busyTooLong(this.name, this.#patience, error)
+        if (performance.now() - start > patience) throw busyTooLong(this.name, Math.round(patience), error)
       }
       await sleep(pause * (0.5 + Math.random()))
     }

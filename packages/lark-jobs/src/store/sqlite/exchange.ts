@@ -20,8 +20,9 @@ export function exchange(
 
   const verdicts = settlements.map((settlement) => settle(partition, settlement))
   const jobs = claim(partition, want, token)
+  const hasLess = jobs.length < want.limit && partition.nextDue !== 0
   remember<Verdict>(partition, call, verdicts, 'settled')
-  if (jobs.length < want.limit) joinWaiters(partition, call.caller)
+  if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
   return answer(partition, verdicts, jobs)
 }

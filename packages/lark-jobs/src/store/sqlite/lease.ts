@@ -2,7 +2,14 @@
  * Leases that go on, and leases that ended with their worker.
  */
 import type { JobError } from '../../record.ts'
-import { type Extension, type LeaseNote, MAX_CRASHES, MAX_ITEMS, type Recovery } from '../store.ts'
+import {
+  type Extension,
+  type LeaseNote,
+  MAX_CRASHES,
+  MAX_ITEMS,
+  type Recovery,
+  WORKER_DIED,
+} from '../store.ts'
 import { appendLog } from './log.ts'
 import { move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
@@ -32,18 +39,13 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
   return extension
 }
 
-export function recover(partition: Partition): Recovery {
+export function recover(partition: Partition, forgiving: boolean): Recovery {
   const { database, now } = partition
   const recovery: Recovery = { recovered: [], failed: [] }
   for (const row of database.all<Row>(over, partition.id, now)) {
-    const crashes = row.crashes + 1
+    const crashes = forgiving ? row.crashes : row.crashes + 1
     if (crashes >= MAX_CRASHES) {
-      const error: JobError = {
-        run: row.runs,
-        name: 'JobsError',
-        message: 'its worker died',
-        code: 'WORKER_DIED',
-      }
+      const error: JobError = { run: row.runs, ...WORKER_DIED }
       move(partition, row, { state: FAILED, crashes, finishedAt: now, errors: withError(row, error) })
       recovery.failed.push(row.id)
     } else {

@@ -43,7 +43,7 @@ export function counts(partition: Partition): Counts {
 }
 
 export function listJobs(partition: Partition, filter: Filter): Page {
-  const limit = Math.min(filter.limit ?? DEFAULT_LIMIT, MAX_LIMIT)
+  const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
   const cursor = filter.cursor?.split(',').map(Number)
   const { rows, place } = pageOf(partition, filter.state, cursor, limit + 1)
   const shown = rows.slice(0, limit)

@@ -80,19 +80,19 @@ export class SqliteStore implements Store {
   }
 
   enqueue(name: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
-    return this.#change(name, (partition) => enqueue(partition, call, jobs))
+    return this.#change(name, (partition) => enqueue(partition, call, jobs), call)
   }
 
   exchange(name: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange> {
-    return this.#change(name, (partition) => exchange(partition, call, settlements, want), call.caller)
+    return this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
   }
 
   extend(name: string, _caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension> {
     return this.#change(name, (partition) => extend(partition, notes, lease))
   }
 
-  recover(name: string): Promise<Recovery> {
-    return this.#change(name, recover)
+  recover(name: string, forgiving = false): Promise<Recovery> {
+    return this.#change(name, (partition) => recover(partition, forgiving))
   }
 
   prune(name: string): Promise<number> {
@@ -144,6 +144,10 @@ export class SqliteStore implements Store {
   async keys(): Promise<string[]> {
     const { database } = this.#opened()
     return database.read(() => allKeys(database))
+  }
+
+  async now(): Promise<number> {
+    return this.#now()
   }
 
   async partitions(): Promise<string[]> {
@@ -225,17 +229,17 @@ export class SqliteStore implements Store {
   }
 
   /** A verb that writes: what came of it goes into the counters, what is too much goes, who waits is rung. */
-  async #change<T>(name: string, work: (partition: Partition) => T, caller?: string): Promise<T> {
+  async #change<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
     const { database, bell } = this.#opened()
     let rung: string[] = []
     const result = await database.write(() => {
       const partition = Partition.enter(database, name, this.#now())
       const result = work(partition)
       trim(partition, this.#options.retention)
-      rung = ringForNews(partition, caller)
+      rung = ringForNews(partition, call?.caller)
       partition.save()
       return result
-    })
+    }, call?.patience)
     bell.ring(rung)
     return result
   }

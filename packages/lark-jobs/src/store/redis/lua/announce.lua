@@ -10,6 +10,8 @@
 -- Cost     O(n) for n keys
 -- include: start
 
+-- First, because it is a write that a full server allows: having written, it allows the rest as well.
+redis.call('ZREM', key('worker-ends'), ARGV[2])
 redis.call('HSET', key('workers'), ARGV[2], ARGV[4])
 redis.call('ZADD', key('worker-ends'), now + tonumber(ARGV[3]), ARGV[2])
 if #ARGV > 4 then

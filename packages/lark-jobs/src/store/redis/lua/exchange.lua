@@ -25,7 +25,9 @@
 -- include: take
 -- include: ring
 
-local limit = tonumber(ARGV[5])
+-- Of records, that a call hands out at most; the first one goes whatever its size.
+local MAX_BYTES = 1048576
+local limit = math.min(tonumber(ARGV[5]), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
 local paused = redis.call('HGET', key('settings'), 'paused') == '1'
 
@@ -52,11 +54,9 @@ if answer then
   return reply(verdicts, lines(), ids, records_of(ids))
 end
 
-if limit > 0 then
-  -- First, because it is a write that a full server allows: having written, it allows the rest as well. Who works
-  -- makes room.
-  redis.call('SREM', key('idle'), ARGV[2])
-end
+-- First, because it is a write that a full server allows: having written, it allows the rest as well. Who works
+-- makes room.
+redis.call('SREM', key('idle'), limit > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[8]), failed = tonumber(ARGV[9]), cancelled = tonumber(ARGV[10]) }
 local verdicts = settle(11, kept)
@@ -70,10 +70,16 @@ if limit > 0 and not paused then
   end
 end
 local ids, records, leases, holders = {}, {}, {}, {}
+local bytes, left = 0, false
 local ends, holder = now + tonumber(ARGV[6]), token .. '|' .. now
 for i, record in ipairs(records_of(taken)) do
-  if record then
-    local id, n = taken[i], #ids + 1
+  local id, n = taken[i], #ids + 1
+  bytes = bytes + (record and #record or 0)
+  if record and n > 1 and bytes > MAX_BYTES then
+    local queued_at, priority = queued(record)
+    put(id, priority, places[id] or queued_at)
+    left = true
+  elseif record then
     ids[n], records[n] = id, record
     leases[2 * n - 1], leases[2 * n] = ends, id
     holders[2 * n - 1], holders[2 * n] = id, places[id] and holder .. '@' .. places[id] or holder
@@ -85,8 +91,9 @@ if #ids > 0 then
 end
 
 -- What fell back is left for others when this caller took all it wanted.
-ring(later + (#ids == limit and again or 0))
-if #ids < limit and ARGV[7] ~= '' then
+local has_less = #ids < limit and not left
+ring(later + (has_less and 0 or again))
+if has_less and ARGV[7] ~= '' then
   redis.call('SADD', key('idle'), ARGV[2])
 end
 remember(verdicts .. '|' .. table.concat(ids, '\n'))

@@ -13,6 +13,10 @@ local ids = {}
 for i = 3, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
 end
+-- First, because it is a write that a full server allows: having written, it allows the rest as well. A living
+-- worker must not lose its jobs for want of memory.
+redis.call('ZREM', key('leases'), '')
+
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
 local noticed = redis.call('EXISTS', key('notices')) == 1
 

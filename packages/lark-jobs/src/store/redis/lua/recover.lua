@@ -5,6 +5,7 @@
 -- ARGV[2]  how many failed jobs to keep
 -- ARGV[3]  how many cancelled jobs to keep
 -- ARGV[4]  the error of a job that crashed too often, as JSON without its first field: `,"name":…}`
+-- ARGV[5]  1 when no crash is to be counted, else ''
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1 }
 -- Cost     O(n log m) for n taken back among m leases
 -- include: start
@@ -27,8 +28,9 @@ if #ids > 0 then
   redis.call('HDEL', key('notices'), unpack(ids))
   for i, id in ipairs(ids) do
     local runs, failures, crashes, releases = counted(id)
-    count(id, runs + 1, failures, crashes + 1, releases)
-    if crashes + 1 >= MAX_CRASHES then
+    crashes = ARGV[5] == '1' and crashes or crashes + 1
+    count(id, runs + 1, failures, crashes, releases)
+    if crashes >= MAX_CRASHES then
       keep_error(id, '{"run":' .. runs + 1 .. ARGV[4])
       failed[#failed + 1] = id
     elseif notices[i] then

@@ -2,7 +2,7 @@
  * Payloads are JSON. `encode` gives the text, or refuses and names the place; it never loses anything silently,
  * save a property that is `undefined`, which JSON drops by its own rule.
  */
-import { JobsError } from '../errors.ts'
+import { JobsError } from './errors.ts'
 
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288
@@ -20,7 +20,7 @@ export function encode(
   limit = MAX_PAYLOAD,
 ): string {
   if (value === undefined) return ''
-  const problem = findProblem(value, what, [])
+  const problem = check(value, what)
   if (problem !== undefined) {
     throw new JobsError(what === 'payload' ? 'PAYLOAD_NOT_JSON' : 'RESULT_NOT_JSON', `${of}: ${problem}`, {
       hint: 'Pass what JSON can hold: text, finite numbers, true, false, null, lists and plain objects.',
@@ -46,6 +46,15 @@ export function encode(
 /** What `handle` receives: a copy, never the caller's object. */
 export function decode(text: string): unknown {
   return text === '' ? undefined : JSON.parse(text)
+}
+
+function check(value: unknown, what: string): string | undefined {
+  try {
+    return findProblem(value, what, [])
+  } catch (error) {
+    if (error instanceof RangeError) return `${what} is nested too deeply`
+    throw error
+  }
 }
 
 /** The first thing that has no JSON form, as a sentence; undefined when all is well. */

@@ -1,0 +1,196 @@
+/**
+ * What waits to be queued in one partition. Everything that is dispatched in the same tick, or while a call is
+ * under way, travels in the next call, up to 1,000 jobs and 1 MiB.
+ *
+ *   idle → scheduled (for the end of the tick) → calling → scheduled again, or idle
+ *
+ * A *parcel* is what one `dispatch` or one chunk of `dispatchMany` brings: it is queued whole or not at all, and
+ * has a promise of its own. It has until its deadline: one that was not sent by then was certainly not queued; one
+ * that was sent, and sent again under the same number, without an answer, is uncertain.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { JobsError } from '../errors.ts'
+import { newId } from '../id.ts'
+import type { NewJob } from '../record.ts'
+import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
+
+/** Milliseconds until a dispatch gives up: a little before the 5 s that it promises. */
+export const PATIENCE = 4_750
+/** Milliseconds that must be left for a call to be worth beginning. */
+const LEAST = 500
+/** Milliseconds between two sendings of the same call. */
+const RESEND_PAUSE = 50
+
+interface Parcel {
+  jobs: NewJob[]
+  bytes: number
+  /** By `performance.now()`. */
+  deadline: number
+  resolve: (results: Enqueued[]) => void
+  reject: (error: unknown) => void
+}
+
+export class Outbox {
+  readonly #store: Store
+  readonly #partition: string
+  readonly #caller: string
+  #number = 0
+  #parcels: Parcel[] = []
+  #state: 'idle' | 'scheduled' | 'calling' = 'idle'
+  /** Scheduled from idle: nothing waited for an answer. */
+  #isFresh = false
+  #expiry: NodeJS.Timeout | undefined
+
+  constructor(store: Store, partition: string, caller: string) {
+    this.#store = store
+    this.#partition = partition
+    this.#caller = caller
+  }
+
+  add(jobs: NewJob[], bytes: number): Promise<Enqueued[]> {
+    return new Promise((resolve, reject) => {
+      this.#parcels.push({ jobs, bytes, deadline: performance.now() + PATIENCE, resolve, reject })
+      if (this.#state === 'idle') {
+        this.#isFresh = true
+        this.#schedule()
+      }
+      if (this.#state === 'calling') this.#expireLater()
+    })
+  }
+
+  /** After the promises of this tick have settled, so that what they dispatch comes along. */
+  #schedule(): void {
+    this.#state = 'scheduled'
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        // What never waited for an answer has its whole time, however long this process was busy.
+        if (this.#isFresh) this.#renew()
+        this.#isFresh = false
+        void this.#call()
+      }),
+    )
+  }
+
+  /** The store answers: whoever still waits may wait as long again. */
+  #renew(): void {
+    const deadline = performance.now() + PATIENCE
+    for (const parcel of this.#parcels) parcel.deadline = deadline
+  }
+
+  async #call(): Promise<void> {
+    this.#state = 'calling'
+    const parcels = this.#take()
+    if (this.#parcels.length > 0) this.#expireLater()
+    await this.#deliver(parcels)
+    clearTimeout(this.#expiry)
+    this.#expiry = undefined
+    this.#rejectLate()
+    if (this.#parcels.length > 0) this.#schedule()
+    else this.#state = 'idle'
+  }
+
+  async #deliver(parcels: Parcel[]): Promise<void> {
+    const jobs = parcels.length === 1 ? parcels[0]!.jobs : parcels.flatMap((parcel) => parcel.jobs)
+    try {
+      const results = await this.#enqueue(jobs, parcels[0]!.deadline)
+      this.#renew()
+      let start = 0
+      for (const parcel of parcels) {
+        parcel.resolve(results.slice(start, start + parcel.jobs.length))
+        start += parcel.jobs.length
+      }
+    } catch (error) {
+      for (const parcel of parcels) parcel.reject(ownError(error, parcel.jobs))
+    }
+  }
+
+  /** Whole parcels, as many as one call takes. */
+  #take(): Parcel[] {
+    let items = 0
+    let bytes = 0
+    let count = 0
+    for (const parcel of this.#parcels) {
+      items += parcel.jobs.length
+      bytes += parcel.bytes
+      if (count > 0 && (items > MAX_ITEMS || bytes > MAX_BYTES)) break
+      count++
+    }
+    return this.#parcels.splice(0, count)
+  }
+
+  async #enqueue(jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
+    const results = await this.#send(jobs, deadline)
+    if (!results.includes('exists')) return results
+    // Another process made the same id (see id.ts). What it queued is not ours.
+    const again = jobs.filter((_, i) => results[i] === 'exists')
+    for (const job of again) job.id = newId()
+    try {
+      const others = await this.#enqueue(again, deadline)
+      return results.map((result) => (result === 'exists' ? others.shift()! : result))
+    } catch (error) {
+      // Part of the call is queued already.
+      throw uncertain(error)
+    }
+  }
+
+  /** One call, sent under the same number until an answer comes or the time is over. */
+  async #send(jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
+    const number = ++this.#number
+    let sent = false
+    for (;;) {
+      try {
+        const patience = Math.max(LEAST, deadline - performance.now())
+        return await this.#store.enqueue(this.#partition, { caller: this.#caller, number, patience }, jobs)
+      } catch (error) {
+        if ((error as JobsError).code === 'STORE_UNCERTAIN') sent = true
+        else if (!sent) throw error
+        if (deadline - performance.now() < LEAST) throw uncertain(error)
+        await pause(RESEND_PAUSE)
+      }
+    }
+  }
+
+  /** Parcels that wait behind a call which takes too long have certainly not been sent. */
+  #expireLater(): void {
+    const first = this.#parcels[0]
+    if (this.#expiry !== undefined || first === undefined) return
+    const look = () => {
+      this.#expiry = undefined
+      if (this.#state !== 'calling') return
+      this.#rejectLate()
+      this.#expireLater()
+    }
+    // Where it was this process that stood still, the answer may lie in the socket: it is read first.
+    this.#expiry = setTimeout(() => setImmediate(look), first.deadline - LEAST - performance.now())
+  }
+
+  #rejectLate(): void {
+    const latest = performance.now() + LEAST
+    while (this.#parcels[0] !== undefined && this.#parcels[0].deadline <= latest) {
+      const { jobs, reject } = this.#parcels.shift()!
+      const error = new JobsError(
+        'STORE_UNREACHABLE',
+        `${this.#store.name} does not answer; the job was not sent`,
+        {
+          hint: 'An earlier call to it is still under way, or was given up.',
+        },
+      )
+      reject(ownError(error, jobs))
+    }
+  }
+}
+
+function uncertain(cause: unknown): JobsError {
+  return new JobsError('DISPATCH_UNCERTAIN', 'The dispatch was sent to the store and got no answer', {
+    cause,
+    hint: 'The job may be queued: look for its id (error.id) before you dispatch it again.',
+  })
+}
+
+/** Every parcel of a failed call gets an error of its own, with its own ids. */
+function ownError(error: unknown, jobs: NewJob[]): unknown {
+  if (!(error instanceof JobsError)) return error
+  const { code, message, hint, cause } = error
+  const ids = jobs.map((job) => job.id)
+  return new JobsError(code, message, { id: ids[0]!, ids, cause, ...(hint !== undefined && { hint }) })
+}

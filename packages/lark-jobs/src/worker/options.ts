@@ -1,0 +1,48 @@
+/**
+ * What a worker is told: its queues, how many jobs at a time, and when to end. Checked before it starts.
+ */
+import { JobsError } from '../errors.ts'
+import type { Store } from '../store/store.ts'
+import type { Registry } from './registry.ts'
+import type { Report } from './report.ts'
+
+/** Jobs at a time. */
+export const CONCURRENCY = 10
+/** Milliseconds that a lease holds. */
+export const LEASE = 15_000
+/** Milliseconds from `stop` until what still runs is given back. */
+export const STOP_DEADLINE = 25_000
+
+export interface WorkerOptions {
+  store: Store
+  registry: Registry
+  queues: readonly string[]
+  /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
+  strict?: boolean
+  /** Jobs at a time. Default 10. */
+  concurrency?: number
+  /** End when the queues hold nothing waiting, active, or due within a minute. */
+  stopWhenEmpty?: boolean
+  /** End after so many jobs. */
+  maxJobs?: number
+  /** Milliseconds. Default 15 s. */
+  lease?: number
+  report: Report
+}
+
+/** @throws WORKER_INVALID naming the option, the value, and what would be right */
+export function checkOptions({ queues, concurrency, maxJobs, lease }: WorkerOptions): void {
+  if (queues.length === 0) refuse('queues', '[]', 'a list of at least one queue')
+  wholeFromOne('concurrency', concurrency)
+  wholeFromOne('maxJobs', maxJobs)
+  if (lease !== undefined && !(lease >= 100)) refuse('lease', lease, 'milliseconds, from 100')
+}
+
+function wholeFromOne(option: string, value: number | undefined): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 1)) return
+  refuse(option, value, 'a whole number from 1')
+}
+
+function refuse(option: string, value: unknown, right: string): never {
+  throw new JobsError('WORKER_INVALID', `Jobs.work(): ${option} is ${value}; it must be ${right}`)
+}
