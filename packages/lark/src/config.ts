@@ -1,5 +1,5 @@
 /**
- * The configuration file, `lark.config.{ts,js,mjs}`: finding it, importing it, and refusing what it should not
+ * The configuration file, `lark.config.{ts,js,mjs,mts,cjs}`: finding it, importing it, and refusing what it should not
  * hold. This is an entry of the package by itself, because a program that dispatches a job needs nothing else of
  * Lark; it loads Node's own modules and a few small files.
  *
@@ -19,8 +19,8 @@ import { nearest } from './nearest.ts'
 import { larkPackages } from './packages.ts'
 import { packageRoot, projectFolders, readPackage } from './project.ts'
 
-export { LarkError } from './errors.ts'
-export { importModule } from './module.ts'
+export { LarkError, placeOf } from './errors.ts'
+export { declaresClass, exportedValues, importModule } from './module.ts'
 export { nearest } from './nearest.ts'
 export { packageRoot } from './project.ts'
 export { sourceFiles, sourceFolders } from './sources.ts'
@@ -54,7 +54,7 @@ export interface LoadedConfig {
   folder: string
 }
 
-const FILES = ['lark.config.ts', 'lark.config.js', 'lark.config.mjs']
+const FILES = ['ts', 'js', 'mjs', 'mts', 'cjs'].map((extension) => `lark.config.${extension}`)
 
 /** Gives a configuration its type. Returns it as it is. */
 export function defineConfig(config: LarkConfig): LarkConfig {

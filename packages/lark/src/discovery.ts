@@ -6,12 +6,11 @@
 import { relative } from 'node:path'
 import { CommandCache, type HeldCommands } from './cache.ts'
 import type { Entry, Project } from './catalog.ts'
-import { type CommandClass, isCommandClass } from './command.ts'
-import { LarkError, larkError, placeOf, reasonOf } from './errors.ts'
-import { readMetadata } from './metadata.ts'
-import { importModule } from './module.ts'
+import { LarkError } from './errors.ts'
+import { loadClass } from './holding.ts'
 import { larkPackages } from './packages.ts'
 import { larkVersion } from './program.ts'
+import { type ScanRequest, scan } from './scanner.ts'
 import { sourceFiles, sourceFolders } from './sources.ts'
 
 /**
@@ -27,66 +26,24 @@ export async function discover(
   const cache = await CommandCache.open(folder, larkVersion())
   const entries: Entry[] = []
   const problems: LarkError[] = []
+  const held = new Map<string, HeldCommands>()
+  const unread: ScanRequest[] = []
+  for (const path of files) {
+    const known = await cache.get(path)
+    if (known && !(known.problem && retry)) held.set(path, known)
+    else unread.push({ path, file: relative(folder, path) })
+  }
+  for (const [path, found] of await scan(unread)) {
+    held.set(path, found)
+    await cache.set(path, found)
+  }
   for (const path of files) {
     const file = relative(folder, path)
-    let held = await cache.get(path)
-    if (!held || (held.problem && retry)) {
-      held = await readFile(path, file)
-      await cache.set(path, held)
-    }
-    for (const each of held.commands) {
-      entries.push({ ...each, file, load: () => loadClass(path, file, each.key) })
-    }
-    if (held.problem) problems.push(new LarkError(held.problem.code, held.problem.message, held.problem))
+    const { commands, problem } = held.get(path)!
+    for (const each of commands) entries.push({ ...each, file, load: () => loadClass(path, file, each.key) })
+    if (problem) problems.push(new LarkError(problem.code, problem.message, problem))
   }
   cache.keepOnly(files)
   await cache.save()
   return { entries, problems }
-}
-
-async function readFile(path: string, file: string): Promise<HeldCommands> {
-  const held: HeldCommands = { commands: [] }
-  const attempt = async (work: () => void | Promise<void>) => {
-    try {
-      await work()
-    } catch (error) {
-      const { code, message, hint } = LarkError.is(error) ? error : failedToLoad(file, error)
-      held.problem ??= { code, message: message.includes(file) ? message : `${message} (${file})`, hint }
-    }
-  }
-  await attempt(async () => {
-    for (const each of await commandClasses(path, file)) {
-      await attempt(() => void held.commands.push(readMetadata(new each())))
-    }
-  })
-  return held
-}
-
-async function loadClass(path: string, file: string, key: string): Promise<CommandClass> {
-  const found = (await commandClasses(path, file)).find((each) => new each().key === key)
-  if (found) return found
-  throw larkError('COMMAND_INVALID', `${file} no longer has a command with the key "${key}"`, {
-    hint: 'Save the file again: its key seems to come from elsewhere',
-  })
-}
-
-/** The command classes that a file exports: by name, by default, or as the properties of `module.exports`. */
-async function commandClasses(path: string, file: string): Promise<CommandClass[]> {
-  const module = await importModule(path).catch((error: unknown) => {
-    throw failedToLoad(file, error)
-  })
-  const exported = Object.values(module).concat(isPlain(module.default) ? Object.values(module.default) : [])
-  return [...new Set(exported)].filter(isCommandClass)
-}
-
-function isPlain(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-}
-
-function failedToLoad(file: string, error: unknown): LarkError {
-  const place = placeOf(error)
-  return larkError('COMMAND_FAILED_TO_LOAD', `${file} failed to load: ${reasonOf(error)}`, {
-    cause: error,
-    hint: place && `At ${place}`,
-  })
 }

@@ -40,6 +40,25 @@ export async function importModule(file: string): Promise<Module> {
   }
 }
 
+/** What a module exports: by name, by default, or as the properties of `module.exports`. */
+export function exportedValues(module: Module): Set<unknown> {
+  const { default: main } = module
+  const isPlain =
+    typeof main === 'object' && main !== null && Object.getPrototypeOf(main) === Object.prototype
+  return new Set([...Object.values(module), ...(isPlain ? Object.values(main) : [])])
+}
+
+/**
+ * Whether a module's text declares a class that extends one of these names: a hint that what it exports, if that is
+ * none of them, was meant to be one.
+ */
+export function declaresClass(text: string, ...parents: string[]): boolean {
+  return new RegExp(
+    `^\\s*(?:abstract\\s+)?class\\s+\\w+\\s+extends\\s+(?:${parents.join('|')})\\b`,
+    'm',
+  ).test(text)
+}
+
 function mayBeEither(file: string): boolean {
   if (extname(file) !== '.js') return false
   const root = packageRoot(dirname(file))
@@ -89,7 +108,11 @@ class Loader {
   }
 
   import(file: string): Promise<Module> {
-    const evaluate = async () => (await this.#begin(file)).import<Module>(file)
+    const evaluate = async () => {
+      const module: unknown = await (await this.#begin(file)).import(file)
+      // The second time jiti gives the bare `module.exports`, which may be a class.
+      return typeof module === 'function' ? { default: module } : (module as Module)
+    }
     if (this.#inside.getStore()) return evaluate()
     const result = this.#turn.then(() => this.#inside.run(true, evaluate))
     this.#turn = result.catch(() => {})

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { larkError } from './errors.ts'
 import { list } from './packages.ts'
+import { packageRoot, readPackage } from './project.ts'
 import { sourceFiles } from './sources.ts'
 
 /**
@@ -25,18 +26,22 @@ export async function writeStub(path: string, text: string): Promise<void> {
 
 /**
  * Where a new module of one kind (`commands`, `jobs`) belongs: in the folder that there is or that the
- * configuration names, else in `src/KIND` or `KIND`; in TypeScript if the application is.
+ * configuration names, else in `src/KIND` or `KIND`; in TypeScript if the application is. `isModule`: whether it is
+ * written with `import` and `export`, and not for `require`.
  */
 export async function stubPlace(
   kind: string,
   folder: string,
   configured?: string | string[],
-): Promise<{ folder: string; extension: 'ts' | 'js' }> {
+): Promise<{ folder: string; extension: 'ts' | 'js'; isModule: boolean }> {
   const candidates = configured === undefined ? [`src/${kind}`, kind] : list(configured)
   const paths = candidates.map((path) => resolve(folder, path))
   const fallback = existsSync(join(folder, 'src')) ? paths[0] : paths.at(-1)
   const place = paths.find((path) => existsSync(path)) ?? (configured === undefined ? fallback : paths[0])
-  return { folder: place ?? join(folder, kind), extension: (await isTypeScript(folder)) ? 'ts' : 'js' }
+  const extension = (await isTypeScript(folder)) ? 'ts' : 'js'
+  const root = packageRoot(folder)
+  const isModule = extension === 'ts' || (root !== undefined && readPackage(root)?.type === 'module')
+  return { folder: place ?? join(folder, kind), extension, isModule }
 }
 
 async function isTypeScript(folder: string): Promise<boolean> {

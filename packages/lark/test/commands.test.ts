@@ -206,3 +206,33 @@ test('a program and an application with different copies of the package work tog
   installPacked(app)
   expect(await app.lark('a', 'Ann')).toEqual({ code: 8, stdout: 'Ann\n', stderr: 'i 1/1\n' })
 })
+
+describe('what a command file does when it is imported concerns no other command', () => {
+  const quiet = `import { Command } from '@s18i/lark'
+    export class Quiet extends Command { key = 'quiet'; handle() { this.line('done') } }`
+  const noisy = (text: string) => `import { Command } from '@s18i/lark'
+    ${text}
+    export class Noisy extends Command { key = 'noisy'; handle() { process.exit() } }`
+
+  test('it may leave something open: the process ends all the same', async () => {
+    const app = new App({
+      'commands/Quiet.js': quiet,
+      'commands/Noisy.js': noisy('setInterval(() => {}, 1_000)'),
+    })
+    expect(await app.lark('quiet')).toEqual({ code: 0, stdout: 'done\n', stderr: '' })
+    expect((await app.lark('list')).stdout).toContain('noisy')
+  })
+
+  test('it may print: stdout carries what was asked for', async () => {
+    const app = new App({ 'commands/Quiet.js': quiet, 'commands/Noisy.js': noisy(`console.log('noise')`) })
+    expect((await app.lark('quiet')).stdout).toBe('done\n')
+  })
+
+  test('it may end the process: that is told of, and every other command is there', async () => {
+    const app = new App({ 'commands/Ender.js': noisy('process.exit(3)'), 'commands/Quiet.js': quiet })
+    const { code, stdout, stderr } = await app.lark('list')
+    expect(code).toBe(0)
+    expect(stdout).toContain('quiet')
+    expect(stderr).toBe('! commands/Ender.js ended the process while it was imported\n')
+  })
+})

@@ -17,7 +17,7 @@ describe('the names', () => {
       stderr: `✓ Wrote commands/${className}.js\ni Run it with: lark ${key}\n`,
     })
     expect(app.read(`commands/${className}.js`)).toContain(
-      `export class ${className} extends Command {\n  key = '${key}'`,
+      `exports.${className} = class ${className} extends Command {\n  key = '${key}'`,
     )
     expect(await app.lark(key, 'Ann', '--times', '2')).toEqual({
       code: 0,

@@ -21,7 +21,7 @@ export class MakeCommand extends Command {
     }
     const place = await stubPlace('commands', catalog.project.folder, catalog.project.config.commands)
     const path = join(place.folder, `${className}.${place.extension}`)
-    await writeStub(path, stub(key, className, place.extension))
+    await writeStub(path, stub(key, className, place))
     const shown = relative(process.cwd(), path)
     this.success(`Wrote ${shown}`)
     this.info(`Run it with: lark ${key}`)
@@ -42,10 +42,13 @@ function namesFrom(name: string): { key: string; className: string } {
   return { key: name, className: words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('') }
 }
 
-function stub(key: string, className: string, extension: 'ts' | 'js'): string {
-  return `import { arg, Command, flag } from '@s18i/lark'
+type Place = Awaited<ReturnType<typeof stubPlace>>
 
-export class ${className} extends Command {
+function stub(key: string, className: string, { extension, isModule }: Place): string {
+  const start = isModule
+    ? "import { arg, Command, flag } from '@s18i/lark'\n\nexport "
+    : `const { arg, Command, flag } = require('@s18i/lark')\n\nexports.${className} = `
+  return `${start}class ${className} extends Command {
   ${extension === 'ts' ? 'readonly ' : ''}key = '${key}'
   description = 'What it does, in one line'
   name = arg.string('Whom to greet', { default: 'world' })

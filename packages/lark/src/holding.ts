@@ -1,0 +1,63 @@
+/**
+ * What one command file holds: its classes, and the metadata of each. A file that cannot be imported, or a command
+ * declared wrongly, comes back as a problem and spoils nothing else.
+ */
+import { readFile } from 'node:fs/promises'
+import type { HeldCommands } from './cache.ts'
+import { type CommandClass, isCommandClass } from './command.ts'
+import { LarkError, larkError, placeOf, reasonOf } from './errors.ts'
+import { readMetadata } from './metadata.ts'
+import { declaresClass, exportedValues, importModule } from './module.ts'
+
+/** @param file how messages call it: the path, relative to the project */
+export async function readCommands(path: string, file: string): Promise<HeldCommands> {
+  const held: HeldCommands = { commands: [] }
+  const attempt = async (work: () => void | Promise<void>) => {
+    try {
+      await work()
+    } catch (error) {
+      const { code, message, hint } = LarkError.is(error) ? error : failedToLoad(file, error)
+      held.problem ??= { code, message: message.includes(file) ? message : `${message} (${file})`, hint }
+    }
+  }
+  await attempt(async () => {
+    const classes = await commandClasses(path, file)
+    if (classes.length === 0 && declaresClass(await readFile(path, 'utf8'), 'Command')) {
+      throw larkError('COMMAND_INVALID', `${file} has a command and does not export it`, {
+        hint: 'Write export before class',
+      })
+    }
+    for (const each of classes) {
+      await attempt(() => void held.commands.push(readMetadata(new each())))
+    }
+  })
+  return held
+}
+
+/**
+ * The class of a command that the file held.
+ *
+ * @throws COMMAND_FAILED_TO_LOAD, COMMAND_INVALID when it holds it no longer
+ */
+export async function loadClass(path: string, file: string, key: string): Promise<CommandClass> {
+  const found = (await commandClasses(path, file)).find((each) => new each().key === key)
+  if (found) return found
+  throw larkError('COMMAND_INVALID', `${file} no longer has a command with the key "${key}"`, {
+    hint: 'Save the file again: its key seems to come from elsewhere',
+  })
+}
+
+async function commandClasses(path: string, file: string): Promise<CommandClass[]> {
+  const module = await importModule(path).catch((error: unknown) => {
+    throw failedToLoad(file, error)
+  })
+  return [...exportedValues(module)].filter(isCommandClass)
+}
+
+function failedToLoad(file: string, error: unknown): LarkError {
+  const place = placeOf(error)
+  return larkError('COMMAND_FAILED_TO_LOAD', `${file} failed to load: ${reasonOf(error)}`, {
+    cause: error,
+    hint: place && `At ${place}`,
+  })
+}
