@@ -14,7 +14,7 @@ import * as operate from './operate.ts'
 import type { JobRecord, NewJob } from './record.ts'
 import { connect } from './store/connect.ts'
 import type { Enqueued, Store } from './store/store.ts'
-import { CONCURRENCY, type WorkerOptions } from './worker/options.ts'
+import { CONCURRENCY, checkNames, type WorkerOptions } from './worker/options.ts'
 import { PlainReport } from './worker/plain-report.ts'
 import { registryOf } from './worker/registry.ts'
 import type { Report } from './worker/report.ts'
@@ -82,6 +82,12 @@ export class JobsClient implements AsyncDisposable {
   enqueueMany(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
     let records: NewJob[]
     try {
+      if (!Array.isArray(payloads)) {
+        throw new JobsError(
+          'PAYLOAD_NOT_JSON',
+          `${job.constructor.name}: dispatchMany() takes a list of payloads`,
+        )
+      }
       records = payloads.map((payload) => newJob(job, payload).record)
     } catch (error) {
       return Promise.reject(error)
@@ -162,6 +168,7 @@ export class JobsClient implements AsyncDisposable {
   }
 
   async #work(options: WorkOptions): Promise<Worker> {
+    checkNames(options)
     const { queues, jobs, report = new PlainReport(), ...rest } = options
     const { settings, store, warnings } = await this.open()
     const named =
@@ -223,9 +230,12 @@ export class JobsClient implements AsyncDisposable {
     this.#met.add(key)
     const warned = store.keys().then((keys) => {
       if (keys.length === 0 || keys.includes(key)) return
-      process.emitWarning(`No worker has ever known the job key '${key}': its jobs wait until one does.`, {
-        code: 'LARK_UNKNOWN_KEY',
-      })
+      process.emitWarning(
+        `No worker has ever known the job key '${key}': its jobs wait until one does. Start one: lark jobs:work`,
+        {
+          code: 'LARK_UNKNOWN_KEY',
+        },
+      )
     })
     void this.#track(warned.catch(() => {}))
   }

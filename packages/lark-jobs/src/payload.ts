@@ -20,13 +20,12 @@ export function encode(
   limit = MAX_PAYLOAD,
 ): string {
   if (value === undefined) return ''
-  const problem = check(value, what)
+  const { text, problem } = write(value, what)
   if (problem !== undefined) {
     throw new JobsError(what === 'payload' ? 'PAYLOAD_NOT_JSON' : 'RESULT_NOT_JSON', `${of}: ${problem}`, {
       hint: 'Pass what JSON can hold: text, finite numbers, true, false, null, lists and plain objects.',
     })
   }
-  const text = JSON.stringify(value)
   // A character takes at most three bytes of UTF-8: short texts need no counting.
   if (text.length * 3 > limit) {
     const bytes = Buffer.byteLength(text)
@@ -48,11 +47,13 @@ export function decode(text: string): unknown {
   return text === '' ? undefined : JSON.parse(text)
 }
 
-function check(value: unknown, what: string): string | undefined {
+/** The text, or the problem. The check and `JSON.stringify` each go as deep as the value, and may run out of stack. */
+function write(value: unknown, what: string): { text: string; problem?: string | undefined } {
   try {
-    return findProblem(value, what, [])
+    const problem = findProblem(value, what, [])
+    return { text: problem === undefined ? JSON.stringify(value) : '', problem }
   } catch (error) {
-    if (error instanceof RangeError) return `${what} is nested too deeply`
+    if (error instanceof RangeError) return { text: '', problem: `${what} is nested too deeply` }
     throw error
   }
 }

@@ -19,7 +19,7 @@ export class ProcessAllUsersCommand extends Command {
     report.delay = '3s'
     await report.dispatch()
 
-    this.success(`Queued ${chosen.length} jobs, and the report for in 3 s`)
+    this.success(`Queued ${chosen.length} jobs, and a report that is due in 3 s`)
     return true
   }
 }

@@ -1,6 +1,7 @@
 import { Command, flag, LarkError } from '@s18i/lark'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
+import { jobJson } from './job-json.ts'
 
 /** `lark jobs:failed`: what failed for good, and why. */
 export class JobsFailedCommand extends Command {
@@ -18,7 +19,7 @@ export class JobsFailedCommand extends Command {
       limit: this.limit,
       ...(this.queue !== undefined && { queue: this.queue }),
     })
-    if (this.json) return { jobs: failed }
+    if (this.json) return { jobs: failed.map(jobJson) }
     if (failed.length === 0) {
       this.success('No failed jobs')
       return

@@ -4,6 +4,7 @@ import { JobsError } from '../errors.ts'
 import { Jobs } from '../jobs.ts'
 import type { JobDetail } from '../operate.ts'
 import type { JobError, LogLine } from '../record.ts'
+import { jobJson } from './job-json.ts'
 
 /** `lark jobs:show`: everything that is known of one job. */
 export class JobsShowCommand extends Command {
@@ -20,7 +21,7 @@ export class JobsShowCommand extends Command {
         hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
       })
     }
-    if (this.json) return job
+    if (this.json) return jobJson(job)
     this.#print(job)
   }
 

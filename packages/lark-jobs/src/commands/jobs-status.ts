@@ -30,6 +30,9 @@ export class JobsStatusCommand extends Command {
   }
 
   #remarks({ queues, workers }: Status): void {
+    const { count } = RETENTION.completed
+    if (queues.some(({ counts }) => counts.completed >= count))
+      this.info(`${count}+: the newest ${count} are kept`)
     const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
     if (workers.length === 0) {
       if (due.length > 0) this.warn('No worker is running: start one with lark jobs:work')

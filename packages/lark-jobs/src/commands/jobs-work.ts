@@ -18,6 +18,9 @@ export class JobsWorkCommand extends Command {
   async handle() {
     wholeFromOne('--concurrency', this.concurrency)
     wholeFromOne('--max-jobs', this.maxJobs)
+    if (this.queue.length === 0 && process.argv.some((word) => /^--queue(=|$)/.test(word))) {
+      throw new LarkError('USAGE', '--queue names no queue', { exit: 2, hint: 'See lark help jobs:work' })
+    }
     const report = this.json ? new JsonReport(this.console) : new ConsoleReport(this.console)
     const worker = await Jobs.work({
       report,
@@ -27,13 +30,16 @@ export class JobsWorkCommand extends Command {
       ...(this.maxJobs !== undefined && { maxJobs: this.maxJobs }),
     })
     const release = this.#onSignals(worker)
+    const unhandled = (reason: unknown) => report.warn(unhandledText(reason))
+    // One job's forgotten promise must not take down those that run beside it.
+    process.on('unhandledRejection', unhandled)
     const summary = await worker.done
     report.end()
     this.#print(summary)
     await Jobs.close()
     release()
     // What the application's own files left open (a pool, a timer) must not hold up the end of a worker.
-    process.stdout.write('', () => process.exit())
+    setImmediate(() => process.stdout.write('', () => process.exit()))
   }
 
   /** The first finishes what runs; the second gives back at once. */
@@ -59,9 +65,16 @@ export class JobsWorkCommand extends Command {
     const parts = Object.entries(counts).flatMap(([what, count]) =>
       count > 0 || what === 'completed' ? [`${count.toLocaleString('en')} ${what}`] : [],
     )
-    const rate = took > 0 ? `, ${Math.round((done / took) * 1_000).toLocaleString('en')} jobs a second` : ''
+    // Of a few jobs, or of slow ones, a rate says nothing.
+    const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
+    const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
     this.line(`${parts.join(', ')} in ${readable(took)}${rate}`)
   }
+}
+
+function unhandledText(reason: unknown): string {
+  const text = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
+  return `A promise was rejected, and nobody handled it (a job that did not await it?): ${text}`
 }
 
 function wholeFromOne(flagName: string, value: number | undefined): void {

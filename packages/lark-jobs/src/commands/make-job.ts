@@ -14,7 +14,7 @@ export class MakeJobCommand extends Command {
     const paths = config.jobs?.paths
     const place = await stubPlace('jobs', folder, typeof paths === 'string' ? paths : paths && [...paths])
     const path = join(place.folder, `${className}.${place.extension}`)
-    await writeStub(path, stub(key, className, place.extension))
+    await writeStub(path, stub(key, className, place))
     this.success(`Wrote ${relative(process.cwd(), path)}`)
     this.info(`Dispatch it with: await new ${className}().dispatch({ name: 'world' })`)
     return { key, path }
@@ -38,11 +38,14 @@ function namesFrom(name: string): { key: string; className: string } {
   }
 }
 
-function stub(key: string, className: string, extension: 'ts' | 'js'): string {
-  const typed = extension === 'ts'
-  return `import { Job } from '@s18i/lark-jobs'
+type Place = Awaited<ReturnType<typeof stubPlace>>
 
-export class ${className} extends Job {
+function stub(key: string, className: string, { extension, isModule }: Place): string {
+  const typed = extension === 'ts'
+  const start = isModule
+    ? "import { Job } from '@s18i/lark-jobs'\n\nexport "
+    : `const { Job } = require('@s18i/lark-jobs')\n\nexports.${className} = `
+  return `${start}class ${className} extends Job {
   ${typed ? 'readonly ' : ''}key = '${key}'
   queueName = 'default'
   tries = 3

@@ -84,7 +84,7 @@ export class ConsoleReport implements Report {
     const attempt = `attempt ${ending.lease.failures + 1} of ${ending.tries}`
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
     this.#line(
-      '✗',
+      retryIn === undefined ? '✗' : '↻',
       retryIn === undefined ? 'red' : 'yellow',
       ending,
       `${attempt}, ${then}: ${message.split('\n', 1)[0]}`,
@@ -113,7 +113,7 @@ export class ConsoleReport implements Report {
   #tell(): void {
     if (this.#hidden > 0) {
       this.#console.line(
-        `  ${this.#ended.toLocaleString('en')} jobs in the last second, ${this.#total.toLocaleString('en')} in all`,
+        `  ${this.#ended.toLocaleString('en')} runs in the last second, ${this.#total.toLocaleString('en')} in all`,
       )
     }
     this.#fast = this.#ended > CALM

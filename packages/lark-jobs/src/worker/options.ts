@@ -1,6 +1,7 @@
 /**
  * What a worker is told: its queues, how many jobs at a time, and when to end. Checked before it starts.
  */
+import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
 import type { Registry } from './registry.ts'
@@ -28,6 +29,18 @@ export interface WorkerOptions {
   /** Milliseconds. Default 15 s. */
   lease?: number
   report: Report
+}
+
+const names = ['queues', 'jobs', 'report', 'concurrency', 'stopWhenEmpty', 'maxJobs', 'lease']
+
+/** @throws WORKER_INVALID for an option of `Jobs.work()` that there is none of: it would be ignored silently */
+export function checkNames(options: object): void {
+  const unknown = Object.keys(options).find((name) => !names.includes(name))
+  if (unknown === undefined) return
+  const near = nearest(unknown, names)
+  throw new JobsError('WORKER_INVALID', `Jobs.work(): ${unknown} is not an option`, {
+    hint: near === undefined ? `Options: ${names.join(', ')}` : `Did you mean ${near}?`,
+  })
 }
 
 /** @throws WORKER_INVALID naming the option, the value, and what would be right */

@@ -1,7 +1,16 @@
 /**
  * The job classes that a worker can run, by every key and alias.
  */
-import { importModule, LarkError, sourceFiles, sourceFolders } from '@s18i/lark/config'
+import { readFile } from 'node:fs/promises'
+import { relative } from 'node:path'
+import {
+  declaresClass,
+  exportedValues,
+  importModule,
+  placeOf,
+  sourceFiles,
+  sourceFolders,
+} from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
 import { classOf, isJobClass, type JobClass, type JobConstructor } from '../job-class.ts'
 
@@ -65,14 +74,15 @@ export async function registryOf(
   }
   const folders = sourceFolders('jobs', folder, paths === undefined ? undefined : [...paths])
   for (const file of await sourceFiles(folders)) {
-    try {
-      const module = await importModule(file)
-      for (const value of Object.values(module))
-        if (isJobClass(value) && !isAbstract(value)) registry.add(value)
-    } catch (cause) {
-      if (cause instanceof JobsError) throw cause
-      remarks.push(failedToLoad(file, cause).message)
+    const shown = relative(folder, file)
+    const classes = await jobsIn(file).catch((cause: unknown) => {
+      remarks.push(failedToLoad(shown, cause).message)
+      return undefined
+    })
+    if (classes?.length === 0 && declaresClass(await readFile(file, 'utf8'), '\\w*Job')) {
+      remarks.push(`${shown} has a job and does not export it: write export before class`)
     }
+    for (const make of classes ?? []) addFrom(shown, make, registry)
   }
   if (registry.classes.length === 0) {
     const looked = folders.length > 0 ? folders : (paths ?? [`${folder}/jobs`, `${folder}/src/jobs`])
@@ -82,11 +92,27 @@ export async function registryOf(
 }
 
 /** A base class of the application's own jobs has no `handle`, and is none itself. */
-function isAbstract(make: JobConstructor): boolean {
-  return typeof make.prototype.handle !== 'function'
+async function jobsIn(file: string): Promise<JobConstructor[]> {
+  const exported = [...exportedValues(await importModule(file))].filter(isJobClass)
+  return exported.filter((make) => typeof make.prototype.handle === 'function')
+}
+
+function addFrom(file: string, make: JobConstructor, registry: Registry): void {
+  try {
+    registry.add(make)
+  } catch (error) {
+    if (!(error instanceof JobsError)) throw error
+    const { code, message, hint, cause } = error
+    throw new JobsError(code, `${message} (${file})`, { cause, ...(hint !== undefined && { hint }) })
+  }
 }
 
 function failedToLoad(file: string, cause: unknown): JobsError {
-  const why = LarkError.is(cause) || cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
-  return new JobsError('JOB_FAILED_TO_LOAD', `${file} failed to load: ${why}`, { cause })
+  const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+  const place = placeOf(cause)
+  return new JobsError(
+    'JOB_FAILED_TO_LOAD',
+    `${file} failed to load: ${why}${place === undefined ? '' : ` (${place})`}`,
+    { cause },
+  )
 }

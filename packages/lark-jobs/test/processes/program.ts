@@ -79,7 +79,7 @@ export function program(url: () => string | undefined): void {
     expect(worked.stderr).toMatch(/\ni GreetJob \w{13} {2}Hello, Ann\n/)
     expect(worked.stdout).toMatch(/^✓ GreetJob {13}\w{13} {2}default +[\d.]+ ms$/m)
     expect(worked.stdout).toMatch(
-      /^✗ BounceJob {12}\w{13} {2}emails .* attempt 1 of 2, again in 10 ms: 550 nobody@example.com: no such user$/m,
+      /^↻ BounceJob {12}\w{13} {2}emails .* attempt 1 of 2, again in 10 ms: 550 nobody@example.com: no such user$/m,
     )
     expect(worked.stdout).toMatch(
       /^✗ BounceJob {12}\w{13} {2}emails .* attempt 2 of 2, failed for good: 550 nobody@example.com: no such user$/m,
@@ -179,7 +179,7 @@ export function program(url: () => string | undefined): void {
     await app.run('greet:all', 'Ann')
     const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^! \S+Broken.ts failed to load: no database$/m)
+    expect(stderr).toMatch(/^! src\/jobs\/Broken.ts failed to load: no database \(.*Broken.ts:1:\d+\)$/m)
     expect(stderr).not.toContain('    at ')
     expect(stdout).toContain('1 completed')
   })
@@ -274,5 +274,48 @@ export function program(url: () => string | undefined): void {
     expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: '"source"\n' })
     await app.remove('src')
     expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: '"built"\n' })
+  })
+
+  test('a job that is declared and not exported is told of', async () => {
+    await using app = await greeting({
+      'src/jobs/HiddenJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        class HiddenJob extends Job { handle() {} }`,
+    })
+    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stderr).toContain(
+      '! src/jobs/HiddenJob.ts has a job and does not export it: write export before class\n',
+    )
+  })
+
+  test('a promise that a job forgot is told of, and takes nobody down; what its file left open holds nothing up', async () => {
+    await using app = await greeting({
+      'src/jobs/ForgetJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        setInterval(() => {}, 1_000)
+        export class ForgetJob extends Job {
+          handle() {
+            void Promise.reject(new Error('forgotten'))
+          }
+        }`,
+      'src/commands/Forget.ts': `
+        import { Command } from '@s18i/lark'
+        import { ForgetJob } from '../jobs/ForgetJob'
+        export class Forget extends Command {
+          readonly key = 'forget'
+          async handle() {
+            await new ForgetJob().dispatch()
+            process.exit()
+          }
+        }`,
+    })
+    await app.run('greet:all', 'Ann')
+    await app.run('forget')
+    const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/\n2 completed, /)
+    expect(stderr).toMatch(/^! A promise was rejected, and nobody handled it .*: Error: forgotten$/m)
+    expect(stderr).toContain('ForgetJob.handle')
   })
 }
