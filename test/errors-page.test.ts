@@ -121,6 +121,13 @@ const cases: Record<string, Case> = {
     files: { 'src/jobs/SendEmailJob.ts': `import 'nodemailer'` },
     words: ['jobs:work', '--stop-when-empty'],
   },
+  WORKER_INVALID: {
+    files: {
+      'src/commands/Go.ts': `import { Jobs } from '@s18i/lark-jobs'
+${command('Go', 'go', 'await Jobs.work({ concurrency: 0 })')}`,
+    },
+    words: ['go'],
+  },
   JOB_NOT_FOUND: { words: ['jobs:retry', 'Vbu1WuDE6eYIV'] },
 }
 

@@ -18,18 +18,18 @@ const floors: Record<string, string[][]> = {
     ['command.ts', 'metadata.ts', 'parse.ts'],
     ['program.ts'],
     // all commands
-    ['cache.ts', 'catalog.ts', 'discovery.ts', 'stub.ts'],
+    ['cache.ts', 'catalog.ts', 'holding.ts', 'scanner.ts', 'scan.ts', 'discovery.ts', 'stub.ts'],
     ['commands/*'],
     ['call.ts'],
     ['application.ts'],
     ['index.ts', 'bin.ts'],
   ],
   'packages/lark-jobs/src': [
-    ['duration.ts', 'backoff.ts', 'record.ts', 'errors.ts'],
+    ['duration.ts', 'backoff.ts', 'record.ts', 'errors.ts', 'id.ts', 'payload.ts', 'run.ts'],
     ['store/store.ts'],
     ['store/sqlite/*', 'store/redis/*'],
-    // a job class, and a run of it
-    ['run.ts', 'job-class.ts', 'job-log.ts'],
+    // a job class, and the lines of its jobs
+    ['job-class.ts', 'job-log.ts'],
     ['dispatch/*'],
     ['worker/*'],
     // from a process to its store

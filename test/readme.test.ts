@@ -13,7 +13,10 @@ const shell = blocks.filter(({ language }) => language === 'sh').map(({ text }) 
 it('runs', async () => {
   expect(shell).toContain('npx lark welcome user@example.com\nnpx lark jobs:work\n')
   await using app = await App.make(files)
-  expect(await app.run('welcome', 'user@example.com')).toMatchObject({ code: 0, stderr: '' })
+  expect(await app.run('welcome', 'user@example.com')).toMatchObject({
+    code: 0,
+    stderr: '✓ Queued a welcome to user@example.com\n',
+  })
   const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
   expect(code).toBe(0)
   expect(stderr).toMatch(/Serving sqlite:.*\.lark\/jobs\.db/)

@@ -41,6 +41,8 @@ const shared: Record<string, string[]> = {
   '@s18i/lark-jobs': ['createJobs', 'exponential', 'Job', 'Jobs'],
 }
 
+const foundingLinks = ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs']
+
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
@@ -172,11 +174,11 @@ interface Listed {
   flags: { name: string; short?: string; type: string }[]
 }
 
-/** The words after `lark` or `npx lark`, of every line that has them. */
+/** The words after `lark`, `npx lark` or `node_modules/.bin/lark`, of every line that has them. */
 function larkCommands(shell: string): string[] {
-  return [...shell.matchAll(/^(?:[A-Z_]+=\S+ )?(?:npx )?lark(?: (.*?))?(?:\s+#.*)?$/gm)].map(
-    (match) => match[1] ?? '',
-  )
+  return [
+    ...shell.matchAll(/^(?:[A-Z_]+=\S+ )?(?:npx |node_modules\/\.bin\/)?lark(?: (.*?))?(?:\s+#.*)?$/gm),
+  ].map((match) => match[1] ?? '')
 }
 
 /** What is wrong with a command line: its key, or a flag. */
@@ -193,16 +195,23 @@ function namesOf({ name, short, type }: Listed['flags'][number]): string[] {
   return [name, ...(short ? [`-${short}`] : []), ...(type === 'boolean' ? [name.replace('--', '--no-')] : [])]
 }
 
-/** `/lark-jobs/errors` is docs/errors.md; others are relative, or on the web. */
+/**
+ * Links are relative, for they are read on GitHub as well, or on the web. The founding page's own two are as its site
+ * has them: `/lark-jobs/queue-workers` is docs/queue-workers.md.
+ */
 function leadsSomewhere(link: string, page: string): boolean {
   if (link.startsWith('https://')) return true
   const [path = '', anchor] = link.split('#')
   const file =
     path === ''
       ? page
-      : path.startsWith('/lark-jobs/')
+      : isFounding(link, page)
         ? `docs/${path.slice('/lark-jobs/'.length)}.md`
         : posix.join(posix.dirname(page), path)
   if (!existsSync(join(root, file))) return false
   return anchor === undefined || anchorsOf(read(file)).includes(anchor)
+}
+
+function isFounding(link: string, page: string): boolean {
+  return page === 'docs/dispatching-jobs.md' && foundingLinks.includes(link)
 }
