@@ -31,10 +31,13 @@ describe('pauses', () => {
 test.each([
   'soon',
   -1,
+  1e21,
+  [0, Number.POSITIVE_INFINITY],
   [],
   ['1s', 'x'],
   exponential({ from: 'x' }),
   exponential({ from: '5s', to: '1s' }),
+  exponential({ to: Number.POSITIVE_INFINITY }),
   exponential({ jitter: 2 }),
   null,
   true,

@@ -11,6 +11,7 @@ test.each([
   ['1d', 86_400_000],
   ['1.5s', 1_500],
   [' 5 m ', 300_000],
+  ['36525d', 3_155_760_000_000],
 ])('%o is %i ms', (value, ms) => expect(milliseconds(value)).toBe(ms))
 
 test.each([
@@ -22,6 +23,8 @@ test.each([
   -1,
   Number.NaN,
   Number.POSITIVE_INFINITY,
+  1e21,
+  '36526d',
   null,
   undefined,
   {},

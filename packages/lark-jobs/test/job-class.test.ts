@@ -38,6 +38,14 @@ describe('a wrong setting is refused by class, field, value and what would be ri
     ['aliases', 'old', "aliases is 'old'; it must be a list of texts, such as ['old-name']"],
     ['key', '', "key is ''; it must be a text, such as 'send-email'"],
     ['key', 7, "key is 7; it must be a text, such as 'send-email'"],
+    ['delay', Number.POSITIVE_INFINITY, 'delay is Infinity; it must be milliseconds'],
+    ['timeout', 1e21, 'timeout is 1e+21; it must be milliseconds'],
+    ['backoff', 1e21, 'backoff is 1e+21; it must be milliseconds'],
+    [
+      'backoff',
+      exponential({ to: Number.POSITIVE_INFINITY }),
+      'backoff is {"from":1000,"to":null,"jitter":0.5}; it must be milliseconds',
+    ],
     ['backoff', ['1s', 'x'], 'backoff is ["1s","x"]; it must be milliseconds'],
   ])('%s: %o', (field, value, message) => {
     expect(messageOf(() => classOf(jobWith(field, value)))).toContain(`JOB_INVALID: OddJob: ${message}`)

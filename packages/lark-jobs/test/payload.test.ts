@@ -78,3 +78,21 @@ test('the limit counts bytes of UTF-8, not characters', () => {
     message: `SendEmailJob: the payload has ${MAX_PAYLOAD + 2} bytes, the limit is ${MAX_PAYLOAD}`,
   })
 })
+
+// The check runs out of stack first, or JSON.stringify does, depending on the depth.
+test.each([4_500, 5_000, 5_500, 6_000, 10_000, 100_000])(
+  'what is nested %i deep is refused, or kept',
+  (depth) => {
+    let payload: unknown = 1
+    for (let i = 0; i < depth; i++) payload = [payload]
+    let text: string
+    try {
+      text = encode(payload, 'J')
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'PAYLOAD_NOT_JSON', message: 'J: payload is nested too deeply' })
+      return
+    }
+    expect(text).toBe('['.repeat(depth) + 1 + ']'.repeat(depth))
+    expect(depth).toBeLessThan(10_000)
+  },
+)

@@ -31,7 +31,8 @@ export class Emptiness {
     if (this.#looking) return undefined
     this.#looking = true
     try {
-      if (await this.#isEmpty()) return true
+      // Twice: what fell due, or went from queue to queue, while the first look passed by, the second one sees.
+      if ((await this.#isEmpty()) && (await this.#isEmpty())) return true
       await pause(LOOK, undefined, { signal }).catch(() => {})
       return false
     } finally {
@@ -39,13 +40,29 @@ export class Emptiness {
     }
   }
 
+  /**
+   * Two looks at the counts with the delayed jobs between them, because a job may fall due, or dispatch another into
+   * a queue that was looked at already, while the rest is read.
+   */
   async #isEmpty(): Promise<boolean> {
-    for (const claimer of this.#claimers) {
-      const { waiting, active, delayed } = await this.#store.counts(claimer.partition)
-      if (waiting > 0 || active > 0) return false
-      if (delayed > 0 && (await this.#isKnownSoon(claimer.partition))) return false
+    const before = await this.#delayed()
+    if (before === undefined) return false
+    for (const [i, { partition }] of this.#claimers.entries()) {
+      if (before[i]! > 0 && (await this.#isKnownSoon(partition))) return false
     }
-    return true
+    const after = await this.#delayed()
+    return after?.every((count, i) => count === before[i]) ?? false
+  }
+
+  /** How many jobs are delayed in each queue; undefined when some wait or are active. */
+  async #delayed(): Promise<number[] | undefined> {
+    const delayed: number[] = []
+    for (const { partition } of this.#claimers) {
+      const counts = await this.#store.counts(partition)
+      if (counts.waiting > 0 || counts.active > 0) return undefined
+      delayed.push(counts.delayed)
+    }
+    return delayed
   }
 
   /** Whether a job that has a class here falls due within a minute. */

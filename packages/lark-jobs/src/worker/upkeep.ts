@@ -75,9 +75,14 @@ export class Upkeep {
     await this.#round
   }
 
+  /** Milliseconds without progress after which the living may not have been able to renew. */
+  get #standstill(): number {
+    return Math.max(this.#options.lease / 2, TICK * 4)
+  }
+
   #tick(): Promise<void> {
     const now = Date.now()
-    if (now - this.#lastTick > Math.max(this.#options.lease / 2, TICK * 4)) this.#forgive()
+    if (now - this.#lastTick > this.#standstill) this.#forgive()
     this.#lastTick = now
     this.#round ??= this.#work()
       .catch((error) => {
@@ -130,6 +135,10 @@ export class Upkeep {
 
   async #recover(partition: string, chores: Chores): Promise<void> {
     const { store, lease } = this.#options
+    // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
+    const asked = performance.now()
+    await store.now()
+    if (performance.now() - asked > this.#standstill) return this.#forgive()
     const { recovered, failed, nextLeaseEnd } = await store.recover(partition, chores.forgiving)
     chores.forgiving = false
     this.#tell(partition, recovered.length, failed.length)

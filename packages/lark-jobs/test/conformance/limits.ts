@@ -2,7 +2,8 @@
  * The largest calls and payloads, and texts that must come out as they went in.
  */
 import { expect, test } from 'vitest'
-import { MAX_ITEMS } from '../../src/store/store.ts'
+import type { NewJob } from '../../src/record.ts'
+import { MAX_BYTES, MAX_ITEMS } from '../../src/store/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, settlement } from './jobs.ts'
@@ -46,6 +47,74 @@ export function limits(make: Make): void {
     expect(verdicts).toHaveLength(MAX_ITEMS)
     expect(new Set(verdicts)).toEqual(new Set(['settled']))
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: MAX_ITEMS })
+  })
+
+  test(`a claim hands out at most ${MAX_ITEMS} jobs, however many were asked for`, async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(MAX_ITEMS))
+    await caller.enqueue(...jobs(50))
+    const first = await caller.exchange([], { limit: 5_000, lease: LEASE })
+    expect(first.jobs).toHaveLength(MAX_ITEMS)
+    expect(first.nextDue).toBe(0)
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 50, active: MAX_ITEMS })
+    expect(await caller.claim(5_000)).toHaveLength(50)
+  })
+
+  test('a claim hands out at most 1 MiB; what is left keeps its place', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const large = (fields: Partial<NewJob> = {}) => job({ ...fields, payload: 'x'.repeat(400_000) })
+    const low = [large({ priority: -1 }), large({ priority: -1 })]
+    const normal = [large(), large(), job(), large()]
+    const high = [large({ priority: 1 })]
+    const due = [large({ delay: 10 }), large({ delay: 10 })]
+    for (const given of [...low, ...normal, ...high, ...due]) await caller.enqueue(given)
+    harness.clock.advance(10)
+    const expected = ids([...high, ...normal, ...due, ...low])
+    const claimed: string[] = []
+    while (claimed.length < expected.length) {
+      const { jobs: held, nextDue } = await caller.exchange([], { limit: 5, lease: LEASE })
+      expect(held.length).toBeGreaterThan(0)
+      const bytes = held.reduce((sum, { payload }) => sum + payload.length, 0)
+      expect(bytes).toBeLessThanOrEqual(MAX_BYTES)
+      claimed.push(...ids(held))
+      expect(nextDue).toBe(claimed.length < expected.length ? 0 : undefined)
+      const { waiting, active } = await harness.store.counts('emails')
+      expect([waiting, active]).toEqual([expected.length - claimed.length, claimed.length])
+    }
+    expect(claimed).toEqual(expected)
+  })
+
+  test('five jobs of 400 KB come in three claims', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(2, { payload: 'x'.repeat(400_000) }))
+    await caller.enqueue(...jobs(2, { payload: 'x'.repeat(400_000) }))
+    await caller.enqueue(job({ payload: 'x'.repeat(400_000) }))
+    const sizes: number[] = []
+    for (let claim = 0; claim < 4; claim += 1) sizes.push((await caller.claim(5)).length)
+    expect(sizes).toEqual([2, 2, 1, 0])
+  })
+
+  test('who was left more than a claim hands out is not rung for it: it is told to ask again', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    for (let n = 0; n < 3; n += 1) await ada.enqueue(job({ payload: 'x'.repeat(600_000) }))
+    expect(await ada.exchange([], { limit: 3, lease: LEASE })).toMatchObject({ jobs: [{}], nextDue: 0 })
+    await harness.caller('web').enqueue(job())
+    expect(await harness.store.wait('ada', 60)).toEqual([])
+  })
+
+  test('a job larger than a claim hands out comes alone', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const huge = job({ payload: 'x'.repeat(MAX_BYTES + 1) })
+    const [before, after] = [job(), job()]
+    for (const given of [before, huge, after]) await caller.enqueue(given)
+    expect(ids(await caller.claim(5))).toEqual([before.id])
+    expect(ids(await caller.claim(5))).toEqual([huge.id])
+    expect(ids(await caller.claim(5))).toEqual([after.id])
   })
 
   test('a payload of 512 KiB comes out as it went in', async () => {

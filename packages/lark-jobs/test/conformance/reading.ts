@@ -137,15 +137,47 @@ export function reading(make: Make): void {
     expect((await listAll(harness.store, { state: 'active', limit: 10 })).sort()).toEqual(ids(list))
   })
 
-  test('a page holds 100 jobs unless told otherwise, and never more than 1,000', async () => {
+  test('a page holds 100 jobs unless told otherwise', async () => {
     await using harness = await make()
-    const caller = harness.caller()
-    await caller.enqueue(...jobs(1_000))
-    await caller.enqueue(...jobs(50))
+    await harness.caller().enqueue(...jobs(150))
     const first = await harness.store.list('emails', { state: 'waiting' })
     expect(first.jobs).toHaveLength(100)
     expect(first.cursor).toBeTypeOf('string')
-    expect((await harness.store.list('emails', { state: 'waiting', limit: 5_000 })).jobs).toHaveLength(1_000)
+  })
+
+  test.each([
+    [0, 1],
+    [-3, 1],
+    [0.2, 1],
+    [1.5, 1],
+    [2.9, 2],
+    [5_000, 1_000],
+  ])('a page of %d jobs has %i', async (limit, size) => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = jobs(1_000)
+    const late = jobs(50)
+    await caller.enqueue(...list)
+    await caller.enqueue(...late)
+    const expected = ids([...list, ...late])
+    const first = await store.list('emails', { state: 'waiting', limit })
+    expect(ids(first.jobs)).toEqual(expected.slice(0, size))
+    const second = await store.list('emails', { state: 'waiting', limit, cursor: first.cursor! })
+    expect(ids(second.jobs)).toEqual(expected.slice(size, 2 * size))
+    for (const state of ['delayed', 'active', 'failed'] as const) {
+      expect(await store.list('emails', { state, limit })).toEqual({ jobs: [] })
+    }
+  })
+
+  test('now is by the clock that jobs are queued by', async () => {
+    await using harness = await make()
+    expect(await harness.store.now()).toBe(harness.clock.now)
+    harness.clock.advance(1_234)
+    expect(await harness.store.now()).toBe(harness.clock.now)
+    const given = job()
+    await harness.caller().enqueue(given)
+    expect((await harness.store.get('emails', given.id))?.queuedAt).toBe(await harness.store.now())
   })
 
   test('what is listed is what get shows', async () => {

@@ -77,6 +77,23 @@ export function recover(make: Make): void {
     expect(await caller.claim()).toEqual([])
   })
 
+  test('forgiving, it counts no crash: not the workers died, but the store was away', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    for (let round = 1; round <= MAX_CRASHES + 1; round += 1) {
+      expect(await caller.claimOne()).toMatchObject({ runs: round, crashes: 0 })
+      clock.advance(LEASE)
+      expect(await store.recover('emails', true)).toEqual({ recovered: [given.id], failed: [] })
+    }
+    await caller.claimOne()
+    clock.advance(LEASE)
+    await store.recover('emails', false)
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes: 1, failures: 0 })
+  })
+
   test('crashes are counted apart from failures', async () => {
     await using harness = await make()
     const caller = harness.caller()

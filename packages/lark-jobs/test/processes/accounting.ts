@@ -100,6 +100,41 @@ export function accounting(url: () => string | undefined): void {
     expect(status.queues[0].counts).toMatchObject({ waiting: 1, active: 0 })
   })
 
+  test('a worker that is done ends, whatever the files of its jobs hold open, with all it has to say', async () => {
+    await using app = await tracing()
+    await app.write({ 'jobs/open.js': 'setInterval(() => {}, 1_000)' })
+    await app.start(['fill.js', '40', '0']).result
+    const worker = app.start(
+      [join(app.folder, 'node_modules/@s18i/lark/dist/bin.js'), 'jobs:work', '--stop-when-empty'],
+      '.',
+      traced(app),
+    )
+    const { code, stdout } = await worker.result
+    expect(code).toBe(0)
+    expect(stdout.match(/^✓ TraceJob /gm)).toHaveLength(40)
+    expect(stdout).toMatch(/\n40 completed in .*\n$/)
+  })
+
+  test('a process that stands still for longer than a dispatch may take gets its answer all the same', async () => {
+    await using app = await tracing()
+    const script = (steps: string) => `
+      import { TraceJob } from './jobs/TraceJob.js'
+      const standStill = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6_000)
+      const dispatch = () => new TraceJob().dispatch({ n: 1 })
+      ${steps}
+      console.log(await queued)`
+    await app.write({
+      'first.js': script('const queued = dispatch(); standStill()'),
+      'later.js': script('await dispatch(); const queued = dispatch(); standStill()'),
+      'underway.js': script('await dispatch(); const queued = dispatch(); setImmediate(standStill)'),
+    })
+    const processes = ['first.js', 'later.js', 'underway.js'].map((file) => app.start([file]).result)
+    for (const result of await Promise.all(processes))
+      expect(result).toMatchObject({ code: 0, stdout: 'true\n', stderr: '' })
+    const status = JSON.parse((await app.run('jobs:status', '--json')).stdout)
+    expect(status.queues[0].counts.waiting).toBe(5)
+  })
+
   test('a script that dispatches and ends, ends', async () => {
     await using app = await tracing()
     await app.write({

@@ -1,5 +1,6 @@
 import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
+import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
 
 const url = () => inject('redisUrl')
@@ -7,4 +8,5 @@ const url = () => inject('redisUrl')
 describe('on Redis', { timeout: 60_000 }, () => {
   accounting(url)
   program(url)
+  mistakes(url)
 })

@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { accounting } from './accounting.ts'
+import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
 
 const url = () => undefined
@@ -7,4 +8,5 @@ const url = () => undefined
 describe('on the embedded store', { timeout: 60_000 }, () => {
   accounting(url)
   program(url)
+  mistakes(url)
 })

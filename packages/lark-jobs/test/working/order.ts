@@ -126,4 +126,25 @@ export function order(connect: Connect): void {
     expect(runs.size).toBe(2_000)
     expect([...runs.values()].every((count) => count === 1)).toBe(true)
   })
+
+  test('5,000 at a time, of 6,000 that wait: more than a call hands out', async () => {
+    await using bench = await Bench.make(connect)
+    const runs = new Map<number, number>()
+    const full = signal()
+    class WideJob extends Job {
+      async handle({ n }: { n: number }) {
+        runs.set(n, (runs.get(n) ?? 0) + 1)
+        if (runs.size === 5_000) full.resolve()
+        await full.promise
+      }
+    }
+    await bench.jobs.dispatchMany(
+      new WideJob(),
+      Array.from({ length: 6_000 }, (_, n) => ({ n })),
+    )
+    const worker = await bench.work([WideJob], { queues: 'default', concurrency: 5_000, stopWhenEmpty: true })
+    expect(await worker.done).toMatchObject({ completed: 6_000, lost: 0 })
+    expect(runs.size).toBe(6_000)
+    expect([...runs.values()].every((count) => count === 1)).toBe(true)
+  })
 }

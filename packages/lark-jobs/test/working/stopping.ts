@@ -68,6 +68,27 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0, errors: [] })
   })
 
+  test('a handler that still returns after the abort has done its work', async () => {
+    await using bench = await Bench.make(connect)
+    const began = signal()
+    class LateJob extends Job {
+      async handle() {
+        const aborted = signal()
+        this.signal.addEventListener('abort', () => aborted.resolve())
+        began.resolve()
+        await aborted.promise
+        return 'done'
+      }
+    }
+    const job = new LateJob()
+    await bench.jobs.dispatch(job)
+    const worker = await bench.work([LateJob])
+    await began.promise
+    await worker.stop(0)
+    expect(worker.summary).toMatchObject({ completed: 1, released: 0 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: '"done"' })
+  })
+
   test('quiet takes no more; the worker is known as quiet', async () => {
     await using bench = await Bench.make(connect)
     class IdleJob extends Job {

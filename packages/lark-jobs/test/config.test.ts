@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { type JobsConfig, resolveSettings } from '../src/config.ts'
+
+const settings = (jobs: JobsConfig, env: Record<string, string | undefined> = {}) =>
+  resolveSettings({ config: { jobs }, file: '/app/lark.config.js', folder: '/app' }, env)
+
+describe('queues', () => {
+  test.each([
+    'a b',
+    'a,b',
+    'a/b',
+    'a{b',
+    'a}b',
+    '',
+    'a\tb',
+    'a\0b',
+    'a\u007fb',
+    'a\ud800b',
+    '\udc00',
+    'a\u200bb',
+  ])('a name like %j is refused', (name) => {
+    for (const queues of [['default', name], { default: {}, [name]: {} }]) {
+      expect(() => settings({ queues })).toThrow(
+        expect.objectContaining({
+          code: 'CONFIG_INVALID',
+          message: expect.stringContaining('jobs.queues is '),
+        }),
+      )
+    }
+  })
+
+  test.each(['emails', 'high-priority', 'Größe', '見積り', '🐦', 'a.b:c'])(
+    'a name like %j is fine',
+    (name) => {
+      expect(settings({ queues: [name] }).queues).toEqual([name])
+    },
+  )
+
+  test('a name that is given twice is one queue', () => {
+    expect(settings({ queues: ['emails', 'low', 'emails'] }).queues).toEqual(['emails', 'low'])
+  })
+})
+
+describe('the store', () => {
+  const embedded = 'sqlite:/app/.lark/jobs.db'
+
+  test.each<[JobsConfig, Record<string, string | undefined>, string]>([
+    [{}, {}, embedded],
+    [{ connection: '' }, {}, embedded],
+    [{ connection: '' }, { REDIS_URL: '' }, embedded],
+    [{ connection: '' }, { REDIS_URL: 'redis://r' }, 'redis://r'],
+    [{ connection: undefined }, { LARK_JOBS_URL: '', REDIS_URL: 'redis://r' }, 'redis://r'],
+    [{}, { LARK_JOBS_URL: 'sqlite:l.db', REDIS_URL: 'redis://r' }, 'sqlite:/app/l.db'],
+    [{ connection: 'redis://c' }, { LARK_JOBS_URL: 'redis://l' }, 'redis://c'],
+    [{ connection: 'sqlite:/var/jobs.db' }, {}, 'sqlite:/var/jobs.db'],
+    [{ connection: 'sqlite::memory:' }, {}, 'sqlite::memory:'],
+  ])('%o with %o is %s', (jobs, env, connection) => {
+    expect(settings(jobs, env).connection).toBe(connection)
+  })
+
+  test('in production it must be named; an empty text names none', () => {
+    expect(() => settings({ connection: '' }, { NODE_ENV: 'production', REDIS_URL: '' })).toThrow(
+      expect.objectContaining({ code: 'STORE_NOT_CONFIGURED' }),
+    )
+  })
+})

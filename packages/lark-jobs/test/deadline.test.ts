@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { timedOut } from '../src/run.ts'
+import type { Claimer } from '../src/worker/claimer.ts'
+import { Deadline } from '../src/worker/deadline.ts'
+import { Running } from '../src/worker/running.ts'
+
+const DAY = 86_400_000
+/** Milliseconds that a handler gets after its signal. */
+const GRACE = 5_000
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const lease = { id: 'one', key: 'k', payload: '', priority: 0, queuedAt: 0, token: 'w.1' }
+const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
+
+function setUp() {
+  const jobs = new Set<Running>()
+  const stuck = vi.fn<(running: Running) => void>()
+  const deadline = new Deadline(jobs, stuck)
+  const begin = (timeout: number) => {
+    const running = new Running({ ...lease, ...counters }, {} as Claimer, () => {})
+    jobs.add(running)
+    deadline.set(running, timeout, () => timedOut('SlowJob', timeout))
+    return running
+  }
+  return { jobs, stuck, deadline, begin }
+}
+
+test('at the timeout the signal is aborted; who ignores it is reported stuck 5 s later, once', () => {
+  const { stuck, begin } = setUp()
+  const running = begin(1_000)
+  vi.advanceTimersByTime(999)
+  expect(running.run.reason).toBeUndefined()
+  vi.advanceTimersByTime(1)
+  expect(running.run.signal.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
+  vi.advanceTimersByTime(GRACE - 1)
+  expect(stuck).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(1)
+  expect(stuck.mock.calls).toEqual([[running]])
+  vi.advanceTimersByTime(DAY)
+  expect(stuck).toHaveBeenCalledTimes(1)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('one timer for all: each is told at its own time, whatever the order of their beginning', () => {
+  const { jobs, stuck, begin } = setUp()
+  const [late, early, ended] = [begin(3_000), begin(1_000), begin(2_000)]
+  const told = () => [late, early, ended].map(({ run }) => run.reason !== undefined)
+  expect(vi.getTimerCount()).toBe(1)
+  vi.advanceTimersByTime(1_000)
+  expect(told()).toEqual([false, true, false])
+  jobs.delete(early)
+  jobs.delete(ended)
+  vi.advanceTimersByTime(2_000)
+  expect(told()).toEqual([true, true, false])
+  vi.advanceTimersByTime(GRACE)
+  expect(stuck.mock.calls).toEqual([[late]])
+})
+
+test('a timeout longer than a timer can wait is neither early nor forgotten', () => {
+  const { begin } = setUp()
+  const setTimer = vi.spyOn(globalThis, 'setTimeout')
+  const running = begin(30 * DAY)
+  // Longer than this, a timer would fire at once, again and again.
+  expect(setTimer).toHaveBeenLastCalledWith(expect.any(Function), 2_147_483_647)
+  vi.advanceTimersByTime(30 * DAY - 1)
+  expect(setTimer).toHaveBeenCalledTimes(2)
+  expect(running.run.reason).toBeUndefined()
+  vi.advanceTimersByTime(1)
+  expect(running.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
+})
+
+test('stopped, it tells nobody anything', () => {
+  const { deadline, begin } = setUp()
+  const running = begin(1_000)
+  deadline.stop()
+  expect(vi.getTimerCount()).toBe(0)
+  vi.advanceTimersByTime(DAY)
+  expect(running.run.reason).toBeUndefined()
+})

@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest'
+import { greetingApp } from './greeting.ts'
+
+/** What people do wrong, and what they are told. @param url undefined: the embedded store */
+export function mistakes(url: () => string | undefined): void {
+  test('what users do wrong is one line, and exit code 2 or 1', async () => {
+    await using app = await greetingApp(url())
+    for (const [args, code, line] of [
+      [['jobs:work', '--queue=emials'], 1, "✗ 'emials' is not a configured queue"],
+      [['jobs:work', '--concurrency=0'], 2, '✗ --concurrency is 0; it must be a whole number from 1'],
+      [['jobs:work', '--max-jobs=1.5'], 2, '✗ --max-jobs is 1.5; it must be a whole number from 1'],
+      [['jobs:retry'], 2, '✗ Which jobs? Give their ids, or --all'],
+      [['jobs:retry', 'nonesuch'], 1, '✗ There is no job nonesuch'],
+      [
+        ['jobs:retry', 'nonesuch', '--queue=emails'],
+        2,
+        '✗ --queue goes with --all; an id says its queue itself',
+      ],
+      [['jobs:retry', '--all', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
+      [['jobs:failed', '--limit=0'], 2, '✗ --limit is 0; it must be a whole number from 1'],
+      [['jobs:failed', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
+      [['jobs:show', 'nonesuch'], 1, '✗ There is no job nonesuch'],
+      [['jobs:wrok'], 2, '✗ Unknown command "jobs:wrok"'],
+    ] as const) {
+      const { stderr, ...result } = await app.run(...args)
+      expect(result.code, args.join(' ')).toBe(code)
+      expect(stderr.split('\n')[0]).toBe(line)
+      expect(stderr).not.toContain('    at ')
+    }
+  })
+
+  test('a job file that throws on import is one line; everything else works', async () => {
+    await using app = await greetingApp(url(), { 'src/jobs/Broken.ts': `throw new Error('no database')` })
+    await app.run('greet:all', 'Ann')
+    const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^! src\/jobs\/Broken.ts failed to load: no database \(.*Broken.ts:1:\d+\)$/m)
+    expect(stderr).not.toContain('    at ')
+    expect(stdout).toContain('1 completed')
+  })
+
+  test('two classes under one key are refused at start', async () => {
+    await using app = await greetingApp(url(), {
+      'src/jobs/OtherGreetJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        export class OtherGreetJob extends Job { readonly key = 'greet'; handle() {} }`,
+    })
+    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(1)
+    expect(stderr).toContain("✗ Two job classes under the key 'greet': GreetJob and OtherGreetJob")
+  })
+
+  test('a broken configuration is one line that names the key', async () => {
+    await using app = await greetingApp(url())
+    for (const [config, line] of [
+      [
+        `export default { jobs: { queue: ['default'] } }`,
+        /lark.config.js: jobs.queue is not a setting\n {2}Did you mean queues\?/,
+      ],
+      [
+        `export default { jobs: { queues: [] } }`,
+        /lark.config.js: jobs.queues is \[\]; it must be a list of names/,
+      ],
+      [
+        `export default { jobs: { queues: ['a b'] } }`,
+        /lark.config.js: jobs.queues is \["a b"\]; it must be a list of names/,
+      ],
+      [
+        `export default { jobs: { connection: 5 } }`,
+        /lark.config.js: jobs.connection is 5; it must be a text/,
+      ],
+      [`export default { jobs: { connection: 'mysql://x' } }`, /'mysql:…' names no store that Lark knows/],
+      [`export default { job: {} }`, /lark.config.js has an unknown key "job"\n {2}Did you mean jobs\?/],
+      ['export default 5', /lark.config.js must export an object by default/],
+      [`throw new Error('oh')`, /lark.config.js failed to load: oh/],
+    ] as const) {
+      await app.write({ 'lark.config.js': config })
+      // LARK_JOBS_URL does not come before a connection that is named.
+      const { code, stderr } = await app.run('jobs:status')
+      expect(code, config).toBe(1)
+      expect(stderr).toMatch(line)
+      expect(stderr).not.toContain('    at ')
+    }
+  })
+
+  test('a job that is declared and not exported is told of', async () => {
+    await using app = await greetingApp(url(), {
+      'src/jobs/HiddenJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        class HiddenJob extends Job { handle() {} }`,
+    })
+    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stderr).toContain(
+      '! src/jobs/HiddenJob.ts has a job and does not export it: write export before class\n',
+    )
+  })
+
+  test('a promise that a job forgot is told of, and takes nobody down; what its file left open holds nothing up', async () => {
+    await using app = await greetingApp(url(), {
+      'src/jobs/ForgetJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        setInterval(() => {}, 1_000)
+        export class ForgetJob extends Job {
+          handle() {
+            void Promise.reject(new Error('forgotten'))
+          }
+        }`,
+      'src/commands/Forget.ts': `
+        import { Command } from '@s18i/lark'
+        import { ForgetJob } from '../jobs/ForgetJob'
+        export class Forget extends Command {
+          readonly key = 'forget'
+          async handle() {
+            await new ForgetJob().dispatch()
+            process.exit()
+          }
+        }`,
+    })
+    await app.run('greet:all', 'Ann')
+    await app.run('forget')
+    const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/\n2 completed, /)
+    expect(stderr).toMatch(/^! A promise was rejected, and nobody handled it .*: Error: forgotten$/m)
+    expect(stderr).toContain('ForgetJob.handle')
+  })
+}

@@ -1,0 +1,151 @@
+/**
+ * Workers and dispatchers whose server hangs, is gone, or is full.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { describe, expect, test, vi } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { parseAddress } from '../../src/store/redis/address.ts'
+import { Connection } from '../../src/store/redis/connection.ts'
+import { Bench, type Connect, Record, signal } from '../working/bench.ts'
+import { Server } from './server.ts'
+import { timed } from './stores.ts'
+
+/** A server of the test's own, which ends with all that is on it. */
+function on(server: Server): Connect {
+  return async () => ({ connection: server.url, remove: async () => {} })
+}
+
+class NoteJob extends Job {
+  handle(_payload: { n: number }) {}
+}
+
+test('a server that was frozen for longer than a lease: what two living workers run goes on, and runs once', async () => {
+  await using server = await Server.start()
+  await using bench = await Bench.make(on(server))
+  const runs: number[] = []
+  const full = signal()
+  const go = signal()
+  class LongJob extends Job {
+    async handle({ n }: { n: number }) {
+      if (runs.push(n) === 20) full.resolve()
+      await go.promise
+    }
+  }
+  const job = new LongJob()
+  await bench.jobs.dispatchMany(
+    job,
+    Array.from({ length: 20 }, (_, n) => ({ n })),
+  )
+  const clients = [bench.jobs, bench.client()]
+  const workers = await Promise.all(
+    clients.map((client) => bench.work([LongJob], { lease: 1_000, concurrency: 10 }, client)),
+  )
+  await full.promise
+  // At the worst moment: just as one of them is about to look for leases that ended.
+  const { store } = await bench.jobs.open()
+  const frozen = signal()
+  const freeze = () => {
+    server.signal('SIGSTOP')
+    frozen.resolve()
+  }
+  const [now, recover] = [store.now.bind(store), store.recover.bind(store)]
+  vi.spyOn(store, 'now').mockImplementationOnce(() => {
+    freeze()
+    return now()
+  })
+  vi.spyOn(store, 'recover').mockImplementationOnce((...args) => {
+    freeze()
+    return recover(...args)
+  })
+  await frozen.promise
+  vi.restoreAllMocks()
+  await pause(3_000)
+  server.signal('SIGCONT')
+  // Until each has renewed, and looked for leases that ended.
+  for (const client of clients) {
+    const recover = vi.spyOn((await client.open()).store, 'recover')
+    await vi.waitFor(() => expect(recover.mock.calls.length).toBeGreaterThan(3), 20_000)
+  }
+  go.resolve()
+  await Promise.all(workers.map((worker) => worker.stop()))
+  expect(runs).toHaveLength(20)
+  expect(workers.map(({ summary }) => summary)).toMatchObject([
+    { completed: 10, lost: 0 },
+    { completed: 10, lost: 0 },
+  ])
+  for (const id of job.ids) expect(await bench.jobs.find(id)).toMatchObject({ runs: 1, crashes: 0 })
+})
+
+test('a server that is full: a living worker keeps its job, and is known', async () => {
+  await using server = await Server.start()
+  await using bench = await Bench.make(on(server))
+  const began = signal()
+  const go = signal()
+  class LongJob extends Job {
+    async handle() {
+      this.info('a line')
+      began.resolve()
+      await go.promise
+    }
+  }
+  const job = new LongJob()
+  await bench.jobs.dispatch(job)
+  const report = new Record()
+  const worker = await bench.work([LongJob], { lease: 300, report })
+  await began.promise
+  const admin = new Connection(parseAddress(server.url))
+  await admin.send(['CONFIG', 'SET', 'maxmemory', '1'])
+  admin.close()
+  const { store } = await bench.jobs.open()
+  await expect(bench.jobs.dispatch(new NoteJob(), { n: 1 })).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+  const leaseEnds = performance.now() + 300
+  const recover = vi.spyOn(store, 'recover')
+  await vi.waitFor(() => {
+    expect(performance.now()).toBeGreaterThan(leaseEnds)
+    expect(recover.mock.calls.length).toBeGreaterThan(8)
+  }, 10_000)
+  worker.quiet()
+  await vi.waitFor(async () =>
+    expect(await store.workers()).toMatchObject([{ id: worker.id, state: 'quiet', running: 1 }]),
+  )
+  go.resolve()
+  await report.ends(1)
+  await worker.stop()
+  expect(worker.summary).toMatchObject({ completed: 1, lost: 0 })
+  expect(await bench.jobs.find(job.id!)).toMatchObject({
+    state: 'completed',
+    runs: 1,
+    crashes: 0,
+    log: [{ text: 'a line' }],
+  })
+  expect(await store.workers()).toEqual([])
+})
+
+describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away (%s)', (away) => {
+  test('each dispatch is answered within 5 s of its own start, however many wait', async ({ expect }) => {
+    await using server = await Server.start()
+    await using bench = await Bench.make(on(server))
+    await bench.jobs.dispatch(new NoteJob(), { n: 0 })
+    server.signal(away)
+    const outcomes: Promise<{ ms: number; error?: { code: string } }>[] = []
+    for (let n = 1; n <= 3; n++) {
+      outcomes.push(timed(bench.jobs.dispatch(new NoteJob(), { n })))
+      await pause(1_000)
+    }
+    for (const { ms, error } of await Promise.all(outcomes)) {
+      expect(['STORE_UNREACHABLE', 'DISPATCH_UNCERTAIN']).toContain(error?.code)
+      expect(ms).toBeLessThan(5_200)
+    }
+  })
+
+  test('an idle worker stops all the same', async ({ expect }) => {
+    await using server = await Server.start()
+    await using bench = await Bench.make(on(server))
+    const worker = await bench.work([NoteJob])
+    server.signal(away)
+    // Until it has asked for jobs, and hears nothing: it looks by itself every few seconds.
+    const exchange = vi.spyOn((await bench.jobs.open()).store, 'exchange')
+    await vi.waitFor(() => expect(exchange).toHaveBeenCalled(), 10_000)
+    expect((await timed(worker.stop())).ms).toBeLessThan(10_000)
+  })
+})

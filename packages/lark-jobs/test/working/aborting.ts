@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+/** Runs that are told to end: at their timeout, or by people. */
+export function aborting(connect: Connect): void {
+  test('at its timeout the signal is aborted, and what it then returns does not count', async () => {
+    await using bench = await Bench.make(connect)
+    const reasons: unknown[] = []
+    class LongJob extends Job {
+      override timeout = 30
+      override tries = 1
+      async handle() {
+        const aborted = signal()
+        this.signal.addEventListener('abort', () => aborted.resolve())
+        await aborted.promise
+        reasons.push(this.signal.reason)
+        return 'late'
+      }
+    }
+    const job = new LongJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([LongJob], { stopWhenEmpty: true })).done
+    expect(reasons[0]).toMatchObject({
+      code: 'JOB_TIMED_OUT',
+      message: 'LongJob took longer than its timeout of 0.03 s',
+    })
+    const found = await bench.jobs.find(job.id!)
+    expect(found).toMatchObject({ state: 'failed' })
+    expect(found?.result).toBeUndefined()
+    expect(found?.errors[0]).toMatchObject({ code: 'JOB_TIMED_OUT' })
+  })
+
+  test.each(['user', 'expired'] as const)(
+    'cancelled while it runs (%s): it hears of it, and ends cancelled',
+    async (reason) => {
+      await using bench = await Bench.make(connect)
+      const began = signal()
+      class PatientJob extends Job {
+        async handle() {
+          const aborted = signal()
+          this.signal.addEventListener('abort', () => aborted.resolve())
+          began.resolve()
+          await aborted.promise
+          throw this.signal.reason
+        }
+      }
+      const job = new PatientJob()
+      await bench.jobs.dispatch(job)
+      const worker = await bench.work([PatientJob], { stopWhenEmpty: true, lease: 300 })
+      await began.promise
+      const { store } = await bench.jobs.open()
+      expect(await store.alter('default', [job.id!], { kind: 'cancel', reason })).toEqual(['asked'])
+      expect(await worker.done).toMatchObject({ cancelled: 1 })
+      expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'cancelled', reason })
+    },
+  )
+}

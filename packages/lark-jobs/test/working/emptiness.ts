@@ -1,0 +1,70 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import { Job } from '../../src/index.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { Worker } from '../../src/worker/worker.ts'
+import { Bench, type Connect } from './bench.ts'
+
+/** `stopWhenEmpty` must not end before what is due within a minute has run. */
+export function emptiness(connect: Connect): void {
+  test('more jobs than a page that nobody knows hide none that is known', async () => {
+    await using bench = await Bench.make(connect)
+    class StrangeJob extends Job {
+      override delay = '30s'
+      handle() {}
+    }
+    class KnownJob extends Job {
+      handle() {}
+    }
+    const known = new KnownJob()
+    known.delay = '1s'
+    await bench.jobs.dispatchMany(new StrangeJob(), Array(150).fill(undefined))
+    await bench.jobs.dispatch(known)
+    const { store } = await bench.jobs.open()
+    const { jobs: strange } = await store.list('default', { state: 'delayed', limit: 1_000 })
+    const ids = strange.filter(({ key }) => key === 'StrangeJob').map(({ id }) => id)
+    // Due before the known one, and after the worker's first look.
+    await store.alter('default', ids, { kind: 'reschedule', in: 900 })
+    expect(await (await bench.work([KnownJob], { stopWhenEmpty: true })).done).toMatchObject({ completed: 1 })
+  })
+
+  /** A worker that hears no ring: of what comes into its other queue it learns when it looks by itself. */
+  async function workDeaf(bench: Bench, later: string): Promise<{ worker: Worker; store: Store }> {
+    class LaterJob extends Job {
+      override queueName = 'emails'
+      override delay = later
+      handle() {}
+    }
+    class FirstJob extends Job {
+      async handle() {
+        await bench.jobs.dispatch(new LaterJob())
+      }
+    }
+    await bench.jobs.dispatch(new FirstJob())
+    const client = bench.client()
+    const { store } = await client.open()
+    vi.spyOn(store, 'wait').mockImplementation(async (_caller, timeout, signal) => {
+      await pause(timeout, undefined, { signal: signal! }).catch(() => {})
+      return []
+    })
+    return { worker: await bench.work([FirstJob, LaterJob], { stopWhenEmpty: true }, client), store }
+  }
+
+  test('what a job dispatches for later into another queue is waited for, though its ring is lost', async () => {
+    await using bench = await Bench.make(connect)
+    const { worker } = await workDeaf(bench, '1s')
+    expect(await worker.done).toMatchObject({ completed: 2 })
+  })
+
+  test('what falls due between two reads of one look is waited for', async () => {
+    await using bench = await Bench.make(connect)
+    const { worker, store } = await workDeaf(bench, '100ms')
+    const list = store.list.bind(store)
+    // It was delayed when the jobs were counted, and is waiting when the delayed ones are listed.
+    vi.spyOn(store, 'list').mockImplementation(async (...args) => {
+      await vi.waitFor(async () => expect((await store.counts('emails')).delayed).toBe(0), 10_000)
+      return list(...args)
+    })
+    expect(await worker.done).toMatchObject({ completed: 2 })
+  })
+}

@@ -1,0 +1,81 @@
+import { expect, test, vi } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Caller } from '../conformance/caller.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+/** Nothing else happens on this event loop meanwhile. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+/** Who may go on with a job: leases that are kept, lost, and taken back from the dead. */
+export function leases(connect: Connect): void {
+  test('a sole worker whose loop a handler blocks for longer than a lease takes nothing from itself', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs.open()
+    const recover = vi.spyOn(store, 'recover')
+    const attempts: number[] = []
+    class BlockingJob extends Job {
+      async handle() {
+        attempts.push(this.attempt)
+        standStill(700)
+        // Not before this worker has looked for leases that ended.
+        const before = recover.mock.calls.length
+        await vi.waitFor(() => expect(recover.mock.calls.length).toBeGreaterThan(before), 5_000)
+      }
+    }
+    const job = new BlockingJob()
+    await bench.jobs.dispatch(job)
+    const worker = await bench.work([BlockingJob], { lease: 300, stopWhenEmpty: true })
+    expect(await worker.done).toMatchObject({ completed: 1, lost: 0 })
+    expect(attempts).toEqual([1])
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
+  })
+
+  test('a job that this very worker claimed again: only its first run is told that the lease is lost', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs.open()
+    const extend = vi.spyOn(store, 'extend').mockRejectedValue(new Error('cut off'))
+    const lost = signal<{ run: number; code: string }>()
+    const go = signal()
+    const signals: AbortSignal[] = []
+    class AgainJob extends Job {
+      async handle() {
+        const run = signals.push(this.signal)
+        this.signal.addEventListener('abort', () => lost.resolve({ run, code: this.signal.reason.code }))
+        // From now on the worker renews again: its lease on the second run, and none on the first.
+        if (run === 2) extend.mockRestore()
+        await go.promise
+        return run
+      }
+    }
+    const job = new AgainJob()
+    await bench.jobs.dispatch(job)
+    const report = new Record()
+    const worker = await bench.work([AgainJob], { lease: 300, concurrency: 2, report })
+    expect(await lost.promise).toEqual({ run: 1, code: 'LEASE_LOST' })
+    go.resolve()
+    await report.ends(1)
+    await worker.stop()
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
+    expect(worker.summary).toMatchObject({ completed: 1, lost: 1 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: '2', crashes: 1 })
+  })
+
+  test('a worker of one queue takes back the jobs of every other', async () => {
+    await using bench = await Bench.make(connect)
+    class MailJob extends Job {
+      override queueName = 'emails'
+      handle() {}
+    }
+    const job = new MailJob()
+    await bench.jobs.dispatch(job)
+    const { store } = await bench.jobs.open()
+    await new Caller(store, 'dead', 'emails').claimOne(100)
+    await bench.work([MailJob], { queues: 'default' })
+    await vi.waitFor(
+      async () => expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', crashes: 1 }),
+      5_000,
+    )
+  })
+}

@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import type { WorkOptions } from '../../src/jobs.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+class IdleJob extends Job {
+  handle() {}
+}
+
+/** From `Jobs.work` to a worker that serves its queues. */
+export function starting(connect: Connect): void {
+  test.each<[WorkOptions, string]>([
+    [{ concurrency: 0 }, 'concurrency is 0; it must be a whole number from 1'],
+    [{ concurrency: Number.NaN }, 'concurrency is NaN; it must be a whole number from 1'],
+    [{ concurrency: 1.5 }, 'concurrency is 1.5; it must be a whole number from 1'],
+    [{ maxJobs: 0 }, 'maxJobs is 0; it must be a whole number from 1'],
+    [{ lease: 5 }, 'lease is 5; it must be milliseconds, from 100'],
+    [{ queues: [] }, 'queues is []; it must be a list of at least one queue'],
+  ])('%o is refused', async (options, message) => {
+    await using bench = await Bench.make(connect)
+    await expect(bench.work([IdleJob], options)).rejects.toMatchObject({
+      code: 'WORKER_INVALID',
+      message: `Jobs.work(): ${message}`,
+    })
+    expect((await bench.jobs.status()).workers).toEqual([])
+  })
+
+  test('a queue that is named twice is served once', async () => {
+    await using bench = await Bench.make(connect)
+    const ran: number[] = []
+    class MailJob extends Job {
+      override queueName = 'emails'
+      handle({ n }: { n: number }) {
+        ran.push(n)
+      }
+    }
+    await bench.jobs.dispatchMany(
+      new MailJob(),
+      Array.from({ length: 50 }, (_, n) => ({ n })),
+    )
+    const worker = await bench.work([MailJob], { queues: ['emails', 'emails'], stopWhenEmpty: true })
+    expect((await bench.jobs.status()).workers).toMatchObject([{ queues: ['emails'] }])
+    expect(await worker.done).toMatchObject({ completed: 50, lost: 0 })
+    expect(ran.sort((one, other) => one - other)).toEqual(Array.from({ length: 50 }, (_, n) => n))
+  })
+
+  test('an idle worker is woken by each of 300 jobs', async () => {
+    await using bench = await Bench.make(connect)
+    let ran = signal()
+    class NextJob extends Job {
+      handle() {
+        ran.resolve()
+      }
+    }
+    await bench.work([NextJob])
+    let longest = 0
+    for (let n = 0; n < 300; n++) {
+      ran = signal()
+      const before = performance.now()
+      // The worker is just settling the one before, and asks for more in the same call.
+      void bench.jobs.dispatch(new NextJob())
+      await ran.promise
+      longest = Math.max(longest, performance.now() - before)
+    }
+    // Without a ring the worker looks again by itself after 3.75 s at the earliest.
+    expect(longest).toBeLessThan(3_000)
+  })
+
+  test('a client that is closed while its worker starts stops that worker too', async () => {
+    await using bench = await Bench.make(connect)
+    for (const opened of [false, true]) {
+      const client = bench.client()
+      if (opened) await client.open()
+      const starting = bench.work([IdleJob], {}, client)
+      await client.close()
+      await (await starting).done
+      expect((await bench.jobs.status()).workers).toEqual([])
+    }
+  })
+}
