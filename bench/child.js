@@ -1,0 +1,74 @@
+/**
+ * One measurement in a process of its own: nothing is warm, and nothing is left of the one before. Started by run.js
+ * with the task as its argument; sends the metrics, or why there are none, and ends.
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { all } from './measures/index.js'
+import { load } from './peers/index.js'
+import { Probe } from './redis.js'
+
+/** @type {{ measure: string, peer: string, place: object, near?: object, seconds: number, samples: number }} */
+const task = JSON.parse(process.argv[2])
+const measure = all.find(({ name }) => name === task.measure)
+const partners = []
+
+process.on('disconnect', () => process.exit())
+
+try {
+  const metrics = await measure.run(await stage())
+  await say({ metrics })
+} catch (error) {
+  await say({ error: error.stack })
+}
+for (const partner of partners) partner.kill('SIGKILL')
+process.exit()
+
+/** What a measure has to work with. */
+async function stage() {
+  const peer = await load(task.peer)
+  const { place, near = place, seconds, samples } = task
+  return {
+    seconds,
+    samples,
+    open: (options) => peer.open(place, options),
+    /** Opens it without the delay that the measure asked for. */
+    near: (options) => peer.open(near, options),
+    /** A connection to Redis that is not the peer's. */
+    probe: peer.store === 'redis' ? await Probe.open(near.connection) : undefined,
+    partner: (work) => startPartner({ peer: task.peer, place, ...work }),
+  }
+}
+
+/** A worker in another process; resolves when it works. See partner.js. */
+async function startPartner(work) {
+  const child = fork(new URL('partner.js', import.meta.url), [JSON.stringify(work)])
+  partners.push(child)
+  let count = 0
+  let enough = () => {}
+  child.on('message', (message) => {
+    if (message.started === undefined) return
+    count = message.started
+    enough()
+  })
+  await once(child, 'message')
+  return {
+    async ask(question) {
+      child.send(question)
+      for (;;) {
+        const [message] = await once(child, 'message')
+        if (message.started === undefined) return message
+      }
+    },
+    started: (jobs) =>
+      new Promise((resolve) => {
+        enough = () => count >= jobs && resolve()
+        enough()
+      }),
+    kill: () => child.kill('SIGKILL'),
+  }
+}
+
+function say(message) {
+  return new Promise((resolve) => process.send(message, resolve))
+}

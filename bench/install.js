@@ -1,0 +1,20 @@
+/** The peers' packages, which are installed here and nowhere else, when the bench is first run. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+
+/** A package of `optionalDependencies` that cannot be installed is left out; its peer then says so. */
+export function installPackages() {
+  const installed = `${folder}node_modules/.package-lock.json`
+  const lock = `${folder}package-lock.json`
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
+  console.error("Installing the peers' packages; compiling better-sqlite3 takes a minute")
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    shell: process.platform === 'win32',
+  })
+  if (status !== 0) process.exit(status ?? 1)
+}

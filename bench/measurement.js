@@ -1,0 +1,69 @@
+/** One measure of one peer, once: an empty store, a distance where one is asked for, and a process of its own. */
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+import { startProxy } from './proxy.js'
+
+/** Seconds that a rate is measured for, and dispatches to an idle worker. */
+const FULL = { seconds: 2, samples: 300 }
+const QUICK = { seconds: 0.7, samples: 100 }
+/** Milliseconds after which a measurement counts as stuck. */
+const PATIENCE = 300_000
+
+let files = 0
+
+export class Measurement {
+  #measure
+  #name
+  #peer
+  #context
+
+  constructor(measure, name, peer, context) {
+    this.#measure = measure
+    this.#name = name
+    this.#peer = peer
+    this.#context = context
+  }
+
+  /** @returns the metrics, by name */
+  async run() {
+    const { probe, quick } = this.#context
+    if (this.#peer.store === 'redis') await probe.ask(['FLUSHDB', 'SYNC'])
+    const near = this.#place()
+    await this.#peer.clear?.(near)
+    const { delay } = this.#measure
+    const proxy = delay && (await startProxy(near.connection, delay))
+    const task = {
+      measure: this.#measure.name,
+      peer: this.#name,
+      near,
+      place: proxy ? { connection: proxy.url } : near,
+      ...(quick ? QUICK : FULL),
+    }
+    try {
+      return await inChild(task)
+    } finally {
+      proxy?.stop()
+    }
+  }
+
+  #place() {
+    const { places, folder } = this.#context
+    if (this.#peer.store !== 'file') return { connection: places[this.#peer.store] }
+    const file = join(folder, `${++files}.db`)
+    return { file, connection: `sqlite:${file}` }
+  }
+}
+
+function inChild(task) {
+  return new Promise((resolve, reject) => {
+    const child = fork(new URL('child.js', import.meta.url), [JSON.stringify(task)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+    child.on('message', ({ metrics, error }) => (metrics ? resolve(metrics) : reject(new Error(error))))
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer)
+      reject(new Error(`its process ended with ${signal ?? code} and said nothing`))
+    })
+  })
+}

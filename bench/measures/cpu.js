@@ -1,0 +1,84 @@
+/**
+ * What a job costs from dispatch to done, in microseconds of CPU: of the Redis server, which is the one thing that
+ * all share, and of the process. Dispatched by `Promise.all` of 100, then worked off at concurrency 50.
+ */
+import { payloads } from '../payloads.js'
+import { onRedis } from '../peers/index.js'
+
+const JOBS = 30_000
+/** Jobs before these: a process that has just begun is slow, and its compiler counts as CPU. */
+const WARM_UP = 15_000
+const batch = payloads(100)
+
+export const measures = [
+  {
+    name: 'cpu',
+    peers: onRedis,
+    rows: [
+      { metric: 'redis', label: 'Redis CPU a job, dispatch to done', unit: 'µs', target: { part: 1 / 8 } },
+      { metric: 'redisIn', label: '  of it dispatch', unit: 'µs' },
+      { metric: 'redisOut', label: '  of it processing', unit: 'µs' },
+      { metric: 'nodeIn', label: 'Node CPU a job, dispatch', unit: 'µs' },
+      { metric: 'nodeOut', label: 'Node CPU a job, processing', unit: 'µs' },
+    ],
+    async run({ open, probe }) {
+      const { into, out } = await cost(await open(), probe)
+      return {
+        redis: into.redis + out.redis,
+        redisIn: into.redis,
+        redisOut: out.redis,
+        nodeIn: into.node,
+        nodeOut: out.node,
+      }
+    },
+  },
+]
+
+/**
+ * Dispatches and works off, first for warming up, then for the record.
+ *
+ * @param {number} [workers] in this process, sharing the work
+ */
+export async function cost(queue, probe, workers = 1) {
+  await dispatch(queue, WARM_UP)
+  const working = work(queue, workers)
+  await working.until(WARM_UP)
+  // A backlog may be there: what is dispatched now comes behind it, so that only the number is that of these jobs.
+  await working.stop()
+  const into = await spent(probe, () => dispatch(queue, JOBS))
+  const out = await spent(probe, () => work(queue, workers).until(JOBS))
+  return { into, out }
+}
+
+async function dispatch(queue, jobs) {
+  for (let left = jobs; left > 0; left -= batch.length) await Promise.all(batch.map(queue.add))
+}
+
+/** Works at 50 jobs at a time. */
+function work(queue, workers) {
+  let count = 0
+  let enough = () => {}
+  const handler = () => {
+    count++
+    enough()
+  }
+  const begun = Promise.all(Array.from({ length: workers }, () => queue.work(50, handler)))
+  return {
+    /** Resolves when so many have started. */
+    until: (jobs) =>
+      new Promise((resolve, reject) => {
+        begun.catch(reject)
+        enough = () => count >= jobs && resolve()
+      }),
+    stop: async () => Promise.all((await begun).map((worker) => worker.stop())),
+  }
+}
+
+/** Microseconds of CPU a job, of server and process. */
+async function spent(probe, act) {
+  const redis = await probe.cpu()
+  const node = process.cpuUsage()
+  await act()
+  const { user, system } = process.cpuUsage(node)
+  return { redis: ((await probe.cpu()) - redis) / JOBS, node: (user + system) / JOBS }
+}

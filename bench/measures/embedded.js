@@ -1,0 +1,67 @@
+/** The embedded store: against plainjob, and what it costs to have no server between two processes. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { payloads } from '../payloads.js'
+import { enqueue } from './enqueue.js'
+import { dispatchSlowly, latencies } from './latency.js'
+import { drain, fill } from './process.js'
+
+const peers = ['lark-embedded', 'plainjob']
+const batch = payloads(100)
+/** Seconds that the idle worker is watched. */
+const IDLE = 5
+
+export const measures = [
+  {
+    name: 'embedded-enqueue',
+    peers,
+    rows: [
+      {
+        metric: 'rate',
+        label: 'enqueue, Promise.all of 100',
+        unit: 'jobs/s',
+        target: { times: 2.5 },
+      },
+    ],
+    run: ({ open, seconds }) => enqueue(open, seconds, (queue) => Promise.all(batch.map(queue.add))),
+  },
+  {
+    name: 'embedded-bulk',
+    peers,
+    rows: [{ metric: 'rate', label: 'enqueue, bulk of 100', unit: 'jobs/s' }],
+    run: ({ open, seconds }) => enqueue(open, seconds, (queue) => queue.addMany(batch)),
+  },
+  processing(50, { times: 4 }),
+  processing(1),
+  {
+    name: 'embedded-across',
+    peers: ['lark-embedded'],
+    rows: [
+      { metric: 'p50', label: "another process's dispatch → start, p50", unit: 'ms', target: { most: 5 } },
+      { metric: 'p99', label: "another process's dispatch → start, p99", unit: 'ms' },
+      { metric: 'idle', label: 'CPU of an idle worker', unit: '%', target: { most: 1 } },
+    ],
+    async run({ open, partner, samples = 300 }) {
+      const worker = await partner({ work: 10 })
+      const queue = await open()
+      await dispatchSlowly(queue, samples)
+      await pause(1_000)
+      const before = await worker.ask('report')
+      await pause(IDLE * 1_000)
+      const after = await worker.ask('report')
+      return { ...latencies(after.took), idle: (after.cpu - before.cpu) / (IDLE * 10_000) }
+    },
+  },
+]
+
+/** plainjob has one slot: both concurrencies of Lark are held against it. */
+function processing(concurrency, target) {
+  return {
+    name: `embedded-process-${concurrency}`,
+    peers,
+    rows: [{ metric: 'rate', label: `process, concurrency ${concurrency}`, unit: 'jobs/s', target }],
+    async run({ open, seconds }) {
+      await fill(open, 30_000)
+      return { rate: await drain(await open(), concurrency, 30_000, seconds * 1.5) }
+    },
+  }
+}

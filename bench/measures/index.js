@@ -1,0 +1,43 @@
+/**
+ * The measures, in the order of the table. Each is:
+ *
+ *   name      what --only calls it
+ *   peers     who takes part
+ *   rows      the figures that it brings: metric, label, unit, and the target, if there is one:
+ *               times   Lark's figure is at least so many times the other's
+ *               part    at most this part of it
+ *               most    at most so much by itself
+ *   run       takes what child.js gives it, returns the metrics
+ *   rounds    when it needs fewer than the others
+ *   slow      only with --slow
+ *   delay     milliseconds each way between client and server
+ */
+import { measures as cpu } from './cpu.js'
+import { measures as crash } from './crash.js'
+import { measures as delayed } from './delayed.js'
+import { measures as embedded } from './embedded.js'
+import { measures as enqueue } from './enqueue.js'
+import { measures as flatness } from './flatness.js'
+import { measures as latency } from './latency.js'
+import { measures as memory } from './memory.js'
+import { measures as processing } from './process.js'
+
+/** `against`: the figures that Lark's are divided by: those of a peer, or of another measure. Of two the harder counts. */
+export const sections = [
+  {
+    title: 'Redis',
+    against: [
+      { title: '÷ BullMQ', peer: 'bullmq' },
+      { title: '÷ its best', peer: 'bullmq-lean' },
+    ],
+    measures: [...enqueue, ...processing, ...cpu, ...memory, ...latency, ...delayed, ...crash],
+  },
+  {
+    title: 'Redis, when there is more of everything',
+    against: [{ title: '÷ 1 waiting', peer: 'lark', measure: 'waiting-1' }],
+    measures: flatness,
+  },
+  { title: 'Embedded store', against: [{ title: '÷ plainjob', peer: 'plainjob' }], measures: embedded },
+]
+
+export const all = sections.flatMap((section) => section.measures)

@@ -1,0 +1,31 @@
+/** What a waiting job takes of the server's memory; what the queue takes once is in it, spread over the jobs. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { longPayload, payload, payloads } from '../payloads.js'
+import { onRedis } from '../peers/index.js'
+
+const JOBS = 50_000
+
+export const measures = [
+  memory('memory-60', payload, 'Redis memory a waiting job of 60 bytes', 0.6),
+  memory('memory-220', longPayload, 'Redis memory a waiting job of 220 bytes', 0.5),
+]
+
+function memory(name, make, label, part) {
+  return {
+    name,
+    // Allocations are the same every time.
+    rounds: 1,
+    peers: onRedis.filter((peer) => peer !== 'bullmq-lean'),
+    rows: [{ metric: 'bytes', label, unit: 'bytes', target: { part } }],
+    async run({ open, probe }) {
+      const before = await probe.memory()
+      const queue = await open()
+      const bulk = payloads(1_000, make)
+      for (let left = JOBS; left > 0; left -= bulk.length) await queue.addMany(bulk)
+      await queue.close()
+      // Until the server has let go of the connection and its buffers.
+      await pause(500)
+      return { bytes: ((await probe.memory()) - before) / JOBS }
+    },
+  }
+}

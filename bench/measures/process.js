@@ -1,0 +1,60 @@
+/** How fast jobs that do nothing come out, drained from a queue that was filled before. */
+import { payloads } from '../payloads.js'
+import { onRedis } from '../peers/index.js'
+
+const all = [...onRedis, 'graphile-worker']
+
+export const measures = [
+  processing('process-50', 50, 60_000, all, 'process, concurrency 50', 7),
+  processing('process-1', 1, 30_000, all, 'process, concurrency 1', 25),
+  // With a network between: what one round trip a job costs shows only here.
+  processing('far-50', 50, 60_000, onRedis, 'process, 1 ms away, concurrency 50', 7, 1),
+  processing('far-1', 1, 30_000, onRedis, 'process, 1 ms away, concurrency 1', 80, 1),
+]
+
+/** @param {number} [delay] milliseconds between client and server, each way */
+function processing(name, concurrency, jobs, peers, label, times, delay) {
+  return {
+    name,
+    peers,
+    delay,
+    rows: [{ metric: 'rate', label, unit: 'jobs/s', target: { times } }],
+    async run({ open, seconds, near }) {
+      await fill(near, jobs, { slots: concurrency })
+      const queue = await open({ slots: concurrency })
+      return { rate: await drain(queue, concurrency, jobs, seconds * 1.5) }
+    },
+  }
+}
+
+export async function fill(open, jobs, options) {
+  const queue = await open(options)
+  const bulk = payloads(1_000)
+  for (let left = jobs; left > 0; left -= bulk.length) await queue.addMany(bulk)
+  await queue.close()
+}
+
+/**
+ * Jobs a second, from start to start, until all have started or the time is over. Up to a tenth of the jobs, or of
+ * the time, is for warming up.
+ */
+export async function drain(queue, concurrency, jobs, seconds) {
+  let count = 0
+  let warm = { at: Number.POSITIVE_INFINITY, count: 0 }
+  let last = 0
+  let finish
+  const finished = new Promise((resolve) => {
+    finish = resolve
+  })
+  let began
+  await queue.work(concurrency, () => {
+    const at = performance.now()
+    began ??= at
+    count++
+    if (warm.count === 0 && (count * 10 > jobs || at - began > seconds * 100)) warm = { at, count }
+    last = at
+    if (count >= jobs || at - began > seconds * 1_000) finish()
+  })
+  await finished
+  return (count - warm.count) / ((last - warm.at) / 1_000)
+}

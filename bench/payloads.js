@@ -1,0 +1,15 @@
+/** What the jobs carry: the same for every peer. */
+
+/** About 60 bytes of JSON: what a web application sends along. */
+export function payload(n) {
+  return { userId: n % 100_000, to: `u${n % 10_000}@example.com`, subject: 'Welcome!' }
+}
+
+/** About 220 bytes of JSON. */
+export function longPayload(n) {
+  return { ...payload(n), subject: `Welcome! ${'Here is how to begin. '.repeat(7)}` }
+}
+
+export function payloads(count, make = payload) {
+  return Array.from({ length: count }, (_, n) => make(n))
+}

@@ -1,0 +1,30 @@
+/**
+ * plainjob on better-sqlite3, its own pragmas (WAL, synchronous NORMAL). Its worker runs one job at a time; it keeps
+ * completed jobs by age only, and forgets them in the background.
+ */
+import Database from 'better-sqlite3'
+import { better, defineQueue, defineWorker } from 'plainjob'
+
+export const title = 'plainjob'
+export const store = 'file'
+
+const logger = { error: console.error, warn() {}, info() {}, debug() {} }
+
+export async function open({ file }) {
+  const queue = defineQueue({ connection: better(new Database(file)), logger })
+  return {
+    add: (payload) => queue.add('SendEmail', payload),
+    addMany: (payloads) => queue.addMany('SendEmail', payloads),
+    async work(_concurrency, handler) {
+      const worker = defineWorker('SendEmail', async (job) => handler(JSON.parse(job.data)), {
+        queue,
+        logger,
+      })
+      void worker.start()
+      return { stop: () => worker.stop() }
+    },
+    async close() {
+      queue.close()
+    },
+  }
+}
