@@ -9,6 +9,7 @@
  * called once at the end of each tick in which something changed, so that jobs which end together are settled in
  * one call, the same that claims the next.
  */
+import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import { newNonce } from '../id.ts'
 import type { LeasedJob, WorkerRecord } from '../record.ts'
@@ -58,6 +59,8 @@ export class Worker implements AsyncDisposable {
   /** @throws WORKER_INVALID */
   constructor(options: WorkerOptions) {
     checkOptions(options)
+    // One listener a queue, and Node would warn of a leak from eleven on.
+    setMaxListeners(0, this.#end.signal)
     const { store, concurrency = CONCURRENCY, lease = LEASE } = options
     this.#options = options
     this.#concurrency = concurrency

@@ -150,4 +150,15 @@ export function program(url: () => string | undefined): void {
     await app.remove('src')
     expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: '"built"\n' })
   })
+
+  test('a worker of many queues says nothing but its lines', async () => {
+    const queues = ['default', 'emails', ...Array.from({ length: 20 }, (_, n) => `queue-${n}`)]
+    await using app = await greetingApp(url(), {
+      'lark.config.js': `export default { jobs: { queues: ${JSON.stringify(queues)}, prefix: process.env.PREFIX || 'lark' } }`,
+    })
+    await app.run('greet:all', 'Ann')
+    const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+    expect(code).toBe(0)
+    expect(stderr).not.toMatch(/Warning/)
+  })
 }
