@@ -1,4 +1,10 @@
-/** The table: a line a figure, a column a peer, then Lark's ratio to BullMQ, the target, and whether it is met. */
+/**
+ * The table: a line a figure, a column a peer, then Lark's ratio to BullMQ, the target, and whether it is met.
+ *
+ * A figure is the median of its rounds. A ratio is the median of the ratios within each round, not the ratio of the
+ * medians: the two halves of a round were measured on a machine that was equally busy, and on a busy machine one
+ * queue suffers more than another.
+ */
 import { median } from './statistics.js'
 
 export function report(facts, sections, samples, peers) {
@@ -9,7 +15,7 @@ export function report(facts, sections, samples, peers) {
 
 function heading({ date, machine, versions, rounds, far }) {
   const lines = [
-    `Lark against its peers, ${date}: ${rounds === 1 ? 'one round' : `medians of ${rounds} rounds, in turns`}`,
+    `Lark against its peers, ${date}: ${rounds === 1 ? 'one round' : `medians of ${rounds} rounds in turns`}`,
     machine,
     Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
@@ -25,20 +31,17 @@ function table({ title, against, measures }, samples, peers) {
   const columns = [...peers.keys()].filter((peer) =>
     measured.some(({ name }) => samples[name][peer] !== undefined),
   )
-  const figure = (measure, peer, metric) => {
-    const all = samples[measure]?.[peer]?.[metric]
-    return all && median(all)
-  }
-  const rows = measured.flatMap(({ name, rows }) =>
+  const samplesOf = (measure, peer, metric) => samples[measure]?.[peer]?.[metric] ?? []
+  const rows = measured.flatMap(({ name, peers: [lark], rows }) =>
     rows.map(({ metric, label, unit, target }) => {
-      const own = figure(name, columns[0], metric)
-      const ratios = against.map(({ peer, measure = name }) => own / figure(measure, peer, metric))
+      const own = samplesOf(name, lark, metric)
+      const ratios = against.map(({ peer, measure = name }) => ratio(own, samplesOf(measure, peer, metric)))
       return [
         `${label}, ${unit}`,
-        ...columns.map((peer) => show(figure(name, peer, metric), unit)),
+        ...columns.map((peer) => show(middle(samplesOf(name, peer, metric)), unit)),
         ...ratios.map(times),
         targetText(target),
-        target && !Number.isNaN(own) ? (isMet(target, own, ratios) ? 'met' : 'not met') : '',
+        verdict(target, middle(own), ratios),
       ]
     }),
   )
@@ -52,10 +55,26 @@ function targetText(target) {
   return target.times === undefined ? `≤ ${times(target.part)}` : `≥ ${times(target.times)}`
 }
 
-function isMet({ most, times, part }, own, ratios) {
-  if (most !== undefined) return own <= most
-  const known = ratios.filter((ratio) => !Number.isNaN(ratio))
-  return times === undefined ? known.every((ratio) => ratio <= part) : known.every((ratio) => ratio >= times)
+/** Nothing where there is nothing to compare. Of several ratios each must do. */
+function verdict(target, own, ratios) {
+  if (target === undefined) return ''
+  const { most, times, part } = target
+  const known = most === undefined ? ratios.filter((each) => each !== undefined) : [own]
+  if (known.length === 0 || known[0] === undefined) return ''
+  return known.every((each) => (times === undefined ? each <= (most ?? part) : each >= times))
+    ? 'met'
+    : 'not met'
+}
+
+/** The median of the ratios of each round; rounds in which one of the two failed are left out. */
+function ratio(own, others) {
+  return middle(own.map((value, round) => value / others[round]).filter((each) => !Number.isNaN(each)))
+}
+
+/** The median, of rounds of which some may have failed; undefined when all have. */
+function middle(samples) {
+  const known = samples.filter((sample) => sample !== undefined)
+  return known.length === 0 ? undefined : median(known)
 }
 
 function show(value, unit) {
@@ -65,7 +84,7 @@ function show(value, unit) {
 }
 
 function times(ratio) {
-  return Number.isNaN(ratio) ? '' : `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`
+  return ratio === undefined ? '' : `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`
 }
 
 /** The first column to the left, the others to the right. */

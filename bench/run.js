@@ -12,7 +12,7 @@
  *
  * REDIS_URL names a server to use instead of one of our own: an empty database, emptied before each measurement.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -65,8 +65,9 @@ if ((await probe.ask(['DBSIZE'])) !== '0')
   fail('The database of REDIS_URL has keys, which the bench would delete')
 const peers = await choosePeers()
 
-/** measure → peer → metric → samples */
+/** measure → peer → metric → a sample each round; none where it failed */
 const samples = {}
+const builtAt = built()
 for (let round = 1; round <= rounds; round++) {
   for (const measure of chosen.filter((each) => round <= (each.rounds ?? rounds))) {
     for (const name of measure.peers.filter((each) => peers.has(each))) {
@@ -78,7 +79,7 @@ for (let round = 1; round <= rounds; round++) {
         quick: options.quick,
       })
       try {
-        keep(measure.name, name, await measurement.run())
+        keep(measure.name, name, round, await measurement.run())
       } catch (error) {
         note(`${measure.name} of ${name} failed: ${error.message}`, true)
         process.exitCode = 1
@@ -87,6 +88,10 @@ for (let round = 1; round <= rounds; round++) {
   }
 }
 note('')
+if (built() !== builtAt) {
+  note('Lark was built anew meanwhile: its figures are not those of one program', true)
+  process.exitCode = 1
+}
 
 const facts = {
   date: new Date().toISOString().slice(0, 10),
@@ -154,13 +159,19 @@ async function roundTrip(delay) {
   return median(took)
 }
 
-function keep(measure, peer, metrics) {
+function keep(measure, peer, round, metrics) {
+  samples[measure] ??= {}
+  samples[measure][peer] ??= {}
+  const kept = samples[measure][peer]
   for (const [metric, value] of Object.entries(metrics)) {
-    samples[measure] ??= {}
-    samples[measure][peer] ??= {}
-    samples[measure][peer][metric] ??= []
-    samples[measure][peer][metric].push(value)
+    kept[metric] ??= []
+    kept[metric][round - 1] = value
   }
+}
+
+/** When Lark was built. A build in between makes two programs of it. */
+function built() {
+  return statSync(new URL('../packages/lark-jobs/dist/index.js', import.meta.url)).mtimeMs
 }
 
 /** What goes on, on one line that the next one replaces, or, for what people should know, on a line that stays. */
