@@ -23,7 +23,7 @@ function setUp() {
   const stuck = vi.fn<(running: Running) => void>()
   const deadline = new Deadline(jobs, stuck)
   const begin = (timeout: number) => {
-    const running = new Running({ ...lease, ...counters }, {} as Claimer, () => {})
+    const running = new Running({ ...lease, ...counters }, {} as Claimer, undefined, () => {})
     jobs.add(running)
     deadline.set(running, timeout, () => timedOut('SlowJob', timeout))
     return running

@@ -14,7 +14,7 @@ import type { Outcome } from '../record.ts'
 import { type Exchange, MAX_BYTES, MAX_ITEMS, type Settlement, type Store } from '../store/store.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
-export const REST = 5_000
+const REST = 5_000
 /** Milliseconds between two sendings of a call, doubling from the first to the second. */
 const RESEND = { from: 100, to: 2_000 }
 
@@ -35,8 +35,6 @@ export class Claimer {
   #rung = false
   /** By `performance.now()`; 0 when ready. */
   restUntil = 0
-  /** When the next delayed job is due, as last heard, by `performance.now()`. */
-  nextDue = Number.POSITIVE_INFINITY
 
   constructor(
     store: Store,
@@ -116,10 +114,10 @@ export class Claimer {
   /** Who asked for nothing is not rung, so it must ask as soon as it can. */
   #rest(want: number, reply: Exchange): void {
     const now = performance.now()
-    this.nextDue = now + (reply.nextDue ?? Number.POSITIVE_INFINITY)
+    const nextDue = now + (reply.nextDue ?? Number.POSITIVE_INFINITY)
     // Spread, so that a fleet that went idle together does not look again together.
     const hasLess = reply.jobs.length < want && !this.#rung
-    this.restUntil = hasLess ? Math.min(this.nextDue, now + REST * (0.75 + Math.random() / 2)) : 0
+    this.restUntil = hasLess ? Math.min(nextDue, now + REST * (0.75 + Math.random() / 2)) : 0
   }
 
   #take(): Settlement[] {

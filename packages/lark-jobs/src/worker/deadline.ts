@@ -11,7 +11,6 @@ const GRACE = 5_000
 export class Deadline {
   readonly #running: ReadonlySet<Running>
   readonly #stuck: (running: Running) => void
-  readonly #reasons = new WeakMap<Running, () => Error>()
   #timer: NodeJS.Timeout | undefined
   #next = Number.POSITIVE_INFINITY
 
@@ -24,7 +23,7 @@ export class Deadline {
   /** @param timeout milliseconds from the job's start, after which its signal is aborted with `reason()` */
   set(running: Running, timeout: number, reason: () => Error): void {
     running.deadline = running.startedAt + timeout
-    this.#reasons.set(running, reason)
+    running.tooLate = reason
     if (running.deadline < this.#next) this.#arm(running.deadline)
   }
 
@@ -50,13 +49,13 @@ export class Deadline {
   }
 
   #pass(running: Running, now: number): void {
-    const reason = this.#reasons.get(running)
+    const reason = running.tooLate
     if (reason === undefined) {
       running.deadline = Number.POSITIVE_INFINITY
       this.#stuck(running)
       return
     }
-    this.#reasons.delete(running)
+    running.tooLate = undefined
     running.deadline = now + GRACE
     running.run.abort(reason())
   }

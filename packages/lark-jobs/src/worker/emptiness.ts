@@ -31,8 +31,7 @@ export class Emptiness {
     if (this.#looking) return undefined
     this.#looking = true
     try {
-      // Twice: what fell due, or went from queue to queue, while the first look passed by, the second one sees.
-      if ((await this.#isEmpty()) && (await this.#isEmpty())) return true
+      if (await this.#isEmpty()) return true
       await pause(LOOK, undefined, { signal }).catch(() => {})
       return false
     } finally {

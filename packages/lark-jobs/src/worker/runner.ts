@@ -1,5 +1,5 @@
 /**
- * One run of one job, as the steps it passes: find its class, read its payload, handle, and say what became of it.
+ * One run of one job, as the steps it passes: its class, its payload, handle, and what became of it.
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
  */
@@ -8,7 +8,6 @@ import { JobsError } from '../errors.ts'
 import { currentRun, type JobClass } from '../job-class.ts'
 import { decode, encode } from '../payload.ts'
 import type { JobError, Outcome } from '../record.ts'
-import type { Registry } from './registry.ts'
 import type { Running } from './running.ts'
 
 /** Milliseconds: the pause of a job that no class here runs, doubled with every meeting up to the second. */
@@ -20,16 +19,9 @@ const MAX_MESSAGE = 2_000
 /** What the frames of this folder have in them; in a bundle there is no such folder. */
 const here = /^.*\/worker\/(?=runner\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
 
-/** @param begun called with the job's class before `handle`: the worker sets the deadline then */
-export async function runJob(
-  running: Running,
-  registry: Registry,
-  begun: (jobClass: JobClass) => void,
-): Promise<Outcome> {
-  const { lease } = running
-  const jobClass = registry.find(lease.key)
+export async function runJob(running: Running): Promise<Outcome> {
+  const { lease, jobClass } = running
   if (jobClass === undefined) return { kind: 'released', in: unknownPause(lease.releases) }
-  begun(jobClass)
   try {
     const value = await handle(running, jobClass)
     // The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late.
@@ -40,7 +32,7 @@ export async function runJob(
 }
 
 /** Milliseconds. A newer worker may be on its way, so the job waits and burns no attempt. */
-export function unknownPause(releases: number): number {
+function unknownPause(releases: number): number {
   return Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
 }
 

@@ -1,7 +1,7 @@
 /**
  * A job that a worker has begun and whose end it has not yet handed to the store.
  */
-
+import type { JobClass } from '../job-class.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../record.ts'
 import { Run } from '../run.ts'
 import { MAX_LOG_LINES } from '../store/store.ts'
@@ -10,21 +10,36 @@ import type { Claimer } from './claimer.ts'
 export class Running {
   readonly lease: LeasedJob
   readonly claimer: Claimer
+  /** Undefined when no class here has its key. */
+  readonly jobClass: JobClass | undefined
   readonly run: Run
   /** By `performance.now()`. */
   readonly startedAt = performance.now()
-  /** When its time is over, by `performance.now()`; set once its class is known. */
+  /** When its time is over, by `performance.now()`; see `deadline.ts`. */
   deadline = Number.POSITIVE_INFINITY
+  /** What its signal says then; undefined once that is said. */
+  tooLate: (() => Error) | undefined
   /** Its end no longer counts: the lease is lost, or the job was given back. */
   abandoned = false
   /** Why someone asked for it to be cancelled. */
   cancelled: CancelReason | undefined
   #log: LogLine[] | undefined
 
-  constructor(lease: LeasedJob, claimer: Claimer, wrote: (line: LogLine) => void) {
+  constructor(
+    lease: LeasedJob,
+    claimer: Claimer,
+    jobClass: JobClass | undefined,
+    wrote: (running: Running, line: LogLine) => void,
+  ) {
     this.lease = lease
     this.claimer = claimer
-    this.run = new Run(lease.id, lease.failures + 1, (level, text) => wrote(this.#keep(level, text)))
+    this.jobClass = jobClass
+    this.run = new Run(lease.id, lease.failures + 1, (level, text) => wrote(this, this.#keep(level, text)))
+  }
+
+  /** For people: the name of its class, else its key. */
+  get name(): string {
+    return this.jobClass?.name ?? this.lease.key
   }
 
   get isLost(): boolean {

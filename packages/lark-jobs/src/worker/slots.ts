@@ -5,7 +5,7 @@
  * back leaves its slot at once, whatever its handler still does.
  */
 import { JobsError } from '../errors.ts'
-import type { LeasedJob, Outcome } from '../record.ts'
+import type { LeasedJob, LogLine, Outcome } from '../record.ts'
 import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
@@ -26,6 +26,8 @@ export class Slots {
   readonly #registry: Registry
   readonly #report: Report
   readonly #changed: () => void
+  /** One function for all jobs: most write nothing. */
+  readonly #wrote = ({ lease, name }: Running, line: LogLine) => this.#report.wrote(lease, name, line)
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
 
   /** @param changed called when a slot is free again */
@@ -37,13 +39,14 @@ export class Slots {
 
   begin(lease: LeasedJob, claimer: Claimer): void {
     this.tally.started()
-    const name = this.#registry.find(lease.key)?.name ?? lease.key
-    const running = new Running(lease, claimer, (line) => this.#report.wrote(lease, name, line))
+    const jobClass = this.#registry.find(lease.key)
+    const running = new Running(lease, claimer, jobClass, this.#wrote)
     this.running.add(running)
-    void runJob(running, this.#registry, (jobClass) => {
+    if (jobClass !== undefined) {
       const timeout = lease.options?.timeout ?? jobClass.timeout
-      this.#deadline.set(running, timeout, () => timedOut(name, timeout))
-    }).then((outcome) => {
+      this.#deadline.set(running, timeout, () => timedOut(jobClass.name, timeout))
+    }
+    void runJob(running).then((outcome) => {
       // It may have been given back meanwhile.
       if (!this.running.delete(running)) return
       if (!running.abandoned) this.#settle(running, outcome)
@@ -72,8 +75,7 @@ export class Slots {
     this.#changed()
   }
 
-  #stuck({ lease }: Running): void {
-    const name = this.#registry.find(lease.key)?.name ?? lease.key
+  #stuck({ name, lease }: Running): void {
     this.#report.warn(
       `${name} ${lease.id} is stuck: it ignores its signal since its timeout, and keeps its slot`,
     )
@@ -84,14 +86,13 @@ export class Slots {
   }
 
   #settle(running: Running, outcome: Outcome): void {
-    const { lease, claimer } = running
+    const { lease, claimer, jobClass, name } = running
     const log = running.takeLog()
     claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log })
     this.tally.ended(outcome)
-    const jobClass = this.#registry.find(lease.key)
     this.#report.ended({
       lease,
-      name: jobClass?.name ?? lease.key,
+      name,
       queue: claimer.partition,
       outcome,
       took: performance.now() - running.startedAt,

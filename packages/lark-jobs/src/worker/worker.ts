@@ -54,7 +54,8 @@ export class Worker implements AsyncDisposable {
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   #resolveDone!: (summary: Summary) => void
-  #settledAll: (() => void)[] = []
+  /** Set by the end of the worker, which waits for everything to be settled. */
+  #allSettled: (() => void) | undefined
 
   /** @throws WORKER_INVALID */
   constructor(options: WorkerOptions) {
@@ -223,7 +224,7 @@ export class Worker implements AsyncDisposable {
       if (this.#state === 'quiet') this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
     }
-    for (const resolve of this.#settledAll.splice(0)) resolve()
+    this.#allSettled?.()
     const { maxJobs, stopWhenEmpty } = this.#options
     if (this.#state !== 'running') return
     if (maxJobs !== undefined && this.#claimed >= maxJobs) void this.stop()
@@ -244,7 +245,7 @@ export class Worker implements AsyncDisposable {
 
   async #finish(): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#settledAll.push(resolve)
+      this.#allSettled = resolve
       this.#schedule()
     })
     this.#state = 'stopped'
