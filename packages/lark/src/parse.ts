@@ -109,7 +109,12 @@ function resolveValue(parameter: Parameter, given: Given[] | undefined, env: Env
   }
   if (parameter.many) {
     const texts = words.map(({ text }) => text)
-    return parameter.kind === 'flag' ? texts.flatMap((text) => text.split(',').filter(Boolean)) : texts
+    if (parameter.kind === 'argument') return texts
+    const items = texts.flatMap((text) => text.split(',').filter(Boolean))
+    // `--queue=$QUEUES` of an empty variable: nothing given is not the same as not given.
+    if (items.length === 0)
+      throw usageError(`${words[0]!.as} needs a value (${placeholder(parameter)})`, help)
+    return items
   }
   const last = words.at(-1)!
   return convert(parameter, last, help)

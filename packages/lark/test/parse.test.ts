@@ -113,6 +113,8 @@ describe('what is wrong is one line and a hint, with exit code 2', () => {
     [['-x'], 'Unknown flag -x', help],
     [['-5'], 'Unknown flag -5', 'Negative numbers come after --'],
     [['--limit'], '--limit needs a value (NUMBER)', help],
+    [['--queue='], '--queue needs a value (TEXT,…)', help],
+    [['--queue=,'], '--queue needs a value (TEXT,…)', help],
     [
       ['--app-name', '--force'],
       '--app-name needs a value (TEXT)',

@@ -1,7 +1,8 @@
-import { Command, flag, LarkError } from '@s18i/lark'
+import { Command, flag } from '@s18i/lark'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
 import { jobJson } from './job-json.ts'
+import { wholeFromOne } from './whole-from-one.ts'
 
 /** `lark jobs:failed`: what failed for good, and why. */
 export class JobsFailedCommand extends Command {
@@ -11,9 +12,7 @@ export class JobsFailedCommand extends Command {
   limit = flag.number('How many', { default: 20, short: 'l' })
 
   async handle() {
-    if (!Number.isInteger(this.limit) || this.limit < 1) {
-      throw new LarkError('USAGE', `--limit is ${this.limit}; it must be a whole number from 1`, { exit: 2 })
-    }
+    wholeFromOne('--limit', this.limit, this.key)
     await using jobs = Jobs
     const failed = await jobs.failed({
       limit: this.limit,

@@ -1,9 +1,10 @@
-import { Command, flag, LarkError } from '@s18i/lark'
+import { Command, flag } from '@s18i/lark'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
 import { CONCURRENCY, STOP_DEADLINE } from '../worker/options.ts'
 import type { Summary } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
+import { wholeFromOne } from './whole-from-one.ts'
 import { ConsoleReport, JsonReport } from './work-report.ts'
 
 /** `lark jobs:work`: a worker in the terminal. */
@@ -16,11 +17,8 @@ export class JobsWorkCommand extends Command {
   maxJobs = flag.number('End after so many jobs')
 
   async handle() {
-    wholeFromOne('--concurrency', this.concurrency)
-    wholeFromOne('--max-jobs', this.maxJobs)
-    if (this.queue.length === 0 && process.argv.some((word) => /^--queue(=|$)/.test(word))) {
-      throw new LarkError('USAGE', '--queue names no queue', { exit: 2, hint: 'See lark help jobs:work' })
-    }
+    wholeFromOne('--concurrency', this.concurrency, this.key)
+    wholeFromOne('--max-jobs', this.maxJobs, this.key)
     const report = this.json ? new JsonReport(this.console) : new ConsoleReport(this.console)
     const worker = await Jobs.work({
       report,
@@ -75,12 +73,4 @@ export class JobsWorkCommand extends Command {
 function unhandledText(reason: unknown): string {
   const text = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
   return `A promise was rejected, and nobody handled it (a job that did not await it?): ${text}`
-}
-
-function wholeFromOne(flagName: string, value: number | undefined): void {
-  if (value === undefined || (Number.isInteger(value) && value >= 1)) return
-  throw new LarkError('USAGE', `${flagName} is ${value}; it must be a whole number from 1`, {
-    exit: 2,
-    hint: 'See lark help jobs:work',
-  })
 }
