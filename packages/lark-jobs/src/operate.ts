@@ -68,9 +68,18 @@ export async function find(
   queues: readonly string[],
   id: string,
 ): Promise<JobDetail | undefined> {
-  for (const partition of await partitionsOf(store, queues)) {
+  const job = await locate(store, await partitionsOf(store, queues), id)
+  return job && { ...job, log: await store.log(job.partition, id) }
+}
+
+async function locate(
+  store: Store,
+  partitions: readonly string[],
+  id: string,
+): Promise<JobRecord | undefined> {
+  for (const partition of partitions) {
     const job = await store.get(partition, id)
-    if (job !== undefined) return { ...job, log: await store.log(partition, id) }
+    if (job !== undefined) return job
   }
   return undefined
 }
@@ -126,9 +135,10 @@ export async function retry(
   queues: readonly string[],
   ids: readonly string[],
 ): Promise<JobRecord[]> {
+  const partitions = await partitionsOf(store, queues)
   const found: JobRecord[] = []
   for (const id of new Set(ids)) {
-    const job = await find(store, queues, id)
+    const job = await locate(store, partitions, id)
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:failed' })
     if (!['failed', 'cancelled', 'completed'].includes(job.state)) throw notRetriable(job)
