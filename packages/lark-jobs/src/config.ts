@@ -8,9 +8,9 @@ import { JobsError } from './errors.ts'
 /** What `lark.config` may say under `jobs`. Everything is optional. */
 export interface JobsConfig {
   /**
-   * Where jobs are kept: `redis://…` or `rediss://…` (`valkey://…` and `unix:/PATH` too), or `sqlite:PATH` (relative to the configuration file).
-   * Default: the variable `LARK_JOBS_URL`, then `REDIS_URL`, then the embedded store `.lark/jobs.db` beside the
-   * configuration file; with `NODE_ENV=production` a store must be named.
+   * Where jobs are kept: `redis://…` or `rediss://…` (`valkey://…` and `unix:/PATH` too), or `sqlite:PATH`, relative
+   * to the configuration file. Default: the variable `LARK_JOBS_URL`, then `REDIS_URL`, then the embedded store
+   * `.lark/jobs.db` beside the configuration file; with `NODE_ENV=production` a store must be named.
    */
   connection?: string | undefined
   /** The queues that jobs may name, in order. Default `['default']`. */

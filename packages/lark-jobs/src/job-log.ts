@@ -12,23 +12,12 @@ const marks = {
   error: ['red', '✗'],
 } as const
 
-/** `i SendEmailJob 0VQ6n2Kx8aB1c  Sending to user@example.com`; colour says the level and dims the id. */
-export function jobLine(
-  name: string,
-  id: string | undefined,
-  level: LogLevel,
-  text: string,
-  color: boolean,
-): string {
-  const [hue, mark] = marks[level]
-  const paint = (format: Parameters<typeof styleText>[0], part: string) =>
-    color ? styleText(format, part, { validateStream: false }) : part
-  return `${paint(hue, mark)} ${name}${id === undefined ? '' : ` ${paint('dim', id)}`}  ${text}`
-}
-
-/** Writes such a line to stderr. */
+/** Writes a line to stderr, where colour says the level: `i SendEmailJob 0VQ6n2Kx8aB1c  Sending to a@example.com`. */
 export function print(name: string, id: string | undefined, level: LogLevel, text: string): void {
   const { env, stderr } = process
-  const color = env.FORCE_COLOR ? env.FORCE_COLOR !== '0' : stderr.isTTY === true && !env.NO_COLOR
-  stderr.write(`${jobLine(name, id, level, text, color)}\n`)
+  const isColoured = env.FORCE_COLOR ? env.FORCE_COLOR !== '0' : stderr.isTTY === true && !env.NO_COLOR
+  const paint = (format: 'dim' | (typeof marks)[LogLevel][0], part: string) =>
+    isColoured ? styleText(format, part, { validateStream: false }) : part
+  const [hue, mark] = marks[level]
+  stderr.write(`${paint(hue, mark)} ${name}${id === undefined ? '' : ` ${paint('dim', id)}`}  ${text}\n`)
 }

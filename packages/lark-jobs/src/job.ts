@@ -94,7 +94,7 @@ export abstract class Job {
    * 5 s), DISPATCH_UNCERTAIN (`error.id` tells which), STORE_REFUSED, STORE_NOT_CONFIGURED, JOB_INVALID
    */
   dispatch(...payload: PayloadOf<this>): Promise<boolean> {
-    return Jobs.enqueue(this, (payload as readonly unknown[])[0])
+    return Jobs.enqueue(this, [(payload as readonly unknown[])[0]])
   }
 
   /**
@@ -103,7 +103,7 @@ export abstract class Job {
    * are queued. `this.ids` has them all afterwards.
    */
   dispatchMany(payloads: readonly PayloadOf<this>[0][]): Promise<boolean> {
-    return Jobs.enqueueMany(this, payloads)
+    return Jobs.enqueue(this, payloads)
   }
 
   /**

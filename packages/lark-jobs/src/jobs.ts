@@ -7,7 +7,7 @@
 import { homeFolder } from '@s18i/lark/config'
 import { type JobsConfig, loadSettings, resolveSettings, type Settings } from './config.ts'
 import { chunksOf, Dispatcher } from './dispatch/dispatcher.ts'
-import { newJob } from './dispatch/new-job.ts'
+import { newJobs } from './dispatch/new-job.ts'
 import { JobsError } from './errors.ts'
 import { dispatchedIds, type JobConstructor, type JobLike, type PayloadOf } from './job-class.ts'
 import * as operate from './operate.ts'
@@ -59,40 +59,22 @@ export class JobsClient implements AsyncDisposable {
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean> {
-    return this.enqueue(job, (payload as readonly unknown[])[0])
+    return this.enqueue(job, [(payload as readonly unknown[])[0]])
   }
 
   /** Queues one job a payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
-    return this.enqueueMany(job, payloads)
+    return this.enqueue(job, payloads)
   }
 
-  /** `dispatch` without its types. */
-  enqueue(job: JobLike, payload: unknown): Promise<boolean> {
-    let made: ReturnType<typeof newJob>
+  /** `dispatch` and `dispatchMany` without their types: one job a payload. */
+  enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
     try {
-      made = newJob(job, payload)
+      const { queue, records } = newJobs(job, payloads)
+      return this.#track(this.#enqueue(job, queue, records))
     } catch (error) {
       return Promise.reject(error)
     }
-    return this.#track(this.#enqueue(job, made.queue, [made.record]))
-  }
-
-  /** `dispatchMany` without its types. */
-  enqueueMany(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
-    let records: NewJob[]
-    try {
-      if (!Array.isArray(payloads)) {
-        throw new JobsError(
-          'PAYLOAD_NOT_JSON',
-          `${job.constructor.name}: dispatchMany() takes a list of payloads`,
-        )
-      }
-      records = payloads.map((payload) => newJob(job, payload).record)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    return this.#track(this.#enqueue(job, job.queueName, records))
   }
 
   /** Resolves when every dispatch so far is answered, well or ill. Call it before `process.exit()`. */

@@ -13,12 +13,7 @@ export const MAX_PAYLOAD = 524_288
  * @param what how messages call the value: `payload`, `result`
  * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE
  */
-export function encode(
-  value: unknown,
-  of: string,
-  what: 'payload' | 'result' = 'payload',
-  limit = MAX_PAYLOAD,
-): string {
+export function encode(value: unknown, of: string, what: 'payload' | 'result' = 'payload'): string {
   if (value === undefined) return ''
   const { text, problem } = write(value, what)
   if (problem !== undefined) {
@@ -27,12 +22,12 @@ export function encode(
     })
   }
   // A character takes at most three bytes of UTF-8: short texts need no counting.
-  if (text.length * 3 > limit) {
+  if (text.length * 3 > MAX_PAYLOAD) {
     const bytes = Buffer.byteLength(text)
-    if (bytes > limit) {
+    if (bytes > MAX_PAYLOAD) {
       throw new JobsError(
         'PAYLOAD_TOO_LARGE',
-        `${of}: the ${what} has ${bytes} bytes, the limit is ${limit}`,
+        `${of}: the ${what} has ${bytes} bytes, the limit is ${MAX_PAYLOAD}`,
         {
           hint: 'Store the large part elsewhere and pass its id.',
         },
@@ -98,7 +93,8 @@ function findInObject(value: object, path: string, above: object[]): string | un
   }
   for (const key in value) {
     const inner = (value as Record<string, unknown>)[key]
-    if (inner === undefined || typeof inner === 'string' || Number.isFinite(inner)) continue
+    // Most are; for these no path is made.
+    if (isScalar(inner)) continue
     const named = /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key)
     const problem = findProblem(inner, path + (named ? `.${key}` : `[${JSON.stringify(key)}]`), [
       ...above,
@@ -107,6 +103,11 @@ function findInObject(value: object, path: string, above: object[]): string | un
     if (problem !== undefined) return problem
   }
   return undefined
+}
+
+function isScalar(value: unknown): boolean {
+  const type = typeof value
+  return type === 'string' || type === 'boolean' || value == null || Number.isFinite(value)
 }
 
 function article(name: string): string {

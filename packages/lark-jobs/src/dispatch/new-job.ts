@@ -1,26 +1,35 @@
 /**
- * From a job and a payload to the record that travels: what the class says stays with the class, and only what
+ * From a job and its payloads to the records that travel: what the class says stays with the class, and only what
  * this one job says differently is written down.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { JobsError } from '../errors.ts'
 import { newId } from '../id.ts'
 import { classOf, type JobClass, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
 import { encode } from '../payload.ts'
 import type { JobOptions, NewJob } from '../record.ts'
 
 /**
- * @returns the queue, and the record that goes there
- * @throws JOB_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE
+ * The records of one job and its payloads: one a payload.
+ *
+ * @returns the queue, and the records that go there
+ * @throws JOB_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, before anything is sent
  */
-export function newJob(job: JobLike, payload: unknown): { queue: string; record: NewJob } {
+export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: string; records: NewJob[] } {
   const jobClass = classOf(job.constructor as JobConstructor)
   const { queueName, priority, delay, ...options } = settingsOf(job, jobClass.name)
-  const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
-  if (priority !== 0) record.priority = priority
-  if (delay !== 0) record.delay = delay
+  if (!Array.isArray(payloads)) {
+    throw new JobsError('PAYLOAD_NOT_JSON', `${jobClass.name}: dispatchMany() takes a list of payloads`)
+  }
   const different = differences(options, jobClass)
-  if (different !== undefined) record.options = different
-  return { queue: queueName, record }
+  const records = payloads.map((payload) => {
+    const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
+    if (priority !== 0) record.priority = priority
+    if (delay !== 0) record.delay = delay
+    if (different !== undefined) record.options = different
+    return record
+  })
+  return { queue: queueName, records }
 }
 
 function differences(options: Required<JobOptions>, jobClass: JobClass): JobOptions | undefined {

@@ -15,7 +15,7 @@ import type { NewJob } from '../record.ts'
 import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
 
 /** Milliseconds until a dispatch gives up: a little before the 5 s that it promises. */
-export const PATIENCE = 4_750
+const PATIENCE = 4_750
 /** Milliseconds that must be left for a call to be worth beginning. */
 const LEAST = 500
 /** Milliseconds between two sendings of the same call. */

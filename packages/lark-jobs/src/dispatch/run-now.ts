@@ -1,7 +1,6 @@
 /**
  * `dispatchNow`: one run of a job in this process, with no store.
  */
-
 import { newId } from '../id.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
 import { print } from '../job-log.ts'
