@@ -108,8 +108,8 @@ test('a lock held by another program is waited for', async () => {
   const other = new Libsql(folder.file)
   other.exec('BEGIN IMMEDIATE')
   const queued = new Caller(store, 'web', 'emails').enqueue(job())
-  // The store leaves the loop free while it waits: otherwise this never came to run.
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  // Its first try has failed by now. It leaves the loop free while it waits: otherwise this never came to run.
+  await new Promise((resolve) => setImmediate(resolve))
   other.exec('COMMIT')
   other.close()
   expect(await queued).toEqual(['queued'])

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, signal } from './bench.ts'
@@ -11,9 +12,8 @@ export function aborting(connect: Connect): void {
       override timeout = 30
       override tries = 1
       async handle() {
-        const aborted = signal()
-        this.signal.addEventListener('abort', () => aborted.resolve())
-        await aborted.promise
+        const aborted = once(this.signal, 'abort')
+        await aborted
         reasons.push(this.signal.reason)
         return 'late'
       }
@@ -38,10 +38,9 @@ export function aborting(connect: Connect): void {
       const began = signal()
       class PatientJob extends Job {
         async handle() {
-          const aborted = signal()
-          this.signal.addEventListener('abort', () => aborted.resolve())
+          const aborted = once(this.signal, 'abort')
           began.resolve()
-          await aborted.promise
+          await aborted
           throw this.signal.reason
         }
       }

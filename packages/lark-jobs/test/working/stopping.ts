@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
@@ -73,10 +74,9 @@ export function stopping(connect: Connect): void {
     const began = signal()
     class LateJob extends Job {
       async handle() {
-        const aborted = signal()
-        this.signal.addEventListener('abort', () => aborted.resolve())
+        const aborted = once(this.signal, 'abort')
         began.resolve()
-        await aborted.promise
+        await aborted
         return 'done'
       }
     }
@@ -117,10 +117,9 @@ export function stopping(connect: Connect): void {
         ran.push(`attempt ${this.attempt}`)
         if (!hold) return 'second'
         hold = false
-        const aborted = signal()
-        this.signal.addEventListener('abort', () => aborted.resolve())
+        const aborted = once(this.signal, 'abort')
         began.resolve()
-        await aborted.promise
+        await aborted
         ran.push(this.signal.reason.code)
         return 'first'
       }
