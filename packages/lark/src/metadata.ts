@@ -96,7 +96,7 @@ function faultOfFlags(flags: Parameter[]): Fault {
 }
 
 /** The declarations among the fields of an instance, in the order in which they were written. */
-export function readParameters(command: object): Parameter[] {
+function readParameters(command: object): Parameter[] {
   return Object.entries(command).flatMap(([field, value]) =>
     isDeclaration(value) ? [{ ...value, field, name: nameOf(field, value.kind) }] : [],
   )

@@ -1,6 +1,6 @@
 /**
- * The application's folders of one kind (`commands`, `jobs`) and the modules in them. A project that was built
- * and shipped without its sources is served from their built copies.
+ * The application's folders of one kind (`commands`, `jobs`) and the modules in them: its sources, or their built
+ * copies.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -29,9 +29,10 @@ async function filesIn(folder: string): Promise<string[]> {
   })
   const subfolders: string[] = []
   const modules = new Map<string, string>()
-  for (const { name, ...entry } of entries.map((e) => ({ name: e.name, isFolder: e.isDirectory() }))) {
+  for (const entry of entries) {
+    const { name } = entry
     if (name.startsWith('_') || name.startsWith('.')) continue
-    if (entry.isFolder) {
+    if (entry.isDirectory()) {
       if (name !== 'node_modules') subfolders.push(join(folder, name))
       continue
     }
