@@ -4,25 +4,50 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { LarkError, type LoadedConfig, type LoadOptions, loadConfig, nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
+import type { RedisServers } from './store/servers.ts'
+import type { StoreOptions } from './store/store.ts'
+import { PRESET, type Preset, presets } from './worker/preset.ts'
 
 /** What `lark.config` may say under `jobs`. Everything is optional. */
 export interface JobsConfig {
   /**
-   * Where jobs are kept: `redis://…` or `rediss://…` (`valkey://…` and `unix:/PATH` too), or `sqlite:PATH`, relative
-   * to the configuration file. Default: the variable `LARK_JOBS_URL`, then `REDIS_URL`, then the embedded store
-   * `.lark/jobs.db` beside the configuration file; with `NODE_ENV=production` a store must be named.
+   * Where jobs are kept: `redis://…` or `rediss://…` (`redis+cluster://…`, `redis+sentinel://…`, `valkey://…` and
+   * `unix:/PATH` too), Redis servers as an object, or `sqlite:PATH`, relative to the configuration file. Default: the
+   * variable `LARK_JOBS_URL`, then `REDIS_URL`, then the embedded store `.lark/jobs.db` beside the configuration file;
+   * with `NODE_ENV=production` a store must be named.
    */
-  connection?: string | undefined
+  connection?: string | RedisServers | undefined
   /** The queues that jobs may name, in order. Default `['default']`. */
   queues?: readonly string[] | Readonly<Record<string, QueueConfig>>
   /** Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built copies. */
   paths?: string | readonly string[]
   /** What keys begin with on Redis. Default `lark`. */
   prefix?: string
+  /**
+   * What a dispatch waits for: `normal` (default), `strict`: until it is on disk, `replicated`: until a replica has it
+   * (Redis only).
+   */
+  durability?: Durability
+  /**
+   * How workers take jobs in: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow or uneven
+   * ones, which then go to whoever is free.
+   */
+  preset?: Preset
 }
 
-/** What may be said of one queue. Nothing yet: limits come with their own page. */
-export type QueueConfig = Record<string, never>
+export type Durability = NonNullable<StoreOptions['durability']>
+
+/** What may be said of one queue. */
+export interface QueueConfig {
+  /**
+   * In how many parts it is kept, so that a queue may outgrow one Redis server; the order of jobs holds within each.
+   * Default 1.
+   */
+  partitions?: number
+}
+
+/** The most partitions of a queue: each costs every worker a call. */
+const MAX_PARTITIONS = 100
 
 declare module '@s18i/lark/config' {
   interface LarkConfig {
@@ -32,21 +57,36 @@ declare module '@s18i/lark/config' {
 
 /** A checked configuration with every default filled in. */
 export interface Settings {
-  /** A connection string; `sqlite:` with an absolute path. */
-  connection: string
+  /** A connection string, `sqlite:` with an absolute path; or Redis servers. */
+  connection: string | RedisServers
   queues: string[]
+  /** How many partitions each has. */
+  partitions: ReadonlyMap<string, number>
   /** Absolute, or undefined for the default places. */
   paths: string[] | undefined
   prefix: string
+  durability: Durability
+  preset: Preset
   /** What paths are relative to. */
   folder: string
 }
 
-const shape: Record<keyof JobsConfig, { right: string; ok: (value: unknown) => boolean }> = {
+const durabilities: readonly Durability[] = ['normal', 'strict', 'replicated']
+
+type Shape<T> = Record<keyof T, { right: string; ok: (value: unknown) => boolean }>
+
+const queueShape: Shape<QueueConfig> = {
+  partitions: {
+    right: `a whole number from 1 to ${MAX_PARTITIONS}`,
+    ok: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_PARTITIONS,
+  },
+}
+
+const shape: Shape<JobsConfig> = {
   // Empty is absent: `process.env.REDIS_URL` of an empty variable.
   connection: {
-    right: "a text such as 'redis://localhost:6379' or 'sqlite:jobs.db'",
-    ok: (value) => typeof value === 'string',
+    right: "a text such as 'redis://localhost:6379' or 'sqlite:jobs.db', or an object with Redis servers",
+    ok: (value) => typeof value === 'string' || isObject(value),
   },
   queues: {
     right:
@@ -64,6 +104,14 @@ const shape: Record<keyof JobsConfig, { right: string; ok: (value: unknown) => b
     right: "a text without braces, such as 'lark'",
     ok: (value) => isText(value) && !/[{}]/.test(value as string),
   },
+  durability: {
+    right: `one of ${durabilities.join(', ')}`,
+    ok: (value) => durabilities.includes(value as Durability),
+  },
+  preset: {
+    right: `one of ${presets.join(', ')}`,
+    ok: (value) => presets.includes(value as Preset),
+  },
 }
 
 /**
@@ -80,23 +128,33 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
   const { file, folder } = loaded
   const section: unknown = loaded.config.jobs ?? {}
   checkSection(section, file ?? 'createJobs()')
-  const queues = section.queues ?? ['default']
+  const queues = queuesOf(section.queues ?? ['default'])
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, file),
-    queues: [...new Set(Array.isArray(queues) ? queues : Object.keys(queues))],
+    queues: [...queues.keys()],
+    partitions: queues,
     paths: paths?.map((path) => resolve(folder, path)),
     prefix: section.prefix ?? 'lark',
+    durability: section.durability ?? 'normal',
+    preset: section.preset ?? PRESET,
     folder,
   }
 }
 
+/** Each queue, in order, and how many partitions it has. */
+function queuesOf(queues: NonNullable<JobsConfig['queues']>): Map<string, number> {
+  if (!isObject(queues)) return new Map(queues.map((queue) => [queue, 1]))
+  return new Map(Object.entries(queues).map(([queue, { partitions = 1 }]) => [queue, partitions]))
+}
+
 function connectionOf(
-  named: string | undefined,
+  named: string | RedisServers | undefined,
   env: Record<string, string | undefined>,
   folder: string,
   file: string | undefined,
-): string {
+): string | RedisServers {
+  if (typeof named === 'object') return named
   const connection = named || env.LARK_JOBS_URL || env.REDIS_URL
   if (connection !== undefined && connection !== '') {
     const path = /^sqlite:(.+)$/.exec(connection)?.[1]
@@ -113,28 +171,25 @@ function connectionOf(
 }
 
 function checkSection(section: unknown, where: string): asserts section is JobsConfig {
-  if (!isObject(section)) refuse(where, 'jobs', section, 'an object')
-  for (const [key, value] of Object.entries(section)) {
-    if (!(key in shape))
-      unknownKey(where, `jobs.${key}`, nearest(key, Object.keys(shape)), Object.keys(shape))
-    const { right, ok } = shape[key as keyof JobsConfig]
-    if (value !== undefined && !ok(value)) refuse(where, `jobs.${key}`, value, right)
-  }
-  const queues = section.queues
+  checkKeys(where, 'jobs', section, shape)
+  const { queues } = section as { queues?: unknown }
   if (!isObject(queues)) return
-  for (const [queue, config] of Object.entries(queues)) {
-    if (!isObject(config)) refuse(where, `jobs.queues.${queue}`, config, 'an object')
-    const option = Object.keys(config)[0]
-    if (option !== undefined) unknownKey(where, `jobs.queues.${queue}.${option}`, undefined, [])
+  for (const [queue, config] of Object.entries(queues))
+    checkKeys(where, `jobs.queues.${queue}`, config, queueShape)
+}
+
+function checkKeys<T>(where: string, path: string, value: unknown, shape: Shape<T>): void {
+  if (!isObject(value)) refuse(where, path, value, 'an object')
+  const known = Object.keys(shape)
+  for (const [key, part] of Object.entries(value)) {
+    if (!known.includes(key)) unknownKey(where, `${path}.${key}`, nearest(key, known), known)
+    const { right, ok } = shape[key as keyof T]
+    if (part !== undefined && !ok(part)) refuse(where, `${path}.${key}`, part, right)
   }
 }
 
 function unknownKey(where: string, key: string, near: string | undefined, known: string[]): never {
-  const hint = near
-    ? `Did you mean ${near}?`
-    : known.length > 0
-      ? `Known keys: ${known.join(', ')}`
-      : 'A queue takes no options yet.'
+  const hint = near ? `Did you mean ${near}?` : `Known keys: ${known.join(', ')}`
   throw new LarkError('CONFIG_INVALID', `${where}: ${key} is not a setting`, { hint })
 }
 

@@ -41,6 +41,22 @@ describe('queues', () => {
   })
 })
 
+describe('the preset', () => {
+  test('is balanced unless another is named', () => {
+    expect(settings({}).preset).toBe('balanced')
+    expect(settings({ preset: 'spread' }).preset).toBe('spread')
+  })
+
+  test.each(['fast', '', 'toString', 5, null])('%j is refused', (preset) => {
+    expect(() => settings({ preset: preset as 'spread' })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: `/app/lark.config.js: jobs.preset is ${JSON.stringify(preset)}; it must be one of balanced, throughput, spread`,
+      }),
+    )
+  })
+})
+
 describe('the store', () => {
   const embedded = 'sqlite:/app/.lark/jobs.db'
 

@@ -3,6 +3,7 @@
  * wanted and nothing of the others.
  */
 import { JobsError } from '../errors.ts'
+import type { RedisServers } from './servers.ts'
 import type { Store, StoreOptions } from './store.ts'
 
 /** Kept of ended jobs, a queue: the newest, and not longer than. */
@@ -12,22 +13,33 @@ export const RETENTION: StoreOptions['retention'] = {
   cancelled: { count: 1_000, age: 86_400_000 },
 }
 
+/** What a thread or a process needs to open the same store: plain data. */
+export interface Place {
+  connection: string | RedisServers
+  prefix: string
+  options: StoreOptions
+}
+
 /**
- * The store that a connection string names; not yet opened.
+ * The store that a connection names; not yet opened.
  *
  * @throws STORE_INVALID
  */
 export async function connect(
-  connection: string,
+  connection: string | RedisServers,
   prefix: string,
   options: StoreOptions = { retention: RETENTION },
 ): Promise<Store> {
+  if (typeof connection !== 'string') {
+    const { RedisStore } = await import('./redis/store.ts')
+    return new RedisStore(connection, { ...options, prefix })
+  }
   const scheme = /^([a-z+-]+):/i.exec(connection)?.[1]?.toLowerCase()
   if (scheme === 'sqlite') {
     const { SqliteStore } = await import('./sqlite/store.ts')
     return new SqliteStore(connection.slice('sqlite:'.length), options)
   }
-  if (/^(rediss?|valkeys?|unix)$/.test(scheme ?? '')) {
+  if (/^((redis|valkey)s?([+-](cluster|sentinel))?|unix)$/.test(scheme ?? '')) {
     const { RedisStore } = await import('./redis/store.ts')
     return new RedisStore(connection, { ...options, prefix })
   }
@@ -35,7 +47,14 @@ export async function connect(
     'STORE_INVALID',
     `'${scheme === undefined ? connection : `${scheme}:…`}' names no store that Lark knows`,
     {
-      hint: "A connection is 'redis://host:6379', 'rediss://…', 'valkey://…', 'unix:/PATH' or 'sqlite:PATH'.",
+      hint: "A connection is 'redis://host:6379', 'rediss://…', 'redis+cluster://…', 'redis+sentinel://…', 'valkey://…', 'unix:/PATH' or 'sqlite:PATH'.",
     },
   )
+}
+
+/** Removes a store with all that is in it. Nobody may have it open. */
+export async function erase(connection: string | RedisServers, prefix: string): Promise<void> {
+  const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(connection)?.[1] : undefined
+  if (file === undefined) return (await import('./redis/erase.ts')).erase(connection, prefix)
+  if (file !== ':memory:') return (await import('./sqlite/erase.ts')).erase(file)
 }

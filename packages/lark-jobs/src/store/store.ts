@@ -18,9 +18,15 @@
  * carries the same number, and gets the answer of the first time; nothing happens twice. A partition remembers
  * a caller's last call for at least `CALL_MEMORY`.
  *
- * **Leases.** `exchange` hands out jobs under a lease of `want.lease` milliseconds with the token
- * `<caller>.<number>` of that call. Only who shows the token settles or extends: everybody else gets `lost`, and
- * nothing changes. A lease that ended, but was not taken back by `recover`, still counts as held.
+ * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.lease` milliseconds
+ * and the token `<caller>.<number>` of that call. Only who shows the token settles or extends: everybody else gets
+ * `lost`, and nothing changes. To extend one job of a claim is to extend all of it that is still held. A lease that
+ * ended, but was not taken back by `recover`, still counts as held.
+ *
+ * **Ahead.** The first `want.limit` jobs of a claim count as started, the next `want.ahead` only when an `extend`
+ * names them. One that is taken back before that has burnt nothing: no run and no crash. But whatever was taken back
+ * once is not handed out ahead again until it is retried by hand: a claim ends before it, since to pass it over would
+ * break the order. So a job that kills its worker is found out.
  *
  * **Endings.** An ended job is kept as `retention` says: so many of a state, so long. The excess goes with the
  * call that made it, the old with `prune`; each takes a bounded number a call.
@@ -40,21 +46,7 @@ import type {
   WorkerRecord,
 } from '../record.ts'
 
-/** The most jobs, outcomes or ids that one call takes. */
-export const MAX_ITEMS = 1_000
-/** The most bytes of payload that one call should carry; one larger job travels alone. */
-export const MAX_BYTES = 1_048_576
-/** Milliseconds that a caller's last answer is remembered. Who resends for longer finds its leases lost. */
-export const CALL_MEMORY = 60_000
-/** Crashes after which a job is failed instead of handed out again ("its worker died"). */
-export const MAX_CRASHES = 3
-/** What is kept with a job that crashed too often. */
-export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code: 'WORKER_DIED' } as const
-/** Errors kept with a job: the newest. */
-export const MAX_ERRORS = 10
-/** Log lines, and bytes of log, kept with a job: the newest. */
-export const MAX_LOG_LINES = 100
-export const MAX_LOG_BYTES = 16_384
+export * from './limits.ts'
 
 /** How many ended jobs a partition keeps of a state, and for how long (milliseconds). */
 export interface Retention {
@@ -64,6 +56,12 @@ export interface Retention {
 
 export interface StoreOptions {
   retention: { completed: Retention; failed: Retention; cancelled: Retention }
+  /**
+   * What a power cut may cost: `normal` (default) the last second (Redis, AOF everysec) or the commits since the last
+   * sync (SQLite), `strict` nothing, `replicated` nothing that a replica has, and a dispatch is answered when one has
+   * it (Redis only).
+   */
+  durability?: 'normal' | 'strict' | 'replicated'
   /** Milliseconds since 1970. Only tests set it; without it a store goes by its own clock. */
   clock?: () => number
 }
@@ -88,10 +86,24 @@ export interface Settlement {
 export type Verdict = 'settled' | 'lost'
 
 export interface Want {
-  /** Jobs to claim: 0 only settles. */
+  /** Jobs to claim that start at once. */
   limit: number
+  /** Jobs to claim beyond those, that start soon. Default 0; with a `limit` of 0 as well, the call only settles. */
+  ahead?: number
   /** Milliseconds. */
   lease: number
+  /**
+   * Takes jobs that come while the caller waits, up to as many as it got less than `limit`: a store may hand them over
+   * with the ring, which spares the asking. Those of a ring that is lost come with the next `exchange`.
+   */
+  hand?: (claim: Claim) => void
+}
+
+/** Jobs that were claimed without asking. */
+export interface Claim {
+  /** As of a call: it is part of their token. */
+  number: number
+  jobs: LeasedJob[]
 }
 
 /** Word for a running job's holder: someone asked for it to be cancelled. */
@@ -123,12 +135,24 @@ export interface Extension {
   notices: Notice[]
 }
 
+export interface RecoverOptions {
+  /** No crash is counted: after an outage, when it was the store that died and not the workers. */
+  forgiving?: boolean
+  /** Takes back all that this caller holds, ended or not: its process is known to be dead. */
+  holder?: string
+  /**
+   * Does nothing when the store's clock (`now()`) has passed this: a recovery that was asked of a store which then
+   * stood still must not be carried out before the living have renewed.
+   */
+  until?: number
+}
+
 export interface Recovery {
-  /** Put back at the head of their lines, a crash counted. */
+  /** Put back at the head of their lines, a crash counted if they had started. */
   recovered: string[]
   /** Had crashed `MAX_CRASHES` times, and failed. */
   failed: string[]
-  /** Milliseconds until the next lease ends; undefined when nothing is leased. */
+  /** Milliseconds until the next lease ends; undefined when nothing is leased, or `until` had passed. */
   nextLeaseEnd?: number
 }
 
@@ -138,14 +162,26 @@ export interface Page {
   cursor?: string
 }
 
+/** Ended jobs: the newest end first; active: by lease end, token, place in the claim; others: as they would run. */
 export interface Filter {
   state: State
-  /** Newest end first for ended states; in the order they would run for the others. Default 100, at most 1,000. */
+  /** Default 100, at most 1,000. */
   limit?: number
   cursor?: string
 }
 
 export type Counts = Record<State, number>
+
+/** What ended within one minute. */
+export interface Minute {
+  /** Its first millisecond, since 1970. */
+  at: number
+  completed: number
+  /** For good: by their tries or by their crashes. */
+  failed: number
+  /** Attempts that failed and were to be made again. */
+  retried: number
+}
 
 export type Change =
   /** completed, failed, cancelled → waiting, at the end of its line, failures and crashes forgotten. */
@@ -172,6 +208,8 @@ export interface Settings {
 export interface Store extends AsyncDisposable {
   /** What people call it: `redis://host:6379/0` or `sqlite:/path/jobs.db`. Never a password. */
   readonly name: string
+  /** Whether another process does the work of a call, while this one goes on. */
+  readonly isElsewhere: boolean
 
   /**
    * Makes ready. Called once before any other verb; cheap to call again.
@@ -186,22 +224,21 @@ export interface Store extends AsyncDisposable {
   enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
 
   /**
-   * Settles, then claims, in one step. Who asks for more than there is now gets rung when more comes.
+   * Settles, then claims, in one step. Who gets less than `want.limit` is rung when more comes.
    * A settled job's counters: `completed`, `failed`, `released` and `cancelled` count a run, `returned` does not.
    */
   exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
 
-  /** Renews leases to `lease` milliseconds from now, takes log lines, brings notices. Safe to repeat. */
+  /**
+   * Renews leases to `lease` milliseconds from now, notes that these jobs have started, takes log lines, brings
+   * notices. Safe to repeat.
+   */
   extend(partition: string, caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension>
 
   // upkeep: any worker, for everyone
 
-  /**
-   * Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers.
-   *
-   * @param forgiving no crash is counted: after an outage, when it was the store that died and not the workers
-   */
-  recover(partition: string, forgiving?: boolean): Promise<Recovery>
+  /** Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers. */
+  recover(partition: string, options?: RecoverOptions): Promise<Recovery>
 
   /** Forgets ended jobs that are past their age, with their logs. @returns how many; under `MAX_ITEMS`: all of them */
   prune(partition: string): Promise<number>
@@ -220,7 +257,7 @@ export interface Store extends AsyncDisposable {
 
   /** Makes a worker known for `ttl` milliseconds. Its keys stay known for ever. */
   announce(worker: WorkerRecord, ttl: number): Promise<void>
-  /** Takes it back, and its place among the waiting: the last thing a worker does. */
+  /** Takes it back, its place among the waiting, and what was handed to it: the last thing a worker does. */
   retire(caller: string): Promise<void>
   /** The workers that live. */
   workers(): Promise<WorkerRecord[]>
@@ -229,14 +266,16 @@ export interface Store extends AsyncDisposable {
 
   // reading, by page
 
-  /** Milliseconds since 1970, by the store's clock. */
-  now(): Promise<number>
+  /** Milliseconds since 1970, by the store's clock: that of a partition, or without one, any that answers. */
+  now(partition?: string): Promise<number>
 
   /** Every partition that ever held a job. */
   partitions(): Promise<string[]>
   get(partition: string, id: string): Promise<JobRecord | undefined>
   list(partition: string, filter: Filter): Promise<Page>
   counts(partition: string): Promise<Counts>
+  /** Of the last `MINUTES` minutes, this one included, those in which something ended; oldest first. */
+  minutes(partition: string): Promise<Minute[]>
   log(partition: string, id: string): Promise<LogLine[]>
 
   // operating

@@ -2,7 +2,16 @@
  * One caller on one partition: numbers its calls as dispatchers and workers do.
  */
 import type { LeasedJob, NewJob, Outcome } from '../../src/record.ts'
-import type { Call, Enqueued, Exchange, Settlement, Store, Verdict, Want } from '../../src/store/store.ts'
+import type {
+  Call,
+  Enqueued,
+  Exchange,
+  Extension,
+  Settlement,
+  Store,
+  Verdict,
+  Want,
+} from '../../src/store/store.ts'
 import { settlement } from './jobs.ts'
 
 /** Milliseconds: the lease of `claim`. */
@@ -43,6 +52,11 @@ export class Caller {
     return (await this.exchange([], { limit, lease })).jobs
   }
 
+  /** Claims `limit` jobs that start at once, and `ahead` beyond them. */
+  async claimAhead(limit: number, ahead: number, lease = LEASE): Promise<LeasedJob[]> {
+    return (await this.exchange([], { limit, ahead, lease })).jobs
+  }
+
   /** Claims the one job that is expected to be there. */
   async claimOne(lease = LEASE): Promise<LeasedJob> {
     const [claimed] = await this.claim(1, lease)
@@ -53,6 +67,12 @@ export class Caller {
   async settle(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outcome): Promise<Verdict | undefined> {
     const { verdicts } = await this.exchange([settlement(held, outcome)], { limit: 0, lease: LEASE })
     return verdicts[0]
+  }
+
+  /** Renews the claims of these jobs, and notes that they have started. */
+  extend(held: readonly Pick<LeasedJob, 'id' | 'token'>[], lease = LEASE): Promise<Extension> {
+    const notes = held.map(({ id, token }) => ({ id, token }))
+    return this.store.extend(this.partition, this.id, notes, lease)
   }
 
   /** Queues a job, claims it and settles it at once; it must be the next in line. */

@@ -137,6 +137,26 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.log('emails', given.id)).toEqual(lines)
   })
 
+  test('a job that is put back again and again, as one whose key is unknown, burns no attempt', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job({ key: 'of-a-newer-deploy' })
+    await caller.enqueue(given)
+    for (const pause of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]) {
+      await caller.settle(await caller.claimOne(), { kind: 'released', in: pause })
+      harness.clock.advance(pause - 1)
+      expect(await caller.claim()).toEqual([])
+      harness.clock.advance(1)
+    }
+    expect(await harness.store.get('emails', given.id)).toMatchObject({
+      state: 'waiting',
+      releases: 7,
+      failures: 0,
+      crashes: 0,
+      errors: [],
+    })
+  })
+
   test('a refused settlement leaves no line', async () => {
     await using harness = await make()
     const caller = harness.caller()

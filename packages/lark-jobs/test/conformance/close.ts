@@ -39,6 +39,6 @@ export function close(make: Make): void {
 
   test('a name that people can read', async () => {
     await using harness = await make()
-    expect(harness.store.name).toMatch(/^(redis|rediss|valkey|sqlite):/)
+    expect(harness.store.name).toMatch(/^(rediss?|valkeys?|sqlite)(\+\w+)?:/)
   })
 }

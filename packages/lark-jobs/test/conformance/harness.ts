@@ -4,7 +4,7 @@
  * An engine brings only a `Place`; everything else a subject needs is here.
  */
 import type { Store, StoreOptions } from '../../src/store/store.ts'
-import { Caller } from './caller.ts'
+import { Caller, LEASE } from './caller.ts'
 
 /** What an engine brings: somewhere empty (a file, a key prefix on a server) that handles can be made on. */
 export interface Place {
@@ -75,6 +75,12 @@ export class Harness implements AsyncDisposable {
       this.#callers.set(name, caller)
     }
     return caller
+  }
+
+  /** Lets the leases end, and takes back what they were of. @returns the ids */
+  async takeBack(forgiving = false): Promise<string[]> {
+    this.clock.advance(LEASE)
+    return (await this.store.recover('emails', { forgiving })).recovered
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,10 @@
 /**
- * Who holds a job: tokens, late settlements, and leases that are renewed.
+ * Who holds a job: tokens, late settlements, and leases, which a whole claim shares and one extend renews.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, job, jobs, line } from './jobs.ts'
+import { completed, failed, ids, job, jobs, line, retried, returned, settlement } from './jobs.ts'
 
 export function leases(make: Make): void {
   test('the token is the call that claimed', async () => {
@@ -87,19 +87,96 @@ export function leases(make: Make): void {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3))
-    const [kept, settled, stolen] = await caller.claim(3)
+    const kept = await caller.claimOne()
+    const settled = await caller.claimOne()
+    const stolen = await caller.claimOne()
+    await caller.settle(settled, completed)
+    harness.clock.advance(LEASE - 1)
+    const notes = [kept, settled, { id: stolen.id, token: 'thief.9' }, { id: 'nobody', token: 'ada.2' }]
+    expect((await caller.extend(notes)).lost).toEqual([settled.id, stolen.id, 'nobody'])
+    harness.clock.advance(1)
+    expect((await harness.store.recover('emails')).recovered).toEqual([stolen.id])
+  })
+
+  test('one job extended renews all of its claim that is still held, and no other claim', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(6))
+    const [first, second, third] = await caller.claim(3)
+    const others = await caller.claim(2)
+    await caller.settle(second!, completed)
+    harness.clock.advance(LEASE - 1)
+    expect(await caller.extend([first!])).toEqual({ lost: [], notices: [] })
+    harness.clock.advance(1)
+    const { recovered, nextLeaseEnd } = await harness.store.recover('emails')
+    expect([...recovered].sort()).toEqual(ids(others))
+    expect(nextLeaseEnd).toBe(LEASE - 1)
+    harness.clock.advance(LEASE - 1)
+    const late = await harness.store.recover('emails')
+    expect([...late.recovered].sort()).toEqual(ids([first!, third!]))
+  })
+
+  test('a job of the claim that is settled already renews nothing', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(2))
+    const [settled, held] = await caller.claim(2)
     await caller.settle(settled!, completed)
     harness.clock.advance(LEASE - 1)
-    const notes = [
-      { id: kept!.id, token: kept!.token },
-      { id: settled!.id, token: settled!.token },
-      { id: stolen!.id, token: 'thief.9' },
-      { id: 'nobody', token: 'ada.2' },
-    ]
-    const { lost } = await harness.store.extend('emails', 'ada', notes, LEASE)
-    expect(lost).toEqual([settled!.id, stolen!.id, 'nobody'])
+    expect((await caller.extend([settled!])).lost).toEqual([settled!.id])
     harness.clock.advance(1)
-    expect((await harness.store.recover('emails')).recovered).toEqual([stolen!.id])
+    expect((await harness.store.recover('emails')).recovered).toEqual([held!.id])
+  })
+
+  test('a lease may be made shorter as well', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(2))
+    const [held] = await caller.claim(2)
+    await caller.extend([held!], 1_000)
+    expect((await harness.store.recover('emails')).nextLeaseEnd).toBe(1_000)
+    harness.clock.advance(1_000)
+    expect((await harness.store.recover('emails')).recovered).toHaveLength(2)
+  })
+
+  test('a claim ends with its last job, one by one or all at once', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(4))
+    const [first, second] = await caller.claim(2, 1_000)
+    await caller.settle(first!, completed)
+    expect((await store.recover('emails')).nextLeaseEnd).toBe(1_000)
+    await caller.settle(second!, completed)
+    expect(await store.recover('emails')).toEqual({ recovered: [], failed: [] })
+    const both = await caller.claim(2, 1_000)
+    const settlements = both.map((held) => settlement(held, returned))
+    await caller.exchange(settlements, { limit: 0, lease: LEASE })
+    expect(await store.recover('emails')).toEqual({ recovered: [], failed: [] })
+  })
+
+  test('one exchange settles jobs of several claims, lost ones among them', async () => {
+    await using harness = await make()
+    const ada = harness.caller('ada')
+    const bob = harness.caller('bob')
+    await ada.enqueue(...jobs(6))
+    const [a1, a2, a3] = await ada.claim(3)
+    const [b1, b2] = await bob.claim(2)
+    const other = await ada.claimOne()
+    const { verdicts } = await ada.exchange(
+      [
+        settlement(a1!, completed),
+        settlement(b1!, completed),
+        settlement({ id: a2!.id, token: b1!.token }, completed),
+        settlement(other, retried(0)),
+        settlement(a2!, completed),
+        settlement({ id: b2!.id, token: 'thief.1' }, failed),
+      ],
+      { limit: 0, lease: LEASE },
+    )
+    expect(verdicts).toEqual(['settled', 'settled', 'lost', 'settled', 'settled', 'lost'])
+    expect(await harness.store.counts('emails')).toMatchObject({ completed: 3, waiting: 1, active: 2 })
+    expect((await harness.takeBack()).sort()).toEqual(ids([a3!, b2!]))
   })
 
   test('takes log lines, which stay when the job ends; sent again, they are kept once', async () => {

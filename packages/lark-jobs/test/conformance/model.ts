@@ -1,43 +1,36 @@
 /**
- * The contract of one partition, as plainly as it can be said: a map of jobs and no index. It answers as a store
- * must answer; where the contract leaves a choice (which of several jobs of one place, or of one ending time),
- * it checks what the store chose and follows.
+ * The contract of one partition, as plainly as it can be said: a map of jobs, one of leases, and no index. It answers
+ * as a store must answer; where the contract leaves a choice (which of several jobs of one place, or of one ending
+ * time), it checks what the store chose and follows.
  */
 import { expect } from 'vitest'
-import type { CancelReason, Counters, LeasedJob, NewJob, Outcome, State } from '../../src/record.ts'
-import {
-  type AlterVerdict,
-  type Change,
-  type Counts,
-  type Enqueued,
-  type Extension,
-  type LeaseNote,
-  MAX_CRASHES,
-  type Recovery,
-  type Retention,
-  type Settlement,
-  type Verdict,
+import type { LeasedJob, NewJob, Outcome, State } from '../../src/record.ts'
+import type {
+  AlterVerdict,
+  Change,
+  Counts,
+  Enqueued,
+  Extension,
+  LeaseNote,
+  Minute,
+  RecoverOptions,
+  Recovery,
+  Retention,
+  Settlement,
+  Verdict,
+  Want,
 } from '../../src/store/store.ts'
+import { MINUTES } from '../../src/store/store.ts'
+import { type Ended, endings, ModelJob, rank } from './model-job.ts'
 
-interface ModelJob extends Counters {
-  id: string
-  payload: string
-  priority: number
-  state: 'pending' | 'active' | Ended
-  place: number
-  token: string
-  leaseEnd: number
-  finishedAt: number
-  asked?: CancelReason
-  reason?: CancelReason
-}
-
-type Ended = 'completed' | 'failed' | 'cancelled'
-export const endings = ['completed', 'failed', 'cancelled'] as const
+const MINUTE = 60_000
 
 export class Model {
   readonly jobs = new Map<string, ModelJob>()
   paused = false
+  /** By token: when the lease of that claim ends. */
+  readonly #leases = new Map<string, number>()
+  readonly #minutes = new Map<number, Minute>()
   readonly #retention: Retention
   readonly #now: () => number
 
@@ -47,13 +40,8 @@ export class Model {
     this.#now = now
   }
 
-  state(job: ModelJob): State {
-    if (job.state !== 'pending') return job.state
-    return job.place <= this.#now() ? 'waiting' : 'delayed'
-  }
-
   in(state: State): ModelJob[] {
-    return [...this.jobs.values()].filter((job) => this.state(job) === state)
+    return [...this.jobs.values()].filter((job) => job.state === state)
   }
 
   counts(): Counts {
@@ -66,22 +54,25 @@ export class Model {
       failed: 0,
       cancelled: 0,
     }
-    for (const job of this.jobs.values()) counts[this.state(job)] += 1
+    for (const job of this.jobs.values()) counts[job.state] += 1
     return counts
+  }
+
+  minutes(): Minute[] {
+    const oldest = this.#minute() - (MINUTES - 1) * MINUTE
+    return [...this.#minutes.values()].filter(({ at }) => at >= oldest)
   }
 
   nextDue(): number | undefined {
     if (this.paused) return undefined
-    const places = [...this.jobs.values()].filter((job) => job.state === 'pending').map((job) => job.place)
+    const places = [...this.jobs.values()].filter((job) => job.isPending).map((job) => job.place)
     return places.length === 0 ? undefined : Math.max(0, Math.min(...places) - this.#now())
   }
 
   enqueue(jobs: readonly NewJob[]): Enqueued[] {
-    return jobs.map(({ id, payload, priority = 0, delay = 0 }) => {
-      if (this.jobs.has(id)) return 'exists'
-      const counters = { runs: 0, failures: 0, crashes: 0, releases: 0 }
-      const rest = { token: '', leaseEnd: 0, finishedAt: 0, ...counters }
-      this.jobs.set(id, { id, payload, priority, state: 'pending', place: this.#now() + delay, ...rest })
+    return jobs.map((given) => {
+      if (this.jobs.has(given.id)) return 'exists'
+      this.jobs.set(given.id, new ModelJob(given, this.#now))
       return 'queued'
     })
   }
@@ -89,48 +80,79 @@ export class Model {
   settle({ id, token, outcome }: Settlement): Verdict {
     const job = this.#held(id, token)
     if (!job) return 'lost'
-    this.#follow(job, outcome)
+    job.follow(outcome)
+    this.#countOutcome(outcome)
     return 'settled'
   }
 
   /** Checks that these are the jobs that must be handed out, and hands them out. */
-  claim(claimed: readonly LeasedJob[], limit: number, token: string, lease: number): void {
-    const expected = this.paused ? 0 : Math.min(limit, this.in('waiting').length)
-    expect(claimed).toHaveLength(expected)
-    for (const leased of claimed) {
-      const job = this.jobs.get(leased.id)!
-      const first = this.in('waiting').reduce((best, other) => (rank(other, best) < 0 ? other : best))
-      expect([job.priority, job.place, this.state(job)]).toEqual([first.priority, first.place, 'waiting'])
-      Object.assign(job, { state: 'active', runs: job.runs + 1, token, leaseEnd: this.#now() + lease })
-      const { id, payload, priority, runs, failures, crashes, releases } = job
-      expect(leased).toMatchObject({ id, payload, priority, token, runs, failures, crashes, releases })
+  claim(claimed: readonly LeasedJob[], { limit, ahead = 0, lease }: Want, token: string): void {
+    const most = this.paused ? 0 : Math.min(limit + ahead, this.in('waiting').length)
+    for (const [place, leased] of claimed.entries()) {
+      const job = this.#firstInLine().find(({ id }) => id === leased.id)
+      if (!job) throw new Error(`${leased.id} was handed out, but the first are ${this.#tellFirst()}`)
+      const isAhead = place >= limit
+      expect(isAhead && job.wasRecovered, `${job.id} was recovered, and is handed out ahead`).toBe(false)
+      job.claim(token, isAhead)
+      expect(leased).toMatchObject(job.handedOut)
     }
+    if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
+    // It ends early only before a job that must be among those that start at once.
+    if (claimed.length >= limit && claimed.length < most) {
+      expect(this.#firstInLine().some((job) => job.wasRecovered)).toBe(true)
+    } else {
+      expect(claimed).toHaveLength(most)
+    }
+  }
+
+  /** What of a claim is still held: the answer when its call is sent again. */
+  stillHeld(claimed: readonly LeasedJob[]): LeasedJob[] {
+    return claimed.filter(({ id, token }) => this.#held(id, token))
   }
 
   extend(notes: readonly LeaseNote[], lease: number): Extension {
     const extension: Extension = { lost: [], notices: [] }
     for (const { id, token } of notes) {
       const job = this.#held(id, token)
-      if (!job) extension.lost.push(id)
-      else job.leaseEnd = this.#now() + lease
-      if (job?.asked) extension.notices.push({ kind: 'cancel', id, reason: job.asked })
+      if (!job) {
+        extension.lost.push(id)
+        continue
+      }
+      this.#leases.set(token, this.#now() + lease)
+      job.isAhead = false
+      if (job.asked) extension.notices.push({ kind: 'cancel', id, reason: job.asked })
     }
     return extension
   }
 
-  recover(): Recovery {
+  recover({ forgiving = false, holder, until = this.#now() }: RecoverOptions): Recovery {
     const recovery: Recovery = { recovered: [], failed: [] }
+    if (this.#now() > until) return recovery
     for (const job of this.in('active')) {
-      if (job.leaseEnd > this.#now()) continue
-      job.crashes += 1
-      if (job.crashes >= MAX_CRASHES) this.#end(job, 'failed')
-      else this.#putBack(job, job.place)
-      if (job.state === 'failed') recovery.failed.push(job.id)
-      if (job.state === 'pending') recovery.recovered.push(job.id)
+      const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
+      if (!isOver) continue
+      job.takeBack(forgiving)
+      if (job.isPending) recovery.recovered.push(job.id)
+      if (job.state !== 'failed') continue
+      recovery.failed.push(job.id)
+      this.#count('failed')
     }
-    const ends = this.in('active').map((job) => job.leaseEnd - this.#now())
-    if (ends.length > 0) recovery.nextLeaseEnd = Math.min(...ends)
+    const ends = this.in('active').map((job) => this.#leaseEnd(job) - this.#now())
+    if (ends.length > 0) recovery.nextLeaseEnd = Math.max(0, Math.min(...ends))
     return recovery
+  }
+
+  /** When the lease of each active job ends, and its token, in the order of a list. */
+  activePlaces(): [leaseEnd: number, token: string][] {
+    return this.in('active')
+      .map((job): [number, string] => [this.#leaseEnd(job), job.token])
+      .sort(([end, token], [end2, token2]) => end - end2 || (token < token2 ? -1 : Number(token > token2)))
+  }
+
+  /** The place of an active job among them. */
+  placeOf(id: string): [leaseEnd: number, token: string] {
+    const job = this.jobs.get(id)!
+    return [this.#leaseEnd(job), job.token]
   }
 
   prune(): number {
@@ -149,12 +171,13 @@ export class Model {
 
   alter(ids: readonly string[], change: Change): AlterVerdict[] {
     return ids.map((id) => {
-      const job = this.jobs.get(id)
-      return job ? this.#apply(job, change) : 'missing'
+      const verdict = this.jobs.get(id)?.apply(change) ?? 'missing'
+      if (change.kind === 'remove' && verdict === 'done') this.jobs.delete(id)
+      return verdict
     })
   }
 
-  /** Whether the ended jobs exceed what is kept: then the store has chosen, see `follow`. */
+  /** Whether the ended jobs exceed what is kept: then the store has chosen, see `keep`. */
   exceeds(state: Ended): boolean {
     return this.in(state).length > this.#retention.count
   }
@@ -175,76 +198,35 @@ export class Model {
     return job?.state === 'active' && job.token === token ? job : undefined
   }
 
-  #follow(job: ModelJob, outcome: Outcome): void {
-    switch (outcome.kind) {
-      case 'completed':
-        this.#end(job, 'completed')
-        break
-      case 'failed':
-        job.failures += 1
-        if (outcome.retryIn === undefined) this.#end(job, 'failed')
-        else this.#putBack(job, this.#now() + outcome.retryIn)
-        break
-      case 'released':
-        job.releases += 1
-        this.#putBack(job, this.#now() + outcome.in)
-        break
-      case 'returned':
-        job.runs -= 1
-        this.#putBack(job, job.place)
-        break
-      case 'cancelled':
-        this.#end(job, 'cancelled', outcome.reason)
-        break
-    }
+  #leaseEnd(job: ModelJob): number {
+    return this.#leases.get(job.token)!
   }
 
-  #end(job: ModelJob, state: Ended, reason?: CancelReason): void {
-    Object.assign(job, { state, token: '', finishedAt: this.#now() })
-    delete job.asked
-    if (reason) job.reason = reason
+  /** Those of which one must be handed out next: several where the contract leaves the choice. */
+  #firstInLine(): ModelJob[] {
+    const waiting = this.in('waiting')
+    return waiting.filter((job) => waiting.every((other) => rank(job, other) <= 0))
   }
 
-  #putBack(job: ModelJob, place: number): void {
-    if (job.asked) this.#end(job, 'cancelled', job.asked)
-    else Object.assign(job, { state: 'pending', token: '', place })
+  #tellFirst(): string {
+    return this.#firstInLine()
+      .map(({ id }) => id)
+      .join(', ')
   }
 
-  #apply(job: ModelJob, change: Change): AlterVerdict {
-    const state = this.state(job)
-    const ended = state === 'completed' || state === 'failed' || state === 'cancelled'
-    switch (change.kind) {
-      case 'retry':
-        if (!ended) return 'refused'
-        delete job.reason
-        Object.assign(job, { state: 'pending', place: this.#now(), failures: 0, crashes: 0 })
-        return 'done'
-      case 'cancel':
-        if (ended) return 'refused'
-        if (state === 'active') job.asked = change.reason
-        else this.#end(job, 'cancelled', change.reason)
-        return state === 'active' ? 'asked' : 'done'
-      case 'remove':
-        if (state === 'active') return 'refused'
-        this.jobs.delete(job.id)
-        return 'done'
-      case 'run-now':
-        if (state !== 'delayed') return 'refused'
-        job.place = this.#now()
-        return 'done'
-      case 'reschedule':
-        if (ended || state === 'active') return 'refused'
-        job.place = this.#now() + change.in
-        return 'done'
-      case 'edit':
-        if (state === 'active') return 'refused'
-        job.payload = change.payload
-        return 'done'
-    }
+  #minute(): number {
+    return Math.floor(this.#now() / MINUTE) * MINUTE
   }
-}
 
-/** Negative when `a` must run before `b`. */
-function rank(a: ModelJob, b: ModelJob): number {
-  return b.priority - a.priority || a.place - b.place
+  #countOutcome(outcome: Outcome): void {
+    if (outcome.kind === 'completed') this.#count('completed')
+    else if (outcome.kind === 'failed') this.#count(outcome.retryIn === undefined ? 'failed' : 'retried')
+  }
+
+  #count(kind: 'completed' | 'failed' | 'retried'): void {
+    const at = this.#minute()
+    const minute = this.#minutes.get(at) ?? { at, completed: 0, failed: 0, retried: 0 }
+    minute[kind] += 1
+    this.#minutes.set(at, minute)
+  }
 }

@@ -16,6 +16,7 @@ async function listAll(store: Store, filter: Filter): Promise<string[]> {
   do {
     const page = await store.list('emails', { ...filter, ...(cursor === undefined ? {} : { cursor }) })
     found.push(...ids(page.jobs))
+    expect(new Set(found).size, 'a page that shows a job again').toBe(found.length)
     expect(page.jobs.length).toBeLessThanOrEqual(filter.limit ?? 100)
     for (const record of page.jobs) expect(record.state).toBe(filter.state)
     cursor = page.cursor
@@ -137,6 +138,44 @@ export function reading(make: Make): void {
     expect((await listAll(harness.store, { state: 'active', limit: 10 })).sort()).toEqual(ids(list))
   })
 
+  test('lists active jobs by the end of their lease, then by token, then as they were handed out', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const web = harness.caller('web')
+    const low = jobs(2, { priority: -1 })
+    await web.enqueue(...low, ...jobs(4))
+    const late = await harness.caller('late').claim(2, 9_000)
+    const bob = await harness.caller('bob').claim(1, 5_000)
+    const ada = await harness.caller('ada').claimAhead(1, 2, 5_000)
+    expect(ids(ada.slice(1))).toEqual(ids(low))
+    const expected = ids([...ada, ...bob, ...late])
+    for (const limit of [1, 2, 3, 100]) {
+      expect(await listAll(store, { state: 'active', limit })).toEqual(expected)
+    }
+    await harness.caller('ada').extend([ada[0]!], 9_500)
+    clock.advance(100)
+    await harness.caller('bob').extend([bob[0]!], 8_900)
+    expect(await listAll(store, { state: 'active', limit: 2 })).toEqual(ids([...bob, ...late, ...ada]))
+  })
+
+  test('a page of active jobs goes on where the last one ended, though that job is settled', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(6))
+    const first = await caller.claim(3, 5_000)
+    const second = await caller.claim(3, 6_000)
+    const page = await store.list('emails', { state: 'active', limit: 2 })
+    expect(ids(page.jobs)).toEqual(ids(first.slice(0, 2)))
+    await caller.settle(first[1]!, completed)
+    const rest = await store.list('emails', { state: 'active', cursor: page.cursor! })
+    expect(ids(rest.jobs)).toEqual(ids([first[2]!, ...second]))
+    await caller.settle(first[0]!, completed)
+    await caller.settle(first[2]!, completed)
+    const others = await store.list('emails', { state: 'active', cursor: page.cursor! })
+    expect(ids(others.jobs)).toEqual(ids(second))
+  })
+
   test('a page holds 100 jobs unless told otherwise', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(150))
@@ -178,6 +217,28 @@ export function reading(make: Make): void {
     const given = job()
     await harness.caller().enqueue(given)
     expect((await harness.store.get('emails', given.id))?.queuedAt).toBe(await harness.store.now())
+  })
+
+  test('every time in a record is by the clock of the store, whatever that of the process says', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const given = job({ delay: 1_000 })
+    const queuedAt = clock.now
+    await caller.enqueue(given)
+    const dueAt = queuedAt + 1_000
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'delayed', queuedAt, dueAt })
+    clock.advance(3_000)
+    const held = await caller.claimOne()
+    expect(await store.get('emails', given.id)).toMatchObject({ queuedAt, claimedAt: queuedAt + 3_000 })
+    clock.advance(2_000)
+    await caller.settle(held, retried(4_000))
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'delayed', dueAt: queuedAt + 9_000 })
+    clock.advance(4_000)
+    await caller.settle(await caller.claimOne(), completed)
+    const record = await store.get('emails', given.id)
+    expect(record).toMatchObject({ state: 'completed', queuedAt, finishedAt: queuedAt + 9_000 })
+    expect(record).not.toHaveProperty('claimedAt')
   })
 
   test('what is listed is what get shows', async () => {

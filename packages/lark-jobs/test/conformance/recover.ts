@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { MAX_CRASHES, MAX_ITEMS } from '../../src/store/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { ids, job, jobs, retried } from './jobs.ts'
+import { completed, ids, job, jobs, retried } from './jobs.ts'
 
 export function recover(make: Make): void {
   test('leaves alone what is leased, and tells when the next lease ends', async () => {
@@ -86,11 +86,14 @@ export function recover(make: Make): void {
     for (let round = 1; round <= MAX_CRASHES + 1; round += 1) {
       expect(await caller.claimOne()).toMatchObject({ runs: round, crashes: 0 })
       clock.advance(LEASE)
-      expect(await store.recover('emails', true)).toEqual({ recovered: [given.id], failed: [] })
+      expect(await store.recover('emails', { forgiving: true })).toEqual({
+        recovered: [given.id],
+        failed: [],
+      })
     }
     await caller.claimOne()
     clock.advance(LEASE)
-    await store.recover('emails', false)
+    await store.recover('emails')
     expect(await store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes: 1, failures: 0 })
   })
 
@@ -122,6 +125,104 @@ export function recover(make: Make): void {
     expect(second.recovered).toHaveLength(5)
     expect(second).not.toHaveProperty('nextLeaseEnd')
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_ITEMS + 5, active: 0 })
+  })
+
+  test('takes back whole claims, those that ended first before the others', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(MAX_ITEMS))
+    await caller.enqueue(...jobs(201))
+    await caller.claim(600, 3_000)
+    await caller.claim(300, 1_000)
+    await caller.claim(301, 2_000)
+    harness.clock.advance(3_000)
+    const counts: number[] = []
+    for (let call = 0; call < 3; call += 1) counts.push((await store.recover('emails')).recovered.length)
+    expect(counts).toEqual([601, 600, 0])
+  })
+
+  test('of a holder that is known to be dead, all it holds goes back at once, a crash counted', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller('ada')
+    const bob = harness.caller('bob')
+    await ada.enqueue(...jobs(6))
+    const first = await ada.claim(2)
+    const second = await ada.claimAhead(1, 1)
+    const others = await bob.claim(2, 4_000)
+    const { recovered, failed, nextLeaseEnd } = await store.recover('emails', { holder: 'ada' })
+    expect([...recovered].sort()).toEqual(ids([...first, ...second]))
+    expect([failed, nextLeaseEnd]).toEqual([[], 4_000])
+    expect(await store.get('emails', first[0]!.id)).toMatchObject({ state: 'waiting', runs: 1, crashes: 1 })
+    expect(await store.get('emails', second[1]!.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
+    expect(await ada.settle(first[0]!, completed)).toBe('lost')
+    expect(await bob.settle(others[0]!, completed)).toBe('settled')
+  })
+
+  test('of a holder, leases that ended as well; of others, none', async () => {
+    await using harness = await make()
+    const { store } = harness
+    await harness.caller('web').enqueue(...jobs(4))
+    const ended = await harness.caller('ada').claim(1, 1_000)
+    const living = await harness.caller('ada').claim(1)
+    await harness.caller('adam').claim(1, 1_000)
+    await harness.caller('bob').claim(1, 1_000)
+    harness.clock.advance(1_000)
+    const { recovered, nextLeaseEnd } = await store.recover('emails', { holder: 'ada' })
+    expect([...recovered].sort()).toEqual(ids([...ended, ...living]))
+    expect(nextLeaseEnd).toBe(0)
+    expect(await store.recover('emails', { holder: 'nobody' })).toMatchObject({ recovered: [], failed: [] })
+    expect(await store.counts('emails')).toMatchObject({ waiting: 2, active: 2 })
+  })
+
+  test('of a holder whose death was not its own fault, nothing is counted', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    await harness.store.recover('emails', { holder: 'ada', forgiving: true })
+    expect(await harness.store.get('emails', held.id)).toMatchObject({ runs: 1, crashes: 0 })
+  })
+
+  test(`of a holder, at most ${MAX_ITEMS} a call, whole claims`, async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(MAX_ITEMS))
+    await caller.enqueue(...jobs(200))
+    for (let claim = 0; claim < 4; claim += 1) await caller.claim(300)
+    const counts: number[] = []
+    for (let call = 0; call < 3; call += 1) {
+      counts.push((await store.recover('emails', { holder: 'ada' })).recovered.length)
+    }
+    expect(counts).toEqual([900, 300, 0])
+  })
+
+  test('asked of a store that stood still meanwhile, it does nothing', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    const until = (await store.now()) + LEASE
+    clock.advance(LEASE + 1)
+    expect(await store.recover('emails', { until })).toEqual({ recovered: [], failed: [] })
+    expect(await store.recover('emails', { until, holder: 'ada' })).toEqual({ recovered: [], failed: [] })
+    expect(await store.get('emails', held.id)).toMatchObject({ state: 'active', holder: 'ada', crashes: 0 })
+    // So the living have their time to renew.
+    expect(await caller.extend([held])).toEqual({ lost: [], notices: [] })
+    expect(await caller.settle(held, completed)).toBe('settled')
+  })
+
+  test('asked in time, it does what it should', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    harness.clock.advance(LEASE)
+    const until = await harness.store.now()
+    expect((await harness.store.recover('emails', { until })).recovered).toEqual([held.id])
   })
 
   test('a job asked to be cancelled is not run again when its worker dies', async () => {

@@ -73,6 +73,67 @@ export function resend(make: Make): void {
     expect(await caller.claim()).toHaveLength(1)
   })
 
+  test('exchange: sent again when its jobs were taken back, it has settled, and holds nothing', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(3))
+    const held = await ada.claimOne()
+    const settlements = [settlement(held, completed), settlement({ id: held.id, token: 'x.1' }, completed)]
+    const want = { limit: 1, ahead: 1, lease: LEASE }
+    const first = await ada.exchange(settlements, want)
+    expect(first.jobs).toHaveLength(2)
+    await harness.takeBack()
+    const bob = await harness.caller('bob').claimOne()
+    const again = await store.exchange('emails', ada.last(), settlements, want)
+    expect(again.verdicts).toEqual(['settled', 'lost'])
+    expect(again.jobs).toEqual([])
+    // Nothing that happened since is undone: bob has the one, the other waits.
+    expect(await store.get('emails', bob.id)).toMatchObject({ state: 'active', holder: 'bob' })
+    expect(await store.counts('emails')).toMatchObject({ waiting: 1, active: 1, completed: 1 })
+    expect(await store.minutes('emails')).toMatchObject([{ completed: 1 }])
+  })
+
+  test('exchange: sent again, it hands out what it still holds', async () => {
+    await using harness = await make()
+    const caller = harness.caller('ada')
+    await caller.enqueue(...jobs(3))
+    const want = { limit: 3, lease: LEASE }
+    const { jobs: held } = await caller.exchange([], want)
+    const call = caller.last()
+    await harness.caller('bob').settle(held[1]!, completed)
+    const again = await harness.store.exchange('emails', call, [], want)
+    expect(again.jobs).toEqual([held[0], held[2]])
+  })
+
+  test('a settle that did not arrive is no failure: its job runs on, and another settles it', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    // The call with the outcome never reached the store; it goes out under a new number, just before the end.
+    caller.next()
+    harness.clock.advance(LEASE - 1)
+    expect(await store.get('emails', held.id)).toMatchObject({ state: 'active', failures: 0, errors: [] })
+    expect(await caller.settle(held, completed)).toBe('settled')
+    expect(await store.get('emails', held.id)).toMatchObject({
+      state: 'completed',
+      runs: 1,
+      failures: 0,
+      crashes: 0,
+    })
+  })
+
+  test('a settle that never arrives costs a crash, not a failed attempt', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    expect(await harness.takeBack()).toEqual([held.id])
+    expect(await caller.claimOne()).toMatchObject({ id: held.id, runs: 2, failures: 0, crashes: 1 })
+  })
+
   test('each caller is remembered for itself', async () => {
     await using harness = await make()
     const { store } = harness
@@ -105,6 +166,7 @@ export function resend(make: Make): void {
     for (let round = 0; round < 20; round += 1) await other.enqueue(job())
     harness.clock.advance(CALL_MEMORY - 1)
     await other.enqueue(job())
+    await harness.store.prune('emails')
     expect(await harness.store.enqueue('emails', web.last(), [given])).toEqual(['queued'])
   })
 }

@@ -1,14 +1,23 @@
 /**
- * Random verbs in random order, each answered by a model too. The same seed makes the same sequence, and a
- * failure tells its story.
+ * Random verbs in random order, each answered by a model too; and replies that are lost, so that a call comes a
+ * second time, at once or after others have changed everything. The same seed makes the same sequence, and a failure
+ * tells its story.
  */
 import { expect, test } from 'vitest'
 import type { LeasedJob, NewJob, Outcome, State } from '../../src/record.ts'
-import type { Change, Exchange, Settlement } from '../../src/store/store.ts'
+import {
+  CALL_MEMORY,
+  type Change,
+  type Exchange,
+  type RecoverOptions,
+  type Settlement,
+  type Want,
+} from '../../src/store/store.ts'
 import type { Caller } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { ids, job, jobError } from './jobs.ts'
-import { endings, Model } from './model.ts'
+import { Model } from './model.ts'
+import { endings } from './model-job.ts'
 import { Random } from './random.ts'
 
 /** Another start makes other sequences: `LARK_SEED=1000`. A failure names the seed that it needs. */
@@ -20,6 +29,15 @@ const STEPS = 50
 /** Few and short, so that chance meets every limit. */
 const kept = { count: 3, age: 2_000 }
 const LEASES = [50, 300, 2_000]
+/** Milliseconds in which callers give up and minutes go by. */
+const LONG = 25 * 60_000
+
+/** A call that was carried out, and whose answer did not arrive. Its caller makes no other until it has one. */
+interface Lost {
+  caller: Caller
+  /** Sends it again, and checks the answer. */
+  again: () => Promise<void>
+}
 
 export function sequences(make: Make): void {
   for (let first = FIRST; first < FIRST + SEQUENCES; first += BLOCK) {
@@ -38,6 +56,7 @@ class Sequence {
   readonly #callers: Caller[]
   /** Every job that was ever handed out here, so that chance also tries tokens of the past. */
   readonly #handed: LeasedJob[] = []
+  #lost: Lost[] = []
   readonly #story: string[] = []
 
   constructor(harness: Harness, seed: number) {
@@ -45,7 +64,7 @@ class Sequence {
     this.#random = new Random(seed)
     this.#partition = `seed/${seed}`
     this.#model = new Model(kept, () => harness.clock.now)
-    this.#callers = ['ada', 'bob'].map((id) => harness.caller(id, this.#partition))
+    this.#callers = ['ada', 'bob', 'cyd'].map((id) => harness.caller(id, this.#partition))
     this.#story.push(`LARK_SEED=${seed}`)
   }
 
@@ -54,7 +73,8 @@ class Sequence {
       [6, () => this.#enqueue()],
       [10, () => this.#exchange()],
       [6, () => this.#advance()],
-      [2, () => this.#extend()],
+      [3, () => this.#extend()],
+      [3, () => this.#resend()],
       [5, () => this.#recover()],
       [3, () => this.#alter()],
       [1, () => this.#configure()],
@@ -73,39 +93,73 @@ class Sequence {
   }
 
   async #enqueue(): Promise<void> {
-    const caller = this.#random.pick(this.#callers)!
+    const caller = this.#caller()
     const list = Array.from({ length: 1 + this.#random.below(5) }, () => this.#newJob())
-    this.#tell('enqueue', list)
+    this.#tell('enqueue', caller.id, list)
     const verdicts = await caller.enqueue(...list)
     expect(verdicts).toEqual(this.#model.enqueue(list))
-    if (!this.#random.chance(4)) return
-    this.#tell('enqueue again')
-    expect(await caller.store.enqueue(this.#partition, caller.last(), list)).toEqual(verdicts)
+    const call = caller.last()
+    await this.#mayLose(caller, async () => {
+      expect(await caller.store.enqueue(this.#partition, call, list)).toEqual(verdicts)
+    })
   }
 
   async #exchange(): Promise<void> {
-    const caller = this.#random.pick(this.#callers)!
+    const caller = this.#caller()
     const settlements = this.#random
       .some(this.#handed.slice(-8), 3)
       .map(({ id, token }): Settlement => ({ id, token, outcome: this.#outcome() }))
-    const want = { limit: this.#random.below(6), lease: this.#random.pick(LEASES)! }
+    const want: Want = { limit: this.#random.below(5), lease: this.#random.pick(LEASES)! }
+    if (this.#random.chance(2)) want.ahead = this.#random.below(5)
     this.#tell('exchange', caller.id, settlements, want)
     const exchange = await caller.exchange(settlements, want)
     expect(exchange.verdicts).toEqual(settlements.map((settlement) => this.#model.settle(settlement)))
-    const { number } = caller.last()
-    this.#model.claim(exchange.jobs, want.limit, `${caller.id}.${number}`, want.lease)
+    const call = caller.last()
+    this.#model.claim(exchange.jobs, want, `${caller.id}.${call.number}`)
     expect(exchange.nextDue).toBe(this.#model.nextDue())
     this.#handed.push(...exchange.jobs)
-    if (!this.#random.chance(4)) return
-    this.#tell('exchange again')
-    const again = await caller.store.exchange(this.#partition, caller.last(), settlements, want)
-    expect(again).toEqual<Exchange>(exchange)
+    await this.#mayLose(caller, async () => {
+      const again = await caller.store.exchange(this.#partition, call, settlements, want)
+      const { verdicts, jobs } = exchange
+      const nextDue = this.#model.nextDue()
+      expect(again).toEqual<Exchange>({
+        verdicts,
+        jobs: this.#model.stillHeld(jobs),
+        ...(nextDue !== undefined && { nextDue }),
+      })
+    })
+  }
+
+  /** Whoever is not waiting for the answer to a call. */
+  #caller(): Caller {
+    return this.#random.pick(
+      this.#callers.filter((caller) => !this.#lost.some((lost) => lost.caller === caller)),
+    )!
+  }
+
+  /** The answer may be lost: then the call is sent again at once, or some time later. */
+  async #mayLose(caller: Caller, again: () => Promise<void>): Promise<void> {
+    if (this.#random.chance(5)) {
+      this.#tell('again', caller.id)
+      await again()
+    } else if (this.#random.chance(4) && this.#lost.length < this.#callers.length - 1) {
+      this.#tell('(its answer is lost)')
+      this.#lost.push({ caller, again })
+    }
+  }
+
+  async #resend(): Promise<void> {
+    const lost = this.#lost.shift()
+    if (!lost) return
+    this.#tell('again', lost.caller.id)
+    await lost.again()
   }
 
   async #advance(): Promise<void> {
-    const ms = this.#random.pick([1, 50, 300, 1_000])!
+    const ms = this.#random.chance(12) ? LONG : this.#random.pick([1, 50, 300, 1_000])!
     this.#tell('advance', ms)
     this.#harness.clock.advance(ms)
+    if (ms > CALL_MEMORY) this.#lost = []
   }
 
   async #extend(): Promise<void> {
@@ -117,9 +171,15 @@ class Sequence {
   }
 
   async #recover(): Promise<void> {
-    this.#tell('recover')
-    const recovery = await this.#harness.store.recover(this.#partition)
-    const expected = this.#model.recover()
+    const { now } = this.#harness.clock
+    const options: RecoverOptions = {
+      ...(this.#random.chance(3) && { forgiving: true }),
+      ...(this.#random.chance(3) && { holder: this.#random.pick(this.#callers)!.id }),
+      ...(this.#random.chance(4) && { until: now + this.#random.pick([-1, 0, 500])! }),
+    }
+    this.#tell('recover', options)
+    const recovery = await this.#harness.store.recover(this.#partition, options)
+    const expected = this.#model.recover(options)
     expect([...recovery.recovered].sort()).toEqual(expected.recovered.sort())
     expect([...recovery.failed].sort()).toEqual(expected.failed.sort())
     expect(recovery.nextLeaseEnd).toBe(expected.nextLeaseEnd)
@@ -167,13 +227,30 @@ class Sequence {
       this.#model.keep(state, ids(jobs))
     }
     expect(await store.counts(this.#partition)).toEqual(this.#model.counts())
+    expect(await store.minutes(this.#partition)).toEqual(this.#model.minutes())
+    if (this.#random.chance(4)) await this.#compareActive()
     const expected = this.#random.pick([...this.#model.jobs.values()])
     if (!expected) return
     const { id, payload, priority, runs, failures, crashes, releases, reason } = expected
     const record = await store.get(this.#partition, id)
     expect(record).toMatchObject({ id, payload, priority, runs, failures, crashes, releases })
-    expect(record?.state).toBe<State>(this.#model.state(expected))
+    expect(record?.state).toBe<State>(expected.state)
     expect(record?.reason).toBe(reason)
+    expect(record?.holder).toBe(expected.holder || undefined)
+  }
+
+  async #compareActive(): Promise<void> {
+    const { store } = this.#harness
+    const places = this.#model.activePlaces()
+    const found: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await store.list(this.#partition, { state: 'active', limit: 3, ...(cursor && { cursor }) })
+      found.push(...ids(page.jobs))
+      expect(new Set(found).size).toBe(found.length)
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    expect(found.map((id) => this.#model.placeOf(id))).toEqual(places)
   }
 
   #newJob(): NewJob {

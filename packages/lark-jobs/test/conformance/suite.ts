@@ -1,8 +1,24 @@
 /**
  * What every store must pass, subject by subject. Everything goes through the `Store` interface and moves by a
  * virtual clock; an engine brings only somewhere empty to work in.
+ *
+ * Where each invariant of the store contract is tested, beside `sequences.ts`, which tests them all by chance against
+ * a model:
+ *
+ *   1  at least once, and in exactly one state    reading.ts, handles.ts; killing is each engine's own: ../sqlite/,
+ *                                                 ../redis/
+ *   2  only the token's holder settles            leases.ts
+ *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, ahead.ts
+ *   4  a lost reply, a failed settle              resend.ts
+ *   5  time is the store's clock                  reading.ts, delay.ts
+ *   6  the order of decision                      order.ts, pause.ts
+ *   7  bounded by default                         retention.ts, limits.ts, claim-and-settle.ts, minutes.ts; that no
+ *                                                 cost grows with what is stored: ../sqlite/cost.test.ts
+ *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part: ../working/
+ *   9  a claim scans past nothing                 order.ts, recovered.ts; lanes of groups and limits do not exist yet
  */
 import { describe } from 'vitest'
+import { ahead } from './ahead.ts'
 import { alter } from './alter.ts'
 import { claimAndSettle } from './claim-and-settle.ts'
 import { clear } from './clear.ts'
@@ -13,11 +29,13 @@ import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { leases } from './leases.ts'
 import { limits } from './limits.ts'
+import { minutes } from './minutes.ts'
 import { order } from './order.ts'
 import { partitions } from './partitions.ts'
 import { pause } from './pause.ts'
 import { reading } from './reading.ts'
 import { recover } from './recover.ts'
+import { recovered } from './recovered.ts'
 import { resend } from './resend.ts'
 import { retention } from './retention.ts'
 import { sequences } from './sequences.ts'
@@ -48,13 +66,16 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('order', () => order(make))
     describe('claim and settle', () => claimAndSettle(make))
     describe('leases', () => leases(make))
+    describe('ahead', () => ahead(make))
     describe('recover', () => recover(make))
+    describe('recovered', () => recovered(make))
     describe('resend', () => resend(make))
     describe('delay', () => delay(make))
     describe('retention', () => retention(make))
     describe('waiting and rings', () => waitingAndRings(make))
     describe('workers', () => workers(make))
     describe('reading', () => reading(make))
+    describe('minutes', () => minutes(make))
     describe('alter', () => alter(make))
     describe('pause', () => pause(make))
     describe('clear', () => clear(make))

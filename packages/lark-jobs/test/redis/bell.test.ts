@@ -69,6 +69,7 @@ test('a dispatch writes nothing for workers when none waits', async () => {
   raw.close()
   expect(keys.map((key) => key.slice('lark:{busy}:'.length)).sort()).toEqual([
     'call:ada',
+    'claims',
     'holders',
     'jobs',
     'leases',

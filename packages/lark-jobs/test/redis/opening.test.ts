@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
+import { LAYOUT } from '../../src/store/redis/keys.ts'
 import { Caller } from '../conformance/caller.ts'
 import { failed, job, jobs, line, retried } from '../conformance/jobs.ts'
 import { Server } from './server.ts'
@@ -23,7 +24,7 @@ test('another layout is refused, and left alone', async () => {
   await using store = makeStore(server.url, { prefix: 'old' })
   await expect(store.open()).rejects.toMatchObject({
     code: 'LAYOUT_UNKNOWN',
-    message: `redis://127.0.0.1:${server.port}/0 has layout 0; this Lark knows 1`,
+    message: `redis://127.0.0.1:${server.port}/0 has layout 0; this Lark knows ${LAYOUT}`,
     hint: expect.stringContaining('old:{meta}:layout'),
   })
   expect(await raw.send(['KEYS', 'old:*'])).toEqual(['old:{meta}:layout'])
@@ -55,6 +56,7 @@ test('on a node of a cluster, every verb keeps within the slot of its partition'
   // A node takes a moment to believe that it is the cluster.
   while (!String(await admin.send(['CLUSTER', 'INFO'])).includes('cluster_state:ok')) await setTimeout(5)
   await using store = await openStore(node.url)
+  expect((await store.open()).join()).toContain('write redis+cluster://')
   for (const partition of ['emails/0', 'emails/1']) {
     const caller = new Caller(store, 'ada', partition)
     await caller.enqueue(...jobs(6), job({ priority: 7, delay: 60_000 }), job({ priority: -7 }))

@@ -1,9 +1,9 @@
 /**
- * Somewhere empty on a Redis server: a key prefix that nobody has.
+ * Somewhere empty on Redis servers: a key prefix that nobody has.
  */
 import { randomBytes } from 'node:crypto'
-import { parseAddress } from '../../src/store/redis/address.ts'
-import { Connection } from '../../src/store/redis/connection.ts'
+import { parseLocation } from '../../src/store/redis/location.ts'
+import { reach } from '../../src/store/redis/reach.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 
@@ -21,17 +21,21 @@ export function newPrefix(): string {
   return `lark-test-${randomBytes(6).toString('hex')}`
 }
 
+/** On every server, of a cluster too. */
 export async function removeKeys(url: string, prefix: string): Promise<void> {
-  const connection = new Connection(parseAddress(url))
+  const route = reach(parseLocation(url), {})
   try {
-    let cursor = '0'
-    do {
-      const page = await connection.send(['SCAN', cursor, 'MATCH', `${prefix}:*`, 'COUNT', '1000'])
-      const [next, keys] = page as [string, string[]]
-      if (keys.length > 0) await connection.send(['UNLINK', ...keys])
-      cursor = next
-    } while (cursor !== '0')
+    for (const server of await route.servers(route.deadline())) {
+      let cursor = '0'
+      do {
+        const page = await server.send(['SCAN', cursor, 'MATCH', `${prefix}:*`, 'COUNT', '1000'])
+        const [next, keys] = page as [string, string[]]
+        // One by one: on a cluster they may lie in different slots.
+        await server.sendTogether(keys.map((key) => ['UNLINK', key]))
+        cursor = next
+      } while (cursor !== '0')
+    }
   } finally {
-    connection.close()
+    route.close()
   }
 }

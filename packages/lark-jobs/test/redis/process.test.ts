@@ -1,6 +1,5 @@
 /**
- * What a whole process sees, on the built package: nothing keeps it alive, and nothing is loaded before it is
- * needed.
+ * What a whole process sees, on the built package: nothing keeps it alive.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -54,16 +53,4 @@ test('a script whose server is gone ends when its calls have failed', async () =
   )
   expect(value).toBe('STORE_UNREACHABLE')
   expect(ms).toBeLessThan(5_000)
-})
-
-test('making a store loads no driver', async () => {
-  const out = await runScript(`
-    import { createRequire } from 'node:module'
-    const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('@redis'))
-    const store = new RedisStore('${inject('redisUrl')}', ${options})
-    console.log(loaded())
-    await store.open()
-    console.log(loaded())
-  `)
-  expect(out.split('\n')).toEqual(['false', 'true'])
 })

@@ -4,17 +4,8 @@ import { Connection } from '../../src/store/redis/connection.ts'
 import { Refusal } from '../../src/store/redis/failure.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, job, jobs, settlement } from '../conformance/jobs.ts'
-import { Server } from './server.ts'
+import { command, Server, until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
-
-async function command(url: string, ...words: string[]): Promise<unknown> {
-  const connection = new Connection(parseAddress(url))
-  try {
-    return await connection.send(words)
-  } finally {
-    connection.close()
-  }
-}
 
 test('a replica refuses, changes nothing, and takes calls again once it is the primary', async () => {
   await using server = await Server.start()
@@ -31,6 +22,45 @@ test('a replica refuses, changes nothing, and takes calls again once it is the p
   expect(await store.counts('emails')).toMatchObject({ waiting: 1, active: 1, completed: 0 })
   await command(server.url, 'REPLICAOF', 'NO', 'ONE')
   expect(await caller.enqueue(given)).toEqual(['queued'])
+})
+
+test('a replica that has lost its primary and says nothing else refuses, and takes calls again later', async () => {
+  await using server = await Server.start('redis-server', ['--replica-serve-stale-data', 'no'])
+  await using store = await openStore(server.url)
+  const caller = new Caller(store, 'ada', 'emails')
+  await caller.enqueue(...jobs(2))
+  // It takes no new connection meanwhile.
+  const raw = new Connection(parseAddress(server.url))
+  await raw.send(['REPLICAOF', '127.0.0.1', '1'])
+  await expect(caller.claim()).rejects.toMatchObject({
+    code: 'STORE_REFUSED',
+    message: expect.stringContaining('MASTERDOWN'),
+    hint: expect.stringContaining('lost its primary'),
+  })
+  await raw.send(['REPLICAOF', 'NO', 'ONE'])
+  raw.close()
+  expect(await caller.claim(5)).toHaveLength(2)
+})
+
+test('a server that is reading its data set is waited for; who gives up sooner is told', async () => {
+  // 200 keys at 10 ms each.
+  const slowly = ['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024']
+  await using server = await Server.start('redis-server', ['--appendonly', 'yes', ...slowly])
+  await using store = await openStore(server.url)
+  await new Caller(store, 'ada', 'emails').enqueue(...jobs(2))
+  for (let i = 0; i < 200; i += 1) await command(server.url, 'SET', `filler-${i}`, 'x'.repeat(100))
+  await command(server.url, 'BGREWRITEAOF')
+  await until(async () => {
+    const info = String(await command(server.url, 'INFO', 'persistence'))
+    return /aof_rewrite_in_progress:0/.test(info) && /aof_rewrite_scheduled:0/.test(info)
+  })
+  await server.kill()
+  const started = server.start()
+  await using hasty = makeStore(server.url, { patience: 400 })
+  const hurried = await timed(hasty.open())
+  expect(hurried.error?.message).toMatch(/LOADING|ECONNREFUSED/)
+  expect(await new Caller(store, 'bob', 'emails').claim(5)).toHaveLength(2)
+  await started
 })
 
 test('a full server refuses new jobs; running ones settle, which makes room', async () => {

@@ -2,51 +2,104 @@
  * Redis and Valkey servers for tests: real ones, on free ports of the loopback, in folders of their own. Each is
  * watched by a shell that ends it and removes its folder when this process ends, however that happens: the shell
  * reads from a pipe that closes with us, and is in a process group of its own, where no Ctrl-C reaches it.
+ *
+ * Several of them as one: `cluster.ts` and `sentinel.ts`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdtemp } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Address, parseAddress } from '../../src/store/redis/address.ts'
+import { Connection } from '../../src/store/redis/connection.ts'
+import { type Certificates, writeCertificates } from './certificates.ts'
 
 const watch = '"$@" & echo "pid $!"; cat > /dev/null; kill -9 $! 2> /dev/null; wait; rm -rf "$0"'
+
+/** Ports below the ones that Linux gives to clients: a client must not sit on the port of a server that is down. */
+const PORTS = { from: 10_000, to: 32_000 }
+
+export interface ServerOptions {
+  /** Default `redis-server`. */
+  binary?: string
+  /** Options of the server: `['--appendonly', 'yes']`. Without, nothing is saved. */
+  args?: readonly string[]
+  /** That it asks for. */
+  password?: string
+  /** It speaks TLS, with these. */
+  tls?: Certificates
+  /** Writes a configuration file that says all that a server is told otherwise, and returns its path. */
+  config?: (folder: string, port: number) => Promise<string>
+  /** What it says when it is ready. */
+  ready?: RegExp
+}
 
 export class Server implements AsyncDisposable {
   readonly binary: string
   readonly folder: string
   readonly port: number
-  readonly #args: string[]
+  readonly #options: ServerOptions
   readonly #watchers: ChildProcess[] = []
+  #file: string | undefined
   #pid = 0
+  #isUp = false
 
-  private constructor(binary: string, folder: string, port: number, args: string[]) {
-    this.binary = binary
+  private constructor(options: ServerOptions, folder: string, port: number) {
+    this.binary = options.binary ?? 'redis-server'
     this.folder = folder
     this.port = port
-    this.#args = args
+    this.#options = options
   }
 
   /** @param args options of the server, `['--appendonly', 'yes']`; without, nothing is saved */
-  static async start(binary = 'redis-server', args: string[] = []): Promise<Server> {
-    const server = new Server(binary, await mkdtemp(join(tmpdir(), 'lark-redis-')), await freePort(), args)
-    await server.start()
-    return server
+  static start(binary = 'redis-server', args: readonly string[] = []): Promise<Server> {
+    return startRedis({ binary, args })
+  }
+
+  static async with(options: ServerOptions): Promise<Server> {
+    for (let attempt = 1; ; attempt += 1) {
+      const folder = await mkdtemp(join(tmpdir(), 'lark-redis-'))
+      const server = new Server(options, folder, await freePort())
+      try {
+        await server.start()
+        return server
+      } catch (error) {
+        await server[Symbol.asyncDispose]()
+        // Somebody else took the port meanwhile.
+        if (attempt === 5 || !/Failed listening|already in use/i.test(String(error))) throw error
+      }
+    }
   }
 
   get pid(): number {
     return this.#pid
   }
 
+  /** Neither killed nor stopped by us. */
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`
+    const { password, tls } = this.#options
+    return `${tls ? 'rediss' : 'redis'}://${password === undefined ? '' : `:${password}@`}${this.address}`
+  }
+
+  /** `host:port` */
+  get address(): string {
+    return `127.0.0.1:${this.port}`
   }
 
   /** Starts it, or starts it again with what it saved. Resolves when it takes calls. */
   async start(): Promise<void> {
-    const options = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder, '--save', '']
-    const command = [this.binary, ...options, ...this.#args]
-    const watcher = spawn('sh', ['-c', watch, this.folder, ...command], {
+    const { args = [], config, ready = /eady to accept connections/ } = this.#options
+    this.#file ??= await config?.(this.folder, this.port)
+    const options = this.#file === undefined ? await this.#own() : [this.#file]
+    const watcher = spawn('sh', ['-c', watch, this.folder, this.binary, ...options, ...args], {
+      cwd: this.folder,
       stdio: ['pipe', 'pipe', 'inherit'],
       detached: true,
     })
@@ -56,15 +109,49 @@ export class Server implements AsyncDisposable {
     for await (const line of createInterface(watcher.stdout!)) {
       said.push(line)
       if (line.startsWith('pid ')) this.#pid = Number(line.slice(4))
-      if (line.includes('eady to accept connections')) return void watcher.stdout!.resume()
+      if (ready.test(line)) {
+        this.#isUp = true
+        return void watcher.stdout!.resume()
+      }
       if (/not found|Failed listening|FATAL|exiting/i.test(line)) break
     }
     throw new Error(`${this.binary} did not start:\n${said.join('\n')}`)
   }
 
+  /** What it is always told. */
+  async #own(): Promise<string[]> {
+    const { password, tls } = this.#options
+    const port = String(this.port)
+    return [
+      ...['--bind', '127.0.0.1', '--dir', this.folder, '--save', ''],
+      ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
+      ...(tls ? ['--port', '0', '--tls-port', port] : ['--port', port]),
+      ...(tls ? await writeCertificates(this.folder, tls) : []),
+    ]
+  }
+
   /** `SIGKILL` as a crash, `SIGSTOP` and `SIGCONT` as a machine that hangs. */
   signal(signal: NodeJS.Signals): void {
     process.kill(this.#pid, signal)
+    this.#isUp = signal === 'SIGCONT'
+  }
+
+  /** A crash (`SIGKILL`), or an orderly end (`SIGTERM`). Resolves when nobody listens there any more. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    this.signal(signal)
+    while (await listens(this.port)) await sleep(5)
+  }
+
+  /** Kills it and starts it again at once. */
+  async restart(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    await this.kill(signal)
+    await this.start()
+  }
+
+  /** One command, on a connection of its own. */
+  send(...words: string[]): Promise<unknown> {
+    const { tls } = this.#options
+    return command({ ...parseAddress(this.url), ...(tls && { tls: { ca: tls.ca } }) }, ...words)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -75,6 +162,21 @@ export class Server implements AsyncDisposable {
         return watcher.exitCode === null ? closed : undefined
       }),
     )
+  }
+}
+
+/** One server. It stops with `await using`, or `server[Symbol.asyncDispose]()`. */
+export function startRedis(options: ServerOptions = {}): Promise<Server> {
+  return Server.with(options)
+}
+
+/** One command, on a connection of its own. */
+export async function command(to: string | Address, ...words: string[]): Promise<unknown> {
+  const connection = new Connection(typeof to === 'string' ? parseAddress(to) : to)
+  try {
+    return await connection.send(words)
+  } finally {
+    connection.close()
   }
 }
 
@@ -90,12 +192,32 @@ export function findBinary(binary: string): Promise<void> {
   })
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    const end = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => end(true)).once('error', () => end(false))
+  })
+}
+
+/** Looks until it is so; the test's own time is the deadline. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(10)
 }

@@ -3,6 +3,7 @@
  */
 import type { JobsError } from '../../src/errors.ts'
 import { RedisStore, type RedisStoreOptions } from '../../src/store/redis/store.ts'
+import type { RedisServers } from '../../src/store/servers.ts'
 import type { StoreOptions } from '../../src/store/store.ts'
 
 export const retention: StoreOptions['retention'] = {
@@ -11,11 +12,14 @@ export const retention: StoreOptions['retention'] = {
   cancelled: { count: 1_000, age: 3_600_000 },
 }
 
-export function makeStore(url: string, options: Partial<RedisStoreOptions> = {}): RedisStore {
+export function makeStore(url: string | RedisServers, options: Partial<RedisStoreOptions> = {}): RedisStore {
   return new RedisStore(url, { retention, ...options })
 }
 
-export async function openStore(url: string, options: Partial<RedisStoreOptions> = {}): Promise<RedisStore> {
+export async function openStore(
+  url: string | RedisServers,
+  options: Partial<RedisStoreOptions> = {},
+): Promise<RedisStore> {
   const store = makeStore(url, options)
   await store.open()
   return store

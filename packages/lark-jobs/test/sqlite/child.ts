@@ -1,18 +1,24 @@
 /**
  * A forked `process.js`, its messages in order and its end.
  */
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
+const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc']
 const script = fileURLToPath(new URL('process.js', import.meta.url))
 
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #exit: Promise<unknown[]>
 
-  constructor(role: string, file: string, name: string) {
-    this.#process = fork(script, [role, file, name], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  /** @param largest of the files that it may write, in the blocks of `ulimit`: 512 or 1,024 bytes */
+  constructor(role: string, file: string, name: string, largest?: number) {
+    const args = [script, role, file, name]
+    this.#process =
+      largest === undefined
+        ? fork(script, args.slice(1), { stdio })
+        : spawn('sh', ['-c', `ulimit -f ${largest} && exec "$0" "$@"`, process.execPath, ...args], { stdio })
     this.#exit = once(this.#process, 'exit')
   }
 

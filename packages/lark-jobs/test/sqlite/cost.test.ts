@@ -1,6 +1,6 @@
 /**
  * "No verb's cost grows with the number of jobs stored", as far as SQLite's planner can tell: every statement
- * that a whole life of jobs uses finds its rows by an index, and none sorts.
+ * that a whole life of jobs and leases uses finds its rows by an index, and none sorts.
  */
 import Libsql from 'libsql'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -8,7 +8,17 @@ import { states } from '../../src/record.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
-import { completed, failed, ids, job, jobs, line, retried, returned } from '../conformance/jobs.ts'
+import {
+  completed,
+  failed,
+  ids,
+  job,
+  jobs,
+  line,
+  retried,
+  returned,
+  settlement,
+} from '../conformance/jobs.ts'
 import { Folder, options } from './folder.ts'
 
 afterEach(() => {
@@ -44,6 +54,14 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.extend('emails', 'ada', [{ ...held, log: [line('x')] }], 1)
   clock.now += 10
   await store.recover('emails')
+  const together = await ada.claimAhead(1, 3)
+  await store.list('emails', { state: 'active', limit: 1 })
+  await ada.extend(together)
+  const half = together.slice(1).map((claimed) => settlement(claimed, completed))
+  await ada.exchange(half, { limit: 0, lease: LEASE })
+  await store.recover('emails', { holder: 'ada' })
+  clock.now += 120_000
+  await store.minutes('emails')
   for (const kind of ['retry', 'remove', 'run-now'] as const) await store.alter('emails', ids(list), { kind })
   await store.alter('emails', ids(list), { kind: 'reschedule', in: 9 })
   await store.alter('emails', ids(list), { kind: 'edit', payload: '1' })
@@ -61,7 +79,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.retire('ada')
 }
 
-test('finds jobs by index and never sorts them', async () => {
+test('finds jobs and leases by index and never sorts them', async () => {
   await using folder = await Folder.make()
   const clock = { now: 1_000 }
   const few = { count: 1, age: 5 }
@@ -70,13 +88,13 @@ test('finds jobs by index and never sorts them', async () => {
   await store.open()
   const statements = collect()
   await live(store, clock)
-  const aboutJobs = [...statements].filter((sql) => /\bjobs\b/.test(sql))
-  expect(aboutJobs.length).toBeGreaterThan(20)
+  const aboutJobs = [...statements].filter((sql) => /\b(jobs|leases)\b/.test(sql))
+  expect(aboutJobs.length).toBeGreaterThan(30)
 
   const planner = new Libsql(folder.file)
   for (const sql of aboutJobs) {
     const steps = planner.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[]
-    const bad = steps.map((step) => step.detail).filter((step) => /SCAN jobs|TEMP B-TREE/.test(step))
+    const bad = steps.map((step) => step.detail).filter((step) => /SCAN (jobs|leases)|TEMP B-TREE/.test(step))
     expect(bad, sql).toEqual([])
   }
   planner.close()

@@ -1,8 +1,13 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
+import { MINUTES } from '../../src/store/store.ts'
 import { Caller } from '../conformance/caller.ts'
-import { job, jobs } from '../conformance/jobs.ts'
-import { options } from './folder.ts'
+import { completed, job, jobs } from '../conformance/jobs.ts'
+import { connections, Folder, options } from './folder.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 test('a clock that is set back makes due jobs delayed again, and counts stay true', async () => {
   const clock = { now: 10_000 }
@@ -35,4 +40,29 @@ test('thousands that fall due unseen are counted once, then known', async () => 
   }
   clock.now += 1
   expect(await store.counts('emails')).toMatchObject({ waiting: 3_000, delayed: 0 })
+})
+
+test('minutes outlive the process, and those that nobody looks at any more go', async () => {
+  await using folder = await Folder.make()
+  const clock = { now: 60_000_000 }
+  const start = clock.now
+  const opened = connections()
+  for (let day = 0; day < 2; day += 1) {
+    await using store = new SqliteStore(folder.file, { ...options, clock: () => clock.now })
+    await store.open()
+    const ada = new Caller(store, `ada-${day}`, 'emails')
+    for (let minute = 0; minute < MINUTES; minute += 1) {
+      await ada.run(job(), completed)
+      clock.now += 60_000
+    }
+    const [database] = await Promise.all(opened.slice(-1))
+    // The present minute is kept elsewhere.
+    expect(database!.all('SELECT at FROM minutes')).toHaveLength(MINUTES - 1)
+  }
+  clock.now -= 60_000
+  await using store = new SqliteStore(folder.file, { ...options, clock: () => clock.now })
+  await store.open()
+  const minutes = await store.minutes('emails')
+  expect(minutes.map(({ completed }) => completed)).toEqual(new Array(MINUTES).fill(1))
+  expect(minutes[0]!.at).toBe(start + MINUTES * 60_000)
 })

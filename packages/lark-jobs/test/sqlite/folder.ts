@@ -1,9 +1,11 @@
 /**
- * A folder for one test, with a file for a store in it.
+ * A folder for one test, with a file for a store in it; and the connections that stores make.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { vi } from 'vitest'
+import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 
 const plenty = { count: 1_000_000, age: 3_600_000 }
@@ -29,7 +31,23 @@ export class Folder implements AsyncDisposable {
     return store
   }
 
+  inMemory(): SqliteStore {
+    return new SqliteStore(':memory:', options)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true })
   }
+}
+
+/** Collects the connection of every store that is opened from here on. */
+export function connections(): Promise<Database>[] {
+  const made: Promise<Database>[] = []
+  const original = Database.connect
+  vi.spyOn(Database, 'connect').mockImplementation((...args) => {
+    const connection = original.apply(Database, args)
+    made.push(connection)
+    return connection
+  })
+  return made
 }

@@ -44,13 +44,80 @@ const roles = {
     await store.close()
   },
 
-  /** Queues for ever, and tells each id once it is certainly queued. */
-  async flood() {
+  /**
+   * Queues until the disk is full, and then tries to settle a job. When told that there is room, it sends both calls
+   * again. Tells what was accepted, what was refused, and what came of it.
+   */
+  async fill() {
+    const tell = ({ code, message, hint }) => ({ code, message, hint })
     await store.open()
-    for (let id = 0; ; id += 3) {
-      const jobs = [job(id), job(id + 1), job(id + 2)]
+    await store.enqueue('emails', call(), [job('first')])
+    const { jobs } = await store.exchange('emails', call(), [], { limit: 1, lease: 60_000 })
+    const outcome = { kind: 'completed', result: JSON.stringify('x'.repeat(100_000)) }
+    const settlements = jobs.map(({ id, token }) => ({ id, token, outcome }))
+    const accepted = []
+    let queueing
+    for (let id = 0; queueing === undefined; id += 1) {
+      const given = { call: call(), jobs: [{ ...job(id), payload: JSON.stringify('x'.repeat(5_000)) }] }
+      await store.enqueue('emails', given.call, given.jobs).then(
+        () => accepted.push(given.jobs[0].id),
+        (error) => {
+          queueing = { ...given, error }
+        },
+      )
+    }
+    const settling = call()
+    const settle = () => store.exchange('emails', settling, settlements, { limit: 0, lease: 60_000 })
+    const refused = await settle().then(() => undefined, tell)
+    process.send({ accepted, queueing: tell(queueing.error), settling: refused })
+    await told()
+    const queued = await store.enqueue('emails', queueing.call, queueing.jobs)
+    const { verdicts } = await settle()
+    process.send({ queued, verdicts })
+    await store.close()
+  },
+
+  /** Tells how the opening went. */
+  async try() {
+    await store.open().then(
+      () => process.send('opened'),
+      ({ code, message }) => process.send({ code, message }),
+    )
+    await store.close()
+  },
+
+  /** Queues, claims, settles in every way, renews and takes back, for ever. Tells what is certain. */
+  async churn() {
+    const error = { run: 1, name: 'Error', message: 'mailbox full' }
+    const outcomes = [
+      { kind: 'completed' },
+      { kind: 'failed', error },
+      { kind: 'completed', result: '"sent"', log: [{ at: 1, level: 'info', text: 'sent' }] },
+      { kind: 'failed', error, retryIn: 5 },
+      { kind: 'cancelled', reason: 'dropped' },
+      { kind: 'released', in: 5 },
+      { kind: 'returned' },
+    ]
+    await store.open()
+    let held = []
+    for (let round = 0; ; round += 1) {
+      const jobs = Array.from({ length: 1 + (round % 4) }, (_, n) => {
+        return { ...job(`${round}-${n}`), priority: n % 2, delay: 3 * n }
+      })
       await store.enqueue('emails', call(), jobs)
-      process.send(jobs.map((queued) => queued.id))
+      process.send({ queued: jobs.map(({ id }) => id) })
+      const settlements = held.map(({ id, token }, n) => {
+        return { id, token, outcome: outcomes[(round + n) % outcomes.length] }
+      })
+      const want = { limit: 2, ahead: 2, lease: 100 }
+      const { verdicts, jobs: claimed } = await store.exchange('emails', call(), settlements, want)
+      const ended = settlements.filter(({ outcome: { kind, retryIn } }, n) => {
+        return verdicts[n] === 'settled' && retryIn === undefined && !/released|returned/.test(kind)
+      })
+      process.send({ ended: ended.map(({ id, outcome }) => [id, outcome.kind]) })
+      held = claimed
+      await store.extend('emails', name, held.slice(0, 3), 100)
+      if (round % 7 === 0) await store.recover('emails')
     }
   },
 

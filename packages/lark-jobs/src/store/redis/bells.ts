@@ -4,12 +4,17 @@
  * A caller's ears go from deaf to hearing when the server has confirmed its subscription, and back with a lost
  * connection. A caller is noted as waiting (by `exchange`) only while it hears. What rang while it was deaf is
  * made up for when it hears again: every partition it waits for rings once.
+ *
+ * A ring may bring jobs: a claim under the number of the caller's last call and a half. One that comes when the caller
+ * has called again is passed over, since that call has taken its jobs along.
  */
-import type { Address } from './address.ts'
+import type { Want } from '../store.ts'
 import { Connection } from './connection.ts'
 import { unreachable } from './failure.ts'
+import type { Guide } from './guide.ts'
 import type { Keys } from './keys.ts'
 import type { Link } from './link.ts'
+import { readRing } from './reading.ts'
 
 /** Milliseconds that a caller's first claim waits for its subscription at most; it claims deaf then. */
 const FIRST_SUBSCRIPTION = 400
@@ -18,8 +23,10 @@ class Ears {
   hears = false
   /** Partitions where the last exchange got less than was wanted. */
   readonly short = new Set<string>()
-  /** Rings that nobody took yet. */
+  /** Rings that nobody took yet, by partition. */
   readonly rung = new Set<string>()
+  /** The last claim in each partition: its number, who takes jobs with a ring, whether some came since. */
+  readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
   /** Ends the waits under way. */
   readonly waits = new Set<() => void>()
   /** Resolves when it hears for the first time, or is not going to soon. */
@@ -44,9 +51,10 @@ export class Bells {
   readonly #ears = new Map<string, Ears>()
   #closed = false
 
-  constructor(address: Address, keys: Keys) {
+  /** @param guide to any server where rings are heard */
+  constructor(guide: Guide, keys: Keys) {
     this.#keys = keys
-    this.#connection = new Connection(address, {
+    this.#connection = new Connection(guide, {
       connected: (link) => {
         for (const [caller, ears] of this.#ears) if (ears.first) void this.#subscribe(link, caller, ears)
       },
@@ -75,9 +83,18 @@ export class Bells {
     return ears.hears
   }
 
-  /** A claim is about to look at the partition: what rang there is answered by it. */
-  looks(caller: string, partition: string): void {
-    this.#of(caller).rung.delete(partition)
+  /**
+   * A claim is about to look at the partition: what rang there is answered by it.
+   *
+   * @returns the number of a claim that may have been handed over unheard, or ''
+   */
+  looks(caller: string, partition: string, number: number, hand: Want['hand']): string {
+    const { rung, calls } = this.#of(caller)
+    rung.delete(partition)
+    const last = calls.get(partition)
+    if (last?.number === number) return ''
+    calls.set(partition, { number, hand, isHanded: false })
+    return last?.hand === undefined || last.isHanded ? '' : `${last.number}.5`
   }
 
   /** A claim looked. @param heard what `listen` said before it */
@@ -113,15 +130,18 @@ export class Bells {
     })
   }
 
-  /** Stops listening. @returns the rings that the caller did not take */
-  forget(caller: string): string[] {
+  /** Stops listening. @returns partitions whose rings the caller did not take, and those that may have handed it jobs */
+  forget(caller: string): { rung: string[]; offered: string[] } {
     const ears = this.#ears.get(caller)
-    if (!ears) return []
+    if (!ears) return { rung: [], offered: [] }
     this.#ears.delete(caller)
+    const offered = [...ears.calls]
+      .filter(([, { hand }]) => hand !== undefined)
+      .map(([partition]) => partition)
     const rung = ears.take()
     for (const end of [...ears.waits]) end()
     void this.#connection.link?.unsubscribe(this.#keys.bell(caller)).catch(() => {})
-    return rung
+    return { rung, offered }
   }
 
   close(): void {
@@ -132,6 +152,18 @@ export class Bells {
       ears.rung.clear()
       for (const end of [...ears.waits]) end()
     }
+  }
+
+  #heard(caller: string, ears: Ears, message: string): void {
+    const { partition, claim } = readRing(caller, message)
+    const call = ears.calls.get(partition)
+    if (claim !== undefined) {
+      if (call === undefined || claim.number !== call.number + 0.5) return
+      call.isHanded = true
+      call.hand?.(claim)
+      return
+    }
+    ears.ring(partition)
   }
 
   #of(caller: string): Ears {
@@ -146,7 +178,7 @@ export class Bells {
   /** A server that refuses it (an ACL without our channels) leaves the caller deaf: it looks by itself. */
   async #subscribe(link: Link, caller: string, ears: Ears): Promise<void> {
     try {
-      await link.subscribe(this.#keys.bell(caller), (partition) => ears.ring(partition))
+      await link.subscribe(this.#keys.bell(caller), (message) => this.#heard(caller, ears, message))
       ears.hears = true
       for (const partition of ears.short) ears.ring(partition)
     } catch {

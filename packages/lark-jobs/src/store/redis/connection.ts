@@ -5,14 +5,17 @@
  *   connected  the link carries what is sent, many calls at once, answers in order
  *   closed     for good
  *
- * A lost link is dialled anew for ever, after 50 ms that double to 2 s. Nothing is sent twice from here: a call
- * whose link was lost before the answer is `STORE_UNCERTAIN`, and its caller knows whether to send it again. A
- * link on which an answer is late is given up, and so is one whose server says that it is not the one any more.
+ * A lost link is dialled anew for ever, after 50 ms that double to 2 s. Nothing that may have been done is sent twice
+ * from here: a call whose link was lost before the answer is `STORE_UNCERTAIN`, and its caller knows whether to send
+ * it again. A link on which an answer is late is given up, and so is one whose server says that it is not the one any
+ * more.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, nameOf } from './address.ts'
+import type { Address } from './address.ts'
 import { movedOn, Refusal, refused, Unsent, uncertain, unreachable } from './failure.ts'
+import { admit, fixed, type Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
+import { Waiters } from './waiters.ts'
 
 /** Milliseconds from a call to its error: below the 5 s that `dispatch` promises. */
 export const PATIENCE = 4_500
@@ -23,8 +26,15 @@ const LONGEST_PAUSE = 2_000
 /** Milliseconds without any call after which the server must prove that it is there: dead links are found early. */
 const HEARTBEAT = 10_000
 
-/** Links of this process so far. */
-let links = 0
+/** Links that this process has given up so far, to whatever server. */
+let givenUp = 0
+
+export function currentEpoch(): number {
+  return givenUp
+}
+
+/** A command, or how to make it when the epoch is known in which it is sent. */
+export type Build = readonly string[] | ((epoch: number) => readonly string[])
 
 export interface ConnectionOptions {
   patience?: number
@@ -33,35 +43,58 @@ export interface ConnectionOptions {
   disconnected?: () => void
 }
 
-interface Waiter {
-  enter(link: Link): void
-  refuse(error: unknown): void
-}
-
 export class Connection {
   readonly name: string
-  /** Which link of this process, counted from 1, is or was the last of this connection. */
-  epoch = 0
-  readonly #address: Address
+  readonly #guide: Guide
   readonly #patience: number
   readonly #options: ConnectionOptions
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new Waiters()
   /** Why there is no link. */
   #cause: unknown = new Error('not connected')
   #link: Link | undefined
+  /** Where the link leads. */
+  #address: Address | undefined
+  #second: Connection | undefined
   #state: 'new' | 'running' | 'closed' = 'new'
   readonly #closing = new AbortController()
 
-  constructor(address: Address, options: ConnectionOptions = {}) {
-    this.name = nameOf(address)
-    this.#address = address
+  constructor(where: Address | Guide, options: ConnectionOptions = {}) {
+    this.#guide = 'find' in where ? where : fixed(where)
+    this.name = this.#guide.name
     this.#patience = options.patience ?? PATIENCE
     this.#options = options
+    this.#guide.follow?.((stays) => {
+      if (this.#link && this.#address && !stays(this.#address)) {
+        this.#link.destroy(new Error(`${this.name} has moved`))
+      }
+    })
   }
 
   /** The link, when there is one now. */
   get link(): Link | undefined {
     return this.#link
+  }
+
+  /** It should have a link and has none. */
+  get isAway(): boolean {
+    return this.#state === 'running' && this.#link === undefined
+  }
+
+  /**
+   * Rises whenever a link of this process is given up. A call that was sent in a lower epoch than one which came
+   * after it may be its ghost: given up, and still in a socket on its way (see `lua/shared/call.lua`).
+   */
+  get epoch(): number {
+    return givenUp
+  }
+
+  get bells(): Guide {
+    return this.#guide
+  }
+
+  /** Where the last link led. */
+  get address(): Address | undefined {
+    return this.#address
   }
 
   /** Begins to connect; idempotent. Using the connection does it too. */
@@ -77,39 +110,93 @@ export class Connection {
   }
 
   /**
-   * Sends a command. `build` is given the epoch of the link that will carry it.
+   * Sends a command.
    * @param deadline of the verb that this is part of
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal for what is not the server's condition
    */
-  async send(
-    build: readonly string[] | ((epoch: number) => readonly string[]),
-    deadline = this.deadline(),
-  ): Promise<unknown> {
+  async send(build: Build, deadline = this.deadline()): Promise<unknown> {
     for (;;) {
       const link = this.#link ?? (await this.#admitted(deadline))
       try {
         return await this.#answer(link, typeof build === 'function' ? build(this.epoch) : build, deadline)
       } catch (error) {
-        if (error instanceof Unsent) {
-          this.#drop(link)
-          continue
-        }
-        if (!(error instanceof Refusal)) throw uncertain(this.name, error)
-        if (movedOn.has(error.word)) this.#drop(link)
-        throw refused(this.name, error)
+        this.#failed(link, error)
       }
     }
   }
 
+  /**
+   * Sends commands right behind each other on one link. Some may be refused and others not: refusals are among the
+   * answers.
+   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN
+   */
+  async sendTogether(builds: readonly Build[], deadline = this.deadline()): Promise<unknown[]> {
+    for (;;) {
+      const link = this.#link ?? (await this.#admitted(deadline))
+      try {
+        const answers = builds.map((build) => {
+          const command = typeof build === 'function' ? build(this.epoch) : build
+          return this.#answer(link, command, deadline).catch(refusalOf)
+        })
+        return await Promise.all(answers)
+      } catch (error) {
+        this.#failed(link, error)
+      }
+    }
+  }
+
+  /** Itself: it is the only server. */
+  async servers(_deadline: number): Promise<readonly Connection[]> {
+    return [this]
+  }
+
+  /** One more connection to the same place, for commands that block the one which carries them. */
+  beside(_key: string): Connection {
+    this.#second ??= new Connection(this.#guide, { patience: this.#patience })
+    return this.#second
+  }
+
   /** Ends what is under way, and the loop. Idempotent, and does not wait for the server. */
   close(): void {
+    this.#end(new Error('the store is closed'), (link, cause) => link.destroy(cause))
+  }
+
+  /** Ends the loop, and the link when the answers under way have come. Who waits for a link is refused. */
+  retire(cause: Error): void {
+    this.#end(cause, (link) => link.retire())
+  }
+
+  #end(cause: Error, part: (link: Link, cause: Error) => void): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    this.#cause = new Error('the store is closed')
-    this.#link?.destroy(this.#cause)
-    this.#link = undefined
-    this.#closing.abort(this.#cause)
-    this.#refuseAll(unreachable(this.name, this.#cause))
+    this.#cause = cause
+    if (this.#link) {
+      part(this.#link, cause)
+      this.#drop(this.#link)
+    }
+    this.#closing.abort(cause)
+    this.#waiters.refuse(unreachable(this.name, cause))
+    this.#second?.close()
+    this.#guide.close?.()
+  }
+
+  /** Returns when the call may be sent again, on another link: certainly nothing happened. */
+  #failed(link: Link, error: unknown): void {
+    if (error instanceof Unsent) {
+      this.#drop(link)
+      return
+    }
+    if (!(error instanceof Refusal)) {
+      // Before its caller sends the next one: that is what the epoch is for.
+      this.#drop(link)
+      throw uncertain(this.name, error)
+    }
+    if (movedOn.has(error.word)) {
+      this.#drop(link)
+      this.#cause = error
+      if (this.#guide.moves) return
+    }
+    throw refused(this.name, error)
   }
 
   /** The answer, or the link's end: an answer that is late ends it. The timer keeps the process alive. */
@@ -132,24 +219,7 @@ export class Connection {
   #admitted(deadline: number): Promise<Link> {
     if (this.#state === 'closed') return Promise.reject(unreachable(this.name, this.#cause))
     this.start()
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        clearTimeout(timer)
-        this.#waiters.delete(waiter)
-      }
-      const waiter: Waiter = {
-        enter(link) {
-          leave()
-          resolve(link)
-        },
-        refuse(error) {
-          leave()
-          reject(error)
-        },
-      }
-      const timer = setTimeout(() => waiter.refuse(this.#noLink()), Math.max(1, deadline - performance.now()))
-      this.#waiters.add(waiter)
-    })
+    return this.#waiters.wait(deadline, () => this.#noLink())
   }
 
   #noLink(): Error {
@@ -162,27 +232,28 @@ export class Connection {
     let failures = 0
     while (this.#state === 'running') {
       try {
-        const link = await dial(this.#address, DIAL_TIMEOUT, this.#closing.signal)
+        const address = await this.#guide.find(this.#closing.signal)
+        const link = await dial(address, DIAL_TIMEOUT, this.#closing.signal)
+        await admit(this.#guide, link, DIAL_TIMEOUT)
         failures = 0
-        await this.#serve(link)
+        await this.#serve(link, address)
       } catch (error) {
         failures += 1
         this.#cause = error
         // What only a person can mend is told at once. The loop goes on: they may be about to.
-        if (error instanceof Refusal && !movedOn.has(error.word)) this.#refuseAll(this.#noLink())
+        if (error instanceof Refusal && !movedOn.has(error.word)) this.#waiters.refuse(this.#noLink())
       }
       if (this.#state === 'running') await this.#pause(failures)
     }
   }
 
   /** Lets everybody use a link until it is lost. */
-  async #serve(link: Link): Promise<void> {
+  async #serve(link: Link, address: Address): Promise<void> {
     if (this.#state !== 'running') return link.destroy(this.#cause)
-    links += 1
-    this.epoch = links
     this.#link = link
+    this.#address = address
     this.#options.connected?.(link)
-    for (const waiter of [...this.#waiters]) waiter.enter(link)
+    this.#waiters.enter(link)
     const heartbeat = setInterval(() => {
       if (link.pending === 0) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
     }, HEARTBEAT).unref()
@@ -194,12 +265,11 @@ export class Connection {
   }
 
   #drop(link: Link): void {
-    if (this.#link === link) this.#link = undefined
+    if (this.#link === link) {
+      this.#link = undefined
+      givenUp += 1
+    }
     link.retire()
-  }
-
-  #refuseAll(error: Error): void {
-    for (const waiter of [...this.#waiters]) waiter.refuse(error)
   }
 
   /** Half of it is chance, so that a thousand processes do not come back in the same instant. */
@@ -208,4 +278,10 @@ export class Connection {
     const options = { ref: false, signal: this.#closing.signal }
     await sleep((longest / 2) * (1 + Math.random()), undefined, options).catch(() => {})
   }
+}
+
+/** A refusal is an answer too. */
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refusal) return error
+  throw error
 }

@@ -18,6 +18,9 @@ export class Unsent extends Error {
   override readonly name = 'Unsent'
 }
 
+const onItsWay =
+  'The slot of this queue is on its way from one node of the cluster to another. It answers again when it is there'
+
 /** Why a server refuses, and what to do about it. */
 const hints: Record<string, string> = {
   READONLY:
@@ -30,7 +33,9 @@ const hints: Record<string, string> = {
   NOPERM:
     "The user's ACL is too narrow: it needs the commands of the scripts, and keys and channels of the prefix",
   CLUSTERDOWN: 'The cluster has lost nodes. See CLUSTER INFO',
-  MOVED: 'This server is a node of a cluster',
+  MOVED: 'This server is a node of a cluster. Write redis+cluster://host:port',
+  ASK: onItsWay,
+  TRYAGAIN: onItsWay,
   BUSY: "A script has blocked the server for longer than its busy-reply-threshold. See the server's log",
   MASTERDOWN: 'This server is a replica that has lost its primary',
   NOREPLICAS: 'The server has fewer replicas in good health than min-replicas-to-write',
@@ -72,6 +77,16 @@ export function uncertain(store: string, cause: unknown): JobsError {
 export function nothingQueued(store: string, error: unknown): unknown {
   const isUncertain = error instanceof JobsError && error.code === 'STORE_UNCERTAIN'
   return isUncertain ? unreachable(store, error.cause) : error
+}
+
+/** The refusal that an error is, or comes from. */
+export function refusalIn(error: unknown): Refusal | undefined {
+  const cause = error instanceof JobsError ? error.cause : error
+  return cause instanceof Refusal ? cause : undefined
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof JobsError ? error.code : undefined
 }
 
 /** On one line. A host with several addresses fails with one error for each. */

@@ -1,72 +1,125 @@
 /**
  * The first words with a server: whether it is new enough, whether its layout is ours, and what its operator should
- * know.
+ * know. Of a cluster, every primary is asked; one that does not answer now is let pass, since calls will tell.
  */
 import { JobsError } from '../../errors.ts'
 import type { Connection } from './connection.ts'
-import { Refusal } from './failure.ts'
+import type { Mode } from './durability.ts'
+import { codeOf, refusalIn } from './failure.ts'
 import { type Keys, LAYOUT } from './keys.ts'
+import type { Route } from './route.ts'
 
 /** LPOP with a count, SMISMEMBER, ZRANGE BYSCORE. */
 const OLDEST = [6, 2] as const
+/** WAITAOF. */
+const OLDEST_STRICT = [7, 2] as const
+/** Milliseconds that one of several servers has to answer. */
+const PATIENCE = 1_500
+
+type Info = ReadonlyMap<string, string>
 
 /**
  * @returns warnings, one line each
- * @throws STORE_INVALID for a server that is too old, LAYOUT_UNKNOWN
+ * @throws STORE_INVALID for a server that is too old or cannot be as durable as is asked, LAYOUT_UNKNOWN
  */
-export async function greet(connection: Connection, keys: Keys): Promise<string[]> {
-  const info = await readInfo(connection)
-  checkVersion(connection.name, info.get('redis_version'))
-  await checkLayout(connection, keys.meta('layout'))
-  return warnings(connection.name, info)
+export async function greet(
+  route: Route,
+  keys: Keys,
+  durability: 'normal' | Mode = 'normal',
+): Promise<string[]> {
+  const deadline = route.deadline()
+  const servers = await route.servers(deadline)
+  const infos = await Promise.all(servers.map((server) => readInfo(server, servers.length, deadline)))
+  const found = new Map<string, string[]>()
+  for (const [i, info] of infos.entries()) {
+    const { name } = servers[i]!
+    checkVersion(name, info)
+    if (durability === 'strict') checkStrict(name, info)
+    const isAlone = (servers[i] as Route) === route
+    for (const warning of warnings(info, durability, isAlone)) {
+      found.set(warning, [...(found.get(warning) ?? []), name])
+    }
+  }
+  await checkLayout(route, keys.meta('layout'))
+  return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
 /** Empty where the user may not ask. */
-async function readInfo(connection: Connection): Promise<Map<string, string>> {
+async function readInfo(server: Connection, servers: number, deadline: number): Promise<Info> {
   try {
-    const text = String(await connection.send(['INFO']))
+    const text = String(await server.send(['INFO'], servers > 1 ? performance.now() + PATIENCE : deadline))
     return new Map([...text.matchAll(/^(\w+):(.*)\r$/gm)].map(([, name, value]) => [name!, value!]))
   } catch (error) {
-    const cause = error instanceof JobsError ? error.cause : error
-    if (cause instanceof Refusal && cause.word === 'NOPERM') return new Map()
+    if (refusalIn(error)?.word === 'NOPERM') return new Map()
+    if (servers > 1 && /UNREACHABLE|UNCERTAIN/.test(codeOf(error) ?? '')) return new Map()
     throw error
   }
 }
 
-function checkVersion(store: string, version: string | undefined): void {
-  if (version === undefined) return
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return
-  throw new JobsError('STORE_INVALID', `${store} is Redis ${version}`, {
+function checkVersion(server: string, info: Info): void {
+  const version = info.get('redis_version')
+  if (version === undefined || isAtLeast(version, OLDEST)) return
+  throw new JobsError('STORE_INVALID', `${server} is Redis ${version}`, {
     hint: `Lark needs Redis ${OLDEST.join('.')} or newer, or Valkey`,
   })
 }
 
-async function checkLayout(connection: Connection, key: string): Promise<void> {
-  let layout = await connection.send(['GET', key])
-  if (layout === null) {
-    await connection.send(['SET', key, LAYOUT, 'NX'])
-    layout = await connection.send(['GET', key])
+function checkStrict(server: string, info: Info): void {
+  const version = info.get('redis_version')
+  if (version !== undefined && !isAtLeast(version, OLDEST_STRICT)) {
+    throw new JobsError(
+      'STORE_INVALID',
+      `${server} is Redis ${version}: it cannot keep durability 'strict'`,
+      {
+        hint: `That needs Redis ${OLDEST_STRICT.join('.')} or Valkey. With 'appendfsync always' an older one is as safe without it`,
+      },
+    )
   }
-  if (layout === LAYOUT) return
-  throw new JobsError(
-    'LAYOUT_UNKNOWN',
-    `${connection.name} has layout ${layout}; this Lark knows ${LAYOUT}`,
-    {
-      hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
-    },
-  )
+  if (info.get('aof_enabled') === '0') {
+    throw new JobsError(
+      'STORE_INVALID',
+      `${server} cannot keep durability 'strict': it keeps no append-only file`,
+      {
+        hint: "Set 'appendonly yes' there",
+      },
+    )
+  }
 }
 
-function warnings(store: string, info: Map<string, string>): string[] {
+function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [its = 0, minors = 0] = version.split('.').map(Number)
+  return its > major || (its === major && minors >= minor)
+}
+
+async function checkLayout(route: Route, key: string): Promise<void> {
+  let layout = await route.send(['GET', key])
+  if (layout === null) {
+    await route.send(['SET', key, LAYOUT, 'NX'])
+    layout = await route.send(['GET', key])
+  }
+  if (layout === LAYOUT) return
+  throw new JobsError('LAYOUT_UNKNOWN', `${route.name} has layout ${layout}; this Lark knows ${LAYOUT}`, {
+    hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
+  })
+}
+
+/** @param isAlone the server is all that the connection names */
+function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean): string[] {
   const policy = info.get('maxmemory_policy')
   const bounded = Number(info.get('maxmemory') ?? 0) > 0
   return [
     ...(bounded && policy !== 'noeviction'
-      ? [`${store} drops jobs when its memory is full: maxmemory-policy is ${policy}, set it to noeviction`]
+      ? [`jobs are dropped when the memory is full: maxmemory-policy is ${policy}, set it to noeviction`]
       : []),
     ...(info.get('aof_enabled') === '0'
-      ? [`${store} loses the newest jobs if it crashes: it keeps no append-only file (appendonly yes)`]
+      ? ['the newest jobs are lost in a crash: there is no append-only file (appendonly yes)']
+      : []),
+    ...(durability === 'replicated' && info.get('connected_slaves') === '0'
+      ? ['no replica is there: every dispatch will be uncertain']
+      : []),
+    // Whoever speaks to a cluster knows how to keep scripts off a slot that is on its way (`slots.ts`).
+    ...(isAlone && info.get('cluster_enabled') === '1'
+      ? ['it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://']
       : []),
   ]
 }

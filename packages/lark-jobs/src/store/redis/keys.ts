@@ -8,15 +8,17 @@
  *   jobs         HASH    id -> record (`packing.ts`)
  *   line, due, void  LIST, ZSET, SET  what waits (`lua/shared/line.lua`); with `:<priority>` when that is not 0
  *   priorities   ZSET    priorities other than 0 that have a line
- *   leases       ZSET    id -> when its lease ends
- *   holders      HASH    id -> token | claimed at [@ place in line, when not the time it was queued]
+ *   claims, leases, holders  HASH, ZSET, HASH  what is handed out (`lua/shared/claim.lua`)
+ *   recovered    HASH    id -> 1: jobs that were taken back from a worker
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   errors, logs HASH    id -> JSON lines
  *   results, reasons     HASH  id -> JSON text; why it was cancelled
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused
+ *   minutes:<minute>     HASH    what ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and listen to their bell
+ *   offers       HASH    of these, who would take jobs with the ring (`lua/shared/hand.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer
  *
  * Of the whole store, `<prefix>:{meta}:…`. A partition of that name has no key in common with it:
@@ -31,7 +33,7 @@
 import { JobsError } from '../../errors.ts'
 
 /** The version of the layout above. */
-export const LAYOUT = '1'
+export const LAYOUT = '2'
 
 export class Keys {
   readonly #prefix: string
@@ -44,12 +46,17 @@ export class Keys {
     this.#prefix = prefix
   }
 
-  of(partition: string, name: 'jobs' | 'idle' | 'logs'): string {
+  of(partition: string, name: 'jobs' | 'idle' | 'offers' | 'logs' | `call:${string}`): string {
     return `${this.#prefix}:{${partition}}:${name}`
   }
 
   meta(name: 'layout' | 'partitions' | 'workers' | 'keys'): string {
     return `${this.#prefix}:{meta}:${name}`
+  }
+
+  /** Matches every key of the store, as Redis matches. */
+  get everything(): string {
+    return `${this.#prefix.replace(/[*?[\]\\]/g, '\\$&')}:*`
   }
 
   bell(caller: string): string {

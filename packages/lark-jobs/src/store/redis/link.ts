@@ -1,20 +1,14 @@
 /**
- * One connection to a server, from dialled to lost; the only place that knows the client library. It is loaded
- * with the first one. No link keeps the process alive: whoever waits for an answer holds a timer that does.
+ * One connection to a server, from dialled to lost. No link keeps the process alive: whoever waits for an answer
+ * holds a timer that does. How commands and replies are written is in `wire.ts`.
  *
- * node-redis 6.3 against ioredis 6.0, microseconds of CPU in this process a call, on our own calls, same machine
- * and server, loopback, Node 20 (three rounds, the best):
- *
- *                                            node-redis   ioredis
- *   enqueue of 100 jobs, 10 under way            25          38
- *   exchange: settles 50, claims 50              36          59
- *   a script without arguments, 50 under way      8           6
- *   loading the library, once                 52 ms       34 ms
- *
- * What costs is the batches, hence node-redis. Of either we use neither reconnecting nor queueing nor resending.
+ * Of commands that are sent in one tick, the first goes at once, the others together at the end of the tick.
  */
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectSecurely } from 'node:tls'
 import { type Address, nameOf } from './address.ts'
 import { Refusal, Unsent } from './failure.ts'
+import { encodeCommand, Replies, type Reply } from './wire.ts'
 
 export interface Link {
   /** @throws Refusal, Unsent, or whatever ended the link before the answer came */
@@ -31,89 +25,150 @@ export interface Link {
   destroy(reason: unknown): void
 }
 
+interface Waiting {
+  resolve: (reply: Reply) => void
+  reject: (error: unknown) => void
+}
+
 /**
  * @param timeout milliseconds for all of it: a server that accepts connections and says nothing counts as none
  * @param signal gives it up
  * @throws Refusal when the server does not want us, or whatever went wrong
  */
 export async function dial(address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
-  const { createClient, ErrorReply, ClientOfflineError, ClientClosedError } = await import('@redis/client')
-  const { host, port, path, tls, database, username, password } = address
-  const place = path === undefined ? { host, port } : { path }
-  const secure = tls ? { tls: true as const, servername: host, ...(typeof tls === 'object' && tls) } : {}
-  const client = createClient({
-    socket: { ...place, ...secure, connectTimeout: timeout, reconnectStrategy: false },
-    database,
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    disableOfflineQueue: true,
-    disableClientInfo: true,
-    maintNotifications: 'disabled',
-  })
-  client.unref()
-  let end!: (reason: unknown) => void
-  let reason: unknown
-  const lost = new Promise<unknown>((resolve) => {
-    end = resolve
-  })
-  const destroy = (why: unknown) => {
-    reason ??= why
-    end(why)
-    client.destroy()
-  }
-  client.on('error', destroy)
-  client.on('end', () => destroy(new Error('the connection was closed')))
-
-  let retired = false
-  let pending = 0
-  const done = () => {
-    pending -= 1
-    if (retired && pending === 0) destroy(new Error('the connection was given up'))
-  }
-  const link: Link = {
-    lost,
-    destroy,
-    get pending() {
-      return pending
-    },
-    send(command) {
-      pending += 1
-      return client.sendCommand(command).then(
-        (reply) => {
-          done()
-          return reply
-        },
-        (error) => {
-          done()
-          if (error instanceof ErrorReply) throw new Refusal(error.message)
-          if (error instanceof ClientOfflineError || error instanceof ClientClosedError) throw new Unsent()
-          // The client only says that it was told to end.
-          throw reason ?? error
-        },
-      )
-    },
-    subscribe: (channel, hear) => client.subscribe(channel, hear),
-    unsubscribe: (channel) => client.unsubscribe(channel),
-    retire() {
-      retired = true
-      if (pending === 0) destroy(new Error('the connection was given up'))
-    },
-  }
-
-  const timer = setTimeout(() => destroy(new Error(`connect ETIMEDOUT ${nameOf(address)}`)), timeout).unref()
-  const abort = () => destroy(signal.reason)
+  const link = new SocketLink(open(address))
+  const timer = setTimeout(
+    () => link.destroy(new Error(`connect ETIMEDOUT ${nameOf(address)}`)),
+    timeout,
+  ).unref()
+  const abort = () => link.destroy(signal.reason)
   signal.addEventListener('abort', abort)
-  const connected = client.connect().then(() => link.send(['PING']))
   try {
-    await Promise.race([connected, lost.then((why) => Promise.reject(why))])
+    await Promise.all(greetings(address).map((command) => link.send(command)))
     return link
   } catch (error) {
-    // The race's loser, and what the client says while it is torn down, have no listener any more.
-    connected.catch(() => {})
-    destroy(error)
-    throw error instanceof ErrorReply ? new Refusal(error.message) : error
+    link.destroy(error)
+    throw error
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)
+  }
+}
+
+function open({ host, port, path, tls }: Address): Socket {
+  const place = path === undefined ? { host, port } : { path }
+  if (!tls) return connect(place)
+  // An IP address is no name that a server could be asked for; the certificate is held to it all the same.
+  const named = isIP(host) === 0 ? { servername: host } : {}
+  return connectSecurely({ ...place, ...named, ...(typeof tls === 'object' && tls) })
+}
+
+/** Sent as soon as the socket is there, and in this order. */
+function greetings({ username, password, database }: Address): string[][] {
+  return [
+    ...(password === undefined ? [] : [['AUTH', ...(username === undefined ? [] : [username]), password]]),
+    ...(database === 0 ? [] : [['SELECT', String(database)]]),
+    ['PING'],
+  ]
+}
+
+class SocketLink implements Link {
+  readonly lost: Promise<unknown>
+  readonly #socket: Socket
+  /** Whose answers are still to come, those before `#next` have come. */
+  #waiting: Waiting[] = []
+  #next = 0
+  readonly #ears = new Map<string, (message: string) => void>()
+  #isCorked = false
+  #isRetired = false
+  #hasEnded = false
+  #end!: (reason: unknown) => void
+
+  constructor(socket: Socket) {
+    this.lost = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    this.#socket = socket
+    const replies = new Replies((reply) => this.#answer(reply))
+    socket.setNoDelay(true).setKeepAlive(true, 30_000).unref()
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        replies.feed(chunk)
+      } catch (error) {
+        this.destroy(error)
+      }
+    })
+    socket.on('error', (error) => this.destroy(error))
+    socket.on('close', () => this.destroy(new Error('the connection was closed')))
+  }
+
+  get pending(): number {
+    return this.#waiting.length - this.#next
+  }
+
+  send(command: readonly string[]): Promise<Reply> {
+    if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#socket.write(encodeCommand(command))
+      if (this.#isCorked) return
+      this.#isCorked = true
+      this.#socket.cork()
+      process.nextTick(() => {
+        this.#isCorked = false
+        this.#socket.uncork()
+      })
+    })
+  }
+
+  async subscribe(channel: string, hear: (message: string) => void): Promise<void> {
+    this.#ears.set(channel, hear)
+    await this.send(['SUBSCRIBE', channel])
+  }
+
+  async unsubscribe(channel: string): Promise<void> {
+    this.#ears.delete(channel)
+    await this.send(['UNSUBSCRIBE', channel])
+  }
+
+  retire(): void {
+    this.#isRetired = true
+    this.#leaveIfDone()
+  }
+
+  destroy(reason: unknown): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#socket.destroy()
+    const waiting = this.#waiting.slice(this.#next)
+    this.#waiting = []
+    this.#next = 0
+    for (const { reject } of waiting) reject(reason)
+    this.#end(reason)
+  }
+
+  #answer(reply: Reply): void {
+    if (this.#hasEnded) return
+    if (Array.isArray(reply) && reply[0] === 'message' && this.#ears.size > 0) {
+      this.#ears.get(reply[1] as string)?.(reply[2] as string)
+      return
+    }
+    const waiting = this.#waiting[this.#next++]
+    if (waiting === undefined) {
+      this.destroy(new Error('an answer that nobody asked for'))
+      return
+    }
+    // The list is kept short, but not moved for every answer.
+    if (this.#next === this.#waiting.length || this.#next === 1_000) {
+      this.#waiting = this.#waiting.slice(this.#next)
+      this.#next = 0
+    }
+    if (reply instanceof Refusal) waiting.reject(reply)
+    else waiting.resolve(reply)
+    this.#leaveIfDone()
+  }
+
+  #leaveIfDone(): void {
+    if (this.#isRetired && this.pending === 0) this.destroy(new Error('the connection was given up'))
   }
 }

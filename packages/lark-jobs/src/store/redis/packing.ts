@@ -6,7 +6,7 @@
  * anything.
  */
 import type { Counters, JobError, JobOptions, LogLine, NewJob, Outcome } from '../../record.ts'
-import { type Change, MAX_LOG_BYTES, MAX_LOG_LINES, type Settlement } from '../store.ts'
+import { type Change, type LeaseNote, MAX_LOG_BYTES, MAX_LOG_LINES, type Settlement } from '../store.ts'
 
 export interface Packed {
   queuedAt: number
@@ -16,16 +16,33 @@ export interface Packed {
   payload: string
 }
 
-/** The arguments of `enqueue.lua` for one job. */
-export function packJob(job: NewJob): [id: string, priority: string, delay: string, rest: string] {
-  const options = job.options ? JSON.stringify(job.options) : ''
-  const key = job.key.replaceAll('%', '%25').replaceAll('|', '%7C')
-  return [
-    job.id,
-    job.priority ? String(job.priority) : '',
-    job.delay && job.delay > 0 ? String(Math.ceil(job.delay)) : '',
-    `${options}|${key}|${job.payload}`,
-  ]
+/** Parts the records of a claim. JSON text has no such character, but as `\u001e`. */
+export const RS = '\x1e'
+
+/** The arguments of `enqueue.lua`: runs of jobs that have priority and delay in common. */
+export function packJobs(jobs: readonly NewJob[]): string[] {
+  const args: string[] = []
+  let run: { priority: number; delay: number; count: number; at: number } | undefined
+  for (const { id, key, payload, priority = 0, delay = 0, options } of jobs) {
+    if (run === undefined || run.priority !== priority || run.delay !== delay) {
+      if (run !== undefined) args[run.at] = String(run.count)
+      run = { priority, delay, count: 0, at: args.length + 2 }
+      args.push(priority === 0 ? '' : String(priority), delay > 0 ? packDuration(delay) : '', '')
+    }
+    run.count++
+    args.push(id, `${options ? JSON.stringify(options) : ''}|${escapeKey(key)}|${packPayload(payload)}`)
+  }
+  if (run !== undefined) args[run.at] = String(run.count)
+  return args
+}
+
+function escapeKey(key: string): string {
+  if (/^[\w-]*$/.test(key)) return key
+  return key.replaceAll('%', '%25').replaceAll('|', '%7C').replaceAll(RS, '%1E')
+}
+
+function packPayload(payload: string): string {
+  return payload.includes(RS) ? payload.replaceAll(RS, '\\u001e') : payload
 }
 
 export function unpackJob(text: string): Packed {
@@ -37,12 +54,14 @@ export function unpackJob(text: string): Packed {
     queuedAt: Number(text.slice(0, priority - 1)),
     priority: Number(text.slice(priority, options - 1)),
     ...(key - 1 > options && { options: JSON.parse(text.slice(options, key - 1)) as JobOptions }),
-    key: text
-      .slice(key, payload - 1)
-      .replaceAll('%7C', '|')
-      .replaceAll('%25', '%'),
+    key: unescapeKey(text.slice(key, payload - 1)),
     payload: text.slice(payload),
   }
+}
+
+function unescapeKey(key: string): string {
+  if (!key.includes('%')) return key
+  return key.replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
 }
 
 /** @param started counts the run that is going on, or that completed, which the store does not count */
@@ -77,10 +96,42 @@ export function unpackLog(text: string | null): LogLine[] {
   return text ? text.split('\n').map((line) => JSON.parse(line) as LogLine) : []
 }
 
-/** The arguments of `shared/settle.lua` for one settlement. */
-export function packSettlement({ id, token, outcome }: Settlement): string[] {
-  const [kind, value] = packOutcome(outcome)
-  return [id, token, kind, value, packLog(outcome.log)]
+/**
+ * The arguments of `shared/settle.lua`: in the first those that completed with nothing to say, by token, then five
+ * for each of the others.
+ *
+ * @returns also at which place of the script's verdicts each settlement stands
+ */
+export function packSettlements(settlements: readonly Settlement[]): { args: string[]; places: number[] } {
+  const groups = new Map<string, { ids: string; indices: number[] }>()
+  const others: string[] = []
+  const last: number[] = []
+  let token: string | undefined
+  let group: { ids: string; indices: number[] } | undefined
+  for (const [i, settlement] of settlements.entries()) {
+    const { outcome } = settlement
+    if (outcome.kind !== 'completed' || outcome.result !== undefined || outcome.log !== undefined) {
+      const [kind, value] = packOutcome(outcome)
+      others.push(settlement.id, settlement.token, kind, value, packLog(outcome.log))
+      last.push(i)
+      continue
+    }
+    if (group === undefined || settlement.token !== token) {
+      token = settlement.token
+      group = groups.get(token)
+      if (group === undefined) {
+        group = { ids: token, indices: [] }
+        groups.set(token, group)
+      }
+    }
+    group.ids += `\n${settlement.id}`
+    group.indices.push(i)
+  }
+  const parts = [...groups.values()]
+  const places: number[] = []
+  let place = 0
+  for (const { indices } of [...parts, { indices: last }]) for (const i of indices) places[i] = place++
+  return { args: [parts.map(({ ids }) => ids).join('|'), ...others], places }
 }
 
 function packOutcome(outcome: Outcome): [kind: string, value: string] {
@@ -101,6 +152,11 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
   }
 }
 
+/** The arguments of `extend.lua`. */
+export function packNotes(notes: readonly LeaseNote[], lease: number): string[] {
+  return [packDuration(lease), ...notes.flatMap(({ id, token, log }) => [id, token, packLog(log)])]
+}
+
 /** Milliseconds as the scripts take them: whole, not negative, rounded up so that nothing is early. */
 export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
@@ -114,7 +170,7 @@ export function packChange(change: Change): string {
     case 'reschedule':
       return packDuration(change.in)
     case 'edit':
-      return change.payload
+      return packPayload(change.payload)
     default:
       return ''
   }

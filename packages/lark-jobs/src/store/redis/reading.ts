@@ -1,9 +1,9 @@
 /**
  * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
  */
-import type { JobRecord, State } from '../../record.ts'
-import type { Filter } from '../store.ts'
-import { unpackCounters, unpackErrors, unpackJob } from './packing.ts'
+import type { JobRecord, LeasedJob, State } from '../../record.ts'
+import type { AlterVerdict, Claim, Counts, Filter, Minute } from '../store.ts'
+import { RS, unpackCounters, unpackErrors, unpackJob } from './packing.ts'
 import type { ScriptName } from './script.ts'
 
 type Texts = (string | null)[]
@@ -21,6 +21,23 @@ export type Shown = [
 
 const LIMIT = 100
 const MOST = 1_000
+
+/** @param ids one a line @param records parted by RS @param counters of each, when any job has some */
+export function readClaim(token: string, ids: string, records: string, counters: Texts | null): LeasedJob[] {
+  if (ids === '') return []
+  const texts = records.split(RS)
+  return ids.split('\n').map((id, i) => {
+    return { id, token, ...unpackJob(texts[i]!), ...unpackCounters(counters?.[i], true) }
+  })
+}
+
+/** What came over a caller's bell: a partition, and maybe a claim: its number, ids, and records, parted by RS. */
+export function readRing(caller: string, message: string): { partition: string; claim?: Claim } {
+  const [partition = '', number, ids = '', ...records] = message.split(RS)
+  if (number === undefined) return { partition }
+  const jobs = readClaim(`${caller}.${number}`, ids, records.join(RS), null)
+  return { partition, claim: { number: Number(number), jobs } }
+}
 
 export function readJobs(partition: string, shown: Shown): JobRecord[] {
   const [state, ids, records = [], counters, errors, places, holders, results, reasons] = shown
@@ -51,15 +68,13 @@ export function readJobs(partition: string, shown: Shown): JobRecord[] {
 /** A job in a list has no place of its own: it was due when it was queued. */
 function readTime(state: State, queuedAt: number, place: string | null | undefined): Partial<JobRecord> {
   if (state === 'waiting' || state === 'delayed') return { dueAt: place ? Number(place) : queuedAt }
-  return state === 'active' ? {} : { finishedAt: Number(place) }
+  return state === 'active' ? { claimedAt: Number(place) } : { finishedAt: Number(place) }
 }
 
-/** `caller.number|claimed at`, and maybe `@place`. */
+/** Of `caller.number|…` the caller. */
 function readHolder(holder: string): Partial<JobRecord> {
-  const bar = holder.lastIndexOf('|')
-  const claimedAt = Number.parseInt(holder.slice(bar + 1), 10)
-  const token = holder.slice(0, bar)
-  return { claimedAt, holder: token.slice(0, token.lastIndexOf('.')) }
+  const token = holder.slice(0, holder.lastIndexOf('|'))
+  return { holder: token.slice(0, token.indexOf('.')) }
 }
 
 export interface PageQuery {
@@ -73,6 +88,7 @@ export function pageQuery({ state, limit = LIMIT, cursor }: Filter): PageQuery {
   const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
   if (state === 'waiting') return { script: 'list-waiting', args: [size, ...(from ?? ['first', '0', '0'])] }
   if (state === 'delayed') return { script: 'list-delayed', args: [size, ...(from ?? ['', '', ''])] }
+  if (state === 'active') return { script: 'list-active', args: [size, ...(from ?? ['', '', ''])] }
   return { script: 'list', args: [state, size, ...(from ?? ['', ''])] }
 }
 
@@ -80,4 +96,31 @@ export function pageQuery({ state, limit = LIMIT, cursor }: Filter): PageQuery {
 export function nextCursor(shown: Shown, mark: string | string[]): { cursor?: string } {
   if (mark.length === 0) return {}
   return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
+}
+
+/** Four numbers a minute: which since 1970, completed, failed, retried. */
+export function readMinutes(found: readonly number[]): Minute[] {
+  return Array.from({ length: found.length / 4 }, (_, i) => {
+    const [minute, completed, failed, retried] = found.slice(4 * i) as [number, number, number, number]
+    return { at: minute * 60_000, completed, failed, retried }
+  })
+}
+
+const alterVerdicts: Record<string, AlterVerdict> = { d: 'done', a: 'asked', m: 'missing', r: 'refused' }
+
+/** A letter an id. */
+export function readVerdicts(letters: string): AlterVerdict[] {
+  return [...letters].map((letter) => alterVerdicts[letter]!)
+}
+
+/** What TIME says, as milliseconds since 1970. */
+export function readClock(reply: unknown): number {
+  const [seconds, micros] = reply as [string, string]
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
+}
+
+/** As `counts.lua` orders them. */
+export function readCounts(numbers: readonly number[]): Counts {
+  const [waiting = 0, delayed = 0, active = 0, completed = 0, failed = 0, cancelled = 0] = numbers
+  return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
 }

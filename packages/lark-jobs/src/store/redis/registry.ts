@@ -2,35 +2,56 @@
  * What is kept once for the whole store: its partitions, its workers, and the job keys that they know.
  */
 import type { WorkerRecord } from '../../record.ts'
-import type { Connection } from './connection.ts'
 import { nothingQueued } from './failure.ts'
 import type { Keys } from './keys.ts'
 import { packDuration } from './packing.ts'
+import type { Route } from './route.ts'
 import { run } from './script.ts'
 
 export class Registry {
-  readonly #connection: Connection
+  readonly #route: Route
   readonly #keys: Keys
   /** The virtual clock of tests, or ''. */
   readonly #clock: () => string
-  /** Partitions that this process has entered, each on the link of that epoch. */
+  /** Partitions that this process has entered, each in that epoch. */
   readonly #entered = new Map<string, number>()
+  /** Those that are being entered. */
+  readonly #entering = new Map<string, Promise<void>>()
 
-  constructor(connection: Connection, keys: Keys, clock: () => string) {
-    this.#connection = connection
+  constructor(route: Route, keys: Keys, clock: () => string) {
+    this.#route = route
     this.#keys = keys
     this.#clock = clock
   }
 
-  /** Once a link, since another server may be behind the next one. */
+  hasEntered(partition: string): boolean {
+    return this.#entered.get(partition) === this.#route.epoch
+  }
+
+  /**
+   * Makes a partition known: once an epoch, since behind the next link may be a server that never heard of it. Only
+   * the first time is waited for. What was known before is no reason to hold up a dispatch, when the part of a cluster
+   * that keeps the list is away.
+   */
   async enter(partition: string, deadline: number): Promise<void> {
-    if (this.#entered.get(partition) === this.#connection.epoch) return
-    try {
-      await this.#connection.send(['SADD', this.#keys.meta('partitions'), partition], deadline)
-    } catch (error) {
-      throw nothingQueued(this.#connection.name, error)
-    }
-    this.#entered.set(partition, this.#connection.epoch)
+    if (this.hasEntered(partition)) return
+    const entering = this.#entering.get(partition) ?? this.#enter(partition, this.#route.epoch, deadline)
+    if (!this.#entered.has(partition)) await entering
+  }
+
+  #enter(partition: string, epoch: number, deadline: number): Promise<void> {
+    const entering = this.#route
+      .send(['SADD', this.#keys.meta('partitions'), partition], deadline)
+      .then(
+        () => void this.#entered.set(partition, epoch),
+        (error) => {
+          throw nothingQueued(this.#route.name, error)
+        },
+      )
+      .finally(() => this.#entering.delete(partition))
+    this.#entering.set(partition, entering)
+    entering.catch(() => {})
+    return entering
   }
 
   partitions(): Promise<string[]> {
@@ -43,11 +64,11 @@ export class Registry {
 
   async announce(worker: WorkerRecord, ttl: number): Promise<void> {
     const args = [this.#clock(), worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
-    await run(this.#connection, 'announce', this.#keys.meta('workers'), args)
+    await run(this.#route, 'announce', this.#keys.meta('workers'), args)
   }
 
   async workers(): Promise<WorkerRecord[]> {
-    const records = await run(this.#connection, 'workers', this.#keys.meta('workers'), [this.#clock()])
+    const records = await run(this.#route, 'workers', this.#keys.meta('workers'), [this.#clock()])
     return (records as string[]).map((record) => JSON.parse(record) as WorkerRecord)
   }
 
@@ -55,14 +76,15 @@ export class Registry {
   async retire(caller: string): Promise<void> {
     const partitions = await this.partitions()
     await Promise.all([
-      run(this.#connection, 'retire', this.#keys.meta('workers'), [this.#clock(), caller]),
-      ...partitions.map((partition) => {
-        return this.#connection.send(['SREM', this.#keys.of(partition, 'idle'), caller])
-      }),
+      run(this.#route, 'retire', this.#keys.meta('workers'), [this.#clock(), caller]),
+      ...partitions.flatMap((partition) => [
+        this.#route.send(['SREM', this.#keys.of(partition, 'idle'), caller]),
+        this.#route.send(['HDEL', this.#keys.of(partition, 'offers'), caller]),
+      ]),
     ])
   }
 
   async #members(key: string): Promise<string[]> {
-    return ((await this.#connection.send(['SMEMBERS', key])) as string[]).sort()
+    return ((await this.#route.send(['SMEMBERS', key])) as string[]).sort()
   }
 }

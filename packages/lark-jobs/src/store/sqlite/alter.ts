@@ -28,6 +28,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
         dueAt: now,
         failures: 0,
         crashes: 0,
+        recovered: 0,
         finishedAt: null,
         result: null,
         reason: null,

@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Libsql from 'libsql'
 import { busyTooLong, closed, isBusy, toJobsError } from './failure.ts'
+import { Presence, refuseOrphans } from './presence.ts'
 
 /** Milliseconds in which SQLite itself waits for a lock: about ten transactions of 1,000 jobs. */
 const LOCK_WAIT = 25
@@ -29,19 +30,30 @@ export type Value = string | number | null
 
 type Statement = ReturnType<Libsql.Database['prepare']>
 
+/** A statement that answers with rows, and the names of their columns. */
+interface Query {
+  statement: Statement
+  names: string[]
+}
+
 export class Database {
   /** What people call it. */
   readonly name: string
   readonly #driver: Libsql.Database
   readonly #statements = new Map<string, Statement>()
-  #open = true
-
+  readonly #queries = new Map<string, Query>()
   readonly #patience: number
+  #open = true
+  /** Called in each transaction before its work: throws when that must not be done. */
+  guard: (() => void) | undefined
 
-  private constructor(name: string, driver: Libsql.Database, patience: number) {
+  readonly #presence: Presence | undefined
+
+  private constructor(name: string, driver: Libsql.Database, patience: number, presence?: Presence) {
     this.name = name
-    this.#patience = patience
     this.#driver = driver
+    this.#patience = patience
+    this.#presence = presence
   }
 
   /**
@@ -50,8 +62,11 @@ export class Database {
    */
   static async connect(name: string, file: string, patience = PATIENCE): Promise<Database> {
     const { default: Driver } = await import('libsql')
+    const isFile = file !== ':memory:'
+    if (isFile) refuseOrphans(name, file)
     try {
-      const database = new Database(name, new Driver(file), patience)
+      const driver = new Driver(file)
+      const database = new Database(name, driver, patience, isFile ? new Presence(name, file) : undefined)
       database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}`)
       return database
     } catch (error) {
@@ -65,11 +80,14 @@ export class Database {
   }
 
   get<Row>(sql: string, ...values: Value[]): Row | undefined {
-    return this.#statement(sql).get(values) as Row | undefined
+    const { statement, names } = this.#query(sql)
+    const found = statement.get(values) as Value[] | undefined
+    return found && toRow<Row>(names, found)
   }
 
   all<Row>(sql: string, ...values: Value[]): Row[] {
-    return this.#statement(sql).all(values) as Row[]
+    const { statement, names } = this.#query(sql)
+    return (statement.all(values) as Value[][]).map((found) => toRow<Row>(names, found))
   }
 
   exec(sql: string): void {
@@ -109,6 +127,7 @@ export class Database {
     if (!this.#open) return
     this.#open = false
     this.#statements.clear()
+    this.#queries.clear()
     try {
       this.#driver.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     } catch {
@@ -119,7 +138,9 @@ export class Database {
 
   #transaction<T>(begin: string, work: () => T): T {
     try {
+      this.#presence?.check()
       this.#driver.exec(begin)
+      this.guard?.()
       const result = work()
       this.#driver.exec('COMMIT')
       return result
@@ -138,4 +159,21 @@ export class Database {
     }
     return statement
   }
+
+  #query(sql: string): Query {
+    let query = this.#queries.get(sql)
+    if (query === undefined) {
+      const statement = this.#driver.prepare(sql).raw()
+      query = { statement, names: statement.columns().map((column) => column.name) }
+      this.#queries.set(sql, query)
+    }
+    return query
+  }
+}
+
+/** The driver makes objects at twice the price (measured: a row of 16 columns, 3.4 µs as a list, 6.8 as an object). */
+function toRow<Row>(names: readonly string[], values: readonly Value[]): Row {
+  const row: Record<string, Value> = {}
+  for (let column = 0; column < names.length; column += 1) row[names[column]!] = values[column]!
+  return row as Row
 }

@@ -18,7 +18,7 @@ export function exchange(
   const known = recall<Verdict>(partition, call, settlements.length, 'settled')
   if (known) return answer(partition, known, claimedBefore(partition, token))
 
-  const verdicts = settlements.map((settlement) => settle(partition, settlement))
+  const verdicts = settle(partition, settlements)
   const jobs = claim(partition, want, token)
   const hasLess = jobs.length < want.limit && partition.nextDue !== 0
   remember<Verdict>(partition, call, verdicts, 'settled')

@@ -16,6 +16,12 @@ export function busyTooLong(name: string, ms: number, cause: unknown): JobsError
   })
 }
 
+export function notReplicated(name: string): JobsError {
+  return new JobsError('STORE_INVALID', `${name} is one file: it cannot keep durability 'replicated'`, {
+    hint: "Use 'strict', which loses nothing in a power cut, or a Redis with a replica.",
+  })
+}
+
 export function closed(name: string): JobsError {
   return new JobsError('STORE_UNREACHABLE', `${name} is not open`)
 }
@@ -38,11 +44,29 @@ export function toJobsError(name: string, error: unknown): unknown {
   if (/^(SQLITE_CANTOPEN|E[A-Z]+$)/.test(code) || /unable to open/i.test(message)) {
     return new JobsError('STORE_UNREACHABLE', `${name} cannot be opened: ${message}`, { cause: error })
   }
-  if (/^SQLITE_(FULL|READONLY|PERM|IOERR|NOLFS|TOOBIG|NOMEM|AUTH)/.test(code)) {
-    return new JobsError('STORE_REFUSED', `${name} refused to write: ${message}`, { cause: error })
+  const refusal = refusals.find(([codes]) => codes.test(code))
+  if (refusal) {
+    return new JobsError('STORE_REFUSED', `${name} refused to write: ${message}`, {
+      cause: error,
+      hint: refusal[1],
+    })
   }
   return error
 }
+
+/** Why SQLite does not write, and what to do. */
+const refusals: [codes: RegExp, hint: string][] = [
+  [
+    /^SQLITE_FULL/,
+    'Make room on its disk. Nothing of this call was kept, and what was queued before is safe.',
+  ],
+  [
+    /^SQLITE_IOERR/,
+    'Look at its disk: full, failing, or a limit on the size of files. Nothing of this call was kept.',
+  ],
+  [/^SQLITE_(READONLY|PERM|AUTH)/, 'Let this process write to the file and to its folder.'],
+  [/^SQLITE_(NOLFS|TOOBIG|NOMEM)/, 'Nothing of this call was kept.'],
+]
 
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code

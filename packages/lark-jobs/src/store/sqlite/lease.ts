@@ -1,59 +1,91 @@
 /**
- * Leases that go on, and leases that ended with their worker.
+ * The lease of one claim: a row of `leases` for all the jobs that one call was handed.
+ *
+ * It lists them in the order of handing out, with how many of them are still held, and goes when none is. A job
+ * belongs to it as long as the job is active and carries its token. Kept once a claim, and not once a job, a lease
+ * is renewed by one statement, and no index over the jobs that run is needed.
  */
-import type { JobError } from '../../record.ts'
-import {
-  type Extension,
-  type LeaseNote,
-  MAX_CRASHES,
-  MAX_ITEMS,
-  type Recovery,
-  WORKER_DIED,
-} from '../store.ts'
-import { appendLog } from './log.ts'
-import { move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
-import { columns, type Row } from './row.ts'
-import { ACTIVE, FAILED, PENDING } from './schema.ts'
+import { holderOf, columns as jobColumns, list, type Row } from './row.ts'
+import { ACTIVE } from './schema.ts'
 
-const find = `SELECT seq, asked FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
-const renew = 'UPDATE jobs SET leaseEnd = ? WHERE seq = ?'
-const over = `
-  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${ACTIVE} AND leaseEnd <= ?
-  ORDER BY leaseEnd, seq LIMIT ${MAX_ITEMS}`
-const nextEnd = `SELECT min(leaseEnd) AS leaseEnd FROM jobs WHERE partition = ? AND state = ${ACTIVE}`
-
-export function extend(partition: Partition, notes: readonly LeaseNote[], lease: number): Extension {
-  const { database, now } = partition
-  const extension: Extension = { lost: [], notices: [] }
-  for (const { id, token, log } of notes) {
-    const row = database.get<Pick<Row, 'seq' | 'asked'>>(find, partition.id, id, token)
-    if (row === undefined) {
-      extension.lost.push(id)
-      continue
-    }
-    database.run(renew, now + lease, row.seq)
-    appendLog(database, row.seq, log)
-    if (row.asked !== null) extension.notices.push({ kind: 'cancel', id, reason: row.asked })
-  }
-  return extension
+export interface Lease {
+  token: string
+  leaseEnd: number
+  claimedAt: number
+  /** How many of its jobs are neither settled nor taken back. */
+  held: number
+  /** JSON. */
+  seqs: string
 }
 
-export function recover(partition: Partition, forgiving: boolean): Recovery {
-  const { database, now } = partition
-  const recovery: Recovery = { recovered: [], failed: [] }
-  for (const row of database.all<Row>(over, partition.id, now)) {
-    const crashes = forgiving ? row.crashes : row.crashes + 1
-    if (crashes >= MAX_CRASHES) {
-      const error: JobError = { run: row.runs, ...WORKER_DIED }
-      move(partition, row, { state: FAILED, crashes, finishedAt: now, errors: withError(row, error) })
-      recovery.failed.push(row.id)
-    } else {
-      move(partition, row, { state: PENDING, crashes })
-      if (row.state === PENDING) recovery.recovered.push(row.id)
-    }
+const columns = 'token, leaseEnd, claimedAt, held, seqs'
+const open = `INSERT INTO leases (partition, ${columns}) VALUES (?, ?, ?, ?, ?, ?)`
+const find = `SELECT ${columns} FROM leases WHERE partition = ? AND token = ?`
+const nextByEnd = `
+  SELECT ${columns} FROM leases WHERE partition = ? AND (leaseEnd, token) > (?, ?) ORDER BY leaseEnd, token LIMIT 1`
+const nextByToken = `
+  SELECT ${columns} FROM leases WHERE partition = ? AND token > ? AND token < ? ORDER BY token LIMIT 1`
+const firstEnd = 'SELECT min(leaseEnd) AS leaseEnd FROM leases WHERE partition = ?'
+const renew = 'UPDATE leases SET leaseEnd = ? WHERE partition = ? AND token = ?'
+const end = 'DELETE FROM leases WHERE partition = ? AND token = ? AND held <= ?'
+const letGo = 'UPDATE leases SET held = held - ? WHERE partition = ? AND token = ?'
+const held = `
+  SELECT ${jobColumns} FROM jobs
+  WHERE seq IN (SELECT value FROM json_each(?)) AND state = ${ACTIVE} AND token = ?`
+
+/** @param seqs the jobs, in their order; at least one */
+export function openLease(partition: Partition, token: string, seqs: readonly number[], ms: number): void {
+  const { database, id, now } = partition
+  database.run(open, id, token, now + ms, now, seqs.length, list(seqs))
+}
+
+export function findLease({ database, id }: Partition, token: string): Lease | undefined {
+  return database.get<Lease>(find, id, token)
+}
+
+/** Those behind a place, in the order of their ends. They may be let go on the way. */
+export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token = ''): Generator<Lease> {
+  let place: Pick<Lease, 'leaseEnd' | 'token'> = { leaseEnd, token }
+  for (;;) {
+    const lease = database.get<Lease>(nextByEnd, id, place.leaseEnd, place.token)
+    if (lease === undefined) return
+    yield lease
+    place = lease
   }
-  const leaseEnd = database.get<{ leaseEnd: number | null }>(nextEnd, partition.id)?.leaseEnd
-  if (leaseEnd != null) recovery.nextLeaseEnd = Math.max(0, leaseEnd - now)
-  return recovery
+}
+
+/** Those of a caller. They may be let go on the way. */
+export function* leasesOf({ database, id }: Partition, caller: string): Generator<Lease> {
+  // A slash follows the dot: all between begins with the caller and a dot.
+  for (let token = `${caller}.`; ; ) {
+    const lease = database.get<Lease>(nextByToken, id, token, `${caller}/`)
+    if (lease === undefined) return
+    token = lease.token
+    if (holderOf(token) === caller) yield lease
+  }
+}
+
+/** The jobs still held, in their order. @param after only those behind this `seq` */
+export function heldJobs({ database }: Partition, { token, seqs }: Lease, after?: number): Row[] {
+  const all: number[] = JSON.parse(seqs)
+  const places = new Map(all.map((seq, place) => [seq, place]))
+  const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
+  const rows = database.all<Row>(held, list(from), token)
+  return rows.sort((a, b) => places.get(a.seq)! - places.get(b.seq)!)
+}
+
+export function renewLease({ database, id, now }: Partition, token: string, ms: number): void {
+  database.run(renew, now + ms, id, token)
+}
+
+/** So many of its jobs are no longer held. */
+export function letGoOf({ database, id }: Partition, token: string, count: number): void {
+  if (database.run(end, id, token, count) === 0) database.run(letGo, count, id, token)
+}
+
+/** Milliseconds until the next lease ends; undefined when there is none. */
+export function nextLeaseEnd({ database, id, now }: Partition): number | undefined {
+  const leaseEnd = database.get<{ leaseEnd: number | null }>(firstEnd, id)?.leaseEnd
+  return leaseEnd == null ? undefined : Math.max(0, leaseEnd - now)
 }

@@ -9,8 +9,8 @@ import { errorsOf, list, type Row } from './row.ts'
 import { CANCELLED, PENDING } from './schema.ts'
 
 const update = `
-  UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, finishedAt = ?,
-    reason = ?, result = ?, errors = ?, token = NULL, claimedAt = NULL, leaseEnd = NULL, asked = NULL
+  UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, recovered = ?,
+    finishedAt = ?, reason = ?, result = ?, errors = ?, token = NULL, asked = NULL
   WHERE seq = ?`
 const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
 const forget = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))'
@@ -20,11 +20,23 @@ export type Change = Pick<Row, 'state'> &
   Partial<
     Pick<
       Row,
-      'dueAt' | 'runs' | 'failures' | 'crashes' | 'releases' | 'finishedAt' | 'reason' | 'result' | 'errors'
+      | 'dueAt'
+      | 'runs'
+      | 'failures'
+      | 'crashes'
+      | 'releases'
+      | 'recovered'
+      | 'finishedAt'
+      | 'reason'
+      | 'result'
+      | 'errors'
     >
   >
 
-/** Moves a job, out of its lease if it had one. What was asked to be cancelled does not go back to its line. */
+/**
+ * Moves a job, out of its lease if it had one: who calls counts it out of that (`lease.ts`). What was asked to be
+ * cancelled does not go back to its line.
+ */
 export function move(partition: Partition, row: Row, change: Change): void {
   partition.leave(row)
   Object.assign(row, change)
@@ -39,6 +51,7 @@ export function move(partition: Partition, row: Row, change: Change): void {
     row.failures,
     row.crashes,
     row.releases,
+    row.recovered,
     row.finishedAt,
     row.reason,
     row.result,

@@ -7,7 +7,7 @@
  * even that look while nothing can have fallen due. Nobody needs to move a job, and a clock that is set back is
  * no special case.
  */
-import type { Settings } from '../store.ts'
+import type { Minute, Settings } from '../store.ts'
 import type { Database } from './database.ts'
 import type { Row as JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
@@ -24,14 +24,22 @@ interface Row {
   cancelled: number
   asOf: number
   nextDue: number | null
+  minute: number
+  minuteCompleted: number
+  minuteFailed: number
+  minuteRetried: number
 }
+
+/** Milliseconds. */
+export const MINUTE = 60_000
 
 const find = 'SELECT * FROM partitions WHERE name = ?'
 const held = 'SELECT name FROM partitions WHERE held = 1'
 const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
-    cancelled = ?, asOf = ?, nextDue = ? WHERE id = ?`
+    cancelled = ?, asOf = ?, nextDue = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?
+  WHERE id = ?`
 
 /** Every priority that has pending jobs, highest first: one seek each. */
 const priorities = `
@@ -41,7 +49,8 @@ const priorities = `
     SELECT (SELECT max(priority) FROM jobs WHERE partition = ?1 AND state = ${PENDING} AND priority < lines.priority)
     FROM lines WHERE lines.priority IS NOT NULL
   )`
-const listPriorities = `${priorities} SELECT priority FROM lines WHERE priority IS NOT NULL`
+const nextPriority = `
+  SELECT max(priority) AS priority FROM jobs WHERE partition = ? AND state = ${PENDING} AND priority < ?`
 const countDue = `${priorities}
   SELECT total((
     SELECT count(*) FROM jobs
@@ -72,6 +81,10 @@ export class Partition {
   resumed = false
   /** How many jobs fell due since the counters were saved last. */
   fellDue = 0
+  /** What ended within the present minute. */
+  readonly minute: Minute
+  /** The minute that was the present one before, until it is written down. */
+  readonly lastMinute: Minute | undefined
   #held: boolean
   #waiting: number
   #delayed: number
@@ -93,6 +106,11 @@ export class Partition {
     this.#waiting = row.waiting
     this.#delayed = row.delayed
     this.#nextDue = row.nextDue ?? undefined
+    const { minute: at, minuteCompleted: completed, minuteFailed: failed, minuteRetried: retried } = row
+    const kept = { at, completed, failed, retried }
+    const isNow = at === now - (now % MINUTE)
+    this.minute = isNow ? kept : { at: now - (now % MINUTE), completed: 0, failed: 0, retried: 0 }
+    this.lastMinute = isNow ? undefined : kept
     this.#moveTo(now, row.asOf)
   }
 
@@ -160,9 +178,14 @@ export class Partition {
     this.active += count
   }
 
-  /** Every priority that has pending jobs, highest first. */
-  priorities(): number[] {
-    return this.database.all<{ priority: number }>(listPriorities, this.id).map((row) => row.priority)
+  /** Every priority that has pending jobs, highest first: a seek for each that is asked for. */
+  *priorities(): Generator<number> {
+    let priority: number | null = Number.MAX_SAFE_INTEGER
+    for (;;) {
+      priority = this.database.get<{ priority: number | null }>(nextPriority, this.id, priority)!.priority
+      if (priority === null) return
+      yield priority
+    }
   }
 
   save(): void {
@@ -179,6 +202,10 @@ export class Partition {
       this.cancelled,
       this.now,
       this.#nextDue ?? null,
+      this.minute.at,
+      this.minute.completed,
+      this.minute.failed,
+      this.minute.retried,
       this.id,
     )
   }

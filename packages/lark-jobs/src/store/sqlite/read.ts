@@ -4,9 +4,10 @@
  */
 import type { JobRecord, LogLine } from '../../record.ts'
 import type { Counts, Filter, Page } from '../store.ts'
+import { findLease, heldJobs, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, type Row, toRecord } from './row.ts'
-import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
+import { COMPLETED, PENDING } from './schema.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
@@ -17,9 +18,6 @@ const pending = `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND state = ${PENDING} AND priority = ? AND (dueAt, seq) > (?, ?) AND dueAt <= ?
   ORDER BY dueAt, seq LIMIT ?`
-const active = `
-  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${ACTIVE} AND (leaseEnd, seq) > (?, ?)
-  ORDER BY leaseEnd, seq LIMIT ?`
 const ended = `
   SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) < (?, ?)
   ORDER BY finishedAt DESC, seq DESC LIMIT ?`
@@ -28,8 +26,10 @@ const ended = `
 const MAX = Number.MAX_SAFE_INTEGER
 
 export function get(partition: Partition, id: string): JobRecord | undefined {
-  const row = partition.database.get<Row>(find, partition.id, id)
-  return row && toRecord(row, partition.name, partition.now)
+  const { database, name, now } = partition
+  const row = database.get<Row>(find, partition.id, id)
+  const lease = row?.token ? findLease(partition, row.token) : undefined
+  return row && toRecord(row, name, now, lease?.claimedAt)
 }
 
 export function log(partition: Partition, id: string): LogLine[] {
@@ -44,12 +44,39 @@ export function counts(partition: Partition): Counts {
 
 export function listJobs(partition: Partition, filter: Filter): Page {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
+  if (filter.state === 'active') return active(partition, filter.cursor, limit)
   const cursor = filter.cursor?.split(',').map(Number)
   const { rows, place } = pageOf(partition, filter.state, cursor, limit + 1)
   const shown = rows.slice(0, limit)
   const page: Page = { jobs: shown.map((row) => toRecord(row, partition.name, partition.now)) }
   if (rows.length > limit) page.cursor = place(shown.at(-1)!).join(',')
   return page
+}
+
+/** A job's lease end, token and `seq`. */
+type ActivePlace = [leaseEnd: number, token: string, seq: number]
+
+/** Claim by claim in the order of their ends; within a claim as it was handed out. */
+function active(partition: Partition, cursor: string | undefined, limit: number): Page {
+  const after: ActivePlace | undefined = cursor === undefined ? undefined : JSON.parse(cursor)
+  const jobs: JobRecord[] = []
+  let last: ActivePlace | undefined
+  for (const lease of leasesFrom(partition, after)) {
+    for (const row of heldJobs(partition, lease, lease.token === after?.[1] ? after[2] : undefined)) {
+      if (jobs.length === limit) return { jobs, cursor: JSON.stringify(last) }
+      jobs.push(toRecord(row, partition.name, partition.now, lease.claimedAt))
+      last = [lease.leaseEnd, lease.token, row.seq]
+    }
+  }
+  return { jobs }
+}
+
+function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Generator<Lease> {
+  if (place === undefined) return yield* leasesBehind(partition)
+  const [leaseEnd, token] = place
+  const lease = findLease(partition, token)
+  if (lease?.leaseEnd === leaseEnd) yield lease
+  yield* leasesBehind(partition, leaseEnd, token)
 }
 
 interface Rows {
@@ -60,7 +87,7 @@ interface Rows {
 
 function pageOf(
   partition: Partition,
-  state: Filter['state'],
+  state: Exclude<Filter['state'], 'active'>,
   cursor: number[] | undefined,
   limit: number,
 ): Rows {
@@ -71,11 +98,6 @@ function pageOf(
       return delayed(partition, cursor, limit)
     case 'blocked':
       return { rows: [], place: () => [] }
-    case 'active': {
-      const [leaseEnd, seq] = cursor ?? [-1, -1]
-      const rows = partition.database.all<Row>(active, partition.id, leaseEnd!, seq!, limit)
-      return { rows, place: (row) => [row.leaseEnd!, row.seq] }
-    }
     default: {
       const [finishedAt, seq] = cursor ?? [MAX, MAX]
       const rows = partition.database.all<Row>(

@@ -17,8 +17,8 @@ export interface Row {
   failures: number
   crashes: number
   releases: number
-  claimedAt: number | null
-  leaseEnd: number | null
+  recovered: 0 | 1
+  ahead: 0 | 1
   finishedAt: number | null
   token: string | null
   asked: CancelReason | null
@@ -30,8 +30,8 @@ export interface Row {
   errors: string | null
 }
 
-export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, claimedAt,
-  leaseEnd, finishedAt, token, asked, reason, key, options, payload, result, errors`
+export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, recovered, ahead,
+  finishedAt, token, asked, reason, key, options, payload, result, errors`
 
 const names: Record<number, State> = {
   [ACTIVE]: 'active',
@@ -47,7 +47,8 @@ export function stateOf(row: Pick<Row, 'state' | 'dueAt'>, now: number): State {
   return names[row.state]!
 }
 
-export function toRecord(row: Row, partition: string, now: number): JobRecord {
+/** @param claimedAt of an active job */
+export function toRecord(row: Row, partition: string, now: number, claimedAt?: number): JobRecord {
   return {
     id: row.id,
     partition,
@@ -58,9 +59,9 @@ export function toRecord(row: Row, partition: string, now: number): JobRecord {
     ...(row.options !== null && { options: JSON.parse(row.options) }),
     queuedAt: row.queuedAt,
     ...(row.state === PENDING && { dueAt: row.dueAt }),
-    ...(row.claimedAt !== null && { claimedAt: row.claimedAt }),
+    ...(claimedAt !== undefined && { claimedAt }),
     ...(row.finishedAt !== null && { finishedAt: row.finishedAt }),
-    ...(row.token !== null && { holder: row.token.slice(0, row.token.lastIndexOf('.')) }),
+    ...(row.token !== null && { holder: holderOf(row.token) }),
     runs: row.runs,
     failures: row.failures,
     crashes: row.crashes,
@@ -102,6 +103,11 @@ export function toLeased(row: LeasedRow, token: string): LeasedJob {
   }
   if (row.options !== null) leased.options = JSON.parse(row.options)
   return leased
+}
+
+/** Of a token: the caller whose call it names. */
+export function holderOf(token: string): string {
+  return token.slice(0, token.lastIndexOf('.'))
 }
 
 export function errorsOf(row: Pick<Row, 'errors'>): JobError[] {

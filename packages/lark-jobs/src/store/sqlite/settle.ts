@@ -1,36 +1,76 @@
 /**
  * Reporting how runs ended.
  *
- * Most runs complete and say nothing else: one statement each. Every other outcome reads the row, works out
- * what becomes of it, and moves it there.
+ * Most runs complete and say nothing else: those of one claim are one statement. (Measured in batches of 50, a job:
+ * 2.8 µs so, 7.1 with a statement each.) Every other outcome reads the row, works out what becomes of it, and moves
+ * it there.
  */
 import type { Outcome } from '../../record.ts'
 import type { Settlement, Verdict } from '../store.ts'
+import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'
 import { type Change, move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
-import { columns, type Row } from './row.ts'
+import { columns, list, type Row } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
 const complete = `
-  UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, result = ?, token = NULL, claimedAt = NULL, leaseEnd = NULL,
-    asked = NULL
-  WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
+  UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL
+  WHERE state = ${ACTIVE} AND token = ? AND partition = ?`
+const completeOne = `${complete} AND id = ?`
+const completeMany = `${complete} AND id IN (SELECT value FROM json_each(?)) RETURNING id`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 
-export function settle(partition: Partition, { id, token, outcome }: Settlement): Verdict {
-  const { database, now } = partition
-  if (outcome.kind === 'completed' && !outcome.log?.length) {
-    if (database.run(complete, now, outcome.result ?? null, partition.id, id, token) === 0) return 'lost'
-    partition.active -= 1
-    partition.completed += 1
-    return 'settled'
+export function settle(partition: Partition, settlements: readonly Settlement[]): Verdict[] {
+  const claims = new Map<string, Settlement[]>()
+  for (const settlement of settlements) {
+    const claim = claims.get(settlement.token)
+    if (claim) claim.push(settlement)
+    else claims.set(settlement.token, [settlement])
   }
-  const row = database.get<Row>(find, partition.id, id, token)
-  if (row === undefined) return 'lost'
-  appendLog(database, row.seq, outcome.log)
-  move(partition, row, follow(outcome, row, now))
-  return 'settled'
+  const settled = new Map<string, Set<string>>()
+  for (const [token, claim] of claims) settled.set(token, settleClaim(partition, token, claim))
+  // Who names a job twice has lost it the second time.
+  return settlements.map(({ id, token }) => (settled.get(token)!.delete(id) ? 'settled' : 'lost'))
+}
+
+/** @returns the ids of those that were held */
+function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
+  const plain = settlements.filter(({ outcome }) => isPlain(outcome)).map(({ id }) => id)
+  const settled = completeAll(partition, token, plain)
+  for (const settlement of settlements) {
+    if (!isPlain(settlement.outcome) && settleOne(partition, settlement)) settled.add(settlement.id)
+  }
+  if (settled.size > 0) letGoOf(partition, token, settled.size)
+  return settled
+}
+
+function isPlain(outcome: Outcome): boolean {
+  return outcome.kind === 'completed' && outcome.result === undefined && !outcome.log?.length
+}
+
+function completeAll(partition: Partition, token: string, ids: readonly string[]): Set<string> {
+  const { database, id, now } = partition
+  const settled = new Set<string>()
+  if (ids.length > 1) {
+    const rows = database.all<{ id: string }>(completeMany, now, token, id, list(ids))
+    for (const row of rows) settled.add(row.id)
+  } else if (ids.length === 1 && database.run(completeOne, now, token, id, ids[0]!) > 0) {
+    settled.add(ids[0]!)
+  }
+  partition.active -= settled.size
+  partition.completed += settled.size
+  partition.minute.completed += settled.size
+  return settled
+}
+
+function settleOne(partition: Partition, { id, token, outcome }: Settlement): boolean {
+  const row = partition.database.get<Row>(find, partition.id, id, token)
+  if (row === undefined) return false
+  appendLog(partition.database, row.seq, outcome.log)
+  move(partition, row, follow(outcome, row, partition.now))
+  count(partition, outcome)
+  return true
 }
 
 /** What becomes of a job whose run ended so. */
@@ -56,4 +96,11 @@ function follow(outcome: Outcome, row: Row, now: number): Change {
         ...(outcome.error && { errors: withError(row, outcome.error) }),
       }
   }
+}
+
+function count({ minute }: Partition, outcome: Outcome): void {
+  if (outcome.kind === 'completed') minute.completed += 1
+  else if (outcome.kind !== 'failed') return
+  else if (outcome.retryIn === undefined) minute.failed += 1
+  else minute.retried += 1
 }

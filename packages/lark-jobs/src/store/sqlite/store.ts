@@ -17,7 +17,9 @@ import type {
   Extension,
   Filter,
   LeaseNote,
+  Minute,
   Page,
+  RecoverOptions,
   Recovery,
   Settings,
   Settlement,
@@ -31,10 +33,12 @@ import { forgetCalls } from './calls.ts'
 import { Database } from './database.ts'
 import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
-import { closed, toJobsError } from './failure.ts'
-import { extend, recover } from './lease.ts'
+import { extend } from './extend.ts'
+import { closed, notReplicated, toJobsError } from './failure.ts'
+import { keepLastMinute, minutes } from './minutes.ts'
 import { Partition } from './partition.ts'
 import { counts, get, listJobs, log } from './read.ts'
+import { recover } from './recover.ts'
 import { clear, prune, trim } from './retain.ts'
 import { prepare } from './schema.ts'
 import { forgetWaiters, hasRing, leaveAllWaiters, ring, ringForNews, takeRings } from './waiters.ts'
@@ -60,6 +64,7 @@ const nothing: Counts = {
  * await store.open()
  */
 export class SqliteStore implements Store {
+  readonly isElsewhere = false
   readonly name: string
   readonly #file: string
   readonly #options: StoreOptions
@@ -67,11 +72,15 @@ export class SqliteStore implements Store {
   #database: Database | undefined
   #bell: Bell | undefined
 
-  /** @param target a path, or `:memory:` for a store that ends with this object */
+  /**
+   * @param target a path, or `:memory:` for a store that ends with this object
+   * @throws STORE_INVALID for `durability: 'replicated'`
+   */
   constructor(target: string, options: StoreOptions) {
     this.#file = target === MEMORY ? MEMORY : resolve(target)
     this.name = `sqlite:${this.#file}`
     this.#options = options
+    if (options.durability === 'replicated') throw notReplicated(this.name)
   }
 
   open(): Promise<string[]> {
@@ -91,8 +100,8 @@ export class SqliteStore implements Store {
     return this.#change(name, (partition) => extend(partition, notes, lease))
   }
 
-  recover(name: string, forgiving = false): Promise<Recovery> {
-    return this.#change(name, (partition) => recover(partition, forgiving))
+  recover(name: string, options: RecoverOptions = {}): Promise<Recovery> {
+    return this.#change(name, (partition) => recover(partition, options))
   }
 
   prune(name: string): Promise<number> {
@@ -174,6 +183,10 @@ export class SqliteStore implements Store {
     return found
   }
 
+  minutes(name: string): Promise<Minute[]> {
+    return this.#look(name, [], minutes)
+  }
+
   log(name: string, id: string): Promise<LogLine[]> {
     return this.#look(name, [], (partition) => log(partition, id))
   }
@@ -208,7 +221,7 @@ export class SqliteStore implements Store {
       if (this.#file !== MEMORY) await mkdir(dirname(this.#file), { recursive: true })
       const database = await Database.connect(this.name, this.#file)
       this.#database = database
-      await prepare(database)
+      await prepare(database, this.#options.durability)
       this.#bell = new Bell(this.#file === MEMORY ? undefined : `${this.#file}-bell`)
       return []
     } catch (error) {
@@ -236,6 +249,7 @@ export class SqliteStore implements Store {
       const partition = Partition.enter(database, name, this.#now())
       const result = work(partition)
       trim(partition, this.#options.retention)
+      keepLastMinute(partition)
       rung = ringForNews(partition, call?.caller)
       partition.save()
       return result

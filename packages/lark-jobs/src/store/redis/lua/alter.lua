@@ -45,6 +45,7 @@ changes['retry'] = function(id, state, record, priority)
   redis.call('ZREM', key(state), id)
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('reasons'), id)
+  redis.call('HDEL', key('recovered'), id)
   redis.call('HSET', key('jobs'), id, now .. string.match(record, '|.*$'))
   if redis.call('SISMEMBER', line('void', priority), id) == 1 then
     put(id, priority, now)

@@ -15,6 +15,6 @@ for _, priority in ipairs(lines()) do
   delayed = delayed + redis.call('ZCARD', due) - fallen
 end
 return {
-  waiting, delayed, redis.call('ZCARD', key('leases')),
+  waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0),
   redis.call('ZCARD', key('completed')), redis.call('ZCARD', key('failed')), redis.call('ZCARD', key('cancelled')),
 }

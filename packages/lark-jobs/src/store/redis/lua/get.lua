@@ -8,6 +8,7 @@
 -- include: start
 -- include: line
 -- include: locate
+-- include: claim
 -- include: show
 
 local id = ARGV[2]

@@ -10,6 +10,7 @@
 -- Cost     O(p (n + log m)) for n shown, p priorities in use, m delayed
 -- include: start
 -- include: line
+-- include: claim
 -- include: show
 
 local limit, due_at, priority_at, id_at = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]

@@ -10,6 +10,7 @@
 -- Cost     O(n + log m) for n shown, and the seeking of a list's nodes
 -- include: start
 -- include: line
+-- include: claim
 -- include: show
 
 local limit, first = tonumber(ARGV[2]), ARGV[3]

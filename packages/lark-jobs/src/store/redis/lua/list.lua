@@ -1,31 +1,28 @@
--- list: a page of jobs that run or have ended; the newest end first, running ones by the end of their lease.
+-- list: a page of jobs that have ended, the newest end first.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  state: active, completed, failed, cancelled
+-- ARGV[2]  state: completed, failed, cancelled
 -- ARGV[3]  how many
 -- ARGV[4]  score of the job after which to go on, or ''
 -- ARGV[5]  id of that job
 -- Returns  { the jobs as in shared/show.lua; score of the last one, or '' when there are no more }
 -- Cost     O(n + log m) for n shown of m
 -- include: start
+-- include: claim
 -- include: show
 
 local state, limit, score, last = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local name = key(state == 'active' and 'leases' or state)
-local range, rank, from, to = 'ZREVRANGE', 'ZREVRANK', '(' .. score, '+inf'
-if state == 'active' then
-  range, rank, from, to = 'ZRANGE', 'ZRANK', '-inf', '(' .. score
-end
+local name = key(state)
 
 -- After the last job shown; if it is gone, after all that come before its score.
 local start = 0
 if score ~= '' then
-  local at = redis.call(rank, name, last)
-  start = at and at + 1 or redis.call('ZCOUNT', name, from, to)
+  local at = redis.call('ZREVRANK', name, last)
+  start = at and at + 1 or redis.call('ZCOUNT', name, '(' .. score, '+inf')
 end
 local ids, places = {}, {}
-local page = redis.call(range, name, start, start + limit - 1, 'WITHSCORES')
+local page = redis.call('ZREVRANGE', name, start, start + limit - 1, 'WITHSCORES')
 for i = 1, #page, 2 do
   ids[#ids + 1], places[#places + 1] = page[i], page[i + 1]
 end

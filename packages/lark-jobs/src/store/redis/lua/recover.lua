@@ -1,4 +1,4 @@
--- recover: takes back jobs whose lease ended, at most 1,000.
+-- recover: takes back what dead workers held: whole claims, at most 1,000 jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -6,46 +6,88 @@
 -- ARGV[3]  how many cancelled jobs to keep
 -- ARGV[4]  the error of a job that crashed too often, as JSON without its first field: `,"name":…}`
 -- ARGV[5]  1 when no crash is to be counted, else ''
+-- ARGV[6]  the caller all of whose claims end now, or '': those whose lease has ended
+-- ARGV[7]  when this is too late to be done, or ''
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1 }
--- Cost     O(n log m) for n taken back among m leases
+-- Cost     O(n log m) for n taken back among m claims; O(m) for those of one caller
 -- include: start
 -- include: line
 -- include: counters
 -- include: keep
 -- include: finish
+-- include: claim
+-- include: minute
 -- include: ring
 
 local MAX_CRASHES = 3
-
-local ids = redis.call('ZRANGE', key('leases'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+local MAX_CLAIMS = 100000
 local recovered, failed, cancelled = {}, {}, {}
-if #ids > 0 then
-  local holders = redis.call('HMGET', key('holders'), unpack(ids))
-  local records = redis.call('HMGET', key('jobs'), unpack(ids))
-  local notices = redis.call('HMGET', key('notices'), unpack(ids))
-  redis.call('HDEL', key('holders'), unpack(ids))
-  redis.call('ZREM', key('leases'), unpack(ids))
-  redis.call('HDEL', key('notices'), unpack(ids))
-  for i, id in ipairs(ids) do
-    local runs, failures, crashes, releases = counted(id)
-    crashes = ARGV[5] == '1' and crashes or crashes + 1
-    count(id, runs + 1, failures, crashes, releases)
-    if crashes >= MAX_CRASHES then
-      keep_error(id, '{"run":' .. runs + 1 .. ARGV[4])
-      failed[#failed + 1] = id
-    elseif notices[i] then
-      redis.call('HSET', key('reasons'), id, notices[i])
-      cancelled[#cancelled + 1] = id
-    else
-      local queued_at, priority = queued(records[i])
-      put(id, priority, string.match(holders[i], '|%d+@(%d+)$') or queued_at)
-      recovered[#recovered + 1] = id
+
+local function crash(id)
+  local runs, failures, crashes, releases = counted(id)
+  crashes = ARGV[5] == '1' and crashes or crashes + 1
+  count(id, runs + 1, failures, crashes, releases)
+  if crashes < MAX_CRASHES then
+    return false
+  end
+  keep_error(id, '{"run":' .. runs + 1 .. ARGV[4])
+  failed[#failed + 1] = id
+  return true
+end
+
+local function take_back(id, holder)
+  local _, ahead, place = read_holder(holder)
+  local notice = redis.call('HGET', key('notices'), id)
+  if not ahead and crash(id) then
+    return
+  elseif notice then
+    redis.call('HSET', key('reasons'), id, notice)
+    cancelled[#cancelled + 1] = id
+  else
+    local queued_at, priority = queued(redis.call('HGET', key('jobs'), id))
+    put(id, priority, place or queued_at)
+    redis.call('HSET', key('recovered'), id, 1)
+    recovered[#recovered + 1] = id
+  end
+end
+
+-- The claims that have ended, those that ended first before the others.
+local function ended()
+  if ARGV[6] == '' then
+    return redis.call('ZRANGE', key('leases'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+  end
+  local own, prefix = {}, ARGV[6] .. '.'
+  for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, MAX_CLAIMS)) do
+    if string.sub(token, 1, #prefix) == prefix then
+      own[#own + 1] = token
     end
   end
-  finish('failed', failed, tonumber(ARGV[2]))
-  finish('cancelled', cancelled, tonumber(ARGV[3]))
-  ring(#recovered)
+  return own
 end
+
+if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
+  return { recovered, failed, -1 }
+end
+local count_taken = 0
+for _, token in ipairs(ended()) do
+  local ids, holders = held_by(token)
+  if count_taken + #ids > MAX_ITEMS then
+    break
+  end
+  count_taken = count_taken + #ids
+  for i, id in ipairs(ids) do
+    take_back(id, holders[i])
+  end
+  if #ids > 0 then
+    redis.call('HDEL', key('holders'), unpack(ids))
+    redis.call('HDEL', key('notices'), unpack(ids))
+  end
+  leave_claim(token, MAX_ITEMS)
+end
+finish('failed', failed, tonumber(ARGV[2]))
+count_minute('failed', #failed)
+finish('cancelled', cancelled, tonumber(ARGV[3]))
+ring(#recovered)
 
 local ends = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return { recovered, failed, ends and math.max(ends - now, 0) or -1 }

@@ -1,5 +1,5 @@
--- What a caller was answered last. ARGV[2] is the caller, ARGV[3] the number of its call, ARGV[4] which of its
--- process's connections, counted from 1, carries it.
+-- What a caller was answered last. ARGV[2] is the caller, ARGV[3] the number of its call, ARGV[4] how many links its
+-- process had given up when it was sent.
 local CALL_MEMORY = 60000
 local memory = key('call:' .. ARGV[2])
 

@@ -6,7 +6,7 @@ local function forget(ids)
     return
   end
   redis.call('HDEL', key('jobs'), unpack(ids))
-  local rest = { key('counters'), key('errors'), key('logs'), key('results'), key('reasons') }
+  local rest = { key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('recovered') }
   if redis.call('EXISTS', unpack(rest)) > 0 then
     for _, name in ipairs(rest) do
       redis.call('HDEL', name, unpack(ids))

@@ -39,7 +39,8 @@ function outcomes.released(id, value, job)
 end
 
 function outcomes.returned(id, _, job)
-  fall_back(id, tonumber(string.match(job.holder, '|%d+@(%d+)$')), job)
+  local _, _, place = read_holder(job.holder)
+  fall_back(id, place, job)
 end
 
 -- value: the error
@@ -62,46 +63,67 @@ function outcomes.cancelled(id, value, job)
   finish('cancelled', { id }, job.kept.cancelled)
 end
 
--- The settlements are ARGV[first…], five each: id, token, kind, value, log lines. Kinds with their values are
--- the outcomes above, `completed`, and `result`: completed with a result. Returns '' when all are settled, else
--- 1 (settled) or 0 (lost) each.
-local function settle(first, kept)
-  local asked = {}
-  for i = first, #ARGV, 5 do
-    asked[#asked + 1] = ARGV[i]
-  end
-  if #asked == 0 then
-    return ''
-  end
-  local holders = redis.call('HMGET', key('holders'), unpack(asked))
-  local verdicts, settled, index = {}, {}, {}
+-- Which of the jobs are held by the token shown with each: as verdicts (1 or 0 each), as a list, and as its
+-- indices; with how many of them each token had.
+local function verify(ids, tokens, holders)
+  local verdicts, settled, index, parts = {}, {}, {}, {}
   local good, shown
-  for i, id in ipairs(asked) do
-    local holder, token = holders[i], ARGV[first + 5 * i - 4]
+  for i, id in ipairs(ids) do
+    local holder, token = holders[i], tokens[i]
     -- A batch mostly shows one token: one comparison of texts does for all of it.
-    if holder and (holder ~= good or token ~= shown) and string.sub(holder, 1, #token + 1) == token .. '|' then
+    if holder and (holder ~= good or token ~= shown) and is_held(holder, token) then
       good, shown = holder, token
     end
     if holder and holder == good and token == shown and not index[id] then
       verdicts[i], index[id], settled[#settled + 1] = '1', i, id
+      parts[token] = (parts[token] or 0) + 1
     else
       verdicts[i] = '0'
     end
   end
+  return verdicts, settled, index, parts
+end
+
+-- The settlements. ARGV[first]: those that completed with nothing to say, as `token\nid\nid…`, joined by '|'. From
+-- ARGV[first + 1] on, five each: id, token, kind, value, log lines. Kinds with their values are the outcomes above,
+-- `completed`, and `result`: completed with a result. Returns '' when all are settled, else 1 (settled) or 0 (lost)
+-- each, in this order.
+local function settle(first, kept)
+  local ids, tokens = {}, {}
+  for token, list in string.gmatch(ARGV[first], '([^|\n]+)\n([^|]+)') do
+    for id in string.gmatch(list, '[^\n]+') do
+      ids[#ids + 1], tokens[#tokens + 1] = id, token
+    end
+  end
+  local plain = #ids
+  for i = first + 1, #ARGV, 5 do
+    ids[#ids + 1], tokens[#tokens + 1] = ARGV[i], ARGV[i + 1]
+  end
+  if #ids == 0 then
+    return ''
+  end
+  local holders = redis.call('HMGET', key('holders'), unpack(ids))
+  local verdicts, settled, index, parts = verify(ids, tokens, holders)
   if #settled == 0 then
     return table.concat(verdicts)
   end
   redis.call('HDEL', key('holders'), unpack(settled))
-  redis.call('ZREM', key('leases'), unpack(settled))
+  for token, part in pairs(parts) do
+    leave_claim(token, part)
+  end
   local notices = {}
   if redis.call('EXISTS', key('notices')) == 1 then
     notices = redis.call('HMGET', key('notices'), unpack(settled))
     redis.call('HDEL', key('notices'), unpack(settled))
   end
-  local completed, results = {}, {}
+  local completed, results, ended = {}, {}, {}
   for n, id in ipairs(settled) do
-    local at = first + 5 * index[id] - 3
+    local at = first + 5 * (index[id] - plain) - 2
     local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    if index[id] <= plain then
+      kind, log = 'completed', ''
+    end
+    ended[kind] = (ended[kind] or 0) + 1
     if log ~= '' then
       keep_log(id, log)
     end
@@ -119,5 +141,8 @@ local function settle(first, kept)
     redis.call('HSET', key('results'), unpack(results))
   end
   finish('completed', completed, kept.completed)
-  return #settled < #asked and table.concat(verdicts) or ''
+  count_minute('completed', #completed)
+  count_minute('failed', ended.failed or 0)
+  count_minute('retried', ended.retried or 0)
+  return #settled < #ids and table.concat(verdicts) or ''
 end

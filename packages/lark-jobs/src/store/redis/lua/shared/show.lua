@@ -1,5 +1,5 @@
 -- What is kept of jobs that are all in one state: { state, ids, records, counters, errors, places, holders, results,
--- reasons }. `places` are the due times (waiting, delayed), else the times they ended.
+-- reasons }. `places` are the due times (waiting, delayed), else the times they ended, or were claimed (active).
 local function show(state, ids, places)
   if #ids == 0 then
     return { state, ids }
@@ -7,6 +7,9 @@ local function show(state, ids, places)
   local holders, results, reasons = {}, {}, {}
   if state == 'active' then
     holders = redis.call('HMGET', key('holders'), unpack(ids))
+    for i, holder in ipairs(holders) do
+      places[i] = holder and claimed_at(read_holder(holder)) or false
+    end
   elseif state == 'completed' then
     results = redis.call('HMGET', key('results'), unpack(ids))
   elseif state == 'cancelled' then

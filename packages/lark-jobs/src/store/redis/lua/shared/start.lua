@@ -4,6 +4,8 @@ local tag = string.match(KEYS[1], '^.*}:')
 local function key(name)
   return tag .. name
 end
+-- There is a KEYS[2] on a cluster only, and it names nothing (`slots.ts`).
+local in_cluster = KEYS[2] ~= nil
 
 local now = tonumber(ARGV[1])
 if not now then

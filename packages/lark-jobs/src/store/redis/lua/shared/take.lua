@@ -82,3 +82,16 @@ local function next_due(all)
   end
   return nearest
 end
+
+-- How many of the jobs taken may be handed out when only the first `limit` start at once: those before the first one
+-- beyond it that was taken back from a worker before. It must start where its end is seen.
+local function ahead_until(ids, limit)
+  if #ids > limit and redis.call('EXISTS', key('recovered')) == 1 then
+    for i, recovered in ipairs(redis.call('HMGET', key('recovered'), unpack(ids))) do
+      if i > limit and recovered then
+        return i - 1
+      end
+    end
+  end
+  return #ids
+end

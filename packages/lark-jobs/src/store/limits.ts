@@ -1,0 +1,23 @@
+/**
+ * How much a store takes, and how much it keeps: what binds every store alike.
+ */
+
+/** The most jobs, outcomes or ids that one call takes. */
+export const MAX_ITEMS = 1_000
+/** The most bytes of payload that one call should carry; one larger job travels alone. */
+export const MAX_BYTES = 1_048_576
+/** Milliseconds that a caller's last answer is remembered. Who resends for longer finds its leases lost. */
+export const CALL_MEMORY = 60_000
+/** Claims among which `recover` looks for those of one holder. */
+export const MAX_CLAIMS = 100_000
+/** Minutes that `minutes` looks back. */
+export const MINUTES = 60
+/** Crashes after which a job is failed instead of handed out again ("its worker died"). */
+export const MAX_CRASHES = 3
+/** What is kept with a job that crashed too often. */
+export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code: 'WORKER_DIED' } as const
+/** Errors kept with a job: the newest. */
+export const MAX_ERRORS = 10
+/** Log lines, and bytes of log, kept with a job: the newest. */
+export const MAX_LOG_LINES = 100
+export const MAX_LOG_BYTES = 16_384

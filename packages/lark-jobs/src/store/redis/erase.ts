@@ -1,0 +1,36 @@
+/**
+ * Removes everything under a prefix, on every server, for a store that was made for a while. Walks over all keys of
+ * the database, since some of a store's own (who called last, the minutes) are known to nobody else.
+ */
+import type { RedisServers } from '../servers.ts'
+import type { Connection } from './connection.ts'
+import { Refusal, refused } from './failure.ts'
+import { Keys } from './keys.ts'
+import { parseLocation } from './location.ts'
+import { reach } from './reach.ts'
+
+/** Keys that one call looks at: a fraction of a millisecond of the server's time. */
+const PAGE = '1000'
+
+/** @throws STORE_INVALID, STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED */
+export async function erase(servers: string | RedisServers, prefix: string): Promise<void> {
+  const { everything } = new Keys(prefix)
+  const route = reach(parseLocation(servers), {})
+  try {
+    for (const server of await route.servers(route.deadline())) await eraseOn(server, everything)
+  } finally {
+    route.close()
+  }
+}
+
+async function eraseOn(server: Connection, pattern: string): Promise<void> {
+  let cursor = '0'
+  do {
+    const page = await server.send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE])
+    const [next, keys] = page as [string, string[]]
+    // One by one: on a cluster they may lie in different slots.
+    const answers = await server.sendTogether(keys.map((key) => ['UNLINK', key]))
+    for (const answer of answers) if (answer instanceof Refusal) throw refused(server.name, answer)
+    cursor = next
+  } while (cursor !== '0')
+}

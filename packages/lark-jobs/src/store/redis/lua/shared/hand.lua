@@ -1,0 +1,40 @@
+-- Hands jobs that have just come to callers that wait and would take some (`offers`, HASH caller -> number of the call
+-- that left it | free slots | lease): it spares them the asking. The claim's number is that of the call and a half.
+local HALF = '.5'
+-- Bytes of records that go with a ring.
+local weight = 65536
+
+-- `ids` with their `records`, from the first on. Returns how many were handed out, and how many callers were rung that
+-- have to ask.
+local function hand(ids, records)
+  local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
+  local handed, rung = 0, 0
+  for _ = 1, 100 do
+    local caller = handed < #ids and redis.call('SPOP', key('idle'))
+    if not caller then
+      break
+    end
+    local offer = redis.call('HGET', key('offers'), caller)
+    local number, room, lease = string.match(offer or '', '^(%d+)|(%d+)|(%d+)$')
+    local part, message, bytes = {}, { partition, (number or '') .. HALF, '' }, 0
+    for i = handed + 1, math.min(handed + (tonumber(room) or 0), #ids) do
+      bytes = bytes + #records[i]
+      if bytes > weight then
+        break
+      end
+      part[#part + 1], message[#message + 1] = ids[i], records[i]
+    end
+    message[3] = table.concat(part, '\n')
+    redis.call('HDEL', key('offers'), caller)
+    local heard = redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, #part > 0 and table.concat(message, '\30') or partition)
+    if type(heard) == 'number' and heard > 0 then
+      if #part > 0 then
+        open_claim(caller .. '.' .. number .. HALF, part, 0, {}, now + tonumber(lease))
+        handed = handed + #part
+      else
+        rung = rung + 1
+      end
+    end
+  end
+  return handed, rung
+end

@@ -1,0 +1,135 @@
+/**
+ * Who the primary is, by the word of Sentinels: asked before every attempt to connect, and heard when it changes.
+ *
+ * Of the answers that come at about the same time the one counts that is of the newest failover, since Sentinels
+ * learn of it one after another. The server itself must say that it is a primary: one that comes back from the dead
+ * may not know yet that it is none any more.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Address, hostOf } from './address.ts'
+import { Connection } from './connection.ts'
+import { Refusal } from './failure.ts'
+import type { Guide } from './guide.ts'
+import { dial, type Link } from './link.ts'
+
+/** Milliseconds for one Sentinel to be dialled, and as many to answer. */
+const PATIENCE = 1_000
+/** Milliseconds that the others have to answer, after the first. */
+const GRACE = 100
+
+interface Word {
+  host: string
+  port: number
+  /** Of the failover that made it the primary. */
+  epoch: number
+}
+
+export class Sentinels implements Guide {
+  readonly name: string
+  readonly moves = true
+  readonly #sentinels: readonly Address[]
+  readonly #primary: string
+  /** The primary's, but for host and port. */
+  readonly #server: Address
+  readonly #moves = new Set<(stays: (address: Address) => boolean) => void>()
+  readonly #ears: Connection
+  readonly #closing = new AbortController()
+
+  constructor(name: string, sentinels: readonly Address[], primary: string, server: Address) {
+    this.name = name
+    this.#sentinels = sentinels
+    this.#primary = primary
+    this.#server = server
+    let turn = Math.floor(Math.random() * sentinels.length)
+    this.#ears = new Connection(
+      { name, moves: true, find: async () => sentinels[turn++ % sentinels.length]! },
+      { connected: (link) => void this.#listen(link) },
+    )
+  }
+
+  async find(signal: AbortSignal): Promise<Address> {
+    const { host, port } = await this.#ask(signal)
+    this.#ears.start()
+    return { ...this.#server, host, port }
+  }
+
+  async check(link: Link): Promise<void> {
+    try {
+      const [role] = (await link.send(['ROLE'])) as [string]
+      if (role !== 'master') throw new Error(`the primary that the Sentinels name says that it is a ${role}`)
+    } catch (error) {
+      // Who may not ask finds out when it writes.
+      if (!(error instanceof Refusal) || error.word !== 'NOPERM') throw error
+    }
+  }
+
+  follow(move: (stays: (address: Address) => boolean) => void): void {
+    this.#moves.add(move)
+  }
+
+  close(): void {
+    this.#closing.abort(new Error('the store is closed'))
+    this.#ears.close()
+  }
+
+  /** A Sentinel that forbids it is no harm: a primary that is gone is missed all the same, if later. */
+  async #listen(link: Link): Promise<void> {
+    try {
+      await link.subscribe('+switch-master', (message) => {
+        const [name, , , host, port] = message.split(' ')
+        if (name === this.#primary) this.#moved(host!, Number(port))
+      })
+      // What happened while nobody listened.
+      const { host, port } = await this.#ask(this.#closing.signal)
+      this.#moved(host, port)
+    } catch {
+      // asked again with the next attempt to connect
+    }
+  }
+
+  #moved(host: string, port: number): void {
+    for (const move of this.#moves) move((address) => hostOf(address) === hostOf({ host, port }))
+  }
+
+  async #ask(signal: AbortSignal): Promise<Word> {
+    const words: Word[] = []
+    const failures: unknown[] = []
+    const asked = this.#sentinels.map((sentinel) =>
+      this.#askOne(sentinel, signal).then(
+        (word) => void words.push(word),
+        (error) => {
+          failures.push(error)
+          throw error
+        },
+      ),
+    )
+    const all = Promise.allSettled(asked)
+    await Promise.any(asked).catch(() => {
+      throw failures.find((error) => error instanceof Refusal) ?? new AggregateError(failures)
+    })
+    await Promise.race([all, sleep(GRACE, undefined, { ref: false })])
+    return words.reduce((best, word) => (word.epoch > best.epoch ? word : best))
+  }
+
+  async #askOne(sentinel: Address, signal: AbortSignal): Promise<Word> {
+    const link = await dial(sentinel, PATIENCE, signal)
+    const late = setTimeout(
+      () => link.destroy(new Error(`Sentinel ${hostOf(sentinel)} did not answer`)),
+      PATIENCE,
+    )
+    late.unref()
+    try {
+      const [place, facts] = await Promise.all([
+        link.send(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#primary]),
+        link.send(['SENTINEL', 'MASTER', this.#primary]).catch(() => []),
+      ])
+      if (place === null) throw new Error(`Sentinel ${hostOf(sentinel)} knows no '${this.#primary}'`)
+      const [host, port] = place as [string, string]
+      const flat = facts as string[]
+      return { host, port: Number(port), epoch: Number(flat[flat.indexOf('config-epoch') + 1] ?? 0) || 0 }
+    } finally {
+      clearTimeout(late)
+      link.destroy(new Error('it was asked'))
+    }
+  }
+}

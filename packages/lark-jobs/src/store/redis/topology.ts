@@ -1,0 +1,67 @@
+/**
+ * Who serves which slots of a cluster, by the word of whichever node answers first.
+ */
+import { JobsError } from '../../errors.ts'
+import { type Address, hostOf } from './address.ts'
+import { movedOn, Refusal } from './failure.ts'
+import { dial } from './link.ts'
+
+export interface Shard {
+  first: number
+  last: number
+  primary: Address
+  replicas: Address[]
+}
+
+/** Milliseconds for one node to be dialled, and as many to answer. */
+const PATIENCE = 1_000
+/** Nodes that are asked at once. */
+const AT_ONCE = 3
+
+/**
+ * @param nodes who may be asked, the likeliest first
+ * @throws Refusal when nothing but a password or a right is missing; else an error with all that went wrong
+ */
+export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
+  const failures: unknown[] = []
+  for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
+    try {
+      return await Promise.any(nodes.slice(i, i + AT_ONCE).map((node) => ask(node, signal)))
+    } catch (error) {
+      failures.push(...(error as AggregateError).errors)
+    }
+  }
+  const telling = failures.find((error) => {
+    return error instanceof JobsError || (error instanceof Refusal && !movedOn.has(error.word))
+  })
+  throw telling ?? new AggregateError(failures, 'no node answers')
+}
+
+async function ask(node: Address, signal: AbortSignal): Promise<Shard[]> {
+  const link = await dial(node, PATIENCE, signal)
+  const late = setTimeout(() => link.destroy(new Error(`${hostOf(node)} did not answer`)), PATIENCE).unref()
+  try {
+    const shards = readShards(await link.send(['CLUSTER', 'SLOTS']), node)
+    if (shards.length > 0) return shards
+    throw new Error(`${hostOf(node)} knows of no slots`)
+  } catch (error) {
+    if (!(error instanceof Refusal) || !error.message.includes('cluster support disabled')) throw error
+    throw new JobsError('STORE_INVALID', `${hostOf(node)} is not a node of a cluster`, {
+      hint: 'Write redis://host:port for a server by itself',
+    })
+  } finally {
+    clearTimeout(late)
+    link.destroy(new Error('it was asked'))
+  }
+}
+
+type Place = [host: string | null, port: number]
+
+/** A node without a name of its own is reached as the one that was asked; one called '?' is known to nobody. */
+function readShards(reply: unknown, asked: Address): Shard[] {
+  const at = ([host, port]: Place): Address => ({ ...asked, host: host || asked.host, port })
+  return (reply as [number, number, ...Place[]][]).flatMap(([first, last, ...places]) => {
+    const [primary, ...replicas] = places.filter(([host]) => host !== '?').map(at)
+    return primary === undefined || places[0]![0] === '?' ? [] : [{ first, last, primary, replicas }]
+  })
+}

@@ -1,0 +1,49 @@
+/**
+ * Jobs taken back from workers that died: a crash for each that had started, nothing for the others.
+ */
+import type { JobError } from '../../record.ts'
+import { MAX_CRASHES, MAX_ITEMS, type RecoverOptions, type Recovery, WORKER_DIED } from '../store.ts'
+import { heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
+import { move, withError } from './move.ts'
+import type { Partition } from './partition.ts'
+import type { Row } from './row.ts'
+import { FAILED, PENDING } from './schema.ts'
+
+export function recover(partition: Partition, options: RecoverOptions): Recovery {
+  const { forgiving = false, holder, until = partition.now } = options
+  const recovery: Recovery = { recovered: [], failed: [] }
+  if (partition.now > until) return recovery
+  let taken = 0
+  for (const lease of holder === undefined ? ended(partition) : leasesOf(partition, holder)) {
+    taken += lease.held
+    if (taken > MAX_ITEMS) break
+    for (const row of heldJobs(partition, lease)) {
+      takeBack(partition, row, forgiving)
+      if (row.state === PENDING) recovery.recovered.push(row.id)
+      if (row.state === FAILED) recovery.failed.push(row.id)
+    }
+    letGoOf(partition, lease.token, lease.held)
+  }
+  const next = nextLeaseEnd(partition)
+  return next === undefined ? recovery : { ...recovery, nextLeaseEnd: next }
+}
+
+function* ended(partition: Partition): Generator<Lease> {
+  for (const lease of leasesBehind(partition)) {
+    if (lease.leaseEnd > partition.now) return
+    yield lease
+  }
+}
+
+function takeBack(partition: Partition, row: Row, forgiving: boolean): void {
+  const hasStarted = row.ahead === 0
+  const crashes = row.crashes + Number(hasStarted && !forgiving)
+  if (crashes < MAX_CRASHES) {
+    const runs = row.runs - Number(!hasStarted)
+    move(partition, row, { state: PENDING, runs, crashes, recovered: 1 })
+    return
+  }
+  const error: JobError = { run: row.runs, ...WORKER_DIED }
+  move(partition, row, { state: FAILED, crashes, finishedAt: partition.now, errors: withError(row, error) })
+  partition.minute.failed += 1
+}

@@ -1,0 +1,236 @@
+/**
+ * Jobs handed out beyond those that start at once: which, what counts as started, and what it costs when they are
+ * taken back before.
+ */
+import { expect, test } from 'vitest'
+import type { Outcome } from '../../src/record.ts'
+import { MAX_BYTES, MAX_ITEMS } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+
+export function ahead(make: Make): void {
+  test('the jobs behind those that start at once, in one claim, in their order', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const low = jobs(3, { priority: -1 })
+    const high = jobs(3)
+    await caller.enqueue(...low, ...high)
+    const claimed = await caller.claimAhead(2, 3)
+    expect(ids(claimed)).toEqual(ids([...high, ...low.slice(0, 2)]))
+    expect(new Set(claimed.map(({ token }) => token))).toEqual(new Set(['ada.2']))
+    expect(claimed.map(({ runs }) => runs)).toEqual([1, 1, 1, 1, 1])
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, active: 5 })
+  })
+
+  test('none unless asked for', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3))
+    expect(await caller.claim(1)).toHaveLength(1)
+    expect(await caller.claimAhead(1, 0)).toHaveLength(1)
+    expect(await caller.claim(0)).toEqual([])
+  })
+
+  test('a limit of 0 claims nothing but ahead', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(3)
+    await caller.enqueue(...list)
+    expect(ids(await caller.claimAhead(0, 2))).toEqual(ids(list.slice(0, 2)))
+    expect(await harness.takeBack()).toHaveLength(2)
+    expect(await harness.store.get('emails', list[0]!.id)).toMatchObject({ runs: 0, crashes: 0 })
+  })
+
+  test('paused, a partition hands out none ahead', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3))
+    await harness.store.configure('emails', { paused: true })
+    expect(await caller.claimAhead(1, 2)).toEqual([])
+  })
+
+  test('taken back before it started, it has burnt nothing and stands where it stood', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = jobs(6)
+    await caller.enqueue(...list)
+    await caller.claimAhead(2, 2)
+    expect((await harness.takeBack()).sort()).toEqual(ids(list.slice(0, 4)))
+    for (const started of list.slice(0, 2)) {
+      expect(await store.get('emails', started.id)).toMatchObject({ state: 'waiting', runs: 1, crashes: 1 })
+    }
+    for (const held of list.slice(2, 4)) {
+      const record = await store.get('emails', held.id)
+      expect(record).toMatchObject({ state: 'waiting', runs: 0, crashes: 0, failures: 0, errors: [] })
+      expect(record).not.toHaveProperty('holder')
+    }
+    expect(ids(await caller.claim(6))).toEqual(ids(list))
+  })
+
+  test('what an extend names has started, and no other job of the claim', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(4)
+    await caller.enqueue(...list)
+    const [, second, third] = await caller.claimAhead(1, 3)
+    expect(await caller.extend([third!])).toEqual({ lost: [], notices: [] })
+    expect(await caller.extend([third!, second!])).toEqual({ lost: [], notices: [] })
+    await harness.takeBack()
+    const found = await Promise.all(list.map(({ id }) => harness.store.get('emails', id)))
+    expect(found.map((record) => [record?.runs, record?.crashes])).toEqual([
+      [1, 1],
+      [1, 1],
+      [1, 1],
+      [0, 0],
+    ])
+  })
+
+  test('a note that shows another token starts nothing', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    const [held] = await caller.claimAhead(0, 1)
+    expect((await caller.extend([{ id: held!.id, token: 'bob.1' }])).lost).toEqual([given.id])
+    await harness.takeBack()
+    expect(await harness.store.get('emails', given.id)).toMatchObject({ runs: 0, crashes: 0 })
+  })
+
+  /** What each outcome makes of a job that was handed out ahead and never named in between. */
+  const settled: [outcome: Outcome, expected: object][] = [
+    [completed, { state: 'completed', runs: 1 }],
+    [failed, { state: 'failed', runs: 1, failures: 1 }],
+    [retried(0), { state: 'waiting', runs: 1, failures: 1 }],
+    [
+      { kind: 'released', in: 0 },
+      { state: 'waiting', runs: 1, releases: 1 },
+    ],
+    [returned, { state: 'waiting', runs: 0, failures: 0, releases: 0 }],
+    [
+      { kind: 'cancelled', reason: 'user' },
+      { state: 'cancelled', runs: 1 },
+    ],
+  ]
+  for (const [outcome, expected] of settled) {
+    const words =
+      outcome.kind === 'failed' && outcome.retryIn !== undefined ? 'failed, to be retried' : outcome.kind
+    test(`settled without a word in between: ${words}`, async () => {
+      await using harness = await make()
+      const caller = harness.caller()
+      await caller.enqueue(job())
+      const [held] = await caller.claimAhead(0, 1)
+      expect(await caller.settle(held!, outcome)).toBe('settled')
+      expect(await harness.store.get('emails', held!.id)).toMatchObject({ ...expected, crashes: 0 })
+    })
+  }
+
+  test('given back unstarted by its holder, it may be handed out ahead again', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const [held] = await caller.claimAhead(0, 1)
+    await caller.settle(held!, returned)
+    expect(await caller.claimAhead(0, 1)).toHaveLength(1)
+  })
+
+  test('asked to be cancelled, it tells its holder; taken back, it is cancelled without having run', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = jobs(2)
+    await caller.enqueue(...list)
+    const [first, second] = await caller.claimAhead(1, 1)
+    await store.alter('emails', [second!.id], { kind: 'cancel', reason: 'user' })
+    expect(await caller.extend([first!])).toEqual({ lost: [], notices: [] })
+    expect(await harness.takeBack()).toEqual([first!.id])
+    expect(await store.get('emails', second!.id)).toMatchObject({
+      state: 'cancelled',
+      reason: 'user',
+      runs: 0,
+    })
+  })
+
+  test('a holder that names it hears that it is to be cancelled', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const [held] = await caller.claimAhead(0, 1)
+    await harness.store.alter('emails', [held!.id], { kind: 'cancel', reason: 'user' })
+    const { notices } = await caller.extend([held!])
+    expect(notices).toEqual([{ kind: 'cancel', id: held!.id, reason: 'user' }])
+  })
+
+  test('sent again, the call hands out the same, and none has started by that', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = jobs(4)
+    await caller.enqueue(...list)
+    const want = { limit: 1, ahead: 2, lease: LEASE }
+    const first = await caller.exchange([], want)
+    expect(await store.exchange('emails', caller.last(), [], want)).toEqual(first)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 1, active: 3 })
+    await harness.takeBack()
+    expect(await store.get('emails', list[2]!.id)).toMatchObject({ runs: 0, crashes: 0 })
+  })
+
+  test(`a claim hands out at most ${MAX_ITEMS} jobs, those ahead included`, async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(MAX_ITEMS))
+    await caller.enqueue(...jobs(5))
+    expect(await caller.claimAhead(MAX_ITEMS - 3, 10)).toHaveLength(MAX_ITEMS)
+    expect(await harness.takeBack()).toHaveLength(MAX_ITEMS)
+    const found = await harness.store.list('emails', { state: 'waiting', limit: MAX_ITEMS })
+    expect(found.jobs.filter(({ crashes }) => crashes === 0)).toHaveLength(3)
+  })
+
+  test('a claim hands out at most 1 MiB, those ahead included', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    for (let n = 0; n < 4; n += 1) await caller.enqueue(job({ payload: 'x'.repeat(400_000) }))
+    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 1, ahead: 3, lease: LEASE })
+    expect(claimed.reduce((sum, { payload }) => sum + payload.length, 0)).toBeLessThanOrEqual(MAX_BYTES)
+    expect([claimed.length, nextDue]).toEqual([2, 0])
+    expect(await caller.claimAhead(0, 3)).toHaveLength(2)
+  })
+
+  test('who has all that starts at once is not rung for what it would have liked ahead', async () => {
+    await using harness = await make()
+    const web = harness.caller('web')
+    await web.enqueue(job())
+    const ada = harness.caller('ada')
+    expect(await ada.claimAhead(1, 5)).toHaveLength(1)
+    const bob = harness.caller('bob')
+    expect(await bob.claimAhead(0, 5)).toEqual([])
+    await web.enqueue(...jobs(2))
+    expect(await harness.store.wait('ada', 60)).toEqual([])
+    expect(await harness.store.wait('bob', 60)).toEqual([])
+  })
+
+  test('who has less than starts at once is rung, whatever it wanted ahead', async () => {
+    await using harness = await make()
+    const web = harness.caller('web')
+    await web.enqueue(job())
+    const ada = harness.caller('ada')
+    expect(await ada.claimAhead(2, 5)).toHaveLength(1)
+    await web.enqueue(job())
+    expect(await harness.store.wait('ada', 10_000)).toEqual(['emails'])
+  })
+
+  test('what falls back in an exchange may be handed out ahead by the same one', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [first, second] = jobs(2)
+    await caller.enqueue(first!, second!)
+    const held = await caller.claimOne()
+    const exchange = await caller.exchange([settlement(held, retried(0))], {
+      limit: 1,
+      ahead: 1,
+      lease: LEASE,
+    })
+    expect(ids(exchange.jobs).sort()).toEqual(ids([first!, second!]))
+  })
+}

@@ -1,0 +1,146 @@
+/**
+ * What ended in each of the last minutes.
+ */
+import { expect, test } from 'vitest'
+import type { Minute } from '../../src/store/store.ts'
+import { MAX_CRASHES, MINUTES } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+
+const MINUTE = 60_000
+
+function minute(at: number, counts: Partial<Minute>): Minute {
+  return { at, completed: 0, failed: 0, retried: 0, ...counts }
+}
+
+export function minutes(make: Make): void {
+  test('none while nothing ended', async () => {
+    await using harness = await make()
+    const { store } = harness
+    expect(await store.minutes('emails')).toEqual([])
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(2), job({ delay: 1_000 }))
+    await caller.claim(1)
+    expect(await store.minutes('emails')).toEqual([])
+  })
+
+  test('counts what completed, failed for good, and failed to be retried', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const at = clock.now
+    await caller.run(job(), completed)
+    await caller.run(job(), { kind: 'completed', result: '1' })
+    await caller.run(job(), failed)
+    clock.advance(MINUTE - 1)
+    await caller.run(job(), retried(0))
+    await caller.settle(await caller.claimOne(), completed)
+    expect(await store.minutes('emails')).toEqual([minute(at, { completed: 3, failed: 1, retried: 1 })])
+  })
+
+  test('counts a whole batch', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(30))
+    const held = await caller.claim(30)
+    const outcomes = [completed, completed, failed, retried(500)]
+    const settlements = held.map((claimed, n) => settlement(claimed, outcomes[n % 4]!))
+    await caller.exchange(settlements, { limit: 0, lease: LEASE })
+    const expected = { completed: 16, failed: 7, retried: 7 }
+    expect(await harness.store.minutes('emails')).toEqual([minute(harness.clock.now, expected)])
+  })
+
+  test('does not count what is given back, put back or cancelled', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.run(job(), { kind: 'released', in: 60_000 })
+    await caller.run(job(), { kind: 'cancelled', reason: 'user' })
+    await caller.run(job(), returned)
+    const [waiting] = (await harness.store.list('emails', { state: 'waiting' })).jobs
+    await harness.store.alter('emails', ids([waiting!]), { kind: 'cancel', reason: 'user' })
+    expect(await harness.store.minutes('emails')).toEqual([])
+  })
+
+  test('a lost settle counts nothing, one that is sent again counts once', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    const held = await caller.claimOne()
+    expect(await caller.settle({ ...held, token: 'bob.1' }, completed)).toBe('lost')
+    const want = { limit: 0, lease: LEASE }
+    await caller.exchange([settlement(held, completed)], want)
+    await store.exchange('emails', caller.last(), [settlement(held, completed)], want)
+    expect(await store.minutes('emails')).toEqual([minute(harness.clock.now, { completed: 1 })])
+  })
+
+  test('a job whose worker died too often has failed; its crashes before are no retries', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    for (let crash = 0; crash < MAX_CRASHES; crash += 1) {
+      expect(await store.minutes('emails')).toEqual([])
+      await caller.claim()
+      clock.advance(1_000)
+      await store.recover('emails', { holder: 'ada' })
+    }
+    expect(await store.minutes('emails')).toMatchObject([{ completed: 0, failed: 1, retried: 0 }])
+  })
+
+  test('oldest first, and only minutes in which something ended', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const start = clock.now
+    await caller.run(job(), completed)
+    clock.advance(MINUTE)
+    await caller.run(job(), failed)
+    clock.advance(3 * MINUTE)
+    await caller.run(job(), completed)
+    clock.advance(2 * MINUTE)
+    expect(await store.minutes('emails')).toEqual([
+      minute(start, { completed: 1 }),
+      minute(start + MINUTE, { failed: 1 }),
+      minute(start + 4 * MINUTE, { completed: 1 }),
+    ])
+  })
+
+  test(`looks back ${MINUTES} minutes, this one included`, async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const start = clock.now
+    await caller.run(job(), completed)
+    clock.advance((MINUTES - 1) * MINUTE)
+    await caller.run(job(), failed)
+    expect(await store.minutes('emails')).toEqual([
+      minute(start, { completed: 1 }),
+      minute(clock.now, { failed: 1 }),
+    ])
+    clock.advance(MINUTE)
+    expect(await store.minutes('emails')).toEqual([minute(clock.now - MINUTE, { failed: 1 })])
+    clock.advance(MINUTES * MINUTE)
+    expect(await store.minutes('emails')).toEqual([])
+    await caller.run(job(), completed)
+    expect(await store.minutes('emails')).toEqual([minute(clock.now, { completed: 1 })])
+  })
+
+  test('each partition counts for itself', async () => {
+    await using harness = await make()
+    await harness.caller('ada', 'emails').run(job(), completed)
+    await harness.caller('ada', 'reports').run(job(), failed)
+    expect(await harness.store.minutes('emails')).toMatchObject([{ completed: 1, failed: 0 }])
+    expect(await harness.store.minutes('reports')).toMatchObject([{ completed: 0, failed: 1 }])
+  })
+
+  test('what is pruned, removed or not kept at all has been counted', async () => {
+    const none = { count: 0, age: 0 }
+    await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
+    const caller = harness.caller()
+    await caller.run(job(), completed)
+    await caller.run(job(), failed)
+    expect(await harness.store.minutes('emails')).toMatchObject([{ completed: 1, failed: 1 }])
+  })
+}

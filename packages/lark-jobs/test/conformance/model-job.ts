@@ -1,0 +1,159 @@
+/**
+ * A job as the model knows it, and what each thing that can happen makes of it.
+ */
+import type { CancelReason, Counters, LeasedJob, NewJob, Outcome, State } from '../../src/record.ts'
+import { type AlterVerdict, type Change, MAX_CRASHES } from '../../src/store/store.ts'
+
+export const endings = ['completed', 'failed', 'cancelled'] as const
+export type Ended = (typeof endings)[number]
+
+export class ModelJob implements Counters {
+  readonly id: string
+  readonly priority: number
+  payload: string
+  runs = 0
+  failures = 0
+  crashes = 0
+  releases = 0
+  token = ''
+  /** Handed out ahead, and not started. */
+  isAhead = false
+  /** Taken back from a worker, and not retried by hand since. */
+  wasRecovered = false
+  finishedAt = 0
+  reason: CancelReason | undefined
+  place: number
+  #state: 'pending' | 'active' | Ended = 'pending'
+  #asked: CancelReason | undefined
+  readonly #now: () => number
+
+  constructor({ id, payload, priority = 0, delay = 0 }: NewJob, now: () => number) {
+    this.id = id
+    this.payload = payload
+    this.priority = priority
+    this.place = now() + delay
+    this.#now = now
+  }
+
+  get state(): State {
+    if (this.#state !== 'pending') return this.#state
+    return this.place <= this.#now() ? 'waiting' : 'delayed'
+  }
+
+  get isPending(): boolean {
+    return this.#state === 'pending'
+  }
+
+  /** Why its holder is asked to cancel it. */
+  get asked(): CancelReason | undefined {
+    return this.#asked
+  }
+
+  get holder(): string {
+    return this.token.slice(0, this.token.lastIndexOf('.'))
+  }
+
+  /** What its claimer is told, as far as the model knows it. */
+  get handedOut(): Partial<LeasedJob> {
+    const { id, payload, priority, token, runs, failures, crashes, releases } = this
+    return { id, payload, priority, token, runs, failures, crashes, releases }
+  }
+
+  claim(token: string, isAhead: boolean): void {
+    this.#state = 'active'
+    this.runs += 1
+    this.token = token
+    this.isAhead = isAhead
+  }
+
+  follow(outcome: Outcome): void {
+    switch (outcome.kind) {
+      case 'completed':
+        this.#end('completed')
+        break
+      case 'failed':
+        this.failures += 1
+        if (outcome.retryIn === undefined) this.#end('failed')
+        else this.#putBack(this.#now() + outcome.retryIn)
+        break
+      case 'released':
+        this.releases += 1
+        this.#putBack(this.#now() + outcome.in)
+        break
+      case 'returned':
+        this.runs -= 1
+        this.#putBack(this.place)
+        break
+      case 'cancelled':
+        this.#end('cancelled', outcome.reason)
+        break
+    }
+  }
+
+  takeBack(forgiving: boolean): void {
+    if (this.isAhead) this.runs -= 1
+    else if (!forgiving) this.crashes += 1
+    this.wasRecovered = true
+    if (this.crashes >= MAX_CRASHES) this.#end('failed')
+    else this.#putBack(this.place)
+  }
+
+  /** Every change but `remove`, which is done when this says so. */
+  apply(change: Change): AlterVerdict {
+    const isActive = this.#state === 'active'
+    switch (change.kind) {
+      case 'retry':
+        if (this.isPending || isActive) return 'refused'
+        Object.assign(this, { failures: 0, crashes: 0, wasRecovered: false, reason: undefined })
+        this.#putBack(this.#now())
+        return 'done'
+      case 'cancel':
+        if (isActive) this.#asked = change.reason
+        else if (this.isPending) this.#end('cancelled', change.reason)
+        else return 'refused'
+        return isActive ? 'asked' : 'done'
+      case 'remove':
+        return isActive ? 'refused' : 'done'
+      case 'run-now':
+        if (this.state !== 'delayed') return 'refused'
+        this.place = this.#now()
+        return 'done'
+      case 'reschedule':
+        if (!this.isPending) return 'refused'
+        this.place = this.#now() + change.in
+        return 'done'
+      case 'edit':
+        if (isActive) return 'refused'
+        this.payload = change.payload
+        return 'done'
+    }
+  }
+
+  #end(state: Ended, reason?: CancelReason): void {
+    this.#letGo()
+    this.#state = state
+    this.finishedAt = this.#now()
+    if (reason !== undefined) this.reason = reason
+  }
+
+  #putBack(place: number): void {
+    if (this.#asked !== undefined) {
+      this.#end('cancelled', this.#asked)
+      return
+    }
+    this.#letGo()
+    this.#state = 'pending'
+    this.place = place
+  }
+
+  #letGo(): void {
+    this.token = ''
+    this.isAhead = false
+    this.#asked = undefined
+  }
+}
+
+/** Negative when `a` must run before `b`; 0 when the contract leaves the choice. */
+export function rank(a: ModelJob, b: ModelJob): number {
+  return b.priority - a.priority || a.place - b.place
+}

@@ -1,0 +1,130 @@
+/**
+ * Jobs that were taken back from a worker: never handed out ahead again, so that one which kills its worker is found
+ * out.
+ */
+import { expect, test } from 'vitest'
+import type { Outcome } from '../../src/record.ts'
+import { MAX_CRASHES } from '../../src/store/store.ts'
+import { type Caller, LEASE } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'
+
+/** Queues a job that is taken back from its worker; it stands at the head of the line then. */
+async function recoveredJob(harness: Harness, caller: Caller): Promise<string> {
+  const given = job()
+  await caller.enqueue(given)
+  await caller.claimOne()
+  expect(await harness.takeBack()).toEqual([given.id])
+  return given.id
+}
+
+export function recovered(make: Make): void {
+  test('what was taken back is not handed out ahead again, nor passed over', async () => {
+    await using harness = await make()
+    const bob = harness.caller('bob')
+    const list = jobs(5)
+    await bob.enqueue(...list)
+    const [first] = await bob.claimAhead(0, 3)
+    await harness.takeBack()
+    const ada = harness.caller('ada')
+    // The head of the line was recovered: nothing goes ahead of it.
+    expect(await ada.claimAhead(0, 5)).toEqual([])
+    // It starts at once; the next was recovered as well.
+    expect(ids(await ada.claimAhead(1, 4))).toEqual([first!.id])
+    expect(ids(await ada.claimAhead(2, 4))).toEqual(ids(list.slice(1)))
+  })
+
+  test('recovered jobs of a higher priority hold back those of a lower one', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const high = jobs(2, { priority: 5 })
+    await caller.enqueue(...high)
+    await caller.claimAhead(1, 1)
+    await harness.takeBack()
+    await caller.enqueue(...jobs(3))
+    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 1, ahead: 4, lease: LEASE })
+    expect(ids(claimed)).toEqual([high[0]!.id])
+    expect(nextDue).toBe(0)
+  })
+
+  test('started or not, forgiven or not: every job that was taken back is remembered', async () => {
+    for (const forgiving of [true, false]) {
+      for (const [limit, beyond] of [
+        [1, 0],
+        [0, 1],
+      ] as const) {
+        await using harness = await make()
+        const caller = harness.caller()
+        await caller.enqueue(...jobs(2))
+        await caller.claimAhead(limit, beyond)
+        await harness.takeBack(forgiving)
+        expect(await caller.claimAhead(0, 2)).toEqual([])
+      }
+    }
+  })
+
+  test('one taken back from a named holder is remembered as well', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job())
+    await caller.claimAhead(0, 1)
+    await harness.store.recover('emails', { holder: 'ada' })
+    expect(await caller.claimAhead(0, 1)).toEqual([])
+  })
+
+  test('that it was taken back outlasts its failures, releases and returns', async () => {
+    for (const outcome of [retried(0), { kind: 'released', in: 0 }, returned] as Outcome[]) {
+      await using harness = await make()
+      const caller = harness.caller()
+      await recoveredJob(harness, caller)
+      await caller.settle(await caller.claimOne(), outcome)
+      expect(await caller.claimAhead(0, 1)).toEqual([])
+      expect(await caller.claim(1)).toHaveLength(1)
+    }
+  })
+
+  test('retried by hand, it is as new', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const id = await recoveredJob(harness, caller)
+    await caller.settle(await caller.claimOne(), failed)
+    await harness.store.alter('emails', [id], { kind: 'retry' })
+    expect(ids(await caller.claimAhead(0, 1))).toEqual([id])
+  })
+
+  test('removed and queued once more, it is as new', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const id = await recoveredJob(harness, caller)
+    await harness.store.alter('emails', [id], { kind: 'remove' })
+    await caller.enqueue(job({ id }))
+    expect(ids(await caller.claimAhead(0, 1))).toEqual([id])
+  })
+
+  test(`a job that kills its worker fails after ${MAX_CRASHES} crashes, its neighbours unburnt`, async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const [innocent, killer, another] = jobs(3)
+    await caller.enqueue(innocent!, killer!, another!)
+    let deaths = 0
+    // Each worker runs what it has one by one; it dies by the killer before it can say that it started it.
+    for (let round = 0; round < 10; round += 1) {
+      const held = await caller.claimAhead(1, 2)
+      if (held.length === 0) break
+      for (const claimed of held) {
+        if (claimed.id === killer!.id) {
+          deaths += 1
+          break
+        }
+        await caller.settle(claimed, completed)
+      }
+      await harness.takeBack()
+    }
+    expect(deaths).toBe(MAX_CRASHES + 1)
+    expect(await store.get('emails', killer!.id)).toMatchObject({ state: 'failed', crashes: MAX_CRASHES })
+    for (const { id } of [innocent!, another!]) {
+      expect(await store.get('emails', id)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
+    }
+  })
+}

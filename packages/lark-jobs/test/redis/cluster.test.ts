@@ -1,0 +1,259 @@
+/**
+ * A cluster whose nodes die, come and go, and how it is opened. Nobody restarts anything.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { slotOf } from '../../src/store/redis/slots.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job, jobs } from '../conformance/jobs.ts'
+import { type Cluster, startCluster } from './cluster.ts'
+import { newPrefix } from './place.ts'
+import { until } from './server.ts'
+import { makeStore, openStore, timed } from './stores.ts'
+import { Traffic } from './traffic.ts'
+
+describe('a cluster that loses nodes', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster()
+  })
+  afterAll(() => cluster[Symbol.asyncDispose]())
+
+  test('a primary is killed under calls: its replica goes on, and nothing confirmed by it is lost', async () => {
+    const prefix = newPrefix()
+    await using web = await openStore(cluster.url, { prefix, durability: 'replicated' })
+    await using worker = await openStore(cluster.url, { prefix })
+    const partitions = await cluster.spread()
+    const traffic = new Traffic(web, worker, partitions)
+    await traffic.more(200)
+    const slot = slotOf(`{${partitions[0]}}`)
+    const dead = await cluster.owner(slot)
+    await dead.kill()
+    await until(async () => (await cluster.owner(slot)) !== dead)
+    await traffic.more(200)
+    await dead.start()
+    await cluster.healthy()
+    await traffic.more(200)
+    await traffic.finish()
+    expect(traffic.missing).toEqual([])
+    expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
+    // A claim or a settle that was not replicated yet is made again; no more than were under way.
+    expect(traffic.doubled.length).toBeLessThan(100)
+    expect(await dead.send('ROLE')).toEqual(expect.arrayContaining(['slave']))
+  })
+
+  test('a failover by hand, under calls', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(cluster.url, { prefix })
+    const partitions = await cluster.spread()
+    const slot = slotOf(`{${partitions[1]}}`)
+    const primary = await cluster.owner(slot)
+    const [, , [[, port]]] = (await primary.send('ROLE')) as [string, number, [[string, string]]]
+    const replica = cluster.nodes.find((node) => String(node.port) === port)!
+    const traffic = new Traffic(store, store, partitions)
+    await traffic.more(100)
+    // The replica does it when it has caught up with the primary, which holds its clients meanwhile.
+    await replica.send('CLUSTER', 'FAILOVER')
+    await until(async () => (await cluster.owner(slot)) === replica)
+    await traffic.more(100)
+    await traffic.finish()
+    expect(traffic.missing).toEqual([])
+    expect(traffic.doubled).toEqual([])
+  })
+
+  test('a node that joins is found when it is given slots, and one that goes is let go', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(cluster.url, { prefix })
+    const slot = slotOf('{joined}')
+    const caller = new Caller(store, 'ada', 'joined')
+    await caller.enqueue(...jobs(2))
+    const home = await cluster.owner(slot)
+    const node = await cluster.grow()
+    await cluster.moveSlot(slot, node)
+    expect(await caller.claim(1)).toHaveLength(1)
+    expect(await node.send('EXISTS', `${prefix}:{joined}:jobs`)).toBe(1)
+    await cluster.moveSlot(slot, home)
+    expect(await caller.claim(1)).toHaveLength(1)
+    // Of connections, only the one that asks is left, and those by which the nodes moved the slot.
+    const ours = async () => {
+      const all = String(await node.send('CLIENT', 'LIST'))
+        .trim()
+        .split('\n')
+      return all.filter((line) => !/cmd=(restore|client)/.test(line)).length
+    }
+    await until(async () => (await ours()) === 0)
+  })
+
+  test('the whole cluster is killed and comes back: everybody goes on by himself', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(cluster.url, { prefix, patience: 1_000 })
+    const partitions = await cluster.spread()
+    const ada = new Caller(store, 'ada', partitions[0]!)
+    expect(await ada.claim()).toEqual([])
+    await Promise.all(cluster.nodes.map((node) => node.kill()))
+    const { ms, error } = await timed(new Caller(store, 'web', partitions[0]!).enqueue(job()))
+    expect(error?.code).toMatch(/STORE_(UNREACHABLE|UNCERTAIN)/)
+    expect(ms).toBeLessThan(5_000)
+    await Promise.all(cluster.nodes.map((node) => node.start()))
+    await cluster.healthy()
+    const wait = store.wait('ada', 20_000)
+    // It looks again when it hears again.
+    await wait
+    expect(await ada.claim()).toEqual([])
+    await using other = await openStore(cluster.url, { prefix })
+    for (const partition of partitions) await new Caller(other, 'web', partition).enqueue(job())
+    expect(await store.wait('ada', 20_000)).toEqual([partitions[0]])
+    expect(await ada.claim()).toHaveLength(1)
+  })
+
+  test('without most of its nodes it refuses within the time of a verb, and says why', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(cluster.url, { prefix, patience: 2_000 })
+    const owners = await Promise.all([0, 1, 2].map((i) => cluster.owner(i * 6_000)))
+    const left = owners[0]!
+    const others = cluster.nodes.filter((node) => node !== left)
+    await Promise.all(others.map((node) => node.kill()))
+    await until(async () => String(await left.send('CLUSTER', 'INFO')).includes('cluster_state:fail'))
+    let queue = 0
+    while ((await cluster.owner(slotOf(`{down-${queue}}`))) !== left) queue += 1
+    const caller = new Caller(store, 'web', `down-${queue}`)
+    // What the store asks first, on whichever node, finds nobody; this call finds a node that refuses.
+    const { ms, error } = await timed(caller.claim())
+    expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('CLUSTERDOWN') })
+    expect(ms).toBeLessThan(5_000)
+    await Promise.all(others.map((node) => node.start()))
+    await cluster.healthy()
+    expect(await caller.enqueue(job())).toEqual(['queued'])
+  })
+})
+
+test('a part that is away does not hold up the others', async () => {
+  await using cluster = await startCluster({
+    replicas: 0,
+    args: ['--cluster-require-full-coverage', 'no', '--appendonly', 'yes'],
+  })
+  await using store = await openStore(cluster.url)
+  const meta = await cluster.owner(slotOf('{meta}'))
+  const queues = await cluster.spread()
+  const owners = await Promise.all(queues.map((queue) => cluster.owner(slotOf(`{${queue}}`))))
+  const callers = queues.map((queue) => new Caller(store, 'web', queue))
+  for (const caller of callers) await caller.enqueue(job())
+  await meta.kill()
+  for (const [i, caller] of callers.entries()) {
+    if (owners[i] !== meta) expect(await caller.enqueue(job())).toEqual(['queued'])
+  }
+  expect(await store.now()).toBeGreaterThan(0)
+  const away = callers[owners.indexOf(meta)]!
+  const waiting = away.enqueue(job())
+  await meta.start()
+  expect(await waiting).toEqual(['queued'])
+  expect(await store.partitions()).toEqual([...queues].sort())
+})
+
+describe('rings on a cluster', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster({ replicas: 0 })
+  })
+  afterAll(() => cluster[Symbol.asyncDispose]())
+
+  async function listeners(): Promise<number> {
+    const lists = await Promise.all(
+      cluster.nodes.map((node) => node.send('CLIENT', 'LIST', 'TYPE', 'pubsub')),
+    )
+    return lists
+      .join('\n')
+      .split('\n')
+      .filter((line) => line.includes('addr=')).length
+  }
+
+  test('one connection listens, whatever the number of queues, callers and nodes', async () => {
+    const before = await listeners()
+    await using store = await openStore(cluster.url, { prefix: newPrefix() })
+    for (const partition of await cluster.spread()) {
+      await new Caller(store, 'ada', partition).claim()
+      await new Caller(store, 'bob', partition).claim()
+    }
+    expect(await listeners()).toBe(before + 1)
+    for (const partition of await cluster.spread()) {
+      await new Caller(store, 'web', partition).enqueue(...jobs(2))
+      expect(await store.wait('ada', 20_000)).toEqual([partition])
+      expect(await store.wait('bob', 20_000)).toEqual([partition])
+    }
+  })
+
+  test('jobs do not come with a ring, of which nobody knows who heard it', async () => {
+    await using store = await openStore(cluster.url, { prefix: newPrefix() })
+    const handed: unknown[] = []
+    for (let call = 1; call <= 10; call += 1) {
+      const want = { limit: 5, lease: 15_000, hand: (claim: unknown) => void handed.push(claim) }
+      const { jobs: held } = await store.exchange('emails', { caller: 'ada', number: call }, [], want)
+      expect(held).toHaveLength(call === 1 ? 0 : 1)
+      await store.enqueue('emails', { caller: 'web', number: call }, jobs(1))
+      expect(await store.wait('ada', 20_000)).toEqual(['emails'])
+    }
+    expect(handed).toEqual([])
+  })
+
+  test('a dispatch rings as many as it brings jobs, wherever they listen', async () => {
+    const prefix = newPrefix()
+    const stores = await Promise.all([1, 2, 3, 4, 5].map(() => openStore(cluster.url, { prefix })))
+    try {
+      for (const [i, store] of stores.entries()) await new Caller(store, `worker-${i}`, 'emails').claim()
+      const waits = stores.map((store, i) => store.wait(`worker-${i}`, 1_000))
+      await new Caller(stores[0]!, 'web', 'emails').enqueue(...jobs(2))
+      const rung = (await Promise.all(waits)).flat()
+      expect(rung).toEqual(['emails', 'emails'])
+    } finally {
+      await Promise.all(stores.map((store) => store.close()))
+    }
+  })
+
+  test('who died while it waited takes no ring from the living, once it has missed a call', async () => {
+    const prefix = newPrefix()
+    const dead = await openStore(cluster.url, { prefix })
+    await new Caller(dead, 'dead', 'emails').claim()
+    await dead.close()
+    const owner = await cluster.owner(slotOf('{emails}'))
+    // As if it had made its last call 15 seconds ago.
+    await owner.send('PEXPIRE', `${prefix}:{emails}:call:dead`, '45000')
+    await using store = await openStore(cluster.url, { prefix })
+    await new Caller(store, 'ada', 'emails').claim()
+    await new Caller(store, 'web', 'emails').enqueue(job())
+    expect(await store.wait('ada', 20_000)).toEqual(['emails'])
+  })
+})
+
+describe('a cluster that is opened', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster({ replicas: 0, password: 'secret' })
+  })
+  afterAll(() => cluster[Symbol.asyncDispose]())
+
+  test('says which nodes are wanting, once each, and never the password', async () => {
+    await using store = await openStore(cluster.url)
+    const warnings = await store.open()
+    expect(warnings).toHaveLength(1)
+    for (const { port } of cluster.nodes) expect(warnings[0]).toContain(`redis://127.0.0.1:${port}/0`)
+    expect(warnings[0]).toContain('appendonly yes')
+    expect(store.name).toBe(cluster.url.replace(':secret@', ''))
+  })
+
+  test('a wrong password is told at once', async () => {
+    await using store = makeStore(cluster.url.replace('secret', 'wrong'))
+    const { ms, error } = await timed(store.open())
+    expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('WRONGPASS') })
+    expect(ms).toBeLessThan(2_000)
+  })
+
+  test('another layout is refused with one line', async () => {
+    const slot = slotOf('{meta}')
+    const owner = await cluster.owner(slot)
+    await owner.send('SET', 'old:{meta}:layout', '0')
+    await using store = makeStore(cluster.url, { prefix: 'old' })
+    await expect(store.open()).rejects.toMatchObject({
+      code: 'LAYOUT_UNKNOWN',
+      message: expect.stringMatching(/^redis\+cluster:\S+ has layout 0; this Lark knows \d+$/),
+    })
+  })
+})

@@ -1,0 +1,136 @@
+/** Jobs that are handed over with a ring, to a caller that waits and takes them. */
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Claim } from '../../src/store/store.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { completed, ids, job, jobs, settlement } from '../conformance/jobs.ts'
+import { TcpProxy } from './proxy.ts'
+import { Server } from './server.ts'
+import { openStore } from './stores.ts'
+
+describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
+  let server: Server
+  beforeAll(async () => {
+    server = await Server.start(program)
+  })
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  /** A caller that waits with so many free slots, and what is handed to it. */
+  async function waiting(caller: Caller, limit: number, lease = LEASE): Promise<Claim[]> {
+    const handed: Claim[] = []
+    const { jobs } = await caller.exchange([], { limit, lease, hand: (claim) => handed.push(claim) })
+    expect(jobs.length).toBeLessThan(limit)
+    return handed
+  }
+
+  test('come as a claim, as many as there is room for, and are settled as such', async () => {
+    await using store = await openStore(server.url)
+    const ada = new Caller(store, 'ada', 'handed')
+    const handed = await waiting(ada, 2)
+    const given = jobs(3)
+    await new Caller(store, 'web', 'handed').enqueue(...given)
+    await vi.waitFor(() => expect(handed).toHaveLength(1))
+    expect(ids(handed[0]!.jobs)).toEqual(ids(given.slice(0, 2)))
+    expect(handed[0]).toMatchObject({
+      number: 1.5,
+      jobs: [{ token: 'ada.1.5', runs: 1, payload: given[0]!.payload }, {}],
+    })
+    expect(await store.get('handed', given[0]!.id)).toMatchObject({ state: 'active', holder: 'ada' })
+    expect(await store.counts('handed')).toMatchObject({ waiting: 1, active: 2 })
+    const settled = handed[0]!.jobs.map((each) => settlement(each, completed))
+    const { verdicts, jobs: next } = await ada.exchange(settled, { limit: 2, lease: LEASE })
+    expect(verdicts).toEqual(['settled', 'settled'])
+    expect(ids(next)).toEqual([given[2]!.id])
+  })
+
+  test('go to one caller each; who does not take them is rung', async () => {
+    await using store = await openStore(server.url)
+    const first = await waiting(new Caller(store, 'ada', 'each'), 1)
+    const second = await waiting(new Caller(store, 'bob', 'each'), 1)
+    const cyd = new Caller(store, 'cyd', 'each')
+    expect(await cyd.claim()).toEqual([])
+    const given = jobs(3)
+    await new Caller(store, 'web', 'each').enqueue(...given)
+    expect(await store.wait('cyd', 10_000)).toEqual(['each'])
+    await vi.waitFor(() => expect(first.length + second.length).toBe(2))
+    const [last] = await cyd.claim()
+    expect(
+      ids([...first, ...second].flatMap((claim) => claim.jobs))
+        .concat(last!.id)
+        .sort(),
+    ).toEqual(ids(given))
+  })
+
+  test('do not pass those that wait, nor leave a paused queue', async () => {
+    await using store = await openStore(server.url)
+    const ada = new Caller(store, 'ada', 'order')
+    const web = new Caller(store, 'web', 'order')
+    const handed = await waiting(ada, 2)
+    await store.configure('order', { paused: true })
+    const [early, late] = jobs(2)
+    await web.enqueue(early!)
+    await store.configure('order', { paused: false })
+    await web.enqueue(late!)
+    expect(await store.wait('ada', 10_000)).toEqual(['order'])
+    expect(handed).toEqual([])
+    expect(ids(await ada.claim(2))).toEqual(ids([early!, late!]))
+  })
+
+  test('whose holder died have burnt nothing', async () => {
+    await using store = await openStore(server.url)
+    await waiting(new Caller(store, 'ada', 'unburnt'), 1, 1)
+    const given = job()
+    await new Caller(store, 'web', 'unburnt').enqueue(given)
+    await vi.waitFor(async () => expect((await store.recover('unburnt')).recovered).toEqual([given.id]))
+    expect(await store.get('unburnt', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
+  })
+
+  test('go back when the caller retires without having heard of them', async () => {
+    await using proxy = await TcpProxy.start(server.port)
+    await using worker = await openStore(proxy.url)
+    await using web = await openStore(server.url)
+    await waiting(new Caller(worker, 'ada', 'retired'), 1)
+    const lost = proxy.loseNextReply()
+    const given = job()
+    await new Caller(web, 'web', 'retired').enqueue(given)
+    await lost
+    await worker.retire('ada')
+    expect(await web.get('retired', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
+  })
+
+  test('of a ring that is lost come with the next call, under its token; the ring is passed over', async () => {
+    await using proxy = await TcpProxy.start(server.port)
+    await using worker = await openStore(proxy.url)
+    await using web = await openStore(server.url)
+    const ada = new Caller(worker, 'ada', 'lost')
+    const handed = await waiting(ada, 1)
+    const lost = proxy.loseNextReply()
+    const given = job()
+    await new Caller(web, 'web', 'lost').enqueue(given)
+    await lost
+    expect(await web.counts('lost')).toMatchObject({ waiting: 0, active: 1 })
+    expect(await worker.wait('ada', 20_000)).toEqual(['lost'])
+    const [found] = await ada.claim()
+    expect(found).toMatchObject({ id: given.id, token: 'ada.2' })
+    expect(handed).toEqual([])
+    expect(await ada.settle(found!, completed)).toBe('settled')
+  })
+
+  test('that come when the caller has called again are that call’s', async () => {
+    await using store = await openStore(server.url)
+    const ada = new Caller(store, 'ada', 'late')
+    const web = new Caller(store, 'web', 'late')
+    await web.enqueue(job())
+    await ada.settle(await ada.claimOne(), completed)
+    const handed = await waiting(ada, 1)
+    // The job comes before the second call, whose answer is read before the ring or after it.
+    const given = job()
+    const [, { jobs: claimed }] = await Promise.all([
+      web.enqueue(given),
+      ada.exchange([], { limit: 1, lease: LEASE }),
+    ])
+    expect(ids(claimed)).toEqual([given.id])
+    expect(claimed[0]!.token).toBe('ada.4')
+    await store.now()
+    expect(handed).toEqual([])
+  })
+})

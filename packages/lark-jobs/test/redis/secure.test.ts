@@ -1,0 +1,204 @@
+/**
+ * TLS, passwords, and users who may do no more than they need.
+ */
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import type { WorkerRecord } from '../../src/record.ts'
+import { Caller } from '../conformance/caller.ts'
+import { completed, failed, job, jobs, line, retried } from '../conformance/jobs.ts'
+import { makeCertificates } from './certificates.ts'
+import { startCluster } from './cluster.ts'
+import { newPrefix } from './place.ts'
+import { MASTER, startSentinel } from './sentinel.ts'
+import { type Server, startRedis } from './server.ts'
+import { makeStore, openStore, timed } from './stores.ts'
+
+describe('TLS', () => {
+  test('with a password, and an authority that is named', async () => {
+    const tls = makeCertificates()
+    await using server = await startRedis({ tls, password: 'secret' })
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const servers = { host, port: server.port, password: 'secret', tls: { ca: tls.ca } }
+      await using store = await openStore(servers, { prefix: newPrefix() })
+      const ada = new Caller(store, 'ada', 'emails')
+      expect(await ada.claim()).toEqual([])
+      await new Caller(store, 'web', 'emails').enqueue(job())
+      expect(await store.wait('ada', 20_000)).toEqual(['emails'])
+      expect(await ada.claim()).toHaveLength(1)
+      expect(store.name).toBe(`rediss://${host}:${server.port}/0`)
+    }
+  })
+
+  test('an authority that nobody knows is refused with a hint; NODE_EXTRA_CA_CERTS makes it known', async () => {
+    const tls = makeCertificates()
+    await using server = await startRedis({ tls, password: 'secret' })
+    await using store = makeStore(server.url, { patience: 500 })
+    await expect(store.open()).rejects.toMatchObject({
+      code: 'STORE_UNREACHABLE',
+      message: expect.stringContaining('certificate'),
+      hint: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+    })
+    const file = join(server.folder, 'authority.pem')
+    await writeFile(file, tls.ca)
+    const built = new URL('../../dist/store/redis/store.js', import.meta.url).href
+    const script = `
+      import { RedisStore } from '${built}'
+      const kept = { count: 0, age: 1 }
+      const retention = { completed: kept, failed: kept, cancelled: kept }
+      const store = new RedisStore(process.argv[1], { retention })
+      await store.open()
+      console.log(await store.partitions())`
+    const run = [process.execPath, ['--input-type=module', '-e', script, server.url]] as const
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: file }
+    expect((await promisify(execFile)(...run, { env })).stdout).toBe('[]\n')
+  })
+
+  test('a server without it, and a certificate for another name', async () => {
+    await using plain = await startRedis()
+    await using store = makeStore(plain.url.replace('redis:', 'rediss:'), { patience: 500 })
+    await expect(store.open()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+    const tls = makeCertificates()
+    await using server = await startRedis({ tls })
+    const servers = { host: '127.0.0.2', port: server.port, tls: { ca: tls.ca, servername: 'elsewhere' } }
+    await using other = makeStore({ ...servers, host: '127.0.0.1' }, { patience: 500 })
+    await expect(other.open()).rejects.toMatchObject({ message: expect.stringContaining('elsewhere') })
+  })
+
+  test('a cluster, with a password', async () => {
+    const tls = makeCertificates()
+    await using cluster = await startCluster({ replicas: 0, tls, password: 'secret' })
+    const nodes = cluster.nodes.map(({ address }) => address)
+    await using store = await openStore({ cluster: nodes, password: 'secret', tls: { ca: tls.ca } })
+    for (const queue of ['a', 'b', 'c', 'd']) {
+      expect(await new Caller(store, 'ada', queue).enqueue(job())).toEqual(['queued'])
+      expect(await new Caller(store, 'bob', queue).claim()).toHaveLength(1)
+    }
+    expect(store.name).toBe(`rediss+cluster://${nodes.join(',')}`)
+  })
+})
+
+/** The line of the manual, for this user and password. */
+function rights(kind: string): string[] {
+  const page = readFileSync(new URL('../../../../docs/redis.md', import.meta.url), 'utf8')
+  const line = new RegExp(`^# ${kind}\n(ACL SETUSER .*)$`, 'm').exec(page)?.[1]
+  return line!.split(' ')
+}
+
+const workerRecord: WorkerRecord = {
+  id: 'worker',
+  host: 'here',
+  pid: 1,
+  queues: ['emails'],
+  strict: false,
+  concurrency: 10,
+  running: 0,
+  keys: ['send-email'],
+  startedAt: 1,
+  state: 'running',
+}
+
+/** The whole life of jobs, with rings, and all that people do to them. */
+async function liveThrough(servers: string): Promise<void> {
+  await using store = await openStore(servers)
+  await using other = await openStore(servers)
+  expect((await store.open()).join()).toContain('append-only file')
+  const worker = new Caller(store, 'worker', 'emails')
+  await store.announce(workerRecord, 10_000)
+  expect(await worker.claim()).toEqual([])
+  const wait = store.wait('worker', 20_000)
+  await new Caller(other, 'web', 'emails').enqueue(...jobs(5), job({ delay: 60_000 }), job({ priority: 5 }))
+  expect(await wait).toEqual(['emails'])
+  const held = await worker.claim(4)
+  expect(held).toHaveLength(4)
+  expect(await store.extend('emails', 'worker', [{ ...held[0]!, log: [line('on it')] }], 15_000)).toEqual({
+    lost: [],
+    notices: [],
+  })
+  expect(await worker.settle(held[0]!, { kind: 'completed', result: '1', log: [line('done')] })).toBe(
+    'settled',
+  )
+  expect(await worker.settle(held[1]!, failed)).toBe('settled')
+  expect(await worker.settle(held[2]!, retried(0))).toBe('settled')
+  expect(await worker.settle(held[3]!, completed)).toBe('settled')
+  expect(await store.log('emails', held[0]!.id)).toHaveLength(2)
+  expect(await store.get('emails', held[0]!.id)).toMatchObject({ state: 'completed' })
+  for (const state of ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const) {
+    await store.list('emails', { state })
+  }
+  const counts = { waiting: 3, delayed: 1, active: 0, completed: 2, failed: 1 }
+  expect(await store.counts('emails')).toMatchObject(counts)
+  await store.minutes('emails')
+  expect(await store.alter('emails', [held[1]!.id], { kind: 'retry' })).toEqual(['done'])
+  expect(await store.configure('emails', { paused: true })).toEqual({ paused: true })
+  await store.configure('emails', { paused: false })
+  await store.recover('emails')
+  await store.prune('emails')
+  await store.wake('emails', 'worker')
+  expect(await store.workers()).toHaveLength(1)
+  expect(await store.keys()).toEqual(['send-email'])
+  expect(await store.partitions()).toEqual(['emails'])
+  expect(await store.now()).toBeGreaterThan(0)
+  expect(await store.clear('emails', 'waiting')).toBe(4)
+  await store.retire('worker')
+}
+
+/** `ACL LOG` has what was refused. */
+async function refused(server: Server): Promise<unknown[]> {
+  return (await server.send('ACL', 'LOG')) as unknown[]
+}
+
+describe('a user with the rights of the manual, and no others', () => {
+  test.each(['redis-server', 'valkey-server'])(
+    'is enough for the whole life of a job, on %s',
+    async (binary) => {
+      await using server = await startRedis({ binary })
+      await server.send(...rights('one server'))
+      await liveThrough(server.url.replace('//', '//lark:secret@'))
+      expect(await refused(server)).toEqual([])
+      await using store = makeStore(server.url.replace('//', '//lark:secret@'), { prefix: 'other' })
+      await expect(store.open()).rejects.toMatchObject({
+        code: 'STORE_REFUSED',
+        hint: expect.stringContaining('ACL'),
+      })
+    },
+  )
+
+  test('and with durability', async () => {
+    await using server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+    await server.send(...rights('one server'))
+    const url = server.url.replace('//', '//lark:secret@')
+    await using store = await openStore(url, { durability: 'strict' })
+    expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
+    expect(await refused(server)).toEqual([])
+  })
+
+  test('on a cluster', async () => {
+    await using cluster = await startCluster({ replicas: 0 })
+    for (const node of cluster.nodes) await node.send(...rights('a cluster'))
+    await liveThrough(cluster.url.replace('//', '//lark:secret@'))
+    for (const node of cluster.nodes) expect(await refused(node)).toEqual([])
+  })
+
+  test('behind Sentinels, who have a user of their own', async () => {
+    await using fleet = await startSentinel({ sentinels: 1 })
+    for (const server of fleet.servers) await server.send(...rights('one server'))
+    await fleet.sentinels[0]!.send(...rights('a Sentinel'))
+    const query = '?sentinel_username=lark&sentinel_password=secret'
+    const { address } = fleet.sentinels[0]!
+    await liveThrough(`redis+sentinel://lark:secret@${address}/${MASTER}${query}`)
+    for (const server of [...fleet.servers, ...fleet.sentinels]) expect(await refused(server)).toEqual([])
+  })
+
+  test('a password that is wrong is told at once', async () => {
+    await using server = await startRedis()
+    await server.send(...rights('one server'))
+    await using store = makeStore(server.url.replace('//', '//lark:wrong@'))
+    const { ms, error } = await timed(store.open())
+    expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('WRONGPASS') })
+    expect(ms).toBeLessThan(2_000)
+  })
+})

@@ -1,0 +1,143 @@
+/**
+ * A primary that Sentinels watch: it dies, it hangs, it is replaced by hand, and its clients follow by themselves.
+ */
+import { describe, expect, test } from 'vitest'
+import { Caller } from '../conformance/caller.ts'
+import { completed, job, jobs } from '../conformance/jobs.ts'
+import { MASTER, startSentinel } from './sentinel.ts'
+import { until } from './server.ts'
+import { makeStore, openStore, timed } from './stores.ts'
+import { Traffic } from './traffic.ts'
+
+/** Sentinels take ten seconds to calm down after a failover, so every test has its own. */
+describe('a primary that changes', () => {
+  test.concurrent('it is killed under calls: the replica goes on, and nothing confirmed by it is lost', async () => {
+    await using fleet = await startSentinel()
+    await using web = await openStore(fleet.url, { durability: 'replicated' })
+    await using worker = await openStore(fleet.url)
+    const traffic = new Traffic(web, worker, ['emails', 'reports'])
+    await traffic.more(200)
+    const dead = await fleet.primary()
+    await dead.kill()
+    await until(async () => (await fleet.primary()) !== dead)
+    // It comes back as a primary, and nobody calls it. In ten seconds the Sentinels make it a replica, and the new
+    // primary has one to confirm what is queued.
+    await dead.start()
+    await traffic.more(200)
+    await traffic.finish()
+    expect(traffic.missing).toEqual([])
+    expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
+    // A claim or a settle that was not replicated yet is made again; no more than were under way.
+    expect(traffic.doubled.length).toBeLessThan(100)
+    expect(String(await dead.send('INFO', 'commandstats'))).not.toContain('cmdstat_eval')
+  })
+
+  test.concurrent('a failover by hand, under calls', async () => {
+    await using fleet = await startSentinel()
+    await using web = await openStore(fleet.url, { durability: 'replicated' })
+    await using worker = await openStore(fleet.url)
+    const traffic = new Traffic(web, worker, ['emails', 'reports'])
+    await traffic.more(200)
+    await fleet.failover()
+    await traffic.more(200)
+    await traffic.finish()
+    expect(traffic.missing).toEqual([])
+    expect(traffic.doubled.length).toBeLessThan(100)
+  })
+
+  test.concurrent('one that hangs is left when the Sentinels have chosen another, not when its answers are late', async () => {
+    await using fleet = await startSentinel()
+    await using store = await openStore(fleet.url)
+    const caller = new Caller(store, 'ada', 'emails')
+    await caller.enqueue(...jobs(2))
+    const held = await caller.claimOne()
+    const hung = await fleet.primary()
+    await until(async () => String(await hung.send('INFO', 'replication')).includes('lag=0'))
+    hung.signal('SIGSTOP')
+    const { ms, error } = await timed(caller.settle(held, completed))
+    expect(error).toMatchObject({ code: 'STORE_UNCERTAIN', message: expect.stringContaining('has moved') })
+    expect(ms).toBeLessThan(4_400)
+    expect(await caller.claim(5)).toHaveLength(1)
+    hung.signal('SIGCONT')
+    expect(await caller.enqueue(job())).toEqual(['queued'])
+  })
+
+  test.concurrent('a ring reaches who waits, before and after', async () => {
+    await using fleet = await startSentinel()
+    await using store = await openStore(fleet.url)
+    const ada = new Caller(store, 'ada', 'emails')
+    expect(await ada.claim()).toEqual([])
+    await fleet.failover()
+    // It makes up for what may have rung meanwhile.
+    expect(await store.wait('ada', 20_000)).toEqual(['emails'])
+    expect(await ada.claim()).toEqual([])
+    await new Caller(store, 'web', 'emails').enqueue(job())
+    expect(await store.wait('ada', 20_000)).toEqual(['emails'])
+  })
+
+  test.concurrent('one that says READONLY is left, and the call is sent again', async () => {
+    await using fleet = await startSentinel({ sentinels: 1 })
+    await using store = await openStore(fleet.url)
+    const caller = new Caller(store, 'ada', 'emails')
+    await caller.enqueue(job())
+    const [primary, other] = fleet.servers
+    const rejected = async () =>
+      /rejected_calls=[1-9]/.test(String(await primary!.send('INFO', 'commandstats')))
+    await primary!.send('REPLICAOF', '127.0.0.1', String(other!.port))
+    const queued = caller.enqueue(job())
+    // It asks for the role of whom the Sentinel names, and waits for a better answer.
+    await until(async () => String(await primary!.send('INFO', 'commandstats')).includes('cmdstat_role'))
+    await primary!.send('REPLICAOF', 'NO', 'ONE')
+    expect(await queued).toEqual(['queued'])
+    expect(await rejected()).toBe(true)
+  })
+
+  test.concurrent('servers and Sentinels are all killed and come back', async () => {
+    await using fleet = await startSentinel()
+    await using store = await openStore(fleet.url, { patience: 1_000 })
+    const ada = new Caller(store, 'ada', 'emails')
+    expect(await ada.claim()).toEqual([])
+    const all = [...fleet.servers, ...fleet.sentinels]
+    await Promise.all(all.map((server) => server.kill()))
+    expect((await timed(ada.claim())).error?.code).toMatch(/STORE_(UNREACHABLE|UNCERTAIN)/)
+    await Promise.all(all.map((server) => server.start()))
+    const again = () => store.exchange('emails', ada.last(), [], { limit: 1, lease: 1_000 })
+    await until(async () => (await timed(again())).value !== undefined)
+    expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
+    expect(await ada.claim()).toHaveLength(1)
+  })
+})
+
+describe('Sentinels that are asked', () => {
+  test('they and the servers have passwords of their own', async () => {
+    await using fleet = await startSentinel({
+      password: 'server',
+      sentinelPassword: 'sentinel',
+      sentinels: 1,
+    })
+    expect(fleet.url).toMatch(/^redis\+sentinel:\/\/:server@127.*\?sentinel_password=sentinel$/)
+    await using store = await openStore(fleet.url)
+    expect(await new Caller(store, 'ada', 'emails').enqueue(job())).toEqual(['queued'])
+    expect(store.name).toBe(`redis+sentinel://${fleet.sentinels[0]!.address}/${MASTER}/0`)
+    for (const wrong of [fleet.url.replace('=sentinel', '=x'), fleet.url.replace(':server@', ':x@')]) {
+      await using other = makeStore(wrong)
+      const { ms, error } = await timed(other.open())
+      expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('WRONGPASS') })
+      expect(ms).toBeLessThan(2_000)
+    }
+  })
+
+  test('a name that they do not know, and Sentinels that are not there', async () => {
+    await using fleet = await startSentinel({ replicas: 0, sentinels: 1 })
+    await using other = makeStore(fleet.url.replace(MASTER, 'nobody'), { patience: 500 })
+    await expect(other.open()).rejects.toMatchObject({
+      code: 'STORE_UNREACHABLE',
+      message: expect.stringContaining("knows no 'nobody'"),
+    })
+    // Some are enough.
+    await using store = makeStore(fleet.url.replace('//', '//127.0.0.1:1,'))
+    await store.open()
+    await using none = makeStore(`redis+sentinel://127.0.0.1:1,127.0.0.1:2/${MASTER}`, { patience: 500 })
+    await expect(none.open()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+  })
+})

@@ -1,0 +1,161 @@
+/**
+ * A primary, its replicas, and Sentinels that watch it: when the primary is gone for `downAfter`, a replica takes
+ * its place.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Server, until } from './server.ts'
+
+export interface SentinelOptions {
+  binary?: string
+  /** Default 1. */
+  replicas?: number
+  /** Default 3; two of them, or the only one, decide. */
+  sentinels?: number
+  /** Milliseconds. Default 500. */
+  downAfter?: number
+  /** Options of primary and replicas: `['--appendonly', 'yes']`. */
+  args?: readonly string[]
+  /** That the servers ask for. */
+  password?: string
+  /** That the Sentinels ask for. */
+  sentinelPassword?: string
+}
+
+export const MASTER = 'lark-primary'
+
+export class SentinelFleet implements AsyncDisposable {
+  readonly #options: SentinelOptions
+  /** The first is born as the primary. */
+  readonly servers: Server[] = []
+  readonly sentinels: Server[] = []
+
+  private constructor(options: SentinelOptions) {
+    this.#options = options
+  }
+
+  static async start(options: SentinelOptions = {}): Promise<SentinelFleet> {
+    const fleet = new SentinelFleet(options)
+    try {
+      await fleet.#startServers()
+      await Promise.all(Array.from({ length: options.sentinels ?? 3 }, () => fleet.#startSentinel()))
+      await fleet.calm()
+      return fleet
+    } catch (error) {
+      await fleet[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  get url(): string {
+    const { password, sentinelPassword } = this.#options
+    const credentials = password === undefined ? '' : `:${password}@`
+    const query = sentinelPassword === undefined ? '' : `?sentinel_password=${sentinelPassword}`
+    return `redis+sentinel://${credentials}${this.sentinels.map(({ address }) => address).join(',')}/${MASTER}${query}`
+  }
+
+  /** By the word of the first Sentinel that lives. */
+  async primary(): Promise<Server> {
+    for (const sentinel of this.sentinels.filter(({ isUp }) => isUp)) {
+      const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER]
+      const [, port] = ((await sentinel.send(...words).catch(() => null)) ?? []) as string[]
+      const server = this.servers.find((each) => String(each.port) === port)
+      if (server) return server
+    }
+    throw new Error('no Sentinel knows a primary')
+  }
+
+  /** A failover by hand. Resolves when the Sentinels name another primary. */
+  async failover(): Promise<void> {
+    const before = await this.primary()
+    // It is refused while the replica is not known to be in good health, which may take a second.
+    await until(() =>
+      this.sentinels[0]!.send('SENTINEL', 'FAILOVER', MASTER).then(
+        () => true,
+        () => false,
+      ),
+    )
+    await until(async () => (await this.primary()) !== before)
+  }
+
+  /** Resolves when each Sentinel knows the replicas and the other Sentinels: from then on they can act. */
+  async calm(): Promise<void> {
+    const others = { replicas: this.servers.length - 1, sentinels: this.sentinels.length - 1 }
+    await until(async () => {
+      const primary = await this.primary()
+      const info = String(await primary.send('INFO', 'replication'))
+      if (!info.includes(`connected_slaves:${others.replicas}`)) return false
+      const facts = await Promise.all(this.sentinels.map((sentinel) => factsOf(sentinel)))
+      return facts.every((fact) => {
+        return (
+          fact.get('flags') === 'master' &&
+          fact.get('port') === String(primary.port) &&
+          fact.get('num-slaves') === String(others.replicas) &&
+          fact.get('num-other-sentinels') === String(others.sentinels)
+        )
+      })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.servers, ...this.sentinels].map((server) => server[Symbol.asyncDispose]()))
+  }
+
+  async #startServers(): Promise<void> {
+    const { binary = 'redis-server', replicas = 1, args = [], password } = this.#options
+    const start = async (more: string[]) => {
+      const all = ['--repl-diskless-sync-delay', '0', ...args, ...more]
+      const server = await Server.with({ binary, args: all, ...(password !== undefined && { password }) })
+      this.servers.push(server)
+      return server
+    }
+    const primary = await start([])
+    const follow = ['--replicaof', '127.0.0.1', String(primary.port)]
+    const others = await Promise.all(Array.from({ length: replicas }, () => start(follow)))
+    await until(async () => {
+      const infos = await Promise.all(others.map((server) => server.send('INFO', 'replication')))
+      return infos.every((info) => String(info).includes('master_link_status:up'))
+    })
+  }
+
+  async #startSentinel(): Promise<void> {
+    const { binary = 'redis-server', sentinels = 3, downAfter = 500 } = this.#options
+    const { password, sentinelPassword } = this.#options
+    const quorum = Math.floor(sentinels / 2) + 1
+    const write = async (folder: string, port: number) => {
+      const path = join(folder, 'sentinel.conf')
+      const lines = [
+        `port ${port}`,
+        'bind 127.0.0.1',
+        `dir ${folder}`,
+        `sentinel monitor ${MASTER} 127.0.0.1 ${this.servers[0]!.port} ${quorum}`,
+        `sentinel down-after-milliseconds ${MASTER} ${downAfter}`,
+        `sentinel failover-timeout ${MASTER} 3000`,
+        ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${password}`]),
+        ...(sentinelPassword === undefined
+          ? []
+          : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
+      ]
+      await writeFile(path, `${lines.join('\n')}\n`)
+      return path
+    }
+    const sentinel = await Server.with({
+      binary,
+      args: ['--sentinel'],
+      config: write,
+      ready: /Sentinel ID is/,
+      ...(sentinelPassword !== undefined && { password: sentinelPassword }),
+    })
+    this.sentinels.push(sentinel)
+  }
+}
+
+async function factsOf(sentinel: Server): Promise<Map<string, string>> {
+  const flat = (await sentinel.send('SENTINEL', 'MASTER', MASTER)) as string[]
+  return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]))
+}
+
+/** One primary, one replica and three Sentinels, by default. */
+export function startSentinel(options: SentinelOptions = {}): Promise<SentinelFleet> {
+  return SentinelFleet.start(options)
+}

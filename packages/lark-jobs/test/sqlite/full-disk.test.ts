@@ -1,0 +1,163 @@
+/**
+ * A disk that is full: everything is refused that needs room, nothing is lost that was accepted, and all goes on when
+ * there is room.
+ *
+ * A full disk is had in two ways that need no rights: SQLite's own bound on the pages of a file, which is the same
+ * SQLITE_FULL, and the system's bound on the size of files, by which writing really fails half-way.
+ */
+import { afterEach, expect, test, vi } from 'vitest'
+import type { Database } from '../../src/store/sqlite/database.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { ids, job, jobs, settlement } from '../conformance/jobs.ts'
+import { Child } from './child.ts'
+import { connections, Folder } from './folder.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Leaves room for so many pages. */
+function leaveRoom(database: Database, pages: number): void {
+  const size = database.get<{ page_count: number }>('PRAGMA page_count')!.page_count
+  database.exec(`PRAGMA max_page_count = ${size + pages}`)
+}
+
+/** Queues one by one until it is refused. */
+async function fill(
+  caller: Caller,
+): Promise<{ accepted: string[]; refused: ReturnType<typeof job>; error: unknown }> {
+  const accepted: string[] = []
+  for (;;) {
+    const given = job({ payload: JSON.stringify('x'.repeat(1_000)) })
+    try {
+      await caller.enqueue(given)
+      accepted.push(given.id)
+    } catch (error) {
+      return { accepted, refused: given, error }
+    }
+  }
+}
+
+test('what does not fit is refused, what was accepted stays, and there is room again', async () => {
+  await using folder = await Folder.make()
+  const opened = connections()
+  await using store = await folder.store()
+  const database = await opened[0]!
+  const web = new Caller(store, 'web', 'emails')
+  leaveRoom(database, 20)
+  const { accepted, refused, error } = await fill(web)
+  expect(error).toMatchObject({
+    code: 'STORE_REFUSED',
+    message: `sqlite:${folder.file} refused to write: database or disk is full`,
+    hint: 'Make room on its disk. Nothing of this call was kept, and what was queued before is safe.',
+  })
+  expect(accepted.length).toBeGreaterThan(20)
+  expect(await store.get('emails', refused.id)).toBeUndefined()
+  expect(await store.counts('emails')).toMatchObject({ waiting: accepted.length })
+  await expect(store.enqueue('emails', web.last(), [refused])).rejects.toMatchObject({
+    code: 'STORE_REFUSED',
+  })
+  // A batch goes wholly or not at all.
+  await expect(web.enqueue(...jobs(500))).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+  expect(await store.counts('emails')).toMatchObject({ waiting: accepted.length })
+
+  leaveRoom(database, 10_000)
+  expect(await web.enqueue(refused)).toEqual(['queued'])
+  expect(ids(await web.claim(1_000))).toEqual([...accepted, refused.id])
+  expect(database.get('PRAGMA integrity_check')).toEqual({ integrity_check: 'ok' })
+})
+
+test('a settle that is refused has not failed the job: the holder settles it when there is room', async () => {
+  await using folder = await Folder.make()
+  const opened = connections()
+  await using store = await folder.store()
+  const database = await opened[0]!
+  const ada = new Caller(store, 'ada', 'emails')
+  await ada.enqueue(...jobs(3))
+  const held = await ada.claim(2)
+  leaveRoom(database, 0)
+  await fill(new Caller(store, 'web', 'emails'))
+  const outcome = { kind: 'completed', result: JSON.stringify('x'.repeat(50_000)) } as const
+  const settlements = held.map((claimed) => settlement(claimed, outcome))
+  const want = { limit: 1, lease: LEASE }
+  for (const call of [ada.next(), ada.last()]) {
+    await expect(store.exchange('emails', call, settlements, want)).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+    })
+  }
+  for (const { id } of held) {
+    expect(await store.get('emails', id)).toMatchObject({
+      state: 'active',
+      holder: 'ada',
+      failures: 0,
+      errors: [],
+    })
+  }
+  expect(await ada.extend(held)).toEqual({ lost: [], notices: [] })
+
+  leaveRoom(database, 10_000)
+  const exchange = await store.exchange('emails', ada.last(), settlements, want)
+  expect(exchange.verdicts).toEqual(['settled', 'settled'])
+  expect(exchange.jobs).toHaveLength(1)
+  expect(await store.counts('emails')).toMatchObject({ completed: 2, active: 1, failed: 0 })
+})
+
+interface Filled {
+  accepted: string[]
+  queueing: unknown
+  settling: unknown
+}
+
+test('when the system itself refuses to write on, half-way through a call', async () => {
+  await using folder = await Folder.make()
+  await using child = new Child('fill', folder.file, 'web', 800)
+  const { accepted, queueing, settling } = await child.message<Filled>()
+  const refusal = {
+    code: 'STORE_REFUSED',
+    message: `sqlite:${folder.file} refused to write: disk I/O error`,
+    hint: expect.stringContaining('Look at its disk'),
+  }
+  expect(queueing).toEqual(refusal)
+  expect(settling).toEqual(refusal)
+  expect(accepted.length).toBeGreaterThan(5)
+  {
+    await using store = await folder.store()
+    expect(await store.counts('emails')).toMatchObject({ waiting: accepted.length, active: 1, completed: 0 })
+    const { jobs: waiting } = await store.list('emails', { state: 'waiting', limit: 1_000 })
+    expect(ids(waiting)).toEqual(accepted)
+    // By closing, it moves the log into the file: the log may grow again.
+  }
+  child.tell('there is room')
+  expect(await child.message()).toEqual({ queued: ['queued'], verdicts: ['settled'] })
+  expect(await child.ended()).toBe(0)
+  await using store = await folder.store()
+  expect(await store.counts('emails')).toMatchObject({
+    waiting: accepted.length + 1,
+    active: 0,
+    completed: 1,
+  })
+})
+
+test('when there is no room even to make the file', async () => {
+  await using folder = await Folder.make()
+  await using child = new Child('try', folder.file, 'web', 8)
+  expect(await child.message()).toMatchObject({
+    code: 'STORE_REFUSED',
+    message: expect.stringContaining(`sqlite:${folder.file} refused to write: `),
+  })
+  expect(await child.ended()).toBe(0)
+  await using store = await folder.store()
+  expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
+})
+
+test('a file that may not be written', async () => {
+  await using folder = await Folder.make()
+  const opened = connections()
+  await using store = await folder.store()
+  const database = await opened[0]!
+  database.exec('PRAGMA query_only = 1')
+  await expect(new Caller(store, 'web', 'emails').enqueue(job())).rejects.toMatchObject({
+    code: 'STORE_REFUSED',
+    hint: 'Let this process write to the file and to its folder.',
+  })
+})

@@ -1,0 +1,127 @@
+/**
+ * A file of another version of Lark: refused with one line, left as it is, and never written by two versions at once.
+ */
+import Libsql from 'libsql'
+import { afterEach, expect, test, vi } from 'vitest'
+import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteStore } from '../../src/store/sqlite/store.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { job, jobs } from '../conformance/jobs.ts'
+import { Folder, options } from './folder.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** The layout of this version. */
+async function present(): Promise<number> {
+  await using folder = await Folder.make()
+  await (await folder.store()).close()
+  return versionOf(folder.file)
+}
+
+function versionOf(file: string): number {
+  const other = new Libsql(file)
+  const { user_version } = other.prepare('PRAGMA user_version').get() as { user_version: number }
+  other.close()
+  return user_version
+}
+
+function inOther(file: string, sql: string): void {
+  const other = new Libsql(file)
+  other.exec(sql)
+  other.close()
+}
+
+for (const [name, step] of [
+  ['an older', -1],
+  ['a newer', 1],
+] as const) {
+  test(`${name} layout is refused with what to do, and its file left as it is`, async () => {
+    await using folder = await Folder.make()
+    const store = await folder.store()
+    await new Caller(store, 'web', 'emails').enqueue(...jobs(3))
+    await store.close()
+    const layout = versionOf(folder.file) + step
+    inOther(folder.file, `PRAGMA user_version = ${layout}`)
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      await expect(folder.store()).rejects.toMatchObject({
+        code: 'LAYOUT_UNKNOWN',
+        message: `sqlite:${folder.file} holds layout ${layout}; this version of Lark reads layout ${layout - step}`,
+        hint: 'Use the version of Lark that made the file, or give this one a file of its own.',
+      })
+    }
+    inOther(folder.file, `PRAGMA user_version = ${layout - step}`)
+    await using again = await folder.store()
+    expect(await again.counts('emails')).toMatchObject({ waiting: 3 })
+  })
+}
+
+test('beside an older version that has the file open, this one is refused, and the other goes on', async () => {
+  await using folder = await Folder.make()
+  const older = new Libsql(folder.file)
+  older.exec('PRAGMA journal_mode = WAL')
+  older.exec('CREATE TABLE jobs (id TEXT); PRAGMA application_id = 0x4c61726b; PRAGMA user_version = 1')
+  const insert = older.prepare('INSERT INTO jobs VALUES (?)')
+  insert.run(['one'])
+  await expect(folder.store()).rejects.toMatchObject({ code: 'LAYOUT_UNKNOWN' })
+  insert.run(['two'])
+  await expect(folder.store()).rejects.toMatchObject({ code: 'LAYOUT_UNKNOWN' })
+  expect(older.prepare('SELECT count(*) AS count FROM jobs').get()).toMatchObject({ count: 2 })
+  expect(older.prepare('PRAGMA integrity_check').get()).toMatchObject({ integrity_check: 'ok' })
+  older.close()
+})
+
+test('when both make the file at once, the one that comes second is refused', async () => {
+  await using folder = await Folder.make()
+  const older = new Libsql(folder.file)
+  older.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE')
+  const write = vi.spyOn(Database.prototype, 'write')
+  const opening = folder.store().catch((error) => error)
+  // Then it has found the file empty, and waits for the lock to lay it out.
+  await vi.waitFor(() => expect(write).toHaveBeenCalled())
+  older.exec(
+    'CREATE TABLE jobs (id TEXT); PRAGMA application_id = 0x4c61726b; PRAGMA user_version = 1; COMMIT',
+  )
+  expect(await opening).toMatchObject({ code: 'LAYOUT_UNKNOWN' })
+  expect(older.prepare('SELECT name FROM sqlite_schema').all()).toMatchObject([{ name: 'jobs' }])
+  older.close()
+})
+
+test('laid out anew by a newer version while it is open here, it is not written or read any more', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const ada = new Caller(store, 'ada', 'emails')
+  await ada.enqueue(...jobs(3))
+  const held = await ada.claimOne()
+  const waiting = store.wait('bob', 60_000)
+  const layout = (await present()) + 1
+  const newer = new Libsql(folder.file)
+  newer.exec(
+    `BEGIN IMMEDIATE; ALTER TABLE jobs ADD COLUMN lane TEXT; PRAGMA user_version = ${layout}; COMMIT`,
+  )
+  const before = newer.prepare('SELECT * FROM jobs').all()
+
+  const unknown = {
+    code: 'LAYOUT_UNKNOWN',
+    message: expect.stringContaining(
+      `holds layout ${layout}; this version of Lark reads layout ${layout - 1}`,
+    ),
+  }
+  await expect(ada.enqueue(job())).rejects.toMatchObject(unknown)
+  await expect(ada.claim(2)).rejects.toMatchObject(unknown)
+  await expect(ada.settle(held, { kind: 'completed' })).rejects.toMatchObject(unknown)
+  await expect(ada.extend([held], LEASE)).rejects.toMatchObject(unknown)
+  await expect(store.recover('emails', { holder: 'ada' })).rejects.toMatchObject(unknown)
+  await expect(store.counts('emails')).rejects.toMatchObject(unknown)
+  await expect(waiting).rejects.toMatchObject(unknown)
+  expect(newer.prepare('SELECT * FROM jobs').all()).toEqual(before)
+  newer.close()
+})
+
+test('a file that is only empty is laid out', async () => {
+  await using folder = await Folder.make()
+  new Libsql(folder.file).close()
+  await using store = new SqliteStore(folder.file, options)
+  expect(await store.open()).toEqual([])
+})
