@@ -5,9 +5,9 @@ import { type Duration, milliseconds } from './duration.ts'
 
 /** Doubles from `from` to at most `to`; `jitter` is the share of each pause that is left to chance, 0 to 1. */
 export interface Exponential {
-  from: number
-  to: number
-  jitter: number
+  readonly from: number
+  readonly to: number
+  readonly jitter: number
 }
 
 /** What a user may write: one pause for every retry, a list (the last one repeats), or `exponential()`. */
@@ -26,7 +26,7 @@ export type Backoff = number[] | Exponential
 export function exponential(options: { from?: Duration; to?: Duration; jitter?: number } = {}): Exponential {
   const { from = 1_000, to = 600_000, jitter = 0.5 } = options
   // What is no duration stays as it is, and is refused with the class and the field when the class is registered.
-  return { from: milliseconds(from) ?? Number.NaN, to: milliseconds(to) ?? Number.NaN, jitter }
+  return Object.freeze({ from: milliseconds(from) ?? Number.NaN, to: milliseconds(to) ?? Number.NaN, jitter })
 }
 
 /** The option as kept; undefined when it is no backoff. */

@@ -63,7 +63,11 @@ export interface JobClass extends JobSettings {
   /** For people: the name of the class, else its key. */
   name: string
   make: JobConstructor
+  /** The settings as the class writes them. */
+  written: Written
 }
+
+type Written = Pick<JobLike, 'queueName' | 'priority' | 'delay' | 'tries' | 'backoff' | 'timeout'>
 
 const known = new WeakMap<object, JobClass>()
 
@@ -107,9 +111,25 @@ export function classOf(make: JobConstructor): JobClass {
     })
   }
   // What a minifier made of the name tells nobody anything.
-  const found = { ...settings, key, aliases: job.aliases, name: name.length > 2 ? name : key, make }
+  const { queueName, priority, delay, tries, backoff, timeout } = job
+  const written = { queueName, priority, delay, tries, backoff, timeout }
+  const found = { ...settings, key, aliases: job.aliases, name: name.length > 2 ? name : key, make, written }
   known.set(make, found)
   return found
+}
+
+/** Whether a job's settings are those of its class: most are, and were checked with it. */
+export function isAsWritten(job: JobLike, { written }: JobClass): boolean {
+  return (
+    job.delay === written.delay &&
+    job.queueName === written.queueName &&
+    job.priority === written.priority &&
+    job.tries === written.tries &&
+    job.timeout === written.timeout &&
+    job.backoff === written.backoff &&
+    // A list may have been changed in its place.
+    !Array.isArray(job.backoff)
+  )
 }
 
 /**

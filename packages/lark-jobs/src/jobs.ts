@@ -6,14 +6,16 @@
  */
 import { homeFolder } from '@s18i/lark/config'
 import { type JobsConfig, loadSettings, resolveSettings, type Settings } from './config.ts'
-import { chunksOf, Dispatcher } from './dispatch/dispatcher.ts'
+import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
+import { Underway } from './dispatch/underway.ts'
 import { JobsError } from './errors.ts'
-import { dispatchedIds, type JobConstructor, type JobLike, type PayloadOf } from './job-class.ts'
+import type { JobConstructor, JobLike, PayloadOf } from './job-class.ts'
 import * as operate from './operate.ts'
-import type { JobRecord, NewJob } from './record.ts'
-import { connect } from './store/connect.ts'
-import type { Enqueued, Store } from './store/store.ts'
+import type { NewJob } from './record.ts'
+import { type Status, status } from './status.ts'
+import { connect, type Place, RETENTION } from './store/connect.ts'
+import type { Store } from './store/store.ts'
 import { CONCURRENCY, checkNames, type WorkerOptions } from './worker/options.ts'
 import { PlainReport } from './worker/plain-report.ts'
 import { registryOf } from './worker/registry.ts'
@@ -22,7 +24,7 @@ import { Worker } from './worker/worker.ts'
 
 /** How `Jobs.work` works. Everything is optional. */
 export interface WorkOptions
-  extends Pick<WorkerOptions, 'concurrency' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
+  extends Pick<WorkerOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
   /** Served strictly in this order. Default: every configured queue, in fair turns. */
   queues?: string | readonly string[]
   /** The job classes to run. Default: those found in the application's folders. */
@@ -31,9 +33,14 @@ export interface WorkOptions
   report?: Report
 }
 
+/** What `jobs:work` says of a worker whose process has a supervisor. */
+export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
+
 /** What is there once the store is open. */
 export interface Opened {
   settings: Settings
+  /** Where another thread finds the same store. */
+  place: Place
   store: Store
   dispatcher: Dispatcher
   /** What the store has to say to people who start a worker on it. */
@@ -44,10 +51,9 @@ export class JobsClient implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
-  readonly #underway = new Set<Promise<unknown>>()
+  readonly #underway = new Underway()
   readonly #workers = new Set<Worker>()
   readonly #starting = new Set<Promise<Worker>>()
-  readonly #met = new Set<string>()
 
   constructor(load: () => Promise<Settings>) {
     this.#load = load
@@ -71,25 +77,30 @@ export class JobsClient implements AsyncDisposable {
   enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
     try {
       const { queue, records } = newJobs(job, payloads)
-      return this.#track(this.#enqueue(job, queue, records))
+      if (this.#opened === undefined || records.length !== 1)
+        return this.#track(this.#enqueue(job, queue, records))
+      // The short way of most dispatches.
+      const { settings, dispatcher } = this.#opened
+      knownQueue(queue, settings, job.constructor.name)
+      return dispatcher.one(job, queue, records[0]!)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   /** Resolves when every dispatch so far is answered, well or ill. Call it before `process.exit()`. */
-  async flush(): Promise<void> {
-    await Promise.allSettled([...this.#underway])
+  flush(): Promise<void> {
+    return this.#underway.through()
   }
 
   /**
-   * Starts a worker in this process.
+   * Starts a worker in this process. (`supervised` is the affair of `jobs:work`.)
    *
    * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
    */
-  work(options: WorkOptions = {}): Promise<Worker> {
-    const starting = this.#work(options)
+  work(options: WorkOptions = {}, supervised: SupervisedOptions = {}): Promise<Worker> {
+    const starting = this.#work(options, supervised)
     this.#starting.add(starting)
     return starting.finally(() => this.#starting.delete(starting))
   }
@@ -97,14 +108,14 @@ export class JobsClient implements AsyncDisposable {
   /** The job of an id with its log; undefined when there is none, or none any more. */
   async find(id: string): Promise<operate.JobDetail | undefined> {
     const { store, settings } = await this.open()
-    return operate.find(store, settings.queues, id)
+    return operate.find(store, settings.partitions, id)
   }
 
   /** The jobs that failed for good, the last first. Default: 100, of every queue. */
-  async failed(options: { queue?: string; limit?: number } = {}): Promise<JobRecord[]> {
+  async failed(options: { queue?: string; limit?: number } = {}): Promise<operate.StoredJob[]> {
     const { store, settings } = await this.open()
-    const queues = await operate.queuesOf(store, settings.queues, options.queue)
-    return operate.failed(store, queues, options.limit ?? 100)
+    const partitions = await operate.partitionsToLookIn(store, settings.partitions, options.queue)
+    return operate.failed(store, partitions, options.limit ?? 100)
   }
 
   /**
@@ -115,14 +126,15 @@ export class JobsClient implements AsyncDisposable {
    */
   async retry(ids: readonly string[] | 'failed', queue?: string): Promise<number> {
     const { store, settings } = await this.open()
-    if (ids !== 'failed') return (await operate.retry(store, settings.queues, ids)).length
-    return operate.retryFailed(store, await operate.queuesOf(store, settings.queues, queue))
+    if (ids !== 'failed') return (await operate.retry(store, settings.partitions, ids)).length
+    const partitions = await operate.partitionsToLookIn(store, settings.partitions, queue)
+    return operate.retryFailed(store, partitions)
   }
 
-  /** Queues with their counts, and the workers that live. */
-  async status(): Promise<operate.Status> {
+  /** Queues with their counts and what ended lately, and the workers that live. */
+  async status(): Promise<Status> {
     const { store, settings } = await this.open()
-    return operate.status(store, settings.queues)
+    return status(store, settings.partitions)
   }
 
   /** Opens the store, unless it is open. What fails is tried again by the next call. */
@@ -149,26 +161,18 @@ export class JobsClient implements AsyncDisposable {
     return this.close()
   }
 
-  async #work(options: WorkOptions): Promise<Worker> {
+  async #work(options: WorkOptions, supervised: SupervisedOptions): Promise<Worker> {
     checkNames(options)
-    const { queues, jobs, report = new PlainReport(), ...rest } = options
-    const { settings, store, warnings } = await this.open()
-    const named =
-      queues === undefined ? undefined : [...new Set(typeof queues === 'string' ? [queues] : queues)]
-    for (const queue of named ?? []) knownQueue(queue, settings)
+    const { queues: named, jobs, report = new PlainReport(), ...rest } = options
+    const { settings, place, store, warnings } = await this.open()
+    const { queues, strict, words } = serviceOf(settings, named)
     const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
-    const served = named ?? settings.queues
-    const worker = new Worker({
-      ...rest,
-      store,
-      registry,
-      queues: served,
-      strict: named !== undefined,
-      report,
-    })
-    const order = served.length < 2 ? '' : named === undefined ? ' in fair turns' : ' strictly in this order'
+    const { preset = settings.preset } = options
+    const { partitions } = settings
+    const where = { place, store, registry, queues, partitions, strict, report, preset }
+    const worker = new Worker({ ...rest, ...supervised, ...where })
     const { concurrency = CONCURRENCY } = options
-    report.info(`Serving ${store.name}: ${served.join(', ')}${order}, ${concurrency} at a time`)
+    report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
     for (const remark of [...warnings, ...remarks]) report.warn(remark)
     this.#workers.add(worker)
     void worker.done.then(() => this.#workers.delete(worker))
@@ -178,10 +182,13 @@ export class JobsClient implements AsyncDisposable {
 
   async #open(): Promise<Opened> {
     const settings = await this.#load()
-    const store = await connect(settings.connection, settings.prefix)
+    const { connection, prefix, durability } = settings
+    const place = { connection, prefix, options: { retention: RETENTION, durability } }
+    const store = await connect(connection, prefix, place.options)
     try {
       const warnings = await store.open()
-      this.#opened = { settings, store, dispatcher: new Dispatcher(store), warnings }
+      const dispatcher = new Dispatcher(store, settings.partitions, this.#underway)
+      this.#opened = { settings, place, store, dispatcher, warnings }
       return this.#opened
     } catch (error) {
       await store.close()
@@ -190,67 +197,40 @@ export class JobsClient implements AsyncDisposable {
   }
 
   async #enqueue(job: JobLike, queue: string, records: NewJob[]): Promise<boolean> {
-    // Once open, nothing is awaited before the dispatcher has it: what is dispatched in one tick travels together.
-    const { settings, store, dispatcher } = this.#opened ?? (await this.open())
+    // Once open, nothing is awaited before the dispatcher has it.
+    const { settings, dispatcher } = this.#opened ?? (await this.open())
     knownQueue(queue, settings, job.constructor.name)
-    const results: Enqueued[] = []
-    for (const chunk of chunksOf(records)) {
-      try {
-        results.push(...(await dispatcher.send(queue, chunk.jobs, chunk.bytes)))
-      } catch (error) {
-        throw results.length === 0 ? error : partial(error, records, results)
-      }
-    }
-    job[dispatchedIds] = records.map((record) => record.id)
-    const key = records[0]?.key
-    if (key !== undefined && !this.#met.has(key)) this.#meet(key, store)
-    return results.every((result) => result === 'queued')
-  }
-
-  /** Warns, once a key and process, of jobs that may wait for ever. */
-  #meet(key: string, store: Store): void {
-    this.#met.add(key)
-    const warned = store.keys().then((keys) => {
-      if (keys.length === 0 || keys.includes(key)) return
-      process.emitWarning(
-        `No worker has ever known the job key '${key}': its jobs wait until one does. Start one: lark jobs:work`,
-        {
-          code: 'LARK_UNKNOWN_KEY',
-        },
-      )
-    })
-    void this.#track(warned.catch(() => {}))
+    return dispatcher.many(job, queue, records)
   }
 
   #track<T>(promise: Promise<T>): Promise<T> {
-    this.#underway.add(promise)
-    const done = () => this.#underway.delete(promise)
-    promise.then(done, done)
+    const end = this.#underway.begin()
+    promise.then(end, end)
     return promise
   }
 }
 
-function knownQueue(queue: string, { queues }: Settings, name?: string): void {
-  if (queues.includes(queue)) return
+/**
+ * Which queues a worker serves: those named, strictly in their order, else all in fair turns.
+ *
+ * @throws UNKNOWN_QUEUE
+ */
+export function serviceOf(
+  settings: Settings,
+  named?: string | readonly string[],
+): { queues: readonly string[]; strict: boolean; words: string } {
+  const list = typeof named === 'string' ? [named] : named
+  const queues = list === undefined ? settings.queues : [...new Set(list)]
+  for (const queue of list ?? []) knownQueue(queue, settings)
+  const order = queues.length < 2 ? '' : list === undefined ? ' in fair turns' : ' strictly in this order'
+  return { queues, strict: list !== undefined, words: `${queues.join(', ')}${order}` }
+}
+
+function knownQueue(queue: string, { queues, partitions }: Settings, name?: string): void {
+  if (partitions.has(queue)) return
   throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {
     hint: `Configured are ${queues.join(', ')}. Add it to jobs.queues in lark.config.`,
   })
-}
-
-function partial(error: unknown, records: NewJob[], results: Enqueued[]): unknown {
-  if (!(error instanceof JobsError)) return error
-  const queued = records.slice(0, results.length).map((record) => record.id)
-  return new JobsError(
-    error.code,
-    `${queued.length} of ${records.length} jobs are queued; then: ${error.message}`,
-    {
-      cause: error,
-      queued,
-      ...(error.id !== undefined && { id: error.id }),
-      ...(error.ids !== undefined && { ids: error.ids }),
-      hint: 'error.queued has the ids of those that are.',
-    },
-  )
 }
 
 /**

@@ -1,75 +1,41 @@
 /**
- * What people do to jobs that are in a store: look, count, retry. The commands and `Jobs` offer these; a dashboard
- * will.
+ * What people do to jobs that are in a store: look and retry. The commands and `Jobs` offer these; a dashboard will.
+ *
+ * `queues` are those that are configured, and how many partitions each has.
  */
 import { JobsError } from './errors.ts'
-import type { JobRecord, LogLine, WorkerRecord } from './record.ts'
-import { type Counts, MAX_ITEMS, type Store } from './store/store.ts'
+import { partitionsOf, queueOf } from './partition.ts'
+import type { JobRecord, LogLine } from './record.ts'
+import { MAX_ITEMS, type Store } from './store/store.ts'
 
-/** Jobs looked at, a queue and a state, for keys that nobody knows. Their payloads come along: not many. */
-const LOOK = 100
+type Queues = ReadonlyMap<string, number>
 
-export interface QueueStatus {
+/** A job with the queue that it is in. */
+export interface StoredJob extends JobRecord {
   queue: string
-  counts: Counts
-  /** Live workers that serve it. */
-  workers: number
-  /** Keys of waiting and delayed jobs that no live worker knows, among the next 100 of each. */
-  unknownKeys: string[]
 }
 
-export interface Status {
-  store: string
-  queues: QueueStatus[]
-  workers: WorkerRecord[]
-}
-
-/** A job with its log. */
-export interface JobDetail extends JobRecord {
+/** And with its log. */
+export interface JobDetail extends StoredJob {
   log: LogLine[]
 }
 
-/** Partitions that exist and queues that are configured. */
-async function partitionsOf(store: Store, queues: readonly string[]): Promise<string[]> {
-  const others = (await store.partitions()).filter((partition) => !queues.includes(partition))
-  return [...queues, ...others.sort()]
-}
-
-export async function status(store: Store, queues: readonly string[]): Promise<Status> {
-  const workers = await store.workers()
-  const known = new Set(workers.flatMap((worker) => worker.keys))
-  const partitions = await partitionsOf(store, queues)
-  return {
-    store: store.name,
-    workers,
-    queues: await Promise.all(
-      partitions.map(async (queue) => ({
-        queue,
-        counts: await store.counts(queue),
-        workers: workers.filter((worker) => worker.queues.includes(queue)).length,
-        unknownKeys: await keysBeside(store, queue, known),
-      })),
-    ),
+/** Every queue that is configured or met, with its partitions that are. */
+export async function everyPartition(store: Store, queues: Queues): Promise<Map<string, string[]>> {
+  const all = new Map([...queues].map(([queue, count]) => [queue, partitionsOf(queue, count)]))
+  for (const partition of (await store.partitions()).sort()) {
+    const queue = queueOf(partition)
+    const known = all.get(queue)
+    if (known === undefined) all.set(queue, [partition])
+    else if (!known.includes(partition)) known.push(partition)
   }
-}
-
-async function keysBeside(store: Store, partition: string, known: ReadonlySet<string>): Promise<string[]> {
-  const pages = await Promise.all([
-    store.list(partition, { state: 'waiting', limit: LOOK }),
-    store.list(partition, { state: 'delayed', limit: LOOK }),
-  ])
-  const keys = new Set(pages.flatMap((page) => page.jobs.map((job) => job.key)))
-  return [...keys].filter((key) => !known.has(key)).sort()
+  return all
 }
 
 /** The job of an id, with its log, wherever it is; undefined when there is none (any more). */
-export async function find(
-  store: Store,
-  queues: readonly string[],
-  id: string,
-): Promise<JobDetail | undefined> {
-  const job = await locate(store, await partitionsOf(store, queues), id)
-  return job && { ...job, log: await store.log(job.partition, id) }
+export async function find(store: Store, queues: Queues, id: string): Promise<JobDetail | undefined> {
+  const job = await locate(store, await partitionsToLookIn(store, queues), id)
+  return job && { ...job, queue: queueOf(job.partition), log: await store.log(job.partition, id) }
 }
 
 async function locate(
@@ -84,13 +50,18 @@ async function locate(
   return undefined
 }
 
-/** Failed jobs, the last to fail first, over all queues or those named. */
-export async function failed(store: Store, queues: readonly string[], limit: number): Promise<JobRecord[]> {
-  const jobs: JobRecord[] = []
-  for (const queue of queues) {
+/** Failed jobs of these partitions, the last to fail first. */
+export async function failed(
+  store: Store,
+  partitions: readonly string[],
+  limit: number,
+): Promise<StoredJob[]> {
+  const jobs: StoredJob[] = []
+  for (const partition of partitions) {
+    const queue = queueOf(partition)
     let left = limit
-    for await (const page of failedPages(store, queue)) {
-      jobs.push(...page.slice(0, left))
+    for await (const page of failedPages(store, partition)) {
+      jobs.push(...page.slice(0, left).map((job) => ({ ...job, queue })))
       left -= page.length
       if (left <= 0) break
     }
@@ -98,10 +69,10 @@ export async function failed(store: Store, queues: readonly string[], limit: num
   return jobs.sort((one, other) => (other.finishedAt ?? 0) - (one.finishedAt ?? 0)).slice(0, limit)
 }
 
-async function* failedPages(store: Store, queue: string): AsyncGenerator<JobRecord[]> {
+async function* failedPages(store: Store, partition: string): AsyncGenerator<JobRecord[]> {
   let cursor: string | undefined
   do {
-    const page = await store.list(queue, {
+    const page = await store.list(partition, {
       state: 'failed',
       limit: MAX_ITEMS,
       ...(cursor !== undefined && { cursor }),
@@ -112,16 +83,17 @@ async function* failedPages(store: Store, queue: string): AsyncGenerator<JobReco
 }
 
 /**
- * The queues to look into: the one that is named, else every one, configured or met.
+ * The partitions of the queue that is named, else of every one.
  *
  * @throws UNKNOWN_QUEUE
  */
-export async function queuesOf(store: Store, queues: readonly string[], named?: string): Promise<string[]> {
-  const every = await partitionsOf(store, queues)
-  if (named === undefined) return every
-  if (every.includes(named)) return [named]
+export async function partitionsToLookIn(store: Store, queues: Queues, named?: string): Promise<string[]> {
+  const all = await everyPartition(store, queues)
+  if (named === undefined) return [...all.values()].flat()
+  const partitions = all.get(named)
+  if (partitions !== undefined) return partitions
   throw new JobsError('UNKNOWN_QUEUE', `There is no queue '${named}'`, {
-    hint: `There are ${every.join(', ')}.`,
+    hint: `There are ${[...all.keys()].join(', ')}.`,
   })
 }
 
@@ -130,12 +102,8 @@ export async function queuesOf(store: Store, queues: readonly string[], named?: 
  *
  * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back
  */
-export async function retry(
-  store: Store,
-  queues: readonly string[],
-  ids: readonly string[],
-): Promise<JobRecord[]> {
-  const partitions = await partitionsOf(store, queues)
+export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<JobRecord[]> {
+  const partitions = await partitionsToLookIn(store, queues)
   const found: JobRecord[] = []
   for (const id of new Set(ids)) {
     const job = await locate(store, partitions, id)
@@ -151,16 +119,16 @@ export async function retry(
   return found
 }
 
-/** Puts every failed job of the queues back to work, those that failed first at the head. @returns how many */
-export async function retryFailed(store: Store, queues: readonly string[]): Promise<number> {
+/** Puts every failed job of these partitions back to work, those that failed first at the head. @returns how many */
+export async function retryFailed(store: Store, partitions: readonly string[]): Promise<number> {
   let count = 0
-  for (const queue of queues) {
+  for (const partition of partitions) {
     // All ids first: a job that is retried and fails again meanwhile must not go round for ever.
     const ids: string[] = []
-    for await (const page of failedPages(store, queue)) ids.push(...page.map((job) => job.id))
+    for await (const page of failedPages(store, partition)) ids.push(...page.map((job) => job.id))
     ids.reverse()
     for (let i = 0; i < ids.length; i += MAX_ITEMS) {
-      const verdicts = await store.alter(queue, ids.slice(i, i + MAX_ITEMS), { kind: 'retry' })
+      const verdicts = await store.alter(partition, ids.slice(i, i + MAX_ITEMS), { kind: 'retry' })
       count += verdicts.filter((verdict) => verdict === 'done').length
     }
   }

@@ -8,18 +8,23 @@ import type { LogLevel } from './record.ts'
 /** The longest that a Node timer can wait, in milliseconds: 24.8 days. A longer one fires at once. */
 export const LONGEST_TIMER = 2_147_483_647
 
+/** Where a run's lines go. */
+export interface Writer {
+  write(level: LogLevel, text: string): void
+}
+
 export class Run {
   readonly id: string
   /** Which attempt this is, from 1. Crashes and releases do not count. */
   readonly attempt: number
-  readonly #write: (level: LogLevel, text: string) => void
+  readonly #writer: Writer
   #controller: AbortController | undefined
   #reason: unknown
 
-  constructor(id: string, attempt: number, write: (level: LogLevel, text: string) => void) {
+  constructor(id: string, attempt: number, writer: Writer) {
     this.id = id
     this.attempt = attempt
-    this.#write = write
+    this.#writer = writer
   }
 
   get signal(): AbortSignal {
@@ -43,7 +48,7 @@ export class Run {
   }
 
   write(level: LogLevel, text: string): void {
-    this.#write(level, text)
+    this.#writer.write(level, text)
   }
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { timedOut } from '../src/run.ts'
 import type { Claimer } from '../src/worker/claimer.ts'
 import { Deadline } from '../src/worker/deadline.ts'
+import { Page } from '../src/worker/ledger.ts'
 import { Running } from '../src/worker/running.ts'
 
 const DAY = 86_400_000
@@ -23,9 +23,11 @@ function setUp() {
   const stuck = vi.fn<(running: Running) => void>()
   const deadline = new Deadline(jobs, stuck)
   const begin = (timeout: number) => {
-    const running = new Running({ ...lease, ...counters }, {} as Claimer, undefined, () => {})
+    const job = { ...lease, ...counters, options: { timeout } }
+    const held = { lease: job, page: new Page(), index: 0 }
+    const running = new Running(held, {} as Claimer, undefined, () => {})
     jobs.add(running)
-    deadline.set(running, timeout, () => timedOut('SlowJob', timeout))
+    deadline.watch(running)
     return running
   }
   return { jobs, stuck, deadline, begin }

@@ -97,5 +97,13 @@ defineConfig({ jobs: { connection: process.env.REDIS_URL } })
 defineConfig({ jobs: { queue: ['default'] } })
 // @ts-expect-error wrong type
 defineConfig({ jobs: { queues: 'default' } })
+defineConfig({ jobs: { preset: 'spread' } })
+// @ts-expect-error not one of the three
+defineConfig({ jobs: { preset: 'fast' } })
+
+// a worker takes a preset, of the three
+void (() => other.work({ preset: 'throughput' }))
+// @ts-expect-error not one of the three
+void (() => other.work({ preset: 'fast' }))
 
 export { number, queued, sent }

@@ -28,7 +28,7 @@ export class JobsFailedCommand extends Command {
       failed.map((job) => [
         job.id,
         job.key,
-        job.partition,
+        job.queue,
         `${readable(Date.now() - (job.finishedAt ?? 0))} ago`,
         job.runs,
         reason(job),

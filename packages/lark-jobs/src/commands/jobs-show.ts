@@ -47,12 +47,13 @@ export class JobsShowCommand extends Command {
 }
 
 function facts(job: JobDetail): [string, string][] {
-  const { state, reason, partition, priority, runs, failures, crashes, releases } = job
+  const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
   return [
     ['State', reason === undefined ? state : `${state} (${reason})`],
-    ['Queue', priority === 0 ? partition : `${partition}, priority ${priority}`],
+    ['Queue', priority === 0 ? queue : `${queue}, priority ${priority}`],
+    ...(partition === queue ? [] : [['Partition', partition] as [string, string]]),
     ['Queued', time(job.queuedAt)],
     ...line('Due', (state === 'delayed' || state === 'waiting') && job.dueAt),
     ...line('Claimed', state === 'active' && job.claimedAt),

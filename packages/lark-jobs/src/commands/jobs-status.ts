@@ -1,6 +1,6 @@
 import { Command } from '@s18i/lark'
 import { Jobs } from '../jobs.ts'
-import type { Status } from '../operate.ts'
+import type { Ended, QueueStatus, Status } from '../status.ts'
 import { RETENTION } from '../store/connect.ts'
 
 /** `lark jobs:status`: one look at the queues. */
@@ -12,27 +12,32 @@ export class JobsStatusCommand extends Command {
     await using jobs = Jobs
     const status = await jobs.status()
     if (this.json) return status
+    const { queues } = status
+    const [minuteHead, ...minutes] = toTheRight(
+      '1 MIN',
+      queues.map(({ lastMinute }) => words(lastMinute)),
+    )
+    const [hourHead, ...hours] = toTheRight(
+      '1 H',
+      queues.map(({ lastHour }) => words(lastHour)),
+    )
     this.info(status.store)
     this.table(
-      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', 'FAILED', 'COMPLETED', 'WORKERS'],
-      status.queues.map(({ queue, counts, workers }) => [
-        queue,
-        counts.waiting,
-        counts.delayed,
-        counts.active,
-        counts.failed,
-        // More were completed than are kept.
-        counts.completed >= RETENTION.completed.count ? `${counts.completed}+` : counts.completed,
-        workers,
-      ]),
+      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', 'FAILED', 'COMPLETED', minuteHead, hourHead, 'WORKERS'],
+      queues.map((each, i) => {
+        const { queue, counts, workers } = each
+        const completed = isFull(each) ? `${counts.completed}+` : counts.completed
+        const { waiting, delayed, active, failed } = counts
+        return [queue, waiting, delayed, active, failed, completed, minutes[i], hours[i], workers]
+      }),
     )
     this.#remarks(status)
   }
 
   #remarks({ queues, workers }: Status): void {
-    const { count } = RETENTION.completed
-    if (queues.some(({ counts }) => counts.completed >= count))
-      this.info(`${count}+: the newest ${count} are kept`)
+    const full = queues.filter(isFull)
+    const each = full.some(({ partitions }) => partitions.length > 1) ? ' of each partition' : ''
+    if (full.length > 0) this.info(`+: the newest ${RETENTION.completed.count}${each} are kept`)
     const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
     if (workers.length === 0) {
       if (due.length > 0) this.warn('No worker is running: start one with lark jobs:work')
@@ -46,4 +51,19 @@ export class JobsStatusCommand extends Command {
         this.warn(`No live worker knows ${unknownKeys.map((key) => `'${key}'`).join(', ')} (${queue})`)
     }
   }
+}
+
+/** More were completed than are kept. */
+function isFull({ partitions }: QueueStatus): boolean {
+  return partitions.some(({ counts }) => counts.completed >= RETENTION.completed.count)
+}
+
+function words({ completed, failed }: Ended): string {
+  return failed === 0 ? `${completed}` : `${completed}, ${failed} failed`
+}
+
+/** A head and its cells, which a table would set left. */
+function toTheRight(head: string, cells: readonly string[]): [head: string, ...cells: string[]] {
+  const width = Math.max(head.length, ...cells.map((cell) => cell.length))
+  return [head.padStart(width), ...cells.map((cell) => cell.padStart(width))]
 }

@@ -1,73 +1,178 @@
-import { Command, flag } from '@s18i/lark'
-import { readable } from '../duration.ts'
-import { Jobs } from '../jobs.ts'
+import type { ChildProcess } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { Command, flag, LarkError } from '@s18i/lark'
+import { Jobs, type SupervisedOptions, serviceOf } from '../jobs.ts'
 import { CONCURRENCY, STOP_DEADLINE } from '../worker/options.ts'
-import type { Summary } from '../worker/report.ts'
+import { presets } from '../worker/preset.ts'
+import type { Report } from '../worker/report.ts'
+import { Supervised } from '../worker/supervised.ts'
+import { startProcess } from '../worker/supervised-fork.ts'
+import { SupervisedReport } from '../worker/supervised-report.ts'
+import type { Station } from '../worker/supervision.ts'
+import { Supervisor } from '../worker/supervisor.ts'
 import type { Worker } from '../worker/worker.ts'
 import { wholeFromOne } from './whole-from-one.ts'
-import { ConsoleReport, JsonReport } from './work-report.ts'
+import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 
-/** `lark jobs:work`: a worker in the terminal. */
+/**
+ * `lark jobs:work`: a worker in the terminal, or with `--processes` a supervisor of processes that each run what
+ * `jobs:work` without it runs.
+ */
 export class JobsWorkCommand extends Command {
   readonly key = 'jobs:work'
   override description = 'Run jobs from the queues'
   queue = flag.strings('Only these queues, strictly in this order (default: all, in fair turns)')
   concurrency = flag.number('Jobs at a time', { default: CONCURRENCY, short: 'c' })
+  processes = flag.number('Run so many worker processes, and replace those that die', { short: 'p' })
+  preset = flag.enum('How jobs are taken in (default: as configured, else balanced)', presets)
   stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
-  maxJobs = flag.number('End after so many jobs')
+  maxJobs = flag.number('End after so many jobs (each process)')
 
-  async handle() {
+  handle(): Promise<number> {
     wholeFromOne('--concurrency', this.concurrency, this.key)
+    wholeFromOne('--processes', this.processes, this.key)
     wholeFromOne('--max-jobs', this.maxJobs, this.key)
-    const report = this.json ? new JsonReport(this.console) : new ConsoleReport(this.console)
-    const worker = await Jobs.work({
-      report,
-      concurrency: this.concurrency,
-      ...(this.queue.length > 0 && { queues: this.queue }),
-      ...(this.stopWhenEmpty && { stopWhenEmpty: true }),
-      ...(this.maxJobs !== undefined && { maxJobs: this.maxJobs }),
-    })
+    if (this.processes !== undefined) return this.#supervise(this.processes)
+    const supervised = Supervised.find()
+    return supervised === undefined ? this.#work() : this.#workFor(supervised)
+  }
+
+  /** A worker in this process. */
+  async #work(): Promise<number> {
+    const report = this.#report()
+    const worker = await this.#start(report)
     const release = this.#onSignals(worker)
-    const unhandled = (reason: unknown) => report.warn(unhandledText(reason))
-    // One job's forgotten promise must not take down those that run beside it.
-    process.on('unhandledRejection', unhandled)
     const summary = await worker.done
     report.end()
-    this.#print(summary)
+    sumUp(this.console, summary, report.queues)
     await Jobs.close()
     release()
-    // What the application's own files left open (a pool, a timer) must not hold up the end of a worker.
-    setImmediate(() => process.stdout.write('', () => process.exit()))
+    this.#exit()
+    return 0
+  }
+
+  /** One of several, in a process that a supervisor has started. */
+  async #workFor(supervised: Supervised): Promise<number> {
+    const shown = this.#report(supervised.station)
+    const report = new SupervisedReport(shown, supervised)
+    try {
+      const worker = await this.#start(report, {
+        id: supervised.station.worker,
+        onStuck: () => supervised.leave(),
+      })
+      report.summary = () => worker.summary
+      supervised.serve(worker, report)
+      await worker.done
+      shown.end()
+      report.tell()
+      await Jobs.close()
+      await drained()
+      await supervised.tell({ kind: 'ended', finished: !supervised.isAsked })
+      return 0
+    } catch (error) {
+      if (!LarkError.is(error)) throw error
+      const { code, message, hint } = error
+      await supervised.tell({ kind: 'refused', code, message, ...(hint !== undefined && { hint }) })
+      return 1
+    } finally {
+      this.#exit()
+    }
+  }
+
+  async #supervise(processes: number): Promise<number> {
+    const { settings, store, warnings } = await Jobs.open()
+    const { queues, words } = serviceOf(settings, this.queue.length > 0 ? this.queue : undefined)
+    const report = this.#report()
+    const many = processes === 1 ? '1 process' : `${processes} processes`
+    report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time`)
+    const supervisor = new Supervisor({
+      processes,
+      start: (station) => this.#fork(station),
+      store,
+      queues,
+      remarks: warnings,
+      report,
+    })
+    const release = this.#onSignals(supervisor)
+    supervisor.start()
+    try {
+      const { figures, isInOrder } = await supervisor.done
+      sumUp(this.console, figures.summary, Object.entries(figures.queues))
+      return isInOrder ? 0 : 1
+    } finally {
+      await Jobs.close()
+      release()
+      this.#exit()
+    }
+  }
+
+  #report(station?: Station): ConsoleReport | JsonReport {
+    return this.json ? new JsonReport(this.console, station) : new ConsoleReport(this.console, station)
+  }
+
+  async #start(report: Report, supervised?: SupervisedOptions): Promise<Worker> {
+    const worker = await Jobs.work(
+      {
+        report,
+        concurrency: this.concurrency,
+        ...(this.queue.length > 0 && { queues: this.queue }),
+        ...(this.preset !== undefined && { preset: this.preset }),
+        ...(this.stopWhenEmpty && { stopWhenEmpty: true }),
+        ...(this.maxJobs !== undefined && { maxJobs: this.maxJobs }),
+      },
+      supervised,
+    )
+    // One job's forgotten promise must not take down those that run beside it.
+    process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))
+    return worker
+  }
+
+  #fork(station: Station): ChildProcess {
+    const words = [
+      this.key,
+      `--concurrency=${this.concurrency}`,
+      ...this.queue.map((queue) => `--queue=${queue}`),
+    ]
+    if (this.preset !== undefined) words.push(`--preset=${this.preset}`)
+    if (this.stopWhenEmpty) words.push('--stop-when-empty')
+    if (this.maxJobs !== undefined) words.push(`--max-jobs=${this.maxJobs}`)
+    if (this.json) words.push('--json')
+    if (this.quiet) words.push('--quiet')
+    if (this.console.color === false) words.push('--no-color')
+    return startProcess(program(), words, station)
   }
 
   /** The first finishes what runs; the second gives back at once. */
-  #onSignals(worker: Worker): () => void {
+  #onSignals(running: { stop(deadline: number): Promise<void> }): () => void {
     let signals = 0
     const stop = () => {
       signals++
       if (signals === 1)
         this.info(`Stopping: finishes what runs, ${STOP_DEADLINE / 1_000} s at most. Again to stop now.`)
-      void worker.stop(signals === 1 ? STOP_DEADLINE : 0)
+      void running.stop(signals === 1 ? STOP_DEADLINE : 0)
     }
     process.on('SIGINT', stop).on('SIGTERM', stop)
     return () => process.off('SIGINT', stop).off('SIGTERM', stop)
   }
 
-  #print(summary: Summary): void {
-    if (this.json) {
-      this.console.json({ event: 'summary', ...summary })
-      return
-    }
-    const { took, ...counts } = summary
-    const done = counts.completed + counts.failed + counts.cancelled
-    const parts = Object.entries(counts).flatMap(([what, count]) =>
-      count > 0 || what === 'completed' ? [`${count.toLocaleString('en')} ${what}`] : [],
-    )
-    // Of a few jobs, or of slow ones, a rate says nothing.
-    const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
-    const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
-    this.line(`${parts.join(', ')} in ${readable(took)}${rate}`)
+  /** What the application's own files left open (a pool, a timer) must not hold up the end of a worker. */
+  #exit(): void {
+    setImmediate(async () => {
+      await drained()
+      process.exit()
+    })
   }
+}
+
+/** Resolves when all that was printed has been taken, or nobody reads it any more. */
+function drained(): Promise<void> {
+  return new Promise((resolve) => process.stdout.write('', () => resolve()))
+}
+
+/** The program `lark`, of the copy that this package depends on: this one may have been started by any other. */
+function program(): string {
+  return join(dirname(createRequire(import.meta.url).resolve('@s18i/lark/package.json')), 'bin', 'lark.js')
 }
 
 function unhandledText(reason: unknown): string {

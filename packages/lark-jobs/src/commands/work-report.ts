@@ -8,22 +8,35 @@
 import type { Console } from '@s18i/lark'
 import { readable } from '../duration.ts'
 import type { LeasedJob, LogLine } from '../record.ts'
-import type { Ending, Report } from '../worker/report.ts'
+import type { Ending, Summary } from '../worker/report.ts'
+import type { QueueFigures } from '../worker/supervised-figures.ts'
+import type { Shown } from '../worker/supervised-report.ts'
+import type { Station } from '../worker/supervision.ts'
 
 /** Jobs a second above which they are counted. */
 const CALM = 50
 
-export class ConsoleReport implements Report {
+export class ConsoleReport implements Shown {
+  readonly queues = new Map<string, QueueFigures>()
+  hidden = 0
   readonly #console: Console
+  readonly #calm: number
+  /** Whether it prints the line that counts: for several processes their supervisor does. */
+  readonly #counts: boolean
+  /** Which process speaks, where there are several. */
+  readonly #speaker: string
   #ended = 0
   #total = 0
-  #hidden = 0
+  #counted = 0
   #fast = false
   #second: NodeJS.Timeout | undefined
-  readonly #queues = new Map<string, { completed: number; retried: number; failed: number }>()
 
-  constructor(console: Console) {
+  /** @param station of a process that has a supervisor */
+  constructor(console: Console, station?: Station) {
     this.#console = console
+    this.#calm = CALM / (station?.of ?? 1)
+    this.#counts = station === undefined
+    this.#speaker = station === undefined || station.of === 1 ? '' : `#${station.number} `
   }
 
   wrote(lease: LeasedJob, name: string, { level, text }: LogLine): void {
@@ -36,7 +49,7 @@ export class ConsoleReport implements Report {
     this.#book(ending)
     const { outcome } = ending
     if (outcome.kind === 'failed') this.#failed(ending, outcome.error.message, outcome.retryIn)
-    else if (this.#fast) this.#hidden++
+    else if (this.#fast) this.hidden++
     else if (outcome.kind === 'completed') this.#line('✓', 'green', ending, '')
     else if (outcome.kind === 'released' && ending.tries === undefined)
       this.#line('!', 'yellow', ending, `no class here has the key; again in ${readable(outcome.in)}`)
@@ -50,31 +63,31 @@ export class ConsoleReport implements Report {
   }
 
   warn(text: string): void {
-    this.#console.warn(text)
+    this.#console.warn(`${this.#speaker}${text}`)
   }
 
   info(text: string): void {
-    this.#console.info(text)
+    this.#console.info(`${this.#speaker}${text}`)
   }
 
-  /** Shows what is still hidden, and how each queue fared when there was more than one. */
+  /** The line that counts. */
+  counted(ended: number, total: number): void {
+    this.#console.line(
+      `  ${ended.toLocaleString('en')} runs in the last second, ${total.toLocaleString('en')} in all`,
+    )
+  }
+
+  /** Shows what is still hidden. */
   end(): void {
     clearTimeout(this.#second)
     this.#tell()
-    if (this.#queues.size < 2) return
-    this.#console.line()
-    this.#console.table(
-      ['QUEUE', 'COMPLETED', 'RETRIED', 'FAILED'],
-      [...this.#queues].map(([queue, { completed, retried, failed }]) => [queue, completed, retried, failed]),
-    )
-    this.#console.line()
   }
 
   #book({ queue, outcome }: Ending): void {
-    let counts = this.#queues.get(queue)
+    let counts = this.queues.get(queue)
     if (counts === undefined) {
       counts = { completed: 0, retried: 0, failed: 0 }
-      this.#queues.set(queue, counts)
+      this.queues.set(queue, counts)
     }
     if (outcome.kind === 'completed') counts.completed++
     else if (outcome.kind === 'failed') counts[outcome.retryIn === undefined ? 'failed' : 'retried']++
@@ -105,33 +118,35 @@ export class ConsoleReport implements Report {
   #count(): void {
     this.#ended++
     this.#total++
-    if (this.#ended > CALM) this.#fast = true
+    if (this.#ended > this.#calm) this.#fast = true
     this.#second ??= setTimeout(() => this.#tell(), 1_000).unref()
   }
 
   /** A second is over. */
   #tell(): void {
-    if (this.#hidden > 0) {
-      this.#console.line(
-        `  ${this.#ended.toLocaleString('en')} runs in the last second, ${this.#total.toLocaleString('en')} in all`,
-      )
-    }
-    this.#fast = this.#ended > CALM
+    if (this.#counts && this.hidden > this.#counted) this.counted(this.#ended, this.#total)
+    this.#counted = this.hidden
+    this.#fast = this.#ended > this.#calm
     this.#ended = 0
-    this.#hidden = 0
     this.#second = undefined
   }
 }
 
-export class JsonReport implements Report {
+export class JsonReport implements Shown {
+  readonly queues = new Map<string, QueueFigures>()
+  readonly hidden = 0
   readonly #console: Console
+  /** Its id, where there are several. */
+  readonly #worker: string | undefined
 
-  constructor(console: Console) {
+  /** @param station of a process that has a supervisor */
+  constructor(console: Console, station?: Station) {
     this.#console = console
+    this.#worker = station?.worker
   }
 
   wrote({ id, key }: LeasedJob, name: string, { level, text }: LogLine): void {
-    this.#console.json({ event: 'log', id, key, name, level, text })
+    this.#console.json({ event: 'log', id, key, name, level, text, worker: this.#worker })
   }
 
   ended({ lease, name, queue, outcome, took, tries }: Ending): void {
@@ -147,16 +162,51 @@ export class JsonReport implements Report {
       tries,
       took: Number(took.toFixed(2)),
       ...rest,
+      worker: this.#worker,
     })
   }
 
   warn(text: string): void {
-    this.#console.json({ event: 'warning', text })
+    this.#console.json({ event: 'warning', text, worker: this.#worker })
   }
 
   info(text: string): void {
-    this.#console.json({ event: 'info', text })
+    this.#console.json({ event: 'info', text, worker: this.#worker })
   }
 
+  counted(): void {}
+
   end(): void {}
+}
+
+/** What was done in all: by queue, when there was more than one, and in one line; for machines one object. */
+export function sumUp(
+  console: Console,
+  summary: Summary,
+  queues: Iterable<readonly [string, QueueFigures]>,
+): void {
+  if (console.isJson) {
+    console.json({ event: 'summary', ...summary })
+    return
+  }
+  const rows = [...queues].map(([queue, { completed, retried, failed }]) => [
+    queue,
+    completed,
+    retried,
+    failed,
+  ])
+  if (rows.length > 1) {
+    console.line()
+    console.table(['QUEUE', 'COMPLETED', 'RETRIED', 'FAILED'], rows)
+    console.line()
+  }
+  const { took, ...counts } = summary
+  const done = counts.completed + counts.failed + counts.cancelled
+  const parts = Object.entries(counts).flatMap(([what, count]) =>
+    count > 0 || what === 'completed' ? [`${count.toLocaleString('en')} ${what}`] : [],
+  )
+  // Of a few jobs, or of slow ones, a rate says nothing.
+  const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
+  const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
+  console.line(`${parts.join(', ')} in ${readable(took)}${rate}`)
 }

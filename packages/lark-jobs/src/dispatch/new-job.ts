@@ -5,7 +5,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { JobsError } from '../errors.ts'
 import { newId } from '../id.ts'
-import { classOf, type JobClass, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
+import {
+  classOf,
+  isAsWritten,
+  type JobClass,
+  type JobConstructor,
+  type JobLike,
+  settingsOf,
+} from '../job-class.ts'
 import { encode } from '../payload.ts'
 import type { JobOptions, NewJob } from '../record.ts'
 
@@ -17,11 +24,13 @@ import type { JobOptions, NewJob } from '../record.ts'
  */
 export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: string; records: NewJob[] } {
   const jobClass = classOf(job.constructor as JobConstructor)
-  const { queueName, priority, delay, ...options } = settingsOf(job, jobClass.name)
+  const isPlain = isAsWritten(job, jobClass)
+  const settings = isPlain ? jobClass : settingsOf(job, jobClass.name)
   if (!Array.isArray(payloads)) {
     throw new JobsError('PAYLOAD_NOT_JSON', `${jobClass.name}: dispatchMany() takes a list of payloads`)
   }
-  const different = differences(options, jobClass)
+  const { queueName, priority, delay } = settings
+  const different = isPlain ? undefined : differences(settings, jobClass)
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
     if (priority !== 0) record.priority = priority

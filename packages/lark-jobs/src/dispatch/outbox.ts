@@ -1,8 +1,11 @@
 /**
- * What waits to be queued in one partition. Everything that is dispatched in the same tick, or while a call is
- * under way, travels in the next call, up to 1,000 jobs and 1 MiB.
+ * What waits to be queued in one partition. What is dispatched in the same tick, or while a call is under way,
+ * travels in the next call, up to 1,000 jobs and 1 MiB.
  *
  *   idle → scheduled (for the end of the tick) → calling → scheduled again, or idle
+ *
+ * A tick that brings much has its first jobs go before it ends: a store elsewhere queues them while this process
+ * prepares the rest. So a few calls may be under way; each has a lane of its own, since a caller has one at a time.
  *
  * A *parcel* is what one `dispatch` or one chunk of `dispatchMany` brings: it is queued whole or not at all, and
  * has a promise of its own. It has until its deadline: one that was not sent by then was certainly not queued; one
@@ -20,6 +23,10 @@ const PATIENCE = 4_750
 const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
+/** Jobs that go before the tick ends. */
+const EARLY = 64
+/** Calls under way at most. */
+const LANES = 3
 
 interface Parcel {
   jobs: NewJob[]
@@ -30,13 +37,21 @@ interface Parcel {
   reject: (error: unknown) => void
 }
 
+/** A caller of its own. */
+interface Lane {
+  caller: string
+  number: number
+}
+
 export class Outbox {
   readonly #store: Store
   readonly #partition: string
-  readonly #caller: string
-  #number = 0
+  readonly #free: Lane[] = []
   #parcels: Parcel[] = []
-  #state: 'idle' | 'scheduled' | 'calling' = 'idle'
+  /** Jobs in them. */
+  #size = 0
+  #isScheduled = false
+  #calls = 0
   /** Scheduled from idle: nothing waited for an answer. */
   #isFresh = false
   #expiry: NodeJS.Timeout | undefined
@@ -44,29 +59,36 @@ export class Outbox {
   constructor(store: Store, partition: string, caller: string) {
     this.#store = store
     this.#partition = partition
-    this.#caller = caller
+    for (let lane = LANES; lane > 0; lane--) this.#free.push({ caller: `${caller}${lane}`, number: 0 })
   }
 
-  add(jobs: NewJob[], bytes: number): Promise<Enqueued[]> {
-    return new Promise((resolve, reject) => {
-      this.#parcels.push({ jobs, bytes, deadline: performance.now() + PATIENCE, resolve, reject })
-      if (this.#state === 'idle') {
-        this.#isFresh = true
-        this.#schedule()
-      }
-      if (this.#state === 'calling') this.#expireLater()
-    })
+  add(
+    jobs: NewJob[],
+    bytes: number,
+    resolve: (results: Enqueued[]) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    this.#parcels.push({ jobs, bytes, deadline: performance.now() + PATIENCE, resolve, reject })
+    this.#size += jobs.length
+    if (this.#calls > 0) this.#expireLater()
+    else if (!this.#isScheduled) {
+      this.#isFresh = true
+      this.#schedule()
+    }
+    if (this.#isFresh && this.#size >= EARLY && this.#free.length > 0 && this.#store.isElsewhere)
+      void this.#call()
   }
 
   /** After the promises of this tick have settled, so that what they dispatch comes along. */
   #schedule(): void {
-    this.#state = 'scheduled'
+    this.#isScheduled = true
     queueMicrotask(() =>
       process.nextTick(() => {
+        this.#isScheduled = false
         // What never waited for an answer has its whole time, however long this process was busy.
         if (this.#isFresh) this.#renew()
         this.#isFresh = false
-        void this.#call()
+        if (this.#parcels.length > 0 && this.#free.length > 0) void this.#call()
       }),
     )
   }
@@ -78,21 +100,25 @@ export class Outbox {
   }
 
   async #call(): Promise<void> {
-    this.#state = 'calling'
+    const lane = this.#free.pop()!
+    this.#calls++
     const parcels = this.#take()
     if (this.#parcels.length > 0) this.#expireLater()
-    await this.#deliver(parcels)
+    await this.#deliver(lane, parcels)
+    this.#free.push(lane)
+    this.#calls--
     clearTimeout(this.#expiry)
     this.#expiry = undefined
     this.#rejectLate()
-    if (this.#parcels.length > 0) this.#schedule()
-    else this.#state = 'idle'
+    if (this.#parcels.length === 0) return
+    if (this.#calls > 0) this.#expireLater()
+    if (!this.#isScheduled) this.#schedule()
   }
 
-  async #deliver(parcels: Parcel[]): Promise<void> {
+  async #deliver(lane: Lane, parcels: Parcel[]): Promise<void> {
     const jobs = parcels.length === 1 ? parcels[0]!.jobs : parcels.flatMap((parcel) => parcel.jobs)
     try {
-      const results = await this.#enqueue(jobs, parcels[0]!.deadline)
+      const results = await this.#enqueue(lane, jobs, parcels[0]!.deadline)
       this.#renew()
       let start = 0
       for (const parcel of parcels) {
@@ -115,17 +141,20 @@ export class Outbox {
       if (count > 0 && (items > MAX_ITEMS || bytes > MAX_BYTES)) break
       count++
     }
-    return this.#parcels.splice(0, count)
+    const parcels = count === this.#parcels.length ? this.#parcels : this.#parcels.slice(0, count)
+    this.#parcels = this.#parcels.slice(count)
+    for (const { jobs } of parcels) this.#size -= jobs.length
+    return parcels
   }
 
-  async #enqueue(jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
-    const results = await this.#send(jobs, deadline)
+  async #enqueue(lane: Lane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
+    const results = await this.#send(lane, jobs, deadline)
     if (!results.includes('exists')) return results
     // Another process made the same id (see id.ts). What it queued is not ours.
     const again = jobs.filter((_, i) => results[i] === 'exists')
     for (const job of again) job.id = newId()
     try {
-      const others = await this.#enqueue(again, deadline)
+      const others = await this.#enqueue(lane, again, deadline)
       return results.map((result) => (result === 'exists' ? others.shift()! : result))
     } catch (error) {
       // Part of the call is queued already.
@@ -134,13 +163,14 @@ export class Outbox {
   }
 
   /** One call, sent under the same number until an answer comes or the time is over. */
-  async #send(jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
-    const number = ++this.#number
+  async #send(lane: Lane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
+    const { caller } = lane
+    const number = ++lane.number
     let sent = false
     for (;;) {
       try {
         const patience = Math.max(LEAST, deadline - performance.now())
-        return await this.#store.enqueue(this.#partition, { caller: this.#caller, number, patience }, jobs)
+        return await this.#store.enqueue(this.#partition, { caller, number, patience }, jobs)
       } catch (error) {
         if ((error as JobsError).code === 'STORE_UNCERTAIN') sent = true
         else if (!sent) throw error
@@ -156,7 +186,7 @@ export class Outbox {
     if (this.#expiry !== undefined || first === undefined) return
     const look = () => {
       this.#expiry = undefined
-      if (this.#state !== 'calling') return
+      if (this.#calls === 0) return
       this.#rejectLate()
       this.#expireLater()
     }
@@ -168,6 +198,7 @@ export class Outbox {
     const latest = performance.now() + LEAST
     while (this.#parcels[0] !== undefined && this.#parcels[0].deadline <= latest) {
       const { jobs, reject } = this.#parcels.shift()!
+      this.#size -= jobs.length
       const error = new JobsError(
         'STORE_UNREACHABLE',
         `${this.#store.name} does not answer; the job was not sent`,

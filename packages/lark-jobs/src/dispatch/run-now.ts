@@ -17,7 +17,7 @@ export async function runNow(job: JobLike, payload: unknown): Promise<unknown> {
   const { timeout } = settingsOf(job, name)
   const copy = decode(encode(payload, name))
   const id = newId()
-  const run = new Run(id, 1, (level, text) => print(name, id, level, text))
+  const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text) })
   const timer = setTimeout(() => run.abort(timedOut(name, timeout)), Math.min(timeout, LONGEST_TIMER))
   job[currentRun] = run
   try {

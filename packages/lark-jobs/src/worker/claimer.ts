@@ -10,8 +10,18 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../errors.ts'
+import { queueOf } from '../partition.ts'
 import type { Outcome } from '../record.ts'
-import { type Exchange, MAX_BYTES, MAX_ITEMS, type Settlement, type Store } from '../store/store.ts'
+import {
+  type Exchange,
+  MAX_BYTES,
+  MAX_ITEMS,
+  type Settlement,
+  type Store,
+  type Want,
+} from '../store/store.ts'
+import { Ahead } from './ahead.ts'
+import { Ledger } from './ledger.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
 const REST = 5_000
@@ -21,33 +31,69 @@ const RESEND = { from: 100, to: 2_000 }
 /** What the store may answer better the next time. */
 const resendable = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
 
+export interface Answer extends Exchange {
+  /** What the verdicts are about. */
+  settled: Settlement[]
+  /** Of the call. */
+  number: number
+  /** It brought less than there is room for. */
+  isShort: boolean
+}
+
+export interface ClaimerOptions {
+  store: Store
+  partition: string
+  /** Of its queue, among those that the worker serves. */
+  rank?: number
+  caller: string
+  /** Milliseconds. */
+  lease: number
+  ahead?: Ahead
+  trouble?: (error: unknown) => void
+  /** Told when it becomes ready, and when the first outcome waits. */
+  changed?: (claimer: Claimer) => void
+}
+
 export class Claimer {
   readonly partition: string
+  readonly queue: string
+  readonly rank: number
+  readonly ahead: Ahead
   readonly #store: Store
   readonly #caller: string
   readonly #lease: number
   readonly #trouble: (error: unknown) => void
+  readonly #changed: (claimer: Claimer) => void
   #number = 0
   #settlements: Settlement[] = []
+  /** When the first of them came, by `performance.now()`. */
+  #since = 0
   calling = false
   #underway = 0
   /** It rang during the call that is under way, whose answer may be from before. */
   #rung = false
   /** By `performance.now()`; 0 when ready. */
-  restUntil = 0
+  #restUntil = 0
+  #timer: NodeJS.Timeout | undefined
+  /** When the timer goes off, by `performance.now()`. */
+  #timerAt = 0
 
-  constructor(
-    store: Store,
-    partition: string,
-    caller: string,
-    lease: number,
-    trouble: (error: unknown) => void,
-  ) {
-    this.#store = store
+  constructor(options: ClaimerOptions) {
+    const { store, partition, rank = 0, caller, lease } = options
+    const { ahead = new Ahead(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
     this.partition = partition
+    this.queue = queueOf(partition)
+    this.rank = rank
+    this.ahead = ahead
+    this.#store = store
     this.#caller = caller
     this.#lease = lease
     this.#trouble = trouble
+    this.#changed = changed
+  }
+
+  get isResting(): boolean {
+    return this.#restUntil > 0
   }
 
   /** Outcomes that wait for a call. */
@@ -60,25 +106,45 @@ export class Claimer {
     return this.#settlements.length + this.#underway > 0
   }
 
-  settle(id: string, token: string, outcome: Outcome): void {
-    this.#settlements.push({ id, token, outcome })
+  /** Until when (`performance.now()`) the outcomes should wait for others; 0 when they are to go now. */
+  get waitUntil(): number {
+    const { ahead } = this
+    const { count, age } = ahead.pace.company
+    const isFull = this.#settlements.length >= count
+    return isFull || ahead.size === 0 || ahead.isLow ? 0 : this.#since + age
+  }
+
+  settle(id: string, token: string, outcome: Outcome, now: number): void {
+    if (this.#settlements.push({ id, token, outcome }) > 1) return
+    this.#since = now
+    this.#changed(this)
   }
 
   /** Makes it ready. */
   ring(): void {
-    this.restUntil = 0
+    this.#restUntil = 0
     this.#rung = true
+    this.ahead.isDry = false
+    this.#changed(this)
+  }
+
+  /** It rests no more, and never becomes ready again. */
+  stop(): void {
+    clearTimeout(this.#timer)
   }
 
   /**
-   * One call: everything to settle that fits, and a claim of up to `room` jobs.
+   * One call: everything to settle that fits, and a claim of up to `room` jobs, and `ahead` more.
    *
+   * @param hand takes jobs that come with a ring while it rests
    * @returns undefined when `signal` was aborted before an answer came: the leases will end by themselves
    */
   async exchange(
     room: number,
+    ahead: number,
     signal: AbortSignal,
-  ): Promise<(Exchange & { settled: Settlement[] }) | undefined> {
+    hand?: Want['hand'],
+  ): Promise<Answer | undefined> {
     this.calling = true
     this.#rung = false
     const want = Math.min(room, MAX_ITEMS)
@@ -88,14 +154,15 @@ export class Claimer {
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
         try {
-          const asked = { limit: want, lease: this.#lease }
+          const asked = { limit: want, ahead, lease: this.#lease, ...(want > 0 && hand && { hand }) }
           const reply = await unlessAborted(
             signal,
             this.#store.exchange(this.partition, call, settled, asked),
           )
           if (reply === undefined) return undefined
           this.#rest(want, reply)
-          return { ...reply, settled }
+          this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
+          return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want }
         } catch (error) {
           if (signal.aborted) return undefined
           this.#trouble(error)
@@ -113,11 +180,33 @@ export class Claimer {
 
   /** Who asked for nothing is not rung, so it must ask as soon as it can. */
   #rest(want: number, reply: Exchange): void {
+    if (reply.jobs.length >= want || this.#rung) {
+      this.#restUntil = 0
+      return
+    }
     const now = performance.now()
     const nextDue = now + (reply.nextDue ?? Number.POSITIVE_INFINITY)
     // Spread, so that a fleet that went idle together does not look again together.
-    const hasLess = reply.jobs.length < want && !this.#rung
-    this.restUntil = hasLess ? Math.min(nextDue, now + REST * (0.75 + Math.random() / 2)) : 0
+    const until = Math.min(nextDue, now + REST * (0.75 + Math.random() / 2))
+    this.#restUntil = until > now ? until : 0
+    // A timer that goes off too early is no harm, and setting it anew each time would cost more.
+    if (this.#restUntil > 0 && (this.#timer === undefined || this.#restUntil < this.#timerAt))
+      this.#setTimer()
+  }
+
+  #setTimer(): void {
+    clearTimeout(this.#timer)
+    this.#timerAt = this.#restUntil
+    this.#timer = setTimeout(() => this.#timeIsUp(), this.#restUntil - performance.now())
+  }
+
+  #timeIsUp(): void {
+    this.#timer = undefined
+    if (this.#restUntil > performance.now()) this.#setTimer()
+    else if (this.#restUntil > 0) {
+      this.#restUntil = 0
+      this.#changed(this)
+    }
   }
 
   #take(): Settlement[] {

@@ -2,7 +2,7 @@
  * Timeouts, with one timer for all jobs that run: most jobs end long before theirs, so a timer each would be set
  * and cleared for nothing.
  */
-import { LONGEST_TIMER } from '../run.ts'
+import { LONGEST_TIMER, timedOut } from '../run.ts'
 import type { Running } from './running.ts'
 
 /** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
@@ -20,10 +20,8 @@ export class Deadline {
     this.#stuck = stuck
   }
 
-  /** @param timeout milliseconds from the job's start, after which its signal is aborted with `reason()` */
-  set(running: Running, timeout: number, reason: () => Error): void {
-    running.deadline = running.startedAt + timeout
-    running.tooLate = reason
+  /** Will abort the signal of a job that began when its time is over. */
+  watch(running: Running): void {
     if (running.deadline < this.#next) this.#arm(running.deadline)
   }
 
@@ -49,14 +47,13 @@ export class Deadline {
   }
 
   #pass(running: Running, now: number): void {
-    const reason = running.tooLate
-    if (reason === undefined) {
+    if (running.isLate) {
       running.deadline = Number.POSITIVE_INFINITY
       this.#stuck(running)
       return
     }
-    running.tooLate = undefined
+    running.isLate = true
     running.deadline = now + GRACE
-    running.run.abort(reason())
+    running.run.abort(timedOut(running.name, running.timeout))
   }
 }

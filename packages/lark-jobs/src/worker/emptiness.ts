@@ -5,8 +5,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../store/store.ts'
-import type { Claimer } from './claimer.ts'
 import type { Registry } from './registry.ts'
+import type { Service } from './service.ts'
 
 /** Milliseconds. */
 const SOON = 60_000
@@ -14,15 +14,18 @@ const SOON = 60_000
 /** Milliseconds between two looks. */
 const LOOK = 250
 
+/** Partitions that are counted in one go. */
+const TOGETHER = 100
+
 export class Emptiness {
   readonly #store: Store
-  readonly #claimers: readonly Claimer[]
+  readonly #service: Service
   readonly #registry: Registry
   #looking = false
 
-  constructor(store: Store, claimers: readonly Claimer[], registry: Registry) {
+  constructor(store: Store, service: Service, registry: Registry) {
     this.#store = store
-    this.#claimers = claimers
+    this.#service = service
     this.#registry = registry
   }
 
@@ -41,25 +44,28 @@ export class Emptiness {
 
   /**
    * Two looks at the counts with the delayed jobs between them, because a job may fall due, or dispatch another into
-   * a queue that was looked at already, while the rest is read.
+   * a queue that was looked at already, while the rest is read. And last, a look for partitions that came meanwhile.
    */
   async #isEmpty(): Promise<boolean> {
-    const before = await this.#delayed()
+    const { partitions } = this.#service
+    const before = await this.#delayed(partitions)
     if (before === undefined) return false
-    for (const [i, { partition }] of this.#claimers.entries()) {
+    for (const [i, partition] of partitions.entries()) {
       if (before[i]! > 0 && (await this.#isKnownSoon(partition))) return false
     }
-    const after = await this.#delayed()
-    return after?.every((count, i) => count === before[i]) ?? false
+    const after = await this.#delayed(partitions)
+    if (after === undefined || !after.every((count, i) => count === before[i])) return false
+    return !this.#service.meet(await this.#store.partitions())
   }
 
-  /** How many jobs are delayed in each queue; undefined when some wait or are active. */
-  async #delayed(): Promise<number[] | undefined> {
+  /** How many jobs are delayed in each partition; undefined when some wait or are active. */
+  async #delayed(partitions: readonly string[]): Promise<number[] | undefined> {
     const delayed: number[] = []
-    for (const { partition } of this.#claimers) {
-      const counts = await this.#store.counts(partition)
-      if (counts.waiting > 0 || counts.active > 0) return undefined
-      delayed.push(counts.delayed)
+    for (let i = 0; i < partitions.length; i += TOGETHER) {
+      const some = partitions.slice(i, i + TOGETHER)
+      const counts = await Promise.all(some.map((partition) => this.#store.counts(partition)))
+      if (counts.some(({ waiting, active }) => waiting > 0 || active > 0)) return undefined
+      delayed.push(...counts.map((each) => each.delayed))
     }
     return delayed
   }

@@ -1,10 +1,11 @@
 /**
  * Renews the leases of running jobs, hands their log lines over on the way, and brings back word of those that are
- * lost or should be cancelled. It runs on the worker's event loop: a handler that blocks the loop for longer than
- * a lease loses it.
+ * lost or should be cancelled. It runs on the worker's event loop: while a handler blocks that, the lease thread does
+ * the renewing.
  */
 import { JobsError } from '../errors.ts'
 import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
+import type { Pulse } from './lease-thread.ts'
 import type { Running } from './running.ts'
 
 export class LeaseKeeper {
@@ -15,8 +16,10 @@ export class LeaseKeeper {
   readonly #trouble: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
-  /** When the last round that succeeded began: by the wall clock, because a machine that sleeps stops the other. */
-  #renewedAt = Date.now()
+  /**
+   * Has when the last round that succeeded began: by the wall clock, because a machine that sleeps stops the other.
+   */
+  readonly #pulse: Pulse
 
   constructor(
     store: Store,
@@ -24,12 +27,15 @@ export class LeaseKeeper {
     lease: number,
     running: ReadonlySet<Running>,
     trouble: (error: unknown) => void,
+    pulse: Pulse,
   ) {
     this.#store = store
     this.#caller = caller
     this.#lease = lease
     this.#running = running
     this.#trouble = trouble
+    this.#pulse = pulse
+    pulse.renewedAt = Date.now()
   }
 
   start(): void {
@@ -39,7 +45,7 @@ export class LeaseKeeper {
 
   /** Renews first when a round is overdue: the loop was blocked, or the machine asleep. */
   async catchUp(): Promise<void> {
-    if (Date.now() - this.#renewedAt > this.#lease / 2) await this.#renewNow()
+    if (Date.now() - this.#pulse.renewedAt > this.#lease / 2) await this.#renewNow()
   }
 
   /** The round under way, if any, is waited for. */
@@ -66,7 +72,7 @@ export class LeaseKeeper {
         return true
       }),
     )
-    if (!renewed.includes(false)) this.#renewedAt = began
+    if (!renewed.includes(false)) this.#pulse.renewedAt = began
   }
 
   /** What is to be renewed, by partition. */

@@ -3,7 +3,9 @@
  */
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
+import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/store.ts'
+import { type Preset, presets } from './preset.ts'
 import type { Registry } from './registry.ts'
 import type { Report } from './report.ts'
 
@@ -18,20 +20,36 @@ export interface WorkerOptions {
   store: Store
   registry: Registry
   queues: readonly string[]
+  /** How many partitions a queue is configured with; one where nothing is said. Others that exist are served as well. */
+  partitions?: ReadonlyMap<string, number>
   /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
   strict?: boolean
   /** Jobs at a time. Default 10. */
   concurrency?: number
+  /**
+   * How it takes jobs in: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow or uneven ones,
+   * which then go to whoever is free.
+   */
+  preset?: Preset
   /** End when the queues hold nothing waiting, active, or due within a minute. */
   stopWhenEmpty?: boolean
   /** End after so many jobs. */
   maxJobs?: number
   /** Milliseconds. Default 15 s. */
   lease?: number
+  /** Where the store is, for the lease thread; undefined when only this process can reach it. */
+  place?: Place | undefined
   report: Report
+  /** Its name in the store, unique for ever. Default: one of its own making. */
+  id?: string
+  /**
+   * Told of a handler that ignores its signal. Its job is then settled as timed out and leaves its slot, whatever the
+   * handler still does; so who gives this must end the process soon. Without it, the job keeps its slot.
+   */
+  onStuck?: () => void
 }
 
-const names = ['queues', 'jobs', 'report', 'concurrency', 'stopWhenEmpty', 'maxJobs', 'lease']
+const names = ['queues', 'jobs', 'report', 'concurrency', 'preset', 'stopWhenEmpty', 'maxJobs', 'lease']
 
 /** @throws WORKER_INVALID for an option of `Jobs.work()` that there is none of: it would be ignored silently */
 export function checkNames(options: object): void {
@@ -44,9 +62,11 @@ export function checkNames(options: object): void {
 }
 
 /** @throws WORKER_INVALID naming the option, the value, and what would be right */
-export function checkOptions({ queues, concurrency, maxJobs, lease }: WorkerOptions): void {
+export function checkOptions({ queues, concurrency, preset, maxJobs, lease }: WorkerOptions): void {
   if (queues.length === 0) refuse('queues', '[]', 'a list of at least one queue')
   wholeFromOne('concurrency', concurrency)
+  if (preset !== undefined && !presets.includes(preset))
+    refuse('preset', preset, `one of ${presets.join(', ')}`)
   wholeFromOne('maxJobs', maxJobs)
   if (lease !== undefined && !(lease >= 100)) refuse('lease', lease, 'milliseconds, from 100')
 }

@@ -47,12 +47,13 @@ export class Tally {
   #first: number | undefined
   #last = 0
 
-  started(): void {
-    this.#first ??= performance.now()
+  /** @param now by `performance.now()` */
+  started(now: number): void {
+    this.#first ??= now
   }
 
-  ended(outcome: Outcome): void {
-    this.#last = performance.now()
+  ended(outcome: Outcome, now: number): void {
+    this.#last = now
     this.#counts[kindOf(outcome)]++
   }
 

@@ -19,16 +19,34 @@ const MAX_MESSAGE = 2_000
 /** What the frames of this folder have in them; in a bundle there is no such folder. */
 const here = /^.*\/worker\/(?=runner\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
 
-export async function runJob(running: Running): Promise<Outcome> {
+/** Most runs end so. */
+const COMPLETED: Outcome = { kind: 'completed' }
+
+/**
+ * Runs a job, and tells its outcome to `ended`, never before the next microtask.
+ *
+ * Written with callbacks, because each `async` function on the way of a job costs as much as all the rest of this
+ * page (measured: 0.4 µs of 1.9 for a handler that does nothing).
+ */
+export function runJob(running: Running, ended: (running: Running, outcome: Outcome) => void): void {
   const { lease, jobClass } = running
-  if (jobClass === undefined) return { kind: 'released', in: unknownPause(lease.releases) }
-  try {
-    const value = await handle(running, jobClass)
-    // The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late.
-    return isTooLate(running) ? stopped(running, jobClass) : success(value, running, jobClass)
-  } catch (error) {
-    return running.run.reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
+  if (jobClass === undefined) {
+    queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases) }))
+    return
   }
+  handle(running, jobClass).then(
+    (value) => ended(running, returned(value, running, jobClass)),
+    (error) => ended(running, thrown(error, running, jobClass)),
+  )
+}
+
+/** The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late. */
+function returned(value: unknown, running: Running, jobClass: JobClass): Outcome {
+  return isTooLate(running) ? stopped(running, jobClass) : success(value, running, jobClass)
+}
+
+function thrown(error: unknown, running: Running, jobClass: JobClass): Outcome {
+  return running.run.reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
 }
 
 /** Milliseconds. A newer worker may be on its way, so the job waits and burns no attempt. */
@@ -36,14 +54,19 @@ function unknownPause(releases: number): number {
   return Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
 }
 
-async function handle(running: Running, jobClass: JobClass): Promise<unknown> {
-  const job = new jobClass.make()
-  job[currentRun] = running.run
-  return await job.handle(decode(running.lease.payload))
+/** What `handle` returns, as a promise, whatever it is and whatever it throws. */
+function handle(running: Running, jobClass: JobClass): Promise<unknown> {
+  try {
+    const job = new jobClass.make()
+    job[currentRun] = running.run
+    return Promise.resolve(job.handle(decode(running.lease.payload)))
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 function success(value: unknown, running: Running, jobClass: JobClass): Outcome {
-  if (value === true || value === undefined) return { kind: 'completed' }
+  if (value === true || value === undefined) return COMPLETED
   if (value === false)
     return failure(new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false'), running, jobClass)
   try {
@@ -59,8 +82,8 @@ function isTooLate({ run }: Running): boolean {
   return (run.reason as JobsError | undefined)?.code === 'JOB_TIMED_OUT'
 }
 
-/** The run was told to end, and ended without success. */
-function stopped(running: Running, jobClass: JobClass): Outcome {
+/** The run was told to end, and ended without success, or does not end. */
+export function stopped(running: Running, jobClass: JobClass): Outcome {
   const reason = running.run.reason as JobsError
   if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }
   if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: running.cancelled ?? 'user' }

@@ -3,38 +3,53 @@
  */
 import type { JobClass } from '../job-class.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../record.ts'
-import { Run } from '../run.ts'
+import { Run, type Writer } from '../run.ts'
 import { MAX_LOG_LINES } from '../store/store.ts'
 import type { Claimer } from './claimer.ts'
+import type { Held } from './ledger.ts'
 
-export class Running {
+export class Running implements Writer {
+  readonly held: Held
   readonly lease: LeasedJob
   readonly claimer: Claimer
   /** Undefined when no class here has its key. */
   readonly jobClass: JobClass | undefined
   readonly run: Run
   /** By `performance.now()`. */
-  readonly startedAt = performance.now()
+  readonly startedAt: number
+  /** Milliseconds that it may take. */
+  readonly timeout: number
   /** When its time is over, by `performance.now()`; see `deadline.ts`. */
-  deadline = Number.POSITIVE_INFINITY
-  /** What its signal says then; undefined once that is said. */
-  tooLate: (() => Error) | undefined
+  deadline: number
+  /** Its time was over, and its signal was told. */
+  isLate = false
   /** Its end no longer counts: the lease is lost, or the job was given back. */
   abandoned = false
   /** Why someone asked for it to be cancelled. */
   cancelled: CancelReason | undefined
+  readonly #wrote: (running: Running, line: LogLine) => void
   #log: LogLine[] | undefined
 
   constructor(
-    lease: LeasedJob,
+    held: Held,
     claimer: Claimer,
     jobClass: JobClass | undefined,
     wrote: (running: Running, line: LogLine) => void,
   ) {
+    const { lease } = held
+    this.held = held
     this.lease = lease
     this.claimer = claimer
     this.jobClass = jobClass
-    this.run = new Run(lease.id, lease.failures + 1, (level, text) => wrote(this, this.#keep(level, text)))
+    this.startedAt = performance.now()
+    this.timeout = lease.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY
+    this.deadline = this.startedAt + this.timeout
+    this.#wrote = wrote
+    this.run = new Run(lease.id, lease.failures + 1, this)
+  }
+
+  write(level: LogLevel, text: string): void {
+    this.#wrote(this, this.#keep(level, text))
   }
 
   /** For people: the name of its class, else its key. */

@@ -4,14 +4,16 @@
  * A job whose lease is lost keeps its slot until its handler ends, and then has nothing to settle. One that is given
  * back leaves its slot at once, whatever its handler still does.
  */
+import { pauseAfter } from '../backoff.ts'
 import { JobsError } from '../errors.ts'
-import type { LeasedJob, LogLine, Outcome } from '../record.ts'
-import { timedOut } from '../run.ts'
+import type { LogLine, Outcome } from '../record.ts'
 import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
+import type { Held, Ledger } from './ledger.ts'
+import type { WorkerOptions } from './options.ts'
 import type { Registry } from './registry.ts'
 import { type Report, Tally } from './report.ts'
-import { runJob } from './runner.ts'
+import { runJob, stopped } from './runner.ts'
 import { Running } from './running.ts'
 import { within } from './within.ts'
 
@@ -25,38 +27,50 @@ export class Slots {
   abandoned = 0
   readonly #registry: Registry
   readonly #report: Report
+  readonly #ledger: Ledger
+  readonly #onStuck: (() => void) | undefined
   readonly #changed: () => void
   /** One function for all jobs: most write nothing. */
   readonly #wrote = ({ lease, name }: Running, line: LogLine) => this.#report.wrote(lease, name, line)
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
 
   /** @param changed called when a slot is free again */
-  constructor(registry: Registry, report: Report, changed: () => void) {
-    this.#registry = registry
-    this.#report = report
+  constructor(
+    options: Pick<WorkerOptions, 'registry' | 'report' | 'onStuck'>,
+    ledger: Ledger,
+    changed: () => void,
+  ) {
+    this.#registry = options.registry
+    this.#report = options.report
+    this.#onStuck = options.onStuck
+    this.#ledger = ledger
     this.#changed = changed
   }
 
-  begin(lease: LeasedJob, claimer: Claimer): void {
-    this.tally.started()
-    const jobClass = this.#registry.find(lease.key)
-    const running = new Running(lease, claimer, jobClass, this.#wrote)
+  /** @returns false when the lease thread has given it back meanwhile */
+  begin(held: Held, claimer: Claimer): boolean {
+    const running = new Running(held, claimer, this.#registry.find(held.lease.key), this.#wrote)
+    if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) return false
+    this.tally.started(running.startedAt)
     this.running.add(running)
-    if (jobClass !== undefined) {
-      const timeout = lease.options?.timeout ?? jobClass.timeout
-      this.#deadline.set(running, timeout, () => timedOut(jobClass.name, timeout))
-    }
-    void runJob(running).then((outcome) => {
-      // It may have been given back meanwhile.
-      if (!this.running.delete(running)) return
-      if (!running.abandoned) this.#settle(running, outcome)
-      else if (running.isLost) this.lost(lease.id)
-      this.#changed()
-    })
+    this.#deadline.watch(running)
+    runJob(running, this.#ended)
+    return true
+  }
+
+  readonly #ended = (running: Running, outcome: Outcome): void => {
+    // It may have been given back meanwhile.
+    if (!this.#leave(running)) return
+    running.claimer.ahead.ended()
+    if (!running.abandoned) this.#settle(running, outcome)
+    else if (running.isLost) this.lost(running.lease.id)
+    this.#changed()
   }
 
   /** The store said that a job was no longer ours. @param outcome how it was counted, if it was */
   lost(id: string, outcome?: Outcome): void {
+    // It never began here, and whoever has it now will tell.
+    if (outcome?.kind === 'returned') return
     this.tally.lost(outcome)
     this.#report.warn(`The lease on ${id} was lost: how it ended here does not count`)
   }
@@ -67,7 +81,7 @@ export class Slots {
     for (const running of this.running) running.run.abort(reason)
     if (this.running.size > 0) await within(LAST_WORDS, stopped)
     for (const running of [...this.running]) {
-      this.running.delete(running)
+      this.#leave(running)
       this.abandoned++
       if (!running.abandoned) this.#settle(running, { kind: 'released', in: 0 })
       running.abandoned = true
@@ -75,10 +89,33 @@ export class Slots {
     this.#changed()
   }
 
-  #stuck({ name, lease }: Running): void {
-    this.#report.warn(
-      `${name} ${lease.id} is stuck: it ignores its signal since its timeout, and keeps its slot`,
-    )
+  /** Where its process is replaced, its job need not wait for that. */
+  #stuck(running: Running): void {
+    const { name, lease, jobClass } = running
+    const isReplaced = this.#onStuck !== undefined && jobClass !== undefined
+    const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
+    this.#report.warn(`${name} ${lease.id} is stuck: it ignores its signal since its timeout, and ${then}`)
+    if (!isReplaced) return
+    this.#leave(running)
+    this.abandoned++
+    if (!running.abandoned) this.#settle(running, stopped(running, jobClass))
+    running.abandoned = true
+    this.#changed()
+    this.#onStuck()
+  }
+
+  #leave(running: Running): boolean {
+    if (!this.running.delete(running)) return false
+    this.#ledger.end(running.held)
+    return true
+  }
+
+  /** Only who will be replaced when a handler blocks it has its lease thread judge. */
+  #retryIn({ lease, jobClass }: Running): number {
+    if (this.#onStuck === undefined || jobClass === undefined) return -1
+    const failures = lease.failures + 1
+    if (failures >= (lease.options?.tries ?? jobClass.tries)) return -1
+    return pauseAfter(failures, lease.options?.backoff ?? jobClass.backoff)
   }
 
   stop(): void {
@@ -87,16 +124,18 @@ export class Slots {
 
   #settle(running: Running, outcome: Outcome): void {
     const { lease, claimer, jobClass, name } = running
+    const now = performance.now()
     const log = running.takeLog()
-    claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log })
-    this.tally.ended(outcome)
+    claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log }, now)
+    this.tally.ended(outcome, now)
+    const tries = lease.options?.tries ?? jobClass?.tries
     this.#report.ended({
       lease,
       name,
-      queue: claimer.partition,
+      queue: claimer.queue,
       outcome,
-      took: performance.now() - running.startedAt,
-      ...(jobClass !== undefined && { tries: lease.options?.tries ?? jobClass.tries }),
+      took: now - running.startedAt,
+      ...(tries !== undefined && { tries }),
     })
   }
 }

@@ -1,33 +1,165 @@
 /**
- * Whose turn it is: the order in which the queues may ask for jobs, and how many a call.
+ * Whose turn it is: the order in which a worker's claimers may ask for jobs, and how many a call.
  *
- * Strict: as listed; a later queue gets what the earlier ones leave. Fair: each queue begins once, and gets at most
- * its part of the slots a call, so that none of them takes all while others have jobs.
+ * Strict: queue by queue, as listed; a later one gets what the earlier ones leave. Fair: each queue in its turn, and at
+ * most its part of the slots a call, so that none of them takes all while others have jobs. Within a queue its
+ * partitions take turns and share, so a queue does not get more by having more of them.
+ *
+ * A worker may serve a thousand partitions of which a few have jobs. So nothing here looks at all of them: a claimer
+ * is put where it belongs when something has changed for it.
  */
 import type { Claimer } from './claimer.ts'
 
+/**
+ * Claimers in the order of their turns: queues among each other, and within a queue its partitions. Whose last turn is
+ * longest ago comes first, also when it was away meanwhile: who is busy settling must not lose its place.
+ */
+export class Round {
+  readonly #strict: boolean
+  /** Those of each queue, by its rank, the next first. */
+  readonly #members = new Map<number, Claimer[]>()
+  /** Ranks of the queues that have some, the next first. */
+  readonly #ranks: number[] = []
+  #turn = 0
+  /** When a queue, by its rank, and a claimer had its last turn. */
+  readonly #had = new Map<number | Claimer, number>()
+
+  constructor(strict: boolean) {
+    this.#strict = strict
+  }
+
+  /** How many queues have some. */
+  get queues(): number {
+    return this.#ranks.length
+  }
+
+  /** The rank of the queue whose turn it is. */
+  get first(): number {
+    return this.#ranks[0] ?? Number.POSITIVE_INFINITY
+  }
+
+  get all(): Claimer[] {
+    return this.#ranks.flatMap((rank) => this.#members.get(rank)!)
+  }
+
+  /** How many there are of a queue. */
+  of(rank: number): number {
+    return this.#members.get(rank)?.length ?? 0
+  }
+
+  /** Takes a claimer in, or lets it go. */
+  set(claimer: Claimer, belongs: boolean): void {
+    const { rank } = claimer
+    let members = this.#members.get(rank)
+    if (members === undefined) {
+      members = []
+      this.#members.set(rank, members)
+    }
+    const at = members.indexOf(claimer)
+    if (belongs === at >= 0) return
+    if (belongs) {
+      insert(members, claimer, (each) => this.#had.get(each) ?? 0)
+      if (members.length === 1)
+        insert(this.#ranks, rank, (each) => (this.#strict ? each : (this.#had.get(each) ?? 0)))
+    } else {
+      members.splice(at, 1)
+      if (members.length === 0) this.#ranks.splice(this.#ranks.indexOf(rank), 1)
+    }
+  }
+
+  /** Whose turn it is; the next time it is that of another. */
+  next(): Claimer | undefined {
+    const rank = this.#ranks[0]
+    if (rank === undefined) return undefined
+    const members = this.#members.get(rank)!
+    const claimer = members[0]!
+    this.#turn++
+    this.#had.set(claimer, this.#turn)
+    if (members.length > 1) members.push(members.shift()!)
+    if (this.#strict) return claimer
+    this.#had.set(rank, this.#turn)
+    if (this.#ranks.length > 1) this.#ranks.push(this.#ranks.shift()!)
+    return claimer
+  }
+}
+
+function insert<T>(list: T[], item: T, placeOf: (item: T) => number): void {
+  const place = placeOf(item)
+  list.splice(list.findLastIndex((each) => placeOf(each) <= place) + 1, 0, item)
+}
+
 export class Turns {
-  readonly #claimers: readonly Claimer[]
   readonly #strict: boolean
   readonly #concurrency: number
-  #first = 0
+  /** May have jobs, or are being asked: they share the slots. */
+  readonly #busy: Round
+  /** May be asked: those that may have jobs, and those with outcomes, since a claim costs nothing on the way. */
+  readonly #asking: Round
+  /** May have jobs, and hold none. */
+  readonly #hungry: Round
+  readonly #calling = new Set<Claimer>()
+  readonly #settling = new Set<Claimer>()
+  /** Want a call whether or not there is a free slot: they have outcomes, or little left ahead. */
+  readonly pressing = new Set<Claimer>()
 
-  constructor(claimers: readonly Claimer[], strict: boolean, concurrency: number) {
-    this.#claimers = claimers
+  constructor(strict: boolean, concurrency: number) {
     this.#strict = strict
     this.#concurrency = concurrency
+    this.#busy = new Round(strict)
+    this.#asking = new Round(strict)
+    this.#hungry = new Round(strict)
   }
 
-  next(): readonly Claimer[] {
-    if (this.#strict || this.#claimers.length === 1) return this.#claimers
-    this.#first = (this.#first + 1) % this.#claimers.length
-    return [...this.#claimers.slice(this.#first), ...this.#claimers.slice(0, this.#first)]
+  /** Some may have jobs, or are being asked. */
+  get isBusy(): boolean {
+    return this.#busy.queues > 0
   }
 
-  /** The most jobs that one queue asks for in one call. */
-  share(now: number): number {
-    if (this.#strict) return this.#concurrency
-    const busy = this.#claimers.filter((claimer) => claimer.calling || claimer.restUntil <= now).length
-    return Math.ceil(this.#concurrency / Math.max(1, busy))
+  /** Calls are under way. */
+  get isCalling(): boolean {
+    return this.#calling.size > 0
   }
+
+  /** Outcomes are not yet answered for. */
+  get isSettling(): boolean {
+    return this.#settling.size > 0
+  }
+
+  /** Something is different for a claimer. */
+  changed(claimer: Claimer): void {
+    const { calling, isResting, hasSettlements, ahead } = claimer
+    this.#busy.set(claimer, calling || !isResting)
+    this.#asking.set(claimer, !calling && (!isResting || hasSettlements))
+    this.#hungry.set(claimer, !calling && !isResting && ahead.size === 0)
+    const isShort = !isResting && ahead.isLow && ahead.want > 0
+    put(this.pressing, claimer, !calling && (hasSettlements || isShort))
+    put(this.#calling, claimer, calling)
+    put(this.#settling, claimer, claimer.isSettling)
+  }
+
+  /** Who may ask next; none while all are resting or in a call. */
+  next(): Claimer | undefined {
+    // Strictly, a later queue waits for the answer of an earlier one: only that tells what is left for it.
+    if (this.#strict && this.#busy.first < this.#asking.first) return undefined
+    return this.#asking.next()
+  }
+
+  /** Whose jobs would start before those that others hold, and who holds none. */
+  nextHungry(holding: Round): Claimer | undefined {
+    const { first } = this.#hungry
+    if (this.#strict && (this.#busy.first < first || holding.first <= first)) return undefined
+    return this.#hungry.next()
+  }
+
+  /** The most jobs that it asks for in one call. */
+  share({ rank }: Claimer): number {
+    const queues = this.#strict ? 1 : Math.max(1, this.#busy.queues)
+    const partitions = Math.max(1, this.#busy.of(rank))
+    return Math.ceil(Math.ceil(this.#concurrency / queues) / partitions)
+  }
+}
+
+function put<T>(set: Set<T>, item: T, belongs: boolean): void {
+  if (belongs) set.add(item)
+  else set.delete(item)
 }

@@ -6,6 +6,7 @@
  * After an outage (the store was away, or this process stood still) the living get one lease's time to renew,
  * before anything is taken back, and what is then taken back counts no crash: it was not the workers that died.
  */
+import { queueOf } from '../partition.ts'
 import type { WorkerRecord } from '../record.ts'
 import { MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Report } from './report.ts'
@@ -16,7 +17,9 @@ const TICK = 250
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
 /** Milliseconds: the longest that a partition is not looked at for leases that ended. */
 const LOOK = 5_000
-/** Milliseconds between two sweeps of a partition for ended jobs past their age, and two looks for new partitions. */
+/** Milliseconds between two looks for new partitions. */
+const MEET = 5_000
+/** Milliseconds between two sweeps of a partition for ended jobs past their age. */
 const PRUNE = 30_000
 
 interface Chores {
@@ -24,12 +27,16 @@ interface Chores {
   pruneAt: number
   /** The next recovery counts no crash. */
   forgiving: boolean
+  /** Its part of the store did not answer the last time. */
+  isAway: boolean
 }
 
 export interface UpkeepOptions {
   store: Store
   /** Those that the worker serves: known from the start. */
   partitions: readonly string[]
+  /** Told of all that there are, each time it looks. */
+  met: (partitions: readonly string[]) => void
   /** Milliseconds. */
   lease: number
   record: () => WorkerRecord
@@ -43,7 +50,7 @@ export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #chores = new Map<string, Chores>()
   #announceAt = 0
-  #lookAt = 0
+  #meetAt = 0
   /** By the wall clock, because a machine that sleeps stops the other. */
   #lastTick = Date.now()
   #isAway = false
@@ -96,7 +103,7 @@ export class Upkeep {
   }
 
   async #work(): Promise<void> {
-    const { store, renew, trouble } = this.#options
+    const { store, renew, met, trouble } = this.#options
     const now = performance.now()
     await renew()
     if (this.#isAway || now >= this.#announceAt) await this.announce()
@@ -104,16 +111,36 @@ export class Upkeep {
       this.#isAway = false
       this.#forgive()
     }
-    if (now >= this.#lookAt) {
-      this.#add(await store.partitions())
-      this.#lookAt = now + PRUNE
+    if (now >= this.#meetAt) {
+      const partitions = await store.partitions()
+      this.#add(partitions)
+      met(partitions)
+      this.#meetAt = now + spread(MEET)
     }
+    let failure: unknown
     for (const [partition, chores] of this.#chores) {
       if (this.#stopped) return
-      if (performance.now() >= chores.recoverAt) await this.#recover(partition, chores)
-      if (performance.now() >= chores.pruneAt) await this.#prune(partition, chores)
+      try {
+        await this.#look(partition, chores)
+      } catch (error) {
+        // One node of a cluster may be away, and must not keep us from the partitions on the others.
+        await store.now()
+        chores.isAway = true
+        failure ??= error
+      }
     }
-    trouble.passed()
+    if (failure === undefined) trouble.passed()
+    else trouble.met(failure)
+  }
+
+  async #look(partition: string, chores: Chores): Promise<void> {
+    const now = performance.now()
+    if (chores.isAway) {
+      await this.#options.store.now(partition)
+      Object.assign(chores, { isAway: false, forgiving: true, recoverAt: now + this.#options.lease })
+    }
+    if (now >= chores.recoverAt) await this.#recover(partition, chores)
+    if (now >= chores.pruneAt) await this.#prune(partition, chores)
   }
 
   #add(partitions: readonly string[]): void {
@@ -121,7 +148,12 @@ export class Upkeep {
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
       // Spread: many workers of many queues should not sweep in step.
-      this.#chores.set(partition, { recoverAt: now, pruneAt: now + Math.random() * PRUNE, forgiving: false })
+      this.#chores.set(partition, {
+        recoverAt: now,
+        pruneAt: now + Math.random() * PRUNE,
+        forgiving: false,
+        isAway: false,
+      })
     }
   }
 
@@ -137,22 +169,26 @@ export class Upkeep {
     const { store, lease } = this.#options
     // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
     const asked = performance.now()
-    await store.now()
-    if (performance.now() - asked > this.#standstill) return this.#forgive()
-    const { recovered, failed, nextLeaseEnd } = await store.recover(partition, chores.forgiving)
-    chores.forgiving = false
+    const at = await store.now(partition)
+    const { recovered, failed, nextLeaseEnd } = await store.recover(partition, {
+      forgiving: chores.forgiving,
+      until: at + this.#standstill,
+    })
     this.#tell(partition, recovered.length, failed.length)
+    if (performance.now() - asked > this.#standstill) return this.#forgive()
+    chores.forgiving = false
     // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise.
     chores.recoverAt = performance.now() + Math.min(nextLeaseEnd ?? lease, lease, LOOK)
   }
 
   async #prune(partition: string, chores: Chores): Promise<void> {
     const removed = await this.#options.store.prune(partition)
-    if (removed < MAX_ITEMS) chores.pruneAt = performance.now() + PRUNE * (0.75 + Math.random() / 2)
+    if (removed < MAX_ITEMS) chores.pruneAt = performance.now() + spread(PRUNE)
   }
 
-  #tell(queue: string, recovered: number, failed: number): void {
+  #tell(partition: string, recovered: number, failed: number): void {
     const { report } = this.#options
+    const queue = queueOf(partition)
     if (recovered > 0) report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue})`)
     if (failed > 0) report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue})`)
   }
@@ -160,4 +196,9 @@ export class Upkeep {
 
 function jobs(count: number): string {
   return count === 1 ? '1 job' : `${count} jobs`
+}
+
+/** So that a fleet that began together does not look together. */
+function spread(ms: number): number {
+  return ms * (0.75 + Math.random() / 2)
 }

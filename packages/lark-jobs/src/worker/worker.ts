@@ -5,20 +5,24 @@
  *
  * `start`, `quiet` and `stop` may each be called again without harm. One process may hold several workers.
  *
- * Everything turns in `#turn`: it looks at what room there is, and lets the claimers of the queues ask. It is
- * called once at the end of each tick in which something changed, so that jobs which end together are settled in
- * one call, the same that claims the next.
+ * What it takes in is the business of its intake, what runs that of its slots; this page is its life.
  */
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import { newNonce } from '../id.ts'
-import type { LeasedJob, WorkerRecord } from '../record.ts'
+import type { WorkerRecord } from '../record.ts'
+import { Ahead } from './ahead.ts'
 import { Claimer } from './claimer.ts'
 import { Emptiness } from './emptiness.ts'
+import { Intake } from './intake.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { LeaseThread } from './lease-thread.ts'
+import { Ledger } from './ledger.ts'
 import { CONCURRENCY, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
+import { PRESET, paces } from './preset.ts'
 import type { Summary } from './report.ts'
 import { hearRings } from './rings.ts'
+import { Service } from './service.ts'
 import { Slots } from './slots.ts'
 import { Trouble } from './trouble.ts'
 import { Turns } from './turns.ts'
@@ -29,26 +33,24 @@ import { within } from './within.ts'
 const LAST_CALL = 3_000
 
 export class Worker implements AsyncDisposable {
-  readonly id = newNonce()
+  readonly id: string
   /** Resolves with what was done when the worker has stopped. */
   readonly done: Promise<Summary>
   readonly #options: WorkerOptions
   readonly #concurrency: number
-  readonly #claimers: Claimer[]
+  readonly #service: Service
   readonly #turns: Turns
+  readonly #intake: Intake
   readonly #slots: Slots
   readonly #trouble: Trouble
   readonly #leases: LeaseKeeper
+  readonly #thread: LeaseThread
   readonly #upkeep: Upkeep
   readonly #emptiness: Emptiness
   readonly #startedAt = Date.now()
   /** Aborted when the worker lets go of the store: ends waits and the sending again of calls. */
   readonly #end = new AbortController()
   #state: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
-  #reserved = 0
-  #claimed = 0
-  #scheduled = false
-  #alarm: NodeJS.Timeout | undefined
   #rings: Promise<void> | undefined
   #announced: Promise<void> | undefined
   #lastCall: NodeJS.Timeout | undefined
@@ -60,29 +62,66 @@ export class Worker implements AsyncDisposable {
   /** @throws WORKER_INVALID */
   constructor(options: WorkerOptions) {
     checkOptions(options)
-    // One listener a queue, and Node would warn of a leak from eleven on.
+    // One listener a partition, and Node would warn of a leak from eleven on.
     setMaxListeners(0, this.#end.signal)
-    const { store, concurrency = CONCURRENCY, lease = LEASE } = options
+    const { store, concurrency = CONCURRENCY, lease = LEASE, id = newNonce(), preset = PRESET } = options
+    const pace = paces[preset]
+    this.id = id
     this.#options = options
     this.#concurrency = concurrency
     this.done = new Promise((resolve) => {
       this.#resolveDone = resolve
     })
     this.#trouble = new Trouble(store.name, options.report)
-    this.#slots = new Slots(options.registry, options.report, () => this.#schedule())
+    this.#thread = new LeaseThread(
+      options.place && {
+        place: options.place,
+        caller: this.id,
+        lease,
+        window: pace.window,
+        kills: options.onStuck !== undefined,
+      },
+      (text) => options.report.warn(text),
+    )
+    const ledger = new Ledger((page) => this.#thread.add(page))
+    this.#slots = new Slots(options, ledger, () => this.#intake.freed())
     const trouble = this.#trouble
     const met = (error: unknown) => trouble.met(error)
-    this.#claimers = options.queues.map((queue) => new Claimer(store, queue, this.id, lease, met))
-    this.#turns = new Turns(this.#claimers, options.strict ?? false, concurrency)
-    this.#emptiness = new Emptiness(store, this.#claimers, options.registry)
-    this.#leases = new LeaseKeeper(store, this.id, lease, this.#slots.running, met)
+    const { strict = false, maxJobs = Number.POSITIVE_INFINITY } = options
+    this.#turns = new Turns(strict, concurrency)
+    this.#intake = new Intake({
+      turns: this.#turns,
+      slots: this.#slots,
+      pace,
+      strict,
+      concurrency,
+      maxJobs,
+      signal: this.#end.signal,
+      answered: () => trouble.passed(),
+      holds: () => this.#thread.wake(),
+      turned: () => this.#lookWhetherDone(),
+    })
+    this.#service = new Service(options.queues, options.partitions ?? new Map(), (partition, rank, index) => {
+      const ahead = new Ahead(ledger, index, pace)
+      const changed = (each: Claimer) => this.#intake.changed(each)
+      const claimer = new Claimer({ store, partition, rank, caller: id, lease, ahead, trouble: met, changed })
+      this.#thread.serve(partition)
+      changed(claimer)
+      return claimer
+    })
+    this.#emptiness = new Emptiness(store, this.#service, options.registry)
+    this.#leases = new LeaseKeeper(store, this.id, lease, this.#slots.running, met, this.#thread.pulse)
     this.#upkeep = new Upkeep({
       store,
-      partitions: options.queues,
+      partitions: this.#service.partitions,
+      met: (partitions) => this.#service.meet(partitions),
       lease,
       record: () => this.#record(),
       report: options.report,
-      renew: () => this.#leases.catchUp(),
+      renew: () => {
+        this.#thread.beat()
+        return this.#leases.catchUp()
+      },
       trouble,
     })
   }
@@ -101,6 +140,7 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== 'new') return
     this.#state = 'running'
     this.#leases.start()
+    this.#thread.start()
     await this.#upkeep.start()
     this.#rings = hearRings(
       this.#options.store,
@@ -109,7 +149,7 @@ export class Worker implements AsyncDisposable {
       (partition) => this.#rang(partition),
       (error) => this.#trouble.met(error),
     )
-    this.#schedule()
+    this.#intake.open()
   }
 
   /** Takes no more jobs. What runs goes on. */
@@ -117,7 +157,7 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== 'running') return
     this.#state = 'quiet'
     this.#announced = this.#upkeep.announce().catch((error) => this.#trouble.met(error))
-    this.#schedule()
+    this.#intake.shut()
   }
 
   /**
@@ -144,82 +184,17 @@ export class Worker implements AsyncDisposable {
     return this.stop()
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    queueMicrotask(() =>
-      process.nextTick(() => {
-        this.#scheduled = false
-        this.#turn()
-      }),
-    )
-  }
-
-  #turn(): void {
-    if (this.#state === 'stopped') return
-    const now = performance.now()
-    const { strict = false } = this.#options
-    let free = this.#room()
-    let wakeAt = Number.POSITIVE_INFINITY
-    for (const claimer of this.#turns.next()) {
-      // Strictly, a later queue waits for the answer of an earlier one: only that tells what is left for it.
-      if (claimer.calling && strict) free = 0
-      if (claimer.calling) continue
-      const due = claimer.restUntil <= now
-      // What settles asks as well: the claim costs nothing on the way.
-      const want = due || claimer.hasSettlements ? Math.min(free, this.#turns.share(now)) : 0
-      if (want > 0 || claimer.hasSettlements) {
-        free = strict && want > 0 ? 0 : free - want
-        void this.#exchange(claimer, want)
-      } else if (!due) {
-        wakeAt = Math.min(wakeAt, claimer.restUntil)
-      }
-    }
-    clearTimeout(this.#alarm)
-    if (wakeAt < Number.POSITIVE_INFINITY)
-      this.#alarm = setTimeout(() => this.#turn(), Math.max(0, wakeAt - now))
-    this.#lookWhetherDone()
-  }
-
-  /** How many more jobs may be claimed. */
-  #room(): number {
-    if (this.#state !== 'running') return 0
-    const left = (this.#options.maxJobs ?? Number.POSITIVE_INFINITY) - this.#claimed - this.#reserved
-    return Math.min(left, this.#concurrency - this.#slots.running.size - this.#reserved)
-  }
-
-  async #exchange(claimer: Claimer, want: number): Promise<void> {
-    this.#reserved += want
-    const reply = await claimer.exchange(want, this.#end.signal)
-    this.#reserved -= want
-    if (reply !== undefined) {
-      this.#trouble.passed()
-      for (const [i, verdict] of reply.verdicts.entries())
-        if (verdict === 'lost') this.#slots.lost(reply.settled[i]!.id, reply.settled[i]!.outcome)
-      for (const lease of reply.jobs) this.#begin(lease, claimer)
-    }
-    this.#schedule()
-  }
-
-  #begin(lease: LeasedJob, claimer: Claimer): void {
-    if (this.#state === 'running') {
-      this.#claimed++
-      this.#slots.begin(lease, claimer)
-    } else {
-      claimer.settle(lease.id, lease.token, { kind: 'returned' })
-    }
-  }
-
   /** A ring is for one worker: whoever cannot answer it hands it on. */
   async #rang(partition: string): Promise<void> {
-    this.#claimers.find((claimer) => claimer.partition === partition)?.ring()
-    if (this.#room() <= 0) await this.#options.store.wake(partition, this.id)
-    this.#schedule()
+    this.#service.of(partition)?.ring()
+    if (this.#intake.room <= 0) await this.#options.store.wake(partition, this.id)
+    this.#intake.schedule()
   }
 
   #lookWhetherDone(): void {
-    if (this.#slots.running.size > 0 || this.#claimers.some((claimer) => claimer.isSettling)) return
-    if (this.#claimers.some((claimer) => claimer.calling)) {
+    if (this.#state === 'stopped') return
+    if (this.#slots.running.size > 0 || this.#intake.held > 0 || this.#turns.isSettling) return
+    if (this.#turns.isCalling) {
       // Only claims are under way. A store that is away must not hold the end up.
       if (this.#state === 'quiet') this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
@@ -227,34 +202,41 @@ export class Worker implements AsyncDisposable {
     this.#allSettled?.()
     const { maxJobs, stopWhenEmpty } = this.#options
     if (this.#state !== 'running') return
-    if (maxJobs !== undefined && this.#claimed >= maxJobs) void this.stop()
+    if (maxJobs !== undefined && this.#intake.isSated) void this.stop()
     else if (stopWhenEmpty) void this.#stopIfEmpty()
   }
 
   async #stopIfEmpty(): Promise<void> {
-    if (this.#claimers.some((claimer) => claimer.restUntil <= performance.now())) return
+    if (this.#turns.isBusy) return
     try {
       const empty = await this.#emptiness.look(this.#end.signal)
-      if (empty && this.#slots.running.size === 0 && this.#reserved === 0) return void this.stop()
+      if (empty && this.#slots.running.size === 0 && !this.#intake.isBusy) return void this.stop()
       if (empty === undefined) return
     } catch (error) {
       this.#trouble.met(error)
     }
-    this.#schedule()
+    this.#intake.schedule()
   }
 
   async #finish(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#allSettled = resolve
-      this.#schedule()
+      this.#intake.schedule()
     })
     this.#state = 'stopped'
     this.#letGo()
-    clearTimeout(this.#alarm)
+    this.#intake.stop()
+    for (const claimer of this.#service.claimers) claimer.stop()
     clearTimeout(this.#lastCall)
     this.#slots.stop()
     this.#trouble.end()
-    const parts = Promise.all([this.#leases.stop(), this.#upkeep.stop(), this.#rings, this.#announced])
+    const parts = Promise.all([
+      this.#leases.stop(),
+      this.#upkeep.stop(),
+      this.#rings,
+      this.#announced,
+      this.#thread.stop(),
+    ])
     await within(LAST_CALL, parts)
     await within(LAST_CALL, this.#options.store.retire(this.id))
     this.#resolveDone(this.summary)
@@ -269,7 +251,7 @@ export class Worker implements AsyncDisposable {
   /** Ends waits and the sending again of calls. What was not answered for ends with its lease. */
   #letGo(): void {
     this.#end.abort()
-    this.#schedule()
+    this.#intake.schedule()
   }
 
   #record(): WorkerRecord {

@@ -9,6 +9,11 @@ export function mistakes(url: () => string | undefined): void {
       [['jobs:work', '--queue=emials'], 1, "✗ 'emials' is not a configured queue"],
       [['jobs:work', '--concurrency=0'], 2, '✗ --concurrency is 0; it must be a whole number from 1'],
       [['jobs:work', '--max-jobs=1.5'], 2, '✗ --max-jobs is 1.5; it must be a whole number from 1'],
+      [
+        ['jobs:work', '--preset=fast'],
+        2,
+        '✗ --preset must be one of balanced, throughput, spread, got "fast"',
+      ],
       [['jobs:retry'], 2, '✗ Which jobs? Give their ids, or --all'],
       [['jobs:retry', 'nonesuch'], 1, '✗ There is no job nonesuch'],
       [

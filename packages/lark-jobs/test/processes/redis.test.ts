@@ -1,5 +1,6 @@
 import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
+import { benching } from './benching.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
 
@@ -9,4 +10,5 @@ describe('on Redis', { timeout: 60_000 }, () => {
   accounting(url)
   program(url)
   mistakes(url)
+  benching(url)
 })

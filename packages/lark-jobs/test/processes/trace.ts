@@ -39,7 +39,7 @@ export interface Trace {
 
 export async function readTrace(app: App): Promise<Trace> {
   const trace: Trace = { starts: [], ends: [] }
-  for (const line of (await app.read('trace.txt')).trim().split('\n')) {
+  for (const line of (await app.read('trace.txt')).split('\n').filter(Boolean)) {
     const [what, pid, n] = line.split(' ')
     trace[what === 'start' ? 'starts' : 'ends'].push({ pid: Number(pid), n: Number(n) })
   }

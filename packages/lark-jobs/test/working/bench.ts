@@ -9,6 +9,7 @@ import {
   type Ending,
   type Job,
   type JobConstructor,
+  type JobsConfig,
   type LogLine,
   type Report,
 } from '../../src/index.ts'
@@ -50,12 +51,13 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Another client on the same store, as another process would have. */
-  client(): JobsClient {
+  client(config: JobsConfig = {}): JobsClient {
     const { connection, prefix } = this.#place
     const client = createJobs({
       connection,
       queues: ['default', 'emails', 'low'],
       ...(prefix !== undefined && { prefix }),
+      ...config,
     })
     this.#clients.push(client)
     return client

@@ -15,6 +15,7 @@ export function starting(connect: Connect): void {
     [{ concurrency: 1.5 }, 'concurrency is 1.5; it must be a whole number from 1'],
     [{ maxJobs: 0 }, 'maxJobs is 0; it must be a whole number from 1'],
     [{ lease: 5 }, 'lease is 5; it must be milliseconds, from 100'],
+    [{ preset: 'fast' as 'spread' }, 'preset is fast; it must be one of balanced, throughput, spread'],
     [{ queues: [] }, 'queues is []; it must be a list of at least one queue'],
   ])('%o is refused', async (options, message) => {
     await using bench = await Bench.make(connect)

@@ -8,6 +8,8 @@ import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { leases } from './leases.ts'
 import { order } from './order.ts'
+import { partitions } from './partitions.ts'
+import { presets } from './presets.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
 import { starting } from './starting.ts'
@@ -21,7 +23,9 @@ export function describeWorking(connect: Connect): void {
   describe('aborting', () => aborting(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
+  describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
+  describe('presets', () => presets(connect))
   describe('retrying', () => retrying(connect))
   describe('emptiness', () => emptiness(connect))
   describe('stopping', () => stopping(connect))

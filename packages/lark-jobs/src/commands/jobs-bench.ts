@@ -1,0 +1,120 @@
+import { availableParallelism, loadavg } from 'node:os'
+import { Command, flag } from '@s18i/lark'
+import { adviceOn } from '../bench/advice.ts'
+import type { Figure } from '../bench/figure.ts'
+import { measures, queues, type Stage } from '../bench/measures.ts'
+import { type BenchPlace, benchPlace } from '../bench/place.ts'
+import { loadSettings } from '../config.ts'
+import { JobsClient } from '../jobs.ts'
+import { wholeFromOne } from './whole-from-one.ts'
+
+/** `lark jobs:bench`: what the configured store can do, measured from here. None of its jobs is touched. */
+export class JobsBenchCommand extends Command {
+  readonly key = 'jobs:bench'
+  override description = 'Measure how fast the configured store is, beside its jobs'
+  jobs = flag.number('About so many jobs for each figure', { default: 50_000 })
+  seconds = flag.number('At most so many seconds for each figure', { default: 2 })
+
+  async handle() {
+    wholeFromOne('--jobs', this.jobs, this.key)
+    wholeFromOne('--seconds', this.seconds, this.key)
+    const { jobs, seconds, signal } = this
+    const settings = await loadSettings()
+    const place = benchPlace(settings, queues)
+    const here = new JobsClient(async () => place.settings)
+    const there = place.kind === 'memory' ? here : new JobsClient(async () => place.settings)
+    let isThere = true
+    try {
+      const { store, warnings } = await here.open().catch((error) => {
+        isThere = error.code !== 'STORE_UNREACHABLE'
+        throw error
+      })
+      const warn = this.#warnOnce()
+      const name = place.name ?? store.name
+      this.info(`Measuring ${name} in ${place.words}, removed afterwards`)
+      for (const warning of [...warnings, ...busyness()]) warn(warning)
+      const isEmbedded = place.kind !== 'server'
+      const stage = { here, there, jobs, seconds, signal, warn, isEmbedded, roundTrip: 0 }
+      const figures = await this.#measure(stage)
+      const [roundTrip, dispatch] = figures.map(({ p50 = 0 }) => p50) as [number, number]
+      const advice = adviceOn(roundTrip, dispatch, settings)
+      if (this.json) return { store: name, figures: figures.map(rounded), ...(advice && { advice }) }
+      this.#print(figures, advice)
+    } finally {
+      await there.close()
+      await here.close()
+      if (isThere) await this.#remove(place)
+    }
+  }
+
+  async #measure(stage: Stage): Promise<Figure[]> {
+    const figures: Figure[] = []
+    const progress = this.progress(measures.length, { label: 'figures' })
+    for (const measure of measures) {
+      figures.push(await measure(stage))
+      progress.advance()
+    }
+    progress.finish()
+    return figures
+  }
+
+  #print(figures: readonly Figure[], advice: string | undefined): void {
+    const columns = [
+      flushRight(['P50 MS', ...figures.map(({ p50 }) => milliseconds(p50))]),
+      flushRight(['P99 MS', ...figures.map(({ p99 }) => milliseconds(p99))]),
+      flushRight(['JOBS/S', ...figures.map(({ rate }) => (rate === undefined ? '' : thousands(rate)))]),
+    ]
+    this.table(
+      ['FIGURE', ...columns.map(([head]) => head!), 'LIMITED BY'],
+      figures.map(({ name, limit }, i) => [name, ...columns.map((cells) => cells[i + 1]), limit]),
+    )
+    if (advice === undefined) return
+    this.line()
+    this.line(advice)
+  }
+
+  /** Every worker says again what the store warns of. */
+  #warnOnce(): (text: string) => void {
+    const warned = new Set<string>()
+    return (text) => {
+      if (!warned.has(text)) this.warn(text)
+      warned.add(text)
+    }
+  }
+
+  async #remove(place: BenchPlace): Promise<void> {
+    try {
+      await place.remove()
+    } catch (error) {
+      this.warn(`${place.words} could not be removed: ${(error as Error).message}`)
+    }
+  }
+}
+
+function busyness(): string[] {
+  const [load = 0] = loadavg()
+  const cores = availableParallelism()
+  if (load < cores) return []
+  return [
+    `This machine is busy (load ${load.toFixed(1)} on ${cores} cores): it could do better than these figures`,
+  ]
+}
+
+function rounded({ name, p50, p99, rate, limit }: Figure): Figure {
+  const to = (value: number | undefined, digits: number) => value && Number(value.toFixed(digits))
+  return { name, p50: to(p50, 3), p99: to(p99, 3), rate: to(rate, 0), limit }
+}
+
+function milliseconds(value: number | undefined): string {
+  if (value === undefined) return ''
+  return value < 100 ? value.toFixed(2) : thousands(value)
+}
+
+function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en')
+}
+
+function flushRight(cells: readonly string[]): string[] {
+  const width = Math.max(...cells.map((cell) => cell.length))
+  return cells.map((cell) => cell.padStart(width))
+}

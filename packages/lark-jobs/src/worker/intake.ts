@@ -1,0 +1,270 @@
+/**
+ * What a worker takes in: keeps its slots busy with as few calls to the store as can be.
+ *
+ *   open   claims for free slots, and ahead of them
+ *   shut   only settles; what was held ahead goes back
+ *
+ * Two things turn here. `#fill` starts jobs that are held while there are free slots; it is called whenever one is
+ * free. `#turn` lets the claimers ask; it is called once at the end of each tick in which something changed, so that
+ * jobs which end together are settled in one call, the same that claims the next.
+ */
+
+import type { Claim } from '../store/store.ts'
+import type { Claimer } from './claimer.ts'
+import type { Pace } from './preset.ts'
+import type { Slots } from './slots.ts'
+import { Round, type Turns } from './turns.ts'
+
+export interface IntakeOptions {
+  turns: Turns
+  slots: Slots
+  pace: Pace
+  strict: boolean
+  concurrency: number
+  maxJobs: number
+  /** Aborted when the worker lets go of the store. */
+  signal: AbortSignal
+  /** The store answered. */
+  answered: () => void
+  /** Something is held. */
+  holds: () => void
+  /** Called at the end of each turn. */
+  turned: () => void
+}
+
+export class Intake {
+  readonly #options: IntakeOptions
+  /** Those that hold jobs. */
+  readonly #holding: Round
+  #isOpen = false
+  /** Free slots for which jobs are being asked. */
+  #reserved = 0
+  /** Jobs that were claimed and not returned. */
+  #claimed = 0
+  #held = 0
+  /** Jobs that may start before the event loop turns. */
+  #slice: number
+  #isScheduled = false
+  #isYielding = false
+  #alarm: NodeJS.Timeout | undefined
+  #overdue: NodeJS.Timeout | undefined
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#holding = new Round(options.strict)
+    this.#slice = options.pace.slice
+  }
+
+  /** Jobs that were claimed and have not begun. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Whether claimed jobs have not begun, or will not have been answered for. */
+  get isBusy(): boolean {
+    return this.#reserved > 0 || this.#held > 0
+  }
+
+  /** As many jobs were claimed as the worker is to run. */
+  get isSated(): boolean {
+    return this.#claimed >= this.#options.maxJobs && this.#held === 0
+  }
+
+  /** How many more jobs could start now. */
+  get room(): number {
+    if (!this.#isOpen) return 0
+    const { concurrency, slots } = this.#options
+    return Math.min(this.#left, concurrency - slots.running.size - this.#reserved - this.#held)
+  }
+
+  open(): void {
+    this.#isOpen = true
+    this.schedule()
+  }
+
+  /** Takes no more. Idempotent. */
+  shut(): void {
+    this.#isOpen = false
+    for (const claimer of this.#holding.all) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
+    this.schedule()
+  }
+
+  stop(): void {
+    clearTimeout(this.#alarm)
+    clearTimeout(this.#overdue)
+  }
+
+  /** A slot is free. */
+  freed(): void {
+    this.#fill()
+    this.schedule()
+  }
+
+  /** Something is different for a claimer: it is new, has become ready, or has an outcome. */
+  changed(claimer: Claimer): void {
+    this.#options.turns.changed(claimer)
+    this.schedule()
+  }
+
+  schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        this.#isScheduled = false
+        this.#turn()
+      }),
+    )
+  }
+
+  get #left(): number {
+    return this.#options.maxJobs - this.#claimed - this.#reserved
+  }
+
+  /**
+   * How many jobs may be asked for though there is no slot, by those who hold none while others hold some: the next
+   * slot that is free is theirs, not that of who was faster. No more than others hold, which will start soon.
+   */
+  get #spare(): number {
+    if (!this.#isOpen) return 0
+    const { concurrency } = this.#options
+    return Math.min(this.#left, this.#held, Math.max(1, concurrency - this.#holding.queues)) - this.#reserved
+  }
+
+  /** How many more jobs to claim ahead, when a call is made. */
+  #aheadOf(claimer: Claimer, limit: number): number {
+    return this.#isOpen ? Math.max(0, Math.min(claimer.ahead.want, this.#left - limit)) : 0
+  }
+
+  #turn(): void {
+    const { turns, signal, turned } = this.#options
+    if (!signal.aborted) {
+      for (let free = this.room; free > 0; ) {
+        const claimer = turns.next()
+        if (claimer === undefined) break
+        const limit = Math.min(free, turns.share(claimer))
+        free -= limit
+        void this.#exchange(claimer, limit)
+      }
+      for (let spare = this.#spare; spare > 0; spare--) {
+        const claimer = turns.nextHungry(this.#holding)
+        if (claimer === undefined) break
+        void this.#exchange(claimer, 1)
+      }
+      this.#press()
+    }
+    turned()
+  }
+
+  /** Calls that do not depend on free slots. */
+  #press(): void {
+    const now = performance.now()
+    let wakeAt = Number.POSITIVE_INFINITY
+    for (const claimer of this.#options.turns.pressing) {
+      const waits = claimer.hasSettlements ? claimer.waitUntil : 0
+      if (waits > now) wakeAt = Math.min(wakeAt, waits)
+      else if (claimer.hasSettlements || this.#aheadOf(claimer, 0) > 0) void this.#exchange(claimer, 0)
+    }
+    clearTimeout(this.#alarm)
+    if (wakeAt < Number.POSITIVE_INFINITY) this.#alarm = setTimeout(() => this.#turn(), wakeAt - now)
+  }
+
+  async #exchange(claimer: Claimer, limit: number): Promise<void> {
+    const { turns, slots, signal, answered, maxJobs } = this.#options
+    const ahead = this.#aheadOf(claimer, limit)
+    this.#reserved += limit
+    // Several queues may hand over at once: more than the last jobs that it is to run.
+    const hand =
+      maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
+    const answering = claimer.exchange(limit, ahead, signal, hand)
+    turns.changed(claimer)
+    const reply = await answering
+    this.#reserved -= limit
+    if (reply !== undefined) this.#hold(claimer, reply)
+    turns.changed(claimer)
+    if (reply !== undefined) {
+      answered()
+      for (const [i, verdict] of reply.verdicts.entries())
+        if (verdict === 'lost') slots.lost(reply.settled[i]!.id, reply.settled[i]!.outcome)
+      // Before any of them starts: the store then works on the next call while this process runs them.
+      this.#turn()
+      this.#fill()
+    }
+    this.schedule()
+  }
+
+  /** Jobs came without being asked for; so that more do, the store must be asked again. */
+  #handed(claimer: Claimer, claim: Claim): void {
+    this.#hold(claimer, { ...claim, isShort: true })
+    claimer.ring()
+    this.#fill()
+    this.schedule()
+  }
+
+  /** Takes in what was claimed; when it is shut, only to give it back. */
+  #hold(claimer: Claimer, { jobs, number, isShort }: Claim & { isShort: boolean }): void {
+    this.#claimed += jobs.length
+    this.#held += jobs.length
+    claimer.ahead.push(number, jobs, isShort, performance.now())
+    this.#holding.set(claimer, claimer.ahead.size > 0)
+    if (!this.#isOpen) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
+    if (this.#held > 0) this.#options.holds()
+  }
+
+  /** Starts what is held, in strict order or in turns, while there are free slots. */
+  #fill(): void {
+    const { slots, turns, concurrency } = this.#options
+    while (this.#isOpen && this.#held > 0 && slots.running.size < concurrency) {
+      if (this.#slice === 0) {
+        this.#yield()
+        return
+      }
+      const claimer = this.#holding.next()!
+      const { ahead } = claimer
+      this.#slice--
+      this.#held--
+      const job = ahead.take()!
+      if (ahead.size === 0) this.#holding.set(claimer, false)
+      // It may want more now.
+      if ((ahead.isLow || ahead.size === 0) && !claimer.calling) turns.changed(claimer)
+      if (!slots.begin(job, claimer)) this.#claimed--
+    }
+    if (this.#held > 0) this.#watch()
+  }
+
+  /** Lets the event loop turn. */
+  #yield(): void {
+    if (this.#isYielding) return
+    this.#isYielding = true
+    setImmediate(() => {
+      this.#isYielding = false
+      this.#slice = this.#options.pace.slice
+      this.#fill()
+      this.schedule()
+    })
+  }
+
+  #returnOverdue(): void {
+    this.#overdue = undefined
+    const now = performance.now()
+    for (const claimer of this.#holding.all) this.#giveBack(claimer, now)
+    if (this.#held > 0) this.#watch()
+    this.schedule()
+  }
+
+  #watch(): void {
+    this.#overdue ??= setTimeout(() => this.#returnOverdue(), this.#options.pace.window)
+  }
+
+  /** Gives back what has been held for too long by then. */
+  #giveBack(claimer: Claimer, by: number): void {
+    const before = claimer.ahead.size
+    const jobs = claimer.ahead.overdue(by)
+    const count = before - claimer.ahead.size
+    this.#holding.set(claimer, claimer.ahead.size > 0)
+    this.#held -= count
+    this.#claimed -= count
+    const now = performance.now()
+    for (const { id, token } of jobs) claimer.settle(id, token, { kind: 'returned' }, now)
+  }
+}

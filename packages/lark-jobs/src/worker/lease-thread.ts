@@ -1,0 +1,146 @@
+/**
+ * The worker's side of its lease thread (`lease-watch.ts`), which looks after the worker's jobs while a handler
+ * blocks the event loop. It is told of the ledger's pages, and reads from shared memory when the worker last did
+ * its part itself.
+ *
+ *   new → running → stopped; or missing, where there is no file for it (a bundle) or no store that it could open
+ */
+import { existsSync } from 'node:fs'
+import { Worker as Thread } from 'node:worker_threads'
+import type { Place } from '../store/connect.ts'
+import type { Page } from './ledger.ts'
+
+/** What both sides share: three numbers. */
+export class Pulse {
+  readonly memory: SharedArrayBuffer
+  readonly #times: Float64Array
+  readonly #flags: Int32Array
+
+  constructor(memory = new SharedArrayBuffer(24)) {
+    this.memory = memory
+    this.#times = new Float64Array(memory, 0, 2)
+    this.#flags = new Int32Array(memory, 16, 1)
+  }
+
+  /** When the event loop last turned, by `performance.now()` of the worker. */
+  get beat(): number {
+    return this.#times[0]!
+  }
+  set beat(at: number) {
+    this.#times[0] = at
+  }
+
+  /** When the worker last renewed all its leases, by the wall clock. */
+  get renewedAt(): number {
+    return this.#times[1]!
+  }
+  set renewedAt(at: number) {
+    this.#times[1] = at
+  }
+
+  /** The thread looks rarely, because nothing was held ahead for a while: it wants to be called. */
+  get isDozing(): boolean {
+    return Atomics.load(this.#flags, 0) === 1
+  }
+  set isDozing(dozes: boolean) {
+    Atomics.store(this.#flags, 0, dozes ? 1 : 0)
+  }
+}
+
+/** What the thread is started with. */
+export interface Watch {
+  place: Place
+  /** The worker's id. */
+  caller: string
+  /** Milliseconds. */
+  lease: number
+  /** That the worker serves; more may be told of later. */
+  partitions: string[]
+  /** Milliseconds that a job may be held before it starts. */
+  window: number
+  pulse: SharedArrayBuffer
+  /** When `performance.now()` of the worker was 0, by `process.hrtime()`, in milliseconds. */
+  origin: number
+  /** A handler that blocks the loop long past its timeout ends the process: a supervisor will replace it. */
+  kills: boolean
+}
+
+/** What only the worker knows of it. */
+type Order = Omit<Watch, 'partitions' | 'pulse' | 'origin'>
+
+/** What the thread is told later: a page of the ledger, a partition, that something is held ahead. */
+export type Message = SharedArrayBuffer | { partition: string } | 'wake'
+
+/** Milliseconds by a clock that all threads of a process share. */
+export function clock(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1_000 + nanoseconds / 1e6
+}
+
+export class LeaseThread {
+  readonly pulse = new Pulse()
+  readonly #watch: Order | undefined
+  readonly #warn: (text: string) => void
+  readonly #partitions: string[] = []
+  readonly #pages: Page[] = []
+  #thread: Thread | undefined
+
+  /** @param watch undefined when the store is in this process's memory, where no other thread can reach it */
+  constructor(watch: Order | undefined, warn: (text: string) => void) {
+    this.#watch = watch
+    this.#warn = warn
+  }
+
+  start(): void {
+    if (this.#watch === undefined || this.#thread !== undefined) return
+    // Such a store is this process's alone, and has no other thread to be looked after by.
+    if (this.#watch.place.connection === 'sqlite::memory:') return
+    // From its sources, as its own tests run it, a package has the thread where it was built.
+    const path = import.meta.url.endsWith('.ts') ? '../../dist/worker/lease-watch.js' : './lease-watch.js'
+    const file = new URL(path, import.meta.url)
+    if (!existsSync(file)) {
+      this.#warn(
+        'The lease thread is not there (is Lark bundled?): a handler that blocks the event loop may lose its lease',
+      )
+      return
+    }
+    this.beat()
+    const watch: Watch = {
+      ...this.#watch,
+      partitions: this.#partitions,
+      pulse: this.pulse.memory,
+      origin: clock() - performance.now(),
+    }
+    this.#thread = new Thread(file, { workerData: watch, execArgv: [], stderr: false })
+    this.#thread.unref()
+    this.#thread.on('error', (error) => this.#warn(`The lease thread ended: ${error.stack ?? error}`))
+    for (const page of this.#pages) this.#thread.postMessage(page.memory)
+  }
+
+  /** One more partition: pages name it by its place among all. */
+  serve(partition: string): void {
+    this.#partitions.push(partition)
+    this.#thread?.postMessage({ partition } satisfies Message)
+  }
+
+  add(page: Page): void {
+    this.#pages.push(page)
+    this.#thread?.postMessage(page.memory)
+  }
+
+  /** The event loop turns. */
+  beat(): void {
+    this.pulse.beat = performance.now()
+  }
+
+  /** Something is held ahead. */
+  wake(): void {
+    if (!this.pulse.isDozing) return
+    this.pulse.isDozing = false
+    this.#thread?.postMessage('wake' satisfies Message)
+  }
+
+  async stop(): Promise<void> {
+    await this.#thread?.terminate()
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Hands back what a dead worker process held, so that others start it at once and not when its leases end. The store
+ * may be away meanwhile, perhaps for the same reason that the process died: then it is tried again until it is done.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { queueOf } from '../partition.ts'
+import type { Store } from '../store/store.ts'
+
+/** Milliseconds between two attempts, doubling from the first to the second. */
+const AGAIN = { from: 100, to: 2_000 }
+/** Milliseconds after which it looks once more. */
+const LATE = 1_000
+
+export interface Returned {
+  jobs: number
+  /** Of these: had crashed too often, and failed. */
+  failed: number
+}
+
+export class SupervisedLeases {
+  readonly #store: Store
+  readonly #queues: readonly string[]
+  readonly #end = new AbortController()
+
+  /** @param queues those that the processes serve */
+  constructor(store: Store, queues: readonly string[]) {
+    this.#store = store
+    this.#queues = queues
+  }
+
+  /**
+   * @param holder the id of a worker whose process has ended
+   * @param late told of jobs that a claim brought it after its death: one that was on its way to a server
+   * @returns undefined when `stop` came first
+   */
+  async handBack(holder: string, late: (returned: Returned) => void): Promise<Returned | undefined> {
+    const returned = await this.#take(holder)
+    void this.#takeLate(holder, late)
+    return returned
+  }
+
+  /** Lets go of the store. What was not handed back goes back when its lease ends. */
+  stop(): void {
+    this.#end.abort()
+  }
+
+  async #takeLate(holder: string, late: (returned: Returned) => void): Promise<void> {
+    const { signal } = this.#end
+    await pause(LATE, undefined, { signal }).catch(() => {})
+    const returned = await this.#take(holder)
+    if (returned !== undefined && returned.jobs > 0) late(returned)
+  }
+
+  async #take(holder: string): Promise<Returned | undefined> {
+    const { signal } = this.#end
+    const returned: Returned = { jobs: 0, failed: 0 }
+    for (let wait = AGAIN.from; !signal.aborted; wait = Math.min(AGAIN.to, wait * 2)) {
+      try {
+        // First of all it waits no more: the jobs that go back ring for those that live.
+        await this.#store.retire(holder)
+        // Asked each time: a worker also serves the partitions that others have made meanwhile.
+        const all = await this.#store.partitions()
+        const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
+        await Promise.all(served.map((partition) => this.#takeFrom(partition, holder, returned)))
+        return returned
+      } catch {
+        await pause(wait, undefined, { signal }).catch(() => {})
+      }
+    }
+    return undefined
+  }
+
+  /** A call takes whole claims, so one that takes little need not be the last; one that takes nothing is. */
+  async #takeFrom(partition: string, holder: string, returned: Returned): Promise<void> {
+    for (;;) {
+      const { recovered, failed } = await this.#store.recover(partition, { holder })
+      if (recovered.length + failed.length === 0) return
+      returned.jobs += recovered.length + failed.length
+      returned.failed += failed.length
+    }
+  }
+}

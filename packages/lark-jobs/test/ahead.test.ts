@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest'
+import type { LeasedJob } from '../src/record.ts'
+import { Ahead } from '../src/worker/ahead.ts'
+import { Ledger } from '../src/worker/ledger.ts'
+import { type Preset, paces } from '../src/worker/preset.ts'
+
+const noJobs: LeasedJob[] = []
+
+/** What is held ahead by a worker of this preset in which so many jobs end in each of 20 milliseconds. */
+function ahead(preset: Preset, speed: number): Ahead {
+  const one = new Ahead(new Ledger(), 0, paces[preset])
+  for (let now = 0; now < 20; now++) {
+    one.push(now, noJobs, false, now)
+    for (let n = 0; n < speed; n++) one.ended()
+  }
+  return one
+}
+
+describe('how many jobs are held ahead', () => {
+  test.each<[Preset, number, number]>([
+    ['balanced', 0, 0],
+    ['balanced', 20, 200],
+    ['balanced', 100, 400],
+    ['throughput', 20, 500],
+    ['throughput', 100, 1_000],
+    ['spread', 20, 0],
+    ['spread', 100, 0],
+  ])('%s at %i jobs a millisecond: %i', (preset, speed, held) => {
+    expect(ahead(preset, speed)).toMatchObject({ target: held, want: held })
+  })
+})
+
+describe('a preset', () => {
+  test.each(Object.entries(paces))('%s holds half of its window at most', (_preset, { window, horizon }) => {
+    expect(horizon).toBeLessThanOrEqual(window / 2)
+  })
+
+  test.each<[Preset, number]>([
+    ['balanced', 20],
+    ['throughput', 50],
+  ])('%s gives back after %i ms what has not started', (preset, window) => {
+    const one = ahead(preset, 20)
+    const job = { id: 'a', token: 'me.1', runs: 1 } as LeasedJob
+    one.push(21, [job], false, 100)
+    expect(one.overdue(100 + window - 1)).toEqual([])
+    expect(one.overdue(100 + window)).toEqual([job])
+    expect(one.target).toBe(0)
+  })
+})

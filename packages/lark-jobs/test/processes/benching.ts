@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parseLocation } from '../../src/store/redis/location.ts'
+import { reach } from '../../src/store/redis/reach.ts'
+import { newPrefix, removeKeys } from '../redis/place.ts'
+import { App } from './app.ts'
+
+const files = {
+  'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX } }`,
+  'greet.js': `
+    import { Job } from '@s18i/lark-jobs'
+    class GreetJob extends Job { handle() {} }
+    await new GreetJob().dispatch()`,
+}
+
+const figures = [
+  'round trip',
+  'dispatch, one at a time',
+  'dispatch, Promise.all of 100',
+  'dispatchMany of 1,000',
+  'process, 50 at a time',
+  'process, 1 at a time',
+  'idle dispatch to start',
+]
+const few = ['--jobs=300', '--seconds=1']
+
+/** `jobs:bench` leaves nothing behind, and touches nobody's jobs. @param url undefined: the embedded store */
+export function benching(url: () => string | undefined): void {
+  test('jobs:bench prints a figure a line, and leaves the store as it was', async () => {
+    await using place = await greetedStore(url())
+    const { app, contents } = place
+    const before = await contents()
+    const status = (await app.run('jobs:status', '--json')).stdout
+    const { code, stdout, stderr } = await app.run('jobs:bench', ...few)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^i Measuring \S+ in .* of its own \(.*\), removed afterwards\n/)
+    expect(stderr).toContain('i 7/7 figures\n')
+    const [head, ...lines] = stdout.trimEnd().split('\n')
+    expect(head).toMatch(/^FIGURE +P50 MS +P99 MS +JOBS\/S +LIMITED BY$/)
+    for (const [i, name] of figures.entries()) expect(lines[i]).toMatch(new RegExp(`^${name} +[\\d.,]+ `))
+    expect(await contents()).toEqual(before)
+    expect(JSON.parse((await app.run('jobs:status', '--json')).stdout)).toEqual(JSON.parse(status))
+  })
+
+  test('jobs:bench --json is one object; --quiet leaves the table and what people must know', async () => {
+    await using place = await greetedStore(url())
+    const { app } = place
+    const { store, ...rest } = JSON.parse((await app.run('jobs:bench', '--json', ...few)).stdout)
+    expect(store).toBe(JSON.parse((await app.run('jobs:status', '--json')).stdout).store)
+    expect(rest.figures.map(({ name }: { name: string }) => name)).toEqual(figures)
+    const [roundTrip, ...others] = rest.figures
+    expect(roundTrip.p99).toBeGreaterThanOrEqual(roundTrip.p50)
+    for (const { p50, rate, limit } of others) {
+      expect(p50 ?? rate).toBeGreaterThan(0)
+      expect(['this process', 'round trip', 'the store']).toContain(limit)
+    }
+    const quiet = await app.run('jobs:bench', '--quiet', ...few)
+    expect(quiet.stdout).toMatch(/^FIGURE /)
+    expect(quiet.stderr).not.toMatch(/^[i✓]/m)
+  })
+
+  test('Ctrl-C ends jobs:bench at any figure, and nothing is left', async () => {
+    await using place = await greetedStore(url())
+    const { app, contents } = place
+    const before = await contents()
+    for (const moment of ['Measuring', '2/7 figures', '4/7 figures']) {
+      const bench = app.lark('jobs:bench', '--jobs=10000', '--seconds=2')
+      await bench.says(moment)
+      // So that there is something to be removed.
+      expect(await contents(), moment).not.toEqual(before)
+      bench.child.kill('SIGINT')
+      const { code, stdout, stderr } = await bench.result
+      expect({ code, stdout }, moment).toEqual({ code: 130, stdout: '' })
+      expect(stderr).toMatch(/! Interrupted\n$/)
+      expect(await contents(), moment).toEqual(before)
+    }
+  })
+
+  test('what goes wrong with jobs:bench is one line, and nothing is left', async () => {
+    await using place = await greetedStore(url())
+    const { app, contents } = place
+    const before = await contents()
+    const { code, stdout, stderr } = await place.fail()
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr.match(/^✗ .*/gm)).toHaveLength(1)
+    expect(stderr).toMatch(
+      url() === undefined ? /^✗ sqlite:.*package\.json/m : /^i 1\/7 figures\n✗ .*'evalsha'/m,
+    )
+    expect(stderr).not.toContain('    at ')
+    expect(await contents()).toEqual(before)
+    for (const flag of ['--jobs=0', '--seconds=1.5']) {
+      const refused = await app.run('jobs:bench', flag)
+      expect(refused.code).toBe(2)
+      expect(refused.stderr).toMatch(/must be a whole number from 1\n/)
+    }
+  })
+}
+
+/** A store with a job in it, and an application beside it. */
+async function greetedStore(url: string | undefined) {
+  const prefix = newPrefix()
+  const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
+  if (url !== undefined) app.atEnd(() => removeKeys(url, prefix))
+  await app.start(['greet.js']).result
+  const bench = (connection: string) => {
+    const bin = join(app.folder, 'node_modules/@s18i/lark/dist/bin.js')
+    return app.start([bin, 'jobs:bench'], '.', { LARK_JOBS_URL: connection }).result
+  }
+  return {
+    app,
+    /** What lies in the store: the names of its keys, or of its files. */
+    async contents(): Promise<string[]> {
+      if (url === undefined) return (await readdir(join(app.folder, '.lark'))).sort()
+      const keys = (await ask(url, ['KEYS', `${prefix}:*`])) as string[]
+      // The memory of a call is gone after a minute.
+      return keys.filter((key) => key.includes(':bench-') || !key.includes(':call:')).sort()
+    },
+    /** A run that fails: half-way, by a user who may not run scripts; or at once, by a file that cannot be. */
+    async fail() {
+      if (url === undefined) return bench('sqlite:package.json/jobs.db')
+      const user = `lark-test-${randomBytes(6).toString('hex')}`
+      await ask(url, ['ACL', 'SETUSER', user, 'on', '>secret', '~*', '&*', '+@all', '-@scripting'])
+      try {
+        const its = new URL(url)
+        its.username = user
+        its.password = 'secret'
+        return await bench(its.href)
+      } finally {
+        await ask(url, ['ACL', 'DELUSER', user])
+      }
+    },
+    [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
+  }
+}
+
+async function ask(url: string, command: string[]): Promise<unknown> {
+  const route = reach(parseLocation(url), {})
+  try {
+    return await route.send(command)
+  } finally {
+    route.close()
+  }
+}

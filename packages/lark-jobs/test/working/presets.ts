@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import type { JobsClient, WorkOptions } from '../../src/jobs.ts'
+import { paces } from '../../src/worker/preset.ts'
+import { Bench, type Connect } from './bench.ts'
+
+class FastJob extends Job {
+  handle(_payload: number) {}
+}
+
+/** How many jobs a worker leases ahead, which is what its preset says. */
+export function presets(connect: Connect): void {
+  test('spread leases nothing ahead, and runs every job', async () => {
+    await using bench = await Bench.make(connect)
+    const wants = await workThrough(bench, bench.jobs, 2_000, { preset: 'spread', concurrency: 3 })
+    expect(wants.length).toBeGreaterThan(2_000 / 3)
+    expect(wants.filter(({ ahead }) => ahead > 0)).toEqual([])
+    expect(Math.max(...wants.map(({ limit }) => limit))).toBe(3)
+  })
+
+  test('the preset of the configuration holds for a worker that names none', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ preset: 'spread' })
+    const spread = await workThrough(bench, client, 2_000, { concurrency: 1 })
+    expect(spread.filter(({ ahead }) => ahead > 0)).toEqual([])
+    const balanced = await workThrough(bench, client, 2_000, { concurrency: 1, preset: 'balanced' })
+    expect(balanced.some(({ ahead }) => ahead > 0)).toBe(true)
+  })
+
+  test('throughput leases more ahead than balanced ever does', async () => {
+    await using bench = await Bench.make(connect)
+    const most = async (preset: 'balanced' | 'throughput') => {
+      const wants = await workThrough(bench, bench.jobs, 5_000, { preset, concurrency: 50 })
+      return Math.max(...wants.map(({ ahead }) => ahead))
+    }
+    expect(await most('balanced')).toBeLessThanOrEqual(paces.balanced.most)
+    // How much it is goes by the speed of the worker: on a busy machine it may take several tries.
+    const deadline = performance.now() + 20_000
+    let seen = 0
+    while (seen <= paces.balanced.most && performance.now() < deadline) seen = await most('throughput')
+    expect(seen).toBeGreaterThan(paces.balanced.most)
+    expect(seen).toBeLessThanOrEqual(paces.throughput.most)
+  })
+}
+
+/** Has a worker run so many jobs. @returns what it wanted in each call that claimed */
+async function workThrough(
+  bench: Bench,
+  client: JobsClient,
+  jobs: number,
+  options: WorkOptions,
+): Promise<{ limit: number; ahead: number }[]> {
+  await client.dispatchMany(
+    new FastJob(),
+    Array.from({ length: jobs }, (_, n) => n),
+  )
+  const { store } = await client.open()
+  const exchange = store.exchange
+  const wants: { limit: number; ahead: number }[] = []
+  store.exchange = (partition, call, settlements, want) => {
+    const { limit, ahead = 0 } = want
+    if (partition === 'default' && limit + ahead > 0) wants.push({ limit, ahead })
+    return exchange.call(store, partition, call, settlements, want)
+  }
+  const worker = await bench.work([FastJob], { ...options, stopWhenEmpty: true }, client)
+  expect(await worker.done).toMatchObject({ completed: jobs, lost: 0 })
+  store.exchange = exchange
+  return wants
+}
