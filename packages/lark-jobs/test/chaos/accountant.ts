@@ -1,0 +1,150 @@
+/**
+ * Accounts for every job: what became of it, what each fault cost, and which promises were broken. Works on evidence
+ * alone, so it can be tried on evidence that was doctored.
+ */
+import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
+import type { Ask, Evidence, Fault } from './evidence.ts'
+import { type Finding, judgeJob, judgeRoles } from './rules.ts'
+
+/** What the faults of one name cost. */
+export interface Row {
+  fault: string
+  times: number
+  /** Jobs asked for and not yet ended when it began: the most. */
+  inFlight: number
+  /** Dispatches that it made say: certainly not queued. */
+  refused: number
+  /** Dispatches that it left uncertain. */
+  uncertain: number
+  /** Accepted, and gone: allowed where the store may be rewound. */
+  lost: number
+  /** Runs that did not count, by what their workers met. */
+  again: Partial<Record<Blame, number>>
+  /** Milliseconds from its end until everybody was at work again: the longest. */
+  recovered?: number
+}
+
+export interface Account {
+  /** Jobs asked for, by the answer. `unanswered`: their dispatchers were killed. */
+  asked: Record<'accepted' | 'refused' | 'uncertain' | 'unanswered', number>
+  /** Jobs in the store, by state. `accepted + arrived = completed + failed + left + lost`. */
+  kept: Record<'completed' | 'failed' | 'left', number>
+  /** Uncertain or unanswered, and queued all the same. */
+  arrived: number
+  lost: number
+  runs: number
+  crashes: number
+  /** Handlers that were told of the loss of their lease. */
+  told: number
+  rows: Row[]
+  findings: Finding[]
+}
+
+/** What no fault was near to. */
+const CALM = 'none'
+
+export function account(evidence: Evidence): Account {
+  const findings: Finding[] = []
+  const found = (rule: Finding['rule'], who: string, text: string) => findings.push({ rule, who, text })
+  const causes = new Causes(evidence)
+  const stories = storiesOf(evidence)
+  const rows = new Map<string, Row>()
+  const spans = stories.map((story) => ({
+    from: story.ask?.at ?? Number.POSITIVE_INFINITY,
+    to: doneAt(story),
+  }))
+  for (const fault of evidence.faults) addTo(rowOf(rows, fault.name), fault, spans)
+
+  const all: Loss[] = []
+  const lost: Story[] = []
+  for (const story of stories) {
+    const losses = causes.losses(story)
+    all.push(...losses)
+    judgeJob(story, losses, causes, evidence, found)
+    if (story.ask?.answer?.what === 'accepted' && story.kept.length === 0) lost.push(story)
+  }
+  judgeRoles(evidence, found)
+
+  for (const { cause } of all) {
+    if (cause === undefined) continue
+    const row = rowOf(rows, cause.fault?.name ?? CALM)
+    row.again[cause.what] = (row.again[cause.what] ?? 0) + 1
+  }
+  const rewinding = evidence.faults.filter(({ hits }) => hits.some(({ what }) => what === 'rewound'))
+  for (const { ask } of lost) rowOf(rows, nearest(rewinding, ask!)).lost++
+  for (const ask of evidence.asks) {
+    const what = ask.answer?.what
+    if (what === 'refused' || what === 'uncertain') rowOf(rows, nearest(evidence.faults, ask))[what]++
+  }
+  return {
+    ...sums(stories),
+    lost: lost.length,
+    told: evidence.runs.filter(({ told }) => told?.code === 'LEASE_LOST').length,
+    runs: evidence.runs.length,
+    rows: [...rows.values()],
+    findings,
+  }
+}
+
+function storiesOf({ asks, runs, kept }: Evidence): Story[] {
+  const stories = new Map<string, Story>()
+  const of = (n: string) => {
+    let story = stories.get(n)
+    if (story === undefined) {
+      story = { n, ask: undefined, runs: [], kept: [] }
+      stories.set(n, story)
+    }
+    return story
+  }
+  for (const ask of asks) of(ask.n).ask = ask
+  for (const run of runs) of(run.n).runs.push(run)
+  for (const record of kept) of(record.n).kept.push(record)
+  for (const { runs } of stories.values()) runs.sort((one, other) => one.at - other.at)
+  return [...stories.values()]
+}
+
+function rowOf(rows: Map<string, Row>, fault: string): Row {
+  let row = rows.get(fault)
+  if (row === undefined) {
+    row = { fault, times: 0, inFlight: 0, refused: 0, uncertain: 0, lost: 0, again: {} }
+    rows.set(fault, row)
+  }
+  return row
+}
+
+/** @param spans of each job, from asked to done */
+function addTo(row: Row, { from, recovered }: Fault, spans: { from: number; to: number }[]): void {
+  row.times++
+  row.inFlight = Math.max(row.inFlight, spans.filter((span) => span.from <= from && span.to > from).length)
+  if (recovered !== undefined) row.recovered = Math.max(row.recovered ?? 0, recovered)
+}
+
+/** When the job was over; 0 when it never was anywhere. */
+function doneAt({ runs, kept }: Story): number {
+  const ends = kept.map(({ finishedAt }) => finishedAt ?? Number.POSITIVE_INFINITY)
+  return Math.max(0, ...(ends.length > 0 ? ends : runs.map(({ end }) => end?.at ?? 0)))
+}
+
+/** The fault that a dispatch met: the last to begin before its answer. */
+function nearest(faults: Fault[], { at, answer }: Ask): string {
+  const time = { from: at, to: answer?.at ?? at }
+  const met = faults.filter((fault) => overlap(fault, time))
+  return (met.at(-1) ?? faults.findLast(({ from }) => from <= time.to))?.name ?? CALM
+}
+
+function sums(stories: Story[]): Pick<Account, 'asked' | 'kept' | 'arrived' | 'crashes'> {
+  const asked = { accepted: 0, refused: 0, uncertain: 0, unanswered: 0 }
+  const kept = { completed: 0, failed: 0, left: 0 }
+  let arrived = 0
+  let crashes = 0
+  for (const { ask, kept: records } of stories) {
+    const what = ask?.answer?.what ?? 'unanswered'
+    if (ask !== undefined && what !== 'odd') asked[what]++
+    if (ask !== undefined && what !== 'accepted') arrived += records.length
+    for (const { states, crashes: counted } of records) {
+      crashes += counted
+      kept[states[0] === 'completed' || states[0] === 'failed' ? states[0] : 'left']++
+    }
+  }
+  return { asked, kept, arrived, crashes }
+}

@@ -1,0 +1,27 @@
+/**
+ * The short form: on each kind of store, each fault once. The schedules and the accounts are printed. All at the same
+ * time, since most of the time of each is waiting. `CHAOS_SEED=7 npx vitest run chaos/chaos` draws another schedule.
+ */
+import { expect, test } from 'vitest'
+import { chaos } from './conductor.ts'
+import { summaryOf, tableOf } from './table.ts'
+
+const seed = Number(process.env.CHAOS_SEED ?? 1)
+
+test.concurrent.each(['sqlite', 'redis', 'sentinel', 'cluster'] as const)(
+  'on %s every job is accounted for, and no promise is broken',
+  { timeout: 240_000 },
+  async (store) => {
+    const lines = [`chaos on ${store}, seed ${seed}`]
+    try {
+      const account = await chaos({ store, seed, say: (line) => lines.push(line) })
+      lines.push('', ...tableOf(account.rows), '', ...summaryOf(account))
+      expect(account.findings).toEqual([])
+      // A run in which nothing happened would prove nothing.
+      expect(account.kept.completed).toBeGreaterThan(500)
+      expect(account.rows.some(({ again }) => Object.keys(again).length > 0)).toBe(true)
+    } finally {
+      console.log(lines.join('\n'))
+    }
+  },
+)

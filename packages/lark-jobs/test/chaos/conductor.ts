@@ -1,0 +1,206 @@
+/**
+ * One run, from the first process to the account: sets the stage, starts the roles, breaks one thing after another by
+ * the schedule, mends it, sees that everybody is at work again, lets the queues drain, and accounts for every job.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Random } from '../conformance/random.ts'
+import { type Account, account } from './accountant.ts'
+import { Crew, type Role } from './crew.ts'
+import type { Durability, Evidence, Fault } from './evidence.ts'
+import { sceneOf } from './fault.ts'
+import { Journals } from './journals.ts'
+import { readLedger, unended } from './ledger.ts'
+import { Probes, probeQueue } from './probes.ts'
+import { type Planned, type Step, schedule } from './schedule.ts'
+import { type Stage, type StageName, setStage } from './stage.ts'
+import { within } from './within.ts'
+
+export interface ChaosOptions {
+  store: StageName
+  seed: number
+  /** Undefined: each fault once. */
+  minutes?: number
+  /** Names of faults, or how they begin; undefined: all of the store's. */
+  faults?: readonly string[]
+  /** Milliseconds. Faults that should cost leases are longer, so a short one makes a short run. */
+  lease?: number
+  /** Default `normal`. */
+  durability?: Durability
+  /** Told what happens. */
+  say: (line: string) => void
+  /** Ends it early: what is broken is mended, and all is accounted for. */
+  signal?: AbortSignal
+  /** Keeps the journals, and the evidence beside them. */
+  keep?: boolean
+}
+
+/** Milliseconds: shorter than the default of 15 s, and longer than a worker may take to connect again (2 s). */
+export const LEASE = 2_500
+/** Jobs a second and dispatcher. */
+const RATE = 50
+/** Milliseconds between two steps. */
+const CALM = 300
+/** Milliseconds in which everybody must be at work again. */
+const ALIVE = 20_000
+
+const queues = ['alpha', 'beta', 'gamma']
+const busy = ['w0', 'w1', 'w2']
+/** Serves nothing but its probes: what an outage does to a worker that waits is another matter. */
+const idle = 'w3'
+const asking = ['d0', 'd1']
+
+export async function chaos(options: ChaosOptions): Promise<Account> {
+  const { store, lease = LEASE, durability = 'normal' } = options
+  const folder = await mkdtemp(join(tmpdir(), 'lark-chaos-'))
+  const journals = new Journals(folder)
+  if (options.keep) options.say(`The journals are in ${folder}`)
+  try {
+    const prefix = 'chaos'
+    await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking])
+    await using crew = new Crew({ journals, prefix, lease, rate: RATE, durability })
+    const worker = (name: string, own: string[]): Role => ({
+      name,
+      what: 'work',
+      queues: [...own, probeQueue(name)],
+      url: stage.urlFor(name),
+    })
+    const workers = [...busy.map((name) => worker(name, queues)), worker(idle, [])]
+    const dispatchers = asking.map(
+      (name): Role => ({ name, what: 'dispatch', queues, url: stage.urlFor(name) }),
+    )
+    await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE)
+    const run = new Run(options, stage, crew, probes, workers, dispatchers)
+    await run.begin()
+    await run.breakThings()
+    const evidence = await run.end(journals)
+    if (options.keep) await writeFile(join(folder, 'evidence.json'), JSON.stringify(evidence))
+    return account(evidence)
+  } finally {
+    if (!options.keep) await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+class Run {
+  readonly #options: ChaosOptions
+  readonly #lease: number
+  readonly #stage: Stage
+  readonly #crew: Crew
+  readonly #probes: Probes
+  readonly #workers: readonly Role[]
+  readonly #dispatchers: readonly Role[]
+  readonly #faults: Fault[] = []
+  readonly #dead: Evidence['dead'] = []
+  readonly #began = Date.now()
+
+  constructor(
+    options: ChaosOptions,
+    stage: Stage,
+    crew: Crew,
+    probes: Probes,
+    workers: readonly Role[],
+    dispatchers: readonly Role[],
+  ) {
+    this.#options = options
+    this.#lease = options.lease ?? LEASE
+    this.#stage = stage
+    this.#crew = crew
+    this.#probes = probes
+    this.#workers = workers
+    this.#dispatchers = dispatchers
+  }
+
+  async begin(): Promise<void> {
+    // One makes the store, so that the others find it made.
+    await this.#probes.store()
+    await Promise.all([...this.#workers, ...this.#dispatchers].map((role) => this.#crew.start(role)))
+    await this.#seeEveryone('the start', [])
+  }
+
+  async breakThings(): Promise<void> {
+    const { seed, minutes, faults, signal } = this.#options
+    const kinds = this.#stage.faults.filter(
+      ({ name }) => faults === undefined || faults.some((each) => name.startsWith(each)),
+    )
+    if (kinds.length === 0)
+      throw new Error(
+        `no fault is called that; there are ${this.#stage.faults.map(({ name }) => name).join(', ')}`,
+      )
+    const steps = schedule(kinds, seed, this.#lease, minutes === undefined ? 'short' : 'long')
+    for (const step of steps) {
+      const isLate = minutes !== undefined && Date.now() - this.#began > minutes * 60_000
+      if (isLate || signal?.aborted) break
+      await this.#take(step)
+    }
+  }
+
+  /** Lets what is queued come to its end, and the roles too. */
+  async end(journals: Journals): Promise<Evidence> {
+    const store = await this.#probes.store()
+    await Promise.all(this.#dispatchers.map((role) => this.#crew.stop(role)))
+    const all = [...queues, ...this.#workers.map(({ name }) => probeQueue(name))]
+    const drained = within(ALIVE + 4 * this.#lease, 'all jobs have ended', async () => {
+      return (await unended(store, all)) === 0
+    })
+    await drained.catch((error: Error) => this.#say(error.message))
+    await Promise.all(this.#workers.map((role) => this.#crew.stop(role)))
+    const { asks, runs, standstills } = await journals.read()
+    return {
+      lease: this.#lease,
+      durability: this.#options.durability ?? 'normal',
+      asks: [...asks.values()],
+      runs: [...runs.values()],
+      standstills,
+      lives: this.#crew.lives,
+      kept: await readLedger(store, all),
+      faults: this.#faults,
+      dead: this.#dead,
+    }
+  }
+
+  async #take(step: Step): Promise<void> {
+    const faults = await Promise.all(step.map((planned) => this.#make(planned)))
+    await this.#seeEveryone(step.map(({ kind }) => kind.name).join(' and '), faults)
+    await pause(CALM)
+  }
+
+  async #make({ kind, after, lasts, target, seed }: Planned): Promise<Fault> {
+    await pause(after)
+    const fault: Fault = { name: kind.name, from: Date.now(), to: Number.POSITIVE_INFINITY, hits: [] }
+    this.#faults.push(fault)
+    const heal = await kind.begin(
+      sceneOf(fault, {
+        crew: this.#crew,
+        workers: this.#workers,
+        dispatchers: this.#dispatchers,
+        random: new Random(seed),
+        target,
+        isLocked: () => this.#stage.isLocked(),
+      }),
+    )
+    const whom = [...new Set(fault.hits.flatMap(({ by }) => by ?? []))].join(', ')
+    this.#say(`${kind.name}${whom === '' ? '' : ` (${whom})`}, for ${lasts} ms`)
+    await pause(lasts)
+    await heal()
+    fault.to = Date.now()
+    return fault
+  }
+
+  async #seeEveryone(what: string, faults: Fault[]): Promise<void> {
+    const { took, dead } = await this.#probes.everyone(this.#workers, this.#dispatchers)
+    if (dead.length === 0) for (const fault of faults) fault.recovered = took
+    this.#dead.push(...dead.map((by) => ({ by, fault: what })))
+    this.#say(
+      dead.length === 0
+        ? `  everybody is at work ${took} ms later`
+        : `  DEAD after ${what}: ${dead.join(', ')}`,
+    )
+  }
+
+  #say(line: string): void {
+    const seconds = ((Date.now() - this.#began) / 1_000).toFixed(1).padStart(6)
+    this.#options.say(`${seconds} s  ${line}`)
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A Redis or Valkey server that dies, hangs, or refuses. It must be started with `serverArgs`.
+ */
+import { connect } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Server } from '../../redis/server.ts'
+import type { FaultKind, Scene } from '../fault.ts'
+
+/** An append-only file as most have it, and a server that may be told to read its data again. */
+export const serverArgs = [
+  '--appendonly',
+  'yes',
+  '--appendfsync',
+  'everysec',
+  '--enable-debug-command',
+  'yes',
+]
+
+/** Milliseconds after which a script makes the server say BUSY. */
+const BUSY_AFTER = 50
+/** Milliseconds that the server takes to read its data again. */
+const LOADING = 1_500
+
+export function serverFaults(server: Server): FaultKind[] {
+  const fault = (
+    name: string,
+    lasts: FaultKind['lasts'],
+    begin: () => Promise<() => Promise<unknown>>,
+  ): FaultKind => ({
+    name,
+    group: 'server',
+    lasts,
+    async begin(scene: Scene) {
+      const end = scene.hit('outage')
+      const heal = await begin()
+      return async () => {
+        await heal()
+        end()
+      }
+    },
+  })
+  return [
+    fault('kill -9 server', [0.1, 0.5], async () => {
+      await server.kill('SIGKILL')
+      return () => server.start()
+    }),
+    fault('SHUTDOWN server', [0.1, 0.5], async () => {
+      await server.kill('SIGTERM')
+      return () => server.start()
+    }),
+    fault('server away', [1.2, 1.6], async () => {
+      await server.kill('SIGKILL')
+      return () => server.start()
+    }),
+    fault('server frozen', [1.2, 1.6], async () => {
+      server.signal('SIGSTOP')
+      return async () => server.signal('SIGCONT')
+    }),
+    fault('READONLY', [0.3, 1.2], async () => {
+      // Of a primary that is not there: it answers as a replica, and keeps what it has.
+      await server.send('REPLICAOF', '127.0.0.1', '1')
+      return () => server.send('REPLICAOF', 'NO', 'ONE')
+    }),
+    fault('OOM', [0.3, 1.2], async () => {
+      await server.send('CONFIG', 'SET', 'maxmemory', '1mb')
+      return () => server.send('CONFIG', 'SET', 'maxmemory', '0')
+    }),
+    fault('LOADING', [0, 0], async () => {
+      const keys = Number(await server.send('DBSIZE'))
+      const delay = String(Math.ceil((LOADING * 1_000) / Math.max(1, keys)))
+      await server.send('CONFIG', 'SET', 'loading-process-events-interval-bytes', '1024')
+      await server.send('CONFIG', 'SET', 'key-load-delay', delay)
+      await told(server, ['DEBUG', 'RELOAD'])
+      await server.send('CONFIG', 'SET', 'key-load-delay', '0')
+      return async () => {}
+    }),
+    fault('BUSY', [0.3, 1], async () => {
+      await server.send('CONFIG', 'SET', 'busy-reply-threshold', String(BUSY_AFTER))
+      const busy = told(server, ['EVAL', 'while true do end', '0'])
+      await pause(BUSY_AFTER)
+      return async () => {
+        await told(server, ['SCRIPT', 'KILL'])
+        await busy
+      }
+    }),
+    fault('NOSCRIPT', [0.1, 0.2], async () => {
+      await server.send('SCRIPT', 'FLUSH')
+      return () => server.send('SCRIPT', 'FLUSH')
+    }),
+  ]
+}
+
+/** One command on a bare connection, however long it takes: a client of ours would give up. */
+export function told(server: Server, words: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(server.port, '127.0.0.1')
+    socket.once('error', reject)
+    socket.once('data', (data) => {
+      socket.destroy()
+      resolve(data.toString())
+    })
+    socket.write(
+      `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
+    )
+  })
+}

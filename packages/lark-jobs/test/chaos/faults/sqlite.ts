@@ -1,0 +1,43 @@
+/**
+ * An embedded store whose file is locked by another process, which then dies in the middle of its transaction.
+ */
+import Driver from 'libsql'
+import type { Role } from '../crew.ts'
+import type { FaultKind } from '../fault.ts'
+
+export function sqliteFaults(url: string): FaultKind[] {
+  const locker: Role = { name: 'lock', what: 'lock', queues: ['none'], url }
+  const locked = (name: string, lasts: FaultKind['lasts']): FaultKind => ({
+    name,
+    group: 'server',
+    lasts,
+    async begin({ crew, hit }) {
+      const end = hit('outage')
+      await crew.start(locker)
+      return async () => {
+        await crew.kill(locker)
+        end()
+      }
+    },
+  })
+  return [locked('file locked', [0.3, 0.6]), locked('file locked for long', [1.2, 1.6])]
+}
+
+/** Milliseconds that no transaction of the living takes. */
+const WAIT = 300
+
+/** Tries to begin a transaction. */
+export function isLocked(file: string): boolean {
+  const driver = new Driver(file)
+  try {
+    driver.exec(`PRAGMA busy_timeout = ${WAIT}`)
+    driver.exec('BEGIN IMMEDIATE')
+    driver.exec('ROLLBACK')
+    return false
+  } catch (error) {
+    if ((error as { code?: string }).code === 'SQLITE_BUSY') return true
+    throw error
+  } finally {
+    driver.close()
+  }
+}

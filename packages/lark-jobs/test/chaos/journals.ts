@@ -1,0 +1,37 @@
+/**
+ * The journals of all roles, read as they grow.
+ */
+import { open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Line, Reading } from './evidence.ts'
+
+export class Journals {
+  readonly folder: string
+  readonly reading = new Reading()
+  /** How far each file is read. */
+  readonly #offsets = new Map<string, number>()
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  pathOf(name: string): string {
+    return join(this.folder, `${name}.jsonl`)
+  }
+
+  /** Reads what is new. A last line that its writer did not finish stays for the next time. */
+  async read(): Promise<Reading> {
+    for (const name of (await readdir(this.folder)).filter((file) => file.endsWith('.jsonl'))) {
+      const offset = this.#offsets.get(name) ?? 0
+      await using file = await open(join(this.folder, name))
+      const { size } = await file.stat()
+      if (size === offset) continue
+      const { buffer } = await file.read({ buffer: Buffer.alloc(size - offset), position: offset })
+      const end = buffer.lastIndexOf(10) + 1
+      this.#offsets.set(name, offset + end)
+      for (const line of buffer.toString('utf8', 0, end).split('\n'))
+        if (line !== '') this.reading.take(JSON.parse(line) as Line)
+    }
+    return this.reading
+  }
+}

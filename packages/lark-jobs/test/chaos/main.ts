@@ -1,0 +1,84 @@
+/**
+ * The long form, on the command line: see `npm run chaos -- --help`. Progress goes to stderr, the account to stdout;
+ * the exit code is 1 when a promise was broken.
+ */
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { chaos } from './conductor.ts'
+import type { Durability } from './evidence.ts'
+import { type StageName, stages } from './stage.ts'
+import { summaryOf, tableOf } from './table.ts'
+
+const durabilities: readonly Durability[] = ['normal', 'strict', 'replicated']
+
+const help = `npm run chaos -- [options]
+
+  --minutes N     how long; without it, each fault comes once
+  --seed S        the schedule of faults; it is printed, and the same seed gives the same one
+  --store NAME    ${stages.join(', ')}; default redis
+  --faults A,B    only those whose names begin so
+  --lease MS      of the workers; default 2500
+  --durability D  normal, strict or replicated: what a dispatch waits for; default normal
+  --keep          keep the journals, and say where
+  --json          the account as JSON
+`
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    store: { type: 'string', default: 'redis' },
+    faults: { type: 'string' },
+    lease: { type: 'string' },
+    durability: { type: 'string' },
+    keep: { type: 'boolean' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+})
+
+if (values.help) process.stdout.write(help)
+else await main()
+
+async function main(): Promise<void> {
+  const { store, faults, durability = 'normal', keep = false } = values
+  if (!stages.includes(store as StageName))
+    throw new Error(`--store is ${store}; there are ${stages.join(', ')}`)
+  if (!durabilities.includes(durability as Durability))
+    throw new Error(`--durability is ${durability}; there are ${durabilities.join(', ')}`)
+  const minutes = numberOf('minutes', 0)
+  const lease = numberOf('lease', 1_000)
+  const seed = numberOf('seed', 0) ?? Math.floor(Math.random() * 2 ** 31)
+  const say = (line: string) => process.stderr.write(`${line}\n`)
+  const about = `chaos on ${store}, seed ${seed}${durability === 'normal' ? '' : `, durability ${durability}`}${minutes === undefined ? '' : `, ${minutes} minutes`}`
+  say(`${about}; ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`)
+  const end = new AbortController()
+  process.once('SIGINT', () => {
+    say('Ends after this fault, and accounts. A second Ctrl-C ends it now')
+    end.abort()
+  })
+  const account = await chaos({
+    signal: end.signal,
+    store: store as StageName,
+    seed,
+    say,
+    keep,
+    durability: durability as Durability,
+    ...(minutes !== undefined && { minutes }),
+    ...(lease !== undefined && { lease }),
+    ...(faults !== undefined && { faults: faults.split(',') }),
+  })
+  const lines = values.json
+    ? [JSON.stringify({ store, seed, minutes, ...account }, null, 2)]
+    : ['', about, '', ...tableOf(account.rows), '', ...summaryOf(account)]
+  process.stdout.write(`${lines.join('\n')}\n`)
+  process.exitCode = account.findings.length === 0 ? 0 : 1
+}
+
+function numberOf(name: 'minutes' | 'lease' | 'seed', least: number): number | undefined {
+  const text = values[name]
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (!(number >= least)) throw new Error(`--${name} is ${text}; it must be a number from ${least}`)
+  return number
+}

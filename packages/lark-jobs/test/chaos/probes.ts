@@ -1,0 +1,87 @@
+/**
+ * Shows who is alive: each worker must complete a fresh job of a queue that it alone serves, and each dispatcher must
+ * have a dispatch accepted that it made known after the probe began.
+ */
+import { createJobs, Job } from '../../src/index.ts'
+import type { JobsClient } from '../../src/jobs.ts'
+import type { Crew, Role } from './crew.ts'
+import type { Journals } from './journals.ts'
+import { within } from './within.ts'
+
+class ProbeJob extends Job {
+  override readonly key = 'probe'
+  handle(_payload: { n: string }) {}
+}
+
+export function probeQueue(role: string): string {
+  return `probe-${role}`
+}
+
+export class Probes implements AsyncDisposable {
+  readonly #jobs: JobsClient
+  readonly #journals: Journals
+  readonly #crew: Crew
+  readonly #deadline: number
+  #count = 0
+
+  /** @param deadline milliseconds after which who has done nothing counts as dead */
+  constructor(
+    url: string,
+    prefix: string,
+    workers: readonly Role[],
+    journals: Journals,
+    crew: Crew,
+    deadline: number,
+  ) {
+    const queues = workers.map(({ name }) => probeQueue(name))
+    this.#jobs = createJobs({ connection: url, prefix, queues })
+    this.#journals = journals
+    this.#crew = crew
+    this.#deadline = deadline
+  }
+
+  async store() {
+    return (await this.#jobs.open()).store
+  }
+
+  /** @returns the milliseconds until the last was seen to be alive, and who was not */
+  async everyone(
+    workers: readonly Role[],
+    dispatchers: readonly Role[],
+  ): Promise<{ took: number; dead: string[] }> {
+    const began = Date.now()
+    const dead: string[] = []
+    const looks = [
+      ...workers.map((role) => [role, () => this.#completes(role)] as const),
+      ...dispatchers.map((role) => [role, () => this.#dispatches(role, began)] as const),
+    ]
+    await Promise.all(looks.map(([role, look]) => look().catch(() => dead.push(this.#crew.nameOf(role)))))
+    return { took: Date.now() - began, dead }
+  }
+
+  async #completes(role: Role): Promise<void> {
+    const job = new ProbeJob()
+    job.queueName = probeQueue(role.name)
+    const n = `probe-${++this.#count}`
+    const { reading } = this.#journals
+    const line = { by: 'conductor', ns: [n], kind: 'probe' }
+    reading.take({ ...line, at: Date.now(), what: 'asked' })
+    await this.#jobs.dispatch(job, { n })
+    reading.take({ ...line, at: Date.now(), what: 'accepted' })
+    const store = await this.store()
+    await within(this.#deadline, `${role.name} completes a job`, async () => {
+      return (await store.get(job.queueName, job.id!))?.state === 'completed'
+    })
+  }
+
+  async #dispatches(role: Role, since: number): Promise<void> {
+    await within(this.#deadline, `${role.name} dispatches a job`, async () => {
+      const { lastSign } = await this.#journals.read()
+      return (lastSign.get(this.#crew.nameOf(role)) ?? 0) > since
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#jobs.close()
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * A dispatcher: queues jobs in every way there is until SIGTERM, and writes down what it asked and what it was told.
+ * It goes on while earlier dispatches wait for an answer.
+ */
+import './leash.js'
+import './retention.js'
+import { Jobs } from '@s18i/lark-jobs'
+import * as kinds from './jobs.js'
+import { name, write } from './journal.js'
+
+/** Dispatches under way at most. */
+const MOST = 60
+const lease = Number(process.env.CHAOS_LEASE)
+const queues = process.env.CHAOS_QUEUES.split(',')
+/** Milliseconds between two batches, of 2.6 jobs on average. */
+const pause = 2_600 / Number(process.env.CHAOS_RATE)
+
+const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
+const pick = (list) => list[between(0, list.length - 1)]
+
+/** How many of a hundred are of each kind, and how long they take. */
+const mix = [
+  [55.4, kinds.InstantJob, () => 0],
+  [30, kinds.WaitingJob, () => between(5, 200)],
+  [2, kinds.BlockingJob, () => between(50, lease / 10)],
+  [0.1, kinds.BlockingJob, () => lease * 1.2],
+  [8, kinds.ShakyJob, () => 0],
+  [3, kinds.HopelessJob, () => 0],
+  [1, kinds.HeedfulJob, () => between(lease / 4, lease * 1.5)],
+  [0.5, kinds.DeafJob, () => between(lease, lease * 2.5)],
+]
+
+let count = 0
+let isEnding = false
+const underway = new Set()
+
+function make() {
+  let chance = Math.random() * 100
+  const [, Kind, ms] = mix.find(([share]) => {
+    chance -= share
+    return chance <= 0
+  })
+  const job = new Kind()
+  job.queueName = pick(queues)
+  return [job, () => ({ n: `${name}-${++count}`, ms: ms() })]
+}
+
+async function track(job, payloads, dispatch) {
+  const ns = payloads.map(({ n }) => n)
+  write('asked', { ns, kind: job.key, queue: job.queueName })
+  try {
+    const isQueued = await dispatch()
+    write(isQueued ? 'accepted' : 'odd', { ns, ids: [...job.ids], message: `dispatch said ${isQueued}` })
+  } catch (error) {
+    const { code, message } = error
+    const isSure = code === 'STORE_UNREACHABLE' || code === 'STORE_REFUSED'
+    const what = isSure ? 'refused' : code === 'DISPATCH_UNCERTAIN' ? 'uncertain' : 'odd'
+    write(what, { ns, code, message, ids: error.ids })
+  }
+}
+
+/** One dispatch, changed as it pleases. */
+function single(change = () => {}) {
+  const [job, payload] = make()
+  change(job)
+  const one = payload()
+  return [track(job, [one], () => job.dispatch(one))]
+}
+
+const ways = [
+  () => single(),
+  () => single(),
+  () => single((job) => (job.delay = between(50, lease))),
+  () => single((job) => (job.priority = between(-5, 5))),
+  // In one tick: they travel together, and each has an answer of its own.
+  () => Array.from({ length: between(2, 8) }, () => single()[0]),
+  () => {
+    const [job, payload] = make()
+    const payloads = Array.from({ length: between(2, 8) }, payload)
+    return [track(job, payloads, () => job.dispatchMany(payloads))]
+  },
+]
+
+const timer = setInterval(() => {
+  if (isEnding || underway.size > MOST) return
+  for (const promise of pick(ways)()) {
+    underway.add(promise)
+    promise.finally(() => underway.delete(promise))
+  }
+}, pause)
+write('ready')
+
+process.once('SIGTERM', async () => {
+  isEnding = true
+  clearInterval(timer)
+  await Promise.all(underway)
+  await Jobs.close()
+  write('stopped')
+})

@@ -1,0 +1,29 @@
+/**
+ * A worker: serves its queues in fair turns until SIGTERM. It writes down when its event loop stood still, whoever
+ * was to blame: without that, a machine that is busy elsewhere would look like a fault of the queue.
+ */
+import './leash.js'
+import './retention.js'
+import { Jobs } from '@s18i/lark-jobs'
+import { jobs } from './jobs.js'
+import { write } from './journal.js'
+
+const LOOK = 50
+const STANDSTILL = 250
+
+const worker = await Jobs.work({ jobs, concurrency: 10, lease: Number(process.env.CHAOS_LEASE) })
+write('ready')
+
+let last = Date.now()
+const watch = setInterval(() => {
+  const now = Date.now()
+  if (now - last > STANDSTILL) write('stood', { from: last })
+  last = now
+}, LOOK)
+
+process.once('SIGTERM', async () => {
+  await worker.stop()
+  clearInterval(watch)
+  await Jobs.close()
+  write('stopped')
+})

@@ -1,0 +1,131 @@
+/**
+ * What must hold after any chaos, rule by rule. A finding is a broken promise, or evidence that contradicts itself;
+ * none is assumed away: where a fault excuses something, it must have met this job or this worker at that time.
+ */
+import type { Causes, Loss, Story } from './causes.ts'
+import type { Evidence } from './evidence.ts'
+
+export const rules = {
+  lost: 'accepted, in no state at the end, and never run to its end',
+  vanished: 'run to its end, and in no state at the end, though everything is kept',
+  phantom: 'in the store, and never dispatched',
+  'refused-but-queued': 'dispatch said that it was certainly not queued, and it is in the store',
+  'queued-twice': 'dispatched once, and in the store under two ids',
+  'two-states': 'in more than one state',
+  undrained: 'not ended, though the living had time enough',
+  'second-run': 'run again, though its worker met nothing that could cost it the lease',
+  'late-settle': 'completed by a run whose lease had been given to another',
+  'false-crash': 'more crashes counted than workers died or went silent',
+  'wrong-end': 'ended otherwise than its handler did',
+  'not-told': 'the lease was lost, and the handler that ran on was not told',
+  'not-alive': 'a worker or dispatcher did nothing more, after all was well again',
+  exited: 'a process ended by itself',
+  stuck: 'a process did not end when it was asked to',
+  hung: 'a dispatch was never answered, though its process lived',
+  'odd-error': 'a dispatch ended in a way that it does not promise',
+} as const
+
+export type Rule = keyof typeof rules
+
+export interface Finding {
+  rule: Rule
+  /** The job's number, or the role's name. */
+  who: string
+  text: string
+}
+
+type Found = (rule: Rule, who: string, text: string) => void
+
+/** Milliseconds: an answer that is under way, a look that is due. */
+const SLACK = 1_000
+
+export function judgeJob(
+  story: Story,
+  losses: Loss[],
+  causes: Causes,
+  { lease, durability }: Pick<Evidence, 'lease' | 'durability'>,
+  found: Found,
+): void {
+  const { n, ask, runs, kept } = story
+  if (ask === undefined) return void found('phantom', n, `id ${kept.map(({ id }) => id)}`)
+  if (kept.length > 1) found('queued-twice', n, `ids ${kept.map(({ id }) => id).join(', ')}`)
+  if (ask.answer?.what === 'odd') found('odd-error', n, `${ask.answer.message}`)
+  if (ask.answer?.what === 'refused' && kept.length + runs.length > 0)
+    found('refused-but-queued', n, `${ask.answer.message}; it was ${runs.length > 0 ? 'run' : 'kept'}`)
+  if (kept.length === 0) judgeMissing(story, durability === 'replicated' ? undefined : causes, found)
+  for (const { run, next, cause } of losses) {
+    if (cause !== undefined) continue
+    const end = run.end === undefined ? 'has no end' : `${run.end.what} at ${run.end.at}`
+    found('second-run', n, `${run.serial} from ${run.at} ${end}, ${next.serial} from ${next.at}`)
+  }
+  for (const loss of losses) judgeTold(loss, lease, found)
+  for (const record of kept) {
+    if (record.states.length > 1) found('two-states', n, `${record.id}: ${record.states.join(', ')}`)
+    judgeEnd(story, record, found)
+    judgeSettle(story, record, causes, found)
+    const possible = record.crashes === 0 ? 0 : causes.possibleCrashes(story)
+    if (record.crashes > possible)
+      found('false-crash', n, `${record.id} has ${record.crashes} crashes; faults account for ${possible}`)
+  }
+}
+
+/** @param causes those that may excuse it */
+function judgeMissing({ n, ask, runs }: Story, causes: Causes | undefined, found: Found): void {
+  const ended = runs.find(({ end }) => end?.what === 'ended')
+  const answer = ask!.answer
+  const acceptedAt = answer?.what === 'accepted' ? answer.at : undefined
+  if (ended === undefined && acceptedAt === undefined) return
+  const last = Math.max(acceptedAt ?? 0, ...runs.map(({ at, end }) => end?.at ?? at))
+  if (causes?.mayBeRewound(ask!.at, last)) return
+  if (ended === undefined) found('lost', n, `accepted at ${acceptedAt}, ${runs.length} runs`)
+  else found('vanished', n, `${ended.serial} ended at ${ended.end!.at}`)
+}
+
+function judgeEnd({ n, ask, runs }: Story, record: Story['kept'][number], found: Found): void {
+  const { id, states, failures, crashes, errors } = record
+  const failed = runs.filter(({ end }) => end?.what === 'failed').length
+  const hasEnded = runs.some(({ end }) => end?.what === 'ended')
+  if (failures > failed) found('wrong-end', n, `${id}: ${failures} failures counted, ${failed} runs failed`)
+  for (const state of states) {
+    if (state === 'completed') {
+      if (!hasEnded) found('wrong-end', n, `${id} is completed, and no run of it came to its end`)
+    } else if (state === 'failed') {
+      const byCrashes = errors.at(-1) === 'WORKER_DIED' && crashes >= 3
+      if (!byCrashes && ask!.kind !== 'hopeless')
+        found('wrong-end', n, `${id}: a ${ask!.kind} job failed (${errors.join(', ')}), ${crashes} crashes`)
+    } else if (state === 'cancelled') found('wrong-end', n, `${id} is cancelled, and nobody asked for it`)
+    else found('undrained', n, `${id} is ${state}`)
+  }
+}
+
+function judgeSettle({ n, runs }: Story, record: Story['kept'][number], causes: Causes, found: Found): void {
+  const { id, result, finishedAt = Number.POSITIVE_INFINITY } = record
+  const accepted = runs.find(({ serial }) => serial === result)
+  if (accepted === undefined) return
+  for (const later of runs) {
+    if (later.at <= accepted.at || causes.isLateStart(later)) continue
+    if (causes.mayBeRewound(accepted.at, Math.max(later.at, finishedAt))) continue
+    found('late-settle', n, `${id} was completed by ${result}, and ${later.serial} began after that`)
+  }
+}
+
+/** Workers renew every third of a lease, and hear of the loss then. */
+function judgeTold({ run, next, cause }: Loss, lease: number, found: Found): void {
+  const heeds = run.kind === 'heedful' || run.kind === 'deaf'
+  if (!heeds || run.end === undefined || cause === undefined || cause.what === 'killed') return
+  if (run.told?.code === 'LEASE_LOST') return
+  const reachable = Math.max(next.at, cause.hit.to) + lease / 2 + SLACK
+  if (run.end.at > reachable)
+    found('not-told', run.n, `${run.serial} went on ${Math.round(run.end.at - reachable)} ms too long`)
+}
+
+export function judgeRoles({ dead, lives, asks }: Evidence, found: Found): void {
+  for (const { by, fault } of dead) found('not-alive', by, `after ${fault}`)
+  for (const { name, end, words = '' } of lives) {
+    if (end === 'by itself') found('exited', name, words)
+    if (end === 'stuck') found('stuck', name, 'was killed then')
+  }
+  const killed = new Set(lives.filter(({ end }) => end === 'killed').map(({ name }) => name))
+  for (const { n, at, by, answer } of asks)
+    if (answer === undefined && !killed.has(by)) found('hung', n, `asked at ${at} by ${by}`)
+}

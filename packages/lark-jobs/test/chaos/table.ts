@@ -1,0 +1,55 @@
+/**
+ * An account as people read it.
+ */
+import { alignRows } from '../../../lark/src/table.ts'
+import type { Account, Row } from './accountant.ts'
+import { type Finding, type Rule, rules } from './rules.ts'
+
+/** Findings of one rule. */
+const SHOWN = 8
+
+export function tableOf(rows: readonly Row[]): string[] {
+  const head = ['fault', 'times', 'in flight', 'refused', 'uncertain', 'lost', 'recovered, ms', 'second runs']
+  return alignRows(
+    head,
+    rows.map(({ fault, times, inFlight, refused, uncertain, lost, recovered, again }) => [
+      fault,
+      times,
+      inFlight,
+      refused,
+      uncertain,
+      lost,
+      recovered ?? '–',
+      Object.entries(again)
+        .map(([cause, count]) => `${count} (${cause})`)
+        .join(', ') || '0',
+    ]),
+  )
+}
+
+export function summaryOf({ asked, kept, arrived, lost, runs, crashes, told, findings }: Account): string[] {
+  const { accepted, refused, uncertain, unanswered } = asked
+  const { completed, failed, left } = kept
+  const isEven = accepted + arrived === completed + failed + left + lost
+  return [
+    `dispatched   ${accepted} accepted, ${refused} refused, ${uncertain} uncertain, ${unanswered} unanswered (their dispatcher was killed)`,
+    `accounted    ${accepted} accepted + ${arrived} uncertain or unanswered that arrived ${isEven ? '=' : '≠'} ${completed} completed + ${failed} failed + ${left} left + ${lost} lost`,
+    `run          ${runs} times; ${crashes} crashes counted; ${told} handlers told that their lease was lost`,
+    `promises     ${findings.length === 0 ? 'all kept' : `BROKEN, ${findings.length} findings`}`,
+    ...[...byRule(findings)].flatMap(([rule, of]) => [
+      `  ${of.length} × ${rule}: ${rules[rule]}`,
+      ...of.slice(0, SHOWN).map(({ who, text }) => `      ${who}: ${text}`),
+      ...(of.length > SHOWN ? [`      … and ${of.length - SHOWN} more`] : []),
+    ]),
+  ]
+}
+
+function byRule(findings: readonly Finding[]): Map<Rule, Finding[]> {
+  const sorted = new Map<Rule, Finding[]>()
+  for (const finding of findings) {
+    const of = sorted.get(finding.rule)
+    if (of === undefined) sorted.set(finding.rule, [finding])
+    else of.push(finding)
+  }
+  return sorted
+}
