@@ -6,14 +6,21 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { all } from './measures/index.js'
 import { load } from './peers/index.js'
+import { Application } from './program.js'
 import { Probe } from './redis.js'
 
-/** @type {{ measure: string, peer: string, place: object, near?: object, seconds: number, samples: number }} */
+/**
+ * @type {{ measure: string, peer: string, place: object, near?: object, folder: string, seconds: number, samples: number }}
+ */
 const task = JSON.parse(process.argv[2])
 const measure = all.find(({ name }) => name === task.measure)
 const partners = []
+const applications = []
 
-process.on('disconnect', () => process.exit())
+process.on('exit', () => {
+  for (const each of [...partners, ...applications]) each.end()
+})
+for (const end of ['disconnect', 'SIGINT', 'SIGTERM']) process.on(end, () => process.exit())
 
 try {
   const metrics = await measure.run(await stage())
@@ -21,13 +28,12 @@ try {
 } catch (error) {
   await say({ error: error.stack })
 }
-for (const partner of partners) partner.kill('SIGKILL')
 process.exit()
 
 /** What a measure has to work with. */
 async function stage() {
   const peer = await load(task.peer)
-  const { place, near = place, seconds, samples } = task
+  const { place, near = place, folder, seconds, samples } = task
   return {
     seconds,
     samples,
@@ -37,13 +43,19 @@ async function stage() {
     /** A connection to Redis that is not the peer's. */
     probe: peer.store === 'redis' ? await Probe.open(near.connection) : undefined,
     partner: (work) => startPartner({ peer: task.peer, place, ...work }),
+    /** An application on disk that works off what this peer dispatches. See program.js. */
+    application(files) {
+      const made = new Application(folder, place.connection, files)
+      applications.push(made)
+      return made
+    },
   }
 }
 
 /** A worker in another process; resolves when it works. See partner.js. */
 async function startPartner(work) {
   const child = fork(new URL('partner.js', import.meta.url), [JSON.stringify(work)])
-  partners.push(child)
+  partners.push({ end: () => child.kill('SIGKILL') })
   let count = 0
   let enough = () => {}
   child.on('message', (message) => {

@@ -37,6 +37,7 @@ export class Measurement {
       peer: this.#name,
       near,
       place: proxy ? { connection: proxy.url } : near,
+      folder: this.#context.folder,
       ...(quick ? QUICK : FULL),
     }
     try {
@@ -59,7 +60,11 @@ function inChild(task) {
     const child = fork(new URL('child.js', import.meta.url), [JSON.stringify(task)], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
+    const timer = setTimeout(() => {
+      // It has processes of its own to end.
+      child.kill()
+      setTimeout(() => child.kill('SIGKILL'), 5_000).unref()
+    }, PATIENCE)
     child.on('message', ({ metrics, error }) => (metrics ? resolve(metrics) : reject(new Error(error))))
     child.on('exit', (code, signal) => {
       clearTimeout(timer)

@@ -32,10 +32,10 @@ function table({ title, against, measures }, samples, peers) {
     measured.some(({ name }) => samples[name][peer] !== undefined),
   )
   const samplesOf = (measure, peer, metric) => samples[measure]?.[peer]?.[metric] ?? []
-  const rows = measured.flatMap(({ name, peers: [lark], rows }) =>
+  const rows = measured.flatMap(({ name, like = name, peers: [lark], rows }) =>
     rows.map(({ metric, label, unit, target }) => {
       const own = samplesOf(name, lark, metric)
-      const ratios = against.map(({ peer, measure = name }) => ratio(own, samplesOf(measure, peer, metric)))
+      const ratios = against.map(({ peer, measure = like }) => ratio(own, samplesOf(measure, peer, metric)))
       return [
         `${label}, ${unit}`,
         ...columns.map((peer) => show(middle(samplesOf(name, peer, metric)), unit)),

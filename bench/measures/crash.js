@@ -1,4 +1,7 @@
-/** After `kill -9` of a worker: how long until all ten jobs that it ran have started elsewhere, on defaults. */
+/**
+ * After `kill -9` of a worker: how long until all ten jobs that it ran have started elsewhere, on defaults. And the same
+ * where a supervisor looks after the workers, as processes of the program that users run.
+ */
 import { setTimeout as pause } from 'node:timers/promises'
 import { now } from '../clock.js'
 import { payload } from '../payloads.js'
@@ -23,11 +26,11 @@ export const measures = [
       },
     ],
     async run({ open, partner }) {
-      const first = await partner({ work: JOBS, hang: true })
+      const first = await partner({ work: JOBS, tells: true, hang: true })
       const queue = await open()
       for (let n = 0; n < JOBS; n++) await queue.add({ ...payload(n), at: now() })
       await first.started(JOBS)
-      const second = await partner({ work: JOBS })
+      const second = await partner({ work: JOBS, tells: true })
       // Until the second has settled down: the first has held its jobs for a while then.
       await pause(2_000)
       first.kill()
@@ -36,4 +39,59 @@ export const measures = [
       return { seconds: (now() - killed) / 1_000 }
     },
   },
+  supervised('crash-supervised', 'lark'),
 ]
+
+/** Jobs that never end, and say where and when they start. */
+const files = {
+  'jobs/SendEmailJob.js': `
+    import { appendFileSync } from 'node:fs'
+    import { Job } from '@s18i/lark-jobs'
+    export class SendEmailJob extends Job {
+      queueName = 'bench-0'
+      async handle() {
+        const at = Number(process.hrtime.bigint()) / 1e6
+        appendFileSync('starts.txt', JSON.stringify({ id: this.id, pid: process.pid, at }) + '\\n')
+        await new Promise(() => {})
+      }
+    }`,
+  'starts.txt': '',
+}
+
+export function supervised(name, peer) {
+  return {
+    name,
+    peers: [peer],
+    rows: [
+      {
+        metric: 'seconds',
+        label: 'kill -9 under the supervisor → its jobs elsewhere',
+        unit: 's',
+        target: { most: 1 },
+      },
+      { metric: 'jobs', label: '  jobs that the killed process ran', unit: 'jobs' },
+    ],
+    async run({ open, application }) {
+      const queue = await open()
+      for (let n = 0; n < JOBS; n++) await queue.add(payload(n))
+      const app = application(files)
+      void app.lark('jobs:work', '--processes=2', `--concurrency=${JOBS}`)
+      const starts = async (enough) => {
+        for (;;) {
+          const lines = app.read('starts.txt').split('\n').slice(0, -1)
+          const all = lines.map((line) => JSON.parse(line))
+          if (enough(all)) return all
+          await pause(5)
+        }
+      }
+      const [{ pid }] = await starts((all) => all.length === JOBS)
+      // As above, until both have settled down.
+      await pause(2_000)
+      process.kill(pid, 'SIGKILL')
+      const killed = now()
+      const its = (all) => all.filter((start) => start.pid === pid).length
+      const all = await starts((each) => each.length === JOBS + its(each))
+      return { seconds: (Math.max(...all.map(({ at }) => at)) - killed) / 1_000, jobs: its(all) }
+    },
+  }
+}

@@ -8,7 +8,9 @@ export const measures = [
   waiting(1_000_000, '1 million'),
   { ...waiting(5_000_000, '5 million'), slow: true },
   spread(1_000, '1,000'),
+  among(1_000, '1,000'),
   shared(200),
+  partitioned(3),
 ]
 
 /** Dispatches and works off behind a backlog. */
@@ -26,10 +28,19 @@ function waiting(backlog, text) {
   }
 }
 
+/** Every batch of 100 goes to 100 queues: a call for each, where one queue takes one for all. */
 function spread(queues, text) {
   return {
     ...measure(`queues-${queues}`, `over ${text} queues`),
     run: async ({ open, probe }) => both(await open({ queues }), probe),
+  }
+}
+
+/** One queue has all the work, and the worker serves the others too. */
+function among(queues, text) {
+  return {
+    ...measure(`queues-${queues}-one`, `in one of ${text} queues`),
+    run: async ({ open, probe }) => both(await open({ queues, used: 1 }), probe),
   }
 }
 
@@ -38,6 +49,20 @@ function shared(workers) {
   return {
     ...measure(`workers-${workers}`, `${workers} workers`),
     run: async ({ open, probe }) => both(await open(), probe, workers),
+  }
+}
+
+/** Every batch is parted: dispatch pays a call for each partition. */
+function partitioned(partitions) {
+  const base = measure(`partitions-${partitions}`, `a queue of ${partitions} partitions`)
+  return {
+    ...base,
+    rows: [
+      ...base.rows,
+      { metric: 'redisIn', label: '  of Redis CPU, dispatch', unit: 'µs' },
+      { metric: 'nodeIn', label: '  of Node CPU, dispatch', unit: 'µs' },
+    ],
+    run: async ({ open, probe }) => both(await open({ partitions }), probe),
   }
 }
 
@@ -56,5 +81,10 @@ function measure(name, label, held = true) {
 
 async function both(queue, probe, workers) {
   const { into, out } = await cost(queue, probe, workers)
-  return { redis: into.redis + out.redis, node: into.node + out.node }
+  return {
+    redis: into.redis + out.redis,
+    node: into.node + out.node,
+    redisIn: into.redis,
+    nodeIn: into.node,
+  }
 }

@@ -11,16 +11,20 @@
  *   rounds    when it needs fewer than the others
  *   slow      only with --slow
  *   delay     milliseconds each way between client and server
+ *   like      another measure, whose figures of the peers are those to compare with
  */
+import { blocked } from './blocked.js'
 import { measures as cpu } from './cpu.js'
-import { measures as crash } from './crash.js'
+import { measures as crash, supervised } from './crash.js'
 import { measures as delayed } from './delayed.js'
 import { measures as embedded } from './embedded.js'
 import { measures as enqueue } from './enqueue.js'
 import { measures as flatness } from './flatness.js'
 import { measures as latency } from './latency.js'
 import { measures as memory } from './memory.js'
+import { measures as presets } from './presets.js'
 import { measures as processing } from './process.js'
+import { program } from './program.js'
 
 /** `against`: the figures that Lark's are divided by: those of a peer, or of another measure. Of two the harder counts. */
 export const sections = [
@@ -30,14 +34,34 @@ export const sections = [
       { title: '÷ BullMQ', peer: 'bullmq' },
       { title: '÷ its best', peer: 'bullmq-lean' },
     ],
-    measures: [...enqueue, ...processing, ...cpu, ...memory, ...latency, ...delayed, ...crash],
+    measures: [
+      ...enqueue,
+      ...processing,
+      program('program', 'lark', 'process-50', 7),
+      ...cpu,
+      ...memory,
+      ...latency,
+      ...delayed,
+      blocked('blocked', 'lark'),
+      ...crash,
+    ],
   },
   {
     title: 'Redis, when there is more of everything',
     against: [{ title: '÷ 1 waiting', peer: 'lark', measure: 'waiting-1' }],
     measures: flatness,
   },
-  { title: 'Embedded store', against: [{ title: '÷ plainjob', peer: 'plainjob' }], measures: embedded },
+  { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
+  {
+    title: 'Embedded store',
+    against: [{ title: '÷ plainjob', peer: 'plainjob' }],
+    measures: [
+      ...embedded,
+      program('embedded-program', 'lark-embedded', 'embedded-process-50', 4),
+      blocked('embedded-blocked', 'lark-embedded'),
+      supervised('embedded-crash', 'lark-embedded'),
+    ],
+  },
 ]
 
 export const all = sections.flatMap((section) => section.measures)

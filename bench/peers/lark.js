@@ -9,15 +9,25 @@ export const store = 'redis'
 
 const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 
-/** @param {number} [options.queues] spread over so many, in turn */
-export async function open({ connection }, { queues = 1 } = {}) {
+/**
+ * @param {number} [options.queues] that its workers serve
+ * @param {number} [options.used] over how many of them jobs are spread, in turn; default all
+ * @param {number} [options.partitions] of each
+ * @param {string} [options.preset] of its workers
+ */
+export async function open({ connection }, { queues = 1, used = queues, partitions = 1, preset } = {}) {
   const names = Array.from({ length: queues }, (_, n) => `bench-${n}`)
-  const jobs = createJobs({ connection, queues: names })
+  const each = partitions === 1 ? {} : { partitions }
+  const jobs = createJobs({
+    connection,
+    queues: Object.fromEntries(names.map((name) => [name, each])),
+    ...(preset !== undefined && { preset }),
+  })
   let handle
   let turn = 0
 
   class SendEmailJob extends Job {
-    queueName = names[turn++ % queues]
+    queueName = names[turn++ % used]
     async handle(payload) {
       return handle(payload)
     }

@@ -1,0 +1,21 @@
+/** Lark's presets but the default: what they bring and cost, in jobs that do nothing. */
+import { drain, fill } from './process.js'
+
+const JOBS = 60_000
+
+export const measures = ['throughput', 'spread'].flatMap((preset) => [one(preset, 50), one(preset, 1)])
+
+function one(preset, concurrency) {
+  return {
+    name: `preset-${preset}-${concurrency}`,
+    peers: ['lark'],
+    like: `process-${concurrency}`,
+    rows: [
+      { metric: 'rate', label: `process, concurrency ${concurrency}, preset ${preset}`, unit: 'jobs/s' },
+    ],
+    async run({ open, near, seconds }) {
+      await fill(near, JOBS)
+      return { rate: await drain(await open({ preset }), concurrency, JOBS, seconds * 1.5) }
+    },
+  }
+}

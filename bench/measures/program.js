@@ -1,0 +1,49 @@
+/**
+ * How fast the program `lark jobs:work` is that users run, with its lines going into a file: the same as in
+ * `process.js`, with everything on.
+ */
+import { fill } from './process.js'
+
+/** Counts, and says at the end what it saw. Its key is that of the peer's class, which dispatches. */
+const files = (warm) => ({
+  'jobs/SendEmailJob.js': `
+    import { writeFileSync } from 'node:fs'
+    import { Job } from '@s18i/lark-jobs'
+    const seen = { count: 0, warm: 0, last: 0 }
+    export class SendEmailJob extends Job {
+      queueName = 'bench-0'
+      async handle() {
+        seen.last = performance.now()
+        if (++seen.count === ${warm}) seen.warm = seen.last
+      }
+    }
+    process.on('exit', () => writeFileSync('seen.json', JSON.stringify(seen)))`,
+})
+
+/** @param {string} like the measure whose figures of other peers it is held against */
+export function program(name, peer, like, times) {
+  const jobs = 60_000
+  const warm = jobs / 10
+  return {
+    name,
+    peers: [peer],
+    like,
+    rows: [
+      {
+        metric: 'rate',
+        label: 'process, lark jobs:work into a file, concurrency 50',
+        unit: 'jobs/s',
+        target: { times },
+      },
+    ],
+    async run({ near, application }) {
+      await fill(near, jobs)
+      const app = application(files(warm))
+      const [code] = await app.lark('jobs:work', '--concurrency=50', '--stop-when-empty')
+      const output = app.read('output.txt')
+      if (code !== 0 || !output.includes('60,000 completed in ')) throw new Error(output.slice(-2_000))
+      const seen = JSON.parse(app.read('seen.json'))
+      return { rate: (seen.count - warm) / ((seen.last - seen.warm) / 1_000) }
+    },
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * What a measured store's dispatches wait for, in one line, when that is worth a change.
+ */
+import type { Settings } from '../config.ts'
+
+/** Milliseconds below which there is nothing to be won. */
+const LITTLE = 1
+
+/**
+ * @param roundTrip milliseconds to the store and back
+ * @param dispatch milliseconds of one dispatch, and nothing else to do
+ */
+export function adviceOn(
+  roundTrip: number,
+  dispatch: number,
+  { durability, connection }: Pick<Settings, 'durability' | 'connection'>,
+): string | undefined {
+  const write = dispatch - roundTrip
+  if (write > LITTLE && write > roundTrip) {
+    const each = `Of ${ms(dispatch)} ms a dispatch, ${ms(write)} ms are the store's writing`
+    if (durability === 'strict')
+      return `${each}: it waits for the disk, as durability 'strict' says. Dispatch together what belongs together: it waits once.`
+    if (durability === 'replicated')
+      return `${each}: it waits for a replica, as durability 'replicated' says. Dispatch together what belongs together: it waits once.`
+    const isFile = typeof connection === 'string' && connection.startsWith('sqlite:')
+    return `${each}: ${isFile ? 'the disk is slow, or others use it' : 'the server is busy, or waits for its disk (appendfsync always)'}.`
+  }
+  if (roundTrip > LITTLE)
+    return `The store is ${ms(roundTrip)} ms away: an await for each dispatch takes that long. Promise.all() and dispatchMany() go the way once for many.`
+  return undefined
+}
+
+function ms(value: number): string {
+  return value.toFixed(value < 10 ? 1 : 0)
+}

@@ -1,0 +1,63 @@
+/**
+ * A figure of a store, and what keeps it from being better.
+ */
+
+/**
+ *   this process   is busy: more processes would do more
+ *   round trip     at least half of the time goes on the way to the store and back
+ *   the store      waits for the store itself: its CPU, its disk, or a machine that others use too
+ */
+export type Limit = 'this process' | 'round trip' | 'the store'
+
+export interface Figure {
+  name: string
+  /** Milliseconds, of single calls; undefined where none were measured. */
+  p50?: number | undefined
+  p99?: number | undefined
+  /** Jobs a second. */
+  rate?: number | undefined
+  limit?: Limit | undefined
+}
+
+/** Share of the time from which on a process counts as busy. */
+const BUSY = 0.7
+
+/** Times a process while it is measured. */
+export class Watch {
+  readonly #isEmbedded: boolean
+  readonly #began = performance.now()
+  readonly #cpu = process.cpuUsage()
+  readonly #loop = performance.eventLoopUtilization()
+
+  /** @param isEmbedded the store works in this process */
+  constructor(isEmbedded: boolean) {
+    this.#isEmbedded = isEmbedded
+  }
+
+  /** Milliseconds. */
+  get elapsed(): number {
+    return performance.now() - this.#began
+  }
+
+  /**
+   * Whether it had no time to wait for the store. An embedded store has the event loop wait for the disk: then only
+   * the CPU tells.
+   */
+  get isBusy(): boolean {
+    if (!this.#isEmbedded) return performance.eventLoopUtilization(this.#loop).utilization > BUSY
+    const { user, system } = process.cpuUsage(this.#cpu)
+    return (user + system) / 1_000 > BUSY * this.elapsed
+  }
+}
+
+/** @param call milliseconds of one call @param roundTrip milliseconds, to the store and back */
+export function limitOf(isBusy: boolean, call = Number.POSITIVE_INFINITY, roundTrip = 0): Limit {
+  if (isBusy) return 'this process'
+  return roundTrip * 2 >= call ? 'round trip' : 'the store'
+}
+
+/** The sample below which `percent` of all lie; undefined when there are none. */
+export function percentile(samples: readonly number[], percent: number): number | undefined {
+  const sorted = [...samples].sort((one, other) => one - other)
+  return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? sorted[0]
+}

@@ -1,0 +1,215 @@
+/**
+ * What is measured of a store, in this order: each measure works with what the ones before it have left.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Job } from '../job.ts'
+import type { JobConstructor } from '../job-class.ts'
+import type { JobsClient } from '../jobs.ts'
+import type { Report } from '../worker/report.ts'
+import { type Figure, limitOf, percentile, Watch } from './figure.ts'
+
+/** Jobs that lie there to be processed, and those that a worker waits for. */
+const HEAP = 'bench'
+const IDLE = 'idle'
+export const queues = [HEAP, IDLE]
+
+/** Part of the jobs, and of the time, that is for warming up. */
+const WARM_UP = 1 / 5
+/** Dispatches to an idle worker, and milliseconds that one may take to start. */
+const DISPATCHES = 300
+const PATIENCE = 10_000
+
+export interface Stage {
+  /** Dispatches. */
+  here: JobsClient
+  /** Works, as another process would. */
+  there: JobsClient
+  /** About so many jobs for each figure. */
+  jobs: number
+  /** At most so long. */
+  seconds: number
+  signal: AbortSignal
+  warn: (text: string) => void
+  /** The store works in this process. */
+  isEmbedded: boolean
+  /** Milliseconds from here to the store and back; known once it was measured. */
+  roundTrip: number
+}
+
+export const measures: readonly ((stage: Stage) => Promise<Figure>)[] = [
+  measureRoundTrip,
+  (stage) =>
+    dispatching(stage, 'dispatch, one at a time', 1, ([payload]) => stage.here.dispatch(newJob(), payload!)),
+  (stage) =>
+    dispatching(stage, 'dispatch, Promise.all of 100', 100, (payloads) =>
+      Promise.all(payloads.map((payload) => stage.here.dispatch(newJob(), payload))),
+    ),
+  (stage) =>
+    dispatching(stage, 'dispatchMany of 1,000', 1_000, (payloads) =>
+      stage.here.dispatchMany(newJob(), payloads),
+    ),
+  (stage) => processing(stage, 50),
+  (stage) => processing(stage, 1),
+  idle,
+]
+
+/** About 60 bytes of JSON: what a web application sends along. */
+interface Payload {
+  userId: number
+  to: string
+  /** When it was dispatched, by `performance.now()`. */
+  at: number
+}
+
+class BenchJob extends Job {
+  static started: (payload: Payload) => void = () => {}
+  override readonly key = 'lark-bench'
+  override queueName = HEAP
+  handle(payload: Payload) {
+    BenchJob.started(payload)
+  }
+}
+
+const newJob = () => new BenchJob()
+
+function newPayloads(count: number): Payload[] {
+  return Array.from({ length: count }, (_, n) => ({ userId: n, to: `user${n}@example.com`, at: 0 }))
+}
+
+/** By the cheapest thing that a store can be asked. */
+async function measureRoundTrip(stage: Stage): Promise<Figure> {
+  const { store } = await stage.here.open()
+  const { calls } = await repeat(stage, 1, () => store.now())
+  stage.roundTrip = percentile(calls, 50) ?? 0
+  return { name: 'round trip', p50: stage.roundTrip, p99: percentile(calls, 99) }
+}
+
+async function dispatching(
+  stage: Stage,
+  name: string,
+  size: number,
+  dispatch: (payloads: Payload[]) => Promise<unknown>,
+): Promise<Figure> {
+  const payloads = newPayloads(size)
+  const { calls, elapsed, isBusy } = await repeat(stage, size, () => dispatch(payloads))
+  const p50 = percentile(calls, 50)
+  return {
+    name,
+    p50,
+    p99: percentile(calls, 99),
+    rate: (calls.length * size) / (elapsed / 1_000),
+    limit: limitOf(isBusy, p50, stage.roundTrip),
+  }
+}
+
+/** One call after the other, some of them for warming up and at least one for the record. */
+async function repeat(
+  { jobs, seconds, signal, isEmbedded }: Stage,
+  size: number,
+  act: () => Promise<unknown>,
+) {
+  const during = async (part: number) => {
+    const calls: number[] = []
+    const watch = new Watch(isEmbedded)
+    const most = Math.ceil((jobs * part) / size)
+    do {
+      signal.throwIfAborted()
+      const began = performance.now()
+      await act()
+      calls.push(performance.now() - began)
+    } while (calls.length < most && watch.elapsed < seconds * 1_000 * part)
+    return { calls, elapsed: watch.elapsed, isBusy: watch.isBusy }
+  }
+  await during(WARM_UP)
+  return during(1)
+}
+
+/** Jobs a second, from start to start. */
+async function processing(stage: Stage, concurrency: number): Promise<Figure> {
+  const { jobs, seconds, isEmbedded } = stage
+  await fill(stage)
+  let count = 0
+  let last = 0
+  let warm: { at: number; count: number; watch: Watch } | undefined
+  let isBusy = false
+  const watch = new Watch(isEmbedded)
+  const enough = new Promise<void>((resolve) => {
+    BenchJob.started = () => {
+      last = performance.now()
+      count++
+      const passed = watch.elapsed / 1_000
+      if (warm === undefined && (count > jobs * WARM_UP || passed > seconds * WARM_UP))
+        warm = { at: last, count, watch: new Watch(isEmbedded) }
+      if (count < jobs && passed < seconds * (1 + WARM_UP)) return
+      isBusy = warm?.watch.isBusy ?? false
+      resolve()
+    }
+  })
+  await working(stage, HEAP, concurrency, () => atMost(seconds * 1_000 + PATIENCE, enough, stage.signal))
+  const rate = warm && last > warm.at ? (count - warm.count) / ((last - warm.at) / 1_000) : undefined
+  return { name: `process, ${concurrency} at a time`, rate, limit: limitOf(isBusy) }
+}
+
+/** Sees to it that there is enough to be processed. */
+async function fill({ here, jobs, signal }: Stage): Promise<void> {
+  const { store } = await here.open()
+  const { waiting } = await store.counts(HEAP)
+  for (let missing = jobs - waiting; missing > 0; missing -= 1_000) {
+    signal.throwIfAborted()
+    await here.dispatchMany(newJob(), newPayloads(Math.min(1_000, missing)))
+  }
+}
+
+/** From the call of dispatch to the start of the handler, on a worker that has nothing else to do. */
+async function idle(stage: Stage): Promise<Figure> {
+  const { here, jobs, seconds, signal, isEmbedded } = stage
+  const took: number[] = []
+  const watch = new Watch(isEmbedded)
+  const dispatches = Math.min(DISPATCHES, jobs)
+  await working(stage, IDLE, 10, async () => {
+    while (took.length < dispatches && (took.length < 2 || watch.elapsed < seconds * 1_000)) {
+      const started = new Promise<void>((resolve) => {
+        BenchJob.started = ({ at }) => {
+          took.push(performance.now() - at)
+          resolve()
+        }
+      })
+      const job = newJob()
+      job.queueName = IDLE
+      await here.dispatch(job, { ...newPayloads(1)[0]!, at: performance.now() })
+      await atMost(PATIENCE, started, signal)
+      // Until the worker waits again.
+      await pause(5 + Math.random() * 10, undefined, { signal })
+    }
+  })
+  const warm = took.slice(Math.floor(took.length * WARM_UP))
+  const p50 = percentile(warm, 50)
+  const limit = limitOf(false, p50, stage.roundTrip)
+  return { name: 'idle dispatch to start', p50, p99: percentile(warm, 99), limit }
+}
+
+async function working(
+  stage: Stage,
+  queue: string,
+  concurrency: number,
+  act: () => Promise<void>,
+): Promise<void> {
+  const report: Report = { wrote() {}, ended() {}, info() {}, warn: stage.warn }
+  const jobs = [BenchJob as JobConstructor]
+  const worker = await stage.there.work({ jobs, queues: queue, concurrency, report })
+  try {
+    await act()
+  } finally {
+    await worker.stop()
+  }
+}
+
+/** Waits for a promise, for so many milliseconds. */
+async function atMost(ms: number, promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  try {
+    await Promise.race([promise, pause(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) })])
+  } finally {
+    over.abort()
+  }
+}
