@@ -266,5 +266,6 @@ export class Intake {
     this.#claimed -= count
     const now = performance.now()
     for (const { id, token } of jobs) claimer.settle(id, token, { kind: 'returned' }, now)
+    this.#options.turns.changed(claimer)
   }
 }

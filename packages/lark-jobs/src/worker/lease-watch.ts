@@ -9,6 +9,7 @@
  * It reads the worker's ledger and changes it only by taking what is held ahead. It has a store of its own, for the
  * worker's would need the loop that stands still. What fails is done again in the next look.
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { connect } from '../store/connect.ts'
@@ -31,6 +32,8 @@ const LAST_CALL = 3_000
 const pulse = new Pulse(watch.pulse)
 const pages: Page[] = []
 const never = new AbortController().signal
+// One listener a partition, and Node would warn of a leak from eleven on.
+setMaxListeners(0, never)
 let store: Store | undefined
 /** One a partition, in the order in which the worker met them; none before the store is open. */
 const claimers: Claimer[] = []

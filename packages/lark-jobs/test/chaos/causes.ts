@@ -7,6 +7,8 @@ import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
 const CLAIM = 500
 /** Milliseconds after it woke up, or was let back, in which a worker starts what it had claimed before. */
 const WAKING = 2_000
+/** Milliseconds: a handler may begin before whoever woke the worker has written that down. */
+const EARLY = 100
 
 /** All that is known of one job. */
 export interface Story {
@@ -25,10 +27,13 @@ export interface Loss {
   cause: Cause | undefined
 }
 
-export type Blame = Hit['what'] | 'stood'
+export type Blame = Hit['what'] | 'stood' | 'blocked'
 
 export interface Cause {
-  /** `stood`: the event loop of the worker stood still, and no fault made it. */
+  /**
+   * `stood`: the event loop of the worker stood still, and no fault made it. `blocked`: a handler did. That costs no
+   * lease of what runs; but what came for the worker meanwhile lies unread, and nobody renews it.
+   */
   what: Blame
   hit: Hit
   /** None for `stood`. */
@@ -44,11 +49,10 @@ export class Causes {
     this.#lease = lease
     this.#hits = faults.flatMap((fault) => fault.hits.map((hit) => ({ what: hit.what, hit, fault })))
     for (const hit of standstills) {
-      // A worker that is stopped has stood still as well: that is the fault's doing. And a handler that blocks the
-      // event loop is no excuse.
+      // A worker that is stopped has stood still as well: that is the fault's doing.
       const isKnown = this.#hits.some((cause) => cause.hit.by === hit.by && overlap(cause.hit, hit))
       const isBlocked = blocking.some((run) => run.by === hit.by && meets(hit, run))
-      if (!isKnown && !isBlocked) this.#hits.push({ what: 'stood', hit })
+      if (!isKnown) this.#hits.push({ what: isBlocked ? 'blocked' : 'stood', hit })
     }
   }
 
@@ -85,7 +89,9 @@ export class Causes {
     const from = ask?.at ?? 0
     const to = Math.max(...kept.map(({ finishedAt }) => finishedAt ?? Number.POSITIVE_INFINITY))
     const deadly = this.#hits.filter((cause) => cause.what !== 'outage' && this.isLethal(cause))
-    const seen = runs.filter((run) => deadly.some(({ hit }) => isOf(hit, run) && meets(hit, run)))
+    const seen = runs.filter((run) =>
+      deadly.some(({ what, hit }) => what !== 'blocked' && isOf(hit, run) && meets(hit, run)),
+    )
     // Claimed, and its worker gone before the handler began: no journal knows of that.
     const unseen = deadly.filter(
       ({ hit }) => hit.to >= from && hit.from <= to && !seen.some((run) => isOf(hit, run)),
@@ -113,16 +119,16 @@ export class Causes {
       const cause = met.find((each) => each.what === what)
       if (cause !== undefined) return cause
     }
-    return this.#lateStart(next)
+    return this.#lateStart(next) ?? this.#lateStart(run)
   }
 
   #lateStart(run: Run): Cause | undefined {
     return this.#hits.find(
       (cause) =>
-        (cause.what === 'held' || cause.what === 'stood') &&
+        cause.what !== 'killed' &&
         cause.hit.by === run.by &&
         this.isLethal(cause) &&
-        cause.hit.to - WAKING / 20 <= run.at &&
+        cause.hit.to - EARLY <= run.at &&
         run.at <= cause.hit.to + WAKING,
     )
   }

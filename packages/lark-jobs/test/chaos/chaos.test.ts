@@ -1,6 +1,6 @@
 /**
- * The short form: on each kind of store, each fault once. The schedules and the accounts are printed. All at the same
- * time, since most of the time of each is waiting. `CHAOS_SEED=7 npx vitest run chaos/chaos` draws another schedule.
+ * The short form: on each kind of store, each fault once. The schedules and the accounts are printed. One after the
+ * other, so that the machine is busy with nothing else. `CHAOS_SEED=7 npx vitest run chaos/chaos` draws another schedule.
  */
 import { expect, test } from 'vitest'
 import { chaos } from './conductor.ts'
@@ -8,7 +8,7 @@ import { summaryOf, tableOf } from './table.ts'
 
 const seed = Number(process.env.CHAOS_SEED ?? 1)
 
-test.concurrent.each(['sqlite', 'redis', 'sentinel', 'cluster'] as const)(
+test.each(['sqlite', 'redis', 'sentinel', 'cluster'] as const)(
   'on %s every job is accounted for, and no promise is broken',
   { timeout: 240_000 },
   async (store) => {

@@ -43,8 +43,10 @@ export const LEASE = 2_500
 const RATE = 50
 /** Milliseconds between two steps. */
 const CALM = 300
-/** Milliseconds in which everybody must be at work again. */
+/** Milliseconds in which everybody must be at work again, when no handler blocks it. */
 const ALIVE = 20_000
+/** In leases: the longest that a handler blocks, or a job takes. */
+const LONGEST = 3
 
 const queues = ['alpha', 'beta', 'gamma']
 const busy = ['w0', 'w1', 'w2']
@@ -60,7 +62,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
   try {
     const prefix = 'chaos'
     await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking])
-    await using crew = new Crew({ journals, prefix, lease, rate: RATE, durability })
+    await using crew = new Crew({ journals, prefix, lease, rate: RATE, durability, form: formOf(options) })
     const worker = (name: string, own: string[]): Role => ({
       name,
       what: 'work',
@@ -71,7 +73,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
     const dispatchers = asking.map(
       (name): Role => ({ name, what: 'dispatch', queues, url: stage.urlFor(name) }),
     )
-    await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE)
+    await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE + LONGEST * lease)
     const run = new Run(options, stage, crew, probes, workers, dispatchers)
     await run.begin()
     await run.breakThings()
@@ -81,6 +83,10 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
   } finally {
     if (!options.keep) await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+function formOf({ minutes }: ChaosOptions): 'short' | 'long' {
+  return minutes === undefined ? 'short' : 'long'
 }
 
 class Run {
@@ -128,7 +134,7 @@ class Run {
       throw new Error(
         `no fault is called that; there are ${this.#stage.faults.map(({ name }) => name).join(', ')}`,
       )
-    const steps = schedule(kinds, seed, this.#lease, minutes === undefined ? 'short' : 'long')
+    const steps = schedule(kinds, seed, this.#lease, formOf(this.#options))
     for (const step of steps) {
       const isLate = minutes !== undefined && Date.now() - this.#began > minutes * 60_000
       if (isLate || signal?.aborted) break
@@ -141,7 +147,7 @@ class Run {
     const store = await this.#probes.store()
     await Promise.all(this.#dispatchers.map((role) => this.#crew.stop(role)))
     const all = [...queues, ...this.#workers.map(({ name }) => probeQueue(name))]
-    const drained = within(ALIVE + 4 * this.#lease, 'all jobs have ended', async () => {
+    const drained = within(ALIVE + LONGEST * this.#lease, 'all jobs have ended', async () => {
       return (await unended(store, all)) === 0
     })
     await drained.catch((error: Error) => this.#say(error.message))

@@ -33,6 +33,8 @@ export interface CrewOptions {
   /** Jobs a second and dispatcher. */
   rate: number
   durability: Durability
+  /** In the long one, handlers block for longer than a lease too. */
+  form: 'short' | 'long'
 }
 
 /** Milliseconds in which a role must be ready. */
@@ -115,7 +117,7 @@ export class Crew implements AsyncDisposable {
   }
 
   #begin(role: Role): Life {
-    const { journals, prefix, lease, rate, durability } = this.#options
+    const { journals, prefix, lease, rate, durability, form } = this.#options
     const count = (this.#counts.get(role.name) ?? 0) + 1
     this.#counts.set(role.name, count)
     const life: Life = { name: `${role.name}.${count}`, from: Date.now() }
@@ -140,6 +142,7 @@ export class Crew implements AsyncDisposable {
         CHAOS_LEASE: String(lease),
         CHAOS_RATE: String(rate),
         CHAOS_DURABILITY: durability,
+        CHAOS_FORM: form,
       },
     })
     closeSync(words)

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { Job, JobsError } from '../../src/index.ts'
 import type { JobLike } from '../../src/job-class.ts'
@@ -152,15 +153,18 @@ export function partitions(connect: Connect): void {
   test('a queue gets no more turns by having more partitions', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
-    class LowJob extends MailJob {
-      override queueName = 'low'
-      override handle() {
-        ran.push('low')
+    // They take longer than their settling: a queue whose answer is still on its way would miss its turn.
+    class TurnJob extends MailJob {
+      override async handle() {
+        ran.push('emails')
+        await pause(1)
       }
     }
-    class TurnJob extends MailJob {
-      override handle() {
-        ran.push('emails')
+    class LowJob extends MailJob {
+      override queueName = 'low'
+      override async handle() {
+        ran.push('low')
+        await pause(1)
       }
     }
     const client = bench.client(grown)
@@ -171,8 +175,8 @@ export function partitions(connect: Connect): void {
       completed: 180,
     })
     const ofLow = ran.slice(0, 90).filter((queue) => queue === 'low').length
-    expect(ofLow).toBeGreaterThanOrEqual(40)
-    expect(ofLow).toBeLessThanOrEqual(50)
+    expect(ofLow).toBeGreaterThanOrEqual(30)
+    expect(ofLow).toBeLessThanOrEqual(60)
   })
 
   test('strict order is one of queues: their partitions all come in the turn of their queue', async () => {

@@ -15,6 +15,7 @@ import { running } from './running.ts'
 import { starting } from './starting.ts'
 import { stopping } from './stopping.ts'
 import { throwing } from './throwing.ts'
+import { turns } from './turns.ts'
 
 export function describeWorking(connect: Connect): void {
   describe('dispatching', () => dispatching(connect))
@@ -23,6 +24,7 @@ export function describeWorking(connect: Connect): void {
   describe('aborting', () => aborting(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
+  describe('turns', () => turns(connect))
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
   describe('presets', () => presets(connect))

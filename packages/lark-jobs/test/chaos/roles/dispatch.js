@@ -18,24 +18,25 @@ const pause = 2_600 / Number(process.env.CHAOS_RATE)
 const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
 const pick = (list) => list[between(0, list.length - 1)]
 
-/** How many of a hundred are of each kind, and how long they take. */
+/** How many of about a hundred are of each kind, and how long they take. */
 const mix = [
   [55.4, kinds.InstantJob, () => 0],
   [30, kinds.WaitingJob, () => between(5, 200)],
   [2, kinds.BlockingJob, () => between(50, lease / 10)],
-  [0.1, kinds.BlockingJob, () => lease * 1.2],
+  [process.env.CHAOS_FORM === 'long' ? 0.1 : 0, kinds.BlockingJob, () => lease * 1.2],
   [8, kinds.ShakyJob, () => 0],
   [3, kinds.HopelessJob, () => 0],
   [1, kinds.HeedfulJob, () => between(lease / 4, lease * 1.5)],
   [0.5, kinds.DeafJob, () => between(lease, lease * 2.5)],
 ]
+const total = mix.reduce((sum, [share]) => sum + share, 0)
 
 let count = 0
 let isEnding = false
 const underway = new Set()
 
 function make() {
-  let chance = Math.random() * 100
+  let chance = Math.random() * total
   const [, Kind, ms] = mix.find(([share]) => {
     chance -= share
     return chance <= 0
