@@ -56,6 +56,11 @@ export class Ahead {
     return !this.isDry && this.size * 2 <= this.target
   }
 
+  /** The store has answered for its end. */
+  settled(held: Held): void {
+    this.#ledger.settled(held)
+  }
+
   /** A job of the partition ended. */
   ended(): void {
     this.#ended++

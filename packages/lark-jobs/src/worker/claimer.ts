@@ -21,7 +21,7 @@ import {
   type Want,
 } from '../store/store.ts'
 import { Ahead } from './ahead.ts'
-import { Ledger } from './ledger.ts'
+import { type Held, Ledger } from './ledger.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
 const REST = 5_000
@@ -38,6 +38,8 @@ export interface Answer extends Exchange {
   number: number
   /** It brought less than there is room for. */
   isShort: boolean
+  /** Milliseconds since the call was first sent: its jobs may have been claimed as long ago. */
+  took: number
 }
 
 export interface ClaimerOptions {
@@ -66,6 +68,8 @@ export class Claimer {
   readonly #changed: (claimer: Claimer) => void
   #number = 0
   #settlements: Settlement[] = []
+  /** Where they are in the ledger; those that never began are not. */
+  #held: (Held | undefined)[] = []
   /** When the first of them came, by `performance.now()`. */
   #since = 0
   calling = false
@@ -114,7 +118,8 @@ export class Claimer {
     return isFull || ahead.size === 0 || ahead.isLow ? 0 : this.#since + age
   }
 
-  settle(id: string, token: string, outcome: Outcome, now: number): void {
+  settle(id: string, token: string, outcome: Outcome, now: number, held?: Held): void {
+    this.#held.push(held)
     if (this.#settlements.push({ id, token, outcome }) > 1) return
     this.#since = now
     this.#changed(this)
@@ -150,7 +155,9 @@ export class Claimer {
     const want = Math.min(room, MAX_ITEMS)
     const settled = this.#take()
     this.#underway = settled.length
+    const held = this.#held.splice(0, settled.length)
     const call = { caller: this.#caller, number: ++this.#number }
+    const since = performance.now()
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
         try {
@@ -162,7 +169,8 @@ export class Claimer {
           if (reply === undefined) return undefined
           this.#rest(want, reply)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
-          return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want }
+          const took = performance.now() - since
+          return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, took }
         } catch (error) {
           if (signal.aborted) return undefined
           this.#trouble(error)
@@ -173,6 +181,7 @@ export class Claimer {
         }
       }
     } finally {
+      for (const each of held) if (each !== undefined) this.ahead.settled(each)
       this.calling = false
       this.#underway = 0
     }

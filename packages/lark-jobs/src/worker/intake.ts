@@ -10,7 +10,7 @@
  */
 
 import type { Claim } from '../store/store.ts'
-import type { Claimer } from './claimer.ts'
+import type { Answer, Claimer } from './claimer.ts'
 import type { Pace } from './preset.ts'
 import type { Slots } from './slots.ts'
 import { Round, type Turns } from './turns.ts'
@@ -22,6 +22,10 @@ export interface IntakeOptions {
   strict: boolean
   concurrency: number
   maxJobs: number
+  /** Milliseconds of a lease. */
+  lease: number
+  /** Milliseconds for which this process stood still just now. */
+  stoodStill: () => number
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
   /** The store answered. */
@@ -195,19 +199,23 @@ export class Intake {
 
   /** Jobs came without being asked for; so that more do, the store must be asked again. */
   #handed(claimer: Claimer, claim: Claim): void {
-    this.#hold(claimer, { ...claim, isShort: true })
+    this.#hold(claimer, { ...claim, isShort: true, took: this.#options.stoodStill() })
     claimer.ring()
     this.#fill()
     this.schedule()
   }
 
-  /** Takes in what was claimed; when it is shut, only to give it back. */
-  #hold(claimer: Claimer, { jobs, number, isShort }: Claim & { isShort: boolean }): void {
+  /**
+   * Takes in what was claimed; when it is shut, only to give it back. So too when the claim lay unread, while a handler
+   * blocked the loop: nobody has renewed its lease, and another worker may have its jobs.
+   */
+  #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'took'>): void {
+    const { jobs, number, isShort, took } = claim
     this.#claimed += jobs.length
     this.#held += jobs.length
     claimer.ahead.push(number, jobs, isShort, performance.now())
     this.#holding.set(claimer, claimer.ahead.size > 0)
-    if (!this.#isOpen) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
+    if (!this.#isOpen || took > this.#options.lease / 2) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
     if (this.#held > 0) this.#options.holds()
   }
 

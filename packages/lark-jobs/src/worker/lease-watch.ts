@@ -13,10 +13,10 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { connect } from '../store/connect.ts'
-import type { LeaseNote, Store } from '../store/store.ts'
+import { type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
 import { clock, type Message, Pulse, type Watch } from './lease-thread.ts'
-import { AHEAD, Page, RETURNED, RUNNING } from './ledger.ts'
+import { AHEAD, DONE, Page, RETURNED, RUNNING } from './ledger.ts'
 
 const watch = workerData as Watch
 /** Milliseconds between two looks: while jobs are held ahead, and for a second after; else. */
@@ -129,21 +129,27 @@ async function settle(claimer: Claimer): Promise<void> {
   settling.delete(claimer)
 }
 
-/** Renews what runs: one job would do for its claim, but all are noted as begun. */
+/**
+ * Renews what runs: one job would do for its claim, but all are noted as begun. And what is done, whose outcome may
+ * still wait in the loop; the store passes over those that are settled.
+ */
 async function renew(): Promise<void> {
   isRenewing = true
-  const notes = new Map<number, LeaseNote[]>()
-  for (const { page, id, token } of jobsIn(RUNNING)) {
-    const partition = page.head[2]!
-    notes.set(partition, [...(notes.get(partition) ?? []), { id, token }])
-  }
+  const notes = watch.partitions.map((): LeaseNote[] => [])
+  for (const state of [RUNNING, DONE])
+    for (const { page, id, token } of jobsIn(state)) notes[page.head[2]!]!.push({ id, token })
   try {
-    for (const [partition, list] of notes) {
-      for (let i = 0; i < list.length; i += 1_000)
-        await store!.extend(watch.partitions[partition]!, watch.caller, list.slice(i, i + 1_000), watch.lease)
+    for (const [partition, list] of notes.entries()) {
+      for (let i = 0; i < list.length; i += MAX_ITEMS)
+        await store!.extend(
+          watch.partitions[partition]!,
+          watch.caller,
+          list.slice(i, i + MAX_ITEMS),
+          watch.lease,
+        )
     }
     // Whose lease is lost, and what is to be cancelled, the worker learns when it can do something about it.
-    if (notes.size > 0) await pause(watch.lease / 4)
+    if (notes.some(({ length }) => length > 0)) await pause(watch.lease / 4)
   } catch {
     await pause(LOOK.rarely)
   } finally {

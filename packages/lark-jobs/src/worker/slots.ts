@@ -62,8 +62,9 @@ export class Slots {
     // It may have been given back meanwhile.
     if (!this.#leave(running)) return
     running.claimer.ahead.ended()
-    if (!running.abandoned) this.#settle(running, outcome)
-    else if (running.isLost) this.lost(running.lease.id)
+    const { isLost, abandoned } = running
+    this.#settle(running, outcome)
+    if (abandoned && isLost) this.lost(running.lease.id)
     this.#changed()
   }
 
@@ -83,7 +84,7 @@ export class Slots {
     for (const running of [...this.running]) {
       this.#leave(running)
       this.abandoned++
-      if (!running.abandoned) this.#settle(running, { kind: 'released', in: 0 })
+      this.#settle(running, { kind: 'released', in: 0 })
       running.abandoned = true
     }
     this.#changed()
@@ -98,7 +99,7 @@ export class Slots {
     if (!isReplaced) return
     this.#leave(running)
     this.abandoned++
-    if (!running.abandoned) this.#settle(running, stopped(running, jobClass))
+    this.#settle(running, stopped(running, jobClass))
     running.abandoned = true
     this.#changed()
     this.#onStuck()
@@ -122,11 +123,16 @@ export class Slots {
     this.#deadline.stop()
   }
 
+  /** Has its end told to the store, if it still counts. */
   #settle(running: Running, outcome: Outcome): void {
-    const { lease, claimer, jobClass, name } = running
+    const { held, lease, claimer, jobClass, name } = running
+    if (running.abandoned) {
+      this.#ledger.settled(held)
+      return
+    }
     const now = performance.now()
     const log = running.takeLog()
-    claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log }, now)
+    claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log }, now, held)
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
     this.#report.ended({

@@ -13,6 +13,8 @@ import type { Report } from './report.ts'
 
 /** Milliseconds between two looks at what is due to be done. */
 const TICK = 250
+/** Milliseconds in which a process that stood still has read what came meanwhile. */
+const READ = 100
 /** Milliseconds between two announcements, and how long one holds. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
 /** Milliseconds: the longest that a partition is not looked at for leases that ended. */
@@ -53,6 +55,8 @@ export class Upkeep {
   #meetAt = 0
   /** By the wall clock, because a machine that sleeps stops the other. */
   #lastTick = Date.now()
+  /** The last time that this process stood still: for how long, and until when it may matter to what comes in. */
+  #still = { length: 0, until: 0 }
   #isAway = false
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
@@ -87,9 +91,19 @@ export class Upkeep {
     return Math.max(this.#options.lease / 2, TICK * 4)
   }
 
+  /** Milliseconds for which this process stood still just now; what it reads may have waited as long. */
+  get stoodStill(): number {
+    const now = Date.now()
+    return Math.max(now - this.#lastTick, now < this.#still.until ? this.#still.length : 0)
+  }
+
   #tick(): Promise<void> {
     const now = Date.now()
-    if (now - this.#lastTick > this.#standstill) this.#forgive()
+    const length = now - this.#lastTick
+    if (length > this.#standstill) {
+      this.#still = { length, until: now + READ }
+      this.#forgive()
+    }
     this.#lastTick = now
     this.#round ??= this.#work()
       .catch((error) => {
@@ -169,13 +183,15 @@ export class Upkeep {
     const { store, lease } = this.#options
     // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
     const asked = performance.now()
+    const stoodStill = () => performance.now() - asked > this.#standstill
     const at = await store.now(partition)
+    if (stoodStill()) return this.#forgive()
     const { recovered, failed, nextLeaseEnd } = await store.recover(partition, {
       forgiving: chores.forgiving,
       until: at + this.#standstill,
     })
     this.#tell(partition, recovered.length, failed.length)
-    if (performance.now() - asked > this.#standstill) return this.#forgive()
+    if (stoodStill()) return this.#forgive()
     chores.forgiving = false
     // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise.
     chores.recoverAt = performance.now() + Math.min(nextLeaseEnd ?? lease, lease, LOOK)

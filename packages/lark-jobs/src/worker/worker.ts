@@ -96,6 +96,8 @@ export class Worker implements AsyncDisposable {
       strict,
       concurrency,
       maxJobs,
+      lease,
+      stoodStill: () => this.#upkeep.stoodStill,
       signal: this.#end.signal,
       answered: () => trouble.passed(),
       holds: () => this.#thread.wake(),

@@ -18,16 +18,18 @@ const pause = 2_600 / Number(process.env.CHAOS_RATE)
 const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
 const pick = (list) => list[between(0, list.length - 1)]
 
+/** A job that is to outlast a lease takes a slot for so long: the longer the leases, the fewer of them. */
+const few = Math.min(1, 2_500 / lease)
 /** How many of about a hundred are of each kind, and how long they take. */
 const mix = [
-  [55.4, kinds.InstantJob, () => 0],
+  [55, kinds.InstantJob, () => 0],
   [30, kinds.WaitingJob, () => between(5, 200)],
-  [2, kinds.BlockingJob, () => between(50, lease / 10)],
-  [process.env.CHAOS_FORM === 'long' ? 0.1 : 0, kinds.BlockingJob, () => lease * 1.2],
+  [2, kinds.BlockingJob, () => between(50, 250)],
+  [process.env.CHAOS_FORM === 'long' ? 0.1 * few : 0, kinds.BlockingJob, () => lease * 1.2],
   [8, kinds.ShakyJob, () => 0],
   [3, kinds.HopelessJob, () => 0],
-  [1, kinds.HeedfulJob, () => between(lease / 4, lease * 1.5)],
-  [0.5, kinds.DeafJob, () => between(lease, lease * 2.5)],
+  [few, kinds.HeedfulJob, () => between(lease / 4, lease * 1.5)],
+  [few / 2, kinds.DeafJob, () => between(lease, lease * 2.5)],
 ]
 const total = mix.reduce((sum, [share]) => sum + share, 0)
 
