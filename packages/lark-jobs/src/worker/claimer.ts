@@ -31,6 +31,11 @@ const RESEND = { from: 100, to: 2_000 }
 /** What the store may answer better the next time. */
 const resendable = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
 
+/** `held`: its place in the ledger, unless it never began. */
+interface Ended extends Settlement {
+  held: Held | undefined
+}
+
 export interface Answer extends Exchange {
   /** What the verdicts are about. */
   settled: Settlement[]
@@ -67,9 +72,7 @@ export class Claimer {
   readonly #trouble: (error: unknown) => void
   readonly #changed: (claimer: Claimer) => void
   #number = 0
-  #settlements: Settlement[] = []
-  /** Where they are in the ledger; those that never began are not. */
-  #held: (Held | undefined)[] = []
+  #settlements: Ended[] = []
   /** When the first of them came, by `performance.now()`. */
   #since = 0
   calling = false
@@ -119,8 +122,7 @@ export class Claimer {
   }
 
   settle(id: string, token: string, outcome: Outcome, now: number, held?: Held): void {
-    this.#held.push(held)
-    if (this.#settlements.push({ id, token, outcome }) > 1) return
+    if (this.#settlements.push({ id, token, outcome, held }) > 1) return
     this.#since = now
     this.#changed(this)
   }
@@ -155,7 +157,6 @@ export class Claimer {
     const want = Math.min(room, MAX_ITEMS)
     const settled = this.#take()
     this.#underway = settled.length
-    const held = this.#held.splice(0, settled.length)
     const call = { caller: this.#caller, number: ++this.#number }
     const since = performance.now()
     try {
@@ -181,7 +182,7 @@ export class Claimer {
         }
       }
     } finally {
-      for (const each of held) if (each !== undefined) this.ahead.settled(each)
+      for (const { held } of settled) if (held !== undefined) this.ahead.settled(held)
       this.calling = false
       this.#underway = 0
     }
@@ -218,7 +219,7 @@ export class Claimer {
     }
   }
 
-  #take(): Settlement[] {
+  #take(): Ended[] {
     let bytes = 0
     let count = 0
     for (const { outcome } of this.#settlements) {

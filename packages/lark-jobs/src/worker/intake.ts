@@ -234,7 +234,8 @@ export class Intake {
       const job = ahead.take()!
       if (ahead.size === 0) this.#holding.set(claimer, false)
       // It may want more now.
-      if ((ahead.isLow || ahead.size === 0) && !claimer.calling) turns.changed(claimer)
+      const isNews = ahead.size === 0 || (ahead.isLow && !turns.pressing.has(claimer))
+      if (isNews && !claimer.calling) turns.changed(claimer)
       if (!slots.begin(job, claimer)) this.#claimed--
     }
     if (this.#held > 0) this.#watch()

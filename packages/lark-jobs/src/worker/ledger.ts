@@ -39,6 +39,8 @@ export class Page {
   readonly terms: Float64Array
   readonly states: Uint8Array
   readonly text: Buffer
+  /** Jobs that are left on it: the worker's affair. */
+  left = 0
 
   constructor(memory = new SharedArrayBuffer(40 + JOBS * 25 + TEXT)) {
     this.memory = memory
@@ -89,7 +91,6 @@ export interface Held {
 
 export class Ledger {
   readonly #free: Page[] = []
-  readonly #left = new Map<Page, number>()
   readonly #added: (page: Page) => void
 
   /** @param added told of each new page */
@@ -104,7 +105,7 @@ export class Ledger {
       const part = jobs.slice(at, at + JOBS)
       const page = this.#unused()
       page.fill(partition, number, part, now)
-      this.#left.set(page, part.length)
+      page.left = part.length
       for (const [index, lease] of part.entries()) held.push({ lease, page, index })
     }
     return held
@@ -139,9 +140,8 @@ export class Ledger {
   }
 
   #leave(page: Page): void {
-    const left = this.#left.get(page)! - 1
-    this.#left.set(page, left)
-    if (left > 0) return
+    page.left--
+    if (page.left > 0) return
     Atomics.store(page.head, 0, 0)
     this.#free.push(page)
   }

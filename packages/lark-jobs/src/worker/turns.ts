@@ -73,12 +73,12 @@ export class Round {
     if (rank === undefined) return undefined
     const members = this.#members.get(rank)!
     const claimer = members[0]!
+    if (members.length === 1 && this.#ranks.length === 1) return claimer
     this.#turn++
     this.#had.set(claimer, this.#turn)
-    if (members.length > 1) members.push(members.shift()!)
-    if (this.#strict) return claimer
     this.#had.set(rank, this.#turn)
-    if (this.#ranks.length > 1) this.#ranks.push(this.#ranks.shift()!)
+    if (members.length > 1) members.push(members.shift()!)
+    if (!this.#strict && this.#ranks.length > 1) this.#ranks.push(this.#ranks.shift()!)
     return claimer
   }
 }
