@@ -260,6 +260,9 @@ test('a failover may lose what was accepted just before it, and only that; nothi
   expect(rows.find((row) => row.fault === 'failover')!.lost).toBe(1)
   evidence.durability = 'replicated'
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])
+  evidence.asks[0]!.answer!.what = 'uncertain'
+  expect(account(evidence).findings).toEqual([])
+  evidence.asks[0]!.answer!.what = 'accepted'
   evidence.durability = 'normal'
   evidence.faults.at(-1)!.hits[0]!.from = 400
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])

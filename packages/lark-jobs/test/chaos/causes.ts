@@ -92,9 +92,11 @@ export class Causes {
     const seen = runs.filter((run) =>
       deadly.some(({ what, hit }) => what !== 'blocked' && isOf(hit, run) && meets(hit, run)),
     )
-    // Claimed, and its worker gone before the handler began: no journal knows of that.
+    // Claimed, and its worker gone before the handler began: no journal knows of that. Nor of a claim that ended on a
+    // server which was then replaced by one that did not hear of it.
     const unseen = deadly.filter(
-      ({ hit }) => hit.to >= from && hit.from <= to && !seen.some((run) => isOf(hit, run)),
+      ({ what, hit }) =>
+        hit.to >= from && hit.from <= to && (what === 'rewound' || !seen.some((run) => isOf(hit, run))),
     )
     return seen.length + unseen.length
   }

@@ -52,7 +52,8 @@ export function judgeJob(
   if (ask.answer?.what === 'odd') found('odd-error', n, `${ask.answer.message}`)
   if (ask.answer?.what === 'refused' && kept.length + runs.length > 0)
     found('refused-but-queued', n, `${ask.answer.message}; it was ${runs.length > 0 ? 'run' : 'kept'}`)
-  if (kept.length === 0) judgeMissing(story, durability === 'replicated' ? undefined : causes, found)
+  const isSafe = durability === 'replicated' && ask.answer?.what === 'accepted'
+  if (kept.length === 0) judgeMissing(story, isSafe ? undefined : causes, found)
   for (const { run, next, cause } of losses) {
     if (cause !== undefined) continue
     const end = run.end === undefined ? 'has no end' : `${run.end.what} at ${run.end.at}`

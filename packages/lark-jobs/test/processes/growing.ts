@@ -52,7 +52,11 @@ export function growing(url: () => string | undefined): void {
     const { starts } = await readTrace(app)
     const twice = [...times(starts)].filter(([, count]) => count > 1)
     const summaries = results.map(({ stdout }) => JSON.parse(stdout.split('\n')[1]!))
-    expect({ twice, lost: summaries.map(({ lost }) => lost), stderr: results.map(({ stderr }) => stderr) }).toEqual({
+    expect({
+      twice,
+      lost: summaries.map(({ lost }) => lost),
+      stderr: results.map(({ stderr }) => stderr),
+    }).toEqual({
       twice: [],
       lost: [0, 0],
       stderr: [expect.any(String), expect.any(String)],
