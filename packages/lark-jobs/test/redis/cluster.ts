@@ -53,16 +53,18 @@ export class Cluster implements AsyncDisposable {
   /** The node that serves this slot now, by the word of the others that live. */
   async owner(slot: number): Promise<Server> {
     for (const node of this.#living) {
-      const ranges = (await node.send('CLUSTER', 'SLOTS').catch(() => [])) as [
-        number,
-        number,
-        [string, number],
-      ][]
-      const range = ranges.find(([first, last]) => first <= slot && slot <= last)
-      const owner = this.nodes.find(({ port }) => port === range?.[2][1])
+      const owner = await this.#ownerBy(node, slot)
       if (owner) return owner
     }
     throw new Error(`nobody serves slot ${slot}`)
+  }
+
+  /** Who serves the slot, by the word of a node. */
+  async #ownerBy(node: Server, slot: number): Promise<Server | undefined> {
+    const reply = await node.send('CLUSTER', 'SLOTS').catch(() => [])
+    const ranges = reply as [number, number, [string, number]][]
+    const range = ranges.find(([first, last]) => first <= slot && slot <= last)
+    return this.nodes.find(({ port }) => port === range?.[2][1])
   }
 
   /** Names of partitions, one on each of three primaries. */
@@ -101,7 +103,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Moves a slot with all its keys to another primary, as `redis-cli --cluster reshard` does.
+   * Moves a slot with all its keys to another primary, as `redis-cli --cluster reshard` does. Resolves when every
+   * node that lives has heard of it: whoever asks the others next must not be told the old place.
    * @param between called after each key (and before the first), while the slot lies in two places
    */
   async moveSlot(
@@ -125,6 +128,10 @@ export class Cluster implements AsyncDisposable {
     }
     await to.send('CLUSTER', 'SETSLOT', String(slot), 'NODE', toId)
     await from.send('CLUSTER', 'SETSLOT', String(slot), 'NODE', toId)
+    await until(async () => {
+      const words = await Promise.all(this.#living.map((node) => this.#ownerBy(node, slot)))
+      return words.every((owner) => owner === to)
+    })
   }
 
   get #living(): Server[] {
