@@ -5,18 +5,10 @@
  * priority 0 and absent options are empty; a `|` in a key is escaped; the payload comes last because it may hold
  * anything.
  */
-import type { Counters, JobError, JobOptions, LogLine, NewJob, Outcome } from '../../record.ts'
+import type { Counters, JobError, JobOptions, LeasedJob, LogLine, NewJob, Outcome } from '../../record.ts'
 import { type Change, type LeaseNote, MAX_LOG_BYTES, MAX_LOG_LINES, type Settlement } from '../store.ts'
 
-export interface Packed {
-  queuedAt: number
-  priority: number
-  options?: JobOptions
-  key: string
-  payload: string
-}
-
-/** Parts the records of a claim. JSON text has no such character, but as `\u001e`. */
+/** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
 export const RS = '\x1e'
 
 /** The arguments of `enqueue.lua`: runs of jobs that have priority and delay in common. */
@@ -45,18 +37,34 @@ function packPayload(payload: string): string {
   return payload.includes(RS) ? payload.replaceAll(RS, '\\u001e') : payload
 }
 
-export function unpackJob(text: string): Packed {
-  const priority = text.indexOf('|') + 1
-  const options = text.indexOf('|', priority) + 1
-  const key = text.indexOf('|', options) + 1
-  const payload = text.indexOf('|', key) + 1
-  return {
-    queuedAt: Number(text.slice(0, priority - 1)),
-    priority: Number(text.slice(priority, options - 1)),
-    ...(key - 1 > options && { options: JSON.parse(text.slice(options, key - 1)) as JobOptions }),
-    key: unescapeKey(text.slice(key, payload - 1)),
-    payload: text.slice(payload),
+/**
+ * A job, and its counters while it runs. Made in one go: every worker does this for every job.
+ */
+export function unpackJob(
+  id: string,
+  token: string,
+  record: string,
+  counters: string | null | undefined,
+): LeasedJob {
+  const priority = record.indexOf('|') + 1
+  const options = record.indexOf('|', priority) + 1
+  const key = record.indexOf('|', options) + 1
+  const payload = record.indexOf('|', key) + 1
+  const job: LeasedJob = {
+    id,
+    token,
+    queuedAt: Number(record.slice(0, priority - 1)),
+    priority: options - 1 === priority ? 0 : Number(record.slice(priority, options - 1)),
+    key: unescapeKey(record.slice(key, payload - 1)),
+    payload: record.slice(payload),
+    runs: 1,
+    failures: 0,
+    crashes: 0,
+    releases: 0,
   }
+  if (key - 1 > options) job.options = JSON.parse(record.slice(options, key - 1)) as JobOptions
+  if (counters) Object.assign(job, unpackCounters(counters, true))
+  return job
 }
 
 function unescapeKey(key: string): string {

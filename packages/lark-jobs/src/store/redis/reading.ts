@@ -22,20 +22,22 @@ export type Shown = [
 const LIMIT = 100
 const MOST = 1_000
 
-/** @param ids one a line @param records parted by RS @param counters of each, when any job has some */
-export function readClaim(token: string, ids: string, records: string, counters: Texts | null): LeasedJob[] {
+/** @param ids one a line @param counters of each, when any job has some */
+export function readClaim(
+  token: string,
+  ids: string,
+  records: string[],
+  counters: Texts | null,
+): LeasedJob[] {
   if (ids === '') return []
-  const texts = records.split(RS)
-  return ids.split('\n').map((id, i) => {
-    return { id, token, ...unpackJob(texts[i]!), ...unpackCounters(counters?.[i], true) }
-  })
+  return ids.split('\n').map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
 }
 
 /** What came over a caller's bell: a partition, and maybe a claim: its number, ids, and records, parted by RS. */
 export function readRing(caller: string, message: string): { partition: string; claim?: Claim } {
   const [partition = '', number, ids = '', ...records] = message.split(RS)
   if (number === undefined) return { partition }
-  const jobs = readClaim(`${caller}.${number}`, ids, records.join(RS), null)
+  const jobs = readClaim(`${caller}.${number}`, ids, records, null)
   return { partition, claim: { number: Number(number), jobs } }
 }
 
@@ -45,16 +47,15 @@ export function readJobs(partition: string, shown: Shown): JobRecord[] {
   return ids.flatMap((id, i) => {
     const record = records[i]
     if (!record) return []
-    const packed = unpackJob(record)
+    const { token, ...packed } = unpackJob(id, '', record, null)
     const place = places?.[i]
     const holder = holders?.[i]
     const result = results?.[i]
     const reason = reasons?.[i]
     return {
-      id,
+      ...packed,
       partition,
       state,
-      ...packed,
       ...unpackCounters(counters?.[i], started),
       errors: unpackErrors(errors?.[i]),
       ...readTime(state, packed.queuedAt, place),

@@ -141,7 +141,13 @@ export class RedisStore implements Store {
       ],
       this.#route.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters] = reply as [string, number, string, string, string[] | null]
+    const [verdicts, due, ids, records, counters] = reply as [
+      string,
+      number,
+      string,
+      string[],
+      string[] | null,
+    ]
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
     if (claims) this.#bells.looked(call.caller, partition, jobs.length < limit, hears)
     return {

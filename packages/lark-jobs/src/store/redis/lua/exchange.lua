@@ -16,7 +16,7 @@
 -- ARGV[13] jobs that completed and say nothing, see shared/settle.lua
 -- ARGV[14…] five for each other settlement: id, token, kind, value, log lines
 -- Returns  { verdicts: '' when all are settled, else 1 or 0 each; milliseconds to the next due job or -1;
---            ids claimed, one a line; their records, parted by RS; their counters, or nothing }
+--            ids claimed, one a line; their records; their counters, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m jobs ended; the length of the lines is no matter
 -- include: start
 -- include: call
@@ -44,8 +44,9 @@ end
 local function reply(verdicts, all, ids, records)
   local counters = #ids > 0 and redis.call('EXISTS', key('counters')) == 1
     and redis.call('HMGET', key('counters'), unpack(ids))
-  -- Two texts instead of two lists: half the work, here and for who reads them.
-  return { verdicts, paused and -1 or next_due(all), table.concat(ids, '\n'), table.concat(records, '\30'), counters }
+  -- The ids as one text are half the work of a list. Not so the records: Lua reads through a new text once more to
+  -- know it again (measured: 0.2 µs a job of 3.7).
+  return { verdicts, paused and -1 or next_due(all), table.concat(ids, '\n'), records, counters }
 end
 
 local answer = recall()
@@ -81,8 +82,9 @@ end
 local fits = ahead_until(taken, limit)
 local ids, records = {}, {}
 local bytes, left = 0, false
-for i, record in ipairs(records_of(taken)) do
-  local id, n = taken[i], #ids + 1
+local found = records_of(taken)
+for i = 1, #taken do
+  local id, record, n = taken[i], found[i], #ids + 1
   bytes = bytes + (record and #record or 0)
   if record and (i > fits or n > 1 and bytes > MAX_BYTES) then
     local queued_at, priority = queued(record)

@@ -13,8 +13,9 @@ local TABLE = 'this text is long enough that the hash in which it stands is a ta
 -- are not the time of queueing.
 local function open_claim(token, ids, started, places, ends)
   local holders = { '', TABLE }
-  for i, id in ipairs(ids) do
-    local holder = i > started and token .. '|a' or token .. '|'
+  local begins, ahead = token .. '|', token .. '|a'
+  for i = 1, #ids do
+    local id, holder = ids[i], i > started and ahead or begins
     holders[2 * i + 1], holders[2 * i + 2] = id, places[id] and holder .. '@' .. places[id] or holder
   end
   redis.call('HSET', key('holders'), unpack(holders))

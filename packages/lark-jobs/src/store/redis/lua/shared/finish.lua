@@ -29,9 +29,10 @@ local function finish(state, ids, kept)
   if kept == 0 then
     return forget(ids)
   elseif #ids > 0 then
-    local scored = {}
-    for i, id in ipairs(ids) do
-      scored[2 * i - 1], scored[2 * i] = now, id
+    -- As text: the server would make one of the number for each.
+    local scored, at = {}, string.format('%.0f', now)
+    for i = 1, #ids do
+      scored[2 * i - 1], scored[2 * i] = at, ids[i]
     end
     redis.call('ZADD', key(state), unpack(scored))
     trim(state, kept, #ids)
