@@ -5,8 +5,8 @@ import { onRedis } from '../peers/index.js'
 const all = [...onRedis, 'graphile-worker']
 
 export const measures = [
-  processing('process-50', 50, 60_000, all, 'process, concurrency 50', 7),
-  processing('process-1', 1, 30_000, all, 'process, concurrency 1', 25),
+  processing('process-50', 50, 150_000, all, 'process, concurrency 50', 7),
+  processing('process-1', 1, 150_000, all, 'process, concurrency 1', 25),
   // With a network between: what one round trip a job costs shows only here.
   processing('far-50', 50, 60_000, onRedis, 'process, 1 ms away, concurrency 50', 7, 1),
   processing('far-1', 1, 30_000, onRedis, 'process, 1 ms away, concurrency 1', 80, 1),
