@@ -8,12 +8,18 @@
  * free. `#turn` lets the claimers ask; it is called once at the end of each tick in which something changed, so that
  * jobs which end together are settled in one call, the same that claims the next.
  */
-
 import type { Claim } from '../store/store.ts'
 import type { Answer, Claimer } from './claimer.ts'
 import type { Pace } from './preset.ts'
 import type { Slots } from './slots.ts'
+import { Speed } from './speed.ts'
 import { Round, type Turns } from './turns.ts'
+
+/**
+ * Jobs of a queue that come together when it has its turn, if the worker is so fast that the others hardly notice: with
+ * a thousand queues a call for each job would cost more than the job.
+ */
+const TURN = 16
 
 export interface IntakeOptions {
   turns: Turns
@@ -46,6 +52,9 @@ export class Intake {
   /** Jobs that were claimed and not returned. */
   #claimed = 0
   #held = 0
+  /** Jobs that are being asked for ahead. */
+  #asked = 0
+  readonly #speed: Speed
   /** Jobs that may start before the event loop turns. */
   #slice: number
   #isScheduled = false
@@ -56,6 +65,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#holding = new Round(options.strict)
+    this.#speed = new Speed(options.pace)
     this.#slice = options.pace.slice
   }
 
@@ -100,6 +110,7 @@ export class Intake {
 
   /** A slot is free. */
   freed(): void {
+    this.#speed.ended()
     this.#fill()
     this.schedule()
   }
@@ -127,26 +138,30 @@ export class Intake {
 
   /**
    * How many jobs may be asked for though there is no slot, by those who hold none while others hold some: the next
-   * slot that is free is theirs, not that of who was faster. No more than others hold, which will start soon.
+   * slot that is free is theirs, not that of who was faster. No more than others hold, which will start soon, nor for
+   * more queues than can have a slot then, and one.
    */
   get #spare(): number {
     if (!this.#isOpen) return 0
-    const { concurrency } = this.#options
-    return Math.min(this.#left, this.#held, Math.max(1, concurrency - this.#holding.queues)) - this.#reserved
+    const seats = this.#options.concurrency + 1 - this.#holding.queues
+    return Math.min(this.#left, this.#held, seats) - this.#reserved
   }
 
-  /** How many more jobs to claim ahead, when a call is made. */
+  /** How many more jobs to claim ahead, when a call is made; of a queue that has a turn only now and then, a few. */
   #aheadOf(claimer: Claimer, limit: number): number {
-    return this.#isOpen ? Math.max(0, Math.min(claimer.ahead.want, this.#left - limit)) : 0
+    if (!this.#isOpen) return 0
+    const few = limit > 0 ? Math.min(TURN, this.#speed.soon - this.#held - this.#asked) : 0
+    return Math.max(0, Math.min(Math.max(claimer.ahead.want, few), this.#left - limit))
   }
 
   #turn(): void {
     const { turns, signal, turned } = this.#options
     if (!signal.aborted) {
+      const turn = this.#speed.soon >= this.#options.concurrency ? TURN : 1
       for (let free = this.room; free > 0; ) {
         const claimer = turns.next()
         if (claimer === undefined) break
-        const limit = Math.min(free, turns.share(claimer))
+        const limit = Math.min(free, turns.share(claimer, turn))
         free -= limit
         void this.#exchange(claimer, limit)
       }
@@ -177,6 +192,7 @@ export class Intake {
     const { turns, slots, signal, answered, maxJobs } = this.#options
     const ahead = this.#aheadOf(claimer, limit)
     this.#reserved += limit
+    this.#asked += ahead
     // Several queues may hand over at once: more than the last jobs that it is to run.
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
@@ -184,6 +200,7 @@ export class Intake {
     turns.changed(claimer)
     const reply = await answering
     this.#reserved -= limit
+    this.#asked -= ahead
     if (reply !== undefined) this.#hold(claimer, reply)
     turns.changed(claimer)
     if (reply !== undefined) {

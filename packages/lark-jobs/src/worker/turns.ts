@@ -16,6 +16,8 @@ import type { Claimer } from './claimer.ts'
  */
 export class Round {
   readonly #strict: boolean
+  /** How many it has. */
+  size = 0
   /** Those of each queue, by its rank, the next first. */
   readonly #members = new Map<number, Claimer[]>()
   /** Ranks of the queues that have some, the next first. */
@@ -57,6 +59,7 @@ export class Round {
     }
     const at = members.indexOf(claimer)
     if (belongs === at >= 0) return
+    this.size += belongs ? 1 : -1
     if (belongs) {
       insert(members, claimer, (each) => this.#had.get(each) ?? 0)
       if (members.length === 1)
@@ -151,8 +154,9 @@ export class Turns {
     return this.#hungry.next()
   }
 
-  /** The most jobs that it asks for in one call. */
-  share({ rank }: Claimer): number {
+  /** The most jobs that it asks for in one call. @param turn where more take turns than there are slots */
+  share({ rank }: Claimer, turn: number): number {
+    if (!this.#strict && this.#busy.size > this.#concurrency) return turn
     const queues = this.#strict ? 1 : Math.max(1, this.#busy.queues)
     const partitions = Math.max(1, this.#busy.of(rank))
     return Math.ceil(Math.ceil(this.#concurrency / queues) / partitions)

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import type { WorkOptions } from '../../src/jobs.ts'
 import { Bench, type Connect } from './bench.ts'
@@ -58,5 +58,29 @@ export function turns(connect: Connect): void {
     expect(await worker.done).toMatchObject({ completed: 2_001 })
     // The worker holds 20 ms of work; the rest is what a busy machine adds to the ring.
     expect(before).toBeLessThan(800)
+  })
+
+  test('with many queues, the jobs of one come a few together, and all are run', async () => {
+    await using bench = await Bench.make(connect)
+    const queues = Array.from({ length: 200 }, (_, n) => `queue-${n}`)
+    const client = bench.client({ queues })
+    const runs = new Map<string, number>()
+    class ManyJob extends Job {
+      handle(queue: string) {
+        runs.set(queue, (runs.get(queue) ?? 0) + 1)
+      }
+    }
+    for (const queue of queues) {
+      const job = new ManyJob()
+      job.queueName = queue
+      await client.dispatchMany(job, Array(40).fill(queue))
+    }
+    const { store } = await client.open()
+    const exchange = vi.spyOn(store, 'exchange')
+    const worker = await bench.work([ManyJob], { stopWhenEmpty: true }, client)
+    expect(await worker.done).toMatchObject({ completed: 8_000, lost: 0 })
+    expect([...runs.values()]).toEqual(Array(200).fill(40))
+    // One by one, each would take a call to claim and one to settle.
+    expect(exchange.mock.calls.length).toBeLessThan(8_000)
   })
 }
