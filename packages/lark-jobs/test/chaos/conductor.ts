@@ -137,8 +137,12 @@ class Run {
     const steps = schedule(kinds, seed, this.#lease, formOf(this.#options))
     for (const step of steps) {
       const isLate = minutes !== undefined && Date.now() - this.#began > minutes * 60_000
-      if (isLate || signal?.aborted) break
-      await this.#take(step)
+      // Who ended by himself is not started anew: there is nothing to be learned from breaking more.
+      if (isLate || signal?.aborted || this.#crew.hasLost) break
+      await this.#take(step).catch((error: Error) => {
+        if (!this.#crew.hasLost) throw error
+        this.#say(error.message)
+      })
     }
   }
 

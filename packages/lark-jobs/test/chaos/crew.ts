@@ -83,8 +83,14 @@ export class Crew implements AsyncDisposable {
     await ended
   }
 
+  /** Whether anyone ended whom nobody asked to. */
+  get hasLost(): boolean {
+    return this.lives.some(({ end }) => end === 'by itself')
+  }
+
   /** Asks it to end, and waits until it has. One that does not is killed. */
   async stop(role: Role): Promise<void> {
+    if (!this.#living.has(role.name)) return
     const { life, child, ended } = this.#the(role)
     life.end = 'stopped'
     child.kill('SIGTERM')
@@ -148,11 +154,11 @@ export class Crew implements AsyncDisposable {
     closeSync(words)
     child.stdin!.on('error', () => {})
     const ended = new Promise<void>((resolve) => {
-      child.once('close', () => {
+      child.once('close', (code, signal) => {
         life.to = Date.now()
         if (life.end === undefined) {
           life.end = 'by itself'
-          life.words = readFileSync(log, 'utf8').slice(-2_000)
+          life.words = `${signal ?? `exit code ${code}`}: ${readFileSync(log, 'utf8').slice(-600)}`
         }
         this.#living.delete(role.name)
         resolve()
