@@ -57,6 +57,45 @@ describe('the preset', () => {
   })
 })
 
+describe('the options of a queue', () => {
+  test('a queue has one partition, unless it says how many', () => {
+    const { queues, partitions } = settings({ queues: { default: {}, emails: { partitions: 3 } } })
+    expect(queues).toEqual(['default', 'emails'])
+    expect([...partitions]).toEqual([
+      ['default', 1],
+      ['emails', 3],
+    ])
+    expect([...settings({ queues: ['low', 'default', 'low'] }).partitions]).toEqual([
+      ['low', 1],
+      ['default', 1],
+    ])
+    expect([...settings({}).partitions]).toEqual([['default', 1]])
+  })
+
+  test.each([0, -1, 1.5, 101, Number.NaN, '3', null])('%j partitions are refused', (partitions) => {
+    expect(() => settings({ queues: { emails: { partitions: partitions as number } } })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: `/app/lark.config.js: jobs.queues.emails.partitions is ${JSON.stringify(partitions)}; it must be a whole number from 1 to 100`,
+      }),
+    )
+  })
+
+  test.each<[string, string]>([
+    ['partition', 'Did you mean partitions?'],
+    ['constructor', 'Known keys: partitions'],
+  ])('%s is not one', (option, hint) => {
+    const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
+    expect(() => settings({ queues })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: `/app/lark.config.js: jobs.queues.emails.${option} is not a setting`,
+        hint,
+      }),
+    )
+  })
+})
+
 describe('the store', () => {
   const embedded = 'sqlite:/app/.lark/jobs.db'
 
