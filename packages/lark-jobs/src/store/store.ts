@@ -145,6 +145,11 @@ export interface RecoverOptions {
    * stood still must not be carried out before the living have renewed.
    */
   until?: number
+  /**
+   * Takes back the claim of this token alone, which its caller has not read: none of its jobs has started, so they go
+   * back as `returned` ones do, and count as before. And the caller is offered nothing more with a ring until it asks.
+   */
+  unread?: string
 }
 
 export interface Recovery {

@@ -22,6 +22,7 @@ import {
 } from '../store/store.ts'
 import { Ahead } from './ahead.ts'
 import { type Held, Ledger } from './ledger.ts'
+import { CALL, RING, Unread } from './unread.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
 const REST = 5_000
@@ -66,6 +67,7 @@ export class Claimer {
   readonly queue: string
   readonly rank: number
   readonly ahead: Ahead
+  readonly unread = new Unread()
   readonly #store: Store
   readonly #caller: string
   readonly #lease: number
@@ -135,6 +137,13 @@ export class Claimer {
     this.#changed(this)
   }
 
+  /** The lease thread may have seen to it that nothing more comes with a ring. */
+  askAnew(): void {
+    if (this.unread.recalled(RING) === undefined) return
+    this.unread.expect(RING, 0, 0)
+    this.ring()
+  }
+
   /** It rests no more, and never becomes ready again. */
   stop(): void {
     clearTimeout(this.#timer)
@@ -159,6 +168,10 @@ export class Claimer {
     this.#underway = settled.length
     const call = { caller: this.#caller, number: ++this.#number }
     const since = performance.now()
+    if (want + ahead > 0) {
+      this.unread.expect(RING, 0, since)
+      this.unread.expect(CALL, call.number, since)
+    }
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
         try {
@@ -170,7 +183,9 @@ export class Claimer {
           if (reply === undefined) return undefined
           this.#rest(want, reply)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
-          const took = performance.now() - since
+          const now = performance.now()
+          if (asked.hand !== undefined && reply.jobs.length < want) this.unread.expect(RING, call.number, now)
+          const took = now - since
           return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, took }
         } catch (error) {
           if (signal.aborted) return undefined

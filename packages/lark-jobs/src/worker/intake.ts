@@ -14,6 +14,7 @@ import type { Pace } from './preset.ts'
 import type { Slots } from './slots.ts'
 import { Speed } from './speed.ts'
 import { Round, type Turns } from './turns.ts'
+import { CALL, RING, type Source } from './unread.ts'
 
 /**
  * Jobs of a queue that come together when it has its turn, if the worker is so fast that the others hardly notice: with
@@ -201,7 +202,7 @@ export class Intake {
     const reply = await answering
     this.#reserved -= limit
     this.#asked -= ahead
-    if (reply !== undefined) this.#hold(claimer, reply)
+    if (reply !== undefined) this.#hold(claimer, reply, CALL)
     turns.changed(claimer)
     if (reply !== undefined) {
       answered()
@@ -216,7 +217,7 @@ export class Intake {
 
   /** Jobs came without being asked for; so that more do, the store must be asked again. */
   #handed(claimer: Claimer, claim: Claim): void {
-    this.#hold(claimer, { ...claim, isShort: true, took: this.#options.stoodStill() })
+    this.#hold(claimer, { ...claim, isShort: true, took: this.#options.stoodStill() }, RING)
     claimer.ring()
     this.#fill()
     this.schedule()
@@ -224,15 +225,17 @@ export class Intake {
 
   /**
    * Takes in what was claimed; when it is shut, only to give it back. So too when the claim lay unread, while a handler
-   * blocked the loop: nobody has renewed its lease, and another worker may have its jobs.
+   * blocked the loop: the lease thread has recalled it, or nobody has renewed its lease, and another worker may have its
+   * jobs.
    */
-  #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'took'>): void {
+  #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'took'>, source: Source): void {
     const { jobs, number, isShort, took } = claim
+    const isOurs = claimer.unread.read(source, Math.floor(number)) && took <= this.#options.lease / 2
     this.#claimed += jobs.length
     this.#held += jobs.length
     claimer.ahead.push(number, jobs, isShort, performance.now())
     this.#holding.set(claimer, claimer.ahead.size > 0)
-    if (!this.#isOpen || took > this.#options.lease / 2) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
+    if (jobs.length > 0 && !(this.#isOpen && isOurs)) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
     if (this.#held > 0) this.#options.holds()
   }
 

@@ -9,8 +9,9 @@ import { existsSync } from 'node:fs'
 import { Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../store/connect.ts'
 import type { Page } from './ledger.ts'
+import type { Unread } from './unread.ts'
 
-/** What both sides share: three numbers. */
+/** What both sides share: four numbers. */
 export class Pulse {
   readonly memory: SharedArrayBuffer
   readonly #times: Float64Array
@@ -19,7 +20,7 @@ export class Pulse {
   constructor(memory = new SharedArrayBuffer(24)) {
     this.memory = memory
     this.#times = new Float64Array(memory, 0, 2)
-    this.#flags = new Int32Array(memory, 16, 1)
+    this.#flags = new Int32Array(memory, 16, 2)
   }
 
   /** When the event loop last turned, by `performance.now()` of the worker. */
@@ -45,6 +46,14 @@ export class Pulse {
   set isDozing(dozes: boolean) {
     Atomics.store(this.#flags, 0, dozes ? 1 : 0)
   }
+
+  /** The last sign that the event loop gave when it was asked. */
+  get sign(): number {
+    return Atomics.load(this.#flags, 1)
+  }
+  set sign(number: number) {
+    Atomics.store(this.#flags, 1, number)
+  }
 }
 
 /** What the thread is started with. */
@@ -55,7 +64,7 @@ export interface Watch {
   /** Milliseconds. */
   lease: number
   /** That the worker serves; more may be told of later. */
-  partitions: string[]
+  partitions: Served[]
   /** Milliseconds that a job may be held before it starts. */
   window: number
   pulse: SharedArrayBuffer
@@ -65,11 +74,17 @@ export interface Watch {
   kills: boolean
 }
 
+/** A partition, and the memory of its `Unread`. */
+export interface Served {
+  partition: string
+  unread: SharedArrayBuffer
+}
+
 /** What only the worker knows of it. */
 type Order = Omit<Watch, 'partitions' | 'pulse' | 'origin'>
 
 /** What the thread is told later: a page of the ledger, a partition, that something is held ahead. */
-export type Message = SharedArrayBuffer | { partition: string } | 'wake'
+export type Message = SharedArrayBuffer | Served | 'wake'
 
 /** Milliseconds by a clock that all threads of a process share. */
 export function clock(): number {
@@ -81,14 +96,19 @@ export class LeaseThread {
   readonly pulse = new Pulse()
   readonly #watch: Order | undefined
   readonly #warn: (text: string) => void
-  readonly #partitions: string[] = []
+  readonly #partitions: Served[] = []
+  readonly #asked: () => void
   readonly #pages: Page[] = []
   #thread: Thread | undefined
 
-  /** @param watch undefined when the store is in this process's memory, where no other thread can reach it */
-  constructor(watch: Order | undefined, warn: (text: string) => void) {
+  /**
+   * @param watch undefined when the store is in this process's memory, where no other thread can reach it
+   * @param asked called after the thread asked for a sign: it may have recalled something
+   */
+  constructor(watch: Order | undefined, warn: (text: string) => void, asked: () => void) {
     this.#watch = watch
     this.#warn = warn
+    this.#asked = asked
   }
 
   start(): void {
@@ -113,14 +133,19 @@ export class LeaseThread {
     }
     this.#thread = new Thread(file, { workerData: watch, execArgv: [], stderr: false })
     this.#thread.unref()
+    this.#thread.on('message', (number: number) => {
+      this.pulse.sign = number
+      this.#asked()
+    })
     this.#thread.on('error', (error) => this.#warn(`The lease thread ended: ${error.stack ?? error}`))
     for (const page of this.#pages) this.#thread.postMessage(page.memory)
   }
 
   /** One more partition: pages name it by its place among all. */
-  serve(partition: string): void {
-    this.#partitions.push(partition)
-    this.#thread?.postMessage({ partition } satisfies Message)
+  serve(partition: string, unread: Unread): void {
+    const served: Served = { partition, unread: unread.memory }
+    this.#partitions.push(served)
+    this.#thread?.postMessage(served satisfies Message)
   }
 
   add(page: Page): void {

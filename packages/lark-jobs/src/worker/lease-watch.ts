@@ -1,7 +1,8 @@
 /**
  * The lease thread: does for a worker what cannot wait while a handler blocks its event loop.
  *
- *   - What is held ahead past its window goes back, so that another worker starts it.
+ *   - What is held ahead past its window goes back, so that another worker starts it; so does what the store handed
+ *     over and the loop has not read (`recaller.ts`).
  *   - Claims that were not renewed for half a lease are renewed.
  *   - Under a supervisor, a handler that blocks the loop long past its timeout is counted as failed, what ran beside
  *     it is put back, and the process ends.
@@ -15,8 +16,10 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { connect } from '../store/connect.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
-import { clock, type Message, Pulse, type Watch } from './lease-thread.ts'
+import { clock, type Message, Pulse, type Served, type Watch } from './lease-thread.ts'
 import { AHEAD, DONE, Page, RETURNED, RUNNING } from './ledger.ts'
+import { Recaller } from './recaller.ts'
+import { Unread } from './unread.ts'
 
 const watch = workerData as Watch
 /** Milliseconds between two looks: while jobs are held ahead, and for a second after; else. */
@@ -37,6 +40,15 @@ setMaxListeners(0, never)
 let store: Store | undefined
 /** One a partition, in the order in which the worker met them; none before the store is open. */
 const claimers: Claimer[] = []
+const unread: Unread[] = []
+const recaller = new Recaller({
+  unread,
+  ask: (number) => parentPort!.postMessage(number),
+  sign: () => pulse.sign,
+  runs: () => pages.some((page) => page.inUse && page.states.includes(RUNNING)),
+  recover: (index, number) =>
+    store!.recover(watch.partitions[index]!.partition, { unread: `${watch.caller}.${number}` }),
+})
 /** Those that have something to hand back, until it is. */
 const settling = new Map<Claimer, Promise<void>>()
 let awakeUntil = 0
@@ -48,7 +60,7 @@ const now = () => clock() - watch.origin
 
 parentPort!.on('message', (message: Message) => {
   if (message instanceof SharedArrayBuffer) pages.push(new Page(message))
-  else if (message !== 'wake') serve(message.partition)
+  else if (message !== 'wake') serve(message)
   awakeUntil = now() + AWAKE
   look()
 })
@@ -71,15 +83,18 @@ async function open(): Promise<void> {
 }
 
 /** One more partition, if it is told of one; what cannot be served yet is when the store is open. */
-function serve(partition?: string): void {
-  if (partition !== undefined) watch.partitions.push(partition)
+function serve(served?: Served): void {
+  if (served !== undefined) watch.partitions.push(served)
   if (store === undefined) return
   const { caller, lease } = watch
   const changed = (claimer: Claimer) => {
     if (!settling.has(claimer)) settling.set(claimer, settle(claimer))
   }
-  for (const each of watch.partitions.slice(claimers.length))
-    claimers.push(new Claimer({ store, partition: each, caller: `${caller}-thread`, lease, changed }))
+  for (const { partition, unread: memory } of watch.partitions.slice(claimers.length)) {
+    claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
+    // A store in this process is answered by the loop that asks it.
+    if (store.isElsewhere) unread.push(new Unread(memory))
+  }
 }
 
 function look(): void {
@@ -89,6 +104,7 @@ function look(): void {
   pulse.isDozing = at > awakeUntil
   if (store !== undefined && !isEnding) {
     returnOverdue(at)
+    recaller.look(at)
     if (Date.now() - pulse.renewedAt > watch.lease / 2 && !isRenewing) void renew()
     if (watch.kills && at - pulse.beat > STUCK.still) endIfStuck(at)
   }
@@ -142,7 +158,7 @@ async function renew(): Promise<void> {
     for (const [partition, list] of notes.entries()) {
       for (let i = 0; i < list.length; i += MAX_ITEMS)
         await store!.extend(
-          watch.partitions[partition]!,
+          watch.partitions[partition]!.partition,
           watch.caller,
           list.slice(i, i + MAX_ITEMS),
           watch.lease,

@@ -82,6 +82,9 @@ export class Worker implements AsyncDisposable {
         kills: options.onStuck !== undefined,
       },
       (text) => options.report.warn(text),
+      () => {
+        for (const claimer of this.#service.claimers) claimer.askAnew()
+      },
     )
     const ledger = new Ledger((page) => this.#thread.add(page))
     this.#slots = new Slots(options, ledger, () => this.#intake.freed())
@@ -107,7 +110,7 @@ export class Worker implements AsyncDisposable {
       const ahead = new Ahead(ledger, index, pace)
       const changed = (each: Claimer) => this.#intake.changed(each)
       const claimer = new Claimer({ store, partition, rank, caller: id, lease, ahead, trouble: met, changed })
-      this.#thread.serve(partition)
+      this.#thread.serve(partition, claimer.unread)
       changed(claimer)
       return claimer
     })

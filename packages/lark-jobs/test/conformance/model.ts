@@ -125,13 +125,14 @@ export class Model {
     return extension
   }
 
-  recover({ forgiving = false, holder, until = this.#now() }: RecoverOptions): Recovery {
+  recover({ forgiving = false, holder, until = this.#now(), unread }: RecoverOptions): Recovery {
     const recovery: Recovery = { recovered: [], failed: [] }
     if (this.#now() > until) return recovery
     for (const job of this.in('active')) {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
-      if (!isOver) continue
-      job.takeBack(forgiving)
+      if (unread === undefined ? !isOver : job.token !== unread) continue
+      if (unread === undefined) job.takeBack(forgiving)
+      else job.follow({ kind: 'returned' })
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state !== 'failed') continue
       recovery.failed.push(job.id)

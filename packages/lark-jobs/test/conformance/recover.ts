@@ -199,6 +199,27 @@ export function recover(make: Make): void {
     expect(counts).toEqual([900, 300, 0])
   })
 
+  test('a claim that its caller has not read goes back as if it had never been made, and nothing else does', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(6))
+    const read = await ada.claimAhead(1, 1)
+    const unread = await ada.claimAhead(2, 1)
+    const { token } = unread[0]!
+    const { recovered, failed, nextLeaseEnd } = await store.recover('emails', { unread: token })
+    expect([...recovered].sort()).toEqual(ids(unread))
+    expect([failed, nextLeaseEnd]).toEqual([[], LEASE])
+    for (const { id } of unread)
+      expect(await store.get('emails', id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
+    expect(await ada.settle(unread[0]!, completed)).toBe('lost')
+    expect(await ada.settle(read[0]!, completed)).toBe('settled')
+    // In their place, and ahead again.
+    const again = await harness.caller('bob').claimAhead(0, 3)
+    expect(ids(again)).toEqual(ids(unread))
+    expect(await store.recover('emails', { unread: token })).toMatchObject({ recovered: [], failed: [] })
+  })
+
   test('asked of a store that stood still meanwhile, it does nothing', async () => {
     await using harness = await make()
     const { store, clock } = harness

@@ -176,6 +176,9 @@ class Sequence {
       ...(this.#random.chance(3) && { forgiving: true }),
       ...(this.#random.chance(3) && { holder: this.#random.pick(this.#callers)!.id }),
       ...(this.#random.chance(4) && { until: now + this.#random.pick([-1, 0, 500])! }),
+      ...(this.#random.chance(4) && {
+        unread: this.#random.pick(['nobody.1', ...this.#model.in('active').map(({ token }) => token)])!,
+      }),
     }
     this.#tell('recover', options)
     const recovery = await this.#harness.store.recover(this.#partition, options)

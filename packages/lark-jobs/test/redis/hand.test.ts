@@ -84,6 +84,24 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await store.get('unburnt', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
   })
 
+  test('go back when the caller does not read them, and what comes then is handed to others', async () => {
+    await using store = await openStore(server.url)
+    const handed = await waiting(new Caller(store, 'ada', 'unread'), 5)
+    const web = new Caller(store, 'web', 'unread')
+    const given = job()
+    await web.enqueue(given)
+    await vi.waitFor(() => expect(handed).toHaveLength(1))
+    const { token } = handed[0]!.jobs[0]!
+    expect((await store.recover('unread', { unread: token })).recovered).toEqual([given.id])
+    expect(await store.get('unread', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
+    const others = await waiting(new Caller(store, 'bob', 'unread'), 2)
+    const next = job()
+    await web.enqueue(next)
+    await vi.waitFor(() => expect(others).toHaveLength(1))
+    expect(ids(others[0]!.jobs)).toEqual([next.id])
+    expect(handed).toHaveLength(1)
+  })
+
   test('go back when the caller retires without having heard of them', async () => {
     await using proxy = await TcpProxy.start(server.port)
     await using worker = await openStore(proxy.url)

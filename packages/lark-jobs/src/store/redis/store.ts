@@ -170,7 +170,7 @@ export class RedisStore implements Store {
   }
 
   async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {
-    const { forgiving = false, holder = '', until } = options
+    const { forgiving = false, holder = '', until, unread = '' } = options
     const [, failed, cancelled] = this.#kept
     const reply = await this.#run('recover', partition, [
       failed,
@@ -179,6 +179,7 @@ export class RedisStore implements Store {
       forgiving ? '1' : '',
       holder,
       until === undefined ? '' : String(until),
+      unread,
     ])
     const [recovered, gone, ends] = reply as [string[], string[], number]
     return { recovered, failed: gone, ...(ends >= 0 && { nextLeaseEnd: ends }) }

@@ -3,22 +3,22 @@
  */
 import type { JobError } from '../../record.ts'
 import { MAX_CRASHES, MAX_ITEMS, type RecoverOptions, type Recovery, WORKER_DIED } from '../store.ts'
-import { heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
+import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
 import { move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'
 import { FAILED, PENDING } from './schema.ts'
 
 export function recover(partition: Partition, options: RecoverOptions): Recovery {
-  const { forgiving = false, holder, until = partition.now } = options
+  const { until = partition.now } = options
   const recovery: Recovery = { recovered: [], failed: [] }
   if (partition.now > until) return recovery
   let taken = 0
-  for (const lease of holder === undefined ? ended(partition) : leasesOf(partition, holder)) {
+  for (const lease of which(partition, options)) {
     taken += lease.held
     if (taken > MAX_ITEMS) break
     for (const row of heldJobs(partition, lease)) {
-      takeBack(partition, row, forgiving)
+      takeBack(partition, row, options)
       if (row.state === PENDING) recovery.recovered.push(row.id)
       if (row.state === FAILED) recovery.failed.push(row.id)
     }
@@ -28,6 +28,12 @@ export function recover(partition: Partition, options: RecoverOptions): Recovery
   return next === undefined ? recovery : { ...recovery, nextLeaseEnd: next }
 }
 
+function which(partition: Partition, { holder, unread }: RecoverOptions): Iterable<Lease> {
+  if (unread === undefined) return holder === undefined ? ended(partition) : leasesOf(partition, holder)
+  const lease = findLease(partition, unread)
+  return lease === undefined ? [] : [lease]
+}
+
 function* ended(partition: Partition): Generator<Lease> {
   for (const lease of leasesBehind(partition)) {
     if (lease.leaseEnd > partition.now) return
@@ -35,7 +41,11 @@ function* ended(partition: Partition): Generator<Lease> {
   }
 }
 
-function takeBack(partition: Partition, row: Row, forgiving: boolean): void {
+function takeBack(partition: Partition, row: Row, { forgiving = false, unread }: RecoverOptions): void {
+  if (unread !== undefined) {
+    move(partition, row, { state: PENDING, runs: row.runs - 1 })
+    return
+  }
   const hasStarted = row.ahead === 0
   const crashes = row.crashes + Number(hasStarted && !forgiving)
   if (crashes < MAX_CRASHES) {

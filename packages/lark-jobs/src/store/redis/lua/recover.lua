@@ -8,6 +8,7 @@
 -- ARGV[5]  1 when no crash is to be counted, else ''
 -- ARGV[6]  the caller all of whose claims end now, or '': those whose lease has ended
 -- ARGV[7]  when this is too late to be done, or ''
+-- ARGV[8]  the token of a claim that its caller has not read, which alone goes back, or ''
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1 }
 -- Cost     O(n log m) for n taken back among m claims; O(m) for those of one caller
 -- include: start
@@ -21,6 +22,7 @@
 
 local MAX_CRASHES = 3
 local MAX_CLAIMS = 100000
+local is_unread = ARGV[8] ~= ''
 local recovered, failed, cancelled = {}, {}, {}
 
 local function crash(id)
@@ -38,7 +40,7 @@ end
 local function take_back(id, holder)
   local _, ahead, place = read_holder(holder)
   local notice = redis.call('HGET', key('notices'), id)
-  if not ahead and crash(id) then
+  if not ahead and not is_unread and crash(id) then
     return
   elseif notice then
     redis.call('HSET', key('reasons'), id, notice)
@@ -46,13 +48,18 @@ local function take_back(id, holder)
   else
     local queued_at, priority = queued(redis.call('HGET', key('jobs'), id))
     put(id, priority, place or queued_at)
-    redis.call('HSET', key('recovered'), id, 1)
+    if not is_unread then
+      redis.call('HSET', key('recovered'), id, 1)
+    end
     recovered[#recovered + 1] = id
   end
 end
 
 -- The claims that have ended, those that ended first before the others.
 local function ended()
+  if is_unread then
+    return { ARGV[8] }
+  end
   if ARGV[6] == '' then
     return redis.call('ZRANGE', key('leases'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
   end
@@ -67,6 +74,11 @@ end
 
 if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
   return { recovered, failed, -1 }
+end
+if is_unread then
+  local caller = string.match(ARGV[8], '^(.-)%.')
+  redis.call('SREM', key('idle'), caller)
+  redis.call('HDEL', key('offers'), caller)
 end
 local count_taken = 0
 for _, token in ipairs(ended()) do

@@ -1,0 +1,71 @@
+/**
+ * The part of the lease thread that sees to it that nothing lies with a worker unread while its event loop stands still
+ * (`unread.ts`): it asks the loop for a sign, and when none comes, takes back what the store may have handed over.
+ */
+import { CALL, RING, type Unread } from './unread.ts'
+
+/** Milliseconds that an answer may take before the loop is asked for a sign, and how long that may take. */
+const PATIENCE = { answer: 10, sign: 15 }
+/** Milliseconds between two tries to take back what the worker has not come to. */
+const AGAIN = 250
+
+export interface RecallerOptions {
+  /** Of each partition. */
+  unread: readonly Unread[]
+  /** Asks the event loop for a sign: `sign` then returns this number. */
+  ask: (number: number) => void
+  /** The number of the last sign. */
+  sign: () => number
+  /** Whether any job runs, which could block the loop. */
+  runs: () => boolean
+  /** Has the store take back the claim of this number in a partition. */
+  recover: (partition: number, number: number) => Promise<unknown>
+}
+
+export class Recaller {
+  readonly #options: RecallerOptions
+  #asked = { number: 0, at: 0 }
+  #recovering = false
+  #againAt = Number.POSITIVE_INFINITY
+
+  constructor(options: RecallerOptions) {
+    this.#options = options
+  }
+
+  /** @param at now, by `performance.now()` of the worker */
+  look(at: number): void {
+    const { unread, ask, sign, runs } = this.#options
+    const isWaiting = unread.some((each) => (each.since(CALL) ?? at) + PATIENCE.answer <= at)
+    const isOffering = () => unread.some((each) => each.since(RING) !== undefined) && runs()
+    if (sign() !== this.#asked.number) {
+      if (at - this.#asked.at >= PATIENCE.sign) this.#recall(at)
+    } else if (at - this.#asked.at >= PATIENCE.answer && (isWaiting || isOffering())) {
+      this.#asked = { number: this.#asked.number + 1, at }
+      ask(this.#asked.number)
+    }
+    if (at >= this.#againAt && !this.#recovering) void this.#recover(at)
+  }
+
+  #recall(at: number): void {
+    for (const each of this.#options.unread)
+      for (const source of [CALL, RING] as const) if (each.recall(source) !== undefined) this.#againAt = at
+  }
+
+  /** Again and again until the worker has come to it: the store may get to see the call only after this. */
+  async #recover(at: number): Promise<void> {
+    this.#recovering = true
+    this.#againAt = Number.POSITIVE_INFINITY
+    const { unread, recover } = this.#options
+    const tries: Promise<unknown>[] = []
+    for (const [partition, each] of unread.entries()) {
+      const call = each.recalled(CALL)
+      const ring = each.recalled(RING)
+      if (call !== undefined) tries.push(recover(partition, call))
+      // A claim that comes with a ring has the number of the call before it, and a half.
+      if (ring !== undefined) tries.push(recover(partition, ring + 0.5))
+    }
+    if (tries.length > 0) this.#againAt = at + AGAIN
+    await Promise.allSettled(tries)
+    this.#recovering = false
+  }
+}
