@@ -21,7 +21,7 @@ export const traceFiles = {
   'fill.js': `
     import { TraceJob } from './jobs/TraceJob.js'
     const [count, ms] = process.argv.slice(2).map(Number)
-    await new TraceJob().dispatchMany(Array.from({ length: count }, (_, n) => ({ n, ms })))`,
+    await new TraceJob().dispatchMany(Array.from({ length: count }, (_, n) => ({ n: n + Number(process.env.FROM ?? 0), ms })))`,
   // A lease of a second, so that a test need not wait for the default of fifteen.
   'work.js': `
     import { Jobs } from '@s18i/lark-jobs'

@@ -1,0 +1,91 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { newPrefix, removeKeys } from '../redis/place.ts'
+import { App } from './app.ts'
+import { readTrace, times, traceFiles } from './trace.ts'
+
+/** Milliseconds: long enough for the other worker to do all else, however slow the machine. */
+const BLOCK = 5_000
+
+const files = {
+  'trace.txt': '',
+  'jobs/BlockJob.js': `
+    import { appendFileSync } from 'node:fs'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { Job } from '@s18i/lark-jobs'
+    export class BlockJob extends Job {
+      key = 'block'
+      async handle({ n, after }) {
+        await sleep(after)
+        appendFileSync(process.env.TRACE, \`start \${process.pid} \${n}\\n\`)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${BLOCK})
+        appendFileSync(process.env.TRACE, \`end \${process.pid} \${n}\\n\`)
+      }
+    }`,
+  'block.js': `
+    import { BlockJob } from './jobs/BlockJob.js'
+    import { TraceJob } from './jobs/TraceJob.js'
+    const fast = (count, from) => Array.from({ length: count }, (_, n) => ({ n: from + n }))
+    const before = Number(process.argv[2])
+    if (before > 0) await new TraceJob().dispatchMany(fast(before, 1))
+    // Alone, not before its worker waits for more.
+    await new BlockJob().dispatch({ n: 0, after: before > 0 ? 0 : 200 })
+    if (before > 0) await new TraceJob().dispatchMany(fast(400, before + 1))`,
+  'serve.js': `
+    import { Jobs } from '@s18i/lark-jobs'
+    const worker = await Jobs.work({ concurrency: 10 })
+    process.once('SIGTERM', () => Jobs.close())
+    console.log('working')
+    console.log(JSON.stringify(await worker.done))`,
+}
+
+/** What a worker has that a handler blocks, and does not run. @param url of a store; undefined: the embedded */
+export function blocking(url: () => string | undefined): void {
+  async function make() {
+    const prefix = newPrefix()
+    const app = await App.make({ ...traceFiles, ...files }, { LARK_JOBS_URL: url(), PREFIX: prefix })
+    const server = url()
+    if (server !== undefined) app.atEnd(() => removeKeys(server, prefix))
+    return app
+  }
+
+  async function serve(app: App) {
+    const worker = app.start(['serve.js'], '.', { TRACE: `${app.folder}/trace.txt` })
+    await worker.says('working')
+    return worker
+  }
+
+  /** Waits until all of them have ended, and the workers as well. @returns the lines of the trace in their order */
+  async function finish(app: App, workers: Awaited<ReturnType<typeof serve>>[], jobs: number) {
+    while ((await readTrace(app)).ends.length < jobs) await pause(20)
+    for (const { child } of workers) child.kill('SIGTERM')
+    for (const { result } of workers) {
+      const { code, stdout } = await result
+      expect(code).toBe(0)
+      expect(JSON.parse(stdout.split('\n')[1]!)).toMatchObject({ failed: 0, lost: 0 })
+    }
+    const { starts } = await readTrace(app)
+    expect([...times(starts)].filter(([, count]) => count > 1)).toEqual([])
+    return (await app.read('trace.txt')).trim().split('\n')
+  }
+
+  test('what is dispatched while its only waiting worker is blocked starts in the next that comes', async () => {
+    await using app = await make()
+    const blocked = await serve(app)
+    await app.start(['block.js', '0']).result
+    while ((await readTrace(app)).starts.length < 1) await pause(20)
+    await app.start(['fill.js', '5'], '.', { FROM: '1' }).result
+    const other = await serve(app)
+    const lines = await finish(app, [blocked, other], 6)
+    const end = lines.indexOf(`end ${blocked.child.pid} 0`)
+    expect(lines.slice(0, end).filter((line) => line.startsWith(`end ${other.child.pid} `))).toHaveLength(5)
+  })
+
+  test('what it holds ahead, and what it has not read, starts in the other', async () => {
+    await using app = await make()
+    await app.start(['block.js', '3000']).result
+    const workers = [await serve(app), await serve(app)]
+    const lines = await finish(app, workers, 3_401)
+    expect(lines.at(-1)).toMatch(/^end \d+ 0$/)
+  })
+}
