@@ -119,14 +119,14 @@ export class Upkeep {
   async #work(): Promise<void> {
     const { store, renew, met, trouble } = this.#options
     const now = performance.now()
-    await renew()
-    if (this.#isAway || now >= this.#announceAt) await this.announce()
+    await this.#ask(renew())
+    if (this.#isAway || now >= this.#announceAt) await this.#ask(this.announce())
     if (this.#isAway) {
       this.#isAway = false
       this.#forgive()
     }
     if (now >= this.#meetAt) {
-      const partitions = await store.partitions()
+      const partitions = await this.#ask(store.partitions())
       this.#add(partitions)
       met(partitions)
       this.#meetAt = now + spread(MEET)
@@ -171,6 +171,14 @@ export class Upkeep {
     }
   }
 
+  /** Who waited for so long has seen an outage, whatever it asked for. */
+  async #ask<T>(answer: Promise<T>): Promise<T> {
+    const asked = performance.now()
+    const value = await answer
+    if (performance.now() - asked > this.#standstill) this.#forgive()
+    return value
+  }
+
   #forgive(): void {
     const recoverAt = performance.now() + this.#options.lease
     for (const chores of this.#chores.values()) {
@@ -193,12 +201,13 @@ export class Upkeep {
     this.#tell(partition, recovered.length, failed.length)
     if (stoodStill()) return this.#forgive()
     chores.forgiving = false
-    // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise.
-    chores.recoverAt = performance.now() + Math.min(nextLeaseEnd ?? lease, lease, LOOK)
+    // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise. And who
+    // looks as often as the living renew sees every outage that could cost them their leases.
+    chores.recoverAt = performance.now() + Math.min(nextLeaseEnd ?? lease, lease / 3, LOOK)
   }
 
   async #prune(partition: string, chores: Chores): Promise<void> {
-    const removed = await this.#options.store.prune(partition)
+    const removed = await this.#ask(this.#options.store.prune(partition))
     if (removed < MAX_ITEMS) chores.pruneAt = performance.now() + spread(PRUNE)
   }
 

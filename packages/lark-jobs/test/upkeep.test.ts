@@ -1,0 +1,78 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import type { WorkerRecord } from '../src/record.ts'
+import { SqliteStore } from '../src/store/sqlite/store.ts'
+import { Upkeep } from '../src/worker/upkeep.ts'
+import { Harness } from './conformance/harness.ts'
+import { job } from './conformance/jobs.ts'
+
+const LEASE = 300
+/** Milliseconds: longer than a process may wait for its store and call it no outage. */
+const OUTAGE = 1_100
+
+/** A job whose lease has ended, and what looks after it. `late`: the verb that met the outage, and no other did. */
+async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'renew') {
+  const harness = await Harness.make(async () => ({
+    handle: (options) => new SqliteStore(':memory:', options),
+    remove: async () => {},
+  }))
+  const caller = harness.caller('ada', 'emails')
+  await caller.enqueue(job())
+  const held = await caller.claimOne()
+  harness.clock.advance(60_000)
+  const { store } = harness
+  const wait = () => pause(OUTAGE)
+  if (late === 'announce') vi.spyOn(store, 'announce').mockImplementationOnce(wait)
+  if (late === 'partitions') vi.spyOn(store, 'partitions').mockImplementationOnce(() => wait().then(() => []))
+  if (late === 'prune') vi.spyOn(store, 'prune').mockImplementationOnce(() => wait().then(() => 0))
+  let isFirst = true
+  const renew = async () => {
+    if (late === 'renew' && isFirst) await wait()
+    isFirst = false
+  }
+  const record = (): WorkerRecord => ({
+    id: 'bob',
+    host: 'here',
+    pid: 1,
+    queues: ['emails'],
+    strict: false,
+    concurrency: 1,
+    running: 0,
+    keys: [],
+    startedAt: 0,
+    state: 'running',
+  })
+  const report = { wrote() {}, ended() {}, warn() {}, info() {} }
+  const met = vi.fn()
+  const trouble = { met, passed() {} }
+  // Pruning comes after recovering: there the outage is that of another partition.
+  const partitions = late === 'prune' ? ['others', 'emails'] : ['emails']
+  if (late === 'prune') vi.spyOn(Math, 'random').mockReturnValue(0)
+  const upkeep = new Upkeep({ store, partitions, met() {}, lease: LEASE, record, report, renew, trouble })
+  await upkeep.start()
+  vi.restoreAllMocks()
+  expect(met).not.toHaveBeenCalled()
+  return { harness, upkeep, held }
+}
+
+test('a job whose lease has ended goes back at the first look, and a crash is counted', async () => {
+  const { harness, upkeep, held } = await outlived()
+  expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 1 })
+  await upkeep.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+test.each(['announce', 'partitions', 'prune', 'renew'] as const)(
+  'an outage that only %s met gives the living a lease, and then counts no crash',
+  async (late) => {
+    const { harness, upkeep, held } = await outlived(late)
+    expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'active' })
+    await vi.waitFor(
+      async () =>
+        expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 0 }),
+      5_000,
+    )
+    await upkeep.stop()
+    await harness[Symbol.asyncDispose]()
+  },
+)
