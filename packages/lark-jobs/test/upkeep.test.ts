@@ -55,9 +55,14 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'renew') {
   return { harness, upkeep, held }
 }
 
-test('a job whose lease has ended goes back at the first look, and a crash is counted', async () => {
+test('a job whose lease has ended goes back when the living have had time to renew, and a crash is counted', async () => {
   const { harness, upkeep, held } = await outlived()
-  expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 1 })
+  expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'active' })
+  await vi.waitFor(
+    async () =>
+      expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 1 }),
+    5_000,
+  )
   await upkeep.stop()
   await harness[Symbol.asyncDispose]()
 })

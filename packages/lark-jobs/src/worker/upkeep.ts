@@ -17,6 +17,8 @@ const TICK = 250
 const READ = 100
 /** Milliseconds between two announcements, and how long one holds. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
+/** Milliseconds: an answer that takes no longer is no sign of an outage, however short the leases are. */
+const LATE = 500
 /** Milliseconds: the longest that a partition is not looked at for leases that ended. */
 const LOOK = 5_000
 /** Milliseconds between two looks for new partitions. */
@@ -91,6 +93,11 @@ export class Upkeep {
     return Math.max(this.#options.lease / 2, TICK * 4)
   }
 
+  /** Milliseconds after which an answer of the store is so late that the living may have lost a renewal, and a link. */
+  get #late(): number {
+    return Math.max(this.#options.lease / 4, LATE)
+  }
+
   /** Milliseconds for which this process stood still just now; what it reads may have waited as long. */
   get stoodStill(): number {
     const now = Date.now()
@@ -159,11 +166,13 @@ export class Upkeep {
 
   #add(partitions: readonly string[]): void {
     const now = performance.now()
+    const { lease } = this.#options
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
       // Spread: many workers of many queues should not sweep in step.
       this.#chores.set(partition, {
-        recoverAt: now,
+        // Who has just come does not know whether there was an outage: by then the living have renewed.
+        recoverAt: now + Math.min(lease / 3, LOOK),
         pruneAt: now + Math.random() * PRUNE,
         forgiving: false,
         isAway: false,
@@ -175,7 +184,7 @@ export class Upkeep {
   async #ask<T>(answer: Promise<T>): Promise<T> {
     const asked = performance.now()
     const value = await answer
-    if (performance.now() - asked > this.#standstill) this.#forgive()
+    if (performance.now() - asked > this.#late) this.#forgive()
     return value
   }
 
@@ -191,15 +200,15 @@ export class Upkeep {
     const { store, lease } = this.#options
     // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
     const asked = performance.now()
-    const stoodStill = () => performance.now() - asked > this.#standstill
+    const isLate = () => performance.now() - asked > this.#late
     const at = await store.now(partition)
-    if (stoodStill()) return this.#forgive()
+    if (isLate()) return this.#forgive()
     const { recovered, failed, nextLeaseEnd } = await store.recover(partition, {
       forgiving: chores.forgiving,
-      until: at + this.#standstill,
+      until: at + this.#late,
     })
     this.#tell(partition, recovered.length, failed.length)
-    if (stoodStill()) return this.#forgive()
+    if (isLate()) return this.#forgive()
     chores.forgiving = false
     // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise. And who
     // looks as often as the living renew sees every outage that could cost them their leases.
