@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { JobsError } from '../src/errors.ts'
 import type { WorkerRecord } from '../src/record.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Upkeep } from '../src/worker/upkeep.ts'
@@ -11,7 +12,7 @@ const LEASE = 300
 const OUTAGE = 1_100
 
 /** A job whose lease has ended, and what looks after it. `late`: the verb that met the outage, and no other did. */
-async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'renew') {
+async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 'renew') {
   const harness = await Harness.make(async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},
@@ -25,6 +26,11 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'renew') {
   if (late === 'announce') vi.spyOn(store, 'announce').mockImplementationOnce(wait)
   if (late === 'partitions') vi.spyOn(store, 'partitions').mockImplementationOnce(() => wait().then(() => []))
   if (late === 'prune') vi.spyOn(store, 'prune').mockImplementationOnce(() => wait().then(() => 0))
+  if (late === 'now')
+    vi.spyOn(store, 'now').mockImplementationOnce(async () => {
+      await wait()
+      throw new JobsError('STORE_UNREACHABLE', 'read ECONNRESET')
+    })
   let isFirst = true
   const renew = async () => {
     if (late === 'renew' && isFirst) await wait()
@@ -45,12 +51,12 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'renew') {
   const report = { wrote() {}, ended() {}, warn() {}, info() {} }
   const met = vi.fn()
   const trouble = { met, passed() {} }
-  // Pruning comes after recovering: there the outage is that of another partition.
-  const partitions = late === 'prune' ? ['others', 'emails'] : ['emails']
-  if (late === 'prune') vi.spyOn(Math, 'random').mockReturnValue(0)
+  // Of each partition, pruning comes last: the outage is met by the look at another one.
+  const partitions = late === 'prune' || late === 'now' ? ['others', 'emails'] : ['emails']
+  const dice = vi.spyOn(Math, 'random').mockReturnValue(late === 'prune' ? 0 : 0.5)
   const upkeep = new Upkeep({ store, partitions, met() {}, lease: LEASE, record, report, renew, trouble })
   await upkeep.start()
-  vi.restoreAllMocks()
+  dice.mockRestore()
   expect(met).not.toHaveBeenCalled()
   return { harness, upkeep, held }
 }
@@ -67,7 +73,7 @@ test('a job whose lease has ended goes back when the living have had time to ren
   await harness[Symbol.asyncDispose]()
 })
 
-test.each(['announce', 'partitions', 'prune', 'renew'] as const)(
+test.each(['announce', 'partitions', 'prune', 'now', 'renew'] as const)(
   'an outage that only %s met gives the living a lease, and then counts no crash',
   async (late) => {
     const { harness, upkeep, held } = await outlived(late)

@@ -141,11 +141,14 @@ export class Upkeep {
     let failure: unknown
     for (const [partition, chores] of this.#chores) {
       if (this.#stopped) return
+      const asked = performance.now()
       try {
         await this.#look(partition, chores)
       } catch (error) {
         // One node of a cluster may be away, and must not keep us from the partitions on the others.
         await store.now()
+        // Or all were, until just now.
+        if (!chores.isAway && performance.now() - asked > this.#late) this.#forgive()
         chores.isAway = true
         failure ??= error
       }
