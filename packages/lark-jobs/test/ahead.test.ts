@@ -20,7 +20,7 @@ describe('how many jobs are held ahead', () => {
   test.each<[Preset, number, number]>([
     ['balanced', 0, 0],
     ['balanced', 20, 200],
-    ['balanced', 100, 400],
+    ['balanced', 100, 800],
     ['throughput', 20, 500],
     ['throughput', 100, 1_000],
     ['spread', 20, 0],

@@ -16,10 +16,7 @@ import { Speed } from './speed.ts'
 import { Round, type Turns } from './turns.ts'
 import { CALL, RING, type Source } from './unread.ts'
 
-/**
- * Jobs of a queue that come together when it has its turn, if the worker is so fast that the others hardly notice: with
- * a thousand queues a call for each job would cost more than the job.
- */
+/** Jobs of a queue that come together when it has its turn, if the worker is so fast that others hardly notice. */
 const TURN = 16
 
 export interface IntakeOptions {

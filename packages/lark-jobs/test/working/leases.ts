@@ -73,7 +73,7 @@ export function leases(connect: Connect): void {
     await bench.jobs.dispatch(job)
     const { store } = await bench.jobs.open()
     await new Caller(store, 'dead', 'emails').claimOne(100)
-    await bench.work([MailJob], { queues: 'default' })
+    await bench.work([MailJob], { queues: 'default', lease: 300 })
     await vi.waitFor(
       async () => expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', crashes: 1 }),
       5_000,

@@ -6,7 +6,14 @@
  * anything.
  */
 import type { Counters, JobError, JobOptions, LeasedJob, LogLine, NewJob, Outcome } from '../../record.ts'
-import { type Change, type LeaseNote, MAX_LOG_BYTES, MAX_LOG_LINES, type Settlement } from '../store.ts'
+import {
+  type Change,
+  type LeaseNote,
+  MAX_LOG_BYTES,
+  MAX_LOG_LINES,
+  type RecoverOptions,
+  type Settlement,
+} from '../store.ts'
 
 /** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
 export const RS = '\x1e'
@@ -163,6 +170,11 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
 /** The arguments of `extend.lua`. */
 export function packNotes(notes: readonly LeaseNote[], lease: number): string[] {
   return [packDuration(lease), ...notes.flatMap(({ id, token, log }) => [id, token, packLog(log)])]
+}
+
+/** The arguments of `recover.lua` from the fifth on. */
+export function packRecovery({ forgiving, holder = '', until, unread = '' }: RecoverOptions): string[] {
+  return [forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
 }
 
 /** Milliseconds as the scripts take them: whole, not negative, rounded up so that nothing is early. */

@@ -35,7 +35,15 @@ import { nothingQueued } from './failure.ts'
 import { greet } from './greeting.ts'
 import { Keys } from './keys.ts'
 import { parseLocation } from './location.ts'
-import { packChange, packDuration, packJobs, packNotes, packSettlements, unpackLog } from './packing.ts'
+import {
+  packChange,
+  packDuration,
+  packJobs,
+  packNotes,
+  packRecovery,
+  packSettlements,
+  unpackLog,
+} from './packing.ts'
 import { reach } from './reach.ts'
 import {
   nextCursor,
@@ -170,17 +178,9 @@ export class RedisStore implements Store {
   }
 
   async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {
-    const { forgiving = false, holder = '', until, unread = '' } = options
     const [, failed, cancelled] = this.#kept
-    const reply = await this.#run('recover', partition, [
-      failed,
-      cancelled,
-      workerDied,
-      forgiving ? '1' : '',
-      holder,
-      until === undefined ? '' : String(until),
-      unread,
-    ])
+    const args = [failed, cancelled, workerDied, ...packRecovery(options)]
+    const reply = await this.#run('recover', partition, args)
     const [recovered, gone, ends] = reply as [string[], string[], number]
     return { recovered, failed: gone, ...(ends >= 0 && { nextLeaseEnd: ends }) }
   }

@@ -26,6 +26,7 @@
 -- include: finish
 -- include: claim
 -- include: minute
+-- include: outcome
 -- include: settle
 -- include: take
 -- include: ring

@@ -1,0 +1,64 @@
+-- What becomes of a job whose holder settled it, but for those that completed.
+
+-- Others to tell: of jobs that wait again, and of ones that are the next to fall due.
+local again, later = 0, 0
+
+-- Back into its line, unless someone asked meanwhile for it to be cancelled.
+local function fall_back(id, place, job)
+  if job.notice then
+    redis.call('HSET', key('reasons'), id, job.notice)
+    return finish('cancelled', { id }, job.kept.cancelled)
+  end
+  local queued_at, priority = queued(redis.call('HGET', key('jobs'), id))
+  place = place or tonumber(queued_at)
+  local next_one = put(id, priority, place)
+  if place <= now then
+    again = again + 1
+  elseif next_one then
+    later = later + 1
+  end
+end
+
+-- By kind of outcome. `job`: its holder, a notice to cancel it, how many ended jobs are kept of each state.
+local outcomes = {}
+
+-- value: milliseconds until the retry | the error
+function outcomes.retried(id, value, job)
+  local after, failure = string.match(value, '^(%d+)|(.*)$')
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures + 1, crashes, releases)
+  keep_error(id, failure)
+  fall_back(id, now + tonumber(after), job)
+end
+
+-- value: milliseconds
+function outcomes.released(id, value, job)
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures, crashes, releases + 1)
+  fall_back(id, now + tonumber(value), job)
+end
+
+function outcomes.returned(id, _, job)
+  local _, _, place = read_holder(job.holder)
+  fall_back(id, place, job)
+end
+
+-- value: the error
+function outcomes.failed(id, value, job)
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures + 1, crashes, releases)
+  keep_error(id, value)
+  finish('failed', { id }, job.kept.failed)
+end
+
+-- value: reason | the error, or nothing
+function outcomes.cancelled(id, value, job)
+  local reason, failure = string.match(value, '^(.-)|(.*)$')
+  local runs, failures, crashes, releases = counted(id)
+  count(id, runs + 1, failures, crashes, releases)
+  if failure ~= '' then
+    keep_error(id, failure)
+  end
+  redis.call('HSET', key('reasons'), id, reason)
+  finish('cancelled', { id }, job.kept.cancelled)
+end
