@@ -2,7 +2,7 @@
  * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
  */
 import type { JobRecord, LeasedJob, State } from '../../record.ts'
-import type { AlterVerdict, Claim, Counts, Filter, Minute } from '../store.ts'
+import type { AlterVerdict, Claim, Counts, Filter, Minute, Recovery } from '../store.ts'
 import { RS, unpackCounters, unpackErrors, unpackJob } from './packing.ts'
 import type { ScriptName } from './script.ts'
 
@@ -97,6 +97,12 @@ export function pageQuery({ state, limit = LIMIT, cursor }: Filter): PageQuery {
 export function nextCursor(shown: Shown, mark: string | string[]): { cursor?: string } {
   if (mark.length === 0) return {}
   return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
+}
+
+/** Ids put back, ids failed, milliseconds until the next lease ends or -1. */
+export function readRecovery(reply: unknown): Recovery {
+  const [recovered, failed, ends] = reply as [string[], string[], number]
+  return { recovered, failed, ...(ends >= 0 && { nextLeaseEnd: ends }) }
 }
 
 /** Four numbers a minute: which since 1970, completed, failed, retried. */

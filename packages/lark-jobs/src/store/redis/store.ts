@@ -53,6 +53,7 @@ import {
   readCounts,
   readJobs,
   readMinutes,
+  readRecovery,
   readVerdicts,
   type Shown,
 } from './reading.ts'
@@ -180,9 +181,7 @@ export class RedisStore implements Store {
   async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {
     const [, failed, cancelled] = this.#kept
     const args = [failed, cancelled, workerDied, ...packRecovery(options)]
-    const reply = await this.#run('recover', partition, args)
-    const [recovered, gone, ends] = reply as [string[], string[], number]
-    return { recovered, failed: gone, ...(ends >= 0 && { nextLeaseEnd: ends }) }
+    return readRecovery(await this.#run('recover', partition, args))
   }
 
   async prune(partition: string): Promise<number> {
