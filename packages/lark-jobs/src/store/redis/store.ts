@@ -1,10 +1,8 @@
 /**
  * The store on Redis, or Valkey: each verb of the contract is one script, and this class its arguments and answer.
  *
- * Two connections at most: one carries every verb, many at once; the other hears bells, and is opened when the
- * first caller claims. The driver is loaded when the first connection is made.
- *
- * What a job costs the server is in docs/performance.md.
+ * Two connections to a server at most: one carries every verb, many at once; the other hears bells, and is opened when
+ * the first caller claims. What a job costs the server is in docs/performance.md.
  */
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
 import type { RedisServers } from '../servers.ts'
