@@ -34,21 +34,29 @@ export class Recaller {
 
   /** @param at now, by `performance.now()` of the worker */
   look(at: number): void {
-    const { unread, ask, sign, runs } = this.#options
+    const { unread, sign, runs } = this.#options
     const isWaiting = unread.some((each) => (each.since(CALL) ?? at) + PATIENCE.answer <= at)
     const isOffering = () => unread.some((each) => each.since(RING) !== undefined) && runs()
     if (sign() !== this.#asked.number) {
       if (at - this.#asked.at >= PATIENCE.sign) this.#recall(at)
     } else if (at - this.#asked.at >= PATIENCE.answer && (isWaiting || isOffering())) {
-      this.#asked = { number: this.#asked.number + 1, at }
-      ask(this.#asked.number)
+      this.#ask(at)
     }
     if (at >= this.#againAt && !this.#recovering) void this.#recover(at)
   }
 
+  /** The loop hears of it when it turns, or it would wait for rings that do not come any more. */
   #recall(at: number): void {
-    for (const each of this.#options.unread)
-      for (const source of [CALL, RING] as const) if (each.recall(source) !== undefined) this.#againAt = at
+    const { unread } = this.#options
+    const recalled = unread.flatMap((each) => [each.recall(CALL), each.recall(RING)])
+    if (recalled.every((number) => number === undefined)) return
+    this.#againAt = at
+    this.#ask(at)
+  }
+
+  #ask(at: number): void {
+    this.#asked = { number: this.#asked.number + 1, at }
+    this.#options.ask(this.#asked.number)
   }
 
   /** Again and again until the worker has come to it: the store may get to see the call only after this. */

@@ -75,10 +75,18 @@ end
 if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
   return { recovered, failed, -1 }
 end
+-- Whoever does not read is offered no more under this number: it may have asked anew meanwhile. When it was rung, the
+-- ring was in vain, and goes to another.
+local vain = 0
 if is_unread then
-  local caller = string.match(ARGV[8], '^(.-)%.')
-  redis.call('SREM', key('idle'), caller)
-  redis.call('HDEL', key('offers'), caller)
+  local caller, number = string.match(ARGV[8], '^(.-)%.(%d+)')
+  local offer = redis.call('HGET', key('offers'), caller)
+  if not offer then
+    vain = 1
+  elseif string.match(offer, '^%d+') == number then
+    redis.call('SREM', key('idle'), caller)
+    redis.call('HDEL', key('offers'), caller)
+  end
 end
 local count_taken = 0
 for _, token in ipairs(ended()) do
@@ -99,7 +107,7 @@ end
 finish('failed', failed, tonumber(ARGV[2]))
 count_minute('failed', #failed)
 finish('cancelled', cancelled, tonumber(ARGV[3]))
-ring(#recovered)
+ring(#recovered + vain)
 
 local ends = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return { recovered, failed, ends and math.max(ends - now, 0) or -1 }
