@@ -46,4 +46,15 @@ describe('a preset', () => {
     expect(one.overdue(100 + window)).toEqual([job])
     expect(one.target).toBe(0)
   })
+
+  test('with the first that goes back goes all that came later, so that nothing starts before it', () => {
+    const one = ahead('balanced', 20)
+    const [first, second, later] = ['a', 'b', 'c'].map((id) => ({ id, token: 'me.1', runs: 1 }) as LeasedJob)
+    one.push(21, [first!, second!], false, 100)
+    one.push(22, [later!], false, 115)
+    expect(one.take()!.lease).toBe(first)
+    expect(one.overdue(119)).toEqual([])
+    expect(one.overdue(120)).toEqual([second, later])
+    expect([one.size, one.take()]).toEqual([0, undefined])
+  })
 })

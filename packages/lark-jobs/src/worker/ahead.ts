@@ -97,21 +97,20 @@ export class Ahead {
   }
 
   /**
-   * Takes out what has been held for too long by then. Nothing more is held until jobs were seen to end again.
+   * When the first has been held for too long by then, takes out all: what came later must not start before it. Nothing
+   * more is held until jobs were seen to end again.
    *
    * @returns what is to be given back
    */
   overdue(now: number): LeasedJob[] {
-    const held: Held[] = []
-    while (this.#batches[0] !== undefined && this.#batches[0].at + this.pace.window <= now) {
-      const { left } = this.#batches.shift()!
-      held.push(...this.#jobs.slice(this.#first, this.#first + left))
-      this.#first += left
-    }
-    if (held.length > 0) {
-      this.#speed = 0
-      this.#since = undefined
-    }
+    const first = this.#batches[0]
+    if (first === undefined || first.at + this.pace.window > now) return []
+    const held = this.#jobs.slice(this.#first)
+    this.#jobs = []
+    this.#first = 0
+    this.#batches = []
+    this.#speed = 0
+    this.#since = undefined
     // What is not ours any more, the lease thread has given back.
     return held.filter((each) => this.#ledger.withdraw(each)).map(({ lease }) => lease)
   }

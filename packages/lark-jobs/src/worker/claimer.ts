@@ -11,7 +11,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../errors.ts'
 import { queueOf } from '../partition.ts'
-import type { Outcome } from '../record.ts'
+import type { LeasedJob, Outcome } from '../record.ts'
 import {
   type Exchange,
   MAX_BYTES,
@@ -78,6 +78,8 @@ export class Claimer {
   /** When the first of them came, by `performance.now()`. */
   #since = 0
   calling = false
+  /** When jobs were given back the last time, by `performance.now()`. */
+  gaveBackAt = 0
   #underway = 0
   /** It rang during the call that is under way, whose answer may be from before. */
   #rung = false
@@ -127,6 +129,13 @@ export class Claimer {
     if (this.#settlements.push({ id, token, outcome, held }) > 1) return
     this.#since = now
     this.#changed(this)
+  }
+
+  /** Jobs that did not start. */
+  giveBack(jobs: readonly LeasedJob[]): void {
+    const now = performance.now()
+    if (jobs.length > 0) this.gaveBackAt = now
+    for (const { id, token } of jobs) this.settle(id, token, { kind: 'returned' }, now)
   }
 
   /** Makes it ready. */

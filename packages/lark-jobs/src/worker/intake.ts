@@ -16,7 +16,7 @@ import { Speed } from './speed.ts'
 import { Round, type Turns } from './turns.ts'
 import { CALL, RING, type Source } from './unread.ts'
 
-/** Jobs of a queue that come together when it has its turn, if the worker is so fast that others hardly notice. */
+/** Jobs that a queue gets in its turn, if the worker is so fast that others hardly notice. */
 const TURN = 16
 
 export interface IntakeOptions {
@@ -36,7 +36,7 @@ export interface IntakeOptions {
   answered: () => void
   /** Something is held. */
   holds: () => void
-  /** Called at the end of each turn. */
+  /** The end of a turn. */
   turned: () => void
 }
 
@@ -113,7 +113,7 @@ export class Intake {
     this.schedule()
   }
 
-  /** Something is different for a claimer: it is new, has become ready, or has an outcome. */
+  /** A claimer is new, has become ready, or has an outcome. */
   changed(claimer: Claimer): void {
     this.#options.turns.changed(claimer)
     this.schedule()
@@ -221,18 +221,21 @@ export class Intake {
   }
 
   /**
-   * Takes in what was claimed; when it is shut, only to give it back. So too when the claim lay unread, while a handler
-   * blocked the loop: the lease thread has recalled it, or nobody has renewed its lease, and another worker may have its
-   * jobs.
+   * Takes in what was claimed; when it is shut, only to give it back. So too when it lay unread while a handler blocked
+   * the loop: it was recalled, or its lease has ended.
    */
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'took'>, source: Source): void {
     const { jobs, number, isShort, took } = claim
+    const now = performance.now()
     const isOurs = claimer.unread.read(source, Math.floor(number)) && took <= this.#options.lease / 2
+    // When jobs went back since it was asked, these would start before them.
+    const isInOrder = now - took >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
-    claimer.ahead.push(number, jobs, isShort, performance.now())
+    claimer.ahead.push(number, jobs, isShort, now)
     this.#holding.set(claimer, claimer.ahead.size > 0)
-    if (jobs.length > 0 && !(this.#isOpen && isOurs)) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
+    if (jobs.length > 0 && !(this.#isOpen && isOurs && isInOrder))
+      this.#giveBack(claimer, Number.POSITIVE_INFINITY)
     if (this.#held > 0) this.#options.holds()
   }
 
@@ -290,8 +293,7 @@ export class Intake {
     this.#holding.set(claimer, claimer.ahead.size > 0)
     this.#held -= count
     this.#claimed -= count
-    const now = performance.now()
-    for (const { id, token } of jobs) claimer.settle(id, token, { kind: 'returned' }, now)
+    claimer.giveBack(jobs)
     this.#options.turns.changed(claimer)
   }
 }

@@ -19,7 +19,7 @@ describe('a primary that changes', () => {
     await traffic.more(200)
     const dead = await fleet.primary()
     await dead.kill()
-    await until(async () => (await fleet.primary()) !== dead)
+    await fleet.left(dead)
     // It comes back as a primary, and nobody calls it. In ten seconds the Sentinels make it a replica, and the new
     // primary has one to confirm what is queued.
     await dead.start()

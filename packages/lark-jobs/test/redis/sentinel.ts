@@ -57,12 +57,25 @@ export class SentinelFleet implements AsyncDisposable {
   /** By the word of the first Sentinel that lives. */
   async primary(): Promise<Server> {
     for (const sentinel of this.sentinels.filter(({ isUp }) => isUp)) {
-      const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER]
-      const [, port] = ((await sentinel.send(...words).catch(() => null)) ?? []) as string[]
-      const server = this.servers.find((each) => String(each.port) === port)
+      const server = await this.#primaryBy(sentinel)
       if (server) return server
     }
     throw new Error('no Sentinel knows a primary')
+  }
+
+  /** Resolves when no Sentinel that lives names this one any more: whoever asks is told the new one. */
+  async left(before: Server): Promise<void> {
+    await until(async () => {
+      const living = this.sentinels.filter(({ isUp }) => isUp)
+      const named = await Promise.all(living.map((sentinel) => this.#primaryBy(sentinel)))
+      return named.every((server) => server !== undefined && server !== before)
+    })
+  }
+
+  async #primaryBy(sentinel: Server): Promise<Server | undefined> {
+    const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER]
+    const [, port] = ((await sentinel.send(...words).catch(() => null)) ?? []) as string[]
+    return this.servers.find((each) => String(each.port) === port)
   }
 
   /** A failover by hand. Resolves when the Sentinels name another primary. */
@@ -75,7 +88,7 @@ export class SentinelFleet implements AsyncDisposable {
         () => false,
       ),
     )
-    await until(async () => (await this.primary()) !== before)
+    await this.left(before)
   }
 
   /** Resolves when each Sentinel knows the replicas and the other Sentinels: from then on they can act. */
