@@ -44,8 +44,8 @@ export interface Answer extends Exchange {
   number: number
   /** It brought less than there is room for. */
   isShort: boolean
-  /** Milliseconds since the call was first sent: its jobs may have been claimed as long ago. */
-  took: number
+  /** When the call was first sent, by `performance.now()`: its jobs may have been claimed as long ago. */
+  sentAt: number
 }
 
 export interface ClaimerOptions {
@@ -194,8 +194,7 @@ export class Claimer {
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
           const now = performance.now()
           if (asked.hand !== undefined && reply.jobs.length < want) this.unread.expect(RING, call.number, now)
-          const took = now - since
-          return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, took }
+          return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, sentAt: since }
         } catch (error) {
           if (signal.aborted) return undefined
           this.#trouble(error)

@@ -214,7 +214,8 @@ export class Intake {
 
   /** Jobs came without being asked for; so that more do, the store must be asked again. */
   #handed(claimer: Claimer, claim: Claim): void {
-    this.#hold(claimer, { ...claim, isShort: true, took: this.#options.stoodStill() }, RING)
+    const sentAt = performance.now() - this.#options.stoodStill()
+    this.#hold(claimer, { ...claim, isShort: true, sentAt }, RING)
     claimer.ring()
     this.#fill()
     this.schedule()
@@ -224,12 +225,12 @@ export class Intake {
    * Takes in what was claimed; when it is shut, only to give it back. So too when it lay unread while a handler blocked
    * the loop: it was recalled, or its lease has ended.
    */
-  #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'took'>, source: Source): void {
-    const { jobs, number, isShort, took } = claim
+  #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
+    const { jobs, number, isShort, sentAt } = claim
     const now = performance.now()
-    const isOurs = claimer.unread.read(source, Math.floor(number)) && took <= this.#options.lease / 2
+    const isOurs = claimer.unread.read(source, Math.floor(number)) && now - sentAt <= this.#options.lease / 2
     // When jobs went back since it was asked, these would start before them.
-    const isInOrder = now - took >= claimer.gaveBackAt
+    const isInOrder = sentAt >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
     claimer.ahead.push(number, jobs, isShort, now)
