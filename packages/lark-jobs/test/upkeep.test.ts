@@ -61,29 +61,26 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 're
   return { harness, upkeep, held }
 }
 
-test('a job whose lease has ended goes back when the living have had time to renew, and a crash is counted', async () => {
-  const { harness, upkeep, held } = await outlived()
-  expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'active' })
-  await vi.waitFor(
-    async () =>
-      expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 1 }),
-    5_000,
-  )
-  await upkeep.stop()
-  await harness[Symbol.asyncDispose]()
-})
-
-test.each(['announce', 'partitions', 'prune', 'now', 'renew'] as const)(
-  'an outage that only %s met gives the living a lease, and then counts no crash',
-  async (late) => {
-    const { harness, upkeep, held } = await outlived(late)
+/** It is left to the living at first, and then goes back with so many crashes counted. */
+async function goesBack(crashes: number, late?: Parameters<typeof outlived>[0]): Promise<void> {
+  const { harness, upkeep, held } = await outlived(late)
+  try {
     expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'active' })
     await vi.waitFor(
       async () =>
-        expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 0 }),
+        expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes }),
       5_000,
     )
+  } finally {
     await upkeep.stop()
     await harness[Symbol.asyncDispose]()
-  },
+  }
+}
+
+test('a job whose lease has ended goes back when the living have had time to renew, and a crash is counted', () =>
+  goesBack(1))
+
+test.each(['announce', 'partitions', 'prune', 'now', 'renew'] as const)(
+  'an outage that only %s met gives the living a lease, and then counts no crash',
+  (late) => goesBack(0, late),
 )
