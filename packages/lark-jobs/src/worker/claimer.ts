@@ -22,7 +22,7 @@ import {
 } from '../store/store.ts'
 import { Ahead } from './ahead.ts'
 import { type Held, Ledger } from './ledger.ts'
-import { CALL, RING, Unread } from './unread.ts'
+import { CALL, RING, sources, Unread } from './unread.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
 const REST = 5_000
@@ -146,11 +146,11 @@ export class Claimer {
     this.#changed(this)
   }
 
-  /** The lease thread may have seen to it that nothing more comes with a ring. */
+  /** The lease thread may have seen to it that nothing more comes with a ring, also for what the last call offered. */
   askAnew(): void {
-    if (this.unread.recalled(RING) === undefined) return
-    this.unread.expect(RING, 0, 0)
-    this.ring()
+    const recalled = sources.filter((source) => this.unread.recalled(source) !== undefined)
+    for (const source of recalled) this.unread.expect(source, 0, 0)
+    if (recalled.length > 0) this.ring()
   }
 
   /** It rests no more, and never becomes ready again. */

@@ -11,6 +11,7 @@
 export const CALL = 0
 export const RING = 1
 export type Source = typeof CALL | typeof RING
+export const sources: readonly Source[] = [CALL, RING]
 
 export class Unread {
   readonly memory: SharedArrayBuffer
