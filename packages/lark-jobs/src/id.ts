@@ -24,6 +24,21 @@ function encode(number: number, length: number): string {
   return text
 }
 
+/** What each letter of the alphabet is worth, by its code; -1 for all others. */
+const values = new Int8Array(128).fill(-1)
+for (const [value, letter] of [...alphabet].entries()) values[letter.charCodeAt(0)] = value
+
+/** When an id was made, by the clock of its maker: milliseconds since 1970; 0 for a text that is none of ours. */
+export function madeAt(id: string): number {
+  let at = 0
+  for (let i = 0; i < 7; i++) {
+    const value = values[id.charCodeAt(i)] ?? -1
+    if (value < 0) return 0
+    at = at * 62 + value
+  }
+  return at
+}
+
 /** A new id, greater than every one that this process made before. */
 export function newId(now = Date.now()): string {
   if (now > lastTime) {

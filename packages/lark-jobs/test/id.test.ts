@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newId, newNonce } from '../src/id.ts'
+import { madeAt, newId, newNonce } from '../src/id.ts'
 
 test('ids have 13 letters and digits', () => {
   expect(newId()).toMatch(/^[0-9A-Za-z]{13}$/)
@@ -16,4 +16,11 @@ test('ids sort by the time they were made, within a millisecond too', () => {
 test('a clock that goes back does not make an id that was made', () => {
   const later = newId(Date.now() + 60_000)
   expect(newId(1) > later).toBe(true)
+})
+
+test('an id says when it was made; another text says nothing', () => {
+  const now = Date.now() + 120_000
+  expect(madeAt(newId(now))).toBe(now)
+  expect(madeAt(newId(now))).toBe(now)
+  for (const text of ['', 'order-7', 'ordér70000000', '000000']) expect(madeAt(text)).toBe(0)
 })

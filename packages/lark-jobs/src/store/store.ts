@@ -189,7 +189,7 @@ export interface Minute {
 }
 
 export type Change =
-  /** completed, failed, cancelled → waiting, at the end of its line, failures and crashes forgotten. */
+  /** completed, failed, cancelled → waiting, queued now, at the end of its line; failures and crashes are forgotten. */
   | { kind: 'retry' }
   /** waiting, delayed → cancelled. active → its holder gets a notice with its next `extend`: verdict `asked`. */
   | { kind: 'cancel'; reason: CancelReason }

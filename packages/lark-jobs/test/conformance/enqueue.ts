@@ -2,8 +2,9 @@
  * Jobs coming in: what is kept of them, what the claimer gets, and that an id is queued once.
  */
 import { expect, test } from 'vitest'
+import type { NewJob } from '../../src/record.ts'
 import type { Make } from './harness.ts'
-import { ids, job, jobs } from './jobs.ts'
+import { failed, ids, job, jobs } from './jobs.ts'
 
 export function enqueue(make: Make): void {
   test('queues jobs and says so, one word a job', async () => {
@@ -67,6 +68,36 @@ export function enqueue(make: Make): void {
     const claimed = await caller.claimOne()
     expect(claimed).not.toHaveProperty('options')
     expect(claimed.priority).toBe(0)
+  })
+
+  test.each<Partial<NewJob>>([
+    { key: 'a,b|c%7C' },
+    { key: 'a,b|c%7C', priority: -100 },
+    { options: { backoff: { from: 1_000, to: 2_000, jitter: 0.5 } } },
+    { key: '!', priority: 100, options: { tries: 2 }, payload: '[",|"]' },
+    { payload: '","' },
+    // Made before, or by a clock that is far ahead of the store's.
+    { id: 'Vbsk2bY5yxXPK', priority: 1 },
+    { id: 'zzzzzzz000000' },
+  ])('keeps it through a retry by hand, whatever letters it has: %j', async (fields) => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const { store, clock } = harness
+    const { delay: _, ...kept } = job(fields)
+    await caller.enqueue(kept)
+    expect(await store.get('emails', kept.id)).toMatchObject({ ...kept, queuedAt: clock.now })
+    const first = await caller.claimOne()
+    expect(first).toMatchObject({ ...kept, queuedAt: clock.now })
+    await caller.settle(first, failed)
+    clock.now += 1_234
+    await store.alter('emails', [kept.id], { kind: 'retry' })
+    await store.alter('emails', [kept.id], { kind: 'edit', payload: '{",|":1}' })
+    expect(await store.get('emails', kept.id)).toMatchObject({
+      ...kept,
+      payload: '{",|":1}',
+      queuedAt: clock.now,
+    })
+    expect(await caller.claimOne()).toMatchObject({ ...kept, payload: '{",|":1}', queuedAt: clock.now })
   })
 
   test('does not queue an id twice, whatever became of the first', async () => {

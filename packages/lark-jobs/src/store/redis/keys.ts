@@ -33,7 +33,7 @@
 import { JobsError } from '../../errors.ts'
 
 /** The version of the layout above. */
-export const LAYOUT = '2'
+export const LAYOUT = '3'
 
 export class Keys {
   readonly #prefix: string

@@ -1,10 +1,12 @@
 /**
  * What goes into Redis as text, and back.
  *
- * A record is `queued at|priority|options|key|payload`. The script writes the first field, by its own clock;
- * priority 0 and absent options are empty; a `|` in a key is escaped; the payload comes last because it may hold
- * anything.
+ * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. `after` is how many milliseconds
+ * after its id was made the job was queued; the script writes it, by its own clock. (With the time itself a job of 60
+ * bytes took 170 bytes of memory instead of 154: Redis hands it out in steps.) A `|` in options and key is escaped; the
+ * payload comes last because it may hold anything.
  */
+import { madeAt } from '../../id.ts'
 import type { Counters, JobError, JobOptions, LeasedJob, LogLine, NewJob, Outcome } from '../../record.ts'
 import {
   type Change,
@@ -29,10 +31,15 @@ export function packJobs(jobs: readonly NewJob[]): string[] {
       args.push(priority === 0 ? '' : String(priority), delay > 0 ? packDuration(delay) : '', '')
     }
     run.count++
-    args.push(id, `${options ? JSON.stringify(options) : ''}|${escapeKey(key)}|${packPayload(payload)}`)
+    args.push(id, `${packSettings(priority, options)}|${escapeKey(key)}|${packPayload(payload)}`)
   }
   if (run !== undefined) args[run.at] = String(run.count)
   return args
+}
+
+function packSettings(priority: number, options: JobOptions | undefined): string {
+  if (options === undefined) return priority === 0 ? '' : `,${priority}`
+  return `,${priority === 0 ? '' : priority},${JSON.stringify(options).replaceAll('|', '\\u007c')}`
 }
 
 function escapeKey(key: string): string {
@@ -53,23 +60,28 @@ export function unpackJob(
   record: string,
   counters: string | null | undefined,
 ): LeasedJob {
-  const priority = record.indexOf('|') + 1
-  const options = record.indexOf('|', priority) + 1
-  const key = record.indexOf('|', options) + 1
-  const payload = record.indexOf('|', key) + 1
+  const head = record.indexOf('|')
+  const payload = record.indexOf('|', head + 1) + 1
+  const after = record.indexOf(',')
+  const isPlain = after < 0 || after > head
   const job: LeasedJob = {
     id,
     token,
-    queuedAt: Number(record.slice(0, priority - 1)),
-    priority: options - 1 === priority ? 0 : Number(record.slice(priority, options - 1)),
-    key: unescapeKey(record.slice(key, payload - 1)),
+    queuedAt: madeAt(id) + Number(record.slice(0, isPlain ? head : after)),
+    priority: 0,
+    key: unescapeKey(record.slice(head + 1, payload - 1)),
     payload: record.slice(payload),
     runs: 1,
     failures: 0,
     crashes: 0,
     releases: 0,
   }
-  if (key - 1 > options) job.options = JSON.parse(record.slice(options, key - 1)) as JobOptions
+  if (!isPlain) {
+    const options = record.indexOf(',', after + 1)
+    const hasOptions = options > 0 && options < head
+    job.priority = Number(record.slice(after + 1, hasOptions ? options : head))
+    if (hasOptions) job.options = JSON.parse(record.slice(options + 1, head)) as JobOptions
+  }
   if (counters) Object.assign(job, unpackCounters(counters, true))
   return job
 }

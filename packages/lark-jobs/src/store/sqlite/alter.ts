@@ -8,6 +8,7 @@ import { columns, type Row, stateOf } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 const edit = 'UPDATE jobs SET payload = ? WHERE seq = ?'
 
@@ -33,6 +34,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
         result: null,
         reason: null,
       })
+      database.run(queueAnew, now, row.seq)
       toEnd(partition, row)
       return 'done'
     case 'cancel':

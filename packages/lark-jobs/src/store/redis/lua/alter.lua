@@ -46,7 +46,7 @@ changes['retry'] = function(id, state, record, priority)
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('reasons'), id)
   redis.call('HDEL', key('recovered'), id)
-  redis.call('HSET', key('jobs'), id, now .. string.match(record, '|.*$'))
+  redis.call('HSET', key('jobs'), id, now - made_at(id) .. string.match(record, '^-?%d+(.*)$'))
   if redis.call('SISMEMBER', line('void', priority), id) == 1 then
     put(id, priority, now)
   else
@@ -104,7 +104,7 @@ changes['edit'] = function(id, state, record)
   if state == 'active' then
     return 'r'
   end
-  redis.call('HSET', key('jobs'), id, string.match(record, '^[^|]*|[^|]*|[^|]*|[^|]*|') .. value)
+  redis.call('HSET', key('jobs'), id, string.match(record, '^[^|]*|[^|]*|') .. value)
   return 'd'
 end
 

@@ -5,8 +5,8 @@
 -- ARGV[2]  caller
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
--- ARGV[5…] runs of jobs that are alike: priority ('' for 0), delay ('' for none), how many; then two each: id, rest of
---          the record
+-- ARGV[5…] runs of jobs that are alike: priority ('' for 0), delay ('' for none), how many; then two each: id, the record
+--          without its first field
 -- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists)
 -- Cost     O(n); O(log m) for each delayed one among m delayed
 -- include: start
@@ -35,15 +35,21 @@ end
 local known = redis.call('HMGET', key('jobs'), unpack(ids))
 
 local records, seen, verdicts, exists, n = {}, {}, {}, false, 0
+-- Jobs that were made in one millisecond were queued as long after that.
+local moment, after
 for _, run in ipairs(runs) do
-  local head, list = now .. '|' .. run.priority .. '|', {}
+  local list = {}
   for i = run.first, run.last do
     local id = ids[i]
     if known[i] or seen[id] then
       verdicts[i], exists = 'e', true
     else
       verdicts[i], seen[id], list[#list + 1] = 'q', true, id
-      records[n + 1], records[n + 2] = id, head .. rests[i]
+      local made = string.sub(id, 1, 7)
+      if made ~= moment then
+        moment, after = made, string.format('%d', now - made_at(id))
+      end
+      records[n + 1], records[n + 2] = id, after .. rests[i]
       n = n + 2
     end
   end

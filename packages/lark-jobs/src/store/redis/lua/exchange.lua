@@ -88,7 +88,7 @@ for i = 1, #taken do
   local id, record, n = taken[i], found[i], #ids + 1
   bytes = bytes + (record and #record or 0)
   if record and (i > fits or n > 1 and bytes > MAX_BYTES) then
-    local queued_at, priority = queued(record)
+    local queued_at, priority = queued(id, record)
     put(id, priority, places[id] or queued_at)
     left = true
   elseif record then

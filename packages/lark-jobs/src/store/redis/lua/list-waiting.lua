@@ -34,11 +34,11 @@ local function read(priority, i, j)
       -- Some were void: the next page sees more of the list before a due job may pass it.
       break
     end
-    local place = head and queued(records[h])
+    local place = head and queued(head, records[h])
     if head and voids[h] == 1 then
       h = h + 1
-    elseif early[e] and (not head or tonumber(early[e + 1]) < tonumber(place)
-      or (early[e + 1] == place and early[e] < head)) then
+    elseif early[e] and (not head or tonumber(early[e + 1]) < place
+      or (tonumber(early[e + 1]) == place and early[e] < head)) then
       ids[#ids + 1], places[#places + 1] = early[e], early[e + 1]
       e = e + 2
     else

@@ -46,7 +46,7 @@ local function take_back(id, holder)
     redis.call('HSET', key('reasons'), id, notice)
     cancelled[#cancelled + 1] = id
   else
-    local queued_at, priority = queued(redis.call('HGET', key('jobs'), id))
+    local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
     put(id, priority, place or queued_at)
     if not is_unread then
       redis.call('HSET', key('recovered'), id, 1)

@@ -41,8 +41,23 @@ local function put(id, priority, place)
   return redis.call('ZRANGE', due, 0, 0)[1] == id
 end
 
--- When and at which priority a record was queued. A record may be gone, from a server that evicts: claim passes
--- over such jobs.
-local function queued(record)
-  return string.match(record or '0||', '^(%d+)|([^|]*)|')
+-- When an id was made, which its first seven letters say (`id.ts`); 0 for what says nothing.
+local MADE = '^' .. string.rep('%w', 7)
+local function made_at(id)
+  if not string.find(id, MADE) then
+    return 0
+  end
+  local at = 0
+  for i = 1, 7 do
+    local code = string.byte(id, i)
+    at = at * 62 + (code > 96 and code - 61 or code > 64 and code - 55 or code - 48)
+  end
+  return at
+end
+
+-- When and at which priority a job was queued. A record may be gone, from a server that evicts: claim passes over such
+-- jobs.
+local function queued(id, record)
+  local after, priority = string.match(record or '0', '^(-?%d+),?(-?%d*)')
+  return made_at(id) + tonumber(after), priority
 end

@@ -5,7 +5,7 @@ local function locate(id)
   if not record then
     return
   end
-  local _, priority = queued(record)
+  local _, priority = queued(id, record)
   if redis.call('HEXISTS', key('holders'), id) == 1 then
     return 'active', record, priority
   end

@@ -9,8 +9,8 @@ local function fall_back(id, place, job)
     redis.call('HSET', key('reasons'), id, job.notice)
     return finish('cancelled', { id }, job.kept.cancelled)
   end
-  local queued_at, priority = queued(redis.call('HGET', key('jobs'), id))
-  place = place or tonumber(queued_at)
+  local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
+  place = place or queued_at
   local next_one = put(id, priority, place)
   if place <= now then
     again = again + 1

@@ -18,7 +18,7 @@ local function merge(priority, limit, ids, places)
         -- Some were void: more of the list must be seen before a due job may pass it.
         break
       end
-      local place = head and early[i] and tonumber((queued(records[j])))
+      local place = head and early[i] and queued(head, records[j])
       if head and voids[j] == 1 then
         dropped[#dropped + 1] = head
         j = j + 1
