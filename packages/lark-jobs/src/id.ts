@@ -9,6 +9,8 @@
 import { randomInt } from 'node:crypto'
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+/** Letters of an id that say when it was made. */
+export const MADE = 7
 const CHANCE = 62 ** 6
 
 let lastTime = 0
@@ -31,7 +33,7 @@ for (const [value, letter] of [...alphabet].entries()) values[letter.charCodeAt(
 /** When an id was made, by the clock of its maker: milliseconds since 1970; 0 for a text that is none of ours. */
 export function madeAt(id: string): number {
   let at = 0
-  for (let i = 0; i < 7; i++) {
+  for (let i = 0; i < MADE; i++) {
     const value = values[id.charCodeAt(i)] ?? -1
     if (value < 0) return 0
     at = at * 62 + value
@@ -43,7 +45,7 @@ export function madeAt(id: string): number {
 export function newId(now = Date.now()): string {
   if (now > lastTime) {
     lastTime = now
-    prefix = encode(now, 7)
+    prefix = encode(now, MADE)
     // The upper half stays free, so that a busy millisecond cannot run over.
     chance = randomInt(CHANCE / 2)
   } else {

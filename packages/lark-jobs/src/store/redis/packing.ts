@@ -6,7 +6,7 @@
  * bytes took 170 bytes of memory instead of 154: Redis hands it out in steps.) A `|` in options and key is escaped; the
  * payload comes last because it may hold anything.
  */
-import { madeAt } from '../../id.ts'
+import { MADE, madeAt } from '../../id.ts'
 import type { Counters, JobError, JobOptions, LeasedJob, LogLine, NewJob, Outcome } from '../../record.ts'
 import {
   type Change,
@@ -20,14 +20,14 @@ import {
 /** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
 export const RS = '\x1e'
 
-/** The arguments of `enqueue.lua`: runs of jobs that have priority and delay in common. */
+/** The arguments of `enqueue.lua`: runs of jobs that have priority, delay and the time of their making in common. */
 export function packJobs(jobs: readonly NewJob[]): string[] {
   const args: string[] = []
-  let run: { priority: number; delay: number; count: number; at: number } | undefined
+  let run: { made: string; priority: number; delay: number; count: number; at: number } | undefined
   for (const { id, key, payload, priority = 0, delay = 0, options } of jobs) {
-    if (run === undefined || run.priority !== priority || run.delay !== delay) {
+    if (run === undefined || !id.startsWith(run.made) || run.priority !== priority || run.delay !== delay) {
       if (run !== undefined) args[run.at] = String(run.count)
-      run = { priority, delay, count: 0, at: args.length + 2 }
+      run = { made: id.slice(0, MADE), priority, delay, count: 0, at: args.length + 2 }
       args.push(priority === 0 ? '' : String(priority), delay > 0 ? packDuration(delay) : '', '')
     }
     run.count++

@@ -5,8 +5,8 @@
 -- ARGV[2]  caller
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
--- ARGV[5…] runs of jobs that are alike: priority ('' for 0), delay ('' for none), how many; then two each: id, the record
---          without its first field
+-- ARGV[5…] runs of jobs that are alike, made in the same millisecond: priority ('' for 0), delay ('' for none), how many;
+--          then two each: id, the record without its first field
 -- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists)
 -- Cost     O(n); O(log m) for each delayed one among m delayed
 -- include: start
@@ -35,20 +35,14 @@ end
 local known = redis.call('HMGET', key('jobs'), unpack(ids))
 
 local records, seen, verdicts, exists, n = {}, {}, {}, false, 0
--- Jobs that were made in one millisecond were queued as long after that.
-local moment, after
 for _, run in ipairs(runs) do
-  local list = {}
+  local after, list = string.format('%d', now - made_at(ids[run.first])), {}
   for i = run.first, run.last do
     local id = ids[i]
     if known[i] or seen[id] then
       verdicts[i], exists = 'e', true
     else
       verdicts[i], seen[id], list[#list + 1] = 'q', true, id
-      local made = string.sub(id, 1, 7)
-      if made ~= moment then
-        moment, after = made, string.format('%d', now - made_at(id))
-      end
       records[n + 1], records[n + 2] = id, after .. rests[i]
       n = n + 2
     end
@@ -79,20 +73,23 @@ end
 
 -- Nobody can be before jobs that are due at once, when nothing waits; callers that do may have them right away.
 local function is_first()
-  local run = runs[1]
-  return #runs == 1 and run.priority == '' and run.delay == '' and not in_cluster
-    and redis.call('EXISTS', key('offers')) == 1 and redis.call('HGET', key('settings'), 'paused') ~= '1'
+  for _, run in ipairs(runs) do
+    if run.priority ~= '' or run.delay ~= '' then
+      return false
+    end
+  end
+  return n > 0 and not in_cluster and redis.call('EXISTS', key('offers')) == 1 and redis.call('HGET', key('settings'), 'paused') ~= '1'
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
 end
 
 local rings = 0
 if is_first() then
-  local texts = {}
-  for i = 2, n, 2 do
-    texts[i / 2] = records[i]
+  local list, texts = {}, {}
+  for i = 1, n, 2 do
+    list[#list + 1], texts[#texts + 1] = records[i], records[i + 1]
   end
-  local handed, rung = hand(runs[1].list, texts)
-  runs[1].list = { unpack(runs[1].list, handed + 1) }
+  local handed, rung = hand(list, texts)
+  runs = { { priority = '', delay = '', list = { unpack(list, handed + 1) } } }
   rings = -rung
 end
 for _, run in ipairs(runs) do
