@@ -22,6 +22,30 @@ const files = {
         appendFileSync(process.env.TRACE, \`end \${process.pid} \${n}\\n\`)
       }
     }`,
+  'jobs/WaitJob.js': `
+    import { execFileSync } from 'node:child_process'
+    import { appendFileSync } from 'node:fs'
+    import { Job } from '@s18i/lark-jobs'
+    export class WaitJob extends Job {
+      key = 'wait'
+      async handle({ n }) {
+        appendFileSync(process.env.TRACE, \`start \${process.pid} \${n}\\n\`)
+        execFileSync(process.execPath, ['other.js'], { timeout: 20_000 })
+        appendFileSync(process.env.TRACE, \`end \${process.pid} \${n}\\n\`)
+      }
+    }`,
+  'other.js': `
+    import { Jobs } from '@s18i/lark-jobs'
+    const worker = await Jobs.work({ queues: ['other'], lease: 1_000, stopWhenEmpty: true })
+    await worker.done
+    await Jobs.close()`,
+  'both.js': `
+    import { TraceJob } from './jobs/TraceJob.js'
+    import { WaitJob } from './jobs/WaitJob.js'
+    const other = new TraceJob()
+    other.queueName = 'other'
+    await other.dispatch({ n: 1 })
+    await new WaitJob().dispatch({ n: 0 })`,
   'block.js': `
     import { BlockJob } from './jobs/BlockJob.js'
     import { TraceJob } from './jobs/TraceJob.js'
@@ -33,7 +57,8 @@ const files = {
     if (before > 0) await new TraceJob().dispatchMany(fast(400, before + 1))`,
   'serve.js': `
     import { Jobs } from '@s18i/lark-jobs'
-    const worker = await Jobs.work({ concurrency: 10 })
+    const lease = process.env.LEASE && { lease: Number(process.env.LEASE) }
+    const worker = await Jobs.work({ concurrency: 10, ...lease })
     process.once('SIGTERM', () => Jobs.close())
     console.log('working')
     console.log(JSON.stringify(await worker.done))`,
@@ -49,8 +74,8 @@ export function blocking(url: () => string | undefined): void {
     return app
   }
 
-  async function serve(app: App) {
-    const worker = app.start(['serve.js'], '.', { TRACE: `${app.folder}/trace.txt` })
+  async function serve(app: App, env: Record<string, string> = {}) {
+    const worker = app.start(['serve.js'], '.', { TRACE: `${app.folder}/trace.txt`, ...env })
     await worker.says('working')
     return worker
   }
@@ -87,5 +112,18 @@ export function blocking(url: () => string | undefined): void {
     const workers = [await serve(app), await serve(app)]
     const lines = await finish(app, workers, 3_401)
     expect(lines.at(-1)).toMatch(/^end \d+ 0$/)
+  })
+
+  // On a store that answers at once, both queues have answered when the handler of the first begins.
+  test('what it had claimed when a handler began to block it runs once, in the other', async () => {
+    await using app = await make()
+    await app.start(['both.js']).result
+    const blocked = await serve(app, { LEASE: '1000' })
+    const lines = await finish(app, [blocked], 2)
+    const { pid } = blocked.child
+    expect(lines[0]).toBe(`start ${pid} 0`)
+    expect(lines.at(-1)).toBe(`end ${pid} 0`)
+    expect(lines[1]).toMatch(/^start \d+ 1$/)
+    expect(lines[1]).not.toBe(`start ${pid} 1`)
   })
 }
