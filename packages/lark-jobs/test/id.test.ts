@@ -13,6 +13,18 @@ test('ids sort by the time they were made, within a millisecond too', () => {
   expect(new Set(ids).size).toBe(ids.length)
 })
 
+test('more of them in one millisecond than three letters can count', () => {
+  const now = Date.now() + 30_000
+  let last = ''
+  let unsorted = 0
+  for (let i = 0; i < 62 ** 3 + 10; i++) {
+    const id = newId(now)
+    if (id <= last || id.length !== 13) unsorted++
+    last = id
+  }
+  expect(unsorted).toBe(0)
+})
+
 test('a clock that goes back does not make an id that was made', () => {
   const later = newId(Date.now() + 60_000)
   expect(newId(1) > later).toBe(true)

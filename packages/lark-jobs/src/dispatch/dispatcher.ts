@@ -32,11 +32,11 @@ export class Dispatcher {
     this.#meet(record.key)
     const end = this.#underway.begin()
     return new Promise((resolve, reject) => {
-      const queued = (results: Enqueued[]) => {
+      const queued = (results: Enqueued[], place: number) => {
         // It may have been given another (see outbox.ts).
         job[dispatchedIds] = [record.id]
         end()
-        resolve(results[0] === 'queued')
+        resolve(results[place] === 'queued')
       }
       const failed = (error: unknown) => {
         end()
@@ -114,7 +114,10 @@ function* chunksOf(jobs: readonly NewJob[]): Generator<Chunk> {
 }
 
 function sent(outbox: Outbox, { jobs, bytes }: Chunk): Promise<Enqueued[]> {
-  return new Promise((resolve, reject) => outbox.add(jobs, bytes, resolve, reject))
+  return new Promise((resolve, reject) => {
+    const queued = (results: Enqueued[], first: number) => resolve(results.slice(first, first + jobs.length))
+    outbox.add(jobs, bytes, queued, reject)
+  })
 }
 
 /** Of several errors the one that leaves something in doubt, with all the jobs that are. */

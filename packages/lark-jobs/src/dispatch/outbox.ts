@@ -33,7 +33,8 @@ interface Parcel {
   bytes: number
   /** By `performance.now()`. */
   deadline: number
-  resolve: (results: Enqueued[]) => void
+  /** Told of the whole call: `first` is the place of the parcel's first job. */
+  resolve: (results: Enqueued[], first: number) => void
   reject: (error: unknown) => void
 }
 
@@ -62,12 +63,7 @@ export class Outbox {
     for (let lane = LANES; lane > 0; lane--) this.#free.push({ caller: `${caller}${lane}`, number: 0 })
   }
 
-  add(
-    jobs: NewJob[],
-    bytes: number,
-    resolve: (results: Enqueued[]) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  add(jobs: NewJob[], bytes: number, resolve: Parcel['resolve'], reject: (error: unknown) => void): void {
     this.#parcels.push({ jobs, bytes, deadline: performance.now() + PATIENCE, resolve, reject })
     this.#size += jobs.length
     if (this.#calls > 0) this.#expireLater()
@@ -120,10 +116,10 @@ export class Outbox {
     try {
       const results = await this.#enqueue(lane, jobs, parcels[0]!.deadline)
       this.#renew()
-      let start = 0
-      for (const parcel of parcels) {
-        parcel.resolve(results.slice(start, start + parcel.jobs.length))
-        start += parcel.jobs.length
+      let first = 0
+      for (const { jobs, resolve } of parcels) {
+        resolve(results, first)
+        first += jobs.length
       }
     } catch (error) {
       for (const parcel of parcels) parcel.reject(ownError(error, parcel.jobs))
