@@ -25,8 +25,18 @@ const floors: Record<string, string[][]> = {
     ['index.ts', 'bin.ts'],
   ],
   'packages/lark-jobs/src': [
-    ['duration.ts', 'backoff.ts', 'record.ts', 'errors.ts', 'id.ts', 'payload.ts', 'run.ts', 'partition.ts'],
-    ['store/limits.ts', 'store/store.ts', 'store/servers.ts'],
+    [
+      'duration.ts',
+      'backoff.ts',
+      'record.ts',
+      'errors.ts',
+      'id.ts',
+      'payload.ts',
+      'run.ts',
+      'partition.ts',
+      'unique.ts',
+    ],
+    ['store/limits.ts', 'store/page.ts', 'store/change.ts', 'store/store.ts', 'store/servers.ts'],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],

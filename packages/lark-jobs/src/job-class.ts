@@ -10,6 +10,7 @@ import { type Backoff, normalBackoff } from './backoff.ts'
 import { durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
 import type { Run } from './run.ts'
+import { problemOf, type Unique } from './unique.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
 export const jobBrand = Symbol.for('s18i.lark.job')
@@ -17,6 +18,17 @@ export const jobBrand = Symbol.for('s18i.lark.job')
 export const currentRun = Symbol.for('s18i.lark.job.run')
 /** Where a job keeps the ids of its last dispatch. */
 export const dispatchedIds = Symbol.for('s18i.lark.job.ids')
+
+/** Where a job keeps why its last dispatch was not queued. */
+export const dispatchRejection = Symbol.for('s18i.lark.job.rejection')
+
+/** Why a dispatch was not queued, and the job that was in its way. */
+export interface Rejection {
+  /** `unique`: another of its kind is there; `throttled`: it came too soon after one. */
+  reason: 'unique' | 'throttled'
+  /** Id of the other. It may be gone already when it was throttled. */
+  by: string
+}
 
 /** The fields of a job that say how it is queued and run. */
 export interface JobLike {
@@ -28,9 +40,11 @@ export interface JobLike {
   tries: number
   backoff: unknown
   timeout: unknown
+  unique?: unknown
   handle(payload?: unknown): unknown
   [currentRun]?: Run | undefined
   [dispatchedIds]?: string[] | undefined
+  [dispatchRejection]?: Rejection | undefined
 }
 
 export type JobConstructor = new () => JobLike
@@ -104,6 +118,7 @@ export function classOf(make: JobConstructor): JobClass {
     )
   }
   check(name || key, 'key', key, "a text, such as 'send-email'", isName(key))
+  uniqueOf(job, name || key)
   const again = instance(make).key ?? name
   if (again !== key) {
     throw new JobsError('JOB_KEY_TAKEN', `${name}: one class under two keys, '${key}' and '${again}'`, {
@@ -161,6 +176,18 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
   )
   check(name, 'timeout', job.timeout, `${durationForm}, above 0`, timeout !== undefined && timeout > 0)
   return { queueName, priority, delay: delay!, tries, backoff: backoff!, timeout: timeout! }
+}
+
+/**
+ * How a job is unique; undefined when it is not.
+ *
+ * @throws JOB_INVALID
+ */
+export function uniqueOf({ unique }: JobLike, name: string): Unique | undefined {
+  if (unique === undefined) return undefined
+  const problem = problemOf(unique)
+  if (problem !== undefined) check(name, ...problem, false)
+  return unique as Unique
 }
 
 function instance(make: JobConstructor): JobLike {

@@ -5,11 +5,20 @@
 import { type BackoffOption, exponential } from './backoff.ts'
 import { runNow } from './dispatch/run-now.ts'
 import type { Duration } from './duration.ts'
-import { currentRun, dispatchedIds, jobBrand, type PayloadOf, type ResultOf } from './job-class.ts'
+import {
+  currentRun,
+  dispatchedIds,
+  dispatchRejection,
+  jobBrand,
+  type PayloadOf,
+  type Rejection,
+  type ResultOf,
+} from './job-class.ts'
 import { print } from './job-log.ts'
 import { Jobs } from './jobs.ts'
 import type { LogLevel } from './record.ts'
 import type { Run } from './run.ts'
+import type { Unique } from './unique.ts'
 
 /** One object for all, so that a job that keeps the default is known by it. */
 const defaultBackoff = exponential()
@@ -50,8 +59,12 @@ export abstract class Job {
   /** How long an attempt may take before `this.signal` is aborted and it counts as failed. Default 30 min. */
   timeout: Duration = 1_800_000
 
+  /** Which jobs of the class are alike, so that only one of them is there: `unique((payload: P) => payload.id)`. */
+  declare unique?: Unique | undefined
+
   declare [currentRun]?: Run | undefined
   declare [dispatchedIds]?: string[] | undefined
+  declare [dispatchRejection]?: Rejection | undefined
 
   get [jobBrand](): true {
     return true
@@ -76,6 +89,11 @@ export abstract class Job {
     return this[dispatchedIds] ?? []
   }
 
+  /** After a `dispatch` that gave `false`: why, and the job that was in its way. Of `dispatchMany` the first. */
+  get rejection(): Rejection | undefined {
+    return this[dispatchRejection]
+  }
+
   /** In `handle`: which attempt this is, from 1. Elsewhere 0. */
   get attempt(): number {
     return this[currentRun]?.attempt ?? 0
@@ -89,7 +107,7 @@ export abstract class Job {
   /**
    * Queues the job.
    *
-   * @returns `true` when it is queued; `false` only when it was deliberately not queued
+   * @returns `true` when it is queued; `false` only when it was deliberately not queued: `this.rejection` says why
    * @throws UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, STORE_UNREACHABLE (certainly not queued, within
    * 5 s), DISPATCH_UNCERTAIN (`error.id` tells which), STORE_REFUSED, STORE_NOT_CONFIGURED, JOB_INVALID
    */

@@ -5,7 +5,7 @@
  */
 import { JobsError } from './errors.ts'
 import { partitionsOf, queueOf } from './partition.ts'
-import type { JobRecord, LogLine } from './record.ts'
+import type { JobRecord, LogLine, State } from './record.ts'
 import { MAX_ITEMS, type Store } from './store/store.ts'
 
 type Queues = ReadonlyMap<string, number>
@@ -109,12 +109,12 @@ export async function retry(store: Store, queues: Queues, ids: readonly string[]
     const job = await locate(store, partitions, id)
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:failed' })
-    if (!['failed', 'cancelled', 'completed'].includes(job.state)) throw notRetriable(job)
+    if (!isEnded(job.state)) throw notRetriable(job)
     found.push(job)
   }
   for (const job of found) {
     const [verdict] = await store.alter(job.partition, [job.id], { kind: 'retry' })
-    if (verdict !== 'done') throw notRetriable(job)
+    if (verdict !== 'done') throw notRetriable((await store.get(job.partition, job.id)) ?? job)
   }
   return found
 }
@@ -135,10 +135,13 @@ export async function retryFailed(store: Store, partitions: readonly string[]): 
   return count
 }
 
-function notRetriable(job: JobRecord): JobsError {
-  return new JobsError(
-    'JOB_NOT_RETRIABLE',
-    `${job.id} is ${job.state}; only a job that has ended can be retried`,
-    { id: job.id },
-  )
+function notRetriable({ id, state }: JobRecord): JobsError {
+  const text = isEnded(state)
+    ? `${id} is unique, and another of its kind is there`
+    : `${id} is ${state}; only a job that has ended can be retried`
+  return new JobsError('JOB_NOT_RETRIABLE', text, { id })
+}
+
+function isEnded(state: State): boolean {
+  return state === 'failed' || state === 'cancelled' || state === 'completed'
 }

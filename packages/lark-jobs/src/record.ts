@@ -42,6 +42,26 @@ export interface NewJob {
   /** Milliseconds from the store's now; absent is due at once. */
   delay?: number
   options?: JobOptions
+  lock?: Lock
+}
+
+/**
+ * What only one job of a partition has at a time. It names its job, and is held as long as that job holds it: nobody
+ * frees it, and whoever meets it looks whether its job still does.
+ */
+export interface Lock {
+  /** A store compares it and knows no more of it. */
+  name: string
+  /** The job holds it until it is first started, or until it has ended. */
+  until: 'start' | 'done'
+  /** Whoever meets it, while its job has not begun, gives that job its payload instead of being refused. */
+  replace?: boolean
+  /** Milliseconds: whoever meets it so also puts that job off, to so long from then … */
+  debounce?: number
+  /** … but to no more than so many milliseconds after it was queued. */
+  maxWait?: number
+  /** Milliseconds after a job was queued in which there is no other, whatever became of it. */
+  throttle?: number
 }
 
 /** How often a job was started, and how those runs ended. Starts that are still running count in `runs`. */

@@ -1,7 +1,7 @@
 /** What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
 
 import { defineConfig } from '@s18i/lark/config'
-import { createJobs, exponential, Job, type Jobs } from '../src/index.ts'
+import { createJobs, exponential, Job, type Jobs, type Rejection, unique } from '../src/index.ts'
 
 class SendEmailJob extends Job {
   override readonly key = 'send-email'
@@ -106,4 +106,21 @@ void (() => other.work({ preset: 'throughput' }))
 // @ts-expect-error not one of the three
 void (() => other.work({ preset: 'fast' }))
 
-export { number, queued, sent }
+// what is alike is named by a text or a number
+class SyncJob extends Job {
+  override unique = unique((payload: { user: number }) => payload.user, { until: 'start', replace: true })
+  handle(_payload: { user: number }) {}
+}
+const rejection: Rejection | undefined = new SyncJob().rejection
+new SyncJob().dispatch({ user: 1 })
+unique()
+unique({ throttle: '1h' })
+unique((payload: string) => payload, { debounce: '1s', maxWait: 5_000 })
+// @ts-expect-error no name
+unique((payload: { user: boolean }) => payload.user)
+// @ts-expect-error not one of the two
+unique({ until: 'end' })
+// @ts-expect-error unknown option
+unique({ until: 'done', key: 'x' })
+
+export { number, queued, rejection, sent }

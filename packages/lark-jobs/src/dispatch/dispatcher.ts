@@ -3,7 +3,7 @@
  * call. Of a queue with several partitions, each takes its chunks one after the other, and all of them do at once.
  */
 import { JobsError } from '../errors.ts'
-import { dispatchedIds, type JobLike } from '../job-class.ts'
+import { dispatchedIds, dispatchRejection, type JobLike, type Rejection } from '../job-class.ts'
 import type { NewJob } from '../record.ts'
 import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Outbox } from './outbox.ts'
@@ -33,16 +33,17 @@ export class Dispatcher {
     const end = this.#underway.begin()
     return new Promise((resolve, reject) => {
       const queued = (results: Enqueued[], place: number) => {
-        // It may have been given another (see outbox.ts).
-        job[dispatchedIds] = [record.id]
+        const isQueued = note(job, [record], results, place)
         end()
-        resolve(results[place] === 'queued')
+        resolve(isQueued)
       }
       const failed = (error: unknown) => {
         end()
         reject(error)
       }
-      this.#outboxes.now(queue).add([record], record.payload.length, queued, failed)
+      const { lock } = record
+      const outbox = lock === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, lock.name)
+      outbox.add([record], record.payload.length, queued, failed)
     })
   }
 
@@ -52,27 +53,56 @@ export class Dispatcher {
    * @throws what `one` does; with the ids of those that are queued all the same
    */
   async many(job: JobLike, queue: string, records: readonly NewJob[]): Promise<boolean> {
-    const chunks = [...chunksOf(records)]
-    const outboxes = this.#outboxes.all(queue)
-    const answers: Enqueued[][] = []
+    const rows = this.#rows(queue, records)
+    const chunks = rows.flatMap((row) => row.chunks)
     const errors: unknown[] = []
-    const send = async (outbox: Outbox, first: number) => {
-      for (let i = first; i < chunks.length && errors.length === 0; i += outboxes.length) {
+    const send = async ({ outbox, chunks }: Row) => {
+      for (const chunk of chunks) {
+        if (errors.length > 0) return
         try {
-          answers[i] = await sent(outbox, chunks[i]!)
+          chunk.answers = await sent(outbox, chunk)
         } catch (error) {
           errors.push(error)
         }
       }
     }
-    await Promise.all(outboxes.slice(0, chunks.length).map(send))
+    await Promise.all(rows.map(send))
     if (errors.length > 0) {
-      const queued = chunks.flatMap(({ jobs }, i) => (answers[i] ? jobs.map(({ id }) => id) : []))
+      const queued = chunks.flatMap(({ jobs, answers }) => (answers ? idsOf(jobs, answers) : []))
       throw partial(worst(errors), queued, records.length)
     }
-    job[dispatchedIds] = records.map(({ id }) => id)
     if (records.length > 0) this.#meet(records[0]!.key)
-    return answers.every((results) => results.every((result) => result === 'queued'))
+    const met = chunks.flatMap(({ jobs, answers }) =>
+      jobs.flatMap((each, i): [NewJob, Enqueued][] =>
+        answers![i] === 'queued' ? [] : [[each, answers![i]!]],
+      ),
+    )
+    const others = new Map(met)
+    return note(
+      job,
+      records,
+      records.map((record) => others.get(record) ?? 'queued'),
+    )
+  }
+
+  /** What each outbox sends: whole chunks in turn; of jobs with locks, those whose locks are there. */
+  #rows(queue: string, records: readonly NewJob[]): Row[] {
+    if (records[0]?.lock === undefined) {
+      const chunks = [...chunksOf(records)]
+      const outboxes = this.#outboxes.all(queue).slice(0, chunks.length)
+      return outboxes.map((outbox, at) => ({
+        outbox,
+        chunks: chunks.filter((_, i) => i % outboxes.length === at),
+      }))
+    }
+    const parts = new Map<Outbox, NewJob[]>()
+    for (const record of records) {
+      const outbox = this.#outboxes.of(queue, record.lock!.name)
+      const part = parts.get(outbox)
+      if (part === undefined) parts.set(outbox, [record])
+      else part.push(record)
+    }
+    return [...parts].map(([outbox, part]) => ({ outbox, chunks: [...chunksOf(part)] }))
   }
 
   /** Warns, once a key and process, of jobs that may wait for ever. */
@@ -91,9 +121,40 @@ export class Dispatcher {
   }
 }
 
+interface Row {
+  outbox: Outbox
+  chunks: Chunk[]
+}
+
 interface Chunk {
   jobs: NewJob[]
   bytes: number
+  /** Once they have come. */
+  answers?: Enqueued[]
+}
+
+/** Tells a job what became of its dispatch. @returns whether all of it is queued */
+function note(job: JobLike, records: readonly NewJob[], answers: readonly Enqueued[], first = 0): boolean {
+  job[dispatchedIds] = idsOf(records, answers, first)
+  let rejection: Rejection | undefined
+  for (let i = 0; i < records.length && rejection === undefined; i++) {
+    const answer = answers[first + i]!
+    if (typeof answer === 'object' && answer.kind === 'rejected')
+      rejection = { reason: answer.reason, by: answer.by }
+  }
+  if (rejection !== undefined || job[dispatchRejection] !== undefined) job[dispatchRejection] = rejection
+  return rejection === undefined
+}
+
+/** Of those that are queued: their own, which may be other than at first (see outbox.ts), or that of the job they changed. */
+function idsOf(records: readonly NewJob[], answers: readonly Enqueued[], first = 0): string[] {
+  const ids: string[] = []
+  for (let i = 0; i < records.length; i++) {
+    const answer = answers[first + i]!
+    if (typeof answer === 'string') ids.push(records[i]!.id)
+    else if (answer.kind === 'replaced') ids.push(answer.by)
+  }
+  return ids
 }
 
 /** Cuts jobs into chunks of which each fits in one call. */

@@ -12,9 +12,11 @@ import {
   type JobConstructor,
   type JobLike,
   settingsOf,
+  uniqueOf,
 } from '../job-class.ts'
 import { encode } from '../payload.ts'
-import type { JobOptions, NewJob } from '../record.ts'
+import type { JobOptions, Lock, NewJob } from '../record.ts'
+import { lockOf, type Unique } from '../unique.ts'
 
 /**
  * The records of one job and its payloads: one a payload.
@@ -31,14 +33,34 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   }
   const { queueName, priority, delay } = settings
   const different = isPlain ? undefined : differences(settings, jobClass)
+  const unique = uniqueOf(job, jobClass.name)
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
     if (priority !== 0) record.priority = priority
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
+    if (unique !== undefined) lock(record, payload, unique, jobClass)
     return record
   })
   return { queue: queueName, records }
+}
+
+/** @throws JOB_INVALID when what names the payload throws, or gives no name */
+function lock(record: NewJob, payload: unknown, unique: Unique, { key, name }: JobClass): void {
+  let lock: Lock | string
+  try {
+    lock = lockOf(unique, key, payload)
+  } catch (cause) {
+    throw new JobsError('JOB_INVALID', `${name}: unique threw: ${(cause as Error)?.message ?? cause}`, {
+      cause,
+    })
+  }
+  if (typeof lock === 'string')
+    throw new JobsError('JOB_INVALID', `${name}: unique gave ${lock}; it must give a text or a number`, {
+      hint: 'It names the jobs that are alike: unique((payload) => payload.id)',
+    })
+  record.lock = lock
+  if (lock.debounce !== undefined) record.delay = Math.max(record.delay ?? 0, lock.debounce)
 }
 
 function differences(options: Required<JobOptions>, jobClass: JobClass): JobOptions | undefined {

@@ -2,10 +2,11 @@
  * The outboxes of each queue, one a partition, and whose turn it is.
  *
  * What is dispatched in one tick goes to one partition, so that it is one call; the next tick takes the next. Where a
- * process begins is chance: scripts that dispatch once must not all meet the same partition.
+ * process begins is chance: scripts that dispatch once must not all meet the same partition. A job with a lock goes where
+ * that is kept.
  */
 import { newNonce } from '../id.ts'
-import { partitionsOf } from '../partition.ts'
+import { partitionFor, partitionsOf } from '../partition.ts'
 import type { Store } from '../store/store.ts'
 import { Outbox } from './outbox.ts'
 
@@ -34,6 +35,12 @@ export class Outboxes {
   now(queue: string): Outbox {
     const row = this.#row(queue)
     return row.outboxes[row.at]!
+  }
+
+  /** Where a job goes that belongs with all others of a name, whoever dispatches them. */
+  of(queue: string, name: string): Outbox {
+    const { outboxes } = this.#rows.get(queue) ?? this.#open(queue)
+    return outboxes[partitionFor(name, outboxes.length)]!
   }
 
   /** All of a queue's, the one whose turn it is first. */

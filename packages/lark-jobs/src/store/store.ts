@@ -28,6 +28,9 @@
  * once is not handed out ahead again until it is retried by hand: a claim ends before it, since to pass it over would
  * break the order. So a job that kills its worker is found out.
  *
+ * **Locks.** Of the jobs with a lock of one name, one at a time holds it (`record.ts`). A job that would be the second is
+ * not queued, or changes the first. One that lets go of its lock when it starts is not handed out ahead.
+ *
  * **Endings.** An ended job is kept as `retention` says: so many of a state, so long. The excess goes with the
  * call that made it, the old with `prune`; each takes a bounded number a call.
  *
@@ -46,7 +49,12 @@ import type {
   WorkerRecord,
 } from '../record.ts'
 
+import type { AlterVerdict, Change, Settings } from './change.ts'
+import type { Counts, Filter, Minute, Page } from './page.ts'
+
+export * from './change.ts'
 export * from './limits.ts'
+export * from './page.ts'
 
 /** How many ended jobs a partition keeps of a state, and for how long (milliseconds). */
 export interface Retention {
@@ -74,8 +82,17 @@ export interface Call {
   patience?: number
 }
 
-/** `exists`: a job of that id is there already. `rejected`: the partition is full (bounded queues). */
-export type Enqueued = 'queued' | 'exists' | 'rejected'
+/**
+ * What became of a job that was to be queued. `exists`: one of that id is there already.
+ *
+ *   rejected  it met the lock of another (`by`), or, `throttled`, came too soon after one
+ *   replaced  another, which had the lock and had not begun, has its payload now
+ */
+export type Enqueued =
+  | 'queued'
+  | 'exists'
+  | { kind: 'rejected'; reason: 'unique' | 'throttled'; by: string }
+  | { kind: 'replaced'; by: string }
 
 export interface Settlement {
   id: string
@@ -159,55 +176,6 @@ export interface Recovery {
   failed: string[]
   /** Milliseconds until the next lease ends; undefined when nothing is leased, or `until` had passed. */
   nextLeaseEnd?: number
-}
-
-/** A page of ids in their order. `cursor` undefined: the last page. */
-export interface Page {
-  jobs: JobRecord[]
-  cursor?: string
-}
-
-/** Ended jobs: the newest end first; active: by lease end, token, place in the claim; others: as they would run. */
-export interface Filter {
-  state: State
-  /** Default 100, at most 1,000. */
-  limit?: number
-  cursor?: string
-}
-
-export type Counts = Record<State, number>
-
-/** What ended within one minute. */
-export interface Minute {
-  /** Its first millisecond, since 1970. */
-  at: number
-  completed: number
-  /** For good: by their tries or by their crashes. */
-  failed: number
-  /** Attempts that failed and were to be made again. */
-  retried: number
-}
-
-export type Change =
-  /** completed, failed, cancelled → waiting, queued now, at the end of its line; failures and crashes are forgotten. */
-  | { kind: 'retry' }
-  /** waiting, delayed → cancelled. active → its holder gets a notice with its next `extend`: verdict `asked`. */
-  | { kind: 'cancel'; reason: CancelReason }
-  /** Any state but active → gone, with its log. */
-  | { kind: 'remove' }
-  /** delayed → waiting. */
-  | { kind: 'run-now' }
-  /** waiting, delayed → delayed by so many milliseconds from now. */
-  | { kind: 'reschedule'; in: number }
-  /** Any state but active: the payload (JSON text) is replaced. */
-  | { kind: 'edit'; payload: string }
-
-/** `refused`: the job's state does not allow it. */
-export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
-
-/** What is set for a partition by hand, and kept there. */
-export interface Settings {
-  paused: boolean
 }
 
 export interface Store extends AsyncDisposable {

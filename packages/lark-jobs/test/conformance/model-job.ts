@@ -1,7 +1,7 @@
 /**
  * A job as the model knows it, and what each thing that can happen makes of it.
  */
-import type { CancelReason, Counters, LeasedJob, NewJob, Outcome, State } from '../../src/record.ts'
+import type { CancelReason, Counters, LeasedJob, Lock, NewJob, Outcome, State } from '../../src/record.ts'
 import { type AlterVerdict, type Change, MAX_CRASHES } from '../../src/store/store.ts'
 
 export const endings = ['completed', 'failed', 'cancelled'] as const
@@ -20,6 +20,7 @@ export class ModelJob implements Counters {
   isAhead = false
   /** Taken back from a worker, and not retried by hand since. */
   wasRecovered = false
+  readonly lock: Lock | undefined
   finishedAt = 0
   reason: CancelReason | undefined
   place: number
@@ -27,11 +28,17 @@ export class ModelJob implements Counters {
   #asked: CancelReason | undefined
   readonly #now: () => number
 
-  constructor({ id, payload, priority = 0, delay = 0 }: NewJob, now: () => number) {
+  /** How often it had been started when it took its lock. */
+  #runsBefore = 0
+  #queuedAt: number
+
+  constructor({ id, payload, priority = 0, delay = 0, lock }: NewJob, now: () => number) {
     this.id = id
     this.payload = payload
     this.priority = priority
     this.place = now() + delay
+    this.lock = lock
+    this.#queuedAt = now()
     this.#now = now
   }
 
@@ -42,6 +49,31 @@ export class ModelJob implements Counters {
 
   get isPending(): boolean {
     return this.#state === 'pending'
+  }
+
+  get isEnded(): boolean {
+    return this.#state !== 'pending' && this.#state !== 'active'
+  }
+
+  /** It must not be handed out ahead. */
+  get isDirect(): boolean {
+    return this.wasRecovered || this.lock?.until === 'start'
+  }
+
+  /** If it was the last to take its lock. */
+  get holdsLock(): boolean {
+    if (this.lock === undefined || this.isEnded) return false
+    return this.lock.until === 'done' || (this.isPending && this.runs === this.#runsBefore)
+  }
+
+  /** A job with the same lock came. @returns whether this one has its payload now */
+  replace(payload: string, { replace, debounce, maxWait = Number.POSITIVE_INFINITY }: Lock): boolean {
+    if (!replace || !this.isPending) return false
+    this.payload = payload
+    const now = this.#now()
+    if (debounce !== undefined && this.state === 'delayed')
+      this.place = Math.max(now, Math.min(now + debounce, this.#queuedAt + maxWait))
+    return true
   }
 
   /** Why its holder is asked to cancel it. */
@@ -106,6 +138,8 @@ export class ModelJob implements Counters {
         if (this.isPending || isActive) return 'refused'
         Object.assign(this, { failures: 0, crashes: 0, wasRecovered: false, reason: undefined })
         this.#putBack(this.#now())
+        this.#queuedAt = this.#now()
+        this.#runsBefore = this.runs
         return 'done'
       case 'cancel':
         if (isActive) this.#asked = change.reason

@@ -4,7 +4,7 @@
  * time), it checks what the store chose and follows.
  */
 import { expect } from 'vitest'
-import type { LeasedJob, NewJob, Outcome, State } from '../../src/record.ts'
+import type { LeasedJob, Lock, NewJob, Outcome, State } from '../../src/record.ts'
 import type {
   AlterVerdict,
   Change,
@@ -30,6 +30,10 @@ export class Model {
   paused = false
   /** By token: when the lease of that claim ends. */
   readonly #leases = new Map<string, number>()
+  /** By the name of a lock: who took it last. */
+  readonly #lockers = new Map<string, string>()
+  /** By the name of a lock. */
+  readonly #throttles = new Map<string, { until: number; id: string }>()
   readonly #minutes = new Map<number, Minute>()
   readonly #retention: Retention
   readonly #now: () => number
@@ -72,9 +76,31 @@ export class Model {
   enqueue(jobs: readonly NewJob[]): Enqueued[] {
     return jobs.map((given) => {
       if (this.jobs.has(given.id)) return 'exists'
+      const met = given.lock && this.#meet(given, given.lock)
+      if (met) return met
       this.jobs.set(given.id, new ModelJob(given, this.#now))
       return 'queued'
     })
+  }
+
+  #meet({ id, payload }: NewJob, lock: Lock): Enqueued | undefined {
+    const { name, throttle } = lock
+    const last = this.#throttles.get(name)
+    if (throttle !== undefined && last !== undefined && last.until > this.#now())
+      return { kind: 'rejected', reason: 'throttled', by: last.id }
+    const other = this.#locker(name)
+    if (other) {
+      if (!other.replace(payload, lock)) return { kind: 'rejected', reason: 'unique', by: other.id }
+      return { kind: 'replaced', by: other.id }
+    }
+    this.#lockers.set(name, id)
+    if (throttle !== undefined) this.#throttles.set(name, { until: this.#now() + throttle, id })
+    return undefined
+  }
+
+  #locker(name: string): ModelJob | undefined {
+    const job = this.jobs.get(this.#lockers.get(name) ?? '')
+    return job?.holdsLock ? job : undefined
   }
 
   settle({ id, token, outcome }: Settlement): Verdict {
@@ -92,14 +118,14 @@ export class Model {
       const job = this.#firstInLine().find(({ id }) => id === leased.id)
       if (!job) throw new Error(`${leased.id} was handed out, but the first are ${this.#tellFirst()}`)
       const isAhead = place >= limit
-      expect(isAhead && job.wasRecovered, `${job.id} was recovered, and is handed out ahead`).toBe(false)
+      expect(isAhead && job.isDirect, `${job.id} must not be handed out ahead`).toBe(false)
       job.claim(token, isAhead)
       expect(leased).toMatchObject(job.handedOut)
     }
     if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
     // It ends early only before a job that must be among those that start at once.
     if (claimed.length >= limit && claimed.length < most) {
-      expect(this.#firstInLine().some((job) => job.wasRecovered)).toBe(true)
+      expect(this.#firstInLine().some((job) => job.isDirect)).toBe(true)
     } else {
       expect(claimed).toHaveLength(most)
     }
@@ -172,7 +198,11 @@ export class Model {
 
   alter(ids: readonly string[], change: Change): AlterVerdict[] {
     return ids.map((id) => {
-      const verdict = this.jobs.get(id)?.apply(change) ?? 'missing'
+      const job = this.jobs.get(id)
+      const name = change.kind === 'retry' && job?.isEnded ? job.lock?.name : undefined
+      if (name !== undefined && this.#locker(name)) return 'refused'
+      const verdict = job?.apply(change) ?? 'missing'
+      if (name !== undefined) this.#lockers.set(name, id)
       if (change.kind === 'remove' && verdict === 'done') this.jobs.delete(id)
       return verdict
     })

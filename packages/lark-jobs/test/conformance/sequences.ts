@@ -4,7 +4,7 @@
  * tells its story.
  */
 import { expect, test } from 'vitest'
-import type { LeasedJob, NewJob, Outcome, State } from '../../src/record.ts'
+import type { LeasedJob, Lock, NewJob, Outcome, State } from '../../src/record.ts'
 import {
   CALL_MEMORY,
   type Change,
@@ -262,7 +262,19 @@ class Sequence {
       ...(known !== undefined && { id: known }),
       ...(this.#random.chance(2) && { priority: this.#random.pick([-5, 0, 7])! }),
       ...(this.#random.chance(3) && { delay: this.#random.below(1_500) }),
+      ...(this.#random.chance(3) && { lock: this.#lock() }),
+      payload: String(this.#random.below(100)),
     })
+  }
+
+  #lock(): Lock {
+    const debounce = this.#random.chance(2) ? { debounce: 400, maxWait: 700 } : {}
+    return {
+      name: this.#random.pick(['ada', 'bob'])!,
+      until: this.#random.pick(['start', 'done'] as const)!,
+      ...(this.#random.chance(2) && { replace: true, ...debounce }),
+      ...(this.#random.chance(4) && { throttle: this.#random.below(800) }),
+    }
   }
 
   #outcome(): Outcome {

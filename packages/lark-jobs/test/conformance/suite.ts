@@ -39,6 +39,7 @@ import { recovered } from './recovered.ts'
 import { resend } from './resend.ts'
 import { retention } from './retention.ts'
 import { sequences } from './sequences.ts'
+import { unique } from './unique.ts'
 import { waitingAndRings } from './waiting-and-rings.ts'
 import { workers } from './workers.ts'
 
@@ -69,6 +70,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('ahead', () => ahead(make))
     describe('recover', () => recover(make))
     describe('recovered', () => recovered(make))
+    describe('unique', () => unique(make))
     describe('resend', () => resend(make))
     describe('delay', () => delay(make))
     describe('retention', () => retention(make))

@@ -16,6 +16,7 @@ import { starting } from './starting.ts'
 import { stopping } from './stopping.ts'
 import { throwing } from './throwing.ts'
 import { turns } from './turns.ts'
+import { uniqueness } from './uniqueness.ts'
 
 export function describeWorking(connect: Connect): void {
   describe('dispatching', () => dispatching(connect))
@@ -28,6 +29,7 @@ export function describeWorking(connect: Connect): void {
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
   describe('presets', () => presets(connect))
+  describe('unique', () => uniqueness(connect))
   describe('retrying', () => retrying(connect))
   describe('emptiness', () => emptiness(connect))
   describe('stopping', () => stopping(connect))

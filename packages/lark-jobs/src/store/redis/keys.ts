@@ -9,7 +9,9 @@
  *   line, due, void  LIST, ZSET, SET  what waits (`lua/shared/line.lua`); with `:<priority>` when that is not 0
  *   priorities   ZSET    priorities other than 0 that have a line
  *   claims, leases, holders  HASH, ZSET, HASH  what is handed out (`lua/shared/claim.lua`)
- *   recovered    HASH    id -> 1: jobs that were taken back from a worker
+ *   direct       HASH    id -> 1: jobs that are not handed out ahead, since their start must be seen: they were taken back
+ *                        from a worker, or let go of their lock when they start
+ *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   errors, logs HASH    id -> JSON lines

@@ -7,7 +7,16 @@
  * payload comes last because it may hold anything.
  */
 import { MADE, madeAt } from '../../id.ts'
-import type { Counters, JobError, JobOptions, LeasedJob, LogLine, NewJob, Outcome } from '../../record.ts'
+import type {
+  Counters,
+  JobError,
+  JobOptions,
+  LeasedJob,
+  Lock,
+  LogLine,
+  NewJob,
+  Outcome,
+} from '../../record.ts'
 import {
   type Change,
   type LeaseNote,
@@ -20,21 +29,42 @@ import {
 /** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
 export const RS = '\x1e'
 
+/** Jobs that are alike, and where among the arguments stands how many they are. */
+interface Run {
+  made: string
+  priority: number
+  delay: number
+  lock: Lock | undefined
+  count: number
+  at: number
+}
+
 /** The arguments of `enqueue.lua`: runs of jobs that have priority, delay and the time of their making in common. */
 export function packJobs(jobs: readonly NewJob[]): string[] {
   const args: string[] = []
-  let run: { made: string; priority: number; delay: number; count: number; at: number } | undefined
-  for (const { id, key, payload, priority = 0, delay = 0, options } of jobs) {
-    if (run === undefined || !id.startsWith(run.made) || run.priority !== priority || run.delay !== delay) {
+  let run: Run | undefined
+  for (const { id, key, payload, priority = 0, delay = 0, options, lock } of jobs) {
+    const isAlike = run?.priority === priority && run.delay === delay && run.lock === lock
+    if (run === undefined || !isAlike || !id.startsWith(run.made)) {
       if (run !== undefined) args[run.at] = String(run.count)
-      run = { made: id.slice(0, MADE), priority, delay, count: 0, at: args.length + 2 }
-      args.push(priority === 0 ? '' : String(priority), delay > 0 ? packDuration(delay) : '', '')
+      run = { made: id.slice(0, MADE), priority, delay, lock, count: 0, at: args.length + 2 }
+      args.push(
+        `${priority || ''}${lock === undefined ? '' : packLock(lock)}`,
+        delay > 0 ? packDuration(delay) : '',
+        '',
+      )
     }
     run.count++
     args.push(id, `${packSettings(priority, options)}|${escapeKey(key)}|${packPayload(payload)}`)
   }
   if (run !== undefined) args[run.at] = String(run.count)
   return args
+}
+
+/** As `shared/lock.lua` reads it. */
+function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): string {
+  const durations = [debounce, maxWait, throttle].map((ms) => (ms === undefined ? '' : packDuration(ms)))
+  return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')
 }
 
 function packSettings(priority: number, options: JobOptions | undefined): string {

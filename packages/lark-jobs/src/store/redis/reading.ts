@@ -1,8 +1,8 @@
 /**
  * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
  */
-import type { JobRecord, LeasedJob, State } from '../../record.ts'
-import type { AlterVerdict, Claim, Counts, Filter, Minute, Recovery } from '../store.ts'
+import type { CancelReason, JobRecord, LeasedJob, State } from '../../record.ts'
+import type { AlterVerdict, Claim, Counts, Enqueued, Extension, Filter, Minute, Recovery } from '../store.ts'
 import { RS, unpackCounters, unpackErrors, unpackJob } from './packing.ts'
 import type { ScriptName } from './script.ts'
 
@@ -99,6 +99,12 @@ export function nextCursor(shown: Shown, mark: string | string[]): { cursor?: st
   return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
 }
 
+/** Ids that are lost, ids that someone asked to be cancelled, and why. */
+export function readExtension(reply: unknown): Extension {
+  const [lost, asked, reasons] = reply as [string[], string[], CancelReason[]]
+  return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
+}
+
 /** Ids put back, ids failed, milliseconds until the next lease ends or -1. */
 export function readRecovery(reply: unknown): Recovery {
   const [recovered, failed, ends] = reply as [string[], string[], number]
@@ -110,6 +116,26 @@ export function readMinutes(found: readonly number[]): Minute[] {
   return Array.from({ length: found.length / 4 }, (_, i) => {
     const [minute, completed, failed, retried] = found.slice(4 * i) as [number, number, number, number]
     return { at: minute * 60_000, completed, failed, retried }
+  })
+}
+
+/** A letter a job, when not all are queued; and a line for each that met another. */
+export function readEnqueued(answer: string, count: number): Enqueued[] {
+  if (answer === '') return new Array(count).fill('queued')
+  const [letters = '', ...others] = answer.split('\n')
+  return Array.from({ length: count }, (_, i): Enqueued => {
+    switch (letters[i]) {
+      case 'e':
+        return 'exists'
+      case 'u':
+        return { kind: 'rejected', reason: 'unique', by: others.shift()! }
+      case 't':
+        return { kind: 'rejected', reason: 'throttled', by: others.shift()! }
+      case 'r':
+        return { kind: 'replaced', by: others.shift()! }
+      default:
+        return 'queued'
+    }
   })
 }
 

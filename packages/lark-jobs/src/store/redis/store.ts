@@ -49,6 +49,8 @@ import {
   readClaim,
   readClock,
   readCounts,
+  readEnqueued,
+  readExtension,
   readJobs,
   readMinutes,
   readRecovery,
@@ -117,9 +119,9 @@ export class RedisStore implements Store {
     const deadline = this.#route.deadline(call.patience)
     // Else nothing is awaited: the call goes off while its dispatches are still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
-    const verdicts = await this.#call('enqueue', partition, call, packJobs(jobs), deadline)
+    const answer = await this.#call('enqueue', partition, call, packJobs(jobs), deadline)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
-    return jobs.map((_, i) => ((verdicts as string)[i] === 'e' ? 'exists' : 'queued'))
+    return readEnqueued(answer as string, jobs.length)
   }
 
   async exchange(
@@ -171,9 +173,7 @@ export class RedisStore implements Store {
     lease: number,
   ): Promise<Extension> {
     if (notes.length === 0) return { lost: [], notices: [] }
-    const reply = await this.#run('extend', partition, packNotes(notes, lease))
-    const [lost, asked, reasons] = reply as [string[], string[], JobRecord['reason'][]]
-    return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
+    return readExtension(await this.#run('extend', partition, packNotes(notes, lease)))
   }
 
   async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {

@@ -2,6 +2,7 @@
  * Changes by hand: a table of what each change does to a job in each state.
  */
 import type { AlterVerdict, Change } from '../store.ts'
+import { takeAgain } from './lock.ts'
 import { move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, type Row, stateOf } from './row.ts'
@@ -23,13 +24,13 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
   const { database, now } = partition
   switch (change.kind) {
     case 'retry':
-      if (row.state < COMPLETED) return 'refused'
+      if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       move(partition, row, {
         state: PENDING,
         dueAt: now,
         failures: 0,
         crashes: 0,
-        recovered: 0,
+        direct: row.untilStart ?? 0,
         finishedAt: null,
         result: null,
         reason: null,

@@ -16,7 +16,7 @@ const prune = 'DELETE FROM calls WHERE partition = ? AND at < ?'
 /**
  * The answers to this call if it came before. `usual` stands for every item without an answer of its own.
  */
-export function recall<Answer extends string>(
+export function recall<Answer>(
   partition: Partition,
   call: Call,
   items: number,
@@ -32,7 +32,7 @@ export function recall<Answer extends string>(
   return found.answer === null ? new Array(items).fill(usual) : JSON.parse(found.answer)
 }
 
-export function remember<Answer extends string>(
+export function remember<Answer>(
   partition: Partition,
   call: Call,
   answers: readonly Answer[],

@@ -18,11 +18,11 @@ import { ACTIVE, PENDING } from './schema.ts'
 
 interface Found extends LeasedRow {
   seq: number
-  recovered: 0 | 1
+  direct: 0 | 1
 }
 
 const next = `
-  SELECT seq, id, key, payload, priority, queuedAt, options, runs, failures, crashes, releases, recovered FROM jobs
+  SELECT seq, id, key, payload, priority, queuedAt, options, runs, failures, crashes, releases, direct FROM jobs
   WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
 const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
 const leaseOne = `${lease} WHERE seq = ?`
@@ -64,7 +64,7 @@ function handedOut(found: readonly Found[], limit: number): number {
   let bytes = 0
   const end = found.findIndex((row, place) => {
     bytes += row.payload.length
-    return (place > 0 && bytes > MAX_BYTES) || (place >= limit && row.recovered === 1)
+    return (place > 0 && bytes > MAX_BYTES) || (place >= limit && row.direct === 1)
   })
   return end === -1 ? found.length : end
 }

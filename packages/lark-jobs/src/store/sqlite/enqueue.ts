@@ -7,12 +7,19 @@
 import type { NewJob } from '../../record.ts'
 import type { Call, Enqueued } from '../store.ts'
 import { recall, remember } from './calls.ts'
+import type { Value } from './database.ts'
+import { meet } from './lock.ts'
 import type { Partition } from './partition.ts'
 import { PENDING } from './schema.ts'
 
 const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
+const insertLocked = `
+  INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload, lock, untilStart, holds, direct)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`
+const isThere = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
 
 export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[]): Enqueued[] {
   const known = recall<Enqueued>(partition, call, jobs.length, 'queued')
@@ -21,8 +28,15 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)
     const options = job.options === undefined ? null : JSON.stringify(job.options)
-    const { priority = 0 } = job
-    const inserted = database.run(insert, id, job.id, priority, now, dueAt, job.key, options, job.payload)
+    const { priority = 0, lock } = job
+    const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, job.payload]
+    if (lock !== undefined) {
+      const met = database.get(isThere, id, job.id) === undefined ? meet(partition, job, lock) : undefined
+      if (met !== undefined) return met
+      const untilStart = Number(lock.until === 'start')
+      values.push(lock.name, untilStart, untilStart)
+    }
+    const inserted = database.run(lock === undefined ? insert : insertLocked, ...values)
     if (inserted === 0) return 'exists'
     partition.arrive({ state: PENDING, dueAt })
     return 'queued'

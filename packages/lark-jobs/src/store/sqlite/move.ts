@@ -9,7 +9,7 @@ import { errorsOf, list, type Row } from './row.ts'
 import { CANCELLED, PENDING } from './schema.ts'
 
 const update = `
-  UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, recovered = ?,
+  UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, direct = ?,
     finishedAt = ?, reason = ?, result = ?, errors = ?, token = NULL, asked = NULL
   WHERE seq = ?`
 const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
@@ -25,7 +25,7 @@ export type Change = Pick<Row, 'state'> &
       | 'failures'
       | 'crashes'
       | 'releases'
-      | 'recovered'
+      | 'direct'
       | 'finishedAt'
       | 'reason'
       | 'result'
@@ -51,7 +51,7 @@ export function move(partition: Partition, row: Row, change: Change): void {
     row.failures,
     row.crashes,
     row.releases,
-    row.recovered,
+    row.direct,
     row.finishedAt,
     row.reason,
     row.result,

@@ -50,7 +50,7 @@ function takeBack(partition: Partition, row: Row, { forgiving = false, unread }:
   const crashes = row.crashes + Number(hasStarted && !forgiving)
   if (crashes < MAX_CRASHES) {
     const runs = row.runs - Number(!hasStarted)
-    move(partition, row, { state: PENDING, runs, crashes, recovered: 1 })
+    move(partition, row, { state: PENDING, runs, crashes, direct: 1 })
     return
   }
   const error: JobError = { run: row.runs, ...WORKER_DIED }

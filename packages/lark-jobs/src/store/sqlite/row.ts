@@ -17,10 +17,13 @@ export interface Row {
   failures: number
   crashes: number
   releases: number
-  recovered: 0 | 1
+  direct: 0 | 1
   ahead: 0 | 1
   finishedAt: number | null
   token: string | null
+  lock: string | null
+  untilStart: 0 | 1 | null
+  holds: number | null
   asked: CancelReason | null
   reason: CancelReason | null
   key: string
@@ -30,8 +33,8 @@ export interface Row {
   errors: string | null
 }
 
-export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, recovered, ahead,
-  finishedAt, token, asked, reason, key, options, payload, result, errors`
+export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
+  finishedAt, token, lock, untilStart, holds, asked, reason, key, options, payload, result, errors`
 
 const names: Record<number, State> = {
   [ACTIVE]: 'active',

@@ -8,7 +8,8 @@
  *   ended      in `ended`, by the time it ended
  *
  * `seq` rises with every job and decides between jobs of one place. Columns are named as the record's fields;
- * `recovered` is 1 once the job was taken back from a worker. `partitions` holds counters that the same
+ * `direct` is 1 when the job is not handed out ahead: it was taken back from a worker, or lets go of its lock when it
+ * starts. `lock`, `untilStart` and `holds` are a unique job's (`lock.ts`). `partitions` holds counters that the same
  * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
  * `minutes`. `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
  */
@@ -24,7 +25,7 @@ export const FAILED = 3
 export const CANCELLED = 4
 
 /** Raised with every change below that an older Lark could not read. */
-const LAYOUT = 2
+const LAYOUT = 3
 /** "Lark" in ASCII: tells our file from another program's. */
 const APPLICATION = 0x4c61726b
 
@@ -59,10 +60,13 @@ const tables = `
     failures INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
     releases INTEGER NOT NULL DEFAULT 0,
-    recovered INTEGER NOT NULL DEFAULT 0,
+    direct INTEGER NOT NULL DEFAULT 0,
     ahead INTEGER NOT NULL DEFAULT 0,
     finishedAt INTEGER,
     token TEXT,
+    lock TEXT,
+    untilStart INTEGER,
+    holds INTEGER,
     asked TEXT,
     reason TEXT,
     key TEXT NOT NULL,
@@ -75,6 +79,15 @@ const tables = `
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX ended ON jobs (partition, state, finishedAt) WHERE state >= ${COMPLETED};
+  CREATE UNIQUE INDEX locks ON jobs (partition, lock) WHERE holds IS NOT NULL;
+  CREATE TABLE throttles (
+    partition INTEGER NOT NULL,
+    lock TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (partition, lock)
+  ) WITHOUT ROWID;
+  CREATE INDEX throttleEnds ON throttles (partition, until);
   CREATE TABLE leases (
     partition INTEGER NOT NULL,
     token TEXT NOT NULL,

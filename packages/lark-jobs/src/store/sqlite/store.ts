@@ -35,6 +35,7 @@ import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, notReplicated, toJobsError } from './failure.ts'
+import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes } from './minutes.ts'
 import { Partition } from './partition.ts'
 import { counts, get, listJobs, log } from './read.ts'
@@ -108,6 +109,7 @@ export class SqliteStore implements Store {
     return this.#change(name, (partition) => {
       forgetCalls(partition)
       forgetWaiters(partition)
+      forgetThrottles(partition)
       return prune(partition, this.#options.retention)
     })
   }

@@ -13,20 +13,12 @@
 -- include: counters
 -- include: finish
 -- include: locate
+-- include: lock
 -- include: ring
 
 local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, 0
-
--- Takes a job that does not run out of its line.
-local function leave(id, priority, place)
-  if place then
-    redis.call('ZREM', line('due', priority), id)
-  else
-    redis.call('SADD', line('void', priority), id)
-  end
-end
 
 local function put_and_ring(id, priority, place)
   if put(id, priority, place) or place <= now then
@@ -40,12 +32,21 @@ changes['retry'] = function(id, state, record, priority)
   if not ended[state] then
     return 'r'
   end
+  local lock = redis.call('HGET', key('locks'), id)
+  local till, _, name = read_lock(lock or 'd|')
+  if lock and locker(name) then
+    return 'r'
+  end
   local runs, _, _, releases = counted(id)
-  count(id, state == 'completed' and runs + 1 or runs, 0, 0, releases)
+  runs = state == 'completed' and runs + 1 or runs
+  count(id, runs, 0, 0, releases)
   redis.call('ZREM', key(state), id)
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('reasons'), id)
-  redis.call('HDEL', key('recovered'), id)
+  redis.call('HDEL', key('direct'), id)
+  if lock then
+    take_lock(id, till, name, runs)
+  end
   redis.call('HSET', key('jobs'), id, now - made_at(id) .. string.match(record, '^-?%d+(.*)$'))
   if redis.call('SISMEMBER', line('void', priority), id) == 1 then
     put(id, priority, now)

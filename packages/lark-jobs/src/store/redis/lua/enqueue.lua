@@ -5,14 +5,18 @@
 -- ARGV[2]  caller
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
--- ARGV[5…] runs of jobs that are alike, made in the same millisecond: priority ('' for 0), delay ('' for none), how many;
---          then two each: id, the record without its first field
--- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists)
+-- ARGV[5…] runs of jobs that are alike, made in the same millisecond: priority ('' for 0), or that and a lock behind a '|'
+--          (shared/lock.lua); delay ('' for none); how many; then two each: id, the record without its first field
+-- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), u, t, r (shared/lock.lua); then for each of
+--          these three, a line with the id in its way
 -- Cost     O(n); O(log m) for each delayed one among m delayed
 -- include: start
 -- include: call
 -- include: line
 -- include: claim
+-- include: counters
+-- include: locate
+-- include: lock
 -- include: ring
 -- include: hand
 
@@ -25,7 +29,8 @@ local ids, rests, runs = {}, {}, {}
 local at = 5
 while ARGV[at] do
   local first, count = #ids + 1, tonumber(ARGV[at + 2])
-  runs[#runs + 1] = { priority = ARGV[at], delay = ARGV[at + 1], first = first, last = first + count - 1 }
+  local priority, lock = string.match(ARGV[at], '^(-?%d*)|?(.*)$')
+  runs[#runs + 1] = { priority = priority, lock = lock, delay = ARGV[at + 1], first = first, last = first + count - 1 }
   at = at + 3
   for i = first, first + count - 1 do
     ids[i], rests[i] = ARGV[at], ARGV[at + 1]
@@ -34,17 +39,34 @@ while ARGV[at] do
 end
 local known = redis.call('HMGET', key('jobs'), unpack(ids))
 
-local records, seen, verdicts, exists, n = {}, {}, {}, false, 0
+local records, seen, verdicts, refused, n = {}, {}, {}, {}, 0
+local is_plain, rings = true, 0
 for _, run in ipairs(runs) do
   local after, list = string.format('%d', now - made_at(ids[run.first])), {}
   for i = run.first, run.last do
-    local id = ids[i]
+    local id, verdict, by = ids[i], nil, nil
     if known[i] or seen[id] then
-      verdicts[i], exists = 'e', true
+      verdict = 'e'
+    elseif run.lock ~= '' then
+      verdict, by = meet(run.lock, id, rests[i])
+      refused[#refused + 1] = by and '\n' .. by
+    end
+    if verdict then
+      verdicts[i], is_plain = verdict, false
     else
-      verdicts[i], seen[id], list[#list + 1] = 'q', true, id
-      records[n + 1], records[n + 2] = id, after .. rests[i]
-      n = n + 2
+      verdicts[i], seen[id] = 'q', true
+      if run.lock == '' then
+        records[n + 1], records[n + 2] = id, after .. rests[i]
+        n = n + 2
+      else
+        -- Now, so that the next of this call finds it.
+        redis.call('HSET', key('jobs'), id, after .. rests[i])
+      end
+      if run.lock == '' or run.delay == '' then
+        list[#list + 1] = id
+      elseif put(id, run.priority, now + tonumber(run.delay)) then
+        rings = rings + 1
+      end
     end
   end
   run.list = list
@@ -74,7 +96,7 @@ end
 -- Nobody can be before jobs that are due at once, when nothing waits; callers that do may have them right away.
 local function is_first()
   for _, run in ipairs(runs) do
-    if run.priority ~= '' or run.delay ~= '' then
+    if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' then
       return false
     end
   end
@@ -82,7 +104,6 @@ local function is_first()
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
 end
 
-local rings = 0
 if is_first() then
   local list, texts = {}, {}
   for i = 1, n, 2 do
@@ -115,7 +136,7 @@ for _, run in ipairs(runs) do
   end
 end
 
-answer = exists and table.concat(verdicts) or ''
+answer = is_plain and '' or table.concat(verdicts) .. table.concat(refused)
 remember(answer)
 ring(rings)
 return answer

@@ -6,7 +6,7 @@
 -- ARGV[3]  age of failed jobs
 -- ARGV[4]  age of cancelled jobs
 -- Returns  how many were forgotten
--- Cost     O(n + log m) for n forgotten of m ended
+-- Cost     O(n + log m) for n forgotten of m ended, and as many throttles that are over
 -- include: start
 -- include: finish
 
@@ -21,5 +21,10 @@ for i, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
       left = left - #old
     end
   end
+end
+local over = redis.call('ZRANGE', key('throttles'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+if #over > 0 then
+  redis.call('ZREM', key('throttles'), unpack(over))
+  redis.call('HDEL', key('throttlers'), unpack(over))
 end
 return MAX_ITEMS - left

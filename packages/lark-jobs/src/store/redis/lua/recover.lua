@@ -49,7 +49,7 @@ local function take_back(id, holder)
     local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
     put(id, priority, place or queued_at)
     if not is_unread then
-      redis.call('HSET', key('recovered'), id, 1)
+      redis.call('HSET', key('direct'), id, 1)
     end
     recovered[#recovered + 1] = id
   end

@@ -6,8 +6,17 @@ local function forget(ids)
     return
   end
   redis.call('HDEL', key('jobs'), unpack(ids))
-  local rest = { key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('recovered') }
+  local rest = {
+    key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
+  }
   if redis.call('EXISTS', unpack(rest)) > 0 then
+    local locks = redis.call('EXISTS', key('locks')) == 1 and redis.call('HMGET', key('locks'), unpack(ids)) or {}
+    for i, lock in ipairs(locks) do
+      local name = lock and string.match(lock, '|(.*)$')
+      if lock and redis.call('HGET', key('lockers'), name) == ids[i] then
+        redis.call('HDEL', key('lockers'), name)
+      end
+    end
     for _, name in ipairs(rest) do
       redis.call('HDEL', name, unpack(ids))
     end

@@ -41,6 +41,15 @@ local function put(id, priority, place)
   return redis.call('ZRANGE', due, 0, 0)[1] == id
 end
 
+-- Takes a job out of its line. `place`: where in the `due` half it lies, if it does.
+local function leave(id, priority, place)
+  if place then
+    redis.call('ZREM', line('due', priority), id)
+  else
+    redis.call('SADD', line('void', priority), id)
+  end
+end
+
 -- When an id was made, which its first seven letters say (`id.ts`); 0 for what says nothing.
 local MADE = '^' .. string.rep('%w', 7)
 local function made_at(id)

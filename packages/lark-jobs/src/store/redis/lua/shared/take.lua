@@ -84,11 +84,11 @@ local function next_due(all)
 end
 
 -- How many of the jobs taken may be handed out when only the first `limit` start at once: those before the first one
--- beyond it that was taken back from a worker before. It must start where its end is seen.
+-- beyond it that must not be handed out ahead.
 local function ahead_until(ids, limit)
-  if #ids > limit and redis.call('EXISTS', key('recovered')) == 1 then
-    for i, recovered in ipairs(redis.call('HMGET', key('recovered'), unpack(ids))) do
-      if i > limit and recovered then
+  if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
+    for i, direct in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do
+      if i > limit and direct then
         return i - 1
       end
     end

@@ -1,0 +1,63 @@
+-- Unique jobs. A lock names its job, and is held as long as that job does: nobody frees it, whoever meets it looks.
+--   lockers    HASH  name -> id of the job that took it last
+--   locks      HASH  id -> until when that job holds it | name; d: until it has ended; s, and how often it had been started
+--                    when it took it: until it is started once more
+--   throttles, throttlers  ZSET, HASH  name -> when the next job may come, and after whom, whatever became of that
+
+local function read_lock(lock)
+  local till, runs, name = string.match(lock, '^(%a)(%d*)|(.*)$')
+  return till, tonumber(runs), name
+end
+
+-- Who holds a lock: id, state, record, priority, place (`locate.lua`). Nothing when nobody does.
+local function locker(name)
+  local id = redis.call('HGET', key('lockers'), name)
+  local lock = id and redis.call('HGET', key('locks'), id)
+  if not lock then
+    return
+  end
+  local till, runs = read_lock(lock)
+  local state, record, priority, place = locate(id)
+  if state == 'active' and till == 'd'
+    or (state == 'waiting' or state == 'delayed') and (till == 'd' or counted(id) == runs) then
+    return id, state, record, priority, place
+  end
+end
+
+-- `till`: s or d. `runs`: how often the job has been started.
+local function take_lock(id, till, name, runs)
+  redis.call('HSET', key('lockers'), name, id)
+  redis.call('HSET', key('locks'), id, till .. (till == 's' and runs or '') .. '|' .. name)
+  if till == 's' then
+    redis.call('HSET', key('direct'), id, 1)
+  end
+end
+
+-- A job that comes with a lock: `until|replace or ''|debounce or ''|longest wait or ''|throttle or ''|name`. Says nothing
+-- when it is to be queued, else a letter and who is in its way: u(nique), t(hrottled), r(eplaced: `rest` is that job's now).
+local function meet(lock, id, rest)
+  local till, replace, debounce, longest, throttle, name = string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
+  if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then
+    return 't', redis.call('HGET', key('throttlers'), name)
+  end
+  local other, state, record, priority, place = locker(name)
+  if not other then
+    take_lock(id, till, name, 0)
+    if throttle ~= '' then
+      redis.call('ZADD', key('throttles'), now + tonumber(throttle), name)
+      redis.call('HSET', key('throttlers'), name, id)
+    end
+    return
+  end
+  if replace == '' or state == 'active' then
+    return 'u', other
+  end
+  local head, payload = '^[^|]*|[^|]*|', string.match(rest, '^[^|]*|[^|]*|(.*)$')
+  redis.call('HSET', key('jobs'), other, string.match(record, head) .. payload)
+  if debounce ~= '' and state == 'delayed' then
+    local latest = longest ~= '' and queued(other, record) + tonumber(longest) or math.huge
+    leave(other, priority, place)
+    put(other, priority, math.max(now, math.min(now + tonumber(debounce), latest)))
+  end
+  return 'r', other
+end

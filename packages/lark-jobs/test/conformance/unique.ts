@@ -1,0 +1,298 @@
+/**
+ * Locks: that of the jobs with one name only one holds it, for how long it does, and what becomes of the others.
+ */
+import { expect, test } from 'vitest'
+import type { Lock, NewJob } from '../../src/record.ts'
+import { MAX_CRASHES } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'
+
+/** A job with a lock. */
+function locked(lock: Partial<Lock> = {}, fields: Partial<NewJob> = {}): NewJob {
+  return job({ ...fields, lock: { name: 'send-email:ada', until: 'done', ...lock } })
+}
+
+export function unique(make: Make): void {
+  test('the second is not queued, and is told by whom', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const first = locked()
+    const second = locked()
+    expect(await caller.enqueue(first)).toEqual(['queued'])
+    expect(await caller.enqueue(second)).toEqual([{ kind: 'rejected', reason: 'unique', by: first.id }])
+    expect(await harness.store.get('emails', second.id)).toBeUndefined()
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1 })
+    expect(ids(await caller.claim(5))).toEqual([first.id])
+  })
+
+  test('in one call too; others of the call are queued in their order', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [a, b, c] = jobs(3)
+    const [first, second, other] = [locked(), locked(), locked({ name: 'send-email:bob' })]
+    expect(await caller.enqueue(a!, first, b!, second, other, c!)).toEqual([
+      'queued',
+      'queued',
+      'queued',
+      { kind: 'rejected', reason: 'unique', by: first.id },
+      'queued',
+      'queued',
+    ])
+    expect(ids(await caller.claim(9))).toEqual(ids([a!, first, b!, other, c!]))
+  })
+
+  test('a call that is sent again gets the same answers', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [first, second] = [locked(), locked()]
+    const answers = await caller.enqueue(first, second, job())
+    expect(await harness.store.enqueue('emails', caller.last(), [first, second, job()])).toEqual(answers)
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 2 })
+  })
+
+  test('the name may hold anything', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    for (const name of ['', '|', 'a|b|', 'é\u001e%7C', '-5|d|']) {
+      const first = locked({ name }, { priority: -5 })
+      expect(await caller.enqueue(first, locked({ name }))).toEqual([
+        'queued',
+        { kind: 'rejected', reason: 'unique', by: first.id },
+      ])
+      expect(await harness.store.get('emails', first.id)).toMatchObject({ priority: -5 })
+    }
+  })
+
+  test('every partition has its own', async () => {
+    await using harness = await make()
+    expect(await harness.caller().enqueue(locked())).toEqual(['queued'])
+    expect(await harness.caller('other', 'reports').enqueue(locked())).toEqual(['queued'])
+  })
+
+  test.each(['waiting', 'delayed', 'active', 'between two attempts', 'given back', 'taken back'])(
+    'until it is done, a job that is %s holds it',
+    async (state) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      const first = locked({}, state === 'delayed' ? { delay: 1_000 } : {})
+      await caller.enqueue(first)
+      if (state !== 'waiting' && state !== 'delayed') {
+        const claimed = await caller.claimOne()
+        if (state === 'between two attempts') await caller.settle(claimed, retried(1_000))
+        if (state === 'given back') await caller.settle(claimed, returned)
+        if (state === 'taken back') {
+          harness.clock.now += LEASE + 1
+          await harness.store.recover('emails')
+        }
+      }
+      expect(await caller.enqueue(locked())).toEqual([{ kind: 'rejected', reason: 'unique', by: first.id }])
+    },
+  )
+
+  test.each(['completed', 'failed', 'cancelled', 'crashed', 'removed', 'cleared', 'expired'])(
+    'a job that is %s holds none',
+    async (state) => {
+      await using harness = await make({
+        retention: {
+          completed: { count: 1_000, age: 3_600_000 },
+          failed: { count: 1_000, age: 3_600_000 },
+          cancelled: { count: 0, age: 0 },
+        },
+      })
+      const { store, clock } = harness
+      const caller = harness.caller()
+      const first = locked()
+      await caller.enqueue(first)
+      if (state === 'completed' || state === 'expired')
+        await caller.settle(await caller.claimOne(), completed)
+      if (state === 'failed') await caller.settle(await caller.claimOne(), failed)
+      if (state === 'cancelled') await store.alter('emails', [first.id], { kind: 'cancel', reason: 'user' })
+      if (state === 'removed') await store.alter('emails', [first.id], { kind: 'remove' })
+      if (state === 'cleared') await store.clear('emails', 'waiting')
+      if (state === 'expired') {
+        clock.now += 3_600_001
+        expect(await store.prune('emails')).toBe(1)
+      }
+      for (let i = 0; state === 'crashed' && i < MAX_CRASHES; i++) {
+        await caller.claimOne()
+        clock.now += LEASE + 1
+        await store.recover('emails')
+      }
+      const second = locked()
+      expect(await caller.enqueue(second)).toEqual(['queued'])
+      expect(await caller.enqueue(locked())).toEqual([{ kind: 'rejected', reason: 'unique', by: second.id }])
+    },
+  )
+
+  test('nobody frees it for another: what ends late, or goes late, leaves it where it is', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const first = locked()
+    await caller.enqueue(first)
+    const lost = await caller.claimOne()
+    await caller.settle(lost, completed)
+    const second = locked()
+    await caller.enqueue(second)
+    expect(await caller.settle(lost, failed)).toBe('lost')
+    await store.alter('emails', [first.id], { kind: 'remove' })
+    clock.now += 10_000_000
+    await store.prune('emails')
+    expect(await caller.enqueue(locked())).toEqual([{ kind: 'rejected', reason: 'unique', by: second.id }])
+  })
+
+  test('until it starts: it holds none once it was claimed, however it goes on', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const until = 'start'
+    await caller.enqueue(locked({ until }), job())
+    const first = await caller.claimOne()
+    const second = locked({ until })
+    expect(await caller.enqueue(second)).toEqual(['queued'])
+    await caller.settle(first, retried(0))
+    expect(await caller.enqueue(locked({ until }))).toEqual([
+      { kind: 'rejected', reason: 'unique', by: second.id },
+    ])
+    await harness.store.alter('emails', [second.id], { kind: 'remove' })
+    expect(await caller.enqueue(locked({ until }))).toEqual(['queued'])
+  })
+
+  test('until it starts: it is not handed out ahead, so that its start is seen', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [a, first, b] = [job(), locked({ until: 'start' }), job()]
+    await caller.enqueue(a, first, b)
+    expect(ids(await caller.claimAhead(1, 5))).toEqual([a.id])
+    expect(ids(await caller.claimAhead(1, 5))).toEqual([first.id, b.id])
+  })
+
+  test('until it starts: one that was given back holds it again', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const first = locked({ until: 'start' })
+    await caller.enqueue(first)
+    await caller.settle(await caller.claimOne(), returned)
+    expect(await caller.enqueue(locked({ until: 'start' }))).toEqual([
+      { kind: 'rejected', reason: 'unique', by: first.id },
+    ])
+  })
+
+  test('a job that is retried by hand takes it again, or is refused', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    for (const until of ['done', 'start'] as const) {
+      const name = until
+      const first = locked({ name, until })
+      await caller.enqueue(first)
+      await caller.settle(await caller.claimOne(), failed)
+      expect(await store.alter('emails', [first.id], { kind: 'retry' })).toEqual(['done'])
+      expect(await caller.enqueue(locked({ name, until }))).toEqual([
+        { kind: 'rejected', reason: 'unique', by: first.id },
+      ])
+      await caller.settle(await caller.claimOne(), failed)
+      const second = locked({ name, until })
+      expect(await caller.enqueue(second)).toEqual(['queued'])
+      expect(await store.alter('emails', [first.id], { kind: 'retry' })).toEqual(['refused'])
+      expect(await store.get('emails', first.id)).toMatchObject({ state: 'failed' })
+      await store.alter('emails', [second.id], { kind: 'remove' })
+    }
+  })
+
+  test('one that replaces gives a job that has not begun its payload, and nothing else', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const first = locked({}, { payload: '1', priority: 7, options: { tries: 9 } })
+    const { lock: _, ...kept } = first
+    await caller.enqueue(first)
+    expect(await caller.enqueue(locked({ replace: true }, { payload: '"|2,"' }))).toEqual([
+      { kind: 'replaced', by: first.id },
+    ])
+    const claimed = await caller.claimOne()
+    expect(claimed).toMatchObject({ ...kept, payload: '"|2,"' })
+    expect(await caller.enqueue(locked({ replace: true }, { payload: '3' }))).toEqual([
+      { kind: 'rejected', reason: 'unique', by: first.id },
+    ])
+    expect(await caller.claim()).toEqual([])
+  })
+
+  test('in one call the last payload stays', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [first, ...others] = [1, 2, 3].map((n) => locked({ replace: true }, { payload: `${n}` }))
+    expect(await caller.enqueue(first!, ...others)).toEqual([
+      'queued',
+      { kind: 'replaced', by: first!.id },
+      { kind: 'replaced', by: first!.id },
+    ])
+    expect(await caller.claim(5)).toMatchObject([{ id: first!.id, payload: '3' }])
+  })
+
+  test('debounce: each puts it off, up to the longest wait; the last payload runs', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const lock: Partial<Lock> = { until: 'start', replace: true, debounce: 1_000, maxWait: 2_500 }
+    const begin = clock.now
+    const first = locked(lock, { delay: 1_000, payload: '0' })
+    await caller.enqueue(first)
+    for (const [n, due] of [1_800, 2_500, 2_500].entries()) {
+      clock.now += 800
+      expect(await caller.enqueue(locked(lock, { delay: 1_000, payload: `${n + 1}` }))).toEqual([
+        { kind: 'replaced', by: first.id },
+      ])
+      expect(await store.get('emails', first.id)).toMatchObject({ state: 'delayed', dueAt: begin + due })
+    }
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 1 })
+    clock.now = begin + 2_499
+    expect(await caller.claim()).toEqual([])
+    clock.now += 1
+    expect(await caller.claim(5)).toMatchObject([{ id: first.id, payload: '3' }])
+    expect(await caller.enqueue(locked(lock, { delay: 1_000 }))).toEqual(['queued'])
+  })
+
+  test('debounce: one that is due is not put off any more', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const lock: Partial<Lock> = { until: 'start', replace: true, debounce: 1_000 }
+    const first = locked(lock, { delay: 1_000 })
+    await caller.enqueue(first)
+    clock.now += 1_000
+    expect(await caller.enqueue(locked(lock, { delay: 1_000, payload: '"new"' }))).toEqual([
+      { kind: 'replaced', by: first.id },
+    ])
+    expect(await store.get('emails', first.id)).toMatchObject({ state: 'waiting', payload: '"new"' })
+  })
+
+  test('throttle: none within the time, whatever became of the last; then the next', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const lock = { throttle: 2_000 }
+    const first = locked(lock)
+    await caller.enqueue(first)
+    await caller.settle(await caller.claimOne(), completed)
+    await store.clear('emails', 'completed')
+    clock.now += 1_999
+    expect(await caller.enqueue(locked(lock))).toMatchObject([{ kind: 'rejected', reason: 'throttled' }])
+    clock.now += 1
+    await store.prune('emails')
+    expect(await caller.enqueue(locked(lock), locked(lock))).toMatchObject([
+      'queued',
+      { kind: 'rejected', reason: 'throttled' },
+    ])
+  })
+
+  test('throttle: past its time, a job that still holds the lock is in the way', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const first = locked({ throttle: 1_000 })
+    await caller.enqueue(first)
+    harness.clock.now += 1_001
+    expect(await caller.enqueue(locked({ throttle: 1_000 }))).toEqual([
+      { kind: 'rejected', reason: 'unique', by: first.id },
+    ])
+  })
+}
