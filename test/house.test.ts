@@ -45,7 +45,7 @@ const floors: Record<string, string[][]> = {
     ['dispatch/*'],
     ['worker/*'],
     // from a process to its store
-    ['config.ts', 'operate.ts', 'status.ts'],
+    ['config.ts', 'operate.ts', 'cancel.ts', 'status.ts'],
     ['jobs.ts'],
     ['job.ts'],
     ['bench/*'],

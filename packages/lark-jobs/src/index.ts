@@ -4,6 +4,7 @@
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
 export { type Backoff, type BackoffOption, type Exponential, exponential } from './backoff.ts'
+export type { CancelFilter, Cancellable, Cancelled } from './cancel.ts'
 export type { Durability, JobsConfig, QueueConfig } from './config.ts'
 export type { Duration } from './duration.ts'
 export { JobsError, type JobsErrorCode, jobsErrors } from './errors.ts'

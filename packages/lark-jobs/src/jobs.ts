@@ -5,6 +5,7 @@
  *   unopened → opening → open → closed (and opening again, when used again)
  */
 import { homeFolder } from '@s18i/lark/config'
+import { type CancelFilter, type Cancelled, cancel, cancelAll } from './cancel.ts'
 import { type JobsConfig, loadSettings, resolveSettings, type Settings } from './config.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
@@ -129,6 +130,22 @@ export class JobsClient implements AsyncDisposable {
     if (ids !== 'failed') return (await operate.retry(store, settings.partitions, ids)).length
     const partitions = await operate.partitionsToLookIn(store, settings.partitions, queue)
     return operate.retryFailed(store, partitions)
+  }
+
+  /**
+   * Cancels jobs, by id or by a filter: those that wait end at once. One that runs is told by its `signal` within a third
+   * of its worker's lease (5 s), whichever process that is in.
+   *
+   * @returns how many were cancelled, and how many were asked
+   * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; UNKNOWN_QUEUE
+   * @example await Jobs.cancel(job.id!)
+   * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
+   */
+  async cancel(which: string | readonly string[] | CancelFilter): Promise<Cancelled> {
+    const { store, settings } = await this.open()
+    const { partitions } = settings
+    if (typeof which === 'string') return cancel(store, partitions, [which])
+    return Symbol.iterator in which ? cancel(store, partitions, which) : cancelAll(store, partitions, which)
   }
 
   /** Queues with their counts and what ended lately, and the workers that live. */

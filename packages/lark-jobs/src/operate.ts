@@ -8,7 +8,7 @@ import { partitionsOf, queueOf } from './partition.ts'
 import type { JobRecord, LogLine, State } from './record.ts'
 import { MAX_ITEMS, type Store } from './store/store.ts'
 
-type Queues = ReadonlyMap<string, number>
+export type Queues = ReadonlyMap<string, number>
 
 /** A job with the queue that it is in. */
 export interface StoredJob extends JobRecord {
@@ -38,7 +38,7 @@ export async function find(store: Store, queues: Queues, id: string): Promise<Jo
   return job && { ...job, queue: queueOf(job.partition), log: await store.log(job.partition, id) }
 }
 
-async function locate(
+export async function locate(
   store: Store,
   partitions: readonly string[],
   id: string,

@@ -15,6 +15,9 @@ export function mistakes(url: () => string | undefined): void {
         '✗ --preset must be one of balanced, throughput, spread, got "fast"',
       ],
       [['jobs:retry'], 2, '✗ Which jobs? Give their ids, or --all'],
+      [['jobs:cancel'], 2, '✗ Which jobs? Give their ids, or --job, --queue or --state'],
+      [['jobs:cancel', 'a', '--queue=emails'], 2, '✗ Give ids or a filter, not both'],
+      [['jobs:cancel', 'nonesuch'], 1, '✗ There is no job nonesuch'],
       [['jobs:retry', 'nonesuch'], 1, '✗ There is no job nonesuch'],
       [
         ['jobs:retry', 'nonesuch', '--queue=emails'],

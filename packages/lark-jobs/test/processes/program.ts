@@ -54,6 +54,13 @@ export function program(url: () => string | undefined): void {
     expect(await app.run('jobs:retry', id!)).toMatchObject({ code: 1 })
     await app.run('jobs:work', '--stop-when-empty')
     expect(JSON.parse((await app.run('jobs:retry', '--all', '--json')).stdout)).toEqual({ retried: 1 })
+    expect(await app.run('jobs:cancel', id!)).toMatchObject({ code: 0, stderr: '✓ Cancelled 1 job\n' })
+    expect(await app.run('jobs:cancel', id!)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`${id} is cancelled; only a job that has not ended can be cancelled`),
+    })
+    const none = await app.run('jobs:cancel', '--state=waiting', '--json')
+    expect(JSON.parse(none.stdout)).toEqual({ cancelled: 0, asked: 0 })
   })
 
   test('for machines there is JSON on stdout, and nothing else', async () => {

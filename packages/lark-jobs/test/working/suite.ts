@@ -4,6 +4,7 @@
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
 import type { Connect } from './bench.ts'
+import { cancelling } from './cancelling.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { leases } from './leases.ts'
@@ -23,6 +24,7 @@ export function describeWorking(connect: Connect): void {
   describe('starting', () => starting(connect))
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))
+  describe('cancelling', () => cancelling(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
   describe('turns', () => turns(connect))

@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+class NoteJob extends Job {
+  override readonly key = 'note'
+  handle(_payload: { n: number }) {}
+}
+class OtherJob extends Job {
+  override readonly key = 'other'
+  override queueName = 'emails'
+  handle() {}
+}
+
+/** Cancelling from another process. */
+export function cancelling(connect: Connect): void {
+  test('by id: what waits or is delayed ends at once, and does not run', async () => {
+    await using bench = await Bench.make(connect)
+    const [waiting, delayed, kept] = [new NoteJob(), new NoteJob(), new NoteJob()]
+    delayed.delay = '1h'
+    for (const job of [waiting, delayed, kept]) await bench.jobs.dispatch(job, { n: 1 })
+    const other = bench.client()
+    expect(await other.cancel([waiting.id!, delayed.id!])).toEqual({ cancelled: 2, asked: 0 })
+    expect(await other.find(delayed.id!)).toMatchObject({ state: 'cancelled', reason: 'user' })
+    const { completed } = await (await bench.work([NoteJob], { stopWhenEmpty: true })).done
+    expect(completed).toBe(1)
+  })
+
+  test('by id: one that runs hears why; thrown or not, it ends cancelled and is not tried again', async () => {
+    await using bench = await Bench.make(connect)
+    const started = signal()
+    const heard = signal<unknown>()
+    class LongJob extends Job {
+      async handle() {
+        started.resolve()
+        await new Promise((_, reject) => {
+          this.signal.addEventListener('abort', () => {
+            heard.resolve(this.signal.reason)
+            reject(this.signal.reason)
+          })
+        })
+      }
+    }
+    const job = new LongJob()
+    await bench.jobs.dispatch(job)
+    const report = new Record()
+    const worker = await bench.work([LongJob], { report, lease: 600 })
+    await started.promise
+    expect(await bench.client().cancel(job.id!)).toEqual({ cancelled: 0, asked: 1 })
+    expect(await heard.promise).toMatchObject({ code: 'JOB_CANCELLED' })
+    await report.ends(1)
+    await worker.stop()
+    expect(await bench.jobs.find(job.id!)).toMatchObject({
+      state: 'cancelled',
+      reason: 'user',
+      runs: 1,
+      failures: 0,
+    })
+  })
+
+  test('by key, queue and state', async () => {
+    await using bench = await Bench.make(connect)
+    for (let n = 0; n < 3; n++) {
+      await bench.jobs.dispatch(new NoteJob(), { n })
+      await bench.jobs.dispatch(new OtherJob())
+      const elsewhere = new NoteJob()
+      elsewhere.queueName = 'emails'
+      elsewhere.delay = '1h'
+      await bench.jobs.dispatch(elsewhere, { n })
+    }
+    expect(await bench.jobs.cancel({ key: 'note', queue: 'emails', state: 'waiting' })).toEqual({
+      cancelled: 0,
+      asked: 0,
+    })
+    expect(await bench.jobs.cancel({ key: 'other' })).toEqual({ cancelled: 3, asked: 0 })
+    expect(await bench.jobs.cancel({ state: 'delayed' })).toEqual({ cancelled: 3, asked: 0 })
+    expect(await bench.jobs.cancel({ queue: 'default' })).toEqual({ cancelled: 3, asked: 0 })
+    await expect(bench.jobs.cancel({ queue: 'emials' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+  })
+
+  test('2,500 of a filter, whatever page they are on', async () => {
+    await using bench = await Bench.make(connect)
+    const payloads = Array.from({ length: 2_500 }, (_, n) => ({ n }))
+    await bench.jobs.dispatchMany(new NoteJob(), payloads)
+    const delayed = new NoteJob()
+    delayed.delay = '1h'
+    await bench.jobs.dispatchMany(delayed, payloads)
+    expect(await bench.jobs.cancel({ key: 'note' })).toEqual({ cancelled: 5_000, asked: 0 })
+  })
+
+  test('an unknown id, or a job that has ended: refused, before anything is cancelled', async () => {
+    await using bench = await Bench.make(connect)
+    const [ended, waiting] = [new NoteJob(), new NoteJob()]
+    await bench.jobs.dispatch(ended, { n: 1 })
+    await (await bench.work([NoteJob], { stopWhenEmpty: true })).done
+    await bench.jobs.dispatch(waiting, { n: 2 })
+    await expect(bench.jobs.cancel([waiting.id!, 'nonesuch'])).rejects.toMatchObject({
+      code: 'JOB_NOT_FOUND',
+    })
+    await expect(bench.jobs.cancel([waiting.id!, ended.id!])).rejects.toMatchObject({
+      code: 'JOB_NOT_CANCELLABLE',
+      message: `${ended.id} is completed; only a job that has not ended can be cancelled`,
+    })
+    expect(await bench.jobs.find(waiting.id!)).toMatchObject({ state: 'waiting' })
+  })
+}
