@@ -7,8 +7,8 @@ import { drain, fill } from './process.js'
 
 const peers = ['lark-embedded', 'plainjob']
 const batch = payloads(100)
-/** Seconds that the idle worker is watched. */
-const IDLE = 5
+/** Seconds that the idle worker is watched: many times as long as it takes to collect the garbage of its work. */
+const IDLE = 20
 
 export const measures = [
   {

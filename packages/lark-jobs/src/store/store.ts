@@ -76,6 +76,7 @@ export interface StoreOptions {
 
 /** Who calls, and which of its calls on this partition it is. */
 export interface Call {
+  /** Must not end in a dot and a number: that is how its tokens end. */
   caller: string
   number: number
   /** Milliseconds that the caller waits for an answer; without it the store goes by its own patience. */

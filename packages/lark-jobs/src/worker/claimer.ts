@@ -193,7 +193,8 @@ export class Claimer {
           this.#rest(want, reply)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
           const now = performance.now()
-          if (asked.hand !== undefined && reply.jobs.length < want) this.unread.expect(RING, call.number, now)
+          // It may be rung from now on, and some stores then hand jobs over.
+          if (reply.jobs.length < want) this.unread.expect(RING, call.number, now)
           return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, sentAt: since }
         } catch (error) {
           if (signal.aborted) return undefined

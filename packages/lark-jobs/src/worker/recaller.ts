@@ -1,11 +1,15 @@
 /**
  * The part of the lease thread that sees to it that nothing lies with a worker unread while its event loop stands still
  * (`unread.ts`): it asks the loop for a sign, and when none comes, takes back what the store may have handed over.
+ * While jobs are held ahead it asks as well, so that the thread knows whether it is to wait for the loop with those.
  */
 import { CALL, RING, type Unread } from './unread.ts'
 
-/** Milliseconds that an answer may take before the loop is asked for a sign, and how long that may take. */
-const PATIENCE = { answer: 10, sign: 15 }
+/**
+ * Milliseconds that an answer may take, or a job be held, before the loop is asked for a sign; how long that may take;
+ * and after how many without one it is taken to stand still, until it gives it: a turn takes less than one (64 jobs).
+ */
+const PATIENCE = { answer: 10, sign: 15, turn: 5 }
 /** Milliseconds between two tries to take back what the worker has not come to. */
 const AGAIN = 250
 
@@ -18,6 +22,8 @@ export interface RecallerOptions {
   sign: () => number
   /** Whether any job runs, which could block the loop. */
   runs: () => boolean
+  /** Since when jobs are held ahead, at the longest; undefined when none are. */
+  holdsSince: () => number | undefined
   /** Has the store take back the claim of this number in a partition. */
   recover: (partition: number, number: number) => Promise<unknown>
 }
@@ -34,15 +40,21 @@ export class Recaller {
 
   /** @param at now, by `performance.now()` of the worker */
   look(at: number): void {
-    const { unread, sign, runs } = this.#options
+    const { unread, sign, runs, holdsSince } = this.#options
     const isWaiting = unread.some((each) => (each.since(CALL) ?? at) + PATIENCE.answer <= at)
+    const isHolding = () => (holdsSince() ?? at) + PATIENCE.answer <= at
     const isOffering = () => unread.some((each) => each.since(RING) !== undefined) && runs()
     if (sign() !== this.#asked.number) {
       if (at - this.#asked.at >= PATIENCE.sign) this.#recall(at)
-    } else if (at - this.#asked.at >= PATIENCE.answer && (isWaiting || isOffering())) {
+    } else if (at - this.#asked.at >= PATIENCE.answer && (isWaiting || isHolding() || isOffering())) {
       this.#ask(at)
     }
     if (at >= this.#againAt && !this.#recovering) void this.#recover(at)
+  }
+
+  /** Whether the event loop was asked for a sign, and owes it for longer than a turn takes. */
+  isOwed(at: number): boolean {
+    return this.#options.sign() !== this.#asked.number && at - this.#asked.at >= PATIENCE.turn
   }
 
   /** The loop hears of it when it turns, or it would wait for rings that do not come any more. */

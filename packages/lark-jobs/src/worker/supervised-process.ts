@@ -1,7 +1,7 @@
 /**
  * One worker process, as its supervisor sees it.
  *
- *   starting → serving → leaving (told to stop, or on its way by itself) → departed
+ *   starting → serving → quiet → leaving (told to stop, or on its way by itself) → departed
  *
  * Told to stop, it has until its deadline and a grace period; then it is killed.
  */
@@ -59,12 +59,20 @@ export class SupervisedProcess {
     this.departed = this.#end()
   }
 
+  /** Has it take no more. */
+  quiet(): void {
+    this.#tell({ kind: 'quiet' })
+  }
+
   /** @param deadline milliseconds. Called again, the shorter one holds. */
   stop(deadline: number): void {
-    const order: Order = { kind: 'stop', deadline }
-    // A process that has just ended hears nothing, and need not.
-    if (this.#child.connected) this.#child.send({ lark: order }, () => {})
+    this.#tell({ kind: 'stop', deadline })
     this.#killIn(deadline + GRACE)
+  }
+
+  /** A process that has just ended hears nothing, and need not. */
+  #tell(order: Order): void {
+    if (this.#child.connected) this.#child.send({ lark: order }, () => {})
   }
 
   #hear(word: Word): void {

@@ -17,6 +17,7 @@ export class Supervised {
   readonly station: Station
   /** Whether anyone asked for an end. */
   isAsked = false
+  #isQuiet = false
   #worker: Worker | undefined
   #report: Report | undefined
 
@@ -35,6 +36,7 @@ export class Supervised {
     this.station = station
     process.on('message', (message) => {
       const order = ours<Order>(message)
+      if (order?.kind === 'quiet') this.#quiet()
       if (order?.kind === 'stop') this.#stop(order.deadline)
     })
     process.on('disconnect', () => this.#orphaned())
@@ -47,6 +49,7 @@ export class Supervised {
   serve(worker: Worker, report: Report): void {
     this.#worker = worker
     this.#report = report
+    if (this.#isQuiet) worker.quiet()
     void this.tell({ kind: 'serving' })
   }
 
@@ -62,6 +65,12 @@ export class Supervised {
       if (process.connected) process.send?.({ lark: word }, undefined, undefined, () => resolve())
       else resolve()
     })
+  }
+
+  /** One that is still starting is quiet as soon as it serves. */
+  #quiet(): void {
+    this.#isQuiet = true
+    this.#worker?.quiet()
   }
 
   #stop(deadline: number): void {

@@ -39,11 +39,8 @@ export type Word =
   /** Its worker has stopped in order. `finished`: of its own accord, and no other is needed in its place. */
   | { kind: 'ended'; finished: boolean }
 
-/** From the supervisor: stop, within so many milliseconds. */
-export interface Order {
-  kind: 'stop'
-  deadline: number
-}
+/** From the supervisor: take no more; stop, within so many milliseconds. */
+export type Order = { kind: 'quiet' } | { kind: 'stop'; deadline: number }
 
 /** What a message of the channel says to us; undefined when it is the application's. */
 export function ours<T extends Word | Order>(message: unknown): T | undefined {

@@ -1,7 +1,7 @@
 /**
  * The supervisor: keeps so many worker processes running, and runs no job itself.
  *
- *   new → running → stopping → stopped
+ *   new → running → quiet (its processes take no more; none is replaced) → stopping → stopped
  *
  * Each process has a place. When one ends, what it held is handed back and another takes its place: at once after
  * a life of `HEALTHY`, and the first time after a shorter one; then with a pause that doubles with each short life.
@@ -59,7 +59,7 @@ interface Place {
 export interface Supervision {
   /** Of all processes together. */
   figures: Figures
-  /** False when a process died while it was to stop, or had to be killed. */
+  /** False when a process died that was not to be replaced any more, or had to be killed. */
   isInOrder: boolean
 }
 
@@ -72,7 +72,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #remarks = new Set<string>()
   /** Words about ends that wait for what became of the jobs. */
   readonly #tidying = new Set<Promise<void>>()
-  #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
+  #state: 'new' | 'running' | 'quiet' | 'stopping' | 'stopped' = 'new'
   #hasServed = false
   #isInOrder = true
   #refusal: LarkError | undefined
@@ -100,6 +100,17 @@ export class Supervisor implements AsyncDisposable {
     this.#state = 'running'
     for (const text of this.#options.remarks) this.#remark(text)
     for (const place of this.#places) this.#fill(place)
+  }
+
+  /** Has every process take no more, finish what runs, and stay until `stop`. One that ends is not replaced. */
+  quiet(): void {
+    if (this.#state !== 'running') return
+    this.#state = 'quiet'
+    for (const { process, pause } of this.#places) {
+      clearTimeout(pause)
+      process?.quiet()
+    }
+    this.#lookWhetherDone()
   }
 
   /**
@@ -140,7 +151,7 @@ export class Supervisor implements AsyncDisposable {
     place.process = undefined
     place.isFinished = departure.kind === 'finished'
     this.#past = sum(this.#past, process.figures)
-    if (this.#state === 'stopping' && departure.kind === 'died' && (process.hasServed || process.isKilled))
+    if (this.#state !== 'running' && departure.kind === 'died' && (process.hasServed || process.isKilled))
       this.#isInOrder = false
     // Nobody has run a job yet: what keeps the first from starting keeps all, and is for people to mend.
     if (departure.kind === 'refused' && !this.#hasServed) {

@@ -11,8 +11,11 @@ import type { WorkerRecord } from '../record.ts'
 import { MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Report } from './report.ts'
 
-/** Milliseconds between two looks at what is due to be done. */
-const TICK = 250
+/**
+ * Milliseconds between two looks at what is due to be done: the shortest, and where nothing is due sooner the longest,
+ * but no longer than an eighth of a lease.
+ */
+const TICK = { often: 250, rarely: 1_000 }
 /** Milliseconds in which a process that stood still has read what came meanwhile. */
 const READ = 100
 /** Milliseconds between two announcements, and how long one holds. */
@@ -73,7 +76,6 @@ export class Upkeep {
   async start(): Promise<void> {
     this.#lastTick = Date.now()
     await this.#tick()
-    if (!this.#stopped) this.#timer = setInterval(() => void this.#tick(), TICK)
   }
 
   /** Makes the worker's state known now. */
@@ -84,13 +86,13 @@ export class Upkeep {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     await this.#round
   }
 
   /** Milliseconds without progress after which the living may not have been able to renew. */
   get #standstill(): number {
-    return Math.max(this.#options.lease / 2, TICK * 4)
+    return Math.max(this.#options.lease / 2, TICK.often * 4)
   }
 
   /** Milliseconds after which an answer of the store is so late that the living may have lost a renewal, and a link. */
@@ -112,6 +114,8 @@ export class Upkeep {
       this.#forgive()
     }
     this.#lastTick = now
+    // Also while a round is under way: a store that is slow does not make this process one that stood still.
+    this.#tickIn(TICK.often)
     this.#round ??= this.#work()
       .catch((error) => {
         this.#isAway = true
@@ -119,8 +123,23 @@ export class Upkeep {
       })
       .finally(() => {
         this.#round = undefined
+        this.#tickIn(this.#pause)
       })
     return this.#round
+  }
+
+  #tickIn(ms: number): void {
+    clearTimeout(this.#timer)
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#tick(), ms)
+  }
+
+  /** Milliseconds until something is due, within the bounds. */
+  get #pause(): number {
+    let dueAt = this.#isAway ? 0 : Math.min(this.#announceAt, this.#meetAt)
+    for (const { isAway, recoverAt, pruneAt } of this.#chores.values())
+      dueAt = isAway ? 0 : Math.min(dueAt, recoverAt, pruneAt)
+    const longest = Math.min(TICK.rarely, this.#options.lease / 8)
+    return Math.max(TICK.often, Math.min(longest, dueAt - performance.now()))
   }
 
   async #work(): Promise<void> {

@@ -199,6 +199,24 @@ export function recover(make: Make): void {
     expect(counts).toEqual([900, 300, 0])
   })
 
+  test('takes back from the caller of that very name, not from those whose names begin with it', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const names = ['a', 'a.b', 'a.1b', 'a-thread', 'aa', 'A', 'b.a', 'a.']
+    const held = new Map<string, string>()
+    for (const name of names) {
+      const caller = harness.caller(name)
+      await caller.enqueue(job())
+      held.set(name, (await caller.claimOne()).id)
+    }
+    for (const [name, id] of held) {
+      expect(await store.get('emails', id)).toMatchObject({ holder: name })
+      expect(await store.recover('emails', { holder: name })).toMatchObject({ recovered: [id] })
+      // Out of the way of the next.
+      await store.alter('emails', [id], { kind: 'cancel', reason: 'user' })
+    }
+  })
+
   test('a claim that its caller has not read goes back as if it had never been made, and nothing else does', async () => {
     await using harness = await make()
     const { store } = harness

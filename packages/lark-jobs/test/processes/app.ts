@@ -30,13 +30,13 @@ export interface Running {
 
 export class App implements AsyncDisposable {
   readonly folder: string
-  readonly #env: Record<string, string | undefined>
+  readonly env: Record<string, string | undefined>
   readonly #children = new Set<ChildProcess>()
   readonly #ends: (() => Promise<void>)[] = []
 
   private constructor(folder: string, env: Record<string, string | undefined>) {
     this.folder = folder
-    this.#env = env
+    this.env = env
   }
 
   /** @param env beside the current one; undefined takes a variable out */
@@ -97,7 +97,7 @@ export class App implements AsyncDisposable {
     const began = performance.now()
     const child = spawn(process.execPath, args, {
       cwd: join(this.folder, cwd),
-      env: { ...process.env, ...this.#env, ...env },
+      env: { ...process.env, ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#children.add(child)

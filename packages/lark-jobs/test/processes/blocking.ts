@@ -1,5 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { connect } from '../../src/store/connect.ts'
+import { Caller } from '../conformance/caller.ts'
+import { completed } from '../conformance/jobs.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
 import { readTrace, times, traceFiles } from './trace.ts'
@@ -57,8 +60,10 @@ const files = {
     if (before > 0) await new TraceJob().dispatchMany(fast(400, before + 1))`,
   'serve.js': `
     import { Jobs } from '@s18i/lark-jobs'
-    const lease = process.env.LEASE && { lease: Number(process.env.LEASE) }
-    const worker = await Jobs.work({ concurrency: 10, ...lease })
+    const { LEASE, MAX_JOBS } = process.env
+    const lease = LEASE && { lease: Number(LEASE) }
+    const maxJobs = MAX_JOBS && { maxJobs: Number(MAX_JOBS) }
+    const worker = await Jobs.work({ concurrency: 10, ...lease, ...maxJobs })
     process.once('SIGTERM', () => Jobs.close())
     console.log('working')
     console.log(JSON.stringify(await worker.done))`,
@@ -71,7 +76,7 @@ export function blocking(url: () => string | undefined): void {
     const app = await App.make({ ...traceFiles, ...files }, { LARK_JOBS_URL: url(), PREFIX: prefix })
     const server = url()
     if (server !== undefined) app.atEnd(() => removeKeys(server, prefix))
-    return app
+    return Object.assign(app, { open: () => connect(server ?? `sqlite:${app.folder}/.lark/jobs.db`, prefix) })
   }
 
   async function serve(app: App, env: Record<string, string> = {}) {
@@ -104,6 +109,24 @@ export function blocking(url: () => string | undefined): void {
     const lines = await finish(app, [blocked, other], 6)
     const end = lines.indexOf(`end ${blocked.child.pid} 0`)
     expect(lines.slice(0, end).filter((line) => line.startsWith(`end ${other.child.pid} `))).toHaveLength(5)
+  })
+
+  test('a ring that it does not read is heard by another, also where it takes no jobs with rings', async () => {
+    await using app = await make()
+    // It is to run so many jobs, so it lets the store hand it none that it has not asked for.
+    const blocked = await serve(app, { MAX_JOBS: '1000' })
+    await app.start(['block.js', '0']).result
+    while ((await readTrace(app)).starts.length < 1) await pause(20)
+    await app.start(['fill.js', '1'], '.', { FROM: '1' }).result
+    await using store = await app.open()
+    await store.open()
+    const bob = new Caller(store, 'bob', 'default')
+    const held = await bob.claim(2)
+    expect(await store.wait('bob', 2 * BLOCK)).toEqual(['default'])
+    expect((await readTrace(app)).ends).toEqual([])
+    expect(await bob.settle(held[0]!, completed)).toBe('settled')
+    blocked.child.kill('SIGTERM')
+    expect(await blocked.result).toMatchObject({ code: 0 })
   })
 
   test('what it holds ahead, and what it has not read, starts in the other', async () => {

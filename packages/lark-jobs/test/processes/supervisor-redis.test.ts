@@ -1,6 +1,8 @@
 import { describe, inject } from 'vitest'
-import { supervising } from './supervising.ts'
+import { supervisingDeaths } from './supervising-deaths.ts'
+import { supervisingEnds } from './supervising-ends.ts'
 
 describe('a supervisor on Redis', { timeout: 60_000 }, () => {
-  supervising(() => inject('redisUrl'))
+  supervisingDeaths(() => inject('redisUrl'))
+  supervisingEnds(() => inject('redisUrl'))
 })

@@ -1,6 +1,8 @@
 import { describe } from 'vitest'
-import { supervising } from './supervising.ts'
+import { supervisingDeaths } from './supervising-deaths.ts'
+import { supervisingEnds } from './supervising-ends.ts'
 
 describe('a supervisor on the embedded store', { timeout: 60_000 }, () => {
-  supervising(() => undefined)
+  supervisingDeaths(() => undefined)
+  supervisingEnds(() => undefined)
 })

@@ -1,8 +1,8 @@
 /** How a supervisor begins, how it bears with processes that cannot, and what it does when the store is away. */
 import { expect, test } from 'vitest'
 import { Server } from '../redis/server.ts'
-import { countsOf, isAlive, tracedApp, until } from './supervising.ts'
 import { readTrace } from './trace.ts'
+import { countsOf, isAlive, tracedApp, until } from './traced-app.ts'
 
 const otherTrace = `
   import { Job } from '@s18i/lark-jobs'

@@ -20,7 +20,7 @@
  *   settings     HASH    paused
  *   minutes:<minute>     HASH    what ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and listen to their bell
- *   offers       HASH    of these, who would take jobs with the ring (`lua/shared/hand.lua`)
+ *   offers       HASH    of these, how many jobs each takes with the ring (`lua/shared/hand.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer
  *
  * Of the whole store, `<prefix>:{meta}:…`. A partition of that name has no key in common with it:

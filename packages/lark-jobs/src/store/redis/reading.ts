@@ -75,7 +75,8 @@ function readTime(state: State, queuedAt: number, place: string | null | undefin
 /** Of `caller.number|…` the caller. */
 function readHolder(holder: string): Partial<JobRecord> {
   const token = holder.slice(0, holder.lastIndexOf('|'))
-  return { holder: token.slice(0, token.indexOf('.')) }
+  // A claim that came with a ring has the number of the call before it, and a half.
+  return { holder: token.replace(/\.\d+(\.5)?$/, '') }
 }
 
 export interface PageQuery {

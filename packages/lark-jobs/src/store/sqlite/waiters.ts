@@ -13,7 +13,7 @@ import type { Database } from './database.ts'
 import type { Partition } from './partition.ts'
 
 /** Milliseconds. */
-const STALE = 1_000
+export const STALE = 1_000
 /** Milliseconds after which a row is a dead process's. */
 const FORGOTTEN = 60_000
 

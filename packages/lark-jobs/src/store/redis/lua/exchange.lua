@@ -104,9 +104,8 @@ local has_less = #ids < limit and not left
 ring(later + (has_less and 0 or again))
 if has_less and ARGV[8] ~= '' then
   redis.call('SADD', key('idle'), ARGV[2])
-  if ARGV[8] == 'hand' then
-    redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], limit - #ids, ARGV[7] }, '|'))
-  end
+  local room = ARGV[8] == 'hand' and limit - #ids or 0
+  redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], room, ARGV[7] }, '|'))
 end
 remember(verdicts)
 return reply(verdicts, all, ids, records)

@@ -63,9 +63,9 @@ local function ended()
   if ARGV[6] == '' then
     return redis.call('ZRANGE', key('leases'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
   end
-  local own, prefix = {}, ARGV[6] .. '.'
+  local own = {}
   for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, MAX_CLAIMS)) do
-    if string.sub(token, 1, #prefix) == prefix then
+    if read_token(token) == ARGV[6] then
       own[#own + 1] = token
     end
   end
@@ -79,7 +79,7 @@ end
 -- ring was in vain, and goes to another.
 local vain = 0
 if is_unread then
-  local caller, number = string.match(ARGV[8], '^(.-)%.(%d+)')
+  local caller, number = read_token(ARGV[8])
   local offer = redis.call('HGET', key('offers'), caller)
   if not offer then
     vain = 1

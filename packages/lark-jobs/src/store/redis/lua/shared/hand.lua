@@ -1,5 +1,5 @@
 -- Hands jobs that have just come to callers that wait and would take some (`offers`, HASH caller -> number of the call
--- that left it | free slots | lease): it spares them the asking. The claim's number is that of the call and a half.
+-- that left it | how many it takes with a ring | lease): it spares them the asking. The claim's number is that of the call and a half.
 local HALF = '.5'
 -- Bytes of records that go with a ring.
 local weight = 65536
@@ -10,7 +10,7 @@ local function hand(ids, records)
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
   local handed, rung = 0, 0
   for _ = 1, 100 do
-    local caller = handed < #ids and redis.call('SPOP', key('idle'))
+    local caller = handed + rung < #ids and redis.call('SPOP', key('idle'))
     if not caller then
       break
     end

@@ -1,0 +1,138 @@
+/** `jobs:work --processes`, when one of its processes is killed, ends itself, hangs or blocks. */
+import { expect, test } from 'vitest'
+import { readTrace, times } from './trace.ts'
+import { countsOf, tracedApp, until } from './traced-app.ts'
+
+/** @param url of a store; undefined: the embedded */
+export function supervisingDeaths(url: () => string | undefined): void {
+  test('kill -9 of a process under load: what it held starts elsewhere at once, another takes its place, every job ends', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, fill } = traced
+    await fill(3_000, 20)
+    const supervisor = work('--processes=2', '--concurrency=20', '--stop-when-empty')
+    const endedBy = async (pid: number | undefined) =>
+      (await readTrace(app)).ends.filter((end) => end.pid === pid).length
+    await until(async () => (await readTrace(app)).ends.length > 0)
+    const victim = (await readTrace(app)).ends[0]!.pid
+    await until(async () => (await endedBy(victim)) >= 100)
+    process.kill(victim, 'SIGKILL')
+    const { code, stdout, stderr } = await supervisor.result
+    expect(stderr).toMatch(
+      new RegExp(
+        `^! Worker process [12] \\(pid ${victim}\\) was killed by SIGKILL: \\d+ jobs went back; another starts now$`,
+        'm',
+      ),
+    )
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/\n[\d,]+ completed in [^\n]*\n$/)
+
+    const { starts, ends } = await readTrace(app)
+    expect(times(ends).size).toBe(3_000)
+    expect([...times(starts).values()].every((count) => count <= 2)).toBe(true)
+    // What it had begun and not ended, and what ended in its last batches, whose settling nobody can be sure of.
+    const again = [...times(starts)].filter(([, count]) => count === 2).map(([n]) => n)
+    const its = new Set(starts.filter(({ pid }) => pid === victim).map(({ n }) => n))
+    expect(again.length).toBeGreaterThan(0)
+    expect(again.length).toBeLessThanOrEqual(80)
+    expect(again.every((n) => its.has(n))).toBe(true)
+  })
+
+  test('kill -9 of a process: its jobs do not wait for their leases to end', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, fill } = traced
+    await fill(6, 60_000)
+    const supervisor = work('--processes=2', '--concurrency=10')
+    await until(async () => (await readTrace(app)).starts.length === 6)
+    const { starts } = await readTrace(app)
+    const victim = starts[0]!.pid
+    const its = starts.filter(({ pid }) => pid === victim).map(({ n }) => n)
+    const killedAt = performance.now()
+    process.kill(victim, 'SIGKILL')
+    await until(async () => (await readTrace(app)).starts.length === 6 + its.length)
+    // It is a matter of milliseconds; a lease is 15 seconds long.
+    expect(performance.now() - killedAt).toBeLessThan(8_000)
+    const again = (await readTrace(app)).starts.slice(6)
+    expect(again.map(({ n }) => n).sort()).toEqual(its.sort())
+    await supervisor.says(its.length === 1 ? '1 job went back' : `${its.length} jobs went back`)
+
+    supervisor.child.kill('SIGTERM')
+    await supervisor.says('Stopping')
+    supervisor.child.kill('SIGTERM')
+    expect(await supervisor.result).toMatchObject({ code: 0 })
+    expect(await countsOf(app, 'default')).toMatchObject({ waiting: 6, active: 0 })
+  })
+
+  test.concurrent('a job that ends its process is failed in the end; the supervisor goes on', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, mood } = traced
+    await mood('exits')
+    await mood('fine')
+    const supervisor = work('--processes=1', '--concurrency=1')
+    await supervisor.says('1 job failed with WORKER_DIED')
+    await until(async () => (await readTrace(app)).ends.length === 1)
+    supervisor.child.kill('SIGTERM')
+    const { code, stderr } = await supervisor.result
+    expect(code).toBe(0)
+    expect(stderr.match(/^! Worker process 1 \(pid \d+\) ended with exit code 3: 1 job /gm)).toHaveLength(3)
+    expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts in 200 ms\n/)
+    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
+    expect(jobs).toMatchObject([{ key: 'mood', crashes: 3, errors: [{ code: 'WORKER_DIED' }] }])
+  })
+
+  test.concurrent('a handler that hangs: a timeout for its job, nothing for those beside it, and another process', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, fill, mood } = traced
+    await fill(1, 7_000)
+    const supervisor = work('--processes=1')
+    await until(async () => (await readTrace(app)).starts.length === 1)
+    const id = await mood('hangs', { timeout: '100ms' })
+    await until(async () => (await readTrace(app)).ends.length === 2)
+    supervisor.child.kill('SIGTERM')
+    const { code, stdout, stderr } = await supervisor.result
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^! MoodJob \w{13} is stuck: .* its process is replaced$/m)
+    expect(stderr).toMatch(/^i Worker process 1 \(pid \d+\) has stopped; another starts now$/m)
+    expect(stdout).toMatch(/^↻ MoodJob .* attempt 1 of 3, .*timeout of 0.1 s$/m)
+    expect(stdout).toMatch(/\n2 completed, 1 retried in /)
+    const { starts } = await readTrace(app)
+    expect(starts.map(({ n }) => n)).toEqual([0, 1_000, 1_000])
+    expect(starts[2]!.pid).not.toBe(starts[0]!.pid)
+    const { state, failures, crashes, releases } = JSON.parse(
+      (await app.run('jobs:show', id, '--json')).stdout,
+    )
+    expect({ state, failures, crashes, releases }).toEqual({
+      state: 'completed',
+      failures: 1,
+      crashes: 0,
+      releases: 0,
+    })
+  })
+
+  test.concurrent('a handler that blocks its process: a timeout for its job, nothing for those beside it, and another process', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, fill, mood } = traced
+    await fill(1, 60_000)
+    const supervisor = work('--processes=1')
+    await until(async () => (await readTrace(app)).starts.length === 1)
+    const id = await mood('blocks', { timeout: '100ms' })
+    await until(async () => (await readTrace(app)).ends.some(({ n }) => n === 1_000))
+    await until(async () => (await readTrace(app)).starts.filter(({ n }) => n === 0).length === 2)
+    supervisor.child.kill('SIGTERM')
+    await supervisor.says('Stopping')
+    supervisor.child.kill('SIGTERM')
+    const { code, stderr } = await supervisor.result
+    expect(code).toBe(0)
+    expect(stderr).toMatch(
+      /^! Worker process 1 \(pid \d+\) was killed by SIGKILL: it held no job; another starts now$/m,
+    )
+    const shown = JSON.parse((await app.run('jobs:show', id, '--json')).stdout)
+    expect(shown).toMatchObject({
+      state: 'completed',
+      failures: 1,
+      crashes: 0,
+      errors: [{ code: 'JOB_TIMED_OUT' }],
+    })
+    // Given back by the thread, and by the end.
+    expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
+  })
+}

@@ -1,0 +1,93 @@
+/**
+ * An application whose jobs leave a trace and do what they are told (exit, hang, block), and a look at what became of
+ * them.
+ */
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { newPrefix, removeKeys } from '../redis/place.ts'
+import { App, type Running } from './app.ts'
+import { traceFiles } from './trace.ts'
+
+const files = {
+  ...traceFiles,
+  'jobs/MoodJob.js': `
+    import { appendFileSync } from 'node:fs'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { Job } from '@s18i/lark-jobs'
+    const trace = (what, n) => appendFileSync(process.env.TRACE, what + ' ' + process.pid + ' ' + n + '\\n')
+    /** Does what its payload says. */
+    export class MoodJob extends Job {
+      key = 'mood'
+      queueName = 'other'
+      backoff = 0
+      async handle({ n, mood }) {
+        trace('start', n)
+        if (mood === 'exits') process.exit(3)
+        if (mood === 'blocks' && this.attempt === 1) for (;;);
+        if (mood === 'hangs' && this.attempt === 1) await new Promise(() => {})
+        trace('end', n)
+        return mood === 'talks' ? 'x'.repeat(50_000) : true
+      }
+    }`,
+  'mood.js': `
+    import { MoodJob } from './jobs/MoodJob.js'
+    const job = new MoodJob()
+    const [mood, timeout, count] = process.argv.slice(2)
+    if (timeout) job.timeout = timeout
+    await job.dispatchMany(Array.from({ length: Number(count) }, () => ({ n: 1_000, mood })))
+    console.log(job.id)`,
+}
+
+type Mood = 'exits' | 'hangs' | 'blocks' | 'talks' | 'fine'
+
+export interface Traced {
+  app: App
+  /** Starts `lark jobs:work` with these flags. */
+  work(...flags: string[]): Running
+  /** Dispatches so many jobs that sleep for `ms` each. */
+  fill(count: number, ms: number): Promise<void>
+  /** Dispatches a job that does what the word says; what hangs or blocks does so at its first attempt. @returns its id */
+  mood(word: Mood, options?: { timeout?: string; count?: number }): Promise<string>
+}
+
+/** An application whose jobs leave a trace. @param url of its store; undefined: the embedded */
+export async function tracedApp(url: string | undefined): Promise<Traced & AsyncDisposable> {
+  const prefix = newPrefix()
+  const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
+  if (url !== undefined) app.atEnd(() => removeKeys(url, prefix))
+  await app.write({ 'trace.txt': '' })
+  const bin = join(app.folder, 'node_modules/@s18i/lark/dist/bin.js')
+  return {
+    app,
+    work: (...flags) =>
+      app.start([bin, 'jobs:work', ...flags], '.', { TRACE: join(app.folder, 'trace.txt') }),
+    async fill(count, ms) {
+      expect(await app.start(['fill.js', String(count), String(ms)]).result).toMatchObject({ code: 0 })
+    },
+    async mood(word, { timeout = '', count = 1 } = {}) {
+      return (await app.start(['mood.js', word, timeout, String(count)]).result).stdout.trim()
+    },
+    [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
+  }
+}
+
+/** Looks again until it is so. */
+export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await pause(10)
+}
+
+/** Whether a process of this id is there. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export const countsOf = async (app: App, queue: 'default' | 'other') => {
+  const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
+  return queues.find((each: { queue: string }) => each.queue === queue).counts
+}

@@ -1,0 +1,88 @@
+import { rm } from 'node:fs/promises'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Bell } from '../../src/store/sqlite/bell.ts'
+import { Folder } from './folder.ts'
+
+/** The clock is ours; what a watch reports comes when it comes. */
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** Somebody who waits on a bell, and how often he looked. */
+function sleeper(bell: Bell) {
+  let found: string[] = []
+  const self = {
+    looks: 0,
+    waiting: undefined as Promise<string[]> | undefined,
+    wait() {
+      self.looks = 0
+      found = []
+      self.waiting = bell.wait('ada', 600_000, undefined, async () => {
+        self.looks += 1
+        return found
+      })
+    },
+    came() {
+      found = ['emails']
+    },
+    /** @returns how often he looked within so many milliseconds */
+    async looksWithin(ms: number) {
+      const before = self.looks
+      await vi.advanceTimersByTimeAsync(ms)
+      return self.looks - before
+    },
+    async looked(times: number) {
+      while (self.looks < times) await turn()
+    },
+  }
+  return self
+}
+
+test('looks rarely while the watch is known to hear, and often after it has missed a ring', async () => {
+  await using folder = await Folder.make()
+  const path = `${folder.file}-bell`
+  const bell = new Bell(path)
+  const web = new Bell(path)
+  const ada = sleeper(bell)
+  ada.wait()
+  // The second look is for the ring of its own that the watch has heard.
+  await ada.looked(2)
+  expect(await ada.looksWithin(1_000)).toBe(0)
+  // A ring is anybody's when it is not heard for a second.
+  expect(await ada.looksWithin(1_000)).toBe(1)
+  expect(await ada.looksWithin(60_000)).toBeLessThanOrEqual(30)
+
+  ada.came()
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(await ada.waiting).toEqual(['emails'])
+  ada.wait()
+  await ada.looked(1)
+  expect(await ada.looksWithin(1_000)).toBe(4)
+
+  web.ring(['ada'])
+  await ada.looked(6)
+  expect(await ada.looksWithin(1_000)).toBe(0)
+  bell.close()
+  web.close()
+  expect(await ada.waiting).toEqual([])
+})
+
+test('looks often where there is nothing to watch', async () => {
+  await using folder = await Folder.make()
+  const path = `${folder.file}-bell`
+  const bell = new Bell(path)
+  // Somebody tidied up.
+  await rm(path)
+  const ada = sleeper(bell)
+  ada.wait()
+  await ada.looked(1)
+  expect(await ada.looksWithin(1_000)).toBe(4)
+  ada.came()
+  await vi.advanceTimersByTimeAsync(250)
+  expect(await ada.waiting).toEqual(['emails'])
+  bell.close()
+})
