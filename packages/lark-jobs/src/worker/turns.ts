@@ -97,9 +97,16 @@ export class Round {
   }
 }
 
+/** Into a list in order of place, behind those of the same: a thousand queues may have jobs. */
 function insert<T>(list: T[], item: T, placeOf: (item: T) => number): void {
   const place = placeOf(item)
-  list.splice(list.findLastIndex((each) => placeOf(each) <= place) + 1, 0, item)
+  let [from, to] = [0, list.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (placeOf(list[middle]!) <= place) from = middle + 1
+    else to = middle
+  }
+  list.splice(from, 0, item)
 }
 
 export class Turns {
