@@ -140,7 +140,7 @@ export class Intake {
    */
   get #spare(): number {
     if (!this.#isOpen) return 0
-    const seats = this.#row > 1 ? Math.ceil(this.#speed.soon / this.#row) : this.#options.concurrency
+    const seats = this.#row > 1 ? Math.ceil(this.#speed.reach / this.#row) : this.#options.concurrency
     return Math.min(this.#left, this.#held, seats + 1 - this.#holding.queues) - this.#reserved
   }
 
@@ -154,7 +154,7 @@ export class Intake {
   #turn(): void {
     const { turns, signal, turned } = this.#options
     if (!signal.aborted) {
-      this.#row = turns.row(this.#speed.soon)
+      this.#row = turns.row(this.#speed.reach)
       for (let free = this.room; free > 0; ) {
         const claimer = turns.next()
         if (claimer === undefined) break

@@ -1,7 +1,7 @@
 /**
- * How fast a worker could be, over all that it serves: by how long its jobs keep their slots. How many end says less,
- * since where there are so many queues that each has a turn only now and then, that is the store's speed: a call for
- * each job is slow, and who goes by that goes on to make a call for each job.
+ * How fast a worker is, over all that it serves: how many jobs end, and how many could, by how long each keeps its
+ * slot. Where there are so many queues that each has a turn only now and then, the first is the store's speed: a call
+ * for each job is slow, and who went by that would go on to make a call for each job.
  */
 import type { Pace } from './preset.ts'
 
@@ -21,6 +21,7 @@ export class Speed {
   #took = 0
   /** Jobs a millisecond. */
   #speed = 0
+  #reach = 0
 
   constructor(pace: Pace, concurrency: number) {
     this.#pace = pace
@@ -33,19 +34,38 @@ export class Speed {
     this.#took += took
   }
 
-  /** How many jobs the worker will start within the horizon, if it has them. */
+  /** How many jobs the worker will start within the horizon. */
   get soon(): number {
     this.#measure(performance.now())
-    return Math.min(this.#pace.most, Math.floor(this.#speed * this.#pace.horizon))
+    return this.#within(this.#speed)
+  }
+
+  /** How many it would start, if it had them. */
+  get reach(): number {
+    this.#measure(performance.now())
+    return this.#within(this.#reach)
+  }
+
+  #within(speed: number): number {
+    return Math.min(this.#pace.most, Math.floor(speed * this.#pace.horizon))
   }
 
   #measure(now: number): void {
     const span = now - this.#since
-    if (span < SPAN || (this.#ended === 0 && span <= OLD)) return
-    const speed = span > OLD ? 0 : this.#concurrency / Math.max(LEAST, this.#took / this.#ended)
-    this.#speed = this.#speed === 0 || speed === 0 ? speed : (this.#speed + speed) / 2
+    if (span < SPAN) return
+    const isOld = span > OLD
+    this.#speed = middle(this.#speed, isOld ? 0 : this.#ended / span)
+    if (isOld || this.#ended > 0) {
+      const took = Math.max(LEAST, this.#took / Math.max(1, this.#ended))
+      this.#reach = middle(this.#reach, isOld ? 0 : this.#concurrency / took)
+    }
     this.#since = now
     this.#ended = 0
     this.#took = 0
   }
+}
+
+/** What is measured anew replaces what was: nothing is known, or nothing is left. */
+function middle(before: number, now: number): number {
+  return before === 0 || now === 0 ? now : (before + now) / 2
 }

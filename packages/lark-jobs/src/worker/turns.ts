@@ -181,10 +181,10 @@ export class Turns {
    * How many jobs of one queue start in a row: where it is crowded and jobs are short, a whole turn. They end together,
    * and cost one call to settle, where jobs of other queues in between would part them.
    *
-   * @param soon how many jobs the worker will start within the horizon
+   * @param reach how many jobs the worker could start within the horizon
    */
-  row(soon: number): number {
-    return this.isCrowded && soon >= Math.max(TURN, this.#concurrency) ? TURN : 1
+  row(reach: number): number {
+    return this.isCrowded && reach >= Math.max(TURN, this.#concurrency) ? TURN : 1
   }
 
   /** The most jobs that it asks for in one call. @param row where it is crowded */
