@@ -52,6 +52,11 @@ async function answers(url) {
   }
 }
 
+function encode(words) {
+  const text = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')
+  return `*${words.length}\r\n${text}`
+}
+
 /** Asks one thing after the other. Its answers are read only as far as the bench needs them. */
 export class Probe {
   #socket
@@ -68,8 +73,7 @@ export class Probe {
 
   /** Sends a command. @returns the text of its answer: a line, or a bulk string */
   async ask(words) {
-    const command = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')
-    this.#socket.write(`*${words.length}\r\n${command}`)
+    this.#socket.write(encode(words))
     let answer = ''
     for (;;) {
       const [chunk] = await once(this.#socket, 'data')
@@ -80,6 +84,19 @@ export class Probe {
         const body = answer.slice(head.length + 2)
         if (Buffer.byteLength(body) >= Number(head.slice(1)) + 2) return body.slice(0, -2)
       } else if (answer.endsWith('\r\n')) return head.slice(1)
+    }
+  }
+
+  /** Sends a command so many times, a hundred together, and reads over the answers. */
+  async repeat(times, make) {
+    for (let n = 0; n < times; n += 100) {
+      const together = Array.from({ length: Math.min(100, times - n) }, (_, i) => encode(make(n + i)))
+      this.#socket.write(together.join('') + encode(['ECHO', 'the last']))
+      let answer = ''
+      while (!answer.endsWith('the last\r\n')) {
+        const [chunk] = await once(this.#socket, 'data')
+        answer = (answer + chunk).slice(-100)
+      }
     }
   }
 

@@ -34,36 +34,33 @@ export const measures = [
   },
 ]
 
-/**
- * Dispatches and works off, first for warming up, then for the record.
- *
- * @param {number} [workers] in this process, sharing the work
- */
-export async function cost(queue, probe, workers = 1) {
+/** Dispatches and works off, first for warming up, then for the record. */
+export async function cost(queue, probe) {
   await dispatch(queue, WARM_UP)
-  const working = work(queue, workers)
+  const working = work(queue)
   await working.until(WARM_UP)
   // A backlog may be there: what is dispatched now comes behind it, so that only the number is that of these jobs.
   await working.stop()
   const into = await spent(probe, () => dispatch(queue, JOBS))
-  const out = await spent(probe, () => work(queue, workers).until(JOBS))
+  const out = await spent(probe, () => work(queue).until(JOBS))
   return { into, out }
 }
 
-async function dispatch(queue, jobs) {
+export async function dispatch(queue, jobs) {
   for (let left = jobs; left > 0; left -= batch.length) await Promise.all(batch.map(queue.add))
 }
 
-/** Works at 50 jobs at a time. */
-function work(queue, workers) {
+/** @param {number} [workers] in this process, sharing the work @param {number} [concurrency] of each */
+export function work(queue, workers = 1, concurrency = 50) {
   let count = 0
   let enough = () => {}
   const handler = () => {
     count++
     enough()
   }
-  const begun = Promise.all(Array.from({ length: workers }, () => queue.work(50, handler)))
+  const begun = Promise.all(Array.from({ length: workers }, () => queue.work(concurrency, handler)))
   return {
+    begun,
     /** Resolves when so many have started. */
     until: (jobs) =>
       new Promise((resolve, reject) => {
@@ -75,10 +72,10 @@ function work(queue, workers) {
 }
 
 /** Microseconds of CPU a job, of server and process. */
-async function spent(probe, act) {
+export async function spent(probe, act, jobs = JOBS) {
   const redis = await probe.cpu()
   const node = process.cpuUsage()
   await act()
   const { user, system } = process.cpuUsage(node)
-  return { redis: ((await probe.cpu()) - redis) / JOBS, node: (user + system) / JOBS }
+  return { redis: ((await probe.cpu()) - redis) / jobs, node: (user + system) / jobs }
 }

@@ -1,6 +1,7 @@
 /** Whether a job costs the same however many wait, over however many queues they are spread, however many work. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
-import { cost } from './cpu.js'
+import { cost, dispatch, spent, work } from './cpu.js'
 
 export const measures = [
   waiting(1, '1'),
@@ -9,9 +10,12 @@ export const measures = [
   { ...waiting(5_000_000, '5 million'), slow: true },
   spread(1_000, '1,000'),
   among(1_000, '1,000'),
-  shared(200),
+  floor(1_000, '1,000'),
   partitioned(3),
 ]
+
+/** Against each other. */
+export const fleets = [workers(1), workers(200)]
 
 /** Dispatches and works off behind a backlog. */
 function waiting(backlog, text) {
@@ -44,11 +48,128 @@ function among(queues, text) {
   }
 }
 
-/** Workers of 50 slots each, all in this process, of which one could do the work. */
-function shared(workers) {
+/**
+ * What Redis must do at least for a job that comes alone: a script that keeps the record, puts the id into the line
+ * and remembers the call, each under a key of its queue. No claim, and nothing that makes it safe.
+ */
+function floor(queues, text) {
+  const lua = `redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('RPUSH', KEYS[1] .. ':line', ARGV[1])
+redis.call('SET', KEYS[1] .. ':call', ARGV[3], 'PX', 60000)
+return ''`
   return {
-    ...measure(`workers-${workers}`, `${workers} workers`),
-    run: async ({ open, probe }) => both(await open(), probe, workers),
+    name: `queues-${queues}-floor`,
+    peers: ['lark'],
+    rows: [{ metric: 'redis', label: `  bare commands to queue it, over ${text} queues`, unit: 'µs' }],
+    async run({ probe }) {
+      const record = `1780000000000||SendEmailJob|${JSON.stringify(payloads(1)[0])}`
+      const sha = await probe.ask(['SCRIPT', 'LOAD', lua])
+      const send = (jobs) =>
+        probe.repeat(jobs, (n) => [
+          'EVALSHA',
+          sha,
+          '1',
+          `floor:{${n % queues}}`,
+          String(n),
+          record,
+          String(n),
+        ])
+      await send(BACKLOG / 4)
+      const before = await probe.cpu()
+      await send(BACKLOG)
+      return { redis: ((await probe.cpu()) - before) / BACKLOG }
+    },
+  }
+}
+
+/**
+ * Many workers in this process, of which one could do the work. They have started, are known and rest before anything
+ * is counted. Of 5 slots each: 200 times 50 jobs would be more than one event loop starts in the time for which jobs
+ * may be held. `idle` is what the fleet costs when nothing comes, and is taken off where jobs trickle in.
+ */
+function workers(count) {
+  return {
+    name: `workers-${count}`,
+    peers: ['lark'],
+    rows: fleetRows(count, count > 1),
+    run: ({ open, probe }) => fleet(open, probe, count),
+  }
+}
+
+function fleetRows(count, held) {
+  const text = count === 1 ? '1 worker' : `${count} workers`
+  const target = held ? { part: 1.5 } : undefined
+  return [
+    { metric: 'redisBacklog', label: `Redis CPU a job, a backlog, ${text}`, unit: 'µs', target },
+    { metric: 'nodeBacklog', label: `Node CPU a job, a backlog, ${text}`, unit: 'µs', target },
+    { metric: 'redisTrickle', label: `Redis CPU a job, one each 2 ms, ${text}`, unit: 'µs', target },
+    { metric: 'nodeTrickle', label: `Node CPU a job, one each 2 ms, ${text}`, unit: 'µs', target },
+    { metric: 'redisIdle', label: `  Redis CPU a second, ${text} at rest`, unit: 'ms' },
+    { metric: 'nodeIdle', label: `  Node CPU a second, ${text} at rest`, unit: 'ms' },
+    { metric: 'start', label: `  Node CPU to start them, ${text}`, unit: 'ms' },
+  ]
+}
+
+/** Milliseconds in which workers that have just started come to rest, and for which they are watched then. */
+const REST = { settle: 6_000, watch: 10_000 }
+/** Jobs of a backlog: some hundreds for each worker. */
+const BACKLOG = 100_000
+/** Jobs that trickle in, and the milliseconds between two. */
+const TRICKLE = { jobs: 2_000, apart: 2 }
+
+async function fleet(open, probe, count) {
+  const queue = await open()
+  // A process that has just begun is slow.
+  await dispatch(queue, 15_000)
+  const working = work(queue, 1, 5)
+  await working.until(15_000)
+  await working.stop()
+
+  const begun = process.cpuUsage()
+  const all = work(queue, count, 5)
+  await all.begun
+  const { user, system } = process.cpuUsage(begun)
+  await pause(REST.settle)
+  const idle = await spent(probe, () => pause(REST.watch), REST.watch)
+
+  await queue.hold(true)
+  await dispatch(queue, BACKLOG)
+  const backlog = await spent(
+    probe,
+    async () => {
+      const done = all.until(BACKLOG)
+      await queue.hold(false)
+      await done
+    },
+    BACKLOG,
+  )
+  await pause(1_000)
+  let took = 0
+  const trickle = await spent(
+    probe,
+    async () => {
+      const done = all.until(BACKLOG + TRICKLE.jobs)
+      const since = performance.now()
+      const [payload] = payloads(1)
+      for (let n = 1; n <= TRICKLE.jobs; n++) {
+        void queue.add(payload)
+        const rest = since + n * TRICKLE.apart - performance.now()
+        if (rest > 0) await pause(rest)
+      }
+      await done
+      took = performance.now() - since
+    },
+    TRICKLE.jobs,
+  )
+  const each = took / TRICKLE.jobs
+  return {
+    redisBacklog: backlog.redis,
+    nodeBacklog: backlog.node,
+    redisTrickle: trickle.redis - idle.redis * each,
+    nodeTrickle: trickle.node - idle.node * each,
+    redisIdle: idle.redis,
+    nodeIdle: idle.node,
+    start: (user + system) / 1_000,
   }
 }
 
@@ -79,8 +200,8 @@ function measure(name, label, held = true) {
   }
 }
 
-async function both(queue, probe, workers) {
-  const { into, out } = await cost(queue, probe, workers)
+async function both(queue, probe) {
+  const { into, out } = await cost(queue, probe)
   return {
     redis: into.redis + out.redis,
     node: into.node + out.node,

@@ -19,7 +19,7 @@ import { measures as crash, supervised } from './crash.js'
 import { measures as delayed } from './delayed.js'
 import { measures as embedded } from './embedded.js'
 import { measures as enqueue } from './enqueue.js'
-import { measures as flatness } from './flatness.js'
+import { measures as flatness, fleets } from './flatness.js'
 import { measures as latency } from './latency.js'
 import { measures as memory } from './memory.js'
 import { measures as presets } from './presets.js'
@@ -50,6 +50,11 @@ export const sections = [
     title: 'Redis, when there is more of everything',
     against: [{ title: '÷ 1 waiting', peer: 'lark', measure: 'waiting-1' }],
     measures: flatness,
+  },
+  {
+    title: 'Redis, many workers',
+    against: [{ title: '÷ 1 worker', peer: 'lark', measure: 'workers-1' }],
+    measures: fleets,
   },
   { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
   {

@@ -46,6 +46,11 @@ export async function open({ connection }, { queues = 1, used = queues, partitio
       const worker = await jobs.work({ jobs: [SendEmailJob], concurrency, report: silent })
       return { stop: () => worker.stop() }
     },
+    /** Pauses its queues, or lets them go on: a backlog for workers that have started. */
+    async hold(paused) {
+      const { store } = await jobs.open()
+      await Promise.all(names.map((name) => store.configure(name, { paused })))
+    },
     close: () => jobs.close(),
   }
 }

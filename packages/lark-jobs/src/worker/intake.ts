@@ -13,11 +13,8 @@ import type { Answer, Claimer } from './claimer.ts'
 import type { Pace } from './preset.ts'
 import type { Slots } from './slots.ts'
 import { Speed } from './speed.ts'
-import { Round, type Turns } from './turns.ts'
+import { Round, TURN, type Turns } from './turns.ts'
 import { CALL, RING, type Source } from './unread.ts'
-
-/** Jobs that a queue gets in its turn, if the worker is so fast that others hardly notice. */
-const TURN = 16
 
 export interface IntakeOptions {
   turns: Turns
@@ -55,6 +52,8 @@ export class Intake {
   readonly #speed: Speed
   /** Jobs that may start before the event loop turns. */
   #slice: number
+  /** Jobs of one queue that start in a row. */
+  #row = 1
   #isScheduled = false
   #isYielding = false
   #alarm: NodeJS.Timeout | undefined
@@ -63,7 +62,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#holding = new Round(options.strict)
-    this.#speed = new Speed(options.pace)
+    this.#speed = new Speed(options.pace, options.concurrency)
     this.#slice = options.pace.slice
   }
 
@@ -106,9 +105,9 @@ export class Intake {
     clearTimeout(this.#overdue)
   }
 
-  /** A slot is free. */
-  freed(): void {
-    this.#speed.ended()
+  /** A slot is free that was not for so many milliseconds. */
+  freed(took: number): void {
+    this.#speed.ended(took)
     this.#fill()
     this.schedule()
   }
@@ -137,29 +136,29 @@ export class Intake {
   /**
    * How many jobs may be asked for though there is no slot, by those who hold none while others hold some: the next
    * slot that is free is theirs, not that of who was faster. No more than others hold, which will start soon, nor for
-   * more queues than can have a slot then, and one.
+   * more queues than can have a slot then, or where it is crowded a whole turn, and one.
    */
   get #spare(): number {
     if (!this.#isOpen) return 0
-    const seats = this.#options.concurrency + 1 - this.#holding.queues
-    return Math.min(this.#left, this.#held, seats) - this.#reserved
+    const seats = this.#row > 1 ? Math.ceil(this.#speed.reach / this.#row) : this.#options.concurrency
+    return Math.min(this.#left, this.#held, seats + 1 - this.#holding.queues) - this.#reserved
   }
 
   /** How many more jobs to claim ahead, when a call is made; of a queue that has a turn only now and then, a few. */
   #aheadOf(claimer: Claimer, limit: number): number {
     if (!this.#isOpen) return 0
-    const few = limit > 0 ? Math.min(TURN, this.#speed.soon - this.#held - this.#asked) : 0
-    return Math.max(0, Math.min(Math.max(claimer.ahead.want, few), this.#left - limit))
+    const few = this.#row > 1 ? TURN : Math.min(TURN, this.#speed.soon - this.#held - this.#asked)
+    return Math.max(0, Math.min(Math.max(claimer.ahead.want, limit > 0 ? few : 0), this.#left - limit))
   }
 
   #turn(): void {
     const { turns, signal, turned } = this.#options
     if (!signal.aborted) {
-      const turn = this.#speed.soon >= this.#options.concurrency ? TURN : 1
+      this.#row = turns.row(this.#speed.reach)
       for (let free = this.room; free > 0; ) {
         const claimer = turns.next()
         if (claimer === undefined) break
-        const limit = Math.min(free, turns.share(claimer, turn))
+        const limit = Math.min(free, turns.share(claimer, this.#row))
         free -= limit
         void this.#exchange(claimer, limit)
       }
@@ -180,7 +179,8 @@ export class Intake {
     for (const claimer of this.#options.turns.pressing) {
       const waits = claimer.hasSettlements ? claimer.waitUntil : 0
       if (waits > now) wakeAt = Math.min(wakeAt, waits)
-      else if (claimer.hasSettlements || this.#aheadOf(claimer, 0) > 0) void this.#exchange(claimer, 0)
+      else if (claimer.hasSettlements || this.#aheadOf(claimer, 0) >= this.#row)
+        void this.#exchange(claimer, 0)
     }
     clearTimeout(this.#alarm)
     if (wakeAt < Number.POSITIVE_INFINITY) this.#alarm = setTimeout(() => this.#turn(), wakeAt - now)
@@ -248,7 +248,7 @@ export class Intake {
         this.#yield()
         return
       }
-      const claimer = this.#holding.next()!
+      const claimer = this.#holding.next(this.#row)!
       const { ahead } = claimer
       this.#slice--
       this.#held--

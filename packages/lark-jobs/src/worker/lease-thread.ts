@@ -1,12 +1,13 @@
 /**
- * The worker's side of its lease thread (`lease-watch.ts`), which looks after the worker's jobs while a handler
+ * The worker's side of the lease thread (`lease-watch.ts`), which looks after the worker's jobs while a handler
  * blocks the event loop. It is told of the ledger's pages, and reads from shared memory when the worker last did
- * its part itself.
+ * its part itself. The workers of a process share the thread, and each has a port of its own to it.
  *
  *   new → running → stopped; or missing, where there is no file for it (a bundle) or no store that it could open
  */
+import { once, setMaxListeners } from 'node:events'
 import { existsSync } from 'node:fs'
-import { Worker as Thread } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../store/connect.ts'
 import type { Page } from './ledger.ts'
 import type { Unread } from './unread.ts'
@@ -56,7 +57,7 @@ export class Pulse {
   }
 }
 
-/** What the thread is started with. */
+/** What the thread is told of a worker, with its port. */
 export interface Watch {
   place: Place
   /** The worker's id. */
@@ -83,13 +84,56 @@ export interface Served {
 /** What only the worker knows of it. */
 type Order = Omit<Watch, 'partitions' | 'pulse' | 'origin'>
 
-/** What the thread is told later: a page of the ledger, a partition, that something is held ahead. */
-export type Message = SharedArrayBuffer | Served | 'wake'
+/** What it is told later: a page of the ledger, a partition, that something is held ahead, that the worker ends. */
+export type Message = SharedArrayBuffer | Served | 'wake' | 'end'
+
+/** What it says: the number of a sign that it asks for, or why it does nothing for this worker. */
+export type Answer = number | string
 
 /** Milliseconds by a clock that all threads of a process share. */
 export function clock(): number {
   const [seconds, nanoseconds] = process.hrtime()
   return seconds * 1_000 + nanoseconds / 1e6
+}
+
+/** The thread of this process, how many of its workers need it, and whether it has ended. */
+interface Shared {
+  thread: Thread
+  users: number
+  isOver: boolean
+}
+
+let shared: Shared | undefined
+
+function share(file: URL): Shared {
+  if (shared === undefined) {
+    const started: Shared = {
+      thread: new Thread(file, { execArgv: [], stderr: false }),
+      users: 0,
+      isOver: false,
+    }
+    // One listener a worker, and Node would warn of a leak from eleven on.
+    setMaxListeners(0, started.thread)
+    started.thread.unref()
+    started.thread.once('exit', () => {
+      started.isOver = true
+      if (shared === started) shared = undefined
+    })
+    shared = started
+  }
+  shared.users++
+  return shared
+}
+
+async function leave(from: Shared, port: MessagePort): Promise<void> {
+  if (--from.users === 0) {
+    if (shared === from) shared = undefined
+    await from.thread.terminate()
+  } else if (!from.isOver) {
+    const closed = once(port, 'close')
+    port.postMessage('end' satisfies Message)
+    await closed
+  }
 }
 
 export class LeaseThread {
@@ -99,7 +143,10 @@ export class LeaseThread {
   readonly #partitions: Served[] = []
   readonly #asked: () => void
   readonly #pages: Page[] = []
-  #thread: Thread | undefined
+  readonly #ended = (why: Error | string) =>
+    this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
+  #shared: Shared | undefined
+  #port: MessagePort | undefined
 
   /**
    * @param watch undefined when the store is in this process's memory, where no other thread can reach it
@@ -112,7 +159,7 @@ export class LeaseThread {
   }
 
   start(): void {
-    if (this.#watch === undefined || this.#thread !== undefined) return
+    if (this.#watch === undefined || this.#port !== undefined) return
     // Such a store is this process's alone, and has no other thread to be looked after by.
     if (this.#watch.place.connection === 'sqlite::memory:') return
     // From its sources, as its own tests run it, a package has the thread where it was built.
@@ -131,26 +178,30 @@ export class LeaseThread {
       pulse: this.pulse.memory,
       origin: clock() - performance.now(),
     }
-    this.#thread = new Thread(file, { workerData: watch, execArgv: [], stderr: false })
-    this.#thread.unref()
-    this.#thread.on('message', (number: number) => {
-      this.pulse.sign = number
+    const { port1: port, port2: theirs } = new MessageChannel()
+    this.#shared = share(file)
+    this.#shared.thread.on('error', this.#ended)
+    this.#shared.thread.postMessage({ watch, port: theirs }, [theirs])
+    port.on('message', (message: Answer) => {
+      if (typeof message === 'string') return this.#ended(message)
+      this.pulse.sign = message
       this.#asked()
     })
-    this.#thread.on('error', (error) => this.#warn(`The lease thread ended: ${error.stack ?? error}`))
-    for (const page of this.#pages) this.#thread.postMessage(page.memory)
+    port.unref()
+    this.#port = port
+    for (const page of this.#pages) port.postMessage(page.memory)
   }
 
   /** One more partition: pages name it by its place among all. */
   serve(partition: string, unread: Unread): void {
     const served: Served = { partition, unread: unread.memory }
     this.#partitions.push(served)
-    this.#thread?.postMessage(served satisfies Message)
+    this.#port?.postMessage(served satisfies Message)
   }
 
   add(page: Page): void {
     this.#pages.push(page)
-    this.#thread?.postMessage(page.memory)
+    this.#port?.postMessage(page.memory)
   }
 
   /** The event loop turns. */
@@ -162,10 +213,16 @@ export class LeaseThread {
   wake(): void {
     if (!this.pulse.isDozing) return
     this.pulse.isDozing = false
-    this.#thread?.postMessage('wake' satisfies Message)
+    this.#port?.postMessage('wake' satisfies Message)
   }
 
   async stop(): Promise<void> {
-    await this.#thread?.terminate()
+    if (this.#shared === undefined) return
+    const [from, port] = [this.#shared, this.#port!]
+    this.#shared = undefined
+    this.#port = undefined
+    await leave(from, port)
+    from.thread.off('error', this.#ended)
+    port.close()
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The lease thread: does for a worker what cannot wait while a handler blocks its event loop.
+ * The lease thread: does for the workers of its process what cannot wait while a handler blocks their event loop.
  *
  *   - What is held ahead past its window goes back, so that another worker starts it; so does what the store handed
  *     over and the loop has not read (`recaller.ts`).
@@ -7,13 +7,15 @@
  *   - Under a supervisor, a handler that blocks the loop long past its timeout is counted as failed, what ran beside
  *     it is put back, and the process ends.
  *
- * It reads the worker's ledger and changes it only by taking what is held ahead. It has a store of its own, for the
+ * It reads a worker's ledger and changes it only by taking what is held ahead. It has a store of its own, for the
  * worker's would need the loop that stands still. What fails is done again in the next look.
+ *
+ * One thread for all of them, since to start one takes 35 ms of CPU and 11 MB.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parentPort, workerData } from 'node:worker_threads'
-import { connect } from '../store/connect.ts'
+import { type MessagePort, parentPort } from 'node:worker_threads'
+import { connect, type Place } from '../store/connect.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
 import { clock, type Message, Pulse, type Served, type Watch } from './lease-thread.ts'
@@ -21,13 +23,12 @@ import { AHEAD, DONE, Page, RETURNED, RUNNING } from './ledger.ts'
 import { Recaller } from './recaller.ts'
 import { Unread } from './unread.ts'
 
-const watch = workerData as Watch
 /**
- * Milliseconds between two looks: while jobs are held ahead, and for a second after; else. Where nothing at all is held,
- * and the store hands nothing over, none: the worker calls when it has taken something in. (Measured on 2026-11-25, of
- * an idle worker, over 80 seconds: four looks a second took 0.10 % of a core, none 0.01 %.)
+ * Milliseconds between two looks: while jobs are held ahead, and for a second after; else this, or an eighth of a lease.
+ * Where nothing at all is held, and the store hands nothing over, none: the worker calls when it has taken something in.
+ * (Measured on 2026-11-25, of an idle worker, over 80 seconds: four looks a second took 0.10 % of a core, none 0.01 %.)
  */
-const LOOK = { often: 5, rarely: Math.min(250, watch.lease / 8) }
+const LOOK = { often: 5, rarely: 250 }
 const AWAKE = 1_000
 /** Milliseconds beyond the window that a worker whose loop turns gets to return jobs itself. */
 const GRACE = 8
@@ -36,187 +37,244 @@ const STUCK = { after: 10_000, still: 5_000 }
 /** Milliseconds for the last words of a process that is about to be killed. */
 const LAST_CALL = 3_000
 
-const pulse = new Pulse(watch.pulse)
-const pages: Page[] = []
-const never = new AbortController().signal
-// One listener a partition, and Node would warn of a leak from eleven on.
-setMaxListeners(0, never)
-let store: Store | undefined
-/** One a partition, in the order in which the worker met them; none before the store is open. */
-const claimers: Claimer[] = []
-const unread: Unread[] = []
-const recaller = new Recaller({
-  unread,
-  ask: (number) => parentPort!.postMessage(number),
-  sign: () => pulse.sign,
-  holdsSince: () => heldSince,
-  runs: () => pages.some((page) => page.inUse && page.states.includes(RUNNING)),
-  recover: (index, number) =>
-    store!.recover(watch.partitions[index]!.partition, { unread: `${watch.caller}.${number}` }),
+/** The stores of this thread, and how many watches use each. */
+const stores = new Map<string, { store: Promise<Store>; users: number }>()
+
+parentPort!.on('message', ({ watch, port }: { watch: Watch; port: MessagePort }) => {
+  new LeaseWatch(watch, port).start().catch((error) => port.postMessage(String(error?.stack ?? error)))
 })
-/** Those that have something to hand back, until it is. */
-const settling = new Map<Claimer, Promise<void>>()
-let awakeUntil = 0
-/** When the first of those that are held ahead was claimed. */
-let heldSince: number | undefined
-let timer: NodeJS.Timeout | undefined
-let isRenewing = false
-let isEnding = false
 
-const now = () => clock() - watch.origin
+/** What the thread does for one worker. */
+class LeaseWatch {
+  readonly #watch: Watch
+  readonly #port: MessagePort
+  readonly #pulse: Pulse
+  readonly #pages: Page[] = []
+  /** Milliseconds. */
+  readonly #rarely: number
+  readonly #end = new AbortController()
+  #store: Store | undefined
+  /** One a partition, in the order in which the worker met them; none before the store is open. */
+  readonly #claimers: Claimer[] = []
+  readonly #unread: Unread[] = []
+  readonly #recaller: Recaller
+  /** Those that have something to hand back, until it is. */
+  readonly #settling = new Map<Claimer, Promise<void>>()
+  #awakeUntil = 0
+  /** When the first of those that are held ahead was claimed. */
+  #heldSince: number | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isRenewing = false
+  #isEnding = false
 
-parentPort!.on('message', (message: Message) => {
-  if (message instanceof SharedArrayBuffer) pages.push(new Page(message))
-  else if (message !== 'wake') serve(message)
-  awakeUntil = now() + AWAKE
-  look()
-})
-await open()
-look()
+  constructor(watch: Watch, port: MessagePort) {
+    this.#watch = watch
+    this.#port = port
+    this.#pulse = new Pulse(watch.pulse)
+    this.#rarely = Math.min(LOOK.rarely, watch.lease / 8)
+    // One listener a partition, and Node would warn of a leak from eleven on.
+    setMaxListeners(0, this.#end.signal)
+    this.#recaller = new Recaller({
+      unread: this.#unread,
+      ask: (number) => port.postMessage(number),
+      sign: () => this.#pulse.sign,
+      holdsSince: () => this.#heldSince,
+      runs: () => this.#pages.some((page) => page.inUse && page.states.includes(RUNNING)),
+      recover: (index, number) =>
+        this.#store!.recover(watch.partitions[index]!.partition, { unread: `${watch.caller}.${number}` }),
+    })
+    port.on('message', (message: Message) => {
+      if (message === 'end') return void this.#stop()
+      if (message instanceof SharedArrayBuffer) this.#pages.push(new Page(message))
+      else if (message !== 'wake') this.#serve(message)
+      this.#awakeUntil = this.#now() + AWAKE
+      this.#look()
+    })
+  }
 
-async function open(): Promise<void> {
-  const { connection, prefix, options } = watch.place
-  const opened = await connect(connection, prefix, options)
-  // The worker tells people of a store that is away.
-  while (
-    await opened.open().then(
-      () => false,
-      () => true,
+  async start(): Promise<void> {
+    const { place } = this.#watch
+    const { signal } = this.#end
+    const store = await open(place)
+    // The worker tells people of a store that is away.
+    while (
+      !signal.aborted &&
+      (await store.open().then(
+        () => false,
+        () => true,
+      ))
     )
-  )
-    await pause(LOOK.rarely)
-  store = opened
-  serve()
-}
-
-/** One more partition, if it is told of one; what cannot be served yet is when the store is open. */
-function serve(served?: Served): void {
-  if (served !== undefined) watch.partitions.push(served)
-  if (store === undefined) return
-  const { caller, lease } = watch
-  const changed = (claimer: Claimer) => {
-    if (!settling.has(claimer)) settling.set(claimer, settle(claimer))
+      await pause(this.#rarely)
+    if (signal.aborted) return
+    this.#store = store
+    this.#serve()
+    this.#look()
   }
-  for (const { partition, unread: memory } of watch.partitions.slice(claimers.length)) {
-    claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
-    // A store in this process is answered by the loop that asks it.
-    if (store.isElsewhere) unread.push(new Unread(memory))
+
+  async #stop(): Promise<void> {
+    this.#end.abort()
+    clearTimeout(this.#timer)
+    for (const claimer of this.#claimers) claimer.stop()
+    await leave(this.#watch.place)
+    this.#port.close()
   }
-}
 
-function look(): void {
-  clearTimeout(timer)
-  const at = now()
-  // Before it looks: what is held from now on calls, what was held before is seen.
-  pulse.isDozing = at > awakeUntil
-  if (store !== undefined && !isEnding) {
-    returnOverdue(at)
-    recaller.look(at)
-    if (Date.now() - pulse.renewedAt > watch.lease / 2 && !isRenewing) void renew()
-    if (watch.kills && at - pulse.beat > STUCK.still) endIfStuck(at)
+  #now(): number {
+    return clock() - this.#watch.origin
   }
-  if (pulse.isDozing && unread.length === 0 && !pages.some((page) => page.inUse)) return
-  const pause = pulse.isDozing ? LOOK.rarely : LOOK.often
-  timer = setTimeout(look, Math.min(pause, untilOverdue()))
-}
 
-/** Milliseconds, whole ones. */
-function untilOverdue(): number {
-  const at = now()
-  const ends = [watch.window, watch.window + GRACE].map((ms) => (heldSince ?? at) + ms)
-  return Math.ceil(Math.min(...ends.filter((end) => end > at)) - at)
-}
+  /** One more partition, if it is told of one; what cannot be served yet is when the store is open. */
+  #serve(served?: Served): void {
+    const { caller, lease, partitions } = this.#watch
+    const store = this.#store
+    if (served !== undefined) partitions.push(served)
+    if (store === undefined) return
+    const changed = (claimer: Claimer) => {
+      if (!this.#settling.has(claimer)) this.#settling.set(claimer, this.#settle(claimer))
+    }
+    for (const { partition, unread: memory } of partitions.slice(this.#claimers.length)) {
+      this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
+      // A store in this process is answered by the loop that asks it.
+      if (store.isElsewhere) this.#unread.push(new Unread(memory))
+    }
+  }
 
-/** The jobs in one state, page by page. */
-function* jobsIn(state: number): Generator<{ page: Page; index: number; id: string; token: string }> {
-  for (const page of pages) {
-    page.isRead = true
-    try {
-      // A partition of which the word is still on its way: memory is faster than messages.
-      if (!page.inUse || page.head[2]! >= claimers.length || !page.states.includes(state)) continue
-      const token = `${watch.caller}.${page.claim[0]}`
-      for (const [index, id] of page.ids.entries()) {
-        if (page.states[index] === state) yield { page, index, id, token }
+  #look(): void {
+    clearTimeout(this.#timer)
+    if (this.#end.signal.aborted) return
+    const { lease, kills } = this.#watch
+    const pulse = this.#pulse
+    const at = this.#now()
+    // Before it looks: what is held from now on calls, what was held before is seen.
+    pulse.isDozing = at > this.#awakeUntil
+    if (this.#store !== undefined && !this.#isEnding) {
+      this.#returnOverdue(at)
+      this.#recaller.look(at)
+      if (Date.now() - pulse.renewedAt > lease / 2 && !this.#isRenewing) void this.#renew(this.#store)
+      if (kills && at - pulse.beat > STUCK.still) this.#endIfStuck(at)
+    }
+    if (pulse.isDozing && this.#unread.length === 0 && !this.#pages.some((page) => page.inUse)) return
+    const pause = pulse.isDozing ? this.#rarely : LOOK.often
+    this.#timer = setTimeout(() => this.#look(), Math.min(pause, this.#untilOverdue()))
+  }
+
+  /** Milliseconds, whole ones. */
+  #untilOverdue(): number {
+    const at = this.#now()
+    const { window } = this.#watch
+    const ends = [window, window + GRACE].map((ms) => (this.#heldSince ?? at) + ms)
+    return Math.ceil(Math.min(...ends.filter((end) => end > at)) - at)
+  }
+
+  /** The jobs in one state, page by page. */
+  *#jobsIn(state: number): Generator<{ page: Page; index: number; id: string; token: string }> {
+    for (const page of this.#pages) {
+      page.isRead = true
+      try {
+        // A partition of which the word is still on its way: memory is faster than messages.
+        if (!page.inUse || page.head[2]! >= this.#claimers.length || !page.states.includes(state)) continue
+        const token = `${this.#watch.caller}.${page.claim[0]}`
+        for (const [index, id] of page.ids.entries()) {
+          if (page.states[index] === state) yield { page, index, id, token }
+        }
+      } finally {
+        page.isRead = false
       }
+    }
+  }
+
+  #returnOverdue(at: number): void {
+    const window = this.#watch.window + (this.#recaller.isOwed(at) ? 0 : GRACE)
+    this.#heldSince = undefined
+    for (const { page, index, id, token } of this.#jobsIn(AHEAD)) {
+      this.#awakeUntil = at + AWAKE
+      this.#pulse.isDozing = false
+      const claimedAt = page.claim[1]!
+      if (claimedAt + window > at) {
+        this.#heldSince = Math.min(this.#heldSince ?? claimedAt, claimedAt)
+        continue
+      }
+      if (Atomics.compareExchange(page.states, index, AHEAD, RETURNED) !== AHEAD) continue
+      this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
+    }
+  }
+
+  async #settle(claimer: Claimer): Promise<void> {
+    const { signal } = this.#end
+    // What one look finds goes together.
+    await null
+    while (claimer.hasSettlements && !signal.aborted) await claimer.exchange(0, 0, signal)
+    this.#settling.delete(claimer)
+  }
+
+  /**
+   * Renews what runs: one job would do for its claim, but all are noted as begun. And what is done, whose outcome may
+   * still wait in the loop; the store passes over those that are settled.
+   */
+  async #renew(store: Store): Promise<void> {
+    this.#isRenewing = true
+    const { partitions, caller, lease } = this.#watch
+    const notes = partitions.map((): LeaseNote[] => [])
+    for (const state of [RUNNING, DONE])
+      for (const { page, id, token } of this.#jobsIn(state)) notes[page.head[2]!]!.push({ id, token })
+    try {
+      for (const [index, list] of notes.entries()) {
+        for (let i = 0; i < list.length; i += MAX_ITEMS)
+          await store.extend(partitions[index]!.partition, caller, list.slice(i, i + MAX_ITEMS), lease)
+      }
+      // Whose lease is lost, and what is to be cancelled, the worker learns when it can do something about it.
+      if (notes.some(({ length }) => length > 0)) await pause(lease / 4)
+    } catch {
+      await pause(this.#rarely)
     } finally {
-      page.isRead = false
+      this.#isRenewing = false
     }
   }
-}
 
-function returnOverdue(at: number): void {
-  const window = watch.window + (recaller.isOwed(at) ? 0 : GRACE)
-  heldSince = undefined
-  for (const { page, index, id, token } of jobsIn(AHEAD)) {
-    awakeUntil = at + AWAKE
-    pulse.isDozing = false
-    const claimedAt = page.claim[1]!
-    if (claimedAt + window > at) {
-      heldSince = Math.min(heldSince ?? claimedAt, claimedAt)
-      continue
+  #endIfStuck(at: number): void {
+    const running = [...this.#jobsIn(RUNNING)]
+    if (!running.some(({ page, index }) => page.terms[index * 3]! + STUCK.after < at)) return
+    this.#isEnding = true
+    for (const { page, index, id, token } of running) {
+      const [deadline, retryIn, run] = page.terms.subarray(index * 3, index * 3 + 3)
+      const message = 'it took longer than its timeout, and blocked its process'
+      const error = { run: run!, name: 'JobsError', code: 'JOB_TIMED_OUT', message }
+      this.#claimers[page.head[2]!]!.settle(
+        id,
+        token,
+        deadline! < at
+          ? { kind: 'failed', error, ...(retryIn! >= 0 && { retryIn: retryIn! }) }
+          : { kind: 'released', in: 0 },
+        at,
+      )
     }
-    if (Atomics.compareExchange(page.states, index, AHEAD, RETURNED) !== AHEAD) continue
-    claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
-  }
-}
-
-async function settle(claimer: Claimer): Promise<void> {
-  // What one look finds goes together.
-  await null
-  while (claimer.hasSettlements) await claimer.exchange(0, 0, never)
-  settling.delete(claimer)
-}
-
-/**
- * Renews what runs: one job would do for its claim, but all are noted as begun. And what is done, whose outcome may
- * still wait in the loop; the store passes over those that are settled.
- */
-async function renew(): Promise<void> {
-  isRenewing = true
-  const notes = watch.partitions.map((): LeaseNote[] => [])
-  for (const state of [RUNNING, DONE])
-    for (const { page, id, token } of jobsIn(state)) notes[page.head[2]!]!.push({ id, token })
-  try {
-    for (const [partition, list] of notes.entries()) {
-      for (let i = 0; i < list.length; i += MAX_ITEMS)
-        await store!.extend(
-          watch.partitions[partition]!.partition,
-          watch.caller,
-          list.slice(i, i + MAX_ITEMS),
-          watch.lease,
-        )
+    for (const { page, index, id, token } of this.#jobsIn(AHEAD)) {
+      if (Atomics.compareExchange(page.states, index, AHEAD, RETURNED) === AHEAD)
+        this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
     }
-    // Whose lease is lost, and what is to be cancelled, the worker learns when it can do something about it.
-    if (notes.some(({ length }) => length > 0)) await pause(watch.lease / 4)
-  } catch {
-    await pause(LOOK.rarely)
-  } finally {
-    isRenewing = false
+    const end = () => process.kill(process.pid, 'SIGKILL')
+    setTimeout(end, LAST_CALL)
+    void Promise.all(this.#settling.values()).then(end)
   }
 }
 
-function endIfStuck(at: number): void {
-  const running = [...jobsIn(RUNNING)]
-  if (!running.some(({ page, index }) => page.terms[index * 3]! + STUCK.after < at)) return
-  isEnding = true
-  for (const { page, index, id, token } of running) {
-    const [deadline, retryIn, run] = page.terms.subarray(index * 3, index * 3 + 3)
-    const message = 'it took longer than its timeout, and blocked its process'
-    const error = { run: run!, name: 'JobsError', code: 'JOB_TIMED_OUT', message }
-    claimers[page.head[2]!]!.settle(
-      id,
-      token,
-      deadline! < at
-        ? { kind: 'failed', error, ...(retryIn! >= 0 && { retryIn: retryIn! }) }
-        : { kind: 'released', in: 0 },
-      at,
-    )
-  }
-  for (const { page, index, id, token } of jobsIn(AHEAD)) {
-    if (Atomics.compareExchange(page.states, index, AHEAD, RETURNED) === AHEAD)
-      claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
-  }
-  const end = () => process.kill(process.pid, 'SIGKILL')
-  setTimeout(end, LAST_CALL)
-  void Promise.all(settling.values()).then(end)
+/** The store of a place, for one more watch. */
+function open({ connection, prefix, options }: Place): Promise<Store> {
+  const name = JSON.stringify([connection, prefix, options])
+  const known = stores.get(name) ?? { store: connect(connection, prefix, options), users: 0 }
+  stores.set(name, known)
+  known.users++
+  return known.store
+}
+
+/** One watch less. */
+async function leave({ connection, prefix, options }: Place): Promise<void> {
+  const name = JSON.stringify([connection, prefix, options])
+  const known = stores.get(name)!
+  if (--known.users > 0) return
+  stores.delete(name)
+  await known.store.then(
+    (store) => store.close(),
+    () => {},
+  )
 }

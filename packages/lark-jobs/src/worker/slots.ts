@@ -29,16 +29,16 @@ export class Slots {
   readonly #report: Report
   readonly #ledger: Ledger
   readonly #onStuck: (() => void) | undefined
-  readonly #changed: () => void
+  readonly #changed: (took: number) => void
   /** One function for all jobs: most write nothing. */
   readonly #wrote = ({ lease, name }: Running, line: LogLine) => this.#report.wrote(lease, name, line)
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
 
-  /** @param changed called when a slot is free again */
+  /** @param changed called when a slot is free again, with the milliseconds for which it was not */
   constructor(
     options: Pick<WorkerOptions, 'registry' | 'report' | 'onStuck'>,
     ledger: Ledger,
-    changed: () => void,
+    changed: (took: number) => void,
   ) {
     this.#registry = options.registry
     this.#report = options.report
@@ -62,10 +62,11 @@ export class Slots {
     // It may have been given back meanwhile.
     if (!this.#leave(running)) return
     running.claimer.ahead.ended()
-    const { isLost, abandoned } = running
-    this.#settle(running, outcome)
+    const { isLost, abandoned, startedAt } = running
+    const now = performance.now()
+    this.#settle(running, outcome, now)
     if (abandoned && isLost) this.lost(running.lease.id)
-    this.#changed()
+    this.#changed(now - startedAt)
   }
 
   /** The store said that a job was no longer ours. @param outcome how it was counted, if it was */
@@ -81,13 +82,7 @@ export class Slots {
     const reason = new JobsError('WORKER_STOPPED', 'The worker stops; the job is given back')
     for (const running of this.running) running.run.abort(reason)
     if (this.running.size > 0) await within(LAST_WORDS, stopped)
-    for (const running of [...this.running]) {
-      this.#leave(running)
-      this.abandoned++
-      this.#settle(running, { kind: 'released', in: 0 })
-      running.abandoned = true
-    }
-    this.#changed()
+    for (const running of [...this.running]) this.#abandon(running, { kind: 'released', in: 0 })
   }
 
   /** Where its process is replaced, its job need not wait for that. */
@@ -97,12 +92,18 @@ export class Slots {
     const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
     this.#report.warn(`${name} ${lease.id} is stuck: it ignores its signal since its timeout, and ${then}`)
     if (!isReplaced) return
+    this.#abandon(running, stopped(running, jobClass))
+    this.#onStuck()
+  }
+
+  /** Goes on without its handler. */
+  #abandon(running: Running, outcome: Outcome): void {
+    const now = performance.now()
     this.#leave(running)
     this.abandoned++
-    this.#settle(running, stopped(running, jobClass))
+    this.#settle(running, outcome, now)
     running.abandoned = true
-    this.#changed()
-    this.#onStuck()
+    this.#changed(now - running.startedAt)
   }
 
   #leave(running: Running): boolean {
@@ -124,13 +125,12 @@ export class Slots {
   }
 
   /** Has its end told to the store, if it still counts. */
-  #settle(running: Running, outcome: Outcome): void {
+  #settle(running: Running, outcome: Outcome, now: number): void {
     const { held, lease, claimer, jobClass, name } = running
     if (running.abandoned) {
       this.#ledger.settled(held)
       return
     }
-    const now = performance.now()
     const log = running.takeLog()
     claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log }, now, held)
     this.tally.ended(outcome, now)

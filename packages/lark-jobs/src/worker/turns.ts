@@ -10,6 +10,9 @@
  */
 import type { Claimer } from './claimer.ts'
 
+/** Jobs that a queue gets in its turn, if the worker is so fast that others hardly notice. */
+export const TURN = 16
+
 /**
  * Claimers in the order of their turns: queues among each other, and within a queue its partitions. Whose last turn is
  * longest ago comes first, also when it was away meanwhile: who is busy settling must not lose its place.
@@ -23,6 +26,8 @@ export class Round {
   /** Ranks of the queues that have some, the next first. */
   readonly #ranks: number[] = []
   #turn = 0
+  /** Who had the last turn, and how many more times it comes in that. */
+  #last: { claimer: Claimer; left: number } | undefined
   /** When a queue, by its rank, and a claimer had its last turn. */
   readonly #had = new Map<number | Claimer, number>()
 
@@ -66,12 +71,17 @@ export class Round {
         insert(this.#ranks, rank, (each) => (this.#strict ? each : (this.#had.get(each) ?? 0)))
     } else {
       members.splice(at, 1)
+      if (this.#last?.claimer === claimer) this.#last = undefined
       if (members.length === 0) this.#ranks.splice(this.#ranks.indexOf(rank), 1)
     }
   }
 
-  /** Whose turn it is; the next time it is that of another. */
-  next(): Claimer | undefined {
+  /** Whose turn it is; after so many times in a row, it is that of another. */
+  next(row = 1): Claimer | undefined {
+    if (this.#last !== undefined && this.#last.left > 0) {
+      this.#last.left--
+      return this.#last.claimer
+    }
     const rank = this.#ranks[0]
     if (rank === undefined) return undefined
     const members = this.#members.get(rank)!
@@ -80,15 +90,23 @@ export class Round {
     this.#turn++
     this.#had.set(claimer, this.#turn)
     this.#had.set(rank, this.#turn)
+    this.#last = row > 1 ? { claimer, left: row - 1 } : undefined
     if (members.length > 1) members.push(members.shift()!)
     if (!this.#strict && this.#ranks.length > 1) this.#ranks.push(this.#ranks.shift()!)
     return claimer
   }
 }
 
+/** Into a list in order of place, behind those of the same: a thousand queues may have jobs. */
 function insert<T>(list: T[], item: T, placeOf: (item: T) => number): void {
   const place = placeOf(item)
-  list.splice(list.findLastIndex((each) => placeOf(each) <= place) + 1, 0, item)
+  let [from, to] = [0, list.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (placeOf(list[middle]!) <= place) from = middle + 1
+    else to = middle
+  }
+  list.splice(from, 0, item)
 }
 
 export class Turns {
@@ -154,9 +172,24 @@ export class Turns {
     return this.#hungry.next()
   }
 
-  /** The most jobs that it asks for in one call. @param turn where more take turns than there are slots */
-  share({ rank }: Claimer, turn: number): number {
-    if (!this.#strict && this.#busy.size > this.#concurrency) return turn
+  /** More take turns than there are slots. */
+  get isCrowded(): boolean {
+    return !this.#strict && this.#busy.size > this.#concurrency
+  }
+
+  /**
+   * How many jobs of one queue start in a row: where it is crowded and jobs are short, a whole turn. They end together,
+   * and cost one call to settle, where jobs of other queues in between would part them.
+   *
+   * @param reach how many jobs the worker could start within the horizon
+   */
+  row(reach: number): number {
+    return this.isCrowded && reach >= Math.max(TURN, this.#concurrency) ? TURN : 1
+  }
+
+  /** The most jobs that it asks for in one call. @param row where it is crowded */
+  share({ rank }: Claimer, row: number): number {
+    if (this.isCrowded) return row
     const queues = this.#strict ? 1 : Math.max(1, this.#busy.queues)
     const partitions = Math.max(1, this.#busy.of(rank))
     return Math.ceil(Math.ceil(this.#concurrency / queues) / partitions)

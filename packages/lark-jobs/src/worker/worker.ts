@@ -87,7 +87,7 @@ export class Worker implements AsyncDisposable {
       },
     )
     const ledger = new Ledger((page) => this.#thread.add(page))
-    this.#slots = new Slots(options, ledger, () => this.#intake.freed())
+    this.#slots = new Slots(options, ledger, (took) => this.#intake.freed(took))
     const trouble = this.#trouble
     const met = (error: unknown) => trouble.met(error)
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY } = options

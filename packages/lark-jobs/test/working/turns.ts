@@ -65,9 +65,13 @@ export function turns(connect: Connect): void {
     const queues = Array.from({ length: 200 }, (_, n) => `queue-${n}`)
     const client = bench.client({ queues })
     const runs = new Map<string, number>()
+    let last = ''
+    let rows = 0
     class ManyJob extends Job {
       handle(queue: string) {
         runs.set(queue, (runs.get(queue) ?? 0) + 1)
+        if (queue !== last) rows++
+        last = queue
       }
     }
     for (const queue of queues) {
@@ -80,6 +84,8 @@ export function turns(connect: Connect): void {
     const worker = await bench.work([ManyJob], { stopWhenEmpty: true }, client)
     expect(await worker.done).toMatchObject({ completed: 8_000, lost: 0 })
     expect([...runs.values()]).toEqual(Array(200).fill(40))
+    // In turns of one, jobs of a queue do not end together.
+    expect(rows).toBeLessThan(4_000)
     // One by one, each would take a call to claim and one to settle.
     expect(exchange.mock.calls.length).toBeLessThan(8_000)
   })

@@ -1,0 +1,46 @@
+-- New jobs into their lines.
+
+-- An entry of the list that is no longer meant may have the id of a job that comes again.
+local function fresh(list, priority)
+  if redis.call('EXISTS', line('void', priority)) == 0 then
+    return list
+  end
+  local rest = {}
+  for i, void in ipairs(redis.call('SMISMEMBER', line('void', priority), unpack(list))) do
+    if void == 1 then
+      put(list[i], priority, now)
+    else
+      rest[#rest + 1] = list[i]
+    end
+  end
+  return rest
+end
+
+-- Of each run its `list`, by its priority and delay. `seen`: all these ids. Says how many callers there are to ring: for
+-- those due at once, and for one that is the next to fall due.
+local function line_up(runs, seen, has_no_void)
+  local rings = 0
+  for _, run in ipairs(runs) do
+    local list, priority = run.list, run.priority
+    if #list > 0 then
+      open_line(priority)
+    end
+    if #list > 0 and run.delay == '' then
+      rings = rings + #list
+      list = has_no_void and list or fresh(list, priority)
+      if #list > 0 then
+        redis.call('RPUSH', line('line', priority), unpack(list))
+      end
+    elseif #list > 0 then
+      local due, place = {}, now + tonumber(run.delay)
+      for i, id in ipairs(list) do
+        due[2 * i - 1], due[2 * i] = place, id
+      end
+      redis.call('ZADD', line('due', priority), unpack(due))
+      if seen[redis.call('ZRANGE', line('due', priority), 0, 0)[1]] then
+        rings = rings + 1
+      end
+    end
+  end
+  return rings
+end
