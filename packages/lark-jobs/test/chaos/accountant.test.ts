@@ -37,6 +37,7 @@ function fault(name: string, from: number, to: number, hits: Hit[]): Fault {
  *   e  never works
  *   f  the server was away while it ran: it runs again, and no crash is counted
  *   u  uncertain, and arrived; r refused
+ *   k  unique; l and m of its kind: l met it while it ran, m was queued after it had ended
  */
 function sound(): Evidence {
   return {
@@ -51,6 +52,9 @@ function sound(): Evidence {
       ask('f', 20_000),
       ask('u', 20_500, { answer: { at: 23_000, what: 'uncertain' } }),
       ask('r', 20_600, { answer: { at: 23_100, what: 'refused' } }),
+      ask('k', 30_000, { lock: 'ada' }),
+      ask('l', 30_100, { lock: 'ada', answer: { at: 30_105, what: 'met', other: 'id-k' } }),
+      ask('m', 30_500, { lock: 'ada' }),
     ],
     runs: [
       run('a', 'w0.1#1', 10, ended(20)),
@@ -68,6 +72,8 @@ function sound(): Evidence {
       run('f', 'w2.1#4', 20_100, ended(24_000)),
       run('f', 'w1.1#4', 25_800, ended(25_900)),
       run('u', 'w1.1#5', 23_500, ended(23_600)),
+      run('k', 'w1.1#6', 30_010, ended(30_400)),
+      run('m', 'w1.1#8', 30_510, ended(30_520)),
     ],
     kept: [
       kept('a', 21, { result: 'w0.1#1' }),
@@ -77,6 +83,8 @@ function sound(): Evidence {
       kept('e', 141, { states: ['failed'], runs: 2, failures: 2, errors: [undefined, undefined] }),
       kept('f', 25_901, { runs: 2, result: 'w1.1#4' }),
       kept('u', 23_601, { result: 'w1.1#5' }),
+      kept('k', 30_401, { result: 'w1.1#6' }),
+      kept('m', 30_521, { result: 'w1.1#8' }),
     ],
     lives: [
       { name: 'w0.1', from: 0, to: 1_050, end: 'killed' },
@@ -115,8 +123,8 @@ const remove = <T extends { n: string }>(list: T[], n: string) => {
 test('where all is well, it finds nothing, and counts what each fault cost', () => {
   const { findings, asked, kept, arrived, lost, rows } = account(sound())
   expect(findings).toEqual([])
-  expect(asked).toEqual({ accepted: 6, refused: 1, uncertain: 1, unanswered: 0 })
-  expect({ kept, arrived, lost }).toEqual({ kept: { completed: 6, failed: 1, left: 0 }, arrived: 1, lost: 0 })
+  expect(asked).toEqual({ accepted: 8, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
+  expect({ kept, arrived, lost }).toEqual({ kept: { completed: 8, failed: 1, left: 0 }, arrived: 1, lost: 0 })
   expect(rows).toMatchObject([
     { fault: 'kill', times: 1, inFlight: 1, again: { killed: 1 } },
     { fault: 'stop', times: 1, inFlight: 1, again: { held: 1 } },
@@ -231,12 +239,24 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
   stuck: [
     ['a worker that hears no SIGTERM', ({ lives }) => Object.assign(lives[1]!, { to: 60_000, end: 'stuck' })],
   ],
-  hung: [['a dispatch without an answer', (evidence) => delete evidence.asks.at(-1)!.answer]],
+  hung: [
+    ['a dispatch without an answer', (evidence) => delete evidence.asks.find(({ n }) => n === 'r')!.answer],
+  ],
+  'second-of-kind': [
+    ['two at a time', (evidence) => change(evidence, 'k', { finishedAt: 30_600 })],
+    ['beside one that never ends', (evidence) => delete record(evidence, 'k').finishedAt],
+  ],
+  'left-behind': [
+    ['in the way after it ended', (evidence) => change(evidence, 'k', { finishedAt: 30_050 })],
+    ['in the way, and not there', ({ asks }) => Object.assign(asks[9]!.answer!, { other: 'nobody' })],
+  ],
   'odd-error': [
     [
       'a TypeError of dispatch',
       ({ asks }) =>
-        Object.assign(asks.at(-1)!, { answer: { at: 21_000, what: 'odd', message: 'TypeError' } }),
+        Object.assign(asks.find(({ n }) => n === 'r')!, {
+          answer: { at: 21_000, what: 'odd', message: 'TypeError' },
+        }),
     ],
   ],
 }
@@ -270,7 +290,7 @@ test('a failover may lose what was accepted just before it, and only that; nothi
 
 test('a dispatch whose process was killed may have no answer', () => {
   const evidence = doctored(({ asks, lives }) => {
-    delete asks.at(-1)!.answer
+    delete asks.find(({ n }) => n === 'r')!.answer
     Object.assign(lives.at(-1)!, { to: 21_000, end: 'killed' })
   })
   expect(account(evidence)).toMatchObject({ findings: [], asked: { unanswered: 1 } })

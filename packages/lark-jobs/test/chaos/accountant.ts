@@ -4,7 +4,7 @@
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import type { Ask, Evidence, Fault } from './evidence.ts'
-import { type Finding, judgeJob, judgeRoles } from './rules.ts'
+import { type Finding, judgeJob, judgeLocks, judgeRoles } from './rules.ts'
 
 /** What the faults of one name cost. */
 export interface Row {
@@ -26,7 +26,7 @@ export interface Row {
 
 export interface Account {
   /** Jobs asked for, by the answer. `unanswered`: their dispatchers were killed. */
-  asked: Record<'accepted' | 'refused' | 'uncertain' | 'unanswered', number>
+  asked: Record<'accepted' | 'met' | 'refused' | 'uncertain' | 'unanswered', number>
   /** Jobs in the store, by state. `accepted + arrived = completed + failed + left + lost`. */
   kept: Record<'completed' | 'failed' | 'left', number>
   /** Uncertain or unanswered, and queued all the same. */
@@ -63,6 +63,7 @@ export function account(evidence: Evidence): Account {
     judgeJob(story, losses, causes, evidence, found)
     if (story.ask?.answer?.what === 'accepted' && story.kept.length === 0) lost.push(story)
   }
+  judgeLocks(stories, causes, found)
   judgeRoles(evidence, found)
 
   for (const { cause } of all) {
@@ -133,7 +134,7 @@ function nearest(faults: Fault[], { at, answer }: Ask): string {
 }
 
 function sums(stories: Story[]): Pick<Account, 'asked' | 'kept' | 'arrived' | 'crashes'> {
-  const asked = { accepted: 0, refused: 0, uncertain: 0, unanswered: 0 }
+  const asked = { accepted: 0, met: 0, refused: 0, uncertain: 0, unanswered: 0 }
   const kept = { completed: 0, failed: 0, left: 0 }
   let arrived = 0
   let crashes = 0

@@ -11,8 +11,18 @@ export interface Ask {
   at: number
   by: string
   kind: string
-  /** None: the dispatcher died first, or was never answered. `odd`: an answer that `dispatch` does not promise. */
-  answer?: { at: number; what: 'accepted' | 'refused' | 'uncertain' | 'odd'; message?: string }
+  /** What a unique job has alone, while it has not ended. */
+  lock?: string
+  /**
+   * None: the dispatcher died first, or was never answered. `met`: not queued, since another, `other`, had its lock.
+   * `odd`: an answer that `dispatch` does not promise.
+   */
+  answer?: {
+    at: number
+    what: 'accepted' | 'met' | 'refused' | 'uncertain' | 'odd'
+    message?: string
+    other?: string
+  }
 }
 
 /** One run of a handler, as its worker saw it. */
@@ -104,6 +114,8 @@ export interface Line {
   ns?: string[]
   serial?: string
   kind?: string
+  lock?: string
+  other?: string
   code?: string
   message?: string
   from?: number
@@ -118,13 +130,15 @@ export class Reading {
   readonly lastSign = new Map<string, number>()
 
   take(line: Line): void {
-    const { at, by, what, n = '', serial = '', kind = '' } = line
+    const { at, by, what, n = '', serial = '', kind = '', lock } = line
     const run = this.runs.get(serial)
     switch (what) {
       case 'asked':
-        for (const each of line.ns!) this.asks.set(each, { n: each, at, by, kind })
+        for (const each of line.ns!)
+          this.asks.set(each, { n: each, at, by, kind, ...(lock !== undefined && { lock }) })
         break
       case 'accepted':
+      case 'met':
       case 'refused':
       case 'uncertain':
       case 'odd':
@@ -153,10 +167,16 @@ export class Reading {
     if (what === 'accepted' || what === 'ready') this.lastSign.set(by, at)
   }
 
-  #answer({ at, ns = [], message }: Line, what: NonNullable<Ask['answer']>['what']): void {
+  #answer({ at, ns = [], message, other }: Line, what: NonNullable<Ask['answer']>['what']): void {
     for (const n of ns) {
       const ask = this.asks.get(n)
-      if (ask !== undefined) ask.answer = { at, what, ...(message !== undefined && { message }) }
+      if (ask !== undefined)
+        ask.answer = {
+          at,
+          what,
+          ...(message !== undefined && { message }),
+          ...(other !== undefined && { other }),
+        }
     }
   }
 }

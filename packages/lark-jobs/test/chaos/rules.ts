@@ -22,6 +22,8 @@ export const rules = {
   exited: 'a process ended by itself',
   stuck: 'a process did not end when it was asked to',
   hung: 'a dispatch was never answered, though its process lived',
+  'second-of-kind': 'unique, and queued while another had its lock',
+  'left-behind': 'unique, and not queued, though the job that was in its way had no lock any more',
   'odd-error': 'a dispatch ended in a way that it does not promise',
 } as const
 
@@ -50,8 +52,12 @@ export function judgeJob(
   if (ask === undefined) return void found('phantom', n, `id ${kept.map(({ id }) => id)}`)
   if (kept.length > 1) found('queued-twice', n, `ids ${kept.map(({ id }) => id).join(', ')}`)
   if (ask.answer?.what === 'odd') found('odd-error', n, `${ask.answer.message}`)
-  if (ask.answer?.what === 'refused' && kept.length + runs.length > 0)
-    found('refused-but-queued', n, `${ask.answer.message}; it was ${runs.length > 0 ? 'run' : 'kept'}`)
+  if ((ask.answer?.what === 'refused' || ask.answer?.what === 'met') && kept.length + runs.length > 0)
+    found(
+      'refused-but-queued',
+      n,
+      `${ask.answer.message ?? ask.answer.what}; it was ${runs.length > 0 ? 'run' : 'kept'}`,
+    )
   const isSafe = durability === 'replicated' && ask.answer?.what === 'accepted'
   if (kept.length === 0) judgeMissing(story, isSafe ? undefined : causes, found)
   for (const { run, next, cause } of losses) {
@@ -118,6 +124,40 @@ function judgeTold({ run, next, cause }: Loss, lease: number, found: Found): voi
   const reachable = Math.max(next.at, cause.hit.to) + lease / 2 + SLACK
   if (run.end.at > reachable)
     found('not-told', run.n, `${run.serial} went on ${Math.round(run.end.at - reachable)} ms too long`)
+}
+
+/** Milliseconds by which the clocks of store and dispatcher round. */
+const ROUNDING = 5
+
+/** Unique jobs: one of a lock at a time, and none is in the way of another once it has ended. */
+export function judgeLocks(stories: readonly Story[], causes: Causes, found: Found): void {
+  const byId = new Map(stories.flatMap((story) => story.kept.map(({ id }) => [id, story])))
+  const unique = stories.filter(({ ask, kept }) => ask?.lock !== undefined && kept.length > 0)
+  for (const one of unique)
+    for (const other of unique) if (one.ask!.lock === other.ask!.lock) judgePair(one, other, causes, found)
+  for (const { n, ask } of stories) {
+    if (ask?.answer?.what !== 'met') continue
+    const { at, other } = ask.answer
+    const holder = byId.get(other!)
+    const ended = holder === undefined ? 0 : endOf(holder)
+    if (ended + ROUNDING >= ask.at || causes.mayBeRewound(holder?.ask?.at ?? 0, at)) continue
+    const what = holder === undefined ? 'is not in the store' : `had ended at ${ended}`
+    found('left-behind', n, `asked at ${ask.at}, it met ${other}, which ${what}`)
+  }
+}
+
+/** The second was queued for certain after the first, and before the first had ended. */
+function judgePair(first: Story, second: Story, causes: Causes, found: Found): void {
+  const from = first.ask?.answer?.at
+  const { at, answer } = second.ask!
+  if (first === second || from === undefined || at < from || answer === undefined) return
+  const ended = endOf(first)
+  if (answer.at + ROUNDING >= ended || causes.mayBeRewound(first.ask!.at, ended)) return
+  found('second-of-kind', second.n, `queued between ${at} and ${answer.at}, and ${first.n} ended at ${ended}`)
+}
+
+function endOf({ kept }: Story): number {
+  return Math.max(...kept.map(({ finishedAt }) => finishedAt ?? Number.POSITIVE_INFINITY))
 }
 
 export function judgeRoles({ dead, lives, asks }: Evidence, found: Found): void {

@@ -28,11 +28,11 @@ export function tableOf(rows: readonly Row[]): string[] {
 }
 
 export function summaryOf({ asked, kept, arrived, lost, runs, crashes, told, findings }: Account): string[] {
-  const { accepted, refused, uncertain, unanswered } = asked
+  const { accepted, met, refused, uncertain, unanswered } = asked
   const { completed, failed, left } = kept
   const isEven = accepted + arrived === completed + failed + left + lost
   return [
-    `dispatched   ${accepted} accepted, ${refused} refused, ${uncertain} uncertain, ${unanswered} unanswered (their dispatcher was killed)`,
+    `dispatched   ${accepted} accepted, ${met} met another of their kind, ${refused} refused, ${uncertain} uncertain, ${unanswered} unanswered (their dispatcher was killed)`,
     `accounted    ${accepted} accepted + ${arrived} uncertain or unanswered that arrived ${isEven ? '=' : '≠'} ${completed} completed + ${failed} failed + ${left} left + ${lost} lost`,
     `run          ${runs} times; ${crashes} crashes counted; ${told} handlers told that their lease was lost`,
     `promises     ${findings.length === 0 ? 'all kept' : `BROKEN, ${findings.length} findings`}`,

@@ -29,6 +29,7 @@ const mix = [
   [8, kinds.ShakyJob, () => 0],
   [3, kinds.HopelessJob, () => 0],
   [few, kinds.HeedfulJob, () => between(lease / 4, lease * 1.5)],
+  [10, kinds.UniqueJob, () => between(0, 300)],
   [few / 2, kinds.DeafJob, () => between(lease, lease * 2.5)],
 ]
 const total = mix.reduce((sum, [share]) => sum + share, 0)
@@ -45,14 +46,16 @@ function make() {
   })
   const job = new Kind()
   job.queueName = pick(queues)
-  return [job, () => ({ n: `${name}-${++count}`, ms: ms() })]
+  return [job, () => ({ n: `${name}-${++count}`, ms: ms(), user: between(1, 3) })]
 }
 
 async function track(job, payloads, dispatch) {
   const ns = payloads.map(({ n }) => n)
-  write('asked', { ns, kind: job.key, queue: job.queueName })
+  const lock = job.unique && { lock: `${job.queueName}:${payloads[0].user}` }
+  write('asked', { ns, kind: job.key, queue: job.queueName, ...lock })
   try {
     const isQueued = await dispatch()
+    if (lock && job.rejection?.reason === 'unique') return write('met', { ns, other: job.rejection.by })
     write(isQueued ? 'accepted' : 'odd', { ns, ids: [...job.ids], message: `dispatch said ${isQueued}` })
   } catch (error) {
     const { code, message } = error
@@ -78,7 +81,9 @@ const ways = [
   // In one tick: they travel together, and each has an answer of its own.
   () => Array.from({ length: between(2, 8) }, () => single()[0]),
   () => {
-    const [job, payload] = make()
+    let [job, payload] = make()
+    // Of many, only some may be queued, and which is not told.
+    while (job.unique) [job, payload] = make()
     const payloads = Array.from({ length: between(2, 8) }, payload)
     return [track(job, payloads, () => job.dispatchMany(payloads))]
   },

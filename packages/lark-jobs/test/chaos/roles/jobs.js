@@ -3,7 +3,7 @@
  * Each run has a serial number; it is the job's result too, so the store says whose end it accepted.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Job } from '@s18i/lark-jobs'
+import { Job, unique } from '@s18i/lark-jobs'
 import { name, write } from './journal.js'
 
 let runs = 0
@@ -92,6 +92,15 @@ export class DeafJob extends ChaosJob {
   }
 }
 
+/** One of its user and queue at a time. */
+export class UniqueJob extends ChaosJob {
+  key = 'unique'
+  unique = unique(({ user }) => user)
+  act({ ms }) {
+    return sleep(ms)
+  }
+}
+
 export const jobs = [
   InstantJob,
   ProbeJob,
@@ -101,4 +110,5 @@ export const jobs = [
   HopelessJob,
   HeedfulJob,
   DeafJob,
+  UniqueJob,
 ]
