@@ -43,6 +43,8 @@ export interface NewJob {
   delay?: number
   options?: JobOptions
   lock?: Lock
+  /** Its class has something to do when it ends where no handler runs: see `Store.endings`. */
+  hooked?: boolean
 }
 
 /**

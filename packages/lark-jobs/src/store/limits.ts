@@ -6,6 +6,8 @@
 export const MAX_ITEMS = 1_000
 /** The most bytes of payload that one call should carry; one larger job travels alone. */
 export const MAX_BYTES = 1_048_576
+/** The most ended jobs that `endings` hands out at once. */
+export const MAX_ENDINGS = 100
 /** Milliseconds that a caller's last answer is remembered. Who resends for longer finds its leases lost. */
 export const CALL_MEMORY = 60_000
 /** Claims among which `recover` looks for those of one holder. */

@@ -177,6 +177,8 @@ export interface Recovery {
   failed: string[]
   /** Milliseconds until the next lease ends; undefined when nothing is leased, or `until` had passed. */
   nextLeaseEnd?: number
+  /** Milliseconds until there is something for `endings`; undefined when nothing is known, or `until` had passed. */
+  nextEnding?: number
 }
 
 export interface Store extends AsyncDisposable {
@@ -213,6 +215,15 @@ export interface Store extends AsyncDisposable {
 
   /** Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers. */
   recover(partition: string, options?: RecoverOptions): Promise<Recovery>
+
+  /**
+   * Jobs that ended where no handler ran, though their class has something to do then (`hooked`): they crashed too often,
+   * or were cancelled while they did not run. At most `MAX_ENDINGS`, those that ended first before the others. Each is
+   * whoever takes it for `lease` milliseconds; then it is given to the next, unless it was named as done.
+   *
+   * @param done ids of which that was done
+   */
+  endings(partition: string, done: readonly string[], lease: number): Promise<JobRecord[]>
 
   /** Forgets ended jobs that are past their age, with their logs. @returns how many; under `MAX_ITEMS`: all of them */
   prune(partition: string): Promise<number>

@@ -21,6 +21,9 @@ export class ModelJob implements Counters {
   /** Taken back from a worker, and not retried by hand since. */
   wasRecovered = false
   readonly lock: Lock | undefined
+  readonly #isHooked: boolean
+  /** From when on it is for whoever asks for endings. */
+  endingAt: number | undefined
   finishedAt = 0
   reason: CancelReason | undefined
   place: number
@@ -32,12 +35,13 @@ export class ModelJob implements Counters {
   #runsBefore = 0
   #queuedAt: number
 
-  constructor({ id, payload, priority = 0, delay = 0, lock }: NewJob, now: () => number) {
+  constructor({ id, payload, priority = 0, delay = 0, lock, hooked = false }: NewJob, now: () => number) {
     this.id = id
     this.payload = payload
     this.priority = priority
     this.place = now() + delay
     this.lock = lock
+    this.#isHooked = hooked
     this.#queuedAt = now()
     this.#now = now
   }
@@ -126,7 +130,7 @@ export class ModelJob implements Counters {
     if (this.isAhead) this.runs -= 1
     else if (!forgiving) this.crashes += 1
     this.wasRecovered = true
-    if (this.crashes >= MAX_CRASHES) this.#end('failed')
+    if (this.crashes >= MAX_CRASHES) this.#endUnrun('failed')
     else this.#putBack(this.place)
   }
 
@@ -143,7 +147,7 @@ export class ModelJob implements Counters {
         return 'done'
       case 'cancel':
         if (isActive) this.#asked = change.reason
-        else if (this.isPending) this.#end('cancelled', change.reason)
+        else if (this.isPending) this.#endUnrun('cancelled', change.reason)
         else return 'refused'
         return isActive ? 'asked' : 'done'
       case 'remove':
@@ -170,11 +174,18 @@ export class ModelJob implements Counters {
     if (reason !== undefined) this.reason = reason
   }
 
+  /** No handler runs that could do what is to be done then. */
+  #endUnrun(state: Ended, reason?: CancelReason): void {
+    this.#end(state, reason)
+    if (this.#isHooked) this.endingAt = this.#now()
+  }
+
   #putBack(place: number): void {
     if (this.#asked !== undefined) {
-      this.#end('cancelled', this.#asked)
+      this.#endUnrun('cancelled', this.#asked)
       return
     }
+    this.endingAt = undefined
     this.#letGo()
     this.#state = 'pending'
     this.place = place

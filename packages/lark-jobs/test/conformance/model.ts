@@ -169,6 +169,22 @@ export class Model {
     return recovery
   }
 
+  /** Milliseconds until there is something for `endings`. */
+  nextEnding(): number | undefined {
+    const times = [...this.jobs.values()].flatMap(({ endingAt }) => endingAt ?? [])
+    return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now())
+  }
+
+  endings(done: readonly string[], lease: number): string[] {
+    for (const id of done) {
+      const job = this.jobs.get(id)
+      if (job) job.endingAt = undefined
+    }
+    const taken = [...this.jobs.values()].filter(({ endingAt }) => (endingAt ?? Infinity) <= this.#now())
+    for (const job of taken) job.endingAt = this.#now() + lease
+    return taken.map(({ id }) => id)
+  }
+
   /** When the lease of each active job ends, and its token, in the order of a list. */
   activePlaces(): [leaseEnd: number, token: string][] {
     return this.in('active')

@@ -4,7 +4,7 @@
  * tells its story.
  */
 import { expect, test } from 'vitest'
-import type { LeasedJob, Lock, NewJob, Outcome, State } from '../../src/record.ts'
+import type { LeasedJob, NewJob, State } from '../../src/record.ts'
 import {
   CALL_MEMORY,
   type Change,
@@ -14,8 +14,9 @@ import {
   type Want,
 } from '../../src/store/store.ts'
 import type { Caller } from './caller.ts'
+import { chanceJob, chanceOutcome } from './chance.ts'
 import type { Harness, Make } from './harness.ts'
-import { ids, job, jobError } from './jobs.ts'
+import { ids } from './jobs.ts'
 import { Model } from './model.ts'
 import { endings } from './model-job.ts'
 import { Random } from './random.ts'
@@ -80,6 +81,7 @@ class Sequence {
       [1, () => this.#configure()],
       [2, () => this.#prune()],
       [1, () => this.#clear()],
+      [2, () => this.#endings()],
     ]
     const wheel = steps.flatMap(([weight, step]) => new Array<() => Promise<void>>(weight).fill(step))
     try {
@@ -108,7 +110,7 @@ class Sequence {
     const caller = this.#caller()
     const settlements = this.#random
       .some(this.#handed.slice(-8), 3)
-      .map(({ id, token }): Settlement => ({ id, token, outcome: this.#outcome() }))
+      .map(({ id, token }): Settlement => ({ id, token, outcome: chanceOutcome(this.#random) }))
     const want: Want = { limit: this.#random.below(5), lease: this.#random.pick(LEASES)! }
     if (this.#random.chance(2)) want.ahead = this.#random.below(5)
     this.#tell('exchange', caller.id, settlements, want)
@@ -186,6 +188,9 @@ class Sequence {
     expect([...recovery.recovered].sort()).toEqual(expected.recovered.sort())
     expect([...recovery.failed].sort()).toEqual(expected.failed.sort())
     expect(recovery.nextLeaseEnd).toBe(expected.nextLeaseEnd)
+    // What this call ended may be too much to be kept, and gone.
+    await this.#forget()
+    if (now <= (options.until ?? now)) expect(recovery.nextEnding).toBe(this.#model.nextEnding())
   }
 
   async #alter(): Promise<void> {
@@ -221,14 +226,18 @@ class Sequence {
     expect(await this.#harness.store.clear(this.#partition, state)).toBe(this.#model.clear(state))
   }
 
+  async #endings(): Promise<void> {
+    const done = this.#random.some([...this.#model.jobs.keys(), 'nobody']).slice(0, 2)
+    const lease = this.#random.pick(LEASES)!
+    this.#tell('endings', done, lease)
+    const jobs = await this.#harness.store.endings(this.#partition, done, lease)
+    expect(ids(jobs).sort()).toEqual(this.#model.endings(done, lease).sort())
+  }
+
   /** Counters against the model, and one job in every detail that the model knows. */
   async #compare(): Promise<void> {
     const { store } = this.#harness
-    for (const state of endings) {
-      if (!this.#model.exceeds(state)) continue
-      const { jobs } = await store.list(this.#partition, { state })
-      this.#model.keep(state, ids(jobs))
-    }
+    await this.#forget()
     expect(await store.counts(this.#partition)).toEqual(this.#model.counts())
     expect(await store.minutes(this.#partition)).toEqual(this.#model.minutes())
     if (this.#random.chance(4)) await this.#compareActive()
@@ -240,6 +249,15 @@ class Sequence {
     expect(record?.state).toBe<State>(expected.state)
     expect(record?.reason).toBe(reason)
     expect(record?.holder).toBe(expected.holder || undefined)
+  }
+
+  /** What the store did not keep. */
+  async #forget(): Promise<void> {
+    for (const state of endings) {
+      if (!this.#model.exceeds(state)) continue
+      const { jobs } = await this.#harness.store.list(this.#partition, { state })
+      this.#model.keep(state, ids(jobs))
+    }
   }
 
   async #compareActive(): Promise<void> {
@@ -258,35 +276,7 @@ class Sequence {
 
   #newJob(): NewJob {
     const known = this.#random.chance(12) ? this.#random.pick([...this.#model.jobs.keys()]) : undefined
-    return job({
-      ...(known !== undefined && { id: known }),
-      ...(this.#random.chance(2) && { priority: this.#random.pick([-5, 0, 7])! }),
-      ...(this.#random.chance(3) && { delay: this.#random.below(1_500) }),
-      ...(this.#random.chance(3) && { lock: this.#lock() }),
-      payload: String(this.#random.below(100)),
-    })
-  }
-
-  #lock(): Lock {
-    const debounce = this.#random.chance(2) ? { debounce: 400, maxWait: 700 } : {}
-    return {
-      name: this.#random.pick(['ada', 'bob'])!,
-      until: this.#random.pick(['start', 'done'] as const)!,
-      ...(this.#random.chance(2) && { replace: true, ...debounce }),
-      ...(this.#random.chance(4) && { throttle: this.#random.below(800) }),
-    }
-  }
-
-  #outcome(): Outcome {
-    return this.#random.pick<Outcome>([
-      { kind: 'completed' },
-      { kind: 'completed', result: '1' },
-      { kind: 'failed', error: jobError() },
-      { kind: 'failed', error: jobError(), retryIn: this.#random.below(600) },
-      { kind: 'released', in: this.#random.below(600) },
-      { kind: 'returned' },
-      { kind: 'cancelled', reason: 'dropped' },
-    ])!
+    return chanceJob(this.#random, known)
   }
 
   #tell(...words: unknown[]): void {

@@ -24,6 +24,7 @@ import { claimAndSettle } from './claim-and-settle.ts'
 import { clear } from './clear.ts'
 import { close } from './close.ts'
 import { delay } from './delay.ts'
+import { endings } from './endings.ts'
 import { enqueue } from './enqueue.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
@@ -69,6 +70,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('leases', () => leases(make))
     describe('ahead', () => ahead(make))
     describe('recover', () => recover(make))
+    describe('endings', () => endings(make))
     describe('recovered', () => recovered(make))
     describe('unique', () => unique(make))
     describe('resend', () => resend(make))

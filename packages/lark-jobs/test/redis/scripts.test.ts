@@ -138,6 +138,7 @@ test('every script is called with what its header documents', async () => {
   await worker.exchange([], { limit: 0, lease: LEASE })
   await worker.settle(await worker.claimOne(), completed)
   await store.recover('emails')
+  await store.endings('emails', ['nobody'], 1_000)
   await store.prune('emails')
   await store.wake('emails', 'web')
   await store.announce({ ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' }, 1_000)

@@ -11,6 +11,7 @@
  *   claims, leases, holders  HASH, ZSET, HASH  what is handed out (`lua/shared/claim.lua`)
  *   direct       HASH    id -> 1: jobs that are not handed out ahead, since their start must be seen: they were taken back
  *                        from a worker, or let go of their lock when they start
+ *   hooked, endings  HASH, ZSET  what is to be done for jobs that ended (`lua/shared/ending.lua`)
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0

@@ -34,6 +34,7 @@ interface Run {
   made: string
   priority: number
   delay: number
+  hooked: boolean
   lock: Lock | undefined
   count: number
   at: number
@@ -43,13 +44,14 @@ interface Run {
 export function packJobs(jobs: readonly NewJob[]): string[] {
   const args: string[] = []
   let run: Run | undefined
-  for (const { id, key, payload, priority = 0, delay = 0, options, lock } of jobs) {
-    const isAlike = run?.priority === priority && run.delay === delay && run.lock === lock
+  for (const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock } of jobs) {
+    const isAlike =
+      run?.priority === priority && run.delay === delay && run.hooked === hooked && run.lock === lock
     if (run === undefined || !isAlike || !id.startsWith(run.made)) {
       if (run !== undefined) args[run.at] = String(run.count)
-      run = { made: id.slice(0, MADE), priority, delay, lock, count: 0, at: args.length + 2 }
+      run = { made: id.slice(0, MADE), priority, delay, hooked, lock, count: 0, at: args.length + 2 }
       args.push(
-        `${priority || ''}${lock === undefined ? '' : packLock(lock)}`,
+        `${priority || ''}${hooked ? 'h' : ''}${lock === undefined ? '' : packLock(lock)}`,
         delay > 0 ? packDuration(delay) : '',
         '',
       )

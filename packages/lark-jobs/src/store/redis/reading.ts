@@ -66,6 +66,12 @@ export function readJobs(partition: string, shown: Shown): JobRecord[] {
   })
 }
 
+/** Those that ended first before the others. */
+export function readEndings(partition: string, shown: readonly Shown[]): JobRecord[] {
+  const jobs = shown.flatMap((each) => readJobs(partition, each))
+  return jobs.sort((one, other) => one.finishedAt! - other.finishedAt!)
+}
+
 /** A job in a list has no place of its own: it was due when it was queued. */
 function readTime(state: State, queuedAt: number, place: string | null | undefined): Partial<JobRecord> {
   if (state === 'waiting' || state === 'delayed') return { dueAt: place ? Number(place) : queuedAt }
@@ -106,10 +112,15 @@ export function readExtension(reply: unknown): Extension {
   return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
 }
 
-/** Ids put back, ids failed, milliseconds until the next lease ends or -1. */
+/** Ids put back, ids failed, milliseconds until the next lease ends or -1, and until the next ending. */
 export function readRecovery(reply: unknown): Recovery {
-  const [recovered, failed, ends] = reply as [string[], string[], number]
-  return { recovered, failed, ...(ends >= 0 && { nextLeaseEnd: ends }) }
+  const [recovered, failed, ends, ending] = reply as [string[], string[], number, number]
+  return {
+    recovered,
+    failed,
+    ...(ends >= 0 && { nextLeaseEnd: ends }),
+    ...(ending >= 0 && { nextEnding: ending }),
+  }
 }
 
 /** Four numbers a minute: which since 1970, completed, failed, retried. */

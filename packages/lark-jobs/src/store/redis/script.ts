@@ -2,7 +2,9 @@
  * Runs the embedded scripts by their hash. A server that does not know one (it was restarted, or someone emptied
  * its cache) has done nothing yet, and is sent the text with the same arguments.
  */
+import type { Call } from '../store.ts'
 import { Refusal } from './failure.ts'
+import type { Keys } from './keys.ts'
 import type { Route } from './route.ts'
 import { scripts } from './scripts.generated.ts'
 
@@ -26,5 +28,35 @@ export async function run(
   } catch (error) {
     if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
     return route.send((epoch) => ['EVAL', lua, '1', key, ...make(epoch)], deadline, key)
+  }
+}
+
+/** The scripts on the partitions of one store. */
+export class Scripts {
+  readonly #route: Route
+  readonly #keys: Keys
+  readonly #clock: () => string
+
+  /** @param clock the time as text; '' for the server's own */
+  constructor(route: Route, keys: Keys, clock: () => string) {
+    this.#route = route
+    this.#keys = keys
+    this.#clock = clock
+  }
+
+  run(script: ScriptName, partition: string, args: readonly string[]): Promise<unknown> {
+    return run(this.#route, script, this.#keys.of(partition, 'jobs'), [this.#clock(), ...args])
+  }
+
+  /** One that remembers who called it. */
+  call(
+    script: ScriptName,
+    partition: string,
+    { caller, number }: Call,
+    args: readonly string[],
+    deadline?: number,
+  ): Promise<unknown> {
+    const make = (epoch: number) => [this.#clock(), caller, String(number), String(epoch), ...args]
+    return run(this.#route, script, this.#keys.of(partition, 'jobs'), make, deadline)
   }
 }

@@ -16,6 +16,7 @@ import {
   type Extension,
   type Filter,
   type LeaseNote,
+  MAX_ENDINGS,
   type Minute,
   type Page,
   type RecoverOptions,
@@ -49,6 +50,7 @@ import {
   readClaim,
   readClock,
   readCounts,
+  readEndings,
   readEnqueued,
   readExtension,
   readJobs,
@@ -59,7 +61,7 @@ import {
 } from './reading.ts'
 import { Registry } from './registry.ts'
 import type { Route } from './route.ts'
-import { run, type ScriptName } from './script.ts'
+import { Scripts } from './script.ts'
 
 export interface RedisStoreOptions extends StoreOptions {
   /** What all keys begin with. Default `lark`. */
@@ -85,6 +87,7 @@ export class RedisStore implements Store {
   readonly #durability: Durability | undefined
   readonly #bells: Bells
   readonly #registry: Registry
+  readonly #scripts: Scripts
   /** How many completed, failed and cancelled jobs are kept. */
   readonly #kept: readonly [string, string, string]
   #opened: Promise<string[]> | undefined
@@ -102,6 +105,7 @@ export class RedisStore implements Store {
     this.#route = reach(parseLocation(servers), patience === undefined ? {} : { patience })
     this.#bells = new Bells(this.#route.bells, this.#keys)
     this.#registry = new Registry(this.#route, this.#keys, () => this.#clock())
+    this.#scripts = new Scripts(this.#route, this.#keys, () => this.#clock())
     this.#durability = durability === 'normal' ? undefined : new Durability(this.#route, durability)
     this.name = this.#route.name
   }
@@ -119,7 +123,7 @@ export class RedisStore implements Store {
     const deadline = this.#route.deadline(call.patience)
     // Else nothing is awaited: the call goes off while its dispatches are still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
-    const answer = await this.#call('enqueue', partition, call, packJobs(jobs), deadline)
+    const answer = await this.#scripts.call('enqueue', partition, call, packJobs(jobs), deadline)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
     return readEnqueued(answer as string, jobs.length)
   }
@@ -135,7 +139,7 @@ export class RedisStore implements Store {
     const hears = claims && (await this.#bells.listen(call.caller))
     const unheard = claims ? this.#bells.looks(call.caller, partition, call.number, want.hand) : ''
     const { args, places } = packSettlements(settlements)
-    const reply = await this.#call(
+    const reply = await this.#scripts.call(
       'exchange',
       partition,
       call,
@@ -173,19 +177,28 @@ export class RedisStore implements Store {
     lease: number,
   ): Promise<Extension> {
     if (notes.length === 0) return { lost: [], notices: [] }
-    return readExtension(await this.#run('extend', partition, packNotes(notes, lease)))
+    return readExtension(await this.#scripts.run('extend', partition, packNotes(notes, lease)))
   }
 
   async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {
     const [, failed, cancelled] = this.#kept
     const args = [failed, cancelled, workerDied, ...packRecovery(options)]
-    return readRecovery(await this.#run('recover', partition, args))
+    return readRecovery(await this.#scripts.run('recover', partition, args))
+  }
+
+  async endings(partition: string, done: readonly string[], lease: number): Promise<JobRecord[]> {
+    const shown = await this.#scripts.run('endings', partition, [
+      String(MAX_ENDINGS),
+      packDuration(lease),
+      ...done,
+    ])
+    return readEndings(partition, shown as Shown[])
   }
 
   async prune(partition: string): Promise<number> {
     const { completed, failed, cancelled } = this.#options.retention
     const ages = [completed, failed, cancelled].map(({ age }) => packDuration(age))
-    return (await this.#run('prune', partition, ages)) as number
+    return (await this.#scripts.run('prune', partition, ages)) as number
   }
 
   wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]> {
@@ -193,7 +206,7 @@ export class RedisStore implements Store {
   }
 
   async wake(partition: string, caller: string): Promise<void> {
-    await this.#run('wake', partition, [caller])
+    await this.#scripts.run('wake', partition, [caller])
   }
 
   announce(worker: WorkerRecord, ttl: number): Promise<void> {
@@ -229,23 +242,23 @@ export class RedisStore implements Store {
   }
 
   async get(partition: string, id: string): Promise<JobRecord | undefined> {
-    const shown = await this.#run('get', partition, [id])
+    const shown = await this.#scripts.run('get', partition, [id])
     return shown ? readJobs(partition, shown as Shown)[0] : undefined
   }
 
   async list(partition: string, filter: Filter): Promise<Page> {
     if (filter.state === 'blocked') return { jobs: [] }
     const { script, args } = pageQuery(filter)
-    const [shown, mark] = (await this.#run(script, partition, args)) as [Shown, string | string[]]
+    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [Shown, string | string[]]
     return { jobs: readJobs(partition, shown), ...nextCursor(shown, mark) }
   }
 
   async counts(partition: string): Promise<Counts> {
-    return readCounts((await this.#run('counts', partition, [])) as number[])
+    return readCounts((await this.#scripts.run('counts', partition, [])) as number[])
   }
 
   async minutes(partition: string): Promise<Minute[]> {
-    return readMinutes((await this.#run('minutes', partition, [])) as number[])
+    return readMinutes((await this.#scripts.run('minutes', partition, [])) as number[])
   }
 
   async log(partition: string, id: string): Promise<LogLine[]> {
@@ -257,16 +270,16 @@ export class RedisStore implements Store {
   async alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]> {
     if (ids.length === 0) return []
     const args = [String(this.#options.retention.cancelled.count), change.kind, packChange(change), ...ids]
-    return readVerdicts((await this.#run('alter', partition, args)) as string)
+    return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 
   async configure(partition: string, { paused }: Partial<Settings>): Promise<Settings> {
     const set = paused === undefined ? '' : paused ? '1' : '0'
-    return { paused: (await this.#run('configure', partition, [set])) === 1 }
+    return { paused: (await this.#scripts.run('configure', partition, [set])) === 1 }
   }
 
   async clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {
-    return (await this.#run('clear', partition, [state])) as number
+    return (await this.#scripts.run('clear', partition, [state])) as number
   }
 
   async close(): Promise<void> {
@@ -276,22 +289,6 @@ export class RedisStore implements Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #run(script: ScriptName, partition: string, args: readonly string[]): Promise<unknown> {
-    return run(this.#route, script, this.#keys.of(partition, 'jobs'), [this.#clock(), ...args])
-  }
-
-  /** A script that remembers who called it. */
-  #call(
-    script: ScriptName,
-    partition: string,
-    { caller, number }: Call,
-    args: readonly string[],
-    deadline?: number,
-  ): Promise<unknown> {
-    const make = (epoch: number) => [this.#clock(), caller, String(number), String(epoch), ...args]
-    return run(this.#route, script, this.#keys.of(partition, 'jobs'), make, deadline)
   }
 
   #clock(): string {

@@ -3,7 +3,7 @@
  */
 import type { AlterVerdict, Change } from '../store.ts'
 import { takeAgain } from './lock.ts'
-import { move, remove, toEnd } from './move.ts'
+import { endedUnrun, move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, type Row, stateOf } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
@@ -32,6 +32,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
         crashes: 0,
         direct: row.untilStart ?? 0,
         finishedAt: null,
+        endingAt: null,
         result: null,
         reason: null,
       })
@@ -44,7 +45,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
         return 'asked'
       }
       if (row.state !== PENDING) return 'refused'
-      move(partition, row, { state: CANCELLED, reason: change.reason, finishedAt: now })
+      move(partition, row, { state: CANCELLED, reason: change.reason, ...endedUnrun(row, now) })
       return 'done'
     case 'remove':
       if (row.state === ACTIVE) return 'refused'

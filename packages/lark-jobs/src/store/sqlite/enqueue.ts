@@ -8,7 +8,7 @@ import type { NewJob } from '../../record.ts'
 import type { Call, Enqueued } from '../store.ts'
 import { recall, remember } from './calls.ts'
 import type { Value } from './database.ts'
-import { meet } from './lock.ts'
+import { lockValues, meet } from './lock.ts'
 import type { Partition } from './partition.ts'
 import { PENDING } from './schema.ts'
 
@@ -16,9 +16,11 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-const insertLocked = `
-  INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload, lock, untilStart, holds, direct)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`
+/** For those that are unique or hooked. */
+const insertMore = `
+  INSERT OR IGNORE INTO jobs
+    (partition, id, priority, queuedAt, dueAt, key, options, payload, hooked, lock, untilStart, holds, direct)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const isThere = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
 
 export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[]): Enqueued[] {
@@ -28,15 +30,15 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)
     const options = job.options === undefined ? null : JSON.stringify(job.options)
-    const { priority = 0, lock } = job
+    const { priority = 0, hooked = false, lock } = job
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, job.payload]
     if (lock !== undefined) {
       const met = database.get(isThere, id, job.id) === undefined ? meet(partition, job, lock) : undefined
       if (met !== undefined) return met
-      const untilStart = Number(lock.until === 'start')
-      values.push(lock.name, untilStart, untilStart)
     }
-    const inserted = database.run(lock === undefined ? insert : insertLocked, ...values)
+    const isPlain = lock === undefined && !hooked
+    if (!isPlain) values.push(hooked ? 1 : null, ...lockValues(lock))
+    const inserted = database.run(isPlain ? insert : insertMore, ...values)
     if (inserted === 0) return 'exists'
     partition.arrive({ state: PENDING, dueAt })
     return 'queued'

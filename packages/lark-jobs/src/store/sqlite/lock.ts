@@ -7,6 +7,7 @@
  */
 import type { Lock, NewJob } from '../../record.ts'
 import { type Enqueued, MAX_ITEMS } from '../store.ts'
+import type { Value } from './database.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, type Row, stateOf } from './row.ts'
@@ -40,6 +41,13 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
   database.run(edit, job.payload, other.seq)
   if (lock.debounce !== undefined && stateOf(other, now) === 'delayed') putOff(partition, other, lock)
   return { kind: 'replaced', by: other.id }
+}
+
+/** Of a job that comes with a lock, or without: `lock`, `untilStart`, `holds` and `direct`. */
+export function lockValues(lock: Lock | undefined): Value[] {
+  if (lock === undefined) return [null, null, null, 0]
+  const untilStart = Number(lock.until === 'start')
+  return [lock.name, untilStart, 0, untilStart]
 }
 
 /** Makes a lock free for the next, unless its job still holds it. @returns that job */

@@ -10,7 +10,7 @@ import { CANCELLED, PENDING } from './schema.ts'
 
 const update = `
   UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, direct = ?,
-    finishedAt = ?, reason = ?, result = ?, errors = ?, token = NULL, asked = NULL
+    finishedAt = ?, endingAt = ?, reason = ?, result = ?, errors = ?, token = NULL, asked = NULL
   WHERE seq = ?`
 const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
 const forget = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))'
@@ -27,6 +27,7 @@ export type Change = Pick<Row, 'state'> &
       | 'releases'
       | 'direct'
       | 'finishedAt'
+      | 'endingAt'
       | 'reason'
       | 'result'
       | 'errors'
@@ -41,7 +42,7 @@ export function move(partition: Partition, row: Row, change: Change): void {
   partition.leave(row)
   Object.assign(row, change)
   if (row.state === PENDING && row.asked !== null) {
-    Object.assign(row, { state: CANCELLED, reason: row.asked, finishedAt: partition.now })
+    Object.assign(row, { state: CANCELLED, reason: row.asked, ...endedUnrun(row, partition.now) })
   }
   partition.database.run(
     update,
@@ -53,12 +54,18 @@ export function move(partition: Partition, row: Row, change: Change): void {
     row.releases,
     row.direct,
     row.finishedAt,
+    row.endingAt,
     row.reason,
     row.result,
     row.errors,
     row.seq,
   )
   partition.arrive(row)
+}
+
+/** What changes in a job that ends now, where no handler runs (`ending.ts`). */
+export function endedUnrun({ hooked }: Row, now: number): Pick<Row, 'finishedAt' | 'endingAt'> {
+  return { finishedAt: now, endingAt: hooked === null ? null : now }
 }
 
 /** Puts a job behind all others of its place. */

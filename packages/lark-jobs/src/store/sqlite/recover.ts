@@ -3,8 +3,9 @@
  */
 import type { JobError } from '../../record.ts'
 import { MAX_CRASHES, MAX_ITEMS, type RecoverOptions, type Recovery, WORKER_DIED } from '../store.ts'
+import { nextEnding } from './ending.ts'
 import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
-import { move, withError } from './move.ts'
+import { endedUnrun, move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'
 import { FAILED, PENDING } from './schema.ts'
@@ -24,8 +25,13 @@ export function recover(partition: Partition, options: RecoverOptions): Recovery
     }
     letGoOf(partition, lease.token, lease.held)
   }
-  const next = nextLeaseEnd(partition)
-  return next === undefined ? recovery : { ...recovery, nextLeaseEnd: next }
+  const lease = nextLeaseEnd(partition)
+  const ending = nextEnding(partition)
+  return {
+    ...recovery,
+    ...(lease !== undefined && { nextLeaseEnd: lease }),
+    ...(ending !== undefined && { nextEnding: ending }),
+  }
 }
 
 function which(partition: Partition, { holder, unread }: RecoverOptions): Iterable<Lease> {
@@ -54,6 +60,7 @@ function takeBack(partition: Partition, row: Row, { forgiving = false, unread }:
     return
   }
   const error: JobError = { run: row.runs, ...WORKER_DIED }
-  move(partition, row, { state: FAILED, crashes, finishedAt: partition.now, errors: withError(row, error) })
+  const ended = endedUnrun(row, partition.now)
+  move(partition, row, { state: FAILED, crashes, ...ended, errors: withError(row, error) })
   partition.minute.failed += 1
 }

@@ -21,6 +21,8 @@ export interface Row {
   ahead: 0 | 1
   finishedAt: number | null
   token: string | null
+  hooked: 1 | null
+  endingAt: number | null
   lock: string | null
   untilStart: 0 | 1 | null
   holds: number | null
@@ -34,7 +36,7 @@ export interface Row {
 }
 
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
-  finishedAt, token, lock, untilStart, holds, asked, reason, key, options, payload, result, errors`
+  finishedAt, token, hooked, endingAt, lock, untilStart, holds, asked, reason, key, options, payload, result, errors`
 
 const names: Record<number, State> = {
   [ACTIVE]: 'active',

@@ -9,7 +9,8 @@
  *
  * `seq` rises with every job and decides between jobs of one place. Columns are named as the record's fields;
  * `direct` is 1 when the job is not handed out ahead: it was taken back from a worker, or lets go of its lock when it
- * starts. `lock`, `untilStart` and `holds` are a unique job's (`lock.ts`). `partitions` holds counters that the same
+ * starts. `lock`, `untilStart` and `holds` are a unique job's (`lock.ts`), `hooked` and `endingAt`
+ * of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
  * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
  * `minutes`. `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
  */
@@ -65,6 +66,8 @@ const tables = `
     finishedAt INTEGER,
     token TEXT,
     lock TEXT,
+    hooked INTEGER,
+    endingAt INTEGER,
     untilStart INTEGER,
     holds INTEGER,
     asked TEXT,
@@ -79,6 +82,7 @@ const tables = `
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX ended ON jobs (partition, state, finishedAt) WHERE state >= ${COMPLETED};
+  CREATE INDEX endings ON jobs (partition, endingAt) WHERE endingAt IS NOT NULL;
   CREATE UNIQUE INDEX locks ON jobs (partition, lock) WHERE holds IS NOT NULL;
   CREATE TABLE throttles (
     partition INTEGER NOT NULL,

@@ -31,6 +31,7 @@ import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
 import { Database } from './database.ts'
+import { endings } from './ending.ts'
 import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
@@ -103,6 +104,10 @@ export class SqliteStore implements Store {
 
   recover(name: string, options: RecoverOptions = {}): Promise<Recovery> {
     return this.#change(name, (partition) => recover(partition, options))
+  }
+
+  endings(name: string, done: readonly string[], lease: number): Promise<JobRecord[]> {
+    return this.#change(name, (partition) => endings(partition, done, lease))
   }
 
   prune(name: string): Promise<number> {

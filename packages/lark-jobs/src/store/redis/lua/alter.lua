@@ -14,6 +14,7 @@
 -- include: finish
 -- include: locate
 -- include: lock
+-- include: ending
 -- include: ring
 
 local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -41,6 +42,7 @@ changes['retry'] = function(id, state, record, priority)
   runs = state == 'completed' and runs + 1 or runs
   count(id, runs, 0, 0, releases)
   redis.call('ZREM', key(state), id)
+  redis.call('ZREM', key('endings'), id)
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('reasons'), id)
   redis.call('HDEL', key('direct'), id)
@@ -68,6 +70,7 @@ changes['cancel'] = function(id, state, _, priority, place)
   leave(id, priority, place)
   redis.call('HSET', key('reasons'), id, value)
   redis.call('ZADD', key('cancelled'), now, id)
+  note_endings({ id })
   cancelled = cancelled + 1
   return 'd'
 end

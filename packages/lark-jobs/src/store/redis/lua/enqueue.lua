@@ -5,8 +5,8 @@
 -- ARGV[2]  caller
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
--- ARGV[5…] runs of jobs that are alike, made in the same millisecond: priority ('' for 0), or that and a lock behind a '|'
---          (shared/lock.lua); delay ('' for none); how many; then two each: id, the record without its first field
+-- ARGV[5…] runs of jobs that are alike, made in the same millisecond: priority ('' for 0), an h when they are hooked
+--          (shared/ending.lua), a '|' and a lock (shared/lock.lua); delay ('' for none); how many; then two each: id, the record without its first field
 -- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), u, t, r (shared/lock.lua); then for each of
 --          these three, a line with the id in its way
 -- Cost     O(n); O(log m) for each delayed one among m delayed
@@ -42,8 +42,9 @@ local ids, rests, runs = {}, {}, {}
 local at = 5
 while ARGV[at] do
   local first, count = #ids + 1, tonumber(ARGV[at + 2])
-  local priority, lock = string.match(ARGV[at], '^(-?%d*)|?(.*)$')
-  runs[#runs + 1] = { priority = priority, lock = lock, delay = ARGV[at + 1], first = first, last = first + count - 1 }
+  local priority, hooked, lock = string.match(ARGV[at], '^(-?%d*)(h?)|?(.*)$')
+  runs[#runs + 1] =
+    { priority = priority, hooked = hooked, lock = lock, delay = ARGV[at + 1], first = first, last = first + count - 1 }
   at = at + 3
   for i = first, first + count - 1 do
     ids[i], rests[i] = ARGV[at], ARGV[at + 1]
@@ -75,6 +76,9 @@ for _, run in ipairs(runs) do
       else
         -- Now, so that the next of this call finds it.
         redis.call('HSET', key('jobs'), id, after .. rests[i])
+      end
+      if run.hooked ~= '' then
+        redis.call('HSET', key('hooked'), id, 1)
       end
       if run.lock == '' or run.delay == '' then
         list[#list + 1] = id

@@ -26,6 +26,7 @@
 -- include: finish
 -- include: claim
 -- include: minute
+-- include: ending
 -- include: outcome
 -- include: settle
 -- include: take

@@ -9,7 +9,8 @@
 -- ARGV[6]  the caller all of whose claims end now, or '': those whose lease has ended
 -- ARGV[7]  when this is too late to be done, or ''
 -- ARGV[8]  the token of a claim that its caller has not read, which alone goes back, or ''
--- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1 }
+-- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; and until there is
+--            something for endings.lua, or -1 }
 -- Cost     O(n log m) for n taken back among m claims; O(m) for those of one caller
 -- include: start
 -- include: line
@@ -18,6 +19,7 @@
 -- include: finish
 -- include: claim
 -- include: minute
+-- include: ending
 -- include: ring
 
 local MAX_CRASHES = 3
@@ -73,7 +75,7 @@ local function ended()
 end
 
 if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
-  return { recovered, failed, -1 }
+  return { recovered, failed, -1, -1 }
 end
 -- Whoever does not read is offered no more under this number: it may have asked anew meanwhile. When it was rung, the
 -- ring was in vain, and goes to another.
@@ -104,10 +106,12 @@ for _, token in ipairs(ended()) do
   end
   leave_claim(token, MAX_ITEMS)
 end
+note_endings(failed)
+note_endings(cancelled)
 finish('failed', failed, tonumber(ARGV[2]))
 count_minute('failed', #failed)
 finish('cancelled', cancelled, tonumber(ARGV[3]))
 ring(#recovered + vain)
 
 local ends = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
-return { recovered, failed, ends and math.max(ends - now, 0) or -1 }
+return { recovered, failed, ends and math.max(ends - now, 0) or -1, next_ending() }

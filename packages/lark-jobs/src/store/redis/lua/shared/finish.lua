@@ -8,6 +8,7 @@ local function forget(ids)
   redis.call('HDEL', key('jobs'), unpack(ids))
   local rest = {
     key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
+    key('hooked'),
   }
   if redis.call('EXISTS', unpack(rest)) > 0 then
     local locks = redis.call('EXISTS', key('locks')) == 1 and redis.call('HMGET', key('locks'), unpack(ids)) or {}
@@ -17,6 +18,7 @@ local function forget(ids)
         redis.call('HDEL', key('lockers'), name)
       end
     end
+    redis.call('ZREM', key('endings'), unpack(ids))
     for _, name in ipairs(rest) do
       redis.call('HDEL', name, unpack(ids))
     end

@@ -7,6 +7,7 @@ local again, later = 0, 0
 local function fall_back(id, place, job)
   if job.notice then
     redis.call('HSET', key('reasons'), id, job.notice)
+    note_endings({ id })
     return finish('cancelled', { id }, job.kept.cancelled)
   end
   local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))

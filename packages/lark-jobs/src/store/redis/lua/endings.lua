@@ -1,0 +1,29 @@
+-- endings: hands out jobs that ended where no handler ran, and forgets those with which something was done.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many
+-- ARGV[3]  milliseconds for which they are not handed out again
+-- ARGV[4…] ids that are done
+-- Returns  { those that failed, those that were cancelled, as in shared/show.lua }
+-- Cost     O(n log m) for n handed out and done, of m
+-- include: start
+-- include: line
+-- include: claim
+-- include: show
+
+if #ARGV > 3 then
+  redis.call('ZREM', key('endings'), unpack(ARGV, 4))
+end
+local found = { failed = {}, cancelled = {} }
+local places = { failed = {}, cancelled = {} }
+for _, id in ipairs(redis.call('ZRANGE', key('endings'), '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
+  redis.call('ZADD', key('endings'), now + tonumber(ARGV[3]), id)
+  for state, ids in pairs(found) do
+    local at = redis.call('ZSCORE', key(state), id)
+    if at then
+      ids[#ids + 1], places[state][#ids + 1] = id, at
+    end
+  end
+end
+return { show('failed', found.failed, places.failed), show('cancelled', found.cancelled, places.cancelled) }

@@ -1,0 +1,31 @@
+/**
+ * Jobs that ended where no handler ran, though their class has something to do then. `endingAt` is from when on a job is
+ * for whoever asks; NULL when nothing is to be done for it, or all was.
+ */
+import type { JobRecord } from '../../record.ts'
+import { MAX_ENDINGS } from '../store.ts'
+import type { Partition } from './partition.ts'
+import { columns, list, type Row, toRecord } from './row.ts'
+
+const finish = `
+  UPDATE jobs SET endingAt = NULL WHERE partition = ? AND id IN (SELECT value FROM json_each(?)) AND endingAt IS NOT NULL`
+const find = `
+  SELECT ${columns} FROM jobs WHERE partition = ? AND endingAt <= ? AND endingAt IS NOT NULL
+  ORDER BY endingAt LIMIT ${MAX_ENDINGS}`
+const take = 'UPDATE jobs SET endingAt = ? WHERE seq IN (SELECT value FROM json_each(?))'
+const first = 'SELECT min(endingAt) AS endingAt FROM jobs WHERE partition = ? AND endingAt IS NOT NULL'
+
+export function endings(partition: Partition, done: readonly string[], lease: number): JobRecord[] {
+  const { database, id, name, now } = partition
+  if (done.length > 0) database.run(finish, id, list(done))
+  const rows = database.all<Row>(find, id, now)
+  if (rows.length > 0) database.run(take, now + lease, list(rows.map(({ seq }) => seq)))
+  rows.sort((one, other) => one.finishedAt! - other.finishedAt!)
+  return rows.map((row) => toRecord(row, name, now))
+}
+
+/** Milliseconds until there is one to take; undefined when there is none. */
+export function nextEnding({ database, id, now }: Partition): number | undefined {
+  const at = database.get<{ endingAt: number | null }>(first, id)?.endingAt
+  return at == null ? undefined : Math.max(0, at - now)
+}

@@ -1,0 +1,40 @@
+/**
+ * Jobs and outcomes as chance has them.
+ */
+import type { Lock, NewJob, Outcome } from '../../src/record.ts'
+import { job, jobError } from './jobs.ts'
+import type { Random } from './random.ts'
+
+/** @param known its id, if it is to be one that is there already */
+export function chanceJob(random: Random, known: string | undefined): NewJob {
+  return job({
+    ...(known !== undefined && { id: known }),
+    ...(random.chance(2) && { priority: random.pick([-5, 0, 7])! }),
+    ...(random.chance(3) && { delay: random.below(1_500) }),
+    ...(random.chance(3) && { lock: chanceLock(random) }),
+    ...(random.chance(2) && { hooked: true }),
+    payload: String(random.below(100)),
+  })
+}
+
+function chanceLock(random: Random): Lock {
+  const debounce = random.chance(2) ? { debounce: 400, maxWait: 700 } : {}
+  return {
+    name: random.pick(['ada', 'bob'])!,
+    until: random.pick(['start', 'done'] as const)!,
+    ...(random.chance(2) && { replace: true, ...debounce }),
+    ...(random.chance(4) && { throttle: random.below(800) }),
+  }
+}
+
+export function chanceOutcome(random: Random): Outcome {
+  return random.pick<Outcome>([
+    { kind: 'completed' },
+    { kind: 'completed', result: '1' },
+    { kind: 'failed', error: jobError() },
+    { kind: 'failed', error: jobError(), retryIn: random.below(600) },
+    { kind: 'released', in: random.below(600) },
+    { kind: 'returned' },
+    { kind: 'cancelled', reason: 'dropped' },
+  ])!
+}

@@ -1,0 +1,111 @@
+/**
+ * Jobs that ended where no handler ran: what is handed out for their class to do something, and how often.
+ */
+import { expect, test } from 'vitest'
+import { MAX_CRASHES, MAX_ENDINGS } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried } from './jobs.ts'
+
+const cancel = { kind: 'cancel', reason: 'user' } as const
+
+/** A job that crashed too often. */
+async function crashed(harness: Harness) {
+  const { store, clock } = harness
+  const caller = harness.caller()
+  const given = job({ hooked: true })
+  await caller.enqueue(given)
+  for (let i = 0; i < MAX_CRASHES; i++) {
+    await caller.claimOne()
+    clock.now += LEASE + 1
+    await store.recover('emails')
+  }
+  return given
+}
+
+export function endings(make: Make): void {
+  test('one that crashed too often, and one that was cancelled while it waited: with what is known of them', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const dead = await crashed(harness)
+    clock.now += 1
+    const given = job({ hooked: true, delay: 1_000, payload: '7' })
+    await harness.caller('web').enqueue(given)
+    await store.alter('emails', [given.id], cancel)
+    expect((await store.recover('emails')).nextEnding).toBe(0)
+    const found = await store.endings('emails', [], LEASE)
+    expect(found).toMatchObject([
+      { id: dead.id, state: 'failed', crashes: MAX_CRASHES, errors: [{ code: 'WORKER_DIED' }] },
+      { id: given.id, state: 'cancelled', reason: 'user', payload: '7' },
+    ])
+    for (const { id } of found)
+      expect(await store.get('emails', id)).toEqual(found.find((each) => each.id === id))
+  })
+
+  test('one that was cancelled while it ran, and fell back', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const given = job({ hooked: true })
+    await caller.enqueue(given)
+    const claimed = await caller.claimOne()
+    await store.alter('emails', [given.id], cancel)
+    expect(await store.endings('emails', [], LEASE)).toEqual([])
+    await caller.settle(claimed, retried(0))
+    expect(ids(await store.endings('emails', [], LEASE))).toEqual([given.id])
+  })
+
+  test('none whose handler ran to its end, and none that is not hooked', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3, { hooked: true }))
+    await caller.settle(await caller.claimOne(), completed)
+    await caller.settle(await caller.claimOne(), failed)
+    await caller.settle(await caller.claimOne(), { kind: 'cancelled', reason: 'user' })
+    const plain = job()
+    await caller.enqueue(plain)
+    await store.alter('emails', [plain.id], cancel)
+    expect(await store.endings('emails', [], LEASE)).toEqual([])
+    expect(await store.recover('emails')).not.toHaveProperty('nextEnding')
+  })
+
+  test('belongs for a lease to whoever takes it, and then to the next, until it is done', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const { id } = await crashed(harness)
+    expect(ids(await store.endings('emails', [], 1_000))).toEqual([id])
+    expect(await store.endings('emails', [], 1_000)).toEqual([])
+    clock.now += 999
+    expect(await store.recover('emails')).toMatchObject({ nextEnding: 1 })
+    expect(await store.endings('emails', [], 1_000)).toEqual([])
+    clock.now += 1
+    expect(ids(await store.endings('emails', [], 1_000))).toEqual([id])
+    expect(await store.endings('emails', [id], 1_000)).toEqual([])
+    clock.now += 1_000
+    expect(await store.endings('emails', [], 1_000)).toEqual([])
+    expect(await store.get('emails', id)).toMatchObject({ state: 'failed' })
+  })
+
+  test('one that is retried, or removed meanwhile, is none any more', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const [one, other] = [await crashed(harness), await crashed(harness)]
+    await store.alter('emails', [one.id], { kind: 'retry' })
+    await store.alter('emails', [other.id], { kind: 'remove' })
+    expect(await store.endings('emails', [], LEASE)).toEqual([])
+  })
+
+  test('at most so many at once, those that ended first before the others', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = jobs(MAX_ENDINGS + 5, { hooked: true })
+    await harness.caller().enqueue(...given)
+    await store.alter('emails', ids(given.slice(5)), cancel)
+    clock.now += 1
+    await store.alter('emails', ids(given.slice(0, 5)), cancel)
+    const first = ids(await store.endings('emails', [], LEASE))
+    expect(first.sort()).toEqual(ids(given.slice(5)).sort())
+    expect(ids(await store.endings('emails', first, LEASE)).sort()).toEqual(ids(given.slice(0, 5)).sort())
+  })
+}
