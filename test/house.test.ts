@@ -25,13 +25,15 @@ const floors: Record<string, string[][]> = {
     ['index.ts', 'bin.ts'],
   ],
   'packages/lark-jobs/src': [
-    ['duration.ts', 'backoff.ts', 'record.ts', 'errors.ts', 'id.ts', 'payload.ts', 'run.ts', 'partition.ts'],
+    ['duration.ts', 'backoff.ts', 'record.ts', 'errors.ts', 'id.ts', 'payload.ts', 'partition.ts'],
+    // a run, and how it ends itself
+    ['non-retryable.ts', 'decision.ts', 'run.ts'],
     ['store/limits.ts', 'store/store.ts', 'store/servers.ts'],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
     // a job class, and the lines of its jobs
-    ['job-class.ts', 'job-log.ts'],
+    ['job-class.ts', 'job-log.ts', 'failed-hook.ts'],
     ['dispatch/*'],
     ['worker/*'],
     // from a process to its store

@@ -18,6 +18,7 @@ import { filesBelow, read, root } from './source.ts'
 const leftOut: Record<string, Record<string, string>> = {
   'docs/creating-jobs.md': {
     send: 'async (mail: { to: string; subject: string }): Promise<void> => void mail',
+    isReady: 'async (reportId: number): Promise<boolean> => reportId > 0',
   },
   'docs/dispatching-jobs.md': {
     SendEmailJob:

@@ -3,13 +3,21 @@
  * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
-export { type Backoff, type BackoffOption, type Exponential, exponential } from './backoff.ts'
+export {
+  type Backoff,
+  type BackoffFunction,
+  type BackoffOption,
+  backoff,
+  type Exponential,
+  exponential,
+} from './backoff.ts'
 export type { Durability, JobsConfig, QueueConfig } from './config.ts'
 export type { Duration } from './duration.ts'
 export { JobsError, type JobsErrorCode, jobsErrors } from './errors.ts'
 export { Job } from './job.ts'
 export type { JobConstructor, PayloadOf, ResultOf } from './job-class.ts'
 export { createJobs, Jobs, type WorkOptions } from './jobs.ts'
+export { NonRetryableError } from './non-retryable.ts'
 export type { JobDetail, StoredJob } from './operate.ts'
 export type { JobError, JobRecord, LogLevel, LogLine, Outcome, State, WorkerRecord } from './record.ts'
 export type { QueueStatus, Status } from './status.ts'

@@ -6,7 +6,7 @@
  * extend (`job.ts`). A class is told by its brand, never by `instanceof`: a process may hold several copies of
  * this package.
  */
-import { type Backoff, normalBackoff } from './backoff.ts'
+import { type Backoff, type BackoffFunction, isSameFunction, normalBackoff } from './backoff.ts'
 import { durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
 import type { Run } from './run.ts'
@@ -18,6 +18,9 @@ export const currentRun = Symbol.for('s18i.lark.job.run')
 /** Where a job keeps the ids of its last dispatch. */
 export const dispatchedIds = Symbol.for('s18i.lark.job.ids')
 
+/** Marks the methods of `Job` that do nothing, so that one of a class's own is told from them in every copy. */
+export const idle = Symbol.for('s18i.lark.job.idle')
+
 /** The fields of a job that say how it is queued and run. */
 export interface JobLike {
   key?: string
@@ -26,8 +29,11 @@ export interface JobLike {
   priority: number
   delay: unknown
   tries: number
+  retryUntil?: unknown
   backoff: unknown
   timeout: unknown
+  retryIf?(error: unknown): unknown
+  failed?(error: unknown, payload?: unknown): unknown
   handle(payload?: unknown): unknown
   [currentRun]?: Run | undefined
   [dispatchedIds]?: string[] | undefined
@@ -52,7 +58,9 @@ export interface JobSettings {
   /** Milliseconds. */
   delay: number
   tries: number
-  backoff: Backoff
+  /** Milliseconds from when a job was queued, its delay included; undefined: `tries` alone counts. */
+  retryUntil: number | undefined
+  backoff: Backoff | BackoffFunction
   /** Milliseconds. */
   timeout: number
 }
@@ -63,11 +71,18 @@ export interface JobClass extends JobSettings {
   /** For people: the name of the class, else its key. */
   name: string
   make: JobConstructor
+  /** Whether it has a `retryIf` of its own. */
+  hasRetryIf: boolean
+  /** Whether it has a `failed` of its own. */
+  hasFailed: boolean
   /** The settings as the class writes them. */
   written: Written
 }
 
-type Written = Pick<JobLike, 'queueName' | 'priority' | 'delay' | 'tries' | 'backoff' | 'timeout'>
+type Written = Pick<
+  JobLike,
+  'queueName' | 'priority' | 'delay' | 'tries' | 'retryUntil' | 'backoff' | 'timeout'
+>
 
 const known = new WeakMap<object, JobClass>()
 
@@ -111,9 +126,17 @@ export function classOf(make: JobConstructor): JobClass {
     })
   }
   // What a minifier made of the name tells nobody anything.
-  const { queueName, priority, delay, tries, backoff, timeout } = job
-  const written = { queueName, priority, delay, tries, backoff, timeout }
-  const found = { ...settings, key, aliases: job.aliases, name: name.length > 2 ? name : key, make, written }
+  const { queueName, priority, delay, tries, retryUntil, backoff, timeout } = job
+  const found = {
+    ...settings,
+    key,
+    aliases: job.aliases,
+    name: name.length > 2 ? name : key,
+    make,
+    hasRetryIf: hasOwn(job, 'retryIf', name || key),
+    hasFailed: hasOwn(job, 'failed', name || key),
+    written: { queueName, priority, delay, tries, retryUntil, backoff, timeout },
+  }
   known.set(make, found)
   return found
 }
@@ -125,8 +148,9 @@ export function isAsWritten(job: JobLike, { written }: JobClass): boolean {
     job.queueName === written.queueName &&
     job.priority === written.priority &&
     job.tries === written.tries &&
+    job.retryUntil === written.retryUntil &&
     job.timeout === written.timeout &&
-    job.backoff === written.backoff &&
+    (job.backoff === written.backoff || isSameFunction(job.backoff, written.backoff)) &&
     // A list may have been changed in its place.
     !Array.isArray(job.backoff)
   )
@@ -141,7 +165,9 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
   const { queueName, priority, tries } = job
   const delay = milliseconds(job.delay)
   const timeout = milliseconds(job.timeout)
-  const backoff = normalBackoff(job.backoff)
+  const backoff =
+    typeof job.backoff === 'function' ? (job.backoff as BackoffFunction) : normalBackoff(job.backoff)
+  const retryUntil = job.retryUntil === undefined ? undefined : milliseconds(job.retryUntil)
   check(name, 'queueName', queueName, "the name of a queue, such as 'emails'", isName(queueName))
   check(
     name,
@@ -154,13 +180,35 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
   check(name, 'tries', tries, 'a whole number from 1', Number.isInteger(tries) && tries >= 1)
   check(
     name,
+    'retryUntil',
+    job.retryUntil,
+    `${durationForm}, above 0`,
+    job.retryUntil === undefined || (retryUntil !== undefined && retryUntil > 0),
+  )
+  check(
+    name,
     'backoff',
     job.backoff,
-    `${durationForm}, a list of these, or exponential()`,
+    `${durationForm}, a list of these, exponential(), or a function`,
     backoff !== undefined,
   )
   check(name, 'timeout', job.timeout, `${durationForm}, above 0`, timeout !== undefined && timeout > 0)
-  return { queueName, priority, delay: delay!, tries, backoff: backoff!, timeout: timeout! }
+  return {
+    queueName,
+    priority,
+    delay: delay!,
+    tries,
+    retryUntil: retryUntil === undefined ? undefined : retryUntil + delay!,
+    backoff: backoff!,
+    timeout: timeout!,
+  }
+}
+
+/** Whether a class has such a method of its own, and not that of `Job`, which does nothing. */
+function hasOwn(job: JobLike, method: 'retryIf' | 'failed', name: string): boolean {
+  const own = job[method] as (((...args: never[]) => unknown) & { [idle]?: true }) | undefined
+  check(name, method, own, 'a method', own === undefined || typeof own === 'function')
+  return own !== undefined && own[idle] !== true
 }
 
 function instance(make: JobConstructor): JobLike {

@@ -27,6 +27,8 @@ export interface JobOptions {
   backoff?: Backoff
   /** Milliseconds. */
   timeout?: number
+  /** Milliseconds from when it was queued, its delay included, in which attempts may begin; 0: no such limit. */
+  retryUntil?: number
 }
 
 /** A job on its way into a store. */

@@ -1,7 +1,7 @@
 /** What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
 
 import { defineConfig } from '@s18i/lark/config'
-import { createJobs, exponential, Job, type Jobs } from '../src/index.ts'
+import { backoff, createJobs, exponential, Job, type Jobs, NonRetryableError } from '../src/index.ts'
 
 class SendEmailJob extends Job {
   override readonly key = 'send-email'
@@ -83,6 +83,48 @@ plain.backoff = exponential({ from: '1s' })
 // @ts-expect-error not a number
 plain.priority = 'high'
 
+// retries
+class RetryingJob extends Job {
+  override retryUntil = '2h'
+  override backoff = backoff((attempt, error) => (error.status === 429 ? '5m' : attempt * 1_000))
+  handle(payload: { to: string }): string {
+    if (payload.to === '') this.fail('nobody')
+    if (payload.to === 'later') return this.release('5m')
+    return payload.to
+  }
+  override retryIf(error: Error) {
+    return error.message !== 'no'
+  }
+  override async failed(error: unknown, payload: { to: string }) {
+    this.warn(`${payload.to}: ${error}`)
+  }
+}
+new RetryingJob().dispatch({ to: 'a' })
+class PlainFunctionJob extends Job {
+  override backoff = (attempt: number, error: TypeError) => attempt * error.message.length
+  handle() {
+    throw new NonRetryableError('who?', { cause: 7 })
+  }
+}
+new PlainFunctionJob().dispatch()
+// @ts-expect-error a pause at once, not a promise of one
+backoff(async () => '5m')
+// @ts-expect-error no duration
+backoff(() => true)
+class WrongJob extends Job {
+  // @ts-expect-error a duration
+  override retryUntil = true
+  handle() {}
+  // @ts-expect-error true or false
+  override retryIf() {
+    return 'yes'
+  }
+}
+new WrongJob()
+plain.retryUntil = undefined
+// @ts-expect-error a duration
+const never = () => new RetryingJob().release(true)
+
 // Jobs and createJobs are of one type, with the same inference
 const other: typeof Jobs = createJobs({ connection: 'sqlite::memory:', queues: ['default'] })
 other.dispatch(new SendEmailJob(), { to: 'a' })
@@ -106,4 +148,4 @@ void (() => other.work({ preset: 'throughput' }))
 // @ts-expect-error not one of the three
 void (() => other.work({ preset: 'fast' }))
 
-export { number, queued, sent }
+export { never, number, queued, sent }

@@ -3,6 +3,7 @@
  * this one job says differently is written down.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { type Backoff, isSameFunction } from '../backoff.ts'
 import { JobsError } from '../errors.ts'
 import { newId } from '../id.ts'
 import {
@@ -11,6 +12,7 @@ import {
   type JobClass,
   type JobConstructor,
   type JobLike,
+  type JobSettings,
   settingsOf,
 } from '../job-class.ts'
 import { encode } from '../payload.ts'
@@ -41,17 +43,29 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   return { queue: queueName, records }
 }
 
-function differences(options: Required<JobOptions>, jobClass: JobClass): JobOptions | undefined {
-  const { tries, timeout, backoff } = options
+function differences(settings: JobSettings, jobClass: JobClass): JobOptions | undefined {
+  const { tries, retryUntil, timeout, backoff } = settings
   const different: JobOptions = {
     ...(tries !== jobClass.tries && { tries }),
+    ...(retryUntil !== jobClass.retryUntil && { retryUntil: retryUntil ?? 0 }),
     ...(timeout !== jobClass.timeout && { timeout }),
-    ...(!sameBackoff(backoff, jobClass.backoff) && { backoff }),
+    ...(!sameBackoff(backoff, jobClass.backoff) && { backoff: stored(backoff, jobClass.name) }),
   }
   return Object.keys(different).length > 0 ? different : undefined
 }
 
+/** @throws JOB_INVALID for a function, which no store can keep */
+function stored(backoff: JobSettings['backoff'], name: string): Backoff {
+  if (typeof backoff !== 'function') return backoff
+  throw new JobsError(
+    'JOB_INVALID',
+    `${name}: backoff is a function of one job; it must be a duration, a list of these, or exponential()`,
+    { hint: 'A function cannot be stored with a job: write it as a field of the class.' },
+  )
+}
+
 function sameBackoff(one: JobClass['backoff'], other: JobClass['backoff']): boolean {
+  if (typeof one === 'function' || typeof other === 'function') return isSameFunction(one, other)
   if (Array.isArray(one) || Array.isArray(other)) return isDeepStrictEqual(one, other)
   return one.from === other.from && one.to === other.to && one.jitter === other.jitter
 }

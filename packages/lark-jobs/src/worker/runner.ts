@@ -1,23 +1,22 @@
 /**
- * One run of one job, as the steps it passes: its class, its payload, handle, and what became of it.
+ * One run of one job, as the steps it passes: its class, its payload, handle, what became of it, and `failed`, if it
+ * was the last.
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
  */
-import { pauseAfter } from '../backoff.ts'
+import type { Decision } from '../decision.ts'
+import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
+import { tellFailed } from '../failed-hook.ts'
 import { currentRun, type JobClass } from '../job-class.ts'
 import { decode, encode } from '../payload.ts'
-import type { JobError, Outcome } from '../record.ts'
+import type { Outcome } from '../record.ts'
+import { jobError } from './job-error.ts'
+import { limitOf, retryIn } from './retry.ts'
 import type { Running } from './running.ts'
 
 /** Milliseconds: the pause of a job that no class here runs, doubled with every meeting up to the second. */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
-/** Characters of a stack kept with an error. */
-const MAX_STACK = 4_000
-/** Characters of a message kept with an error. */
-const MAX_MESSAGE = 2_000
-/** What the frames of this folder have in them; in a bundle there is no such folder. */
-const here = /^.*\/worker\/(?=runner\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
 
 /** Most runs end so. */
 const COMPLETED: Outcome = { kind: 'completed' }
@@ -35,18 +34,64 @@ export function runJob(running: Running, ended: (running: Running, outcome: Outc
     return
   }
   handle(running, jobClass).then(
-    (value) => ended(running, returned(value, running, jobClass)),
-    (error) => ended(running, thrown(error, running, jobClass)),
+    (value) => conclude(running, jobClass, returned(value, running, jobClass), ended),
+    (error) => conclude(running, jobClass, thrown(error, running, jobClass), ended),
   )
+}
+
+/** The last step. A job that has failed for good is `failed` only when its class has been told. */
+export function conclude(
+  running: Running,
+  jobClass: JobClass,
+  outcome: Outcome,
+  ended: (running: Running, outcome: Outcome) => void,
+): void {
+  // The handler of one that was stuck may end while its class is being told.
+  if (running.isConcluded) return
+  const isFinal = outcome.kind === 'failed' && outcome.retryIn === undefined
+  // What is lost or given back, its next worker will tell of.
+  if (!isFinal || !jobClass.hasFailed || running.isLost || running.abandoned) {
+    ended(running, outcome)
+    return
+  }
+  running.isConcluded = true
+  void told(running, jobClass, outcome).then((then) => ended(running, then))
+}
+
+/** What is cut short by the worker's end is done again, with the attempt: `failed` is called at least once. */
+async function told(running: Running, jobClass: JobClass, outcome: Outcome): Promise<Outcome> {
+  running.workplace.goesOn(running)
+  const { run, thrown, lease } = running
+  const isTold = await tellFailed(jobClass, run, thrown, lease.payload)
+  return isTold || codeOf(run.reason) !== 'WORKER_STOPPED' ? outcome : { kind: 'released', in: 0 }
 }
 
 /** The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late. */
 function returned(value: unknown, running: Running, jobClass: JobClass): Outcome {
+  const { decision } = running.run
+  if (decision !== undefined) return decided(decision, running, jobClass)
   return isTooLate(running) ? stopped(running, jobClass) : success(value, running, jobClass)
 }
 
 function thrown(error: unknown, running: Running, jobClass: JobClass): Outcome {
-  return running.run.reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
+  const { decision, reason } = running.run
+  if (decision !== undefined) return decided(decision, running, jobClass)
+  return reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
+}
+
+/** What the job itself said of its run; but one that is too late, or cancelled, is not put back by it. */
+function decided(decision: Decision, running: Running, jobClass: JobClass): Outcome {
+  if (decision.kind === 'failed') return failedForGood(decision.error, running)
+  if (isTooLate(running) || codeOf(running.run.reason) === 'JOB_CANCELLED') return stopped(running, jobClass)
+  const { lease, workplace } = running
+  const limit = limitOf(lease, jobClass)
+  if (limit === undefined || workplace.clock.now() + decision.in <= lease.queuedAt + limit)
+    return { kind: 'released', in: decision.in }
+  const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
+  return failedForGood(
+    new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`),
+    running,
+  )
 }
 
 /** Milliseconds. A newer worker may be on its way, so the job waits and burns no attempt. */
@@ -79,7 +124,11 @@ function success(value: unknown, running: Running, jobClass: JobClass): Outcome 
 }
 
 function isTooLate({ run }: Running): boolean {
-  return (run.reason as JobsError | undefined)?.code === 'JOB_TIMED_OUT'
+  return codeOf(run.reason) === 'JOB_TIMED_OUT'
+}
+
+function codeOf(reason: unknown): string | undefined {
+  return (reason as JobsError | undefined)?.code
 }
 
 /** The run was told to end, and ended without success, or does not end. */
@@ -91,38 +140,13 @@ export function stopped(running: Running, jobClass: JobClass): Outcome {
 }
 
 function failure(thrown: unknown, running: Running, jobClass: JobClass): Outcome {
-  const { lease } = running
-  const error = jobError(thrown, lease.runs, performance.now() - running.startedAt)
-  const failures = lease.failures + 1
-  const tries = lease.options?.tries ?? jobClass.tries
-  if (failures >= tries) return { kind: 'failed', error }
-  return { kind: 'failed', error, retryIn: pauseAfter(failures, lease.options?.backoff ?? jobClass.backoff) }
+  const outcome = failedForGood(thrown, running)
+  const pause = retryIn(thrown, running, jobClass)
+  return pause === undefined ? outcome : { ...outcome, retryIn: pause }
 }
 
-function jobError(thrown: unknown, run: number, ms: number): JobError {
-  const took = Number(ms.toFixed(1))
-  try {
-    if (!(thrown instanceof Error))
-      return { run, name: 'Error', message: String(thrown).slice(0, MAX_MESSAGE), took }
-    const { name, message, stack, code } = thrown as Error & { code?: unknown }
-    return {
-      run,
-      name: String(name).slice(0, MAX_MESSAGE),
-      message: String(message).slice(0, MAX_MESSAGE),
-      ...(typeof code === 'string' && { code: code.slice(0, MAX_MESSAGE) }),
-      ...(typeof stack === 'string' && !(thrown instanceof JobsError) && { stack: ownFrames(stack) }),
-      took,
-    }
-  } catch {
-    // A getter that throws, an object without a text: handlers may throw anything.
-    return { run, name: 'Error', message: 'something was thrown that has no text', took }
-  }
-}
-
-/** The stack without the frames of this package and of Node, which are the same for every job. */
-function ownFrames(stack: string): string {
-  const isOther = (line: string) =>
-    /^ {4}at /.test(line) && (line.includes(here) || line.includes('node:internal'))
-  const lines = stack.split('\n').filter((line) => !isOther(line))
-  return lines.join('\n').slice(0, MAX_STACK)
+function failedForGood(thrown: unknown, running: Running): Outcome & { kind: 'failed' } {
+  running.thrown = thrown
+  const error = jobError(thrown, running.lease.runs, performance.now() - running.startedAt)
+  return { kind: 'failed', error }
 }
