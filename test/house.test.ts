@@ -28,6 +28,8 @@ const floors: Record<string, string[][]> = {
     ['duration.ts', 'backoff.ts', 'record.ts', 'errors.ts', 'id.ts', 'payload.ts', 'partition.ts'],
     // a run, and how it ends itself
     ['non-retryable.ts', 'decision.ts', 'run.ts'],
+    // what stands around it
+    ['middleware/*'],
     ['store/limits.ts', 'store/store.ts', 'store/servers.ts'],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store

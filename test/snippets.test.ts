@@ -31,6 +31,10 @@ const leftOut: Record<string, Record<string, string>> = {
     keepForLater: 'async (error: Error): Promise<void> => {}',
     lookFor: 'async (id: string): Promise<void> => {}',
   },
+  'docs/middleware.md': {
+    isUnsubscribed: 'async (userId: number): Promise<boolean> => userId < 0',
+    record: '(name: string, took: number): void => {}',
+  },
   'docs/commands.md': { email: "'ada@example.com'" },
   'docs/errors.md': {
     SendEmailJob: 'class SendEmailJob extends Job { async handle(payload: { to: string }) {} }',

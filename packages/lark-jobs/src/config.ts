@@ -4,6 +4,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { LarkError, type LoadedConfig, type LoadOptions, loadConfig, nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { RedisServers } from './store/servers.ts'
 import type { StoreOptions } from './store/store.ts'
 import { PRESET, type Preset, presets } from './worker/preset.ts'
@@ -33,6 +34,8 @@ export interface JobsConfig {
    * ones, which then go to whoever is free.
    */
   preset?: Preset
+  /** What stands around the `handle` of every job, the outermost first. */
+  middleware?: readonly Middleware[]
 }
 
 export type Durability = NonNullable<StoreOptions['durability']>
@@ -55,8 +58,13 @@ declare module '@s18i/lark/config' {
   }
 }
 
+/** What is said of every run, be it a worker's or one here and now. */
+export interface Around {
+  middleware: readonly Middleware[]
+}
+
 /** A checked configuration with every default filled in. */
-export interface Settings {
+export interface Settings extends Around {
   /** A connection string, `sqlite:` with an absolute path; or Redis servers. */
   connection: string | RedisServers
   queues: string[]
@@ -112,6 +120,10 @@ const shape: Shape<JobsConfig> = {
     right: `one of ${presets.join(', ')}`,
     ok: (value) => presets.includes(value as Preset),
   },
+  middleware: {
+    right: 'a list of functions',
+    ok: (value) => Array.isArray(value) && value.every((each) => typeof each === 'function'),
+  },
 }
 
 /**
@@ -121,6 +133,25 @@ const shape: Shape<JobsConfig> = {
  */
 export async function loadSettings(options: LoadOptions = {}): Promise<Settings> {
   return resolveSettings(await loadConfig({ ...options, sections: ['jobs'] }), options.env ?? process.env)
+}
+
+/**
+ * What the configuration of this process says of every run: no store need be named for that.
+ *
+ * @throws CONFIG_NOT_FOUND, CONFIG_FAILED, CONFIG_INVALID
+ */
+export async function loadAround(options: LoadOptions = {}): Promise<Around> {
+  return resolveAround(await loadConfig({ ...options, sections: ['jobs'] }))
+}
+
+export function resolveAround({ config, file }: LoadedConfig): Around {
+  const section: unknown = config.jobs ?? {}
+  checkSection(section, file ?? 'createJobs()')
+  return aroundOf(section)
+}
+
+function aroundOf({ middleware = [] }: JobsConfig): Around {
+  return { middleware }
 }
 
 /** Checks a section and fills in the defaults. */
@@ -138,6 +169,7 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
     prefix: section.prefix ?? 'lark',
     durability: section.durability ?? 'normal',
     preset: section.preset ?? PRESET,
+    ...aroundOf(section),
     folder,
   }
 }

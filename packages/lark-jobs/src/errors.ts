@@ -30,6 +30,7 @@ export const jobsErrors = {
   JOB_FAILED_ITSELF: 'The job called this.fail() without an error.',
   JOB_RELEASED: 'The job called this.release(): thrown to end its handler.',
   RETRY_UNTIL_PASSED: 'The job released itself to a time past its retryUntil.',
+  NEXT_MISUSED: 'A middleware called next() twice, or after it had ended.',
   JOB_CANCELLED: 'The job was cancelled while it ran.',
   LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
   WORKER_INVALID: 'A worker was asked for with options that cannot be.',

@@ -9,6 +9,7 @@
 import { type Backoff, type BackoffFunction, isSameFunction, normalBackoff } from './backoff.ts'
 import { durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { Run } from './run.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
@@ -34,6 +35,7 @@ export interface JobLike {
   timeout: unknown
   retryIf?(error: unknown): unknown
   failed?(error: unknown, payload?: unknown): unknown
+  middleware?(): readonly Middleware[]
   handle(payload?: unknown): unknown
   [currentRun]?: Run | undefined
   [dispatchedIds]?: string[] | undefined
@@ -75,6 +77,8 @@ export interface JobClass extends JobSettings {
   hasRetryIf: boolean
   /** Whether it has a `failed` of its own. */
   hasFailed: boolean
+  /** The outermost first. */
+  middleware: readonly Middleware[]
   /** The settings as the class writes them. */
   written: Written
 }
@@ -135,6 +139,7 @@ export function classOf(make: JobConstructor): JobClass {
     make,
     hasRetryIf: hasOwn(job, 'retryIf', name || key),
     hasFailed: hasOwn(job, 'failed', name || key),
+    middleware: middlewareOf(job, name || key),
     written: { queueName, priority, delay, tries, retryUntil, backoff, timeout },
   }
   known.set(make, found)
@@ -209,6 +214,23 @@ function hasOwn(job: JobLike, method: 'retryIf' | 'failed', name: string): boole
   const own = job[method] as (((...args: never[]) => unknown) & { [idle]?: true }) | undefined
   check(name, method, own, 'a method', own === undefined || typeof own === 'function')
   return own !== undefined && own[idle] !== true
+}
+
+/** Asked for once: what stands around a job does not depend on which one it is. */
+function middlewareOf(job: JobLike, name: string): readonly Middleware[] {
+  const right = 'a method that returns a list of functions'
+  if (job.middleware === undefined) return []
+  check(name, 'middleware', job.middleware, right, typeof job.middleware === 'function')
+  let list: unknown
+  try {
+    list = job.middleware()
+  } catch (cause) {
+    const why = (cause as Error)?.message ?? cause
+    throw new JobsError('JOB_INVALID', `${name}: middleware() threw: ${why}`, { cause })
+  }
+  const isList = Array.isArray(list) && list.every((each) => typeof each === 'function')
+  check(name, 'middleware()', list, right.slice(right.indexOf('a list')), isList)
+  return [...(list as Middleware[])]
 }
 
 function instance(make: JobConstructor): JobLike {

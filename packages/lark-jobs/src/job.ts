@@ -4,11 +4,11 @@
  */
 import { type BackoffOption, defaultBackoff } from './backoff.ts'
 import { type Decision, failing, releasing } from './decision.ts'
-import { runNow } from './dispatch/run-now.ts'
 import type { Duration } from './duration.ts'
 import { currentRun, dispatchedIds, idle, jobBrand, type PayloadOf, type ResultOf } from './job-class.ts'
 import { print } from './job-log.ts'
 import { Jobs } from './jobs.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { LogLevel } from './record.ts'
 import type { Run } from './run.ts'
 
@@ -97,6 +97,16 @@ export abstract class Job {
     return undefined
   }
 
+  /**
+   * What stands around `handle`, the outermost first; around it stands what the configuration has for all jobs. Asked
+   * for once, when the class is first used.
+   *
+   * @example override middleware() { return [skipWhen(isUnsubscribed), timing({ slow: '5s' })] }
+   */
+  middleware(): readonly Middleware[] {
+    return []
+  }
+
   /** In `handle`, and in `dispatchNow`: the id of this job. After `dispatch`: the id just queued. */
   get id(): string | undefined {
     return this[currentRun]?.id ?? this[dispatchedIds]?.at(-1)
@@ -138,13 +148,13 @@ export abstract class Job {
   }
 
   /**
-   * Runs `handle` once, here and now, on a JSON copy of the payload, without a store or a configuration. The
-   * timeout and the signal apply; delay, tries and the queue do not.
+   * Runs `handle` once, here and now, on a JSON copy of the payload, without a store. The timeout, the signal and
+   * middleware apply, also that of the configuration, if there is one; delay, tries and the queue do not.
    *
    * @returns what `handle` returned; rejects with its error
    */
   dispatchNow(...payload: PayloadOf<this>): Promise<ResultOf<this>> {
-    return runNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
+    return Jobs.runNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
   }
 
   /**

@@ -5,12 +5,21 @@
  *   unopened → opening → open → closed (and opening again, when used again)
  */
 import { homeFolder } from '@s18i/lark/config'
-import { type JobsConfig, loadSettings, resolveSettings, type Settings } from './config.ts'
+import {
+  type Around,
+  type JobsConfig,
+  loadAround,
+  loadSettings,
+  resolveAround,
+  resolveSettings,
+  type Settings,
+} from './config.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
+import { runNow } from './dispatch/run-now.ts'
 import { Underway } from './dispatch/underway.ts'
 import { JobsError } from './errors.ts'
-import type { JobConstructor, JobLike, PayloadOf } from './job-class.ts'
+import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import * as operate from './operate.ts'
 import type { NewJob } from './record.ts'
 import { type Status, status } from './status.ts'
@@ -49,14 +58,18 @@ export interface Opened {
 
 export class JobsClient implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
+  readonly #loadAround: () => Promise<Around>
+  #around: Around | undefined
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
   readonly #underway = new Underway()
   readonly #workers = new Set<Worker>()
   readonly #starting = new Set<Promise<Worker>>()
 
-  constructor(load: () => Promise<Settings>) {
+  /** @param around that part of the settings for which no store need be named */
+  constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load) {
     this.#load = load
+    this.#loadAround = around
   }
 
   /**
@@ -71,6 +84,16 @@ export class JobsClient implements AsyncDisposable {
   /** Queues one job a payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
     return this.enqueue(job, payloads)
+  }
+
+  /** Runs a job here and now, with this instance's middleware; see `Job.dispatchNow`. */
+  dispatchNow<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<ResultOf<J>> {
+    return this.runNow(job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
+  }
+
+  /** `dispatchNow` without its types. The first one reads the configuration, all later ones begin at once. */
+  runNow(job: JobLike, payload: unknown): Promise<unknown> {
+    return runNow(job, payload, () => this.#around ?? this.#readAround())
   }
 
   /** `dispatch` and `dispatchMany` without their types: one job a payload. */
@@ -161,6 +184,11 @@ export class JobsClient implements AsyncDisposable {
     return this.close()
   }
 
+  async #readAround(): Promise<Around> {
+    this.#around = await this.#loadAround()
+    return this.#around
+  }
+
   async #work(options: WorkOptions, supervised: SupervisedOptions): Promise<Worker> {
     checkNames(options)
     const { queues: named, jobs, report = new PlainReport(), ...rest } = options
@@ -168,8 +196,8 @@ export class JobsClient implements AsyncDisposable {
     const { queues, strict, words } = serviceOf(settings, named)
     const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
     const { preset = settings.preset } = options
-    const { partitions } = settings
-    const where = { place, store, registry, queues, partitions, strict, report, preset }
+    const { partitions, middleware } = settings
+    const where = { place, store, registry, queues, partitions, strict, report, preset, middleware }
     const worker = new Worker({ ...rest, ...supervised, ...where })
     const { concurrency = CONCURRENCY } = options
     report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
@@ -242,8 +270,10 @@ function knownQueue(queue: string, { queues, partitions }: Settings, name?: stri
  * await reports.dispatch(new BuildReportJob(), { month: '2026-11' })
  */
 export function createJobs(config: JobsConfig = {}): JobsClient {
-  return new JobsClient(async () =>
-    resolveSettings({ config: { jobs: config }, file: undefined, folder: homeFolder() }, process.env),
+  const loaded = () => ({ config: { jobs: config }, file: undefined, folder: homeFolder() })
+  return new JobsClient(
+    async () => resolveSettings(loaded(), process.env),
+    async () => resolveAround(loaded()),
   )
 }
 
@@ -254,6 +284,9 @@ const shared = globalThis as { [slot]?: JobsClient }
  * The default instance: one a process, whatever the number of copies of this package in it. It goes by the
  * `lark.config` that it finds when it is first used.
  */
-shared[slot] ??= new JobsClient(() => loadSettings())
+shared[slot] ??= new JobsClient(
+  () => loadSettings(),
+  () => loadAround(),
+)
 export const Jobs: JobsClient = shared[slot]
 export type Jobs = JobsClient

@@ -41,6 +41,19 @@ describe('queues', () => {
   })
 })
 
+test.each<[unknown, string]>([
+  ['log', '"log"'],
+  [() => {}, 'a function'],
+  [[1], '[1]'],
+])('middleware %o is refused', (middleware, got) => {
+  expect(() => settings({ middleware: middleware as [] })).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_INVALID',
+      message: `/app/lark.config.js: jobs.middleware is ${got}; it must be a list of functions`,
+    }),
+  )
+})
+
 describe('the preset', () => {
   test('is balanced unless another is named', () => {
     expect(settings({}).preset).toBe('balanced')

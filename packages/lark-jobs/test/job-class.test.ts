@@ -60,6 +60,16 @@ describe('a wrong setting is refused by class, field, value and what would be ri
     ['retryUntil', null, 'retryUntil is null; it must be milliseconds'],
     ['retryIf', false, 'retryIf is false; it must be a method'],
     ['failed', 'mail', "failed is 'mail'; it must be a method"],
+    ['middleware', [], 'middleware is []; it must be a method that returns a list of functions'],
+    ['middleware', () => 'log', "middleware() is 'log'; it must be a list of functions"],
+    ['middleware', () => [1], 'middleware() is [1]; it must be a list of functions'],
+    [
+      'middleware',
+      () => {
+        throw new Error('no')
+      },
+      'middleware() threw: no',
+    ],
     ['backoff', ['1s', 'x'], 'backoff is ["1s","x"]; it must be milliseconds'],
   ])('%s: %o', (field, value, message) => {
     expect(messageOf(() => classOf(jobWith(field, value)))).toContain(`JOB_INVALID: OddJob: ${message}`)

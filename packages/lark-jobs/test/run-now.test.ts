@@ -1,6 +1,13 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { Job } from '../src/index.ts'
 
+// The first one reads the configuration; all later ones begin at once.
+beforeAll(async () => {
+  class FirstJob extends Job {
+    handle() {}
+  }
+  await new FirstJob().dispatchNow()
+})
 beforeEach(() => {
   vi.useFakeTimers()
 })

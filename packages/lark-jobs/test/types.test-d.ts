@@ -1,7 +1,17 @@
 /** What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
 
 import { defineConfig } from '@s18i/lark/config'
-import { backoff, createJobs, exponential, Job, type Jobs, NonRetryableError } from '../src/index.ts'
+import {
+  backoff,
+  createJobs,
+  exponential,
+  Job,
+  type Jobs,
+  type Middleware,
+  NonRetryableError,
+  skipWhen,
+  timing,
+} from '../src/index.ts'
 
 class SendEmailJob extends Job {
   override readonly key = 'send-email'
@@ -125,6 +135,31 @@ plain.retryUntil = undefined
 // @ts-expect-error a duration
 const never = () => new RetryingJob().release(true)
 
+// middleware knows the payload that it says
+const inward: Middleware<{ to: string }> = async (job, next) => {
+  job.payload.to.trim()
+  // @ts-expect-error not in that payload
+  job.payload.from
+  // @ts-expect-error set by nobody
+  job.attempt = 2
+  return (await next()) as unknown
+}
+class WrappedJob extends Job {
+  override middleware() {
+    return [inward, timing({ slow: '5s' }), skipWhen(({ to }: { to: string }, job) => to === job.id)]
+  }
+  handle(_payload: { to: string }) {}
+}
+new WrappedJob().dispatch({ to: 'a' })
+// @ts-expect-error true or false
+skipWhen(() => 'no')
+// @ts-expect-error a duration
+timing({ slow: true })
+defineConfig({ jobs: { middleware: [inward, timing({})] } })
+// @ts-expect-error a list
+defineConfig({ jobs: { middleware: inward } })
+const wrapped: Promise<void> = createJobs().dispatchNow(new WrappedJob(), { to: 'a' })
+
 // Jobs and createJobs are of one type, with the same inference
 const other: typeof Jobs = createJobs({ connection: 'sqlite::memory:', queues: ['default'] })
 other.dispatch(new SendEmailJob(), { to: 'a' })
@@ -148,4 +183,4 @@ void (() => other.work({ preset: 'throughput' }))
 // @ts-expect-error not one of the three
 void (() => other.work({ preset: 'fast' }))
 
-export { never, number, queued, sent }
+export { never, number, queued, sent, wrapped }

@@ -5,20 +5,35 @@ import { tellFailed } from '../failed-hook.ts'
 import { newId } from '../id.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
 import { print } from '../job-log.ts'
+import type { Middleware } from '../middleware/middleware.ts'
+import { SeenJob } from '../middleware/seen-job.ts'
+import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
 import { LONGEST_TIMER, Run, timedOut } from '../run.ts'
+
+/** What is the same for every run. */
+interface Around {
+  middleware: readonly Middleware[]
+}
 
 /**
  * Runs the job's `handle` on a JSON copy of the payload; and the class's `failed`, when that rejects.
  *
  * @throws what `handle` throws; JOB_TIMED_OUT when its time was over, whatever it then did; JOB_RELEASED when it
  * released itself
+ * @param around asked when job and payload have been checked; where it answers at once, the run begins at once
  */
-export async function runNow(job: JobLike, payload: unknown): Promise<unknown> {
+export async function runNow(
+  job: JobLike,
+  payload: unknown,
+  around: () => Around | Promise<Around>,
+): Promise<unknown> {
   const jobClass = classOf(job.constructor as JobConstructor)
   const { name } = jobClass
-  const { timeout } = settingsOf(job, name)
+  const { timeout, queueName } = settingsOf(job, name)
   const text = encode(payload, name)
+  const asked = around()
+  const { middleware } = asked instanceof Promise ? await asked : asked
   const id = newId()
   const inTime = async <T>(act: (run: Run) => Promise<T>): Promise<T> => {
     const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text) })
@@ -27,7 +42,10 @@ export async function runNow(job: JobLike, payload: unknown): Promise<unknown> {
   }
   return inTime(async (run) => {
     try {
-      return await handle(job, run, decode(text))
+      const copy = decode(text)
+      const seen = new SeenJob(run, jobClass, queueName, copy)
+      const chain = [...middleware, ...jobClass.middleware]
+      return await inRun(job, run, () => through(chain, seen, () => job.handle(copy)))
     } catch (error) {
       if (run.decision?.kind !== 'released') await inTime((own) => tellFailed(jobClass, own, error, text))
       throw error
@@ -35,10 +53,11 @@ export async function runNow(job: JobLike, payload: unknown): Promise<unknown> {
   })
 }
 
-async function handle(job: JobLike, run: Run, payload: unknown): Promise<unknown> {
+/** What `handle` does, or what its run came to. */
+async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unknown> {
   job[currentRun] = run
   try {
-    const result = await job.handle(payload)
+    const result = await handle()
     if (run.decision !== undefined) throw run.decision.error
     if (run.reason !== undefined) throw run.reason
     return result

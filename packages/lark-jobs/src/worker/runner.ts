@@ -9,6 +9,8 @@ import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
 import { tellFailed } from '../failed-hook.ts'
 import { currentRun, type JobClass } from '../job-class.ts'
+import { SeenJob } from '../middleware/seen-job.ts'
+import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
 import type { Outcome } from '../record.ts'
 import { jobError } from './job-error.ts'
@@ -99,12 +101,16 @@ function unknownPause(releases: number): number {
   return Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
 }
 
-/** What `handle` returns, as a promise, whatever it is and whatever it throws. */
+/** What `handle` returns, as a promise, whatever it is and whatever it throws; through middleware, if there is any. */
 function handle(running: Running, jobClass: JobClass): Promise<unknown> {
   try {
     const job = new jobClass.make()
     job[currentRun] = running.run
-    return Promise.resolve(job.handle(decode(running.lease.payload)))
+    const payload = decode(running.lease.payload)
+    const { middleware } = running.workplace
+    if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
+    const seen = new SeenJob(running.run, jobClass, running.claimer.queue, payload)
+    return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
   } catch (error) {
     return Promise.reject(error)
   }

@@ -2,6 +2,7 @@
  * A job that a worker has begun and whose end it has not yet handed to the store.
  */
 import type { JobClass } from '../job-class.ts'
+import type { Middleware } from '../middleware/middleware.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../record.ts'
 import { Run, type Writer } from '../run.ts'
 import { MAX_LOG_LINES } from '../store/store.ts'
@@ -12,6 +13,8 @@ import type { StoreClock } from './store-clock.ts'
 /** What all jobs that a worker runs have in common. */
 export interface Workplace {
   readonly clock: StoreClock
+  /** Around every job. */
+  readonly middleware: readonly Middleware[]
   /** A job wrote a line. */
   wrote(running: Running, line: LogLine): void
   /** Its handler is through, and it goes on with a time and a signal of its own: for `failed`. */

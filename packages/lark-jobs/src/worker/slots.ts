@@ -5,6 +5,7 @@
  * back leaves its slot at once, whatever its handler still does.
  */
 import { JobsError } from '../errors.ts'
+import type { Middleware } from '../middleware/middleware.ts'
 import type { LogLine, Outcome } from '../record.ts'
 import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
@@ -26,6 +27,7 @@ export class Slots implements Workplace {
   readonly running = new Set<Running>()
   readonly tally = new Tally()
   readonly clock: StoreClock
+  readonly middleware: readonly Middleware[]
   /** Handlers that still run though their jobs were given back: they ignored their signal. */
   abandoned = 0
   readonly #registry: Registry
@@ -37,13 +39,14 @@ export class Slots implements Workplace {
 
   /** @param changed called when a slot is free again */
   constructor(
-    options: Pick<WorkerOptions, 'registry' | 'report' | 'onStuck'>,
+    options: Pick<WorkerOptions, 'registry' | 'report' | 'middleware' | 'onStuck'>,
     ledger: Ledger,
     clock: StoreClock,
     changed: () => void,
   ) {
     this.#registry = options.registry
     this.#report = options.report
+    this.middleware = options.middleware ?? []
     this.#onStuck = options.onStuck
     this.#ledger = ledger
     this.clock = clock

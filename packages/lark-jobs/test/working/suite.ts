@@ -9,6 +9,7 @@ import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { givingUp } from './giving-up.ts'
 import { leases } from './leases.ts'
+import { middleware } from './middleware.ts'
 import { order } from './order.ts'
 import { partitions } from './partitions.ts'
 import { presets } from './presets.ts'
@@ -39,6 +40,7 @@ export function describeWorking(connect: Connect): void {
   describe('giving up', () => givingUp(connect))
   describe('releasing', () => releasing(connect))
   describe('telling', () => telling(connect))
+  describe('middleware', () => middleware(connect))
   describe('emptiness', () => emptiness(connect))
   describe('stopping', () => stopping(connect))
 }
