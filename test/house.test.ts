@@ -29,7 +29,7 @@ const floors: Record<string, string[][]> = {
     // a run, and how it ends itself
     ['non-retryable.ts', 'decision.ts', 'run.ts'],
     // what stands around it
-    ['middleware/*'],
+    ['middleware/*', 'hooks.ts', 'context.ts'],
     ['store/limits.ts', 'store/store.ts', 'store/servers.ts'],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store

@@ -4,6 +4,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { LarkError, type LoadedConfig, type LoadOptions, loadConfig, nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
+import type { Hooks } from './hooks.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import type { RedisServers } from './store/servers.ts'
 import type { StoreOptions } from './store/store.ts'
@@ -36,6 +37,8 @@ export interface JobsConfig {
   preset?: Preset
   /** What stands around the `handle` of every job, the outermost first. */
   middleware?: readonly Middleware[]
+  /** Told how jobs begin and end: `started`, `completed`, `failed`, `released`. Nobody waits for them. */
+  hooks?: Hooks
 }
 
 export type Durability = NonNullable<StoreOptions['durability']>
@@ -61,6 +64,7 @@ declare module '@s18i/lark/config' {
 /** What is said of every run, be it a worker's or one here and now. */
 export interface Around {
   middleware: readonly Middleware[]
+  hooks: Hooks | undefined
 }
 
 /** A checked configuration with every default filled in. */
@@ -89,6 +93,9 @@ const queueShape: Shape<QueueConfig> = {
     ok: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_PARTITIONS,
   },
 }
+
+const hook = { right: 'a function', ok: (value: unknown) => typeof value === 'function' }
+const hooksShape: Shape<Hooks> = { started: hook, completed: hook, failed: hook, released: hook }
 
 const shape: Shape<JobsConfig> = {
   // Empty is absent: `process.env.REDIS_URL` of an empty variable.
@@ -124,6 +131,7 @@ const shape: Shape<JobsConfig> = {
     right: 'a list of functions',
     ok: (value) => Array.isArray(value) && value.every((each) => typeof each === 'function'),
   },
+  hooks: { right: 'an object of functions', ok: isObject },
 }
 
 /**
@@ -150,8 +158,8 @@ export function resolveAround({ config, file }: LoadedConfig): Around {
   return aroundOf(section)
 }
 
-function aroundOf({ middleware = [] }: JobsConfig): Around {
-  return { middleware }
+function aroundOf({ middleware = [], hooks }: JobsConfig): Around {
+  return { middleware, hooks: hooks === undefined || Object.keys(hooks).length === 0 ? undefined : hooks }
 }
 
 /** Checks a section and fills in the defaults. */
@@ -204,7 +212,8 @@ function connectionOf(
 
 function checkSection(section: unknown, where: string): asserts section is JobsConfig {
   checkKeys(where, 'jobs', section, shape)
-  const { queues } = section as { queues?: unknown }
+  const { queues, hooks } = section as { queues?: unknown; hooks?: unknown }
+  if (hooks !== undefined) checkKeys(where, 'jobs.hooks', hooks, hooksShape)
   if (!isObject(queues)) return
   for (const [queue, config] of Object.entries(queues))
     checkKeys(where, `jobs.queues.${queue}`, config, queueShape)

@@ -12,6 +12,8 @@ export const jobsErrors = {
   UNKNOWN_QUEUE: 'The job names a queue that the configuration does not list.',
   PAYLOAD_NOT_JSON: 'Something in the payload has no JSON form.',
   PAYLOAD_TOO_LARGE: 'The payload, as JSON, has more bytes than the limit.',
+  CONTEXT_NOT_JSON: 'Something in the context has no JSON form.',
+  CONTEXT_TOO_LARGE: 'The context, as JSON, has more bytes than the limit.',
   STORE_UNREACHABLE: 'The store did not answer; certainly nothing was queued.',
   DISPATCH_UNCERTAIN: 'The dispatch was sent and got no answer; the job may be queued.',
   STORE_NOT_CONFIGURED: 'In production a store must be named.',

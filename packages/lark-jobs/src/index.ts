@@ -12,8 +12,10 @@ export {
   exponential,
 } from './backoff.ts'
 export type { Durability, JobsConfig, QueueConfig } from './config.ts'
+export { context, withContext } from './context.ts'
 export type { Duration } from './duration.ts'
 export { JobsError, type JobsErrorCode, jobsErrors } from './errors.ts'
+export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './hooks.ts'
 export { Job } from './job.ts'
 export type { JobConstructor, PayloadOf, ResultOf } from './job-class.ts'
 export { createJobs, Jobs, type WorkOptions } from './jobs.ts'

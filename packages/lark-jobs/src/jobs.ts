@@ -16,7 +16,7 @@ import {
 } from './config.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
-import { runNow } from './dispatch/run-now.ts'
+import { RunNow } from './dispatch/run-now.ts'
 import { Underway } from './dispatch/underway.ts'
 import { JobsError } from './errors.ts'
 import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
@@ -58,8 +58,7 @@ export interface Opened {
 
 export class JobsClient implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
-  readonly #loadAround: () => Promise<Around>
-  #around: Around | undefined
+  readonly #runs: RunNow
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
   readonly #underway = new Underway()
@@ -69,7 +68,7 @@ export class JobsClient implements AsyncDisposable {
   /** @param around that part of the settings for which no store need be named */
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load) {
     this.#load = load
-    this.#loadAround = around
+    this.#runs = new RunNow(around)
   }
 
   /**
@@ -91,9 +90,9 @@ export class JobsClient implements AsyncDisposable {
     return this.runNow(job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
   }
 
-  /** `dispatchNow` without its types. The first one reads the configuration, all later ones begin at once. */
+  /** `dispatchNow` without its types. */
   runNow(job: JobLike, payload: unknown): Promise<unknown> {
-    return runNow(job, payload, () => this.#around ?? this.#readAround())
+    return this.#runs.run(job, payload)
   }
 
   /** `dispatch` and `dispatchMany` without their types: one job a payload. */
@@ -184,11 +183,6 @@ export class JobsClient implements AsyncDisposable {
     return this.close()
   }
 
-  async #readAround(): Promise<Around> {
-    this.#around = await this.#loadAround()
-    return this.#around
-  }
-
   async #work(options: WorkOptions, supervised: SupervisedOptions): Promise<Worker> {
     checkNames(options)
     const { queues: named, jobs, report = new PlainReport(), ...rest } = options
@@ -196,8 +190,9 @@ export class JobsClient implements AsyncDisposable {
     const { queues, strict, words } = serviceOf(settings, named)
     const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
     const { preset = settings.preset } = options
-    const { partitions, middleware } = settings
-    const where = { place, store, registry, queues, partitions, strict, report, preset, middleware }
+    const { partitions, middleware, hooks } = settings
+    const around = { middleware, hooks }
+    const where = { place, store, registry, queues, partitions, strict, report, preset, ...around }
     const worker = new Worker({ ...rest, ...supervised, ...where })
     const { concurrency = CONCURRENCY } = options
     report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)

@@ -61,6 +61,11 @@ export class Run {
   }
 }
 
+/** The error of an attempt that ended with `false`. */
+export function returnedFalse(): JobsError {
+  return new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false')
+}
+
 /** The reason of a signal whose run took too long. `timeout` in milliseconds. */
 export function timedOut(name: string, timeout: number): JobsError {
   return new JobsError('JOB_TIMED_OUT', `${name} took longer than its timeout of ${timeout / 1_000} s`, {

@@ -3,6 +3,7 @@
 import { defineConfig } from '@s18i/lark/config'
 import {
   backoff,
+  context,
   createJobs,
   exponential,
   Job,
@@ -11,6 +12,7 @@ import {
   NonRetryableError,
   skipWhen,
   timing,
+  withContext,
 } from '../src/index.ts'
 
 class SendEmailJob extends Job {
@@ -160,6 +162,29 @@ defineConfig({ jobs: { middleware: [inward, timing({})] } })
 defineConfig({ jobs: { middleware: inward } })
 const wrapped: Promise<void> = createJobs().dispatchNow(new WrappedJob(), { to: 'a' })
 
+// hooks know what they are told
+defineConfig({
+  jobs: {
+    hooks: {
+      started: ({ id, attempt }) => `${id} ${attempt.toFixed()}`,
+      failed: async ({ error, retryIn, took }) => [error, retryIn?.toFixed(), took.toFixed()],
+      released: (event) => event.in.toFixed(),
+      // @ts-expect-error a job that succeeded has none
+      completed: ({ error }) => error,
+    },
+  },
+})
+// @ts-expect-error no such hook
+defineConfig({ jobs: { hooks: { finished: () => {} } } })
+
+// a context gives back what its function does
+const inside: Promise<boolean> = withContext({ requestId: 'r1' }, () => new NothingJob().dispatch())
+const requestId: string | undefined = context<{ requestId: string }>()?.requestId
+// @ts-expect-error an object
+withContext('r1', () => 1)
+// @ts-expect-error not to be changed
+const change = (known: NonNullable<ReturnType<typeof context>>) => (known.a = 1)
+
 // Jobs and createJobs are of one type, with the same inference
 const other: typeof Jobs = createJobs({ connection: 'sqlite::memory:', queues: ['default'] })
 other.dispatch(new SendEmailJob(), { to: 'a' })
@@ -183,4 +208,4 @@ void (() => other.work({ preset: 'throughput' }))
 // @ts-expect-error not one of the three
 void (() => other.work({ preset: 'fast' }))
 
-export { never, number, queued, sent, wrapped }
+export { change, inside, never, number, queued, requestId, sent, wrapped }

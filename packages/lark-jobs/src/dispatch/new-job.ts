@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type Backoff, isSameFunction } from '../backoff.ts'
+import { type Context, context } from '../context.ts'
 import { JobsError } from '../errors.ts'
 import { newId } from '../id.ts'
 import {
@@ -32,7 +33,8 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
     throw new JobsError('PAYLOAD_NOT_JSON', `${jobClass.name}: dispatchMany() takes a list of payloads`)
   }
   const { queueName, priority, delay } = settings
-  const different = isPlain ? undefined : differences(settings, jobClass)
+  const here = context()
+  const different = isPlain && here === undefined ? undefined : differences(settings, jobClass, here)
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
     if (priority !== 0) record.priority = priority
@@ -43,13 +45,18 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   return { queue: queueName, records }
 }
 
-function differences(settings: JobSettings, jobClass: JobClass): JobOptions | undefined {
+function differences(
+  settings: JobSettings,
+  jobClass: JobClass,
+  context: Context | undefined,
+): JobOptions | undefined {
   const { tries, retryUntil, timeout, backoff } = settings
   const different: JobOptions = {
     ...(tries !== jobClass.tries && { tries }),
     ...(retryUntil !== jobClass.retryUntil && { retryUntil: retryUntil ?? 0 }),
     ...(timeout !== jobClass.timeout && { timeout }),
     ...(!sameBackoff(backoff, jobClass.backoff) && { backoff: stored(backoff, jobClass.name) }),
+    ...(context !== undefined && { context }),
   }
   return Object.keys(different).length > 0 ? different : undefined
 }

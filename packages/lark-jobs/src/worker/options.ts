@@ -3,6 +3,7 @@
  */
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
+import type { Hooks } from '../hooks.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/store.ts'
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   report: Report
   /** Around every job. Default: none. */
   middleware?: readonly Middleware[]
+  /** Told of every job. Default: none. */
+  hooks?: Hooks | undefined
   /** Its name in the store, unique for ever. Default: one of its own making. */
   id?: string
   /**

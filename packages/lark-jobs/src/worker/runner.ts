@@ -4,6 +4,7 @@
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
  */
+import { hasContexts, inContext } from '../context.ts'
 import type { Decision } from '../decision.ts'
 import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
@@ -13,6 +14,7 @@ import { SeenJob } from '../middleware/seen-job.ts'
 import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
 import type { Outcome } from '../record.ts'
+import { returnedFalse } from '../run.ts'
 import { jobError } from './job-error.ts'
 import { limitOf, retryIn } from './retry.ts'
 import type { Running } from './running.ts'
@@ -35,6 +37,17 @@ export function runJob(running: Running, ended: (running: Running, outcome: Outc
     queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases) }))
     return
   }
+  const context = lease.options?.context
+  // What runs is begun by what ended, in whose context it must not be.
+  if (context !== undefined || hasContexts()) inContext(context, () => run(running, jobClass, ended))
+  else run(running, jobClass, ended)
+}
+
+function run(
+  running: Running,
+  jobClass: JobClass,
+  ended: (running: Running, outcome: Outcome) => void,
+): void {
   handle(running, jobClass).then(
     (value) => conclude(running, jobClass, returned(value, running, jobClass), ended),
     (error) => conclude(running, jobClass, thrown(error, running, jobClass), ended),
@@ -57,7 +70,11 @@ export function conclude(
     return
   }
   running.isConcluded = true
-  void told(running, jobClass, outcome).then((then) => ended(running, then))
+  const tell = () => told(running, jobClass, outcome)
+  const context = running.lease.options?.context
+  // The handler of a stuck one is not where this comes from.
+  const telling = context === undefined ? tell() : inContext(context, tell)
+  void telling.then((then) => ended(running, then))
 }
 
 /** What is cut short by the worker's end is done again, with the attempt: `failed` is called at least once. */
@@ -118,8 +135,7 @@ function handle(running: Running, jobClass: JobClass): Promise<unknown> {
 
 function success(value: unknown, running: Running, jobClass: JobClass): Outcome {
   if (value === true || value === undefined) return COMPLETED
-  if (value === false)
-    return failure(new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false'), running, jobClass)
+  if (value === false) return failure(returnedFalse(), running, jobClass)
   try {
     return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
   } catch (error) {

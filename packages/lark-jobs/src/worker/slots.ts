@@ -10,6 +10,7 @@ import type { LogLine, Outcome } from '../record.ts'
 import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
+import { Hooked } from './hooked.ts'
 import type { Held, Ledger } from './ledger.ts'
 import type { WorkerOptions } from './options.ts'
 import type { Registry } from './registry.ts'
@@ -35,11 +36,12 @@ export class Slots implements Workplace {
   readonly #ledger: Ledger
   readonly #onStuck: (() => void) | undefined
   readonly #changed: () => void
+  readonly #hooked: Hooked | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
 
   /** @param changed called when a slot is free again */
   constructor(
-    options: Pick<WorkerOptions, 'registry' | 'report' | 'middleware' | 'onStuck'>,
+    options: Pick<WorkerOptions, 'registry' | 'report' | 'middleware' | 'hooks' | 'onStuck'>,
     ledger: Ledger,
     clock: StoreClock,
     changed: () => void,
@@ -47,6 +49,7 @@ export class Slots implements Workplace {
     this.#registry = options.registry
     this.#report = options.report
     this.middleware = options.middleware ?? []
+    this.#hooked = options.hooks && new Hooked(options.hooks, (text) => options.report.warn(text))
     this.#onStuck = options.onStuck
     this.#ledger = ledger
     this.clock = clock
@@ -60,6 +63,7 @@ export class Slots implements Workplace {
     this.tally.started(running.startedAt)
     this.running.add(running)
     this.#deadline.watch(running)
+    this.#hooked?.started(running)
     runJob(running, this.#ended)
     return true
   }
@@ -165,5 +169,6 @@ export class Slots implements Workplace {
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined
     this.#report.ended(ending)
+    this.#hooked?.ended(running, outcome, took)
   }
 }

@@ -5,9 +5,11 @@ import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
 import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
+import { contexts } from './contexts.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { givingUp } from './giving-up.ts'
+import { hooks } from './hooks.ts'
 import { leases } from './leases.ts'
 import { middleware } from './middleware.ts'
 import { order } from './order.ts'
@@ -41,6 +43,8 @@ export function describeWorking(connect: Connect): void {
   describe('releasing', () => releasing(connect))
   describe('telling', () => telling(connect))
   describe('middleware', () => middleware(connect))
+  describe('hooks', () => hooks(connect))
+  describe('contexts', () => contexts(connect))
   describe('emptiness', () => emptiness(connect))
   describe('stopping', () => stopping(connect))
 }
