@@ -10,6 +10,10 @@ import { Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../store/connect.ts'
 import type { Page } from './ledger.ts'
 import type { Unread } from './unread.ts'
+import { within } from './within.ts'
+
+/** Milliseconds that the thread gets to end by itself. */
+const LAST_CALL = 2_000
 
 /** What both sides share: four numbers. */
 export class Pulse {
@@ -84,7 +88,7 @@ export interface Served {
 type Order = Omit<Watch, 'partitions' | 'pulse' | 'origin'>
 
 /** What the thread is told later: a page of the ledger, a partition, that something is held ahead. */
-export type Message = SharedArrayBuffer | Served | 'wake'
+export type Message = SharedArrayBuffer | Served | 'wake' | 'end'
 
 /** Milliseconds by a clock that all threads of a process share. */
 export function clock(): number {
@@ -137,6 +141,9 @@ export class LeaseThread {
       this.pulse.sign = number
       this.#asked()
     })
+    this.#thread.once('exit', () => {
+      this.#thread = undefined
+    })
     this.#thread.on('error', (error) => this.#warn(`The lease thread ended: ${error.stack ?? error}`))
     for (const page of this.#pages) this.#thread.postMessage(page.memory)
   }
@@ -165,7 +172,16 @@ export class LeaseThread {
     this.#thread?.postMessage('wake' satisfies Message)
   }
 
+  /**
+   * Has it end between two of its calls. Ended from outside, in the middle of one to SQLite, it would take the process
+   * with it: the driver aborts.
+   */
   async stop(): Promise<void> {
-    await this.#thread?.terminate()
+    const thread = this.#thread
+    if (thread === undefined) return
+    const ended = new Promise((resolve) => thread.once('exit', resolve))
+    thread.postMessage('end' satisfies Message)
+    await within(LAST_CALL, ended)
+    await thread.terminate()
   }
 }

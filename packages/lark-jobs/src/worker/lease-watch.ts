@@ -59,6 +59,7 @@ let isEnding = false
 const now = () => clock() - watch.origin
 
 parentPort!.on('message', (message: Message) => {
+  if (message === 'end') process.exit()
   if (message instanceof SharedArrayBuffer) pages.push(new Page(message))
   else if (message !== 'wake') serve(message)
   awakeUntil = now() + AWAKE
