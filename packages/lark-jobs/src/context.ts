@@ -33,7 +33,7 @@ export function withContext<T>(values: object, act: () => T): T {
   }
   const all = { ...context(), ...values }
   const copy = decode(encode(all, 'withContext()', 'context')) as Context
-  return inContext(Object.freeze(copy), act)
+  return inContext(copy, act)
 }
 
 /** The context here, or undefined. It is a copy, and not to be changed. */
@@ -49,5 +49,5 @@ export function hasContexts(): boolean {
 /** Runs a function in this context, or in none. */
 export function inContext<T>(values: Context | undefined, act: () => T): T {
   shared.storage ??= new AsyncLocalStorage()
-  return shared.storage.run(values, act)
+  return shared.storage.run(values && Object.freeze(values), act)
 }

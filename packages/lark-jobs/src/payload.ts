@@ -7,7 +7,7 @@ import { JobsError } from './errors.ts'
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288
 /** Bytes, as UTF-8: it goes with every job that is dispatched in it. */
-const MAX_CONTEXT = 4_096
+export const MAX_CONTEXT = 4_096
 
 /** What is encoded: how much of it, and what refuses it. */
 const kinds = {

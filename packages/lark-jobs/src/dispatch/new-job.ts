@@ -16,7 +16,7 @@ import {
   type JobSettings,
   settingsOf,
 } from '../job-class.ts'
-import { encode } from '../payload.ts'
+import { encode, MAX_CONTEXT } from '../payload.ts'
 import type { JobOptions, NewJob } from '../record.ts'
 
 /**
@@ -43,6 +43,11 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
     return record
   })
   return { queue: queueName, records }
+}
+
+/** About how many bytes a record takes in a call. A character is at least one; a little over the mark is no harm. */
+export function bytesOf({ payload, options }: NewJob): number {
+  return options?.context === undefined ? payload.length : payload.length + MAX_CONTEXT
 }
 
 function differences(

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { context, Job, type Middleware, withContext } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -82,5 +82,22 @@ export function contexts(connect: Connect): void {
     const here = () => bench.jobs.dispatchNow(new TellingJob(), { n: 3 })
     expect(await withContext({ b: 2 }, here)).toEqual({ b: 2 })
     expect(await here()).toBeUndefined()
+  })
+
+  test('what many jobs carry of it is counted, so that each call to the store stays in its bounds', async () => {
+    await using bench = await Bench.make(connect)
+    class CarryingJob extends Job {
+      handle(_: { n: number }) {}
+    }
+    const { store } = await bench.jobs.open()
+    const enqueue = vi.spyOn(store, 'enqueue')
+    const payloads = Array.from({ length: 600 }, (_, n) => ({ n }))
+    const job = new CarryingJob()
+    await withContext({ text: 'x'.repeat(4_000) }, () => bench.jobs.dispatchMany(job, payloads))
+    const sizes = enqueue.mock.calls.map(([, , records]) => JSON.stringify(records).length)
+    expect(sizes.length).toBeGreaterThan(1)
+    for (const size of sizes) expect(size).toBeLessThanOrEqual(1_048_576)
+    const { queues } = await bench.jobs.status()
+    expect(queues[0]?.counts.waiting).toBe(600)
   })
 }
