@@ -32,20 +32,23 @@ const floors: Record<string, string[][]> = {
       'errors.ts',
       'id.ts',
       'payload.ts',
-      'run.ts',
       'partition.ts',
       'unique.ts',
     ],
+    // a run, and how it ends itself
+    ['non-retryable.ts', 'decision.ts', 'run.ts'],
+    // what stands around it
+    ['middleware/*', 'hooks.ts', 'context.ts'],
     ['store/limits.ts', 'store/page.ts', 'store/change.ts', 'store/store.ts', 'store/servers.ts'],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
     // a job class, and the lines of its jobs
-    ['job-class.ts', 'job-log.ts'],
+    ['job-class.ts', 'job-log.ts', 'failed-hook.ts'],
     ['dispatch/*'],
     ['worker/*'],
     // from a process to its store
-    ['config.ts', 'operate.ts', 'cancel.ts', 'status.ts'],
+    ['config.ts', 'queues.ts', 'operate.ts', 'cancel.ts', 'status.ts'],
     ['jobs.ts'],
     ['job.ts'],
     ['bench/*'],

@@ -18,6 +18,7 @@ import { filesBelow, read, root } from './source.ts'
 const leftOut: Record<string, Record<string, string>> = {
   'docs/creating-jobs.md': {
     send: 'async (mail: { to: string; subject: string }): Promise<void> => void mail',
+    isReady: 'async (reportId: number): Promise<boolean> => reportId > 0',
   },
   'docs/dispatching-jobs.md': {
     SendEmailJob:
@@ -29,6 +30,10 @@ const leftOut: Record<string, Record<string, string>> = {
     id: "'0VQ6n2Kx8aB1c'",
     keepForLater: 'async (error: Error): Promise<void> => {}',
     lookFor: 'async (id: string): Promise<void> => {}',
+  },
+  'docs/middleware.md': {
+    isUnsubscribed: 'async (userId: number): Promise<boolean> => userId < 0',
+    record: '(name: string, took: number): void => {}',
   },
   'docs/commands.md': { email: "'ada@example.com'" },
   'docs/errors.md': {

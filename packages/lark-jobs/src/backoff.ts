@@ -10,8 +10,17 @@ export interface Exponential {
   readonly jitter: number
 }
 
-/** What a user may write: one pause for every retry, a list (the last one repeats), or `exponential()`. */
-export type BackoffOption = Duration | readonly Duration[] | Exponential
+/**
+ * Says the pause after a failed attempt.
+ *
+ * @param attempt which one it was, from 1
+ * @param error what it threw
+ */
+// biome-ignore lint/suspicious/noExplicitAny: anything can be thrown, and a function may say what it reckons with
+export type BackoffFunction = (attempt: number, error: any) => Duration
+
+/** What a user may write: one pause for every retry, a list (the last one repeats), `exponential()`, or a function. */
+export type BackoffOption = Duration | readonly Duration[] | Exponential | BackoffFunction
 
 /** As kept: milliseconds. */
 export type Backoff = number[] | Exponential
@@ -29,7 +38,27 @@ export function exponential(options: { from?: Duration; to?: Duration; jitter?: 
   return Object.freeze({ from: milliseconds(from) ?? Number.NaN, to: milliseconds(to) ?? Number.NaN, jitter })
 }
 
-/** The option as kept; undefined when it is no backoff. */
+/** One object for all, so that a job that keeps the default is known by it. */
+export const defaultBackoff: Exponential = exponential()
+
+/**
+ * A pause that a function says, with the types of its parameters filled in. It must answer at once: a promise is no
+ * pause. When it throws, or returns what is no duration, the default pause is taken, and the job's log says so.
+ *
+ * @example backoff = backoff((attempt, error) => (error.status === 429 ? '5m' : attempt * 1_000))
+ */
+export function backoff(pause: BackoffFunction): BackoffFunction {
+  return pause
+}
+
+/** Whether two functions are of one text: each job of a class makes its own of them. */
+export function isSameFunction(one: unknown, other: unknown): boolean {
+  return (
+    typeof one === 'function' && typeof other === 'function' && (one === other || `${one}` === `${other}`)
+  )
+}
+
+/** The option as kept; undefined when it is none that can be kept. */
 export function normalBackoff(option: unknown): Backoff | undefined {
   if (Array.isArray(option)) {
     const pauses = option.map(milliseconds)

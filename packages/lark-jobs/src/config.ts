@@ -4,6 +4,8 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { LarkError, type LoadedConfig, type LoadOptions, loadConfig, nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
+import type { Hooks } from './hooks.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { RedisServers } from './store/servers.ts'
 import type { StoreOptions } from './store/store.ts'
 import { PRESET, type Preset, presets } from './worker/preset.ts'
@@ -33,6 +35,10 @@ export interface JobsConfig {
    * ones, which then go to whoever is free.
    */
   preset?: Preset
+  /** What stands around the `handle` of every job, the outermost first. */
+  middleware?: readonly Middleware[]
+  /** Told how jobs begin and end: `started`, `completed`, `failed`, `released`. Nobody waits for them. */
+  hooks?: Hooks
 }
 
 export type Durability = NonNullable<StoreOptions['durability']>
@@ -55,8 +61,14 @@ declare module '@s18i/lark/config' {
   }
 }
 
+/** What is said of every run, be it a worker's or one here and now. */
+export interface Around {
+  middleware: readonly Middleware[]
+  hooks: Hooks | undefined
+}
+
 /** A checked configuration with every default filled in. */
-export interface Settings {
+export interface Settings extends Around {
   /** A connection string, `sqlite:` with an absolute path; or Redis servers. */
   connection: string | RedisServers
   queues: string[]
@@ -81,6 +93,9 @@ const queueShape: Shape<QueueConfig> = {
     ok: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_PARTITIONS,
   },
 }
+
+const hook = { right: 'a function', ok: (value: unknown) => typeof value === 'function' }
+const hooksShape: Shape<Hooks> = { started: hook, completed: hook, failed: hook, released: hook }
 
 const shape: Shape<JobsConfig> = {
   // Empty is absent: `process.env.REDIS_URL` of an empty variable.
@@ -112,6 +127,11 @@ const shape: Shape<JobsConfig> = {
     right: `one of ${presets.join(', ')}`,
     ok: (value) => presets.includes(value as Preset),
   },
+  middleware: {
+    right: 'a list of functions',
+    ok: (value) => Array.isArray(value) && value.every((each) => typeof each === 'function'),
+  },
+  hooks: { right: 'an object of functions', ok: isObject },
 }
 
 /**
@@ -121,6 +141,25 @@ const shape: Shape<JobsConfig> = {
  */
 export async function loadSettings(options: LoadOptions = {}): Promise<Settings> {
   return resolveSettings(await loadConfig({ ...options, sections: ['jobs'] }), options.env ?? process.env)
+}
+
+/**
+ * What the configuration of this process says of every run: no store need be named for that.
+ *
+ * @throws CONFIG_NOT_FOUND, CONFIG_FAILED, CONFIG_INVALID
+ */
+export async function loadAround(options: LoadOptions = {}): Promise<Around> {
+  return resolveAround(await loadConfig({ ...options, sections: ['jobs'] }))
+}
+
+export function resolveAround({ config, file }: LoadedConfig): Around {
+  const section: unknown = config.jobs ?? {}
+  checkSection(section, file ?? 'createJobs()')
+  return aroundOf(section)
+}
+
+function aroundOf({ middleware = [], hooks }: JobsConfig): Around {
+  return { middleware, hooks: hooks === undefined || Object.keys(hooks).length === 0 ? undefined : hooks }
 }
 
 /** Checks a section and fills in the defaults. */
@@ -138,6 +177,7 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
     prefix: section.prefix ?? 'lark',
     durability: section.durability ?? 'normal',
     preset: section.preset ?? PRESET,
+    ...aroundOf(section),
     folder,
   }
 }
@@ -172,7 +212,8 @@ function connectionOf(
 
 function checkSection(section: unknown, where: string): asserts section is JobsConfig {
   checkKeys(where, 'jobs', section, shape)
-  const { queues } = section as { queues?: unknown }
+  const { queues, hooks } = section as { queues?: unknown; hooks?: unknown }
+  if (hooks !== undefined) checkKeys(where, 'jobs.hooks', hooks, hooksShape)
   if (!isObject(queues)) return
   for (const [queue, config] of Object.entries(queues))
     checkKeys(where, `jobs.queues.${queue}`, config, queueShape)

@@ -3,14 +3,27 @@
  * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
-export { type Backoff, type BackoffOption, type Exponential, exponential } from './backoff.ts'
+export {
+  type Backoff,
+  type BackoffFunction,
+  type BackoffOption,
+  backoff,
+  type Exponential,
+  exponential,
+} from './backoff.ts'
 export type { CancelFilter, Cancellable, Cancelled } from './cancel.ts'
 export type { Durability, JobsConfig, QueueConfig } from './config.ts'
+export { context, withContext } from './context.ts'
 export type { Duration } from './duration.ts'
 export { JobsError, type JobsErrorCode, jobsErrors } from './errors.ts'
+export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './hooks.ts'
 export { Job } from './job.ts'
 export type { JobConstructor, PayloadOf, Rejection, ResultOf } from './job-class.ts'
 export { createJobs, Jobs, type WorkOptions } from './jobs.ts'
+export type { Middleware, MiddlewareJob } from './middleware/middleware.ts'
+export { skipWhen } from './middleware/skip-when.ts'
+export { type TimingOptions, timing } from './middleware/timing.ts'
+export { NonRetryableError } from './non-retryable.ts'
 export type { JobDetail, StoredJob } from './operate.ts'
 export type { JobError, JobRecord, LogLevel, LogLine, Outcome, State, WorkerRecord } from './record.ts'
 export type { QueueStatus, Status } from './status.ts'

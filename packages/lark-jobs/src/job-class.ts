@@ -6,9 +6,10 @@
  * extend (`job.ts`). A class is told by its brand, never by `instanceof`: a process may hold several copies of
  * this package.
  */
-import { type Backoff, normalBackoff } from './backoff.ts'
+import { type Backoff, type BackoffFunction, isSameFunction, normalBackoff } from './backoff.ts'
 import { durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { Run } from './run.ts'
 import { problemOf, type Unique } from './unique.ts'
 
@@ -19,6 +20,8 @@ export const currentRun = Symbol.for('s18i.lark.job.run')
 /** Where a job keeps the ids of its last dispatch. */
 export const dispatchedIds = Symbol.for('s18i.lark.job.ids')
 
+/** Marks the methods of `Job` that do nothing, so that one of a class's own is told from them in every copy. */
+export const idle = Symbol.for('s18i.lark.job.idle')
 /** Where a job keeps why its last dispatch was not queued. */
 export const dispatchRejection = Symbol.for('s18i.lark.job.rejection')
 
@@ -38,9 +41,13 @@ export interface JobLike {
   priority: number
   delay: unknown
   tries: number
+  retryUntil?: unknown
   backoff: unknown
   timeout: unknown
   unique?: unknown
+  retryIf?(error: unknown): unknown
+  failed?(error: unknown, payload?: unknown): unknown
+  middleware?(): readonly Middleware[]
   handle(payload?: unknown): unknown
   [currentRun]?: Run | undefined
   [dispatchedIds]?: string[] | undefined
@@ -66,7 +73,9 @@ export interface JobSettings {
   /** Milliseconds. */
   delay: number
   tries: number
-  backoff: Backoff
+  /** Milliseconds from when a job was queued, its delay included; undefined: `tries` alone counts. */
+  retryUntil: number | undefined
+  backoff: Backoff | BackoffFunction
   /** Milliseconds. */
   timeout: number
 }
@@ -77,11 +86,20 @@ export interface JobClass extends JobSettings {
   /** For people: the name of the class, else its key. */
   name: string
   make: JobConstructor
+  /** Whether it has a `retryIf` of its own. */
+  hasRetryIf: boolean
+  /** Whether it has a `failed` of its own. */
+  hasFailed: boolean
+  /** The outermost first. */
+  middleware: readonly Middleware[]
   /** The settings as the class writes them. */
   written: Written
 }
 
-type Written = Pick<JobLike, 'queueName' | 'priority' | 'delay' | 'tries' | 'backoff' | 'timeout'>
+type Written = Pick<
+  JobLike,
+  'queueName' | 'priority' | 'delay' | 'tries' | 'retryUntil' | 'backoff' | 'timeout'
+>
 
 const known = new WeakMap<object, JobClass>()
 
@@ -126,9 +144,18 @@ export function classOf(make: JobConstructor): JobClass {
     })
   }
   // What a minifier made of the name tells nobody anything.
-  const { queueName, priority, delay, tries, backoff, timeout } = job
-  const written = { queueName, priority, delay, tries, backoff, timeout }
-  const found = { ...settings, key, aliases: job.aliases, name: name.length > 2 ? name : key, make, written }
+  const { queueName, priority, delay, tries, retryUntil, backoff, timeout } = job
+  const found = {
+    ...settings,
+    key,
+    aliases: job.aliases,
+    name: name.length > 2 ? name : key,
+    make,
+    hasRetryIf: hasOwn(job, 'retryIf', name || key),
+    hasFailed: hasOwn(job, 'failed', name || key),
+    middleware: middlewareOf(job, name || key),
+    written: { queueName, priority, delay, tries, retryUntil, backoff, timeout },
+  }
   known.set(make, found)
   return found
 }
@@ -140,8 +167,9 @@ export function isAsWritten(job: JobLike, { written }: JobClass): boolean {
     job.queueName === written.queueName &&
     job.priority === written.priority &&
     job.tries === written.tries &&
+    job.retryUntil === written.retryUntil &&
     job.timeout === written.timeout &&
-    job.backoff === written.backoff &&
+    (job.backoff === written.backoff || isSameFunction(job.backoff, written.backoff)) &&
     // A list may have been changed in its place.
     !Array.isArray(job.backoff)
   )
@@ -156,7 +184,9 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
   const { queueName, priority, tries } = job
   const delay = milliseconds(job.delay)
   const timeout = milliseconds(job.timeout)
-  const backoff = normalBackoff(job.backoff)
+  const backoff =
+    typeof job.backoff === 'function' ? (job.backoff as BackoffFunction) : normalBackoff(job.backoff)
+  const retryUntil = job.retryUntil === undefined ? undefined : milliseconds(job.retryUntil)
   check(name, 'queueName', queueName, "the name of a queue, such as 'emails'", isName(queueName))
   check(
     name,
@@ -169,13 +199,52 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
   check(name, 'tries', tries, 'a whole number from 1', Number.isInteger(tries) && tries >= 1)
   check(
     name,
+    'retryUntil',
+    job.retryUntil,
+    `${durationForm}, above 0`,
+    job.retryUntil === undefined || (retryUntil !== undefined && retryUntil > 0),
+  )
+  check(
+    name,
     'backoff',
     job.backoff,
-    `${durationForm}, a list of these, or exponential()`,
+    `${durationForm}, a list of these, exponential(), or a function`,
     backoff !== undefined,
   )
   check(name, 'timeout', job.timeout, `${durationForm}, above 0`, timeout !== undefined && timeout > 0)
-  return { queueName, priority, delay: delay!, tries, backoff: backoff!, timeout: timeout! }
+  return {
+    queueName,
+    priority,
+    delay: delay!,
+    tries,
+    retryUntil: retryUntil === undefined ? undefined : retryUntil + delay!,
+    backoff: backoff!,
+    timeout: timeout!,
+  }
+}
+
+/** Whether a class has such a method of its own, and not that of `Job`, which does nothing. */
+function hasOwn(job: JobLike, method: 'retryIf' | 'failed', name: string): boolean {
+  const own = job[method] as (((...args: never[]) => unknown) & { [idle]?: true }) | undefined
+  check(name, method, own, 'a method', own === undefined || typeof own === 'function')
+  return own !== undefined && own[idle] !== true
+}
+
+/** Asked for once: what stands around a job does not depend on which one it is. */
+function middlewareOf(job: JobLike, name: string): readonly Middleware[] {
+  const right = 'a method that returns a list of functions'
+  if (job.middleware === undefined) return []
+  check(name, 'middleware', job.middleware, right, typeof job.middleware === 'function')
+  let list: unknown
+  try {
+    list = job.middleware()
+  } catch (cause) {
+    const why = (cause as Error)?.message ?? cause
+    throw new JobsError('JOB_INVALID', `${name}: middleware() threw: ${why}`, { cause })
+  }
+  const isList = Array.isArray(list) && list.every((each) => typeof each === 'function')
+  check(name, 'middleware()', list, right.slice(right.indexOf('a list')), isList)
+  return [...(list as Middleware[])]
 }
 
 /**

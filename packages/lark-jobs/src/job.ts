@@ -2,13 +2,14 @@
  * What a user extends. A job class says what is done (`handle`), where it is queued and how it is retried; an
  * object of it is dispatched, and another, made by a worker, runs.
  */
-import { type BackoffOption, exponential } from './backoff.ts'
-import { runNow } from './dispatch/run-now.ts'
+import { type BackoffOption, defaultBackoff } from './backoff.ts'
+import { type Decision, failing, releasing } from './decision.ts'
 import type { Duration } from './duration.ts'
 import {
   currentRun,
   dispatchedIds,
   dispatchRejection,
+  idle,
   jobBrand,
   type PayloadOf,
   type Rejection,
@@ -16,12 +17,10 @@ import {
 } from './job-class.ts'
 import { print } from './job-log.ts'
 import { Jobs } from './jobs.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { LogLevel } from './record.ts'
 import type { Run } from './run.ts'
 import type { Unique } from './unique.ts'
-
-/** One object for all, so that a job that keeps the default is known by it. */
-const defaultBackoff = exponential()
 
 /**
  * The base of every job.
@@ -54,7 +53,15 @@ export abstract class Job {
   delay: Duration = 0
   /** Attempts in all. Default 3. */
   tries: number = 3
-  /** The pause before each retry: one, a list (the last repeats), or `exponential()`. Default 1 s to 10 min. */
+  /**
+   * How long after the job was queued (or fell due, if it was delayed) attempts may begin: `'2h'`. It wins over
+   * `tries`: within that time a failed attempt is always retried. Default: `tries` alone counts.
+   */
+  declare retryUntil?: Duration | undefined
+  /**
+   * The pause before each retry: one, a list (the last repeats), `exponential()`, or a function (see `backoff()`).
+   * Default 1 s to 10 min.
+   */
   backoff: BackoffOption = defaultBackoff
   /** How long an attempt may take before `this.signal` is aborted and it counts as failed. Default 30 min. */
   timeout: Duration = 1_800_000
@@ -78,6 +85,41 @@ export abstract class Job {
    */
   // biome-ignore lint/suspicious/noExplicitAny: the one `any` that lets a subclass choose its payload
   abstract handle(...payload: any[]): unknown
+
+  /**
+   * Whether to try again after this error, if there are tries left. Asked after each failed attempt, on a job made for
+   * it. When it throws, it counts as `true`, and the job's log says so.
+   *
+   * @returns `false`: the job has failed for good. Default `true`
+   * @example override retryIf(error: unknown) { return (error as { status?: number }).status !== 404 }
+   */
+  retryIf(_error: unknown): boolean {
+    return true
+  }
+
+  /**
+   * Called when the last attempt has failed, before the job is `failed`: to tell somebody, to put something right. On
+   * a job made for it, with the same timeout as `handle`. What it throws is written to the job's log and changes
+   * nothing. At least once: a worker that dies in it has the last attempt made again.
+   *
+   * @param error what the last attempt threw, or why it was ended
+   * @param payload a copy of the payload
+   * @example override async failed(error: unknown, payload: { to: string }) { await tellSupport(payload.to, error) }
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
+  failed(_error: unknown, ..._payload: any[]): unknown {
+    return undefined
+  }
+
+  /**
+   * What stands around `handle`, the outermost first; around it stands what the configuration has for all jobs. Asked
+   * for once, when the class is first used.
+   *
+   * @example override middleware() { return [skipWhen(isUnsubscribed), timing({ slow: '5s' })] }
+   */
+  middleware(): readonly Middleware[] {
+    return []
+  }
 
   /** In `handle`, and in `dispatchNow`: the id of this job. After `dispatch`: the id just queued. */
   get id(): string | undefined {
@@ -125,13 +167,37 @@ export abstract class Job {
   }
 
   /**
-   * Runs `handle` once, here and now, on a JSON copy of the payload, without a store or a configuration. The
-   * timeout and the signal apply; delay, tries and the queue do not.
+   * Runs `handle` once, here and now, on a JSON copy of the payload, without a store. The timeout, the signal and
+   * middleware apply, also that of the configuration, if there is one; delay, tries and the queue do not.
    *
    * @returns what `handle` returned; rejects with its error
    */
   dispatchNow(...payload: PayloadOf<this>): Promise<ResultOf<this>> {
-    return runNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
+    return Jobs.runNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
+  }
+
+  /**
+   * Ends this run, and the job with it: failed for good, whatever tries are left. It throws, and it holds as well where
+   * the handler catches that.
+   *
+   * @param error what is kept with the job: an error, or a text for people
+   * @throws that error; JOB_FAILED_ITSELF without one
+   * @example if (user === undefined) this.fail(`There is no user ${id}`)
+   */
+  fail(error?: unknown): never {
+    this.#decide(failing(error))
+  }
+
+  /**
+   * Ends this run and puts the job back, without burning an attempt: what it needs is not there yet. It throws, and it
+   * holds as well where the handler catches that. Only `retryUntil` limits how often.
+   *
+   * @param delay how long until it is due again: milliseconds, or `'30s'`, `'5m'`. Default 0
+   * @throws JOB_RELEASED, to end the handler; JOB_INVALID when the delay is none
+   * @example if (!(await isReady())) this.release('5m')
+   */
+  release(delay: Duration = 0): never {
+    this.#decide(releasing(delay, this.constructor.name))
   }
 
   /** Writes a line with the job's name and id; kept with the job. */
@@ -154,11 +220,18 @@ export abstract class Job {
     this.#write('error', text)
   }
 
+  #decide(decision: Decision): never {
+    this[currentRun]?.decide(decision)
+    throw decision.error
+  }
+
   #write(level: LogLevel, text: string): void {
     const run = this[currentRun]
     if (run === undefined) print(this.constructor.name, undefined, level, text)
     else run.write(level, String(text))
   }
 }
+
+for (const method of [Job.prototype.retryIf, Job.prototype.failed]) Object.assign(method, { [idle]: true })
 
 const neverAborted = new AbortController().signal

@@ -6,13 +6,22 @@
  */
 import { homeFolder } from '@s18i/lark/config'
 import { type CancelFilter, type Cancelled, cancel, cancelAll } from './cancel.ts'
-import { type JobsConfig, loadSettings, resolveSettings, type Settings } from './config.ts'
+import {
+  type Around,
+  type JobsConfig,
+  loadAround,
+  loadSettings,
+  resolveAround,
+  resolveSettings,
+  type Settings,
+} from './config.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
+import { RunNow } from './dispatch/run-now.ts'
 import { Underway } from './dispatch/underway.ts'
-import { JobsError } from './errors.ts'
-import type { JobConstructor, JobLike, PayloadOf } from './job-class.ts'
+import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import * as operate from './operate.ts'
+import { knownQueue, serviceOf } from './queues.ts'
 import type { NewJob } from './record.ts'
 import { type Status, status } from './status.ts'
 import { connect, type Place, RETENTION } from './store/connect.ts'
@@ -50,14 +59,17 @@ export interface Opened {
 
 export class JobsClient implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
+  readonly #runs: RunNow
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
   readonly #underway = new Underway()
   readonly #workers = new Set<Worker>()
   readonly #starting = new Set<Promise<Worker>>()
 
-  constructor(load: () => Promise<Settings>) {
+  /** @param around that part of the settings for which no store need be named */
+  constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load) {
     this.#load = load
+    this.#runs = new RunNow(around)
   }
 
   /**
@@ -72,6 +84,16 @@ export class JobsClient implements AsyncDisposable {
   /** Queues one job a payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
     return this.enqueue(job, payloads)
+  }
+
+  /** Runs a job here and now, with this instance's middleware; see `Job.dispatchNow`. */
+  dispatchNow<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<ResultOf<J>> {
+    return this.runNow(job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
+  }
+
+  /** `dispatchNow` without its types. */
+  runNow(job: JobLike, payload: unknown): Promise<unknown> {
+    return this.#runs.run(job, payload)
   }
 
   /** `dispatch` and `dispatchMany` without their types: one job a payload. */
@@ -185,8 +207,9 @@ export class JobsClient implements AsyncDisposable {
     const { queues, strict, words } = serviceOf(settings, named)
     const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
     const { preset = settings.preset } = options
-    const { partitions } = settings
-    const where = { place, store, registry, queues, partitions, strict, report, preset }
+    const { partitions, middleware, hooks } = settings
+    const around = { middleware, hooks }
+    const where = { place, store, registry, queues, partitions, strict, report, preset, ...around }
     const worker = new Worker({ ...rest, ...supervised, ...where })
     const { concurrency = CONCURRENCY } = options
     report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
@@ -228,29 +251,6 @@ export class JobsClient implements AsyncDisposable {
 }
 
 /**
- * Which queues a worker serves: those named, strictly in their order, else all in fair turns.
- *
- * @throws UNKNOWN_QUEUE
- */
-export function serviceOf(
-  settings: Settings,
-  named?: string | readonly string[],
-): { queues: readonly string[]; strict: boolean; words: string } {
-  const list = typeof named === 'string' ? [named] : named
-  const queues = list === undefined ? settings.queues : [...new Set(list)]
-  for (const queue of list ?? []) knownQueue(queue, settings)
-  const order = queues.length < 2 ? '' : list === undefined ? ' in fair turns' : ' strictly in this order'
-  return { queues, strict: list !== undefined, words: `${queues.join(', ')}${order}` }
-}
-
-function knownQueue(queue: string, { queues, partitions }: Settings, name?: string): void {
-  if (partitions.has(queue)) return
-  throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {
-    hint: `Configured are ${queues.join(', ')}. Add it to jobs.queues in lark.config.`,
-  })
-}
-
-/**
  * Another instance beside `Jobs`, with a configuration of its own: the `jobs` section of `lark.config`.
  *
  * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED, when it is first used
@@ -259,8 +259,10 @@ function knownQueue(queue: string, { queues, partitions }: Settings, name?: stri
  * await reports.dispatch(new BuildReportJob(), { month: '2026-11' })
  */
 export function createJobs(config: JobsConfig = {}): JobsClient {
-  return new JobsClient(async () =>
-    resolveSettings({ config: { jobs: config }, file: undefined, folder: homeFolder() }, process.env),
+  const loaded = () => ({ config: { jobs: config }, file: undefined, folder: homeFolder() })
+  return new JobsClient(
+    async () => resolveSettings(loaded(), process.env),
+    async () => resolveAround(loaded()),
   )
 }
 
@@ -271,6 +273,9 @@ const shared = globalThis as { [slot]?: JobsClient }
  * The default instance: one a process, whatever the number of copies of this package in it. It goes by the
  * `lark.config` that it finds when it is first used.
  */
-shared[slot] ??= new JobsClient(() => loadSettings())
+shared[slot] ??= new JobsClient(
+  () => loadSettings(),
+  () => loadAround(),
+)
 export const Jobs: JobsClient = shared[slot]
 export type Jobs = JobsClient

@@ -6,32 +6,39 @@ import { JobsError } from './errors.ts'
 
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288
+/** Bytes, as UTF-8: it goes with every job that is dispatched in it. */
+export const MAX_CONTEXT = 4_096
+
+/** What is encoded: how much of it, and what refuses it. */
+const kinds = {
+  payload: { limit: MAX_PAYLOAD, notJson: 'PAYLOAD_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
+  result: { limit: MAX_PAYLOAD, notJson: 'RESULT_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
+  context: { limit: MAX_CONTEXT, notJson: 'CONTEXT_NOT_JSON', tooLarge: 'CONTEXT_TOO_LARGE' },
+} as const
 
 /**
  * The JSON text of a payload; of no payload, the empty text.
  *
- * @param what how messages call the value: `payload`, `result`
- * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE
+ * @param what the value is, which messages and codes go by
+ * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a result and a
+ * context theirs
  */
-export function encode(value: unknown, of: string, what: 'payload' | 'result' = 'payload'): string {
+export function encode(value: unknown, of: string, what: keyof typeof kinds = 'payload'): string {
   if (value === undefined) return ''
+  const { limit, notJson, tooLarge } = kinds[what]
   const { text, problem } = write(value, what)
   if (problem !== undefined) {
-    throw new JobsError(what === 'payload' ? 'PAYLOAD_NOT_JSON' : 'RESULT_NOT_JSON', `${of}: ${problem}`, {
+    throw new JobsError(notJson, `${of}: ${problem}`, {
       hint: 'Pass what JSON can hold: text, finite numbers, true, false, null, lists and plain objects.',
     })
   }
   // A character takes at most three bytes of UTF-8: short texts need no counting.
-  if (text.length * 3 > MAX_PAYLOAD) {
+  if (text.length * 3 > limit) {
     const bytes = Buffer.byteLength(text)
-    if (bytes > MAX_PAYLOAD) {
-      throw new JobsError(
-        'PAYLOAD_TOO_LARGE',
-        `${of}: the ${what} has ${bytes} bytes, the limit is ${MAX_PAYLOAD}`,
-        {
-          hint: 'Store the large part elsewhere and pass its id.',
-        },
-      )
+    if (bytes > limit) {
+      throw new JobsError(tooLarge, `${of}: the ${what} has ${bytes} bytes, the limit is ${limit}`, {
+        hint: 'Store the large part elsewhere and pass its id.',
+      })
     }
   }
   return text

@@ -27,6 +27,10 @@ export interface JobOptions {
   backoff?: Backoff
   /** Milliseconds. */
   timeout?: number
+  /** Milliseconds from when it was queued, its delay included, in which attempts may begin; 0: no such limit. */
+  retryUntil?: number
+  /** What was known where it was dispatched, beside its payload (`context.ts`). */
+  context?: Readonly<Record<string, unknown>>
 }
 
 /** A job on its way into a store. */

@@ -2,6 +2,7 @@
  * The running side of a job: what `this.id`, `this.attempt`, `this.signal` and `this.info()` reach while `handle`
  * runs. Made for every run, so it makes nothing that a handler does not touch.
  */
+import type { Decision } from './decision.ts'
 import { JobsError } from './errors.ts'
 import type { LogLevel } from './record.ts'
 
@@ -17,6 +18,8 @@ export class Run {
   readonly id: string
   /** Which attempt this is, from 1. Crashes and releases do not count. */
   readonly attempt: number
+  /** How the job itself ended this run, if it did. */
+  decision: Decision | undefined
   readonly #writer: Writer
   #controller: AbortController | undefined
   #reason: unknown
@@ -47,9 +50,20 @@ export class Run {
     this.#controller?.abort(reason)
   }
 
+  /** Ends the run: throws, and holds though that be caught. The first decision stays. */
+  decide(decision: Decision): never {
+    this.decision ??= decision
+    throw decision.error
+  }
+
   write(level: LogLevel, text: string): void {
     this.#writer.write(level, text)
   }
+}
+
+/** The error of an attempt that ended with `false`. */
+export function returnedFalse(): JobsError {
+  return new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false')
 }
 
 /** The reason of a signal whose run took too long. `timeout` in milliseconds. */

@@ -41,6 +41,30 @@ describe('queues', () => {
   })
 })
 
+test.each<[unknown, string]>([
+  ['log', '"log"'],
+  [() => {}, 'a function'],
+  [[1], '[1]'],
+])('middleware %o is refused', (middleware, got) => {
+  expect(() => settings({ middleware: middleware as [] })).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_INVALID',
+      message: `/app/lark.config.js: jobs.middleware is ${got}; it must be a list of functions`,
+    }),
+  )
+})
+
+test.each<[unknown, string]>([
+  ['log', 'jobs.hooks is "log"; it must be an object of functions'],
+  [{ failed: 'mail' }, 'jobs.hooks.failed is "mail"; it must be a function'],
+  [{ fialed: () => {} }, 'jobs.hooks.fialed is not a setting'],
+])('hooks %o are refused', (hooks, message) => {
+  expect(() => settings({ hooks: hooks as object })).toThrow(
+    expect.objectContaining({ code: 'CONFIG_INVALID', message: `/app/lark.config.js: ${message}` }),
+  )
+  expect(settings({ hooks: {} }).hooks).toBeUndefined()
+})
+
 describe('the preset', () => {
   test('is balanced unless another is named', () => {
     expect(settings({}).preset).toBe('balanced')

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Claimer } from '../src/worker/claimer.ts'
 import { Deadline } from '../src/worker/deadline.ts'
 import { Page } from '../src/worker/ledger.ts'
-import { Running } from '../src/worker/running.ts'
+import { Running, type Workplace } from '../src/worker/running.ts'
 
 const DAY = 86_400_000
 /** Milliseconds that a handler gets after its signal. */
@@ -25,7 +25,7 @@ function setUp() {
   const begin = (timeout: number) => {
     const job = { ...lease, ...counters, options: { timeout } }
     const held = { lease: job, page: new Page(), index: 0 }
-    const running = new Running(held, {} as Claimer, undefined, () => {})
+    const running = new Running(held, {} as Claimer, undefined, {} as Workplace)
     jobs.add(running)
     deadline.watch(running)
     return running

@@ -46,6 +46,30 @@ describe('a wrong setting is refused by class, field, value and what would be ri
       exponential({ to: Number.POSITIVE_INFINITY }),
       'backoff is {"from":1000,"to":null,"jitter":0.5}; it must be milliseconds',
     ],
+    [
+      'backoff',
+      'soon',
+      "backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of these, exponential(), or a function",
+    ],
+    [
+      'retryUntil',
+      -1,
+      "retryUntil is -1; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0",
+    ],
+    ['retryUntil', 0, 'retryUntil is 0; it must be milliseconds'],
+    ['retryUntil', null, 'retryUntil is null; it must be milliseconds'],
+    ['retryIf', false, 'retryIf is false; it must be a method'],
+    ['failed', 'mail', "failed is 'mail'; it must be a method"],
+    ['middleware', [], 'middleware is []; it must be a method that returns a list of functions'],
+    ['middleware', () => 'log', "middleware() is 'log'; it must be a list of functions"],
+    ['middleware', () => [1], 'middleware() is [1]; it must be a list of functions'],
+    [
+      'middleware',
+      () => {
+        throw new Error('no')
+      },
+      'middleware() threw: no',
+    ],
     ['backoff', ['1s', 'x'], 'backoff is ["1s","x"]; it must be milliseconds'],
   ])('%s: %o', (field, value, message) => {
     expect(messageOf(() => classOf(jobWith(field, value)))).toContain(`JOB_INVALID: OddJob: ${message}`)
@@ -71,6 +95,30 @@ test('what is right is kept in the units of the store', () => {
     backoff: { from: 10_000, to: 3_600_000, jitter: 0.5 },
     timeout: 30_000,
   })
+})
+
+test('a method of its own is told from that of Job, in whatever copy of the package', () => {
+  class PlainJob extends Job {
+    handle() {}
+  }
+  class TellingJob extends PlainJob {
+    override failed() {}
+    override retryIf() {
+      return false
+    }
+  }
+  class HeirJob extends TellingJob {}
+  const asked = (make: unknown) => {
+    const { hasFailed, hasRetryIf } = classOf(make as JobConstructor)
+    return { hasFailed, hasRetryIf }
+  }
+  expect(asked(PlainJob)).toEqual({ hasFailed: false, hasRetryIf: false })
+  expect(asked(TellingJob)).toEqual({ hasFailed: true, hasRetryIf: true })
+  expect(asked(HeirJob)).toEqual({ hasFailed: true, hasRetryIf: true })
+  // As a copy of another version, which has no such methods, or marks its own.
+  expect(asked(jobWith('failed', undefined))).toEqual({ hasFailed: false, hasRetryIf: false })
+  const marked = Object.assign(() => {}, { [Symbol.for('s18i.lark.job.idle')]: true })
+  expect(asked(jobWith('failed', marked))).toEqual({ hasFailed: false, hasRetryIf: false })
 })
 
 test('names that a minifier leaves are no keys', () => {

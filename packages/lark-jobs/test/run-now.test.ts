@@ -1,6 +1,13 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { Job } from '../src/index.ts'
 
+// The first one reads the configuration; all later ones begin at once.
+beforeAll(async () => {
+  class FirstJob extends Job {
+    handle() {}
+  }
+  await new FirstJob().dispatchNow()
+})
 beforeEach(() => {
   vi.useFakeTimers()
 })
@@ -26,6 +33,44 @@ test('at its timeout the run is told to end, and ends timed out', async () => {
   vi.advanceTimersByTime(1_000)
   await ran
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test('failed() hears of it before the caller, with its error and a copy of the payload; not of a release', async () => {
+  const told: unknown[] = []
+  class EndingJob extends Job {
+    handle(payload: { how: string }) {
+      if (payload.how === 'release') this.release('5m')
+      try {
+        this.fail('no')
+      } catch {
+        payload.how = 'changed'
+      }
+    }
+    override failed(error: Error, payload: { how: string }) {
+      told.push(error.message, payload.how, this.attempt)
+      throw new Error('not even this')
+    }
+  }
+  const line = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  await expect(new EndingJob().dispatchNow({ how: 'fail' })).rejects.toMatchObject({
+    name: 'NonRetryableError',
+    message: 'no',
+  })
+  expect(told).toEqual(['no', 'fail', 1])
+  expect(line.mock.calls[0]?.[0]).toContain('failed() did not go through: not even this')
+  line.mockRestore()
+  await expect(new EndingJob().dispatchNow({ how: 'release' })).rejects.toMatchObject({
+    code: 'JOB_RELEASED',
+    message: 'EndingJob is released for 5 min',
+  })
+  expect(told).toHaveLength(3)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('fail() and release() outside of a run only throw', () => {
+  const job = new PatientJob()
+  expect(() => job.fail('no')).toThrow('no')
+  expect(() => job.release()).toThrow('PatientJob is released')
 })
 
 test('a timeout longer than a timer can wait is not over at once', async () => {

@@ -1,7 +1,21 @@
 /** What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
 
 import { defineConfig } from '@s18i/lark/config'
-import { createJobs, exponential, Job, type Jobs, type Rejection, unique } from '../src/index.ts'
+import {
+  backoff,
+  context,
+  createJobs,
+  exponential,
+  Job,
+  type Jobs,
+  type Middleware,
+  NonRetryableError,
+  type Rejection,
+  skipWhen,
+  timing,
+  unique,
+  withContext,
+} from '../src/index.ts'
 
 class SendEmailJob extends Job {
   override readonly key = 'send-email'
@@ -83,6 +97,96 @@ plain.backoff = exponential({ from: '1s' })
 // @ts-expect-error not a number
 plain.priority = 'high'
 
+// retries
+class RetryingJob extends Job {
+  override retryUntil = '2h'
+  override backoff = backoff((attempt, error) => (error.status === 429 ? '5m' : attempt * 1_000))
+  handle(payload: { to: string }): string {
+    if (payload.to === '') this.fail('nobody')
+    if (payload.to === 'later') return this.release('5m')
+    return payload.to
+  }
+  override retryIf(error: Error) {
+    return error.message !== 'no'
+  }
+  override async failed(error: unknown, payload: { to: string }) {
+    this.warn(`${payload.to}: ${error}`)
+  }
+}
+new RetryingJob().dispatch({ to: 'a' })
+class PlainFunctionJob extends Job {
+  override backoff = (attempt: number, error: TypeError) => attempt * error.message.length
+  handle() {
+    throw new NonRetryableError('who?', { cause: 7 })
+  }
+}
+new PlainFunctionJob().dispatch()
+// @ts-expect-error a pause at once, not a promise of one
+backoff(async () => '5m')
+// @ts-expect-error no duration
+backoff(() => true)
+class WrongJob extends Job {
+  // @ts-expect-error a duration
+  override retryUntil = true
+  handle() {}
+  // @ts-expect-error true or false
+  override retryIf() {
+    return 'yes'
+  }
+}
+new WrongJob()
+plain.retryUntil = undefined
+// @ts-expect-error a duration
+const never = () => new RetryingJob().release(true)
+
+// middleware knows the payload that it says
+const inward: Middleware<{ to: string }> = async (job, next) => {
+  job.payload.to.trim()
+  // @ts-expect-error not in that payload
+  job.payload.from
+  // @ts-expect-error set by nobody
+  job.attempt = 2
+  return (await next()) as unknown
+}
+class WrappedJob extends Job {
+  override middleware() {
+    return [inward, timing({ slow: '5s' }), skipWhen(({ to }: { to: string }, job) => to === job.id)]
+  }
+  handle(_payload: { to: string }) {}
+}
+new WrappedJob().dispatch({ to: 'a' })
+// @ts-expect-error true or false
+skipWhen(() => 'no')
+// @ts-expect-error a duration
+timing({ slow: true })
+defineConfig({ jobs: { middleware: [inward, timing({})] } })
+// @ts-expect-error a list
+defineConfig({ jobs: { middleware: inward } })
+const wrapped: Promise<void> = createJobs().dispatchNow(new WrappedJob(), { to: 'a' })
+
+// hooks know what they are told
+defineConfig({
+  jobs: {
+    hooks: {
+      started: ({ id, attempt }) => `${id} ${attempt.toFixed()}`,
+      failed: async ({ error, retryIn, took }) => [error, retryIn?.toFixed(), took.toFixed()],
+      released: (event) => event.in.toFixed(),
+      // @ts-expect-error a job that succeeded has none
+      completed: ({ error }) => error,
+    },
+  },
+})
+// @ts-expect-error no such hook
+defineConfig({ jobs: { hooks: { finished: () => {} } } })
+
+// a context gives back what its function does
+const inside: Promise<boolean> = withContext({ requestId: 'r1' }, () => new NothingJob().dispatch())
+const requestId: string | undefined = context<{ requestId: string }>()?.requestId
+// @ts-expect-error an object
+withContext('r1', () => 1)
+// @ts-expect-error not to be changed
+const change = (known: NonNullable<ReturnType<typeof context>>) => (known.a = 1)
+
 // Jobs and createJobs are of one type, with the same inference
 const other: typeof Jobs = createJobs({ connection: 'sqlite::memory:', queues: ['default'] })
 other.dispatch(new SendEmailJob(), { to: 'a' })
@@ -123,4 +227,4 @@ unique({ until: 'end' })
 // @ts-expect-error unknown option
 unique({ until: 'done', key: 'x' })
 
-export { number, queued, rejection, sent }
+export { change, inside, never, number, queued, rejection, requestId, sent, wrapped }

@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { JobsError } from '../src/errors.ts'
 import type { WorkerRecord } from '../src/record.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
+import { StoreClock } from '../src/worker/store-clock.ts'
 import { Upkeep } from '../src/worker/upkeep.ts'
 import { Harness } from './conformance/harness.ts'
 import { job } from './conformance/jobs.ts'
@@ -54,7 +55,20 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 're
   // Of each partition, pruning comes last: the outage is met by the look at another one.
   const partitions = late === 'prune' || late === 'now' ? ['others', 'emails'] : ['emails']
   const dice = vi.spyOn(Math, 'random').mockReturnValue(late === 'prune' ? 0 : 0.5)
-  const upkeep = new Upkeep({ store, partitions, met() {}, lease: LEASE, record, report, renew, trouble })
+  const clock = new StoreClock()
+  // Its question is not the one that is late.
+  clock.heard(0, 0)
+  const upkeep = new Upkeep({
+    clock,
+    store,
+    partitions,
+    met() {},
+    lease: LEASE,
+    record,
+    report,
+    renew,
+    trouble,
+  })
   await upkeep.start()
   dice.mockRestore()
   expect(met).not.toHaveBeenCalled()

@@ -30,6 +30,8 @@ export class JobsShowCommand extends Command {
     this.line()
     for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${value}`)
     this.#section('Payload', job.payload === '' ? ['none'] : pretty(job.payload))
+    if (job.options?.context !== undefined)
+      this.#section('Context', pretty(JSON.stringify(job.options.context)))
     if (job.result !== undefined) this.#section('Result', pretty(job.result))
     if (job.errors.length > 0)
       this.#section(

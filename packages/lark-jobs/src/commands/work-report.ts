@@ -6,6 +6,7 @@
  * For machines: one JSON object a line, for everything.
  */
 import type { Console } from '@s18i/lark'
+import { released } from '../decision.ts'
 import { readable } from '../duration.ts'
 import type { LeasedJob, LogLine } from '../record.ts'
 import type { Ending, Summary } from '../worker/report.ts'
@@ -53,6 +54,8 @@ export class ConsoleReport implements Shown {
     else if (outcome.kind === 'completed') this.#line('✓', 'green', ending, '')
     else if (outcome.kind === 'released' && ending.tries === undefined)
       this.#line('!', 'yellow', ending, `no class here has the key; again in ${readable(outcome.in)}`)
+    else if (outcome.kind === 'released' && ending.isAsked)
+      this.#line('↻', 'blue', ending, released(outcome.in))
     else
       this.#line(
         'i',
@@ -94,7 +97,8 @@ export class ConsoleReport implements Shown {
   }
 
   #failed(ending: Ending, message: string, retryIn: number | undefined): void {
-    const attempt = `attempt ${ending.lease.failures + 1} of ${ending.tries}`
+    const of = ending.isTimed ? '' : ` of ${ending.tries}`
+    const attempt = `attempt ${ending.lease.failures + 1}${of}`
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
     this.#line(
       retryIn === undefined ? '✗' : '↻',

@@ -6,6 +6,7 @@ import { JobsError } from '../errors.ts'
 import { dispatchedIds, dispatchRejection, type JobLike, type Rejection } from '../job-class.ts'
 import type { NewJob } from '../record.ts'
 import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
+import { bytesOf } from './new-job.ts'
 import type { Outbox } from './outbox.ts'
 import { Outboxes } from './outboxes.ts'
 import type { Underway } from './underway.ts'
@@ -43,7 +44,7 @@ export class Dispatcher {
       }
       const { lock } = record
       const outbox = lock === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, lock.name)
-      outbox.add([record], record.payload.length, queued, failed)
+      outbox.add([record], bytesOf(record), queued, failed)
     })
   }
 
@@ -162,14 +163,13 @@ function* chunksOf(jobs: readonly NewJob[]): Generator<Chunk> {
   let chunk: NewJob[] = []
   let bytes = 0
   for (const job of jobs) {
-    // A character is at least one byte; a chunk that is a little over the mark is no harm.
-    if (chunk.length === MAX_ITEMS || (chunk.length > 0 && bytes + job.payload.length > MAX_BYTES)) {
+    if (chunk.length === MAX_ITEMS || (chunk.length > 0 && bytes + bytesOf(job) > MAX_BYTES)) {
       yield { jobs: chunk, bytes }
       chunk = []
       bytes = 0
     }
     chunk.push(job)
-    bytes += job.payload.length
+    bytes += bytesOf(job)
   }
   if (chunk.length > 0) yield { jobs: chunk, bytes }
 }

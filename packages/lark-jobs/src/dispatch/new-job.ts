@@ -3,6 +3,8 @@
  * this one job says differently is written down.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { type Backoff, isSameFunction } from '../backoff.ts'
+import { type Context, context } from '../context.ts'
 import { JobsError } from '../errors.ts'
 import { newId } from '../id.ts'
 import {
@@ -11,10 +13,11 @@ import {
   type JobClass,
   type JobConstructor,
   type JobLike,
+  type JobSettings,
   settingsOf,
   uniqueOf,
 } from '../job-class.ts'
-import { encode } from '../payload.ts'
+import { encode, MAX_CONTEXT } from '../payload.ts'
 import type { JobOptions, Lock, NewJob } from '../record.ts'
 import { lockOf, type Unique } from '../unique.ts'
 
@@ -32,7 +35,8 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
     throw new JobsError('PAYLOAD_NOT_JSON', `${jobClass.name}: dispatchMany() takes a list of payloads`)
   }
   const { queueName, priority, delay } = settings
-  const different = isPlain ? undefined : differences(settings, jobClass)
+  const here = context()
+  const different = isPlain && here === undefined ? undefined : differences(settings, jobClass, here)
   const unique = uniqueOf(job, jobClass.name)
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
@@ -63,17 +67,39 @@ function lock(record: NewJob, payload: unknown, unique: Unique, { key, name }: J
   if (lock.debounce !== undefined) record.delay = Math.max(record.delay ?? 0, lock.debounce)
 }
 
-function differences(options: Required<JobOptions>, jobClass: JobClass): JobOptions | undefined {
-  const { tries, timeout, backoff } = options
+/** About how many bytes a record takes in a call. A character is at least one; a little over the mark is no harm. */
+export function bytesOf({ payload, options }: NewJob): number {
+  return options?.context === undefined ? payload.length : payload.length + MAX_CONTEXT
+}
+
+function differences(
+  settings: JobSettings,
+  jobClass: JobClass,
+  context: Context | undefined,
+): JobOptions | undefined {
+  const { tries, retryUntil, timeout, backoff } = settings
   const different: JobOptions = {
     ...(tries !== jobClass.tries && { tries }),
+    ...(retryUntil !== jobClass.retryUntil && { retryUntil: retryUntil ?? 0 }),
     ...(timeout !== jobClass.timeout && { timeout }),
-    ...(!sameBackoff(backoff, jobClass.backoff) && { backoff }),
+    ...(!sameBackoff(backoff, jobClass.backoff) && { backoff: stored(backoff, jobClass.name) }),
+    ...(context !== undefined && { context }),
   }
   return Object.keys(different).length > 0 ? different : undefined
 }
 
+/** @throws JOB_INVALID for a function, which no store can keep */
+function stored(backoff: JobSettings['backoff'], name: string): Backoff {
+  if (typeof backoff !== 'function') return backoff
+  throw new JobsError(
+    'JOB_INVALID',
+    `${name}: backoff is a function of one job; it must be a duration, a list of these, or exponential()`,
+    { hint: 'A function cannot be stored with a job: write it as a field of the class.' },
+  )
+}
+
 function sameBackoff(one: JobClass['backoff'], other: JobClass['backoff']): boolean {
+  if (typeof one === 'function' || typeof other === 'function') return isSameFunction(one, other)
   if (Array.isArray(one) || Array.isArray(other)) return isDeepStrictEqual(one, other)
   return one.from === other.from && one.to === other.to && one.jitter === other.jitter
 }

@@ -1,33 +1,95 @@
 /**
  * `dispatchNow`: one run of a job in this process, with no store.
  */
+import { tellFailed } from '../failed-hook.ts'
+import { HookCalls, type Hooks } from '../hooks.ts'
 import { newId } from '../id.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
 import { print } from '../job-log.ts'
+import type { Middleware } from '../middleware/middleware.ts'
+import { SeenJob } from '../middleware/seen-job.ts'
+import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
-import { LONGEST_TIMER, Run, timedOut } from '../run.ts'
+import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../run.ts'
 
-/**
- * Runs the job's `handle` on a JSON copy of the payload.
- *
- * @throws what `handle` throws; JOB_TIMED_OUT when its time was over, whatever it then did
- */
-export async function runNow(job: JobLike, payload: unknown): Promise<unknown> {
-  const { name } = classOf(job.constructor as JobConstructor)
-  const { timeout } = settingsOf(job, name)
-  const copy = decode(encode(payload, name))
-  const id = newId()
-  const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text) })
-  const timer = setTimeout(() => run.abort(timedOut(name, timeout)), Math.min(timeout, LONGEST_TIMER))
+/** What is the same for every run. */
+interface Around {
+  middleware: readonly Middleware[]
+  calls: HookCalls | undefined
+}
+
+export class RunNow {
+  readonly #load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>
+  #around: Around | undefined
+
+  /** @param load what stands around every run; asked until it has answered once */
+  constructor(load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>) {
+    this.#load = load
+  }
+
+  /**
+   * Runs the job's `handle` on a JSON copy of the payload; and the class's `failed`, when that fails. All but the
+   * first begin at once.
+   *
+   * @throws what `handle` throws; JOB_TIMED_OUT when its time was over, whatever it then did; JOB_RELEASED when it
+   * released itself; what reading the configuration throws
+   */
+  async run(job: JobLike, payload: unknown): Promise<unknown> {
+    const jobClass = classOf(job.constructor as JobConstructor)
+    const { name, key } = jobClass
+    const { timeout, queueName } = settingsOf(job, name)
+    const text = encode(payload, name)
+    const { middleware, calls } = this.#around ?? (await this.#read())
+    const id = newId()
+    const inTime = async <T>(act: (run: Run) => Promise<T>): Promise<T> => {
+      const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text) })
+      const timer = setTimeout(() => run.abort(timedOut(name, timeout)), Math.min(timeout, LONGEST_TIMER))
+      return await act(run).finally(() => clearTimeout(timer))
+    }
+    const event = { id, key, name, queue: queueName, attempt: 1 }
+    const began = performance.now()
+    const ended = () => ({ ...event, took: performance.now() - began })
+    const failed = async (error: unknown) => {
+      await inTime((run) => tellFailed(jobClass, run, error, text))
+      calls?.call('failed', { ...ended(), error })
+    }
+    return inTime(async (run) => {
+      calls?.call('started', event)
+      try {
+        const copy = decode(text)
+        const seen = new SeenJob(run, jobClass, queueName, copy)
+        const chain = [...middleware, ...jobClass.middleware]
+        const result = await inRun(job, run, () => through(chain, seen, () => job.handle(copy)))
+        if (result === false) await failed(returnedFalse())
+        else calls?.call('completed', ended())
+        return result
+      } catch (error) {
+        if (run.decision?.kind === 'released') calls?.call('released', { ...ended(), in: run.decision.in })
+        else await failed(error)
+        throw error
+      }
+    })
+  }
+
+  async #read(): Promise<Around> {
+    const { middleware, hooks } = await this.#load()
+    const calls = hooks && new HookCalls(hooks, (text) => print('lark-jobs', undefined, 'warn', text))
+    this.#around = { middleware, calls }
+    return this.#around
+  }
+}
+
+/** What `handle` does, or what its run came to. */
+async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unknown> {
   job[currentRun] = run
   try {
-    const result = await job.handle(copy)
+    const result = await handle()
+    if (run.decision !== undefined) throw run.decision.error
     if (run.reason !== undefined) throw run.reason
     return result
   } catch (error) {
-    throw run.reason ?? error
+    throw run.decision?.error ?? run.reason ?? error
   } finally {
-    clearTimeout(timer)
     // Another run of the same object may have begun meanwhile.
     if (job[currentRun] === run) job[currentRun] = undefined
   }

@@ -11,6 +11,10 @@ import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_
 import type { Place } from '../store/connect.ts'
 import type { Page } from './ledger.ts'
 import type { Unread } from './unread.ts'
+import { within } from './within.ts'
+
+/** Milliseconds that the thread gets to end by itself. */
+const LAST_CALL = 2_000
 
 /** What both sides share: four numbers. */
 export class Pulse {
@@ -125,15 +129,19 @@ function share(file: URL): Shared {
   return shared
 }
 
+/**
+ * Has it end what it does for a worker between two of its calls. A thread that is ended from outside, in the middle of a
+ * call to SQLite, takes the process with it: the driver aborts.
+ */
 async function leave(from: Shared, port: MessagePort): Promise<void> {
-  if (--from.users === 0) {
-    if (shared === from) shared = undefined
-    await from.thread.terminate()
-  } else if (!from.isOver) {
+  if (!from.isOver) {
     const closed = once(port, 'close')
     port.postMessage('end' satisfies Message)
-    await closed
+    await within(LAST_CALL, closed)
   }
+  if (--from.users > 0) return
+  if (shared === from) shared = undefined
+  await from.thread.terminate()
 }
 
 export class LeaseThread {

@@ -112,14 +112,20 @@ export class Ledger {
   }
 
   /** @returns false when the thread was first, and gave it back */
-  begin({ lease, page, index }: Held, deadline: number, retryIn: number): boolean {
+  begin(held: Held, deadline: number, retryIn: number): boolean {
+    const { page, index } = held
+    this.judge(held, deadline, retryIn)
+    if (Atomics.compareExchange(page.states, index, AHEAD, RUNNING) === AHEAD) return true
+    this.#leave(page)
+    return false
+  }
+
+  /** Writes down how a job is judged if it blocks the loop. */
+  judge({ lease, page, index }: Held, deadline: number, retryIn: number): void {
     const at = index * 3
     page.terms[at] = deadline
     page.terms[at + 1] = retryIn
     page.terms[at + 2] = lease.runs
-    if (Atomics.compareExchange(page.states, index, AHEAD, RUNNING) === AHEAD) return true
-    this.#leave(page)
-    return false
   }
 
   /** A job that runs has ended. */

@@ -3,6 +3,8 @@
  */
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
+import type { Hooks } from '../hooks.ts'
+import type { Middleware } from '../middleware/middleware.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/store.ts'
 import { type Preset, presets } from './preset.ts'
@@ -40,6 +42,10 @@ export interface WorkerOptions {
   /** Where the store is, for the lease thread; undefined when only this process can reach it. */
   place?: Place | undefined
   report: Report
+  /** Around every job. Default: none. */
+  middleware?: readonly Middleware[]
+  /** Told of every job. Default: none. */
+  hooks?: Hooks | undefined
   /** Its name in the store, unique for ever. Default: one of its own making. */
   id?: string
   /**

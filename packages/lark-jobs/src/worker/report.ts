@@ -14,6 +14,10 @@ export interface Ending {
   took: number
   /** Attempts in all; undefined when no class of the key is known. */
   tries?: number
+  /** Time counts (`retryUntil`), and not `tries`. */
+  isTimed?: boolean
+  /** Of a released one: the job itself asked for it. */
+  isAsked?: boolean
 }
 
 export interface Report {
@@ -33,7 +37,7 @@ export interface Summary {
   retried: number
   /** Failed for good. */
   failed: number
-  /** Put back without failing: given back at the end, or of a key that no class here has. */
+  /** Put back without failing: given back at the end, by their own wish, or of a key that no class here has. */
   released: number
   cancelled: number
   /** Ended after their lease was lost: another worker has them. */

@@ -1,23 +1,26 @@
 /**
- * One run of one job, as the steps it passes: its class, its payload, handle, and what became of it.
+ * One run of one job, as the steps it passes: its class, its payload, handle, what became of it, and `failed`, if it
+ * was the last.
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
  */
-import { pauseAfter } from '../backoff.ts'
+import { hasContexts, inContext } from '../context.ts'
+import type { Decision } from '../decision.ts'
+import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
+import { tellFailed } from '../failed-hook.ts'
 import { currentRun, type JobClass } from '../job-class.ts'
+import { SeenJob } from '../middleware/seen-job.ts'
+import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
-import type { JobError, Outcome } from '../record.ts'
+import type { Outcome } from '../record.ts'
+import { returnedFalse } from '../run.ts'
+import { jobError } from './job-error.ts'
+import { limitOf, retryIn } from './retry.ts'
 import type { Running } from './running.ts'
 
 /** Milliseconds: the pause of a job that no class here runs, doubled with every meeting up to the second. */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
-/** Characters of a stack kept with an error. */
-const MAX_STACK = 4_000
-/** Characters of a message kept with an error. */
-const MAX_MESSAGE = 2_000
-/** What the frames of this folder have in them; in a bundle there is no such folder. */
-const here = /^.*\/worker\/(?=runner\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
 
 /** Most runs end so. */
 const COMPLETED: Outcome = { kind: 'completed' }
@@ -34,19 +37,80 @@ export function runJob(running: Running, ended: (running: Running, outcome: Outc
     queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases) }))
     return
   }
+  const context = lease.options?.context
+  // What runs is begun by what ended, in whose context it must not be.
+  if (context !== undefined || hasContexts()) inContext(context, () => run(running, jobClass, ended))
+  else run(running, jobClass, ended)
+}
+
+function run(
+  running: Running,
+  jobClass: JobClass,
+  ended: (running: Running, outcome: Outcome) => void,
+): void {
   handle(running, jobClass).then(
-    (value) => ended(running, returned(value, running, jobClass)),
-    (error) => ended(running, thrown(error, running, jobClass)),
+    (value) => conclude(running, jobClass, returned(value, running, jobClass), ended),
+    (error) => conclude(running, jobClass, thrown(error, running, jobClass), ended),
   )
+}
+
+/** The last step. A job that has failed for good is `failed` only when its class has been told. */
+export function conclude(
+  running: Running,
+  jobClass: JobClass,
+  outcome: Outcome,
+  ended: (running: Running, outcome: Outcome) => void,
+): void {
+  // The handler of one that was stuck may end while its class is being told.
+  if (running.isConcluded) return
+  const isFinal = outcome.kind === 'failed' && outcome.retryIn === undefined
+  // What is lost or given back, its next worker will tell of.
+  if (!isFinal || !jobClass.hasFailed || running.isLost || running.abandoned) {
+    ended(running, outcome)
+    return
+  }
+  running.isConcluded = true
+  const tell = () => told(running, jobClass, outcome)
+  const context = running.lease.options?.context
+  // The handler of a stuck one is not where this comes from.
+  const telling = context === undefined ? tell() : inContext(context, tell)
+  void telling.then((then) => ended(running, then))
+}
+
+/** What is cut short by the worker's end is done again, with the attempt: `failed` is called at least once. */
+async function told(running: Running, jobClass: JobClass, outcome: Outcome): Promise<Outcome> {
+  running.workplace.goesOn(running)
+  const { run, thrown, lease } = running
+  const isTold = await tellFailed(jobClass, run, thrown, lease.payload)
+  return isTold || codeOf(run.reason) !== 'WORKER_STOPPED' ? outcome : { kind: 'released', in: 0 }
 }
 
 /** The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late. */
 function returned(value: unknown, running: Running, jobClass: JobClass): Outcome {
+  const { decision } = running.run
+  if (decision !== undefined) return decided(decision, running, jobClass)
   return isTooLate(running) ? stopped(running, jobClass) : success(value, running, jobClass)
 }
 
 function thrown(error: unknown, running: Running, jobClass: JobClass): Outcome {
-  return running.run.reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
+  const { decision, reason } = running.run
+  if (decision !== undefined) return decided(decision, running, jobClass)
+  return reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
+}
+
+/** What the job itself said of its run; but one that is too late, or cancelled, is not put back by it. */
+function decided(decision: Decision, running: Running, jobClass: JobClass): Outcome {
+  if (decision.kind === 'failed') return failedForGood(decision.error, running)
+  if (isTooLate(running) || codeOf(running.run.reason) === 'JOB_CANCELLED') return stopped(running, jobClass)
+  const { lease, workplace } = running
+  const limit = limitOf(lease, jobClass)
+  if (limit === undefined || workplace.clock.now() + decision.in <= lease.queuedAt + limit)
+    return { kind: 'released', in: decision.in }
+  const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
+  return failedForGood(
+    new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`),
+    running,
+  )
 }
 
 /** Milliseconds. A newer worker may be on its way, so the job waits and burns no attempt. */
@@ -54,12 +118,16 @@ function unknownPause(releases: number): number {
   return Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
 }
 
-/** What `handle` returns, as a promise, whatever it is and whatever it throws. */
+/** What `handle` returns, as a promise, whatever it is and whatever it throws; through middleware, if there is any. */
 function handle(running: Running, jobClass: JobClass): Promise<unknown> {
   try {
     const job = new jobClass.make()
     job[currentRun] = running.run
-    return Promise.resolve(job.handle(decode(running.lease.payload)))
+    const payload = decode(running.lease.payload)
+    const { middleware } = running.workplace
+    if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
+    const seen = new SeenJob(running.run, jobClass, running.claimer.queue, payload)
+    return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
   } catch (error) {
     return Promise.reject(error)
   }
@@ -67,8 +135,7 @@ function handle(running: Running, jobClass: JobClass): Promise<unknown> {
 
 function success(value: unknown, running: Running, jobClass: JobClass): Outcome {
   if (value === true || value === undefined) return COMPLETED
-  if (value === false)
-    return failure(new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false'), running, jobClass)
+  if (value === false) return failure(returnedFalse(), running, jobClass)
   try {
     return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
   } catch (error) {
@@ -79,7 +146,11 @@ function success(value: unknown, running: Running, jobClass: JobClass): Outcome 
 }
 
 function isTooLate({ run }: Running): boolean {
-  return (run.reason as JobsError | undefined)?.code === 'JOB_TIMED_OUT'
+  return codeOf(run.reason) === 'JOB_TIMED_OUT'
+}
+
+function codeOf(reason: unknown): string | undefined {
+  return (reason as JobsError | undefined)?.code
 }
 
 /** The run was told to end, and ended without success, or does not end. */
@@ -91,38 +162,13 @@ export function stopped(running: Running, jobClass: JobClass): Outcome {
 }
 
 function failure(thrown: unknown, running: Running, jobClass: JobClass): Outcome {
-  const { lease } = running
-  const error = jobError(thrown, lease.runs, performance.now() - running.startedAt)
-  const failures = lease.failures + 1
-  const tries = lease.options?.tries ?? jobClass.tries
-  if (failures >= tries) return { kind: 'failed', error }
-  return { kind: 'failed', error, retryIn: pauseAfter(failures, lease.options?.backoff ?? jobClass.backoff) }
+  const outcome = failedForGood(thrown, running)
+  const pause = retryIn(thrown, running, jobClass)
+  return pause === undefined ? outcome : { ...outcome, retryIn: pause }
 }
 
-function jobError(thrown: unknown, run: number, ms: number): JobError {
-  const took = Number(ms.toFixed(1))
-  try {
-    if (!(thrown instanceof Error))
-      return { run, name: 'Error', message: String(thrown).slice(0, MAX_MESSAGE), took }
-    const { name, message, stack, code } = thrown as Error & { code?: unknown }
-    return {
-      run,
-      name: String(name).slice(0, MAX_MESSAGE),
-      message: String(message).slice(0, MAX_MESSAGE),
-      ...(typeof code === 'string' && { code: code.slice(0, MAX_MESSAGE) }),
-      ...(typeof stack === 'string' && !(thrown instanceof JobsError) && { stack: ownFrames(stack) }),
-      took,
-    }
-  } catch {
-    // A getter that throws, an object without a text: handlers may throw anything.
-    return { run, name: 'Error', message: 'something was thrown that has no text', took }
-  }
-}
-
-/** The stack without the frames of this package and of Node, which are the same for every job. */
-function ownFrames(stack: string): string {
-  const isOther = (line: string) =>
-    /^ {4}at /.test(line) && (line.includes(here) || line.includes('node:internal'))
-  const lines = stack.split('\n').filter((line) => !isOther(line))
-  return lines.join('\n').slice(0, MAX_STACK)
+function failedForGood(thrown: unknown, running: Running): Outcome & { kind: 'failed' } {
+  running.thrown = thrown
+  const error = jobError(thrown, running.lease.runs, performance.now() - running.startedAt)
+  return { kind: 'failed', error }
 }

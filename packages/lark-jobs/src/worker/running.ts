@@ -2,11 +2,24 @@
  * A job that a worker has begun and whose end it has not yet handed to the store.
  */
 import type { JobClass } from '../job-class.ts'
+import type { Middleware } from '../middleware/middleware.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../record.ts'
 import { Run, type Writer } from '../run.ts'
 import { MAX_LOG_LINES } from '../store/store.ts'
 import type { Claimer } from './claimer.ts'
 import type { Held } from './ledger.ts'
+import type { StoreClock } from './store-clock.ts'
+
+/** What all jobs that a worker runs have in common. */
+export interface Workplace {
+  readonly clock: StoreClock
+  /** Around every job. */
+  readonly middleware: readonly Middleware[]
+  /** A job wrote a line. */
+  wrote(running: Running, line: LogLine): void
+  /** Its handler is through, and it goes on with a time and a signal of its own: for `failed`. */
+  goesOn(running: Running): void
+}
 
 export class Running implements Writer {
   readonly held: Held
@@ -14,7 +27,9 @@ export class Running implements Writer {
   readonly claimer: Claimer
   /** Undefined when no class here has its key. */
   readonly jobClass: JobClass | undefined
-  readonly run: Run
+  /** Its run; once its handler is through, that of `failed`. */
+  run: Run
+  readonly workplace: Workplace
   /** By `performance.now()`. */
   readonly startedAt: number
   /** Milliseconds that it may take. */
@@ -27,15 +42,13 @@ export class Running implements Writer {
   abandoned = false
   /** Why someone asked for it to be cancelled. */
   cancelled: CancelReason | undefined
-  readonly #wrote: (running: Running, line: LogLine) => void
+  /** What its last failed attempt threw, or why it was ended. */
+  thrown: unknown
+  /** Its outcome is certain, and its class is being told. */
+  isConcluded = false
   #log: LogLine[] | undefined
 
-  constructor(
-    held: Held,
-    claimer: Claimer,
-    jobClass: JobClass | undefined,
-    wrote: (running: Running, line: LogLine) => void,
-  ) {
+  constructor(held: Held, claimer: Claimer, jobClass: JobClass | undefined, workplace: Workplace) {
     const { lease } = held
     this.held = held
     this.lease = lease
@@ -44,12 +57,19 @@ export class Running implements Writer {
     this.startedAt = performance.now()
     this.timeout = lease.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY
     this.deadline = this.startedAt + this.timeout
-    this.#wrote = wrote
+    this.workplace = workplace
     this.run = new Run(lease.id, lease.failures + 1, this)
   }
 
   write(level: LogLevel, text: string): void {
-    this.#wrote(this, this.#keep(level, text))
+    this.workplace.wrote(this, this.#keep(level, text))
+  }
+
+  /** A time and a signal of its own for what comes after the handler. */
+  goOn(): void {
+    this.deadline = performance.now() + this.timeout
+    this.isLate = false
+    this.run = new Run(this.lease.id, this.lease.failures + 1, this)
   }
 
   /** For people: the name of its class, else its key. */

@@ -4,25 +4,31 @@
  * A job whose lease is lost keeps its slot until its handler ends, and then has nothing to settle. One that is given
  * back leaves its slot at once, whatever its handler still does.
  */
-import { pauseAfter } from '../backoff.ts'
 import { JobsError } from '../errors.ts'
+import type { Middleware } from '../middleware/middleware.ts'
 import type { LogLine, Outcome } from '../record.ts'
+import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
+import { Hooked } from './hooked.ts'
 import type { Held, Ledger } from './ledger.ts'
 import type { WorkerOptions } from './options.ts'
 import type { Registry } from './registry.ts'
-import { type Report, Tally } from './report.ts'
-import { runJob, stopped } from './runner.ts'
-import { Running } from './running.ts'
+import { type Ending, type Report, Tally } from './report.ts'
+import { limitOf, retryIn } from './retry.ts'
+import { conclude, runJob, stopped } from './runner.ts'
+import { Running, type Workplace } from './running.ts'
+import type { StoreClock } from './store-clock.ts'
 import { within } from './within.ts'
 
 /** Milliseconds that handlers get to hear their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
 
-export class Slots {
+export class Slots implements Workplace {
   readonly running = new Set<Running>()
   readonly tally = new Tally()
+  readonly clock: StoreClock
+  readonly middleware: readonly Middleware[]
   /** Handlers that still run though their jobs were given back: they ignored their signal. */
   abandoned = 0
   readonly #registry: Registry
@@ -30,32 +36,46 @@ export class Slots {
   readonly #ledger: Ledger
   readonly #onStuck: (() => void) | undefined
   readonly #changed: (took: number) => void
-  /** One function for all jobs: most write nothing. */
-  readonly #wrote = ({ lease, name }: Running, line: LogLine) => this.#report.wrote(lease, name, line)
+  readonly #hooked: Hooked | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
 
   /** @param changed called when a slot is free again, with the milliseconds for which it was not */
   constructor(
-    options: Pick<WorkerOptions, 'registry' | 'report' | 'onStuck'>,
+    options: Pick<WorkerOptions, 'registry' | 'report' | 'middleware' | 'hooks' | 'onStuck'>,
     ledger: Ledger,
+    clock: StoreClock,
     changed: (took: number) => void,
   ) {
     this.#registry = options.registry
     this.#report = options.report
+    this.middleware = options.middleware ?? []
+    this.#hooked = options.hooks && new Hooked(options.hooks, (text) => options.report.warn(text))
     this.#onStuck = options.onStuck
     this.#ledger = ledger
+    this.clock = clock
     this.#changed = changed
   }
 
   /** @returns false when the lease thread has given it back meanwhile */
   begin(held: Held, claimer: Claimer): boolean {
-    const running = new Running(held, claimer, this.#registry.find(held.lease.key), this.#wrote)
+    const running = new Running(held, claimer, this.#registry.find(held.lease.key), this)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) return false
     this.tally.started(running.startedAt)
     this.running.add(running)
     this.#deadline.watch(running)
+    this.#hooked?.started(running)
     runJob(running, this.#ended)
     return true
+  }
+
+  wrote({ lease, name }: Running, line: LogLine): void {
+    this.#report.wrote(lease, name, line)
+  }
+
+  goesOn(running: Running): void {
+    running.goOn()
+    this.#ledger.judge(running.held, running.deadline, -1)
+    this.#deadline.watch(running)
   }
 
   readonly #ended = (running: Running, outcome: Outcome): void => {
@@ -91,9 +111,14 @@ export class Slots {
     const isReplaced = this.#onStuck !== undefined && jobClass !== undefined
     const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
     this.#report.warn(`${name} ${lease.id} is stuck: it ignores its signal since its timeout, and ${then}`)
-    if (!isReplaced) return
-    this.#abandon(running, stopped(running, jobClass))
-    this.#onStuck()
+    if (isReplaced) conclude(running, jobClass, stopped(running, jobClass), this.#replaced)
+  }
+
+  readonly #replaced = (running: Running, outcome: Outcome): void => {
+    // It may have been given back while its class was told.
+    if (!this.running.has(running)) return
+    this.#abandon(running, outcome)
+    this.#onStuck?.()
   }
 
   /** Goes on without its handler. */
@@ -113,11 +138,13 @@ export class Slots {
   }
 
   /** Only who will be replaced when a handler blocks it has its lease thread judge. */
-  #retryIn({ lease, jobClass }: Running): number {
+  #retryIn(running: Running): number {
+    const { jobClass, timeout, name } = running
     if (this.#onStuck === undefined || jobClass === undefined) return -1
-    const failures = lease.failures + 1
-    if (failures >= (lease.options?.tries ?? jobClass.tries)) return -1
-    return pauseAfter(failures, lease.options?.backoff ?? jobClass.backoff)
+    // An error, which takes microseconds to make, only for those who look at it.
+    const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
+    const error = isLookedAt ? timedOut(name, timeout) : undefined
+    return retryIn(error, running, jobClass, timeout) ?? -1
   }
 
   stop(): void {
@@ -135,13 +162,14 @@ export class Slots {
     claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log }, now, held)
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
-    this.#report.ended({
-      lease,
-      name,
-      queue: claimer.queue,
-      outcome,
-      took: now - running.startedAt,
-      ...(tries !== undefined && { tries }),
-    })
+    const took = now - running.startedAt
+    const ending: Ending = { lease, name, queue: claimer.queue, outcome, took }
+    if (tries !== undefined) ending.tries = tries
+    // Most have neither failed nor gone back, and are asked no more.
+    if (outcome.kind === 'released') ending.isAsked = running.run.decision?.kind === 'released'
+    if (outcome.kind === 'failed' && jobClass !== undefined)
+      ending.isTimed = limitOf(lease, jobClass) !== undefined
+    this.#report.ended(ending)
+    this.#hooked?.ended(running, outcome, took)
   }
 }

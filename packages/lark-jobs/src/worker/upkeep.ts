@@ -10,6 +10,7 @@ import { queueOf } from '../partition.ts'
 import type { WorkerRecord } from '../record.ts'
 import { MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Report } from './report.ts'
+import type { StoreClock } from './store-clock.ts'
 
 /**
  * Milliseconds between two looks at what is due to be done: the shortest, and where nothing is due sooner the longest,
@@ -47,6 +48,8 @@ export interface UpkeepOptions {
   /** Milliseconds. */
   lease: number
   record: () => WorkerRecord
+  /** Told what time it is. */
+  clock: StoreClock
   report: Report
   /** Renews the worker's own leases, if that is overdue. */
   renew: () => Promise<void>
@@ -143,9 +146,10 @@ export class Upkeep {
   }
 
   async #work(): Promise<void> {
-    const { store, renew, met, trouble } = this.#options
+    const { store, renew, met, clock, trouble } = this.#options
     const now = performance.now()
     await this.#ask(renew())
+    if (!clock.isAsked) await this.#askTime()
     if (this.#isAway || now >= this.#announceAt) await this.#ask(this.announce())
     if (this.#isAway) {
       this.#isAway = false
@@ -210,6 +214,11 @@ export class Upkeep {
     return value
   }
 
+  async #askTime(): Promise<void> {
+    const asked = performance.now()
+    this.#options.clock.heard(await this.#ask(this.#options.store.now()), asked)
+  }
+
   #forgive(): void {
     const recoverAt = performance.now() + this.#options.lease
     for (const chores of this.#chores.values()) {
@@ -219,12 +228,13 @@ export class Upkeep {
   }
 
   async #recover(partition: string, chores: Chores): Promise<void> {
-    const { store, lease } = this.#options
+    const { store, lease, clock } = this.#options
     // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
     const asked = performance.now()
     const isLate = () => performance.now() - asked > this.#late
     const at = await store.now(partition)
     if (isLate()) return this.#forgive()
+    clock.heard(at, asked)
     const { recovered, failed, nextLeaseEnd } = await store.recover(partition, {
       forgiving: chores.forgiving,
       until: at + this.#late,

@@ -24,6 +24,7 @@ import type { Summary } from './report.ts'
 import { hearRings } from './rings.ts'
 import { Service } from './service.ts'
 import { Slots } from './slots.ts'
+import { StoreClock } from './store-clock.ts'
 import { Trouble } from './trouble.ts'
 import { Turns } from './turns.ts'
 import { Upkeep } from './upkeep.ts'
@@ -87,7 +88,8 @@ export class Worker implements AsyncDisposable {
       },
     )
     const ledger = new Ledger((page) => this.#thread.add(page))
-    this.#slots = new Slots(options, ledger, (took) => this.#intake.freed(took))
+    const clock = new StoreClock()
+    this.#slots = new Slots(options, ledger, clock, (took) => this.#intake.freed(took))
     const trouble = this.#trouble
     const met = (error: unknown) => trouble.met(error)
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY } = options
@@ -122,6 +124,7 @@ export class Worker implements AsyncDisposable {
       met: (partitions) => this.#service.meet(partitions),
       lease,
       record: () => this.#record(),
+      clock,
       report: options.report,
       renew: () => {
         this.#thread.beat()

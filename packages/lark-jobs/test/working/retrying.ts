@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
-import { Bench, type Connect, Record } from './bench.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Jobs that people put back to work. */
 export function retrying(connect: Connect): void {
@@ -45,5 +45,74 @@ export function retrying(connect: Connect): void {
     expect(await bench.jobs.retry([job.id!, job.id!])).toBe(1)
     const { queues } = await bench.jobs.status()
     expect(queues[0]?.counts).toMatchObject({ waiting: 1, failed: 0 })
+  })
+
+  test('one that fails twice is completed by its third attempt; one of a single try runs once', async () => {
+    await using bench = await Bench.make(connect)
+    const runs: string[] = []
+    class ThirdTimeJob extends Job {
+      override backoff = 0
+      handle({ name }: { name: string }) {
+        runs.push(name)
+        return this.attempt === 3
+      }
+    }
+    const job = new ThirdTimeJob()
+    await bench.jobs.dispatch(job, { name: 'three' })
+    const once = new ThirdTimeJob()
+    once.tries = 1
+    await bench.jobs.dispatch(once, { name: 'one' })
+    const worker = await bench.work([ThirdTimeJob], { stopWhenEmpty: true })
+    expect(await worker.done).toMatchObject({ completed: 1, retried: 2, failed: 1 })
+    expect(runs.sort()).toEqual(['one', 'three', 'three', 'three'])
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 3, failures: 2 })
+    expect(await bench.jobs.find(once.id!)).toMatchObject({ state: 'failed', runs: 1, failures: 1 })
+  })
+
+  test('by hand a completed job runs again; one that is active, waiting or unknown is refused', async () => {
+    await using bench = await Bench.make(connect)
+    const began = signal()
+    const go = signal()
+    let runs = 0
+    class HandJob extends Job {
+      async handle() {
+        if (++runs < 3) return
+        began.resolve()
+        await go.promise
+      }
+    }
+    const job = new HandJob()
+    await bench.jobs.dispatch(job)
+    const refused = (code: string, id = job.id!) =>
+      expect(bench.jobs.retry([id])).rejects.toMatchObject({ code })
+    await refused('JOB_NOT_RETRIABLE')
+    await refused('JOB_NOT_FOUND', 'nonesuch')
+    for (const _ of [1, 2]) {
+      await (await bench.work([HandJob], { stopWhenEmpty: true })).done
+      expect(await bench.jobs.retry([job.id!])).toBe(1)
+      await refused('JOB_NOT_RETRIABLE')
+    }
+    const worker = await bench.work([HandJob])
+    await began.promise
+    await refused('JOB_NOT_RETRIABLE')
+    go.resolve()
+    await worker.stop()
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed' })
+  })
+
+  test('of many errors the newest ten are kept', async () => {
+    await using bench = await Bench.make(connect)
+    class LongJob extends Job {
+      override tries = 14
+      override backoff = 0
+      handle() {
+        throw new Error(`no ${this.attempt}`)
+      }
+    }
+    const job = new LongJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([LongJob], { stopWhenEmpty: true })).done
+    const errors = (await bench.jobs.find(job.id!))?.errors.map(({ message }) => message)
+    expect(errors).toEqual(Array.from({ length: 10 }, (_, i) => `no ${i + 5}`))
   })
 }

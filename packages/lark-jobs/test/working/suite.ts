@@ -3,18 +3,26 @@
  */
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
+import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
 import { cancelling } from './cancelling.ts'
+import { contexts } from './contexts.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
+import { givingUp } from './giving-up.ts'
+import { hooks } from './hooks.ts'
 import { leases } from './leases.ts'
+import { middleware } from './middleware.ts'
 import { order } from './order.ts'
 import { partitions } from './partitions.ts'
 import { presets } from './presets.ts'
+import { releasing } from './releasing.ts'
+import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
 import { starting } from './starting.ts'
 import { stopping } from './stopping.ts'
+import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
 import { turns } from './turns.ts'
 import { uniqueness } from './uniqueness.ts'
@@ -33,6 +41,14 @@ export function describeWorking(connect: Connect): void {
   describe('presets', () => presets(connect))
   describe('unique', () => uniqueness(connect))
   describe('retrying', () => retrying(connect))
+  describe('retryUntil', () => retryUntil(connect))
+  describe('backing off', () => backingOff(connect))
+  describe('giving up', () => givingUp(connect))
+  describe('releasing', () => releasing(connect))
+  describe('telling', () => telling(connect))
+  describe('middleware', () => middleware(connect))
+  describe('hooks', () => hooks(connect))
+  describe('contexts', () => contexts(connect))
   describe('emptiness', () => emptiness(connect))
   describe('stopping', () => stopping(connect))
 }

@@ -1,0 +1,59 @@
+/**
+ * A job that runs, in the shape in which its middleware sees it. Made only where there is some.
+ */
+import { failing, releasing } from '../decision.ts'
+import type { Duration } from '../duration.ts'
+import type { Run } from '../run.ts'
+import type { MiddlewareJob } from './middleware.ts'
+
+export class SeenJob implements MiddlewareJob {
+  readonly key: string
+  readonly name: string
+  readonly queue: string
+  readonly payload: unknown
+  readonly #run: Run
+
+  constructor(run: Run, jobClass: { key: string; name: string }, queue: string, payload: unknown) {
+    this.#run = run
+    this.key = jobClass.key
+    this.name = jobClass.name
+    this.queue = queue
+    this.payload = payload
+  }
+
+  get id(): string {
+    return this.#run.id
+  }
+
+  get attempt(): number {
+    return this.#run.attempt
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal
+  }
+
+  info(text: string): void {
+    this.#run.write('info', String(text))
+  }
+
+  success(text: string): void {
+    this.#run.write('success', String(text))
+  }
+
+  warn(text: string): void {
+    this.#run.write('warn', String(text))
+  }
+
+  error(text: string): void {
+    this.#run.write('error', String(text))
+  }
+
+  release(delay: Duration = 0): never {
+    this.#run.decide(releasing(delay, this.name))
+  }
+
+  fail(error?: unknown): never {
+    this.#run.decide(failing(error))
+  }
+}

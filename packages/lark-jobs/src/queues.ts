@@ -1,0 +1,29 @@
+/**
+ * The queues that are configured: which of them a worker serves, and that there is one of a name.
+ */
+import type { Settings } from './config.ts'
+import { JobsError } from './errors.ts'
+
+/**
+ * Which queues a worker serves: those named, strictly in their order, else all in fair turns.
+ *
+ * @throws UNKNOWN_QUEUE
+ */
+export function serviceOf(
+  settings: Settings,
+  named?: string | readonly string[],
+): { queues: readonly string[]; strict: boolean; words: string } {
+  const list = typeof named === 'string' ? [named] : named
+  const queues = list === undefined ? settings.queues : [...new Set(list)]
+  for (const queue of list ?? []) knownQueue(queue, settings)
+  const order = queues.length < 2 ? '' : list === undefined ? ' in fair turns' : ' strictly in this order'
+  return { queues, strict: list !== undefined, words: `${queues.join(', ')}${order}` }
+}
+
+/** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */
+export function knownQueue(queue: string, { queues, partitions }: Settings, name?: string): void {
+  if (partitions.has(queue)) return
+  throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {
+    hint: `Configured are ${queues.join(', ')}. Add it to jobs.queues in lark.config.`,
+  })
+}

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { backoff, Job, NonRetryableError } from '../src/index.ts'
+import { classOf, type JobConstructor } from '../src/job-class.ts'
+import type { JobOptions } from '../src/record.ts'
+import { retryIn } from '../src/worker/retry.ts'
+import type { Running } from '../src/worker/running.ts'
+
+const written: string[] = []
+const NOW = 10_000_000
+
+/** What a lease thread is told of a job that has not failed, of a class with these fields. */
+function expected(fields: object, lease: { failures?: number; options?: JobOptions } = {}, inMs = 1_000) {
+  class ExpectedJob extends Job {
+    constructor() {
+      super()
+      Object.assign(this, fields)
+    }
+    handle() {}
+  }
+  const jobClass = classOf(ExpectedJob as unknown as JobConstructor)
+  const running = {
+    lease: { failures: 0, queuedAt: NOW, ...lease },
+    run: { write: (_: string, text: string) => written.push(text) },
+    workplace: { clock: { now: () => NOW } },
+  } as unknown as Running
+  return retryIn(new Error('blocked'), running, jobClass, inMs)
+}
+
+test('a failure that is expected is judged like one that was, with nothing written', () => {
+  expect(expected({ backoff: '5s' })).toBe(5_000)
+  expect(expected({ backoff: '5s', tries: 1 })).toBeUndefined()
+  expect(expected({ backoff: '5s' }, { options: { tries: 1 } })).toBeUndefined()
+  // The time until it fails counts.
+  const timed = { retryUntil: 6_000, backoff: 5_000, tries: 1 }
+  expect(expected(timed, {}, 1_000)).toBe(5_000)
+  expect(expected(timed, {}, 1_001)).toBeUndefined()
+  expect(expected(timed, { options: { retryUntil: 0 } })).toBeUndefined()
+  expect(expected({ backoff: backoff((attempt, error) => error.message.length * attempt) })).toBe(7)
+  expect(expected({ backoff: () => 'soon' })).toBeGreaterThanOrEqual(500)
+  expect(expected({ retryIf: () => false })).toBeUndefined()
+  expect(
+    expected({
+      retryIf: () => {
+        throw new NonRetryableError('what is this?')
+      },
+      backoff: 3,
+    }),
+  ).toBe(3)
+  expect(written).toEqual([])
+})

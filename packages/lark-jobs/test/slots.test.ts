@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Job } from '../src/index.ts'
+import type { JobConstructor } from '../src/job-class.ts'
+import type { Outcome } from '../src/record.ts'
+import type { Claimer } from '../src/worker/claimer.ts'
+import { type Held, Ledger } from '../src/worker/ledger.ts'
+import { Registry } from '../src/worker/registry.ts'
+import { Slots } from '../src/worker/slots.ts'
+import { StoreClock } from '../src/worker/store-clock.ts'
+import { signal } from './working/bench.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** One job of a class in a worker under a supervisor, and what it settles. */
+function begin(make: unknown): { held: Held; settled: Outcome[]; onStuck: () => void; slots: Slots } {
+  const registry = new Registry()
+  registry.add(make as JobConstructor)
+  const report = { wrote() {}, ended() {}, warn() {}, info() {} }
+  const onStuck = vi.fn()
+  const ledger = new Ledger()
+  const settled: Outcome[] = []
+  const claimer = {
+    queue: 'default',
+    ahead: { ended() {} },
+    settle: (_id: string, _token: string, outcome: Outcome) => settled.push(outcome),
+  } as unknown as Claimer
+  const slots = new Slots({ registry, report, onStuck }, ledger, new StoreClock(), () => {})
+  const lease = {
+    id: 'Vbu1Wui6I4h7z',
+    key: registry.keys[0]!,
+    payload: '',
+    priority: 0,
+    queuedAt: Date.now(),
+    token: 'a.1',
+    runs: 1,
+    failures: 0,
+    crashes: 0,
+    releases: 0,
+  }
+  const held = ledger.enter(0, 1, [lease], performance.now())[0]!
+  slots.begin(held, claimer)
+  return { held, settled, onStuck, slots }
+}
+
+/** What the lease thread reads of it: when its time is over, and when it is tried again if it blocks till then. */
+const terms = ({ page, index }: Held) => [...page.terms.subarray(index * 3, index * 3 + 2)]
+
+test('of a handler that is stuck its class is told before the process is replaced, and its end is ignored', async () => {
+  const told = signal()
+  const tells = signal()
+  const returns = signal()
+  class StuckJob extends Job {
+    override tries = 1
+    override timeout = 1_000
+    async handle() {
+      await returns.promise
+    }
+    override async failed() {
+      told.resolve()
+      await tells.promise
+    }
+  }
+  const { held, settled, onStuck, slots } = begin(StuckJob)
+  expect(terms(held)).toEqual([performance.now() + 1_000, -1])
+  vi.advanceTimersByTime(1_000)
+  vi.advanceTimersByTime(5_000)
+  await told.promise
+  // It has a time of its own.
+  expect(terms(held)).toEqual([performance.now() + 1_000, -1])
+  returns.resolve()
+  await vi.advanceTimersByTimeAsync(0)
+  expect([settled, slots.running.size]).toEqual([[], 1])
+  expect(onStuck).not.toHaveBeenCalled()
+  tells.resolve()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(settled).toMatchObject([{ kind: 'failed', error: { code: 'JOB_TIMED_OUT' } }])
+  expect(onStuck).toHaveBeenCalledOnce()
+  slots.stop()
+})
+
+test('the lease thread is told what a job would come to that blocks past its timeout', () => {
+  const asked: unknown[] = []
+  class AskedJob extends Job {
+    override timeout = 1_000
+    override backoff = (attempt: number, error: { code: string }) => {
+      asked.push([attempt, error.code])
+      return '7s'
+    }
+    override handle(): unknown {
+      return new Promise(() => {})
+    }
+  }
+  class TimedJob extends AskedJob {
+    override retryUntil = 7_999
+  }
+  class EnoughJob extends AskedJob {
+    override retryIf(error: { code?: string }) {
+      return error.code !== 'JOB_TIMED_OUT'
+    }
+  }
+  const retryIn = (make: unknown) => {
+    const { held, slots } = begin(make)
+    slots.stop()
+    return terms(held)[1]
+  }
+  expect(retryIn(AskedJob)).toBe(7_000)
+  expect(asked).toEqual([[1, 'JOB_TIMED_OUT']])
+  expect(retryIn(TimedJob)).toBe(-1)
+  expect(retryIn(EnoughJob)).toBe(-1)
+})

@@ -1,0 +1,153 @@
+import { expect, test } from 'vitest'
+import { backoff, exponential, Job } from '../../src/index.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+/** The pause before the next attempt. */
+export function backingOff(connect: Connect): void {
+  test('a function says it, told of the attempt and of the error', async () => {
+    await using bench = await Bench.make(connect)
+    const asked: unknown[] = []
+    class AskedJob extends Job {
+      override tries = 3
+      override backoff = backoff((attempt, error) => {
+        asked.push([attempt, error.message])
+        return attempt === 1 ? 0 : '2h'
+      })
+      handle() {
+        throw new Error(`no ${this.attempt}`)
+      }
+    }
+    const job = new AskedJob()
+    await bench.jobs.dispatch(job)
+    const report = new Record()
+    await bench.work([AskedJob], { report })
+    await report.ends(2)
+    await bench.jobs.close()
+    expect(asked).toEqual([
+      [1, 'no 1'],
+      [2, 'no 2'],
+    ])
+    expect(report.endings.map(({ outcome }) => outcome.kind === 'failed' && outcome.retryIn)).toEqual([
+      0, 7_200_000,
+    ])
+    // A function of its class is nothing that a job must carry.
+    expect((await bench.jobs.find(job.id!))?.options).toBeUndefined()
+  })
+
+  test.each([
+    [
+      'throws',
+      'backoff threw: no idea: the default is used',
+      () => {
+        throw new Error('no idea')
+      },
+    ],
+    [
+      'returns no duration',
+      "backoff returned 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d': the default is used",
+      () => 'soon',
+    ],
+    [
+      'is async',
+      "backoff returned an object; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d': the default is used",
+      async () => '5m',
+    ],
+  ])(
+    'a function that %s leaves it to the default, and the log of the job says so',
+    async (_, line, fails) => {
+      await using bench = await Bench.make(connect)
+      class OddJob extends Job {
+        override backoff = fails as () => string
+        handle() {
+          return false
+        }
+      }
+      const job = new OddJob()
+      await bench.jobs.dispatch(job)
+      const report = new Record()
+      await bench.work([OddJob], { report })
+      await report.ends(1)
+      await bench.jobs.close()
+      const [ending] = report.endings
+      const pause = ending?.outcome.kind === 'failed' ? ending.outcome.retryIn! : -1
+      expect(pause).toBeGreaterThanOrEqual(500)
+      expect(pause).toBeLessThanOrEqual(1_000)
+      expect((await bench.jobs.find(job.id!))?.log.map(({ level, text }) => `${level} ${text}`)).toEqual([
+        `warn ${line}`,
+      ])
+    },
+  )
+
+  test('a function of one job is refused, for no store can keep it; another kind of pause is kept', async () => {
+    await using bench = await Bench.make(connect)
+    class ClassJob extends Job {
+      override backoff: Job['backoff'] = backoff((attempt) => attempt)
+      handle() {
+        return false
+      }
+    }
+    const job = new ClassJob()
+    job.backoff = () => '5m'
+    await expect(bench.jobs.dispatch(job)).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message:
+        'ClassJob: backoff is a function of one job; it must be a duration, a list of these, or exponential()',
+    })
+    job.backoff = '2h'
+    await bench.jobs.dispatch(job)
+    await (await bench.work([ClassJob], { stopWhenEmpty: true })).done
+    expect(await bench.jobs.find(job.id!)).toMatchObject({
+      state: 'delayed',
+      options: { backoff: [7_200_000] },
+    })
+  })
+
+  test.each([
+    [
+      'a fixed one',
+      1_000,
+      [
+        [1_000, 1_000],
+        [1_000, 1_000],
+      ],
+    ],
+    [
+      'a doubled one',
+      exponential({ from: 1_000, jitter: 0 }),
+      [
+        [1_000, 1_000],
+        [2_000, 2_000],
+      ],
+    ],
+    [
+      'one that is half left to chance',
+      exponential({ from: 1_000, jitter: 0.5 }),
+      [
+        [500, 1_000],
+        [1_000, 2_000],
+      ],
+    ],
+  ])('%s', async (_, pause, expected) => {
+    await using bench = await Bench.make(connect)
+    class PausingJob extends Job {
+      override backoff: Job['backoff'] = pause
+      handle() {
+        return false
+      }
+    }
+    await bench.jobs.dispatch(new PausingJob())
+    const { store } = await bench.jobs.open()
+    for (const [least, most] of expected) {
+      const report = new Record()
+      const worker = await bench.work([PausingJob], { report })
+      await report.ends(1)
+      await worker.stop()
+      const { id } = report.endings[0]!.lease
+      const { outcome } = report.endings[0]!
+      const retryIn = outcome.kind === 'failed' ? outcome.retryIn! : -1
+      expect(retryIn).toBeGreaterThanOrEqual(least!)
+      expect(retryIn).toBeLessThanOrEqual(most!)
+      expect(await store.alter('default', [id], { kind: 'run-now' })).toEqual(['done'])
+    }
+  })
+}

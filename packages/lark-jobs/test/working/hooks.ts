@@ -1,0 +1,146 @@
+import { once } from 'node:events'
+import { expect, test } from 'vitest'
+import { type Hooks, Job, type JobEvent } from '../../src/index.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+/** Hooks that write down what they hear, without what differs from run to run. */
+function listener(): { hooks: Hooks; heard: unknown[] } {
+  const heard: unknown[] = []
+  const hear = (what: string) => (event: JobEvent & { took?: number; error?: unknown }) => {
+    const { id: _, key: __, took, error, ...rest } = event
+    if (what !== 'started') expect(took).toBeGreaterThanOrEqual(0)
+    heard.push([what, { ...rest, ...(error !== undefined && { error: (error as Error).message }) }])
+  }
+  const hooks = {
+    started: hear('started'),
+    completed: hear('completed'),
+    failed: hear('failed'),
+    released: hear('released'),
+  }
+  return { hooks, heard }
+}
+
+/** What the application hears of all its jobs. */
+export function hooks(connect: Connect): void {
+  test('they hear of every run as it begins and as it ends', async () => {
+    await using bench = await Bench.make(connect)
+    const { hooks, heard } = listener()
+    const jobs = bench.client({ hooks })
+    class ManyJob extends Job {
+      override queueName = 'emails'
+      override tries = 2
+      override backoff = 0
+      handle({ how }: { how: string }) {
+        if (how === 'throw') throw new Error(`no ${this.attempt}`)
+        if (how === 'release') this.release('2h')
+      }
+    }
+    for (const how of ['fine', 'release', 'throw']) await jobs.dispatch(new ManyJob(), { how })
+    await (await bench.work([ManyJob], { stopWhenEmpty: true, concurrency: 1 }, jobs)).done
+    const event = { name: 'ManyJob', queue: 'emails', attempt: 1 }
+    const again = { ...event, attempt: 2 }
+    expect(heard).toEqual([
+      ['started', event],
+      ['completed', event],
+      ['started', event],
+      ['released', { ...event, in: 7_200_000 }],
+      ['started', event],
+      ['failed', { ...event, error: 'no 1', retryIn: 0 }],
+      ['started', again],
+      ['failed', { ...again, error: 'no 2' }],
+    ])
+  })
+
+  test('they hear of a timeout, of what is given back, and of nothing that no class here runs', async () => {
+    await using bench = await Bench.make(connect)
+    const { hooks, heard } = listener()
+    const jobs = bench.client({ hooks })
+    const began = signal()
+    let runs = 0
+    class WaitingJob extends Job {
+      override tries = 1
+      async handle() {
+        const aborted = once(this.signal, 'abort')
+        if (++runs === 2) began.resolve()
+        await aborted
+        throw this.signal.reason
+      }
+    }
+    class StrangeJob extends Job {
+      handle() {}
+    }
+    await jobs.dispatch(new StrangeJob())
+    const late = new WaitingJob()
+    late.timeout = 30
+    await jobs.dispatch(late)
+    const report = new Record()
+    const worker = await bench.work([WaitingJob], { report }, jobs)
+    await report.ends(2)
+    await jobs.dispatch(new WaitingJob())
+    await began.promise
+    await worker.stop(0)
+    const event = { name: 'WaitingJob', queue: 'default', attempt: 1 }
+    expect(heard).toEqual([
+      ['started', event],
+      ['failed', { ...event, error: 'WaitingJob took longer than its timeout of 0.03 s' }],
+      ['started', event],
+      ['released', { ...event, in: 0 }],
+    ])
+  })
+
+  test('nobody waits for them, and one that throws is warned of once and changes nothing', async () => {
+    await using bench = await Bench.make(connect)
+    const jobs = bench.client({
+      hooks: {
+        started() {
+          throw new Error('no metrics')
+        },
+        completed: () => new Promise(() => {}),
+        failed: async () => {
+          throw new Error('no mail')
+        },
+      },
+    })
+    class EitherJob extends Job {
+      override tries = 1
+      handle({ fine }: { fine: boolean }) {
+        return fine
+      }
+    }
+    await jobs.dispatchMany(
+      new EitherJob(),
+      [true, false, true, false].map((fine) => ({ fine })),
+    )
+    const report = new Record()
+    const worker = await bench.work([EitherJob], { stopWhenEmpty: true, report }, jobs)
+    expect(await worker.done).toMatchObject({ completed: 2, failed: 2 })
+    expect(report.warnings.filter((text) => text.includes('hook'))).toEqual([
+      'The hook started threw, and may again: no metrics',
+      'The hook failed threw, and may again: no mail',
+    ])
+  })
+
+  test('they hear of what is run here and now', async () => {
+    await using bench = await Bench.make(connect)
+    const { hooks, heard } = listener()
+    const jobs = bench.client({ hooks })
+    class HereJob extends Job {
+      handle({ how }: { how: string }) {
+        if (how === 'release') this.release('1m')
+        if (how === 'fail') this.fail('no')
+        return how !== 'false'
+      }
+    }
+    expect(await jobs.dispatchNow(new HereJob(), { how: 'fine' })).toBe(true)
+    expect(await jobs.dispatchNow(new HereJob(), { how: 'false' })).toBe(false)
+    await expect(jobs.dispatchNow(new HereJob(), { how: 'fail' })).rejects.toThrow('no')
+    await expect(jobs.dispatchNow(new HereJob(), { how: 'release' })).rejects.toThrow('released')
+    const event = { name: 'HereJob', queue: 'default', attempt: 1 }
+    expect(heard.filter((_, i) => i % 2 === 1)).toEqual([
+      ['completed', event],
+      ['failed', { ...event, error: 'handle() returned false' }],
+      ['failed', { ...event, error: 'no' }],
+      ['released', { ...event, in: 60_000 }],
+    ])
+  })
+}

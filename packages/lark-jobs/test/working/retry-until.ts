@@ -1,0 +1,108 @@
+import { expect, test, vi } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+/** Jobs that may be tried again for a while, and not a number of times. */
+export function retryUntil(connect: Connect): void {
+  test('within its time a job is tried again however many tries it has', async () => {
+    await using bench = await Bench.make(connect)
+    class StubbornJob extends Job {
+      override tries = 1
+      override retryUntil = '1h'
+      override backoff = 0
+      handle() {
+        return this.attempt === 5
+      }
+    }
+    const job = new StubbornJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([StubbornJob], { stopWhenEmpty: true })).done
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 5, failures: 4 })
+  })
+
+  test('a failure whose next attempt would begin after it is the last', async () => {
+    await using bench = await Bench.make(connect)
+    class LateJob extends Job {
+      override tries = 10
+      override retryUntil = '1h'
+      override backoff = [0, '61m']
+      handle() {
+        return false
+      }
+    }
+    const job = new LateJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([LateJob], { stopWhenEmpty: true })).done
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 2 })
+  })
+
+  test('it begins when a delayed job falls due, and one job may say it differently', async () => {
+    await using bench = await Bench.make(connect)
+    class DelayedJob extends Job {
+      override delay = 20
+      override retryUntil: string | number | undefined = '1h'
+      override backoff = '59m'
+      handle() {
+        return false
+      }
+    }
+    const later = new DelayedJob()
+    later.delay = 120_000
+    const short = new DelayedJob()
+    short.retryUntil = '58m'
+    const none = new DelayedJob()
+    none.retryUntil = undefined
+    none.tries = 1
+    const plain = new DelayedJob()
+    for (const job of [later, short, none, plain]) await bench.jobs.dispatch(job)
+    const { store } = await bench.jobs.open()
+    const kept = async (job: Job) => (await store.get('default', job.id!))?.options
+    expect(await kept(later)).toEqual({ retryUntil: 3_720_000 })
+    expect(await kept(none)).toEqual({ tries: 1, retryUntil: 0 })
+    expect(await kept(plain)).toBeUndefined()
+    const report = new Record()
+    await bench.work([DelayedJob], { report })
+    await report.ends(3)
+    await bench.jobs.close()
+    const stateOf = async (job: Job) => (await bench.jobs.find(job.id!))?.state
+    expect(await stateOf(short)).toBe('failed')
+    expect(await stateOf(none)).toBe('failed')
+    expect(await stateOf(plain)).toBe('delayed')
+  })
+
+  test("it goes by the store's clock", async () => {
+    await using bench = await Bench.make(connect)
+    class HourJob extends Job {
+      override retryUntil = '1h'
+      override backoff = 0
+      handle() {
+        return false
+      }
+    }
+    const job = new HourJob()
+    await bench.jobs.dispatch(job)
+    const { store } = await bench.jobs.open()
+    vi.spyOn(store, 'now').mockImplementation(async () => Date.now() + 7_200_000)
+    await (await bench.work([HourJob], { stopWhenEmpty: true })).done
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
+  })
+
+  test('put back to work by hand, it has all its time again', async () => {
+    await using bench = await Bench.make(connect)
+    class AgainJob extends Job {
+      override retryUntil = '1h'
+      override backoff = '2h'
+      handle() {
+        return this.attempt > 1
+      }
+    }
+    const job = new AgainJob()
+    await bench.jobs.dispatch(job)
+    await (await bench.work([AgainJob], { stopWhenEmpty: true })).done
+    const before = (await bench.jobs.find(job.id!))!.queuedAt
+    expect(await bench.jobs.retry([job.id!])).toBe(1)
+    const after = await bench.jobs.find(job.id!)
+    expect(after).toMatchObject({ state: 'waiting', failures: 0 })
+    expect(after!.queuedAt).toBeGreaterThan(before)
+  })
+}
