@@ -34,6 +34,7 @@ const floors: Record<string, string[][]> = {
       'payload.ts',
       'partition.ts',
       'unique.ts',
+      'limit.ts',
     ],
     // a run, and how it ends itself
     ['non-retryable.ts', 'decision.ts', 'run.ts'],
@@ -44,11 +45,11 @@ const floors: Record<string, string[][]> = {
     // from a name to a store
     ['store/connect.ts'],
     // a job class, and the lines of its jobs
-    ['job-class.ts', 'job-log.ts', 'failed-hook.ts'],
+    ['job-class.ts', 'job-log.ts', 'last-hook.ts'],
     ['dispatch/*'],
     ['worker/*'],
     // from a process to its store
-    ['config.ts', 'queues.ts', 'operate.ts', 'cancel.ts', 'status.ts'],
+    ['check.ts', 'queue-config.ts', 'config.ts', 'queues.ts', 'operate.ts', 'cancel.ts', 'status.ts'],
     ['jobs.ts'],
     ['job.ts'],
     ['bench/*'],

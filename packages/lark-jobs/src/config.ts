@@ -2,12 +2,15 @@
  * The `jobs` section of `lark.config`: its type, its check, and what follows from it.
  */
 import { isAbsolute, join, resolve } from 'node:path'
-import { LarkError, type LoadedConfig, type LoadOptions, loadConfig, nearest } from '@s18i/lark/config'
+import { type LoadedConfig, type LoadOptions, loadConfig } from '@s18i/lark/config'
+import { checkKeys, isObject, type Shape } from './check.ts'
 import { JobsError } from './errors.ts'
 import type { Hooks } from './hooks.ts'
+import type { Limits } from './limit.ts'
 import type { Middleware } from './middleware/middleware.ts'
+import { boundsOfAll, checkQueue, limitsOfAll, partitionsOfAll, type QueuesConfig } from './queue-config.ts'
 import type { RedisServers } from './store/servers.ts'
-import type { StoreOptions } from './store/store.ts'
+import type { Bound, StoreOptions } from './store/store.ts'
 import { PRESET, type Preset, presets } from './worker/preset.ts'
 
 /** What `lark.config` may say under `jobs`. Everything is optional. */
@@ -20,7 +23,7 @@ export interface JobsConfig {
    */
   connection?: string | RedisServers | undefined
   /** The queues that jobs may name, in order. Default `['default']`. */
-  queues?: readonly string[] | Readonly<Record<string, QueueConfig>>
+  queues?: QueuesConfig
   /** Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built copies. */
   paths?: string | readonly string[]
   /** What keys begin with on Redis. Default `lark`. */
@@ -43,18 +46,6 @@ export interface JobsConfig {
 
 export type Durability = NonNullable<StoreOptions['durability']>
 
-/** What may be said of one queue. */
-export interface QueueConfig {
-  /**
-   * In how many parts it is kept, so that a queue may outgrow one Redis server; the order of jobs holds within each.
-   * Default 1.
-   */
-  partitions?: number
-}
-
-/** The most partitions of a queue: each costs every worker a call. */
-const MAX_PARTITIONS = 100
-
 declare module '@s18i/lark/config' {
   interface LarkConfig {
     jobs?: JobsConfig
@@ -74,6 +65,10 @@ export interface Settings extends Around {
   queues: string[]
   /** How many partitions each has. */
   partitions: ReadonlyMap<string, number>
+  /** Of each partition of a queue, where there are any. */
+  limits: ReadonlyMap<string, Limits>
+  /** Of each partition of a queue, where there are any. */
+  bounds: ReadonlyMap<string, Bound>
   /** Absolute, or undefined for the default places. */
   paths: string[] | undefined
   prefix: string
@@ -84,15 +79,6 @@ export interface Settings extends Around {
 }
 
 const durabilities: readonly Durability[] = ['normal', 'strict', 'replicated']
-
-type Shape<T> = Record<keyof T, { right: string; ok: (value: unknown) => boolean }>
-
-const queueShape: Shape<QueueConfig> = {
-  partitions: {
-    right: `a whole number from 1 to ${MAX_PARTITIONS}`,
-    ok: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_PARTITIONS,
-  },
-}
 
 const hook = { right: 'a function', ok: (value: unknown) => typeof value === 'function' }
 const hooksShape: Shape<Hooks> = { started: hook, completed: hook, failed: hook, released: hook }
@@ -167,12 +153,14 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
   const { file, folder } = loaded
   const section: unknown = loaded.config.jobs ?? {}
   checkSection(section, file ?? 'createJobs()')
-  const queues = queuesOf(section.queues ?? ['default'])
+  const queues = partitionsOfAll(section.queues ?? ['default'])
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, file),
     queues: [...queues.keys()],
     partitions: queues,
+    limits: limitsOfAll(section.queues ?? {}),
+    bounds: boundsOfAll(section.queues ?? {}),
     paths: paths?.map((path) => resolve(folder, path)),
     prefix: section.prefix ?? 'lark',
     durability: section.durability ?? 'normal',
@@ -180,12 +168,6 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
     ...aroundOf(section),
     folder,
   }
-}
-
-/** Each queue, in order, and how many partitions it has. */
-function queuesOf(queues: NonNullable<JobsConfig['queues']>): Map<string, number> {
-  if (!isObject(queues)) return new Map(queues.map((queue) => [queue, 1]))
-  return new Map(Object.entries(queues).map(([queue, { partitions = 1 }]) => [queue, partitions]))
 }
 
 function connectionOf(
@@ -215,32 +197,7 @@ function checkSection(section: unknown, where: string): asserts section is JobsC
   const { queues, hooks } = section as { queues?: unknown; hooks?: unknown }
   if (hooks !== undefined) checkKeys(where, 'jobs.hooks', hooks, hooksShape)
   if (!isObject(queues)) return
-  for (const [queue, config] of Object.entries(queues))
-    checkKeys(where, `jobs.queues.${queue}`, config, queueShape)
-}
-
-function checkKeys<T>(where: string, path: string, value: unknown, shape: Shape<T>): void {
-  if (!isObject(value)) refuse(where, path, value, 'an object')
-  const known = Object.keys(shape)
-  for (const [key, part] of Object.entries(value)) {
-    if (!known.includes(key)) unknownKey(where, `${path}.${key}`, nearest(key, known), known)
-    const { right, ok } = shape[key as keyof T]
-    if (part !== undefined && !ok(part)) refuse(where, `${path}.${key}`, part, right)
-  }
-}
-
-function unknownKey(where: string, key: string, near: string | undefined, known: string[]): never {
-  const hint = near ? `Did you mean ${near}?` : `Known keys: ${known.join(', ')}`
-  throw new LarkError('CONFIG_INVALID', `${where}: ${key} is not a setting`, { hint })
-}
-
-function refuse(where: string, key: string, value: unknown, right: string): never {
-  const got = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? typeof value)
-  throw new LarkError('CONFIG_INVALID', `${where}: ${key} is ${got}; it must be ${right}`)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  for (const [queue, config] of Object.entries(queues)) checkQueue(where, `jobs.queues.${queue}`, config)
 }
 
 /** What the command line (`,`), the partitions of a queue (`/`) and Redis Cluster (`{}`) have no other use for. */

@@ -10,8 +10,9 @@ import { type Backoff, type BackoffFunction, isSameFunction, normalBackoff } fro
 import { durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
 import type { Middleware } from './middleware/middleware.ts'
+import type { CancelReason } from './record.ts'
 import type { Run } from './run.ts'
-import { problemOf, type Unique } from './unique.ts'
+import { problemOf, type Rejection, type Unique } from './unique.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
 export const jobBrand = Symbol.for('s18i.lark.job')
@@ -25,14 +26,6 @@ export const idle = Symbol.for('s18i.lark.job.idle')
 /** Where a job keeps why its last dispatch was not queued. */
 export const dispatchRejection = Symbol.for('s18i.lark.job.rejection')
 
-/** Why a dispatch was not queued, and the job that was in its way. */
-export interface Rejection {
-  /** `unique`: another of its kind is there; `throttled`: it came too soon after one. */
-  reason: 'unique' | 'throttled'
-  /** Id of the other. It may be gone already when it was throttled. */
-  by: string
-}
-
 /** The fields of a job that say how it is queued and run. */
 export interface JobLike {
   key?: string
@@ -45,8 +38,10 @@ export interface JobLike {
   backoff: unknown
   timeout: unknown
   unique?: unknown
+  expiresIn?: unknown
   retryIf?(error: unknown): unknown
   failed?(error: unknown, payload?: unknown): unknown
+  cancelled?(payload: unknown, reason: CancelReason): unknown
   middleware?(): readonly Middleware[]
   handle(payload?: unknown): unknown
   [currentRun]?: Run | undefined
@@ -75,6 +70,8 @@ export interface JobSettings {
   tries: number
   /** Milliseconds from when a job was queued, its delay included; undefined: `tries` alone counts. */
   retryUntil: number | undefined
+  /** Milliseconds from when a job was queued, its delay included; undefined: it is never too late to begin. */
+  expiresIn: number | undefined
   backoff: Backoff | BackoffFunction
   /** Milliseconds. */
   timeout: number
@@ -90,6 +87,8 @@ export interface JobClass extends JobSettings {
   hasRetryIf: boolean
   /** Whether it has a `failed` of its own. */
   hasFailed: boolean
+  /** Whether it has a `cancelled` of its own. */
+  hasCancelled: boolean
   /** The outermost first. */
   middleware: readonly Middleware[]
   /** The settings as the class writes them. */
@@ -98,7 +97,7 @@ export interface JobClass extends JobSettings {
 
 type Written = Pick<
   JobLike,
-  'queueName' | 'priority' | 'delay' | 'tries' | 'retryUntil' | 'backoff' | 'timeout'
+  'queueName' | 'priority' | 'delay' | 'tries' | 'retryUntil' | 'expiresIn' | 'backoff' | 'timeout'
 >
 
 const known = new WeakMap<object, JobClass>()
@@ -144,7 +143,7 @@ export function classOf(make: JobConstructor): JobClass {
     })
   }
   // What a minifier made of the name tells nobody anything.
-  const { queueName, priority, delay, tries, retryUntil, backoff, timeout } = job
+  const { queueName, priority, delay, tries, retryUntil, expiresIn, backoff, timeout } = job
   const found = {
     ...settings,
     key,
@@ -153,8 +152,9 @@ export function classOf(make: JobConstructor): JobClass {
     make,
     hasRetryIf: hasOwn(job, 'retryIf', name || key),
     hasFailed: hasOwn(job, 'failed', name || key),
+    hasCancelled: hasOwn(job, 'cancelled', name || key),
     middleware: middlewareOf(job, name || key),
-    written: { queueName, priority, delay, tries, retryUntil, backoff, timeout },
+    written: { queueName, priority, delay, tries, retryUntil, expiresIn, backoff, timeout },
   }
   known.set(make, found)
   return found
@@ -168,6 +168,7 @@ export function isAsWritten(job: JobLike, { written }: JobClass): boolean {
     job.priority === written.priority &&
     job.tries === written.tries &&
     job.retryUntil === written.retryUntil &&
+    job.expiresIn === written.expiresIn &&
     job.timeout === written.timeout &&
     (job.backoff === written.backoff || isSameFunction(job.backoff, written.backoff)) &&
     // A list may have been changed in its place.
@@ -186,7 +187,8 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
   const timeout = milliseconds(job.timeout)
   const backoff =
     typeof job.backoff === 'function' ? (job.backoff as BackoffFunction) : normalBackoff(job.backoff)
-  const retryUntil = job.retryUntil === undefined ? undefined : milliseconds(job.retryUntil)
+  const retryUntil = span(name, 'retryUntil', job.retryUntil)
+  const expiresIn = span(name, 'expiresIn', job.expiresIn)
   check(name, 'queueName', queueName, "the name of a queue, such as 'emails'", isName(queueName))
   check(
     name,
@@ -197,13 +199,6 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
   )
   check(name, 'delay', job.delay, durationForm, delay !== undefined)
   check(name, 'tries', tries, 'a whole number from 1', Number.isInteger(tries) && tries >= 1)
-  check(
-    name,
-    'retryUntil',
-    job.retryUntil,
-    `${durationForm}, above 0`,
-    job.retryUntil === undefined || (retryUntil !== undefined && retryUntil > 0),
-  )
   check(
     name,
     'backoff',
@@ -217,14 +212,23 @@ export function settingsOf(job: JobLike, name: string): JobSettings {
     priority,
     delay: delay!,
     tries,
-    retryUntil: retryUntil === undefined ? undefined : retryUntil + delay!,
+    retryUntil: retryUntil && retryUntil + delay!,
+    expiresIn: expiresIn && expiresIn + delay!,
     backoff: backoff!,
     timeout: timeout!,
   }
 }
 
+/** Milliseconds of a duration that may be left out. */
+function span(name: string, field: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  const ms = milliseconds(value)
+  check(name, field, value, `${durationForm}, above 0`, ms !== undefined && ms > 0)
+  return ms
+}
+
 /** Whether a class has such a method of its own, and not that of `Job`, which does nothing. */
-function hasOwn(job: JobLike, method: 'retryIf' | 'failed', name: string): boolean {
+function hasOwn(job: JobLike, method: 'retryIf' | 'failed' | 'cancelled', name: string): boolean {
   const own = job[method] as (((...args: never[]) => unknown) & { [idle]?: true }) | undefined
   check(name, method, own, 'a method', own === undefined || typeof own === 'function')
   return own !== undefined && own[idle] !== true

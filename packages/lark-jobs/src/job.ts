@@ -12,7 +12,6 @@ import {
   idle,
   jobBrand,
   type PayloadOf,
-  type Rejection,
   type ResultOf,
 } from './job-class.ts'
 import { print } from './job-log.ts'
@@ -20,7 +19,7 @@ import { Jobs } from './jobs.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import type { LogLevel } from './record.ts'
 import type { Run } from './run.ts'
-import type { Unique } from './unique.ts'
+import type { Rejection, Unique } from './unique.ts'
 
 /**
  * The base of every job.
@@ -58,6 +57,11 @@ export abstract class Job {
    * `tries`: within that time a failed attempt is always retried. Default: `tries` alone counts.
    */
   declare retryUntil?: Duration | undefined
+  /**
+   * How long after the job was queued (or fell due, if it was delayed) it is still worth starting: `'10m'`. One that has
+   * not begun by then is `cancelled` for the reason `expired`. Default: it always is.
+   */
+  declare expiresIn?: Duration | undefined
   /**
    * The pause before each retry: one, a list (the last repeats), `exponential()`, or a function (see `backoff()`).
    * Default 1 s to 10 min.
@@ -108,6 +112,19 @@ export abstract class Job {
    */
   // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
   failed(_error: unknown, ..._payload: any[]): unknown {
+    return undefined
+  }
+
+  /**
+   * Called when the job was cancelled, by someone or because it `expiresIn`, wherever it was then. On a job made for it,
+   * with the same timeout as `handle`. What it throws changes nothing. At least once.
+   *
+   * @param payload a copy of the payload
+   * @param reason `user`, or `expired`
+   * @example override async cancelled(payload: { file: string }) { await removeUpload(payload.file) }
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
+  cancelled(..._payloadAndReason: any[]): unknown {
     return undefined
   }
 
@@ -232,6 +249,7 @@ export abstract class Job {
   }
 }
 
-for (const method of [Job.prototype.retryIf, Job.prototype.failed]) Object.assign(method, { [idle]: true })
+const { retryIf, failed, cancelled } = Job.prototype
+for (const method of [retryIf, failed, cancelled]) Object.assign(method, { [idle]: true })
 
 const neverAborted = new AbortController().signal

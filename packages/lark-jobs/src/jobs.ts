@@ -207,9 +207,9 @@ export class JobsClient implements AsyncDisposable {
     const { queues, strict, words } = serviceOf(settings, named)
     const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
     const { preset = settings.preset } = options
-    const { partitions, middleware, hooks } = settings
-    const around = { middleware, hooks }
-    const where = { place, store, registry, queues, partitions, strict, report, preset, ...around }
+    const { partitions, limits, middleware, hooks } = settings
+    const served = { queues, partitions, limits, strict }
+    const where = { place, store, registry, report, preset, ...served, middleware, hooks }
     const worker = new Worker({ ...rest, ...supervised, ...where })
     const { concurrency = CONCURRENCY } = options
     report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
@@ -227,7 +227,8 @@ export class JobsClient implements AsyncDisposable {
     const store = await connect(connection, prefix, place.options)
     try {
       const warnings = await store.open()
-      const dispatcher = new Dispatcher(store, settings.partitions, this.#underway)
+      const { partitions, bounds } = settings
+      const dispatcher = new Dispatcher(store, partitions, bounds, this.#underway)
       this.#opened = { settings, place, store, dispatcher, warnings }
       return this.#opened
     } catch (error) {

@@ -29,6 +29,8 @@ export interface JobOptions {
   timeout?: number
   /** Milliseconds from when it was queued, its delay included, in which attempts may begin; 0: no such limit. */
   retryUntil?: number
+  /** Milliseconds from when it was queued, its delay included, in which it may first begin; 0: no such limit. */
+  expiresIn?: number
   /** What was known where it was dispatched, beside its payload (`context.ts`). */
   context?: Readonly<Record<string, unknown>>
 }

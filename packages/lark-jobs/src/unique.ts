@@ -26,6 +26,14 @@ export interface Unique extends UniqueOptions {
   readonly by?: (payload: any) => string | number
 }
 
+/** Why a dispatch was not queued, and the job that was in its way. */
+export interface Rejection {
+  /** `unique`: another of its kind is there; `throttled`: it came too soon after one; `full`: its queue is. */
+  reason: 'unique' | 'throttled' | 'full'
+  /** Id of the other, of which there is none when it is full. It may be gone already when the job was throttled. */
+  by?: string
+}
+
 /** Names up to this length stay as they are. */
 const MAX_NAME = 64
 

@@ -107,7 +107,7 @@ describe('the options of a queue', () => {
 
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
-    ['constructor', 'Known keys: partitions'],
+    ['constructor', 'Known keys: partitions, concurrency, max, full, rate'],
   ])('%s is not one', (option, hint) => {
     const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
     expect(() => settings({ queues })).toThrow(

@@ -210,6 +210,20 @@ void (() => other.work({ preset: 'throughput' }))
 // @ts-expect-error not one of the three
 void (() => other.work({ preset: 'fast' }))
 
+// the last that a class hears of a job
+class UploadJob extends Job {
+  override expiresIn = '10m'
+  handle(_payload: { file: string }) {}
+  override cancelled(payload: { file: string }, reason: 'user' | 'expired' | 'replaced' | 'dropped') {
+    this.info(`${payload.file} ${reason}`)
+  }
+}
+new UploadJob().dispatch({ file: 'a' })
+const upload = new UploadJob()
+upload.expiresIn = '1h'
+// @ts-expect-error no duration
+new NothingJob().expiresIn = true
+
 // what is alike is named by a text or a number
 class SyncJob extends Job {
   override unique = unique((payload: { user: number }) => payload.user, { until: 'start', replace: true })

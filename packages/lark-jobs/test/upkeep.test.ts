@@ -60,6 +60,8 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 're
   clock.heard(0, 0)
   const upkeep = new Upkeep({
     clock,
+
+    ended() {},
     store,
     partitions,
     met() {},

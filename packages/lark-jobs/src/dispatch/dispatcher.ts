@@ -3,9 +3,10 @@
  * call. Of a queue with several partitions, each takes its chunks one after the other, and all of them do at once.
  */
 import { JobsError } from '../errors.ts'
-import { dispatchedIds, dispatchRejection, type JobLike, type Rejection } from '../job-class.ts'
+import { dispatchedIds, dispatchRejection, type JobLike } from '../job-class.ts'
 import type { NewJob } from '../record.ts'
-import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
+import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
+import type { Rejection } from '../unique.ts'
 import { bytesOf } from './new-job.ts'
 import type { Outbox } from './outbox.ts'
 import { Outboxes } from './outboxes.ts'
@@ -17,10 +18,15 @@ export class Dispatcher {
   readonly #underway: Underway
   readonly #met = new Set<string>()
 
-  /** @param partitions how many a queue has; one where nothing is said */
-  constructor(store: Store, partitions: ReadonlyMap<string, number>, underway: Underway) {
+  /** @param partitions how many a queue has; one where nothing is said @param bounds of each of them, by queue */
+  constructor(
+    store: Store,
+    partitions: ReadonlyMap<string, number>,
+    bounds: ReadonlyMap<string, Bound>,
+    underway: Underway,
+  ) {
     this.#store = store
-    this.#outboxes = new Outboxes(store, partitions)
+    this.#outboxes = new Outboxes(store, partitions, bounds)
     this.#underway = underway
   }
 
@@ -141,7 +147,7 @@ function note(job: JobLike, records: readonly NewJob[], answers: readonly Enqueu
   for (let i = 0; i < records.length && rejection === undefined; i++) {
     const answer = answers[first + i]!
     if (typeof answer === 'object' && answer.kind === 'rejected')
-      rejection = { reason: answer.reason, by: answer.by }
+      rejection = answer.reason === 'full' ? { reason: 'full' } : { reason: answer.reason, by: answer.by }
   }
   if (rejection !== undefined || job[dispatchRejection] !== undefined) job[dispatchRejection] = rejection
   return rejection === undefined

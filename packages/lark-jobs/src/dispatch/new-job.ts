@@ -38,19 +38,27 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   const here = context()
   const different = isPlain && here === undefined ? undefined : differences(settings, jobClass, here)
   const unique = uniqueOf(job, jobClass.name)
+  const hooked = jobClass.hasFailed || jobClass.hasCancelled
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
     if (priority !== 0) record.priority = priority
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
-    if (unique !== undefined) lock(record, payload, unique, jobClass)
+    if (hooked) record.hooked = true
+    if (unique !== undefined) lock(record, payload, unique, jobClass, settings.expiresIn !== undefined)
     return record
   })
   return { queue: queueName, records }
 }
 
 /** @throws JOB_INVALID when what names the payload throws, or gives no name */
-function lock(record: NewJob, payload: unknown, unique: Unique, { key, name }: JobClass): void {
+function lock(
+  record: NewJob,
+  payload: unknown,
+  unique: Unique,
+  { key, name }: JobClass,
+  expires: boolean,
+): void {
   let lock: Lock | string
   try {
     lock = lockOf(unique, key, payload)
@@ -64,7 +72,11 @@ function lock(record: NewJob, payload: unknown, unique: Unique, { key, name }: J
       hint: 'It names the jobs that are alike: unique((payload) => payload.id)',
     })
   record.lock = lock
-  if (lock.debounce !== undefined) record.delay = Math.max(record.delay ?? 0, lock.debounce)
+  const { debounce } = lock
+  if (debounce === undefined) return
+  if (expires)
+    throw new JobsError('JOB_INVALID', `${name}: expiresIn does not go with debounce, which puts a job off`)
+  record.delay = Math.max(record.delay ?? 0, debounce)
 }
 
 /** About how many bytes a record takes in a call. A character is at least one; a little over the mark is no harm. */
@@ -77,10 +89,11 @@ function differences(
   jobClass: JobClass,
   context: Context | undefined,
 ): JobOptions | undefined {
-  const { tries, retryUntil, timeout, backoff } = settings
+  const { tries, retryUntil, expiresIn, timeout, backoff } = settings
   const different: JobOptions = {
     ...(tries !== jobClass.tries && { tries }),
     ...(retryUntil !== jobClass.retryUntil && { retryUntil: retryUntil ?? 0 }),
+    ...(expiresIn !== jobClass.expiresIn && { expiresIn: expiresIn ?? 0 }),
     ...(timeout !== jobClass.timeout && { timeout }),
     ...(!sameBackoff(backoff, jobClass.backoff) && { backoff: stored(backoff, jobClass.name) }),
     ...(context !== undefined && { context }),

@@ -15,7 +15,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../errors.ts'
 import { newId } from '../id.ts'
 import type { NewJob } from '../record.ts'
-import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
+import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
 
 /** Milliseconds until a dispatch gives up: a little before the 5 s that it promises. */
 const PATIENCE = 4_750
@@ -47,6 +47,7 @@ interface Lane {
 export class Outbox {
   readonly #store: Store
   readonly #partition: string
+  readonly #bound: Bound | undefined
   readonly #free: Lane[] = []
   #parcels: Parcel[] = []
   /** Jobs in them. */
@@ -57,8 +58,9 @@ export class Outbox {
   #isFresh = false
   #expiry: NodeJS.Timeout | undefined
 
-  constructor(store: Store, partition: string, caller: string) {
+  constructor(store: Store, partition: string, caller: string, bound?: Bound) {
     this.#store = store
+    this.#bound = bound
     this.#partition = partition
     for (let lane = LANES; lane > 0; lane--) this.#free.push({ caller: `${caller}${lane}`, number: 0 })
   }
@@ -166,7 +168,8 @@ export class Outbox {
     for (;;) {
       try {
         const patience = Math.max(LEAST, deadline - performance.now())
-        return await this.#store.enqueue(this.#partition, { caller, number, patience }, jobs)
+        const call = { caller, number, patience, bound: this.#bound }
+        return await this.#store.enqueue(this.#partition, call, jobs)
       } catch (error) {
         if ((error as JobsError).code === 'STORE_UNCERTAIN') sent = true
         else if (!sent) throw error

@@ -7,7 +7,7 @@
  */
 import { newNonce } from '../id.ts'
 import { partitionFor, partitionsOf } from '../partition.ts'
-import type { Store } from '../store/store.ts'
+import type { Bound, Store } from '../store/store.ts'
 import { Outbox } from './outbox.ts'
 
 interface Row {
@@ -20,15 +20,21 @@ interface Row {
 export class Outboxes {
   readonly #store: Store
   readonly #partitions: ReadonlyMap<string, number>
+  readonly #bounds: ReadonlyMap<string, Bound>
   readonly #caller = newNonce()
   readonly #rows = new Map<string, Row>()
   #tick = 0
   #isTicking = false
 
-  /** @param partitions how many a queue has; one where nothing is said */
-  constructor(store: Store, partitions: ReadonlyMap<string, number>) {
+  /** @param partitions how many a queue has; one where nothing is said @param bounds of each of them, by queue */
+  constructor(
+    store: Store,
+    partitions: ReadonlyMap<string, number>,
+    bounds: ReadonlyMap<string, Bound> = new Map(),
+  ) {
     this.#store = store
     this.#partitions = partitions
+    this.#bounds = bounds
   }
 
   /** Where a job that is dispatched now goes. */
@@ -60,7 +66,7 @@ export class Outboxes {
 
   #open(queue: string): Row {
     const outboxes = partitionsOf(queue, this.#partitions.get(queue) ?? 1).map(
-      (partition) => new Outbox(this.#store, partition, this.#caller),
+      (partition) => new Outbox(this.#store, partition, this.#caller, this.#bounds.get(queue)),
     )
     const row = { outboxes, at: Math.floor(Math.random() * outboxes.length), tick: -1 }
     this.#rows.set(queue, row)

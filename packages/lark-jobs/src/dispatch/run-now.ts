@@ -1,11 +1,11 @@
 /**
  * `dispatchNow`: one run of a job in this process, with no store.
  */
-import { tellFailed } from '../failed-hook.ts'
 import { HookCalls, type Hooks } from '../hooks.ts'
 import { newId } from '../id.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
 import { print } from '../job-log.ts'
+import { tell } from '../last-hook.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import { SeenJob } from '../middleware/seen-job.ts'
 import { through } from '../middleware/through.ts'
@@ -50,7 +50,7 @@ export class RunNow {
     const began = performance.now()
     const ended = () => ({ ...event, took: performance.now() - began })
     const failed = async (error: unknown) => {
-      await inTime((run) => tellFailed(jobClass, run, error, text))
+      await inTime((run) => tell(jobClass, run, { kind: 'failed', error }, text))
       calls?.call('failed', { ...ended(), error })
     }
     return inTime(async (run) => {

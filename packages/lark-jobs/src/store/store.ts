@@ -38,6 +38,7 @@
  * answer with `STORE_UNCERTAIN`: send it again under the same number. What the server refuses (read-only, out of
  * memory, disk full) rejects with `STORE_REFUSED` and has changed nothing.
  */
+import type { Limits } from '../limit.ts'
 import type {
   CancelReason,
   JobRecord,
@@ -79,20 +80,29 @@ export interface Call {
   /** Must not end in a dot and a number: that is how its tokens end. */
   caller: string
   number: number
+  /** Of an `enqueue`: how many jobs the partition may hold that have not begun, as the caller knows it. */
+  bound?: Bound | undefined
   /** Milliseconds that the caller waits for an answer; without it the store goes by its own patience. */
   patience?: number
+}
+
+/** What a full partition does with one job more: it refuses that, or drops the one that is first in its lowest line. */
+export interface Bound {
+  max: number
+  full: 'reject' | 'drop-oldest'
 }
 
 /**
  * What became of a job that was to be queued. `exists`: one of that id is there already.
  *
- *   rejected  it met the lock of another (`by`), or, `throttled`, came too soon after one
+ *   rejected  it met the lock of another (`by`), or, `throttled`, came too soon after one; or the partition is full
  *   replaced  another, which had the lock and had not begun, has its payload now
  */
 export type Enqueued =
   | 'queued'
   | 'exists'
   | { kind: 'rejected'; reason: 'unique' | 'throttled'; by: string }
+  | { kind: 'rejected'; reason: 'full' }
   | { kind: 'replaced'; by: string }
 
 export interface Settlement {
@@ -110,6 +120,11 @@ export interface Want {
   ahead?: number
   /** Milliseconds. */
   lease: number
+  /**
+   * Limits of the partition, as the claimer knows them: it is handed no more than they allow, and nothing ahead. Then
+   * `nextDue` says when a rate allows the next, and whoever waits for a job to end is rung when one does.
+   */
+  limits?: Limits | undefined
   /**
    * Takes jobs that come while the caller waits, up to as many as it got less than `limit`: a store may hand them over
    * with the ring, which spares the asking. Those of a ring that is lost come with the next `exchange`.

@@ -10,6 +10,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../errors.ts'
+import type { Limits } from '../limit.ts'
 import { queueOf } from '../partition.ts'
 import type { LeasedJob, Outcome } from '../record.ts'
 import {
@@ -57,6 +58,8 @@ export interface ClaimerOptions {
   /** Milliseconds. */
   lease: number
   ahead?: Ahead
+  /** Of the partition; then nothing is claimed ahead, nor handed over. */
+  limits?: Limits | undefined
   trouble?: (error: unknown) => void
   /** Told when it becomes ready, and when the first outcome waits. */
   changed?: (claimer: Claimer) => void
@@ -67,6 +70,7 @@ export class Claimer {
   readonly queue: string
   readonly rank: number
   readonly ahead: Ahead
+  readonly limits: Limits | undefined
   readonly unread = new Unread()
   readonly #store: Store
   readonly #caller: string
@@ -90,12 +94,13 @@ export class Claimer {
   #timerAt = 0
 
   constructor(options: ClaimerOptions) {
-    const { store, partition, rank = 0, caller, lease } = options
+    const { store, partition, rank = 0, caller, lease, limits } = options
     const { ahead = new Ahead(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
     this.partition = partition
     this.queue = queueOf(partition)
     this.rank = rank
     this.ahead = ahead
+    this.limits = limits
     this.#store = store
     this.#caller = caller
     this.#lease = lease
@@ -184,7 +189,9 @@ export class Claimer {
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
         try {
-          const asked = { limit: want, ahead, lease: this.#lease, ...(want > 0 && hand && { hand }) }
+          const asked: Want = { limit: want, ahead, lease: this.#lease }
+          if (this.limits !== undefined) asked.limits = this.limits
+          else if (want > 0 && hand !== undefined) asked.hand = hand
           const reply = await unlessAborted(
             signal,
             this.#store.exchange(this.partition, call, settled, asked),

@@ -146,7 +146,7 @@ export class Intake {
 
   /** How many more jobs to claim ahead, when a call is made; of a queue that has a turn only now and then, a few. */
   #aheadOf(claimer: Claimer, limit: number): number {
-    if (!this.#isOpen) return 0
+    if (!this.#isOpen || claimer.limits !== undefined) return 0
     const few = this.#row > 1 ? TURN : Math.min(TURN, this.#speed.soon - this.#held - this.#asked)
     return Math.max(0, Math.min(Math.max(claimer.ahead.want, limit > 0 ? few : 0), this.#left - limit))
   }

@@ -4,6 +4,7 @@
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
 import type { Hooks } from '../hooks.ts'
+import type { Limits } from '../limit.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/store.ts'
@@ -24,6 +25,8 @@ export interface WorkerOptions {
   queues: readonly string[]
   /** How many partitions a queue is configured with; one where nothing is said. Others that exist are served as well. */
   partitions?: ReadonlyMap<string, number>
+  /** Of each partition of a queue. */
+  limits?: ReadonlyMap<string, Limits>
   /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
   strict?: boolean
   /** Jobs at a time. Default 10. */

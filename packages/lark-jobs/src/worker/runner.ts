@@ -8,8 +8,8 @@ import { hasContexts, inContext } from '../context.ts'
 import type { Decision } from '../decision.ts'
 import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
-import { tellFailed } from '../failed-hook.ts'
 import { currentRun, type JobClass } from '../job-class.ts'
+import { hears, type LastWord, tell } from '../last-hook.ts'
 import { SeenJob } from '../middleware/seen-job.ts'
 import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
@@ -48,13 +48,23 @@ function run(
   jobClass: JobClass,
   ended: (running: Running, outcome: Outcome) => void,
 ): void {
+  if (isExpired(running, jobClass)) {
+    queueMicrotask(() => conclude(running, jobClass, { kind: 'cancelled', reason: 'expired' }, ended))
+    return
+  }
   handle(running, jobClass).then(
     (value) => conclude(running, jobClass, returned(value, running, jobClass), ended),
     (error) => conclude(running, jobClass, thrown(error, running, jobClass), ended),
   )
 }
 
-/** The last step. A job that has failed for good is `failed` only when its class has been told. */
+/** Whether it is too late to begin. What has begun once is not held against the time. */
+function isExpired({ lease, workplace }: Running, jobClass: JobClass): boolean {
+  const limit = lease.options?.expiresIn ?? jobClass.expiresIn
+  return !!limit && lease.runs === 1 && workplace.clock.now() > lease.queuedAt + limit
+}
+
+/** The last step. A job that has failed for good, or was cancelled, is so only when its class has been told. */
 export function conclude(
   running: Running,
   jobClass: JobClass,
@@ -63,25 +73,37 @@ export function conclude(
 ): void {
   // The handler of one that was stuck may end while its class is being told.
   if (running.isConcluded) return
-  const isFinal = outcome.kind === 'failed' && outcome.retryIn === undefined
+  const word = lastWord(outcome, running)
   // What is lost or given back, its next worker will tell of.
-  if (!isFinal || !jobClass.hasFailed || running.isLost || running.abandoned) {
+  if (word === undefined || !hears(jobClass, word.kind) || running.isLost || running.abandoned) {
     ended(running, outcome)
     return
   }
   running.isConcluded = true
-  const tell = () => told(running, jobClass, outcome)
+  const tellIt = () => told(running, jobClass, word, outcome)
   const context = running.lease.options?.context
   // The handler of a stuck one is not where this comes from.
-  const telling = context === undefined ? tell() : inContext(context, tell)
+  const telling = context === undefined ? tellIt() : inContext(context, tellIt)
   void telling.then((then) => ended(running, then))
 }
 
-/** What is cut short by the worker's end is done again, with the attempt: `failed` is called at least once. */
-async function told(running: Running, jobClass: JobClass, outcome: Outcome): Promise<Outcome> {
+function lastWord(outcome: Outcome, { thrown }: Running): LastWord | undefined {
+  if (outcome.kind === 'cancelled') return { kind: 'cancelled', reason: outcome.reason }
+  return outcome.kind === 'failed' && outcome.retryIn === undefined
+    ? { kind: 'failed', error: thrown }
+    : undefined
+}
+
+/** What is cut short by the worker's end is done again, with the attempt: each is called at least once. */
+async function told(
+  running: Running,
+  jobClass: JobClass,
+  word: LastWord,
+  outcome: Outcome,
+): Promise<Outcome> {
   running.workplace.goesOn(running)
-  const { run, thrown, lease } = running
-  const isTold = await tellFailed(jobClass, run, thrown, lease.payload)
+  const { run, lease } = running
+  const isTold = await tell(jobClass, run, word, lease.payload)
   return isTold || codeOf(run.reason) !== 'WORKER_STOPPED' ? outcome : { kind: 'released', in: 0 }
 }
 

@@ -149,10 +149,11 @@ export class Turns {
   /** Something is different for a claimer. */
   changed(claimer: Claimer): void {
     const { calling, isResting, hasSettlements, ahead } = claimer
+    const isFree = claimer.limits === undefined
     this.#busy.set(claimer, calling || !isResting)
     this.#asking.set(claimer, !calling && (!isResting || hasSettlements))
-    this.#hungry.set(claimer, !calling && !isResting && ahead.size === 0)
-    const isShort = !isResting && ahead.isLow && ahead.want > 0
+    this.#hungry.set(claimer, isFree && !calling && !isResting && ahead.size === 0)
+    const isShort = isFree && !isResting && ahead.isLow && ahead.want > 0
     put(this.pressing, claimer, !calling && (hasSettlements || isShort))
     put(this.#calling, claimer, calling)
     put(this.#settling, claimer, claimer.isSettling)

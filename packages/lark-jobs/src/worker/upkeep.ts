@@ -50,6 +50,8 @@ export interface UpkeepOptions {
   record: () => WorkerRecord
   /** Told what time it is. */
   clock: StoreClock
+  /** Jobs of a partition have ended where no handler ran, and their class has something to do. */
+  ended: (partition: string) => void
   report: Report
   /** Renews the worker's own leases, if that is overdue. */
   renew: () => Promise<void>
@@ -235,11 +237,12 @@ export class Upkeep {
     const at = await store.now(partition)
     if (isLate()) return this.#forgive()
     clock.heard(at, asked)
-    const { recovered, failed, nextLeaseEnd } = await store.recover(partition, {
+    const { recovered, failed, nextLeaseEnd, nextEnding } = await store.recover(partition, {
       forgiving: chores.forgiving,
       until: at + this.#late,
     })
     this.#tell(partition, recovered.length, failed.length)
+    if (nextEnding === 0) this.#options.ended(partition)
     if (isLate()) return this.#forgive()
     chores.forgiving = false
     // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise. And who

@@ -10,10 +10,12 @@
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import { newNonce } from '../id.ts'
+import { queueOf } from '../partition.ts'
 import type { WorkerRecord } from '../record.ts'
 import { Ahead } from './ahead.ts'
 import { Claimer } from './claimer.ts'
 import { Emptiness } from './emptiness.ts'
+import { Endings } from './endings.ts'
 import { Intake } from './intake.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LeaseThread } from './lease-thread.ts'
@@ -47,6 +49,7 @@ export class Worker implements AsyncDisposable {
   readonly #leases: LeaseKeeper
   readonly #thread: LeaseThread
   readonly #upkeep: Upkeep
+  readonly #endings: Endings
   readonly #emptiness: Emptiness
   readonly #startedAt = Date.now()
   /** Aborted when the worker lets go of the store: ends waits and the sending again of calls. */
@@ -111,13 +114,26 @@ export class Worker implements AsyncDisposable {
     this.#service = new Service(options.queues, options.partitions ?? new Map(), (partition, rank, index) => {
       const ahead = new Ahead(ledger, index, pace)
       const changed = (each: Claimer) => this.#intake.changed(each)
-      const claimer = new Claimer({ store, partition, rank, caller: id, lease, ahead, trouble: met, changed })
+      const limits = options.limits?.get(queueOf(partition))
+      const claimer = new Claimer({
+        store,
+        partition,
+        rank,
+        caller: id,
+        lease,
+        limits,
+        ahead,
+        trouble: met,
+        changed,
+      })
       this.#thread.serve(partition, claimer.unread)
       changed(claimer)
       return claimer
     })
     this.#emptiness = new Emptiness(store, this.#service, options.registry)
     this.#leases = new LeaseKeeper(store, this.id, lease, this.#slots.running, met, this.#thread.pulse)
+    const { registry, report } = options
+    this.#endings = new Endings({ store, registry, report, lease, met })
     this.#upkeep = new Upkeep({
       store,
       partitions: this.#service.partitions,
@@ -125,6 +141,7 @@ export class Worker implements AsyncDisposable {
       lease,
       record: () => this.#record(),
       clock,
+      ended: (partition) => this.#endings.look(partition),
       report: options.report,
       renew: () => {
         this.#thread.beat()
@@ -241,6 +258,7 @@ export class Worker implements AsyncDisposable {
     const parts = Promise.all([
       this.#leases.stop(),
       this.#upkeep.stop(),
+      this.#endings.stop(),
       this.#rings,
       this.#announced,
       this.#thread.stop(),

@@ -112,8 +112,11 @@ export class Model {
   }
 
   /** Checks that these are the jobs that must be handed out, and hands them out. */
-  claim(claimed: readonly LeasedJob[], { limit, ahead = 0, lease }: Want, token: string): void {
-    const most = this.paused ? 0 : Math.min(limit + ahead, this.in('waiting').length)
+  claim(claimed: readonly LeasedJob[], want: Want, token: string): void {
+    const { lease, limits } = want
+    const limit = Math.min(want.limit, (limits?.concurrency ?? Infinity) - this.in('active').length)
+    const ahead = limits ? 0 : (want.ahead ?? 0)
+    const most = this.paused ? 0 : Math.max(0, Math.min(limit + ahead, this.in('waiting').length))
     for (const [place, leased] of claimed.entries()) {
       const job = this.#firstInLine().find(({ id }) => id === leased.id)
       if (!job) throw new Error(`${leased.id} was handed out, but the first are ${this.#tellFirst()}`)
@@ -129,6 +132,11 @@ export class Model {
     } else {
       expect(claimed).toHaveLength(most)
     }
+  }
+
+  /** Whether a claim got less than it wanted for want of a place: then no time is known when there is more. */
+  isFull({ limit, limits }: Want, claimed: readonly LeasedJob[]): boolean {
+    return !!limits && claimed.length < limit && this.in('active').length >= limits.concurrency!
   }
 
   /** What of a claim is still held: the answer when its call is sent again. */

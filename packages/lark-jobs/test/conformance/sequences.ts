@@ -113,12 +113,13 @@ class Sequence {
       .map(({ id, token }): Settlement => ({ id, token, outcome: chanceOutcome(this.#random) }))
     const want: Want = { limit: this.#random.below(5), lease: this.#random.pick(LEASES)! }
     if (this.#random.chance(2)) want.ahead = this.#random.below(5)
+    if (this.#random.chance(4)) want.limits = { concurrency: 1 + this.#random.below(4) }
     this.#tell('exchange', caller.id, settlements, want)
     const exchange = await caller.exchange(settlements, want)
     expect(exchange.verdicts).toEqual(settlements.map((settlement) => this.#model.settle(settlement)))
     const call = caller.last()
     this.#model.claim(exchange.jobs, want, `${caller.id}.${call.number}`)
-    expect(exchange.nextDue).toBe(this.#model.nextDue())
+    expect(exchange.nextDue).toBe(this.#model.isFull(want, exchange.jobs) ? undefined : this.#model.nextDue())
     this.#handed.push(...exchange.jobs)
     await this.#mayLose(caller, async () => {
       const again = await caller.store.exchange(this.#partition, call, settlements, want)

@@ -20,6 +20,7 @@
 import { describe } from 'vitest'
 import { ahead } from './ahead.ts'
 import { alter } from './alter.ts'
+import { bounded } from './bounded.ts'
 import { claimAndSettle } from './claim-and-settle.ts'
 import { clear } from './clear.ts'
 import { close } from './close.ts'
@@ -29,6 +30,7 @@ import { enqueue } from './enqueue.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { leases } from './leases.ts'
+import { limiting } from './limiting.ts'
 import { limits } from './limits.ts'
 import { minutes } from './minutes.ts'
 import { order } from './order.ts'
@@ -84,6 +86,8 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('pause', () => pause(make))
     describe('clear', () => clear(make))
     describe('limits', () => limits(make))
+    describe('limiting', () => limiting(make))
+    describe('bounded', () => bounded(make))
     describe('partitions', () => partitions(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))

@@ -175,4 +175,25 @@ export function dispatching(connect: Connect): void {
       warn.mockRestore()
     }
   })
+
+  test('into a queue that is full: false, and why', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ queues: { default: { max: 3 } } })
+    const job = new NoteJob()
+    expect(await client.dispatchMany(job, [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }])).toBe(false)
+    expect(job.ids).toHaveLength(3)
+    expect(job.rejection).toEqual({ reason: 'full' })
+    const [queue] = (await client.status()).queues
+    expect(queue?.counts.waiting).toBe(3)
+  })
+
+  test('into a queue that drops the oldest: true, and the first ends cancelled', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ queues: { default: { max: 2, full: 'drop-oldest' } } })
+    const sent = [new NoteJob(), new NoteJob(), new NoteJob()]
+    for (const [n, job] of sent.entries()) expect(await client.dispatch(job, { n })).toBe(true)
+    expect(await client.find(sent[0]!.id!)).toMatchObject({ state: 'cancelled', reason: 'dropped' })
+    const [queue] = (await client.status()).queues
+    expect(queue?.counts).toMatchObject({ waiting: 2, cancelled: 1 })
+  })
 }

@@ -9,9 +9,11 @@ import { cancelling } from './cancelling.ts'
 import { contexts } from './contexts.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
+import { ending } from './ending.ts'
 import { givingUp } from './giving-up.ts'
 import { hooks } from './hooks.ts'
 import { leases } from './leases.ts'
+import { limiting } from './limiting.ts'
 import { middleware } from './middleware.ts'
 import { order } from './order.ts'
 import { partitions } from './partitions.ts'
@@ -38,6 +40,7 @@ export function describeWorking(connect: Connect): void {
   describe('turns', () => turns(connect))
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
+  describe('limiting', () => limiting(connect))
   describe('presets', () => presets(connect))
   describe('unique', () => uniqueness(connect))
   describe('retrying', () => retrying(connect))
@@ -50,5 +53,6 @@ export function describeWorking(connect: Connect): void {
   describe('hooks', () => hooks(connect))
   describe('contexts', () => contexts(connect))
   describe('emptiness', () => emptiness(connect))
+  describe('ending', () => ending(connect))
   describe('stopping', () => stopping(connect))
 }

@@ -19,6 +19,7 @@
  *   results, reasons     HASH  id -> JSON text; why it was cancelled
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused
+ *   rate, starts HASH, LIST  when jobs began, where that is limited (`lua/shared/limit.lua`)
  *   minutes:<minute>     HASH    what ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and listen to their bell
  *   offers       HASH    of these, how many jobs each takes with the ring (`lua/shared/hand.lua`)

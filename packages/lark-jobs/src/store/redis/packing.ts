@@ -7,6 +7,7 @@
  * payload comes last because it may hold anything.
  */
 import { MADE, madeAt } from '../../id.ts'
+import type { Limits } from '../../limit.ts'
 import type {
   Counters,
   JobError,
@@ -18,6 +19,7 @@ import type {
   Outcome,
 } from '../../record.ts'
 import {
+  type Bound,
   type Change,
   type LeaseNote,
   MAX_LOG_BYTES,
@@ -40,9 +42,14 @@ interface Run {
   at: number
 }
 
-/** The arguments of `enqueue.lua`: runs of jobs that have priority, delay and the time of their making in common. */
-export function packJobs(jobs: readonly NewJob[]): string[] {
-  const args: string[] = []
+/**
+ * The arguments of `enqueue.lua`: runs of jobs that have priority, delay and the time of their making in common; before
+ * them the bound, if there is one.
+ *
+ * @param kept cancelled jobs
+ */
+export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string): string[] {
+  const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
   let run: Run | undefined
   for (const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock } of jobs) {
     const isAlike =
@@ -209,6 +216,13 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
     case 'cancelled':
       return ['cancelled', `${outcome.reason}|${outcome.error ? JSON.stringify(outcome.error) : ''}`]
   }
+}
+
+/** As `shared/limit.lua` reads it. */
+export function packLimits({ concurrency, rate }: Limits): string {
+  const parts =
+    rate === undefined ? ['', '', '', ''] : [rate.kind, rate.limit, packDuration(rate.per), rate.burst]
+  return [concurrency, ...parts].join('|')
 }
 
 /** The arguments of `extend.lua`. */

@@ -139,6 +139,8 @@ export function readEnqueued(answer: string, count: number): Enqueued[] {
     switch (letters[i]) {
       case 'e':
         return 'exists'
+      case 'f':
+        return { kind: 'rejected', reason: 'full' }
       case 'u':
         return { kind: 'rejected', reason: 'unique', by: others.shift()! }
       case 't':

@@ -38,6 +38,7 @@ import {
   packChange,
   packDuration,
   packJobs,
+  packLimits,
   packNotes,
   packRecovery,
   packSettlements,
@@ -123,7 +124,8 @@ export class RedisStore implements Store {
     const deadline = this.#route.deadline(call.patience)
     // Else nothing is awaited: the call goes off while its dispatches are still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
-    const answer = await this.#scripts.call('enqueue', partition, call, packJobs(jobs), deadline)
+    const packed = packJobs(jobs, call.bound, this.#kept[2])
+    const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
     return readEnqueued(answer as string, jobs.length)
   }
@@ -145,7 +147,7 @@ export class RedisStore implements Store {
       call,
       [
         String(limit),
-        String(ahead),
+        want.limits ? packLimits(want.limits) : String(ahead),
         packDuration(want.lease),
         hears ? (want.hand ? 'hand' : 'ring') : '',
         unheard,

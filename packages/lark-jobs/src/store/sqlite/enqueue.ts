@@ -6,6 +6,7 @@
  */
 import type { NewJob } from '../../record.ts'
 import type { Call, Enqueued } from '../store.ts'
+import { drop, pendingOf } from './bound.ts'
 import { recall, remember } from './calls.ts'
 import type { Value } from './database.ts'
 import { lockValues, meet } from './lock.ts'
@@ -27,13 +28,16 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   const known = recall<Enqueued>(partition, call, jobs.length, 'queued')
   if (known) return known
   const { database, id, now } = partition
+  const { bound } = call
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)
     const options = job.options === undefined ? null : JSON.stringify(job.options)
+    if (bound?.full === 'reject' && pendingOf(partition) >= bound.max && !isKnown(partition, job.id))
+      return { kind: 'rejected', reason: 'full' }
     const { priority = 0, hooked = false, lock } = job
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, job.payload]
     if (lock !== undefined) {
-      const met = database.get(isThere, id, job.id) === undefined ? meet(partition, job, lock) : undefined
+      const met = isKnown(partition, job.id) ? undefined : meet(partition, job, lock)
       if (met !== undefined) return met
     }
     const isPlain = lock === undefined && !hooked
@@ -43,6 +47,11 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     partition.arrive({ state: PENDING, dueAt })
     return 'queued'
   })
+  if (bound?.full === 'drop-oldest') drop(partition, pendingOf(partition) - bound.max)
   remember<Enqueued>(partition, call, answers, 'queued')
   return answers
+}
+
+function isKnown({ database, id }: Partition, jobId: string): boolean {
+  return database.get(isThere, id, jobId) !== undefined
 }

@@ -4,6 +4,7 @@
 import type { Call, Exchange, Settlement, Verdict, Want } from '../store.ts'
 import { recall, remember } from './calls.ts'
 import { claim, claimedBefore } from './claim.ts'
+import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import { settle } from './settle.ts'
 import { joinWaiters, leaveWaiters } from './waiters.ts'
@@ -19,12 +20,30 @@ export function exchange(
   if (known) return answer(partition, known, claimedBefore(partition, token))
 
   const verdicts = settle(partition, settlements)
-  const jobs = claim(partition, want, token)
-  const hasLess = jobs.length < want.limit && partition.nextDue !== 0
+  const within = want.limits && permits(partition, want.limits)
+  const limit = Math.min(want.limit, within?.free ?? want.limit)
+  const jobs = claim(partition, within ? { ...want, limit, ahead: 0 } : want, token)
+  within?.note(jobs.length)
+  const isLimited = jobs.length === within?.free && jobs.length < want.limit
+  const hasLess = jobs.length < want.limit && (isLimited || partition.nextDue !== 0)
+  // Under limits, one that ended makes room for one that waits.
+  const ended = verdicts.filter((verdict) => verdict === 'settled').length
+  if (want.limits) partition.freed = Math.max(0, ended - jobs.length)
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
-  return answer(partition, verdicts, jobs)
+  return isLimited ? limited(partition, verdicts, jobs, within?.wait) : answer(partition, verdicts, jobs)
+}
+
+/** @param wait milliseconds until more may begin; undefined: once one ends */
+function limited(
+  { nextDue }: Partition,
+  verdicts: Verdict[],
+  jobs: Exchange['jobs'],
+  wait: number | undefined,
+): Exchange {
+  if (nextDue === undefined || wait === undefined) return { verdicts, jobs }
+  return { verdicts, jobs, nextDue: Math.max(nextDue, wait) }
 }
 
 function answer(partition: Partition, verdicts: Verdict[], jobs: Exchange['jobs']): Exchange {

@@ -75,6 +75,8 @@ export class Partition {
   cancelled: number
   /** Pending jobs that came in or fell back during this transaction and may run at once. */
   came = 0
+  /** Places that became free, where they are limited. */
+  freed = 0
   /** Whether a job came that is due before all others that are delayed. */
   sooner = false
   /** Whether it was paused until this transaction. */

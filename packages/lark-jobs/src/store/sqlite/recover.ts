@@ -21,6 +21,7 @@ export function recover(partition: Partition, options: RecoverOptions): Recovery
     for (const row of heldJobs(partition, lease)) {
       takeBack(partition, row, options)
       if (row.state === PENDING) recovery.recovered.push(row.id)
+      else partition.freed += 1
       if (row.state === FAILED) recovery.failed.push(row.id)
     }
     letGoOf(partition, lease.token, lease.held)

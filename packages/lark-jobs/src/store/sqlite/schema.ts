@@ -92,6 +92,9 @@ const tables = `
     PRIMARY KEY (partition, lock)
   ) WITHOUT ROWID;
   CREATE INDEX throttleEnds ON throttles (partition, until);
+  CREATE TABLE rates (partition INTEGER PRIMARY KEY, at INTEGER NOT NULL, count REAL NOT NULL);
+  CREATE TABLE starts (partition INTEGER NOT NULL, at INTEGER NOT NULL);
+  CREATE INDEX startsByTime ON starts (partition, at);
   CREATE TABLE leases (
     partition INTEGER NOT NULL,
     token TEXT NOT NULL,

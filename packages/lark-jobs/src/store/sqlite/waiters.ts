@@ -76,7 +76,7 @@ export function ring(
 export function ringForNews(partition: Partition, except?: string): string[] {
   if (partition.paused) return []
   if (partition.resumed) return ring(partition, Number.MAX_SAFE_INTEGER)
-  const left = Math.min(partition.came, partition.waiting)
+  const left = Math.min(partition.came + partition.freed, partition.waiting)
   return ring(partition, left + Number(partition.sooner), except)
 }
 

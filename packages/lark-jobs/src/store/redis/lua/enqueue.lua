@@ -5,10 +5,11 @@
 -- ARGV[2]  caller
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
--- ARGV[5…] runs of jobs that are alike, made in the same millisecond: priority ('' for 0), an h when they are hooked
+-- ARGV[5…] when the partition is bounded, `b` and how many it may hold, how many cancelled jobs are kept when it drops the
+--          oldest for another or '' when it refuses that; then runs of jobs that are alike, made in the same millisecond: priority ('' for 0), an h when they are hooked
 --          (shared/ending.lua), a '|' and a lock (shared/lock.lua); delay ('' for none); how many; then two each: id, the record without its first field
--- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), u, t, r (shared/lock.lua); then for each of
---          these three, a line with the id in its way
+-- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), f(ull), u, t, r (shared/lock.lua); then for each of
+--          the last three, a line with the id in its way
 -- Cost     O(n); O(log m) for each delayed one among m delayed
 -- include: start
 -- include: call
@@ -33,24 +34,32 @@ local function locks()
   return meet
 end
 
+-- Partitions that hold only so many.
+local function bounds()
+-- include: counters
+-- include: finish
+-- include: ending
+-- include: take
+-- include: bound
+  return pending, function(count, kept)
+    local dropped = drop(count)
+    note_endings(dropped)
+    finish('cancelled', dropped, kept)
+  end
+end
+
 local answer = recall()
 if answer then
   return answer
 end
 
-local ids, rests, runs = {}, {}, {}
-local at = 5
-while ARGV[at] do
-  local first, count = #ids + 1, tonumber(ARGV[at + 2])
-  local priority, hooked, lock = string.match(ARGV[at], '^(-?%d*)(h?)|?(.*)$')
-  runs[#runs + 1] =
-    { priority = priority, hooked = hooked, lock = lock, delay = ARGV[at + 1], first = first, last = first + count - 1 }
-  at = at + 3
-  for i = first, first + count - 1 do
-    ids[i], rests[i] = ARGV[at], ARGV[at + 1]
-    at = at + 2
-  end
+local at, room, pending, drop = 5, math.huge, nil, nil
+local max, kept = string.match(ARGV[at], '^b(%d+)|(%d*)$')
+if max then
+  pending, drop = bounds()
+  at, room = 6, kept == '' and tonumber(max) - pending() or math.huge
 end
+local ids, rests, runs = read_runs(at)
 local known = redis.call('HMGET', key('jobs'), unpack(ids))
 
 local records, seen, verdicts, refused, n = {}, {}, {}, {}, 0
@@ -61,6 +70,8 @@ for _, run in ipairs(runs) do
     local id, verdict, by = ids[i], nil, nil
     if known[i] or seen[id] then
       verdict = 'e'
+    elseif room <= 0 then
+      verdict = 'f'
     elseif run.lock ~= '' then
       meet = meet or locks()
       verdict, by = meet(run.lock, id, rests[i])
@@ -69,7 +80,7 @@ for _, run in ipairs(runs) do
     if verdict then
       verdicts[i], is_plain = verdict, false
     else
-      verdicts[i], seen[id] = 'q', true
+      verdicts[i], seen[id], room = 'q', true, room - 1
       if run.lock == '' then
         records[n + 1], records[n + 2] = id, after .. rests[i]
         n = n + 2
@@ -102,23 +113,11 @@ for i, run in ipairs(runs) do
 end
 local is_quiet, is_first = redis.call('EXISTS', key('idle'), unpack(voids)) == 0, false
 
--- Nobody can be before jobs that are due at once, when nothing waits; callers that do may have them right away.
-local function may_be_handed()
-  for _, run in ipairs(runs) do
-    if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' then
-      return false
-    end
-  end
-  return n > 0 and not in_cluster
-    and redis.call('EXISTS', key('offers')) == 1 and redis.call('HGET', key('settings'), 'paused') ~= '1'
-    and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
-end
-
 local hand, ring
 if not is_quiet then
   hand, ring = waiters()
 end
-if hand and may_be_handed() then
+if hand and n > 0 and are_first(runs) then
   is_first = true
   local list, texts = {}, {}
   for i = 1, n, 2 do
@@ -130,6 +129,9 @@ if hand and may_be_handed() then
 end
 rings = rings + line_up(runs, seen, is_quiet or is_first)
 
+if drop and kept ~= '' then
+  drop(pending() - tonumber(max), tonumber(kept))
+end
 answer = is_plain and '' or table.concat(verdicts) .. table.concat(refused)
 remember(answer)
 if ring then

@@ -6,7 +6,7 @@
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
 -- ARGV[5]  how many jobs to claim that start at once
--- ARGV[6]  how many to claim ahead
+-- ARGV[6]  how many to claim ahead; or limits, within which nothing is (shared/limit.lua)
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' when it does not hear its bell, ring, or hand: it takes jobs with a ring
 -- ARGV[9]  the number of a claim that may have been handed to it unheard, or ''
@@ -32,10 +32,17 @@
 -- include: take
 -- include: ring
 
+-- Only made where there are limits, as in enqueue.lua.
+local function limiter()
+-- include: limit
+  return permits
+end
+
 -- Of records, that a call hands out at most; the first one goes whatever its size.
 local MAX_BYTES = 1048576
 local limit = math.min(tonumber(ARGV[5]), MAX_ITEMS)
-local most = math.min(limit + tonumber(ARGV[6]), MAX_ITEMS)
+local ahead = tonumber(ARGV[6])
+local most = math.min(limit + (ahead or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
 local paused = redis.call('HGET', key('settings'), 'paused') == '1'
 
@@ -43,18 +50,18 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
-local function reply(verdicts, all, ids, records)
+local function reply(verdicts, due, ids, records)
   local counters = #ids > 0 and redis.call('EXISTS', key('counters')) == 1
     and redis.call('HMGET', key('counters'), unpack(ids))
   -- The ids as one text are half the work of a list. Not so the records: Lua reads through a new text once more to
   -- know it again (measured: 0.2 µs a job of 3.7).
-  return { verdicts, paused and -1 or next_due(all), table.concat(ids, '\n'), records, counters }
+  return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters }
 end
 
 local answer = recall()
 if answer then
   local ids = held_by(token)
-  return reply(answer, lines(), ids, records_of(ids))
+  return reply(answer, next_due(lines()), ids, records_of(ids))
 end
 
 -- First, because it is a write that a full server allows: having written, it allows the rest as well. Who works
@@ -62,8 +69,13 @@ end
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = tonumber(ARGV[11]), cancelled = tonumber(ARGV[12]) }
-local verdicts = settle(13, kept)
+local verdicts, settled = settle(13, kept)
 
+local permitted, wait, note = math.huge, -1, nil
+if not ahead and most > 0 then
+  permitted, wait, note = limiter()(ARGV[6], most)
+  most = math.min(most, permitted)
+end
 local all, taken, places = lines(), {}, {}
 if ARGV[9] ~= '' then
   -- What it did not hear of is part of this claim.
@@ -99,14 +111,23 @@ end
 if #ids > 0 then
   open_claim(token, ids, limit, places, now + tonumber(ARGV[7]))
 end
+if note and #ids > 0 then
+  note(#ids)
+end
 
 -- What fell back is left for others when this caller took all it wanted.
 local has_less = #ids < limit and not left
-ring(later + (has_less and 0 or again))
+local due = next_due(all)
+-- Under limits, one that ended makes room for one that waits.
+local freed = not ahead and due == 0 and math.max(settled - #ids, 0) or 0
+ring(later + (has_less and 0 or again) + freed)
+if #ids == permitted and has_less then
+  due = wait >= 0 and due >= 0 and math.max(due, wait) or -1
+end
 if has_less and ARGV[8] ~= '' then
   redis.call('SADD', key('idle'), ARGV[2])
   local room = ARGV[8] == 'hand' and limit - #ids or 0
   redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], room, ARGV[7] }, '|'))
 end
 remember(verdicts)
-return reply(verdicts, all, ids, records)
+return reply(verdicts, due, ids, records)

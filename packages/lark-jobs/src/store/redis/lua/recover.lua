@@ -111,7 +111,8 @@ note_endings(cancelled)
 finish('failed', failed, tonumber(ARGV[2]))
 count_minute('failed', #failed)
 finish('cancelled', cancelled, tonumber(ARGV[3]))
-ring(#recovered + vain)
+-- One that ended makes room for another as well, where there are limits.
+ring(#recovered + #failed + #cancelled + vain)
 
 local ends = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return { recovered, failed, ends and math.max(ends - now, 0) or -1, next_ending() }

@@ -1,5 +1,33 @@
 -- New jobs into their lines.
 
+-- The runs of jobs that are alike, from ARGV[at] on: their ids, their records, and what each run has in common.
+local function read_runs(at)
+  local ids, rests, runs = {}, {}, {}
+  while ARGV[at] do
+    local first, count = #ids + 1, tonumber(ARGV[at + 2])
+    local priority, hooked, lock = string.match(ARGV[at], '^(-?%d*)(h?)|?(.*)$')
+    runs[#runs + 1] =
+      { priority = priority, hooked = hooked, lock = lock, delay = ARGV[at + 1], first = first, last = first + count - 1 }
+    at = at + 3
+    for i = first, first + count - 1 do
+      ids[i], rests[i] = ARGV[at], ARGV[at + 1]
+      at = at + 2
+    end
+  end
+  return ids, rests, runs
+end
+
+-- Nobody can be before jobs that are due at once, when nothing waits; callers that do may have them right away.
+local function are_first(runs)
+  for _, run in ipairs(runs) do
+    if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' then
+      return false
+    end
+  end
+  return not in_cluster and redis.call('EXISTS', key('offers')) == 1 and redis.call('HGET', key('settings'), 'paused') ~= '1'
+    and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
+end
+
 -- An entry of the list that is no longer meant may have the id of a job that comes again.
 local function fresh(list, priority)
   if redis.call('EXISTS', line('void', priority)) == 0 then

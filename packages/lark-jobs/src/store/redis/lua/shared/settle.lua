@@ -34,7 +34,7 @@ end
 -- The settlements. ARGV[first]: those that completed with nothing to say, as `token\nid\nid…`, joined by '|'. From
 -- ARGV[first + 1] on, five each: id, token, kind, value, log lines. Kinds with their values are the outcomes above,
 -- `completed`, and `result`: completed with a result. Returns '' when all are settled, else 1 (settled) or 0 (lost)
--- each, in this order.
+-- each, in this order; and how many are.
 local function settle(first, kept)
   local ids, tokens = {}, {}
   local plain = 0
@@ -51,12 +51,12 @@ local function settle(first, kept)
     ids[#ids + 1], tokens[#tokens + 1] = ARGV[i], ARGV[i + 1]
   end
   if #ids == 0 then
-    return ''
+    return '', 0
   end
   local holders = redis.call('HMGET', key('holders'), unpack(ids))
   local settled, index, parts = verify(ids, tokens, holders)
   if #settled == 0 then
-    return verdicts_of(ids, index)
+    return verdicts_of(ids, index), 0
   end
   redis.call('HDEL', key('holders'), unpack(settled))
   for token, part in pairs(parts) do
@@ -98,5 +98,5 @@ local function settle(first, kept)
   count_minute('completed', #completed)
   count_minute('failed', ended.failed or 0)
   count_minute('retried', ended.retried or 0)
-  return #settled < #ids and verdicts_of(ids, index) or ''
+  return #settled < #ids and verdicts_of(ids, index) or '', #settled
 end

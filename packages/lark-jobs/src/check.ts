@@ -1,0 +1,33 @@
+/**
+ * Checks a configuration by its shape: of each key what it must be, in words and as a test. Unknown keys are refused,
+ * with the nearest known one.
+ */
+import { LarkError, nearest } from '@s18i/lark/config'
+
+export type Shape<T> = Record<keyof T, { right: string; ok: (value: unknown) => boolean }>
+
+/** @throws CONFIG_INVALID */
+export function checkKeys<T>(where: string, path: string, value: unknown, shape: Shape<T>): void {
+  if (!isObject(value)) refuse(where, path, value, 'an object')
+  const known = Object.keys(shape)
+  for (const [key, part] of Object.entries(value)) {
+    if (!known.includes(key)) unknownKey(where, `${path}.${key}`, nearest(key, known), known)
+    const { right, ok } = shape[key as keyof T]
+    if (part !== undefined && !ok(part)) refuse(where, `${path}.${key}`, part, right)
+  }
+}
+
+function unknownKey(where: string, key: string, near: string | undefined, known: string[]): never {
+  const hint = near ? `Did you mean ${near}?` : `Known keys: ${known.join(', ')}`
+  throw new LarkError('CONFIG_INVALID', `${where}: ${key} is not a setting`, { hint })
+}
+
+/** @throws CONFIG_INVALID */
+export function refuse(where: string, key: string, value: unknown, right: string): never {
+  const got = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? typeof value)
+  throw new LarkError('CONFIG_INVALID', `${where}: ${key} is ${got}; it must be ${right}`)
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

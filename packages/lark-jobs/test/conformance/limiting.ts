@@ -1,0 +1,174 @@
+/**
+ * Limits: how many jobs of a partition are active at a time, and how many begin within a time, whoever claims them.
+ */
+import { expect, test } from 'vitest'
+import type { Limits, Rate } from '../../src/limit.ts'
+import { type Caller, LEASE } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, failed, ids, jobs, retried, settlement } from './jobs.ts'
+
+const rate = (fields: Partial<Rate> = {}): Limits => ({
+  rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2, ...fields },
+})
+
+/** Claims up to so many within limits. */
+function claim(caller: Caller, limit: number, limits: Limits) {
+  return caller.exchange([], { limit, ahead: 5, lease: LEASE, limits })
+}
+
+/** How many begin at each step of so many milliseconds, when somebody always asks for five. */
+async function begun(harness: Harness, limits: Limits, step: number, steps: number): Promise<number[]> {
+  const caller = harness.caller()
+  await harness.caller('web').enqueue(...jobs(200))
+  const counts: number[] = []
+  for (let i = 0; i < steps; i++) {
+    counts.push((await claim(caller, 5, limits)).jobs.length)
+    harness.clock.now += step
+  }
+  return counts
+}
+
+export function limiting(make: Make): void {
+  test('concurrency: no more are active, whoever asks, and nothing is handed out ahead', async () => {
+    await using harness = await make()
+    const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
+    await ada.enqueue(...jobs(10))
+    expect((await claim(ada, 2, { concurrency: 3 })).jobs).toHaveLength(2)
+    const { jobs: last, nextDue } = await claim(bob, 2, { concurrency: 3 })
+    expect(last).toHaveLength(1)
+    expect(nextDue).toBeUndefined()
+    expect((await claim(ada, 2, { concurrency: 3 })).jobs).toEqual([])
+    expect(await harness.store.counts('emails')).toMatchObject({ active: 3, waiting: 7 })
+  })
+
+  test('concurrency: what ends makes room, in the same call, in the order of the line', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = jobs(5)
+    await caller.enqueue(...given)
+    const limits = { concurrency: 2 }
+    const first = await claim(caller, 5, limits)
+    expect(ids(first.jobs)).toEqual(ids(given.slice(0, 2)))
+    const { jobs: next } = await caller.exchange([settlement(first.jobs[0]!, completed)], {
+      limit: 5,
+      lease: LEASE,
+      limits,
+    })
+    expect(ids(next)).toEqual([given[2]!.id])
+  })
+
+  test.each([completed, failed, retried(60_000)])(
+    'who waits is rung when a place is free: %j',
+    async (outcome) => {
+      await using harness = await make()
+      const { store } = harness
+      const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
+      await ada.enqueue(...jobs(3))
+      const limits = { concurrency: 1 }
+      const { jobs: held } = await claim(ada, 1, limits)
+      expect((await claim(bob, 1, limits)).jobs).toEqual([])
+      const waiting = store.wait('bob', 5_000)
+      await ada.exchange([settlement(held[0]!, outcome)], { limit: 0, lease: LEASE, limits })
+      expect(await waiting).toEqual(['emails'])
+      expect((await claim(bob, 1, limits)).jobs).toHaveLength(1)
+    },
+  )
+
+  test('concurrency: the places of the dead are free again when they are taken back', async () => {
+    await using harness = await make()
+    const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
+    await ada.enqueue(...jobs(9))
+    const limits = { concurrency: 4 }
+    expect((await claim(ada, 9, limits)).jobs).toHaveLength(4)
+    harness.clock.now += LEASE + 1
+    expect((await claim(bob, 9, limits)).jobs).toEqual([])
+    await harness.store.recover('emails')
+    expect((await claim(bob, 9, limits)).jobs).toHaveLength(4)
+  })
+
+  test('a call that is sent again gets the jobs of the first, and uses nothing up', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(5))
+    const limits = { concurrency: 5, ...rate({ limit: 3 }) }
+    const { jobs: held } = await claim(caller, 2, limits)
+    const again = await harness.store.exchange('emails', caller.last(), [], {
+      limit: 2,
+      lease: LEASE,
+      limits,
+    })
+    expect(ids(again.jobs)).toEqual(ids(held))
+    expect((await claim(caller, 5, limits)).jobs).toHaveLength(1)
+  })
+
+  test('sliding: never more within any second; says when the next may begin', async () => {
+    await using harness = await make()
+    expect(await begun(harness, rate({ limit: 3 }), 250, 10)).toEqual([3, 0, 0, 0, 3, 0, 0, 0, 3, 0])
+    const caller = harness.caller('other')
+    expect((await claim(caller, 1, rate({ limit: 3 }))).nextDue).toBe(500)
+  })
+
+  test('sliding: what began one by one is counted one by one', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(9))
+    const limits = rate({ limit: 2 })
+    expect((await claim(caller, 1, limits)).jobs).toHaveLength(1)
+    harness.clock.now += 600
+    expect((await claim(caller, 5, limits)).jobs).toHaveLength(1)
+    expect((await claim(caller, 5, limits)).nextDue).toBe(400)
+    harness.clock.now += 400
+    expect((await claim(caller, 5, limits)).jobs).toHaveLength(1)
+    expect((await claim(caller, 5, limits)).nextDue).toBe(600)
+  })
+
+  test('window: anew with each second of the clock', async () => {
+    await using harness = await make()
+    harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000 + 500
+    expect(await begun(harness, rate({ kind: 'window', limit: 3 }), 250, 8)).toEqual([3, 0, 3, 0, 0, 0, 3, 0])
+    expect((await claim(harness.caller('other'), 1, rate({ kind: 'window', limit: 3 }))).nextDue).toBe(500)
+  })
+
+  test('bucket: one each so often, and what was saved up at once', async () => {
+    await using harness = await make()
+    const limits = rate({ kind: 'bucket', limit: 4, burst: 3 })
+    expect(await begun(harness, limits, 125, 8)).toEqual([3, 0, 1, 0, 1, 0, 1, 0])
+    harness.clock.now += 10_000
+    const caller = harness.caller('other')
+    expect((await claim(caller, 5, limits)).jobs).toHaveLength(3)
+    expect((await claim(caller, 5, limits)).nextDue).toBe(250)
+  })
+
+  test('a rate of nothing left, and nothing that waits: due is what is due', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(2), ...jobs(1, { delay: 5_000 }))
+    const limits = rate({ limit: 2 })
+    expect((await claim(caller, 2, limits)).jobs).toHaveLength(2)
+    expect((await claim(caller, 2, limits)).nextDue).toBe(5_000)
+  })
+
+  test('both: the tighter one counts', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(9))
+    const limits = { concurrency: 2, ...rate({ limit: 3 }) }
+    const { jobs: held, nextDue } = await claim(caller, 9, limits)
+    expect(held).toHaveLength(2)
+    expect(nextDue).toBeUndefined()
+    const next = await caller.exchange(
+      held.map((each) => settlement(each, completed)),
+      { limit: 9, lease: LEASE, limits },
+    )
+    expect(next.jobs).toHaveLength(1)
+    expect(next.nextDue).toBe(1_000)
+  })
+
+  test('who claims without limits is not limited: it is the claimer that says them', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(5))
+    await claim(caller, 1, { concurrency: 1 })
+    expect(await caller.claim(9)).toHaveLength(4)
+  })
+}

@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest'
+import { Job, type JobsConfig } from '../../src/index.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+/** Limits of a queue over several workers. */
+export function limiting(connect: Connect): void {
+  class CountJob extends Job {
+    static now = 0
+    static most = 0
+    static begun: number[] = []
+    async handle() {
+      CountJob.begun.push(Date.now())
+      CountJob.most = Math.max(CountJob.most, ++CountJob.now)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      CountJob.now--
+    }
+    static reset() {
+      Object.assign(CountJob, { now: 0, most: 0, begun: [] })
+    }
+  }
+
+  async function drain(bench: Bench, config: NonNullable<JobsConfig['queues']>, count: number, workers = 3) {
+    CountJob.reset()
+    const clients = Array.from({ length: workers }, () => bench.client({ queues: config }))
+    await clients[0]!.dispatchMany(new CountJob(), new Array(count).fill(undefined))
+    const report = new Record()
+    const ended = report.ends(count)
+    for (const client of clients) await bench.work([CountJob], { report }, client)
+    await ended
+    return report
+  }
+
+  test('concurrency: never more at a time, over three workers, and as many', async () => {
+    await using bench = await Bench.make(connect)
+    await drain(bench, { default: { concurrency: 4 } }, 120)
+    expect(CountJob.most).toBe(4)
+  })
+
+  test('concurrency of one: one after the other, in their order', async () => {
+    await using bench = await Bench.make(connect)
+    await drain(bench, { default: { concurrency: 1 } }, 30)
+    expect(CountJob.most).toBe(1)
+  })
+
+  test('shared by the partitions of a queue', async () => {
+    await using bench = await Bench.make(connect)
+    await drain(bench, { default: { concurrency: 5, partitions: 2 } }, 60)
+    expect(CountJob.most).toBeLessThanOrEqual(4)
+  })
+
+  test('rate: a job is not late for its turn, and never more within the time', async () => {
+    await using bench = await Bench.make(connect)
+    const per = 300
+    await drain(bench, { default: { rate: { limit: 5, per } } }, 20)
+    const times = CountJob.begun.sort((one, other) => one - other)
+    expect(times).toHaveLength(20)
+    // Claimed within the time, a handler may begin a little later.
+    expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
+  })
+
+  test('a queue without limits beside one with: the first is not held up', async () => {
+    await using bench = await Bench.make(connect)
+    CountJob.reset()
+    const client = bench.client({ queues: { default: {}, emails: { rate: { limit: 1, per: '1h' } } } })
+    const slow = new CountJob()
+    slow.queueName = 'emails'
+    await client.dispatchMany(slow, new Array(5).fill(undefined))
+    await client.dispatchMany(new CountJob(), new Array(50).fill(undefined))
+    const report = new Record()
+    const ended = report.ends(51)
+    const worker = await bench.work([CountJob], { report, concurrency: 2 }, client)
+    await ended
+    await worker.stop()
+    const [, emails] = (await client.status()).queues
+    expect(emails?.counts).toMatchObject({ waiting: 4, active: 0, completed: 1 })
+  })
+
+  const wrong: [object, string][] = [
+    [{ concurrency: 0 }, 'jobs.queues.default.concurrency is 0; it must be a whole number from 1'],
+    [{ concurrency: -1 }, 'jobs.queues.default.concurrency is -1; it must be a whole number from 1'],
+    [{ concurrency: 2, partitions: 3 }, 'jobs.queues.default.concurrency is 2; it must be at least 3'],
+    [{ rate: 5 }, "jobs.queues.default.rate is 5; it must be an object such as { limit: 100, per: '1m' }"],
+    [{ rate: { limit: -1 } }, 'with a whole number from 1 as limit'],
+    [{ rate: { limit: 5, per: 'soon' } }, 'with a duration from 1 ms as per'],
+    [{ rate: { limit: 5, kind: 'leaky' } }, 'with one of sliding, window, bucket as kind'],
+    [{ rate: { limit: 5, burst: 3 } }, 'with a whole number from 1 as burst, of a bucket only'],
+    [{ rate: { limit: 5, max: 3 } }, 'with limit, per, kind and burst and nothing else'],
+    [{ rate: { limit: 20_000 } }, 'with at most 10000 as limit when it slides'],
+  ]
+  test.each(wrong)('a configuration that says it wrongly is refused: %j', async (queue, message) => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ queues: { default: queue } })
+    await expect(client.status()).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(message),
+    })
+  })
+}
