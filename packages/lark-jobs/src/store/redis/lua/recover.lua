@@ -57,6 +57,11 @@ local function take_back(id, holder)
   end
 end
 
+-- The caller that a token names, and the number of its call; a claim that came with a ring has that and a half.
+local function read_token(token)
+  return string.match(token, '^(.-)%.(%d+)%.?5?$')
+end
+
 -- The claims that have ended, those that ended first before the others.
 local function ended()
   if is_unread then
@@ -72,6 +77,12 @@ local function ended()
     end
   end
   return own
+end
+
+-- Milliseconds until there is an ending to take, or -1.
+local function next_ending()
+  local from = redis.call('ZRANGE', key('endings'), 0, 0, 'WITHSCORES')[2]
+  return from and math.max(from - now, 0) or -1
 end
 
 if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then

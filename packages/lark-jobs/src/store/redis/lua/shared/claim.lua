@@ -41,11 +41,6 @@ local function read_holder(holder)
   return token, ahead == 'a', tonumber(place)
 end
 
--- The caller that a token names, and the number of its call; a claim that came with a ring has that and a half.
-local function read_token(token)
-  return string.match(token, '^(.-)%.(%d+)%.?5?$')
-end
-
 -- Which jobs of a claim are still held, in their order, and who holds each. `after`: only those behind this one.
 local function held_by(token, after)
   local claim = redis.call('HGET', key('claims'), token)

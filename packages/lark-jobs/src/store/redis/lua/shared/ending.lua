@@ -11,9 +11,3 @@ local function note_endings(ids)
     end
   end
 end
-
--- Milliseconds until there is one to take, or -1.
-local function next_ending()
-  local from = redis.call('ZRANGE', key('endings'), 0, 0, 'WITHSCORES')[2]
-  return from and math.max(from - now, 0) or -1
-end

@@ -51,9 +51,8 @@ local function leave(id, priority, place)
 end
 
 -- When an id was made, which its first seven letters say (`id.ts`); 0 for what says nothing.
-local MADE = '^' .. string.rep('%w', 7)
 local function made_at(id)
-  if not string.find(id, MADE) then
+  if not string.find(id, '^%w%w%w%w%w%w%w') then
     return 0
   end
   local at = 0
