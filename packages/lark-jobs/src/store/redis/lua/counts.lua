@@ -6,14 +6,9 @@
 -- Cost     O(p log m) for p priorities in use, m delayed
 -- include: start
 -- include: line
+-- include: pending
 
-local waiting, delayed = 0, 0
-for _, priority in ipairs(lines()) do
-  local due = line('due', priority)
-  local fallen = redis.call('ZCOUNT', due, '-inf', now)
-  waiting = waiting + fallen + redis.call('LLEN', line('line', priority)) - redis.call('SCARD', line('void', priority))
-  delayed = delayed + redis.call('ZCARD', due) - fallen
-end
+local waiting, delayed = pending()
 return {
   waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0),
   redis.call('ZCARD', key('completed')), redis.call('ZCARD', key('failed')), redis.call('ZCARD', key('cancelled')),

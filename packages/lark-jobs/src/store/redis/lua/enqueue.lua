@@ -5,11 +5,12 @@
 -- ARGV[2]  caller
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
--- ARGV[5…] when the partition is bounded, `b` and how many it may hold, how many cancelled jobs are kept when it drops the
---          oldest for another or '' when it refuses that; then runs of jobs that are alike, made in the same millisecond: priority ('' for 0), an h when they are hooked
---          (shared/ending.lua), a '|' and a lock (shared/lock.lua); delay ('' for none); how many; then two each: id, the record without its first field
--- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), f(ull), u, t, r (shared/lock.lua); then for each of
---          the last three, a line with the id in its way
+-- ARGV[5…] when the partition is bounded, `b` and how many it may hold, '|', and how many cancelled jobs are kept when
+--          it drops the oldest for another, or '' when it refuses that; then runs of jobs that are alike, made in the
+--          same millisecond: priority ('' for 0), an h when they are hooked (shared/ending.lua), a '|' and a lock
+--          (shared/lock.lua); delay ('' for none); how many; then two each: id, the record without its first field
+-- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), f(ull), u, t, r (shared/lock.lua); then for
+--          each of the last three, a line with the id in its way
 -- Cost     O(n); O(log m) for each delayed one among m delayed
 -- include: start
 -- include: call
@@ -40,8 +41,9 @@ local function bounds()
 -- include: finish
 -- include: ending
 -- include: take
+-- include: pending
 -- include: bound
-  return pending, function(count, kept)
+  return room_in, function(count, kept)
     local dropped = drop(count)
     note_endings(dropped)
     finish('cancelled', dropped, kept)
@@ -53,11 +55,11 @@ if answer then
   return answer
 end
 
-local at, room, pending, drop = 5, math.huge, nil, nil
+local at, room, room_in, drop = 5, math.huge, nil, nil
 local max, kept = string.match(ARGV[at], '^b(%d+)|(%d*)$')
 if max then
-  pending, drop = bounds()
-  at, room = 6, kept == '' and tonumber(max) - pending() or math.huge
+  room_in, drop = bounds()
+  at, room = 6, kept == '' and room_in(tonumber(max)) or math.huge
 end
 local ids, rests, runs = read_runs(at)
 local known = redis.call('HMGET', key('jobs'), unpack(ids))
@@ -130,7 +132,7 @@ end
 rings = rings + line_up(runs, seen, is_quiet or is_first)
 
 if drop and kept ~= '' then
-  drop(pending() - tonumber(max), tonumber(kept))
+  drop(-room_in(tonumber(max)), tonumber(kept))
 end
 answer = is_plain and '' or table.concat(verdicts) .. table.concat(refused)
 remember(answer)

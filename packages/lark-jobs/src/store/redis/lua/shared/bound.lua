@@ -1,11 +1,9 @@
 -- A partition that holds only so many jobs which have not begun.
-local function pending()
-  local count = 0
-  for _, priority in ipairs(lines()) do
-    count = count + redis.call('ZCARD', line('due', priority))
-      + redis.call('LLEN', line('line', priority)) - redis.call('SCARD', line('void', priority))
-  end
-  return count
+
+-- How many more it may hold. Less than 0: by how many it holds too many.
+local function room_in(max)
+  local waiting, delayed = pending()
+  return max - waiting - delayed
 end
 
 -- Drops so many, from the lowest line upwards: what would run first, and then what would fall due first. Says which.

@@ -1,0 +1,11 @@
+-- How many jobs have not begun: waiting, and delayed.
+local function pending()
+  local waiting, delayed = 0, 0
+  for _, priority in ipairs(lines()) do
+    local due = line('due', priority)
+    local fallen = redis.call('ZCOUNT', due, '-inf', now)
+    local listed = redis.call('LLEN', line('line', priority)) - redis.call('SCARD', line('void', priority))
+    waiting, delayed = waiting + fallen + listed, delayed + redis.call('ZCARD', due) - fallen
+  end
+  return waiting, delayed
+end
