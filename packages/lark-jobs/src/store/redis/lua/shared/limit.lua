@@ -26,14 +26,21 @@ end
 
 function rates.sliding(most, per, _, wanted)
   local oldest = redis.call('LRANGE', key('starts'), -wanted - 1, -1)
+  local over = 0
   while #oldest > 0 and tonumber(oldest[#oldest]) <= now - per do
-    redis.call('RPOP', key('starts'))
-    oldest[#oldest] = nil
+    oldest[#oldest], over = nil, over + 1
+  end
+  if over > 0 then
+    redis.call('RPOP', key('starts'), over)
   end
   local wait = oldest[1] and tonumber(oldest[#oldest]) + per - now or 0
   return most - redis.call('LLEN', key('starts')), wait, function(begun)
-    for _ = 1, begun do
-      redis.call('LPUSH', key('starts'), now)
+    if begun > 0 then
+      local starts = {}
+      for i = 1, begun do
+        starts[i] = now
+      end
+      redis.call('LPUSH', key('starts'), unpack(starts))
     end
   end
 end
