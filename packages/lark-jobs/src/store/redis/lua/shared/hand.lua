@@ -1,5 +1,6 @@
--- Hands jobs that have just come to callers that wait and would take some (`offers`, HASH caller -> number of the call
--- that left it | how many it takes with a ring | lease): it spares them the asking. The claim's number is that of the call and a half.
+-- Hands jobs that have just come to callers that wait and would take some: it spares them the asking. The claim's
+-- number is that of the call and a half.
+--   offers   HASH  caller -> number of the call that left it | how many it takes with a ring | lease
 local HALF = '.5'
 -- Bytes of records that go with a ring.
 local weight = 65536

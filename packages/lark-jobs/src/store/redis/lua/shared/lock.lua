@@ -1,7 +1,7 @@
 -- Unique jobs. A lock names its job, and is held as long as that job does: nobody frees it, whoever meets it looks.
 --   lockers    HASH  name -> id of the job that took it last
---   locks      HASH  id -> until when that job holds it | name; d: until it has ended; s, and how often it had been started
---                    when it took it: until it is started once more
+--   locks      HASH  id -> until when that job holds it | name; d: until it has ended; s, and how often it had been
+--                    started when it took it: until it is started once more
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come, and after whom, whatever became of that
 
 local function read_lock(lock)
@@ -34,7 +34,8 @@ local function take_lock(id, till, name, runs)
 end
 
 -- A job that comes with a lock: `until|replace or ''|debounce or ''|longest wait or ''|throttle or ''|name`. Says nothing
--- when it is to be queued, else a letter and who is in its way: u(nique), t(hrottled), r(eplaced: `rest` is that job's now).
+-- when it is to be queued, else a letter and who is in its way: u(nique), t(hrottled), r(eplaced: `rest` is that job's
+-- now).
 local function meet(lock, id, rest)
   local till, replace, debounce, longest, throttle, name = string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then

@@ -24,7 +24,8 @@ local function are_first(runs)
       return false
     end
   end
-  return not in_cluster and redis.call('EXISTS', key('offers')) == 1 and redis.call('HGET', key('settings'), 'paused') ~= '1'
+  return not in_cluster and redis.call('EXISTS', key('offers')) == 1
+    and redis.call('HGET', key('settings'), 'paused') ~= '1'
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
 end
 
