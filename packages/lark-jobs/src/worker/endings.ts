@@ -1,11 +1,11 @@
 /**
- * Tells classes of jobs that ended where no handler ran: they crashed too often, or were cancelled while they waited.
- * The store hands them out; whoever takes one calls the hook of its class, and names it as done. A job of a class that
- * is not known here is left for another worker.
+ * Tells classes of jobs that ended where no handler ran: they crashed too often, or were cancelled or dropped while they
+ * waited. The store hands them out; whoever takes one calls the hook of its class, and names it as done. A job of a
+ * class that is not known here is left for another worker.
  *
  *   idle → telling, partition by partition → idle; stopped
  */
-import { hasContexts, inContext } from '../context.ts'
+import { inContext } from '../context.ts'
 import { JobsError, type JobsErrorCode } from '../errors.ts'
 import { type LastWord, tell } from '../last-hook.ts'
 import type { JobRecord } from '../record.ts'
@@ -77,9 +77,7 @@ export class Endings {
     })
     const timeout = Math.min(lease, options?.timeout ?? jobClass.timeout)
     const timer = setTimeout(() => run.abort(timedOut(jobClass.name, timeout)), timeout)
-    const context = options?.context
-    const tellIt = () => tell(jobClass, run, wordOf(job), payload)
-    await (context !== undefined || hasContexts() ? inContext(context, tellIt) : tellIt())
+    await inContext(options?.context, tell, jobClass, run, wordOf(job), payload)
     clearTimeout(timer)
     return id
   }

@@ -1,7 +1,7 @@
 /**
  * Has the application's hooks hear how a worker's jobs begin and end. Made only where there are hooks.
  */
-import { hasContexts, inContext } from '../context.ts'
+import { inContext } from '../context.ts'
 import { HookCalls, type Hooks, type JobEvent } from '../hooks.ts'
 import type { Outcome } from '../record.ts'
 import type { Running } from './running.ts'
@@ -36,8 +36,6 @@ export class Hooked {
     if (jobClass === undefined) return
     const { key, name } = jobClass
     const event = { id: lease.id, key, name, queue: claimer.queue, attempt: lease.failures + 1 }
-    const context = lease.options?.context
-    if (context !== undefined || hasContexts()) inContext(context, () => tell(event))
-    else tell(event)
+    inContext(lease.options?.context, tell, event)
   }
 }

@@ -1,10 +1,10 @@
 /**
- * One run of one job, as the steps it passes: its class, its payload, handle, what became of it, and `failed`, if it
- * was the last.
+ * One run of one job, as the steps it passes: its class, its payload, handle, what became of it, and `failed` or
+ * `cancelled`, if it was the last.
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
  */
-import { hasContexts, inContext } from '../context.ts'
+import { inContext } from '../context.ts'
 import type { Decision } from '../decision.ts'
 import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
@@ -37,10 +37,7 @@ export function runJob(running: Running, ended: (running: Running, outcome: Outc
     queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases) }))
     return
   }
-  const context = lease.options?.context
-  // What runs is begun by what ended, in whose context it must not be.
-  if (context !== undefined || hasContexts()) inContext(context, () => run(running, jobClass, ended))
-  else run(running, jobClass, ended)
+  inContext(lease.options?.context, run, running, jobClass, ended)
 }
 
 function run(
@@ -80,10 +77,8 @@ export function conclude(
     return
   }
   running.isConcluded = true
-  const tellIt = () => told(running, jobClass, word, outcome)
-  const context = running.lease.options?.context
   // The handler of a stuck one is not where this comes from.
-  const telling = context === undefined ? tellIt() : inContext(context, tellIt)
+  const telling = inContext(running.lease.options?.context, told, running, jobClass, word, outcome)
   void telling.then((then) => ended(running, then))
 }
 
