@@ -4,15 +4,8 @@
 import { MAX_ITEMS } from '../store.ts'
 import { endedUnrun, move } from './move.ts'
 import type { Partition } from './partition.ts'
-import { columns, type Row } from './row.ts'
-import { CANCELLED, PENDING } from './schema.ts'
-
-const due = `
-  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ?
-  ORDER BY dueAt, seq LIMIT ?`
-const late = `
-  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt > ?
-  ORDER BY dueAt, seq LIMIT ?`
+import { MAX, pendingJobs } from './read.ts'
+import { CANCELLED } from './schema.ts'
 
 /** How many have not begun. */
 export function pendingOf({ waiting, delayed }: Partition): number {
@@ -21,14 +14,17 @@ export function pendingOf({ waiting, delayed }: Partition): number {
 
 /** Drops so many, from the lowest line upwards: what would run first, and then what would fall due first. */
 export function drop(partition: Partition, count: number): void {
-  const { database, id, now } = partition
+  const { now } = partition
   let left = Math.min(count, MAX_ITEMS)
   if (left <= 0) return
   const lowestFirst = [...partition.priorities()].reverse()
-  for (const statement of [due, late]) {
+  for (const [from, until] of [
+    [-1, now],
+    [now, MAX],
+  ] as const) {
     for (const priority of lowestFirst) {
       if (left <= 0) return
-      const rows = database.all<Row>(statement, id, priority, now, left)
+      const rows = pendingJobs(partition, priority, [from, MAX], until, left)
       for (const row of rows)
         move(partition, row, { state: CANCELLED, reason: 'dropped', ...endedUnrun(row, now) })
       left -= rows.length

@@ -23,7 +23,18 @@ const ended = `
   ORDER BY finishedAt DESC, seq DESC LIMIT ?`
 
 /** Later than any time, after any job. */
-const MAX = Number.MAX_SAFE_INTEGER
+export const MAX = Number.MAX_SAFE_INTEGER
+
+/** Jobs of one priority that have not begun, behind a place up to a time, in their order. */
+export function pendingJobs(
+  { database, id }: Partition,
+  priority: number,
+  [dueAt, seq]: readonly [dueAt: number, seq: number],
+  until: number,
+  limit: number,
+): Row[] {
+  return database.all<Row>(pending, id, priority, dueAt, seq, until, limit)
+}
 
 export function get(partition: Partition, id: string): JobRecord | undefined {
   const { database, name, now } = partition
@@ -120,16 +131,7 @@ function waiting(partition: Partition, cursor: number[] | undefined, limit: numb
   for (const priority of partition.priorities()) {
     if (priority > from!) continue
     const after: [number, number] = priority === from ? [dueAt!, seq!] : [-1, -1]
-    rows.push(
-      ...partition.database.all<Row>(
-        pending,
-        partition.id,
-        priority,
-        ...after,
-        partition.now,
-        limit - rows.length,
-      ),
-    )
+    rows.push(...pendingJobs(partition, priority, after, partition.now, limit - rows.length))
     if (rows.length >= limit) break
   }
   return { rows, place: (row) => [row.priority, row.dueAt, row.seq] }
@@ -143,7 +145,7 @@ function delayed(partition: Partition, cursor: number[] | undefined, limit: numb
   for (const priority of partition.priorities()) {
     // At the cursor's instant, higher priorities are shown already and lower ones are not.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
-    rows.push(...partition.database.all<Row>(pending, partition.id, priority, dueAt!, after, MAX, limit))
+    rows.push(...pendingJobs(partition, priority, [dueAt!, after], MAX, limit))
   }
   rows.sort((a, b) => a.dueAt - b.dueAt || b.priority - a.priority || a.seq - b.seq)
   return { rows: rows.slice(0, limit), place: (row) => [row.dueAt, row.priority, row.seq] }
