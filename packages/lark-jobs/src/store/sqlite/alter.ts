@@ -3,7 +3,7 @@
  */
 import type { AlterVerdict, Change } from '../store.ts'
 import { takeAgain } from './lock.ts'
-import { endedUnrun, move, remove, toEnd } from './move.ts'
+import { edit, endedUnrun, move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, type Row, stateOf } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
@@ -11,7 +11,6 @@ import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
-const edit = 'UPDATE jobs SET payload = ? WHERE seq = ?'
 
 export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
   return ids.map((id) => {
@@ -63,7 +62,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
       return 'done'
     case 'edit':
       if (row.state === ACTIVE) return 'refused'
-      database.run(edit, change.payload, row.seq)
+      edit(partition, row, change.payload)
       return 'done'
   }
 }

@@ -8,14 +8,13 @@
 import type { Lock, NewJob } from '../../record.ts'
 import { type Enqueued, MAX_ITEMS } from '../store.ts'
 import type { Value } from './database.ts'
-import { move } from './move.ts'
+import { edit, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, type Row, stateOf } from './row.ts'
 import { COMPLETED, PENDING } from './schema.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND lock = ? AND holds IS NOT NULL`
 const hold = 'UPDATE jobs SET holds = ? WHERE seq = ?'
-const edit = 'UPDATE jobs SET payload = ? WHERE seq = ?'
 const throttled = 'SELECT id FROM throttles WHERE partition = ? AND lock = ? AND until > ?'
 const throttle = `
   INSERT INTO throttles (partition, lock, until, id) VALUES (?, ?, ?, ?)
@@ -38,7 +37,7 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
     return undefined
   }
   if (!lock.replace || other.state !== PENDING) return { kind: 'rejected', reason: 'unique', by: other.id }
-  database.run(edit, job.payload, other.seq)
+  edit(partition, other, job.payload)
   if (lock.debounce !== undefined && stateOf(other, now) === 'delayed') putOff(partition, other, lock)
   return { kind: 'replaced', by: other.id }
 }

@@ -13,6 +13,7 @@ const update = `
     finishedAt = ?, endingAt = ?, reason = ?, result = ?, errors = ?, token = NULL, asked = NULL
   WHERE seq = ?`
 const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
+const payload = 'UPDATE jobs SET payload = ? WHERE seq = ?'
 const forget = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))'
 
 /** What a move changes in the row. */
@@ -71,6 +72,11 @@ export function endedUnrun({ hooked }: Row, now: number): Pick<Row, 'finishedAt'
 /** Puts a job behind all others of its place. */
 export function toEnd(partition: Partition, row: Row): void {
   partition.database.run(last, row.seq)
+}
+
+/** Gives a job another payload. */
+export function edit({ database }: Partition, row: Row, text: string): void {
+  database.run(payload, text, row.seq)
 }
 
 /** Removes jobs, with their logs. */
