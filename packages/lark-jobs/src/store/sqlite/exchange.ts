@@ -20,9 +20,9 @@ export function exchange(
   if (known) return answer(partition, known, claimedBefore(partition, token))
 
   const verdicts = settle(partition, settlements)
-  const within = want.limits && permits(partition, want.limits)
+  const within = want.limits && want.limit > 0 ? permits(partition, want.limits) : undefined
   const limit = Math.min(want.limit, within?.free ?? want.limit)
-  const jobs = claim(partition, within ? { ...want, limit, ahead: 0 } : want, token)
+  const jobs = claim(partition, want.limits ? { ...want, limit, ahead: 0 } : want, token)
   within?.note(jobs.length)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
   const hasLess = jobs.length < want.limit && (isLimited || partition.nextDue !== 0)
