@@ -2,7 +2,7 @@
  * Cancelling jobs from outside: those that wait end at once, those that run are asked to, by their `signal`.
  */
 import { JobsError } from './errors.ts'
-import { locate, partitionsToLookIn, type Queues } from './operate.ts'
+import { locateAll, pages, partitionsToLookIn, type Queues } from './operate.ts'
 import type { JobRecord, State } from './record.ts'
 import { type AlterVerdict, MAX_ITEMS, type Store } from './store/store.ts'
 
@@ -32,15 +32,9 @@ export interface Cancelled {
  * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled
  */
 export async function cancel(store: Store, queues: Queues, ids: readonly string[]): Promise<Cancelled> {
-  const partitions = await partitionsToLookIn(store, queues)
-  const found: JobRecord[] = []
-  for (const id of new Set(ids)) {
-    const job = await locate(store, partitions, id)
-    if (job === undefined)
-      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:status' })
+  const found = await locateAll(store, queues, ids, 'lark jobs:status', (job) => {
     if (!isCancellable(job.state)) throw notCancellable(job)
-    found.push(job)
-  }
+  })
   const verdicts: AlterVerdict[] = []
   for (const { partition, id } of found) verdicts.push(...(await ask(store, partition, [id])))
   return counted(verdicts)
@@ -65,19 +59,6 @@ export async function cancelAll(store: Store, queues: Queues, filter: CancelFilt
       verdicts.push(...(await ask(store, partition, ids.slice(i, i + MAX_ITEMS))))
   }
   return counted(verdicts)
-}
-
-async function* pages(store: Store, partition: string, state: State): AsyncGenerator<JobRecord[]> {
-  let cursor: string | undefined
-  do {
-    const page = await store.list(partition, {
-      state,
-      limit: MAX_ITEMS,
-      ...(cursor !== undefined && { cursor }),
-    })
-    yield page.jobs
-    cursor = page.cursor
-  } while (cursor !== undefined)
 }
 
 function ask(store: Store, partition: string, ids: readonly string[]): Promise<AlterVerdict[]> {

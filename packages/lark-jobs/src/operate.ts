@@ -38,7 +38,7 @@ export async function find(store: Store, queues: Queues, id: string): Promise<Jo
   return job && { ...job, queue: queueOf(job.partition), log: await store.log(job.partition, id) }
 }
 
-export async function locate(
+async function locate(
   store: Store,
   partitions: readonly string[],
   id: string,
@@ -48,6 +48,31 @@ export async function locate(
     if (job !== undefined) return job
   }
   return undefined
+}
+
+/**
+ * The jobs of these ids, each once, in their order.
+ *
+ * @param list the command that shows which there are
+ * @throws JOB_NOT_FOUND; what `check` throws, of the first that either is to be said of
+ */
+export async function locateAll(
+  store: Store,
+  queues: Queues,
+  ids: readonly string[],
+  list: string,
+  check: (job: JobRecord) => void,
+): Promise<JobRecord[]> {
+  const partitions = await partitionsToLookIn(store, queues)
+  const found: JobRecord[] = []
+  for (const id of new Set(ids)) {
+    const job = await locate(store, partitions, id)
+    if (job === undefined)
+      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
+    check(job)
+    found.push(job)
+  }
+  return found
 }
 
 /** Failed jobs of these partitions, the last to fail first. */
@@ -60,7 +85,7 @@ export async function failed(
   for (const partition of partitions) {
     const queue = queueOf(partition)
     let left = limit
-    for await (const page of failedPages(store, partition)) {
+    for await (const page of pages(store, partition, 'failed')) {
       jobs.push(...page.slice(0, left).map((job) => ({ ...job, queue })))
       left -= page.length
       if (left <= 0) break
@@ -69,11 +94,12 @@ export async function failed(
   return jobs.sort((one, other) => (other.finishedAt ?? 0) - (one.finishedAt ?? 0)).slice(0, limit)
 }
 
-async function* failedPages(store: Store, partition: string): AsyncGenerator<JobRecord[]> {
+/** All jobs of a state, a page at a time. */
+export async function* pages(store: Store, partition: string, state: State): AsyncGenerator<JobRecord[]> {
   let cursor: string | undefined
   do {
     const page = await store.list(partition, {
-      state: 'failed',
+      state,
       limit: MAX_ITEMS,
       ...(cursor !== undefined && { cursor }),
     })
@@ -103,15 +129,9 @@ export async function partitionsToLookIn(store: Store, queues: Queues, named?: s
  * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back
  */
 export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<JobRecord[]> {
-  const partitions = await partitionsToLookIn(store, queues)
-  const found: JobRecord[] = []
-  for (const id of new Set(ids)) {
-    const job = await locate(store, partitions, id)
-    if (job === undefined)
-      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:failed' })
+  const found = await locateAll(store, queues, ids, 'lark jobs:failed', (job) => {
     if (!isEnded(job.state)) throw notRetriable(job)
-    found.push(job)
-  }
+  })
   for (const job of found) {
     const [verdict] = await store.alter(job.partition, [job.id], { kind: 'retry' })
     if (verdict !== 'done') throw notRetriable((await store.get(job.partition, job.id)) ?? job)
@@ -125,7 +145,7 @@ export async function retryFailed(store: Store, partitions: readonly string[]): 
   for (const partition of partitions) {
     // All ids first: a job that is retried and fails again meanwhile must not go round for ever.
     const ids: string[] = []
-    for await (const page of failedPages(store, partition)) ids.push(...page.map((job) => job.id))
+    for await (const page of pages(store, partition, 'failed')) ids.push(...page.map((job) => job.id))
     ids.reverse()
     for (let i = 0; i < ids.length; i += MAX_ITEMS) {
       const verdicts = await store.alter(partition, ids.slice(i, i + MAX_ITEMS), { kind: 'retry' })

@@ -79,12 +79,11 @@ export class Dispatcher {
       throw partial(worst(errors), queued, records.length)
     }
     if (records.length > 0) this.#meet(records[0]!.key)
-    const met = chunks.flatMap(({ jobs, answers }) =>
-      jobs.flatMap((each, i): [NewJob, Enqueued][] =>
-        answers![i] === 'queued' ? [] : [[each, answers![i]!]],
-      ),
-    )
-    const others = new Map(met)
+    const others = new Map<NewJob, Enqueued>()
+    for (const { jobs, answers } of chunks)
+      answers!.forEach((answer, i) => {
+        if (answer !== 'queued') others.set(jobs[i]!, answer)
+      })
     return note(
       job,
       records,
