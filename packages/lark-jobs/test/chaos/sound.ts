@@ -1,0 +1,106 @@
+/**
+ * The evidence of a run in which all is well, and the pieces of which such evidence is made.
+ */
+import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
+
+const lease = 2_000
+
+export function ask(n: string, at: number, more: Partial<Ask> = {}): Ask {
+  return { n, at, by: 'd0.1', kind: 'instant', answer: { at: at + 5, what: 'accepted' }, ...more }
+}
+
+export function run(
+  n: string,
+  serial: string,
+  at: number,
+  end: Run['end'] | undefined,
+  kind = 'instant',
+): Run {
+  const by = serial.split('#')[0]!
+  return { n, serial, by, at, kind, ...(end !== undefined && { end }) }
+}
+
+export const ended = (at: number): Run['end'] => ({ at, what: 'ended' })
+const failed = (at: number): Run['end'] => ({ at, what: 'failed' })
+
+export function kept(n: string, finishedAt: number, more: Partial<Kept> = {}): Kept {
+  const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
+  return { id: `id-${n}`, n, states: ['completed'], finishedAt, ...counters, errors: [], ...more }
+}
+
+export function fault(name: string, from: number, to: number, hits: Hit[]): Fault {
+  return { name, from, to, hits, recovered: 100 }
+}
+
+/**
+ *   a  ran once
+ *   b  failed, and ran again
+ *   c  its worker w0 was killed, and w1 ran it
+ *   d  its worker w1 was stopped for longer than a lease, w2 ran it; w1 went on, and was told
+ *   e  never works
+ *   f  the server was away while it ran: it runs again, and no crash is counted
+ *   u  uncertain, and arrived; r refused
+ *   k  unique; l and m of its kind: l met it while it ran, m was queued after it had ended
+ */
+export function sound(): Evidence {
+  return {
+    lease,
+    durability: 'normal',
+    asks: [
+      ask('a', 0),
+      ask('b', 0, { kind: 'shaky' }),
+      ask('c', 900),
+      ask('d', 9_900, { kind: 'deaf' }),
+      ask('e', 0, { kind: 'hopeless' }),
+      ask('f', 20_000),
+      ask('u', 20_500, { answer: { at: 23_000, what: 'uncertain' } }),
+      ask('r', 20_600, { answer: { at: 23_100, what: 'refused' } }),
+      ask('k', 30_000, { lock: 'ada' }),
+      ask('l', 30_100, { lock: 'ada', answer: { at: 30_105, what: 'met', other: 'id-k' } }),
+      ask('m', 30_500, { lock: 'ada' }),
+    ],
+    runs: [
+      run('a', 'w0.1#1', 10, ended(20)),
+      run('b', 'w0.1#2', 10, failed(20), 'shaky'),
+      run('b', 'w1.1#1', 130, ended(140), 'shaky'),
+      run('c', 'w0.1#3', 1_000, undefined),
+      run('c', 'w1.1#2', 3_300, ended(3_400)),
+      {
+        ...run('d', 'w1.1#3', 10_000, ended(15_000), 'deaf'),
+        told: { at: 13_800, code: 'LEASE_LOST' },
+      },
+      run('d', 'w2.1#1', 12_300, ended(17_300), 'deaf'),
+      run('e', 'w2.1#2', 10, failed(20), 'hopeless'),
+      run('e', 'w2.1#3', 130, failed(140), 'hopeless'),
+      run('f', 'w2.1#4', 20_100, ended(24_000)),
+      run('f', 'w1.1#4', 25_800, ended(25_900)),
+      run('u', 'w1.1#5', 23_500, ended(23_600)),
+      run('k', 'w1.1#6', 30_010, ended(30_400)),
+      run('m', 'w1.1#8', 30_510, ended(30_520)),
+    ],
+    kept: [
+      kept('a', 21, { result: 'w0.1#1' }),
+      kept('b', 141, { runs: 2, failures: 1, result: 'w1.1#1' }),
+      kept('c', 3_401, { runs: 2, crashes: 1, result: 'w1.1#2' }),
+      kept('d', 17_301, { runs: 2, crashes: 1, result: 'w2.1#1' }),
+      kept('e', 141, { states: ['failed'], runs: 2, failures: 2, errors: [undefined, undefined] }),
+      kept('f', 25_901, { runs: 2, result: 'w1.1#4' }),
+      kept('u', 23_601, { result: 'w1.1#5' }),
+      kept('k', 30_401, { result: 'w1.1#6' }),
+      kept('m', 30_521, { result: 'w1.1#8' }),
+    ],
+    lives: [
+      { name: 'w0.1', from: 0, to: 1_050, end: 'killed' },
+      { name: 'w1.1', from: 0 },
+      { name: 'w2.1', from: 0 },
+      { name: 'd0.1', from: 0 },
+    ],
+    faults: [
+      fault('kill', 1_050, 1_500, [{ what: 'killed', by: 'w0.1', from: 1_050, to: 1_050 }]),
+      fault('stop', 10_500, 13_500, [{ what: 'held', by: 'w1.1', from: 10_500, to: 13_500 }]),
+      fault('away', 20_400, 23_400, [{ what: 'outage', from: 20_400, to: 23_400 }]),
+    ],
+    standstills: [{ what: 'held', by: 'w1.1', from: 10_490, to: 13_510 }],
+    dead: [],
+  }
+}
