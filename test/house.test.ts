@@ -35,12 +35,20 @@ const floors: Record<string, string[][]> = {
       'partition.ts',
       'unique.ts',
       'limit.ts',
+      'circuit.ts',
     ],
     // a run, and how it ends itself
     ['non-retryable.ts', 'decision.ts', 'run.ts'],
     // what stands around it
     ['middleware/*', 'hooks.ts', 'context.ts'],
-    ['store/limits.ts', 'store/page.ts', 'store/change.ts', 'store/store.ts', 'store/servers.ts'],
+    [
+      'store/limits.ts',
+      'store/page.ts',
+      'store/change.ts',
+      'store/limiters.ts',
+      'store/store.ts',
+      'store/servers.ts',
+    ],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],

@@ -51,9 +51,11 @@ import type {
 } from '../record.ts'
 
 import type { AlterVerdict, Change, Settings } from './change.ts'
+import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, Minute, Page } from './page.ts'
 
 export * from './change.ts'
+export * from './limiters.ts'
 export * from './limits.ts'
 export * from './page.ts'
 
@@ -201,6 +203,8 @@ export interface Store extends AsyncDisposable {
   readonly name: string
   /** Whether another process does the work of a call, while this one goes on. */
   readonly isElsewhere: boolean
+  /** Permits and circuits that workers share: an interface of its own. */
+  readonly limiters: Limiters
 
   /**
    * Makes ready. Called once before any other verb; cheap to call again.

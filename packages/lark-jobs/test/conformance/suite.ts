@@ -21,6 +21,7 @@ import { describe } from 'vitest'
 import { ahead } from './ahead.ts'
 import { alter } from './alter.ts'
 import { bounded } from './bounded.ts'
+import { circuits } from './circuits.ts'
 import { claimAndSettle } from './claim-and-settle.ts'
 import { clear } from './clear.ts'
 import { close } from './close.ts'
@@ -30,6 +31,7 @@ import { enqueue } from './enqueue.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { leases } from './leases.ts'
+import { limiters } from './limiters.ts'
 import { limiting } from './limiting.ts'
 import { limits } from './limits.ts'
 import { minutes } from './minutes.ts'
@@ -87,6 +89,8 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('clear', () => clear(make))
     describe('limits', () => limits(make))
     describe('limiting', () => limiting(make))
+    describe('limiters', () => limiters(make))
+    describe('circuits', () => circuits(make))
     describe('bounded', () => bounded(make))
     describe('partitions', () => partitions(make))
     describe('close', () => close(make))

@@ -152,6 +152,11 @@ test('every script is called with what its header documents', async () => {
   await store.alter('emails', [first!.id, second!.id], { kind: 'retry' })
   await store.configure('emails', { paused: true })
   await store.clear('emails', 'failed')
+  const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, lease: LEASE }
+  await store.limiters.permit('stripe', call)
+  await store.limiters.keep('stripe', 'worker', LEASE)
+  const rule = { failures: 1, per: 1_000, pause: 1_000 }
+  await store.limiters.circuit('stripe', rule, { kind: 'failed', id: 'x' })
   await store.get('emails', 'the-last-call')
   await all
   monitor.destroy()

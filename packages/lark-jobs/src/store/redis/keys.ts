@@ -25,6 +25,13 @@
  *   offers       HASH    of these, how many jobs each takes with the ring (`lua/shared/hand.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer
  *
+ * Of a limiter, `<prefix>:limit:{stripe}:…`:
+ *
+ *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`lua/permit.lua`); until when. Both go with
+ *                        the last holder
+ *   rate, starts HASH, LIST  when permits were given out, where that is limited (`lua/shared/limit.lua`)
+ *   circuit, failures  HASH, ZSET  of a circuit breaker of that name (`lua/circuit.lua`)
+ *
  * Of the whole store, `<prefix>:{meta}:…`. A partition of that name has no key in common with it:
  *
  *   layout       STRING  the version of all this
@@ -52,6 +59,10 @@ export class Keys {
 
   of(partition: string, name: 'jobs' | 'idle' | 'offers' | 'logs' | `call:${string}`): string {
     return `${this.#prefix}:{${partition}}:${name}`
+  }
+
+  limiter(name: string, part: 'holders' | 'circuit'): string {
+    return `${this.#prefix}:limit:{${name}}:${part}`
   }
 
   meta(name: 'layout' | 'partitions' | 'workers' | 'keys'): string {

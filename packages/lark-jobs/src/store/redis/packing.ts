@@ -26,6 +26,7 @@ import {
   MAX_LOG_LINES,
   type RecoverOptions,
   type Settlement,
+  WORKER_DIED,
 } from '../store.ts'
 
 /** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
@@ -230,9 +231,12 @@ export function packNotes(notes: readonly LeaseNote[], lease: number): string[] 
   return [packDuration(lease), ...notes.flatMap(({ id, token, log }) => [id, token, packLog(log)])]
 }
 
-/** The arguments of `recover.lua` from the fifth on. */
+/** The error of a job that crashed too often; `recover.lua` puts the run before it. */
+const workerDied = `,${JSON.stringify(WORKER_DIED).slice(1)}`
+
+/** The arguments of `recover.lua` from the fourth on. */
 export function packRecovery({ forgiving, holder = '', until, unread = '' }: RecoverOptions): string[] {
-  return [forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
+  return [workerDied, forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
 }
 
 /** Milliseconds as the scripts take them: whole, not negative, rounded up so that nothing is early. */

@@ -31,7 +31,7 @@ export async function run(
   }
 }
 
-/** The scripts on the partitions of one store. */
+/** The scripts of one store, most of them on its partitions. */
 export class Scripts {
   readonly #route: Route
   readonly #keys: Keys
@@ -45,7 +45,12 @@ export class Scripts {
   }
 
   run(script: ScriptName, partition: string, args: readonly string[]): Promise<unknown> {
-    return run(this.#route, script, this.#keys.of(partition, 'jobs'), [this.#clock(), ...args])
+    return this.on(this.#keys.of(partition, 'jobs'), script, args)
+  }
+
+  /** One that is about something else than a partition. */
+  on(key: string, script: ScriptName, args: readonly string[]): Promise<unknown> {
+    return run(this.#route, script, key, [this.#clock(), ...args])
   }
 
   /** One that remembers who called it. */

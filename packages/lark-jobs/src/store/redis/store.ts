@@ -26,13 +26,13 @@ import {
   type Store,
   type StoreOptions,
   type Want,
-  WORKER_DIED,
 } from '../store.ts'
 import { Bells } from './bells.ts'
 import { Durability } from './durability.ts'
 import { nothingQueued } from './failure.ts'
 import { greet } from './greeting.ts'
 import { Keys } from './keys.ts'
+import { RedisLimiters } from './limiters.ts'
 import { parseLocation } from './location.ts'
 import {
   packChange,
@@ -71,9 +71,6 @@ export interface RedisStoreOptions extends StoreOptions {
   patience?: number
 }
 
-/** The error of a job that crashed too often; `recover.lua` puts the run before it. */
-const workerDied = `,${JSON.stringify(WORKER_DIED).slice(1)}`
-
 /**
  * @example
  * const store = new RedisStore('redis://localhost:6379/0', { retention })
@@ -82,6 +79,7 @@ const workerDied = `,${JSON.stringify(WORKER_DIED).slice(1)}`
 export class RedisStore implements Store {
   readonly isElsewhere = true
   readonly name: string
+  readonly limiters: RedisLimiters
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
   readonly #route: Route
@@ -107,6 +105,7 @@ export class RedisStore implements Store {
     this.#bells = new Bells(this.#route.bells, this.#keys)
     this.#registry = new Registry(this.#route, this.#keys, () => this.#clock())
     this.#scripts = new Scripts(this.#route, this.#keys, () => this.#clock())
+    this.limiters = new RedisLimiters(this.#scripts, this.#keys)
     this.#durability = durability === 'normal' ? undefined : new Durability(this.#route, durability)
     this.name = this.#route.name
   }
@@ -184,7 +183,7 @@ export class RedisStore implements Store {
 
   async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {
     const [, failed, cancelled] = this.#kept
-    const args = [failed, cancelled, workerDied, ...packRecovery(options)]
+    const args = [failed, cancelled, ...packRecovery(options)]
     return readRecovery(await this.#scripts.run('recover', partition, args))
   }
 

@@ -12,7 +12,8 @@
  * starts. `lock`, `untilStart` and `holds` are a unique job's (`lock.ts`), `hooked` and `endingAt`
  * of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
  * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
- * `minutes`. `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
+ * `minutes`. `rates` and `starts` are of limits (`limit.ts`), `holders`, `circuits` and `failures` of limiters
+ * (`limiters.ts`). `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
  */
 import { JobsError } from '../../errors.ts'
 import type { StoreOptions } from '../store.ts'
@@ -26,7 +27,7 @@ export const FAILED = 3
 export const CANCELLED = 4
 
 /** Raised with every change below that an older Lark could not read. */
-const LAYOUT = 3
+const LAYOUT = 4
 /** "Lark" in ASCII: tells our file from another program's. */
 const APPLICATION = 0x4c61726b
 
@@ -92,9 +93,33 @@ const tables = `
     PRIMARY KEY (partition, lock)
   ) WITHOUT ROWID;
   CREATE INDEX throttleEnds ON throttles (partition, until);
-  CREATE TABLE rates (partition INTEGER PRIMARY KEY, at INTEGER NOT NULL, count REAL NOT NULL);
-  CREATE TABLE starts (partition INTEGER NOT NULL, at INTEGER NOT NULL);
-  CREATE INDEX startsByTime ON starts (partition, at);
+  CREATE TABLE rates (
+    partition INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    count REAL NOT NULL,
+    PRIMARY KEY (partition, key)
+  ) WITHOUT ROWID;
+  CREATE TABLE starts (partition INTEGER NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL);
+  CREATE INDEX startsByTime ON starts (partition, key, at);
+  CREATE TABLE holders (
+    limiter TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    leaseEnd INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    granted INTEGER NOT NULL,
+    wait INTEGER,
+    PRIMARY KEY (limiter, holder)
+  ) WITHOUT ROWID;
+  CREATE INDEX holderEnds ON holders (leaseEnd);
+  CREATE TABLE circuits (name TEXT PRIMARY KEY, opening INTEGER NOT NULL, trial INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE failures (
+    circuit TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (circuit, id)
+  ) WITHOUT ROWID;
   CREATE TABLE leases (
     partition INTEGER NOT NULL,
     token TEXT NOT NULL,

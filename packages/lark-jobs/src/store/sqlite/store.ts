@@ -36,6 +36,7 @@ import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, notReplicated, toJobsError } from './failure.ts'
+import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes } from './minutes.ts'
 import { Partition } from './partition.ts'
@@ -68,6 +69,10 @@ const nothing: Counts = {
 export class SqliteStore implements Store {
   readonly isElsewhere = false
   readonly name: string
+  readonly limiters = new SqliteLimiters(
+    () => this.#opened().database,
+    () => this.#now(),
+  )
   readonly #file: string
   readonly #options: StoreOptions
   #opening: Promise<string[]> | undefined

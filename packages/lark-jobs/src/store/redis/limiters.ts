@@ -1,0 +1,54 @@
+/**
+ * Limiters on Redis: each has its own place, in a cluster too, and each verb is one script there.
+ */
+import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
+import type { Limiters, PermitCall, Permitted } from '../limiters.ts'
+import type { Keys } from './keys.ts'
+import { packDuration, packLimits } from './packing.ts'
+import type { Scripts } from './script.ts'
+
+export class RedisLimiters implements Limiters {
+  readonly #scripts: Scripts
+  readonly #keys: Keys
+
+  constructor(scripts: Scripts, keys: Keys) {
+    this.#scripts = scripts
+    this.#keys = keys
+  }
+
+  async permit(limiter: string, call: PermitCall): Promise<Permitted> {
+    const { holder, number, limits, held, wanted, each = 1, lease } = call
+    const reply = await this.#scripts.on(this.#keys.limiter(limiter, 'holders'), 'permit', [
+      holder,
+      String(number),
+      packDuration(lease),
+      String(held),
+      String(wanted),
+      String(each),
+      packLimits(limits),
+    ])
+    const [granted, wait] = reply as [number, number]
+    return wait < 0 ? { granted } : { granted, wait }
+  }
+
+  async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
+    const key = this.#keys.limiter(limiter, 'holders')
+    return (await this.#scripts.on(key, 'keep', [holder, packDuration(lease)])) === 1
+  }
+
+  async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {
+    const { failures, per, pause } = rule
+    const opening = event.kind === 'begins' ? undefined : event.opening
+    const reply = await this.#scripts.on(this.#keys.limiter(name, 'circuit'), 'circuit', [
+      String(failures),
+      packDuration(per),
+      packDuration(pause),
+      event.kind,
+      opening === undefined ? '' : String(opening),
+      event.kind === 'failed' ? event.id : '',
+    ])
+    const [kind, value] = reply as [Circuit['kind'], number]
+    if (kind === 'trial') return { kind, opening: value }
+    return kind === 'open' ? { kind, wait: value } : { kind }
+  }
+}

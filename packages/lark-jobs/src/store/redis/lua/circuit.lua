@@ -1,0 +1,39 @@
+-- circuit: tells a circuit breaker of a run, and asks how it stands.
+--
+-- KEYS[1]  circuit     HASH while it is open: opening, when that began; trial, when the next trial is due
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many failures open it
+-- ARGV[3]  within how many milliseconds
+-- ARGV[4]  for how many milliseconds
+-- ARGV[5]  begins, failed or passed
+-- ARGV[6]  the opening whose trial failed or passed, or ''
+-- ARGV[7]  id of a failure, or ''
+-- Returns  { closed, trial or open; the opening, or milliseconds until the next trial }
+-- Cost     O(log f) for f failures remembered
+-- include: start
+
+local circuit, failures, event = key('circuit'), key('failures'), ARGV[5]
+local opening, trial = unpack(redis.call('HMGET', circuit, 'opening', 'trial'))
+
+if not opening and event == 'failed' then
+  redis.call('ZREMRANGEBYSCORE', failures, '-inf', now - tonumber(ARGV[3]))
+  redis.call('ZADD', failures, 'NX', now, ARGV[7])
+  if redis.call('ZCARD', failures) >= tonumber(ARGV[2]) then
+    redis.call('DEL', failures)
+    opening, trial = now, now + tonumber(ARGV[4])
+    redis.call('HSET', circuit, 'opening', opening, 'trial', trial)
+  end
+elseif opening == ARGV[6] and event == 'passed' then
+  redis.call('DEL', circuit)
+  opening = false
+elseif opening and (opening == ARGV[6] and event == 'failed' or event == 'begins' and now >= tonumber(trial)) then
+  trial = now + tonumber(ARGV[4])
+  redis.call('HSET', circuit, 'trial', trial)
+  if event == 'begins' then
+    return { 'trial', tonumber(opening) }
+  end
+end
+if not opening then
+  return { 'closed', 0 }
+end
+return { 'open', math.max(0, tonumber(trial) - now) }

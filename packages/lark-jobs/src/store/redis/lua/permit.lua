@@ -1,0 +1,70 @@
+-- permit: a holder says how many permits of a limiter it uses, and asks for more.
+--
+-- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held in all
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  holder
+-- ARGV[3]  number of the call
+-- ARGV[4]  lease, milliseconds
+-- ARGV[5]  how many it uses
+-- ARGV[6]  how many more it wants
+-- ARGV[7]  in lots of how many
+-- ARGV[8]  limits (shared/limit.lua)
+-- Returns  { granted, milliseconds until a rate allows more or -1 }
+-- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder whose lease has ended
+-- include: start
+-- include: limit
+
+-- Of those whose lease has ended, that one call forgets.
+local MAX_ITEMS = 1000
+local holders, ends = key('holders'), key('ends')
+
+local function read(holder)
+  local number, held, granted, wait =
+    string.match(redis.call('HGET', holders, holder) or '', '^(%d+)|(%d+)|(%d+)|(-?%d+)$')
+  return tonumber(number), tonumber(held) or 0, tonumber(granted), tonumber(wait)
+end
+
+local function renew()
+  local lease = tonumber(ARGV[4])
+  redis.call('ZADD', ends, now + lease, ARGV[2])
+  -- Nothing is left of a limiter that nobody uses; and nothing goes before the longest lease has ended.
+  if redis.call('PTTL', ends) < 2 * lease then
+    redis.call('PEXPIRE', ends, 2 * lease)
+    redis.call('PEXPIRE', holders, 2 * lease)
+  end
+end
+
+local number, mine, granted, wait = read(ARGV[2])
+if number and number > tonumber(ARGV[3]) then
+  error('a call on a connection that was given up')
+end
+-- First, because it is a write that a full server allows: having written, it allows the rest as well.
+redis.call('ZREM', ends, ARGV[2])
+if number == tonumber(ARGV[3]) then
+  renew()
+  return { granted, wait }
+end
+
+local all = (tonumber(redis.call('HGET', holders, '')) or 0) - mine
+for _, holder in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, MAX_ITEMS)) do
+  local _, held = read(holder)
+  all = all - held
+  redis.call('HDEL', holders, holder)
+  redis.call('ZREM', ends, holder)
+end
+
+local held, wanted, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local note
+granted, wait = 0, -1
+if wanted > 0 then
+  granted, wait, note = permits(ARGV[8], wanted, '', all + held, each)
+  granted = granted - granted % each
+  if note and granted > 0 then
+    note(granted)
+  end
+  wait = granted < wanted and wait or -1
+end
+held = held + granted
+redis.call('HSET', holders, ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held)
+renew()
+return { granted, wait }

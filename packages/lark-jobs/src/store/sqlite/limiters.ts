@@ -1,0 +1,116 @@
+/**
+ * Limiters in SQLite: permits, and circuits. Each verb is one transaction.
+ *
+ * `holders` has a row for each holder of a limiter, with its last call; one whose lease has ended counts for nothing and
+ * goes with anybody's next call. `circuits` has those that are open, `failures` what was counted of those that are not.
+ * What is known of a limiter's rate lies with that of partitions (`limit.ts`).
+ */
+import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
+import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../store.ts'
+import type { Database } from './database.ts'
+import { permits } from './limit.ts'
+
+interface Held {
+  number: number
+  held: number
+  granted: number
+  wait: number | null
+}
+
+const find =
+  'SELECT number, held, granted, wait FROM holders WHERE limiter = ? AND holder = ? AND leaseEnd > ?'
+const others = `
+  SELECT total(held) AS held FROM holders WHERE limiter = ? AND holder <> ? AND leaseEnd > ?`
+const keepHeld = `
+  INSERT OR REPLACE INTO holders (limiter, holder, leaseEnd, number, held, granted, wait) VALUES (?, ?, ?, ?, ?, ?, ?)`
+const renew = 'UPDATE holders SET leaseEnd = ?4 WHERE limiter = ?1 AND holder = ?2 AND leaseEnd > ?3'
+const forget = `
+  DELETE FROM holders WHERE (limiter, holder) IN
+    (SELECT limiter, holder FROM holders WHERE leaseEnd <= ? ORDER BY leaseEnd LIMIT ${MAX_ITEMS})`
+
+const findCircuit = 'SELECT opening, trial FROM circuits WHERE name = ?'
+const keepCircuit = 'INSERT OR REPLACE INTO circuits (name, opening, trial) VALUES (?, ?, ?)'
+const close = 'DELETE FROM circuits WHERE name = ?'
+const forgetFailures = 'DELETE FROM failures WHERE circuit = ? AND at <= ?'
+const keepFailure = 'INSERT OR IGNORE INTO failures (circuit, id, at) VALUES (?, ?, ?)'
+const countFailures = 'SELECT count(*) AS count FROM failures WHERE circuit = ?'
+
+/** Where no time is past. */
+const NEVER = Number.MAX_SAFE_INTEGER
+
+export class SqliteLimiters implements Limiters {
+  readonly #database: () => Database
+  readonly #now: () => number
+
+  constructor(database: () => Database, now: () => number) {
+    this.#database = database
+    this.#now = now
+  }
+
+  async permit(limiter: string, call: PermitCall): Promise<Permitted> {
+    const database = this.#database()
+    return database.write(() => permit(database, limiter, call, this.#now()))
+  }
+
+  async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
+    const database = this.#database()
+    return database.write(() => {
+      const now = this.#now()
+      return database.run(renew, limiter, holder, now, now + lease) > 0
+    })
+  }
+
+  async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {
+    const database = this.#database()
+    return database.write(() => circuit(database, name, rule, event, this.#now()))
+  }
+}
+
+function permit(database: Database, limiter: string, call: PermitCall, now: number): Permitted {
+  const { holder, number, limits, held, wanted, each = 1, lease } = call
+  const last = database.get<Held>(find, limiter, holder, now)
+  if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
+  const isAgain = last?.number === number
+  let [granted, wait] = isAgain ? [last.granted, last.wait] : [0, null]
+  if (!isAgain && wanted > 0) {
+    const { held: all } = database.get<{ held: number }>(others, limiter, holder, now)!
+    const within = permits({ database, id: 0, now, active: all + held }, limits, limiter, undefined, each)
+    const free = Math.min(wanted, within.free)
+    granted = free - (free % each)
+    within.note(granted)
+    wait = granted < wanted ? (within.wait ?? null) : null
+  }
+  database.run(forget, now)
+  const uses = isAgain ? last.held : held + granted
+  database.run(keepHeld, limiter, holder, now + lease, number, uses, granted, wait)
+  return wait === null ? { granted } : { granted, wait }
+}
+
+function circuit(
+  database: Database,
+  name: string,
+  { failures, per, pause }: CircuitRule,
+  event: CircuitEvent,
+  now: number,
+): Circuit {
+  const open = database.get<{ opening: number; trial: number }>(findCircuit, name)
+  if (open === undefined) {
+    if (event.kind !== 'failed') return { kind: 'closed' }
+    database.run(forgetFailures, name, now - per)
+    database.run(keepFailure, name, event.id, now)
+    if (database.get<{ count: number }>(countFailures, name)!.count < failures) return { kind: 'closed' }
+    database.run(forgetFailures, name, NEVER)
+    database.run(keepCircuit, name, now, now + pause)
+    return { kind: 'open', wait: pause }
+  }
+  const { opening, trial } = open
+  const isItsTrial = event.kind !== 'begins' && event.opening === opening
+  if (isItsTrial && event.kind === 'passed') {
+    database.run(close, name)
+    return { kind: 'closed' }
+  }
+  const isDue = event.kind === 'begins' && now >= trial
+  if (!isDue && !isItsTrial) return { kind: 'open', wait: Math.max(0, trial - now) }
+  database.run(keepCircuit, name, opening, now + pause)
+  return isDue ? { kind: 'trial', opening } : { kind: 'open', wait: pause }
+}

@@ -1,0 +1,97 @@
+/**
+ * Circuit breakers: closed, open, and half-open, over all who tell of their runs.
+ */
+import { expect, test } from 'vitest'
+import type { Circuit, CircuitEvent } from '../../src/circuit.ts'
+import type { Harness, Make } from './harness.ts'
+
+const RULE = { failures: 3, per: 1_000, pause: 5_000 }
+
+let made = 0
+
+function tell(harness: Harness, event: CircuitEvent, name = 'stripe'): Promise<Circuit> {
+  return harness.store.limiters.circuit(name, RULE, event)
+}
+
+const begins: CircuitEvent = { kind: 'begins' }
+const fails = (opening?: number): CircuitEvent => ({ kind: 'failed', id: String(++made), opening })
+
+/** Has it open. @returns the trial's opening, once its pause is over */
+async function opened(harness: Harness): Promise<number> {
+  for (let i = 0; i < RULE.failures; i++) await tell(harness, fails())
+  harness.clock.advance(RULE.pause)
+  const circuit = await tell(harness, begins)
+  if (circuit.kind !== 'trial') throw new Error(`expected a trial, not ${circuit.kind}`)
+  return circuit.opening
+}
+
+export function circuits(make: Make): void {
+  test('opens with so many failures within the time, for its pause', async () => {
+    await using harness = await make()
+    expect(await tell(harness, begins)).toEqual({ kind: 'closed' })
+    expect(await tell(harness, fails())).toEqual({ kind: 'closed' })
+    expect(await tell(harness, fails())).toEqual({ kind: 'closed' })
+    expect(await tell(harness, begins)).toEqual({ kind: 'closed' })
+    expect(await tell(harness, fails())).toEqual({ kind: 'open', wait: 5_000 })
+    harness.clock.advance(2_000)
+    expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 3_000 })
+    expect(await tell(harness, begins, 'other')).toEqual({ kind: 'closed' })
+  })
+
+  test('failures that are further apart do not open it; each counts once', async () => {
+    await using harness = await make()
+    const first = fails()
+    await tell(harness, first)
+    await tell(harness, first)
+    harness.clock.advance(500)
+    await tell(harness, fails())
+    await tell(harness, first)
+    harness.clock.advance(500)
+    expect(await tell(harness, fails())).toEqual({ kind: 'closed' })
+    expect(await tell(harness, fails())).toEqual({ kind: 'open', wait: 5_000 })
+  })
+
+  test('after its pause one job runs as its trial; when that succeeds it is closed, and counts anew', async () => {
+    await using harness = await make()
+    const opening = await opened(harness)
+    expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 5_000 })
+    expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
+    expect(await tell(harness, begins)).toEqual({ kind: 'closed' })
+    await tell(harness, fails())
+    expect(await tell(harness, fails())).toEqual({ kind: 'closed' })
+    expect(await tell(harness, fails())).toEqual({ kind: 'open', wait: 5_000 })
+  })
+
+  test('a trial that fails begins the pause anew', async () => {
+    await using harness = await make()
+    const opening = await opened(harness)
+    harness.clock.advance(3_000)
+    expect(await tell(harness, fails(opening))).toEqual({ kind: 'open', wait: 5_000 })
+    harness.clock.advance(4_999)
+    expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 1 })
+    harness.clock.advance(1)
+    expect(await tell(harness, begins)).toEqual({ kind: 'trial', opening })
+  })
+
+  test('a trial that nothing is heard of is followed by another; whichever succeeds closes it', async () => {
+    await using harness = await make()
+    const opening = await opened(harness)
+    harness.clock.advance(RULE.pause)
+    expect(await tell(harness, begins)).toEqual({ kind: 'trial', opening })
+    expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
+  })
+
+  test('what began before it opened, or as the trial of an earlier opening, decides nothing', async () => {
+    await using harness = await make()
+    const earlier = await opened(harness)
+    await tell(harness, { kind: 'passed', opening: earlier })
+    const opening = await opened(harness)
+    expect(opening).toBeGreaterThan(earlier)
+    harness.clock.advance(2_000)
+    expect(await tell(harness, fails())).toEqual({ kind: 'open', wait: 3_000 })
+    expect(await tell(harness, fails(earlier))).toEqual({ kind: 'open', wait: 3_000 })
+    expect(await tell(harness, { kind: 'passed', opening: earlier })).toEqual({ kind: 'open', wait: 3_000 })
+    expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
+    expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
+  })
+}

@@ -1,0 +1,232 @@
+/**
+ * Limiters: permits that workers share, so many at a time and so many within a time.
+ */
+import { expect, test } from 'vitest'
+import type { Limits, Rate } from '../../src/limit.ts'
+import type { PermitCall, Permitted, Store } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { Random } from './random.ts'
+
+/** A holder of permits of one limiter: numbers its calls, and knows what it holds. */
+class Holder {
+  held = 0
+  readonly id: string
+  readonly #store: Store
+  readonly #limits: Limits
+  readonly #limiter: string
+  #last: PermitCall | undefined
+
+  constructor(store: Store, id: string, limits: Limits, limiter = 'stripe') {
+    this.id = id
+    this.#store = store
+    this.#limits = limits
+    this.#limiter = limiter
+  }
+
+  async ask(wanted: number, fields: Partial<PermitCall> = {}): Promise<Permitted> {
+    const number = (this.#last?.number ?? 0) + 1
+    const call = { holder: this.id, number, limits: this.#limits, held: this.held, wanted, lease: LEASE }
+    this.#last = { ...call, ...fields }
+    const answer = await this.#store.limiters.permit(this.#limiter, this.#last)
+    this.held = this.#last.held + answer.granted
+    return answer
+  }
+
+  /** Asks, and is told how many. */
+  async take(wanted: number, fields: Partial<PermitCall> = {}): Promise<number> {
+    return (await this.ask(wanted, fields)).granted
+  }
+
+  async giveBack(count: number): Promise<void> {
+    this.held -= count
+    await this.ask(0)
+  }
+
+  /** Sends its last call once more. */
+  again(): Promise<Permitted> {
+    return this.#store.limiters.permit(this.#limiter, this.#last!)
+  }
+
+  keep(lease = LEASE): Promise<boolean> {
+    return this.#store.limiters.keep(this.#limiter, this.id, lease)
+  }
+}
+
+const rate = (fields: Partial<Rate> = {}): Limits => ({
+  rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2, ...fields },
+})
+
+export function limiters(make: Make): void {
+  test('concurrency: never more than there are, whoever asks; what is given back is free', async () => {
+    await using harness = await make()
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 5 }))
+    expect(await ada!.take(3)).toBe(3)
+    expect(await bob!.ask(4)).toEqual({ granted: 2 })
+    expect(await ada!.ask(1)).toEqual({ granted: 0 })
+    await ada!.giveBack(2)
+    expect(await bob!.take(9)).toBe(2)
+    expect(await bob!.take(9)).toBe(0)
+    expect([ada!.held, bob!.held]).toEqual([1, 4])
+  })
+
+  test('one call gives back and takes', async () => {
+    await using harness = await make()
+    const ada = new Holder(harness.store, 'ada', { concurrency: 3 })
+    await ada.take(3)
+    expect(await ada.take(2, { held: 1 })).toBe(2)
+    expect(ada.held).toBe(3)
+  })
+
+  test('limiters know nothing of each other, nor of a queue of that name', async () => {
+    await using harness = await make()
+    const limits = { concurrency: 1 }
+    for (const limiter of ['stripe', 'stripe2', 'a b:"c"{d}', '{'])
+      expect(await new Holder(harness.store, 'ada', limits, limiter).take(2)).toBe(1)
+    expect(await harness.store.partitions()).toEqual([])
+    expect(await harness.store.counts('stripe')).toMatchObject({ active: 0 })
+  })
+
+  test('a holder whose lease has ended holds nothing; one that says so, or keeps it, goes on', async () => {
+    await using harness = await make()
+    const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(
+      (id) => new Holder(harness.store, id, { concurrency: 6 }),
+    )
+    for (const each of [ada!, bob!, eve!]) expect(await each.take(2)).toBe(2)
+    harness.clock.advance(LEASE - 1)
+    expect(await ada!.take(1)).toBe(0)
+    expect(await bob!.keep()).toBe(true)
+    harness.clock.advance(1)
+    expect(await eve!.keep()).toBe(false)
+    expect(await ada!.take(9)).toBe(2)
+    harness.clock.advance(LEASE - 2)
+    expect(await ada!.take(9)).toBe(0)
+    harness.clock.advance(1)
+    expect(await ada!.take(9)).toBe(2)
+  })
+
+  test('keeping what was never held comes to nothing', async () => {
+    await using harness = await make()
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 1 }))
+    expect(await ada!.keep()).toBe(false)
+    expect(await bob!.take(1)).toBe(1)
+  })
+
+  test('who comes back late with what it uses counts, also beyond the limit, and nobody gets more', async () => {
+    await using harness = await make()
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 3 }))
+    await ada!.take(2)
+    harness.clock.advance(LEASE)
+    expect(await bob!.take(2)).toBe(2)
+    expect(await ada!.take(1)).toBe(0)
+    await bob!.giveBack(1)
+    expect(await bob!.take(1)).toBe(0)
+    await ada!.giveBack(2)
+    expect(await bob!.take(9)).toBe(2)
+  })
+
+  test('a call that is sent again is answered as before, and counts once', async () => {
+    await using harness = await make()
+    const limits = { concurrency: 5, ...rate({ limit: 4 }) }
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
+    const answer = await ada!.ask(9)
+    expect(answer).toEqual({ granted: 4, wait: 1_000 })
+    expect(await ada!.again()).toEqual(answer)
+    expect(await bob!.take(9)).toBe(0)
+    harness.clock.advance(1_000)
+    expect(await bob!.take(9)).toBe(1)
+    await ada!.giveBack(4)
+    await ada!.again()
+    expect(await bob!.take(9)).toBe(3)
+  })
+
+  test('a call out of a connection that was given up changes nothing', async () => {
+    await using harness = await make()
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 2 }))
+    await ada!.take(1)
+    await ada!.giveBack(1)
+    await expect(ada!.ask(2, { number: 1 })).rejects.toThrow()
+    expect(await bob!.take(9)).toBe(2)
+  })
+
+  test('weights: all of a lot or nothing, also of a rate', async () => {
+    await using harness = await make()
+    const ada = new Holder(harness.store, 'ada', { concurrency: 7 })
+    expect(await ada.take(9, { each: 3 })).toBe(6)
+    expect(await ada.take(3, { each: 3 })).toBe(0)
+    expect(await ada.take(1)).toBe(1)
+    for (const kind of ['sliding', 'window', 'bucket'] as const) {
+      const limits = rate({ kind, limit: 5, burst: 5 })
+      const bob = new Holder(harness.store, 'bob', limits, kind)
+      harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000
+      expect(await bob.take(2)).toBe(2)
+      harness.clock.advance(100)
+      // Of the two and a half, or three, that are left nothing is lost.
+      const { granted, wait } = await bob.ask(4, { each: 4 })
+      expect([granted, kind, wait]).toEqual([0, kind, { sliding: 900, window: 900, bucket: 100 }[kind]])
+      harness.clock.advance(wait!)
+      expect(await bob.take(4, { each: 4 })).toBe(4)
+    }
+  })
+
+  test('sliding: waits for as many to be over as are needed together', async () => {
+    await using harness = await make()
+    const ada = new Holder(harness.store, 'ada', rate({ limit: 4 }))
+    for (const step of [0, 100, 100, 100]) {
+      harness.clock.advance(step)
+      expect(await ada.take(1)).toBe(1)
+    }
+    expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 900 })
+    harness.clock.advance(700)
+    expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 200 })
+    expect(await ada.ask(1)).toEqual({ granted: 1 })
+    expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 300 })
+  })
+
+  /** How many are given out at each step, when somebody always asks for five. */
+  test.each<[Rate['kind'], number[], number]>([
+    ['sliding', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
+    ['window', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
+    ['bucket', [3, 0, 1, 1, 1, 0, 1, 1, 1, 0], 167],
+  ])(
+    'rate, %s: counts what is given out, kept or not, and says when there is more',
+    async (kind, given, wait) => {
+      await using harness = await make()
+      const limits = rate({ kind, limit: 3, burst: 3 })
+      const holders = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
+      const counts: number[] = []
+      for (let step = 0; step < 10; step++) {
+        counts.push(await holders[step % 2]!.take(5, { held: 0 }))
+        harness.clock.advance(250)
+      }
+      expect(counts).toEqual(given)
+      expect((await holders[0]!.ask(5)).wait).toBe(wait)
+    },
+  )
+
+  test('concurrency and a rate: the tighter one counts, and says whether time is what is needed', async () => {
+    await using harness = await make()
+    const ada = new Holder(harness.store, 'ada', { concurrency: 2, ...rate({ limit: 3 }) })
+    expect(await ada.ask(9)).toEqual({ granted: 2 })
+    await ada.giveBack(2)
+    expect(await ada.ask(9)).toEqual({ granted: 1, wait: 1_000 })
+  })
+
+  test('by chance: never more than there are, and nothing is lost', async () => {
+    await using harness = await make()
+    const random = new Random(20_261_125)
+    const limits = { concurrency: 7 }
+    const holders = ['ada', 'bob', 'eve'].map((id) => new Holder(harness.store, id, limits))
+    for (let step = 0; step < 200; step++) {
+      const holder = random.pick(holders)!
+      const each = 1 + random.below(3)
+      const back = random.below(holder.held + 1)
+      const others = holders.reduce((sum, { held }) => sum + held, 0) - back
+      const wanted = each * random.below(4)
+      const free = Math.min(wanted, limits.concurrency - others)
+      expect(await holder.take(wanted, { held: holder.held - back, each })).toBe(free - (free % each))
+      if (random.chance(3)) await holder.again()
+      harness.clock.advance(10)
+    }
+  })
+}
