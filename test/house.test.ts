@@ -45,6 +45,7 @@ const floors: Record<string, string[][]> = {
       'store/limits.ts',
       'store/page.ts',
       'store/change.ts',
+      'store/recovery.ts',
       'store/limiters.ts',
       'store/store.ts',
       'store/servers.ts',

@@ -9,17 +9,18 @@ import { pathToFileURL } from 'node:url'
 const redis = new URL('../src/store/redis/', import.meta.url)
 const generated = new URL('scripts.generated.ts', redis)
 
-/** @param {string} path */
-const read = (path) => readFileSync(new URL(`lua/${path}.lua`, redis), 'utf8')
+/** @param {string} path @returns {string} */
+const read = (path) =>
+  readFileSync(new URL(`lua/${path}.lua`, redis), 'utf8').replace(/^-- include: (\S+)$/gm, (_, name) =>
+    read(`shared/${name}`),
+  )
 
 /** Writes the file, when it is not as it would be. */
 export function embedLua() {
   const names = readdirSync(new URL('lua/', redis)).filter((name) => name.endsWith('.lua'))
   const scripts = names.sort().map((file) => {
     const name = file.slice(0, -'.lua'.length)
-    const lua = read(name)
-      .replace(/^-- include: (\S+)$/gm, (_, shared) => read(`shared/${shared}`))
-      .replace(/^\s*(--.*)?\n/gm, '')
+    const lua = read(name).replace(/^\s*(--.*)?\n/gm, '')
     const sha1 = createHash('sha1').update(lua).digest('hex')
     return `  ${JSON.stringify(name)}: { sha1: '${sha1}', lua: ${JSON.stringify(lua)} },\n`
   })

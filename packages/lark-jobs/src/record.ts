@@ -14,6 +14,7 @@
  */
 
 import type { Backoff } from './backoff.ts'
+import type { Limits } from './limit.ts'
 
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]
@@ -49,6 +50,7 @@ export interface NewJob {
   delay?: number
   options?: JobOptions
   lock?: Lock
+  group?: Group
   /** Its class has something to do when it ends where no handler runs: see `Store.endings`. */
   hooked?: boolean
 }
@@ -70,6 +72,16 @@ export interface Lock {
   maxWait?: number
   /** Milliseconds after a job was queued in which there is no other, whatever became of it. */
   throttle?: number
+}
+
+/** Those that take fair turns with other groups, and may have limits of their own. */
+export interface Group {
+  /** A store compares it and knows no more of it. */
+  name: string
+  /** Those of the whole group; with each job that comes, they are what that job says. */
+  limits?: Limits
+  /** A job begins when the one before it has ended, its further attempts included. Then `concurrency` is 1. */
+  strict?: boolean
 }
 
 /** How often a job was started, and how those runs ended. Starts that are still running count in `runs`. */
@@ -113,6 +125,8 @@ export interface LeasedJob extends Counters {
   priority: number
   queuedAt: number
   options?: JobOptions
+  /** Name of its group. */
+  group?: string
   /** Proof of the lease: only who shows it settles the job. */
   token: string
 }
@@ -126,6 +140,8 @@ export interface JobRecord extends Counters {
   payload: string
   priority: number
   options?: JobOptions
+  /** Name of its group. */
+  group?: string
   queuedAt: number
   /** When a delayed or waiting job is or was due. */
   dueAt?: number
@@ -153,7 +169,8 @@ export type Outcome = (
   | { kind: 'completed'; result?: string }
   /** Without `retryIn` the job has failed for good. Milliseconds. */
   | { kind: 'failed'; error: JobError; retryIn?: number }
-  | { kind: 'released'; in: number }
+  /** With `pausesGroup`, no other of its group begins before that either. */
+  | { kind: 'released'; in: number; pausesGroup?: boolean }
   | { kind: 'returned' }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & { log?: LogLine[] }

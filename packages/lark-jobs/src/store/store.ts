@@ -9,9 +9,18 @@
  *
  * **Clock.** Time is the store's own. Delays go in, and times until something come out, as durations.
  *
- * **Order.** Paused or not → priority, higher first → place → first in, first out. A job's place is the time it
- * was queued, or the time it falls due when it was delayed. A job that falls due needs nobody to move it: it is
- * `waiting` from that instant, for `claim`, `counts` and `list` alike.
+ * **Groups.** The jobs of a group (`record.ts`) take turns with those of others. All jobs without one take their turn as
+ * if they were one more. Within limits of its own a group begins no more than they allow, and what may not begin is in
+ * nobody's way. Where a partition has jobs of groups, nothing is handed out ahead.
+ *
+ *   turn    each claim gives as many jobs of each as of the others, one after the other; who got some is last then
+ *   asleep  until a time: a job falls due, its rate allows one, or its pause is over
+ *   full    until one of its jobs ends
+ *
+ * **Order.** Paused or not → the group's turn → priority, higher first → place → first in, first out; within a group, at
+ * one millisecond, in the order of ids, which is that of making. A job's place is the time it was queued, or the time it
+ * falls due when it was delayed. A job that falls due needs nobody to move it: it is `waiting` from that instant, for
+ * `claim`, `counts` and `list` alike.
  *
  * **Calls.** `enqueue` and `exchange` name their caller and a number that this caller raises by one with each
  * new call on that partition, one under way at a time. A call that is sent again because its reply was lost
@@ -53,11 +62,13 @@ import type {
 import type { AlterVerdict, Change, Settings } from './change.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, Minute, Page } from './page.ts'
+import type { RecoverOptions, Recovery } from './recovery.ts'
 
 export * from './change.ts'
 export * from './limiters.ts'
 export * from './limits.ts'
 export * from './page.ts'
+export * from './recovery.ts'
 
 /** How many ended jobs a partition keeps of a state, and for how long (milliseconds). */
 export interface Retention {
@@ -170,34 +181,6 @@ export interface Extension {
   notices: Notice[]
 }
 
-export interface RecoverOptions {
-  /** No crash is counted: after an outage, when it was the store that died and not the workers. */
-  forgiving?: boolean
-  /** Takes back all that this caller holds, ended or not: its process is known to be dead. */
-  holder?: string
-  /**
-   * Does nothing when the store's clock (`now()`) has passed this: a recovery that was asked of a store which then
-   * stood still must not be carried out before the living have renewed.
-   */
-  until?: number
-  /**
-   * Takes back the claim of this token alone, which its caller has not read: none of its jobs has started, so they go
-   * back as `returned` ones do, and count as before. And the caller is offered nothing more with a ring until it asks.
-   */
-  unread?: string
-}
-
-export interface Recovery {
-  /** Put back at the head of their lines, a crash counted if they had started. */
-  recovered: string[]
-  /** Had crashed `MAX_CRASHES` times, and failed. */
-  failed: string[]
-  /** Milliseconds until the next lease ends; undefined when nothing is leased, or `until` had passed. */
-  nextLeaseEnd?: number
-  /** Milliseconds until there is something for `endings`; undefined when nothing is known, or `until` had passed. */
-  nextEnding?: number
-}
-
 export interface Store extends AsyncDisposable {
   /** What people call it: `redis://host:6379/0` or `sqlite:/path/jobs.db`. Never a password. */
   readonly name: string
@@ -288,6 +271,11 @@ export interface Store extends AsyncDisposable {
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /** Keeps what is given, leaves the rest. Resuming rings waiting workers. */
   configure(partition: string, settings: Partial<Settings>): Promise<Settings>
+  /**
+   * A group of a partition begins nothing for so many milliseconds, or without them until it is told to go on: 0. What
+   * runs goes on.
+   */
+  pause(partition: string, group: string, ms?: number): Promise<void>
   /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; under `MAX_ITEMS`: all */
   clear(partition: string, state: Exclude<State, 'active'>): Promise<number>
 

@@ -1,18 +1,26 @@
 /**
  * Jobs and outcomes as chance has them.
  */
-import type { Lock, NewJob, Outcome } from '../../src/record.ts'
+import type { Group, Lock, NewJob, Outcome } from '../../src/record.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
 
+/** A group each of which says something else of itself. */
+export const chanceGroups: readonly Group[] = [
+  { name: 'free' },
+  { name: 'two at a time', limits: { concurrency: 2 } },
+  { name: 'one after the other', limits: { concurrency: 1 }, strict: true },
+]
+
 /** @param known its id, if it is to be one that is there already */
-export function chanceJob(random: Random, known: string | undefined): NewJob {
+export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
   return job({
     ...(known !== undefined && { id: known }),
     ...(random.chance(2) && { priority: random.pick([-5, 0, 7])! }),
     ...(random.chance(3) && { delay: random.below(1_500) }),
     ...(random.chance(3) && { lock: chanceLock(random) }),
     ...(random.chance(2) && { hooked: true }),
+    ...(groups && random.chance(2) && { group: random.pick(chanceGroups)! }),
     payload: String(random.below(100)),
   })
 }
@@ -34,6 +42,7 @@ export function chanceOutcome(random: Random): Outcome {
     { kind: 'failed', error: jobError() },
     { kind: 'failed', error: jobError(), retryIn: random.below(600) },
     { kind: 'released', in: random.below(600) },
+    { kind: 'released', in: random.below(600), pausesGroup: true },
     { kind: 'returned' },
     { kind: 'cancelled', reason: 'dropped' },
   ])!

@@ -1,7 +1,16 @@
 /**
  * A job as the model knows it, and what each thing that can happen makes of it.
  */
-import type { CancelReason, Counters, LeasedJob, Lock, NewJob, Outcome, State } from '../../src/record.ts'
+import type {
+  CancelReason,
+  Counters,
+  Group,
+  LeasedJob,
+  Lock,
+  NewJob,
+  Outcome,
+  State,
+} from '../../src/record.ts'
 import { type AlterVerdict, type Change, MAX_CRASHES } from '../../src/store/store.ts'
 
 export const endings = ['completed', 'failed', 'cancelled'] as const
@@ -21,6 +30,7 @@ export class ModelJob implements Counters {
   /** Taken back from a worker, and not retried by hand since. */
   wasRecovered = false
   readonly lock: Lock | undefined
+  readonly group: Group | undefined
   readonly #isHooked: boolean
   /** From when on it is for whoever asks for endings. */
   endingAt: number | undefined
@@ -35,12 +45,14 @@ export class ModelJob implements Counters {
   #runsBefore = 0
   #queuedAt: number
 
-  constructor({ id, payload, priority = 0, delay = 0, lock, hooked = false }: NewJob, now: () => number) {
+  constructor(given: NewJob, now: () => number) {
+    const { id, payload, priority = 0, delay = 0, group, lock, hooked = false } = given
     this.id = id
     this.payload = payload
     this.priority = priority
     this.place = now() + delay
     this.lock = lock
+    this.group = group
     this.#isHooked = hooked
     this.#queuedAt = now()
     this.#now = now
@@ -92,7 +104,8 @@ export class ModelJob implements Counters {
   /** What its claimer is told, as far as the model knows it. */
   get handedOut(): Partial<LeasedJob> {
     const { id, payload, priority, token, runs, failures, crashes, releases } = this
-    return { id, payload, priority, token, runs, failures, crashes, releases }
+    const group = this.group && { group: this.group.name }
+    return { id, payload, priority, token, runs, failures, crashes, releases, ...group }
   }
 
   claim(token: string, isAhead: boolean): void {

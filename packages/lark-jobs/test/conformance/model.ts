@@ -22,11 +22,13 @@ import type {
 } from '../../src/store/store.ts'
 import { MINUTES } from '../../src/store/store.ts'
 import { type Ended, endings, ModelJob, rank } from './model-job.ts'
+import { ModelLanes } from './model-lanes.ts'
 
 const MINUTE = 60_000
 
 export class Model {
   readonly jobs = new Map<string, ModelJob>()
+  readonly lanes: ModelLanes
   paused = false
   /** By token: when the lease of that claim ends. */
   readonly #leases = new Map<string, number>()
@@ -42,6 +44,7 @@ export class Model {
   constructor(retention: Retention, now: () => number) {
     this.#retention = retention
     this.#now = now
+    this.lanes = new ModelLanes(this.jobs, now)
   }
 
   in(state: State): ModelJob[] {
@@ -69,18 +72,25 @@ export class Model {
 
   nextDue(): number | undefined {
     if (this.paused) return undefined
+    if (this.lanes.size > 0) {
+      const at = this.lanes.nextAt
+      return at === undefined ? undefined : Math.max(0, at - this.#now())
+    }
     const places = [...this.jobs.values()].filter((job) => job.isPending).map((job) => job.place)
     return places.length === 0 ? undefined : Math.max(0, Math.min(...places) - this.#now())
   }
 
   enqueue(jobs: readonly NewJob[]): Enqueued[] {
-    return jobs.map((given) => {
+    const answers = jobs.map((given): Enqueued => {
       if (this.jobs.has(given.id)) return 'exists'
       const met = given.lock && this.#meet(given, given.lock)
       if (met) return met
       this.jobs.set(given.id, new ModelJob(given, this.#now))
+      if (given.group) this.lanes.open(given.group)
       return 'queued'
     })
+    this.lanes.stir()
+    return answers
   }
 
   #meet({ id, payload }: NewJob, lock: Lock): Enqueued | undefined {
@@ -90,7 +100,9 @@ export class Model {
       return { kind: 'rejected', reason: 'throttled', by: last.id }
     const other = this.#locker(name)
     if (other) {
+      const { state } = other
       if (!other.replace(payload, lock)) return { kind: 'rejected', reason: 'unique', by: other.id }
+      if (state === 'delayed' && lock.debounce !== undefined) this.lanes.moved(other)
       return { kind: 'replaced', by: other.id }
     }
     this.#lockers.set(name, id)
@@ -107,6 +119,9 @@ export class Model {
     const job = this.#held(id, token)
     if (!job) return 'lost'
     job.follow(outcome)
+    this.lanes.moved(job, true)
+    if (outcome.kind === 'released' && outcome.pausesGroup && job.group)
+      this.lanes.pauseMore(job.group.name, outcome.in)
     this.#countOutcome(outcome)
     return 'settled'
   }
@@ -114,9 +129,16 @@ export class Model {
   /** Checks that these are the jobs that must be handed out, and hands them out. */
   claim(claimed: readonly LeasedJob[], want: Want, token: string): void {
     const { lease, limits } = want
+    this.lanes.stir()
     const limit = Math.min(want.limit, (limits?.concurrency ?? Infinity) - this.in('active').length)
     const ahead = limits ? 0 : (want.ahead ?? 0)
-    const most = this.paused ? 0 : Math.max(0, Math.min(limit + ahead, this.in('waiting').length))
+    if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
+    if (this.lanes.size > 0 && !this.paused && limit > 0) {
+      this.lanes.claim(claimed, limit, token)
+      return
+    }
+    const most =
+      this.paused || this.lanes.size > 0 ? 0 : Math.max(0, Math.min(limit + ahead, this.in('waiting').length))
     for (const [place, leased] of claimed.entries()) {
       const job = this.#firstInLine().find(({ id }) => id === leased.id)
       if (!job) throw new Error(`${leased.id} was handed out, but the first are ${this.#tellFirst()}`)
@@ -125,7 +147,6 @@ export class Model {
       job.claim(token, isAhead)
       expect(leased).toMatchObject(job.handedOut)
     }
-    if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
     // It ends early only before a job that must be among those that start at once.
     if (claimed.length >= limit && claimed.length < most) {
       expect(this.#firstInLine().some((job) => job.isDirect)).toBe(true)
@@ -167,11 +188,13 @@ export class Model {
       if (unread === undefined ? !isOver : job.token !== unread) continue
       if (unread === undefined) job.takeBack(forgiving)
       else job.follow({ kind: 'returned' })
+      this.lanes.moved(job, true)
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state !== 'failed') continue
       recovery.failed.push(job.id)
       this.#count('failed')
     }
+    this.lanes.stir()
     const ends = this.in('active').map((job) => this.#leaseEnd(job) - this.#now())
     if (ends.length > 0) recovery.nextLeaseEnd = Math.max(0, Math.min(...ends))
     return recovery
@@ -216,20 +239,29 @@ export class Model {
 
   clear(state: Exclude<State, 'active'>): number {
     const gone = this.in(state)
-    for (const job of gone) this.jobs.delete(job.id)
+    for (const job of gone) {
+      this.jobs.delete(job.id)
+      if (job.isPending) this.lanes.moved(job)
+    }
+    this.lanes.stir()
     return gone.length
   }
 
   alter(ids: readonly string[], change: Change): AlterVerdict[] {
-    return ids.map((id) => {
+    const verdicts = ids.map((id) => {
       const job = this.jobs.get(id)
       const name = change.kind === 'retry' && job?.isEnded ? job.lock?.name : undefined
       if (name !== undefined && this.#locker(name)) return 'refused'
+      const wasPending = job?.isPending
       const verdict = job?.apply(change) ?? 'missing'
       if (name !== undefined) this.#lockers.set(name, id)
       if (change.kind === 'remove' && verdict === 'done') this.jobs.delete(id)
+      if (verdict === 'done' && change.kind !== 'edit' && job && (wasPending || job.isPending))
+        this.lanes.moved(job)
       return verdict
     })
+    this.lanes.stir()
+    return verdicts
   }
 
   /** Whether the ended jobs exceed what is kept: then the store has chosen, see `keep`. */

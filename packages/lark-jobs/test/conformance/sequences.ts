@@ -14,7 +14,7 @@ import {
   type Want,
 } from '../../src/store/store.ts'
 import type { Caller } from './caller.ts'
-import { chanceJob, chanceOutcome } from './chance.ts'
+import { chanceGroups, chanceJob, chanceOutcome } from './chance.ts'
 import type { Harness, Make } from './harness.ts'
 import { ids } from './jobs.ts'
 import { Model } from './model.ts'
@@ -51,6 +51,7 @@ export function sequences(make: Make): void {
 
 class Sequence {
   readonly #harness: Harness
+  readonly #seed: number
   readonly #random: Random
   readonly #model: Model
   readonly #partition: string
@@ -62,6 +63,7 @@ class Sequence {
 
   constructor(harness: Harness, seed: number) {
     this.#harness = harness
+    this.#seed = seed
     this.#random = new Random(seed)
     this.#partition = `seed/${seed}`
     this.#model = new Model(kept, () => harness.clock.now)
@@ -82,6 +84,7 @@ class Sequence {
       [2, () => this.#prune()],
       [1, () => this.#clear()],
       [2, () => this.#endings()],
+      [this.#hasGroups ? 2 : 0, () => this.#pause()],
     ]
     const wheel = steps.flatMap(([weight, step]) => new Array<() => Promise<void>>(weight).fill(step))
     try {
@@ -216,6 +219,15 @@ class Sequence {
     this.#model.paused = settings.paused
   }
 
+  async #pause(): Promise<void> {
+    const { name } = this.#random.pick(chanceGroups)!
+    const ms = this.#random.pick([0, 0, 300, undefined])
+    this.#tell('pause', name, ms)
+    await this.#harness.store.pause(this.#partition, name, ms)
+    this.#model.lanes.pause(name, ms)
+    this.#model.lanes.stir()
+  }
+
   async #prune(): Promise<void> {
     this.#tell('prune')
     expect(await this.#harness.store.prune(this.#partition)).toBe(this.#model.prune())
@@ -275,9 +287,14 @@ class Sequence {
     expect(found.map((id) => this.#model.placeOf(id))).toEqual(places)
   }
 
+  /** Every second sequence: what is handed out ahead is seen in the others. */
+  get #hasGroups(): boolean {
+    return this.#seed % 2 === 0
+  }
+
   #newJob(): NewJob {
     const known = this.#random.chance(12) ? this.#random.pick([...this.#model.jobs.keys()]) : undefined
-    return chanceJob(this.#random, known)
+    return chanceJob(this.#random, known, this.#hasGroups)
   }
 
   #tell(...words: unknown[]): void {

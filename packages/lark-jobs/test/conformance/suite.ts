@@ -11,11 +11,11 @@
  *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, ahead.ts
  *   4  a lost reply, a failed settle              resend.ts
  *   5  time is the store's clock                  reading.ts, delay.ts
- *   6  the order of decision                      order.ts, pause.ts
+ *   6  the order of decision                      order.ts, pause.ts, groups.ts
  *   7  bounded by default                         retention.ts, limits.ts, claim-and-settle.ts, minutes.ts; that no
  *                                                 cost grows with what is stored: ../sqlite/cost.test.ts
  *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part: ../working/
- *   9  a claim scans past nothing                 order.ts, recovered.ts; lanes of groups and limits do not exist yet
+ *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts
  */
 import { describe } from 'vitest'
 import { ahead } from './ahead.ts'
@@ -28,6 +28,7 @@ import { close } from './close.ts'
 import { delay } from './delay.ts'
 import { endings } from './endings.ts'
 import { enqueue } from './enqueue.ts'
+import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { leases } from './leases.ts'
@@ -92,6 +93,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('limiters', () => limiters(make))
     describe('circuits', () => circuits(make))
     describe('bounded', () => bounded(make))
+    describe('groups', () => groups(make))
     describe('partitions', () => partitions(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))

@@ -150,6 +150,7 @@ test('every script is called with what its header documents', async () => {
     await store.list('emails', { state })
   await store.counts('emails')
   await store.alter('emails', [first!.id, second!.id], { kind: 'retry' })
+  await store.pause('emails', 'ada', 1_000)
   await store.configure('emails', { paused: true })
   await store.clear('emails', 'failed')
   const call = { holder: 'worker', number: 1, limits: { concurrency: 2 }, held: 0, wanted: 1, lease: LEASE }

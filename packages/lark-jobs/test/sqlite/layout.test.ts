@@ -98,7 +98,7 @@ test('laid out anew by a newer version while it is open here, it is not written 
   const layout = (await present()) + 1
   const newer = new Libsql(folder.file)
   newer.exec(
-    `BEGIN IMMEDIATE; ALTER TABLE jobs ADD COLUMN lane TEXT; PRAGMA user_version = ${layout}; COMMIT`,
+    `BEGIN IMMEDIATE; ALTER TABLE jobs ADD COLUMN colour TEXT; PRAGMA user_version = ${layout}; COMMIT`,
   )
   const before = newer.prepare('SELECT * FROM jobs').all()
 

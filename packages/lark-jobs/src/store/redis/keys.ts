@@ -8,6 +8,8 @@
  *   jobs         HASH    id -> record (`packing.ts`)
  *   line, due, void  LIST, ZSET, SET  what waits (`lua/shared/line.lua`); with `:<priority>` when that is not 0
  *   priorities   ZSET    priorities other than 0 that have a line
+ *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lane.lua`)
+ *   turns, asleep  ZSET, ZSET  which group is next (`lua/shared/turn.lua`)
  *   claims, leases, holders  HASH, ZSET, HASH  what is handed out (`lua/shared/claim.lua`)
  *   direct       HASH    id -> 1: jobs that are not handed out ahead, since their start must be seen: they were taken back
  *                        from a worker, or let go of their lock when they start
@@ -18,8 +20,8 @@
  *   errors, logs HASH    id -> JSON lines
  *   results, reasons     HASH  id -> JSON text; why it was cancelled
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused
- *   rate, starts HASH, LIST  when jobs began, where that is limited (`lua/shared/limit.lua`)
+ *   settings     HASH    paused; lanes, turn, own
+ *   rate, starts HASH, LIST  when jobs began, where that is limited (`lua/shared/limit.lua`); of a group with `@<name>`
  *   minutes:<minute>     HASH    what ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and listen to their bell
  *   offers       HASH    of these, how many jobs each takes with the ring (`lua/shared/hand.lua`)
@@ -44,7 +46,7 @@
 import { JobsError } from '../../errors.ts'
 
 /** The version of the layout above. */
-export const LAYOUT = '3'
+export const LAYOUT = '4'
 
 export class Keys {
   readonly #prefix: string

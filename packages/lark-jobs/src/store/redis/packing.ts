@@ -1,7 +1,8 @@
 /**
  * What goes into Redis as text, and back.
  *
- * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. `after` is how many milliseconds
+ * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`; a job of a group has `@`, the
+ * name, and with limits `~` and these, behind its priority. `after` is how many milliseconds
  * after its id was made the job was queued; the script writes it, by its own clock. (With the time itself a job of 60
  * bytes took 170 bytes of memory instead of 154: Redis hands it out in steps.) A `|` in options and key is escaped; the
  * payload comes last because it may hold anything.
@@ -10,6 +11,7 @@ import { MADE, madeAt } from '../../id.ts'
 import type { Limits } from '../../limit.ts'
 import type {
   Counters,
+  Group,
   JobError,
   JobOptions,
   LeasedJob,
@@ -38,6 +40,7 @@ interface Run {
   priority: number
   delay: number
   hooked: boolean
+  lane: string
   lock: Lock | undefined
   count: number
   at: number
@@ -52,20 +55,25 @@ interface Run {
 export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string): string[] {
   const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
   let run: Run | undefined
-  for (const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock } of jobs) {
+  for (const { id, key, payload, priority = 0, delay = 0, options, hooked = false, group, lock } of jobs) {
+    const lane = group === undefined ? '' : packGroup(group)
     const isAlike =
-      run?.priority === priority && run.delay === delay && run.hooked === hooked && run.lock === lock
+      run?.priority === priority &&
+      run.delay === delay &&
+      run.hooked === hooked &&
+      run.lane === lane &&
+      run.lock === lock
     if (run === undefined || !isAlike || !id.startsWith(run.made)) {
       if (run !== undefined) args[run.at] = String(run.count)
-      run = { made: id.slice(0, MADE), priority, delay, hooked, lock, count: 0, at: args.length + 2 }
+      run = { made: id.slice(0, MADE), priority, delay, hooked, lane, lock, count: 0, at: args.length + 2 }
       args.push(
-        `${priority || ''}${hooked ? 'h' : ''}${lock === undefined ? '' : packLock(lock)}`,
+        `${hooked ? 'h' : ''}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
         delay > 0 ? packDuration(delay) : '',
         '',
       )
     }
     run.count++
-    args.push(id, `${packSettings(priority, options)}|${escapeKey(key)}|${packPayload(payload)}`)
+    args.push(id, `${packSettings(priority, lane, options)}|${escapeKey(key)}|${packPayload(payload)}`)
   }
   if (run !== undefined) args[run.at] = String(run.count)
   return args
@@ -77,9 +85,26 @@ function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): 
   return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')
 }
 
-function packSettings(priority: number, options: JobOptions | undefined): string {
-  if (options === undefined) return priority === 0 ? '' : `,${priority}`
-  return `,${priority === 0 ? '' : priority},${JSON.stringify(options).replaceAll('|', '\\u007c')}`
+function packSettings(priority: number, lane: string, options: JobOptions | undefined): string {
+  const line = `${priority || ''}${lane}`
+  if (options === undefined) return line === '' ? '' : `,${line}`
+  return `,${line},${JSON.stringify(options).replaceAll('|', '\\u007c')}`
+}
+
+/** `@name`, or `@name~limits`; the limits are parted by colons, and an `o` before them says that the order is strict. */
+function packGroup({ name, limits, strict = false }: Group): string {
+  const packed = limits === undefined ? '' : packLimits(limits).replaceAll('|', ':')
+  return `@${packLane(name)}${strict || packed !== '' ? `~${strict ? 'o' : ''}${packed}` : ''}`
+}
+
+/** The name of a group as the scripts take it. */
+export function packLane(name: string): string {
+  return /^[\w.-]*$/.test(name) ? name : encodeURIComponent(name).replaceAll('~', '%7E')
+}
+
+function unpackLane(line: string, at: number): string {
+  const limits = line.indexOf('~', at)
+  return decodeURIComponent(line.slice(at + 1, limits < 0 ? line.length : limits))
 }
 
 function escapeKey(key: string): string {
@@ -119,7 +144,10 @@ export function unpackJob(
   if (!isPlain) {
     const options = record.indexOf(',', after + 1)
     const hasOptions = options > 0 && options < head
-    job.priority = Number(record.slice(after + 1, hasOptions ? options : head))
+    const line = record.slice(after + 1, hasOptions ? options : head)
+    const lane = line.indexOf('@')
+    job.priority = Number(lane < 0 ? line : line.slice(0, lane))
+    if (lane >= 0) job.group = unpackLane(line, lane)
     if (hasOptions) job.options = JSON.parse(record.slice(options + 1, head)) as JobOptions
   }
   if (counters) Object.assign(job, unpackCounters(counters, true))
@@ -211,7 +239,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       return ['retried', `${packDuration(outcome.retryIn)}|${error}`]
     }
     case 'released':
-      return ['released', packDuration(outcome.in)]
+      return ['released', `${packDuration(outcome.in)}${outcome.pausesGroup ? 'g' : ''}`]
     case 'returned':
       return ['returned', '']
     case 'cancelled':
@@ -223,7 +251,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
 export function packLimits({ concurrency, rate }: Limits): string {
   const parts =
     rate === undefined ? ['', '', '', ''] : [rate.kind, rate.limit, packDuration(rate.per), rate.burst]
-  return [concurrency, ...parts].join('|')
+  return [concurrency ?? '', ...parts].join('|')
 }
 
 /** The arguments of `extend.lua`. */

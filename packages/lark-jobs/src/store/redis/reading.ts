@@ -19,6 +19,15 @@ export type Shown = [
   reasons?: Texts,
 ]
 
+/** What `exchange.lua` returns. */
+export type Exchanged = [
+  verdicts: string,
+  due: number,
+  ids: string,
+  records: string[],
+  counters: string[] | null,
+]
+
 const LIMIT = 100
 const MOST = 1_000
 

@@ -38,6 +38,7 @@ import {
   packChange,
   packDuration,
   packJobs,
+  packLane,
   packLimits,
   packNotes,
   packRecovery,
@@ -46,6 +47,7 @@ import {
 } from './packing.ts'
 import { reach } from './reach.ts'
 import {
+  type Exchanged,
   nextCursor,
   pageQuery,
   readClaim,
@@ -155,13 +157,7 @@ export class RedisStore implements Store {
       ],
       this.#route.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters] = reply as [
-      string,
-      number,
-      string,
-      string[],
-      string[] | null,
-    ]
+    const [verdicts, due, ids, records, counters] = reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
     if (claims) this.#bells.looked(call.caller, partition, jobs.length < limit, hears)
     return {
@@ -277,6 +273,10 @@ export class RedisStore implements Store {
   async configure(partition: string, { paused }: Partial<Settings>): Promise<Settings> {
     const set = paused === undefined ? '' : paused ? '1' : '0'
     return { paused: (await this.#scripts.run('configure', partition, [set])) === 1 }
+  }
+
+  async pause(partition: string, group: string, ms?: number): Promise<void> {
+    await this.#scripts.run('pause', partition, [packLane(group), ms === undefined ? '' : packDuration(ms)])
   }
 
   async clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {

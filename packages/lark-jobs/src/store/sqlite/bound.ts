@@ -4,7 +4,7 @@
 import { MAX_ITEMS } from '../store.ts'
 import { endedUnrun, move } from './move.ts'
 import type { Partition } from './partition.ts'
-import { MAX, pendingJobs } from './read.ts'
+import { GROUPS, MAX, pendingJobs } from './read.ts'
 import { CANCELLED } from './schema.ts'
 
 /** How many have not begun. */
@@ -12,22 +12,21 @@ export function pendingOf({ waiting, delayed }: Partition): number {
   return waiting + delayed
 }
 
-/** Drops so many, from the lowest line upwards: what would run first, and then what would fall due first. */
+/**
+ * Drops so many, from the lowest line upwards: what would run first, and then what would fall due first; those of groups
+ * after all others, by place.
+ */
 export function drop(partition: Partition, count: number): void {
   const { now } = partition
-  let left = Math.min(count, MAX_ITEMS)
-  if (left <= 0) return
   const lowestFirst = [...partition.priorities()].reverse()
-  for (const [from, until] of [
-    [-1, now],
-    [now, MAX],
-  ] as const) {
-    for (const priority of lowestFirst) {
-      if (left <= 0) return
-      const rows = pendingJobs(partition, priority, [from, MAX], until, left)
-      for (const row of rows)
-        move(partition, row, { state: CANCELLED, reason: 'dropped', ...endedUnrun(row, now) })
-      left -= rows.length
-    }
+  const waiting = lowestFirst.map((line) => ({ line, after: -1, until: now }))
+  const delayed = lowestFirst.map((line) => ({ line, after: now, until: MAX }))
+  let left = Math.min(count, MAX_ITEMS)
+  for (const { line, after, until } of [...waiting, ...delayed, { line: GROUPS, after: -1, until: MAX }]) {
+    if (left <= 0) return
+    const rows = pendingJobs(partition, line, [after, MAX], until, left)
+    for (const row of rows)
+      move(partition, row, { state: CANCELLED, reason: 'dropped', ...endedUnrun(row, now) })
+    left -= rows.length
   }
 }

@@ -11,44 +11,55 @@
 import type { LeasedJob } from '../../record.ts'
 import { MAX_BYTES, MAX_ITEMS, type Want } from '../store.ts'
 import type { Database } from './database.ts'
+import { laneMoves } from './lane.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
 import type { Partition } from './partition.ts'
-import { type LeasedRow, list, toLeased } from './row.ts'
+import { list, toLeased } from './row.ts'
 import { ACTIVE, PENDING } from './schema.ts'
+import { type Found, nextInTurn, nextJobs } from './turn.ts'
 
-interface Found extends LeasedRow {
-  seq: number
-  direct: 0 | 1
-}
-
-const next = `
-  SELECT seq, id, key, payload, priority, queuedAt, options, runs, failures, crashes, releases, direct FROM jobs
-  WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
 const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
+const putBack = `UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL WHERE seq = ?`
 const leaseOne = `${lease} WHERE seq = ?`
 const leaseMany = `${lease} WHERE seq IN (SELECT value FROM json_each(?))`
 
 export function claim(partition: Partition, want: Want, token: string): LeasedJob[] {
-  const { limit, ahead = 0 } = want
-  const most = Math.min(limit + ahead, MAX_ITEMS, partition.waiting)
-  if (most <= 0 || partition.paused) return []
-  const { database, now } = partition
-  const found: Found[] = []
-  for (const priority of partition.priorities()) {
-    found.push(...database.all<Found>(next, partition.id, priority, now, most - found.length))
-    if (found.length >= most) break
-  }
-  found.length = handedOut(found, limit)
+  const found = partition.paused ? [] : take(partition, want, token)
   if (found.length === 0) return []
   const seqs = found.map((row) => row.seq)
-  setActive(database, seqs.slice(0, limit), token, 0)
-  setActive(database, seqs.slice(limit), token, 1)
   openLease(partition, token, seqs, want.lease)
   partition.lease(found.length)
   return found.map((row) => {
     row.runs += 1
     return toLeased(row, token)
   })
+}
+
+function take(partition: Partition, { limit, ahead = 0 }: Want, token: string): Found[] {
+  const { database, waiting } = partition
+  if (partition.lanes > 0) return takeInTurn(partition, Math.min(limit, MAX_ITEMS), token)
+  const most = Math.min(limit + ahead, MAX_ITEMS, waiting)
+  if (most <= 0) return []
+  const found = nextJobs(partition, '', most)
+  found.length = handedOut(found, limit)
+  const seqs = found.map((row) => row.seq)
+  setActive(database, seqs.slice(0, limit), token, 0)
+  setActive(database, seqs.slice(limit), token, 1)
+  return found
+}
+
+/** Where some jobs are of groups, nothing is handed out ahead. */
+function takeInTurn(partition: Partition, limit: number, token: string): Found[] {
+  if (limit <= 0) return []
+  const { database } = partition
+  const seqsOf = (jobs: Found[]) => jobs.map((row) => row.seq)
+  const active = (jobs: Found[]) => setActive(database, seqsOf(jobs), token, 0)
+  const found = nextInTurn(partition, limit, active)
+  for (const row of found.splice(handedOut(found, limit))) {
+    laneMoves(partition, { ...row, state: ACTIVE }, PENDING)
+    database.run(putBack, row.seq)
+  }
+  return found
 }
 
 function setActive(database: Database, seqs: readonly number[], token: string, ahead: 0 | 1): void {

@@ -9,6 +9,7 @@ import type { Call, Enqueued } from '../store.ts'
 import { drop, pendingOf } from './bound.ts'
 import { recall, remember } from './calls.ts'
 import type { Value } from './database.ts'
+import { laneLimits, openLane } from './lane.ts'
 import { lockValues, meet } from './lock.ts'
 import type { Partition } from './partition.ts'
 import { PENDING } from './schema.ts'
@@ -17,11 +18,13 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** For those that are unique or hooked. */
+/** For those that are unique, hooked, or of a group. */
 const insertMore = `
-  INSERT OR IGNORE INTO jobs
-    (partition, id, priority, queuedAt, dueAt, key, options, payload, hooked, lock, untilStart, holds, direct)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  INSERT OR IGNORE INTO jobs (
+    partition, id, priority, queuedAt, dueAt, key, options, payload, hooked, lane, laneLimits, lock, untilStart, holds,
+    direct
+  )
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const isThere = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
 
 export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[]): Enqueued[] {
@@ -34,16 +37,18 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     const options = job.options === undefined ? null : JSON.stringify(job.options)
     if (bound?.full === 'reject' && pendingOf(partition) >= bound.max && !isKnown(partition, job.id))
       return { kind: 'rejected', reason: 'full' }
-    const { priority = 0, hooked = false, lock } = job
+    const { priority = 0, hooked = false, group, lock } = job
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, job.payload]
     if (lock !== undefined) {
       const met = isKnown(partition, job.id) ? undefined : meet(partition, job, lock)
       if (met !== undefined) return met
     }
-    const isPlain = lock === undefined && !hooked
-    if (!isPlain) values.push(hooked ? 1 : null, ...lockValues(lock))
+    const limits = group === undefined ? null : laneLimits(group)
+    const isPlain = lock === undefined && !hooked && group === undefined
+    if (!isPlain) values.push(hooked ? 1 : null, group?.name ?? '', limits, ...lockValues(lock))
     const inserted = database.run(isPlain ? insert : insertMore, ...values)
     if (inserted === 0) return 'exists'
+    if (group !== undefined) openLane(partition, group.name, limits)
     partition.arrive({ state: PENDING, dueAt })
     return 'queued'
   })

@@ -4,9 +4,11 @@
 import type { Call, Exchange, Settlement, Verdict, Want } from '../store.ts'
 import { recall, remember } from './calls.ts'
 import { claim, claimedBefore } from './claim.ts'
+import { stirLanes } from './lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import { settle } from './settle.ts'
+import { nextJob } from './turn.ts'
 import { joinWaiters, leaveWaiters } from './waiters.ts'
 
 export function exchange(
@@ -20,15 +22,17 @@ export function exchange(
   if (known) return answer(partition, known, claimedBefore(partition, token))
 
   const verdicts = settle(partition, settlements)
+  stirLanes(partition)
   const within = want.limits && want.limit > 0 ? permits(partition, want.limits) : undefined
   const limit = Math.min(want.limit, within?.free ?? want.limit)
   const jobs = claim(partition, want.limits ? { ...want, limit, ahead: 0 } : want, token)
   within?.note(jobs.length)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
-  const hasLess = jobs.length < want.limit && (isLimited || partition.nextDue !== 0)
+  const hasLess = jobs.length < want.limit && (isLimited || nextJob(partition) !== 0)
   // Under limits, one that ended makes room for one that waits.
   const ended = verdicts.filter((verdict) => verdict === 'settled').length
-  if (want.limits) partition.freed = Math.max(0, ended - jobs.length)
+  if (partition.lanes > 0) partition.freed = ended
+  else if (want.limits) partition.freed = Math.max(0, ended - jobs.length)
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
@@ -37,16 +41,17 @@ export function exchange(
 
 /** @param wait milliseconds until more may begin; undefined: once one ends */
 function limited(
-  { nextDue }: Partition,
+  partition: Partition,
   verdicts: Verdict[],
   jobs: Exchange['jobs'],
   wait: number | undefined,
 ): Exchange {
+  const nextDue = nextJob(partition)
   if (nextDue === undefined || wait === undefined) return { verdicts, jobs }
   return { verdicts, jobs, nextDue: Math.max(nextDue, wait) }
 }
 
 function answer(partition: Partition, verdicts: Verdict[], jobs: Exchange['jobs']): Exchange {
-  const { nextDue } = partition
+  const nextDue = nextJob(partition)
   return nextDue === undefined ? { verdicts, jobs } : { verdicts, jobs, nextDue }
 }

@@ -2,9 +2,11 @@
  * Limits: of a partition, how many jobs may begin now, and when the next may; of a limiter, the same of permits.
  *
  * `rates` has the window that began `at` and how many began in it, or what a bucket had then; `starts` has when the last
- * began, as long as that matters. Each is of a partition, or of one of several places of it, told apart by a key.
+ * began, until it is `over` and matters no more. Each is of a partition, or of one of several places of it (lanes), told
+ * apart by a key.
  */
 import type { Limits, Rate } from '../../limit.ts'
+import { MAX_ITEMS } from '../store.ts'
 import type { Partition } from './partition.ts'
 
 export interface Permits {
@@ -23,14 +25,19 @@ export interface Place extends Pick<Partition, 'database' | 'id' | 'now'> {
 
 const find = 'SELECT at, count FROM rates WHERE partition = ? AND key = ?'
 const keep = `
-  INSERT INTO rates (partition, key, at, count) VALUES (?, ?, ?, ?)
-  ON CONFLICT DO UPDATE SET at = excluded.at, count = excluded.count`
+  INSERT INTO rates (partition, key, at, count, over) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET at = excluded.at, count = excluded.count, over = excluded.over`
 const forget = 'DELETE FROM starts WHERE partition = ? AND key = ? AND at <= ?'
 const begun = 'SELECT count(*) AS count FROM starts WHERE partition = ? AND key = ?'
 const nth = 'SELECT at FROM starts WHERE partition = ? AND key = ? ORDER BY at LIMIT 1 OFFSET ?'
 const begin = `
-  WITH RECURSIVE times (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM times WHERE n < ?4)
-  INSERT INTO starts (partition, key, at) SELECT ?1, ?2, ?3 FROM times`
+  WITH RECURSIVE times (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM times WHERE n < ?5)
+  INSERT INTO starts (partition, key, at, over) SELECT ?1, ?2, ?3, ?4 FROM times`
+const forgetRates = `
+  DELETE FROM rates WHERE (partition, key) IN
+    (SELECT partition, key FROM rates WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
+const forgetStarts = `
+  DELETE FROM starts WHERE rowid IN (SELECT rowid FROM starts WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
 
 /**
  * @param key where a partition has several places that are limited
@@ -54,6 +61,12 @@ export function permits(
   }
 }
 
+/** What is over, of whichever partition: a bounded number. */
+export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): void {
+  database.run(forgetRates, now)
+  database.run(forgetStarts, now)
+}
+
 const kinds: Record<Rate['kind'], (place: Place, rate: Rate, each: number) => Permits> = {
   window({ database, id, key, now }, { limit, per }) {
     const at = now - (now % per)
@@ -62,17 +75,18 @@ const kinds: Record<Rate['kind'], (place: Place, rate: Rate, each: number) => Pe
     return {
       free: limit - count,
       wait: at + per - now,
-      note: (more) => database.run(keep, id, key, at, count + more),
+      note: (more) => database.run(keep, id, key, at, count + more, at + per),
     }
   },
   bucket({ database, id, key, now }, { limit, per, burst }, each) {
     const known = database.get<{ at: number; count: number }>(find, id, key)
     const saved = known && known.count + (Math.max(0, now - known.at) * limit) / per
     const tokens = Math.min(burst, saved ?? burst)
+    const fullAt = now + Math.ceil((burst * per) / limit)
     return {
       free: Math.floor(tokens),
       wait: Math.ceil(((each - (tokens % each)) * per) / limit),
-      note: (fewer) => database.run(keep, id, key, now, tokens - fewer),
+      note: (fewer) => database.run(keep, id, key, now, tokens - fewer, fullAt),
     }
   },
   sliding({ database, id, key, now }, { limit, per }, each) {
@@ -84,7 +98,7 @@ const kinds: Record<Rate['kind'], (place: Place, rate: Rate, each: number) => Pe
     return {
       free,
       wait: first === undefined ? per : first.at + per - now,
-      note: (more) => database.run(begin, id, key, now, more),
+      note: (more) => database.run(begin, id, key, now, now + per, more),
     }
   },
 }

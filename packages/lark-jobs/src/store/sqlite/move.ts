@@ -4,6 +4,7 @@
  */
 import type { JobError } from '../../record.ts'
 import { MAX_ERRORS } from '../store.ts'
+import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { errorsOf, list, type Row } from './row.ts'
 import { CANCELLED, PENDING } from './schema.ts'
@@ -40,11 +41,13 @@ export type Change = Pick<Row, 'state'> &
  * cancelled does not go back to its line.
  */
 export function move(partition: Partition, row: Row, change: Change): void {
+  const { state } = row
   partition.leave(row)
   Object.assign(row, change)
   if (row.state === PENDING && row.asked !== null) {
     Object.assign(row, { state: CANCELLED, reason: row.asked, ...endedUnrun(row, partition.now) })
   }
+  laneMoves(partition, { ...row, state }, row.state)
   partition.database.run(
     update,
     row.state,
@@ -80,10 +83,16 @@ export function edit({ database }: Partition, row: Row, text: string): void {
 }
 
 /** Removes jobs, with their logs. */
-export function remove(partition: Partition, rows: readonly Pick<Row, 'seq' | 'state' | 'dueAt'>[]): void {
+export function remove(
+  partition: Partition,
+  rows: readonly Pick<Row, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>[],
+): void {
   if (rows.length === 0) return
   partition.database.run(forget, list(rows.map((row) => row.seq)))
-  for (const row of rows) partition.leave(row)
+  for (const row of rows) {
+    partition.leave(row)
+    if (row.state === PENDING) laneMoves(partition, row)
+  }
 }
 
 /** The row's errors with one more, as kept. */

@@ -24,6 +24,9 @@ interface Row {
   cancelled: number
   asOf: number
   nextDue: number | null
+  lanes: number
+  turn: number
+  ownTurn: number
   minute: number
   minuteCompleted: number
   minuteFailed: number
@@ -38,28 +41,38 @@ const held = 'SELECT name FROM partitions WHERE held = 1'
 const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
-    cancelled = ?, asOf = ?, nextDue = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?
+    cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?
   WHERE id = ?`
 
-/** Every priority that has pending jobs, highest first: one seek each. */
-const priorities = `
+/** Every priority that has pending jobs in a lane, or '' none, highest first: one seek each. */
+const priorities = (lane: string) => `
   WITH RECURSIVE lines (priority) AS (
-    SELECT max(priority) FROM jobs WHERE partition = ?1 AND state = ${PENDING}
+    SELECT max(priority) FROM jobs WHERE partition = ?1 AND lane = ${lane} AND state = ${PENDING}
     UNION ALL
-    SELECT (SELECT max(priority) FROM jobs WHERE partition = ?1 AND state = ${PENDING} AND priority < lines.priority)
+    SELECT (
+      SELECT max(priority) FROM jobs
+      WHERE partition = ?1 AND lane = ${lane} AND state = ${PENDING} AND priority < lines.priority
+    )
     FROM lines WHERE lines.priority IS NOT NULL
   )`
 const nextPriority = `
-  SELECT max(priority) AS priority FROM jobs WHERE partition = ? AND state = ${PENDING} AND priority < ?`
-const countDue = `${priorities}
+  SELECT max(priority) AS priority FROM jobs
+  WHERE partition = ? AND lane = ? AND state = ${PENDING} AND priority < ?`
+const countDue = `${priorities("''")}
   SELECT total((
     SELECT count(*) FROM jobs
-    WHERE partition = ?1 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2 AND dueAt <= ?3
-  )) AS count FROM lines WHERE priority IS NOT NULL`
-const earliestAfter = `${priorities}
+    WHERE partition = ?1 AND lane = '' AND state = ${PENDING} AND priority = lines.priority
+      AND dueAt > ?2 AND dueAt <= ?3
+  )) + (
+    SELECT count(*) FROM jobs
+    WHERE partition = ?1 AND state = ${PENDING} AND lane <> '' AND dueAt > ?2 AND dueAt <= ?3
+  ) AS count FROM lines WHERE priority IS NOT NULL`
+const earliestLaned = `
+  SELECT min(dueAt) AS dueAt FROM jobs WHERE partition = ? AND state = ${PENDING} AND lane <> '' AND dueAt > ?`
+const earliestAfter = `${priorities('?3')}
   SELECT min((
     SELECT min(dueAt) FROM jobs
-    WHERE partition = ?1 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2
+    WHERE partition = ?1 AND lane = ?3 AND state = ${PENDING} AND priority = lines.priority AND dueAt > ?2
   )) AS dueAt FROM lines WHERE priority IS NOT NULL`
 
 export class Partition {
@@ -79,6 +92,12 @@ export class Partition {
   freed = 0
   /** Whether a job came that is due before all others that are delayed. */
   sooner = false
+  /** Lanes that jobs of groups have here, the last turn that was given, and that of the jobs without a group (`turn.ts`). */
+  lanes: number
+  turn: number
+  ownTurn: number
+  /** Lanes of which something is different. */
+  readonly touched = new Set<string>()
   /** Whether it was paused until this transaction. */
   resumed = false
   /** How many jobs fell due since the counters were saved last. */
@@ -104,6 +123,9 @@ export class Partition {
     this.completed = row.completed
     this.failed = row.failed
     this.cancelled = row.cancelled
+    this.lanes = row.lanes
+    this.turn = row.turn
+    this.ownTurn = row.ownTurn
     this.#held = row.held === 1
     this.#waiting = row.waiting
     this.#delayed = row.delayed
@@ -150,12 +172,19 @@ export class Partition {
     return this.#delayed
   }
 
-  /** Milliseconds until a job may be claimed, as `exchange` tells it. */
+  /** Milliseconds until a job is due, of a partition that is not paused. */
   get nextDue(): number | undefined {
     if (this.paused) return undefined
     if (this.#waiting > 0) return 0
     this.#refresh()
     return this.#nextDue === undefined ? undefined : this.#nextDue - this.now
+  }
+
+  /** When the earliest job of a lane, or '' of none, is due; undefined when it has none that has not begun. */
+  earliest(lane: string, after = -1): number | undefined {
+    return (
+      this.database.get<{ dueAt: number | null }>(earliestAfter, this.id, after, lane)?.dueAt ?? undefined
+    )
   }
 
   /** Counts a job into the state it is in now. */
@@ -180,11 +209,16 @@ export class Partition {
     this.active += count
   }
 
-  /** Every priority that has pending jobs, highest first: a seek for each that is asked for. */
-  *priorities(): Generator<number> {
+  /** Every priority that has pending jobs in a lane, highest first: a seek for each that is asked for. */
+  *priorities(lane = ''): Generator<number> {
     let priority: number | null = Number.MAX_SAFE_INTEGER
     for (;;) {
-      priority = this.database.get<{ priority: number | null }>(nextPriority, this.id, priority)!.priority
+      priority = this.database.get<{ priority: number | null }>(
+        nextPriority,
+        this.id,
+        lane,
+        priority,
+      )!.priority
       if (priority === null) return
       yield priority
     }
@@ -204,6 +238,9 @@ export class Partition {
       this.cancelled,
       this.now,
       this.#nextDue ?? null,
+      this.lanes,
+      this.turn,
+      this.ownTurn,
       this.minute.at,
       this.minute.completed,
       this.minute.failed,
@@ -243,11 +280,11 @@ export class Partition {
   #refresh(): void {
     if (!this.#stale) return
     this.#stale = false
-    const found =
-      this.#delayed > 0
-        ? this.database.get<{ dueAt: number | null }>(earliestAfter, this.id, this.now)?.dueAt
-        : undefined
-    this.#nextDue = found ?? undefined
+    this.#nextDue = undefined
+    if (this.#delayed === 0) return
+    const laned = this.database.get<{ dueAt: number | null }>(earliestLaned, this.id, this.now)?.dueAt
+    const own = this.earliest('', this.now)
+    this.#nextDue = own === undefined || (laned != null && laned < own) ? (laned ?? undefined) : own
   }
 
   #dueBetween(after: number, upTo: number): number {

@@ -16,7 +16,11 @@ const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const findLog = 'SELECT log FROM jobs WHERE partition = ? AND id = ?'
 const pending = `
   SELECT ${columns} FROM jobs
-  WHERE partition = ? AND state = ${PENDING} AND priority = ? AND (dueAt, seq) > (?, ?) AND dueAt <= ?
+  WHERE partition = ? AND lane = '' AND state = ${PENDING} AND priority = ? AND (dueAt, seq) > (?, ?) AND dueAt <= ?
+  ORDER BY dueAt, seq LIMIT ?`
+const laned = `
+  SELECT ${columns} FROM jobs
+  WHERE partition = ? AND lane <> '' AND state = ${PENDING} AND (dueAt, seq) > (?, ?) AND dueAt <= ?
   ORDER BY dueAt, seq LIMIT ?`
 const ended = `
   SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) < (?, ?)
@@ -24,6 +28,9 @@ const ended = `
 
 /** Later than any time, after any job. */
 export const MAX = Number.MAX_SAFE_INTEGER
+
+/** Instead of a priority: all jobs of groups, as if they were one more line, below the others. */
+export const GROUPS = -1_000
 
 /** Jobs of one priority that have not begun, behind a place up to a time, in their order. */
 export function pendingJobs(
@@ -33,6 +40,7 @@ export function pendingJobs(
   until: number,
   limit: number,
 ): Row[] {
+  if (priority === GROUPS) return database.all<Row>(laned, id, dueAt, seq, until, limit)
   return database.all<Row>(pending, id, priority, dueAt, seq, until, limit)
 }
 
@@ -124,17 +132,17 @@ function pageOf(
   }
 }
 
-/** Priority by priority, each in the order of its places. */
+/** Priority by priority, each in the order of its places; those of groups at last, since nobody can tell their turns. */
 function waiting(partition: Partition, cursor: number[] | undefined, limit: number): Rows {
   const rows: Row[] = []
   const [from, dueAt, seq] = cursor ?? [MAX, -1, -1]
-  for (const priority of partition.priorities()) {
+  for (const priority of lines(partition)) {
     if (priority > from!) continue
     const after: [number, number] = priority === from ? [dueAt!, seq!] : [-1, -1]
     rows.push(...pendingJobs(partition, priority, after, partition.now, limit - rows.length))
     if (rows.length >= limit) break
   }
-  return { rows, place: (row) => [row.priority, row.dueAt, row.seq] }
+  return { rows, place: (row) => [lineOf(row), row.dueAt, row.seq] }
 }
 
 /** By the time they fall due, the higher priority first: a merge of every priority's line. */
@@ -142,11 +150,21 @@ function delayed(partition: Partition, cursor: number[] | undefined, limit: numb
   const rows: Row[] = []
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
-  for (const priority of partition.priorities()) {
+  for (const priority of lines(partition)) {
     // At the cursor's instant, higher priorities are shown already and lower ones are not.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
     rows.push(...pendingJobs(partition, priority, [dueAt!, after], MAX, limit))
   }
-  rows.sort((a, b) => a.dueAt - b.dueAt || b.priority - a.priority || a.seq - b.seq)
-  return { rows: rows.slice(0, limit), place: (row) => [row.dueAt, row.priority, row.seq] }
+  rows.sort((a, b) => a.dueAt - b.dueAt || lineOf(b) - lineOf(a) || a.seq - b.seq)
+  return { rows: rows.slice(0, limit), place: (row) => [row.dueAt, lineOf(row), row.seq] }
+}
+
+/** Every priority that has jobs, highest first; and at last those of groups. */
+export function lines(partition: Partition): number[] {
+  const priorities = [...partition.priorities()]
+  return partition.lanes > 0 ? [...priorities, GROUPS] : priorities
+}
+
+function lineOf({ lane, priority }: Row): number {
+  return lane === '' ? priority : GROUPS
 }

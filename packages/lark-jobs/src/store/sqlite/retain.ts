@@ -5,11 +5,13 @@ import type { State } from '../../record.ts'
 import { MAX_ITEMS, type StoreOptions } from '../store.ts'
 import { remove } from './move.ts'
 import type { Partition } from './partition.ts'
+import { lines, MAX, pendingJobs } from './read.ts'
 import { endedStates, type Row } from './row.ts'
-import { COMPLETED, PENDING } from './schema.ts'
+import { COMPLETED } from './schema.ts'
 
-type Gone = Pick<Row, 'seq' | 'state' | 'dueAt'>
+type Gone = Pick<Row, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>
 
+const columns = 'seq, id, state, dueAt, lane, laneLimits'
 const dropOldest = `
   DELETE FROM jobs WHERE seq IN (
     SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?
@@ -20,18 +22,11 @@ const dropOne = `
     SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?
   )`
 const oldest = `
-  SELECT seq, state, dueAt FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED}
+  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED}
   ORDER BY finishedAt, seq LIMIT ?`
 const aged = `
-  SELECT seq, state, dueAt FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND finishedAt <= ?
+  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND finishedAt <= ?
   ORDER BY finishedAt, seq LIMIT ?`
-const due = `
-  SELECT seq, state, dueAt FROM jobs
-  WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
-const notDue = `
-  SELECT seq, state, dueAt FROM jobs
-  WHERE partition = ? AND state = ${PENDING} AND priority = ? AND dueAt > ? ORDER BY dueAt, seq LIMIT ?`
-
 const kinds = ['completed', 'failed', 'cancelled'] as const
 
 /** Drops what exceeds the counts. The counters say whether anything does. */
@@ -70,10 +65,9 @@ function stateRows(partition: Partition, state: Exclude<State, 'active'>): Gone[
   if (state !== 'waiting' && state !== 'delayed') {
     return database.all<Gone>(oldest, id, endedStates[state], MAX_ITEMS)
   }
+  const [after, until] = state === 'waiting' ? [-1, now] : [now, MAX]
   const found: Gone[] = []
-  for (const priority of partition.priorities()) {
-    const limit = MAX_ITEMS - found.length
-    found.push(...database.all<Gone>(state === 'waiting' ? due : notDue, id, priority, now, limit))
-  }
+  for (const line of lines(partition))
+    found.push(...pendingJobs(partition, line, [after, MAX], until, MAX_ITEMS - found.length))
   return found
 }

@@ -23,6 +23,9 @@ export interface Row {
   token: string | null
   hooked: 1 | null
   endingAt: number | null
+  /** '' when it has no group. */
+  lane: string
+  laneLimits: string | null
   lock: string | null
   untilStart: 0 | 1 | null
   holds: number | null
@@ -36,7 +39,7 @@ export interface Row {
 }
 
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
-  finishedAt, token, hooked, endingAt, lock, untilStart, holds, asked, reason, key, options, payload, result, errors`
+  finishedAt, token, hooked, endingAt, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, payload, result, errors`
 
 const names: Record<number, State> = {
   [ACTIVE]: 'active',
@@ -62,6 +65,7 @@ export function toRecord(row: Row, partition: string, now: number, claimedAt?: n
     payload: row.payload,
     priority: row.priority,
     ...(row.options !== null && { options: JSON.parse(row.options) }),
+    ...(row.lane !== '' && { group: row.lane }),
     queuedAt: row.queuedAt,
     ...(row.state === PENDING && { dueAt: row.dueAt }),
     ...(claimedAt !== undefined && { claimedAt }),
@@ -90,6 +94,7 @@ export type LeasedRow = Pick<
   | 'failures'
   | 'crashes'
   | 'releases'
+  | 'lane'
 >
 
 export function toLeased(row: LeasedRow, token: string): LeasedJob {
@@ -106,6 +111,7 @@ export function toLeased(row: LeasedRow, token: string): LeasedJob {
     crashes,
     releases,
   }
+  if (row.lane !== '') leased.group = row.lane
   if (row.options !== null) leased.options = JSON.parse(row.options)
   return leased
 }

@@ -9,8 +9,8 @@
  *
  * `seq` rises with every job and decides between jobs of one place. Columns are named as the record's fields;
  * `direct` is 1 when the job is not handed out ahead: it was taken back from a worker, or lets go of its lock when it
- * starts. `lock`, `untilStart` and `holds` are a unique job's (`lock.ts`), `hooked` and `endingAt`
- * of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
+ * starts. `lane` and `laneLimits` are of a job of a group (`lane.ts`), `lock`, `untilStart` and `holds` are a unique
+ * job's (`lock.ts`), `hooked` and `endingAt` of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
  * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
  * `minutes`. `rates` and `starts` are of limits (`limit.ts`), `holders`, `circuits` and `failures` of limiters
  * (`limiters.ts`). `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
@@ -45,6 +45,9 @@ const tables = `
     cancelled INTEGER NOT NULL DEFAULT 0,
     asOf INTEGER NOT NULL,
     nextDue INTEGER,
+    lanes INTEGER NOT NULL DEFAULT 0,
+    turn INTEGER NOT NULL DEFAULT 0,
+    ownTurn INTEGER NOT NULL DEFAULT 0,
     minute INTEGER NOT NULL DEFAULT 0,
     minuteCompleted INTEGER NOT NULL DEFAULT 0,
     minuteFailed INTEGER NOT NULL DEFAULT 0,
@@ -66,6 +69,8 @@ const tables = `
     ahead INTEGER NOT NULL DEFAULT 0,
     finishedAt INTEGER,
     token TEXT,
+    lane TEXT NOT NULL DEFAULT '',
+    laneLimits TEXT,
     lock TEXT,
     hooked INTEGER,
     endingAt INTEGER,
@@ -81,7 +86,8 @@ const tables = `
     log TEXT
   );
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
-  CREATE INDEX line ON jobs (partition, priority, dueAt) WHERE state = ${PENDING};
+  CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};
+  CREATE INDEX laned ON jobs (partition, dueAt) WHERE state = ${PENDING} AND lane <> '';
   CREATE INDEX ended ON jobs (partition, state, finishedAt) WHERE state >= ${COMPLETED};
   CREATE INDEX endings ON jobs (partition, endingAt) WHERE endingAt IS NOT NULL;
   CREATE UNIQUE INDEX locks ON jobs (partition, lock) WHERE holds IS NOT NULL;
@@ -98,10 +104,18 @@ const tables = `
     key TEXT NOT NULL,
     at INTEGER NOT NULL,
     count REAL NOT NULL,
+    over INTEGER NOT NULL,
     PRIMARY KEY (partition, key)
   ) WITHOUT ROWID;
-  CREATE TABLE starts (partition INTEGER NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL);
+  CREATE INDEX rateEnds ON rates (over);
+  CREATE TABLE starts (
+    partition INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    over INTEGER NOT NULL
+  );
   CREATE INDEX startsByTime ON starts (partition, key, at);
+  CREATE INDEX startEnds ON starts (over);
   CREATE TABLE holders (
     limiter TEXT NOT NULL,
     holder TEXT NOT NULL,
@@ -120,6 +134,19 @@ const tables = `
     at INTEGER NOT NULL,
     PRIMARY KEY (circuit, id)
   ) WITHOUT ROWID;
+  CREATE TABLE lanes (
+    partition INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    limits TEXT,
+    busy INTEGER NOT NULL DEFAULT 0,
+    turn INTEGER,
+    wakeAt INTEGER,
+    pausedUntil INTEGER NOT NULL DEFAULT 0,
+    first TEXT,
+    PRIMARY KEY (partition, name)
+  ) WITHOUT ROWID;
+  CREATE INDEX turns ON lanes (partition, turn) WHERE turn IS NOT NULL;
+  CREATE INDEX asleep ON lanes (partition, wakeAt) WHERE wakeAt IS NOT NULL;
   CREATE TABLE leases (
     partition INTEGER NOT NULL,
     token TEXT NOT NULL,

@@ -8,6 +8,7 @@
  */
 import type { Outcome } from '../../record.ts'
 import type { Settlement, Verdict } from '../store.ts'
+import { addBusyTo, pausedUntil, pauseLane } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'
 import { type Change, move, withError } from './move.ts'
@@ -19,11 +20,11 @@ const complete = `
   UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ?`
 const completeOne = `${complete} AND id = ?`
-const completeMany = `${complete} AND id IN (SELECT value FROM json_each(?)) RETURNING id`
-/** Not one that was asked to be cancelled, which does not go back to its line. */
+const completeMany = `${complete} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
+/** Not one that was asked to be cancelled, which does not go back to its line, nor one of a group. */
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
-  WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL
+  WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
     AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 
@@ -61,9 +62,12 @@ function isPlain(outcome: Outcome): boolean {
 function completeAll(partition: Partition, token: string, ids: readonly string[]): Set<string> {
   const { database, id, now } = partition
   const settled = new Set<string>()
-  if (ids.length > 1) {
-    const rows = database.all<{ id: string }>(completeMany, now, token, id, list(ids))
-    for (const row of rows) settled.add(row.id)
+  if (ids.length > 1 || (ids.length === 1 && partition.lanes > 0)) {
+    const rows = database.all<Pick<Row, 'id' | 'lane'>>(completeMany, now, token, id, list(ids))
+    for (const { id, lane } of rows) {
+      settled.add(id)
+      if (lane !== '') addBusyTo(partition, lane, -1)
+    }
   } else if (ids.length === 1 && database.run(completeOne, now, token, id, ids[0]!) > 0) {
     settled.add(ids[0]!)
   }
@@ -87,6 +91,8 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
   if (row === undefined) return false
   appendLog(partition.database, row.seq, outcome.log)
   move(partition, row, follow(outcome, row, partition.now))
+  if (outcome.kind === 'released' && outcome.pausesGroup && row.lane !== '')
+    pauseLane(partition, row.lane, Math.max(partition.now + outcome.in, pausedUntil(partition, row.lane)))
   count(partition, outcome)
   return true
 }

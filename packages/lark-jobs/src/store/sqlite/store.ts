@@ -36,6 +36,8 @@ import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, notReplicated, toJobsError } from './failure.ts'
+import { pauseLane, stirLanes } from './lane.ts'
+import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes } from './minutes.ts'
@@ -120,6 +122,7 @@ export class SqliteStore implements Store {
       forgetCalls(partition)
       forgetWaiters(partition)
       forgetThrottles(partition)
+      forgetOver(partition)
       return prune(partition, this.#options.retention)
     })
   }
@@ -211,6 +214,13 @@ export class SqliteStore implements Store {
     return this.#change(name, (partition) => partition.configure(settings))
   }
 
+  async pause(name: string, group: string, ms?: number): Promise<void> {
+    await this.#change(name, (partition) => {
+      pauseLane(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
+      partition.resumed = true
+    })
+  }
+
   clear(name: string, state: Exclude<State, 'active'>): Promise<number> {
     return this.#change(name, (partition) => clear(partition, state))
   }
@@ -260,6 +270,7 @@ export class SqliteStore implements Store {
     const result = await database.write(() => {
       const partition = Partition.enter(database, name, this.#now())
       const result = work(partition)
+      stirLanes(partition)
       trim(partition, this.#options.retention)
       keepLastMinute(partition)
       rung = ringForNews(partition, call?.caller)

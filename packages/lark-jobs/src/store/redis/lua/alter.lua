@@ -50,7 +50,8 @@ changes['retry'] = function(id, state, record, priority)
     take_lock(id, till, name, runs)
   end
   redis.call('HSET', key('jobs'), id, now - made_at(id) .. string.match(record, '^-?%d+(.*)$'))
-  if redis.call('SISMEMBER', line('void', priority), id) == 1 then
+  local is_laned = string.find(priority, '@', 1, true)
+  if is_laned or redis.call('SISMEMBER', line('void', priority), id) == 1 then
     put(id, priority, now)
   else
     open_line(priority)
@@ -120,6 +121,9 @@ end
 -- After all verdicts, so that none is `missing` for the sake of another id of this call.
 if cancelled > 0 then
   trim('cancelled', kept, cancelled)
+end
+if made then
+  made.stir_all()
 end
 ring(rings)
 return table.concat(verdicts)

@@ -21,6 +21,17 @@ local function clear_set(name, from, to)
   end
 end
 
+-- The same of the jobs of groups.
+local function clear_lanes(from, to)
+  local ids = left > 0 and redis.call('ZRANGE', key('laned'), from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
+  for _, id in ipairs(ids) do
+    local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
+    leave(id, priority)
+  end
+  forget(ids)
+  left = left - #ids
+end
+
 local function clear_list(priority)
   local list, void = line('line', priority), line('void', priority)
   -- Ends because every round takes something off the list.
@@ -47,11 +58,16 @@ if state == 'waiting' then
     clear_set(line('due', priority), '-inf', now)
     clear_list(priority)
   end
+  clear_lanes('-inf', now)
 elseif state == 'delayed' then
   for _, priority in ipairs(lines()) do
     clear_set(line('due', priority), '(' .. now, '+inf')
   end
+  clear_lanes('(' .. now, '+inf')
 elseif state ~= 'blocked' then
   clear_set(key(state), '-inf', '+inf')
+end
+if made then
+  made.stir_all()
 end
 return MAX_ITEMS - left

@@ -7,8 +7,9 @@
 -- ARGV[4]  connection
 -- ARGV[5…] when the partition is bounded, `b` and how many it may hold, '|', and how many cancelled jobs are kept when
 --          it drops the oldest for another, or '' when it refuses that; then runs of jobs that are alike, made in the
---          same millisecond: priority ('' for 0), an h when they are hooked (shared/ending.lua), a '|' and a lock
---          (shared/lock.lua); delay ('' for none); how many; then two each: id, the record without its first field
+--          same millisecond: an h when they are hooked (shared/ending.lua), priority ('' for 0) or lane (shared/line.lua)
+--          and '~' with its limits, a '|' and a lock (shared/lock.lua); delay ('' for none); how many; then two each: id,
+--          the record without its first field
 -- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), f(ull), u, t, r (shared/lock.lua); then for
 --          each of the last three, a line with the id in its way
 -- Cost     O(n); O(log m) for each delayed one among m delayed
@@ -135,6 +136,9 @@ if drop and kept ~= '' then
   drop(-room_in(tonumber(max)), tonumber(kept))
 end
 answer = is_plain and '' or table.concat(verdicts) .. table.concat(refused)
+if made then
+  made.stir_all()
+end
 remember(answer)
 if ring then
   ring(rings)

@@ -32,10 +32,14 @@
 -- include: take
 -- include: ring
 
--- Only made where there are limits, as in enqueue.lua.
+-- Only made where there are limits, or groups, as in enqueue.lua.
 local function limiter()
 -- include: limit
   return permits
+end
+
+local function rounds()
+-- include: round
 end
 
 -- Of records, that a call hands out at most; the first one goes whatever its size.
@@ -44,7 +48,8 @@ local limit = math.min(tonumber(ARGV[5]), MAX_ITEMS)
 local ahead = tonumber(ARGV[6])
 local most = math.min(limit + (ahead or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused = redis.call('HGET', key('settings'), 'paused') == '1'
+local paused, laned = unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes'))
+paused, laned = paused == '1', (laned or '0') ~= '0'
 
 local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
@@ -58,10 +63,14 @@ local function reply(verdicts, due, ids, records)
   return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters }
 end
 
+local function next_of(all)
+  return laned and lanes().next_turn(next_due(all)) or next_due(all)
+end
+
 local answer = recall()
 if answer then
   local ids = held_by(token)
-  return reply(answer, next_due(lines()), ids, records_of(ids))
+  return reply(answer, next_of(lines()), ids, records_of(ids))
 end
 
 -- First, because it is a write that a full server allows: having written, it allows the rest as well. Who works
@@ -69,7 +78,13 @@ end
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = tonumber(ARGV[11]), cancelled = tonumber(ARGV[12]) }
-local verdicts, settled = settle(13, kept)
+local verdicts, settled = settle(13, kept, laned)
+if laned then
+  lanes().stir_all()
+  laned = redis.call('HGET', key('settings'), 'lanes') ~= '0'
+  -- Nothing is handed out ahead where some of it is of a group.
+  most = laned and limit or most
+end
 
 local permitted, wait, note = math.huge, -1, nil
 if not ahead and most > 0 then
@@ -87,23 +102,21 @@ if ARGV[9] ~= '' then
   end
 end
 if most > 0 and not paused then
-  for _, priority in ipairs(all) do
-    if #taken < most then
-      take(priority, most, taken, places)
-    end
-  end
+  (laned and rounds() or take_all)(all, most, taken, places)
 end
 local fits = ahead_until(taken, limit)
-local ids, records = {}, {}
-local bytes, left = 0, false
+local ids, records, bytes, left = {}, {}, 0, false
 local found = records_of(taken)
 for i = 1, #taken do
   local id, record, n = taken[i], found[i], #ids + 1
   bytes = bytes + (record and #record or 0)
   if record and (i > fits or n > 1 and bytes > MAX_BYTES) then
     local queued_at, priority = queued(id, record)
-    put(id, priority, places[id] or queued_at)
+    put(id, priority, tonumber(string.match(places[id] or queued_at, '^%d+')), true)
     left = true
+    if laned then
+      lanes().end_busy(places[id])
+    end
   elseif record then
     ids[n], records[n] = id, record
   end
@@ -115,11 +128,14 @@ if note and #ids > 0 then
   note(#ids)
 end
 
+if made then
+  made.stir_all()
+end
 -- What fell back is left for others when this caller took all it wanted.
 local has_less = #ids < limit and not left
-local due = next_due(all)
+local due = next_of(all)
 -- Under limits, one that ended makes room for one that waits.
-local freed = not ahead and due == 0 and math.max(settled - #ids, 0) or 0
+local freed = due == 0 and (laned and settled or not ahead and math.max(settled - #ids, 0)) or 0
 ring(later + (has_less and 0 or again) + freed)
 if #ids == permitted and has_less then
   due = wait >= 0 and due >= 0 and math.max(due, wait) or -1

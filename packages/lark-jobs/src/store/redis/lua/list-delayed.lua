@@ -15,10 +15,15 @@
 
 local limit, due_at, priority_at, id_at = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 
+-- The jobs of groups are as one more line.
+local GROUPS = '@'
+
 local found = {}
 local before = due_at ~= ''
-for order, priority in ipairs(lines()) do
-  local due = line('due', priority)
+local all = lines()
+all[#all + 1] = GROUPS
+for order, priority in ipairs(all) do
+  local due = priority == GROUPS and key('laned') or line('due', priority)
   local start = redis.call('ZCOUNT', due, '-inf', now)
   if due_at ~= '' then
     -- Lines before the cursor's are through with its due time, lines after it have it still to come.

@@ -1,4 +1,4 @@
--- list-waiting: a page of the jobs that wait, in the order they would run.
+-- list-waiting: a page of the jobs that wait, in the order they would run; those of groups by place.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -13,14 +13,19 @@
 -- include: claim
 -- include: show
 
+-- Those of groups come after all others, by place: whose turn it will be then, nobody can tell.
+local GROUPS = '@'
+local all = lines()
+all[#all + 1] = GROUPS
+
 local limit, first = tonumber(ARGV[2]), ARGV[3]
 local passed_due, passed_list = tonumber(ARGV[4]), tonumber(ARGV[5])
 local ids, places, cursor = {}, {}, {}
 
 local function read(priority, i, j)
   local wanted = limit - #ids
-  local list = line('line', priority)
-  local early = redis.call('ZRANGE', line('due', priority), '-inf', now, 'BYSCORE', 'LIMIT', i, wanted, 'WITHSCORES')
+  local list, due = line('line', priority), priority == GROUPS and key('laned') or line('due', priority)
+  local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', i, wanted, 'WITHSCORES')
   local heads = redis.call('LRANGE', list, j, j + wanted - 1)
   local voids, records = {}, {}
   if #heads > 0 then
@@ -49,7 +54,7 @@ local function read(priority, i, j)
   return i + (e - 1) / 2, j + h - 1, #early == 2 * wanted or #heads == wanted
 end
 
-for _, priority in ipairs(lines()) do
+for _, priority in ipairs(all) do
   if #ids < limit and (first == 'first' or first == priority) then
     local i, j, more = read(priority, first == priority and passed_due or 0, first == priority and passed_list or 0)
     first = 'first'

@@ -49,7 +49,7 @@ local function take_back(id, holder)
     cancelled[#cancelled + 1] = id
   else
     local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
-    put(id, priority, place or queued_at)
+    put(id, priority, place or queued_at, true)
     if not is_unread then
       redis.call('HSET', key('direct'), id, 1)
     end
@@ -110,12 +110,18 @@ for _, token in ipairs(ended()) do
   count_taken = count_taken + #ids
   for i, id in ipairs(ids) do
     take_back(id, holders[i])
+    if string.find(holders[i], '~', 1, true) then
+      lanes().end_busy(holders[i])
+    end
   end
   if #ids > 0 then
     redis.call('HDEL', key('holders'), unpack(ids))
     redis.call('HDEL', key('notices'), unpack(ids))
   end
   leave_claim(token, MAX_ITEMS)
+end
+if made then
+  made.stir_all()
 end
 note_endings(failed)
 note_endings(cancelled)

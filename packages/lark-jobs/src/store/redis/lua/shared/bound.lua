@@ -6,7 +6,8 @@ local function room_in(max)
   return max - waiting - delayed
 end
 
--- Drops so many, from the lowest line upwards: what would run first, and then what would fall due first. Says which.
+-- Drops so many, from the lowest line upwards: what would run first, and then what would fall due first; those of groups
+-- after all others, by place. Says which.
 local function drop(count)
   count = math.min(count, MAX_ITEMS)
   local dropped, all = {}, lines()
@@ -24,6 +25,12 @@ local function drop(count)
     for _, id in ipairs(late) do
       dropped[#dropped + 1] = id
     end
+  end
+  local grouped = #dropped < count and redis.call('ZRANGE', key('laned'), 0, count - #dropped - 1) or {}
+  for _, id in ipairs(grouped) do
+    local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
+    leave(id, priority)
+    dropped[#dropped + 1] = id
   end
   for _, id in ipairs(dropped) do
     redis.call('HSET', key('reasons'), id, 'dropped')

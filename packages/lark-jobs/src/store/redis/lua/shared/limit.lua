@@ -50,7 +50,8 @@ function rates.sliding(most, per, _, wanted, suffix, each)
 end
 
 -- How many of `wanted` there may be now; milliseconds until `each` more, or -1 when that is once one ends; and what notes
--- how many there were. `suffix`: of the keys of the rate, where a partition or a limiter has several; default none.
+-- how many there were. `suffix`: of the keys of the rate, where a partition or a limiter has several; default none. What
+-- has one goes by itself.
 -- `active`: how many there are; default: the jobs of the partition that are active.
 local function permits(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|(%a*)|(%d*)|(%d*)|(%d*)$')
@@ -60,9 +61,14 @@ local function permits(limits, wanted, suffix, active, each)
     free = math.min(free, tonumber(concurrency) - active)
   end
   if kind ~= '' then
-    local count, next_one, begin =
-      rates[kind](tonumber(most), tonumber(per), tonumber(burst), wanted, suffix or '', each or 1)
-    note = begin
+    most, per, burst, suffix = tonumber(most), tonumber(per), tonumber(burst), suffix or ''
+    local count, next_one, begin = rates[kind](most, per, burst, wanted, suffix, each or 1)
+    note = suffix == '' and begin or function(begun)
+      begin(begun)
+      local over = math.ceil(per + burst * per / most)
+      redis.call('PEXPIRE', key('rate' .. suffix), over)
+      redis.call('PEXPIRE', key('starts' .. suffix), over)
+    end
     if count <= free then
       free, wait = count, next_one
     end

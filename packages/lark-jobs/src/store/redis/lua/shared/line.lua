@@ -4,7 +4,8 @@
 --                claim merges the halves
 --   void   SET   entries of the list that are no longer meant: cancelled, removed, rescheduled. Taking them out
 --                would cost the length of the list. An id lies in a list once at most
--- `priorities` knows the lines other than 0.
+-- `priorities` knows the lines other than 0. A job of a group is in no line but in a lane (lane.lua), and where its
+-- priority is asked for it is `5@lane`, or `@lane`.
 local function line(name, priority)
   if priority == '' then
     return key(name)
@@ -33,8 +34,14 @@ local function open_line(priority)
   end
 end
 
--- Puts a job where its place is. Says whether the line's next due job is now this one.
-local function put(id, priority, place)
+-- Defined at the end, since lanes need what stands between.
+local lanes
+
+-- Puts a job where its place is. Says whether the line's next due job is now this one. `is_back`: it had begun.
+local function put(id, priority, place, is_back)
+  if string.find(priority, '@', 1, true) then
+    return lanes().put(id, priority, place, is_back)
+  end
   open_line(priority)
   local due = line('due', priority)
   redis.call('ZADD', due, place, id)
@@ -43,7 +50,9 @@ end
 
 -- Takes a job out of its line. `place`: where in the `due` half it lies, if it does.
 local function leave(id, priority, place)
-  if place then
+  if string.find(priority, '@', 1, true) then
+    lanes().leave(id, priority)
+  elseif place then
     redis.call('ZREM', line('due', priority), id)
   else
     redis.call('SADD', line('void', priority), id)
@@ -66,6 +75,20 @@ end
 -- When and at which priority a job was queued. A record may be gone, from a server that evicts: claim passes over such
 -- jobs.
 local function queued(id, record)
-  local after, priority = string.match(record or '0', '^(-?%d+),?(-?%d*)')
+  local after, priority = string.match(record or '0', '^(-?%d+),?(-?%d*@?[^,|~]*)')
   return made_at(id) + tonumber(after), priority
+end
+
+-- Made where there are some, as what is seldom needed in enqueue.lua.
+local made
+function lanes()
+  made = made or (function()
+-- include: lane
+-- include: turn
+    return {
+      enter_all = enter_all, put = put, leave = leave, end_busy = end_busy, pause = pause,
+      paused_until = paused_until, stir = stir, stir_all = stir_all, take_turn = take_turn, next_turn = next_turn,
+    }
+  end)()
+  return made
 end

@@ -14,7 +14,8 @@ local function locate(id)
       return state, record, priority
     end
   end
-  local place = redis.call('ZSCORE', line('due', priority), id)
+  local due = string.find(priority, '@', 1, true) and key('laned') or line('due', priority)
+  local place = redis.call('ZSCORE', due, id)
   if place and tonumber(place) > now then
     return 'delayed', record, priority, place
   end

@@ -12,7 +12,7 @@ local function fall_back(id, place, job)
   end
   local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
   place = place or queued_at
-  local next_one = put(id, priority, place)
+  local next_one = put(id, priority, place, true)
   if place <= now then
     again = again + 1
   elseif next_one then
@@ -32,11 +32,16 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job)
 end
 
--- value: milliseconds
+-- value: milliseconds, with a `g` behind when its group begins nothing meanwhile
 function outcomes.released(id, value, job)
+  local after, pauses = string.match(value, '^(%d+)(g?)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases + 1)
-  fall_back(id, now + tonumber(value), job)
+  fall_back(id, now + tonumber(after), job)
+  local _, _, _, lane = read_holder(job.holder)
+  if pauses ~= '' and lane ~= '' then
+    lanes().pause(lane, math.max(now + tonumber(after), lanes().paused_until(lane)))
+  end
 end
 
 function outcomes.returned(id, _, job)

@@ -7,5 +7,6 @@ local function pending()
     local listed = redis.call('LLEN', line('line', priority)) - redis.call('SCARD', line('void', priority))
     waiting, delayed = waiting + fallen + listed, delayed + redis.call('ZCARD', due) - fallen
   end
-  return waiting, delayed
+  local fallen = redis.call('ZCOUNT', key('laned'), '-inf', now)
+  return waiting + fallen, delayed + redis.call('ZCARD', key('laned')) - fallen
 end

@@ -5,9 +5,11 @@ local function read_runs(at)
   local ids, rests, runs = {}, {}, {}
   while ARGV[at] do
     local first, count = #ids + 1, tonumber(ARGV[at + 2])
-    local priority, hooked, lock = string.match(ARGV[at], '^(-?%d*)(h?)|?(.*)$')
-    runs[#runs + 1] =
-      { priority = priority, hooked = hooked, lock = lock, delay = ARGV[at + 1], first = first, last = first + count - 1 }
+    local hooked, priority, limits, lock = string.match(ARGV[at], '^(h?)([^|~]*)~?([^|]*)|?(.*)$')
+    runs[#runs + 1] = {
+      priority = priority, hooked = hooked, limits = limits, lock = lock, delay = ARGV[at + 1],
+      first = first, last = first + count - 1,
+    }
     at = at + 3
     for i = first, first + count - 1 do
       ids[i], rests[i] = ARGV[at], ARGV[at + 1]
@@ -51,7 +53,11 @@ local function line_up(runs, seen, has_no_void)
   local rings = 0
   for _, run in ipairs(runs) do
     local list, priority = run.list, run.priority
-    if #list > 0 then
+    local is_laned = string.find(priority, '@', 1, true)
+    if #list > 0 and is_laned then
+      rings = rings + lanes().enter_all(priority, run.limits, list, now + (tonumber(run.delay) or 0))
+      list = {}
+    elseif #list > 0 then
       open_line(priority)
     end
     if #list > 0 and run.delay == '' then

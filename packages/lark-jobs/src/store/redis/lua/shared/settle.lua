@@ -34,8 +34,8 @@ end
 -- The settlements. ARGV[first]: those that completed with nothing to say, as `token\nid\nid…`, joined by '|'. From
 -- ARGV[first + 1] on, five each: id, token, kind, value, log lines. Kinds with their values are the outcomes above,
 -- `completed`, and `result`: completed with a result. Returns '' when all are settled, else 1 (settled) or 0 (lost)
--- each, in this order; and how many are.
-local function settle(first, kept)
+-- each, in this order; and how many are. `laned`: some may be of a group.
+local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0
   for token, list in string.gmatch(ARGV[first], '([^|\n]+)\n([^|]+)') do
@@ -61,6 +61,9 @@ local function settle(first, kept)
   redis.call('HDEL', key('holders'), unpack(settled))
   for token, part in pairs(parts) do
     leave_claim(token, part)
+  end
+  for n = 1, laned and #settled or 0 do
+    lanes().end_busy(holders[index[settled[n]]])
   end
   local notices = {}
   if redis.call('EXISTS', key('notices')) == 1 then

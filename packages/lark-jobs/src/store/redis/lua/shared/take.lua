@@ -64,6 +64,15 @@ local function take(priority, limit, ids, places)
   end
 end
 
+-- So of every line in turn.
+local function take_all(all, limit, ids, places)
+  for _, priority in ipairs(all) do
+    if #ids < limit then
+      take(priority, limit, ids, places)
+    end
+  end
+end
+
 -- Milliseconds until a job falls due; 0 when one waits, -1 when none is known.
 local function next_due(all)
   local nearest = -1

@@ -1,0 +1,18 @@
+-- pause: a group begins nothing for so long, or goes on.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  the group's lane (shared/lane.lua)
+-- ARGV[3]  milliseconds; 0 to go on; '' until it is told to
+-- Returns  nothing
+-- Cost     O(log m) for m groups
+-- include: start
+-- include: line
+-- include: ring
+
+local MAX_ITEMS = 1000
+
+lanes().pause(ARGV[2], ARGV[3] == '' and 2 ^ 53 or now + tonumber(ARGV[3]))
+lanes().stir_all()
+ring(MAX_ITEMS)
+return false

@@ -1,0 +1,107 @@
+-- A lane is where the jobs of one group wait, apart from all others, so that nothing passes over what may not begin.
+--   laned         ZSET  id -> place: all that wait or are delayed in lanes
+--   lane:<name>   ZSET  id -> rank: those that are due, by priority and place
+--   late:<name>   ZSET  id -> place: those due later
+--   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many are active; until: when its pause ends;
+--                       first: id of the one that goes before all others, in a group whose order is strict
+-- `settings` counts those that have a `group`: lanes. Whoever changes a lane stirs it in the end (turn.lua).
+
+-- Above any time in milliseconds.
+local ABOVE = 2 ^ 42
+local touched = {}
+
+-- What a line's name says: priority, lane.
+local function split(name)
+  local priority, lane = string.match(name, '^(-?%d*)@(.*)$')
+  return tonumber(priority) or 0, lane
+end
+
+local function rank(priority, place)
+  return string.format('%.0f', (100 - priority) * ABOVE + place)
+end
+
+-- Makes a lane known, with the limits that its group has now.
+local function open(lane, limits)
+  if redis.call('EXISTS', key('group:' .. lane)) == 0 then
+    redis.call('HINCRBY', key('settings'), 'lanes', 1)
+  end
+  redis.call('HSET', key('group:' .. lane), 'limits', limits)
+  touched[lane] = true
+end
+
+-- Whether the order of the jobs is strict, and limits as `permits` reads them, or ''.
+local function read_limits(text)
+  local strict, limits = string.match(text or '', '^(o?)(.*)$')
+  return strict == 'o', (string.gsub(limits, ':', '|'))
+end
+
+-- New jobs of a line. Says how many callers there are to ring.
+local function enter_all(name, limits, ids, place)
+  local priority, lane = split(name)
+  open(lane, limits)
+  local is_due, late, scored, ranked = place <= now, key('late:' .. lane), {}, {}
+  for i, id in ipairs(ids) do
+    scored[2 * i - 1], scored[2 * i] = place, id
+    ranked[2 * i - 1], ranked[2 * i] = rank(priority, place), id
+  end
+  redis.call('ZADD', key('laned'), unpack(scored))
+  if is_due then
+    redis.call('ZADD', key('lane:' .. lane), unpack(ranked))
+    return #ids
+  end
+  redis.call('ZADD', late, unpack(scored))
+  return tonumber(redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]) == place and 1 or 0
+end
+
+-- As `put` of line.lua. `is_back`: it had begun.
+local function put(id, name, place, is_back)
+  local priority, lane = split(name)
+  if redis.call('EXISTS', key('group:' .. lane)) == 0 then
+    open(lane, string.match(redis.call('HGET', key('jobs'), id) or '', '^[^,|]*,[^,|~]*~([^,|]*)') or '')
+  end
+  touched[lane] = true
+  redis.call('ZADD', key('laned'), place, id)
+  if is_back and read_limits(redis.call('HGET', key('group:' .. lane), 'limits')) then
+    redis.call('HSET', key('group:' .. lane), 'first', id)
+  end
+  local late = key('late:' .. lane)
+  if place <= now then
+    redis.call('ZREM', late, id)
+    redis.call('ZADD', key('lane:' .. lane), rank(priority, place), id)
+    return false
+  end
+  redis.call('ZREM', key('lane:' .. lane), id)
+  redis.call('ZADD', late, place, id)
+  return redis.call('ZRANGE', late, 0, 0)[1] == id
+end
+
+-- As `leave` of line.lua.
+local function leave(id, name)
+  local _, lane = split(name)
+  touched[lane] = true
+  redis.call('ZREM', key('laned'), id)
+  redis.call('ZREM', key('lane:' .. lane), id)
+  redis.call('ZREM', key('late:' .. lane), id)
+end
+
+-- A job that somebody held is no longer active.
+local function end_busy(holder)
+  local lane = string.match(holder or '', '~(.*)$')
+  if lane then
+    touched[lane] = true
+    redis.call('HINCRBY', key('group:' .. lane), 'busy', -1)
+  end
+end
+
+local function paused_until(lane)
+  return tonumber(redis.call('HGET', key('group:' .. lane), 'until') or 0)
+end
+
+-- A group begins nothing before that time.
+local function pause(lane, till)
+  if redis.call('EXISTS', key('group:' .. lane)) == 0 then
+    open(lane, '')
+  end
+  touched[lane] = true
+  redis.call('HSET', key('group:' .. lane), 'until', string.format('%.0f', till))
+end

@@ -1,0 +1,330 @@
+/**
+ * Groups: jobs of several tenants in fair turns, each within its own limits and in its own order.
+ */
+import { expect, test } from 'vitest'
+import type { Group, NewJob } from '../../src/record.ts'
+import { type Caller, LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+
+const of = (name: string, fields: Partial<Group> = {}): Partial<NewJob> => ({ group: { name, ...fields } })
+const strict = (name: string) => of(name, { strict: true, limits: { concurrency: 1 } })
+const limited = (name: string, concurrency: number) => of(name, { limits: { concurrency } })
+
+/** Settles one job and claims up to so many. */
+function swap(caller: Caller, held: Parameters<typeof settlement>[0], outcome = completed, limit = 10) {
+  return caller.exchange([settlement(held, outcome)], { limit, lease: LEASE })
+}
+
+export function groups(make: Make): void {
+  test('fair turns: many jobs of one delay the first of another by one job a slot', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(500, of('big')))
+    const [running] = await caller.claim(1)
+    const first = job(of('small'))
+    await caller.enqueue(first)
+    const { jobs: next } = await swap(caller, running!, completed, 2)
+    expect(next[1]!.id).toBe(first.id)
+    expect(next[0]!.group).toBe('big')
+  })
+
+  test('a claim gives as many of each, one after the other; the jobs without a group take their turn as one more', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [a, b, none] = [jobs(9, of('a')), jobs(9, of('b')), jobs(9)]
+    await caller.enqueue(...a, ...b, ...none)
+    const claimed = ids(await caller.claim(6))
+    const expected = [none, a, b].map((list) => ids(list.slice(0, 2)))
+    expect(claimed).toEqual([0, 1].flatMap((i) => expected.map((list) => list[i])))
+  })
+
+  test('who had a turn is last then, from claim to claim', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3, of('c')))
+    const turns: (string | undefined)[] = []
+    for (let i = 0; i < 9; i++) turns.push((await caller.claimOne()).group)
+    expect(turns.join('')).toBe('abcabcabc')
+  })
+
+  test('what others leave goes to whoever has jobs', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(20, of('a')), ...jobs(2, of('b')))
+    const claimed = await caller.claim(12)
+    expect(claimed.filter(({ group }) => group === 'b')).toHaveLength(2)
+    expect(claimed).toHaveLength(12)
+  })
+
+  test('within a group: higher priority first, then the place', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [late, low, high] = [
+      job({ ...of('a'), delay: 500 }),
+      job({ ...of('a'), priority: -100 }),
+      job({ ...of('a'), priority: 100 }),
+    ]
+    const plain = jobs(2, of('a'))
+    await caller.enqueue(late, low, ...plain, high)
+    expect(ids(await caller.claim(2))).toEqual([high.id, plain[0]!.id])
+    harness.clock.advance(600)
+    const after = job(of('a'))
+    await caller.enqueue(after)
+    expect(ids(await caller.claim(9))).toEqual(ids([plain[1]!, late, after, low]))
+  })
+
+  test('a group under a limit begins no more, is in nobody’s way, and goes on when one ends', async () => {
+    await using harness = await make()
+    const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
+    const [first, other] = [jobs(5, limited('a', 2)), jobs(3, of('b'))]
+    await ada.enqueue(...first, ...other)
+    const held = await ada.claim(5)
+    expect(ids(held)).toEqual(ids([first[0]!, other[0]!, first[1]!, other[1]!, other[2]!]))
+    const empty = await bob.exchange([], { limit: 5, lease: LEASE })
+    expect(empty).toEqual({ verdicts: [], jobs: [] })
+    const waiting = harness.store.wait('bob', 5_000)
+    await ada.exchange([settlement(held[0]!, completed)], { limit: 0, lease: LEASE })
+    expect(await waiting).toEqual(['emails'])
+    expect(ids(await bob.claim(5))).toEqual([first[2]!.id])
+  })
+
+  test.each([completed, failed, retried(60_000), returned, { kind: 'released', in: 60_000 }] as const)(
+    'a place is free again after %j',
+    async (outcome) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      await caller.enqueue(...jobs(4, limited('a', 1)))
+      const [held] = await caller.claim(4)
+      expect((await swap(caller, held!, outcome)).jobs).toHaveLength(1)
+    },
+  )
+
+  test('the places of the dead are free again when they are taken back', async () => {
+    await using harness = await make()
+    const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
+    await ada.enqueue(...jobs(6, limited('a', 3)))
+    expect(await ada.claim(9)).toHaveLength(3)
+    harness.clock.advance(LEASE + 1)
+    expect(await bob.claim(9)).toEqual([])
+    await harness.store.recover('emails')
+    expect(await bob.claim(9)).toHaveLength(3)
+  })
+
+  test('a rate of the group: says when the next may begin, and holds over the end of all its jobs', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const rated = of('a', { limits: { rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2 } } })
+    await caller.enqueue(...jobs(2, rated))
+    for (const held of await caller.claim(9)) await caller.settle(held, completed)
+    harness.clock.advance(400)
+    await caller.enqueue(...jobs(3, rated))
+    const { jobs: none, nextDue } = await caller.exchange([], { limit: 9, lease: LEASE })
+    expect(none).toEqual([])
+    expect(nextDue).toBe(600)
+    harness.clock.advance(600)
+    expect(await caller.claim(9)).toHaveLength(2)
+  })
+
+  test('the limits of a group are what its last job says', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(4, limited('a', 1)))
+    expect(await caller.claim(9)).toHaveLength(1)
+    await caller.enqueue(job(limited('a', 3)))
+    expect(await caller.claim(9)).toHaveLength(2)
+  })
+
+  test.each([completed, failed])(
+    'strict: the next begins when the one before has ended: %j',
+    async (outcome) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      const list = jobs(3, strict('a'))
+      await caller.enqueue(...list)
+      const begun: string[] = []
+      let [held] = await caller.claim(9)
+      while (held) {
+        begun.push(held.id)
+        ;[held] = (await swap(caller, held, outcome)).jobs
+      }
+      expect(begun).toEqual(ids(list))
+    },
+  )
+
+  test('strict: the others wait for a retry, a release, and for what a dead worker held', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [first, second] = jobs(2, strict('a'))
+    await caller.enqueue(first!, second!)
+    const [held] = await caller.claim(9)
+    const answer = await swap(caller, held!, retried(5_000))
+    expect(answer).toMatchObject({ jobs: [], nextDue: 5_000 })
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1 })
+    // Of a higher priority, and yet behind the one that has begun.
+    const urgent = job({ ...strict('a'), priority: 100 })
+    await caller.enqueue(urgent)
+    harness.clock.advance(5_000)
+    const [again] = await caller.claim(9)
+    expect(again!.id).toBe(first!.id)
+    expect((await swap(caller, again!, { kind: 'released', in: 100 })).jobs).toEqual([])
+    harness.clock.advance(100)
+    expect(ids(await caller.claim(9))).toEqual([first!.id])
+    await harness.takeBack()
+    const [recovered] = await caller.claim(9)
+    expect(recovered!.id).toBe(first!.id)
+    expect(ids((await swap(caller, recovered!)).jobs)).toEqual([urgent.id])
+  })
+
+  test.each(['cancel', 'remove'] as const)(
+    'strict: a %s of the one that all wait for lets them go on',
+    async (kind) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      const [first, second] = jobs(2, strict('a'))
+      await caller.enqueue(first!, second!)
+      const [held] = await caller.claim(9)
+      await swap(caller, held!, retried(5_000))
+      const change = kind === 'cancel' ? ({ kind, reason: 'user' } as const) : { kind }
+      expect(await harness.store.alter('emails', [first!.id], change)).toEqual(['done'])
+      expect(ids(await caller.claim(9))).toEqual([second!.id])
+    },
+  )
+
+  test('a paused group begins nothing for so long; what runs goes on, and so do others', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3, of('a')))
+    const [held] = await caller.claim(1)
+    await harness.store.pause('emails', 'a', 1_000)
+    const other = job(of('b'))
+    await caller.enqueue(other)
+    const { jobs: next, nextDue } = await swap(caller, held!)
+    expect(ids(next)).toEqual([other.id])
+    expect(nextDue).toBe(1_000)
+    harness.clock.advance(1_000)
+    expect(await caller.claim(9)).toHaveLength(2)
+  })
+
+  test('paused without an end until it is told to go on, which rings', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await harness.store.pause('emails', 'a')
+    await caller.enqueue(...jobs(2, of('a')))
+    expect(await caller.exchange([], { limit: 1, lease: LEASE })).toEqual({ verdicts: [], jobs: [] })
+    harness.clock.advance(1_000_000)
+    expect(await caller.claim(1)).toEqual([])
+    const waiting = harness.store.wait('ada', 5_000)
+    await harness.store.pause('emails', 'a', 0)
+    expect(await waiting).toEqual(['emails'])
+    expect(await caller.claim(9)).toHaveLength(2)
+  })
+
+  test('a job that is put back may pause its group for as long', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3, of('a')))
+    const [held] = await caller.claim(1)
+    const answer = await swap(caller, held!, { kind: 'released', in: 700, pausesGroup: true })
+    expect(answer).toMatchObject({ jobs: [], nextDue: 700 })
+    harness.clock.advance(700)
+    expect(await caller.claim(9)).toHaveLength(3)
+  })
+
+  test('a delayed job of a group waits from the instant at which it is due', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const late = job({ ...of('a'), delay: 300 })
+    await caller.enqueue(late)
+    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(300)
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 0, delayed: 1 })
+    harness.clock.advance(300)
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, delayed: 0 })
+    expect(await harness.store.get('emails', late.id)).toMatchObject({ state: 'waiting', group: 'a' })
+    expect(ids((await harness.store.list('emails', { state: 'waiting' })).jobs)).toEqual([late.id])
+    expect(ids(await caller.claim(1))).toEqual([late.id])
+  })
+
+  test('are listed by page behind the others, and cleared with them', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const [grouped, plain] = [[...jobs(4, of('a')), ...jobs(4, of('b'))], jobs(3)]
+    const late = [job({ ...of('a'), delay: 900 }), job({ delay: 950 }), job({ ...of('b'), delay: 990 })]
+    await caller.enqueue(...grouped, ...plain, ...late)
+    for (const [state, expected] of [
+      ['waiting', [...plain, ...grouped]],
+      ['delayed', late],
+    ] as const) {
+      const found: string[] = []
+      let cursor: string | undefined
+      do {
+        const page = await store.list('emails', { state, limit: 2, ...(cursor && { cursor }) })
+        found.push(...ids(page.jobs))
+        cursor = page.cursor
+      } while (cursor !== undefined)
+      expect(found).toEqual(ids(expected))
+      expect(await store.clear('emails', state)).toBe(expected.length)
+    }
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 0 })
+    expect(await caller.exchange([], { limit: 9, lease: LEASE })).toEqual({ verdicts: [], jobs: [] })
+  })
+
+  test('a job keeps its group and the limits through an end and a retry by hand', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(2, limited('a', 1))
+    await caller.run(list[0]!, failed)
+    await caller.run(list[1]!, failed)
+    expect(await harness.store.alter('emails', ids(list), { kind: 'retry' })).toEqual(['done', 'done'])
+    const claimed = await caller.claim(9)
+    expect(claimed).toHaveLength(1)
+    expect(claimed[0]!.group).toBe('a')
+  })
+
+  test('any text is a name', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const names = ['a|b,c@d~e%f', 'ä\n😀', '{x}:*', ' ']
+    await caller.enqueue(...names.flatMap((name) => jobs(2, { ...limited(name, 1), priority: 3 })))
+    const claimed = await caller.claim(9)
+    expect(claimed.map(({ group }) => group).sort()).toEqual([...names].sort())
+    for (const held of claimed) await caller.settle(held, completed)
+    expect(await caller.claim(9)).toHaveLength(4)
+  })
+
+  test('nothing is handed out ahead where some are of a group', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(job(of('a')), ...jobs(5))
+    expect(await caller.claimAhead(2, 3)).toHaveLength(2)
+    expect(await caller.claimAhead(0, 3)).toHaveLength(0)
+  })
+
+  test('a limit of the partition holds over all groups', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3))
+    const limits = { concurrency: 4 }
+    const { jobs: claimed, nextDue } = await caller.exchange([], { limit: 9, lease: LEASE, limits })
+    expect(claimed).toHaveLength(4)
+    expect(nextDue).toBeUndefined()
+  })
+
+  test('a full partition drops those of groups after all others', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [grouped, plain] = [jobs(2, of('a')), job()]
+    const bound = { max: 3, full: 'drop-oldest' } as const
+    const enqueue = (...list: NewJob[]) => harness.store.enqueue('emails', { ...caller.next(), bound }, list)
+    await enqueue(...grouped, plain)
+    await enqueue(job(of('b')))
+    expect(await harness.store.get('emails', plain.id)).toMatchObject({
+      state: 'cancelled',
+      reason: 'dropped',
+    })
+    await enqueue(job(of('b')))
+    expect(await harness.store.get('emails', grouped[0]!.id)).toMatchObject({ state: 'cancelled' })
+    expect(ids(await caller.claim(9))).not.toContain(grouped[0]!.id)
+  })
+}
