@@ -33,8 +33,10 @@ const floors: Record<string, string[][]> = {
       'id.ts',
       'payload.ts',
       'partition.ts',
+      'short-name.ts',
       'unique.ts',
       'limit.ts',
+      'group.ts',
       'circuit.ts',
     ],
     // a run, and how it ends itself
@@ -54,11 +56,20 @@ const floors: Record<string, string[][]> = {
     // from a name to a store
     ['store/connect.ts'],
     // a job class, and the lines of its jobs
-    ['job-class.ts', 'job-log.ts', 'last-hook.ts'],
+    ['job-settings.ts', 'job-class.ts', 'job-log.ts', 'last-hook.ts'],
     ['dispatch/*'],
     ['worker/*'],
     // from a process to its store
-    ['check.ts', 'queue-config.ts', 'config.ts', 'queues.ts', 'operate.ts', 'cancel.ts', 'status.ts'],
+    [
+      'check.ts',
+      'queue-config.ts',
+      'config.ts',
+      'queues.ts',
+      'operate.ts',
+      'cancel.ts',
+      'pause.ts',
+      'status.ts',
+    ],
     ['jobs.ts'],
     ['job.ts'],
     ['bench/*'],

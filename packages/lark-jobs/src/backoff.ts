@@ -35,7 +35,8 @@ export type Backoff = number[] | Exponential
 export function exponential(options: { from?: Duration; to?: Duration; jitter?: number } = {}): Exponential {
   const { from = 1_000, to = 600_000, jitter = 0.5 } = options
   // What is no duration stays as it is, and is refused with the class and the field when the class is registered.
-  return Object.freeze({ from: milliseconds(from) ?? Number.NaN, to: milliseconds(to) ?? Number.NaN, jitter })
+  const kept = (pause: Duration) => (milliseconds(pause) ?? pause) as number
+  return Object.freeze({ from: kept(from), to: kept(to), jitter })
 }
 
 /** One object for all, so that a job that keeps the default is known by it. */

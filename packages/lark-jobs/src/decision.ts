@@ -9,7 +9,12 @@ import { NonRetryableError } from './non-retryable.ts'
 export type Decision =
   | { readonly kind: 'failed'; readonly error: unknown }
   /** Milliseconds. */
-  | { readonly kind: 'released'; readonly in: number; readonly error: JobsError }
+  | {
+      readonly kind: 'released'
+      readonly in: number
+      readonly pausesGroup: boolean
+      readonly error: JobsError
+    }
 
 /** @param error of `this.fail()`: an error, a text, or nothing */
 export function failing(error: unknown): Decision {
@@ -21,16 +26,19 @@ export function failing(error: unknown): Decision {
  * @param name of the class, for the message
  * @throws JOB_INVALID when the delay is none: then nothing is decided, and the attempt fails
  */
-export function releasing(delay: Duration, name: string): Decision {
+export function releasing(delay: Duration, name: string, pausesGroup = false): Decision {
   const ms = milliseconds(delay)
   if (ms === undefined) {
     const got = typeof delay === 'string' ? `'${delay}'` : String(delay)
-    throw new JobsError('JOB_INVALID', `${name}: release() was given ${got}; it must be ${durationForm}`)
+    throw new JobsError(
+      'JOB_INVALID',
+      `${name}: ${pausesGroup ? 'pauseGroup' : 'release'}() was given ${got}; it must be ${durationForm}`,
+    )
   }
   const error = new JobsError('JOB_RELEASED', `${name} is ${released(ms)}`, {
     hint: 'this.release() throws this to end the handler: let it pass.',
   })
-  return { kind: 'released', in: ms, error }
+  return { kind: 'released', in: ms, pausesGroup, error }
 }
 
 /** In words: `released for 5 min`. */

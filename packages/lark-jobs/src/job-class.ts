@@ -6,9 +6,10 @@
  * extend (`job.ts`). A class is told by its brand, never by `instanceof`: a process may hold several copies of
  * this package.
  */
-import { type Backoff, type BackoffFunction, isSameFunction, normalBackoff } from './backoff.ts'
-import { durationForm, milliseconds } from './duration.ts'
+import { isSameFunction } from './backoff.ts'
 import { JobsError } from './errors.ts'
+import { type GroupBy, groupProblem } from './group.ts'
+import { check, isName, type JobSettings, settingsOf, type Written } from './job-settings.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import type { CancelReason } from './record.ts'
 import type { Run } from './run.ts'
@@ -27,18 +28,11 @@ export const idle = Symbol.for('s18i.lark.job.idle')
 export const dispatchRejection = Symbol.for('s18i.lark.job.rejection')
 
 /** The fields of a job that say how it is queued and run. */
-export interface JobLike {
+export interface JobLike extends Written {
   key?: string
   aliases: readonly string[]
-  queueName: string
-  priority: number
-  delay: unknown
-  tries: number
-  retryUntil?: unknown
-  backoff: unknown
-  timeout: unknown
   unique?: unknown
-  expiresIn?: unknown
+  group?: unknown
   retryIf?(error: unknown): unknown
   failed?(error: unknown, payload?: unknown): unknown
   cancelled?(payload: unknown, reason: CancelReason): unknown
@@ -61,22 +55,6 @@ export type PayloadOf<J> = J extends { handle(...args: infer A): unknown }
 /** What `dispatchNow` resolves to. */
 export type ResultOf<J> = J extends { handle(...args: never): infer R } ? Awaited<R> : never
 
-/** A job's settings, in the units of the store. */
-export interface JobSettings {
-  queueName: string
-  priority: number
-  /** Milliseconds. */
-  delay: number
-  tries: number
-  /** Milliseconds from when a job was queued, its delay included; undefined: `tries` alone counts. */
-  retryUntil: number | undefined
-  /** Milliseconds from when a job was queued, its delay included; undefined: it is never too late to begin. */
-  expiresIn: number | undefined
-  backoff: Backoff | BackoffFunction
-  /** Milliseconds. */
-  timeout: number
-}
-
 export interface JobClass extends JobSettings {
   key: string
   aliases: readonly string[]
@@ -94,11 +72,6 @@ export interface JobClass extends JobSettings {
   /** The settings as the class writes them. */
   written: Written
 }
-
-type Written = Pick<
-  JobLike,
-  'queueName' | 'priority' | 'delay' | 'tries' | 'retryUntil' | 'expiresIn' | 'backoff' | 'timeout'
->
 
 const known = new WeakMap<object, JobClass>()
 
@@ -135,7 +108,9 @@ export function classOf(make: JobConstructor): JobClass {
     )
   }
   check(name || key, 'key', key, "a text, such as 'send-email'", isName(key))
-  uniqueOf(job, name || key)
+  const grouped = groupOf(job, name || key)
+  if (uniqueOf(job, name || key)?.keepLast)
+    check(name || key, 'group', grouped, 'absent: keepLast has groups of its own', grouped === undefined)
   const again = instance(make).key ?? name
   if (again !== key) {
     throw new JobsError('JOB_KEY_TAKEN', `${name}: one class under two keys, '${key}' and '${again}'`, {
@@ -176,57 +151,6 @@ export function isAsWritten(job: JobLike, { written }: JobClass): boolean {
   )
 }
 
-/**
- * The settings of one job, which may differ from its class's.
- *
- * @throws JOB_INVALID
- */
-export function settingsOf(job: JobLike, name: string): JobSettings {
-  const { queueName, priority, tries } = job
-  const delay = milliseconds(job.delay)
-  const timeout = milliseconds(job.timeout)
-  const backoff =
-    typeof job.backoff === 'function' ? (job.backoff as BackoffFunction) : normalBackoff(job.backoff)
-  const retryUntil = span(name, 'retryUntil', job.retryUntil)
-  const expiresIn = span(name, 'expiresIn', job.expiresIn)
-  check(name, 'queueName', queueName, "the name of a queue, such as 'emails'", isName(queueName))
-  check(
-    name,
-    'priority',
-    priority,
-    'a whole number from -100 to 100',
-    Number.isInteger(priority) && Math.abs(priority) <= 100,
-  )
-  check(name, 'delay', job.delay, durationForm, delay !== undefined)
-  check(name, 'tries', tries, 'a whole number from 1', Number.isInteger(tries) && tries >= 1)
-  check(
-    name,
-    'backoff',
-    job.backoff,
-    `${durationForm}, a list of these, exponential(), or a function`,
-    backoff !== undefined,
-  )
-  check(name, 'timeout', job.timeout, `${durationForm}, above 0`, timeout !== undefined && timeout > 0)
-  return {
-    queueName,
-    priority,
-    delay: delay!,
-    tries,
-    retryUntil: retryUntil && retryUntil + delay!,
-    expiresIn: expiresIn && expiresIn + delay!,
-    backoff: backoff!,
-    timeout: timeout!,
-  }
-}
-
-/** Milliseconds of a duration that may be left out. */
-function span(name: string, field: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  const ms = milliseconds(value)
-  check(name, field, value, `${durationForm}, above 0`, ms !== undefined && ms > 0)
-  return ms
-}
-
 /** Whether a class has such a method of its own, and not that of `Job`, which does nothing. */
 function hasOwn(job: JobLike, method: 'retryIf' | 'failed' | 'cancelled', name: string): boolean {
   const own = job[method] as (((...args: never[]) => unknown) & { [idle]?: true }) | undefined
@@ -263,6 +187,18 @@ export function uniqueOf({ unique }: JobLike, name: string): Unique | undefined 
   return unique as Unique
 }
 
+/**
+ * How jobs are grouped; undefined when they are not.
+ *
+ * @throws JOB_INVALID
+ */
+export function groupOf({ group }: JobLike, name: string): GroupBy | undefined {
+  if (group === undefined) return undefined
+  const problem = groupProblem(group)
+  if (problem !== undefined) check(name, ...problem, false)
+  return group as GroupBy
+}
+
 function instance(make: JobConstructor): JobLike {
   try {
     return new make()
@@ -276,19 +212,4 @@ function instance(make: JobConstructor): JobLike {
       },
     )
   }
-}
-
-function isName(value: unknown): boolean {
-  return typeof value === 'string' && value !== '' && !/\p{C}/u.test(value)
-}
-
-function check(name: string, field: string, value: unknown, right: string, ok: boolean): void {
-  if (ok) return
-  const got =
-    typeof value === 'string'
-      ? `'${value}'`
-      : typeof value === 'object'
-        ? JSON.stringify(value)
-        : String(value)
-  throw new JobsError('JOB_INVALID', `${name}: ${field} is ${got}; it must be ${right}`)
 }

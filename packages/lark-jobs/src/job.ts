@@ -5,6 +5,7 @@
 import { type BackoffOption, defaultBackoff } from './backoff.ts'
 import { type Decision, failing, releasing } from './decision.ts'
 import type { Duration } from './duration.ts'
+import type { GroupBy } from './group.ts'
 import {
   currentRun,
   dispatchedIds,
@@ -72,6 +73,9 @@ export abstract class Job {
 
   /** Which jobs of the class are alike, so that only one of them is there: `unique((payload: P) => payload.id)`. */
   declare unique?: Unique | undefined
+
+  /** To which group a job belongs, so that groups take fair turns: `group((payload: P) => payload.tenant)`. */
+  declare group?: GroupBy | undefined
 
   declare [currentRun]?: Run | undefined
   declare [dispatchedIds]?: string[] | undefined
@@ -215,6 +219,18 @@ export abstract class Job {
    */
   release(delay: Duration = 0): never {
     this.#decide(releasing(delay, this.constructor.name))
+  }
+
+  /**
+   * Ends this run and puts the job back as `release` does, and no other job of its group begins before that: what all of
+   * them use asks for a pause. Jobs of the group that run go on.
+   *
+   * @param delay how long: milliseconds, or `'30s'`, `'5m'`
+   * @throws JOB_RELEASED, to end the handler; JOB_INVALID when the delay is none
+   * @example if (response.status === 429) this.pauseGroup('30s')
+   */
+  pauseGroup(delay: Duration): never {
+    this.#decide(releasing(delay, this.constructor.name, true))
   }
 
   /** Writes a line with the job's name and id; kept with the job. */

@@ -21,6 +21,7 @@ import { RunNow } from './dispatch/run-now.ts'
 import { Underway } from './dispatch/underway.ts'
 import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import * as operate from './operate.ts'
+import { type PauseOptions, type PauseTarget, pause, resume } from './pause.ts'
 import { knownQueue, serviceOf } from './queues.ts'
 import type { NewJob } from './record.ts'
 import { type Status, status } from './status.ts'
@@ -168,6 +169,23 @@ export class JobsClient implements AsyncDisposable {
     const { partitions } = settings
     if (typeof which === 'string') return cancel(store, partitions, [which])
     return Symbol.iterator in which ? cancel(store, partitions, which) : cancelAll(store, partitions, which)
+  }
+
+  /**
+   * Pauses a queue, or one group of it: nothing of it begins, on any worker. What runs goes on.
+   *
+   * @throws UNKNOWN_QUEUE, PAUSE_INVALID
+   * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
+   */
+  async pause(options: PauseOptions): Promise<void> {
+    const { store, settings } = await this.open()
+    await pause(store, settings.partitions, options)
+  }
+
+  /** Lets a queue, or one group of it, go on. @throws UNKNOWN_QUEUE */
+  async resume(target: PauseTarget): Promise<void> {
+    const { store, settings } = await this.open()
+    await resume(store, settings.partitions, target)
   }
 
   /** Queues with their counts and what ended lately, and the workers that live. */

@@ -1,9 +1,9 @@
 /**
  * Unique jobs: of what `unique()` names alike, a queue has one at a time. Scope is the class and the queue.
  */
-import { createHash } from 'node:crypto'
 import { type Duration, durationForm, milliseconds } from './duration.ts'
-import type { Lock } from './record.ts'
+import type { Group, Lock } from './record.ts'
+import { shortName } from './short-name.ts'
 
 /** How long a job is the only one, and what becomes of the next. Durations are milliseconds, or `'30s'`, `'5m'`. */
 export interface UniqueOptions {
@@ -11,6 +11,11 @@ export interface UniqueOptions {
   until?: 'start' | 'done'
   /** A job that would be the second gives the first its payload, as long as that has not begun. Default: it is refused. */
   replace?: boolean
+  /**
+   * While one runs, or waits for a further attempt, one more may wait: the last, since each dispatch gives it its payload.
+   * It begins when the other has ended. Default: no.
+   */
+  keepLast?: boolean
   /** Waits so long for a further dispatch, which replaces the payload and begins the wait anew. */
   debounce?: Duration
   /** With `debounce`: the longest wait in all. Default: no end. */
@@ -33,9 +38,6 @@ export interface Rejection {
   /** Id of the other, of which there is none when it is full. It may be gone already when the job was throttled. */
   by?: string
 }
-
-/** Names up to this length stay as they are. */
-const MAX_NAME = 64
 
 /**
  * Says which jobs of a class are alike, so that only one of them is there at a time.
@@ -64,19 +66,25 @@ export function problemOf(option: unknown): [field: string, value: unknown, righ
   if (option === undefined) return undefined
   if (typeof option !== 'object' || option === null)
     return ['unique', option, 'unique(), or unique((payload) => payload.id)']
-  const { by, until, replace, debounce, maxWait, throttle, ...rest } = option as Unique
+  const { by, until, replace, keepLast, debounce, maxWait, throttle, ...rest } = option as Unique
   const [unknown] = Object.entries(rest)
   if (unknown !== undefined)
     return [
       `unique.${unknown[0]}`,
       unknown[1],
-      'absent: it knows until, replace, debounce, maxWait and throttle',
+      'absent: it knows until, replace, keepLast, debounce, maxWait and throttle',
     ]
   if (by !== undefined && typeof by !== 'function') return ['unique.by', by, 'a function of the payload']
   if (until !== undefined && until !== 'start' && until !== 'done')
     return ['unique.until', until, "'start' or 'done'"]
   if (replace !== undefined && typeof replace !== 'boolean')
     return ['unique.replace', replace, 'true or false']
+  if (keepLast !== undefined && typeof keepLast !== 'boolean')
+    return ['unique.keepLast', keepLast, 'true or false']
+  if (keepLast && until === 'done') return ['unique.until', until, "absent: with keepLast it is 'start'"]
+  if (keepLast && replace === false) return ['unique.replace', replace, 'absent: keepLast replaces']
+  if (keepLast && throttle !== undefined)
+    return ['unique.throttle', throttle, 'absent: the last is kept or refused, not both']
   for (const [field, value] of Object.entries({ debounce, maxWait, throttle })) {
     if (value !== undefined && !((milliseconds(value) ?? 0) > 0))
       return [`unique.${field}`, value, `${durationForm}, above 0`]
@@ -91,27 +99,31 @@ export function problemOf(option: unknown): [field: string, value: unknown, righ
 }
 
 /**
+ * The group of a job of which the last is kept while another runs: its jobs begin one after the other.
+ *
+ * @param lock its name
+ */
+export function oneByOne(lock: string): Group {
+  return { name: `=${lock}`, limits: { concurrency: 1 }, strict: true }
+}
+
+/**
  * The lock of one job.
  *
  * @param key of the class
  * @returns its text when what `by` gave is no name
  */
 export function lockOf(option: Unique, key: string, payload: unknown): Lock | string {
-  const { by, debounce, maxWait, throttle } = option
+  const { by, keepLast = false, debounce, maxWait, throttle } = option
   const value = by === undefined ? '' : by(payload)
   if (typeof value !== 'string' && !Number.isFinite(value)) return value === null ? 'null' : typeof value
   const lock: Lock = {
-    name: nameOf(`${key}:${value}`),
-    until: option.until ?? (debounce === undefined ? 'done' : 'start'),
+    name: shortName(`${key}:${value}`),
+    until: option.until ?? (debounce === undefined && !keepLast ? 'done' : 'start'),
   }
-  if (option.replace || debounce !== undefined) lock.replace = true
+  if (option.replace || keepLast || debounce !== undefined) lock.replace = true
   if (debounce !== undefined) lock.debounce = milliseconds(debounce)!
   if (maxWait !== undefined) lock.maxWait = milliseconds(maxWait)!
   if (throttle !== undefined) lock.throttle = milliseconds(throttle)!
   return lock
-}
-
-/** Long names are told apart by their hash. */
-function nameOf(text: string): string {
-  return text.length <= MAX_NAME ? text : `#${createHash('sha256').update(text).digest('base64url')}`
 }

@@ -105,6 +105,25 @@ describe('the options of a queue', () => {
     )
   })
 
+  test.each<[object, string]>([
+    [{ concurrency: -1 }, 'concurrency is -1; it must be a whole number from 1'],
+    [{ max: -1 }, 'max is -1; it must be a whole number from 1'],
+    [{ max: 2, partitions: 3 }, 'max is 2; it must be at least 3'],
+    [{ max: 5, full: 'drop' }, "full is \"drop\"; it must be 'reject' or 'drop-oldest'"],
+    [{ full: 'reject' }, 'full is "reject"; it must be absent: it goes with max'],
+    [
+      { rate: { limit: -1 } },
+      'rate is {"limit":-1}; it must be an object such as { limit: 100, per: \'1m\' }, with a whole number from 1 as limit',
+    ],
+  ])('%j is refused', (queue, message) => {
+    expect(() => settings({ queues: { emails: queue } })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(`/app/lark.config.js: jobs.queues.emails.${message}`),
+      }),
+    )
+  })
+
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
     ['constructor', 'Known keys: partitions, concurrency, max, full, rate'],

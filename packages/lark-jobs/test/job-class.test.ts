@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { exponential, Job } from '../src/index.ts'
+import { exponential, Job, unique } from '../src/index.ts'
 import { classOf, type JobConstructor } from '../src/job-class.ts'
 import { Registry } from '../src/worker/registry.ts'
 
@@ -44,7 +44,7 @@ describe('a wrong setting is refused by class, field, value and what would be ri
     [
       'backoff',
       exponential({ to: Number.POSITIVE_INFINITY }),
-      'backoff is {"from":1000,"to":null,"jitter":0.5}; it must be milliseconds',
+      'backoff is { from: 1000, to: Infinity, jitter: 0.5 }; it must be milliseconds',
     ],
     [
       'backoff',
@@ -62,7 +62,21 @@ describe('a wrong setting is refused by class, field, value and what would be ri
     ['failed', 'mail', "failed is 'mail'; it must be a method"],
     ['middleware', [], 'middleware is []; it must be a method that returns a list of functions'],
     ['middleware', () => 'log', "middleware() is 'log'; it must be a list of functions"],
-    ['middleware', () => [1], 'middleware() is [1]; it must be a list of functions'],
+    ['tries', '3', "tries is '3'; it must be a whole number from 1"],
+    ['priority', 1.5, 'priority is 1.5; it must be a whole number from -100 to 100'],
+    ['expiresIn', 'soon', "expiresIn is 'soon'; it must be milliseconds, or a text like '30s'"],
+    ['expiresIn', 0, 'expiresIn is 0; it must be milliseconds'],
+    ['cancelled', 'mail', "cancelled is 'mail'; it must be a method"],
+    ['key', 'two\nlines', "key is 'two\\nlines'; it must be a text"],
+    ['unique', 'user', "unique is 'user'; it must be unique(), or unique((payload) => payload.id)"],
+    [
+      'unique',
+      (payload: { id: string }) => payload.id,
+      'unique is [Function (anonymous)]; it must be unique()',
+    ],
+    ['unique', unique({ replace: 'yes' as never }), "unique.replace is 'yes'; it must be true or false"],
+    ['unique', { by: 'id' }, "unique.by is 'id'; it must be a function of the payload"],
+    ['middleware', () => [1], 'middleware() is [ 1 ]; it must be a list of functions'],
     [
       'middleware',
       () => {
@@ -70,9 +84,16 @@ describe('a wrong setting is refused by class, field, value and what would be ri
       },
       'middleware() threw: no',
     ],
-    ['backoff', ['1s', 'x'], 'backoff is ["1s","x"]; it must be milliseconds'],
+    ['backoff', ['1s', 'x'], "backoff is [ '1s', 'x' ]; it must be milliseconds"],
+    [
+      'backoff',
+      exponential({ from: 'soon' }),
+      "backoff is { from: 'soon', to: 600000, jitter: 0.5 }; it must be",
+    ],
   ])('%s: %o', (field, value, message) => {
-    expect(messageOf(() => classOf(jobWith(field, value)))).toContain(`JOB_INVALID: OddJob: ${message}`)
+    const refusal = messageOf(() => classOf(jobWith(field, value)))
+    expect(refusal).toContain(`JOB_INVALID: OddJob: ${message}`)
+    expect(refusal.split('\n')).toHaveLength(1)
   })
 })
 

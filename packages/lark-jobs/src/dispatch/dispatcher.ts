@@ -48,8 +48,8 @@ export class Dispatcher {
         end()
         reject(error)
       }
-      const { lock } = record
-      const outbox = lock === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, lock.name)
+      const together = togetherOf(record)
+      const outbox = together === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, together)
       outbox.add([record], bytesOf(record), queued, failed)
     })
   }
@@ -91,9 +91,9 @@ export class Dispatcher {
     )
   }
 
-  /** What each outbox sends: whole chunks in turn; of jobs with locks, those whose locks are there. */
+  /** What each outbox sends: whole chunks in turn; of jobs with groups or locks, those whose place is there. */
   #rows(queue: string, records: readonly NewJob[]): Row[] {
-    if (records[0]?.lock === undefined) {
+    if (records[0] === undefined || togetherOf(records[0]) === undefined) {
       const chunks = [...chunksOf(records)]
       const outboxes = this.#outboxes.all(queue).slice(0, chunks.length)
       return outboxes.map((outbox, at) => ({
@@ -103,7 +103,7 @@ export class Dispatcher {
     }
     const parts = new Map<Outbox, NewJob[]>()
     for (const record of records) {
-      const outbox = this.#outboxes.of(queue, record.lock!.name)
+      const outbox = this.#outboxes.of(queue, togetherOf(record)!)
       const part = parts.get(outbox)
       if (part === undefined) parts.set(outbox, [record])
       else part.push(record)
@@ -125,6 +125,11 @@ export class Dispatcher {
     const end = this.#underway.begin()
     warned.then(end, end)
   }
+}
+
+/** The name of what must be in one partition: the job's group, else its lock. */
+function togetherOf({ group, lock }: NewJob): string | undefined {
+  return group?.name ?? lock?.name
 }
 
 interface Row {

@@ -6,20 +6,21 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Backoff, isSameFunction } from '../backoff.ts'
 import { type Context, context } from '../context.ts'
 import { JobsError } from '../errors.ts'
+import { type GroupBy, groupFor } from '../group.ts'
 import { newId } from '../id.ts'
 import {
   classOf,
+  groupOf,
   isAsWritten,
   type JobClass,
   type JobConstructor,
   type JobLike,
-  type JobSettings,
-  settingsOf,
   uniqueOf,
 } from '../job-class.ts'
+import { type JobSettings, settingsOf } from '../job-settings.ts'
 import { encode, MAX_CONTEXT } from '../payload.ts'
-import type { JobOptions, Lock, NewJob } from '../record.ts'
-import { lockOf, type Unique } from '../unique.ts'
+import type { Group, JobOptions, NewJob } from '../record.ts'
+import { lockOf, oneByOne, type Unique } from '../unique.ts'
 
 /**
  * The records of one job and its payloads: one a payload.
@@ -38,6 +39,7 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   const here = context()
   const different = isPlain && here === undefined ? undefined : differences(settings, jobClass, here)
   const unique = uniqueOf(job, jobClass.name)
+  const grouped = groupOf(job, jobClass.name)
   const hooked = jobClass.hasFailed || jobClass.hasCancelled
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
@@ -45,6 +47,7 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
     if (hooked) record.hooked = true
+    if (grouped !== undefined) record.group = groupOfPayload(payload, grouped, jobClass.name)
     if (unique !== undefined) lock(record, payload, unique, jobClass, settings.expiresIn !== undefined)
     return record
   })
@@ -59,24 +62,35 @@ function lock(
   { key, name }: JobClass,
   expires: boolean,
 ): void {
-  let lock: Lock | string
-  try {
-    lock = lockOf(unique, key, payload)
-  } catch (cause) {
-    throw new JobsError('JOB_INVALID', `${name}: unique threw: ${(cause as Error)?.message ?? cause}`, {
-      cause,
-    })
-  }
-  if (typeof lock === 'string')
-    throw new JobsError('JOB_INVALID', `${name}: unique gave ${lock}; it must give a text or a number`, {
-      hint: 'It names the jobs that are alike: unique((payload) => payload.id)',
-    })
+  const lock = named(name, 'unique', 'the jobs that are alike', () => lockOf(unique, key, payload))
   record.lock = lock
+  if (unique.keepLast) record.group = oneByOne(lock.name)
   const { debounce } = lock
   if (debounce === undefined) return
   if (expires)
     throw new JobsError('JOB_INVALID', `${name}: expiresIn does not go with debounce, which puts a job off`)
   record.delay = Math.max(record.delay ?? 0, debounce)
+}
+
+/** @throws JOB_INVALID when what names the payload's group throws, or gives no name */
+function groupOfPayload(payload: unknown, grouped: GroupBy, name: string): Group {
+  return named(name, 'group', 'the group of a job', () => groupFor(grouped, payload))
+}
+
+/** What a function of the class makes of a payload, unless it is a text: that says what it gave instead of a name. */
+function named<T>(name: string, field: string, what: string, of: () => T | string): T {
+  let found: T | string
+  try {
+    found = of()
+  } catch (cause) {
+    throw new JobsError('JOB_INVALID', `${name}: ${field} threw: ${(cause as Error)?.message ?? cause}`, {
+      cause,
+    })
+  }
+  if (typeof found !== 'string') return found
+  throw new JobsError('JOB_INVALID', `${name}: ${field} gave ${found}; it must give a text or a number`, {
+    hint: `It names ${what}: ${field}((payload) => payload.id)`,
+  })
 }
 
 /** About how many bytes a record takes in a call. A character is at least one; a little over the mark is no harm. */

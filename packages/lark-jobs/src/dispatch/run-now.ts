@@ -3,8 +3,9 @@
  */
 import { HookCalls, type Hooks } from '../hooks.ts'
 import { newId } from '../id.ts'
-import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../job-class.ts'
+import { classOf, currentRun, type JobConstructor, type JobLike } from '../job-class.ts'
 import { print } from '../job-log.ts'
+import { settingsOf } from '../job-settings.ts'
 import { tell } from '../last-hook.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import { SeenJob } from '../middleware/seen-job.ts'

@@ -36,6 +36,8 @@ export interface MiddlewareJob<P = any> {
   error(text: string): void
   /** See `Job.release`. @throws JOB_RELEASED, JOB_INVALID */
   release(delay?: Duration): never
+  /** See `Job.pauseGroup`. @throws JOB_RELEASED, JOB_INVALID */
+  pauseGroup(delay: Duration): never
   /** See `Job.fail`. @throws the error */
   fail(error?: unknown): never
 }

@@ -53,6 +53,10 @@ export class SeenJob implements MiddlewareJob {
     this.#run.decide(releasing(delay, this.name))
   }
 
+  pauseGroup(delay: Duration): never {
+    this.#run.decide(releasing(delay, this.name, true))
+  }
+
   fail(error?: unknown): never {
     this.#run.decide(failing(error))
   }

@@ -122,7 +122,7 @@ function decided(decision: Decision, running: Running, jobClass: JobClass): Outc
   const { lease, workplace } = running
   const limit = limitOf(lease, jobClass)
   if (limit === undefined || workplace.clock.now() + decision.in <= lease.queuedAt + limit)
-    return { kind: 'released', in: decision.in }
+    return { kind: 'released', in: decision.in, ...(decision.pausesGroup && { pausesGroup: true }) }
   const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
   return failedForGood(
     new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`),

@@ -58,6 +58,31 @@ export function mistakes(url: () => string | undefined): void {
     expect(stderr).toContain("✗ Two job classes under the key 'greet': GreetJob and OtherGreetJob")
   })
 
+  test('a class with a wrong setting is refused at start, by one line', async () => {
+    await using app = await greetingApp(url())
+    for (const [field, line] of [
+      ['tries = 0', 'tries is 0; it must be a whole number from 1'],
+      [
+        `backoff = 'soon'`,
+        `backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of these, exponential(), or a function`,
+      ],
+      [
+        `timeout = -1`,
+        `timeout is -1; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0`,
+      ],
+      [`unique = 'userId'`, `unique is 'userId'; it must be unique(), or unique((payload) => payload.id)`],
+    ] as const) {
+      await app.write({
+        'src/jobs/WrongJob.js': `
+          import { Job } from '@s18i/lark-jobs'
+          export class WrongJob extends Job { ${field}; handle() {} }`,
+      })
+      const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
+      expect(code).toBe(1)
+      expect(stderr).toBe(`✗ WrongJob: ${line} (src/jobs/WrongJob.js)\n`)
+    }
+  })
+
   test('a broken configuration is one line that names the key', async () => {
     await using app = await greetingApp(url())
     for (const [config, line] of [
@@ -72,6 +97,10 @@ export function mistakes(url: () => string | undefined): void {
       [
         `export default { jobs: { queues: ['a b'] } }`,
         /lark.config.js: jobs.queues is \["a b"\]; it must be a list of names/,
+      ],
+      [
+        `export default { jobs: { queues: { default: { rate: { limit: -1 } } } } }`,
+        /lark.config.js: jobs.queues.default.rate is {"limit":-1}; it must be .*, with a whole number from 1 as limit\n$/,
       ],
       [
         `export default { jobs: { connection: 5 } }`,

@@ -11,6 +11,7 @@ import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { ending } from './ending.ts'
 import { givingUp } from './giving-up.ts'
+import { grouping } from './grouping.ts'
 import { hooks } from './hooks.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
@@ -43,6 +44,7 @@ export function describeWorking(connect: Connect): void {
   describe('limiting', () => limiting(connect))
   describe('presets', () => presets(connect))
   describe('unique', () => uniqueness(connect))
+  describe('grouping', () => grouping(connect))
   describe('retrying', () => retrying(connect))
   describe('retryUntil', () => retryUntil(connect))
   describe('backing off', () => backingOff(connect))

@@ -191,6 +191,14 @@ export function uniqueness(connect: Connect): void {
       code: 'JOB_INVALID',
       message: 'BadJob: unique gave undefined; it must give a text or a number',
     })
+    class ObjectJob extends Job {
+      override unique = unique((payload: Payload) => payload as never)
+      handle(_payload: Payload) {}
+    }
+    await expect(bench.jobs.dispatch(new ObjectJob(), { user: 1 })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: 'ObjectJob: unique gave object; it must give a text or a number',
+    })
     await expect(bench.jobs.dispatch(new BadJob(), { user: 1, n: 0 })).rejects.toMatchObject({
       code: 'JOB_INVALID',
       message: expect.stringMatching(/^BadJob: unique threw: /),
