@@ -47,7 +47,7 @@ const floors: Record<string, string[][]> = {
       'store/limits.ts',
       'store/page.ts',
       'store/change.ts',
-      'store/recovery.ts',
+      'store/recovery.ts', 'store/lane.ts',
       'store/limiters.ts',
       'store/store.ts',
       'store/servers.ts',

@@ -51,6 +51,11 @@ export interface NewJob {
   options?: JobOptions
   lock?: Lock
   group?: Group
+  /**
+   * What it needs permits of to begin: it is handed out to a claimer only that brings some. A store compares it and
+   * knows no more of it; it has no white space, comma, semicolon, or equals sign.
+   */
+  limiter?: string
   /** Its class has something to do when it ends where no handler runs: see `Store.endings`. */
   hooked?: boolean
 }
@@ -127,6 +132,8 @@ export interface LeasedJob extends Counters {
   options?: JobOptions
   /** Name of its group. */
   group?: string
+  /** What it needs permits of. */
+  limiter?: string
   /** Proof of the lease: only who shows it settles the job. */
   token: string
 }
@@ -142,6 +149,8 @@ export interface JobRecord extends Counters {
   options?: JobOptions
   /** Name of its group. */
   group?: string
+  /** What it needs permits of. */
+  limiter?: string
   queuedAt: number
   /** When a delayed or waiting job is or was due. */
   dueAt?: number

@@ -138,6 +138,8 @@ export interface Want {
    * `nextDue` says when a rate allows the next, and whoever waits for a job to end is rung when one does.
    */
   limits?: Limits | undefined
+  /** How many jobs of each limiter (`record.ts#NewJob.limiter`) the claimer has permits for. */
+  permits?: Readonly<Record<string, number>> | undefined
   /**
    * Takes jobs that come while the caller waits, up to as many as it got less than `limit`: a store may hand them over
    * with the ring, which spares the asking. Those of a ring that is lost come with the next `exchange`.
@@ -164,6 +166,8 @@ export interface Exchange {
   verdicts: Verdict[]
   /** In the order they should start. */
   jobs: LeasedJob[]
+  /** Limiters of which jobs might begin, if the claimer had permits. */
+  limited?: string[]
   /** Milliseconds until the next job falls due; 0 when more wait now; undefined when none is known or paused. */
   nextDue?: number
 }

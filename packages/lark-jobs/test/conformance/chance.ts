@@ -12,6 +12,8 @@ export const chanceGroups: readonly Group[] = [
   { name: 'one after the other', limits: { concurrency: 1 }, strict: true },
 ]
 
+export const chanceLimiters = ['stripe', 'class:send*2'] as const
+
 /** @param known its id, if it is to be one that is there already */
 export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
   return job({
@@ -21,6 +23,7 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
     ...(random.chance(3) && { lock: chanceLock(random) }),
     ...(random.chance(2) && { hooked: true }),
     ...(groups && random.chance(2) && { group: random.pick(chanceGroups)! }),
+    ...(groups && random.chance(4) && { limiter: random.pick(chanceLimiters)! }),
     payload: String(random.below(100)),
   })
 }

@@ -11,6 +11,7 @@ import type {
   Outcome,
   State,
 } from '../../src/record.ts'
+import { laneName, readLane } from '../../src/store/lane.ts'
 import { type AlterVerdict, type Change, MAX_CRASHES } from '../../src/store/store.ts'
 
 export const endings = ['completed', 'failed', 'cancelled'] as const
@@ -31,6 +32,9 @@ export class ModelJob implements Counters {
   wasRecovered = false
   readonly lock: Lock | undefined
   readonly group: Group | undefined
+  readonly limiter: string | undefined
+  /** '' when it has neither. */
+  readonly lane: string
   readonly #isHooked: boolean
   /** From when on it is for whoever asks for endings. */
   endingAt: number | undefined
@@ -46,13 +50,15 @@ export class ModelJob implements Counters {
   #queuedAt: number
 
   constructor(given: NewJob, now: () => number) {
-    const { id, payload, priority = 0, delay = 0, group, lock, hooked = false } = given
+    const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false } = given
     this.id = id
     this.payload = payload
     this.priority = priority
     this.place = now() + delay
     this.lock = lock
     this.group = group
+    this.limiter = limiter
+    this.lane = group || limiter ? laneName(group?.name, limiter) : ''
     this.#isHooked = hooked
     this.#queuedAt = now()
     this.#now = now
@@ -104,8 +110,8 @@ export class ModelJob implements Counters {
   /** What its claimer is told, as far as the model knows it. */
   get handedOut(): Partial<LeasedJob> {
     const { id, payload, priority, token, runs, failures, crashes, releases } = this
-    const group = this.group && { group: this.group.name }
-    return { id, payload, priority, token, runs, failures, crashes, releases, ...group }
+    const lane = readLane(this.lane)
+    return { id, payload, priority, token, runs, failures, crashes, releases, ...(this.lane && lane) }
   }
 
   claim(token: string, isAhead: boolean): void {

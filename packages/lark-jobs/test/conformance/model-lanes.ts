@@ -4,17 +4,19 @@
  */
 import { expect } from 'vitest'
 import type { Group, LeasedJob } from '../../src/record.ts'
+import { readLane } from '../../src/store/lane.ts'
 import { type ModelJob, rank } from './model-job.ts'
 
 interface Lane {
-  rules: Group
+  rules: Rules
   turn?: number | undefined
   wakeAt?: number | undefined
-  pausedUntil: number
   first?: string | undefined
 }
 
-/** Stands for the jobs without a group. */
+type Rules = Pick<Group, 'limits' | 'strict'>
+
+/** Stands for the jobs without a lane. */
 const NONE = ''
 
 export class ModelLanes {
@@ -22,6 +24,8 @@ export class ModelLanes {
   readonly #now: () => number
   readonly #lanes = new Map<string, Lane>()
   readonly #touched = new Set<string>()
+  /** By group: until when. */
+  readonly #paused = new Map<string, number>()
   #turn = 0
   #ownTurn = 0
 
@@ -34,26 +38,26 @@ export class ModelLanes {
     return this.#lanes.size
   }
 
-  /** Its group is known, with the rules that it has now. */
-  open(rules: Group): void {
-    this.#touch(rules).rules = rules
+  /** Its lane is known, with the rules that its group has now. */
+  open({ lane, group }: ModelJob): void {
+    if (lane !== NONE) this.#touch(lane, {}).rules = group ?? {}
   }
 
   /** A job has left its line, has come into it, or has ended. @param wasActive before */
-  moved({ id, group, isPending }: ModelJob, wasActive = false): void {
-    if (group === undefined) return
-    const lane = this.#touch(group)
-    if (wasActive && isPending && group.strict) lane.first = id
+  moved({ id, lane, group, isPending }: ModelJob, wasActive = false): void {
+    if (lane === NONE) return
+    const touched = this.#touch(lane, group ?? {})
+    if (wasActive && isPending && group?.strict) touched.first = id
   }
 
-  pause(name: string, ms = Number.POSITIVE_INFINITY): void {
-    this.#touch({ name }).pausedUntil = this.#now() + ms
+  pause(group: string, ms = Number.POSITIVE_INFINITY): void {
+    this.#paused.set(group, this.#now() + ms)
+    for (const lane of this.#lanes.keys()) if (readLane(lane).group === group) this.#touched.add(lane)
   }
 
   /** Unless it is paused for longer. */
-  pauseMore(name: string, ms: number): void {
-    const { pausedUntil } = this.#touch({ name })
-    this.pause(name, Math.max(ms, pausedUntil - this.#now()))
+  pauseMore(group: string, ms: number): void {
+    this.pause(group, Math.max(ms, this.#pausedUntil(group) - this.#now()))
   }
 
   stir(): void {
@@ -62,44 +66,66 @@ export class ModelLanes {
   }
 
   /** Checks that these are the jobs that must be handed out, and hands them out. */
-  claim(claimed: readonly LeasedJob[], most: number, token: string): void {
+  claim(
+    claimed: readonly LeasedJob[],
+    most: number,
+    token: string,
+    permits: Readonly<Record<string, number>> = {},
+  ): void {
+    const left = new Map(Object.entries(permits))
     const asleep = [...this.#lanes].filter(([, { wakeAt }]) => (wakeAt ?? Infinity) <= this.#now())
     asleep.sort(([a, one], [b, other]) => one.wakeAt! - other.wakeAt! || (a < b ? -1 : 1))
     for (const [name] of asleep) this.#stirOne(name)
     let taken = 0
     for (;;) {
-      const order = most > taken ? this.#inTurn().slice(0, most - taken) : []
+      const order = most > taken ? this.#inTurn(left, most - taken) : []
       if (order.length === 0) break
       const share = Math.floor((most - taken) / order.length)
-      const counts = order.map((name) => this.#allowed(name, share))
+      const permitted: boolean[] = []
+      const counts = order.map((name, i) => {
+        const { limiter } = readLane(name)
+        const part = limiter === undefined ? share : Math.min(share, left.get(limiter)!)
+        permitted[i] = part > 0
+        const count = this.#allowed(name, part)
+        if (limiter !== undefined) left.set(limiter, left.get(limiter)! - count)
+        return count
+      })
       const places = this.#places(counts, taken)
-      for (const [i, name] of order.entries())
-        this.#serve(
-          name,
-          places[i]!.map((place) => claimed[place]),
-          token,
-        )
+      for (const [i, name] of order.entries()) {
+        const jobs = places[i]!.map((place) => claimed[place])
+        if (permitted[i]) this.#serve(name, jobs, token)
+      }
       taken += places.flat().length
     }
     expect(claimed).toHaveLength(taken)
   }
 
-  /** When one may begin, of all. */
+  /** Limiters of which a job might begin, if only there were permits. */
+  get limited(): string[] {
+    const open = [...this.#lanes].filter(([, { turn }]) => turn !== undefined)
+    return [...new Set(open.flatMap(([name]) => readLane(name).limiter ?? []))].sort()
+  }
+
+  /** When one may begin without a permit, of all. */
   get nextAt(): number | undefined {
     const own = this.#of(NONE).map(({ place }) => place)
-    const times = [...this.#lanes.values()].flatMap(({ turn, wakeAt }) =>
-      turn ? this.#now() : (wakeAt ?? []),
-    )
+    const times = [...this.#lanes].flatMap(([name, { turn, wakeAt }]) => {
+      if (turn === undefined) return wakeAt ?? []
+      return readLane(name).limiter === undefined ? this.#now() : []
+    })
     const at = Math.min(...own, ...times)
     return at === Number.POSITIVE_INFINITY ? undefined : at
   }
 
-  #touch(group: Group): Lane {
-    const { name } = group
+  #touch(name: string, rules: Rules): Lane {
     this.#touched.add(name)
-    const lane = this.#lanes.get(name) ?? { rules: group, pausedUntil: 0 }
+    const lane = this.#lanes.get(name) ?? { rules }
     this.#lanes.set(name, lane)
     return lane
+  }
+
+  #pausedUntil(group: string | undefined): number {
+    return this.#paused.get(group ?? '') ?? 0
   }
 
   /** Which of the claimed jobs are whose: one of each after the other. */
@@ -128,13 +154,22 @@ export class ModelLanes {
     this.#stirOne(name)
   }
 
-  #inTurn(): string[] {
-    const turns = [...this.#lanes].flatMap(([name, { turn }]) => (turn === undefined ? [] : [{ name, turn }]))
+  #inTurn(permits: ReadonlyMap<string, number>, most: number): string[] {
+    const turns: { name: string; turn: number }[] = []
+    for (const [limiter, count] of [[undefined, most] as const, ...permits]) {
+      const open = [...this.#lanes].flatMap(([name, { turn }]) =>
+        turn === undefined ? [] : [{ name, turn }],
+      )
+      const its = open.filter(({ name }) => readLane(name).limiter === limiter)
+      turns.push(...its.sort((a, b) => a.turn - b.turn).slice(0, count))
+    }
     if (this.#due(NONE).length > 0) turns.push({ name: NONE, turn: this.#ownTurn })
-    return turns.sort((a, b) => a.turn - b.turn).map(({ name }) => name)
+    const sorted = turns.sort((a, b) => a.turn - b.turn).slice(0, most)
+    return sorted.map(({ name }) => name)
   }
 
   #allowed(name: string, share: number): number {
+    if (share <= 0) return 0
     if (this.#lanes.get(name)?.first !== undefined) return Math.min(share, 1)
     const { concurrency = Number.POSITIVE_INFINITY } = this.#lanes.get(name)?.rules.limits ?? {}
     return Math.min(share, this.#due(name).length, concurrency - this.#busy(name))
@@ -148,10 +183,11 @@ export class ModelLanes {
     const first = pending.find(({ id }) => id === lane.first)
     if (first === undefined) lane.first = undefined
     else if (first.place > now) at = first.place
-    if (lane.pausedUntil > now) at = at === Infinity ? lane.pausedUntil : Math.max(at, lane.pausedUntil)
+    const until = this.#pausedUntil(readLane(name).group)
+    if (until > now) at = Math.max(at, until)
     const { concurrency = Number.POSITIVE_INFINITY } = lane.rules.limits ?? {}
     if (at === 0 && this.#busy(name) >= concurrency) at = Infinity
-    if (pending.length === 0 && this.#busy(name) === 0 && lane.pausedUntil <= now) {
+    if (pending.length === 0 && this.#busy(name) === 0) {
       this.#lanes.delete(name)
       return
     }
@@ -172,10 +208,10 @@ export class ModelLanes {
 
   /** Those that have not begun. */
   #of(name: string): ModelJob[] {
-    return [...this.#jobs.values()].filter((job) => job.isPending && (job.group?.name ?? NONE) === name)
+    return [...this.#jobs.values()].filter((job) => job.isPending && job.lane === name)
   }
 
   #busy(name: string): number {
-    return [...this.#jobs.values()].filter((job) => job.state === 'active' && job.group?.name === name).length
+    return [...this.#jobs.values()].filter((job) => job.state === 'active' && job.lane === name).length
   }
 }

@@ -85,8 +85,9 @@ export class Model {
       if (this.jobs.has(given.id)) return 'exists'
       const met = given.lock && this.#meet(given, given.lock)
       if (met) return met
-      this.jobs.set(given.id, new ModelJob(given, this.#now))
-      if (given.group) this.lanes.open(given.group)
+      const job = new ModelJob(given, this.#now)
+      this.jobs.set(given.id, job)
+      this.lanes.open(job)
       return 'queued'
     })
     this.lanes.stir()
@@ -134,7 +135,7 @@ export class Model {
     const ahead = limits ? 0 : (want.ahead ?? 0)
     if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
     if (this.lanes.size > 0 && !this.paused && limit > 0) {
-      this.lanes.claim(claimed, limit, token)
+      this.lanes.claim(claimed, limit, token, want.permits)
       return
     }
     const most =

@@ -14,7 +14,7 @@ import {
   type Want,
 } from '../../src/store/store.ts'
 import type { Caller } from './caller.ts'
-import { chanceGroups, chanceJob, chanceOutcome } from './chance.ts'
+import { chanceGroups, chanceJob, chanceLimiters, chanceOutcome } from './chance.ts'
 import type { Harness, Make } from './harness.ts'
 import { ids } from './jobs.ts'
 import { Model } from './model.ts'
@@ -117,11 +117,18 @@ class Sequence {
     const want: Want = { limit: this.#random.below(5), lease: this.#random.pick(LEASES)! }
     if (this.#random.chance(2)) want.ahead = this.#random.below(5)
     if (this.#random.chance(4)) want.limits = { concurrency: 1 + this.#random.below(4) }
+    if (this.#random.chance(2))
+      want.permits = Object.fromEntries(
+        this.#random.some(chanceLimiters).map((limiter) => [limiter, this.#random.below(4)]),
+      )
     this.#tell('exchange', caller.id, settlements, want)
     const exchange = await caller.exchange(settlements, want)
     expect(exchange.verdicts).toEqual(settlements.map((settlement) => this.#model.settle(settlement)))
     const call = caller.last()
+    const before = this.#model.in('active').length
     this.#model.claim(exchange.jobs, want, `${caller.id}.${call.number}`)
+    const mayLimit = Math.min(want.limit, (want.limits?.concurrency ?? Infinity) - before) > 0
+    expect(exchange.limited ?? []).toEqual(mayLimit && !this.#model.paused ? this.#model.lanes.limited : [])
     expect(exchange.nextDue).toBe(this.#model.isFull(want, exchange.jobs) ? undefined : this.#model.nextDue())
     this.#handed.push(...exchange.jobs)
     await this.#mayLose(caller, async () => {

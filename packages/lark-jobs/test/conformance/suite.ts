@@ -32,6 +32,7 @@ import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { leases } from './leases.ts'
+import { limited } from './limited.ts'
 import { limiters } from './limiters.ts'
 import { limiting } from './limiting.ts'
 import { limits } from './limits.ts'
@@ -93,6 +94,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('limiters', () => limiters(make))
     describe('circuits', () => circuits(make))
     describe('bounded', () => bounded(make))
+    describe('limited', () => limited(make))
     describe('groups', () => groups(make))
     describe('partitions', () => partitions(make))
     describe('close', () => close(make))

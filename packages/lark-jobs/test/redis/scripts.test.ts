@@ -71,9 +71,9 @@ describe.each([...verbs, ...shared])('%s', (name) => {
       /^(KEYS|H?SCAN|[SZ]SCAN|LREM|LINSERT|LPOS|LINDEX|SMEMBERS|HGETALL|HKEYS|SORT|EVAL|FLUSH)/
     expect(commands.filter((command) => forbidden.test(command!))).toEqual([])
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
-    // All of a set: only of priorities, which are 201 at most.
+    // All of a set: only of priorities, which are 201 at most, and of limiters, which are configured.
     for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))
-      expect(whole).toContain('priorities')
+      expect(whole).toMatch(/'priorities'|'limiters'/)
     expect(text).not.toMatch(/while true|repeat\b/)
   })
 

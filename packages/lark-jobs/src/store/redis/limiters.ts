@@ -4,7 +4,7 @@
 import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
 import type { Limiters, PermitCall, Permitted } from '../limiters.ts'
 import type { Keys } from './keys.ts'
-import { packDuration, packLimits } from './packing.ts'
+import { packDuration, packLimits } from './limits.ts'
 import type { Scripts } from './script.ts'
 
 export class RedisLimiters implements Limiters {

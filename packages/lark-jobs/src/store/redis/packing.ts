@@ -8,10 +8,8 @@
  * payload comes last because it may hold anything.
  */
 import { MADE, madeAt } from '../../id.ts'
-import type { Limits } from '../../limit.ts'
 import type {
   Counters,
-  Group,
   JobError,
   JobOptions,
   LeasedJob,
@@ -30,6 +28,8 @@ import {
   type Settlement,
   WORKER_DIED,
 } from '../store.ts'
+import { packLine, unpackLine } from './lane.ts'
+import { packDuration } from './limits.ts'
 
 /** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
 export const RS = '\x1e'
@@ -55,8 +55,9 @@ interface Run {
 export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string): string[] {
   const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
   let run: Run | undefined
-  for (const { id, key, payload, priority = 0, delay = 0, options, hooked = false, group, lock } of jobs) {
-    const lane = group === undefined ? '' : packGroup(group)
+  for (const job of jobs) {
+    const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock } = job
+    const lane = packLine(job)
     const isAlike =
       run?.priority === priority &&
       run.delay === delay &&
@@ -89,22 +90,6 @@ function packSettings(priority: number, lane: string, options: JobOptions | unde
   const line = `${priority || ''}${lane}`
   if (options === undefined) return line === '' ? '' : `,${line}`
   return `,${line},${JSON.stringify(options).replaceAll('|', '\\u007c')}`
-}
-
-/** `@name`, or `@name~limits`; the limits are parted by colons, and an `o` before them says that the order is strict. */
-function packGroup({ name, limits, strict = false }: Group): string {
-  const packed = limits === undefined ? '' : packLimits(limits).replaceAll('|', ':')
-  return `@${packLane(name)}${strict || packed !== '' ? `~${strict ? 'o' : ''}${packed}` : ''}`
-}
-
-/** The name of a group as the scripts take it. */
-export function packLane(name: string): string {
-  return /^[\w.-]*$/.test(name) ? name : encodeURIComponent(name).replaceAll('~', '%7E')
-}
-
-function unpackLane(line: string, at: number): string {
-  const limits = line.indexOf('~', at)
-  return decodeURIComponent(line.slice(at + 1, limits < 0 ? line.length : limits))
 }
 
 function escapeKey(key: string): string {
@@ -147,7 +132,7 @@ export function unpackJob(
     const line = record.slice(after + 1, hasOptions ? options : head)
     const lane = line.indexOf('@')
     job.priority = Number(lane < 0 ? line : line.slice(0, lane))
-    if (lane >= 0) job.group = unpackLane(line, lane)
+    if (lane >= 0) Object.assign(job, unpackLine(line.slice(lane)))
     if (hasOptions) job.options = JSON.parse(record.slice(options + 1, head)) as JobOptions
   }
   if (counters) Object.assign(job, unpackCounters(counters, true))
@@ -247,13 +232,6 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
   }
 }
 
-/** As `shared/limit.lua` reads it. */
-export function packLimits({ concurrency, rate }: Limits): string {
-  const parts =
-    rate === undefined ? ['', '', '', ''] : [rate.kind, rate.limit, packDuration(rate.per), rate.burst]
-  return [concurrency ?? '', ...parts].join('|')
-}
-
 /** The arguments of `extend.lua`. */
 export function packNotes(notes: readonly LeaseNote[], lease: number): string[] {
   return [packDuration(lease), ...notes.flatMap(({ id, token, log }) => [id, token, packLog(log)])]
@@ -265,11 +243,6 @@ const workerDied = `,${JSON.stringify(WORKER_DIED).slice(1)}`
 /** The arguments of `recover.lua` from the fourth on. */
 export function packRecovery({ forgiving, holder = '', until, unread = '' }: RecoverOptions): string[] {
   return [workerDied, forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
-}
-
-/** Milliseconds as the scripts take them: whole, not negative, rounded up so that nothing is early. */
-export function packDuration(ms: number): string {
-  return String(Math.max(0, Math.ceil(ms)))
 }
 
 /** What a change says beside its kind. */

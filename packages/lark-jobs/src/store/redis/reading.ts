@@ -26,6 +26,7 @@ export type Exchanged = [
   ids: string,
   records: string[],
   counters: string[] | null,
+  limited?: string,
 ]
 
 const LIMIT = 100

@@ -4,7 +4,7 @@
 import type { WorkerRecord } from '../../record.ts'
 import { nothingQueued } from './failure.ts'
 import type { Keys } from './keys.ts'
-import { packDuration } from './packing.ts'
+import { packDuration } from './limits.ts'
 import type { Route } from './route.ts'
 import { run } from './script.ts'
 

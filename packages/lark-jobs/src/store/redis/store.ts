@@ -5,6 +5,7 @@
  * the first caller claims. What a job costs the server is in docs/performance.md.
  */
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
+import { laneName } from '../lane.ts'
 import type { RedisServers } from '../servers.ts'
 import {
   type AlterVerdict,
@@ -32,19 +33,11 @@ import { Durability } from './durability.ts'
 import { nothingQueued } from './failure.ts'
 import { greet } from './greeting.ts'
 import { Keys } from './keys.ts'
+import { packWaiting, readLimited } from './lane.ts'
 import { RedisLimiters } from './limiters.ts'
+import { packDuration, packLimits } from './limits.ts'
 import { parseLocation } from './location.ts'
-import {
-  packChange,
-  packDuration,
-  packJobs,
-  packLane,
-  packLimits,
-  packNotes,
-  packRecovery,
-  packSettlements,
-  unpackLog,
-} from './packing.ts'
+import { packChange, packJobs, packNotes, packRecovery, packSettlements, unpackLog } from './packing.ts'
 import { reach } from './reach.ts'
 import {
   type Exchanged,
@@ -150,20 +143,21 @@ export class RedisStore implements Store {
         String(limit),
         want.limits ? packLimits(want.limits) : String(ahead),
         packDuration(want.lease),
-        hears ? (want.hand ? 'hand' : 'ring') : '',
+        packWaiting(hears ? (want.hand ? 'hand' : 'ring') : '', want.permits),
         unheard,
         ...this.#kept,
         ...args,
       ],
       this.#route.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters] = reply as Exchanged
+    const [verdicts, due, ids, records, counters, limited] = reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
     if (claims) this.#bells.looked(call.caller, partition, jobs.length < limit, hears)
     return {
       verdicts: places.map((place) => (verdicts[place] === '0' ? 'lost' : 'settled')),
       jobs,
       ...(due >= 0 && { nextDue: due }),
+      ...(limited && { limited: readLimited(limited) }),
     }
   }
 
@@ -276,7 +270,7 @@ export class RedisStore implements Store {
   }
 
   async pause(partition: string, group: string, ms?: number): Promise<void> {
-    await this.#scripts.run('pause', partition, [packLane(group), ms === undefined ? '' : packDuration(ms)])
+    await this.#scripts.run('pause', partition, [laneName(group), ms === undefined ? '' : packDuration(ms)])
   }
 
   async clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {

@@ -5,6 +5,7 @@
  * one `json_each`, 3.3 with ten rows a statement. At 200,000 jobs a second the rest costs more.
  */
 import type { NewJob } from '../../record.ts'
+import { laneName } from '../lane.ts'
 import type { Call, Enqueued } from '../store.ts'
 import { drop, pendingOf } from './bound.ts'
 import { recall, remember } from './calls.ts'
@@ -37,18 +38,19 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     const options = job.options === undefined ? null : JSON.stringify(job.options)
     if (bound?.full === 'reject' && pendingOf(partition) >= bound.max && !isKnown(partition, job.id))
       return { kind: 'rejected', reason: 'full' }
-    const { priority = 0, hooked = false, group, lock } = job
+    const { priority = 0, hooked = false, group, limiter, lock } = job
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, job.payload]
     if (lock !== undefined) {
       const met = isKnown(partition, job.id) ? undefined : meet(partition, job, lock)
       if (met !== undefined) return met
     }
+    const lane = group === undefined && limiter === undefined ? '' : laneName(group?.name, limiter)
     const limits = group === undefined ? null : laneLimits(group)
-    const isPlain = lock === undefined && !hooked && group === undefined
-    if (!isPlain) values.push(hooked ? 1 : null, group?.name ?? '', limits, ...lockValues(lock))
+    const isPlain = lock === undefined && !hooked && lane === ''
+    if (!isPlain) values.push(hooked ? 1 : null, lane, limits, ...lockValues(lock))
     const inserted = database.run(isPlain ? insert : insertMore, ...values)
     if (inserted === 0) return 'exists'
-    if (group !== undefined) openLane(partition, group.name, limits)
+    if (lane !== '') openLane(partition, lane, limits)
     partition.arrive({ state: PENDING, dueAt })
     return 'queued'
   })

@@ -8,7 +8,7 @@ import { stirLanes } from './lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import { settle } from './settle.ts'
-import { nextJob } from './turn.ts'
+import { limited, nextJob } from './turn.ts'
 import { joinWaiters, leaveWaiters } from './waiters.ts'
 
 export function exchange(
@@ -36,19 +36,23 @@ export function exchange(
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
-  return isLimited ? limited(partition, verdicts, jobs, within?.wait) : answer(partition, verdicts, jobs)
+  const exchanged = isLimited
+    ? wait(partition, verdicts, jobs, within?.wait)
+    : answer(partition, verdicts, jobs)
+  const names = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : []
+  return names.length > 0 ? { ...exchanged, limited: names } : exchanged
 }
 
-/** @param wait milliseconds until more may begin; undefined: once one ends */
-function limited(
+/** @param ms milliseconds until more may begin; undefined: once one ends */
+function wait(
   partition: Partition,
   verdicts: Verdict[],
   jobs: Exchange['jobs'],
-  wait: number | undefined,
+  ms: number | undefined,
 ): Exchange {
   const nextDue = nextJob(partition)
-  if (nextDue === undefined || wait === undefined) return { verdicts, jobs }
-  return { verdicts, jobs, nextDue: Math.max(nextDue, wait) }
+  if (nextDue === undefined || ms === undefined) return { verdicts, jobs }
+  return { verdicts, jobs, nextDue: Math.max(nextDue, ms) }
 }
 
 function answer(partition: Partition, verdicts: Verdict[], jobs: Exchange['jobs']): Exchange {

@@ -1,5 +1,6 @@
 /**
- * A lane: where the jobs of one group wait, apart from all others, so that nothing passes over what may not begin.
+ * A lane: where the jobs of one group and one limiter wait, apart from all others, so that nothing passes over what may
+ * not begin. Those of a limiter begin with permits only that the claimer has.
  *
  *   turn     a job of it may begin; the lane with the lowest turn is next
  *   asleep   one may at `wakeAt`: it falls due, the group's rate allows it, or the group's pause is over
@@ -9,6 +10,7 @@
  * order is strict. A lane of which nothing is left goes. Whoever changes one touches it, and stirs all of them in the end.
  */
 import type { Group } from '../../record.ts'
+import { laneName, readLane } from '../lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'
@@ -21,7 +23,6 @@ export interface Lane {
   busy: number
   turn: number | null
   wakeAt: number | null
-  pausedUntil: number
   first: string | null
 }
 
@@ -30,15 +31,20 @@ export type Rules = Pick<Group, 'limits' | 'strict'>
 
 const NEVER = Number.MAX_SAFE_INTEGER
 
-const columns = 'name, limits, busy, turn, wakeAt, pausedUntil, first'
+const columns = 'name, limits, busy, turn, wakeAt, first'
 const find = `SELECT ${columns} FROM lanes WHERE partition = ? AND name = ?`
-const create = 'INSERT OR IGNORE INTO lanes (partition, name) VALUES (?, ?)'
+const create = 'INSERT OR IGNORE INTO lanes (partition, name, limiter) VALUES (?, ?, ?)'
 const setLimits = 'UPDATE lanes SET limits = ? WHERE partition = ? AND name = ?'
-const setPaused = 'UPDATE lanes SET pausedUntil = ? WHERE partition = ? AND name = ?'
 const setFirst = 'UPDATE lanes SET first = ? WHERE partition = ? AND name = ?'
 const addBusy = 'UPDATE lanes SET busy = busy + ? WHERE partition = ? AND name = ?'
 const place = 'UPDATE lanes SET turn = ?, wakeAt = ? WHERE partition = ? AND name = ?'
 const remove = 'DELETE FROM lanes WHERE partition = ? AND name = ?'
+const pause = 'INSERT OR REPLACE INTO pauses (partition, name, until) VALUES (?, ?, ?)'
+const findPause = 'SELECT until FROM pauses WHERE partition = ? AND name = ?'
+const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
+/** The underscore comes next to the sign that is between group and limiter. */
+const lanesOf = `
+  SELECT name FROM lanes WHERE partition = ?1 AND (name = ?2 OR name >= ?2 || '^' AND name < ?2 || '_')`
 const findJob = 'SELECT state, dueAt FROM jobs WHERE partition = ? AND id = ?'
 
 export function findLane({ database, id }: Partition, name: string): Lane | undefined {
@@ -59,7 +65,7 @@ export function laneLimits({ limits, strict }: Group): string | null {
 /** Something is different for a lane, which there is from then on. */
 function touch(partition: Partition, name: string): void {
   partition.touched.add(name)
-  partition.lanes += partition.database.run(create, partition.id, name)
+  partition.lanes += partition.database.run(create, partition.id, name, readLane(name).limiter ?? '')
 }
 
 /** A job of a lane is about to move, or to go. @param state it will have; undefined: it is removed */
@@ -84,14 +90,21 @@ export function addBusyTo(partition: Partition, lane: string, count: number): vo
   partition.database.run(addBusy, count, partition.id, lane)
 }
 
-/** @param until when it goes on; undefined: when it is told to */
-export function pauseLane(partition: Partition, name: string, until = NEVER): void {
-  touch(partition, name)
-  partition.database.run(setPaused, until, partition.id, name)
+/** Pauses a group, in whichever of its lanes. @param until when it goes on; undefined: when it is told to */
+export function pauseGroup(partition: Partition, group: string, until = NEVER): void {
+  const { database, id, touched } = partition
+  const name = laneName(group)
+  database.run(pause, id, name, until)
+  for (const lane of database.all<Pick<Lane, 'name'>>(lanesOf, id, name)) touched.add(lane.name)
 }
 
-export function pausedUntil(partition: Partition, name: string): number {
-  return findLane(partition, name)?.pausedUntil ?? 0
+/** The same, unless it is paused for longer. */
+export function pauseGroupMore(partition: Partition, group: string, until: number): void {
+  pauseGroup(partition, group, Math.max(until, pausedUntil(partition, laneName(group))))
+}
+
+function pausedUntil({ database, id }: Partition, name: string): number {
+  return database.get<{ until: number }>(findPause, id, name)?.until ?? 0
 }
 
 export function rulesOf(limits: string | null): Rules {
@@ -106,11 +119,11 @@ export function stirLanes(partition: Partition): void {
 }
 
 export function stirLane(partition: Partition, lane: Lane): void {
-  const { database, id, now } = partition
-  const { name, busy, pausedUntil } = lane
+  const { database, id } = partition
+  const { name, busy } = lane
   const earliest = partition.earliest(name)
   const at = opensAt(partition, lane, earliest)
-  if (earliest === undefined && busy === 0 && pausedUntil <= now) {
+  if (earliest === undefined && busy === 0) {
     partition.lanes -= database.run(remove, id, name)
     return
   }
@@ -123,14 +136,17 @@ export function stirLane(partition: Partition, lane: Lane): void {
 /** When a job of a lane may begin: 0 now, a time, or NEVER before something happens. */
 function opensAt(partition: Partition, lane: Lane, earliest: number | undefined): number {
   const { database, id, now } = partition
-  const { name, busy, first, pausedUntil } = lane
+  const { name, busy, first } = lane
   let at = earliest === undefined ? NEVER : earliest > now ? earliest : 0
   if (first !== null) {
     const job = database.get<Pick<Row, 'state' | 'dueAt'>>(findJob, id, first)
     if (job?.state !== PENDING) database.run(setFirst, null, id, name)
     else if (job.dueAt > now) at = job.dueAt
   }
-  if (pausedUntil > now) at = at === NEVER ? pausedUntil : Math.max(at, pausedUntil)
+  const group = name.split('^', 1)[0]!
+  const until = pausedUntil(partition, group)
+  if (until > now) at = Math.max(at, until)
+  else if (until > 0) database.run(endPause, id, group)
   const { limits } = rulesOf(lane.limits)
   if (at > 0 || limits === undefined) return at
   const { free, wait } = permits(partition, limits, name, busy)

@@ -2,15 +2,27 @@
  * Jobs taken back from workers that died: a crash for each that had started, nothing for the others.
  */
 import type { JobError } from '../../record.ts'
-import { MAX_CRASHES, MAX_ITEMS, type RecoverOptions, type Recovery, WORKER_DIED } from '../store.ts'
+import {
+  MAX_CRASHES,
+  MAX_ITEMS,
+  type RecoverOptions,
+  type Recovery,
+  type StoreOptions,
+  WORKER_DIED,
+} from '../store.ts'
 import { nextEnding } from './ending.ts'
 import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
 import { endedUnrun, move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
+import { trim } from './retain.ts'
 import type { Row } from './row.ts'
 import { FAILED, PENDING } from './schema.ts'
 
-export function recover(partition: Partition, options: RecoverOptions): Recovery {
+export function recover(
+  partition: Partition,
+  options: RecoverOptions,
+  retention: StoreOptions['retention'],
+): Recovery {
   const { until = partition.now } = options
   const recovery: Recovery = { recovered: [], failed: [] }
   if (partition.now > until) return recovery
@@ -26,6 +38,8 @@ export function recover(partition: Partition, options: RecoverOptions): Recovery
     }
     letGoOf(partition, lease.token, lease.held)
   }
+  // What is too much goes first: there is nothing to do any more for what is gone.
+  trim(partition, retention)
   const lease = nextLeaseEnd(partition)
   const ending = nextEnding(partition)
   return {

@@ -2,6 +2,7 @@
  * A row of `jobs`, and the shapes in which it leaves the store.
  */
 import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../record.ts'
+import { readLane } from '../lane.ts'
 import type { Value } from './database.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
@@ -23,7 +24,7 @@ export interface Row {
   token: string | null
   hooked: 1 | null
   endingAt: number | null
-  /** '' when it has no group. */
+  /** '' when it has neither group nor limiter. */
   lane: string
   laneLimits: string | null
   lock: string | null
@@ -65,7 +66,7 @@ export function toRecord(row: Row, partition: string, now: number, claimedAt?: n
     payload: row.payload,
     priority: row.priority,
     ...(row.options !== null && { options: JSON.parse(row.options) }),
-    ...(row.lane !== '' && { group: row.lane }),
+    ...(row.lane !== '' && readLane(row.lane)),
     queuedAt: row.queuedAt,
     ...(row.state === PENDING && { dueAt: row.dueAt }),
     ...(claimedAt !== undefined && { claimedAt }),
@@ -111,7 +112,7 @@ export function toLeased(row: LeasedRow, token: string): LeasedJob {
     crashes,
     releases,
   }
-  if (row.lane !== '') leased.group = row.lane
+  if (row.lane !== '') Object.assign(leased, readLane(row.lane))
   if (row.options !== null) leased.options = JSON.parse(row.options)
   return leased
 }

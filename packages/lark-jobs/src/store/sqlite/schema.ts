@@ -9,7 +9,7 @@
  *
  * `seq` rises with every job and decides between jobs of one place. Columns are named as the record's fields;
  * `direct` is 1 when the job is not handed out ahead: it was taken back from a worker, or lets go of its lock when it
- * starts. `lane` and `laneLimits` are of a job of a group (`lane.ts`), `lock`, `untilStart` and `holds` are a unique
+ * starts. `lane` and `laneLimits` are of a job of a group or a limiter (`lane.ts`), `lock`, `untilStart` and `holds` are a unique
  * job's (`lock.ts`), `hooked` and `endingAt` of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
  * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
  * `minutes`. `rates` and `starts` are of limits (`limit.ts`), `holders`, `circuits` and `failures` of limiters
@@ -139,13 +139,19 @@ const tables = `
     name TEXT NOT NULL,
     limits TEXT,
     busy INTEGER NOT NULL DEFAULT 0,
+    limiter TEXT NOT NULL,
     turn INTEGER,
     wakeAt INTEGER,
-    pausedUntil INTEGER NOT NULL DEFAULT 0,
     first TEXT,
     PRIMARY KEY (partition, name)
   ) WITHOUT ROWID;
-  CREATE INDEX turns ON lanes (partition, turn) WHERE turn IS NOT NULL;
+  CREATE INDEX turns ON lanes (partition, limiter, turn) WHERE turn IS NOT NULL;
+  CREATE TABLE pauses (
+    partition INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (partition, name)
+  ) WITHOUT ROWID;
   CREATE INDEX asleep ON lanes (partition, wakeAt) WHERE wakeAt IS NOT NULL;
   CREATE TABLE leases (
     partition INTEGER NOT NULL,

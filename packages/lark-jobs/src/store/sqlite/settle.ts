@@ -7,8 +7,9 @@
  * outcome reads the row, works out what becomes of it, and moves it there.
  */
 import type { Outcome } from '../../record.ts'
+import { readLane } from '../lane.ts'
 import type { Settlement, Verdict } from '../store.ts'
-import { addBusyTo, pausedUntil, pauseLane } from './lane.ts'
+import { addBusyTo, pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'
 import { type Change, move, withError } from './move.ts'
@@ -91,8 +92,8 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
   if (row === undefined) return false
   appendLog(partition.database, row.seq, outcome.log)
   move(partition, row, follow(outcome, row, partition.now))
-  if (outcome.kind === 'released' && outcome.pausesGroup && row.lane !== '')
-    pauseLane(partition, row.lane, Math.max(partition.now + outcome.in, pausedUntil(partition, row.lane)))
+  if (outcome.kind === 'released' && outcome.pausesGroup && readLane(row.lane).group)
+    pauseGroupMore(partition, readLane(row.lane).group!, partition.now + outcome.in)
   count(partition, outcome)
   return true
 }

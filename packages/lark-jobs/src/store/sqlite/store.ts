@@ -36,7 +36,7 @@ import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, notReplicated, toJobsError } from './failure.ts'
-import { pauseLane, stirLanes } from './lane.ts'
+import { pauseGroup, stirLanes } from './lane.ts'
 import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
@@ -110,7 +110,7 @@ export class SqliteStore implements Store {
   }
 
   recover(name: string, options: RecoverOptions = {}): Promise<Recovery> {
-    return this.#change(name, (partition) => recover(partition, options))
+    return this.#change(name, (partition) => recover(partition, options, this.#options.retention))
   }
 
   endings(name: string, done: readonly string[], lease: number): Promise<JobRecord[]> {
@@ -216,7 +216,7 @@ export class SqliteStore implements Store {
 
   async pause(name: string, group: string, ms?: number): Promise<void> {
     await this.#change(name, (partition) => {
-      pauseLane(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
+      pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
       partition.resumed = true
     })
   }

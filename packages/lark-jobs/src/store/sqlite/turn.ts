@@ -3,12 +3,15 @@
  *
  * Of all whose turn it is, each gives as many as the others, one after the other; who gave some is last then.
  */
-import { MAX_ITEMS } from '../store.ts'
+import { readLane } from '../lane.ts'
+import { MAX_ITEMS, type Want } from '../store.ts'
 import { findLane, type Lane, rulesOf, stirLane } from './lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import type { LeasedRow, Row } from './row.ts'
 import { PENDING } from './schema.ts'
+
+type Turn = Pick<Lane, 'name'> & { turn: number }
 
 export type Found = LeasedRow & Pick<Row, 'seq' | 'direct' | 'lane' | 'laneLimits'>
 
@@ -18,8 +21,11 @@ const next = `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
 const one = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
-const byTurn = 'SELECT name, turn FROM lanes WHERE partition = ? AND turn IS NOT NULL ORDER BY turn LIMIT ?'
-const isTurn = 'SELECT 1 FROM lanes WHERE partition = ? AND turn IS NOT NULL LIMIT 1'
+const byTurn = `
+  SELECT name, turn FROM lanes WHERE partition = ? AND limiter = ? AND turn IS NOT NULL ORDER BY turn LIMIT ?`
+const isTurn = "SELECT 1 FROM lanes WHERE partition = ? AND limiter = '' AND turn IS NOT NULL LIMIT 1"
+const nextLimiter = `
+  SELECT min(limiter) AS limiter FROM lanes WHERE partition = ? AND limiter > ? AND turn IS NOT NULL`
 const awake = `
   SELECT name FROM lanes WHERE partition = ? AND wakeAt <= ? AND wakeAt IS NOT NULL
   ORDER BY wakeAt, name LIMIT ${MAX_ITEMS}`
@@ -40,31 +46,57 @@ export function nextJobs(partition: Partition, lane: string, most: number): Foun
 /**
  * The next jobs of all, in fair turns.
  *
+ * @param permits how many jobs of each limiter may begin
  * @param lease takes jobs out of their lines, before the next are looked for
  */
-export function nextInTurn(partition: Partition, most: number, lease: (jobs: Found[]) => void): Found[] {
+export function nextInTurn(
+  partition: Partition,
+  most: number,
+  permits: Want['permits'] = {},
+  lease: (jobs: Found[]) => void,
+): Found[] {
   const jobs: Found[] = []
+  const left = new Map(Object.entries(permits))
   for (const { name } of partition.database.all<Lane>(awake, partition.id, partition.now))
     stirLane(partition, findLane(partition, name)!)
-  for (;;) {
-    const left = most - jobs.length
-    const order = left > 0 ? inTurn(partition, left) : []
-    if (order.length === 0) return jobs
-    const share = Math.floor(left / order.length)
-    const parts = order.map((lane) => takeTurn(partition, lane, share, lease))
+  while (jobs.length < most) {
+    const order = inTurn(partition, most - jobs.length, left)
+    if (order.length === 0) break
+    const share = Math.floor((most - jobs.length) / order.length)
+    const parts = order.map((lane) => {
+      const { limiter } = readLane(lane)
+      const allowed = limiter === undefined ? share : Math.min(share, left.get(limiter)!)
+      const part = allowed > 0 ? takeTurn(partition, lane, allowed, lease) : []
+      if (limiter !== undefined) left.set(limiter, left.get(limiter)! - part.length)
+      return part
+    })
     for (let i = 0; i < share; i++) for (const part of parts) if (part[i] !== undefined) jobs.push(part[i]!)
   }
+  return jobs
 }
 
-/** Whose turn it is, the next first, at most so many: names of lanes, and '' for the jobs without a group. */
-function inTurn(partition: Partition, most: number): string[] {
+/** Whose turn it is, the next first, at most so many: names of lanes, and '' for the jobs without one. */
+function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string, number>): string[] {
   const { database, id, now, ownTurn } = partition
-  const turns = database.all<{ name: string; turn: number }>(byTurn, id, most)
+  const turns: Turn[] = []
+  for (const [limiter, count] of [['', most] as const, ...permits])
+    turns.push(...database.all<Turn>(byTurn, id, limiter, Math.max(0, Math.min(most, count))))
   if ((partition.earliest('') ?? Number.POSITIVE_INFINITY) <= now) turns.push({ name: '', turn: ownTurn })
   return turns
     .sort((a, b) => a.turn - b.turn)
     .slice(0, most)
     .map(({ name }) => name)
+}
+
+/** Limiters of which a job might begin, if only there were permits. */
+export function limited({ database, id }: Partition): string[] {
+  const found: string[] = []
+  for (let last = ''; ; ) {
+    const limiter = database.get<{ limiter: string | null }>(nextLimiter, id, last)?.limiter
+    if (limiter == null) return found
+    found.push(limiter)
+    last = limiter
+  }
 }
 
 function takeTurn(partition: Partition, name: string, most: number, lease: (jobs: Found[]) => void): Found[] {

@@ -8,15 +8,16 @@
 -- ARGV[5]  how many jobs to claim that start at once
 -- ARGV[6]  how many to claim ahead; or limits, within which nothing is (shared/limit.lua)
 -- ARGV[7]  lease, milliseconds
--- ARGV[8]  how the caller waits: '' when it does not hear its bell, ring, or hand: it takes jobs with a ring
--- ARGV[9]  the number of a claim that may have been handed to it unheard, or ''
+-- ARGV[8]  how the caller waits: '' when it does not hear its bell, ring, or hand: it takes jobs with a ring; behind it
+--          `;limiter=count,…` when it has permits for so many jobs
+-- ARGV[9]  the number of a claim that may have been handed to it unheard, which is then part of this one, or ''
 -- ARGV[10] how many completed jobs to keep
 -- ARGV[11] how many failed jobs to keep
 -- ARGV[12] how many cancelled jobs to keep
 -- ARGV[13] jobs that completed and say nothing, see shared/settle.lua
 -- ARGV[14…] five for each other settlement: id, token, kind, value, log lines
 -- Returns  { verdicts: '' when all are settled, else 1 or 0 each; milliseconds to the next due job or -1;
---            ids claimed, one a line; their records; their counters, or nothing }
+--            ids claimed, one a line; their records; their counters, or nothing; limiters (shared/round.lua) }
 -- Cost     O((n + limit) log m) for n settlements and m jobs ended; the length of the lines is no matter
 -- include: start
 -- include: call
@@ -55,12 +56,12 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
-local function reply(verdicts, due, ids, records)
+local function reply(verdicts, due, ids, records, waiting)
   local counters = #ids > 0 and redis.call('EXISTS', key('counters')) == 1
     and redis.call('HMGET', key('counters'), unpack(ids))
   -- The ids as one text are half the work of a list. Not so the records: Lua reads through a new text once more to
   -- know it again (measured: 0.2 µs a job of 3.7).
-  return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters }
+  return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters, waiting }
 end
 
 local function next_of(all)
@@ -73,8 +74,7 @@ if answer then
   return reply(answer, next_of(lines()), ids, records_of(ids))
 end
 
--- First, because it is a write that a full server allows: having written, it allows the rest as well. Who works
--- makes room.
+-- First, because it is a write that a full server allows: having written, it allows the rest. Who works makes room.
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = tonumber(ARGV[11]), cancelled = tonumber(ARGV[12]) }
@@ -93,7 +93,6 @@ if not ahead and most > 0 then
 end
 local all, taken, places = lines(), {}, {}
 if ARGV[9] ~= '' then
-  -- What it did not hear of is part of this claim.
   local unheard = ARGV[2] .. '.' .. ARGV[9]
   taken = held_by(unheard)
   if #taken > 0 then
@@ -101,8 +100,10 @@ if ARGV[9] ~= '' then
     most = math.min(most + #taken, MAX_ITEMS)
   end
 end
+local waiting
 if most > 0 and not paused then
-  (laned and rounds() or take_all)(all, most, taken, places)
+  local take_next = laned and rounds() or take_all
+  waiting = take_next(all, most, taken, places)
 end
 local fits = ahead_until(taken, limit)
 local ids, records, bytes, left = {}, {}, 0, false
@@ -127,23 +128,22 @@ end
 if note and #ids > 0 then
   note(#ids)
 end
-
 if made then
   made.stir_all()
 end
--- What fell back is left for others when this caller took all it wanted.
 local has_less = #ids < limit and not left
 local due = next_of(all)
 -- Under limits, one that ended makes room for one that waits.
 local freed = due == 0 and (laned and settled or not ahead and math.max(settled - #ids, 0)) or 0
+-- What fell back is left for others when this caller took all it wanted.
 ring(later + (has_less and 0 or again) + freed)
 if #ids == permitted and has_less then
   due = wait >= 0 and due >= 0 and math.max(due, wait) or -1
 end
-if has_less and ARGV[8] ~= '' then
+if has_less and string.find(ARGV[8], '^%a') then
   redis.call('SADD', key('idle'), ARGV[2])
-  local room = ARGV[8] == 'hand' and limit - #ids or 0
+  local room = string.sub(ARGV[8], 1, 4) == 'hand' and limit - #ids or 0
   redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], room, ARGV[7] }, '|'))
 end
 remember(verdicts)
-return reply(verdicts, due, ids, records)
+return reply(verdicts, due, ids, records, waiting)

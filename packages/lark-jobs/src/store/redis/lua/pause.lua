@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  the group's lane (shared/lane.lua)
+-- ARGV[2]  the group (shared/lane.lua)
 -- ARGV[3]  milliseconds; 0 to go on; '' until it is told to
 -- Returns  nothing
 -- Cost     O(log m) for m groups

@@ -1,9 +1,11 @@
--- A lane is where the jobs of one group wait, apart from all others, so that nothing passes over what may not begin.
+-- A lane is where the jobs of one group and one limiter wait, apart from all others, so that nothing passes over what may
+-- not begin. Its name is that of the group, or nothing, and `^` and the limiter's, if there is one.
 --   laned         ZSET  id -> place: all that wait or are delayed in lanes
 --   lane:<name>   ZSET  id -> rank: those that are due, by priority and place
 --   late:<name>   ZSET  id -> place: those due later
---   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many are active; until: when its pause ends;
+--   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many are active;
 --                       first: id of the one that goes before all others, in a group whose order is strict
+--   paused        HASH  group -> when its pause ends
 -- `settings` counts those that have a `group`: lanes. Whoever changes a lane stirs it in the end (turn.lua).
 
 -- Above any time in milliseconds.
@@ -26,6 +28,10 @@ local function open(lane, limits)
     redis.call('HINCRBY', key('settings'), 'lanes', 1)
   end
   redis.call('HSET', key('group:' .. lane), 'limits', limits)
+  local limiter = string.match(lane, '%^(.*)$')
+  if limiter then
+    redis.call('ZADD', key('limiters'), 0, limiter)
+  end
   touched[lane] = true
 end
 
@@ -93,15 +99,20 @@ local function end_busy(holder)
   end
 end
 
-local function paused_until(lane)
-  return tonumber(redis.call('HGET', key('group:' .. lane), 'until') or 0)
+local function paused_until(group)
+  return tonumber(redis.call('HGET', key('paused'), group) or 0)
 end
 
--- A group begins nothing before that time.
-local function pause(lane, till)
-  if redis.call('EXISTS', key('group:' .. lane)) == 0 then
-    open(lane, '')
+-- A group begins nothing before that time, in whichever of its lanes.
+local function pause(group, till)
+  redis.call('HSET', key('paused'), group, string.format('%.0f', till))
+  local lanes_of = { group }
+  for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do
+    lanes_of[#lanes_of + 1] = group .. '^' .. limiter
   end
-  touched[lane] = true
-  redis.call('HSET', key('group:' .. lane), 'until', string.format('%.0f', till))
+  for _, lane in ipairs(lanes_of) do
+    if redis.call('EXISTS', key('group:' .. lane)) == 1 then
+      touched[lane] = true
+    end
+  end
 end

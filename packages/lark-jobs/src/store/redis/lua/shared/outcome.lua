@@ -39,8 +39,9 @@ function outcomes.released(id, value, job)
   count(id, runs + 1, failures, crashes, releases + 1)
   fall_back(id, now + tonumber(after), job)
   local _, _, _, lane = read_holder(job.holder)
-  if pauses ~= '' and lane ~= '' then
-    lanes().pause(lane, math.max(now + tonumber(after), lanes().paused_until(lane)))
+  local group = string.match(lane, '^[^^]*')
+  if pauses ~= '' and group ~= '' then
+    lanes().pause(group, math.max(now + tonumber(after), lanes().paused_until(group)))
   end
 end
 

@@ -1,6 +1,6 @@
--- Rounds: jobs of lanes, and those without a group, in fair turns.
+-- Rounds: jobs of lanes, and those without one, in fair turns.
 
--- The next jobs without a group, in the order of their lines, and their turn after that.
+-- The next jobs without a lane, in the order of their lines, and their turn after that.
 local function take_own(all, most, places)
   local ids = {}
   take_all(all, most, ids, places)
@@ -8,38 +8,68 @@ local function take_own(all, most, places)
   return ids
 end
 
--- Whose turn it is, the next first, at most `most` of them: lanes, and false for the jobs without a group.
-local function in_turn(all, most)
-  local order, has_own = {}, next_due(all) == 0
-  local own = tonumber(redis.call('HGET', key('settings'), 'own') or 0)
-  local found = redis.call('ZRANGE', key('turns'), 0, most - 1, 'WITHSCORES')
-  for i = 1, #found, 2 do
-    if has_own and own < tonumber(found[i + 1]) then
-      order[#order + 1], has_own = false, false
+-- Whose turn it is, the next first, at most `most` of them: lanes, and '' for the jobs without one. `permits`: how many
+-- jobs of each limiter may begin.
+local function in_turn(all, most, permits)
+  local order = {}
+  local function add(suffix, count)
+    local found = count > 0 and redis.call('ZRANGE', key('turns' .. suffix), 0, count - 1, 'WITHSCORES') or {}
+    for i = 1, #found, 2 do
+      order[#order + 1] = { lane = found[i], turn = tonumber(found[i + 1]) }
     end
-    order[#order + 1] = found[i]
   end
-  if has_own then
-    order[#order + 1] = false
+  add('', most)
+  for limiter, count in pairs(permits) do
+    add('^' .. limiter, math.min(most, count))
   end
-  order[most + 1] = nil
+  if next_due(all) == 0 then
+    order[#order + 1] = { lane = '', turn = tonumber(redis.call('HGET', key('settings'), 'own') or 0) }
+  end
+  table.sort(order, function(a, b)
+    return a.turn < b.turn
+  end)
+  for i = most + 1, #order do
+    order[i] = nil
+  end
   return order
 end
 
--- Appends to `ids` until there are `most`: each in its turn as many as the others, one of each after the other.
+-- Limiters whose jobs might begin if only there were permits.
+local function limited()
+  local waiting = {}
+  for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do
+    if redis.call('EXISTS', key('turns^' .. limiter)) == 1 then
+      waiting[#waiting + 1] = limiter
+    end
+  end
+  return table.concat(waiting, ',')
+end
+
+-- Appends to `ids` until there are `most`: each in its turn as many as the others, one of each after the other. ARGV[8]
+-- says what permits there are. Returns what `limited` does.
 return function(all, most, ids, places)
+  local permits = {}
+  for limiter, count in string.gmatch(ARGV[8], '([^;,=]+)=(%d+)') do
+    permits[limiter] = tonumber(count)
+  end
   for _, lane in ipairs(redis.call('ZRANGE', key('asleep'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)) do
     lanes().stir(lane)
   end
   for _ = 1, MAX_ITEMS do
     local left = most - #ids
-    local order = left > 0 and in_turn(all, left) or {}
+    local order = left > 0 and in_turn(all, left, permits) or {}
     if #order == 0 then
-      return
+      return limited()
     end
     local share, parts = math.floor(left / #order), {}
-    for i, lane in ipairs(order) do
-      parts[i] = lane and lanes().take_turn(lane, share, places) or take_own(all, share, places)
+    for i, each in ipairs(order) do
+      local limiter = string.match(each.lane, '%^(.*)$')
+      local part = math.min(share, limiter and permits[limiter] or share)
+      parts[i] = each.lane == '' and take_own(all, part, places)
+        or part > 0 and lanes().take_turn(each.lane, part, places) or {}
+      if limiter then
+        permits[limiter] = permits[limiter] - #parts[i]
+      end
     end
     for i = 1, share do
       for _, part in ipairs(parts) do
@@ -47,4 +77,5 @@ return function(all, most, ids, places)
       end
     end
   end
+  return limited()
 end

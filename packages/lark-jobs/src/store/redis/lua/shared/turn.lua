@@ -1,6 +1,8 @@
 -- Turns: which lane is next, and what it may begin.
---   turns   ZSET  lane -> turn: lanes of which a job may begin. The lowest is next
---   asleep  ZSET  lane -> when one may begin. A lane that waits for one of its jobs to end is in neither
+--   turns     ZSET  lane -> turn: lanes of which a job may begin. The lowest is next
+--   turns^<limiter>  the same of those of a limiter, whose jobs begin with permits only that the claimer has
+--   limiters  ZSET  limiters that ever had a lane here, each at 0
+--   asleep    ZSET  lane -> when one may begin. A lane that waits for one of its jobs to end is in neither
 -- `settings` counts: turn, the last that was given; own, that of the jobs without a group.
 -- include: limit
 
@@ -23,8 +25,8 @@ end
 
 -- When a job of a lane may begin: 0 now, a time, or NEVER before something happens. And whether nothing is left of it.
 local function opens_at(lane)
-  local limits, busy, till, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'until', 'first'))
-  busy, till = tonumber(busy or 0), tonumber(till or 0)
+  local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
+  busy = tonumber(busy or 0)
   local due, late = redis.call('ZCARD', key('lane:' .. lane)), key('late:' .. lane)
   local at, next_late = 0, due == 0 and redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]
   if due == 0 then
@@ -36,28 +38,37 @@ local function opens_at(lane)
   elseif first and not redis.call('ZSCORE', key('lane:' .. lane), first) then
     redis.call('HDEL', key('group:' .. lane), 'first')
   end
+  local group = string.match(lane, '^[^^]*')
+  local till = paused_until(group)
   if till > now then
-    at = at == NEVER and till or math.max(at, till)
+    at = math.max(at, till)
+  elseif till > 0 then
+    redis.call('HDEL', key('paused'), group)
   end
   local _, limited = read_limits(limits)
   if at == 0 and limited ~= '' then
     local free, wait = permits(limited, 1, '@' .. lane, busy)
     at = free > 0 and 0 or wait >= 0 and now + wait or NEVER
   end
-  return at, due == 0 and not next_late and busy == 0 and till <= now
+  return at, due == 0 and not next_late and busy == 0
+end
+
+local function turns_of(lane)
+  return 'turns' .. (string.match(lane, '%^.*$') or '')
 end
 
 -- Puts a lane where it belongs now.
 local function stir(lane)
+  local turns = key(turns_of(lane))
   fall_due(lane)
   local at, is_over = opens_at(lane)
   if is_over and redis.call('DEL', key('group:' .. lane)) == 1 then
     redis.call('HINCRBY', key('settings'), 'lanes', -1)
   end
   if at > 0 then
-    redis.call('ZREM', key('turns'), lane)
-  elseif not redis.call('ZSCORE', key('turns'), lane) then
-    redis.call('ZADD', key('turns'), redis.call('HINCRBY', key('settings'), 'turn', 1), lane)
+    redis.call('ZREM', turns, lane)
+  elseif not redis.call('ZSCORE', turns, lane) then
+    redis.call('ZADD', turns, redis.call('HINCRBY', key('settings'), 'turn', 1), lane)
   end
   if at > 0 and at < NEVER then
     redis.call('ZADD', key('asleep'), at, lane)
@@ -92,7 +103,7 @@ end
 -- Takes the next jobs of a lane whose turn it is. `places` gets their places with `~` and the lane behind.
 local function take_turn(lane, most, places)
   fall_due(lane)
-  redis.call('ZREM', key('turns'), lane)
+  redis.call('ZREM', key(turns_of(lane)), lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   local _, limited = read_limits(limits)
   local note

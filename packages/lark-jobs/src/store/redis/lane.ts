@@ -1,0 +1,43 @@
+/**
+ * The lane of a job as the scripts take it (`lua/shared/lane.lua`), and the permits that a claimer brings for those of a
+ * limiter.
+ */
+import type { NewJob } from '../../record.ts'
+import { laneName, readLane } from '../lane.ts'
+import type { Want } from '../store.ts'
+import { packLimits } from './limits.ts'
+
+/**
+ * `@`, the lane, and where its group says something of itself, `~` and its limits: these are parted by colons, and an `o`
+ * before them says that the order is strict. Nothing of a job without a lane.
+ */
+export function packLine({ group, limiter }: NewJob): string {
+  if (group === undefined && limiter === undefined) return ''
+  const lane = `@${laneName(group?.name, limiter)}`
+  if (group?.limits === undefined && !group?.strict) return lane
+  const limits = group.limits === undefined ? '' : packLimits(group.limits).replaceAll('|', ':')
+  return `${lane}~${group.strict ? 'o' : ''}${limits}`
+}
+
+/** @param line with its `@` */
+export function unpackLine(line: string): ReturnType<typeof readLane> {
+  const limits = line.indexOf('~')
+  return readLane(line.slice(1, limits < 0 ? line.length : limits))
+}
+
+/** How a caller waits, and the permits that it brings. */
+export function packWaiting(waits: string, permits: Want['permits']): string {
+  if (permits === undefined) return waits
+  const counts = Object.entries(permits).map(([limiter, count]) => `${nameOf(limiter)}=${count}`)
+  return `${waits};${counts.join(',')}`
+}
+
+/** Names of limiters, as `exchange.lua` tells them. */
+export function readLimited(text: string): string[] {
+  return text === '' ? [] : text.split(',').map(decodeURIComponent)
+}
+
+/** A limiter by itself, as it stands in a lane. */
+function nameOf(limiter: string): string {
+  return laneName('', limiter).slice(1)
+}
