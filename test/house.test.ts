@@ -63,6 +63,7 @@ const floors: Record<string, string[][]> = {
     [
       'check.ts',
       'queue-config.ts',
+      'limiter-config.ts',
       'config.ts',
       'queues.ts',
       'operate.ts',

@@ -7,6 +7,7 @@ import { checkKeys, isObject, type Shape } from './check.ts'
 import { JobsError } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import type { Limits } from './limit.ts'
+import { areLimiterNames, checkLimiter, type LimitersConfig, limitsOfLimiters } from './limiter-config.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import { boundsOfAll, checkQueue, limitsOfAll, partitionsOfAll, type QueuesConfig } from './queue-config.ts'
 import type { RedisServers } from './store/servers.ts'
@@ -24,6 +25,8 @@ export interface JobsConfig {
   connection?: string | RedisServers | undefined
   /** The queues that jobs may name, in order. Default `['default']`. */
   queues?: QueuesConfig
+  /** What jobs of any queue share, by name: the middleware `rateLimited('stripe')` takes permits of it. */
+  limiters?: LimitersConfig
   /** Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built copies. */
   paths?: string | readonly string[]
   /** What keys begin with on Redis. Default `lark`. */
@@ -69,6 +72,8 @@ export interface Settings extends Around {
   limits: ReadonlyMap<string, Limits>
   /** Of each partition of a queue, where there are any. */
   bounds: ReadonlyMap<string, Bound>
+  /** By name. */
+  limiters: ReadonlyMap<string, Limits>
   /** Absolute, or undefined for the default places. */
   paths: string[] | undefined
   prefix: string
@@ -96,6 +101,10 @@ const shape: Shape<JobsConfig> = {
       const names = Array.isArray(value) ? value : isObject(value) ? Object.keys(value) : []
       return names.length > 0 && names.every(isQueueName)
     },
+  },
+  limiters: {
+    right: 'an object with a key a limiter (up to 64 letters, no spaces, commas, colons, slashes or braces)',
+    ok: areLimiterNames,
   },
   paths: {
     right: "a folder or a list of folders, such as 'src/jobs'",
@@ -161,6 +170,7 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
     partitions: queues,
     limits: limitsOfAll(section.queues ?? {}),
     bounds: boundsOfAll(section.queues ?? {}),
+    limiters: limitsOfLimiters(section.limiters ?? {}),
     paths: paths?.map((path) => resolve(folder, path)),
     prefix: section.prefix ?? 'lark',
     durability: section.durability ?? 'normal',
@@ -194,7 +204,9 @@ function connectionOf(
 
 function checkSection(section: unknown, where: string): asserts section is JobsConfig {
   checkKeys(where, 'jobs', section, shape)
-  const { queues, hooks } = section as { queues?: unknown; hooks?: unknown }
+  const { queues, limiters, hooks } = section as { queues?: unknown; limiters?: object; hooks?: unknown }
+  for (const [name, config] of Object.entries(limiters ?? {}))
+    checkLimiter(where, `jobs.limiters.${name}`, config)
   if (hooks !== undefined) checkKeys(where, 'jobs.hooks', hooks, hooksShape)
   if (!isObject(queues)) return
   for (const [queue, config] of Object.entries(queues)) checkQueue(where, `jobs.queues.${queue}`, config)

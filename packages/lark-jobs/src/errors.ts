@@ -10,6 +10,7 @@ import { LarkError } from '@s18i/lark/config'
 /** Every code, with what it means in one line. */
 export const jobsErrors = {
   UNKNOWN_QUEUE: 'The job names a queue that the configuration does not list.',
+  UNKNOWN_LIMITER: 'A middleware names a limiter that the configuration does not have.',
   PAYLOAD_NOT_JSON: 'Something in the payload has no JSON form.',
   PAYLOAD_TOO_LARGE: 'The payload, as JSON, has more bytes than the limit.',
   CONTEXT_NOT_JSON: 'Something in the context has no JSON form.',

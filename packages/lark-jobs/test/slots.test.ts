@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Job } from '../src/index.ts'
 import type { JobConstructor } from '../src/job-class.ts'
+import type { Permits } from '../src/middleware/permits.ts'
 import type { Outcome } from '../src/record.ts'
 import type { Claimer } from '../src/worker/claimer.ts'
 import { type Held, Ledger } from '../src/worker/ledger.ts'
@@ -29,7 +30,9 @@ function begin(make: unknown): { held: Held; settled: Outcome[]; onStuck: () => 
     ahead: { ended() {} },
     settle: (_id: string, _token: string, outcome: Outcome) => settled.push(outcome),
   } as unknown as Claimer
-  const slots = new Slots({ registry, report, onStuck }, ledger, new StoreClock(), () => {})
+  // No middleware asks for any.
+  const permits = {} as Permits
+  const slots = new Slots({ registry, report, onStuck }, ledger, new StoreClock(), permits, () => {})
   const lease = {
     id: 'Vbu1Wui6I4h7z',
     key: registry.keys[0]!,

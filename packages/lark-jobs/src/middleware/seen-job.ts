@@ -5,16 +5,26 @@ import { failing, releasing } from '../decision.ts'
 import type { Duration } from '../duration.ts'
 import type { Run } from '../run.ts'
 import type { MiddlewareJob } from './middleware.ts'
+import { type Permits, workerPermits } from './permits.ts'
 
 export class SeenJob implements MiddlewareJob {
   readonly key: string
   readonly name: string
   readonly queue: string
   readonly payload: unknown
+  readonly [workerPermits]: Permits | undefined
   readonly #run: Run
 
-  constructor(run: Run, jobClass: { key: string; name: string }, queue: string, payload: unknown) {
+  /** @param permits of the worker; undefined without one */
+  constructor(
+    run: Run,
+    jobClass: { key: string; name: string },
+    queue: string,
+    payload: unknown,
+    permits?: Permits,
+  ) {
     this.#run = run
+    this[workerPermits] = permits
     this.key = jobClass.key
     this.name = jobClass.name
     this.queue = queue

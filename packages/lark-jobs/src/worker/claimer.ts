@@ -28,10 +28,14 @@ import { CALL, RING, sources, Unread } from './unread.ts'
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
 const REST = 5_000
 /** Milliseconds between two sendings of a call, doubling from the first to the second. */
-const RESEND = { from: 100, to: 2_000 }
+export const RESEND = { from: 100, to: 2_000 }
 
 /** What the store may answer better the next time. */
-const resendable = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
+export const resendable: ReadonlySet<string> = new Set([
+  'STORE_UNREACHABLE',
+  'STORE_UNCERTAIN',
+  'STORE_REFUSED',
+])
 
 /** `held`: its place in the ledger, unless it never began. */
 interface Ended extends Settlement {

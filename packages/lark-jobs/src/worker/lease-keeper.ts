@@ -1,11 +1,12 @@
 /**
- * Renews the leases of running jobs, hands their log lines over on the way, and brings back word of those that are
+ * Renews the leases of running jobs, and of the permits that they hold; hands their log lines over on the way, and brings back word of those that are
  * lost or should be cancelled. It runs on the worker's event loop: while a handler blocks that, the lease thread does
  * the renewing.
  */
 import { JobsError } from '../errors.ts'
 import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Pulse } from './lease-thread.ts'
+import type { WorkerPermits } from './permits.ts'
 import type { Running } from './running.ts'
 
 export class LeaseKeeper {
@@ -13,6 +14,7 @@ export class LeaseKeeper {
   readonly #caller: string
   readonly #lease: number
   readonly #running: ReadonlySet<Running>
+  readonly #permits: Pick<WorkerPermits, 'renew'>
   readonly #trouble: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
@@ -26,6 +28,7 @@ export class LeaseKeeper {
     caller: string,
     lease: number,
     running: ReadonlySet<Running>,
+    permits: Pick<WorkerPermits, 'renew'>,
     trouble: (error: unknown) => void,
     pulse: Pulse,
   ) {
@@ -33,6 +36,7 @@ export class LeaseKeeper {
     this.#caller = caller
     this.#lease = lease
     this.#running = running
+    this.#permits = permits
     this.#trouble = trouble
     this.#pulse = pulse
     pulse.renewedAt = Date.now()
@@ -64,14 +68,15 @@ export class LeaseKeeper {
 
   async #renewAll(): Promise<void> {
     const began = Date.now()
-    const renewed = await Promise.all(
-      [...this.#groups()].map(async ([partition, group]) => {
+    const renewed = await Promise.all([
+      this.#permits.renew(),
+      ...[...this.#groups()].map(async ([partition, group]) => {
         for (let i = 0; i < group.length; i += MAX_ITEMS) {
           if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
         }
         return true
       }),
-    )
+    ])
     if (!renewed.includes(false)) this.#pulse.renewedAt = began
   }
 

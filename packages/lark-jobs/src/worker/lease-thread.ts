@@ -9,6 +9,7 @@ import { once, setMaxListeners } from 'node:events'
 import { existsSync } from 'node:fs'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../store/connect.ts'
+import type { HoldingsPage } from './holdings.ts'
 import type { Page } from './ledger.ts'
 import type { Unread } from './unread.ts'
 import { within } from './within.ts'
@@ -88,8 +89,16 @@ export interface Served {
 /** What only the worker knows of it. */
 type Order = Omit<Watch, 'partitions' | 'pulse' | 'origin'>
 
-/** What it is told later: a page of the ledger, a partition, that something is held ahead, that the worker ends. */
-export type Message = SharedArrayBuffer | Served | 'wake' | 'end'
+/** A page of the worker's holdings. */
+export interface Holding {
+  holdings: SharedArrayBuffer
+}
+
+/**
+ * What it is told later: a page of the ledger or of the holdings, a partition, that something is held ahead, that the
+ * worker ends.
+ */
+export type Message = SharedArrayBuffer | Holding | Served | 'wake' | 'end'
 
 /** What it says: the number of a sign that it asks for, or why it does nothing for this worker. */
 export type Answer = number | string
@@ -151,6 +160,7 @@ export class LeaseThread {
   readonly #partitions: Served[] = []
   readonly #asked: () => void
   readonly #pages: Page[] = []
+  readonly #holdings: Holding[] = []
   readonly #ended = (why: Error | string) =>
     this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
   #shared: Shared | undefined
@@ -198,6 +208,7 @@ export class LeaseThread {
     port.unref()
     this.#port = port
     for (const page of this.#pages) port.postMessage(page.memory)
+    for (const holding of this.#holdings) port.postMessage(holding)
   }
 
   /** One more partition: pages name it by its place among all. */
@@ -210,6 +221,12 @@ export class LeaseThread {
   add(page: Page): void {
     this.#pages.push(page)
     this.#port?.postMessage(page.memory)
+  }
+
+  addHoldings({ memory: holdings }: HoldingsPage): void {
+    const holding: Holding = { holdings }
+    this.#holdings.push(holding)
+    this.#port?.postMessage(holding satisfies Message)
   }
 
   /** The event loop turns. */

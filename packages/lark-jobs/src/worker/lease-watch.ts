@@ -3,7 +3,7 @@
  *
  *   - What is held ahead past its window goes back, so that another worker starts it; so does what the store handed
  *     over and the loop has not read (`recaller.ts`).
- *   - Claims that were not renewed for half a lease are renewed.
+ *   - Claims that were not renewed for half a lease are renewed, and so are the permits of limiters.
  *   - Under a supervisor, a handler that blocks the loop long past its timeout is counted as failed, what ran beside
  *     it is put back, and the process ends.
  *
@@ -18,6 +18,7 @@ import { type MessagePort, parentPort } from 'node:worker_threads'
 import { connect, type Place } from '../store/connect.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
+import { HoldingsPage } from './holdings.ts'
 import { clock, type Message, Pulse, type Served, type Watch } from './lease-thread.ts'
 import { AHEAD, DONE, Page, RETURNED, RUNNING } from './ledger.ts'
 import { Recaller } from './recaller.ts'
@@ -50,6 +51,7 @@ class LeaseWatch {
   readonly #port: MessagePort
   readonly #pulse: Pulse
   readonly #pages: Page[] = []
+  readonly #holdings: HoldingsPage[] = []
   /** Milliseconds. */
   readonly #rarely: number
   readonly #end = new AbortController()
@@ -86,6 +88,8 @@ class LeaseWatch {
     port.on('message', (message: Message) => {
       if (message === 'end') return void this.#stop()
       if (message instanceof SharedArrayBuffer) this.#pages.push(new Page(message))
+      else if (message !== 'wake' && 'holdings' in message)
+        this.#holdings.push(new HoldingsPage(message.holdings))
       else if (message !== 'wake') this.#serve(message)
       this.#awakeUntil = this.#now() + AWAKE
       this.#look()
@@ -222,6 +226,8 @@ class LeaseWatch {
         for (let i = 0; i < list.length; i += MAX_ITEMS)
           await store.extend(partitions[index]!.partition, caller, list.slice(i, i + MAX_ITEMS), lease)
       }
+      const limiters = this.#holdings.flatMap(({ names }) => names)
+      await Promise.all(limiters.map((name) => store.limiters.keep(name, caller, lease)))
       // Whose lease is lost, and what is to be cancelled, the worker learns when it can do something about it.
       if (notes.some(({ length }) => length > 0)) await pause(lease / 4)
     } catch {

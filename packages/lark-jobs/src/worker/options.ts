@@ -25,6 +25,8 @@ export interface WorkerOptions {
   queues: readonly string[]
   /** How many partitions a queue is configured with; one where nothing is said. Others that exist are served as well. */
   partitions?: ReadonlyMap<string, number>
+  /** Limiters that middleware may name. Default: none. */
+  limiters?: ReadonlyMap<string, Limits>
   /** Of each partition of a queue. */
   limits?: ReadonlyMap<string, Limits>
   /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */

@@ -141,9 +141,9 @@ function handle(running: Running, jobClass: JobClass): Promise<unknown> {
     const job = new jobClass.make()
     job[currentRun] = running.run
     const payload = decode(running.lease.payload)
-    const { middleware } = running.workplace
+    const { middleware, permits } = running.workplace
     if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
-    const seen = new SeenJob(running.run, jobClass, running.claimer.queue, payload)
+    const seen = new SeenJob(running.run, jobClass, running.claimer.queue, payload, permits)
     return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
   } catch (error) {
     return Promise.reject(error)

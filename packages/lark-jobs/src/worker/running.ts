@@ -3,6 +3,7 @@
  */
 import type { JobClass } from '../job-class.ts'
 import type { Middleware } from '../middleware/middleware.ts'
+import type { Permits } from '../middleware/permits.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../record.ts'
 import { Run, type Writer } from '../run.ts'
 import { MAX_LOG_LINES } from '../store/store.ts'
@@ -15,6 +16,8 @@ export interface Workplace {
   readonly clock: StoreClock
   /** Around every job. */
   readonly middleware: readonly Middleware[]
+  /** For middleware that limits. */
+  readonly permits: Permits
   /** A job wrote a line. */
   wrote(running: Running, line: LogLine): void
   /** Its handler is through, and it goes on with a time and a signal of its own: for `failed`. */

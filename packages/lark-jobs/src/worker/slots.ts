@@ -6,6 +6,7 @@
  */
 import { JobsError } from '../errors.ts'
 import type { Middleware } from '../middleware/middleware.ts'
+import type { Permits } from '../middleware/permits.ts'
 import type { LogLine, Outcome } from '../record.ts'
 import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
@@ -29,6 +30,7 @@ export class Slots implements Workplace {
   readonly tally = new Tally()
   readonly clock: StoreClock
   readonly middleware: readonly Middleware[]
+  readonly permits: Permits
   /** Handlers that still run though their jobs were given back: they ignored their signal. */
   abandoned = 0
   readonly #registry: Registry
@@ -44,6 +46,7 @@ export class Slots implements Workplace {
     options: Pick<WorkerOptions, 'registry' | 'report' | 'middleware' | 'hooks' | 'onStuck'>,
     ledger: Ledger,
     clock: StoreClock,
+    permits: Permits,
     changed: (took: number) => void,
   ) {
     this.#registry = options.registry
@@ -53,6 +56,7 @@ export class Slots implements Workplace {
     this.#onStuck = options.onStuck
     this.#ledger = ledger
     this.clock = clock
+    this.permits = permits
     this.#changed = changed
   }
 

@@ -8,22 +8,23 @@
  * What it takes in is the business of its intake, what runs that of its slots; this page is its life.
  */
 import { setMaxListeners } from 'node:events'
-import { hostname } from 'node:os'
 import { newNonce } from '../id.ts'
 import { queueOf } from '../partition.ts'
-import type { WorkerRecord } from '../record.ts'
 import { Ahead } from './ahead.ts'
 import { Claimer } from './claimer.ts'
 import { Emptiness } from './emptiness.ts'
 import { Endings } from './endings.ts'
+import { Holdings } from './holdings.ts'
 import { Intake } from './intake.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LeaseThread } from './lease-thread.ts'
 import { Ledger } from './ledger.ts'
 import { CONCURRENCY, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
+import { WorkerPermits } from './permits.ts'
 import { PRESET, paces } from './preset.ts'
 import type { Summary } from './report.ts'
 import { hearRings } from './rings.ts'
+import { selfOf } from './self.ts'
 import { Service } from './service.ts'
 import { Slots } from './slots.ts'
 import { StoreClock } from './store-clock.ts'
@@ -40,18 +41,17 @@ export class Worker implements AsyncDisposable {
   /** Resolves with what was done when the worker has stopped. */
   readonly done: Promise<Summary>
   readonly #options: WorkerOptions
-  readonly #concurrency: number
   readonly #service: Service
   readonly #turns: Turns
   readonly #intake: Intake
   readonly #slots: Slots
   readonly #trouble: Trouble
+  readonly #permits: WorkerPermits
   readonly #leases: LeaseKeeper
   readonly #thread: LeaseThread
   readonly #upkeep: Upkeep
   readonly #endings: Endings
   readonly #emptiness: Emptiness
-  readonly #startedAt = Date.now()
   /** Aborted when the worker lets go of the store: ends waits and the sending again of calls. */
   readonly #end = new AbortController()
   #state: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
@@ -72,7 +72,6 @@ export class Worker implements AsyncDisposable {
     const pace = paces[preset]
     this.id = id
     this.#options = options
-    this.#concurrency = concurrency
     this.done = new Promise((resolve) => {
       this.#resolveDone = resolve
     })
@@ -92,9 +91,18 @@ export class Worker implements AsyncDisposable {
     )
     const ledger = new Ledger((page) => this.#thread.add(page))
     const clock = new StoreClock()
-    this.#slots = new Slots(options, ledger, clock, (took) => this.#intake.freed(took))
     const trouble = this.#trouble
     const met = (error: unknown) => trouble.met(error)
+    this.#permits = new WorkerPermits({
+      store,
+      holder: id,
+      lease,
+      limiters: options.limiters ?? new Map(),
+      holdings: new Holdings((page) => this.#thread.addHoldings(page)),
+      trouble: met,
+      signal: this.#end.signal,
+    })
+    this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY } = options
     this.#turns = new Turns(strict, concurrency)
     this.#intake = new Intake({
@@ -131,15 +139,22 @@ export class Worker implements AsyncDisposable {
       return claimer
     })
     this.#emptiness = new Emptiness(store, this.#service, options.registry)
-    this.#leases = new LeaseKeeper(store, this.id, lease, this.#slots.running, met, this.#thread.pulse)
+    const { running } = this.#slots
+    this.#leases = new LeaseKeeper(store, id, lease, running, this.#permits, met, this.#thread.pulse)
     const { registry, report } = options
+    const self = selfOf(id, concurrency, options)
     this.#endings = new Endings({ store, registry, report, lease, met })
     this.#upkeep = new Upkeep({
       store,
       partitions: this.#service.partitions,
       met: (partitions) => this.#service.meet(partitions),
       lease,
-      record: () => this.#record(),
+      record: () => ({
+        ...self,
+        running: running.size,
+        keys: registry.keys,
+        state: this.#state === 'running' ? 'running' : 'quiet',
+      }),
       clock,
       ended: (partition) => this.#endings.look(partition),
       report: options.report,
@@ -257,6 +272,7 @@ export class Worker implements AsyncDisposable {
     this.#trouble.end()
     const parts = Promise.all([
       this.#leases.stop(),
+      this.#permits.stop(),
       this.#upkeep.stop(),
       this.#endings.stop(),
       this.#rings,
@@ -278,21 +294,5 @@ export class Worker implements AsyncDisposable {
   #letGo(): void {
     this.#end.abort()
     this.#intake.schedule()
-  }
-
-  #record(): WorkerRecord {
-    const { queues, strict = false, registry } = this.#options
-    return {
-      id: this.id,
-      host: hostname(),
-      pid: process.pid,
-      queues: [...queues],
-      strict,
-      concurrency: this.#concurrency,
-      running: this.#slots.running.size,
-      keys: registry.keys,
-      startedAt: this.#startedAt,
-      state: this.#state === 'running' ? 'running' : 'quiet',
-    }
   }
 }

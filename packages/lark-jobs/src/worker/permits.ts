@@ -1,0 +1,221 @@
+/**
+ * The permits that a worker holds, of any limiter: it takes them for its jobs and gives them back, one call at a time a
+ * limiter. All that is wanted and given back meanwhile goes together in the next. Who holds none costs nothing.
+ *
+ * Held permits are renewed with the leases of jobs: by the loop (`lease-keeper.ts`), and while a handler blocks that by
+ * the lease thread, which reads off the holdings what there is to renew.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Circuit, CircuitEvent, CircuitRule } from '../circuit.ts'
+import type { JobsError } from '../errors.ts'
+import type { Limits } from '../limit.ts'
+import { type Permits, type Taken, unknownLimiter } from '../middleware/permits.ts'
+import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../store/store.ts'
+import { RESEND, resendable } from './claimer.ts'
+import type { Holdings } from './holdings.ts'
+
+/** A job that waits for an answer. */
+interface Taker {
+  weight: number
+  /** It waits no more. */
+  isGone: boolean
+  resolve(taken: Taken): void
+  reject(error: unknown): void
+}
+
+/** One limiter, as long as something is held or wanted of it. */
+interface Dealing {
+  name: string
+  limits: Limits
+  /** In use, if there is a limit of how many may be. */
+  held: number
+  takers: Taker[]
+  /** Something was given back since the last call, or the store does not know what is held. */
+  owes: boolean
+  /** Calls that are under way. */
+  serving: Promise<void> | undefined
+}
+
+export interface PermitsOptions {
+  store: Store
+  /** The worker. */
+  holder: string
+  /** Milliseconds. */
+  lease: number
+  /** Those that are configured. */
+  limiters: ReadonlyMap<string, Limits>
+  holdings: Holdings
+  trouble: (error: unknown) => void
+  /** Aborted when the worker lets go of the store. */
+  signal: AbortSignal
+}
+
+export class WorkerPermits implements Permits {
+  readonly #options: PermitsOptions
+  readonly #dealings = new Map<string, Dealing>()
+  /** Of the last call on any limiter. */
+  #number = 0
+  #isStopped = false
+
+  constructor(options: PermitsOptions) {
+    this.#options = options
+  }
+
+  take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
+    const limits = given ?? this.#options.limiters.get(name)
+    if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#options.limiters.keys()))
+    const dealing = this.#dealings.get(name) ?? this.#begin(name, limits)
+    let taker!: Taker
+    const taken = new Promise<Taken>((resolve, reject) => {
+      taker = { weight, isGone: false, resolve, reject }
+    })
+    dealing.takers.push(taker)
+    this.#serve(dealing)
+    return unlessAborted(signal, taken, () => {
+      taker.isGone = true
+    })
+  }
+
+  circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit> {
+    const ask = () => this.#options.store.limiters.circuit(name, rule, event)
+    // How a run ended is told once: it is not worth to hold up a job while the store is away.
+    return signal === undefined ? ask() : unlessAborted(signal, this.#answered(ask, signal))
+  }
+
+  /** Renews what is held, once. @returns whether the store answered for all of it */
+  async renew(): Promise<boolean> {
+    const held = [...this.#dealings.values()].filter((dealing) => dealing.held > 0)
+    const renewed = await Promise.all(held.map((dealing) => this.#renew(dealing)))
+    return !renewed.includes(false)
+  }
+
+  /** Gives everything back. What is still in use by handlers that were given up is so no more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const dealings = [...this.#dealings.values()]
+    for (const dealing of dealings) {
+      dealing.owes = dealing.held > 0
+      dealing.held = 0
+      this.#serve(dealing)
+    }
+    await Promise.all(dealings.map(({ serving }) => serving))
+  }
+
+  #begin(name: string, limits: Limits): Dealing {
+    const dealing = { name, limits, held: 0, takers: [], owes: false, serving: undefined }
+    this.#dealings.set(name, dealing)
+    return dealing
+  }
+
+  #serve(dealing: Dealing): void {
+    dealing.serving ??= this.#deal(dealing)
+  }
+
+  async #deal(dealing: Dealing): Promise<void> {
+    // What comes in one tick goes together.
+    await null
+    // Before the first call, whose answer may come while the loop stands still.
+    if (dealing.limits.concurrency !== undefined) this.#options.holdings.enter(dealing.name)
+    while (dealing.takers.length > 0 || dealing.owes) await this.#exchange(dealing)
+    dealing.serving = undefined
+    if (dealing.held > 0) return
+    this.#dealings.delete(dealing.name)
+    this.#options.holdings.leave(dealing.name)
+  }
+
+  /** One call: says what is held, and asks for those who wait, as far as they weigh the same. */
+  async #exchange(dealing: Dealing): Promise<void> {
+    const { name, held, limits } = dealing
+    const { holder, lease } = this.#options
+    const waiting = dealing.takers.filter(({ isGone }) => !isGone)
+    const each = waiting[0]?.weight ?? 1
+    const takers = waiting.filter(({ weight }) => weight === each).slice(0, Math.floor(MAX_ITEMS / each))
+    dealing.takers = waiting.filter((taker) => !takers.includes(taker))
+    dealing.owes = false
+    const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
+    call.wanted = this.#isStopped ? 0 : takers.length * each
+    const sentAt = Date.now()
+    try {
+      const answer = await this.#answered(() => this.#options.store.limiters.permit(name, call))
+      // It was under way for so long (the machine slept) that what it brought may be another's by now.
+      const isStale =
+        answer.granted > 0 && limits.concurrency !== undefined && Date.now() - sentAt > lease / 2
+      if (isStale) dealing.takers.unshift(...takers)
+      else this.#hand(dealing, takers, each, answer)
+    } catch (error) {
+      // What is held is renewed, or its lease ends.
+      for (const taker of takers) taker.reject(error)
+    }
+  }
+
+  #hand(dealing: Dealing, takers: Taker[], each: number, { granted, wait }: Permitted): void {
+    const { rate, concurrency } = dealing.limits
+    const count = granted / each
+    if (concurrency !== undefined) dealing.held += granted
+    for (const [place, taker] of takers.entries()) {
+      if (place < count) {
+        const giveBack = concurrency === undefined ? () => {} : this.#giving(dealing, each)
+        if (taker.isGone) giveBack()
+        else taker.resolve({ kind: 'granted', giveBack })
+        continue
+      }
+      // Of those who are refused, no more need come back at a time than it allows.
+      const turns = rate === undefined ? 0 : Math.floor(((place - count) * each) / rate.limit)
+      taker.resolve({ kind: 'refused', wait: wait === undefined ? undefined : wait + turns * rate!.per })
+    }
+  }
+
+  /** Gives so many back, once. */
+  #giving(dealing: Dealing, count: number): () => void {
+    let isBack = false
+    return () => {
+      if (isBack || this.#isStopped) return
+      isBack = true
+      dealing.held -= count
+      dealing.owes = true
+      this.#serve(dealing)
+    }
+  }
+
+  async #renew(dealing: Dealing): Promise<boolean> {
+    const { store, holder, lease, trouble } = this.#options
+    try {
+      if (!(await store.limiters.keep(dealing.name, holder, lease))) {
+        dealing.owes = true
+        this.#serve(dealing)
+      }
+      return true
+    } catch (error) {
+      trouble(error)
+      return false
+    }
+  }
+
+  /** Sends a call again until it is answered, or the worker lets go of the store. */
+  async #answered<T>(ask: () => Promise<T>, given?: AbortSignal): Promise<T> {
+    const { signal, trouble } = this.#options
+    for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!resendable.has((error as JobsError).code)) throw error
+        trouble(error)
+        if (!signal.aborted) await pause(wait, undefined, { signal }).catch(() => {})
+        if (signal.aborted || given?.aborted) throw error
+      }
+    }
+  }
+}
+
+/** @throws the signal's reason as soon as it is aborted. @param left called then */
+function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>, left = () => {}): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      left()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+    if (signal.aborted) leave()
+  })
+}

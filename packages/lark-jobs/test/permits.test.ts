@@ -1,0 +1,178 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { JobsError } from '../src/errors.ts'
+import type { Limits } from '../src/limit.ts'
+import type { Taken } from '../src/middleware/permits.ts'
+import { SqliteStore } from '../src/store/sqlite/store.ts'
+import { Holdings, type HoldingsPage } from '../src/worker/holdings.ts'
+import { WorkerPermits } from '../src/worker/permits.ts'
+import { retention } from './redis/stores.ts'
+
+const LEASE = 15_000
+
+/** A store with a clock of its own, and workers that share its limiters. */
+class Shop implements AsyncDisposable {
+  now = 1_000_000
+  readonly store = new SqliteStore(':memory:', { retention, clock: () => this.now })
+  readonly end = new AbortController()
+  readonly pages: HoldingsPage[] = []
+  readonly met: unknown[] = []
+  readonly permit = vi.spyOn(this.store.limiters, 'permit')
+  readonly keep = vi.spyOn(this.store.limiters, 'keep')
+
+  worker(holder: string, limiters: Record<string, Limits> = {}): WorkerPermits {
+    return new WorkerPermits({
+      store: this.store,
+      holder,
+      lease: LEASE,
+      limiters: new Map(Object.entries(limiters)),
+      holdings: new Holdings((page) => this.pages.push(page)),
+      trouble: (error) => this.met.push(error),
+      signal: this.end.signal,
+    })
+  }
+
+  get held(): string[] {
+    return this.pages.flatMap(({ names }) => names)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end.abort()
+    await this.store.close()
+  }
+}
+
+async function open(): Promise<Shop> {
+  const shop = new Shop()
+  await shop.store.open()
+  return shop
+}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const forever = new AbortController().signal
+const take = (worker: WorkerPermits, name: string, weight = 1, signal = forever) =>
+  worker.take(name, weight, signal)
+const many = (worker: WorkerPermits, name: string, count: number, weight = 1) =>
+  Promise.all(Array.from({ length: count }, () => take(worker, name, weight)))
+const granted = (list: Taken[]) => list.filter(({ kind }) => kind === 'granted').length
+function giveBack(taken: Taken): void {
+  if (taken.kind !== 'granted') throw new Error('expected a permit')
+  taken.giveBack()
+}
+
+test('what is wanted and given back in one tick goes in one call; who holds none makes none', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 4 } }))
+  const first = await many(ada!, 'stripe', 3)
+  expect(shop.permit).toHaveBeenCalledTimes(1)
+  expect(granted(await many(bob!, 'stripe', 3))).toBe(1)
+  for (const taken of first) giveBack(taken)
+  const next = await many(ada!, 'stripe', 4)
+  expect(granted(next)).toBe(3)
+  expect(shop.permit).toHaveBeenCalledTimes(3)
+  for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
+  // Once more is nothing.
+  for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(4))
+  expect(granted(await many(bob!, 'stripe', 9))).toBe(3)
+  await ada!.renew()
+  expect(shop.keep).not.toHaveBeenCalled()
+})
+
+test('permits are renewed as long as they are held, and what was lost is said anew', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))
+  const taken = await take(ada!, 'stripe')
+  expect(shop.held).toEqual(['stripe'])
+  for (let round = 0; round < 5; round++) {
+    shop.now += LEASE / 3
+    expect(await ada!.renew()).toBe(true)
+  }
+  expect((await take(bob!, 'stripe')).kind).toBe('refused')
+  shop.now += LEASE
+  giveBack(await take(bob!, 'stripe'))
+  await ada!.renew()
+  await vi.waitFor(async () => expect((await take(bob!, 'stripe')).kind).toBe('refused'))
+  giveBack(taken)
+  await vi.waitFor(() => expect(shop.held).toEqual([]))
+  giveBack(await take(bob!, 'stripe'))
+})
+
+test('of those that a rate refuses, no more come back at a time than it allows', async () => {
+  await using shop = await open()
+  const rate = { limit: 2, per: 1_000, kind: 'sliding', burst: 2 } as const
+  const ada = shop.worker('ada', { stripe: { rate } })
+  const list = await many(ada, 'stripe', 7)
+  expect(list.map((taken) => (taken.kind === 'granted' ? 0 : taken.wait))).toEqual([
+    0, 0, 1_000, 1_000, 2_000, 2_000, 3_000,
+  ])
+  // A rate alone holds nothing.
+  for (const taken of list) if (taken.kind === 'granted') taken.giveBack()
+  expect(shop.held).toEqual([])
+  await ada.stop()
+  expect(shop.permit).toHaveBeenCalledTimes(1)
+})
+
+test('jobs of different weights are asked for by weight, each gets all of its own or nothing', async () => {
+  await using shop = await open()
+  const ada = shop.worker('ada', { stripe: { concurrency: 7 } })
+  const list = await Promise.all([3, 1, 3, 3, 1].map((weight) => take(ada, 'stripe', weight)))
+  expect(list.map(({ kind }) => kind)).toEqual(['granted', 'granted', 'granted', 'refused', 'refused'])
+})
+
+test('whose signal is aborted waits no more, and what it would have got is given back', async () => {
+  await using shop = await open()
+  const ada = shop.worker('ada', { stripe: { concurrency: 1 } })
+  const [late, aborted] = [new AbortController(), AbortSignal.abort(new Error('too late'))]
+  await expect(take(ada, 'stripe', 1, aborted)).rejects.toThrow('too late')
+  let answer = () => {}
+  shop.permit.mockImplementationOnce(async (...args) => {
+    await new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    return shop.store.limiters.permit(...args)
+  })
+  const waiting = take(ada, 'stripe', 1, late.signal)
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalled())
+  late.abort(new Error('timed out'))
+  await expect(waiting).rejects.toThrow('timed out')
+  answer()
+  await vi.waitFor(() => expect(shop.held).toEqual([]))
+  giveBack(await take(ada, 'stripe'))
+})
+
+test('a store that is away is asked again under the same number; the worker hears of it', async () => {
+  await using shop = await open()
+  const ada = shop.worker('ada', { stripe: { concurrency: 1 } })
+  shop.permit.mockRejectedValueOnce(new JobsError('STORE_UNCERTAIN', 'no answer'))
+  expect((await take(ada, 'stripe')).kind).toBe('granted')
+  expect(shop.permit.mock.calls[1]).toEqual(shop.permit.mock.calls[0])
+  expect(shop.met).toHaveLength(1)
+  shop.keep.mockRejectedValueOnce(new JobsError('STORE_UNREACHABLE', 'away'))
+  expect(await ada.renew()).toBe(false)
+  expect(await ada.renew()).toBe(true)
+})
+
+test('a worker that stops gives everything back, and what still runs then gives nothing back twice', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 2 } }))
+  const list = await many(ada!, 'stripe', 2)
+  const overlap = await ada!.take('overlap:a', 1, forever, { concurrency: 1 })
+  await ada!.stop()
+  expect(granted(await many(bob!, 'stripe', 3))).toBe(2)
+  for (const taken of [...list, overlap]) giveBack(taken)
+  expect(granted(await many(bob!, 'stripe', 1))).toBe(0)
+  expect(shop.held).toEqual(['stripe'])
+})
+
+test('a limiter that is not configured is refused, with the nearest that is', async () => {
+  await using shop = await open()
+  const ada = shop.worker('ada', { stripe: { concurrency: 2 } })
+  await expect(take(ada, 'strype')).rejects.toMatchObject({
+    code: 'UNKNOWN_LIMITER',
+    message: "'strype' is not a configured limiter",
+    hint: 'Did you mean stripe?',
+  })
+})
