@@ -31,6 +31,8 @@ export type CircuitEvent =
   | { kind: 'failed'; id: string; opening?: number | undefined }
   /** A trial succeeded. */
   | { kind: 'passed'; opening: number }
+  /** A trial ended in a way that says nothing: the next job runs in its place. */
+  | { kind: 'undecided'; opening: number }
 
 /** How a circuit stands: for a job that asks whether it may run. */
 export type Circuit =

@@ -37,3 +37,8 @@ export function readable(ms: number): string {
   const rest = Math.floor((ms - whole * size[large]) / size[small])
   return rest === 0 ? `${whole} ${large}` : `${whole} ${large} ${rest} ${small}`
 }
+
+/** Up to a quarter less or more, so that what began together does not come back together. */
+export function spread(ms: number): number {
+  return ms * (0.75 + Math.random() / 2)
+}

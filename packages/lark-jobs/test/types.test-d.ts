@@ -3,6 +3,7 @@
 import { defineConfig } from '@s18i/lark/config'
 import {
   backoff,
+  circuitBreaker,
   context,
   createJobs,
   exponential,
@@ -11,10 +12,12 @@ import {
   type Middleware,
   NonRetryableError,
   type Rejection,
+  rateLimited,
   skipWhen,
   timing,
   unique,
   withContext,
+  withoutOverlapping,
 } from '../src/index.ts'
 
 class SendEmailJob extends Job {
@@ -155,6 +158,27 @@ class WrappedJob extends Job {
   handle(_payload: { to: string }) {}
 }
 new WrappedJob().dispatch({ to: 'a' })
+class SharingJob extends Job {
+  override middleware() {
+    return [
+      circuitBreaker({ failures: 3, per: '1m', pause: 500, when: (error) => error instanceof TypeError }),
+      rateLimited('stripe', { weight: 2 }),
+      withoutOverlapping(({ to }: { to: string }) => to, { releaseAfter: '5s', shared: 'mail' }),
+      withoutOverlapping({ releaseAfter: 50 }),
+    ]
+  }
+  handle(_payload: { to: string }) {}
+}
+new SharingJob().dispatch({ to: 'a' })
+// @ts-expect-error a text or a number
+withoutOverlapping(({ to }: { to: Date }) => to)
+// @ts-expect-error a name comes first
+rateLimited({ weight: 2 })
+// @ts-expect-error true or false
+circuitBreaker({ when: () => 'no' })
+defineConfig({ jobs: { limiters: { stripe: { concurrency: 5, rate: { limit: 100, per: '1s' } } } } })
+// @ts-expect-error no such setting
+defineConfig({ jobs: { limiters: { stripe: { max: 5 } } } })
 // @ts-expect-error true or false
 skipWhen(() => 'no')
 // @ts-expect-error a duration

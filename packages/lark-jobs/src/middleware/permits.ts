@@ -1,15 +1,16 @@
 /**
- * The way from a run to the limiters that workers share: what a middleware that limits reaches of its worker. A run
- * without a worker (`dispatchNow`) has none, and is let through.
+ * The way from a run to the limiters that workers share: what a middleware of Lark's own reaches beyond what others see
+ * of a job. A run without a worker (`dispatchNow`) has no permits, and is let through.
  */
 import { nearest } from '@s18i/lark/config'
 import type { Circuit, CircuitEvent, CircuitRule } from '../circuit.ts'
+import type { Decision } from '../decision.ts'
 import { JobsError } from '../errors.ts'
 import type { Limits } from '../limit.ts'
 import type { MiddlewareJob } from './middleware.ts'
 
-/** Where a job that its middleware sees has its worker's permits; the same in every copy of this package. */
-export const workerPermits = Symbol.for('s18i.lark.job.permits')
+/** Where a job has that; the same in every copy of this package. */
+export const reach = Symbol.for('s18i.lark.job.reach')
 
 export type Taken =
   | { kind: 'granted'; giveBack(): void }
@@ -29,9 +30,15 @@ export interface Permits {
   circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit>
 }
 
-/** Undefined when the job runs without a worker. */
-export function permitsOf(job: MiddlewareJob): Permits | undefined {
-  return (job as { [workerPermits]?: Permits })[workerPermits]
+export interface Reach {
+  /** Of its worker; undefined when the job runs without one. */
+  permits?: Permits | undefined
+  /** What the job has said of its run by now. */
+  decision?: Decision | undefined
+}
+
+export function reachOf(job: MiddlewareJob): Reach {
+  return (job as { [reach]?: Reach })[reach] ?? {}
 }
 
 /** @param by the class that asks for it */

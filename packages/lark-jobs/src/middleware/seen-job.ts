@@ -5,15 +5,15 @@ import { failing, releasing } from '../decision.ts'
 import type { Duration } from '../duration.ts'
 import type { Run } from '../run.ts'
 import type { MiddlewareJob } from './middleware.ts'
-import { type Permits, workerPermits } from './permits.ts'
+import { type Permits, type Reach, reach } from './permits.ts'
 
 export class SeenJob implements MiddlewareJob {
   readonly key: string
   readonly name: string
   readonly queue: string
   readonly payload: unknown
-  readonly [workerPermits]: Permits | undefined
   readonly #run: Run
+  readonly #permits: Permits | undefined
 
   /** @param permits of the worker; undefined without one */
   constructor(
@@ -24,11 +24,15 @@ export class SeenJob implements MiddlewareJob {
     permits?: Permits,
   ) {
     this.#run = run
-    this[workerPermits] = permits
+    this.#permits = permits
     this.key = jobClass.key
     this.name = jobClass.name
     this.queue = queue
     this.payload = payload
+  }
+
+  get [reach](): Reach {
+    return { permits: this.#permits, decision: this.#run.decision }
   }
 
   get id(): string {

@@ -6,6 +6,7 @@ import { JobsError } from '../errors.ts'
 import type { Hooks } from '../hooks.ts'
 import type { Limits } from '../limit.ts'
 import type { Middleware } from '../middleware/middleware.ts'
+import { checkNeeds } from '../middleware/rate-limited.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/store.ts'
 import { type Preset, presets } from './preset.ts'
@@ -72,14 +73,21 @@ export function checkNames(options: object): void {
   })
 }
 
-/** @throws WORKER_INVALID naming the option, the value, and what would be right */
-export function checkOptions({ queues, concurrency, preset, maxJobs, lease }: WorkerOptions): void {
+/**
+ * @throws WORKER_INVALID naming the option, the value, and what would be right; for classes that ask a limiter for what
+ * there is not, UNKNOWN_LIMITER and JOB_INVALID
+ */
+export function checkOptions(options: WorkerOptions): void {
+  const { queues, concurrency, preset, maxJobs, lease, registry } = options
+  const { middleware = [], limiters = new Map() } = options
   if (queues.length === 0) refuse('queues', '[]', 'a list of at least one queue')
   wholeFromOne('concurrency', concurrency)
   if (preset !== undefined && !presets.includes(preset))
     refuse('preset', preset, `one of ${presets.join(', ')}`)
   wholeFromOne('maxJobs', maxJobs)
   if (lease !== undefined && !(lease >= 100)) refuse('lease', lease, 'milliseconds, from 100')
+  for (const jobClass of registry.classes)
+    checkNeeds(jobClass.name, [...middleware, ...jobClass.middleware], limiters)
 }
 
 function wholeFromOne(option: string, value: number | undefined): void {

@@ -6,6 +6,7 @@
  * After an outage (the store was away, or this process stood still) the living get one lease's time to renew,
  * before anything is taken back, and what is then taken back counts no crash: it was not the workers that died.
  */
+import { spread } from '../duration.ts'
 import { queueOf } from '../partition.ts'
 import type { WorkerRecord } from '../record.ts'
 import { MAX_ITEMS, type Store } from '../store/store.ts'
@@ -265,9 +266,4 @@ export class Upkeep {
 
 function jobs(count: number): string {
   return count === 1 ? '1 job' : `${count} jobs`
-}
-
-/** So that a fleet that began together does not look together. */
-function spread(ms: number): number {
-  return ms * (0.75 + Math.random() / 2)
 }

@@ -81,6 +81,16 @@ export function circuits(make: Make): void {
     expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
   })
 
+  test('a trial whose end says nothing is followed by the next job at once', async () => {
+    await using harness = await make()
+    const opening = await opened(harness)
+    harness.clock.advance(10)
+    expect(await tell(harness, { kind: 'undecided', opening: opening - 1 })).toMatchObject({ wait: 4_990 })
+    expect(await tell(harness, { kind: 'undecided', opening })).toEqual({ kind: 'open', wait: 0 })
+    expect(await tell(harness, begins)).toEqual({ kind: 'trial', opening })
+    expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 5_000 })
+  })
+
   test('what began before it opened, or as the trial of an earlier opening, decides nothing', async () => {
     await using harness = await make()
     const earlier = await opened(harness)

@@ -5,6 +5,7 @@ import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
 import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
+import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
 import { contexts } from './contexts.ts'
 import { dispatching } from './dispatching.ts'
@@ -17,8 +18,10 @@ import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
 import { middleware } from './middleware.ts'
 import { order } from './order.ts'
+import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
 import { presets } from './presets.ts'
+import { rateLimiting } from './rate-limiting.ts'
 import { releasing } from './releasing.ts'
 import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
@@ -52,6 +55,9 @@ export function describeWorking(connect: Connect): void {
   describe('releasing', () => releasing(connect))
   describe('telling', () => telling(connect))
   describe('middleware', () => middleware(connect))
+  describe('overlapping', () => overlapping(connect))
+  describe('rate limiting', () => rateLimiting(connect))
+  describe('breaking', () => breaking(connect))
   describe('hooks', () => hooks(connect))
   describe('contexts', () => contexts(connect))
   describe('emptiness', () => emptiness(connect))

@@ -111,6 +111,7 @@ function circuit(
   }
   const isDue = event.kind === 'begins' && now >= trial
   if (!isDue && !isItsTrial) return { kind: 'open', wait: Math.max(0, trial - now) }
-  database.run(keepCircuit, name, opening, now + pause)
-  return isDue ? { kind: 'trial', opening } : { kind: 'open', wait: pause }
+  const wait = event.kind === 'undecided' ? 0 : pause
+  database.run(keepCircuit, name, opening, now + wait)
+  return isDue ? { kind: 'trial', opening } : { kind: 'open', wait }
 }

@@ -5,8 +5,8 @@
 -- ARGV[2]  how many failures open it
 -- ARGV[3]  within how many milliseconds
 -- ARGV[4]  for how many milliseconds
--- ARGV[5]  begins, failed or passed
--- ARGV[6]  the opening whose trial failed or passed, or ''
+-- ARGV[5]  begins, failed, passed or undecided
+-- ARGV[6]  the opening whose trial ended so, or ''
 -- ARGV[7]  id of a failure, or ''
 -- Returns  { closed, trial or open; the opening, or milliseconds until the next trial }
 -- Cost     O(log f) for f failures remembered
@@ -26,6 +26,9 @@ if not opening and event == 'failed' then
 elseif opening == ARGV[6] and event == 'passed' then
   redis.call('DEL', circuit)
   opening = false
+elseif opening == ARGV[6] and event == 'undecided' then
+  trial = now
+  redis.call('HSET', circuit, 'trial', trial)
 elseif opening and (opening == ARGV[6] and event == 'failed' or event == 'begins' and now >= tonumber(trial)) then
   trial = now + tonumber(ARGV[4])
   redis.call('HSET', circuit, 'trial', trial)

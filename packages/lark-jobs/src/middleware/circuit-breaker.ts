@@ -1,0 +1,158 @@
+/**
+ * A middleware that keeps jobs from a service that is down. `circuit.ts` has the states; they are kept in the store, for
+ * all workers.
+ */
+import { type CircuitEvent, type CircuitRule, MAX_FAILURES } from '../circuit.ts'
+import type { Duration } from '../duration.ts'
+import { newId } from '../id.ts'
+import { isCount } from '../limit.ts'
+import { returnedFalse } from '../run.ts'
+import { shortName } from '../short-name.ts'
+import type { Middleware, MiddlewareJob } from './middleware.ts'
+import { checkOptions, refused, span } from './option.ts'
+import { reachOf } from './permits.ts'
+
+export interface CircuitBreakerOptions {
+  /** It opens after so many failed attempts … Default 5, at most 1,000. */
+  failures?: number
+  /** … within so long. Default 1 min. */
+  per?: Duration
+  /** How long it stays open before a job is let through as a trial. Default 30 s. */
+  pause?: Duration
+  /** Classes that give the same name share one. Default: each class has its own. */
+  name?: string
+  /** Whether an error counts. Default: every one does. */
+  when?: (error: unknown) => boolean
+}
+
+/**
+ * Opens after so many failed attempts within a time, over all workers. While it is open, jobs are put back until it may
+ * close, and burn no attempt. Then one job runs as a trial: if it succeeds, the circuit closes; if it fails, the pause
+ * begins anew. Under `dispatchNow()` it does nothing.
+ *
+ * @throws JOB_INVALID for options that cannot be
+ * @example middleware() { return [circuitBreaker({ failures: 5, per: '1m', pause: '30s', name: 'stripe' })] }
+ */
+// biome-ignore lint/suspicious/noExplicitAny: see Middleware
+export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<any> {
+  const rule = ruleOf(options)
+  const { name, when } = options
+
+  return async function circuitBreaker(job, next) {
+    const { permits } = reachOf(job)
+    if (permits === undefined) return next()
+    const place = name === undefined ? `class:${shortName(job.key)}` : `circuit:${shortName(name)}`
+    const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal)
+    // Spread, so that not all of them come back for one trial.
+    if (circuit.kind === 'open') return job.release(circuit.wait + (Math.random() * rule.pause) / 10)
+    const opening = circuit.kind === 'trial' ? circuit.opening : undefined
+    const watch = new Watch(job, opening, when, (event) => permits.circuit(place, rule, event))
+    try {
+      const value = await next()
+      if (value === false) watch.threw(returnedFalse())
+      else watch.succeeded()
+      return value
+    } catch (error) {
+      watch.threw(error)
+      throw error
+    } finally {
+      await watch.over()
+    }
+  }
+}
+
+/** Tells the circuit of one run, once. */
+class Watch {
+  readonly #job: MiddlewareJob
+  readonly #opening: number | undefined
+  readonly #when: CircuitBreakerOptions['when']
+  readonly #tell: (event: CircuitEvent) => Promise<unknown>
+  #told: Promise<unknown> | undefined
+  /** A handler may not hear that its time is over: the circuit does. */
+  readonly #aborted = () => {
+    const { reason } = this.#job.signal
+    if (codeOf(reason) === 'JOB_TIMED_OUT') this.#failed(reason)
+  }
+
+  /** @param opening of which it is the trial */
+  constructor(
+    job: MiddlewareJob,
+    opening: number | undefined,
+    when: CircuitBreakerOptions['when'],
+    tell: (event: CircuitEvent) => Promise<unknown>,
+  ) {
+    this.#job = job
+    this.#opening = opening
+    this.#when = when
+    this.#tell = tell
+    job.signal.addEventListener('abort', this.#aborted, { once: true })
+  }
+
+  succeeded(): void {
+    const { decision } = reachOf(this.#job)
+    if (decision !== undefined) this.threw(undefined)
+    else if (this.#opening !== undefined) this.#say({ kind: 'passed', opening: this.#opening })
+  }
+
+  threw(error: unknown): void {
+    const { decision } = reachOf(this.#job)
+    if (decision?.kind === 'failed') this.#failed(decision.error)
+    // Put back, or ended for a reason of its worker's: that says nothing of the service.
+    else if (decision !== undefined || this.#job.signal.aborted) this.#undecided()
+    else this.#failed(error)
+  }
+
+  async over(): Promise<void> {
+    this.#job.signal.removeEventListener('abort', this.#aborted)
+    await this.#told
+  }
+
+  #failed(error: unknown): void {
+    if (this.#counts(error)) this.#say({ kind: 'failed', id: newId(), opening: this.#opening })
+    else this.#undecided()
+  }
+
+  #undecided(): void {
+    if (this.#opening !== undefined) this.#say({ kind: 'undecided', opening: this.#opening })
+  }
+
+  #say(event: CircuitEvent): void {
+    this.#told ??= this.#tell(event).catch((error) =>
+      this.#job.warn(`circuitBreaker(): could not tell how it ended: ${messageOf(error)}`),
+    )
+  }
+
+  /** In doubt it does. */
+  #counts(error: unknown): boolean {
+    try {
+      return this.#when?.(error) !== false
+    } catch (thrown) {
+      this.#job.warn(`circuitBreaker(): when threw: ${messageOf(thrown)}`)
+      return true
+    }
+  }
+}
+
+function ruleOf(options: CircuitBreakerOptions): CircuitRule {
+  checkOptions('circuitBreaker', options, ['failures', 'per', 'pause', 'name', 'when'])
+  const { failures = 5, per = '1m', pause = '30s', name, when } = options
+  if (!isCount(failures) || failures > MAX_FAILURES)
+    throw refused('circuitBreaker', 'failures', failures, `a whole number from 1 to ${MAX_FAILURES}`)
+  if (name !== undefined && (typeof name !== 'string' || name === ''))
+    throw refused('circuitBreaker', 'name', name, "a text, such as 'stripe'")
+  if (when !== undefined && typeof when !== 'function')
+    throw refused('circuitBreaker', 'when', when, 'a function of the error')
+  return {
+    failures,
+    per: span('circuitBreaker', 'per', per),
+    pause: span('circuitBreaker', 'pause', pause),
+  }
+}
+
+function codeOf(reason: unknown): unknown {
+  return (reason as { code?: unknown } | undefined)?.code
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : typeof error
+}
