@@ -16,6 +16,7 @@ class Shop implements AsyncDisposable {
   readonly end = new AbortController()
   readonly pages: HoldingsPage[] = []
   readonly met: unknown[] = []
+  isAfterOutage = false
   readonly permit = vi.spyOn(this.store.limiters, 'permit')
   readonly keep = vi.spyOn(this.store.limiters, 'keep')
 
@@ -27,6 +28,7 @@ class Shop implements AsyncDisposable {
       limiters: new Map(Object.entries(limiters)),
       holdings: new Holdings((page) => this.pages.push(page)),
       trouble: (error) => this.met.push(error),
+      isAfterOutage: () => this.isAfterOutage,
       signal: this.end.signal,
     })
   }
@@ -153,6 +155,41 @@ test('a store that is away is asked again under the same number; the worker hear
   shop.keep.mockRejectedValueOnce(new JobsError('STORE_UNREACHABLE', 'away'))
   expect(await ada.renew()).toBe(false)
   expect(await ada.renew()).toBe(true)
+})
+
+test('after an outage the living say what they hold before anybody asks for more; giving back waits for nothing', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 2 } }))
+  const [first] = await many(ada!, 'stripe', 2)
+  shop.now += LEASE
+  shop.isAfterOutage = true
+  const asking = take(bob!, 'stripe')
+  const more = take(ada!, 'stripe')
+  await ada!.renew()
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(2))
+  expect(shop.permit.mock.calls[1]).toMatchObject(['stripe', { holder: 'ada', held: 2, wanted: 0 }])
+  giveBack(first!)
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(3))
+  shop.isAfterOutage = false
+  expect(granted(await Promise.all([asking, more]))).toBe(1)
+  expect((await take(bob!, 'stripe')).kind).toBe('refused')
+})
+
+test('a call that an outage met is not sent again when that is over, and what it may have brought is given back', async () => {
+  await using shop = await open()
+  const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))
+  // It was carried out, and its answer lost.
+  shop.permit.mockImplementationOnce(async (...args) => {
+    await shop.store.limiters.permit(...args)
+    shop.isAfterOutage = true
+    throw new JobsError('STORE_UNCERTAIN', 'no answer')
+  })
+  const asking = take(ada!, 'stripe')
+  await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(3))
+  expect(shop.permit.mock.calls[2]).toMatchObject(['stripe', { held: 0, wanted: 0 }])
+  const other = take(bob!, 'stripe')
+  shop.isAfterOutage = false
+  expect(granted(await Promise.all([asking, other]))).toBe(1)
 })
 
 test('a worker that stops gives everything back, and what still runs then gives nothing back twice', async () => {

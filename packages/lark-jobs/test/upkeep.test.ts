@@ -81,12 +81,15 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 're
 async function goesBack(crashes: number, late?: Parameters<typeof outlived>[0]): Promise<void> {
   const { harness, upkeep, held } = await outlived(late)
   try {
+    // The time is asked only when there may be something to take back.
+    expect(upkeep.isAfterOutage).toBe(late !== undefined && late !== 'now')
     expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'active' })
     await vi.waitFor(
       async () =>
         expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes }),
       5_000,
     )
+    expect(upkeep.isAfterOutage).toBe(false)
   } finally {
     await upkeep.stop()
     await harness[Symbol.asyncDispose]()

@@ -14,6 +14,9 @@ import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../store
 import { RESEND, resendable } from './claimer.ts'
 import type { Holdings } from './holdings.ts'
 
+/** Milliseconds between two looks whether an outage is over. */
+const CALM = 100
+
 /** A job that waits for an answer. */
 interface Taker {
   weight: number
@@ -46,6 +49,8 @@ export interface PermitsOptions {
   limiters: ReadonlyMap<string, Limits>
   holdings: Holdings
   trouble: (error: unknown) => void
+  /** Others may not yet have renewed what they hold: until then nothing more is asked for. */
+  isAfterOutage: () => boolean
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
 }
@@ -116,11 +121,20 @@ export class WorkerPermits implements Permits {
     await null
     // Before the first call, whose answer may come while the loop stands still.
     if (dealing.limits.concurrency !== undefined) this.#options.holdings.enter(dealing.name)
-    while (dealing.takers.length > 0 || dealing.owes) await this.#exchange(dealing)
+    while (dealing.takers.length > 0 || dealing.owes) {
+      if (dealing.owes || !this.#isAfterOutage) await this.#exchange(dealing)
+      else await pause(CALM, undefined, { signal: this.#options.signal }).catch(() => {})
+    }
     dealing.serving = undefined
     if (dealing.held > 0) return
     this.#dealings.delete(dealing.name)
     this.#options.holdings.leave(dealing.name)
+  }
+
+  /** After one the leases of the living have ended as well, and whoever asked first would have what is theirs. */
+  get #isAfterOutage(): boolean {
+    const { isAfterOutage, signal } = this.#options
+    return !signal.aborted && isAfterOutage()
   }
 
   /** One call: says what is held, and asks for those who wait, as far as they weigh the same. */
@@ -129,19 +143,24 @@ export class WorkerPermits implements Permits {
     const { holder, lease } = this.#options
     const waiting = dealing.takers.filter(({ isGone }) => !isGone)
     const each = waiting[0]?.weight ?? 1
-    const takers = waiting.filter(({ weight }) => weight === each).slice(0, Math.floor(MAX_ITEMS / each))
+    const most = this.#isAfterOutage ? 0 : Math.floor(MAX_ITEMS / each)
+    const takers = waiting.filter(({ weight }) => weight === each).slice(0, most)
     dealing.takers = waiting.filter((taker) => !takers.includes(taker))
     dealing.owes = false
     const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
     call.wanted = this.#isStopped ? 0 : takers.length * each
     const sentAt = Date.now()
     try {
-      const answer = await this.#answered(() => this.#options.store.limiters.permit(name, call))
+      const answer = await this.#answered(async (isAgain) => {
+        if (isAgain && call.wanted > 0 && this.#isAfterOutage) return undefined
+        return this.#options.store.limiters.permit(name, call)
+      })
       // It was under way for so long (the machine slept) that what it brought may be another's by now.
-      const isStale =
-        answer.granted > 0 && limits.concurrency !== undefined && Date.now() - sentAt > lease / 2
-      if (isStale) dealing.takers.unshift(...takers)
-      else this.#hand(dealing, takers, each, answer)
+      const isLate = limits.concurrency !== undefined && Date.now() - sentAt > lease / 2
+      if (answer === undefined || (isLate && answer.granted > 0)) {
+        dealing.takers.unshift(...takers)
+        dealing.owes = true
+      } else this.#hand(dealing, takers, each, answer)
     } catch (error) {
       // What is held is renewed, or its lease ends.
       for (const taker of takers) taker.reject(error)
@@ -192,11 +211,11 @@ export class WorkerPermits implements Permits {
   }
 
   /** Sends a call again until it is answered, or the worker lets go of the store. */
-  async #answered<T>(ask: () => Promise<T>, given?: AbortSignal): Promise<T> {
+  async #answered<T>(ask: (isAgain: boolean) => Promise<T>, given?: AbortSignal): Promise<T> {
     const { signal, trouble } = this.#options
     for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
       try {
-        return await ask()
+        return await ask(wait > RESEND.from)
       } catch (error) {
         if (!resendable.has((error as JobsError).code)) throw error
         trouble(error)

@@ -69,6 +69,8 @@ export class Upkeep {
   /** The last time that this process stood still: for how long, and until when it may matter to what comes in. */
   #still = { length: 0, until: 0 }
   #isAway = false
+  /** By then (`performance.now()`) the living have renewed, if there was an outage of the store. */
+  #renewedBy = 0
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
   #stopped = false
@@ -112,12 +114,17 @@ export class Upkeep {
     return Math.max(now - this.#lastTick, now < this.#still.until ? this.#still.length : 0)
   }
 
+  /** The store is away, or was just now: others may not yet have renewed what they hold. */
+  get isAfterOutage(): boolean {
+    return this.#isAway || performance.now() < this.#renewedBy
+  }
+
   #tick(): Promise<void> {
     const now = Date.now()
     const length = now - this.#lastTick
     if (length > this.#standstill) {
       this.#still = { length, until: now + READ }
-      this.#forgive()
+      this.#forgive(false)
     }
     this.#lastTick = now
     // Also while a round is under way: a store that is slow does not make this process one that stood still.
@@ -222,8 +229,11 @@ export class Upkeep {
     this.#options.clock.heard(await this.#ask(this.#options.store.now()), asked)
   }
 
-  #forgive(): void {
-    const recoverAt = performance.now() + this.#options.lease
+  /** @param isOutage of the store, and not only of this process */
+  #forgive(isOutage = true): void {
+    const now = performance.now()
+    const recoverAt = now + this.#options.lease
+    if (isOutage) this.#renewedBy = now + this.#options.lease / 2
     for (const chores of this.#chores.values()) {
       chores.recoverAt = recoverAt
       chores.forgiving = true

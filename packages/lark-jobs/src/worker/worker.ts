@@ -100,6 +100,7 @@ export class Worker implements AsyncDisposable {
       limiters: options.limiters ?? new Map(),
       holdings: new Holdings((page) => this.#thread.addHoldings(page)),
       trouble: met,
+      isAfterOutage: () => this.#upkeep.isAfterOutage,
       signal: this.#end.signal,
     })
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
