@@ -9,6 +9,8 @@ export class TcpProxy implements AsyncDisposable {
   #losing: (() => void) | undefined
   /** Connections made since the beginning. */
   connections = 0
+  /** Bytes that went through since the beginning: to the server, and back. */
+  readonly bytes = { in: 0, out: 0 }
 
   private constructor(target: number) {
     this.#server = createServer((client) => {
@@ -16,8 +18,12 @@ export class TcpProxy implements AsyncDisposable {
       const upstream = connect(target, '127.0.0.1')
       this.#track(client, upstream)
       this.#track(upstream, client)
-      client.on('data', (data) => upstream.write(data))
+      client.on('data', (data) => {
+        this.bytes.in += data.length
+        upstream.write(data)
+      })
       upstream.on('data', (data) => {
+        this.bytes.out += data.length
         if (this.#losing) {
           this.#losing()
           this.#losing = undefined

@@ -102,6 +102,9 @@ export class Bells {
     const ears = this.#of(caller)
     if (!short) {
       ears.short.delete(partition)
+      // Nor does it wait, so nothing is handed to it: one look less in its next claim.
+      const call = ears.calls.get(partition)
+      if (call !== undefined) call.hand = undefined
       return
     }
     ears.short.add(partition)
