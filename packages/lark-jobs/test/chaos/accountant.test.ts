@@ -26,10 +26,11 @@ const remove = <T extends { n: string }>(list: T[], n: string) => {
 }
 
 test('where all is well, it finds nothing, and counts what each fault cost', () => {
-  const { findings, asked, kept, arrived, lost, rows } = account(sound())
+  const { findings, asked, kept, arrived, lost, limits, rows } = account(sound())
   expect(findings).toEqual([])
   expect(asked).toEqual({ accepted: 8, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
   expect({ kept, arrived, lost }).toEqual({ kept: { completed: 8, failed: 1, left: 0 }, arrived: 1, lost: 0 })
+  expect(limits).toEqual([{ queue: 'narrow', most: 3, highest: 3, looks: 900 }])
   expect(rows).toMatchObject([
     { fault: 'kill', times: 1, inFlight: 1, again: { killed: 1 } },
     { fault: 'stop', times: 1, inFlight: 1, again: { held: 1 } },
@@ -154,6 +155,9 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
   'left-behind': [
     ['in the way after it ended', (evidence) => change(evidence, 'k', { finishedAt: 30_050 })],
     ['in the way, and not there', ({ asks }) => Object.assign(asks[9]!.answer!, { other: 'nobody' })],
+  ],
+  'over-limit': [
+    ['one lease too many, for a moment', ({ limits }) => limits[0]!.active.push({ at: 4_000, count: 4 })],
   ],
   'odd-error': [
     [

@@ -4,7 +4,7 @@
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import type { Ask, Evidence, Fault } from './evidence.ts'
-import { type Finding, judgeJob, judgeLocks, judgeRoles } from './rules.ts'
+import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles } from './rules.ts'
 
 /** What the faults of one name cost. */
 export interface Row {
@@ -36,6 +36,8 @@ export interface Account {
   crashes: number
   /** Handlers that were told of the loss of their lease. */
   told: number
+  /** Of each limited queue: how many may be active, how many were at most, and how often it was looked at. */
+  limits: { queue: string; most: number; highest: number; looks: number }[]
   rows: Row[]
   findings: Finding[]
 }
@@ -64,6 +66,7 @@ export function account(evidence: Evidence): Account {
     if (story.ask?.answer?.what === 'accepted' && story.kept.length === 0) lost.push(story)
   }
   judgeLocks(stories, causes, found)
+  judgeLimits(evidence, found)
   judgeRoles(evidence, found)
 
   for (const { cause } of all) {
@@ -82,6 +85,10 @@ export function account(evidence: Evidence): Account {
     lost: lost.length,
     told: evidence.runs.filter(({ told }) => told?.code === 'LEASE_LOST').length,
     runs: evidence.runs.length,
+    limits: evidence.limits.map(({ queue, most, looks, active }) => ({
+      ...{ queue, most, looks },
+      highest: Math.max(0, ...active.map(({ count }) => count)),
+    })),
     rows: [...rows.values()],
     findings,
   }

@@ -19,6 +19,7 @@ test.each(['sqlite', 'redis', 'sentinel', 'cluster'] as const)(
       expect(account.findings).toEqual([])
       // A run in which nothing happened would prove nothing.
       expect(account.kept.completed).toBeGreaterThan(500)
+      expect(account.limits.map(({ most, highest }) => most - highest)).toEqual([0])
       expect(account.rows.some(({ again }) => Object.keys(again).length > 0)).toBe(true)
     } finally {
       console.log(lines.join('\n'))

@@ -16,6 +16,7 @@ import { readLedger, unended } from './ledger.ts'
 import { Probes, probeQueue } from './probes.ts'
 import { type Planned, type Step, schedule } from './schedule.ts'
 import { type Stage, type StageName, setStage } from './stage.ts'
+import { Watch } from './watch.ts'
 import { within } from './within.ts'
 
 export interface ChaosOptions {
@@ -48,7 +49,9 @@ const ALIVE = 20_000
 /** In leases: the longest that a handler blocks, or a job takes. */
 const LONGEST = 3
 
-const queues = ['alpha', 'beta', 'gamma']
+const queues = ['alpha', 'beta', 'gamma', 'narrow']
+/** Jobs that may be active at a time. */
+const limits = { narrow: 5 }
 const busy = ['w0', 'w1', 'w2']
 /** Serves nothing but its probes: what an outage does to a worker that waits is another matter. */
 const idle = 'w3'
@@ -62,7 +65,11 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
   try {
     const prefix = 'chaos'
     await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking])
-    await using crew = new Crew({ journals, prefix, lease, rate: RATE, durability, form: formOf(options) })
+    await using crew = new Crew({
+      ...{ journals, prefix, lease, limits, durability },
+      rate: RATE,
+      form: formOf(options),
+    })
     const worker = (name: string, own: string[]): Role => ({
       name,
       what: 'work',
@@ -74,7 +81,9 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
       (name): Role => ({ name, what: 'dispatch', queues, url: stage.urlFor(name) }),
     )
     await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE + LONGEST * lease)
-    const run = new Run(options, stage, crew, probes, workers, dispatchers)
+    // One makes the store, so that the others find it made.
+    await using watch = new Watch(await probes.store(), limits)
+    const run = new Run(options, stage, crew, probes, watch, workers, dispatchers)
     await run.begin()
     await run.breakThings()
     const evidence = await run.end(journals)
@@ -99,6 +108,7 @@ class Run {
   readonly #dispatchers: readonly Role[]
   readonly #faults: Fault[] = []
   readonly #dead: Evidence['dead'] = []
+  readonly #watch: Watch
   readonly #began = Date.now()
 
   constructor(
@@ -106,6 +116,7 @@ class Run {
     stage: Stage,
     crew: Crew,
     probes: Probes,
+    watch: Watch,
     workers: readonly Role[],
     dispatchers: readonly Role[],
   ) {
@@ -114,13 +125,12 @@ class Run {
     this.#stage = stage
     this.#crew = crew
     this.#probes = probes
+    this.#watch = watch
     this.#workers = workers
     this.#dispatchers = dispatchers
   }
 
   async begin(): Promise<void> {
-    // One makes the store, so that the others find it made.
-    await this.#probes.store()
     await Promise.all([...this.#workers, ...this.#dispatchers].map((role) => this.#crew.start(role)))
     await this.#seeEveryone('the start', [])
   }
@@ -166,6 +176,7 @@ class Run {
       lives: this.#crew.lives,
       kept: await readLedger(store, all),
       faults: this.#faults,
+      limits: await this.#watch.stop(),
       dead: this.#dead,
     }
   }

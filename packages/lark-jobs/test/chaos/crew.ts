@@ -30,6 +30,8 @@ export interface CrewOptions {
   prefix: string
   /** Milliseconds. */
   lease: number
+  /** Jobs of a queue that are active at a time, at most; of those that have a limit. */
+  limits: Readonly<Record<string, number>>
   /** Jobs a second and dispatcher. */
   rate: number
   durability: Durability
@@ -123,7 +125,7 @@ export class Crew implements AsyncDisposable {
   }
 
   #begin(role: Role): Life {
-    const { journals, prefix, lease, rate, durability, form } = this.#options
+    const { journals, prefix, lease, limits, rate, durability, form } = this.#options
     const count = (this.#counts.get(role.name) ?? 0) + 1
     this.#counts.set(role.name, count)
     const life: Life = { name: `${role.name}.${count}`, from: Date.now() }
@@ -145,6 +147,7 @@ export class Crew implements AsyncDisposable {
         CHAOS_STORE: role.url,
         CHAOS_PREFIX: prefix,
         CHAOS_QUEUES: role.queues.join(','),
+        CHAOS_LIMITS: JSON.stringify(limits),
         CHAOS_LEASE: String(lease),
         CHAOS_RATE: String(rate),
         CHAOS_DURABILITY: durability,

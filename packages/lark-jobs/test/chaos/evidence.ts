@@ -87,6 +87,16 @@ export interface Fault {
   recovered?: number
 }
 
+/** A queue of which so many jobs may be active at a time, and what the store said of it. */
+export interface LimitedQueue {
+  queue: string
+  most: number
+  /** How often it was looked at. */
+  looks: number
+  /** How many were active, each time that it was another number. */
+  active: { at: number; count: number }[]
+}
+
 /** What a dispatch waited for. `replicated`: that a replica has it, so that a failover loses nothing. */
 export type Durability = 'normal' | 'strict' | 'replicated'
 
@@ -99,6 +109,7 @@ export interface Evidence {
   lives: Life[]
   kept: Kept[]
   faults: Fault[]
+  limits: LimitedQueue[]
   /** Times in which a worker's event loop stood still, whatever the reason. */
   standstills: Hit[]
   /** Who was not alive again in time, and after what. */

@@ -24,6 +24,7 @@ export const rules = {
   hung: 'a dispatch was never answered, though its process lived',
   'second-of-kind': 'unique, and queued while another had its lock',
   'left-behind': 'unique, and not queued, though the job that was in its way had no lock any more',
+  'over-limit': 'more jobs of a queue active than its limit, by the count of the store',
   'odd-error': 'a dispatch ended in a way that it does not promise',
 } as const
 
@@ -158,6 +159,12 @@ function judgePair(first: Story, second: Story, causes: Causes, found: Found): v
 
 function endOf({ kept }: Story): number {
   return Math.max(...kept.map(({ finishedAt }) => finishedAt ?? Number.POSITIVE_INFINITY))
+}
+
+export function judgeLimits({ limits }: Evidence, found: Found): void {
+  for (const { queue, most, active } of limits)
+    for (const { at, count } of active)
+      if (count > most) found('over-limit', queue, `${count} active at ${at}, and its limit is ${most}`)
 }
 
 export function judgeRoles({ dead, lives, asks }: Evidence, found: Found): void {

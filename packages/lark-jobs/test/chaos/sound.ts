@@ -100,6 +100,9 @@ export function sound(): Evidence {
       fault('stop', 10_500, 13_500, [{ what: 'held', by: 'w1.1', from: 10_500, to: 13_500 }]),
       fault('away', 20_400, 23_400, [{ what: 'outage', from: 20_400, to: 23_400 }]),
     ],
+    limits: [
+      { queue: 'narrow', most: 3, looks: 900, active: [0, 2, 3, 1].map((count, at) => ({ at, count })) },
+    ],
     standstills: [{ what: 'held', by: 'w1.1', from: 10_490, to: 13_510 }],
     dead: [],
   }

@@ -27,7 +27,8 @@ export function tableOf(rows: readonly Row[]): string[] {
   )
 }
 
-export function summaryOf({ asked, kept, arrived, lost, runs, crashes, told, findings }: Account): string[] {
+export function summaryOf(account: Account): string[] {
+  const { asked, kept, arrived, lost, runs, crashes, told, limits, findings } = account
   const { accepted, met, refused, uncertain, unanswered } = asked
   const { completed, failed, left } = kept
   const isEven = accepted + arrived === completed + failed + left + lost
@@ -35,6 +36,10 @@ export function summaryOf({ asked, kept, arrived, lost, runs, crashes, told, fin
     `dispatched   ${accepted} accepted, ${met} met another of their kind, ${refused} refused, ${uncertain} uncertain, ${unanswered} unanswered (their dispatcher was killed)`,
     `accounted    ${accepted} accepted + ${arrived} uncertain or unanswered that arrived ${isEven ? '=' : '≠'} ${completed} completed + ${failed} failed + ${left} left + ${lost} lost`,
     `run          ${runs} times; ${crashes} crashes counted; ${told} handlers told that their lease was lost`,
+    ...limits.map(
+      ({ queue, most, highest, looks }) =>
+        `limit        ${highest} of ${queue} active at most, of ${most}, in ${looks} looks`,
+    ),
     `promises     ${findings.length === 0 ? 'all kept' : `BROKEN, ${findings.length} findings`}`,
     ...[...byRule(findings)].flatMap(([rule, of]) => [
       `  ${of.length} × ${rule}: ${rules[rule]}`,

@@ -1,0 +1,46 @@
+/**
+ * Looks at limited queues all along: how many of their jobs are active, by the store's own count. A look at a store that
+ * is away shows nothing.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Store } from '../../src/store/store.ts'
+import type { LimitedQueue } from './evidence.ts'
+
+/** Milliseconds between two looks. */
+const LOOK = 10
+
+export class Watch implements AsyncDisposable {
+  readonly #store: Store
+  readonly #end = new AbortController()
+  readonly #watching: Promise<LimitedQueue>[]
+
+  /** @param limits how many may be active at a time, by queue */
+  constructor(store: Store, limits: Readonly<Record<string, number>>) {
+    this.#store = store
+    this.#watching = Object.entries(limits).map(([queue, most]) => this.#watch(queue, most))
+  }
+
+  /** Ends it. */
+  stop(): Promise<LimitedQueue[]> {
+    this.#end.abort()
+    return Promise.all(this.#watching)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #watch(queue: string, most: number): Promise<LimitedQueue> {
+    const seen: LimitedQueue = { queue, most, looks: 0, active: [] }
+    while (!this.#end.signal.aborted) {
+      const counts = await this.#store.counts(queue).catch(() => undefined)
+      if (counts !== undefined) {
+        seen.looks += 1
+        if (seen.active.at(-1)?.count !== counts.active)
+          seen.active.push({ at: Date.now(), count: counts.active })
+      }
+      await pause(LOOK)
+    }
+    return seen
+  }
+}
