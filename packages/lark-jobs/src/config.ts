@@ -9,7 +9,14 @@ import type { Hooks } from './hooks.ts'
 import type { Limits } from './limit.ts'
 import { areLimiterNames, checkLimiter, type LimitersConfig, limitsOfLimiters } from './limiter-config.ts'
 import type { Middleware } from './middleware/middleware.ts'
-import { boundsOfAll, checkQueue, limitsOfAll, partitionsOfAll, type QueuesConfig } from './queue-config.ts'
+import {
+  boundsOfAll,
+  checkQueue,
+  limitsOfAll,
+  partitionsOfAll,
+  type QueuesConfig,
+  weightsOfAll,
+} from './queue-config.ts'
 import type { RedisServers } from './store/servers.ts'
 import type { Bound, StoreOptions } from './store/store.ts'
 import { PRESET, type Preset, presets } from './worker/preset.ts'
@@ -70,6 +77,8 @@ export interface Settings extends Around {
   partitions: ReadonlyMap<string, number>
   /** Of each partition of a queue, where there are any. */
   limits: ReadonlyMap<string, Limits>
+  /** Of the queues that say one. */
+  weights: ReadonlyMap<string, number>
   /** Of each partition of a queue, where there are any. */
   bounds: ReadonlyMap<string, Bound>
   /** By name. */
@@ -169,6 +178,7 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
     queues: [...queues.keys()],
     partitions: queues,
     limits: limitsOfAll(section.queues ?? {}),
+    weights: weightsOfAll(section.queues ?? {}),
     bounds: boundsOfAll(section.queues ?? {}),
     limiters: limitsOfLimiters(section.limiters ?? {}),
     paths: paths?.map((path) => resolve(folder, path)),

@@ -12,6 +12,11 @@ export interface QueueConfig {
    * Default 1.
    */
   partitions?: number
+  /**
+   * How many of its jobs start among those of other queues, while all have some: of a queue of weight 6 twice as many as
+   * of one of weight 3. Default 1. A worker that serves its queues strictly in an order passes over it.
+   */
+  weight?: number
   /** Jobs of the queue that run at a time, over all workers. Default: no limit. */
   concurrency?: number
   /** Jobs of the queue that begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
@@ -28,6 +33,9 @@ export interface QueueConfig {
 /** The most partitions of a queue: each costs every worker a call. */
 const MAX_PARTITIONS = 100
 
+/** The highest weight: of so many jobs, one is of a queue that says nothing. */
+const MAX_WEIGHT = 100
+
 /** Of all of them, in order. */
 export type QueuesConfig = readonly string[] | Readonly<Record<string, QueueConfig>>
 
@@ -35,6 +43,10 @@ const queueShape: Shape<QueueConfig> = {
   partitions: {
     right: `a whole number from 1 to ${MAX_PARTITIONS}`,
     ok: (value) => isCount(value) && value <= MAX_PARTITIONS,
+  },
+  weight: {
+    right: `a whole number from 1 to ${MAX_WEIGHT}`,
+    ok: (value) => isCount(value) && value <= MAX_WEIGHT,
   },
   concurrency: { right: 'a whole number from 1', ok: isCount },
   max: { right: 'a whole number from 1', ok: isCount },
@@ -49,6 +61,14 @@ const queueShape: Shape<QueueConfig> = {
 export function partitionsOfAll(queues: QueuesConfig): Map<string, number> {
   if (!isObject(queues)) return new Map(queues.map((queue) => [queue, 1]))
   return new Map(Object.entries(queues).map(([queue, { partitions = 1 }]) => [queue, partitions]))
+}
+
+/** Of the queues that say one. */
+export function weightsOfAll(queues: QueuesConfig): Map<string, number> {
+  const all = new Map<string, number>()
+  for (const [queue, { weight }] of isObject(queues) ? Object.entries(queues) : [])
+    if (weight !== undefined) all.set(queue, weight)
+  return all
 }
 
 /** Of each partition of a queue, where there are any. */

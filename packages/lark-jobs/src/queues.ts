@@ -5,7 +5,7 @@ import type { Settings } from './config.ts'
 import { JobsError } from './errors.ts'
 
 /**
- * Which queues a worker serves: those named, strictly in their order, else all in fair turns.
+ * Which queues a worker serves: those named, strictly in their order, else all in turns: fair ones, or by weight.
  *
  * @throws UNKNOWN_QUEUE
  */
@@ -16,8 +16,12 @@ export function serviceOf(
   const list = typeof named === 'string' ? [named] : named
   const queues = list === undefined ? settings.queues : [...new Set(list)]
   for (const queue of list ?? []) knownQueue(queue, settings)
-  const order = queues.length < 2 ? '' : list === undefined ? ' in fair turns' : ' strictly in this order'
-  return { queues, strict: list !== undefined, words: `${queues.join(', ')}${order}` }
+  const weights = queues.map((queue) => settings.weights.get(queue) ?? 1)
+  const isWeighted = list === undefined && weights.some((weight) => weight !== weights[0])
+  const turns = isWeighted ? ' in turns by weight' : ' in fair turns'
+  const order = queues.length < 2 ? '' : list === undefined ? turns : ' strictly in this order'
+  const words = queues.map((queue, i) => (isWeighted ? `${queue} (${weights[i]})` : queue)).join(', ')
+  return { queues, strict: list !== undefined, words: words + order }
 }
 
 /** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */

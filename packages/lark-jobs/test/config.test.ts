@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type JobsConfig, resolveSettings } from '../src/config.ts'
+import { serviceOf } from '../src/queues.ts'
 
 const settings = (jobs: JobsConfig, env: Record<string, string | undefined> = {}) =>
   resolveSettings({ config: { jobs }, file: '/app/lark.config.js', folder: '/app' }, env)
@@ -124,9 +125,39 @@ describe('the options of a queue', () => {
     )
   })
 
+  test.each([0, -1, 1.5, 101, Number.NaN, '6', null])('a weight of %j is refused', (weight) => {
+    expect(() => settings({ queues: { emails: { weight: weight as number } } })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: `/app/lark.config.js: jobs.queues.emails.weight is ${JSON.stringify(weight)}; it must be a whole number from 1 to 100`,
+      }),
+    )
+  })
+
+  test('queues that say a weight have it', () => {
+    const { weights } = settings({ queues: { critical: { weight: 6 }, default: {}, low: { weight: 1 } } })
+    expect([...weights]).toEqual([
+      ['critical', 6],
+      ['low', 1],
+    ])
+  })
+
+  test('a worker says in which turns it serves its queues', () => {
+    const queues = { critical: { weight: 6 }, default: { weight: 3 }, low: {} }
+    const { words } = serviceOf(settings({ queues }))
+    expect(words).toBe('critical (6), default (3), low (1) in turns by weight')
+    expect(serviceOf(settings({ queues }), ['low', 'critical'])).toEqual({
+      queues: ['low', 'critical'],
+      strict: true,
+      words: 'low, critical strictly in this order',
+    })
+    const equal = { critical: { weight: 3 }, default: { weight: 3 } }
+    expect(serviceOf(settings({ queues: equal })).words).toBe('critical, default in fair turns')
+  })
+
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
-    ['constructor', 'Known keys: partitions, concurrency, max, full, rate'],
+    ['constructor', 'Known keys: partitions, weight, concurrency, max, full, rate'],
   ])('%s is not one', (option, hint) => {
     const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
     expect(() => settings({ queues })).toThrow(

@@ -58,6 +58,8 @@ export interface ClaimerOptions {
   partition: string
   /** Of its queue, among those that the worker serves. */
   rank?: number
+  /** Of its queue, among the others in turns. Default 1. */
+  weight?: number | undefined
   caller: string
   /** Milliseconds. */
   lease: number
@@ -73,6 +75,7 @@ export class Claimer {
   readonly partition: string
   readonly queue: string
   readonly rank: number
+  readonly weight: number
   readonly ahead: Ahead
   readonly limits: Limits | undefined
   readonly unread = new Unread()
@@ -86,6 +89,8 @@ export class Claimer {
   /** When the first of them came, by `performance.now()`. */
   #since = 0
   calling = false
+  /** Its call is being sent again, since the store does not answer. */
+  isAway = false
   /** When jobs were given back the last time, by `performance.now()`. */
   gaveBackAt = 0
   #underway = 0
@@ -98,11 +103,12 @@ export class Claimer {
   #timerAt = 0
 
   constructor(options: ClaimerOptions) {
-    const { store, partition, rank = 0, caller, lease, limits } = options
+    const { store, partition, rank = 0, weight = 1, caller, lease, limits } = options
     const { ahead = new Ahead(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
     this.partition = partition
     this.queue = queueOf(partition)
     this.rank = rank
+    this.weight = weight
     this.ahead = ahead
     this.limits = limits
     this.#store = store
@@ -212,6 +218,8 @@ export class Claimer {
           this.#trouble(error)
           // Ours, and it would come again: the leases end by themselves.
           if (!resendable.has((error as JobsError).code)) return undefined
+          this.isAway = true
+          this.#changed(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
         }
@@ -219,6 +227,7 @@ export class Claimer {
     } finally {
       for (const { held } of settled) if (held !== undefined) this.ahead.settled(held)
       this.calling = false
+      this.isAway = false
       this.#underway = 0
     }
   }

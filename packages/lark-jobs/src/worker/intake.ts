@@ -11,16 +11,16 @@
 import type { Claim } from '../store/store.ts'
 import type { Answer, Claimer } from './claimer.ts'
 import type { Pace } from './preset.ts'
+import type { Round } from './round.ts'
 import type { Slots } from './slots.ts'
 import { Speed } from './speed.ts'
-import { Round, TURN, type Turns } from './turns.ts'
+import { TURN, type Turns } from './turns.ts'
 import { CALL, RING, type Source } from './unread.ts'
 
 export interface IntakeOptions {
   turns: Turns
   slots: Slots
   pace: Pace
-  strict: boolean
   concurrency: number
   maxJobs: number
   /** Milliseconds of a lease. */
@@ -61,7 +61,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options
-    this.#holding = new Round(options.strict)
+    this.#holding = options.turns.round()
     this.#speed = new Speed(options.pace, options.concurrency)
     this.#slice = options.pace.slice
   }
@@ -146,7 +146,7 @@ export class Intake {
 
   /** How many more jobs to claim ahead, when a call is made; of a queue that has a turn only now and then, a few. */
   #aheadOf(claimer: Claimer, limit: number): number {
-    if (!this.#isOpen || claimer.limits !== undefined) return 0
+    if (!this.#isOpen || !this.#options.turns.mayHold(claimer)) return 0
     const few = this.#row > 1 ? TURN : Math.min(TURN, this.#speed.soon - this.#held - this.#asked)
     return Math.max(0, Math.min(Math.max(claimer.ahead.want, limit > 0 ? few : 0), this.#left - limit))
   }
@@ -252,6 +252,7 @@ export class Intake {
       const { ahead } = claimer
       this.#slice--
       this.#held--
+      turns.started(claimer)
       const job = ahead.take()!
       if (ahead.size === 0) this.#holding.set(claimer, false)
       // It may want more now.
@@ -276,8 +277,7 @@ export class Intake {
 
   #returnOverdue(): void {
     this.#overdue = undefined
-    const now = performance.now()
-    for (const claimer of this.#holding.all) this.#giveBack(claimer, now)
+    for (const claimer of this.#holding.all) this.#giveBack(claimer, performance.now())
     if (this.#held > 0) this.#watch()
     this.schedule()
   }

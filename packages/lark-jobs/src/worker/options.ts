@@ -30,6 +30,8 @@ export interface WorkerOptions {
   limiters?: ReadonlyMap<string, Limits>
   /** Of each partition of a queue. */
   limits?: ReadonlyMap<string, Limits>
+  /** How much of the slots and turns each queue has among the others, when it is not strict; 1 where nothing is said. */
+  weights?: ReadonlyMap<string, number>
   /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
   strict?: boolean
   /** Jobs at a time. Default 10. */

@@ -26,6 +26,7 @@ import type { Summary } from './report.ts'
 import { hearRings } from './rings.ts'
 import { selfOf } from './self.ts'
 import { Service } from './service.ts'
+import { Shares } from './shares.ts'
 import { Slots } from './slots.ts'
 import { StoreClock } from './store-clock.ts'
 import { Trouble } from './trouble.ts'
@@ -105,12 +106,13 @@ export class Worker implements AsyncDisposable {
     })
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY } = options
-    this.#turns = new Turns(strict, concurrency)
+    const weights = new Set(options.queues.map((queue) => options.weights?.get(queue) ?? 1))
+    const shares = strict || weights.size === 1 ? undefined : new Shares(concurrency)
+    this.#turns = new Turns(strict, concurrency, shares)
     this.#intake = new Intake({
       turns: this.#turns,
       slots: this.#slots,
       pace,
-      strict,
       concurrency,
       maxJobs,
       lease,
@@ -123,17 +125,11 @@ export class Worker implements AsyncDisposable {
     this.#service = new Service(options.queues, options.partitions ?? new Map(), (partition, rank, index) => {
       const ahead = new Ahead(ledger, index, pace)
       const changed = (each: Claimer) => this.#intake.changed(each)
-      const limits = options.limits?.get(queueOf(partition))
+      const queue = queueOf(partition)
       const claimer = new Claimer({
-        store,
-        partition,
-        rank,
-        caller: id,
-        lease,
-        limits,
-        ahead,
-        trouble: met,
-        changed,
+        ...{ store, partition, rank, caller: id, lease, ahead, trouble: met, changed },
+        weight: options.weights?.get(queue),
+        limits: options.limits?.get(queue),
       })
       this.#thread.serve(partition, claimer.unread)
       changed(claimer)

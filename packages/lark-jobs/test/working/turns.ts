@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import type { WorkOptions } from '../../src/jobs.ts'
+import type { QueueConfig } from '../../src/queue-config.ts'
 import { Bench, type Connect } from './bench.ts'
 
 /** Queues get their turns although a worker holds jobs ahead, which it takes from whichever queue is fast. */
@@ -27,6 +28,43 @@ export function turns(connect: Connect): void {
       const turns = firstHalf.filter((each) => each === queue).length
       expect(turns, queue).toBeGreaterThanOrEqual(70)
       expect(turns, queue).toBeLessThanOrEqual(130)
+    }
+  })
+
+  test.each<[string, number, number, QueueConfig, WorkOptions]>([
+    ['that are fast', 5_000, 0, {}, {}],
+    ['that take a while', 150, 15, {}, {}],
+    ['that are slow', 100, 60, {}, {}],
+    ['of which few run at a time', 300, 1, {}, { concurrency: 2 }],
+    ['of queues in parts', 300, 2, { partitions: 2 }, {}],
+    ['of limited queues', 100, 40, { concurrency: 10 }, {}],
+  ])('by weight: jobs %s start in proportion', async (_, count, ms, more, options) => {
+    await using bench = await Bench.make(connect)
+    const weights = { critical: 6, default: 3, low: 1 }
+    const queues = Object.fromEntries(
+      Object.entries(weights).map(([queue, weight]) => [queue, { ...more, weight }]),
+    )
+    const client = bench.client({ queues })
+    const ran: string[] = []
+    class WorkJob extends Job {
+      async handle(queue: string) {
+        ran.push(queue)
+        if (ms > 0) await pause(ms)
+      }
+    }
+    for (const queue of Object.keys(weights)) {
+      const job = new WorkJob()
+      job.queueName = queue
+      await client.dispatchMany(job, Array(count).fill(queue))
+    }
+    await (await bench.work([WorkJob], { stopWhenEmpty: true, ...options }, client)).done
+    expect(ran).toHaveLength(3 * count)
+    // While all have jobs: until 60 % have run of the first of which none are left.
+    const among = ran.slice(0, count)
+    const counts = Object.keys(weights).map((queue) => among.filter((each) => each === queue).length)
+    for (const [i, part] of [0.6, 0.3, 0.1].entries()) {
+      expect(counts[i]! / count).toBeGreaterThan(Math.max(part - 0.1, 0.02))
+      expect(counts[i]! / count).toBeLessThan(part + 0.1)
     }
   })
 

@@ -1,0 +1,119 @@
+/**
+ * Claimers in the order of their turns: queues among each other, and within a queue its partitions. Whose last turn is
+ * longest ago comes first, also when it was away meanwhile: who is busy settling must not lose its place. By weight:
+ * whichever has had least (`shares.ts`).
+ */
+import type { Claimer } from './claimer.ts'
+import type { Shares } from './shares.ts'
+
+export class Round {
+  readonly #strict: boolean
+  readonly #shares: Shares | undefined
+  /** How many it has. */
+  size = 0
+  /** Those of each queue, by its rank, the next first. */
+  readonly #members = new Map<number, Claimer[]>()
+  /** Ranks of the queues that have some, the next first; by weight, in no order. */
+  readonly #ranks: number[] = []
+  /** Of all these queues. */
+  weight = 0
+  #turn = 0
+  /** Who had the last turn, and how many more times it comes in that. */
+  #last: { claimer: Claimer; left: number } | undefined
+  /** When a queue, by its rank, and a claimer had its last turn. */
+  readonly #had = new Map<number | Claimer, number>()
+
+  /** @param shares by weight */
+  constructor(strict: boolean, shares?: Shares) {
+    this.#strict = strict
+    this.#shares = shares
+  }
+
+  /** How many queues have some. */
+  get queues(): number {
+    return this.#ranks.length
+  }
+
+  /** The rank of the queue whose turn it is. */
+  get first(): number {
+    return this.#ranks[0] ?? Number.POSITIVE_INFINITY
+  }
+
+  get all(): Claimer[] {
+    return this.#ranks.flatMap((rank) => this.#members.get(rank)!)
+  }
+
+  /** How many there are of a queue. */
+  of(rank: number): number {
+    return this.#members.get(rank)?.length ?? 0
+  }
+
+  /** Takes a claimer in, or lets it go. */
+  set(claimer: Claimer, belongs: boolean): void {
+    const { rank, weight } = claimer
+    let members = this.#members.get(rank)
+    if (members === undefined) {
+      members = []
+      this.#members.set(rank, members)
+    }
+    const at = members.indexOf(claimer)
+    if (belongs === at >= 0) return
+    this.size += belongs ? 1 : -1
+    if (belongs) {
+      insert(members, claimer, (each) => this.#had.get(each) ?? 0)
+      if (members.length > 1) return
+      this.weight += weight
+      insert(this.#ranks, rank, (each) => (this.#strict ? each : (this.#had.get(each) ?? 0)))
+    } else {
+      members.splice(at, 1)
+      if (this.#last?.claimer === claimer) this.#last = undefined
+      if (members.length > 0) return
+      this.weight -= weight
+      this.#ranks.splice(this.#ranks.indexOf(rank), 1)
+    }
+  }
+
+  /** Whose turn it is; after so many times in a row, it is that of another. */
+  next(row = 1): Claimer | undefined {
+    if (this.#last !== undefined && this.#last.left > 0) {
+      this.#last.left--
+      return this.#last.claimer
+    }
+    if (this.#shares !== undefined) this.#bring(this.#shares)
+    const rank = this.#ranks[0]
+    if (rank === undefined) return undefined
+    const members = this.#members.get(rank)!
+    const claimer = members[0]!
+    if (members.length === 1 && this.#ranks.length === 1) return claimer
+    this.#turn++
+    this.#had.set(claimer, this.#turn)
+    this.#had.set(rank, this.#turn)
+    this.#last = row > 1 ? { claimer, left: row - 1 } : undefined
+    if (members.length > 1) members.push(members.shift()!)
+    if (!this.#strict && this.#ranks.length > 1) this.#ranks.push(this.#ranks.shift()!)
+    return claimer
+  }
+
+  /** To the front: whichever has had least. */
+  #bring(shares: Shares): void {
+    const ranks = this.#ranks
+    let [least, at] = [Number.POSITIVE_INFINITY, 0]
+    for (let i = 0; i < ranks.length; i++) {
+      const had = shares.of(ranks[i]!)
+      if (had < least) [least, at] = [had, i]
+    }
+    if (at > 0) ranks.unshift(...ranks.splice(at, 1))
+  }
+}
+
+/** Into a list in order of place, behind those of the same: a thousand queues may have jobs. */
+function insert<T>(list: T[], item: T, placeOf: (item: T) => number): void {
+  const place = placeOf(item)
+  let [from, to] = [0, list.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (placeOf(list[middle]!) <= place) from = middle + 1
+    else to = middle
+  }
+  list.splice(from, 0, item)
+}

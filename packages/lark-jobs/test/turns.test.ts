@@ -1,0 +1,189 @@
+/**
+ * Whose turn it is, by counting.
+ */
+import { describe, expect, test } from 'vitest'
+import { SqliteStore } from '../src/store/sqlite/store.ts'
+import { Claimer } from '../src/worker/claimer.ts'
+import { Round } from '../src/worker/round.ts'
+import { Shares } from '../src/worker/shares.ts'
+import { TURN, Turns } from '../src/worker/turns.ts'
+import { options } from './sqlite/folder.ts'
+
+/** Never asked. */
+const store = new SqliteStore(':memory:', options)
+
+/** One claimer a queue of these weights, or several. */
+function claimers(weights: readonly number[], partitions = 1): Claimer[] {
+  return weights.flatMap((weight, rank) =>
+    Array.from({ length: partitions }, (_, part) => {
+      const partition = part === 0 ? `queue-${rank}` : `queue-${rank}/${part}`
+      return new Claimer({ store, partition, rank, weight, caller: 'ada', lease: 15_000 })
+    }),
+  )
+}
+
+/** Takes the next so many jobs of those that all these hold, as a worker does. @returns whose each was */
+class Held {
+  readonly round: Round
+  readonly #shares: Shares | undefined
+
+  constructor(all: readonly Claimer[], strict = false) {
+    const isWeighted = !strict && new Set(all.map(({ weight }) => weight)).size > 1
+    this.#shares = isWeighted ? new Shares(10) : undefined
+    this.round = new Round(strict, this.#shares)
+    for (const claimer of all) this.round.set(claimer, true)
+  }
+
+  take(count: number, row = 1): Claimer[] {
+    return Array.from({ length: count }, () => {
+      const claimer = this.round.next(row)!
+      this.#shares?.started(claimer, this.round.weight)
+      return claimer
+    })
+  }
+
+  ranks(count: number, row = 1): number[] {
+    return this.take(count, row).map(({ rank }) => rank)
+  }
+}
+
+/** How often each rank occurs. */
+function times(ranks: readonly number[]): number[] {
+  const counts: number[] = []
+  for (const rank of ranks) counts[rank] = (counts[rank] ?? 0) + 1
+  return counts
+}
+
+describe('jobs that are held', () => {
+  test.each([
+    ['no weights', [1, 1, 1]],
+    ['equal ones', [5, 5, 5]],
+  ])('%s: each queue in its turn', (_, weights) => {
+    expect(new Held(claimers(weights)).ranks(9)).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2])
+  })
+
+  test('by weight: as many of each as it weighs, and of the lightest never later than its share', () => {
+    const ranks = new Held(claimers([6, 3, 1])).ranks(1_000)
+    expect(times(ranks)).toEqual([600, 300, 100])
+    const low = ranks.flatMap((rank, i) => (rank === 2 ? [i] : []))
+    const gaps = low.slice(1).map((at, i) => at - low[i]!)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(11)
+    // Nor do those of the heaviest come in one piece.
+    expect(ranks.join('')).not.toContain('0'.repeat(6))
+  })
+
+  test('the heaviest there are starve nobody', () => {
+    expect(times(new Held(claimers([100, 1])).ranks(10_100))).toEqual([10_000, 100])
+  })
+
+  test('a whole turn in a row: in proportion as well', () => {
+    const ranks = new Held(claimers([3, 1])).ranks(400 * TURN, TURN)
+    expect(times(ranks)).toEqual([300 * TURN, 100 * TURN])
+    for (let i = 0; i < ranks.length; i += TURN) expect(new Set(ranks.slice(i, i + TURN)).size).toBe(1)
+  })
+
+  test('a queue gets no more by having more partitions, and they take turns', () => {
+    const all = [...claimers([2]), ...claimers([9, 1], 3).slice(3)]
+    const taken = new Held(all).take(900)
+    expect(times(taken.map(({ rank }) => rank))).toEqual([600, 300])
+    for (const claimer of all.slice(1)) expect(taken.filter((each) => each === claimer)).toHaveLength(100)
+  })
+
+  test('whoever was away comes first, and has saved up no more than all slots take', () => {
+    const all = claimers([1, 1, 4])
+    const held = new Held(all)
+    held.take(60)
+    held.round.set(all[0]!, false)
+    expect(times(held.ranks(500)).slice(1)).toEqual([100, 400])
+    held.round.set(all[0]!, true)
+    const [own, other, heavy] = times(held.ranks(600))
+    expect(own).toBeGreaterThanOrEqual(100)
+    expect(own).toBeLessThanOrEqual(110)
+    expect(heavy! / other!).toBeCloseTo(4, 0.5)
+  })
+
+  test('strictly: the first alone, whatever it weighs', () => {
+    const all = claimers([1, 50])
+    const held = new Held(all, true)
+    expect(times(held.ranks(50))).toEqual([50])
+    held.round.set(all[0]!, false)
+    expect(held.take(1)).toEqual([all[1]])
+  })
+})
+
+describe('slots', () => {
+  /** Turns with so many slots, in which each of these may have jobs. */
+  function turnsOf(all: readonly Claimer[], concurrency: number, strict = false): Turns {
+    const isWeighted = !strict && new Set(all.map(({ weight }) => weight)).size > 1
+    const turns = new Turns(strict, concurrency, isWeighted ? new Shares(concurrency) : undefined)
+    for (const claimer of all) turns.changed(claimer)
+    return turns
+  }
+
+  /** Shares out so many free slots, as a worker does; all are answered, and start, before the next time. */
+  function ask(turns: Turns, free: number): [rank: number, limit: number][] {
+    const asked: [Claimer, number][] = []
+    while (free > 0) {
+      const claimer = turns.next()
+      if (claimer === undefined) break
+      const limit = Math.min(free, turns.share(claimer, turns.row(0)))
+      asked.push([claimer, limit])
+      free -= limit
+      claimer.calling = true
+      turns.changed(claimer)
+    }
+    for (const [claimer, limit] of asked) {
+      claimer.calling = false
+      turns.changed(claimer)
+      for (let i = 0; i < limit; i++) turns.started(claimer)
+    }
+    return asked.map(([{ rank }, limit]) => [rank, limit])
+  }
+
+  /** How many slots each queue is given, when so many are free each time. */
+  function given(turns: Turns, free: number, rounds: number): number[] {
+    const slots: number[] = []
+    for (let i = 0; i < rounds; i++)
+      for (const [rank, limit] of ask(turns, free)) slots[rank] = (slots[rank] ?? 0) + limit
+    return slots
+  }
+
+  test('are shared in equal parts, or by weight', () => {
+    expect(ask(turnsOf(claimers([1, 1]), 10), 10)).toEqual([
+      [0, 5],
+      [1, 5],
+    ])
+    expect(ask(turnsOf(claimers([6, 3, 1]), 10), 10)).toEqual([
+      [0, 6],
+      [1, 3],
+      [2, 1],
+    ])
+  })
+
+  test('of a queue that has no jobs go to the others', () => {
+    const all = claimers([6, 3, 1])
+    const turns = turnsOf(all.slice(1), 10)
+    expect(ask(turns, 10)).toEqual([
+      [1, 8],
+      [2, 2],
+    ])
+    expect(ask(turnsOf(all.slice(2), 10), 10)).toEqual([[2, 10]])
+  })
+
+  test.each([1, 2, 3, 4, 7, 10])('%i free at a time: in proportion', (free) => {
+    const slots = given(turnsOf(claimers([6, 3, 1]), 10), free, 1_000)
+    const all = slots.reduce((sum, each) => sum + each, 0)
+    expect(all).toBe(free * 1_000)
+    for (const [rank, part] of [0.6, 0.3, 0.1].entries()) expect(slots[rank]! / all).toBeCloseTo(part, 2)
+  })
+
+  test('more queues than slots: each has a turn by its weight', () => {
+    const slots = given(turnsOf(claimers([4, 2, 1, 1, 1, 1]), 3), 1, 1_000)
+    for (const [rank, turns] of [400, 200, 100, 100, 100, 100].entries())
+      expect(Math.abs(slots[rank]! - turns)).toBeLessThanOrEqual(1)
+  })
+
+  test('strictly: all for the first', () => {
+    expect(ask(turnsOf(claimers([1, 6]), 10, true), 10)).toEqual([[0, 10]])
+  })
+})
