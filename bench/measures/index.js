@@ -19,6 +19,7 @@ import { measures as crash, supervised } from './crash.js'
 import { measures as delayed } from './delayed.js'
 import { measures as embedded } from './embedded.js'
 import { measures as enqueue } from './enqueue.js'
+import { measures as features } from './features.js'
 import { measures as flatness, fleets } from './flatness.js'
 import { measures as latency } from './latency.js'
 import { measures as memory } from './memory.js'
@@ -55,6 +56,11 @@ export const sections = [
     title: 'Redis, many workers',
     against: [{ title: '÷ 1 worker', peer: 'lark', measure: 'workers-1' }],
     measures: fleets,
+  },
+  {
+    title: 'Redis, what a job uses',
+    against: [{ title: '÷ plain', peer: 'lark', measure: 'feature-plain' }],
+    measures: features,
   },
   { title: 'Redis, by preset', against: [{ title: '÷ balanced', peer: 'lark' }], measures: presets },
   {

@@ -14,10 +14,13 @@ const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
  * @param {number} [options.used] over how many of them jobs are spread, in turn; default all
  * @param {number} [options.partitions] of each
  * @param {string} [options.preset] of its workers
+ * @param {object} [options.queue] what the configuration says of each
+ * @param {(Job: Function) => Function} [options.kind] makes of the plain job one that uses more, of the same name
  */
-export async function open({ connection }, { queues = 1, used = queues, partitions = 1, preset } = {}) {
+export async function open({ connection }, options = {}) {
+  const { queues = 1, used = queues, partitions = 1, preset, queue = {}, kind = (Job) => Job } = options
   const names = Array.from({ length: queues }, (_, n) => `bench-${n}`)
-  const each = partitions === 1 ? {} : { partitions }
+  const each = { ...queue, ...(partitions !== 1 && { partitions }) }
   const jobs = createJobs({
     connection,
     queues: Object.fromEntries(names.map((name) => [name, each])),
@@ -32,18 +35,19 @@ export async function open({ connection }, { queues = 1, used = queues, partitio
       return handle(payload)
     }
   }
+  const Kind = kind(SendEmailJob)
 
   return {
-    add: (payload) => jobs.dispatch(new SendEmailJob(), payload),
-    addMany: (payloads) => jobs.dispatchMany(new SendEmailJob(), payloads),
+    add: (payload) => jobs.dispatch(new Kind(), payload),
+    addMany: (payloads) => jobs.dispatchMany(new Kind(), payloads),
     addLater(payload, delay) {
-      const job = new SendEmailJob()
+      const job = new Kind()
       job.delay = delay
       return jobs.dispatch(job, payload)
     },
     async work(concurrency, handler) {
       handle = handler
-      const worker = await jobs.work({ jobs: [SendEmailJob], concurrency, report: silent })
+      const worker = await jobs.work({ jobs: [Kind], concurrency, report: silent })
       return { stop: () => worker.stop() }
     },
     /** Pauses its queues, or lets them go on: a backlog for workers that have started. */

@@ -1,0 +1,77 @@
+/**
+ * What a job costs that uses something: dispatched by `Promise.all` of 100, worked off at concurrency 50, as in `cpu.js`.
+ * In turns with a plain job, to whose figures these are held. None of the limits is ever reached: what is measured is
+ * that somebody looks. Of a limited queue nothing is leased ahead, so its figures are to be seen beside those of the
+ * preset `spread` as well.
+ */
+import { unique } from '../../packages/lark-jobs/dist/index.js'
+import { dispatch, spent, work } from './cpu.js'
+
+const JOBS = 30_000
+/** Jobs before these: a process that has just begun is slow, and its compiler counts as CPU. */
+const WARM_UP = 10_000
+
+let count = 0
+
+/** `queue`: what the configuration says of the queue. `kind`: the plain job, with something more. */
+const features = {
+  plain: {},
+  spread: { label: 'plain, preset spread', preset: 'spread' },
+  unique: {
+    kind: (Plain) =>
+      class SendEmailJob extends Plain {
+        // Each is alone of its kind.
+        unique = unique(() => ++count)
+      },
+  },
+  expires: {
+    label: 'with expiresIn',
+    kind: (Plain) =>
+      class SendEmailJob extends Plain {
+        expiresIn = '1h'
+      },
+  },
+  middleware: {
+    label: 'with a middleware that does nothing',
+    kind: (Plain) =>
+      class SendEmailJob extends Plain {
+        middleware() {
+          return [(_job, next) => next()]
+        }
+      },
+  },
+  bounded: { label: 'in a bounded queue', queue: { max: 10_000_000 } },
+  concurrency: { label: 'in a queue of limited concurrency', queue: { concurrency: 100_000 } },
+  sliding: { label: 'with a sliding rate', queue: { rate: { limit: 10_000, per: 10, kind: 'sliding' } } },
+  window: { label: 'with a rate by the clock', queue: { rate: { limit: 10_000_000, kind: 'window' } } },
+  bucket: { label: 'with a token bucket', queue: { rate: { limit: 10_000_000, kind: 'bucket' } } },
+}
+
+export const measures = Object.entries(features).map(([name, { label = name, ...options }]) => ({
+  name: `feature-${name}`,
+  peers: ['lark'],
+  rows: [
+    { metric: 'rate', label: `${label}: process, concurrency 50`, unit: 'jobs/s' },
+    { metric: 'redisIn', label: '  Redis CPU a job, dispatch', unit: 'µs' },
+    { metric: 'redisOut', label: '  Redis CPU a job, processing', unit: 'µs' },
+    { metric: 'nodeIn', label: '  Node CPU a job, dispatch', unit: 'µs' },
+    { metric: 'nodeOut', label: '  Node CPU a job, processing', unit: 'µs' },
+  ],
+  async run({ open, probe }) {
+    const queue = await open(options)
+    await dispatch(queue, WARM_UP)
+    const warming = work(queue)
+    await warming.until(WARM_UP)
+    await warming.stop()
+    const into = await spent(probe, () => dispatch(queue, JOBS), JOBS)
+    const began = performance.now()
+    const out = await spent(probe, () => work(queue).until(JOBS), JOBS)
+    return {
+      rate: JOBS / ((performance.now() - began) / 1_000),
+      redisIn: into.redis,
+      redisOut: out.redis,
+      nodeIn: into.node,
+      nodeOut: out.node,
+    }
+  },
+}))
