@@ -4,7 +4,7 @@
  * that somebody looks. Of a limited queue nothing is leased ahead, so its figures are to be seen beside those of the
  * preset `spread` as well.
  */
-import { unique } from '../../packages/lark-jobs/dist/index.js'
+import { group, unique } from '../../packages/lark-jobs/dist/index.js'
 import { dispatch, spent, work } from './cpu.js'
 
 const JOBS = 30_000
@@ -22,6 +22,13 @@ const features = {
       class SendEmailJob extends Plain {
         // Each is alone of its kind.
         unique = unique(() => ++count)
+      },
+  },
+  group: {
+    label: 'in ten groups',
+    kind: (Plain) =>
+      class SendEmailJob extends Plain {
+        group = group(({ userId }) => userId % 10)
       },
   },
   expires: {
