@@ -156,8 +156,8 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * Cancels jobs, by id or by a filter: those that wait end at once. One that runs is told by its `signal` within a third
-   * of its worker's lease (5 s), whichever process that is in.
+   * Cancels jobs, by id or by a filter: those that wait end at once. One that runs is told by its `signal` at once,
+   * whichever process that is in; within a third of its worker's lease (5 s) at the latest.
    *
    * @returns how many were cancelled, and how many were asked
    * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; UNKNOWN_QUEUE

@@ -154,7 +154,7 @@ export interface Claim {
   jobs: LeasedJob[]
 }
 
-/** Word for a running job's holder: someone asked for it to be cancelled. */
+/** Word for a held job's holder: someone asked for it to be cancelled. */
 export interface Notice {
   kind: 'cancel'
   id: string
@@ -239,9 +239,16 @@ export interface Store extends AsyncDisposable {
    * got less than it wanted, a job came in, fell back, or the queue was resumed. Rings that come between two
    * waits are kept. A hint, not a promise: a ring can be lost with a connection, so callers look again by
    * themselves every few seconds. A dispatch rings at most as many waiting workers as it brings jobs.
+   * @param noticed told at once of partitions in which `alter` left a notice of a job that this caller holds; the wait
+   *   goes on. A hint as well: `extend` brings the notice
    * @returns the partitions that rang; none when `timeout` (milliseconds) passed or `signal` was aborted
    */
-  wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]>
+  wait(
+    caller: string,
+    timeout: number,
+    signal?: AbortSignal,
+    noticed?: (partition: string) => void,
+  ): Promise<string[]>
 
   /** Rings one other waiting worker: what a worker does with a ring that it has no room to answer. */
   wake(partition: string, caller: string): Promise<void>
@@ -271,7 +278,7 @@ export interface Store extends AsyncDisposable {
 
   // operating
 
-  /** Changes jobs by hand. One verdict an id. */
+  /** Changes jobs by hand. One verdict an id. Who holds one that is `asked` to end is rung (see `wait`). */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /** Keeps what is given, leaves the rest. Resuming rings waiting workers. */
   configure(partition: string, settings: Partial<Settings>): Promise<Settings>

@@ -96,7 +96,7 @@ export class Intake {
   /** Takes no more. Idempotent. */
   shut(): void {
     this.#isOpen = false
-    for (const claimer of this.#holding.all) this.#giveBack(claimer, Number.POSITIVE_INFINITY)
+    for (const claimer of this.#holding.all) this.giveBack(claimer)
     this.schedule()
   }
 
@@ -235,8 +235,7 @@ export class Intake {
     this.#held += jobs.length
     claimer.ahead.push(number, jobs, isShort, now)
     this.#holding.set(claimer, claimer.ahead.size > 0)
-    if (jobs.length > 0 && !(this.#isOpen && isOurs && isInOrder))
-      this.#giveBack(claimer, Number.POSITIVE_INFINITY)
+    if (jobs.length > 0 && !(this.#isOpen && isOurs && isInOrder)) this.giveBack(claimer)
     if (this.#held > 0) this.#options.holds()
   }
 
@@ -277,7 +276,7 @@ export class Intake {
 
   #returnOverdue(): void {
     this.#overdue = undefined
-    for (const claimer of this.#holding.all) this.#giveBack(claimer, performance.now())
+    for (const claimer of this.#holding.all) this.giveBack(claimer, performance.now())
     if (this.#held > 0) this.#watch()
     this.schedule()
   }
@@ -286,8 +285,8 @@ export class Intake {
     this.#overdue ??= setTimeout(() => this.#returnOverdue(), this.#options.pace.window)
   }
 
-  /** Gives back what has been held for too long by then. */
-  #giveBack(claimer: Claimer, by: number): void {
+  /** Gives back what has been held for too long by then, if that is said. */
+  giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
     const before = claimer.ahead.size
     const jobs = claimer.ahead.overdue(by)
     const count = before - claimer.ahead.size

@@ -1,7 +1,8 @@
 /**
- * Renews the leases of running jobs, and of the permits that they hold; hands their log lines over on the way, and brings back word of those that are
- * lost or should be cancelled. It runs on the worker's event loop: while a handler blocks that, the lease thread does
- * the renewing.
+ * Renews the leases of running jobs, and of the permits that they hold; hands their log lines over on the way, and brings
+ * back word of those that are lost or should be cancelled: every third of a lease, and at once where the store says that
+ * there is a notice. One call after the other, so that log lines keep their order. It runs on the worker's event loop:
+ * while a handler blocks that, the lease thread does the renewing.
  */
 import { JobsError } from '../errors.ts'
 import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
@@ -18,6 +19,10 @@ export class LeaseKeeper {
   readonly #trouble: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
+  /** The last of what is done one after the other. */
+  #turn: Promise<void> = Promise.resolve()
+  /** Partitions whose notices are about to be read. */
+  readonly #noticed = new Set<string>()
   /**
    * Has when the last round that succeeded began: by the wall clock, because a machine that sleeps stops the other.
    */
@@ -52,15 +57,31 @@ export class LeaseKeeper {
     if (Date.now() - this.#pulse.renewedAt > this.#lease / 2) await this.#renewNow()
   }
 
-  /** The round under way, if any, is waited for. */
+  /** Reads the notices of a partition. */
+  look(partition: string): void {
+    if (this.#noticed.has(partition)) return
+    this.#noticed.add(partition)
+    void this.#inTurn(async () => {
+      // What comes from now on may come after the store has answered.
+      this.#noticed.delete(partition)
+      await this.#renewGroup(partition, this.#groups().get(partition) ?? [])
+    })
+  }
+
+  /** What is under way is waited for. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#timer = undefined
-    await this.#round
+    await this.#turn
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn.then(work)
+    return this.#turn
   }
 
   #renewNow(): Promise<void> {
-    this.#round ??= this.#renewAll().finally(() => {
+    this.#round ??= this.#inTurn(() => this.#renewAll()).finally(() => {
       this.#round = undefined
     })
     return this.#round
@@ -70,14 +91,17 @@ export class LeaseKeeper {
     const began = Date.now()
     const renewed = await Promise.all([
       this.#permits.renew(),
-      ...[...this.#groups()].map(async ([partition, group]) => {
-        for (let i = 0; i < group.length; i += MAX_ITEMS) {
-          if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
-        }
-        return true
-      }),
+      ...[...this.#groups()].map(([partition, group]) => this.#renewGroup(partition, group)),
     ])
     if (!renewed.includes(false)) this.#pulse.renewedAt = began
+  }
+
+  /** @returns whether the store answered */
+  async #renewGroup(partition: string, group: Running[]): Promise<boolean> {
+    for (let i = 0; i < group.length; i += MAX_ITEMS) {
+      if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
+    }
+    return true
   }
 
   /** What is to be renewed, by partition. */
@@ -99,7 +123,6 @@ export class LeaseKeeper {
     return groups
   }
 
-  /** @returns whether the store answered */
   async #renew(partition: string, group: Running[]): Promise<boolean> {
     const notes = group.map((running): LeaseNote => {
       const log = running.takeLog()

@@ -9,20 +9,27 @@ const WAIT = 60_000
 /** Milliseconds before waiting again after a wait that failed. */
 const PAUSE = 1_000
 
-/** Resolves when `signal` is aborted. @param rang is told each partition that rang */
+export interface Ears {
+  /** There may be jobs in a partition. */
+  rang(partition: string): void | Promise<void>
+  /** There is a notice of a job that the worker holds in a partition. */
+  noticed(partition: string): void
+  trouble(error: unknown): void
+}
+
+/** Resolves when `signal` is aborted. */
 export async function hearRings(
   store: Store,
   caller: string,
   signal: AbortSignal,
-  rang: (partition: string) => void | Promise<void>,
-  trouble: (error: unknown) => void,
+  ears: Ears,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const rung = await store.wait(caller, WAIT, signal)
-      await Promise.all(rung.map(rang))
+      const rung = await store.wait(caller, WAIT, signal, (partition) => ears.noticed(partition))
+      await Promise.all(rung.map((partition) => ears.rang(partition)))
     } catch (error) {
-      trouble(error)
+      ears.trouble(error)
       await pause(PAUSE, undefined, { signal }).catch(() => {})
     }
   }

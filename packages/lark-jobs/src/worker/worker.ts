@@ -92,8 +92,7 @@ export class Worker implements AsyncDisposable {
     )
     const ledger = new Ledger((page) => this.#thread.add(page))
     const clock = new StoreClock()
-    const trouble = this.#trouble
-    const met = (error: unknown) => trouble.met(error)
+    const met = (error: unknown) => this.#trouble.met(error)
     this.#permits = new WorkerPermits({
       store,
       holder: id,
@@ -105,7 +104,7 @@ export class Worker implements AsyncDisposable {
       signal: this.#end.signal,
     })
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
-    const { strict = false, maxJobs = Number.POSITIVE_INFINITY } = options
+    const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     const weights = new Set(options.queues.map((queue) => options.weights?.get(queue) ?? 1))
     const shares = strict || weights.size === 1 ? undefined : new Shares(concurrency)
     this.#turns = new Turns(strict, concurrency, shares)
@@ -118,7 +117,7 @@ export class Worker implements AsyncDisposable {
       lease,
       stoodStill: () => this.#upkeep.stoodStill,
       signal: this.#end.signal,
-      answered: () => trouble.passed(),
+      answered: () => this.#trouble.passed(),
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
@@ -132,13 +131,12 @@ export class Worker implements AsyncDisposable {
         limits: options.limits?.get(queue),
       })
       this.#thread.serve(partition, claimer.unread)
-      changed(claimer)
+      this.#intake.changed(claimer)
       return claimer
     })
-    this.#emptiness = new Emptiness(store, this.#service, options.registry)
+    this.#emptiness = new Emptiness(store, this.#service, registry)
     const { running } = this.#slots
     this.#leases = new LeaseKeeper(store, id, lease, running, this.#permits, met, this.#thread.pulse)
-    const { registry, report } = options
     const self = selfOf(id, concurrency, options)
     this.#endings = new Endings({ store, registry, report, lease, met })
     this.#upkeep = new Upkeep({
@@ -154,12 +152,12 @@ export class Worker implements AsyncDisposable {
       }),
       clock,
       ended: (partition) => this.#endings.look(partition),
-      report: options.report,
+      report,
       renew: () => {
         this.#thread.beat()
         return this.#leases.catchUp()
       },
-      trouble,
+      trouble: this.#trouble,
     })
   }
 
@@ -179,13 +177,11 @@ export class Worker implements AsyncDisposable {
     this.#leases.start()
     this.#thread.start()
     await this.#upkeep.start()
-    this.#rings = hearRings(
-      this.#options.store,
-      this.id,
-      this.#end.signal,
-      (partition) => this.#rang(partition),
-      (error) => this.#trouble.met(error),
-    )
+    this.#rings = hearRings(this.#options.store, this.id, this.#end.signal, {
+      rang: (partition) => this.#rang(partition),
+      noticed: (partition) => this.#noticed(partition),
+      trouble: (error) => this.#trouble.met(error),
+    })
     this.#intake.open()
   }
 
@@ -226,6 +222,13 @@ export class Worker implements AsyncDisposable {
     this.#service.of(partition)?.ring()
     if (this.#intake.room <= 0) await this.#options.store.wake(partition, this.id)
     this.#intake.schedule()
+  }
+
+  /** What has not begun goes back, as it may be the one that is to be cancelled. */
+  #noticed(partition: string): void {
+    const claimer = this.#service.of(partition)
+    if (claimer !== undefined) this.#intake.giveBack(claimer)
+    this.#leases.look(partition)
   }
 
   #lookWhetherDone(): void {

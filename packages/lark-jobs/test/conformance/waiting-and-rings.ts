@@ -1,5 +1,5 @@
 /**
- * wait and wake: who is rung, how often, and when a wait ends. Waits go by the real clock, so those that must
+ * wait and wake, and the rings of notices: who is rung, how often, and when a wait ends. Waits go by the real clock, so those that must
  * end without a ring are short.
  */
 import { expect, test } from 'vitest'
@@ -202,6 +202,60 @@ export function waitingAndRings(make: Make): void {
     await harness.store.retire('ada')
     await harness.caller('web').enqueue(...jobs(2))
     expect(await rung(harness, [ada!, bob!])).toEqual(['bob'])
+  })
+
+  test('a notice of a job rings its holder, who goes on waiting', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(2))
+    const held = await ada.claim(2)
+    const end = new AbortController()
+    const others: string[] = []
+    await idle(harness, 'bob')
+    const bob = store.wait('bob', PATIENCE, end.signal, (partition) => others.push(partition))
+    let wait: Promise<string[]> | undefined
+    const noticed = new Promise<string>((resolve) => {
+      wait = store.wait('ada', PATIENCE, end.signal, resolve)
+    })
+    await store.alter('emails', ids(held), { kind: 'cancel', reason: 'user' })
+    expect(await noticed).toBe('emails')
+    expect((await store.extend('emails', 'ada', held, LEASE)).notices).toHaveLength(2)
+    end.abort()
+    expect([await wait, await bob, others]).toEqual([[], [], []])
+  })
+
+  test('a notice that came before the wait is kept for one that takes it, and told once', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(3))
+    const held = await ada.claim(3)
+    await store.alter('emails', ids(held), { kind: 'cancel', reason: 'user' })
+    const told: string[] = []
+    const end = new AbortController()
+    await store.wait('ada', PATIENCE, end.signal, (partition) => {
+      told.push(partition)
+      end.abort()
+    })
+    await store.wait('ada', MOMENT, undefined, (partition) => told.push(partition))
+    expect(told).toEqual(['emails'])
+  })
+
+  test('cancelling what nobody holds is no notice, and a job that is held is no news for who waits', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const ada = harness.caller('ada')
+    await ada.enqueue(...jobs(2))
+    const held = await ada.claimOne()
+    const [waiting] = (await store.list('emails', { state: 'waiting' })).jobs
+    const told: string[] = []
+    await store.alter('emails', [waiting!.id], { kind: 'cancel', reason: 'user' })
+    expect(await store.wait('ada', MOMENT, undefined, (partition) => told.push(partition))).toEqual([])
+    expect(told).toEqual([])
+    const callers = await idle(harness, 'bob')
+    await store.alter('emails', [held.id], { kind: 'cancel', reason: 'user' })
+    expect(await rung(harness, callers)).toEqual([])
   })
 
   test('a wait ends with its timeout', async () => {

@@ -44,7 +44,8 @@ export function cancelling(connect: Connect): void {
     const job = new LongJob()
     await bench.jobs.dispatch(job)
     const report = new Record()
-    const worker = await bench.work([LongJob], { report, lease: 600 })
+    // So long that it hears of nothing when it renews it.
+    const worker = await bench.work([LongJob], { report, lease: 600_000 })
     await started.promise
     expect(await bench.client().cancel(job.id!)).toEqual({ cancelled: 0, asked: 1 })
     expect(await heard.promise).toMatchObject({ code: 'JOB_CANCELLED' })
@@ -56,6 +57,40 @@ export function cancelling(connect: Connect): void {
       runs: 1,
       failures: 0,
     })
+  })
+
+  test('one after the other, and all at once: each that runs hears of it', async () => {
+    await using bench = await Bench.make(connect)
+    const begun = [signal(), signal(), signal(), signal()]
+    const heard: number[] = []
+    class LongJob extends Job {
+      async handle({ n }: { n: number }) {
+        begun[n]!.resolve()
+        await new Promise((_, reject) => {
+          this.signal.addEventListener('abort', () => {
+            heard.push(n)
+            reject(this.signal.reason)
+          })
+        })
+      }
+    }
+    const job = new LongJob()
+    await bench.jobs.dispatchMany(
+      job,
+      begun.map((_, n) => ({ n })),
+    )
+    const report = new Record()
+    const worker = await bench.work([LongJob], { report, lease: 600_000 })
+    await Promise.all(begun.map(({ promise }) => promise))
+    const other = bench.client()
+    await other.cancel(job.ids[2]!)
+    await report.ends(1)
+    expect(heard).toEqual([2])
+    const [first, second, , fourth] = job.ids
+    await Promise.all([other.cancel(first!), other.cancel([second!, fourth!])])
+    await report.ends(4)
+    expect(heard.sort()).toEqual([0, 1, 2, 3])
+    await worker.stop()
   })
 
   test('by key, queue and state', async () => {

@@ -16,6 +16,9 @@ import type { Keys } from './keys.ts'
 import type { Link } from './link.ts'
 import { readRing } from './reading.ts'
 
+/** Told of a partition in which there is a notice of a job that the caller holds. */
+type Noticed = (partition: string) => void
+
 /** Milliseconds that a caller's first claim waits for its subscription at most; it claims deaf then. */
 const FIRST_SUBSCRIPTION = 400
 
@@ -25,17 +28,35 @@ class Ears {
   readonly short = new Set<string>()
   /** Rings that nobody took yet, by partition. */
   readonly rung = new Set<string>()
+  /** Partitions with a notice of which no wait was told yet. */
+  readonly #notices = new Set<string>()
   /** The last claim in each partition: its number, who takes jobs with a ring, whether some came since. */
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
-  /** Ends the waits under way. */
-  readonly waits = new Set<() => void>()
+  /** The waits under way: how each ends, and what it does with notices. */
+  readonly waits = new Map<() => void, Noticed | undefined>()
   /** Resolves when it hears for the first time, or is not going to soon. */
   first: Promise<void> | undefined
   heard: () => void = () => {}
 
   ring(partition: string): void {
     this.rung.add(partition)
-    for (const end of [...this.waits]) end()
+    this.endWaits()
+  }
+
+  notice(partition: string): void {
+    this.#notices.add(partition)
+    for (const noticed of this.waits.values()) this.tell(noticed)
+  }
+
+  /** Hands over the notices, to whoever takes them. */
+  tell(noticed: Noticed | undefined): void {
+    if (noticed === undefined) return
+    for (const partition of this.#notices) noticed(partition)
+    this.#notices.clear()
+  }
+
+  endWaits(): void {
+    for (const end of [...this.waits.keys()]) end()
   }
 
   take(): string[] {
@@ -112,11 +133,12 @@ export class Bells {
     if (!heard && ears.hears) ears.ring(partition)
   }
 
-  wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]> {
+  wait(caller: string, timeout: number, signal?: AbortSignal, noticed?: Noticed): Promise<string[]> {
     if (this.#closed)
       return Promise.reject(unreachable(this.#connection.name, new Error('the store is closed')))
     const ears = this.#of(caller)
     if (signal?.aborted) return Promise.resolve([])
+    ears.tell(noticed)
     if (ears.rung.size > 0 || timeout <= 0) return Promise.resolve(ears.take())
     return new Promise((resolve) => {
       const abort = () => end([])
@@ -129,7 +151,7 @@ export class Bells {
       }
       const timer = setTimeout(abort, timeout)
       signal?.addEventListener('abort', abort)
-      ears.waits.add(ring)
+      ears.waits.set(ring, noticed)
     })
   }
 
@@ -142,7 +164,7 @@ export class Bells {
       .filter(([, { hand }]) => hand !== undefined)
       .map(([partition]) => partition)
     const rung = ears.take()
-    for (const end of [...ears.waits]) end()
+    ears.endWaits()
     void this.#connection.link?.unsubscribe(this.#keys.bell(caller)).catch(() => {})
     return { rung, offered }
   }
@@ -153,12 +175,16 @@ export class Bells {
     for (const ears of this.#ears.values()) {
       ears.heard()
       ears.rung.clear()
-      for (const end of [...ears.waits]) end()
+      ears.endWaits()
     }
   }
 
   #heard(caller: string, ears: Ears, message: string): void {
-    const { partition, claim } = readRing(caller, message)
+    const { partition, isNotice, claim } = readRing(caller, message)
+    if (isNotice) {
+      ears.notice(partition)
+      return
+    }
     const call = ears.calls.get(partition)
     if (claim !== undefined) {
       if (call === undefined || claim.number !== call.number + 0.5) return

@@ -43,10 +43,17 @@ export function readClaim(
   return ids.split('\n').map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
 }
 
-/** What came over a caller's bell: a partition, and maybe a claim: its number, ids, and records, parted by RS. */
-export function readRing(caller: string, message: string): { partition: string; claim?: Claim } {
+/**
+ * What came over a caller's bell: a partition, and maybe, parted by RS, that there is a notice of a job that it holds,
+ * or a claim: its number, ids, and records.
+ */
+export function readRing(
+  caller: string,
+  message: string,
+): { partition: string; isNotice?: true; claim?: Claim } {
   const [partition = '', number, ids = '', ...records] = message.split(RS)
   if (number === undefined) return { partition }
+  if (number === 'notice') return { partition, isNotice: true }
   const jobs = readClaim(`${caller}.${number}`, ids, records, null)
   return { partition, claim: { number: Number(number), jobs } }
 }

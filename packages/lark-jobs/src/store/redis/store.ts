@@ -192,8 +192,8 @@ export class RedisStore implements Store {
     return (await this.#scripts.run('prune', partition, ages)) as number
   }
 
-  wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]> {
-    return this.#bells.wait(caller, timeout, signal)
+  wait(...[caller, timeout, signal, noticed]: Parameters<Store['wait']>): Promise<string[]> {
+    return this.#bells.wait(caller, timeout, signal, noticed)
   }
 
   async wake(partition: string, caller: string): Promise<void> {

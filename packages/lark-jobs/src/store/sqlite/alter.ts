@@ -5,8 +5,9 @@ import type { AlterVerdict, Change } from '../store.ts'
 import { takeAgain } from './lock.ts'
 import { edit, endedUnrun, move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
-import { columns, type Row, stateOf } from './row.ts'
+import { columns, holderOf, type Row, stateOf } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
+import { ringHolder } from './waiters.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
@@ -41,6 +42,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
     case 'cancel':
       if (row.state === ACTIVE) {
         database.run(ask, change.reason, row.seq)
+        ringHolder(partition, holderOf(row.token!))
         return 'asked'
       }
       if (row.state !== PENDING) return 'refused'

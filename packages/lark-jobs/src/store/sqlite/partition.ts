@@ -100,6 +100,8 @@ export class Partition {
   readonly touched = new Set<string>()
   /** Whether it was paused until this transaction. */
   resumed = false
+  /** Who holds jobs of which there is a notice since this transaction. */
+  readonly noticed: string[] = []
   /** How many jobs fell due since the counters were saved last. */
   fellDue = 0
   /** What ended within the present minute. */

@@ -27,7 +27,7 @@ export const FAILED = 3
 export const CANCELLED = 4
 
 /** Raised with every change below that an older Lark could not read. */
-const LAYOUT = 4
+const LAYOUT = 5
 /** "Lark" in ASCII: tells our file from another program's. */
 const APPLICATION = 0x4c61726b
 
@@ -184,7 +184,8 @@ const tables = `
     partition INTEGER NOT NULL,
     since INTEGER NOT NULL,
     rungAt INTEGER,
-    PRIMARY KEY (caller, partition)
+    notice INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (caller, partition, notice)
   ) WITHOUT ROWID;
   CREATE INDEX idle ON waiters (partition, since) WHERE rungAt IS NULL;
   CREATE TABLE workers (id TEXT PRIMARY KEY, record TEXT NOT NULL, until INTEGER NOT NULL);

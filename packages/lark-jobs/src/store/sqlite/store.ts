@@ -127,13 +127,20 @@ export class SqliteStore implements Store {
     })
   }
 
-  async wait(caller: string, timeout: number, signal?: AbortSignal): Promise<string[]> {
+  async wait(
+    caller: string,
+    timeout: number,
+    signal?: AbortSignal,
+    noticed?: (partition: string) => void,
+  ): Promise<string[]> {
     const { database, bell } = this.#opened()
     return bell.wait(caller, timeout, signal, async () => {
       const now = this.#now()
       // Looking takes no lock; most looks find nothing.
       if (!(await database.read(() => hasRing(database, caller, now)))) return []
-      return database.write(() => takeRings(database, caller, now))
+      const found = await database.write(() => takeRings(database, caller, now))
+      for (const partition of found.noticed) noticed?.(partition)
+      return found.rung
     })
   }
 
@@ -273,7 +280,7 @@ export class SqliteStore implements Store {
       stirLanes(partition)
       trim(partition, this.#options.retention)
       keepLastMinute(partition)
-      rung = ringForNews(partition, call?.caller)
+      rung = ringForNews(partition, call?.caller).concat(partition.noticed)
       partition.save()
       return result
     }, call?.patience)

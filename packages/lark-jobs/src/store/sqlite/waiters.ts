@@ -4,6 +4,9 @@
  *   idle    its last exchange got less than it wanted; `since` then
  *   rung    something came for it; it hears of that with its next `wait`, and its row goes
  *
+ * A row with `notice` is not of one that waits for jobs, but of one that holds some: there is a notice of one of them. It
+ * is rung from the beginning.
+ *
  * Rows are in the file, so that any process can ring exactly as many as it brings jobs. A process that died
  * leaves idle rows behind. They swallow no ring that a living worker needs: the one that asked last is rung
  * first, and the living go on asking every few seconds, so the dead sink below all of them. A ring that was
@@ -20,20 +23,23 @@ const FORGOTTEN = 60_000
 const join = `
   INSERT INTO waiters (caller, partition, since) VALUES (?, ?, ?)
   ON CONFLICT DO UPDATE SET since = excluded.since, rungAt = NULL`
-const leave = 'DELETE FROM waiters WHERE caller = ? AND partition = ?'
-const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rungAt'
+const leave = 'DELETE FROM waiters WHERE caller = ? AND partition = ? AND notice = 0'
+const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rungAt, notice'
 const forget = 'DELETE FROM waiters WHERE partition = ? AND since < ?'
 const idle = `
   SELECT caller FROM waiters WHERE partition = ? AND rungAt IS NULL AND caller <> ?
   ORDER BY since DESC LIMIT ?`
-const setRung = 'UPDATE waiters SET rungAt = ? WHERE caller = ? AND partition = ?'
+const setRung = 'UPDATE waiters SET rungAt = ? WHERE caller = ? AND partition = ? AND notice = 0'
+const note = `
+  INSERT INTO waiters (caller, partition, since, rungAt, notice) VALUES (?1, ?2, ?3, ?3, 1) ON CONFLICT DO NOTHING`
 const take = `
   DELETE FROM waiters WHERE caller = ? AND rungAt IS NOT NULL
-  RETURNING (SELECT name FROM partitions WHERE id = partition) AS name`
+  RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
 const stale = `
   SELECT theirs.partition, theirs.caller FROM waiters AS mine JOIN waiters AS theirs USING (partition)
   WHERE mine.caller = ?1 AND mine.rungAt IS NULL AND theirs.caller <> ?1 AND theirs.rungAt <= ?2
+    AND theirs.notice = 0
   GROUP BY theirs.partition`
 
 export function joinWaiters(partition: Partition, caller: string): void {
@@ -47,8 +53,8 @@ export function leaveWaiters(partition: Partition, caller: string): void {
 /** Takes the caller out everywhere; a ring that it did not hear goes to another. @returns whom that rang */
 export function leaveAllWaiters(database: Database, caller: string, now: number): string[] {
   return database
-    .all<{ partition: number; rungAt: number | null }>(leaveAll, caller)
-    .filter((row) => row.rungAt !== null)
+    .all<{ partition: number; rungAt: number | null; notice: number }>(leaveAll, caller)
+    .filter((row) => row.rungAt !== null && row.notice === 0)
     .flatMap((row) => ring({ database, id: row.partition, now }, 1))
 }
 
@@ -85,11 +91,27 @@ export function hasRing(database: Database, caller: string, now: number): boolea
   return database.get(isRung, caller) !== undefined || database.get(stale, caller, now - STALE) !== undefined
 }
 
-/** Hears the caller's rings, and those that others left unheard. @returns the partitions' names */
-export function takeRings(database: Database, caller: string, now: number): string[] {
+/** Rings the holder of a job, of which there is a notice. */
+export function ringHolder({ database, id, now, noticed }: Partition, holder: string): void {
+  database.run(note, holder, id, now)
+  noticed.push(holder)
+}
+
+/**
+ * Hears the caller's rings, and those that others left unheard.
+ *
+ * @returns the names of the partitions that may have something for it, and of those with a notice
+ */
+export function takeRings(
+  database: Database,
+  caller: string,
+  now: number,
+): { rung: string[]; noticed: string[] } {
   for (const theirs of database.all<{ partition: number; caller: string }>(stale, caller, now - STALE)) {
     database.run(leave, theirs.caller, theirs.partition)
     database.run(setRung, now, caller, theirs.partition)
   }
-  return database.all<{ name: string }>(take, caller).map((row) => row.name)
+  const rows = database.all<{ name: string; notice: number }>(take, caller)
+  const named = (notice: number) => rows.filter((row) => row.notice === notice).map(({ name }) => name)
+  return { rung: named(0), noticed: named(1) }
 }

@@ -15,6 +15,7 @@
 -- include: locate
 -- include: lock
 -- include: ending
+-- include: notice
 -- include: ring
 
 local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -63,7 +64,7 @@ end
 
 changes['cancel'] = function(id, state, _, priority, place)
   if state == 'active' then
-    redis.call('HSET', key('notices'), id, value)
+    notice(id, value)
     return 'a'
   elseif ended[state] then
     return 'r'
