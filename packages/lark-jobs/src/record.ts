@@ -176,8 +176,11 @@ export interface JobRecord extends Counters {
  */
 export type Outcome = (
   | { kind: 'completed'; result?: string }
-  /** Without `retryIn` the job has failed for good. Milliseconds. */
-  | { kind: 'failed'; error: JobError; retryIn?: number }
+  /**
+   * Without `retryIn` (milliseconds) the job has failed for good; then `untold` says that its class has not been told,
+   * because no handler could run: see `Store.endings`.
+   */
+  | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
   /** With `pausesGroup`, no other of its group begins before that either. */
   | { kind: 'released'; in: number; pausesGroup?: boolean }
   | { kind: 'returned' }

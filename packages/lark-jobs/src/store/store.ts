@@ -224,7 +224,7 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Jobs that ended where no handler ran, though their class has something to do then (`hooked`): they crashed too often,
-   * or were cancelled or dropped while they did not run. At most `MAX_ENDINGS`, those that ended first before the others.
+   * failed `untold`, or were cancelled or dropped while they did not run. At most `MAX_ENDINGS`, those that ended first before the others.
    * Each belongs to whoever takes it for `lease` milliseconds; then it is given to the next, unless it was named as done.
    *
    * @param done ids of which that was done

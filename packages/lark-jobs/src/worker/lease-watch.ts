@@ -20,7 +20,7 @@ import { type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
 import { HoldingsPage } from './holdings.ts'
 import { clock, type Message, Pulse, type Served, type Watch } from './lease-thread.ts'
-import { AHEAD, DONE, Page, RETURNED, RUNNING } from './ledger.ts'
+import { AHEAD, DONE, NEVER, Page, RETURNED, RUNNING } from './ledger.ts'
 import { Recaller } from './recaller.ts'
 import { Unread } from './unread.ts'
 
@@ -249,7 +249,11 @@ class LeaseWatch {
         id,
         token,
         deadline! < at
-          ? { kind: 'failed', error, ...(retryIn! >= 0 && { retryIn: retryIn! }) }
+          ? {
+              kind: 'failed',
+              error,
+              ...(retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }),
+            }
           : { kind: 'released', in: 0 },
         at,
       )

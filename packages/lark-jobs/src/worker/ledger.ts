@@ -24,6 +24,10 @@ export const RUNNING = 2
 export const DONE = 3
 export const RETURNED = 4
 
+/** Instead of milliseconds until a job is tried again: it is not, and its class is told then; or is being told now. */
+export const NEVER = -1
+export const TOLD = -2
+
 /** One page, as either side sees it. */
 export class Page {
   readonly memory: SharedArrayBuffer
@@ -33,8 +37,8 @@ export class Page {
   readonly claim: Float64Array
   /**
    * Three a running job, for who must judge it while the event loop stands still: when its time is over
-   * (`performance.now()` of the worker), milliseconds until it is tried again if it fails now (below 0: never), and
-   * which run it is.
+   * (`performance.now()` of the worker), milliseconds until it is tried again if it fails now (or `NEVER`, or `TOLD`),
+   * and which run it is.
    */
   readonly terms: Float64Array
   readonly states: Uint8Array

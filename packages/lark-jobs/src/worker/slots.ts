@@ -12,7 +12,7 @@ import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
 import { Hooked } from './hooked.ts'
-import type { Held, Ledger } from './ledger.ts'
+import { type Held, type Ledger, NEVER, TOLD } from './ledger.ts'
 import type { WorkerOptions } from './options.ts'
 import type { Registry } from './registry.ts'
 import { type Ending, type Report, Tally } from './report.ts'
@@ -78,7 +78,7 @@ export class Slots implements Workplace {
 
   goesOn(running: Running): void {
     running.goOn()
-    this.#ledger.judge(running.held, running.deadline, -1)
+    this.#ledger.judge(running.held, running.deadline, TOLD)
     this.#deadline.watch(running)
   }
 
@@ -144,11 +144,11 @@ export class Slots implements Workplace {
   /** Only who will be replaced when a handler blocks it has its lease thread judge. */
   #retryIn(running: Running): number {
     const { jobClass, timeout, name } = running
-    if (this.#onStuck === undefined || jobClass === undefined) return -1
+    if (this.#onStuck === undefined || jobClass === undefined) return NEVER
     // An error, which takes microseconds to make, only for those who look at it.
     const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
     const error = isLookedAt ? timedOut(name, timeout) : undefined
-    return retryIn(error, running, jobClass, timeout) ?? -1
+    return retryIn(error, running, jobClass, timeout) ?? NEVER
   }
 
   stop(): void {

@@ -43,6 +43,7 @@ export function chanceOutcome(random: Random): Outcome {
     { kind: 'completed' },
     { kind: 'completed', result: '1' },
     { kind: 'failed', error: jobError() },
+    { kind: 'failed', error: jobError(), untold: true },
     { kind: 'failed', error: jobError(), retryIn: random.below(600) },
     { kind: 'released', in: random.below(600) },
     { kind: 'released', in: random.below(600), pausesGroup: true },

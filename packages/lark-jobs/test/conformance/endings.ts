@@ -2,10 +2,11 @@
  * Jobs that ended where no handler ran: what is handed out for their class to do something, and how often.
  */
 import { expect, test } from 'vitest'
+import type { Outcome } from '../../src/record.ts'
 import { MAX_CRASHES, MAX_ENDINGS } from '../../src/store/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried } from './jobs.ts'
+import { completed, failed, ids, job, jobError, jobs, line, retried } from './jobs.ts'
 
 const cancel = { kind: 'cancel', reason: 'user' } as const
 
@@ -53,6 +54,39 @@ export function endings(make: Make): void {
     expect(await store.endings('emails', [], LEASE)).toEqual([])
     await caller.settle(claimed, retried(0))
     expect(ids(await store.endings('emails', [], LEASE))).toEqual([given.id])
+  })
+
+  test('one that failed with its class untold: as any failed job, and handed out', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const [given, plain] = [job({ hooked: true }), job()]
+    await caller.enqueue(given, plain)
+    const error = jobError({ code: 'JOB_TIMED_OUT', message: '!|{}' })
+    for (const held of await caller.claim(2))
+      expect(await caller.settle(held, { kind: 'failed', error, untold: true, log: [line('x')] })).toBe(
+        'settled',
+      )
+    expect(await store.get('emails', plain.id)).toMatchObject({
+      state: 'failed',
+      failures: 1,
+      errors: [error],
+    })
+    const found = await store.endings('emails', [], LEASE)
+    expect(found).toEqual([await store.get('emails', given.id)])
+    expect(found).toMatchObject([{ state: 'failed', runs: 1, failures: 1, errors: [error] }])
+    expect(await store.minutes('emails')).toMatchObject([{ failed: 2 }])
+    expect(await store.endings('emails', [given.id], LEASE)).toEqual([])
+  })
+
+  test('one that failed so where none are kept is forgotten', async () => {
+    const none = { count: 0, age: 0 }
+    await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
+    const caller = harness.caller()
+    await caller.enqueue(job({ hooked: true }))
+    await caller.settle(await caller.claimOne(), { ...failed, untold: true } as Outcome)
+    expect(await harness.store.endings('emails', [], LEASE)).toEqual([])
+    expect(await harness.store.recover('emails')).not.toHaveProperty('nextEnding')
   })
 
   test('none whose handler ran to its end, and none that is not hooked', async () => {

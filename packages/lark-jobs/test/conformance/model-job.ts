@@ -128,8 +128,10 @@ export class ModelJob implements Counters {
         break
       case 'failed':
         this.failures += 1
-        if (outcome.retryIn === undefined) this.#end('failed')
-        else this.#putBack(this.#now() + outcome.retryIn)
+        if (outcome.retryIn === undefined) {
+          if (outcome.untold) this.#endUnrun('failed')
+          else this.#end('failed')
+        } else this.#putBack(this.#now() + outcome.retryIn)
         break
       case 'released':
         this.releases += 1

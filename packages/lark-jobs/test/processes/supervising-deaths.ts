@@ -1,5 +1,6 @@
 /** `jobs:work --processes`, when one of its processes is killed, ends itself, hangs or blocks. */
 import { expect, test } from 'vitest'
+import { connect } from '../../src/store/connect.ts'
 import { readTrace, times } from './trace.ts'
 import { countsOf, tracedApp, until } from './traced-app.ts'
 
@@ -134,5 +135,46 @@ export function supervisingDeaths(url: () => string | undefined): void {
     })
     // Given back by the thread, and by the end.
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
+  })
+
+  test.concurrent('a handler that blocks its process at its last attempt: the next process tells its class, once', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, mood } = traced
+    const supervisor = work('--processes=1')
+    const id = await mood('blocks', { timeout: '100ms', tries: 1 })
+    const told = async () => (await app.read('trace.txt')).match(/^told .*$/gm) ?? []
+    await until(async () => (await told()).length > 0)
+    supervisor.child.kill('SIGTERM')
+    expect(await supervisor.result).toMatchObject({ code: 0 })
+    const { starts } = await readTrace(app)
+    expect(starts).toHaveLength(1)
+    expect(await told()).toEqual([expect.stringMatching(/^told \d+ 1000 JOB_TIMED_OUT$/)])
+    expect(await told()).not.toContain(`told ${starts[0]!.pid} 1000 JOB_TIMED_OUT`)
+    expect(JSON.parse((await app.run('jobs:show', id, '--json')).stdout)).toMatchObject({
+      state: 'failed',
+      failures: 1,
+      crashes: 0,
+      errors: [{ code: 'JOB_TIMED_OUT' }],
+    })
+    const empty = await work('--processes=1', '--stop-when-empty').result
+    expect(empty).toMatchObject({ code: 0 })
+    expect(await told()).toHaveLength(1)
+  })
+
+  test.concurrent('a hook that blocks its process is not called in the next, which it would block as well', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, mood } = traced
+    const supervisor = work('--processes=1')
+    const id = await mood('blocks its hook', { timeout: '100ms', tries: 1 })
+    await supervisor.says('was killed by SIGKILL: it held no job; another starts now')
+    const empty = await work('--processes=1', '--stop-when-empty').result
+    expect(empty).toMatchObject({ code: 0 })
+    expect((await app.read('trace.txt')).match(/^told .*$/gm)).toHaveLength(1)
+    expect(JSON.parse((await app.run('jobs:show', id, '--json')).stdout)).toMatchObject({ state: 'failed' })
+    await using store = await connect(url() ?? `sqlite:${app.folder}/.lark/jobs.db`, app.env.PREFIX ?? '')
+    await store.open()
+    expect(await store.recover('other')).not.toHaveProperty('nextEnding')
+    supervisor.child.kill('SIGTERM')
+    expect(await supervisor.result).toMatchObject({ code: 0 })
   })
 }

@@ -41,7 +41,8 @@ export async function readTrace(app: App): Promise<Trace> {
   const trace: Trace = { starts: [], ends: [] }
   for (const line of (await app.read('trace.txt')).split('\n').filter(Boolean)) {
     const [what, pid, n] = line.split(' ')
-    trace[what === 'start' ? 'starts' : 'ends'].push({ pid: Number(pid), n: Number(n) })
+    if (what === 'start') trace.starts.push({ pid: Number(pid), n: Number(n) })
+    if (what === 'end') trace.ends.push({ pid: Number(pid), n: Number(n) })
   }
   return trace
 }

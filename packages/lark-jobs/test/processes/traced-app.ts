@@ -26,20 +26,26 @@ const files = {
         if (mood === 'exits') process.exit(3)
         if (mood === 'blocks' && this.attempt === 1) for (;;);
         if (mood === 'hangs' && this.attempt === 1) await new Promise(() => {})
+        if (mood === 'blocks its hook') throw new Error('no')
         trace('end', n)
         return mood === 'talks' ? 'x'.repeat(50_000) : true
+      }
+      failed(error, { n, mood }) {
+        trace('told', n + ' ' + error.code)
+        if (mood === 'blocks its hook') for (;;);
       }
     }`,
   'mood.js': `
     import { MoodJob } from './jobs/MoodJob.js'
     const job = new MoodJob()
-    const [mood, timeout, count] = process.argv.slice(2)
+    const [mood, timeout, count, tries] = process.argv.slice(2)
     if (timeout) job.timeout = timeout
+    if (tries) job.tries = Number(tries)
     await job.dispatchMany(Array.from({ length: Number(count) }, () => ({ n: 1_000, mood })))
     console.log(job.id)`,
 }
 
-type Mood = 'exits' | 'hangs' | 'blocks' | 'talks' | 'fine'
+type Mood = 'exits' | 'hangs' | 'blocks' | 'blocks its hook' | 'talks' | 'fine'
 
 export interface Traced {
   app: App
@@ -48,7 +54,7 @@ export interface Traced {
   /** Dispatches so many jobs that sleep for `ms` each. */
   fill(count: number, ms: number): Promise<void>
   /** Dispatches a job that does what the word says; what hangs or blocks does so at its first attempt. @returns its id */
-  mood(word: Mood, options?: { timeout?: string; count?: number }): Promise<string>
+  mood(word: Mood, options?: { timeout?: string; count?: number; tries?: number }): Promise<string>
 }
 
 /** An application whose jobs leave a trace. @param url of its store; undefined: the embedded */
@@ -65,8 +71,9 @@ export async function tracedApp(url: string | undefined): Promise<Traced & Async
     async fill(count, ms) {
       expect(await app.start(['fill.js', String(count), String(ms)]).result).toMatchObject({ code: 0 })
     },
-    async mood(word, { timeout = '', count = 1 } = {}) {
-      return (await app.start(['mood.js', word, timeout, String(count)]).result).stdout.trim()
+    async mood(word, { timeout = '', count = 1, tries } = {}) {
+      const words = [word, timeout, String(count), ...(tries === undefined ? [] : [String(tries)])]
+      return (await app.start(['mood.js', ...words]).result).stdout.trim()
     },
     [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
   }

@@ -220,7 +220,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       return outcome.result === undefined ? ['completed', ''] : ['result', outcome.result]
     case 'failed': {
       const error = JSON.stringify(outcome.error)
-      if (outcome.retryIn === undefined) return ['failed', error]
+      if (outcome.retryIn === undefined) return ['failed', outcome.untold ? `!${error}` : error]
       return ['retried', `${packDuration(outcome.retryIn)}|${error}`]
     }
     case 'released':

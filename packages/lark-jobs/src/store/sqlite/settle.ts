@@ -12,7 +12,7 @@ import type { Settlement, Verdict } from '../store.ts'
 import { addBusyTo, pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'
-import { type Change, move, withError } from './move.ts'
+import { type Change, endedUnrun, move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, list, type Row } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
@@ -106,7 +106,7 @@ function follow(outcome: Outcome, row: Row, now: number): Change {
     case 'failed': {
       const burnt = { failures: row.failures + 1, errors: withError(row, outcome.error) }
       return outcome.retryIn === undefined
-        ? { ...burnt, state: FAILED, finishedAt: now }
+        ? { ...burnt, state: FAILED, ...(outcome.untold ? endedUnrun(row, now) : { finishedAt: now }) }
         : { ...burnt, state: PENDING, dueAt: now + outcome.retryIn }
     }
     case 'released':

@@ -50,11 +50,15 @@ function outcomes.returned(id, _, job)
   fall_back(id, place, job)
 end
 
--- value: the error
+-- value: the error, behind a ! when the job's class has not been told
 function outcomes.failed(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
-  keep_error(id, value)
+  local untold, failure = string.match(value, '^(!?)(.*)$')
+  keep_error(id, failure)
+  if untold ~= '' then
+    note_endings({ id })
+  end
   finish('failed', { id }, job.kept.failed)
 end
 
