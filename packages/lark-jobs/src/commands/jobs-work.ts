@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { Command, flag, LarkError } from '@s18i/lark'
 import { Jobs, type SupervisedOptions } from '../jobs.ts'
 import { serviceOf } from '../queues.ts'
-import { CONCURRENCY, STOP_DEADLINE } from '../worker/options.ts'
+import { CONCURRENCY } from '../worker/options.ts'
 import { presets } from '../worker/preset.ts'
 import type { Report } from '../worker/report.ts'
 import { Supervised } from '../worker/supervised.ts'
@@ -15,6 +15,7 @@ import { Supervisor } from '../worker/supervisor.ts'
 import type { Worker } from '../worker/worker.ts'
 import { wholeFromOne } from './whole-from-one.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
+import { WorkSignals } from './work-signals.ts'
 
 /**
  * `lark jobs:work`: a worker in the terminal, or with `--processes` a supervisor of processes that each run what
@@ -42,13 +43,14 @@ export class JobsWorkCommand extends Command {
   /** A worker in this process. */
   async #work(): Promise<number> {
     const report = this.#report()
+    const signals = this.#signals()
     const worker = await this.#start(report)
-    const release = this.#onSignals(worker)
+    signals.serve(worker)
     const summary = await worker.done
     report.end()
     sumUp(this.console, summary, report.queues)
     await Jobs.close()
-    release()
+    signals.release()
     this.#exit()
     return 0
   }
@@ -82,6 +84,7 @@ export class JobsWorkCommand extends Command {
   }
 
   async #supervise(processes: number): Promise<number> {
+    const signals = this.#signals()
     const { settings, store, warnings } = await Jobs.open()
     const { queues, words } = serviceOf(settings, this.queue.length > 0 ? this.queue : undefined)
     const report = this.#report()
@@ -95,15 +98,15 @@ export class JobsWorkCommand extends Command {
       remarks: warnings,
       report,
     })
-    const release = this.#onSignals(supervisor)
     supervisor.start()
+    signals.serve(supervisor)
     try {
       const { figures, isInOrder } = await supervisor.done
       sumUp(this.console, figures.summary, Object.entries(figures.queues))
       return isInOrder ? 0 : 1
     } finally {
       await Jobs.close()
-      release()
+      signals.release()
       this.#exit()
     }
   }
@@ -144,17 +147,8 @@ export class JobsWorkCommand extends Command {
     return startProcess(program(), words, station)
   }
 
-  /** The first finishes what runs; the second gives back at once. */
-  #onSignals(running: { stop(deadline: number): Promise<void> }): () => void {
-    let signals = 0
-    const stop = () => {
-      signals++
-      if (signals === 1)
-        this.info(`Stopping: finishes what runs, ${STOP_DEADLINE / 1_000} s at most. Again to stop now.`)
-      void running.stop(signals === 1 ? STOP_DEADLINE : 0)
-    }
-    process.on('SIGINT', stop).on('SIGTERM', stop)
-    return () => process.off('SIGINT', stop).off('SIGTERM', stop)
+  #signals(): WorkSignals {
+    return new WorkSignals((text) => this.info(text))
   }
 
   /** What the application's own files left open (a pool, a timer) must not hold up the end of a worker. */

@@ -1,7 +1,8 @@
 /**
  * A worker process's side of being supervised.
  *
- * It stops when the supervisor says so, when it gets a SIGTERM of its own, and when the supervisor is gone. These
+ * It is quiet when the supervisor says so, or when it gets a SIGTSTP of its own, as a Ctrl-Z of the terminal sends it to
+ * both. It stops when the supervisor says so, when it gets a SIGTERM of its own, and when the supervisor is gone. These
  * may come together (a process manager signals every process of a service at once), so none of them counts as the
  * second signal: only the supervisor says "now". SIGINT it leaves to the supervisor: a Ctrl-C of the terminal
  * reaches both.
@@ -42,6 +43,7 @@ export class Supervised {
     process.on('disconnect', () => this.#orphaned())
     process.on('SIGTERM', () => this.leave())
     process.on('SIGINT', () => {})
+    process.on('SIGTSTP', () => this.#quiet())
     this.#guard()
   }
 

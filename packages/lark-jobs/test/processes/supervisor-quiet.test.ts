@@ -1,4 +1,4 @@
-/** A supervisor that is quiet: its processes take no more, finish what runs, and stay. */
+/** A worker or a supervisor that is quiet: it takes no more, what runs is finished, and all processes stay. */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
@@ -48,7 +48,7 @@ async function supervise({ app }: Traced, url: string | undefined) {
 describe.each([
   ['Redis', () => inject('redisUrl')],
   ['the embedded store', () => undefined],
-])('a quiet supervisor on %s', { timeout: 60_000 }, (_, url) => {
+])('quiet, on %s', { timeout: 60_000 }, (_, url) => {
   test.concurrent('its processes take no more, finish what runs, and stay until it is stopped', async () => {
     await using traced = await tracedApp(url())
     const { app, fill } = traced
@@ -67,6 +67,56 @@ describe.each([
     // Stopped, it is not quiet again.
     supervisor.quiet()
     expect(pids.filter(isAlive)).toEqual([])
+  })
+
+  // To one process, to a supervisor alone, and to all of them, as a Ctrl-Z of the terminal does.
+  test.concurrent.each([
+    ['one process', ['--concurrency=2'], 'worker'],
+    ['a supervisor', ['--processes=2', '--concurrency=1'], 'worker'],
+    ['a supervisor and its processes', ['--processes=2', '--concurrency=1'], 'all'],
+  ])(
+    'SIGTSTP to %s: no more is taken, what runs is finished; SIGTERM stops it',
+    async (_name, flags, whom) => {
+      await using traced = await tracedApp(url())
+      const { app, work, fill } = traced
+      await fill(5, 3_000)
+      const worker = work(...flags)
+      await until(async () => (await readTrace(app)).starts.length === 2)
+      const pids = [...new Set((await readTrace(app)).starts.map(({ pid }) => pid))]
+      const signalled = whom === 'all' ? [worker.child.pid!, ...pids] : [worker.child.pid!]
+      for (const pid of [...signalled, ...signalled]) process.kill(pid, 'SIGTSTP')
+      await worker.says('Quiet: takes no more, and finishes what runs')
+      await until(async () => (await countsOf(app, 'default')).active === 0)
+      expect(await countsOf(app, 'default')).toMatchObject({ waiting: 3, completed: 2 })
+      expect(pids.filter(isAlive)).toEqual(pids)
+      worker.child.kill('SIGTERM')
+      const { code, stdout, stderr } = await worker.result
+      expect(code).toBe(0)
+      expect(stderr.match(/Quiet/g)).toHaveLength(1)
+      expect(stdout).toMatch(/\n2 completed in /)
+      expect(await countsOf(app, 'default')).toMatchObject({ waiting: 3, active: 0, completed: 2 })
+    },
+  )
+
+  test.concurrent('SIGTSTP to one of several: that one alone takes no more, and it stays', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, fill } = traced
+    await fill(2, 2_000)
+    const supervisor = work('--processes=2', '--concurrency=1')
+    await until(async () => (await readTrace(app)).starts.length === 2)
+    const [quiet, other] = (await readTrace(app)).starts.map(({ pid }) => pid)
+    process.kill(quiet!, 'SIGTSTP')
+    await until(async () => (await readTrace(app)).ends.length === 2)
+    await fill(5, 0)
+    await until(async () => (await countsOf(app, 'default')).completed === 7)
+    const { starts } = await readTrace(app)
+    expect(starts.slice(2).map(({ pid }) => pid)).toEqual(Array.from({ length: 5 }, () => other))
+    expect(isAlive(quiet!)).toBe(true)
+    supervisor.child.kill('SIGTERM')
+    expect(await supervisor.result).toMatchObject({
+      code: 0,
+      stderr: expect.not.stringContaining('Worker process'),
+    })
   })
 
   test.concurrent('a process that dies is not replaced, and its jobs go back; when none is left, it is done', async () => {
