@@ -1,15 +1,13 @@
 import { MemoryConsole } from '@s18i/lark'
 import { expect, test } from 'vitest'
-import { ConsoleReport } from '../src/commands/work-report.ts'
+import { ConsoleReport, JsonReport } from '../src/commands/work-report.ts'
 import type { Ending, Outcome } from '../src/index.ts'
 
-/** The line of a run of `SyncJob` that ended so. */
-function lineOf(outcome: Outcome, more: Partial<Ending> = {}): string {
-  const console = new MemoryConsole()
-  const report = new ConsoleReport(console)
+/** A run of `SyncJob` that ended so. */
+function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
   const lease = { id: 'Vbu1Wui6I4h7z', key: 'sync', payload: '', priority: 0, queuedAt: 0, token: '' }
   const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
-  report.ended({
+  return {
     lease: { ...lease, ...counters },
     name: 'SyncJob',
     queue: 'default',
@@ -17,7 +15,14 @@ function lineOf(outcome: Outcome, more: Partial<Ending> = {}): string {
     took: 2,
     tries: 3,
     ...more,
-  })
+  }
+}
+
+/** Its line for people. */
+function lineOf(outcome: Outcome, more: Partial<Ending> = {}): string {
+  const console = new MemoryConsole()
+  const report = new ConsoleReport(console)
+  report.ended(endingOf(outcome, more))
   report.end()
   return console.stdout.trim().replace(/ {2,}/g, '  ')
 }
@@ -27,6 +32,23 @@ test('a job that put itself back is told from one that was given back', () => {
   expect(lineOf({ kind: 'released', in: 300_000 }, { isAsked: true })).toBe(`↻ ${facts}  released for 5 min`)
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: true })).toBe(`↻ ${facts}  released`)
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: false })).toBe(`i ${facts}  given back`)
+})
+
+test('for machines they are two outcomes, each with when it is due again', () => {
+  const told = (outcome: Outcome, more: Partial<Ending> = {}) => {
+    const console = new MemoryConsole()
+    new JsonReport(console).ended(endingOf(outcome, more))
+    return JSON.parse(console.stdout)
+  }
+  const asked = told({ kind: 'released', in: 300_000 }, { isAsked: true })
+  expect(asked).toMatchObject({ event: 'job', outcome: 'released', in: 300_000 })
+  expect(told({ kind: 'released', in: 0 }, { isAsked: false })).toMatchObject({
+    outcome: 'given-back',
+    in: 0,
+  })
+  // Of a class that is not known here, whether it was asked for is not said.
+  expect(told({ kind: 'released', in: 1_000 })).toMatchObject({ outcome: 'given-back', in: 1_000 })
+  expect(told({ kind: 'cancelled', reason: 'user' })).toMatchObject({ outcome: 'cancelled', reason: 'user' })
 })
 
 test('where time counts, nobody counts attempts', () => {

@@ -153,7 +153,7 @@ export class JsonReport implements Shown {
     this.#console.json({ event: 'log', id, key, name, level, text, worker: this.#worker })
   }
 
-  ended({ lease, name, queue, outcome, took, tries }: Ending): void {
+  ended({ lease, name, queue, outcome, took, tries, isAsked }: Ending): void {
     const { kind, log: _, ...rest } = outcome
     this.#console.json({
       event: 'job',
@@ -161,7 +161,7 @@ export class JsonReport implements Shown {
       key: lease.key,
       name,
       queue,
-      outcome: kind,
+      outcome: kind === 'released' && !isAsked ? 'given-back' : kind,
       attempt: lease.failures + 1,
       tries,
       took: Number(took.toFixed(2)),
