@@ -210,8 +210,8 @@ export class Claimer {
           this.#rest(want, reply)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
           const now = performance.now()
-          // It may be rung from now on, and some stores then hand jobs over.
-          if (reply.jobs.length < want) this.unread.expect(RING, call.number, now)
+          // It may be rung from now on, and a store that is elsewhere then hands jobs over.
+          if (reply.jobs.length < want && this.#store.isElsewhere) this.unread.expect(RING, call.number, now)
           return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, sentAt: since }
         } catch (error) {
           if (signal.aborted) return undefined

@@ -137,11 +137,12 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.at(-1)).toMatch(/^end \d+ 0$/)
   })
 
-  // On a store that answers at once, both queues have answered when the handler of the first begins.
+  // Of both queues a claim has been made then, and that of the second has not been read. Its lease does not end before
+  // the block does.
   test('what it had claimed when a handler began to block it runs once, in the other', async () => {
     await using app = await make()
     await app.start(['both.js']).result
-    const blocked = await serve(app, { LEASE: '1000' })
+    const blocked = await serve(app, { LEASE: '60000' })
     const lines = await finish(app, [blocked], 2)
     const { pid } = blocked.child
     expect(lines[0]).toBe(`start ${pid} 0`)
