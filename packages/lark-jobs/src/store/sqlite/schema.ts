@@ -31,6 +31,14 @@ const LAYOUT = 5
 /** "Lark" in ASCII: tells our file from another program's. */
 const APPLICATION = 0x4c61726b
 
+/**
+ * Pages of the write-ahead log (16 MB) from which on a commit moves it into the file, which syncs the disk twice. While
+ * others write it is not emptied then, and the next commits try again. (Measured on 2026-11-25, 60,000 jobs, with 1,000
+ * pages and with these: of 570 commits 22 and 6 took over 3 ms, 175 and 104 ms in all, 17 and 33 ms at most; 52,600 and
+ * 60,000 jobs worked off a second. With 8,000: 5, 108 and 52 ms, 55,900 a second.)
+ */
+const CHECKPOINT = 4_000
+
 const tables = `
   CREATE TABLE partitions (
     id INTEGER PRIMARY KEY,
@@ -209,7 +217,8 @@ export async function prepare(
   if (found !== 'ours' && found !== 'empty') throw unknown(database.name, found)
   await database.retry(() => database.exec('PRAGMA journal_mode = WAL'))
   const synchronous = durability === 'strict' ? 'FULL' : 'NORMAL'
-  database.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY`)
+  database.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = ${CHECKPOINT}`)
+  database.exec('PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY')
   if (found === 'empty') await database.write(() => create(database))
   database.guard = () => check(database)
 }
