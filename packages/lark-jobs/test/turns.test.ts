@@ -29,7 +29,7 @@ class Held {
 
   constructor(all: readonly Claimer[], strict = false) {
     const isWeighted = !strict && new Set(all.map(({ weight }) => weight)).size > 1
-    this.#shares = isWeighted ? new Shares(10) : undefined
+    this.#shares = isWeighted ? new Shares({ concurrency: 10 }) : undefined
     this.round = new Round(strict, this.#shares)
     for (const claimer of all) this.round.set(claimer, true)
   }
@@ -115,7 +115,7 @@ describe('slots', () => {
   /** Turns with so many slots, in which each of these may have jobs. */
   function turnsOf(all: readonly Claimer[], concurrency: number, strict = false): Turns {
     const isWeighted = !strict && new Set(all.map(({ weight }) => weight)).size > 1
-    const turns = new Turns(strict, concurrency, isWeighted ? new Shares(concurrency) : undefined)
+    const turns = new Turns(strict, { concurrency }, isWeighted ? new Shares({ concurrency }) : undefined)
     for (const claimer of all) turns.changed(claimer)
     return turns
   }

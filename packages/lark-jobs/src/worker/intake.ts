@@ -21,7 +21,6 @@ export interface IntakeOptions {
   turns: Turns
   slots: Slots
   pace: Pace
-  concurrency: number
   maxJobs: number
   /** Milliseconds of a lease. */
   lease: number
@@ -62,7 +61,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#holding = options.turns.round()
-    this.#speed = new Speed(options.pace, options.concurrency)
+    this.#speed = new Speed(options.pace, options.slots)
     this.#slice = options.pace.slice
   }
 
@@ -84,8 +83,7 @@ export class Intake {
   /** How many more jobs could start now. */
   get room(): number {
     if (!this.#isOpen) return 0
-    const { concurrency, slots } = this.#options
-    return Math.min(this.#left, concurrency - slots.running.size - this.#reserved - this.#held)
+    return Math.min(this.#left, this.#options.slots.free - this.#reserved - this.#held)
   }
 
   open(): void {
@@ -105,9 +103,9 @@ export class Intake {
     clearTimeout(this.#overdue)
   }
 
-  /** A slot is free that was not for so many milliseconds. */
-  freed(took: number): void {
-    this.#speed.ended(took)
+  /** A slot is free that was not for so many milliseconds; of no time: there are more of them now, or fewer. */
+  freed(took?: number): void {
+    if (took !== undefined) this.#speed.ended(took)
     this.#fill()
     this.schedule()
   }
@@ -140,7 +138,7 @@ export class Intake {
    */
   get #spare(): number {
     if (!this.#isOpen) return 0
-    const seats = this.#row > 1 ? Math.ceil(this.#speed.reach / this.#row) : this.#options.concurrency
+    const seats = this.#row > 1 ? Math.ceil(this.#speed.reach / this.#row) : this.#options.slots.concurrency
     return Math.min(this.#left, this.#held, seats + 1 - this.#holding.queues) - this.#reserved
   }
 
@@ -241,8 +239,8 @@ export class Intake {
 
   /** Starts what is held, in strict order or in turns, while there are free slots. */
   #fill(): void {
-    const { slots, turns, concurrency } = this.#options
-    while (this.#isOpen && this.#held > 0 && slots.running.size < concurrency) {
+    const { slots, turns } = this.#options
+    while (this.#isOpen && this.#held > 0 && slots.free > 0) {
       if (this.#slice === 0) {
         this.#yield()
         return

@@ -4,12 +4,12 @@
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
 import type { Hooks } from '../hooks.ts'
-import type { Limits } from '../limit.ts'
+import { isCount, type Limits } from '../limit.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import { checkNeeds } from '../middleware/rate-limited.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/store.ts'
-import { type Preset, presets } from './preset.ts'
+import { PRESET, type Preset, presets } from './preset.ts'
 import type { Registry } from './registry.ts'
 import type { Report } from './report.ts'
 
@@ -63,6 +63,8 @@ export interface WorkerOptions {
   onStuck?: () => void
 }
 
+const WORK = 'Jobs.work(): '
+
 const names = ['queues', 'jobs', 'report', 'concurrency', 'preset', 'stopWhenEmpty', 'maxJobs', 'lease']
 
 /** @throws WORKER_INVALID for an option of `Jobs.work()` that there is none of: it would be ignored silently */
@@ -70,7 +72,7 @@ export function checkNames(options: object): void {
   const unknown = Object.keys(options).find((name) => !names.includes(name))
   if (unknown === undefined) return
   const near = nearest(unknown, names)
-  throw new JobsError('WORKER_INVALID', `Jobs.work(): ${unknown} is not an option`, {
+  throw new JobsError('WORKER_INVALID', `${WORK}${unknown} is not an option`, {
     hint: near === undefined ? `Options: ${names.join(', ')}` : `Did you mean ${near}?`,
   })
 }
@@ -80,23 +82,27 @@ export function checkNames(options: object): void {
  * there is not, UNKNOWN_LIMITER and JOB_INVALID
  */
 export function checkOptions(options: WorkerOptions): void {
-  const { queues, concurrency, preset, maxJobs, lease, registry } = options
-  const { middleware = [], limiters = new Map() } = options
+  const { queues, concurrency = CONCURRENCY, preset = PRESET, maxJobs = 1, lease = LEASE } = options
+  const { registry, middleware = [], limiters = new Map() } = options
   if (queues.length === 0) refuse('queues', '[]', 'a list of at least one queue')
   wholeFromOne('concurrency', concurrency)
-  if (preset !== undefined && !presets.includes(preset))
-    refuse('preset', preset, `one of ${presets.join(', ')}`)
+  if (!presets.includes(preset)) refuse('preset', preset, `one of ${presets.join(', ')}`)
   wholeFromOne('maxJobs', maxJobs)
-  if (lease !== undefined && !(lease >= 100)) refuse('lease', lease, 'milliseconds, from 100')
+  if (!(lease >= 100)) refuse('lease', lease, 'milliseconds, from 100')
   for (const jobClass of registry.classes)
     checkNeeds(jobClass.name, [...middleware, ...jobClass.middleware], limiters)
 }
 
-function wholeFromOne(option: string, value: number | undefined): void {
-  if (value === undefined || (Number.isInteger(value) && value >= 1)) return
-  refuse(option, value, 'a whole number from 1')
+/** @throws WORKER_INVALID */
+export function checkConcurrency(value: number): void {
+  wholeFromOne('concurrency', value, 'worker.')
 }
 
-function refuse(option: string, value: unknown, right: string): never {
-  throw new JobsError('WORKER_INVALID', `Jobs.work(): ${option} is ${value}; it must be ${right}`)
+function wholeFromOne(option: string, value: number, of = WORK): void {
+  if (!isCount(value)) refuse(option, value, 'a whole number from 1', of)
+}
+
+/** @param of how the message begins */
+function refuse(option: string, value: unknown, right: string, of = WORK): never {
+  throw new JobsError('WORKER_INVALID', `${of}${option} is ${value}; it must be ${right}`)
 }

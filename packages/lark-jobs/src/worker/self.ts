@@ -7,16 +7,14 @@ import type { WorkerOptions } from './options.ts'
 
 export function selfOf(
   id: string,
-  concurrency: number,
   { queues, strict = false }: WorkerOptions,
-): Omit<WorkerRecord, 'running' | 'keys' | 'state'> {
+): Omit<WorkerRecord, 'concurrency' | 'running' | 'keys' | 'state'> {
   return {
     id,
     host: hostname(),
     pid: process.pid,
     queues: [...queues],
     strict,
-    concurrency,
     startedAt: Date.now(),
   }
 }

@@ -7,11 +7,13 @@
  * Nor does one owe much that had all while the others could have nothing.
  */
 
+import type { Slots } from './slots.ts'
+
 /** Of those: how many times as many a queue may be ahead. */
 const OWED = 4
 
 export class Shares {
-  readonly #concurrency: number
+  readonly #slots: Pick<Slots, 'concurrency'>
   /** By rank. */
   readonly #had = new Map<number, number>()
   /** What a queue would have had which always had its share. */
@@ -19,8 +21,8 @@ export class Shares {
   /** Jobs that the worker starts within the horizon. */
   reach = 0
 
-  constructor(concurrency: number) {
-    this.#concurrency = concurrency
+  constructor(slots: Pick<Slots, 'concurrency'>) {
+    this.#slots = slots
   }
 
   of(rank: number): number {
@@ -29,7 +31,7 @@ export class Shares {
 
   /** A job has started. @param all the weight of all queues that have jobs */
   started({ rank, weight }: Weighted, all: number): void {
-    const slack = Math.max(this.#concurrency, this.reach)
+    const slack = Math.max(this.#slots.concurrency, this.reach)
     const had = Math.max(this.of(rank), this.#even - slack / all) + 1 / weight
     this.#even += 1 / all
     this.#had.set(rank, Math.min(had, this.#even + (OWED * slack) / weight))
@@ -37,7 +39,7 @@ export class Shares {
 
   /** Whether it has had so much more than its share that the others should come first. */
   leads({ rank }: Weighted, all: number): boolean {
-    return (this.of(rank) - this.#even) * all * 2 > Math.max(this.#concurrency, this.reach)
+    return (this.of(rank) - this.#even) * all * 2 > Math.max(this.#slots.concurrency, this.reach)
   }
 }
 

@@ -13,7 +13,7 @@ import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
 import { Hooked } from './hooked.ts'
 import { type Held, type Ledger, NEVER, TOLD } from './ledger.ts'
-import type { WorkerOptions } from './options.ts'
+import { CONCURRENCY, type WorkerOptions } from './options.ts'
 import type { Registry } from './registry.ts'
 import { type Ending, type Report, Tally } from './report.ts'
 import { limitOf, retryIn } from './retry.ts'
@@ -27,6 +27,8 @@ const LAST_WORDS = 1_000
 
 export class Slots implements Workplace {
   readonly running = new Set<Running>()
+  /** How many there are. It may be set at any time: of fewer, those that are too many are free when their jobs end. */
+  concurrency: number
   readonly tally = new Tally()
   readonly clock: StoreClock
   readonly middleware: readonly Middleware[]
@@ -43,12 +45,13 @@ export class Slots implements Workplace {
 
   /** @param changed called when a slot is free again, with the milliseconds for which it was not */
   constructor(
-    options: Pick<WorkerOptions, 'registry' | 'report' | 'middleware' | 'hooks' | 'onStuck'>,
+    options: Pick<WorkerOptions, 'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'onStuck'>,
     ledger: Ledger,
     clock: StoreClock,
     permits: Permits,
     changed: (took: number) => void,
   ) {
+    this.concurrency = options.concurrency ?? CONCURRENCY
     this.#registry = options.registry
     this.#report = options.report
     this.middleware = options.middleware ?? []
@@ -58,6 +61,11 @@ export class Slots implements Workplace {
     this.clock = clock
     this.permits = permits
     this.#changed = changed
+  }
+
+  /** How many are free; below 0 when there are fewer now than jobs that run. */
+  get free(): number {
+    return this.concurrency - this.running.size
   }
 
   /** @returns false when the lease thread has given it back meanwhile */

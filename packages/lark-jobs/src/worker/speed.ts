@@ -4,6 +4,7 @@
  * for each job is slow, and who went by that would go on to make a call for each job.
  */
 import type { Pace } from './preset.ts'
+import type { Slots } from './slots.ts'
 
 /** Milliseconds of one measurement, at least. */
 const SPAN = 2
@@ -14,7 +15,7 @@ const LEAST = 0.01
 
 export class Speed {
   readonly #pace: Pace
-  readonly #concurrency: number
+  readonly #slots: Pick<Slots, 'concurrency'>
   #since = 0
   #ended = 0
   /** Milliseconds that those which ended kept their slots. */
@@ -23,9 +24,9 @@ export class Speed {
   #speed = 0
   #reach = 0
 
-  constructor(pace: Pace, concurrency: number) {
+  constructor(pace: Pace, slots: Pick<Slots, 'concurrency'>) {
     this.#pace = pace
-    this.#concurrency = concurrency
+    this.#slots = slots
   }
 
   /** A job has ended. @param took milliseconds */
@@ -57,7 +58,7 @@ export class Speed {
     this.#speed = middle(this.#speed, isOld ? 0 : this.#ended / span)
     if (isOld || this.#ended > 0) {
       const took = Math.max(LEAST, this.#took / Math.max(1, this.#ended))
-      this.#reach = middle(this.#reach, isOld ? 0 : this.#concurrency / took)
+      this.#reach = middle(this.#reach, isOld ? 0 : this.#slots.concurrency / took)
     }
     this.#since = now
     this.#ended = 0

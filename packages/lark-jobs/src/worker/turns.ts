@@ -12,13 +12,14 @@
 import type { Claimer } from './claimer.ts'
 import { Round } from './round.ts'
 import type { Shares } from './shares.ts'
+import type { Slots } from './slots.ts'
 
 /** Jobs that a queue gets in its turn, if the worker is so fast that others hardly notice. */
 export const TURN = 16
 
 export class Turns {
   readonly #strict: boolean
-  readonly #concurrency: number
+  readonly #slots: Pick<Slots, 'concurrency'>
   /** May have jobs, or are being asked: they share the slots. */
   readonly #busy: Round
   /** By weight: as well, and the store answers them. */
@@ -35,9 +36,9 @@ export class Turns {
   readonly #shares: Shares | undefined
 
   /** @param shares where the queues are not all of the same weight, and their order is not strict */
-  constructor(strict: boolean, concurrency: number, shares?: Shares) {
+  constructor(strict: boolean, slots: Pick<Slots, 'concurrency'>, shares?: Shares) {
     this.#strict = strict
-    this.#concurrency = concurrency
+    this.#slots = slots
     this.#shares = shares
     this.#busy = this.round()
     this.#present = this.round()
@@ -112,7 +113,7 @@ export class Turns {
 
   /** More take turns than there are slots. */
   get isCrowded(): boolean {
-    return !this.#strict && this.#busy.size > this.#concurrency
+    return !this.#strict && this.#busy.size > this.#slots.concurrency
   }
 
   /**
@@ -123,7 +124,7 @@ export class Turns {
    */
   row(reach: number): number {
     if (this.#shares !== undefined) this.#shares.reach = reach
-    return this.isCrowded && reach >= Math.max(TURN, this.#concurrency) ? TURN : 1
+    return this.isCrowded && reach >= Math.max(TURN, this.#slots.concurrency) ? TURN : 1
   }
 
   /** The most jobs that it asks for in one call. @param row where it is crowded */
@@ -131,7 +132,7 @@ export class Turns {
     if (this.isCrowded) return row
     const all = this.#strict ? weight : Math.max(weight, this.#busy.weight)
     const partitions = Math.max(1, this.#busy.of(rank))
-    return Math.ceil(Math.ceil((this.#concurrency * weight) / all) / partitions)
+    return Math.ceil(Math.ceil((this.#slots.concurrency * weight) / all) / partitions)
   }
 }
 

@@ -19,7 +19,7 @@ import { Intake } from './intake.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LeaseThread } from './lease-thread.ts'
 import { Ledger } from './ledger.ts'
-import { CONCURRENCY, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
+import { checkConcurrency, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
 import { WorkerPermits } from './permits.ts'
 import { PRESET, paces } from './preset.ts'
 import type { Summary } from './report.ts'
@@ -69,7 +69,8 @@ export class Worker implements AsyncDisposable {
     checkOptions(options)
     // One listener a partition, and Node would warn of a leak from eleven on.
     setMaxListeners(0, this.#end.signal)
-    const { store, concurrency = CONCURRENCY, lease = LEASE, id = newNonce(), preset = PRESET } = options
+    const { store, lease = LEASE, id = newNonce(), preset = PRESET } = options
+    const { place, onStuck } = options
     const pace = paces[preset]
     this.id = id
     this.#options = options
@@ -78,13 +79,7 @@ export class Worker implements AsyncDisposable {
     })
     this.#trouble = new Trouble(store.name, options.report)
     this.#thread = new LeaseThread(
-      options.place && {
-        place: options.place,
-        caller: this.id,
-        lease,
-        window: pace.window,
-        kills: options.onStuck !== undefined,
-      },
+      place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined },
       (text) => options.report.warn(text),
       () => {
         for (const claimer of this.#service.claimers) claimer.askAnew()
@@ -106,13 +101,12 @@ export class Worker implements AsyncDisposable {
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     const weights = new Set(options.queues.map((queue) => options.weights?.get(queue) ?? 1))
-    const shares = strict || weights.size === 1 ? undefined : new Shares(concurrency)
-    this.#turns = new Turns(strict, concurrency, shares)
+    const shares = strict || weights.size === 1 ? undefined : new Shares(this.#slots)
+    this.#turns = new Turns(strict, this.#slots, shares)
     this.#intake = new Intake({
       turns: this.#turns,
       slots: this.#slots,
       pace,
-      concurrency,
       maxJobs,
       lease,
       stoodStill: () => this.#upkeep.stoodStill,
@@ -137,7 +131,7 @@ export class Worker implements AsyncDisposable {
     this.#emptiness = new Emptiness(store, this.#service, registry)
     const { running } = this.#slots
     this.#leases = new LeaseKeeper(store, id, lease, running, this.#permits, met, this.#thread.pulse)
-    const self = selfOf(id, concurrency, options)
+    const self = selfOf(id, options)
     this.#endings = new Endings({ store, registry, report, lease, met })
     this.#upkeep = new Upkeep({
       store,
@@ -146,6 +140,7 @@ export class Worker implements AsyncDisposable {
       lease,
       record: () => ({
         ...self,
+        concurrency: this.concurrency,
         running: running.size,
         keys: registry.keys,
         state: this.#state === 'running' ? 'running' : 'quiet',
@@ -168,6 +163,18 @@ export class Worker implements AsyncDisposable {
 
   get summary(): Summary {
     return this.#slots.tally.summary
+  }
+
+  /** Jobs at a time. Set to more, more begin at once; to less, what runs goes on, and less begins. */
+  get concurrency(): number {
+    return this.#slots.concurrency
+  }
+
+  /** @throws WORKER_INVALID, and nothing changes */
+  set concurrency(value: number) {
+    checkConcurrency(value)
+    this.#slots.concurrency = value
+    this.#intake.freed()
   }
 
   /** Resolves when the worker is known to the store and serves its queues. */

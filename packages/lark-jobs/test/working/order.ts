@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
-import { Bench, type Connect, signal } from './bench.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** In which order jobs run, and how many at a time. */
 export function order(connect: Connect): void {
@@ -91,6 +91,39 @@ export function order(connect: Connect): void {
     await bench.jobs.dispatchMany(new BusyJob(), Array(200).fill(undefined))
     await (await bench.work([BusyJob], { concurrency: 7, stopWhenEmpty: true })).done
     expect(most).toBe(7)
+  })
+
+  test('set anew while it works: more begin at once, and of less what runs goes on', async () => {
+    await using bench = await Bench.make(connect)
+    const atBegin: number[] = []
+    let now = 0
+    const first = signal()
+    const third = signal()
+    const go = signal()
+    class GateJob extends Job {
+      async handle() {
+        atBegin.push(++now)
+        if (now === 1) first.resolve()
+        if (now === 3) third.resolve()
+        await go.promise
+        now--
+      }
+    }
+    const report = new Record()
+    const worker = await bench.work([GateJob], { concurrency: 1, report })
+    await bench.jobs.dispatchMany(new GateJob(), Array(40).fill(undefined))
+    await first.promise
+    worker.concurrency = 3
+    await third.promise
+    worker.concurrency = 1
+    for (const wrong of [0, -1, 1.5, Number.NaN, '5' as unknown as number])
+      expect(() => Object.assign(worker, { concurrency: wrong })).toThrow(
+        `worker.concurrency is ${wrong}; it must be a whole number from 1`,
+      )
+    expect(worker.concurrency).toBe(1)
+    go.resolve()
+    await report.ends(40)
+    expect(atBegin).toEqual([1, 2, 3, ...Array(37).fill(1)])
   })
 
   test('max jobs ends the worker after so many', async () => {
