@@ -31,7 +31,7 @@ export class JobsCancelCommand extends Command {
     await using jobs = Jobs
     const { cancelled, asked } = await jobs.cancel(isFiltered ? filter : ids)
     if (this.json) return { cancelled, asked }
-    this.success(`Cancelled ${count(cancelled)}`)
+    if (cancelled > 0 || asked === 0) this.success(`Cancelled ${count(cancelled)}`)
     if (asked > 0)
       this.info(`Asked ${count(asked)} that ${asked === 1 ? 'runs' : 'run'} to end: within seconds`)
   }

@@ -60,7 +60,12 @@ export class RunNow {
         const copy = decode(text)
         const seen = new SeenJob(run, jobClass, queueName, copy)
         const chain = [...middleware, ...jobClass.middleware]
-        const result = await inRun(job, run, () => through(chain, seen, () => job.handle(copy)))
+        const result = await inRun(job, run, () =>
+          through(chain, seen, () => job.handle(copy)).finally(() => {
+            // A handler that blocks the loop lets no timer tell it.
+            if (performance.now() - began >= timeout) run.abort(timedOut(name, timeout))
+          }),
+        )
         if (result === false) await failed(returnedFalse())
         else calls?.call('completed', ended())
         return result

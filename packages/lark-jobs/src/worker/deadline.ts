@@ -2,7 +2,7 @@
  * Timeouts, with one timer for all jobs that run: most jobs end long before theirs, so a timer each would be set
  * and cleared for nothing.
  */
-import { LONGEST_TIMER, timedOut } from '../run.ts'
+import { LONGEST_TIMER } from '../run.ts'
 import type { Running } from './running.ts'
 
 /** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
@@ -52,8 +52,7 @@ export class Deadline {
       this.#stuck(running)
       return
     }
-    running.isLate = true
     running.deadline = now + GRACE
-    running.run.abort(timedOut(running.name, running.timeout))
+    running.late()
   }
 }

@@ -50,8 +50,14 @@ function run(
     return
   }
   handle(running, jobClass).then(
-    (value) => conclude(running, jobClass, returned(value, running, jobClass), ended),
-    (error) => conclude(running, jobClass, thrown(error, running, jobClass), ended),
+    (value) => {
+      running.through()
+      conclude(running, jobClass, returned(value, running, jobClass), ended)
+    },
+    (error) => {
+      running.through()
+      conclude(running, jobClass, thrown(error, running, jobClass), ended)
+    },
   )
 }
 

@@ -5,7 +5,7 @@ import type { JobClass } from '../job-class.ts'
 import type { Middleware } from '../middleware/middleware.ts'
 import type { Permits } from '../middleware/permits.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../record.ts'
-import { Run, type Writer } from '../run.ts'
+import { Run, timedOut, type Writer } from '../run.ts'
 import { MAX_LOG_LINES } from '../store/store.ts'
 import type { Claimer } from './claimer.ts'
 import type { Held } from './ledger.ts'
@@ -41,6 +41,8 @@ export class Running implements Writer {
   deadline: number
   /** Its time was over, and its signal was told. */
   isLate = false
+  /** When its handler was through, by `performance.now()`; 0 before that, and when something comes after it. */
+  throughAt = 0
   /** Its end no longer counts: the lease is lost, or the job was given back. */
   abandoned = false
   /** Why someone asked for it to be cancelled. */
@@ -68,8 +70,21 @@ export class Running implements Writer {
     this.workplace.wrote(this, this.#keep(level, text))
   }
 
+  /** Its handler is through, and its time may be over though the signal was not told: a handler blocked the loop. */
+  through(): void {
+    this.throughAt = performance.now()
+    if (this.throughAt >= this.deadline && !this.isLate) this.late()
+  }
+
+  /** Its time is over. */
+  late(): void {
+    this.isLate = true
+    this.run.abort(timedOut(this.name, this.timeout))
+  }
+
   /** A time and a signal of its own for what comes after the handler. */
   goOn(): void {
+    this.throughAt = 0
     this.deadline = performance.now() + this.timeout
     this.isLate = false
     this.run = new Run(this.lease.id, this.lease.failures + 1, this)

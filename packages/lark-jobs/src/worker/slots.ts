@@ -94,8 +94,8 @@ export class Slots implements Workplace {
     // It may have been given back meanwhile.
     if (!this.#leave(running)) return
     running.claimer.ahead.ended()
-    const { isLost, abandoned, startedAt } = running
-    const now = performance.now()
+    const { isLost, abandoned, startedAt, throughAt } = running
+    const now = throughAt || performance.now()
     this.#settle(running, outcome, now)
     if (abandoned && isLost) this.lost(running.lease.id)
     this.#changed(now - startedAt)

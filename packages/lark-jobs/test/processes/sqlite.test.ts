@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { accounting } from './accounting.ts'
 import { benching } from './benching.ts'
+import { endings } from './endings.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
 
@@ -8,6 +9,7 @@ const url = () => undefined
 
 describe('on the embedded store', { timeout: 60_000 }, () => {
   accounting(url)
+  endings(url)
   program(url)
   mistakes(url)
   benching(url)

@@ -31,6 +31,31 @@ export function aborting(connect: Connect): void {
     expect(found?.errors[0]).toMatchObject({ code: 'JOB_TIMED_OUT' })
   })
 
+  test('a handler that blocks the loop past its timeout cannot be told, and what it comes to does not count', async () => {
+    await using bench = await Bench.make(connect)
+    class BusyJob extends Job {
+      override timeout = 30
+      override tries = 1
+      handle({ throws }: { throws: boolean }) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+        if (throws) throw new Error('busy')
+        return 'late'
+      }
+    }
+    const job = new BusyJob()
+    await bench.jobs.dispatchMany(job, [{ throws: false }, { throws: true }])
+    const { failed } = await (await bench.work([BusyJob], { concurrency: 1, stopWhenEmpty: true })).done
+    expect(failed).toBe(2)
+    for (const id of job.ids) {
+      const found = await bench.jobs.find(id)
+      expect(found?.errors[0]).toMatchObject({ code: 'JOB_TIMED_OUT' })
+      expect(found?.errors[0]?.took).toBeGreaterThanOrEqual(50)
+    }
+    await expect(bench.jobs.dispatchNow(job, { throws: false })).rejects.toMatchObject({
+      code: 'JOB_TIMED_OUT',
+    })
+  })
+
   test.each(['user', 'expired'] as const)(
     'cancelled while it runs (%s): it hears of it, and ends cancelled',
     async (reason) => {
