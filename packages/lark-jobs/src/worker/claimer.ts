@@ -216,12 +216,13 @@ export class Claimer {
         } catch (error) {
           if (signal.aborted) return undefined
           this.#trouble(error)
-          // Ours, and it would come again: the leases end by themselves.
-          if (!resendable.has((error as JobsError).code)) return undefined
           this.isAway = true
           this.#changed(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
+          // Ours, or for good (a newer version has laid the store out): the leases end by themselves. A new call is
+          // made all the same, and not at once: an embedded store answers without giving the event loop a turn.
+          if (!resendable.has((error as JobsError).code)) return undefined
         }
       }
     } finally {

@@ -148,6 +148,40 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 2, limits)).nextDue).toBe(5_000)
   })
 
+  test('paused within a rate: what began goes on, nothing else begins, though its time has come', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(4))
+    const limits = rate({ limit: 1 })
+    const { jobs: held } = await claim(caller, 4, limits)
+    expect(held).toHaveLength(1)
+    await store.configure('emails', { paused: true })
+    clock.advance(1_000)
+    expect(await caller.settle(held[0]!, completed)).toBe('settled')
+    expect(await claim(caller, 4, limits)).toMatchObject({ jobs: [] })
+    expect(await store.counts('emails')).toMatchObject({ completed: 1, waiting: 3, delayed: 0, active: 0 })
+    await store.configure('emails', { paused: false })
+    expect((await claim(caller, 4, limits)).jobs).toHaveLength(1)
+  })
+
+  test('what falls due while nothing may begin waits in its place, and begins as soon as it may', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [first, later] = jobs(2)
+    const [due] = jobs(1, { delay: 100 })
+    await caller.enqueue(first!, due!)
+    const limits = rate({ limit: 1, per: 60_000 })
+    expect(ids((await claim(caller, 5, limits)).jobs)).toEqual([first!.id])
+    clock.advance(200)
+    await caller.enqueue(later!)
+    expect(await claim(caller, 5, limits)).toMatchObject({ jobs: [], nextDue: 59_800 })
+    expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 0 })
+    // As one whose configuration has no limit any more.
+    expect(ids(await caller.claim(5))).toEqual([due!.id, later!.id])
+  })
+
   test('both: the tighter one counts', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -3,10 +3,12 @@
  */
 import Libsql from 'libsql'
 import { afterEach, expect, test, vi } from 'vitest'
+import { createJobs, Job } from '../../src/index.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
+import { Record } from '../working/bench.ts'
 import { Folder, options } from './folder.ts'
 
 afterEach(() => {
@@ -117,6 +119,30 @@ test('laid out anew by a newer version while it is open here, it is not written 
   await expect(waiting).rejects.toMatchObject(unknown)
   expect(newer.prepare('SELECT * FROM jobs').all()).toEqual(before)
   newer.close()
+})
+
+test('laid out anew while a worker serves it, the worker says so, lives on, and stops when it is told', async () => {
+  await using folder = await Folder.make()
+  await using jobs = createJobs({ connection: `sqlite:${folder.file}` })
+  class IdleJob extends Job {
+    handle() {}
+  }
+  const report = new Record()
+  const worker = await jobs.work({ jobs: [IdleJob], report })
+  await jobs.dispatch(new IdleJob())
+  await report.ends(1)
+  const exchange = vi.spyOn((await jobs.open()).store, 'exchange')
+  inOther(folder.file, `PRAGMA user_version = ${(await present()) + 1}`)
+  await vi.waitFor(
+    () => expect(report.warnings.at(-1)).toContain('this version of Lark reads layout'),
+    10_000,
+  )
+  // It looks again by itself, and is refused.
+  await vi.waitFor(() => expect(exchange.mock.calls.length).toBeGreaterThan(1), 10_000)
+  const calls = exchange.mock.calls.length
+  const began = performance.now()
+  await worker.stop()
+  expect(exchange.mock.calls.length - calls).toBeLessThan((performance.now() - began) / 50 + 5)
 })
 
 test('a file that is only empty is laid out', async () => {

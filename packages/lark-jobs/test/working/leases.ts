@@ -32,6 +32,42 @@ export function leases(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
   })
 
+  test.each(['works', 'stops'] as const)(
+    'a job that takes longer than its lease stays with a worker that %s, though another is there',
+    async (does) => {
+      await using bench = await Bench.make(connect)
+      const { store } = await bench.jobs.open()
+      const began = signal()
+      const go = signal()
+      class LongJob extends Job {
+        async handle() {
+          began.resolve()
+          await go.promise
+        }
+      }
+      const job = new LongJob()
+      await bench.jobs.dispatch(job)
+      const worker = await bench.work([LongJob], { lease: 300 })
+      await began.promise
+      const other = bench.client()
+      const idle = await bench.work([LongJob], { lease: 300 }, other)
+      const looks = vi.spyOn((await other.open()).store, 'recover')
+      const stopped = does === 'stops' ? worker.stop() : undefined
+      const leaseEnds = (await store.now()) + 600
+      await vi.waitFor(async () => expect(await store.now()).toBeGreaterThan(leaseEnds), 5_000)
+      const before = looks.mock.calls.length
+      await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(before + 2), 5_000)
+      go.resolve()
+      await (stopped ?? worker.stop())
+      await idle.stop()
+      expect([worker.summary, idle.summary]).toMatchObject([
+        { completed: 1, lost: 0 },
+        { completed: 0, lost: 0 },
+      ])
+      expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
+    },
+  )
+
   test('a job that this very worker claimed again: only its first run is told that the lease is lost', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs.open()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
-import { Bench, type Connect, Record } from './bench.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Limits of a queue over several workers. */
 export function limiting(connect: Connect): void {
@@ -8,21 +8,26 @@ export function limiting(connect: Connect): void {
     static now = 0
     static most = 0
     static begun: number[] = []
-    async handle() {
+    static ran: number[] = []
+    async handle(n: number) {
       CountJob.begun.push(Date.now())
+      CountJob.ran.push(n)
       CountJob.most = Math.max(CountJob.most, ++CountJob.now)
       await new Promise((resolve) => setTimeout(resolve, 5))
       CountJob.now--
     }
     static reset() {
-      Object.assign(CountJob, { now: 0, most: 0, begun: [] })
+      Object.assign(CountJob, { now: 0, most: 0, begun: [], ran: [] })
     }
   }
 
   async function drain(bench: Bench, config: NonNullable<JobsConfig['queues']>, count: number, workers = 3) {
     CountJob.reset()
     const clients = Array.from({ length: workers }, () => bench.client({ queues: config }))
-    await clients[0]!.dispatchMany(new CountJob(), new Array(count).fill(undefined))
+    await clients[0]!.dispatchMany(
+      new CountJob(),
+      Array.from({ length: count }, (_, n) => n),
+    )
     const report = new Record()
     const ended = report.ends(count)
     for (const client of clients) await bench.work([CountJob], { report }, client)
@@ -40,6 +45,33 @@ export function limiting(connect: Connect): void {
     await using bench = await Bench.make(connect)
     await drain(bench, { default: { concurrency: 1 } }, 30)
     expect(CountJob.most).toBe(1)
+    expect(CountJob.ran).toEqual(Array.from({ length: 30 }, (_, n) => n))
+  })
+
+  test('concurrency of one: failed attempts leave no place behind, and every job is done', async () => {
+    await using bench = await Bench.make(connect)
+    let now = 0
+    let most = 0
+    class FlakyJob extends Job {
+      async handle() {
+        most = Math.max(most, ++now)
+        await new Promise(setImmediate)
+        now--
+        return this.attempt > 1
+      }
+    }
+    const client = bench.client({ queues: { default: { concurrency: 1 } } })
+    for (const backoff of [0, 20, 0, 20, 0, 20]) {
+      const job = new FlakyJob()
+      job.backoff = backoff
+      await client.dispatch(job)
+    }
+    const workers = await Promise.all(
+      [1, 2].map(() => bench.work([FlakyJob], { stopWhenEmpty: true }, client)),
+    )
+    const sums = await Promise.all(workers.map((worker) => worker.done))
+    expect(sums.reduce((sum, { completed }) => sum + completed, 0)).toBe(6)
+    expect(most).toBe(1)
   })
 
   test('shared by the partitions of a queue', async () => {
@@ -64,15 +96,33 @@ export function limiting(connect: Connect): void {
     const client = bench.client({ queues: { default: {}, emails: { rate: { limit: 1, per: '1h' } } } })
     const slow = new CountJob()
     slow.queueName = 'emails'
-    await client.dispatchMany(slow, new Array(5).fill(undefined))
-    await client.dispatchMany(new CountJob(), new Array(50).fill(undefined))
+    await client.dispatchMany(slow, new Array(5).fill(0))
+    await client.dispatchMany(new CountJob(), new Array(50).fill(0))
     const report = new Record()
     const ended = report.ends(51)
     const worker = await bench.work([CountJob], { report, concurrency: 2 }, client)
     await ended
+    const stopped = performance.now()
     await worker.stop()
+    expect(performance.now() - stopped).toBeLessThan(3_000)
     const [, emails] = (await client.status()).queues
     expect(emails?.counts).toMatchObject({ waiting: 4, active: 0, completed: 1 })
+  })
+
+  test('rate: a job that does not end holds up no other', async () => {
+    await using bench = await Bench.make(connect)
+    const others = signal()
+    const began: number[] = []
+    class HangJob extends Job {
+      async handle(n: number) {
+        if (began.push(n) === 6) others.resolve()
+        if (n === 0) await others.promise
+      }
+    }
+    const client = bench.client({ queues: { default: { rate: { limit: 2, per: 100 } } } })
+    await client.dispatchMany(new HangJob(), [0, 1, 2, 3, 4, 5])
+    await (await bench.work([HangJob], { concurrency: 2, stopWhenEmpty: true }, client)).done
+    expect(began).toEqual([0, 1, 2, 3, 4, 5])
   })
 
   const wrong: [object, string][] = [

@@ -27,6 +27,37 @@ export function order(connect: Connect): void {
     expect(ran).toEqual(['c', 'e', 'a', 'd', 'b'])
   })
 
+  test('one at a time: ten jobs in the order they came', async () => {
+    await using bench = await Bench.make(connect)
+    const steps: string[] = []
+    class StepJob extends Job {
+      async handle({ n }: { n: number }) {
+        steps.push(`begin ${n}`)
+        await new Promise(setImmediate)
+        steps.push(`end ${n}`)
+      }
+    }
+    for (let n = 0; n < 10; n++) await bench.jobs.dispatch(new StepJob(), { n })
+    await (await bench.work([StepJob], { concurrency: 1, stopWhenEmpty: true })).done
+    expect(steps).toEqual(Array.from({ length: 10 }, (_, n) => [`begin ${n}`, `end ${n}`]).flat())
+  })
+
+  test('a slow job does not hold up those behind it', async () => {
+    await using bench = await Bench.make(connect)
+    const others = signal()
+    const ended: string[] = []
+    class MixedJob extends Job {
+      async handle({ slow }: { slow: boolean }) {
+        if (slow) await others.promise
+        if (ended.push(slow ? 'slow' : 'fast') === 20) others.resolve()
+      }
+    }
+    await bench.jobs.dispatch(new MixedJob(), { slow: true })
+    await bench.jobs.dispatchMany(new MixedJob(), Array(20).fill({ slow: false }))
+    await (await bench.work([MixedJob], { concurrency: 2, stopWhenEmpty: true })).done
+    expect(ended).toEqual([...Array(20).fill('fast'), 'slow'])
+  })
+
   class QueueJob extends Job {
     static ran: string[] = []
     handle() {

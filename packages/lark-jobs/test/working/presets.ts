@@ -41,6 +41,15 @@ export function presets(connect: Connect): void {
     expect(seen).toBeGreaterThan(paces.balanced.most)
     expect(seen).toBeLessThanOrEqual(paces.throughput.most)
   })
+
+  test.each(['balanced', 'spread'] as const)(
+    '%s: 57 jobs, 13 at a time, in no more claims than slots and one',
+    async (preset) => {
+      await using bench = await Bench.make(connect)
+      const wants = await workThrough(bench, bench.jobs, 57, { preset, concurrency: 13 })
+      expect(wants.length).toBeLessThanOrEqual(14)
+    },
+  )
 }
 
 /** Has a worker run so many jobs. @returns what it wanted in each call that claimed */

@@ -41,6 +41,9 @@ export function running(connect: Connect): void {
     ['', '""'],
     [null, 'null'],
     [[1], '[1]'],
+    [37, '37'],
+    ['sent', '"sent"'],
+    [{ sent: 1 }, '{"sent":1}'],
   ])('returning %o is success, kept as %o', async (value, kept) => {
     await using bench = await Bench.make(connect)
     class ValueJob extends Job {
@@ -56,20 +59,45 @@ export function running(connect: Connect): void {
     expect(found?.result).toBe(kept)
   })
 
-  test('a result that is not JSON is not kept, and the job is completed all the same', async () => {
+  const circle: { self?: unknown } = {}
+  circle.self = circle
+  test.each([
+    ['a function', { socket: () => {} }, 'result.socket is a function'],
+    ['a circle', circle, 'result.self is a cycle: it contains itself'],
+  ])(
+    'a result that is not JSON (%s) is not kept, and the job is completed all the same',
+    async (_, result, why) => {
+      await using bench = await Bench.make(connect)
+      class OddJob extends Job {
+        handle() {
+          return result
+        }
+      }
+      const job = new OddJob()
+      await bench.jobs.dispatchMany(job, [undefined, undefined])
+      const worker = await bench.work([OddJob], { concurrency: 1, stopWhenEmpty: true })
+      expect(await worker.done).toMatchObject({ completed: 2, failed: 0 })
+      for (const id of job.ids) {
+        const found = await bench.jobs.find(id)
+        expect(found).toMatchObject({ state: 'completed' })
+        expect(found?.result).toBeUndefined()
+        expect(found?.log[0]?.text).toBe(`The result was not kept: OddJob: ${why}`)
+      }
+    },
+  )
+
+  test('whatever JSON the payload is, or none, handle gets it', async () => {
     await using bench = await Bench.make(connect)
-    class OddJob extends Job {
-      handle() {
-        return { socket: () => {} }
+    const got: unknown[] = []
+    class AnyJob extends Job {
+      handle(payload?: unknown) {
+        got.push(payload)
       }
     }
-    const job = new OddJob()
-    await bench.jobs.dispatch(job)
-    await (await bench.work([OddJob], { stopWhenEmpty: true })).done
-    const found = await bench.jobs.find(job.id!)
-    expect(found).toMatchObject({ state: 'completed' })
-    expect(found?.result).toBeUndefined()
-    expect(found?.log[0]?.text).toBe('The result was not kept: OddJob: result.socket is a function')
+    const payloads = [0, '', null, false, [], {}, '{"a":1}', undefined]
+    await bench.jobs.dispatchMany(new AnyJob(), payloads)
+    await (await bench.work([AnyJob], { concurrency: 1, stopWhenEmpty: true })).done
+    expect(got).toEqual(payloads)
   })
 
   test('it is retried up to its tries, and every error is kept', async () => {

@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest'
-import { Job } from '../../src/index.ts'
+import { expect, test, vi } from 'vitest'
+import { Job, JobsError } from '../../src/index.ts'
 import type { WorkOptions } from '../../src/jobs.ts'
-import { Bench, type Connect, signal } from './bench.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
 
 class IdleJob extends Job {
   handle() {}
@@ -13,6 +13,7 @@ export function starting(connect: Connect): void {
     [{ concurrency: 0 }, 'concurrency is 0; it must be a whole number from 1'],
     [{ concurrency: Number.NaN }, 'concurrency is NaN; it must be a whole number from 1'],
     [{ concurrency: 1.5 }, 'concurrency is 1.5; it must be a whole number from 1'],
+    [{ concurrency: -1 }, 'concurrency is -1; it must be a whole number from 1'],
     [{ maxJobs: 0 }, 'maxJobs is 0; it must be a whole number from 1'],
     [{ lease: 5 }, 'lease is 5; it must be milliseconds, from 100'],
     [{ preset: 'fast' as 'spread' }, 'preset is fast; it must be one of balanced, throughput, spread'],
@@ -43,6 +44,22 @@ export function starting(connect: Connect): void {
     expect((await bench.jobs.status()).workers).toMatchObject([{ queues: ['emails'] }])
     expect(await worker.done).toMatchObject({ completed: 50, lost: 0 })
     expect(ran.sort((one, other) => one - other)).toEqual(Array.from({ length: 50 }, (_, n) => n))
+  })
+
+  test.each([
+    ['is refused', new JobsError('STORE_REFUSED', 'no memory')],
+    ['fails for a reason that nobody knows', new Error('odd')],
+  ])('a worker whose first claim %s says so, and works', async (_, error) => {
+    await using bench = await Bench.make(connect)
+    await bench.jobs.dispatch(new IdleJob())
+    const { store } = await bench.jobs.open()
+    vi.spyOn(store, 'exchange').mockRejectedValueOnce(error)
+    const report = new Record()
+    const worker = await bench.work([IdleJob], { report, queues: 'default' })
+    await report.ends(1)
+    await worker.stop()
+    expect(report.warnings).toEqual(expect.arrayContaining([expect.stringContaining(error.message)]))
+    expect(worker.summary).toMatchObject({ completed: 1, lost: 0 })
   })
 
   test('an idle worker is woken by each of 300 jobs', async () => {

@@ -8,6 +8,7 @@ import type { Connect } from './bench.ts'
 import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
 import { contexts } from './contexts.ts'
+import { delaying } from './delaying.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { ending } from './ending.ts'
@@ -41,6 +42,7 @@ export function describeWorking(connect: Connect): void {
   describe('cancelling', () => cancelling(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
+  describe('delaying', () => delaying(connect))
   describe('turns', () => turns(connect))
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
