@@ -6,6 +6,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 export class TcpProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  /** On which nothing comes through any more, though nobody is told. */
+  readonly #silent = new WeakSet<Socket>()
   #losing: (() => void) | undefined
   /** Connections made since the beginning. */
   connections = 0
@@ -19,10 +21,12 @@ export class TcpProxy implements AsyncDisposable {
       this.#track(client, upstream)
       this.#track(upstream, client)
       client.on('data', (data) => {
+        if (this.#silent.has(client)) return
         this.bytes.in += data.length
         upstream.write(data)
       })
       upstream.on('data', (data) => {
+        if (this.#silent.has(client)) return
         this.bytes.out += data.length
         if (this.#losing) {
           this.#losing()
@@ -55,6 +59,11 @@ export class TcpProxy implements AsyncDisposable {
   /** Ends every connection there is. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** Nothing comes through any more on every connection there is; they stay open. */
+  silence(): void {
+    for (const socket of this.#sockets) this.#silent.add(socket)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

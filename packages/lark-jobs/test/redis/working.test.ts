@@ -7,6 +7,7 @@ import { Job } from '../../src/index.ts'
 import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { Bench, type Connect, Record, signal } from '../working/bench.ts'
+import { TcpProxy } from './proxy.ts'
 import { Server } from './server.ts'
 import { timed } from './stores.ts'
 
@@ -121,6 +122,70 @@ test('a server that is full: a living worker keeps its job, and is known', async
   expect(await store.workers()).toEqual([])
 })
 
+test.concurrent('a server that is gone for more than 10 s: an idle worker and a busy one go on, and each job runs once', async ({
+  expect,
+}) => {
+  await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
+  await using bench = await Bench.make(on(server))
+  const began = signal()
+  const runs: string[] = []
+  class OutageJob extends Job {
+    async handle({ name, ms }: { name: string; ms: number }) {
+      runs.push(name)
+      began.resolve()
+      await pause(ms)
+    }
+  }
+  const reports = { busy: new Record(), idle: new Record() }
+  const busy = await bench.work([OutageJob], { queues: 'default', report: reports.busy })
+  await bench.work([OutageJob], { queues: 'emails', report: reports.idle }, bench.client())
+  // One that ends while the server is away, and one that ends when it is back.
+  const during = new OutageJob()
+  await bench.jobs.dispatchMany(during, [
+    { name: 'ends meanwhile', ms: 5_000 },
+    { name: 'ends after', ms: 13_000 },
+  ])
+  await began.promise
+  server.signal('SIGKILL')
+  await pause(11_000)
+  await server.start()
+  const after = new OutageJob()
+  after.queueName = 'emails'
+  expect(await bench.jobs.dispatch(after, { name: 'comes after', ms: 0 })).toBe(true)
+  await Promise.all([reports.idle.ends(1), reports.busy.ends(2)])
+  await busy.stop()
+  expect(runs.sort()).toEqual(['comes after', 'ends after', 'ends meanwhile'])
+  for (const id of [...during.ids, after.id!])
+    expect(await bench.jobs.find(id)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
+})
+
+test.concurrent.each(['cut', 'silence'] as const)(
+  'an idle worker whose connections meet with %s runs what came before, meanwhile and after, once each',
+  async (does) => {
+    await using server = await Server.start()
+    await using proxy = await TcpProxy.start(server.port)
+    await using web = await Bench.make(on(server))
+    await using bench = await Bench.make(async () => ({ connection: proxy.url, remove: async () => {} }))
+    const runs: number[] = []
+    class NumberJob extends Job {
+      handle({ n }: { n: number }) {
+        runs.push(n)
+      }
+    }
+    const report = new Record()
+    await bench.work([NumberJob], { report })
+    await web.jobs.dispatch(new NumberJob(), { n: 1 })
+    await report.ends(1)
+    proxy[does]()
+    await web.jobs.dispatch(new NumberJob(), { n: 2 })
+    await report.ends(2)
+    await web.jobs.dispatch(new NumberJob(), { n: 3 })
+    await report.ends(3)
+    await bench.jobs.close()
+    expect(runs).toEqual([1, 2, 3])
+  },
+)
+
 describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away (%s)', (away) => {
   test('each dispatch is answered within 5 s of its own start, however many wait', async ({ expect }) => {
     await using server = await Server.start()
@@ -147,5 +212,22 @@ describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away
     const exchange = vi.spyOn((await bench.jobs.open()).store, 'exchange')
     await vi.waitFor(() => expect(exchange).toHaveBeenCalled(), 10_000)
     expect((await timed(worker.stop())).ms).toBeLessThan(10_000)
+  })
+
+  test('so does one that has a job, when its deadline has passed', async ({ expect }) => {
+    await using server = await Server.start()
+    await using bench = await Bench.make(on(server))
+    const began = signal()
+    class DeafJob extends Job {
+      handle() {
+        began.resolve()
+        return new Promise(() => {})
+      }
+    }
+    await bench.jobs.dispatch(new DeafJob())
+    const worker = await bench.work([DeafJob])
+    await began.promise
+    server.signal(away)
+    expect((await timed(worker.stop(100))).ms).toBeLessThan(15_000)
   })
 })
