@@ -92,6 +92,13 @@ describe.each(pages)('%s', (page) => {
     )
   }
 
+  if (page === 'docs/examples.md') {
+    it('has nothing but short programs that run', () => {
+      expect(blocks.filter(({ run }) => !run)).toEqual([])
+      expect(blocks.filter(({ text }) => text.trimEnd().split('\n').length > 15)).toEqual([])
+    })
+  }
+
   const configs = blocks.filter((block) => code(block) && isConfig(block))
   if (configs.length > 0) {
     it.each(configs.map((block) => [block.line, block] as const))(
