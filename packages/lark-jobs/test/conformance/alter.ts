@@ -215,6 +215,16 @@ export function alter(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([later.id])
   })
 
+  test('run-now keeps the priority', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [low, high] = [job({ delay: 60_000, priority: -5 }), job({ delay: 60_000, priority: 5 })]
+    const plain = job()
+    await caller.enqueue(low, high, plain)
+    await harness.store.alter('emails', ids([low, high]), { kind: 'run-now' })
+    expect(ids(await caller.claim(5))).toEqual(ids([high, plain, low]))
+  })
+
   test('an edited payload is what the claimer gets', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -23,13 +23,18 @@ export function pause(make: Make): void {
     const caller = harness.caller()
     await store.configure('emails', { paused: true })
     const list = jobs(2)
-    expect(await caller.enqueue(...list, job({ delay: 100 }))).toEqual(['queued', 'queued', 'queued'])
+    const delayed = job({ delay: 100 })
+    expect(await caller.enqueue(...list, delayed)).toEqual(['queued', 'queued', 'queued'])
     const exchange = await caller.exchange([], { limit: 5, lease: LEASE })
     expect(exchange.jobs).toEqual([])
     expect(exchange.nextDue).toBeUndefined()
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 1 })
+    // What falls due meanwhile waits like the others.
+    harness.clock.advance(100)
+    expect(await caller.claim(5)).toEqual([])
+    expect(await store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0 })
     await store.configure('emails', { paused: false })
-    expect(ids(await caller.claim(5))).toEqual(ids(list))
+    expect(ids(await caller.claim(5))).toEqual(ids([...list, delayed]))
   })
 
   test('paused, running jobs settle, renew and are taken back all the same', async () => {

@@ -27,6 +27,30 @@ export function order(connect: Connect): void {
     expect(ran).toEqual(['c', 'e', 'a', 'd', 'b'])
   })
 
+  test('what the last job dispatches is taken up as that ends, the highest priority first', async () => {
+    await using bench = await Bench.make(connect)
+    const ran: number[] = []
+    class LastJob extends Job {
+      async handle({ priority }: { priority: number }) {
+        ran.push(priority)
+        if (ran.length > 1) return
+        for (const next of [-3, 7, 0]) {
+          const job = new LastJob()
+          job.priority = next
+          await bench.jobs.dispatch(job, { priority: next })
+        }
+      }
+    }
+    const report = new Record()
+    await bench.work([LastJob], { concurrency: 1, report })
+    const began = performance.now()
+    await bench.jobs.dispatch(new LastJob(), { priority: 100 })
+    await report.ends(4)
+    // Sooner than a worker looks by itself.
+    expect(performance.now() - began).toBeLessThan(3_000)
+    expect(ran).toEqual([100, 7, 0, -3])
+  })
+
   test('one at a time: ten jobs in the order they came', async () => {
     await using bench = await Bench.make(connect)
     const steps: string[] = []
