@@ -36,6 +36,7 @@ const floors: Record<string, string[][]> = {
       'short-name.ts',
       'unique.ts',
       'limit.ts',
+      'limiter.ts',
       'group.ts',
       'circuit.ts',
     ],

@@ -10,6 +10,7 @@ import { isSameFunction } from './backoff.ts'
 import { JobsError } from './errors.ts'
 import { type GroupBy, groupProblem } from './group.ts'
 import { check, isName, type JobSettings, settingsOf, type Written } from './job-settings.ts'
+import { type LimiterBy, limiterProblem } from './limiter.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import type { CancelReason } from './record.ts'
 import type { Run } from './run.ts'
@@ -33,6 +34,7 @@ export interface JobLike extends Written {
   aliases: readonly string[]
   unique?: unknown
   group?: unknown
+  limiter?: unknown
   retryIf?(error: unknown): unknown
   failed?(error: unknown, payload?: unknown): unknown
   cancelled?(payload: unknown, reason: CancelReason): unknown
@@ -67,6 +69,8 @@ export interface JobClass extends JobSettings {
   hasFailed: boolean
   /** Whether it has a `cancelled` of its own. */
   hasCancelled: boolean
+  /** What its jobs need permits of. */
+  limiter: string | LimiterBy | undefined
   /** The outermost first. */
   middleware: readonly Middleware[]
   /** The settings as the class writes them. */
@@ -128,6 +132,7 @@ export function classOf(make: JobConstructor): JobClass {
     hasRetryIf: hasOwn(job, 'retryIf', name || key),
     hasFailed: hasOwn(job, 'failed', name || key),
     hasCancelled: hasOwn(job, 'cancelled', name || key),
+    limiter: limiterOf(job, name || key),
     middleware: middlewareOf(job, name || key),
     written: { queueName, priority, delay, tries, retryUntil, expiresIn, backoff, timeout },
   }
@@ -197,6 +202,17 @@ export function groupOf({ group }: JobLike, name: string): GroupBy | undefined {
   const problem = groupProblem(group)
   if (problem !== undefined) check(name, ...problem, false)
   return group as GroupBy
+}
+
+/**
+ * What jobs need permits of; undefined when of nothing.
+ *
+ * @throws JOB_INVALID
+ */
+export function limiterOf({ limiter }: JobLike, name: string): string | LimiterBy | undefined {
+  const problem = limiterProblem(limiter)
+  if (problem !== undefined) check(name, ...problem, false)
+  return limiter as string | LimiterBy | undefined
 }
 
 function instance(make: JobConstructor): JobLike {

@@ -17,6 +17,7 @@ import {
 } from './job-class.ts'
 import { print } from './job-log.ts'
 import { Jobs } from './jobs.ts'
+import type { LimiterBy } from './limiter.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import type { LogLevel } from './record.ts'
 import type { Run } from './run.ts'
@@ -76,6 +77,12 @@ export abstract class Job {
 
   /** To which group a job belongs, so that groups take fair turns: `group((payload: P) => payload.tenant)`. */
   declare group?: GroupBy | undefined
+
+  /**
+   * What a job needs permits of before it begins: one of `jobs.limiters`, or limits of this class alone:
+   * `limiter({ concurrency: 5 })`. It waits without a worker until there are some.
+   */
+  declare limiter?: string | LimiterBy | undefined
 
   declare [currentRun]?: Run | undefined
   declare [dispatchedIds]?: string[] | undefined

@@ -22,7 +22,7 @@ import { Underway } from './dispatch/underway.ts'
 import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import * as operate from './operate.ts'
 import { type PauseOptions, type PauseTarget, pause, resume } from './pause.ts'
-import { knownQueue, serviceOf } from './queues.ts'
+import { checkPlace, serviceOf } from './queues.ts'
 import type { NewJob } from './record.ts'
 import { type Status, status } from './status.ts'
 import { connect, type Place, RETENTION } from './store/connect.ts'
@@ -105,7 +105,7 @@ export class JobsClient implements AsyncDisposable {
         return this.#track(this.#enqueue(job, queue, records))
       // The short way of most dispatches.
       const { settings, dispatcher } = this.#opened
-      knownQueue(queue, settings, job.constructor.name)
+      checkPlace(queue, records, settings, job.constructor.name)
       return dispatcher.one(job, queue, records[0]!)
     } catch (error) {
       return Promise.reject(error)
@@ -258,7 +258,7 @@ export class JobsClient implements AsyncDisposable {
   async #enqueue(job: JobLike, queue: string, records: NewJob[]): Promise<boolean> {
     // Once open, nothing is awaited before the dispatcher has it.
     const { settings, dispatcher } = this.#opened ?? (await this.open())
-    knownQueue(queue, settings, job.constructor.name)
+    checkPlace(queue, records, settings, job.constructor.name)
     return dispatcher.many(job, queue, records)
   }
 

@@ -2,7 +2,11 @@
  * What the configuration may say of a limiter: its type, its check, and what follows from it.
  */
 import { checkKeys, isObject, refuse, type Shape } from './check.ts'
+import { JobsError } from './errors.ts'
 import { isCount, type Limits, limitsOf, type RateOption, rateProblem } from './limit.ts'
+import { isOwn, mostOf, readNeed } from './limiter.ts'
+import { unknownLimiter } from './middleware/permits.ts'
+import type { NewJob } from './record.ts'
 
 /** What jobs of any queue share: `concurrency`, `rate`, or both. */
 export interface LimiterConfig {
@@ -46,4 +50,31 @@ export function checkLimiter(where: string, path: string, config: unknown): void
   checkKeys(where, path, config, shape)
   if (concurrency === undefined && rate === undefined)
     refuse(where, path, config, 'an object with concurrency, rate, or both, such as { concurrency: 5 }')
+}
+
+/**
+ * Refuses jobs whose limiter is not configured, or never has as many permits as they need.
+ *
+ * @param name of their class
+ * @throws UNKNOWN_LIMITER, JOB_INVALID
+ */
+export function checkLimiters(
+  jobs: readonly NewJob[],
+  { limiters }: { limiters: ReadonlyMap<string, Limits> },
+  name: string,
+): void {
+  for (const { limiter } of jobs) {
+    if (limiter === undefined) continue
+    const need = readNeed(limiter)
+    // Those of a class alone are of the class, and so is their check.
+    if (isOwn(need.name)) continue
+    const limits = limiters.get(need.name)
+    if (limits === undefined) throw unknownLimiter(need.name, limiters.keys(), name)
+    const most = mostOf(limits)
+    if (need.weight > most)
+      throw new JobsError(
+        'JOB_INVALID',
+        `${name}: limiter.weight is ${need.weight}; it must be at most ${most}, which is all that '${need.name}' gives out`,
+      )
+  }
 }

@@ -3,6 +3,8 @@
  */
 import type { Settings } from './config.ts'
 import { JobsError } from './errors.ts'
+import { checkLimiters } from './limiter-config.ts'
+import type { NewJob } from './record.ts'
 
 /**
  * Which queues a worker serves: those named, strictly in their order, else all in turns: fair ones, or by weight.
@@ -22,6 +24,17 @@ export function serviceOf(
   const order = queues.length < 2 ? '' : list === undefined ? turns : ' strictly in this order'
   const words = queues.map((queue, i) => (isWeighted ? `${queue} (${weights[i]})` : queue)).join(', ')
   return { queues, strict: list !== undefined, words: words + order }
+}
+
+/**
+ * That jobs go where there is something for them.
+ *
+ * @param name of their class
+ * @throws UNKNOWN_QUEUE, UNKNOWN_LIMITER, JOB_INVALID
+ */
+export function checkPlace(queue: string, jobs: readonly NewJob[], settings: Settings, name: string): void {
+  knownQueue(queue, settings, name)
+  if (jobs[0]?.limiter !== undefined) checkLimiters(jobs, settings, name)
 }
 
 /** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */

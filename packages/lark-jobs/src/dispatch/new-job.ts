@@ -15,9 +15,11 @@ import {
   type JobClass,
   type JobConstructor,
   type JobLike,
+  limiterOf,
   uniqueOf,
 } from '../job-class.ts'
 import { type JobSettings, settingsOf } from '../job-settings.ts'
+import { HEAVIEST, type LimiterBy, needOf } from '../limiter.ts'
 import { encode, MAX_CONTEXT } from '../payload.ts'
 import type { Group, JobOptions, NewJob } from '../record.ts'
 import { lockOf, oneByOne, type Unique } from '../unique.ts'
@@ -40,6 +42,7 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   const different = isPlain && here === undefined ? undefined : differences(settings, jobClass, here)
   const unique = uniqueOf(job, jobClass.name)
   const grouped = groupOf(job, jobClass.name)
+  const limited = limiterOf(job, jobClass.name)
   const hooked = jobClass.hasFailed || jobClass.hasCancelled
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
@@ -48,6 +51,7 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
     if (different !== undefined) record.options = different
     if (hooked) record.hooked = true
     if (grouped !== undefined) record.group = groupOfPayload(payload, grouped, jobClass.name)
+    if (limited !== undefined) record.limiter = needOfPayload(payload, limited, jobClass)
     if (unique !== undefined) lock(record, payload, unique, jobClass, settings.expiresIn !== undefined)
     return record
   })
@@ -75,6 +79,22 @@ function lock(
 /** @throws JOB_INVALID when what names the payload's group throws, or gives no name */
 function groupOfPayload(payload: unknown, grouped: GroupBy, name: string): Group {
   return named(name, 'group', 'the group of a job', () => groupFor(grouped, payload))
+}
+
+/** @throws JOB_INVALID when the weight of the payload throws, or is none */
+function needOfPayload(payload: unknown, limited: string | LimiterBy, { key, name }: JobClass): string {
+  let need: string | undefined
+  try {
+    need = needOf(limited, key, payload)
+  } catch (cause) {
+    const why = (cause as Error)?.message ?? cause
+    throw new JobsError('JOB_INVALID', `${name}: limiter.weight threw: ${why}`, { cause })
+  }
+  if (need !== undefined) return need
+  throw new JobsError(
+    'JOB_INVALID',
+    `${name}: limiter.weight gave no weight; it must give a whole number from 1 to ${HEAVIEST}`,
+  )
 }
 
 /** What a function of the class makes of a payload, unless it is a text: that says what it gave instead of a name. */

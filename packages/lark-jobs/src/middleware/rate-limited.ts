@@ -5,6 +5,7 @@
 import { type Duration, spread } from '../duration.ts'
 import { JobsError } from '../errors.ts'
 import { isCount, type Limits } from '../limit.ts'
+import { HEAVIEST, mostOf } from '../limiter.ts'
 import type { Middleware } from './middleware.ts'
 import { checkOptions, refused, span } from './option.ts'
 import { reachOf, unknownLimiter } from './permits.ts'
@@ -19,9 +20,6 @@ export interface RateLimitedOptions {
    */
   releaseAfter?: Duration
 }
-
-/** The heaviest that a job may be. */
-const HEAVIEST = 1_000
 
 /** Where such a middleware has what it needs; the same in every copy of this package. */
 const need = Symbol.for('s18i.lark.middleware.need')
@@ -81,8 +79,7 @@ export function checkNeeds(
     const { limiter, weight } = needed
     const limits = limiters.get(limiter)
     if (limits === undefined) throw unknownLimiter(limiter, limiters.keys(), name)
-    const { concurrency = HEAVIEST, rate } = limits
-    const most = Math.min(concurrency, rate === undefined ? HEAVIEST : rate.limit, rate?.burst ?? HEAVIEST)
+    const most = mostOf(limits)
     if (weight <= most) continue
     throw new JobsError(
       'JOB_INVALID',

@@ -13,6 +13,8 @@ import { type Pace, PRESET, paces } from './preset.ts'
 
 export class Ahead {
   readonly pace: Pace
+  /** Told of what the lease thread has given back. */
+  gone: (lease: LeasedJob) => void = () => {}
   readonly #ledger: Ledger
   /** Its number among the worker's. */
   readonly #partition: number
@@ -112,6 +114,9 @@ export class Ahead {
     this.#speed = 0
     this.#since = undefined
     // What is not ours any more, the lease thread has given back.
-    return held.filter((each) => this.#ledger.withdraw(each)).map(({ lease }) => lease)
+    const [ours, theirs]: Held[][] = [[], []]
+    for (const each of held) (this.#ledger.withdraw(each) ? ours! : theirs!).push(each)
+    for (const { lease } of theirs!) this.gone(lease)
+    return ours!.map(({ lease }) => lease)
   }
 }

@@ -23,6 +23,7 @@ import {
 } from '../store/store.ts'
 import { Ahead } from './ahead.ts'
 import { type Held, Ledger } from './ledger.ts'
+import type { Limited } from './limited.ts'
 import { CALL, RING, sources, Unread } from './unread.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
@@ -64,6 +65,8 @@ export interface ClaimerOptions {
   /** Milliseconds. */
   lease: number
   ahead?: Ahead
+  /** Takes permits for jobs that need some. */
+  limited?: Limited
   /** Of the partition; then nothing is claimed ahead, nor handed over. */
   limits?: Limits | undefined
   trouble?: (error: unknown) => void
@@ -78,6 +81,7 @@ export class Claimer {
   readonly weight: number
   readonly ahead: Ahead
   readonly limits: Limits | undefined
+  readonly limited: Limited | undefined
   readonly unread = new Unread()
   readonly #store: Store
   readonly #caller: string
@@ -111,6 +115,8 @@ export class Claimer {
     this.weight = weight
     this.ahead = ahead
     this.limits = limits
+    this.limited = options.limited
+    this.ahead.gone = (lease) => this.limited?.ended(lease)
     this.#store = store
     this.#caller = caller
     this.#lease = lease
@@ -150,7 +156,10 @@ export class Claimer {
   giveBack(jobs: readonly LeasedJob[]): void {
     const now = performance.now()
     if (jobs.length > 0) this.gaveBackAt = now
-    for (const { id, token } of jobs) this.settle(id, token, { kind: 'returned' }, now)
+    for (const job of jobs) {
+      this.limited?.ended(job)
+      this.settle(job.id, job.token, { kind: 'returned' }, now)
+    }
   }
 
   /** Makes it ready. */
@@ -192,6 +201,7 @@ export class Claimer {
     this.#underway = settled.length
     const call = { caller: this.#caller, number: ++this.#number }
     const since = performance.now()
+    const permits = want > 0 ? this.limited?.brought(this) : undefined
     if (want + ahead > 0) {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
@@ -202,12 +212,14 @@ export class Claimer {
           const asked: Want = { limit: want, ahead, lease: this.#lease }
           if (this.limits !== undefined) asked.limits = this.limits
           else if (want > 0 && hand !== undefined) asked.hand = hand
+          if (permits !== undefined) asked.permits = permits
           const reply = await unlessAborted(
             signal,
             this.#store.exchange(this.partition, call, settled, asked),
           )
           if (reply === undefined) return undefined
           this.#rest(want, reply)
+          if (permits ?? reply.limited) this.limited?.answered(this, reply.jobs, reply.limited)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
           const now = performance.now()
           // It may be rung from now on, and a store that is elsewhere then hands jobs over.

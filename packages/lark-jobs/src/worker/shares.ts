@@ -7,6 +7,7 @@
  * Nor does one owe much that had all while the others could have nothing.
  */
 
+import type { WorkerOptions } from './options.ts'
 import type { Slots } from './slots.ts'
 
 /** Of those: how many times as many a queue may be ahead. */
@@ -46,4 +47,13 @@ export class Shares {
 interface Weighted {
   rank: number
   weight: number
+}
+
+/** Where the queues are not all of the same weight, and their order is not strict. */
+export function sharesOf(
+  { queues, weights, strict }: Pick<WorkerOptions, 'queues' | 'weights' | 'strict'>,
+  slots: Pick<Slots, 'concurrency'>,
+): Shares | undefined {
+  const differ = new Set(queues.map((queue) => weights?.get(queue) ?? 1)).size > 1
+  return differ && !strict ? new Shares(slots) : undefined
 }

@@ -71,7 +71,10 @@ export class Slots implements Workplace {
   /** @returns false when the lease thread has given it back meanwhile */
   begin(held: Held, claimer: Claimer): boolean {
     const running = new Running(held, claimer, this.#registry.find(held.lease.key), this)
-    if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) return false
+    if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
+      claimer.limited?.ended(held.lease)
+      return false
+    }
     this.tally.started(running.startedAt)
     this.running.add(running)
     this.#deadline.watch(running)
@@ -146,6 +149,7 @@ export class Slots implements Workplace {
   #leave(running: Running): boolean {
     if (!this.running.delete(running)) return false
     this.#ledger.end(running.held)
+    if (running.lease.limiter !== undefined) running.claimer.limited?.ended(running.lease)
     return true
   }
 

@@ -19,6 +19,7 @@ import { Intake } from './intake.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LeaseThread } from './lease-thread.ts'
 import { Ledger } from './ledger.ts'
+import { Limited, limitersOf } from './limited.ts'
 import { checkConcurrency, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
 import { WorkerPermits } from './permits.ts'
 import { PRESET, paces } from './preset.ts'
@@ -26,7 +27,7 @@ import type { Summary } from './report.ts'
 import { hearRings } from './rings.ts'
 import { selfOf } from './self.ts'
 import { Service } from './service.ts'
-import { Shares } from './shares.ts'
+import { sharesOf } from './shares.ts'
 import { Slots } from './slots.ts'
 import { StoreClock } from './store-clock.ts'
 import { Trouble } from './trouble.ts'
@@ -48,6 +49,7 @@ export class Worker implements AsyncDisposable {
   readonly #slots: Slots
   readonly #trouble: Trouble
   readonly #permits: WorkerPermits
+  readonly #limited: Limited
   readonly #leases: LeaseKeeper
   readonly #thread: LeaseThread
   readonly #upkeep: Upkeep
@@ -72,6 +74,8 @@ export class Worker implements AsyncDisposable {
     const { store, lease = LEASE, id = newNonce(), preset = PRESET } = options
     const { place, onStuck } = options
     const pace = paces[preset]
+    const { signal } = this.#end
+    const warn = (text: string) => options.report.warn(text)
     this.id = id
     this.#options = options
     this.done = new Promise((resolve) => {
@@ -80,7 +84,7 @@ export class Worker implements AsyncDisposable {
     this.#trouble = new Trouble(store.name, options.report)
     this.#thread = new LeaseThread(
       place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined },
-      (text) => options.report.warn(text),
+      warn,
       () => {
         for (const claimer of this.#service.claimers) claimer.askAnew()
       },
@@ -88,21 +92,17 @@ export class Worker implements AsyncDisposable {
     const ledger = new Ledger((page) => this.#thread.add(page))
     const clock = new StoreClock()
     const met = (error: unknown) => this.#trouble.met(error)
+    const limiters = limitersOf(options)
+    const holdings = new Holdings((page) => this.#thread.addHoldings(page))
+    const isAfterOutage = () => this.#upkeep.isAfterOutage
     this.#permits = new WorkerPermits({
-      store,
-      holder: id,
-      lease,
-      limiters: options.limiters ?? new Map(),
-      holdings: new Holdings((page) => this.#thread.addHoldings(page)),
-      trouble: met,
-      isAfterOutage: () => this.#upkeep.isAfterOutage,
-      signal: this.#end.signal,
+      ...{ store, holder: id, lease, limiters, holdings, trouble: met, isAfterOutage, signal },
     })
+    const room = () => this.#intake.room
+    this.#limited = new Limited({ permits: this.#permits, limiters, room, warn, signal })
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
-    const weights = new Set(options.queues.map((queue) => options.weights?.get(queue) ?? 1))
-    const shares = strict || weights.size === 1 ? undefined : new Shares(this.#slots)
-    this.#turns = new Turns(strict, this.#slots, shares)
+    this.#turns = new Turns(strict, this.#slots, sharesOf(options, this.#slots))
     this.#intake = new Intake({
       turns: this.#turns,
       slots: this.#slots,
@@ -110,7 +110,7 @@ export class Worker implements AsyncDisposable {
       maxJobs,
       lease,
       stoodStill: () => this.#upkeep.stoodStill,
-      signal: this.#end.signal,
+      signal,
       answered: () => this.#trouble.passed(),
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
@@ -123,6 +123,7 @@ export class Worker implements AsyncDisposable {
         ...{ store, partition, rank, caller: id, lease, ahead, trouble: met, changed },
         weight: options.weights?.get(queue),
         limits: options.limits?.get(queue),
+        limited: this.#limited,
       })
       this.#thread.serve(partition, claimer.unread)
       this.#intake.changed(claimer)
@@ -131,20 +132,13 @@ export class Worker implements AsyncDisposable {
     this.#emptiness = new Emptiness(store, this.#service, registry)
     const { running } = this.#slots
     this.#leases = new LeaseKeeper(store, id, lease, running, this.#permits, met, this.#thread.pulse)
-    const self = selfOf(id, options)
     this.#endings = new Endings({ store, registry, report, lease, met })
     this.#upkeep = new Upkeep({
       store,
       partitions: this.#service.partitions,
       met: (partitions) => this.#service.meet(partitions),
       lease,
-      record: () => ({
-        ...self,
-        concurrency: this.concurrency,
-        running: running.size,
-        keys: registry.keys,
-        state: this.#state === 'running' ? 'running' : 'quiet',
-      }),
+      record: selfOf(id, options, this.#slots, () => (this.#state === 'running' ? 'running' : 'quiet')),
       clock,
       ended: (partition) => this.#endings.look(partition),
       report,
@@ -197,6 +191,7 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== 'running') return
     this.#state = 'quiet'
     this.#announced = this.#upkeep.announce().catch((error) => this.#trouble.met(error))
+    this.#limited.shut()
     this.#intake.shut()
   }
 

@@ -21,6 +21,7 @@ import { middleware } from './middleware.ts'
 import { order } from './order.ts'
 import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
+import { permitting } from './permitting.ts'
 import { presets } from './presets.ts'
 import { rateLimiting } from './rate-limiting.ts'
 import { releasing } from './releasing.ts'
@@ -50,6 +51,7 @@ export function describeWorking(connect: Connect): void {
   describe('presets', () => presets(connect))
   describe('unique', () => uniqueness(connect))
   describe('grouping', () => grouping(connect))
+  describe('permitting', () => permitting(connect))
   describe('retrying', () => retrying(connect))
   describe('retryUntil', () => retryUntil(connect))
   describe('backing off', () => backingOff(connect))

@@ -1,0 +1,114 @@
+/**
+ * What a job needs permits of before it begins: a limiter that the configuration names, shared by classes and queues, or
+ * one of its class alone.
+ */
+import { isCount, type Limits, limitsOf, type RateOption, rateProblem } from './limit.ts'
+
+/** The heaviest that a job may be. */
+export const HEAVIEST = 1_000
+const OWN = 'class:'
+
+export interface LimiterOptions {
+  /** How many permits a job takes, from 1 to 1,000; or a function of its payload. Default 1. */
+  // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
+  weight?: number | ((payload: any) => number)
+}
+
+/** Limits of all jobs of a class, over all queues and workers. */
+export interface ClassLimits {
+  /** Jobs of the class that run at a time. */
+  concurrency?: number
+  /** Jobs of the class that begin within a time: `{ limit: 100, per: '1m' }`. */
+  rate?: RateOption
+}
+
+/** What `limiter()` makes. */
+export interface LimiterBy extends LimiterOptions, ClassLimits {
+  /** Of the configuration; without it, it is the class's own. */
+  readonly name?: string
+}
+
+/**
+ * Says what a job needs permits of. It waits without a worker until there are some.
+ *
+ * @param limiter one of `jobs.limiters`, or the limits of this class alone
+ * @example limiter = 'stripe'
+ * @example limiter = limiter('stripe', { weight: (payload: Payload) => payload.items })
+ * @example limiter = limiter({ concurrency: 5 })
+ */
+export function limiter(limiter: string, options?: LimiterOptions): LimiterBy
+export function limiter(limits: ClassLimits): LimiterBy
+export function limiter(first: string | ClassLimits, options: LimiterOptions = {}): LimiterBy {
+  return Object.freeze(typeof first === 'string' ? { ...options, name: first } : { ...first })
+}
+
+/** What is wrong with a class's `limiter`: its field, value, and what would be right; undefined when all is well. */
+export function limiterProblem(option: unknown): [field: string, value: unknown, right: string] | undefined {
+  if (option === undefined || (typeof option === 'string' && option !== '')) return undefined
+  if (typeof option !== 'object' || option === null)
+    return ['limiter', option, "the name of a limiter, such as 'stripe', or limiter({ concurrency: 5 })"]
+  const { name, weight, concurrency, rate, ...rest } = option as LimiterBy
+  const [unknown] = Object.entries(rest)
+  if (unknown !== undefined)
+    return [
+      `limiter.${unknown[0]}`,
+      unknown[1],
+      'absent: it knows concurrency and rate, or a name and weight',
+    ]
+  if (name !== undefined && (typeof name !== 'string' || name === ''))
+    return ['limiter.name', name, "the name of a limiter, such as 'stripe'"]
+  if (weight !== undefined && typeof weight !== 'function' && !isWeight(weight))
+    return ['limiter.weight', weight, `a whole number from 1 to ${HEAVIEST}, or a function of the payload`]
+  if (concurrency !== undefined && !isCount(concurrency))
+    return ['limiter.concurrency', concurrency, 'a whole number from 1']
+  const problem = rate === undefined ? undefined : rateProblem(rate)
+  if (problem !== undefined) return ['limiter.rate', rate, problem]
+  if (name === undefined && concurrency === undefined && rate === undefined)
+    return ['limiter', option, 'limiter() with concurrency, rate, or both']
+  return undefined
+}
+
+/** The limiter of a class's own, as workers know it: its name, and its limits. */
+export function ownLimiter(
+  option: string | LimiterBy | undefined,
+  key: string,
+): [string, Limits] | undefined {
+  if (option === undefined || typeof option === 'string' || option.name !== undefined) return undefined
+  return [ownName(key), limitsOf(option, 1)!]
+}
+
+/**
+ * What one job needs, as a store keeps it: the limiter, `*`, and how many permits.
+ *
+ * @param key of the class
+ * @returns undefined when its weight is none
+ */
+export function needOf(option: string | LimiterBy, key: string, payload: unknown): string | undefined {
+  const { name, weight = 1 } = typeof option === 'string' ? { name: option } : option
+  const count = typeof weight === 'function' ? weight(payload) : weight
+  return isWeight(count) ? `${name ?? ownName(key)}*${count}` : undefined
+}
+
+/** What `needOf` says. */
+export function readNeed(need: string): { name: string; weight: number } {
+  const at = need.lastIndexOf('*')
+  return { name: need.slice(0, at), weight: Number(need.slice(at + 1)) }
+}
+
+/** The most permits that can be had at once. */
+export function mostOf({ concurrency = HEAVIEST, rate }: Limits): number {
+  return Math.min(concurrency, rate === undefined ? HEAVIEST : rate.limit, rate?.burst ?? HEAVIEST)
+}
+
+/** Whether a limiter is a class's own. A colon is in no name of the configuration. */
+export function isOwn(name: string): boolean {
+  return name.startsWith(OWN)
+}
+
+function ownName(key: string): string {
+  return `${OWN}${key}`
+}
+
+function isWeight(value: unknown): value is number {
+  return isCount(value) && value <= HEAVIEST
+}

@@ -1,0 +1,215 @@
+import { expect, test } from 'vitest'
+import { Job, type JobConstructor, limiter } from '../../src/index.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+/** Counts how many run at a time, and what began. */
+class Meter {
+  readonly begun: string[] = []
+  running = 0
+  most = 0
+
+  async run(name: string, weight = 1): Promise<void> {
+    this.begun.push(name)
+    this.running += weight
+    this.most = Math.max(this.most, this.running)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    this.running -= weight
+  }
+}
+
+const limiters = { stripe: { concurrency: 2 } }
+
+/** Limits of a class, and limiters that classes share: what waits for a permit waits without a worker. */
+export function permitting(connect: Connect): void {
+  test('a limit of a class holds over its queues and workers, and its jobs burn nothing while they wait', async () => {
+    await using bench = await Bench.make(connect)
+    const meter = new Meter()
+    class ChargeJob extends Job {
+      override readonly key = 'charge'
+      override limiter = limiter({ concurrency: 2 })
+      handle(n: number) {
+        return meter.run(String(n))
+      }
+    }
+    await bench.jobs.dispatchMany(new ChargeJob(), [1, 2, 3, 4, 5, 6])
+    const low = new ChargeJob()
+    low.queueName = 'low'
+    await bench.jobs.dispatchMany(low, [7, 8, 9])
+    const report = new Record()
+    const workers = await Promise.all([
+      bench.work([ChargeJob], { stopWhenEmpty: true, report }),
+      bench.work([ChargeJob], { stopWhenEmpty: true, report }, bench.client()),
+    ])
+    await Promise.all(workers.map((worker) => worker.done))
+    expect(meter.most).toBe(2)
+    expect(meter.begun).toHaveLength(9)
+    expect(meter.begun.filter((n) => Number(n) <= 6)).toEqual(['1', '2', '3', '4', '5', '6'])
+    expect(
+      report.endings.every(({ lease, outcome }) => lease.runs === 1 && outcome.kind === 'completed'),
+    ).toBe(true)
+  })
+
+  test('classes of several queues share a limiter, and none starves', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ limiters })
+    const meter = new Meter()
+    class CardJob extends Job {
+      override readonly key = 'card'
+      override limiter = 'stripe'
+      handle(n: number) {
+        return meter.run(`card ${n}`)
+      }
+    }
+    class RefundJob extends Job {
+      override readonly key = 'refund'
+      override queueName = 'emails'
+      override limiter = 'stripe'
+      handle(n: number) {
+        return meter.run(`refund ${n}`)
+      }
+    }
+    const many = Array.from({ length: 40 }, (_, n) => n)
+    await client.dispatchMany(new CardJob(), many)
+    await client.dispatchMany(new RefundJob(), [0, 1, 2])
+    await (await bench.work([CardJob, RefundJob], { stopWhenEmpty: true }, client)).done
+    expect(meter.most).toBe(2)
+    expect(meter.begun).toHaveLength(43)
+    expect(meter.begun.lastIndexOf('refund 2')).toBeLessThan(40)
+  })
+
+  test('what needs no permit runs while others wait for one', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ limiters: { stripe: { concurrency: 1 } } })
+    const gate = signal()
+    const started = signal()
+    const ran: string[] = []
+    class CardJob extends Job {
+      override readonly key = 'card'
+      override limiter = 'stripe'
+      async handle(n: number) {
+        ran.push(`card ${n}`)
+        started.resolve()
+        await gate.promise
+      }
+    }
+    class PlainJob extends Job {
+      override readonly key = 'plain'
+      handle(n: number) {
+        ran.push(`plain ${n}`)
+      }
+    }
+    const report = new Record()
+    await client.dispatchMany(new CardJob(), [1, 2])
+    await using _worker = await bench.work([CardJob, PlainJob], { report, concurrency: 2 }, client)
+    await started.promise
+    await client.dispatchMany(new PlainJob(), [1, 2])
+    await report.ends(2)
+    expect(ran).toEqual(['card 1', 'plain 1', 'plain 2'])
+    expect((await client.status()).queues.find(({ queue }) => queue === 'default')).toMatchObject({
+      counts: { waiting: 1, active: 1 },
+    })
+    gate.resolve()
+    await report.ends(4)
+    expect(ran.at(-1)).toBe('card 2')
+  })
+
+  test('a rate: no more begin within its time, and nothing is released for it', async () => {
+    await using bench = await Bench.make(connect)
+    const times: number[] = []
+    class CallJob extends Job {
+      override readonly key = 'call'
+      override limiter = limiter({ rate: { limit: 2, per: 300 } })
+      handle() {
+        times.push(performance.now())
+      }
+    }
+    await bench.jobs.dispatchMany(
+      new CallJob(),
+      Array.from({ length: 6 }, () => undefined),
+    )
+    const report = new Record()
+    await (await bench.work([CallJob], { stopWhenEmpty: true, report })).done
+    expect(times).toHaveLength(6)
+    // A job may begin a little after its permit was given out.
+    for (let i = 2; i < times.length; i++) expect(times[i]! - times[i - 2]!).toBeGreaterThan(200)
+    expect(report.endings.filter(({ outcome }) => outcome.kind !== 'completed')).toEqual([])
+  })
+
+  test('weights: a job takes as many permits as its payload says', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ limiters: { stripe: { concurrency: 4 } } })
+    const meter = new Meter()
+    class ImportJob extends Job {
+      override readonly key = 'import'
+      override limiter = limiter('stripe', { weight: (payload: { size: number }) => payload.size })
+      handle({ size }: { size: number }) {
+        return meter.run(String(size), size)
+      }
+    }
+    await client.dispatchMany(
+      new ImportJob(),
+      [3, 1, 4, 2, 2, 1, 3, 1, 1, 2].map((size) => ({ size })),
+    )
+    await (await bench.work([ImportJob], { stopWhenEmpty: true }, client)).done
+    expect(meter.begun).toHaveLength(10)
+    expect(meter.most).toBeLessThanOrEqual(4)
+    expect(meter.most).toBeGreaterThan(2)
+  })
+
+  test('a worker that ends gives its permits back at once: nobody waits for its lease', async () => {
+    await using bench = await Bench.make(connect)
+    const [one, other] = [bench.client({ limiters }), bench.client({ limiters })]
+    const started = signal()
+    let stuck = 0
+    class CardJob extends Job {
+      override readonly key = 'card'
+      override limiter = 'stripe'
+      handle(_n: number): Promise<void> | undefined {
+        if (stuck === 2) return undefined
+        if (++stuck === 2) started.resolve()
+        return new Promise((_, reject) => {
+          this.signal.addEventListener('abort', () => reject(this.signal.reason))
+        })
+      }
+    }
+    await one.dispatchMany(new CardJob(), [1, 2, 3, 4])
+    const worker = await bench.work([CardJob], { lease: 600_000 }, one)
+    await started.promise
+    const report = new Record()
+    await using _second = await bench.work([CardJob], { report }, other)
+    await worker.stop(0)
+    expect(worker.summary.released).toBe(2)
+    await report.ends(4)
+  })
+
+  test('refused where there is no such limiter, or it never has so many permits', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ limiters })
+    const jobOf = (option: unknown): JobConstructor =>
+      class CardJob extends Job {
+        override readonly key = 'card'
+        override limiter = option as string
+        handle(_n: number) {}
+      }
+    const dispatch = (option: unknown) => client.enqueue(new (jobOf(option))(), [1])
+    await expect(dispatch('strip')).rejects.toMatchObject({
+      code: 'UNKNOWN_LIMITER',
+      message: "CardJob: 'strip' is not a configured limiter",
+      hint: 'Did you mean stripe?',
+    })
+    await expect(dispatch(limiter('stripe', { weight: 3 }))).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: "CardJob: limiter.weight is 3; it must be at most 2, which is all that 'stripe' gives out",
+    })
+    for (const [option, message] of [
+      [7, 'CardJob: limiter is 7; it must be the name of a limiter'],
+      [limiter({ concurrency: -1 }), 'CardJob: limiter.concurrency is -1; it must be a whole number from 1'],
+      [limiter('stripe', { weight: 0 }), 'CardJob: limiter.weight is 0; it must be a whole number from 1'],
+      [limiter({}), 'CardJob: limiter is {}; it must be limiter() with concurrency, rate, or both'],
+    ] as const)
+      await expect(dispatch(option)).rejects.toMatchObject({
+        code: 'JOB_INVALID',
+        message: expect.stringContaining(message),
+      })
+  })
+}
