@@ -4,7 +4,7 @@ import type { JobConstructor } from '../src/job-class.ts'
 import type { Permits } from '../src/middleware/permits.ts'
 import type { Outcome } from '../src/record.ts'
 import type { Claimer } from '../src/worker/claimer.ts'
-import { type Held, Ledger } from '../src/worker/ledger.ts'
+import { type Held, Ledger, TOLD } from '../src/worker/ledger.ts'
 import { Registry } from '../src/worker/registry.ts'
 import { Slots } from '../src/worker/slots.ts'
 import { StoreClock } from '../src/worker/store-clock.ts'
@@ -74,7 +74,7 @@ test('of a handler that is stuck its class is told before the process is replace
   vi.advanceTimersByTime(5_000)
   await told.promise
   // It has a time of its own.
-  expect(terms(held)).toEqual([performance.now() + 1_000, -1])
+  expect(terms(held)).toEqual([performance.now() + 1_000, TOLD])
   returns.resolve()
   await vi.advanceTimersByTimeAsync(0)
   expect([settled, slots.running.size]).toEqual([[], 1])

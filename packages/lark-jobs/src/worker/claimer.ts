@@ -124,6 +124,11 @@ export class Claimer {
     this.#changed = changed
   }
 
+  /** Its store is in this process: what a call has brought is read before the microtasks are over. */
+  get isHere(): boolean {
+    return !this.#store.isElsewhere
+  }
+
   get isResting(): boolean {
     return this.#restUntil > 0
   }
@@ -222,8 +227,8 @@ export class Claimer {
           if (permits ?? reply.limited) this.limited?.answered(this, reply.jobs, reply.limited)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
           const now = performance.now()
-          // It may be rung from now on, and a store that is elsewhere then hands jobs over.
-          if (reply.jobs.length < want && this.#store.isElsewhere) this.unread.expect(RING, call.number, now)
+          // It may be rung from now on, and some stores then hand jobs over.
+          if (reply.jobs.length < want) this.unread.expect(RING, call.number, now)
           return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, sentAt: since }
         } catch (error) {
           if (signal.aborted) return undefined

@@ -13,6 +13,7 @@ import type { Answer, Claimer } from './claimer.ts'
 import type { Pace } from './preset.ts'
 import type { Round } from './round.ts'
 import type { Slots } from './slots.ts'
+import { Soon } from './soon.ts'
 import { Speed } from './speed.ts'
 import { TURN, type Turns } from './turns.ts'
 import { CALL, RING, type Source } from './unread.ts'
@@ -53,8 +54,16 @@ export class Intake {
   #slice: number
   /** Jobs of one queue that start in a row. */
   #row = 1
-  #isScheduled = false
-  #isYielding = false
+  /** Calls under way to a store in this process. */
+  #callsHere = 0
+  readonly #turnSoon = new Soon(Soon.endOfTick, () => this.#turn())
+  readonly #startSoon = new Soon(setImmediate, () => this.#start())
+  /** When the event loop has turned. */
+  readonly #goOn = new Soon(setImmediate, () => {
+    this.#slice = this.#options.pace.slice
+    this.#fill()
+    this.schedule()
+  })
   #alarm: NodeJS.Timeout | undefined
   #overdue: NodeJS.Timeout | undefined
 
@@ -117,14 +126,7 @@ export class Intake {
   }
 
   schedule(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    queueMicrotask(() =>
-      process.nextTick(() => {
-        this.#isScheduled = false
-        this.#turn()
-      }),
-    )
+    this.#turnSoon.ask()
   }
 
   get #left(): number {
@@ -194,7 +196,9 @@ export class Intake {
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
     const answering = claimer.exchange(limit, ahead, signal, hand)
     turns.changed(claimer)
+    if (claimer.isHere) this.#callsHere++
     const reply = await answering
+    if (claimer.isHere) this.#callsHere--
     this.#reserved -= limit
     this.#asked -= ahead
     if (reply !== undefined) this.#hold(claimer, reply, CALL)
@@ -237,12 +241,21 @@ export class Intake {
     if (this.#held > 0) this.#options.holds()
   }
 
-  /** Starts what is held, in strict order or in turns, while there are free slots. */
+  /**
+   * Starts what is held. What a store in this process has already handed out is read first: it would lie there for as
+   * long as a handler blocks, and the lease thread does not know of it.
+   */
   #fill(): void {
+    if (this.#callsHere > 0) this.#startSoon.ask()
+    else this.#start()
+  }
+
+  /** In strict order or in turns, while there are free slots. */
+  #start(): void {
     const { slots, turns } = this.#options
     while (this.#isOpen && this.#held > 0 && slots.free > 0) {
       if (this.#slice === 0) {
-        this.#yield()
+        this.#goOn.ask()
         return
       }
       const claimer = this.#holding.next(this.#row)!
@@ -258,18 +271,6 @@ export class Intake {
       if (!slots.begin(job, claimer)) this.#claimed--
     }
     if (this.#held > 0) this.#watch()
-  }
-
-  /** Lets the event loop turn. */
-  #yield(): void {
-    if (this.#isYielding) return
-    this.#isYielding = true
-    setImmediate(() => {
-      this.#isYielding = false
-      this.#slice = this.#options.pace.slice
-      this.#fill()
-      this.schedule()
-    })
   }
 
   #returnOverdue(): void {

@@ -138,7 +138,8 @@ class LeaseWatch {
     }
     for (const { partition, unread: memory } of partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
-      this.#unread.push(new Unread(memory))
+      // A store in this process is answered by the loop that asks it.
+      if (store.isElsewhere) this.#unread.push(new Unread(memory))
     }
   }
 
@@ -156,9 +157,7 @@ class LeaseWatch {
       if (Date.now() - pulse.renewedAt > lease / 2 && !this.#isRenewing) void this.#renew(this.#store)
       if (kills && at - pulse.beat > STUCK.still) this.#endIfStuck(at)
     }
-    // Unread is only what came with something that is held, unless it may come with a ring.
-    const isRung = this.#store?.isElsewhere === true
-    if (pulse.isDozing && !isRung && !this.#pages.some((page) => page.inUse)) return
+    if (pulse.isDozing && this.#unread.length === 0 && !this.#pages.some((page) => page.inUse)) return
     const pause = pulse.isDozing ? this.#rarely : LOOK.often
     this.#timer = setTimeout(() => this.#look(), Math.min(pause, this.#untilOverdue()))
   }

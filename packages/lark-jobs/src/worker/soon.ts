@@ -1,0 +1,26 @@
+/**
+ * Work that is done later, and once, however often it is asked for until then.
+ */
+export class Soon {
+  /** At the end of this tick. */
+  static readonly endOfTick = (run: () => void): void => queueMicrotask(() => process.nextTick(run))
+
+  readonly #defer: (run: () => void) => void
+  readonly #run: () => void
+  #isAsked = false
+
+  /** @param defer calls what it is given, later */
+  constructor(defer: (run: () => void) => void, work: () => void) {
+    this.#defer = defer
+    this.#run = () => {
+      this.#isAsked = false
+      work()
+    }
+  }
+
+  ask(): void {
+    if (this.#isAsked) return
+    this.#isAsked = true
+    this.#defer(this.#run)
+  }
+}
