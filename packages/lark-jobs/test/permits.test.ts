@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { JobsError } from '../src/errors.ts'
 import type { Limits } from '../src/limit.ts'
@@ -20,11 +21,11 @@ class Shop implements AsyncDisposable {
   readonly permit = vi.spyOn(this.store.limiters, 'permit')
   readonly keep = vi.spyOn(this.store.limiters, 'keep')
 
-  worker(holder: string, limiters: Record<string, Limits> = {}): WorkerPermits {
+  worker(holder: string, limiters: Record<string, Limits> = {}, lease = LEASE): WorkerPermits {
     return new WorkerPermits({
       store: this.store,
       holder,
-      lease: LEASE,
+      lease,
       limiters: new Map(Object.entries(limiters)),
       holdings: new Holdings((page) => this.pages.push(page)),
       trouble: (error) => this.met.push(error),
@@ -173,6 +174,23 @@ test('after an outage the living say what they hold before anybody asks for more
   shop.isAfterOutage = false
   expect(granted(await Promise.all([asking, more]))).toBe(1)
   expect((await take(bob!, 'stripe')).kind).toBe('refused')
+})
+
+test("what an answer that is late brings is not used: it may be another's by then", async () => {
+  await using shop = await open()
+  const ada = shop.worker('ada', { stripe: { concurrency: 1 } }, 200)
+  shop.permit.mockImplementationOnce(async (...args) => {
+    await pause(600)
+    return shop.store.limiters.permit(...args)
+  })
+  expect((await take(ada, 'stripe')).kind).toBe('granted')
+  // The late one, and the one within it; what that brought is given back; and asked for anew.
+  expect(shop.permit.mock.calls.map(([, { held, wanted }]) => [held, wanted])).toEqual([
+    [0, 1],
+    [0, 1],
+    [0, 0],
+    [0, 1],
+  ])
 })
 
 test('a call that an outage met is not sent again when that is over, and what it may have brought is given back', async () => {

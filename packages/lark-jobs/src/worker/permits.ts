@@ -16,6 +16,8 @@ import type { Holdings } from './holdings.ts'
 
 /** Milliseconds between two looks whether an outage is over. */
 const CALM = 100
+/** Milliseconds: an answer that takes no longer is no sign of an outage, however short the leases are. */
+const LATE = 500
 
 /** A job that waits for an answer. */
 interface Taker {
@@ -61,6 +63,8 @@ export class WorkerPermits implements Permits {
   /** Of the last call on any limiter. */
   #number = 0
   #isStopped = false
+  /** By then (`performance.now()`) the living have renewed, after an outage that was met here. */
+  #renewedBy = 0
 
   constructor(options: PermitsOptions) {
     this.#options = options
@@ -134,7 +138,7 @@ export class WorkerPermits implements Permits {
   /** After one the leases of the living have ended as well, and whoever asked first would have what is theirs. */
   get #isAfterOutage(): boolean {
     const { isAfterOutage, signal } = this.#options
-    return !signal.aborted && isAfterOutage()
+    return !signal.aborted && (isAfterOutage() || performance.now() < this.#renewedBy)
   }
 
   /** One call: says what is held, and asks for those who wait, as far as they weigh the same. */
@@ -150,14 +154,16 @@ export class WorkerPermits implements Permits {
     const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
     call.wanted = this.#isStopped ? 0 : takers.length * each
     const sentAt = Date.now()
+    const isLate = () => Date.now() - sentAt > Math.max(lease / 4, LATE)
     try {
       const answer = await this.#answered(async (isAgain) => {
         if (isAgain && call.wanted > 0 && this.#isAfterOutage) return undefined
         return this.#options.store.limiters.permit(name, call)
       })
-      // It was under way for so long (the machine slept) that what it brought may be another's by now.
-      const isLate = limits.concurrency !== undefined && Date.now() - sentAt > lease / 2
-      if (answer === undefined || (isLate && answer.granted > 0)) {
+      // The store stood still, or this process did: what it brought may be another's.
+      const isDoubtful = limits.concurrency !== undefined && takers.length > 0 && isLate()
+      if (isDoubtful) this.#renewedBy = performance.now() + lease / 2
+      if (answer === undefined || isDoubtful) {
         dealing.takers.unshift(...takers)
         dealing.owes = true
       } else this.#hand(dealing, takers, each, answer)

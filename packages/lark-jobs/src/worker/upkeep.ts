@@ -71,6 +71,8 @@ export class Upkeep {
   #isAway = false
   /** By then (`performance.now()`) the living have renewed, if there was an outage of the store. */
   #renewedBy = 0
+  /** When it asked what is not answered yet (`performance.now()`). */
+  #asksSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
   #stopped = false
@@ -114,9 +116,10 @@ export class Upkeep {
     return Math.max(now - this.#lastTick, now < this.#still.until ? this.#still.length : 0)
   }
 
-  /** The store is away, or was just now: others may not yet have renewed what they hold. */
+  /** The store is away, stands still, or did so just now: others may not yet have renewed what they hold. */
   get isAfterOutage(): boolean {
-    return this.#isAway || performance.now() < this.#renewedBy
+    const now = performance.now()
+    return this.#isAway || now < this.#renewedBy || now - (this.#asksSince ?? now) > this.#late
   }
 
   #tick(): Promise<void> {
@@ -219,9 +222,16 @@ export class Upkeep {
   /** Who waited for so long has seen an outage, whatever it asked for. */
   async #ask<T>(answer: Promise<T>): Promise<T> {
     const asked = performance.now()
-    const value = await answer
+    const value = await this.#answered(answer)
     if (performance.now() - asked > this.#late) this.#forgive()
     return value
+  }
+
+  async #answered<T>(answer: Promise<T>): Promise<T> {
+    this.#asksSince = performance.now()
+    return await answer.finally(() => {
+      this.#asksSince = undefined
+    })
   }
 
   async #askTime(): Promise<void> {
@@ -245,7 +255,7 @@ export class Upkeep {
     // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
     const asked = performance.now()
     const isLate = () => performance.now() - asked > this.#late
-    const at = await store.now(partition)
+    const at = await this.#answered(store.now(partition))
     if (isLate()) return this.#forgive()
     clock.heard(at, asked)
     const { recovered, failed, nextLeaseEnd, nextEnding } = await store.recover(partition, {

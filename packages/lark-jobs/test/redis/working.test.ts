@@ -3,7 +3,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
-import { Job } from '../../src/index.ts'
+import { Job, withoutOverlapping } from '../../src/index.ts'
 import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { Bench, type Connect, Record, signal } from '../working/bench.ts'
@@ -75,6 +75,52 @@ test('a server that was frozen for longer than a lease: what two living workers 
     { completed: 10, lost: 0 },
   ])
   for (const id of job.ids) expect(await bench.jobs.find(id)).toMatchObject({ runs: 1, crashes: 0 })
+})
+
+test('a server that was frozen for longer than a lease: no other worker has the permit of one that lives', async () => {
+  await using server = await Server.start()
+  await using bench = await Bench.make(on(server))
+  const began = signal()
+  const go = signal()
+  const runs: string[] = []
+  class SoleJob extends Job {
+    override middleware() {
+      return [withoutOverlapping({ releaseAfter: 20 })]
+    }
+    async handle({ n }: { n: number }) {
+      runs.push(`begins ${n}`)
+      if (n === 0) began.resolve()
+      if (n === 0) await go.promise
+      runs.push(`ends ${n}`)
+    }
+  }
+  const lease = 2_000
+  await bench.jobs.dispatch(new SoleJob(), { n: 0 })
+  const first = await bench.work([SoleJob], { lease, queues: ['default'] })
+  await began.promise
+  const others = bench.client()
+  const second = await bench.work([SoleJob], { lease, queues: ['emails'] }, others)
+  // At the worst moment: it is the first that the server hears when it goes on.
+  const { limiters } = (await others.open()).store
+  const permit = limiters.permit.bind(limiters)
+  const asked = vi.spyOn(limiters, 'permit').mockImplementationOnce((...args) => {
+    server.signal('SIGSTOP')
+    return permit(...args)
+  })
+  const job = new SoleJob()
+  job.queueName = 'emails'
+  await bench.jobs.dispatchMany(job, [{ n: 1 }, { n: 2 }])
+  await vi.waitFor(() => expect(asked).toHaveBeenCalled(), 10_000)
+  await pause(2 * lease)
+  server.signal('SIGCONT')
+  // Until it asks again, and is refused.
+  const wants = () => asked.mock.calls.filter(([, { wanted }]) => wanted > 0).length
+  await vi.waitFor(() => expect(wants()).toBeGreaterThan(3), 20_000)
+  expect(runs).toEqual(['begins 0'])
+  go.resolve()
+  await vi.waitFor(() => expect(runs).toHaveLength(6), 20_000)
+  expect(runs.slice(0, 2)).toEqual(['begins 0', 'ends 0'])
+  await Promise.all([first.stop(), second.stop()])
 })
 
 test('a server that is full: a living worker keeps its job, and is known', async () => {
