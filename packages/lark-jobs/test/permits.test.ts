@@ -4,7 +4,7 @@ import { JobsError } from '../src/errors.ts'
 import type { Limits } from '../src/limit.ts'
 import type { Taken } from '../src/middleware/permits.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
-import { Holdings, type HoldingsPage } from '../src/worker/holdings.ts'
+import type { HoldingsPage } from '../src/worker/holdings.ts'
 import { WorkerPermits } from '../src/worker/permits.ts'
 import { retention } from './redis/stores.ts'
 
@@ -27,7 +27,7 @@ class Shop implements AsyncDisposable {
       holder,
       lease,
       limiters: new Map(Object.entries(limiters)),
-      holdings: new Holdings((page) => this.pages.push(page)),
+      added: (page) => this.pages.push(page),
       trouble: (error) => this.met.push(error),
       isAfterOutage: () => this.isAfterOutage,
       signal: this.end.signal,

@@ -12,7 +12,7 @@ import type { Limits } from '../limit.ts'
 import { type Permits, type Taken, unknownLimiter } from '../middleware/permits.ts'
 import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../store/store.ts'
 import { RESEND, resendable } from './claimer.ts'
-import type { Holdings } from './holdings.ts'
+import { Holdings, type HoldingsPage } from './holdings.ts'
 
 /** Milliseconds between two looks whether an outage is over. */
 const CALM = 100
@@ -47,9 +47,10 @@ export interface PermitsOptions {
   holder: string
   /** Milliseconds. */
   lease: number
-  /** Those that are configured. */
-  limiters: ReadonlyMap<string, Limits>
-  holdings: Holdings
+  /** Those that are configured. Default: none. */
+  limiters: ReadonlyMap<string, Limits> | undefined
+  /** Told of each new page of the holdings. */
+  added: (page: HoldingsPage) => void
   trouble: (error: unknown) => void
   /** Others may not yet have renewed what they hold: until then nothing more is asked for. */
   isAfterOutage: () => boolean
@@ -59,6 +60,8 @@ export interface PermitsOptions {
 
 export class WorkerPermits implements Permits {
   readonly #options: PermitsOptions
+  readonly #limiters: ReadonlyMap<string, Limits>
+  readonly #holdings: Holdings
   readonly #dealings = new Map<string, Dealing>()
   /** Of the last call on any limiter. */
   #number = 0
@@ -68,11 +71,13 @@ export class WorkerPermits implements Permits {
 
   constructor(options: PermitsOptions) {
     this.#options = options
+    this.#limiters = options.limiters ?? new Map()
+    this.#holdings = new Holdings(options.added)
   }
 
   take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
-    const limits = given ?? this.#options.limiters.get(name)
-    if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#options.limiters.keys()))
+    const limits = given ?? this.#limiters.get(name)
+    if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
     const dealing = this.#dealings.get(name) ?? this.#begin(name, limits)
     let taker!: Taker
     const taken = new Promise<Taken>((resolve, reject) => {
@@ -124,7 +129,7 @@ export class WorkerPermits implements Permits {
     // What comes in one tick goes together.
     await null
     // Before the first call, whose answer may come while the loop stands still.
-    if (dealing.limits.concurrency !== undefined) this.#options.holdings.enter(dealing.name)
+    if (dealing.limits.concurrency !== undefined) this.#holdings.enter(dealing.name)
     while (dealing.takers.length > 0 || dealing.owes) {
       if (dealing.owes || !this.#isAfterOutage) await this.#exchange(dealing)
       else await pause(CALM, undefined, { signal: this.#options.signal }).catch(() => {})
@@ -132,7 +137,7 @@ export class WorkerPermits implements Permits {
     dealing.serving = undefined
     if (dealing.held > 0) return
     this.#dealings.delete(dealing.name)
-    this.#options.holdings.leave(dealing.name)
+    this.#holdings.leave(dealing.name)
   }
 
   /** After one the leases of the living have ended as well, and whoever asked first would have what is theirs. */

@@ -14,7 +14,6 @@ import { Ahead } from './ahead.ts'
 import { Claimer } from './claimer.ts'
 import { Emptiness } from './emptiness.ts'
 import { Endings } from './endings.ts'
-import { Holdings } from './holdings.ts'
 import { Intake } from './intake.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LeaseThread } from './lease-thread.ts'
@@ -93,10 +92,10 @@ export class Worker implements AsyncDisposable {
     const clock = new StoreClock()
     const met = (error: unknown) => this.#trouble.met(error)
     const limiters = limitersOf(options)
-    const holdings = new Holdings((page) => this.#thread.addHoldings(page))
-    const isAfterOutage = () => this.#upkeep.isAfterOutage
     this.#permits = new WorkerPermits({
-      ...{ store, holder: id, lease, limiters, holdings, trouble: met, isAfterOutage, signal },
+      ...{ store, holder: id, lease, limiters, trouble: met, signal },
+      added: (page) => this.#thread.addHoldings(page),
+      isAfterOutage: () => this.#upkeep.isAfterOutage,
     })
     const room = () => this.#intake.room
     this.#limited = new Limited({ permits: this.#permits, limiters, room, warn, signal })
