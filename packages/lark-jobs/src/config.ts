@@ -10,6 +10,7 @@ import type { Limits } from './limit.ts'
 import { areLimiterNames, checkLimiter, type LimitersConfig, limitsOfLimiters } from './limiter-config.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import {
+  agingsOfAll,
   boundsOfAll,
   checkQueue,
   limitsOfAll,
@@ -79,6 +80,8 @@ export interface Settings extends Around {
   limits: ReadonlyMap<string, Limits>
   /** Of the queues that say one. */
   weights: ReadonlyMap<string, number>
+  /** Milliseconds, of the queues that say one. */
+  agings: ReadonlyMap<string, number>
   /** Of each partition of a queue, where there are any. */
   bounds: ReadonlyMap<string, Bound>
   /** By name. */
@@ -179,6 +182,7 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
     partitions: queues,
     limits: limitsOfAll(section.queues ?? {}),
     weights: weightsOfAll(section.queues ?? {}),
+    agings: agingsOfAll(section.queues ?? {}),
     bounds: boundsOfAll(section.queues ?? {}),
     limiters: limitsOfLimiters(section.limiters ?? {}),
     paths: paths?.map((path) => resolve(folder, path)),

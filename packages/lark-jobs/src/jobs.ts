@@ -225,8 +225,8 @@ export class JobsClient implements AsyncDisposable {
     const { queues, strict, words } = serviceOf(settings, named)
     const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
     const { preset = settings.preset } = options
-    const { partitions, limits, limiters, weights, middleware, hooks } = settings
-    const served = { queues, partitions, limits, limiters, weights, strict }
+    const { partitions, limits, limiters, weights, agings, middleware, hooks } = settings
+    const served = { queues, partitions, limits, limiters, weights, agings, strict }
     const where = { place, store, registry, report, preset, ...served, middleware, hooks }
     const worker = new Worker({ ...rest, ...supervised, ...where })
     const { concurrency = CONCURRENCY } = options

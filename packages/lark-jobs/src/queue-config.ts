@@ -2,6 +2,7 @@
  * What the configuration may say of a queue: its type, its check, and what follows from it.
  */
 import { checkKeys, isObject, refuse, type Shape } from './check.ts'
+import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { isCount, type Limits, limitsOf, type RateOption, rateProblem } from './limit.ts'
 import type { Bound } from './store/store.ts'
 
@@ -17,6 +18,11 @@ export interface QueueConfig {
    * of one of weight 3. Default 1. A worker that serves its queues strictly in an order passes over it.
    */
   weight?: number
+  /**
+   * Priorities age: how long a job has to wait to come before one that is a step higher and has just come. Default: they
+   * do not, and as long as higher ones come the lower wait.
+   */
+  aging?: Duration
   /** Jobs of the queue that run at a time, over all workers. Default: no limit. */
   concurrency?: number
   /** Jobs of the queue that begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
@@ -48,6 +54,7 @@ const queueShape: Shape<QueueConfig> = {
     right: `a whole number from 1 to ${MAX_WEIGHT}`,
     ok: (value) => isCount(value) && value <= MAX_WEIGHT,
   },
+  aging: { right: `${durationForm}, from 1 ms`, ok: (value) => (milliseconds(value) ?? 0) >= 1 },
   concurrency: { right: 'a whole number from 1', ok: isCount },
   max: { right: 'a whole number from 1', ok: isCount },
   full: { right: "'reject' or 'drop-oldest'", ok: (value) => value === 'reject' || value === 'drop-oldest' },
@@ -61,6 +68,14 @@ const queueShape: Shape<QueueConfig> = {
 export function partitionsOfAll(queues: QueuesConfig): Map<string, number> {
   if (!isObject(queues)) return new Map(queues.map((queue) => [queue, 1]))
   return new Map(Object.entries(queues).map(([queue, { partitions = 1 }]) => [queue, partitions]))
+}
+
+/** Whole milliseconds, of the queues that say one. */
+export function agingsOfAll(queues: QueuesConfig): Map<string, number> {
+  const all = new Map<string, number>()
+  for (const [queue, { aging }] of isObject(queues) ? Object.entries(queues) : [])
+    if (aging !== undefined) all.set(queue, Math.round(milliseconds(aging)!))
+  return all
 }
 
 /** Of the queues that say one. */

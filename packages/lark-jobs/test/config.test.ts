@@ -142,6 +142,21 @@ describe('the options of a queue', () => {
     ])
   })
 
+  test('aging is a duration, kept as milliseconds', () => {
+    const { agings } = settings({ queues: { critical: { aging: '1m' }, default: {}, low: { aging: 5 } } })
+    expect([...agings]).toEqual([
+      ['critical', 60_000],
+      ['low', 5],
+    ])
+    const queues = { emails: { aging: 0 } }
+    expect(() => settings({ queues })).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining('jobs.queues.emails.aging is 0; it must be milliseconds'),
+      }),
+    )
+  })
+
   test('a worker says in which turns it serves its queues', () => {
     const queues = { critical: { weight: 6 }, default: { weight: 3 }, low: {} }
     const { words } = serviceOf(settings({ queues }))
@@ -157,7 +172,7 @@ describe('the options of a queue', () => {
 
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
-    ['constructor', 'Known keys: partitions, weight, concurrency, max, full, rate'],
+    ['constructor', 'Known keys: partitions, weight, aging, concurrency, max, full, rate'],
   ])('%s is not one', (option, hint) => {
     const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
     expect(() => settings({ queues })).toThrow(

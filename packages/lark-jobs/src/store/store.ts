@@ -138,6 +138,11 @@ export interface Want {
    * `nextDue` says when a rate allows the next, and whoever waits for a job to end is rung when one does.
    */
   limits?: Limits | undefined
+  /**
+   * Milliseconds, whole: priorities age. A job then stands as if it had come so much sooner for each step of its priority,
+   * or later below 0; of the same place the higher one goes first. Groups have priorities that do not age.
+   */
+  aging?: number | undefined
   /** How many jobs of each limiter (`record.ts#NewJob.limiter`) the claimer has permits for. */
   permits?: Readonly<Record<string, number>> | undefined
   /**

@@ -21,6 +21,7 @@ import {
   type Store,
   type Want,
 } from '../store/store.ts'
+import { unlessAborted } from './aborted.ts'
 import { Ahead } from './ahead.ts'
 import { type Held, Ledger } from './ledger.ts'
 import type { Limited } from './limited.ts'
@@ -54,6 +55,9 @@ export interface Answer extends Exchange {
   sentAt: number
 }
 
+/** What every claim says of the partition's order and limits. */
+export type Terms = Pick<Want, 'limits' | 'aging'>
+
 export interface ClaimerOptions {
   store: Store
   partition: string
@@ -67,8 +71,8 @@ export interface ClaimerOptions {
   ahead?: Ahead
   /** Takes permits for jobs that need some. */
   limited?: Limited
-  /** Of the partition; then nothing is claimed ahead, nor handed over. */
-  limits?: Limits | undefined
+  /** Of the partition. Under limits nothing is claimed ahead, nor handed over. */
+  terms?: Terms
   trouble?: (error: unknown) => void
   /** Told when it becomes ready, and when the first outcome waits. */
   changed?: (claimer: Claimer) => void
@@ -81,6 +85,7 @@ export class Claimer {
   readonly weight: number
   readonly ahead: Ahead
   readonly limits: Limits | undefined
+  readonly #terms: Terms
   readonly limited: Limited | undefined
   readonly unread = new Unread()
   readonly #store: Store
@@ -107,14 +112,15 @@ export class Claimer {
   #timerAt = 0
 
   constructor(options: ClaimerOptions) {
-    const { store, partition, rank = 0, weight = 1, caller, lease, limits } = options
+    const { store, partition, rank = 0, weight = 1, caller, lease, terms = {} } = options
     const { ahead = new Ahead(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
     this.partition = partition
     this.queue = queueOf(partition)
     this.rank = rank
     this.weight = weight
     this.ahead = ahead
-    this.limits = limits
+    this.limits = terms.limits
+    this.#terms = terms
     this.limited = options.limited
     this.ahead.gone = (lease) => this.limited?.ended(lease)
     this.#store = store
@@ -214,9 +220,8 @@ export class Claimer {
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
         try {
-          const asked: Want = { limit: want, ahead, lease: this.#lease }
-          if (this.limits !== undefined) asked.limits = this.limits
-          else if (want > 0 && hand !== undefined) asked.hand = hand
+          const asked: Want = { limit: want, ahead, lease: this.#lease, ...this.#terms }
+          if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
           const reply = await unlessAborted(
             signal,
@@ -292,14 +297,4 @@ export class Claimer {
     }
     return this.#settlements.splice(0, count)
   }
-}
-
-/** The promise's value; undefined as soon as the signal is aborted. */
-function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const leave = () => resolve(undefined)
-    signal.addEventListener('abort', leave, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-    if (signal.aborted) leave()
-  })
 }

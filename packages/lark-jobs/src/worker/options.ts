@@ -32,6 +32,8 @@ export interface WorkerOptions {
   limits?: ReadonlyMap<string, Limits>
   /** How much of the slots and turns each queue has among the others, when it is not strict; 1 where nothing is said. */
   weights?: ReadonlyMap<string, number>
+  /** By queue: milliseconds of waiting that are worth a step of priority. Default: priorities do not age. */
+  agings?: ReadonlyMap<string, number>
   /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
   strict?: boolean
   /** Jobs at a time. Default 10. */

@@ -121,7 +121,7 @@ export class Worker implements AsyncDisposable {
       const claimer = new Claimer({
         ...{ store, partition, rank, caller: id, lease, ahead, trouble: met, changed },
         weight: options.weights?.get(queue),
-        limits: options.limits?.get(queue),
+        terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
         limited: this.#limited,
       })
       this.#thread.serve(partition, claimer.unread)

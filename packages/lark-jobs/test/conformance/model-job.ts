@@ -220,6 +220,7 @@ export class ModelJob implements Counters {
 }
 
 /** Negative when `a` must run before `b`; 0 when the contract leaves the choice. */
-export function rank(a: ModelJob, b: ModelJob): number {
-  return b.priority - a.priority || a.place - b.place
+export function rank(a: ModelJob, b: ModelJob, aging?: number): number {
+  if (aging === undefined) return b.priority - a.priority || a.place - b.place
+  return a.place - a.priority * aging - (b.place - b.priority * aging) || b.priority - a.priority
 }

@@ -5,6 +5,7 @@
 import { expect } from 'vitest'
 import type { Group, LeasedJob } from '../../src/record.ts'
 import { readLane } from '../../src/store/lane.ts'
+import type { Want } from '../../src/store/store.ts'
 import { type ModelJob, rank } from './model-job.ts'
 
 interface Lane {
@@ -70,7 +71,7 @@ export class ModelLanes {
     claimed: readonly LeasedJob[],
     most: number,
     token: string,
-    permits: Readonly<Record<string, number>> = {},
+    { permits = {}, aging }: Pick<Want, 'permits' | 'aging'>,
   ): void {
     const left = new Map(Object.entries(permits))
     const asleep = [...this.#lanes].filter(([, { wakeAt }]) => (wakeAt ?? Infinity) <= this.#now())
@@ -93,7 +94,7 @@ export class ModelLanes {
       const places = this.#places(counts, taken)
       for (const [i, name] of order.entries()) {
         const jobs = places[i]!.map((place) => claimed[place])
-        if (permitted[i]) this.#serve(name, jobs, token)
+        if (permitted[i]) this.#serve(name, jobs, token, name === NONE ? aging : undefined)
       }
       taken += places.flat().length
     }
@@ -137,9 +138,9 @@ export class ModelLanes {
     return places
   }
 
-  #serve(name: string, jobs: readonly (LeasedJob | undefined)[], token: string): void {
+  #serve(name: string, jobs: readonly (LeasedJob | undefined)[], token: string, aging?: number): void {
     for (const leased of jobs) {
-      const job = this.#firstOf(name).find(({ id }) => id === leased?.id)
+      const job = this.#firstOf(name, aging).find(({ id }) => id === leased?.id)
       if (!job) throw new Error(`${leased?.id} was handed out, but it is the turn of '${name}'`)
       job.claim(token, false)
       expect(leased).toMatchObject(job.handedOut)
@@ -195,11 +196,11 @@ export class ModelLanes {
     lane.wakeAt = at > 0 && at < Infinity ? at : undefined
   }
 
-  #firstOf(name: string): ModelJob[] {
+  #firstOf(name: string, aging?: number): ModelJob[] {
     const first = this.#of(name).find(({ id }) => id === this.#lanes.get(name)?.first)
     if (first) return [first]
     const due = this.#due(name)
-    return due.filter((job) => due.every((other) => rank(job, other) <= 0))
+    return due.filter((job) => due.every((other) => rank(job, other, aging) <= 0))
   }
 
   #due(name: string): ModelJob[] {

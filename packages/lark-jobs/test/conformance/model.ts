@@ -135,13 +135,13 @@ export class Model {
     const ahead = limits ? 0 : (want.ahead ?? 0)
     if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
     if (this.lanes.size > 0 && !this.paused && limit > 0) {
-      this.lanes.claim(claimed, limit, token, want.permits)
+      this.lanes.claim(claimed, limit, token, want)
       return
     }
     const most =
       this.paused || this.lanes.size > 0 ? 0 : Math.max(0, Math.min(limit + ahead, this.in('waiting').length))
     for (const [place, leased] of claimed.entries()) {
-      const job = this.#firstInLine().find(({ id }) => id === leased.id)
+      const job = this.#firstInLine(want.aging).find(({ id }) => id === leased.id)
       if (!job) throw new Error(`${leased.id} was handed out, but the first are ${this.#tellFirst()}`)
       const isAhead = place >= limit
       expect(isAhead && job.isDirect, `${job.id} must not be handed out ahead`).toBe(false)
@@ -150,7 +150,7 @@ export class Model {
     }
     // It ends early only before a job that must be among those that start at once.
     if (claimed.length >= limit && claimed.length < most) {
-      expect(this.#firstInLine().some((job) => job.isDirect)).toBe(true)
+      expect(this.#firstInLine(want.aging).some((job) => job.isDirect)).toBe(true)
     } else {
       expect(claimed).toHaveLength(most)
     }
@@ -291,9 +291,9 @@ export class Model {
   }
 
   /** Those of which one must be handed out next: several where the contract leaves the choice. */
-  #firstInLine(): ModelJob[] {
+  #firstInLine(aging?: number): ModelJob[] {
     const waiting = this.in('waiting')
-    return waiting.filter((job) => waiting.every((other) => rank(job, other) <= 0))
+    return waiting.filter((job) => waiting.every((other) => rank(job, other, aging) <= 0))
   }
 
   #tellFirst(): string {

@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'
-import { ids, job, jobs, retried, returned } from './jobs.ts'
+import { ids, job, jobs, retried, returned, settlement } from './jobs.ts'
 
 export function order(make: Make): void {
   test('first in, first out, within a batch and from batch to batch at the same instant', async () => {
@@ -106,5 +106,35 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(10))).not.toContain(delayed.id)
     harness.clock.advance(10)
     expect(ids(await caller.claim(1))).toEqual([delayed.id])
+  })
+
+  test('priorities that age: a step is worth so long a wait; of the same place the higher goes first', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [low, late] = [job({ priority: -1 }), job({ delay: 1_000 })]
+    await caller.enqueue(low, late)
+    harness.clock.advance(2_000)
+    const [zero, high] = [job(), job({ priority: 1 })]
+    await caller.enqueue(zero, high)
+    const claim = (aging: number) => caller.exchange([], { limit: 9, ahead: 9, lease: 60_000, aging })
+    // As if they had come at 1,000 (low), 1,000 (late), 2,000 and 1,000 (high).
+    const { jobs: claimed } = await claim(1_000)
+    expect(ids(claimed)).toEqual(ids([high, late, low, zero]))
+    await caller.exchange(
+      claimed.map((held) => settlement(held, returned)),
+      { limit: 0, lease: 60_000 },
+    )
+    expect(ids((await claim(10_000)).jobs)).toEqual(ids([high, late, zero, low]))
+  })
+
+  test('priorities that age pass over what was cancelled', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = [...jobs(3, { priority: 1 }), ...jobs(2)]
+    await caller.enqueue(...list)
+    const gone = ids(list.slice(0, 2))
+    await harness.store.alter('emails', gone, { kind: 'cancel', reason: 'user' })
+    const { jobs: claimed } = await caller.exchange([], { limit: 9, lease: 60_000, aging: 50 })
+    expect(ids(claimed)).toEqual(ids(list.slice(2)))
   })
 }

@@ -117,6 +117,7 @@ class Sequence {
     const want: Want = { limit: this.#random.below(5), lease: this.#random.pick(LEASES)! }
     if (this.#random.chance(2)) want.ahead = this.#random.below(5)
     if (this.#random.chance(4)) want.limits = { concurrency: 1 + this.#random.below(4) }
+    if (this.#random.chance(4)) want.aging = this.#random.pick([1, 60])!
     if (this.#random.chance(2))
       want.permits = Object.fromEntries(
         this.#random.some(chanceLimiters).map((limiter) => [limiter, this.#random.below(4)]),

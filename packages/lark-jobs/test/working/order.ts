@@ -236,4 +236,27 @@ export function order(connect: Connect): void {
     expect(runs.size).toBe(6_000)
     expect([...runs.values()].every((count) => count === 1)).toBe(true)
   })
+
+  test('where priorities age, one that has waited long comes before higher ones', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ queues: { default: { aging: 50 } } })
+    const ran: number[] = []
+    class PlaceJob extends Job {
+      override readonly key = 'place'
+      handle(n: number) {
+        ran.push(n)
+      }
+    }
+    const dispatch = (n: number, priority: number) => {
+      const job = new PlaceJob()
+      job.priority = priority
+      return client.dispatch(job, n)
+    }
+    await dispatch(1, 0)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await dispatch(2, 1)
+    await dispatch(3, 50)
+    await (await bench.work([PlaceJob], { stopWhenEmpty: true, concurrency: 1 }, client)).done
+    expect(ran).toEqual([3, 1, 2])
+  })
 }

@@ -25,11 +25,11 @@ export function unpackLine(line: string): ReturnType<typeof readLane> {
   return readLane(line.slice(1, limits < 0 ? line.length : limits))
 }
 
-/** How a caller waits, and the permits that it brings. */
-export function packWaiting(waits: string, permits: Want['permits']): string {
-  if (permits === undefined) return waits
+/** How a caller waits, the permits that it brings, and how priorities age. */
+export function packWaiting(waits: string, { permits = {}, aging }: Want): string {
   const counts = Object.entries(permits).map(([limiter, count]) => `${nameOf(limiter)}=${count}`)
-  return `${waits};${counts.join(',')}`
+  if (aging !== undefined) counts.push(`~=${aging}`)
+  return counts.length === 0 ? waits : `${waits};${counts.join(',')}`
 }
 
 /** Names of limiters, as `exchange.lua` tells them. */

@@ -143,7 +143,7 @@ export class RedisStore implements Store {
         String(limit),
         want.limits ? packLimits(want.limits) : String(ahead),
         packDuration(want.lease),
-        packWaiting(hears ? (want.hand ? 'hand' : 'ring') : '', want.permits),
+        packWaiting(hears ? (want.hand ? 'hand' : 'ring') : '', want),
         unheard,
         ...this.#kept,
         ...args,

@@ -36,12 +36,12 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
 }
 
 function take(partition: Partition, want: Want, token: string): Found[] {
-  const { limit, ahead = 0 } = want
+  const { limit, ahead = 0, aging } = want
   const { database, waiting } = partition
   if (partition.lanes > 0) return takeInTurn(partition, want, token)
   const most = Math.min(limit + ahead, MAX_ITEMS, waiting)
   if (most <= 0) return []
-  const found = nextJobs(partition, '', most)
+  const found = nextJobs(partition, '', most, aging)
   found.length = handedOut(found, limit)
   const seqs = found.map((row) => row.seq)
   setActive(database, seqs.slice(0, limit), token, 0)
@@ -50,12 +50,13 @@ function take(partition: Partition, want: Want, token: string): Found[] {
 }
 
 /** Where some jobs are of groups, nothing is handed out ahead. */
-function takeInTurn(partition: Partition, { limit, permits }: Want, token: string): Found[] {
+function takeInTurn(partition: Partition, want: Want, token: string): Found[] {
+  const { limit } = want
   if (limit <= 0) return []
   const { database } = partition
   const seqsOf = (jobs: Found[]) => jobs.map((row) => row.seq)
   const active = (jobs: Found[]) => setActive(database, seqsOf(jobs), token, 0)
-  const found = nextInTurn(partition, Math.min(limit, MAX_ITEMS), permits, active)
+  const found = nextInTurn(partition, Math.min(limit, MAX_ITEMS), want, active)
   for (const row of found.splice(handedOut(found, limit))) {
     laneMoves(partition, { ...row, state: ACTIVE }, PENDING)
     database.run(putBack, row.seq)

@@ -20,6 +20,9 @@ const columns = `
 const next = `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
+const nextPlaced = `
+  SELECT ${columns}, dueAt FROM jobs
+  WHERE partition = ? AND lane = '' AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
 const one = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const byTurn = `
   SELECT name, turn FROM lanes WHERE partition = ? AND limiter = ? AND turn IS NOT NULL ORDER BY turn LIMIT ?`
@@ -32,9 +35,10 @@ const awake = `
 const nextWake = 'SELECT min(wakeAt) AS wakeAt FROM lanes WHERE partition = ? AND wakeAt IS NOT NULL'
 const served = 'UPDATE lanes SET busy = busy + ?, first = NULL, turn = NULL WHERE partition = ? AND name = ?'
 
-/** The next due jobs of a lane, or '' of none, in their order. */
-export function nextJobs(partition: Partition, lane: string, most: number): Found[] {
+/** The next due jobs of a lane, or '' of none, in their order. @param aging see `Want` */
+export function nextJobs(partition: Partition, lane: string, most: number, aging?: number): Found[] {
   const { database, id, now } = partition
+  if (aging !== undefined && lane === '') return nextAged(partition, most, aging)
   const jobs: Found[] = []
   for (const priority of partition.priorities(lane)) {
     if (jobs.length >= most) break
@@ -43,16 +47,27 @@ export function nextJobs(partition: Partition, lane: string, most: number): Foun
   return jobs
 }
 
+/** The first of every line, in the order of places that age. */
+function nextAged(partition: Partition, most: number, aging: number): Found[] {
+  const { database, id, now } = partition
+  const jobs = [...partition.priorities()].flatMap((priority) =>
+    database.all<Found & { dueAt: number }>(nextPlaced, id, priority, now, most),
+  )
+  const place = ({ dueAt, priority }: (typeof jobs)[number]) => dueAt - priority * aging
+  // Those of one line are in their order already, and stay so.
+  return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
+}
+
 /**
  * The next jobs of all, in fair turns.
  *
- * @param permits how many jobs of each limiter may begin
+ * @param want for how many jobs of each limiter there are permits, and whether priorities age
  * @param lease takes jobs out of their lines, before the next are looked for
  */
 export function nextInTurn(
   partition: Partition,
   most: number,
-  permits: Want['permits'] = {},
+  { permits = {}, aging }: Pick<Want, 'permits' | 'aging'>,
   lease: (jobs: Found[]) => void,
 ): Found[] {
   const jobs: Found[] = []
@@ -66,7 +81,7 @@ export function nextInTurn(
     const parts = order.map((lane) => {
       const { limiter } = readLane(lane)
       const allowed = limiter === undefined ? share : Math.min(share, left.get(limiter)!)
-      const part = allowed > 0 ? takeTurn(partition, lane, allowed, lease) : []
+      const part = allowed > 0 ? takeTurn(partition, lane, allowed, lease, aging) : []
       if (limiter !== undefined) left.set(limiter, left.get(limiter)! - part.length)
       return part
     })
@@ -99,10 +114,16 @@ export function limited({ database, id }: Partition): string[] {
   }
 }
 
-function takeTurn(partition: Partition, name: string, most: number, lease: (jobs: Found[]) => void): Found[] {
+function takeTurn(
+  partition: Partition,
+  name: string,
+  most: number,
+  lease: (jobs: Found[]) => void,
+  aging: number | undefined,
+): Found[] {
   const { database, id } = partition
   if (name === '') {
-    const jobs = nextJobs(partition, name, most)
+    const jobs = nextJobs(partition, name, most, aging)
     lease(jobs)
     partition.ownTurn = ++partition.turn
     return jobs

@@ -9,7 +9,7 @@
 -- ARGV[6]  how many to claim ahead; or limits, within which nothing is (shared/limit.lua)
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' when it does not hear its bell, ring, or hand: it takes jobs with a ring; behind it
---          `;limiter=count,…` when it has permits for so many jobs
+--          `;limiter=count,…` when it has permits for so many jobs, and `~=` milliseconds when priorities age
 -- ARGV[9]  the number of a claim that may have been handed to it unheard, which is then part of this one, or ''
 -- ARGV[10] how many completed jobs to keep
 -- ARGV[11] how many failed jobs to keep
@@ -45,8 +45,8 @@ end
 
 -- Of records, that a call hands out at most; the first one goes whatever its size.
 local MAX_BYTES = 1048576
-local limit = math.min(tonumber(ARGV[5]), MAX_ITEMS)
-local ahead = tonumber(ARGV[6])
+local limit, ahead = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
+aging = #ARGV[8] > 4 and tonumber(string.match(ARGV[8], '~=(%d+)'))
 local most = math.min(limit + (ahead or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
 local paused, laned = unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes'))

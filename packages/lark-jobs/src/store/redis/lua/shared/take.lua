@@ -64,8 +64,16 @@ local function take(priority, limit, ids, places)
   end
 end
 
+-- Milliseconds by which a job ages, where priorities do (age.lua).
+local aging
+
 -- So of every line in turn.
 local function take_all(all, limit, ids, places)
+  if aging then
+    return (function()
+-- include: age
+    end)()(all, limit, ids, places)
+  end
   for _, priority in ipairs(all) do
     if #ids < limit then
       take(priority, limit, ids, places)
