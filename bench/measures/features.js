@@ -4,7 +4,7 @@
  * that somebody looks. Of a limited queue nothing is leased ahead, so its figures are to be seen beside those of the
  * preset `spread` as well.
  */
-import { group, unique } from '../../packages/lark-jobs/dist/index.js'
+import { group, limiter, unique } from '../../packages/lark-jobs/dist/index.js'
 import { dispatch, spent, work } from './cpu.js'
 
 const JOBS = 30_000
@@ -29,6 +29,20 @@ const features = {
     kind: (Plain) =>
       class SendEmailJob extends Plain {
         group = group(({ userId }) => userId % 10)
+      },
+  },
+  groups: {
+    label: 'in 10,000 groups',
+    kind: (Plain) =>
+      class SendEmailJob extends Plain {
+        group = group(() => ++count % 10_000)
+      },
+  },
+  limiter: {
+    label: 'with a limiter of the class',
+    kind: (Plain) =>
+      class SendEmailJob extends Plain {
+        limiter = limiter({ concurrency: 1_000 })
       },
   },
   expires: {

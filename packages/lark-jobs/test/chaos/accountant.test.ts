@@ -28,11 +28,15 @@ const remove = <T extends { n: string }>(list: T[], n: string) => {
 test('where all is well, it finds nothing, and counts what each fault cost', () => {
   const { findings, asked, kept, arrived, lost, limits, rows } = account(sound())
   expect(findings).toEqual([])
-  expect(asked).toEqual({ accepted: 8, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
-  expect({ kept, arrived, lost }).toEqual({ kept: { completed: 8, failed: 1, left: 0 }, arrived: 1, lost: 0 })
+  expect(asked).toEqual({ accepted: 13, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
+  expect({ kept, arrived, lost }).toEqual({
+    kept: { completed: 13, failed: 1, left: 0 },
+    arrived: 1,
+    lost: 0,
+  })
   expect(limits).toEqual([{ queue: 'narrow', most: 3, highest: 3, looks: 900 }])
   expect(rows).toMatchObject([
-    { fault: 'kill', times: 1, inFlight: 1, again: { killed: 1 } },
+    { fault: 'kill', times: 1, inFlight: 3, again: { killed: 2 } },
     { fault: 'stop', times: 1, inFlight: 1, again: { held: 1 } },
     { fault: 'away', inFlight: 1, refused: 1, uncertain: 1, again: { outage: 1 } },
   ])
@@ -158,6 +162,19 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
   ],
   'over-limit': [
     ['one lease too many, for a moment', ({ limits }) => limits[0]!.active.push({ at: 4_000, count: 4 })],
+  ],
+  'out-of-turn': [
+    ['begun while the one before it ran', (evidence) => change(evidence, 's', { finishedAt: 3_400 })],
+    [
+      'begun while it waited to be run again',
+      ({ runs }) => Object.assign(runs.find(({ n }) => n === 't')!, { at: 2_000 }),
+    ],
+  ],
+  'over-permits': [
+    [
+      'one more than there are permits',
+      ({ runs }) => Object.assign(runs.find(({ n }) => n === 'v')!, { at: 31_050 }),
+    ],
   ],
   'odd-error': [
     [

@@ -3,6 +3,7 @@
  * alone, so it can be tried on evidence that was doctored.
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
+import { judgeGroups, judgePermits } from './claims.ts'
 import type { Ask, Evidence, Fault } from './evidence.ts'
 import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles } from './rules.ts'
 
@@ -67,6 +68,8 @@ export function account(evidence: Evidence): Account {
   }
   judgeLocks(stories, causes, found)
   judgeLimits(evidence, found)
+  judgeGroups(stories, causes, found)
+  judgePermits(evidence, found)
   judgeRoles(evidence, found)
 
   for (const { cause } of all) {

@@ -52,6 +52,8 @@ const LONGEST = 3
 const queues = ['alpha', 'beta', 'gamma', 'narrow']
 /** Jobs that may be active at a time. */
 const limits = { narrow: 5 }
+/** Jobs of one class that may run at a time. */
+const permits = 3
 const busy = ['w0', 'w1', 'w2']
 /** Serves nothing but its probes: what an outage does to a worker that waits is another matter. */
 const idle = 'w3'
@@ -66,7 +68,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
     const prefix = 'chaos'
     await using stage = await setStage(store, prefix, queues, [...busy, idle, ...asking])
     await using crew = new Crew({
-      ...{ journals, prefix, lease, limits, durability },
+      ...{ journals, prefix, lease, limits, permits, durability },
       rate: RATE,
       form: formOf(options),
     })
@@ -177,6 +179,7 @@ class Run {
       kept: await readLedger(store, all),
       faults: this.#faults,
       limits: await this.#watch.stop(),
+      limiter: { kind: 'metered', most: permits },
       dead: this.#dead,
     }
   }

@@ -32,6 +32,8 @@ export interface CrewOptions {
   lease: number
   /** Jobs of a queue that are active at a time, at most; of those that have a limit. */
   limits: Readonly<Record<string, number>>
+  /** How many jobs of a limiter may run at a time. */
+  permits: number
   /** Jobs a second and dispatcher. */
   rate: number
   durability: Durability
@@ -125,7 +127,7 @@ export class Crew implements AsyncDisposable {
   }
 
   #begin(role: Role): Life {
-    const { journals, prefix, lease, limits, rate, durability, form } = this.#options
+    const { journals, prefix, lease, limits, permits, rate, durability, form } = this.#options
     const count = (this.#counts.get(role.name) ?? 0) + 1
     this.#counts.set(role.name, count)
     const life: Life = { name: `${role.name}.${count}`, from: Date.now() }
@@ -148,6 +150,7 @@ export class Crew implements AsyncDisposable {
         CHAOS_PREFIX: prefix,
         CHAOS_QUEUES: role.queues.join(','),
         CHAOS_LIMITS: JSON.stringify(limits),
+        CHAOS_PERMITS: String(permits),
         CHAOS_LEASE: String(lease),
         CHAOS_RATE: String(rate),
         CHAOS_DURABILITY: durability,

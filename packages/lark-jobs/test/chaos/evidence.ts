@@ -13,6 +13,8 @@ export interface Ask {
   kind: string
   /** What a unique job has alone, while it has not ended. */
   lock?: string
+  /** Of which one begins when the one before it has ended. */
+  group?: string
   /**
    * None: the dispatcher died first, or was never answered. `met`: not queued, since another, `other`, had its lock.
    * `odd`: an answer that `dispatch` does not promise.
@@ -110,6 +112,8 @@ export interface Evidence {
   kept: Kept[]
   faults: Fault[]
   limits: LimitedQueue[]
+  /** Of jobs of one kind so many may run at a time. */
+  limiter: { kind: string; most: number }
   /** Times in which a worker's event loop stood still, whatever the reason. */
   standstills: Hit[]
   /** Who was not alive again in time, and after what. */
@@ -126,6 +130,7 @@ export interface Line {
   serial?: string
   kind?: string
   lock?: string
+  group?: string
   other?: string
   code?: string
   message?: string
@@ -141,12 +146,16 @@ export class Reading {
   readonly lastSign = new Map<string, number>()
 
   take(line: Line): void {
-    const { at, by, what, n = '', serial = '', kind = '', lock } = line
+    const { at, by, what, n = '', serial = '', kind = '', lock, group } = line
     const run = this.runs.get(serial)
     switch (what) {
       case 'asked':
         for (const each of line.ns!)
-          this.asks.set(each, { n: each, at, by, kind, ...(lock !== undefined && { lock }) })
+          this.asks.set(each, {
+            ...{ n: each, at, by, kind },
+            ...(lock !== undefined && { lock }),
+            ...(group !== undefined && { group }),
+          })
         break
       case 'accepted':
       case 'met':

@@ -25,6 +25,8 @@ export const rules = {
   'second-of-kind': 'unique, and queued while another had its lock',
   'left-behind': 'unique, and not queued, though the job that was in its way had no lock any more',
   'over-limit': 'more jobs of a queue active than its limit, by the count of the store',
+  'out-of-turn': 'of a strict group, and begun before the one before it had ended',
+  'over-permits': 'more jobs running than their limiter gives out permits',
   'odd-error': 'a dispatch ended in a way that it does not promise',
 } as const
 
@@ -37,7 +39,7 @@ export interface Finding {
   text: string
 }
 
-type Found = (rule: Rule, who: string, text: string) => void
+export type Found = (rule: Rule, who: string, text: string) => void
 
 /** Milliseconds: an answer that is under way, a look that is due. */
 const SLACK = 1_000

@@ -40,6 +40,8 @@ export function fault(name: string, from: number, to: number, hits: Hit[]): Faul
  *   e  never works
  *   f  the server was away while it ran: it runs again, and no crash is counted
  *   u  uncertain, and arrived; r refused
+ *   s  of a strict group; its worker w0 was killed, w1 ran it, and t came after it
+ *   p  of a limiter with two permits, as q and v are, which began when it had ended
  *   k  unique; l and m of its kind: l met it while it ran, m was queued after it had ended
  */
 export function sound(): Evidence {
@@ -58,6 +60,11 @@ export function sound(): Evidence {
       ask('k', 30_000, { lock: 'ada' }),
       ask('l', 30_100, { lock: 'ada', answer: { at: 30_105, what: 'met', other: 'id-k' } }),
       ask('m', 30_500, { lock: 'ada' }),
+      ask('s', 900, { group: 'bob', kind: 'strict' }),
+      ask('t', 910, { group: 'bob', kind: 'strict' }),
+      ask('p', 31_000, { kind: 'metered' }),
+      ask('q', 31_000, { kind: 'metered' }),
+      ask('v', 31_000, { kind: 'metered' }),
     ],
     runs: [
       run('a', 'w0.1#1', 10, ended(20)),
@@ -77,6 +84,12 @@ export function sound(): Evidence {
       run('u', 'w1.1#5', 23_500, ended(23_600)),
       run('k', 'w1.1#6', 30_010, ended(30_400)),
       run('m', 'w1.1#8', 30_510, ended(30_520)),
+      run('s', 'w0.1#11', 1_010, undefined, 'strict'),
+      run('s', 'w1.1#11', 3_310, ended(3_320), 'strict'),
+      run('t', 'w1.1#12', 3_325, ended(3_335), 'strict'),
+      run('p', 'w1.1#13', 31_010, ended(31_100), 'metered'),
+      run('q', 'w2.1#13', 31_010, ended(31_200), 'metered'),
+      run('v', 'w2.1#14', 31_105, ended(31_150), 'metered'),
     ],
     kept: [
       kept('a', 21, { result: 'w0.1#1' }),
@@ -88,6 +101,11 @@ export function sound(): Evidence {
       kept('u', 23_601, { result: 'w1.1#5' }),
       kept('k', 30_401, { result: 'w1.1#6' }),
       kept('m', 30_521, { result: 'w1.1#8' }),
+      kept('s', 3_321, { runs: 2, crashes: 1, result: 'w1.1#11' }),
+      kept('t', 3_336, { result: 'w1.1#12' }),
+      kept('p', 31_101, { result: 'w1.1#13' }),
+      kept('q', 31_201, { result: 'w2.1#13' }),
+      kept('v', 31_151, { result: 'w2.1#14' }),
     ],
     lives: [
       { name: 'w0.1', from: 0, to: 1_050, end: 'killed' },
@@ -103,6 +121,7 @@ export function sound(): Evidence {
     limits: [
       { queue: 'narrow', most: 3, looks: 900, active: [0, 2, 3, 1].map((count, at) => ({ at, count })) },
     ],
+    limiter: { kind: 'metered', most: 2 },
     standstills: [{ what: 'held', by: 'w1.1', from: 10_490, to: 13_510 }],
     dead: [],
   }

@@ -130,6 +130,29 @@ export function grouping(connect: Connect): void {
     await expect(unknown).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
+  test('of a queue in parts, a group is in one of them, whoever dispatches', async () => {
+    await using bench = await Bench.make(connect)
+    const queues = { default: { partitions: 3 } }
+    const clients = [bench.client({ queues }), bench.client({ queues })]
+    const { SyncShopJob, begun, most } = syncShop({ concurrency: 1 })
+    const shops = ['a', 'b', 'c', 'd', 'e', 'f']
+    const places = new Map<string, Set<string>>(shops.map((shop) => [shop, new Set()]))
+    for (const client of clients)
+      for (const shop of shops) {
+        const job = new SyncShopJob()
+        await client.dispatchMany(
+          job,
+          [1, 2, 3].map((n) => ({ shop, n })),
+        )
+        for (const id of job.ids) places.get(shop)!.add((await client.find(id))!.partition)
+      }
+    expect([...places.values()].map(({ size }) => size)).toEqual([1, 1, 1, 1, 1, 1])
+    expect(new Set([...places.values()].flatMap((each) => [...each])).size).toBeGreaterThan(1)
+    await (await bench.work([SyncShopJob], { stopWhenEmpty: true, concurrency: 20 }, clients[0])).done
+    expect(begun).toHaveLength(36)
+    expect(most()).toBeLessThanOrEqual(6)
+  })
+
   test('the group is shown with the job', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob } = syncShop()

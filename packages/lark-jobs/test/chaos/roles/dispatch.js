@@ -30,6 +30,8 @@ const mix = [
   [3, kinds.HopelessJob, () => 0],
   [few, kinds.HeedfulJob, () => between(lease / 4, lease * 1.5)],
   [10, kinds.UniqueJob, () => between(0, 300)],
+  [6, kinds.StrictJob, () => between(0, 50)],
+  [6, kinds.MeteredJob, () => between(0, 100)],
   [few / 2, kinds.DeafJob, () => between(lease, lease * 2.5)],
 ]
 const total = mix.reduce((sum, [share]) => sum + share, 0)
@@ -52,7 +54,8 @@ function make() {
 async function track(job, payloads, dispatch) {
   const ns = payloads.map(({ n }) => n)
   const lock = job.unique && { lock: `${job.queueName}:${payloads[0].user}` }
-  write('asked', { ns, kind: job.key, queue: job.queueName, ...lock })
+  const group = job.group && { group: `${job.queueName}:${payloads[0].user}` }
+  write('asked', { ns, kind: job.key, queue: job.queueName, ...lock, ...group })
   try {
     const isQueued = await dispatch()
     if (lock && job.rejection?.reason === 'unique') return write('met', { ns, other: job.rejection.by })
@@ -82,8 +85,8 @@ const ways = [
   () => Array.from({ length: between(2, 8) }, () => single()[0]),
   () => {
     let [job, payload] = make()
-    // Of many, only some may be queued, and which is not told.
-    while (job.unique) [job, payload] = make()
+    // Of many, only some may be queued, and which is not told. And each may be of another group.
+    while (job.unique || job.group) [job, payload] = make()
     const payloads = Array.from({ length: between(2, 8) }, payload)
     return [track(job, payloads, () => job.dispatchMany(payloads))]
   },

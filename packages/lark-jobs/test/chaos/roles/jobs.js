@@ -3,7 +3,7 @@
  * Each run has a serial number; it is the job's result too, so the store says whose end it accepted.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Job, unique } from '@s18i/lark-jobs'
+import { group, Job, limiter, unique } from '@s18i/lark-jobs'
 import { name, write } from './journal.js'
 
 let runs = 0
@@ -101,6 +101,24 @@ export class UniqueJob extends ChaosJob {
   }
 }
 
+/** Of its user and queue one begins when the one before it has ended. */
+export class StrictJob extends ChaosJob {
+  key = 'strict'
+  group = group(({ user }) => user, { strict: true })
+  act({ ms }) {
+    return sleep(ms)
+  }
+}
+
+/** Of which so many run at a time, in all queues. */
+export class MeteredJob extends ChaosJob {
+  key = 'metered'
+  limiter = limiter({ concurrency: Number(process.env.CHAOS_PERMITS) })
+  act({ ms }) {
+    return sleep(ms)
+  }
+}
+
 export const jobs = [
   InstantJob,
   ProbeJob,
@@ -111,4 +129,6 @@ export const jobs = [
   HeedfulJob,
   DeafJob,
   UniqueJob,
+  StrictJob,
+  MeteredJob,
 ]
