@@ -62,6 +62,7 @@ export function groupProblem(option: unknown): [field: string, value: unknown, r
 export function groupFor(option: GroupBy, payload: unknown): Group | string {
   const value = option.by(payload)
   if (value === '') return 'an empty text'
+  if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) return 'a text that is none in Unicode'
   if (typeof value !== 'string' && !Number.isFinite(value)) return value === null ? 'null' : typeof value
   const group: Group = { name: groupName(value) }
   const { strict = false, rate } = option

@@ -112,9 +112,7 @@ export function classOf(make: JobConstructor): JobClass {
     )
   }
   check(name || key, 'key', key, "a text, such as 'send-email'", isName(key))
-  const grouped = groupOf(job, name || key)
-  if (uniqueOf(job, name || key)?.keepLast)
-    check(name || key, 'group', grouped, 'absent: keepLast has groups of its own', grouped === undefined)
+  checkTogether(job, name || key)
   const again = instance(make).key ?? name
   if (again !== key) {
     throw new JobsError('JOB_KEY_TAKEN', `${name}: one class under two keys, '${key}' and '${again}'`, {
@@ -202,6 +200,17 @@ export function groupOf({ group }: JobLike, name: string): GroupBy | undefined {
   const problem = groupProblem(group)
   if (problem !== undefined) check(name, ...problem, false)
   return group as GroupBy
+}
+
+/** Refuses what does not go together. @throws JOB_INVALID */
+function checkTogether(job: JobLike, name: string): void {
+  const { concurrency, rate, strict = false } = groupOf(job, name) ?? {}
+  const keepsLast = uniqueOf(job, name)?.keepLast ?? false
+  const isBound = keepsLast || strict || concurrency !== undefined || rate !== undefined
+  if (keepsLast)
+    check(name, 'group', job.group, 'absent: keepLast has groups of its own', job.group === undefined)
+  if (isBound && job.limiter !== undefined)
+    check(name, 'limiter', job.limiter, 'absent where a group has limits or a strict order', false)
 }
 
 /**

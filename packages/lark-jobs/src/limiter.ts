@@ -68,13 +68,24 @@ export function limiterProblem(option: unknown): [field: string, value: unknown,
   return undefined
 }
 
-/** The limiter of a class's own, as workers know it: its name, and its limits. */
-export function ownLimiter(
-  option: string | LimiterBy | undefined,
-  key: string,
-): [string, Limits] | undefined {
-  if (option === undefined || typeof option === 'string' || option.name !== undefined) return undefined
-  return [ownName(key), limitsOf(option, 1)!]
+/** The limiters of a class's own, as workers know them: under its key, and under those that it had before. */
+export function ownLimiters({
+  limiter,
+  key,
+  aliases,
+}: {
+  limiter: string | LimiterBy | undefined
+  key: string
+  aliases: readonly string[]
+}): [string, Limits][] {
+  if (!isOwnOption(limiter)) return []
+  const limits = limitsOf(limiter, 1)!
+  return [key, ...aliases].map((each) => [ownName(each), limits])
+}
+
+/** Whether an option is limits of the class alone. */
+export function isOwnOption(option: string | LimiterBy | undefined): option is LimiterBy {
+  return typeof option === 'object' && option.name === undefined
 }
 
 /**

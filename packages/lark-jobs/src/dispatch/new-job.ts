@@ -19,7 +19,7 @@ import {
   uniqueOf,
 } from '../job-class.ts'
 import { type JobSettings, settingsOf } from '../job-settings.ts'
-import { HEAVIEST, type LimiterBy, needOf } from '../limiter.ts'
+import { HEAVIEST, isOwnOption, type LimiterBy, needOf } from '../limiter.ts'
 import { encode, MAX_CONTEXT } from '../payload.ts'
 import type { Group, JobOptions, NewJob } from '../record.ts'
 import { lockOf, oneByOne, type Unique } from '../unique.ts'
@@ -43,6 +43,11 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   const unique = uniqueOf(job, jobClass.name)
   const grouped = groupOf(job, jobClass.name)
   const limited = limiterOf(job, jobClass.name)
+  if (isOwnOption(limited) && !isOwnOption(jobClass.limiter))
+    throw new JobsError(
+      'JOB_INVALID',
+      `${jobClass.name}: limiter is one of this job alone; it must be one of its class, or of jobs.limiters`,
+    )
   const hooked = jobClass.hasFailed || jobClass.hasCancelled
   const records = payloads.map((payload) => {
     const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }

@@ -171,8 +171,8 @@ export interface Exchange {
   verdicts: Verdict[]
   /** In the order they should start. */
   jobs: LeasedJob[]
-  /** Limiters of which jobs might begin, if the claimer had permits. */
-  limited?: string[]
+  /** Limiters of which jobs might begin, if the claimer had permits: so many of each, at least. */
+  limited?: Record<string, number>
   /** Milliseconds until the next job falls due; 0 when more wait now; undefined when none is known or paused. */
   nextDue?: number
 }
@@ -236,7 +236,7 @@ export interface Store extends AsyncDisposable {
    */
   endings(partition: string, done: readonly string[], lease: number): Promise<JobRecord[]>
 
-  /** Forgets ended jobs that are past their age, with their logs. @returns how many; under `MAX_ITEMS`: all of them */
+  /** Forgets ended jobs past their age, with their logs, and what else is over. @returns how many; under `MAX_ITEMS`: all */
   prune(partition: string): Promise<number>
 
   /**

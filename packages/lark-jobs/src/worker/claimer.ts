@@ -29,7 +29,7 @@ import { CALL, RING, sources, Unread } from './unread.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
 const REST = 5_000
-/** Milliseconds between two sendings of a call, doubling from the first to the second, or to a sixth of the lease. */
+/** Milliseconds between two sendings of a call: doubling, up to the second or a sixth of the lease. */
 export const RESEND = { from: 100, to: 2_000 }
 
 /** What the store may answer better the next time. */
@@ -188,7 +188,7 @@ export class Claimer {
     if (recalled.length > 0) this.ring()
   }
 
-  /** It rests no more, and never becomes ready again. */
+  /** It never becomes ready again. */
   stop(): void {
     clearTimeout(this.#timer)
   }
@@ -197,7 +197,7 @@ export class Claimer {
    * One call: everything to settle that fits, and a claim of up to `room` jobs, and `ahead` more.
    *
    * @param hand takes jobs that come with a ring while it rests
-   * @returns undefined when `signal` was aborted before an answer came: the leases will end by themselves
+   * @returns undefined when `signal` was aborted before an answer came: leases end by themselves
    */
   async exchange(
     room: number,
@@ -208,11 +208,11 @@ export class Claimer {
     this.calling = true
     this.#rung = false
     const want = Math.min(room, MAX_ITEMS)
+    const permits = this.limited?.isNeeded(this, want) ? await this.limited.prepare(this, want) : undefined
     const settled = this.#take()
     this.#underway = settled.length
     const call = { caller: this.#caller, number: ++this.#number }
     const since = performance.now()
-    const permits = want > 0 ? this.limited?.brought(this) : undefined
     if (want + ahead > 0) {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
@@ -223,13 +223,12 @@ export class Claimer {
           const asked: Want = { limit: want, ahead, lease: this.#lease, ...this.#terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
-          const reply = await unlessAborted(
-            signal,
-            this.#store.exchange(this.partition, call, settled, asked),
-          )
+          const asking = this.#store.exchange(this.partition, call, settled, asked)
+          const reply = await unlessAborted(signal, asking)
           if (reply === undefined) return undefined
           this.#rest(want, reply)
-          if (permits ?? reply.limited) this.limited?.answered(this, reply.jobs, reply.limited)
+          if (reply.limited || this.limited?.isNeeded(this, want))
+            this.limited?.answered(this, reply.jobs, reply.limited)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
           const now = performance.now()
           // It may be rung from now on, and some stores then hand jobs over.

@@ -182,6 +182,13 @@ export class WorkerPermits implements Permits {
     const { rate, concurrency } = dealing.limits
     const count = granted / each
     if (concurrency !== undefined) dealing.held += granted
+    // What came after the end is not kept: the next call says so.
+    if (this.#isStopped && dealing.held > 0) {
+      dealing.held = 0
+      dealing.owes = true
+      for (const taker of takers) taker.resolve({ kind: 'refused' })
+      return
+    }
     for (const [place, taker] of takers.entries()) {
       if (place < count) {
         const giveBack = concurrency === undefined ? () => {} : this.#giving(dealing, each)

@@ -91,14 +91,12 @@ export class Worker implements AsyncDisposable {
     const ledger = new Ledger((page) => this.#thread.add(page))
     const clock = new StoreClock()
     const met = (error: unknown) => this.#trouble.met(error)
-    const limiters = limitersOf(options)
     this.#permits = new WorkerPermits({
-      ...{ store, holder: id, lease, limiters, trouble: met, signal },
+      ...{ store, holder: id, lease, limiters: options.limiters, trouble: met, signal },
       added: (page) => this.#thread.addHoldings(page),
       isAfterOutage: () => this.#upkeep.isAfterOutage,
     })
-    const room = () => this.#intake.room
-    this.#limited = new Limited({ permits: this.#permits, limiters, room, warn, signal })
+    this.#limited = new Limited({ permits: this.#permits, limiters: limitersOf(options), warn, signal })
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     this.#turns = new Turns(strict, this.#slots, sharesOf(options, this.#slots))

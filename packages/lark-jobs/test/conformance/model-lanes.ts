@@ -101,10 +101,15 @@ export class ModelLanes {
     expect(claimed).toHaveLength(taken)
   }
 
-  /** Limiters of which a job might begin, if only there were permits. */
-  get limited(): string[] {
-    const open = [...this.#lanes].filter(([, { turn }]) => turn !== undefined)
-    return [...new Set(open.flatMap(([name]) => readLane(name).limiter ?? []))].sort()
+  /** Of how many jobs of each limiter may begin with a permit: one of each lane, and all of the lane without a group. */
+  get limited(): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (const [name, { turn }] of this.#lanes) {
+      const { group, limiter } = readLane(name)
+      if (turn === undefined || limiter === undefined) continue
+      counts[limiter] = (counts[limiter] ?? 0) + (group === undefined ? this.#due(name).length : 1)
+    }
+    return counts
   }
 
   /** When one may begin without a permit, of all. */

@@ -129,7 +129,7 @@ class Sequence {
     const before = this.#model.in('active').length
     this.#model.claim(exchange.jobs, want, `${caller.id}.${call.number}`)
     const mayLimit = Math.min(want.limit, (want.limits?.concurrency ?? Infinity) - before) > 0
-    expect(exchange.limited ?? []).toEqual(mayLimit && !this.#model.paused ? this.#model.lanes.limited : [])
+    expect(exchange.limited ?? {}).toEqual(mayLimit && !this.#model.paused ? this.#model.lanes.limited : {})
     expect(exchange.nextDue).toBe(this.#model.isFull(want, exchange.jobs) ? undefined : this.#model.nextDue())
     this.#handed.push(...exchange.jobs)
     await this.#mayLose(caller, async () => {

@@ -176,7 +176,21 @@ export function grouping(connect: Connect): void {
     })
   })
 
+  test('limits of a group, a strict order and keepLast do not go with a limiter', async () => {
+    await using bench = await Bench.make(connect)
+    const { SyncShopJob } = syncShop({ strict: true })
+    class LimitedJob extends SyncShopJob {
+      override limiter = 'stripe'
+    }
+    await expect(bench.jobs.dispatch(new LimitedJob(), { shop: 'a', n: 1 })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message:
+        "LimitedJob: limiter is 'stripe'; it must be absent where a group has limits or a strict order",
+    })
+  })
+
   test.each([
+    ['\ud800', 'SyncShopJob: group gave a text that is none in Unicode; it must give a text or a number'],
     [undefined, 'SyncShopJob: group gave undefined; it must give a text or a number'],
     ['', 'SyncShopJob: group gave an empty text; it must give a text or a number'],
   ])('refused when it is dispatched: a group named %j', async (shop, message) => {

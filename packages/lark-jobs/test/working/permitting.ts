@@ -113,6 +113,79 @@ export function permitting(connect: Connect): void {
     expect(ran.at(-1)).toBe('card 2')
   })
 
+  test.each([
+    ['at a time', 'default', undefined, 1],
+    ['at a time, four slots', 'default', undefined, 4],
+    ['of a queue of their own', 'emails', undefined, 1],
+    ['of a queue that goes first', 'emails', ['emails', 'default'], 2],
+  ] as const)('have their turn among many that need none: %s', async (_, queue, queues, concurrency) => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ limiters: { stripe: { concurrency: 5 } } })
+    const ran: string[] = []
+    class CardJob extends Job {
+      override readonly key = 'card'
+      override queueName = queue as string
+      override limiter = 'stripe'
+      handle() {
+        ran.push('card')
+      }
+    }
+    class PlainJob extends Job {
+      override readonly key = 'plain'
+      async handle() {
+        ran.push('plain')
+        await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    }
+    await client.dispatchMany(new PlainJob(), Array(300).fill(undefined))
+    await client.dispatchMany(new CardJob(), Array(10).fill(undefined))
+    const options = { stopWhenEmpty: true, concurrency, ...(queues && { queues: [...queues] }) }
+    await (await bench.work([CardJob, PlainJob], options, client)).done
+    expect(ran).toHaveLength(310)
+    expect(ran.lastIndexOf('card')).toBeLessThan(150)
+  })
+
+  test('a rate: what may begin does, where several classes take turns', async () => {
+    await using bench = await Bench.make(connect)
+    const ran: string[] = []
+    const classes = ['a', 'b', 'c'].map(
+      (key) =>
+        class CallJob extends Job {
+          override readonly key = key
+          override limiter = limiter({ rate: { limit: 20, per: '1h' } })
+          handle(_n: number) {
+            ran.push(key)
+          }
+        },
+    )
+    for (const CallJob of classes)
+      await bench.jobs.dispatchMany(
+        new CallJob(),
+        Array.from({ length: 20 }, (_, n) => n),
+      )
+    await (await bench.work(classes, { stopWhenEmpty: true, concurrency: 3 })).done
+    expect(ran).toHaveLength(60)
+  })
+
+  test('a class that was renamed, or has given its limits up, runs what was dispatched before', async () => {
+    await using bench = await Bench.make(connect)
+    const ran: number[] = []
+    const jobOf = (key: string, option?: ReturnType<typeof limiter>, aliases: string[] = []) =>
+      class CallJob extends Job {
+        override readonly key = key
+        override aliases = aliases
+        override limiter = option
+        handle(n: number) {
+          ran.push(n)
+        }
+      }
+    await bench.jobs.dispatch(new (jobOf('old', limiter({ concurrency: 2 })))(), 1)
+    await bench.jobs.dispatch(new (jobOf('free', limiter({ concurrency: 2 })))(), 2)
+    const classes = [jobOf('new', limiter({ concurrency: 1 }), ['old']), jobOf('free')]
+    await (await bench.work(classes, { stopWhenEmpty: true })).done
+    expect(ran.sort()).toEqual([1, 2])
+  })
+
   test('a rate: no more begin within its time, and nothing is released for it', async () => {
     await using bench = await Bench.make(connect)
     const times: number[] = []

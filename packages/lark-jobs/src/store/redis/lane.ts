@@ -32,9 +32,10 @@ export function packWaiting(waits: string, { permits = {}, aging }: Want): strin
   return counts.length === 0 ? waits : `${waits};${counts.join(',')}`
 }
 
-/** Names of limiters, as `exchange.lua` tells them. */
-export function readLimited(text: string): string[] {
-  return text === '' ? [] : text.split(',').map(decodeURIComponent)
+/** Of how many jobs of each limiter `exchange.lua` tells. */
+export function readLimited(text: string): Record<string, number> {
+  const parts = text.split(',').map((part) => part.split('='))
+  return Object.fromEntries(parts.map(([name, count]) => [decodeURIComponent(name!), Number(count)]))
 }
 
 /** A limiter by itself, as it stands in a lane. */

@@ -27,6 +27,7 @@ export function exchange(
   const limit = Math.min(want.limit, within?.free ?? want.limit)
   const jobs = claim(partition, want.limits ? { ...want, limit, ahead: 0 } : want, token)
   within?.note(jobs.length)
+  stirLanes(partition)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
   const hasLess = jobs.length < want.limit && (isLimited || nextJob(partition) !== 0)
   // Under limits, one that ended makes room for one that waits.
@@ -39,8 +40,8 @@ export function exchange(
   const exchanged = isLimited
     ? wait(partition, verdicts, jobs, within?.wait)
     : answer(partition, verdicts, jobs)
-  const names = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : []
-  return names.length > 0 ? { ...exchanged, limited: names } : exchanged
+  const counts = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : {}
+  return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
 }
 
 /** @param ms milliseconds until more may begin; undefined: once one ends */

@@ -42,9 +42,11 @@ const remove = 'DELETE FROM lanes WHERE partition = ? AND name = ?'
 const pause = 'INSERT OR REPLACE INTO pauses (partition, name, until) VALUES (?, ?, ?)'
 const findPause = 'SELECT until FROM pauses WHERE partition = ? AND name = ?'
 const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
+const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
 /** The underscore comes next to the sign that is between group and limiter. */
 const lanesOf = `
-  SELECT name FROM lanes WHERE partition = ?1 AND (name = ?2 OR name >= ?2 || '^' AND name < ?2 || '_')`
+  SELECT name FROM lanes WHERE partition = ?1 AND name = ?2
+  UNION ALL SELECT name FROM lanes WHERE partition = ?1 AND name >= ?2 || '^' AND name < ?2 || '_'`
 const findJob = 'SELECT state, dueAt FROM jobs WHERE partition = ? AND id = ?'
 
 export function findLane({ database, id }: Partition, name: string): Lane | undefined {
@@ -76,11 +78,12 @@ export function laneMoves(
 ): void {
   const { id, lane } = row
   if (lane === '') return
-  if (findLane(partition, lane) === undefined) openLane(partition, lane, row.laneLimits)
+  const known = findLane(partition, lane)
+  if (known === undefined) openLane(partition, lane, row.laneLimits)
   partition.touched.add(lane)
   if (row.state !== ACTIVE) return
   addBusyTo(partition, lane, -1)
-  if (state === PENDING && rulesOf(row.laneLimits).strict)
+  if (state === PENDING && rulesOf(known === undefined ? row.laneLimits : known.limits).strict)
     partition.database.run(setFirst, id, partition.id, lane)
 }
 
@@ -92,9 +95,10 @@ export function addBusyTo(partition: Partition, lane: string, count: number): vo
 
 /** Pauses a group, in whichever of its lanes. @param until when it goes on; undefined: when it is told to */
 export function pauseGroup(partition: Partition, group: string, until = NEVER): void {
-  const { database, id, touched } = partition
+  const { database, id, now, touched } = partition
   const name = laneName(group)
-  database.run(pause, id, name, until)
+  if (until > now) database.run(pause, id, name, until)
+  else database.run(endPause, id, name)
   for (const lane of database.all<Pick<Lane, 'name'>>(lanesOf, id, name)) touched.add(lane.name)
 }
 
@@ -105,6 +109,11 @@ export function pauseGroupMore(partition: Partition, group: string, until: numbe
 
 function pausedUntil({ database, id }: Partition, name: string): number {
   return database.get<{ until: number }>(findPause, id, name)?.until ?? 0
+}
+
+/** Pauses that are over. @returns how many */
+export function forgetPauses({ database, id, now }: Partition): number {
+  return database.run(endPauses, id, now)
 }
 
 export function rulesOf(limits: string | null): Rules {
@@ -146,7 +155,6 @@ function opensAt(partition: Partition, lane: Lane, earliest: number | undefined)
   const group = name.split('^', 1)[0]!
   const until = pausedUntil(partition, group)
   if (until > now) at = Math.max(at, until)
-  else if (until > 0) database.run(endPause, id, group)
   const { limits } = rulesOf(lane.limits)
   if (at > 0 || limits === undefined) return at
   const { free, wait } = permits(partition, limits, name, busy)

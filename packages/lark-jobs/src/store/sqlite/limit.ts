@@ -61,10 +61,9 @@ export function permits(
   }
 }
 
-/** What is over, of whichever partition: a bounded number. */
-export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): void {
-  database.run(forgetRates, now)
-  database.run(forgetStarts, now)
+/** What is over, of whichever partition: a bounded number. @returns how much */
+export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
+  return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
 }
 
 const kinds: Record<Rate['kind'], (place: Place, rate: Rate, each: number) => Permits> = {

@@ -36,7 +36,7 @@ import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, notReplicated, toJobsError } from './failure.ts'
-import { pauseGroup, stirLanes } from './lane.ts'
+import { forgetPauses, pauseGroup, stirLanes } from './lane.ts'
 import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
@@ -122,8 +122,9 @@ export class SqliteStore implements Store {
       forgetCalls(partition)
       forgetWaiters(partition)
       forgetThrottles(partition)
-      forgetOver(partition)
-      return prune(partition, this.#options.retention)
+      forgetPauses(partition)
+      // Whoever is told of as many as there may be calls again.
+      return Math.max(forgetOver(partition), prune(partition, this.#options.retention))
     })
   }
 

@@ -3,7 +3,7 @@
  *
  * Of all whose turn it is, each gives as many as the others, one after the other; who gave some is last then.
  */
-import { readLane } from '../lane.ts'
+import { laneName, readLane } from '../lane.ts'
 import { MAX_ITEMS, type Want } from '../store.ts'
 import { findLane, type Lane, rulesOf, stirLane } from './lane.ts'
 import { permits } from './limit.ts'
@@ -32,6 +32,12 @@ const nextLimiter = `
 const awake = `
   SELECT name FROM lanes WHERE partition = ? AND wakeAt <= ? AND wakeAt IS NOT NULL
   ORDER BY wakeAt, name LIMIT ${MAX_ITEMS}`
+const countTurns = `
+  SELECT count(*) AS count, total(name = ?) AS own FROM lanes WHERE partition = ? AND limiter = ? AND turn IS NOT NULL`
+const countDue = `
+  SELECT count(*) AS count FROM (
+    SELECT dueAt FROM jobs WHERE partition = ? AND lane = ? AND state = ${PENDING} LIMIT ${MAX_ITEMS}
+  ) WHERE dueAt <= ?`
 const nextWake = 'SELECT min(wakeAt) AS wakeAt FROM lanes WHERE partition = ? AND wakeAt IS NOT NULL'
 const served = 'UPDATE lanes SET busy = busy + ?, first = NULL, turn = NULL WHERE partition = ? AND name = ?'
 
@@ -103,13 +109,19 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
     .map(({ name }) => name)
 }
 
-/** Limiters of which a job might begin, if only there were permits. */
-export function limited({ database, id }: Partition): string[] {
-  const found: string[] = []
+/**
+ * Of how many jobs of each limiter may begin, if only there are permits, at least: one of each lane, and all that are due
+ * of the lane without a group.
+ */
+export function limited({ database, id, now }: Partition): Record<string, number> {
+  const found: Record<string, number> = {}
   for (let last = ''; ; ) {
     const limiter = database.get<{ limiter: string | null }>(nextLimiter, id, last)?.limiter
     if (limiter == null) return found
-    found.push(limiter)
+    const own = laneName('', limiter)
+    const lanes = database.get<{ count: number; own: number }>(countTurns, own, id, limiter)!
+    const due = lanes.own > 0 ? database.get<{ count: number }>(countDue, id, own, now)!.count : 0
+    found[limiter] = Math.min(lanes.count - lanes.own + due, MAX_ITEMS)
     last = limiter
   }
 }

@@ -16,8 +16,8 @@
 -- ARGV[12] how many cancelled jobs to keep
 -- ARGV[13] jobs that completed and say nothing, see shared/settle.lua
 -- ARGV[14…] five for each other settlement: id, token, kind, value, log lines
--- Returns  { verdicts: '' when all are settled, else 1 or 0 each; milliseconds to the next due job or -1;
---            ids claimed, one a line; their records; their counters, or nothing; limiters (shared/round.lua) }
+-- Returns  { verdicts: '' when all are settled, else 1 or 0 each; milliseconds to the next due job or -1; ids claimed, one
+--            a line; their records; their counters, or nothing; limiters (shared/limited.lua) }
 -- Cost     O((n + limit) log m) for n settlements and m jobs ended; the length of the lines is no matter
 -- include: start
 -- include: call
@@ -100,10 +100,8 @@ if ARGV[9] ~= '' then
     most = math.min(most + #taken, MAX_ITEMS)
   end
 end
-local waiting
 if most > 0 and not paused then
-  local take_next = laned and rounds() or take_all
-  waiting = take_next(all, most, taken, places)
+  (laned and rounds() or take_all)(all, most, taken, places)
 end
 local fits = ahead_until(taken, limit)
 local ids, records, bytes, left = {}, {}, 0, false
@@ -120,21 +118,23 @@ for i = 1, #taken do
     end
   elseif record then
     ids[n], records[n] = id, record
+  elseif laned then
+    lanes().end_busy(places[id])
   end
 end
 if #ids > 0 then
   open_claim(token, ids, limit, places, now + tonumber(ARGV[7]))
-end
-if note and #ids > 0 then
-  note(#ids)
+  note = note and note(#ids)
 end
 if made then
   made.stir_all()
 end
+local waiting = laned and most > 0 and not paused and lanes().limited() or nil
 local has_less = #ids < limit and not left
 local due = next_of(all)
 -- Under limits, one that ended makes room for one that waits.
-local freed = due == 0 and (laned and settled or not ahead and math.max(settled - #ids, 0)) or 0
+local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
+  or due == 0 and not ahead and math.max(settled - #ids, 0) or 0
 -- What fell back is left for others when this caller took all it wanted.
 ring(later + (has_less and 0 or again) + freed)
 if #ids == permitted and has_less then

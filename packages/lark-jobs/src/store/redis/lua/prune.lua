@@ -27,4 +27,5 @@ if #over > 0 then
   redis.call('ZREM', key('throttles'), unpack(over))
   redis.call('HDEL', key('throttlers'), unpack(over))
 end
+redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
 return MAX_ITEMS - left

@@ -5,7 +5,7 @@
 --   late:<name>   ZSET  id -> place: those due later
 --   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many are active;
 --                       first: id of the one that goes before all others, in a group whose order is strict
---   paused        HASH  group -> when its pause ends
+--   paused        ZSET  group -> when its pause ends
 -- `settings` counts those that have a `group`: lanes. Whoever changes a lane stirs it in the end (turn.lua).
 
 -- Above any time in milliseconds.
@@ -26,12 +26,12 @@ end
 local function open(lane, limits)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then
     redis.call('HINCRBY', key('settings'), 'lanes', 1)
+    local limiter = string.match(lane, '%^(.*)$')
+    if limiter then
+      redis.call('ZINCRBY', key('limiters'), 1, limiter)
+    end
   end
   redis.call('HSET', key('group:' .. lane), 'limits', limits)
-  local limiter = string.match(lane, '%^(.*)$')
-  if limiter then
-    redis.call('ZADD', key('limiters'), 0, limiter)
-  end
   touched[lane] = true
 end
 
@@ -100,12 +100,16 @@ local function end_busy(holder)
 end
 
 local function paused_until(group)
-  return tonumber(redis.call('HGET', key('paused'), group) or 0)
+  return tonumber(redis.call('ZSCORE', key('paused'), group) or 0)
 end
 
 -- A group begins nothing before that time, in whichever of its lanes.
 local function pause(group, till)
-  redis.call('HSET', key('paused'), group, string.format('%.0f', till))
+  if till > now then
+    redis.call('ZADD', key('paused'), string.format('%.0f', till), group)
+  else
+    redis.call('ZREM', key('paused'), group)
+  end
   local lanes_of = { group }
   for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do
     lanes_of[#lanes_of + 1] = group .. '^' .. limiter

@@ -85,9 +85,11 @@ function lanes()
   made = made or (function()
 -- include: lane
 -- include: turn
+-- include: limited
     return {
       enter_all = enter_all, put = put, leave = leave, end_busy = end_busy, pause = pause,
       paused_until = paused_until, stir = stir, stir_all = stir_all, take_turn = take_turn, next_turn = next_turn,
+      limited = limited,
     }
   end)()
   return made

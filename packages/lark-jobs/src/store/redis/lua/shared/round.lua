@@ -34,19 +34,8 @@ local function in_turn(all, most, permits)
   return order
 end
 
--- Limiters whose jobs might begin if only there were permits.
-local function limited()
-  local waiting = {}
-  for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do
-    if redis.call('EXISTS', key('turns^' .. limiter)) == 1 then
-      waiting[#waiting + 1] = limiter
-    end
-  end
-  return table.concat(waiting, ',')
-end
-
 -- Appends to `ids` until there are `most`: each in its turn as many as the others, one of each after the other. ARGV[8]
--- says what permits there are. Returns what `limited` does.
+-- says what permits there are.
 return function(all, most, ids, places)
   local permits = {}
   for limiter, count in string.gmatch(ARGV[8], '([^;,=]+)=(%d+)') do
@@ -59,7 +48,7 @@ return function(all, most, ids, places)
     local left = most - #ids
     local order = left > 0 and in_turn(all, left, permits) or {}
     if #order == 0 then
-      return limited()
+      return
     end
     local share, parts = math.floor(left / #order), {}
     for i, each in ipairs(order) do
@@ -77,5 +66,4 @@ return function(all, most, ids, places)
       end
     end
   end
-  return limited()
 end

@@ -1,20 +1,22 @@
 -- Turns: which lane is next, and what it may begin.
 --   turns     ZSET  lane -> turn: lanes of which a job may begin. The lowest is next
 --   turns^<limiter>  the same of those of a limiter, whose jobs begin with permits only that the claimer has
---   limiters  ZSET  limiters that ever had a lane here, each at 0
+--   limiters  ZSET  limiter -> how many lanes it has
 --   asleep    ZSET  lane -> when one may begin. A lane that waits for one of its jobs to end is in neither
 -- `settings` counts: turn, the last that was given; own, that of the jobs without a group.
 -- include: limit
 
 -- Without end, as a number that Redis takes.
 local NEVER = 2 ^ 53
--- Jobs that fall due in a lane, and lanes that wake, at most with one call.
+-- Jobs that fall due, and lanes that wake, at most with one call.
 local MAX_ITEMS = 1000
+local falls = MAX_ITEMS
 
 -- What fell due is due.
 local function fall_due(lane)
   local late = key('late:' .. lane)
-  local fallen = redis.call('ZRANGE', late, '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS, 'WITHSCORES')
+  local fallen = falls > 0 and redis.call('ZRANGE', late, '-inf', now, 'BYSCORE', 'LIMIT', 0, falls, 'WITHSCORES') or {}
+  falls = falls - #fallen / 2
   for i = 1, #fallen, 2 do
     local _, name = queued(fallen[i], redis.call('HGET', key('jobs'), fallen[i]))
     local place = rank(tonumber(string.match(name, '^-?%d+')) or 0, tonumber(fallen[i + 1]))
@@ -40,11 +42,7 @@ local function opens_at(lane)
   end
   local group = string.match(lane, '^[^^]*')
   local till = paused_until(group)
-  if till > now then
-    at = math.max(at, till)
-  elseif till > 0 then
-    redis.call('HDEL', key('paused'), group)
-  end
+  at = till > now and math.max(at, till) or at
   local _, limited = read_limits(limits)
   if at == 0 and limited ~= '' then
     local free, wait = permits(limited, 1, '@' .. lane, busy)
@@ -64,6 +62,10 @@ local function stir(lane)
   local at, is_over = opens_at(lane)
   if is_over and redis.call('DEL', key('group:' .. lane)) == 1 then
     redis.call('HINCRBY', key('settings'), 'lanes', -1)
+    local limiter = string.match(lane, '%^(.*)$')
+    if limiter and tonumber(redis.call('ZINCRBY', key('limiters'), -1, limiter)) <= 0 then
+      redis.call('ZREM', key('limiters'), limiter)
+    end
   end
   if at > 0 then
     redis.call('ZREM', turns, lane)

@@ -1,0 +1,17 @@
+-- Of how many jobs of each limiter may begin if only there are permits, at least: one of each lane, and all that are due
+-- of the lane without a group. As `limiter=count,…`.
+local function limited()
+  local waiting = {}
+  for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do
+    local turns, own = key('turns^' .. limiter), '^' .. limiter
+    local count = redis.call('ZCARD', turns)
+    if count > 0 and redis.call('ZSCORE', turns, own) then
+      fall_due(own)
+      count = math.min(count - 1 + redis.call('ZCARD', key('lane:' .. own)), MAX_ITEMS)
+    end
+    if count > 0 then
+      waiting[#waiting + 1] = limiter .. '=' .. count
+    end
+  end
+  return table.concat(waiting, ',')
+end
