@@ -145,6 +145,32 @@ export function permitting(connect: Connect): void {
     expect(ran.lastIndexOf('card')).toBeLessThan(150)
   })
 
+  test('a worker of another queue has its chance, though one takes again all that it gives back', async () => {
+    await using bench = await Bench.make(connect)
+    const [one, other] = [1, 2].map(() => bench.client({ limiters: { stripe: { concurrency: 1 } } })) as [
+      ReturnType<typeof bench.client>,
+      ReturnType<typeof bench.client>,
+    ]
+    const ran: string[] = []
+    class CardJob extends Job {
+      override readonly key = 'card'
+      override limiter = 'stripe'
+      async handle(name: string) {
+        ran.push(name)
+        await new Promise((resolve) => setTimeout(resolve, 4))
+      }
+    }
+    const refund = new CardJob()
+    refund.queueName = 'emails'
+    await one.dispatchMany(new CardJob(), Array(900).fill('card'))
+    await using _first = await bench.work([CardJob], { queues: ['default'] }, one)
+    await one.dispatchMany(refund, ['refund', 'refund'])
+    const report = new Record()
+    await using _second = await bench.work([CardJob], { queues: ['emails'], report }, other)
+    await report.ends(2)
+    expect(ran.length).toBeLessThan(900)
+  })
+
   test('a rate: what may begin does, where several classes take turns', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
