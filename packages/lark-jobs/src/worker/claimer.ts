@@ -29,7 +29,7 @@ import { CALL, RING, sources, Unread } from './unread.ts'
 
 /** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
 const REST = 5_000
-/** Milliseconds between two sendings of a call: doubling, up to the second or a sixth of the lease. */
+/** Milliseconds between two sendings of a call: doubling, up to the second or a twentieth of the lease. */
 export const RESEND = { from: 100, to: 2_000 }
 
 /** What the store may answer better the next time. */
@@ -218,7 +218,7 @@ export class Claimer {
       this.unread.expect(CALL, call.number, since)
     }
     try {
-      for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 6, wait * 2)) {
+      for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 20, wait * 2)) {
         try {
           const asked: Want = { limit: want, ahead, lease: this.#lease, ...this.#terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand

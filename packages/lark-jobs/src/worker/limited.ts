@@ -24,7 +24,7 @@ const AGAIN = 200
 /** Milliseconds for which this worker may take again at once what it gives back. */
 const TERM = 1_000
 /** Milliseconds that a call waits for permits: a limiter that does not answer must not hold up what has ended. */
-const PATIENCE = 500
+const PATIENCE = 200
 /** Milliseconds: the longest wait; a timer cannot wait for a month. */
 const LONGEST = 60_000
 
