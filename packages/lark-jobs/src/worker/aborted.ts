@@ -5,9 +5,29 @@
 /** The promise's value; undefined as soon as the signal is aborted. */
 export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const leave = () => resolve(undefined)
-    signal.addEventListener('abort', leave, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-    if (signal.aborted) leave()
+    promise.then(resolve, reject).finally(onAbort(signal, () => resolve(undefined)))
   })
+}
+
+/**
+ * The promise's value.
+ *
+ * @param left called when the signal is aborted first
+ * @throws the signal's reason as soon as it is aborted
+ */
+export function orAborted<T>(signal: AbortSignal, promise: Promise<T>, left = () => {}): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      left()
+      reject(signal.reason)
+    }
+    promise.then(resolve, reject).finally(onAbort(signal, leave))
+  })
+}
+
+/** Calls back as soon as the signal is aborted, at once when it is. @returns what ends that */
+function onAbort(signal: AbortSignal, leave: () => void): () => void {
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
+  return () => signal.removeEventListener('abort', leave)
 }

@@ -11,6 +11,7 @@ import type { JobsError } from '../errors.ts'
 import type { Limits } from '../limit.ts'
 import { type Permits, type Taken, unknownLimiter } from '../middleware/permits.ts'
 import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../store/store.ts'
+import { orAborted } from './aborted.ts'
 import { RESEND, resendable } from './claimer.ts'
 import { Holdings, type HoldingsPage } from './holdings.ts'
 
@@ -85,7 +86,7 @@ export class WorkerPermits implements Permits {
     })
     dealing.takers.push(taker)
     this.#serve(dealing)
-    return unlessAborted(signal, taken, () => {
+    return orAborted(signal, taken, () => {
       taker.isGone = true
     })
   }
@@ -93,7 +94,7 @@ export class WorkerPermits implements Permits {
   circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit> {
     const ask = () => this.#options.store.limiters.circuit(name, rule, event)
     // How a run ended is told once: it is not worth to hold up a job while the store is away.
-    return signal === undefined ? ask() : unlessAborted(signal, this.#answered(ask, signal))
+    return signal === undefined ? ask() : orAborted(signal, this.#answered(ask, signal))
   }
 
   /** Renews what is held, once. @returns whether the store answered for all of it */
@@ -242,17 +243,4 @@ export class WorkerPermits implements Permits {
       }
     }
   }
-}
-
-/** @throws the signal's reason as soon as it is aborted. @param left called then */
-function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>, left = () => {}): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      left()
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', leave, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-    if (signal.aborted) leave()
-  })
 }
