@@ -111,9 +111,9 @@ function pausedUntil({ database, id }: Partition, name: string): number {
   return database.get<{ until: number }>(findPause, id, name)?.until ?? 0
 }
 
-/** Pauses that are over. @returns how many */
-export function forgetPauses({ database, id, now }: Partition): number {
-  return database.run(endPauses, id, now)
+/** Forgets the pauses that are over. */
+export function forgetPauses({ database, id, now }: Partition): void {
+  database.run(endPauses, id, now)
 }
 
 export function rulesOf(limits: string | null): Rules {
