@@ -155,6 +155,13 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
   'second-of-kind': [
     ['two at a time', (evidence) => change(evidence, 'k', { finishedAt: 30_600 })],
     ['beside one that never ends', (evidence) => delete record(evidence, 'k').finishedAt],
+    [
+      'uncertain, and begun before the first had ended',
+      (evidence) => {
+        Object.assign(evidence.asks.find(({ n }) => n === 'm')!.answer!, { what: 'uncertain' })
+        change(evidence, 'k', { finishedAt: 30_600 })
+      },
+    ],
   ],
   'left-behind': [
     ['in the way after it ended', (evidence) => change(evidence, 'k', { finishedAt: 30_050 })],
@@ -212,6 +219,14 @@ test('a failover may lose what was accepted just before it, and only that; nothi
   evidence.durability = 'normal'
   evidence.faults.at(-1)!.hits[0]!.from = 400
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])
+})
+
+test('a unique job that was uncertain may have arrived after the one that was there when it was asked for', () => {
+  const evidence = doctored(({ asks }) => {
+    const late = { at: 30_100, answer: { at: 30_200, what: 'uncertain' as const } }
+    Object.assign(asks.find(({ n }) => n === 'm')!, late)
+  })
+  expect(account(evidence).findings).toEqual([])
 })
 
 test('a dispatch whose process was killed may have no answer', () => {

@@ -151,12 +151,19 @@ export function judgeLocks(stories: readonly Story[], causes: Causes, found: Fou
 
 /** The second was queued for certain after the first, and before the first had ended. */
 function judgePair(first: Story, second: Story, causes: Causes, found: Found): void {
-  const from = first.ask?.answer?.at
-  const { at, answer } = second.ask!
-  if (first === second || from === undefined || at < from || answer === undefined) return
+  const [from, to] = [queuedBy(first), queuedBy(second)]
+  const { at } = second.ask!
+  if (first === second || at < from || to === Number.POSITIVE_INFINITY) return
   const ended = endOf(first)
-  if (answer.at + ROUNDING >= ended || causes.mayBeRewound(first.ask!.at, ended)) return
-  found('second-of-kind', second.n, `queued between ${at} and ${answer.at}, and ${first.n} ended at ${ended}`)
+  if (to + ROUNDING >= ended || causes.mayBeRewound(first.ask!.at, ended)) return
+  found('second-of-kind', second.n, `queued between ${at} and ${to}, and ${first.n} ended at ${ended}`)
+}
+
+/** One that was uncertain may have arrived at any time until it ran: what a client gave up may lie in the network. */
+function queuedBy({ ask, runs }: Story): number {
+  const { at, what } = ask?.answer ?? {}
+  if (at !== undefined && what === 'accepted') return at
+  return runs[0]?.at ?? Number.POSITIVE_INFINITY
 }
 
 function endOf({ kept }: Story): number {
