@@ -13,7 +13,7 @@ const LEASE = 300
 const OUTAGE = 1_100
 
 /** A job whose lease has ended, and what looks after it. `late`: the verb that met the outage, and no other did. */
-async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 'renew') {
+async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 'renew', lease = LEASE) {
   const harness = await Harness.make(async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},
@@ -65,7 +65,7 @@ async function outlived(late?: 'announce' | 'partitions' | 'prune' | 'now' | 're
     store,
     partitions,
     met() {},
-    lease: LEASE,
+    lease,
     record,
     report,
     renew,
@@ -103,3 +103,23 @@ test.each(['announce', 'partitions', 'prune', 'now', 'renew'] as const)(
   'an outage that only %s met gives the living a lease, and then counts no crash',
   (late) => goesBack(0, late),
 )
+
+test('an outage is met as well that comes and goes while the living have their time', async () => {
+  const lease = 1_200
+  const { harness, upkeep, held } = await outlived('announce', lease)
+  try {
+    const away = new JobsError('STORE_UNREACHABLE', 'read ECONNRESET')
+    const now = vi.spyOn(harness.store, 'now').mockRejectedValueOnce(away)
+    await vi.waitFor(() => expect(now).toHaveBeenCalled(), lease)
+    const met = performance.now()
+    await vi.waitFor(
+      async () =>
+        expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 0 }),
+      5_000,
+    )
+    expect(performance.now() - met).toBeGreaterThanOrEqual(lease)
+  } finally {
+    await upkeep.stop()
+    await harness[Symbol.asyncDispose]()
+  }
+})

@@ -11,6 +11,7 @@ import { queueOf } from '../partition.ts'
 import type { WorkerRecord } from '../record.ts'
 import { MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Report } from './report.ts'
+import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
@@ -18,8 +19,6 @@ import type { StoreClock } from './store-clock.ts'
  * but no longer than an eighth of a lease.
  */
 const TICK = { often: 250, rarely: 1_000 }
-/** Milliseconds in which a process that stood still has read what came meanwhile. */
-const READ = 100
 /** Milliseconds between two announcements, and how long one holds. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
 /** Milliseconds: an answer that takes no longer is no sign of an outage, however short the leases are. */
@@ -32,7 +31,9 @@ const MEET = 5_000
 const PRUNE = 30_000
 
 interface Chores {
-  recoverAt: number
+  lookAt: number
+  /** Before that, what the living may not have renewed yet is left to them. */
+  recoverFrom: number
   pruneAt: number
   /** The next recovery counts no crash. */
   forgiving: boolean
@@ -64,10 +65,7 @@ export class Upkeep {
   readonly #chores = new Map<string, Chores>()
   #announceAt = 0
   #meetAt = 0
-  /** By the wall clock, because a machine that sleeps stops the other. */
-  #lastTick = Date.now()
-  /** The last time that this process stood still: for how long, and until when it may matter to what comes in. */
-  #still = { length: 0, until: 0 }
+  readonly #standstill: Standstill
   #isAway = false
   /** By then (`performance.now()`) the living have renewed, if there was an outage of the store. */
   #renewedBy = 0
@@ -79,12 +77,14 @@ export class Upkeep {
 
   constructor(options: UpkeepOptions) {
     this.#options = options
+    // So long without progress, and the living may not have been able to renew.
+    this.#standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
     this.#add(options.partitions)
   }
 
   /** The first round is over when this resolves: the worker is known. */
   async start(): Promise<void> {
-    this.#lastTick = Date.now()
+    this.#standstill.begin()
     await this.#tick()
   }
 
@@ -100,11 +100,6 @@ export class Upkeep {
     await this.#round
   }
 
-  /** Milliseconds without progress after which the living may not have been able to renew. */
-  get #standstill(): number {
-    return Math.max(this.#options.lease / 2, TICK.often * 4)
-  }
-
   /** Milliseconds after which an answer of the store is so late that the living may have lost a renewal, and a link. */
   get #late(): number {
     return Math.max(this.#options.lease / 4, LATE)
@@ -112,8 +107,7 @@ export class Upkeep {
 
   /** Milliseconds for which this process stood still just now; what it reads may have waited as long. */
   get stoodStill(): number {
-    const now = Date.now()
-    return Math.max(now - this.#lastTick, now < this.#still.until ? this.#still.length : 0)
+    return this.#standstill.length
   }
 
   /** The store is away, stands still, or did so just now: others may not yet have renewed what they hold. */
@@ -123,13 +117,7 @@ export class Upkeep {
   }
 
   #tick(): Promise<void> {
-    const now = Date.now()
-    const length = now - this.#lastTick
-    if (length > this.#standstill) {
-      this.#still = { length, until: now + READ }
-      this.#forgive(false)
-    }
-    this.#lastTick = now
+    if (this.#standstill.tick()) this.#forgive(false)
     // Also while a round is under way: a store that is slow does not make this process one that stood still.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
@@ -152,8 +140,8 @@ export class Upkeep {
   /** Milliseconds until something is due, within the bounds. */
   get #pause(): number {
     let dueAt = this.#isAway ? 0 : Math.min(this.#announceAt, this.#meetAt)
-    for (const { isAway, recoverAt, pruneAt } of this.#chores.values())
-      dueAt = isAway ? 0 : Math.min(dueAt, recoverAt, pruneAt)
+    for (const { isAway, lookAt, pruneAt } of this.#chores.values())
+      dueAt = isAway ? 0 : Math.min(dueAt, lookAt, pruneAt)
     const longest = Math.min(TICK.rarely, this.#options.lease / 8)
     return Math.max(TICK.often, Math.min(longest, dueAt - performance.now()))
   }
@@ -197,9 +185,10 @@ export class Upkeep {
     const now = performance.now()
     if (chores.isAway) {
       await this.#options.store.now(partition)
-      Object.assign(chores, { isAway: false, forgiving: true, recoverAt: now + this.#options.lease })
+      chores.isAway = false
+      this.#leaveToTheLiving(chores)
     }
-    if (now >= chores.recoverAt) await this.#recover(partition, chores)
+    if (now >= chores.lookAt) await this.#recover(partition, chores)
     if (now >= chores.pruneAt) await this.#prune(partition, chores)
   }
 
@@ -211,7 +200,8 @@ export class Upkeep {
       // Spread: many workers of many queues should not sweep in step.
       this.#chores.set(partition, {
         // Who has just come does not know whether there was an outage: by then the living have renewed.
-        recoverAt: now + Math.min(lease / 3, LOOK),
+        lookAt: now + Math.min(lease / 3, LOOK),
+        recoverFrom: 0,
         pruneAt: now + Math.random() * PRUNE,
         forgiving: false,
         isAway: false,
@@ -241,23 +231,28 @@ export class Upkeep {
 
   /** @param isOutage of the store, and not only of this process */
   #forgive(isOutage = true): void {
-    const now = performance.now()
-    const recoverAt = now + this.#options.lease
-    if (isOutage) this.#renewedBy = now + this.#options.lease / 2
-    for (const chores of this.#chores.values()) {
-      chores.recoverAt = recoverAt
-      chores.forgiving = true
-    }
+    if (isOutage) this.#renewedBy = performance.now() + this.#options.lease / 2
+    for (const chores of this.#chores.values()) this.#leaveToTheLiving(chores)
+  }
+
+  /** For a lease from now on. */
+  #leaveToTheLiving(chores: Chores): void {
+    chores.recoverFrom = performance.now() + this.#options.lease
+    chores.forgiving = true
+    // The next outage may come before that is over.
+    this.#lookIn(chores)
   }
 
   async #recover(partition: string, chores: Chores): Promise<void> {
-    const { store, lease, clock } = this.#options
+    const { store, clock } = this.#options
     // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
     const asked = performance.now()
     const isLate = () => performance.now() - asked > this.#late
     const at = await this.#answered(store.now(partition))
     if (isLate()) return this.#forgive()
     clock.heard(at, asked)
+    const left = chores.recoverFrom - performance.now()
+    if (left > 0) return this.#lookIn(chores, left)
     const { recovered, failed, nextLeaseEnd, nextEnding } = await store.recover(partition, {
       forgiving: chores.forgiving,
       until: at + this.#late,
@@ -266,9 +261,15 @@ export class Upkeep {
     if (nextEnding === 0) this.#options.ended(partition)
     if (isLate()) return this.#forgive()
     chores.forgiving = false
-    // A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise. And who
-    // looks as often as the living renew sees every outage that could cost them their leases.
-    chores.recoverAt = performance.now() + Math.min(nextLeaseEnd ?? lease, lease / 3, LOOK)
+    this.#lookIn(chores, nextLeaseEnd)
+  }
+
+  /**
+   * A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise. And who looks
+   * as often as the living renew sees every outage that could cost them their leases.
+   */
+  #lookIn(chores: Chores, most = this.#options.lease): void {
+    chores.lookAt = performance.now() + Math.min(most, this.#options.lease / 3, LOOK)
   }
 
   async #prune(partition: string, chores: Chores): Promise<void> {
