@@ -108,7 +108,8 @@ export function readNeed(need: string): { name: string; weight: number } {
 
 /** The most permits that can be had at once. */
 export function mostOf({ concurrency = HEAVIEST, rate }: Limits): number {
-  return Math.min(concurrency, rate === undefined ? HEAVIEST : rate.limit, rate?.burst ?? HEAVIEST)
+  const { kind, limit = HEAVIEST, burst = HEAVIEST } = rate ?? {}
+  return Math.min(HEAVIEST, concurrency, kind === 'bucket' ? burst : limit)
 }
 
 /** Whether a limiter is a class's own. A colon is in no name of the configuration. */

@@ -16,6 +16,11 @@
  * sent again because its answer was lost is answered as the first time, for as long as its lease lasts; nothing is
  * counted twice. One with a lower number than the last is refused: it comes out of a connection that was given up.
  *
+ * **Lots.** Who asks for lots of one size and gets none waits for a lease, longer where a rate says so. Of the sizes that
+ * somebody waits for, that which has waited longest comes first: as many permits as such a lot has are kept from all who
+ * ask for another size, until one is given out, whoever gets it. So a large lot is not waited for in vain while small ones
+ * are taken, nor a small one while large ones are. Lots of which there are never enough wait for nothing.
+ *
  * **Rates** count what is given out, used or not.
  *
  * Failures are those of every verb: see `store.ts`.

@@ -153,8 +153,8 @@ export function limiters(make: Make): void {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 7 })
     expect(await ada.take(9, { each: 3 })).toBe(6)
-    expect(await ada.take(3, { each: 3 })).toBe(0)
     expect(await ada.take(1)).toBe(1)
+    expect(await ada.take(3, { each: 3 })).toBe(0)
     for (const kind of ['sliding', 'window', 'bucket'] as const) {
       const limits = rate({ kind, limit: 5, burst: 5 })
       const bob = new Holder(harness.store, 'bob', limits, kind)
@@ -179,8 +179,67 @@ export function limiters(make: Make): void {
     expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 900 })
     harness.clock.advance(700)
     expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 200 })
+    // The others wait their turn.
+    harness.clock.advance(1)
+    expect(await ada.ask(1)).toEqual({ granted: 0 })
+    harness.clock.advance(199)
+    expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 3 })
+    expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 1_000 })
+    harness.clock.advance(100)
     expect(await ada.ask(1)).toEqual({ granted: 1 })
-    expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 300 })
+    expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 900 })
+  })
+
+  test('a large lot has its turn among small ones, whoever asks, and small ones among large', async () => {
+    await using harness = await make()
+    const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(
+      (id) => new Holder(harness.store, id, { concurrency: 8 }),
+    ) as [Holder, Holder, Holder]
+    expect(await ada.take(6)).toBe(6)
+    expect(await bob.ask(8, { each: 8 })).toEqual({ granted: 0 })
+    harness.clock.advance(1)
+    // What is free, and what is given back, is kept for it.
+    expect(await eve.take(2)).toBe(0)
+    await ada.giveBack(5)
+    expect(await ada.take(5)).toBe(0)
+    await ada.giveBack(1)
+    // Eight of another holder are as good as these.
+    expect(await eve.take(8, { each: 8 })).toBe(8)
+    // Small ones have waited since.
+    expect(await bob.take(8, { each: 8 })).toBe(0)
+    await eve.giveBack(8)
+    expect(await bob.take(8, { each: 8 })).toBe(0)
+    expect(await ada.take(3)).toBe(3)
+    harness.clock.advance(1)
+    expect(await ada.take(3)).toBe(0)
+    await ada.giveBack(3)
+    expect(await bob.take(8, { each: 8 })).toBe(8)
+  })
+
+  test('of a rate as well, and what is left beside a lot that waits is free', async () => {
+    await using harness = await make()
+    const limits = rate({ kind: 'bucket', limit: 1, per: 100, burst: 10 })
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
+    expect(await ada!.take(8)).toBe(8)
+    expect(await bob!.ask(4, { each: 4 })).toEqual({ granted: 0, wait: 200 })
+    harness.clock.advance(1)
+    expect(await ada!.ask(1)).toEqual({ granted: 0 })
+    harness.clock.advance(499)
+    expect(await ada!.take(9)).toBe(3)
+    expect(await bob!.take(4, { each: 4 })).toBe(4)
+  })
+
+  test('nobody waits for longer than a lease without asking again, nor for what never comes', async () => {
+    await using harness = await make()
+    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 4 }))
+    expect(await ada!.take(1)).toBe(1)
+    expect(await bob!.take(5, { each: 5 })).toBe(0)
+    expect(await ada!.take(1)).toBe(1)
+    expect(await bob!.take(4, { each: 4 })).toBe(0)
+    harness.clock.advance(LEASE - 1)
+    expect(await ada!.take(1)).toBe(0)
+    harness.clock.advance(1)
+    expect(await ada!.take(1)).toBe(1)
   })
 
   /** How many are given out at each step, when somebody always asks for five. */
@@ -217,14 +276,19 @@ export function limiters(make: Make): void {
     const random = new Random(20_261_125)
     const limits = { concurrency: 7 }
     const holders = ['ada', 'bob', 'eve'].map((id) => new Holder(harness.store, id, limits))
+    const waiting = new Set<number>()
     for (let step = 0; step < 200; step++) {
       const holder = random.pick(holders)!
       const each = 1 + random.below(3)
       const back = random.below(holder.held + 1)
       const others = holders.reduce((sum, { held }) => sum + held, 0) - back
       const wanted = each * random.below(4)
-      const free = Math.min(wanted, limits.concurrency - others)
-      expect(await holder.take(wanted, { held: holder.held - back, each })).toBe(free - (free % each))
+      const [first = each] = waiting
+      const free = Math.min(wanted, limits.concurrency - others) - (first === each ? 0 : first)
+      const granted = Math.max(0, free - (free % each))
+      expect(await holder.take(wanted, { held: holder.held - back, each })).toBe(granted)
+      if (granted > 0) waiting.delete(each)
+      else if (wanted > 0) waiting.add(each)
       if (random.chance(3)) await holder.again()
       harness.clock.advance(10)
     }

@@ -1,21 +1,7 @@
 import { expect, test } from 'vitest'
 import { Job, type JobConstructor, limiter } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
-
-/** Counts how many run at a time, and what began. */
-class Meter {
-  readonly begun: string[] = []
-  running = 0
-  most = 0
-
-  async run(name: string, weight = 1): Promise<void> {
-    this.begun.push(name)
-    this.running += weight
-    this.most = Math.max(this.most, this.running)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-    this.running -= weight
-  }
-}
+import { Meter } from './meter.ts'
 
 const limiters = { stripe: { concurrency: 2 } }
 
@@ -232,27 +218,6 @@ export function permitting(connect: Connect): void {
     // A job may begin a little after its permit was given out.
     for (let i = 2; i < times.length; i++) expect(times[i]! - times[i - 2]!).toBeGreaterThan(200)
     expect(report.endings.filter(({ outcome }) => outcome.kind !== 'completed')).toEqual([])
-  })
-
-  test('weights: a job takes as many permits as its payload says', async () => {
-    await using bench = await Bench.make(connect)
-    const client = bench.client({ limiters: { stripe: { concurrency: 4 } } })
-    const meter = new Meter()
-    class ImportJob extends Job {
-      override readonly key = 'import'
-      override limiter = limiter('stripe', { weight: (payload: { size: number }) => payload.size })
-      handle({ size }: { size: number }) {
-        return meter.run(String(size), size)
-      }
-    }
-    await client.dispatchMany(
-      new ImportJob(),
-      [3, 1, 4, 2, 2, 1, 3, 1, 1, 2].map((size) => ({ size })),
-    )
-    await (await bench.work([ImportJob], { stopWhenEmpty: true }, client)).done
-    expect(meter.begun).toHaveLength(10)
-    expect(meter.most).toBeLessThanOrEqual(4)
-    expect(meter.most).toBeGreaterThan(2)
   })
 
   test('a worker that ends gives its permits back at once: nobody waits for its lease', async () => {

@@ -34,6 +34,7 @@ import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
 import { turns } from './turns.ts'
 import { uniqueness } from './uniqueness.ts'
+import { weighing } from './weighing.ts'
 
 export function describeWorking(connect: Connect): void {
   describe('dispatching', () => dispatching(connect))
@@ -52,6 +53,7 @@ export function describeWorking(connect: Connect): void {
   describe('unique', () => uniqueness(connect))
   describe('grouping', () => grouping(connect))
   describe('permitting', () => permitting(connect))
+  describe('weighing', () => weighing(connect))
   describe('retrying', () => retrying(connect))
   describe('retryUntil', () => retryUntil(connect))
   describe('backing off', () => backingOff(connect))

@@ -32,6 +32,7 @@
  *
  *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`lua/permit.lua`); until when. Both go with
  *                        the last holder
+ *   waiting, waits ZSET, ZSET  sizes of lots that somebody waits for: since when, until when that counts
  *   rate, starts HASH, LIST  when permits were given out, where that is limited (`lua/shared/limit.lua`)
  *   circuit, failures  HASH, ZSET  of a circuit breaker of that name (`lua/circuit.lua`)
  *

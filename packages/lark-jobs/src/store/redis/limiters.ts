@@ -2,6 +2,7 @@
  * Limiters on Redis: each has its own place, in a cluster too, and each verb is one script there.
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
+import { mostOf } from '../../limiter.ts'
 import type { Limiters, PermitCall, Permitted } from '../limiters.ts'
 import type { Keys } from './keys.ts'
 import { packDuration, packLimits } from './limits.ts'
@@ -26,6 +27,7 @@ export class RedisLimiters implements Limiters {
       String(wanted),
       String(each),
       packLimits(limits),
+      each <= mostOf(limits) ? '1' : '',
     ])
     const [granted, wait] = reply as [number, number]
     return wait < 0 ? { granted } : { granted, wait }

@@ -2,10 +2,12 @@
  * Limiters in SQLite: permits, and circuits. Each verb is one transaction.
  *
  * `holders` has a row for each holder of a limiter, with its last call; one whose lease has ended counts for nothing and
- * goes with anybody's next call. `circuits` has those that are open, `failures` what was counted of those that are not.
+ * goes with anybody's next call. `waits` has the sizes of lots that somebody waits for, since when, and until when that
+ * counts. `circuits` has those that are open, `failures` what was counted of those that are not.
  * What is known of a limiter's rate lies with that of partitions (`limit.ts`).
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
+import { mostOf } from '../../limiter.ts'
 import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../store.ts'
 import type { Database } from './database.ts'
 import { permits } from './limit.ts'
@@ -27,6 +29,13 @@ const renew = 'UPDATE holders SET leaseEnd = ?4 WHERE limiter = ?1 AND holder = 
 const forget = `
   DELETE FROM holders WHERE (limiter, holder) IN
     (SELECT limiter, holder FROM holders WHERE leaseEnd <= ? ORDER BY leaseEnd LIMIT ${MAX_ITEMS})`
+
+const forgetWaits = 'DELETE FROM waits WHERE until <= ?'
+const firstSize = 'SELECT size FROM waits WHERE limiter = ? ORDER BY since, size LIMIT 1'
+const endWait = 'DELETE FROM waits WHERE limiter = ? AND size = ?'
+const keepWait = `
+  INSERT INTO waits (limiter, size, since, until) VALUES (?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET until = excluded.until`
 
 const findCircuit = 'SELECT opening, trial FROM circuits WHERE name = ?'
 const keepCircuit = 'INSERT OR REPLACE INTO circuits (name, opening, trial) VALUES (?, ?, ?)'
@@ -76,14 +85,26 @@ function permit(database: Database, limiter: string, call: PermitCall, now: numb
     const { held: all } = database.get<{ held: number }>(others, limiter, holder, now)!
     const within = permits({ database, id: 0, now, active: all + held }, limits, limiter, undefined, each)
     const free = Math.min(wanted, within.free)
-    granted = free - (free % each)
+    const left = Math.max(0, free - keptFrom(database, limiter, each, now))
+    granted = left - (left % each)
     within.note(granted)
-    wait = granted < wanted ? (within.wait ?? null) : null
+    const isByLimits = granted < wanted && granted === free - (free % each)
+    wait = isByLimits ? (within.wait ?? null) : null
+    if (granted > 0) database.run(endWait, limiter, String(each))
+    else if (each <= mostOf(limits))
+      database.run(keepWait, limiter, String(each), now, now + lease + (wait ?? 0))
   }
   database.run(forget, now)
   const uses = isAgain ? last.held : held + granted
   database.run(keepHeld, limiter, holder, now + lease, number, uses, granted, wait)
   return wait === null ? { granted } : { granted, wait }
+}
+
+/** Lots of the size that has waited longest come first: so many permits are kept from those who ask for another. */
+function keptFrom(database: Database, limiter: string, each: number, now: number): number {
+  database.run(forgetWaits, now)
+  const first = Number(database.get<{ size: string }>(firstSize, limiter)?.size ?? 0)
+  return first === each ? 0 : first
 }
 
 function circuit(

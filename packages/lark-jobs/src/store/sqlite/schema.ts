@@ -12,7 +12,7 @@
  * starts. `lane` and `laneLimits` are of a job of a group or a limiter (`lane.ts`), `lock`, `untilStart` and `holds` are a unique
  * job's (`lock.ts`), `hooked` and `endingAt` of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
  * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
- * `minutes`. `rates` and `starts` are of limits (`limit.ts`), `holders`, `circuits` and `failures` of limiters
+ * `minutes`. `rates` and `starts` are of limits (`limit.ts`), `holders`, `waits`, `circuits` and `failures` of limiters
  * (`limiters.ts`). `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
  */
 import { JobsError } from '../../errors.ts'
@@ -27,7 +27,7 @@ export const FAILED = 3
 export const CANCELLED = 4
 
 /** Raised with every change below that an older Lark could not read. */
-const LAYOUT = 5
+const LAYOUT = 6
 /** "Lark" in ASCII: tells our file from another program's. */
 const APPLICATION = 0x4c61726b
 
@@ -135,6 +135,14 @@ const tables = `
     PRIMARY KEY (limiter, holder)
   ) WITHOUT ROWID;
   CREATE INDEX holderEnds ON holders (leaseEnd);
+  CREATE TABLE waits (
+    limiter TEXT NOT NULL,
+    size TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (limiter, size)
+  ) WITHOUT ROWID;
+  CREATE INDEX waitEnds ON waits (until);
   CREATE TABLE circuits (name TEXT PRIMARY KEY, opening INTEGER NOT NULL, trial INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE failures (
     circuit TEXT NOT NULL,

@@ -1,6 +1,7 @@
 -- permit: a holder says how many permits of a limiter it uses, and asks for more.
 --
 -- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held in all
+--          waiting, waits  ZSET, ZSET  size of a lot -> since when somebody waits for one; until when that counts
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  holder
 -- ARGV[3]  number of the call
@@ -9,8 +10,10 @@
 -- ARGV[6]  how many more it wants
 -- ARGV[7]  in lots of how many
 -- ARGV[8]  limits (shared/limit.lua)
+-- ARGV[9]  1 when they ever allow as many as a lot, else ''
 -- Returns  { granted, milliseconds until a rate allows more or -1 }
--- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder whose lease has ended
+-- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder whose lease has ended, and each
+--          size that nobody waits for any more
 -- include: start
 -- include: limit
 
@@ -32,6 +35,36 @@ local function renew()
     redis.call('PEXPIRE', ends, 2 * lease)
     redis.call('PEXPIRE', holders, 2 * lease)
   end
+end
+
+-- Lots of the size that has waited longest come first: so many permits are kept from those who ask for another.
+local function kept_from(each)
+  local over = redis.call('ZRANGEBYSCORE', key('waits'), '-inf', now, 'LIMIT', 0, MAX_ITEMS)
+  if #over > 0 then
+    redis.call('ZREM', key('waits'), unpack(over))
+    redis.call('ZREM', key('waiting'), unpack(over))
+  end
+  local first = tonumber(redis.call('ZRANGE', key('waiting'), 0, 0)[1])
+  return first and first ~= each and first or 0
+end
+
+local function stay(name, ms)
+  if redis.call('PTTL', key(name)) < ms then
+    redis.call('PEXPIRE', key(name), ms)
+  end
+end
+
+-- Whoever got some has had its turn; who got none has one from now on.
+local function take_turn(each, has_some, patience)
+  if has_some then
+    redis.call('ZREM', key('waiting'), each)
+    redis.call('ZREM', key('waits'), each)
+    return
+  end
+  redis.call('ZADD', key('waiting'), 'NX', now, each)
+  redis.call('ZADD', key('waits'), now + patience, each)
+  stay('waiting', patience)
+  stay('waits', patience)
 end
 
 local number, mine, granted, wait = read(ARGV[2])
@@ -57,12 +90,19 @@ local held, wanted, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7
 local note
 granted, wait = 0, -1
 if wanted > 0 then
-  granted, wait, note = permits(ARGV[8], wanted, '', all + held, each)
+  local free
+  free, wait, note = permits(ARGV[8], wanted, '', all + held, each)
+  granted = math.max(free - kept_from(each), 0)
   granted = granted - granted % each
   if note and granted > 0 then
     note(granted)
   end
-  wait = granted < wanted and wait or -1
+  if granted == wanted or granted < free - free % each then
+    wait = -1
+  end
+  if ARGV[9] ~= '' then
+    take_turn(each, granted > 0, tonumber(ARGV[4]) + math.max(wait, 0))
+  end
 end
 held = held + granted
 redis.call('HSET', holders, ARGV[2], table.concat({ ARGV[3], held, granted, wait }, '|'), '', all + held)
