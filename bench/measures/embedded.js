@@ -60,8 +60,8 @@ function processing(concurrency, target) {
     peers,
     rows: [{ metric: 'rate', label: `process, concurrency ${concurrency}`, unit: 'jobs/s', target }],
     async run({ open, seconds }) {
-      await fill(open, 30_000)
-      return { rate: await drain(await open(), concurrency, 30_000, seconds * 1.5) }
+      await fill(open, 60_000)
+      return { rate: await drain(await open(), concurrency, 60_000, seconds * 1.5) }
     },
   }
 }

@@ -38,7 +38,7 @@ export const sections = [
     measures: [
       ...enqueue,
       ...processing,
-      program('program', 'lark', 'process-50', 7),
+      program('program', 'lark', 'process-50', 7, 150_000),
       ...cpu,
       ...memory,
       ...latency,
@@ -68,7 +68,7 @@ export const sections = [
     against: [{ title: '÷ plainjob', peer: 'plainjob' }],
     measures: [
       ...embedded,
-      program('embedded-program', 'lark-embedded', 'embedded-process-50', 4),
+      program('embedded-program', 'lark-embedded', 'embedded-process-50', 4, 60_000),
       blocked('embedded-blocked', 'lark-embedded'),
       supervised('embedded-crash', 'lark-embedded'),
     ],

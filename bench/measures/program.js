@@ -20,9 +20,11 @@ const files = (warm) => ({
     process.on('exit', () => writeFileSync('seen.json', JSON.stringify(seen)))`,
 })
 
-/** @param {string} like the measure whose figures of other peers it is held against */
-export function program(name, peer, like, times) {
-  const jobs = 60_000
+/**
+ * @param {string} like the measure whose figures of other peers it is held against
+ * @param {number} jobs as many as there
+ */
+export function program(name, peer, like, times, jobs) {
   const warm = jobs / 10
   return {
     name,
@@ -41,7 +43,8 @@ export function program(name, peer, like, times) {
       const app = application(files(warm))
       const [code] = await app.lark('jobs:work', '--concurrency=50', '--stop-when-empty')
       const output = app.read('output.txt')
-      if (code !== 0 || !output.includes('60,000 completed in ')) throw new Error(output.slice(-2_000))
+      if (code !== 0 || !output.includes(`${jobs.toLocaleString('en')} completed in `))
+        throw new Error(output.slice(-2_000))
       const seen = JSON.parse(app.read('seen.json'))
       return { rate: (seen.count - warm) / ((seen.last - seen.warm) / 1_000) }
     },

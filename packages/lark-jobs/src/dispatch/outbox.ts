@@ -23,8 +23,11 @@ const PATIENCE = 4_750
 const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
-/** Jobs that go before the tick ends. */
-const EARLY = 64
+/**
+ * Jobs that go before the tick ends. (Of `Promise.all` of 100 on a quiet machine, medians of 4 in turns, 2026-11-25: with
+ * 34 213,000 jobs a second, with 40 214,000, with 50 223,000, with 64 200,000.)
+ */
+const EARLY = 50
 /** Calls under way at most. */
 const LANES = 3
 

@@ -28,12 +28,10 @@ local function waiters()
   return hand, ring
 end
 
--- Unique jobs.
-local function locks()
--- include: counters
--- include: locate
--- include: lock
-  return meet
+-- Jobs that may not all be queued.
+local function admits()
+-- include: admit
+  return admit
 end
 
 -- Partitions that hold only so many.
@@ -62,51 +60,28 @@ if max then
   room_in, drop = bounds()
   at, room = 6, kept == '' and room_in(tonumber(max)) or math.huge
 end
-local ids, rests, runs = read_runs(at)
-local known = redis.call('HMGET', key('jobs'), unpack(ids))
+local ids, records, runs, is_plain = read_runs(at)
+is_plain = is_plain and room >= #ids and are_unknown(ids)
 
-local records, seen, verdicts, refused, n = {}, {}, {}, {}, 0
-local is_plain, rings, meet = true, 0, nil
+local verdicts, rings = '', 0
+-- First, because it is what a server that is full or read-only refuses.
+local added = is_plain and redis.call('HSET', key('jobs'), unpack(records))
+if added ~= #ids then
+  if added then
+    -- An id came twice in this call, and the first record of it counts.
+    redis.call('HDEL', key('jobs'), unpack(ids))
+  end
+  records, verdicts, rings = admits()(ids, records, runs, room)
+  if #records > 0 then
+    redis.call('HSET', key('jobs'), unpack(records))
+  end
+end
 for _, run in ipairs(runs) do
-  local after, list = string.format('%d', now - made_at(ids[run.first])), {}
-  for i = run.first, run.last do
-    local id, verdict, by = ids[i], nil, nil
-    if known[i] or seen[id] then
-      verdict = 'e'
-    elseif room <= 0 then
-      verdict = 'f'
-    elseif run.lock ~= '' then
-      meet = meet or locks()
-      verdict, by = meet(run.lock, id, rests[i])
-      refused[#refused + 1] = by and '\n' .. by
-    end
-    if verdict then
-      verdicts[i], is_plain = verdict, false
-    else
-      verdicts[i], seen[id], room = 'q', true, room - 1
-      if run.lock == '' then
-        records[n + 1], records[n + 2] = id, after .. rests[i]
-        n = n + 2
-      else
-        -- Now, so that the next of this call finds it.
-        redis.call('HSET', key('jobs'), id, after .. rests[i])
-      end
-      if run.hooked ~= '' then
-        redis.call('HSET', key('hooked'), id, 1)
-      end
-      if run.lock == '' or run.delay == '' then
-        list[#list + 1] = id
-      elseif put(id, run.priority, now + tonumber(run.delay)) then
-        rings = rings + 1
-      end
+  if run.hooked ~= '' then
+    for _, id in ipairs(run.list) do
+      redis.call('HSET', key('hooked'), id, 1)
     end
   end
-  run.list = list
-end
-
-if n > 0 then
-  -- First, because it is what a server that is full or read-only refuses.
-  redis.call('HSET', key('jobs'), unpack(records))
 end
 
 -- Mostly nobody waits and no entry of the list is void, and one look tells both.
@@ -120,27 +95,26 @@ local hand, ring
 if not is_quiet then
   hand, ring = waiters()
 end
-if hand and n > 0 and are_first(runs) then
+if hand and #records > 0 and are_first(runs) then
   is_first = true
   local list, texts = {}, {}
-  for i = 1, n, 2 do
+  for i = 1, #records, 2 do
     list[#list + 1], texts[#texts + 1] = records[i], records[i + 1]
   end
   local handed, rung = hand(list, texts)
   runs = { { priority = '', delay = '', list = { unpack(list, handed + 1) } } }
   rings = -rung
 end
-rings = rings + line_up(runs, seen, is_quiet or is_first)
+rings = rings + line_up(runs, is_quiet or is_first)
 
 if drop and kept ~= '' then
   drop(-room_in(tonumber(max)), tonumber(kept))
 end
-answer = is_plain and '' or table.concat(verdicts) .. table.concat(refused)
 if made then
   made.stir_all()
 end
-remember(answer)
+remember(verdicts)
 if ring then
   ring(rings)
 end
-return answer
+return verdicts
