@@ -61,13 +61,12 @@ if max then
   at, room = 6, kept == '' and room_in(tonumber(max)) or math.huge
 end
 local ids, records, runs, is_plain = read_runs(at)
-is_plain = is_plain and room >= #ids and are_unknown(ids)
 
 local verdicts, rings = '', 0
 -- First, because it is what a server that is full or read-only refuses.
-local added = is_plain and redis.call('HSET', key('jobs'), unpack(records))
-if added ~= #ids then
-  if added then
+local added = is_plain and room >= #ids and write(ids, records) or 0
+if added < #ids then
+  if added > 0 then
     -- An id came twice in this call, and the first record of it counts.
     redis.call('HDEL', key('jobs'), unpack(ids))
   end

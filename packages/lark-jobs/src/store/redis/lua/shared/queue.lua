@@ -29,14 +29,19 @@ local function read_runs(at)
   return ids, records, runs, is_plain
 end
 
-local function are_unknown(ids)
+-- Writes new records, and says how many; of ids that are known to any job none. Each command that a call of one job is
+-- spared counts: where the server was idle, one takes it 8 µs.
+local function write(ids, records)
+  if #ids == 1 then
+    return redis.call('HSETNX', key('jobs'), ids[1], records[2])
+  end
   local known = redis.call('HMGET', key('jobs'), unpack(ids))
   for i = 1, #ids do
     if known[i] then
-      return false
+      return 0
     end
   end
-  return true
+  return redis.call('HSET', key('jobs'), unpack(records))
 end
 
 -- Nobody can be before jobs that are due at once, when nothing waits; callers that do may have them right away.
@@ -46,8 +51,7 @@ local function are_first(runs)
       return false
     end
   end
-  return not in_cluster and redis.call('EXISTS', key('offers')) == 1
-    and redis.call('HGET', key('settings'), 'paused') ~= '1'
+  return not in_cluster and redis.call('HGET', key('settings'), 'paused') ~= '1'
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
 end
 
