@@ -117,7 +117,8 @@ export function isOwn(name: string): boolean {
   return name.startsWith(OWN)
 }
 
-function ownName(key: string): string {
+/** The limiter of a class's own, by the key of the class. */
+export function ownName(key: string): string {
   return `${OWN}${key}`
 }
 

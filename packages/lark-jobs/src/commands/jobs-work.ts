@@ -95,6 +95,7 @@ export class JobsWorkCommand extends Command {
       start: (station) => this.#fork(station),
       store,
       queues,
+      limiters: [...settings.limiters.keys()],
       remarks: warnings,
       report,
     })

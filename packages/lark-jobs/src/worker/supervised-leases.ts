@@ -1,8 +1,9 @@
 /**
- * Hands back what a dead worker process held, so that others start it at once and not when its leases end. The store
- * may be away meanwhile, perhaps for the same reason that the process died: then it is tried again until it is done.
+ * Hands back what a dead worker process held, jobs and permits, so that others start at once and not when its leases end.
+ * The permits that middleware took for names out of payloads are known to nobody else: these wait. The store may be away meanwhile, perhaps for the same reason that the process died: then it is tried again until it is done.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { ownName } from '../limiter.ts'
 import { queueOf } from '../partition.ts'
 import type { Store } from '../store/store.ts'
 
@@ -20,12 +21,14 @@ export interface Returned {
 export class SupervisedLeases {
   readonly #store: Store
   readonly #queues: readonly string[]
+  readonly #limiters: readonly string[]
   readonly #end = new AbortController()
 
-  /** @param queues those that the processes serve */
-  constructor(store: Store, queues: readonly string[]) {
+  /** @param queues those that the processes serve @param limiters those that are configured */
+  constructor(store: Store, queues: readonly string[], limiters: readonly string[]) {
     this.#store = store
     this.#queues = queues
+    this.#limiters = limiters
   }
 
   /**
@@ -62,6 +65,7 @@ export class SupervisedLeases {
         const all = await this.#store.partitions()
         const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
         await Promise.all(served.map((partition) => this.#takeFrom(partition, holder, returned)))
+        await this.#endPermits(holder)
         return returned
       } catch {
         await pause(wait, undefined, { signal }).catch(() => {})
@@ -78,5 +82,13 @@ export class SupervisedLeases {
       returned.jobs += recovered.length + failed.length
       returned.failed += failed.length
     }
+  }
+
+  /** Of the limiters that are configured, and of those that classes have of their own. */
+  async #endPermits(holder: string): Promise<void> {
+    const own = (await this.#store.keys()).map(ownName)
+    // Renewed for no time at all: where it holds none, nothing is changed.
+    const ends = [...this.#limiters, ...own].map((name) => this.#store.limiters.keep(name, holder, 0))
+    await Promise.all(ends)
   }
 }

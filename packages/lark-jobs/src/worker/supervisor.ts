@@ -36,6 +36,8 @@ export interface SupervisorOptions {
   store: Store
   /** Those that the workers serve. */
   queues: readonly string[]
+  /** Names of those that are configured. */
+  limiters: readonly string[]
   /** What is true of every process, to be said at the start and not again. */
   remarks: readonly string[]
   report: {
@@ -85,7 +87,7 @@ export class Supervisor implements AsyncDisposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#leases = new SupervisedLeases(options.store, options.queues)
+    this.#leases = new SupervisedLeases(options.store, options.queues, options.limiters)
     this.#places = Array.from({ length: options.processes }, (_, i) => {
       return { number: i + 1, process: undefined, shortLives: 0, isFinished: false, pause: undefined }
     })

@@ -30,6 +30,22 @@ const files = {
         trace('end', n)
       }
     }`,
+  // One at a time; the first that begins hangs until its process is killed.
+  'jobs/OwnJob.js': `
+    import { appendFileSync, readFileSync } from 'node:fs'
+    import { Job, limiter } from '@s18i/lark-jobs'
+    export class OwnJob extends Job {
+      limiter = limiter({ concurrency: 1 })
+      async handle({ n }) {
+        const isFirst = readFileSync(process.env.TRACE, 'utf8') === ''
+        appendFileSync(process.env.TRACE, \`start \${process.pid} \${n}\\n\`)
+        if (isFirst) await new Promise((resolve) => setTimeout(resolve, 60_000))
+        appendFileSync(process.env.TRACE, \`end \${process.pid} \${n}\\n\`)
+      }
+    }`,
+  'own.js': `
+    import { OwnJob } from './jobs/OwnJob.js'
+    await new OwnJob().dispatchMany([{ n: 1 }, { n: 2 }])`,
   'one.js': `
     import { ShareJob } from './jobs/ShareJob.js'
     const [n, act] = process.argv.slice(2)
@@ -105,5 +121,19 @@ export function limiters(url: () => string | undefined): void {
     await traced(app, 'ends', 2)
     other.child.kill('SIGTERM')
     expect(JSON.parse((await other.result).stdout.split('\n')[1]!)).toMatchObject({ completed: 2, failed: 0 })
+  })
+
+  test('those of a process that has a supervisor are free at once', async () => {
+    await using app = await make()
+    expect(await app.start(['own.js']).result).toMatchObject({ code: 0 })
+    const supervisor = app.lark('jobs:work', '--processes=2', '--concurrency=1')
+    const [first] = await traced(app, 'starts', 1)
+    process.kill(first!.pid, 'SIGKILL')
+    const killedAt = performance.now()
+    await traced(app, 'ends', 2)
+    // A lease is 15 seconds long.
+    expect(performance.now() - killedAt).toBeLessThan(8_000)
+    supervisor.child.kill('SIGTERM')
+    expect(await supervisor.result).toMatchObject({ code: 0 })
   })
 }

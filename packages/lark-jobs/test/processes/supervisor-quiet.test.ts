@@ -28,6 +28,7 @@ async function supervise({ app }: Traced, url: string | undefined) {
       }),
     store,
     queues: ['default', 'other'],
+    limiters: [],
     remarks: [],
     report: { warn: (text) => said.push(text), info: (text) => said.push(text), counted() {} },
   })
