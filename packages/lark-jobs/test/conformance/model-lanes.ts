@@ -94,7 +94,7 @@ export class ModelLanes {
       const places = this.#places(counts, taken)
       for (const [i, name] of order.entries()) {
         const jobs = places[i]!.map((place) => claimed[place])
-        if (permitted[i]) this.#serve(name, jobs, token, name === NONE ? aging : undefined)
+        if (permitted[i]) this.#serve(name, jobs, token, aging)
       }
       taken += places.flat().length
     }

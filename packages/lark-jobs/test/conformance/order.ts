@@ -127,6 +127,32 @@ export function order(make: Make): void {
     expect(ids((await claim(10_000)).jobs)).toEqual(ids([high, late, zero, low]))
   })
 
+  test.each([
+    ['of a group', { group: { name: 'acme' } }],
+    ['of a limiter', { limiter: 'stripe*1' }],
+  ])(
+    'priorities that age among the jobs %s, also what fell due and what was given back',
+    async (_, fields) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      const [low, late] = [job({ priority: -100, ...fields }), job({ delay: 1_000, ...fields })]
+      await caller.enqueue(low, late)
+      harness.clock.advance(2_000)
+      const [zero, high] = [job(fields), job({ priority: 1, ...fields })]
+      await caller.enqueue(zero, high)
+      const claim = (aging: number, limit: number) =>
+        caller.exchange([], { limit, lease: 60_000, aging, permits: { 'stripe*1': limit } })
+      // As if they had come at 1,000 (late), 1,000 and a step of it (low), 1,990 (high) and 2,000.
+      const { jobs: claimed } = await claim(10, 3)
+      expect(ids(claimed)).toEqual(ids([late, low, high]))
+      await caller.exchange(
+        claimed.map((held) => settlement(held, returned)),
+        { limit: 0, lease: 60_000 },
+      )
+      expect(ids((await claim(1, 9)).jobs)).toEqual(ids([low, late, high, zero]))
+    },
+  )
+
   test('priorities that age pass over what was cancelled', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -13,16 +13,13 @@ import { PENDING } from './schema.ts'
 
 type Turn = Pick<Lane, 'name'> & { turn: number }
 
-export type Found = LeasedRow & Pick<Row, 'seq' | 'direct' | 'lane' | 'laneLimits'>
+export type Found = LeasedRow & Pick<Row, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'>
 
 const columns = `
-  seq, id, key, payload, priority, queuedAt, options, runs, failures, crashes, releases, direct, lane, laneLimits`
+  seq, id, key, payload, priority, queuedAt, dueAt, options, runs, failures, crashes, releases, direct, lane, laneLimits`
 const next = `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
-const nextPlaced = `
-  SELECT ${columns}, dueAt FROM jobs
-  WHERE partition = ? AND lane = '' AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
 const one = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const byTurn = `
   SELECT name, turn FROM lanes WHERE partition = ? AND limiter = ? AND turn IS NOT NULL ORDER BY turn LIMIT ?`
@@ -44,7 +41,7 @@ const served = 'UPDATE lanes SET busy = busy + ?, first = NULL, turn = NULL WHER
 /** The next due jobs of a lane, or '' of none, in their order. @param aging see `Want` */
 export function nextJobs(partition: Partition, lane: string, most: number, aging?: number): Found[] {
   const { database, id, now } = partition
-  if (aging !== undefined && lane === '') return nextAged(partition, most, aging)
+  if (aging !== undefined) return nextAged(partition, lane, most, aging)
   const jobs: Found[] = []
   for (const priority of partition.priorities(lane)) {
     if (jobs.length >= most) break
@@ -53,13 +50,13 @@ export function nextJobs(partition: Partition, lane: string, most: number, aging
   return jobs
 }
 
-/** The first of every line, in the order of places that age. */
-function nextAged(partition: Partition, most: number, aging: number): Found[] {
+/** The first of every priority, in the order of places that age. */
+function nextAged(partition: Partition, lane: string, most: number, aging: number): Found[] {
   const { database, id, now } = partition
-  const jobs = [...partition.priorities()].flatMap((priority) =>
-    database.all<Found & { dueAt: number }>(nextPlaced, id, priority, now, most),
+  const jobs = [...partition.priorities(lane)].flatMap((priority) =>
+    database.all<Found>(next, id, lane, priority, now, most),
   )
-  const place = ({ dueAt, priority }: (typeof jobs)[number]) => dueAt - priority * aging
+  const place = ({ dueAt, priority }: Found) => dueAt - priority * aging
   // Those of one line are in their order already, and stay so.
   return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
 }
@@ -145,7 +142,9 @@ function takeTurn(
   const permitted = rules.limits && permits(partition, rules.limits, name, busy)
   const share = Math.min(most, permitted?.free ?? most)
   const jobs =
-    first === null ? nextJobs(partition, name, share) : database.all<Found>(one, id, first).slice(0, share)
+    first === null
+      ? nextJobs(partition, name, share, aging)
+      : database.all<Found>(one, id, first).slice(0, share)
   lease(jobs)
   permitted?.note(jobs.length)
   database.run(served, jobs.length, id, name)

@@ -84,6 +84,7 @@ local made
 function lanes()
   made = made or (function()
 -- include: lane
+-- include: aged
 -- include: turn
 -- include: limited
     return {

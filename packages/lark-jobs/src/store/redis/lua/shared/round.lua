@@ -55,7 +55,7 @@ return function(all, most, ids, places)
       local limiter = string.match(each.lane, '%^(.*)$')
       local part = math.min(share, limiter and permits[limiter] or share)
       parts[i] = each.lane == '' and take_own(all, part, places)
-        or part > 0 and lanes().take_turn(each.lane, part, places) or {}
+        or part > 0 and lanes().take_turn(each.lane, part, places, aging) or {}
       if limiter then
         permits[limiter] = permits[limiter] - #parts[i]
       end

@@ -102,8 +102,9 @@ local function next_turn(due)
   return (due < 0 or rest >= 0 and rest < due) and rest or due
 end
 
--- Takes the next jobs of a lane whose turn it is. `places` gets their places with `~` and the lane behind.
-local function take_turn(lane, most, places)
+-- Takes the next jobs of a lane whose turn it is. `places` gets their places with `~` and the lane behind. `aging`: of
+-- priorities, in milliseconds, or nothing.
+local function take_turn(lane, most, places, aging)
   fall_due(lane)
   redis.call('ZREM', key(turns_of(lane)), lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
@@ -118,6 +119,8 @@ local function take_turn(lane, most, places)
     ids = { first }
     redis.call('ZREM', key('lane:' .. lane), first)
     redis.call('HDEL', key('group:' .. lane), 'first')
+  elseif aging then
+    ids = take_aged(lane, most, aging)
   elseif most > 0 then
     local popped = redis.call('ZPOPMIN', key('lane:' .. lane), most)
     for i = 1, #popped, 2 do
