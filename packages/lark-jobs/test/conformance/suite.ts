@@ -15,7 +15,7 @@
  *   7  bounded by default                         retention.ts, limits.ts, claim-and-settle.ts, minutes.ts; that no
  *                                                 cost grows with what is stored: ../sqlite/cost.test.ts
  *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part: ../working/
- *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts
+ *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  */
 import { describe } from 'vitest'
 import { ahead } from './ahead.ts'
@@ -28,6 +28,7 @@ import { close } from './close.ts'
 import { delay } from './delay.ts'
 import { endings } from './endings.ts'
 import { enqueue } from './enqueue.ts'
+import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
@@ -96,6 +97,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('bounded', () => bounded(make))
     describe('limited', () => limited(make))
     describe('groups', () => groups(make))
+    describe('limits of groups', () => groupLimits(make))
     describe('partitions', () => partitions(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))

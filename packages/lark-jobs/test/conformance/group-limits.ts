@@ -1,0 +1,136 @@
+/**
+ * What a group may begin: its limits, and its order where that is strict.
+ */
+import { expect, test } from 'vitest'
+import type { Group, NewJob } from '../../src/record.ts'
+import { type Caller, LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+
+const of = (name: string, fields: Partial<Group> = {}): Partial<NewJob> => ({ group: { name, ...fields } })
+const strict = (name: string) => of(name, { strict: true, limits: { concurrency: 1 } })
+const limited = (name: string, concurrency: number) => of(name, { limits: { concurrency } })
+
+/** Settles one job and claims up to so many. */
+function swap(caller: Caller, held: Parameters<typeof settlement>[0], outcome = completed, limit = 10) {
+  return caller.exchange([settlement(held, outcome)], { limit, lease: LEASE })
+}
+
+export function groupLimits(make: Make): void {
+  test('a group under a limit begins no more, is in nobody’s way, and goes on when one ends', async () => {
+    await using harness = await make()
+    const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
+    const [first, other] = [jobs(5, limited('a', 2)), jobs(3, of('b'))]
+    await ada.enqueue(...first, ...other)
+    const held = await ada.claim(5)
+    expect(ids(held)).toEqual(ids([first[0]!, other[0]!, first[1]!, other[1]!, other[2]!]))
+    const empty = await bob.exchange([], { limit: 5, lease: LEASE })
+    expect(empty).toEqual({ verdicts: [], jobs: [] })
+    const waiting = harness.store.wait('bob', 5_000)
+    await ada.exchange([settlement(held[0]!, completed)], { limit: 0, lease: LEASE })
+    expect(await waiting).toEqual(['emails'])
+    expect(ids(await bob.claim(5))).toEqual([first[2]!.id])
+  })
+
+  test.each([completed, failed, retried(60_000), returned, { kind: 'released', in: 60_000 }] as const)(
+    'a place is free again after %j',
+    async (outcome) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      await caller.enqueue(...jobs(4, limited('a', 1)))
+      const [held] = await caller.claim(4)
+      expect((await swap(caller, held!, outcome)).jobs).toHaveLength(1)
+    },
+  )
+
+  test('the places of the dead are free again when they are taken back', async () => {
+    await using harness = await make()
+    const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
+    await ada.enqueue(...jobs(6, limited('a', 3)))
+    expect(await ada.claim(9)).toHaveLength(3)
+    harness.clock.advance(LEASE + 1)
+    expect(await bob.claim(9)).toEqual([])
+    await harness.store.recover('emails')
+    expect(await bob.claim(9)).toHaveLength(3)
+  })
+
+  test('a rate of the group: says when the next may begin, and holds over the end of all its jobs', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const rated = of('a', { limits: { rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2 } } })
+    await caller.enqueue(...jobs(2, rated))
+    for (const held of await caller.claim(9)) await caller.settle(held, completed)
+    harness.clock.advance(400)
+    await caller.enqueue(...jobs(3, rated))
+    const { jobs: none, nextDue } = await caller.exchange([], { limit: 9, lease: LEASE })
+    expect(none).toEqual([])
+    expect(nextDue).toBe(600)
+    harness.clock.advance(600)
+    expect(await caller.claim(9)).toHaveLength(2)
+  })
+
+  test('the limits of a group are what its last job says', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(4, limited('a', 1)))
+    expect(await caller.claim(9)).toHaveLength(1)
+    await caller.enqueue(job(limited('a', 3)))
+    expect(await caller.claim(9)).toHaveLength(2)
+  })
+
+  test.each([completed, failed])(
+    'strict: the next begins when the one before has ended: %j',
+    async (outcome) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      const list = jobs(3, strict('a'))
+      await caller.enqueue(...list)
+      const begun: string[] = []
+      let [held] = await caller.claim(9)
+      while (held) {
+        begun.push(held.id)
+        ;[held] = (await swap(caller, held, outcome)).jobs
+      }
+      expect(begun).toEqual(ids(list))
+    },
+  )
+
+  test('strict: the others wait for a retry, a release, and for what a dead worker held', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [first, second] = jobs(2, strict('a'))
+    await caller.enqueue(first!, second!)
+    const [held] = await caller.claim(9)
+    const answer = await swap(caller, held!, retried(5_000))
+    expect(answer).toMatchObject({ jobs: [], nextDue: 5_000 })
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1 })
+    // Of a higher priority, and yet behind the one that has begun.
+    const urgent = job({ ...strict('a'), priority: 100 })
+    await caller.enqueue(urgent)
+    harness.clock.advance(5_000)
+    const [again] = await caller.claim(9)
+    expect(again!.id).toBe(first!.id)
+    expect((await swap(caller, again!, { kind: 'released', in: 100 })).jobs).toEqual([])
+    harness.clock.advance(100)
+    expect(ids(await caller.claim(9))).toEqual([first!.id])
+    await harness.takeBack()
+    const [recovered] = await caller.claim(9)
+    expect(recovered!.id).toBe(first!.id)
+    expect(ids((await swap(caller, recovered!)).jobs)).toEqual([urgent.id])
+  })
+
+  test.each(['cancel', 'remove'] as const)(
+    'strict: a %s of the one that all wait for lets them go on',
+    async (kind) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      const [first, second] = jobs(2, strict('a'))
+      await caller.enqueue(first!, second!)
+      const [held] = await caller.claim(9)
+      await swap(caller, held!, retried(5_000))
+      const change = kind === 'cancel' ? ({ kind, reason: 'user' } as const) : { kind }
+      expect(await harness.store.alter('emails', [first!.id], change)).toEqual(['done'])
+      expect(ids(await caller.claim(9))).toEqual([second!.id])
+    },
+  )
+}
