@@ -204,9 +204,13 @@ export function groupOf({ group }: JobLike, name: string): GroupBy | undefined {
 
 /** Refuses what does not go together. @throws JOB_INVALID */
 function checkTogether(job: JobLike, name: string): void {
-  const grouped = groupOf(job, name)
-  if (uniqueOf(job, name)?.keepLast)
-    check(name, 'group', job.group, 'absent: keepLast has groups of its own', grouped === undefined)
+  const { concurrency, rate, strict = false } = groupOf(job, name) ?? {}
+  const keepsLast = uniqueOf(job, name)?.keepLast ?? false
+  const isBound = keepsLast || strict || concurrency !== undefined || rate !== undefined
+  if (keepsLast)
+    check(name, 'group', job.group, 'absent: keepLast has groups of its own', job.group === undefined)
+  if (isBound && job.limiter !== undefined)
+    check(name, 'limiter', job.limiter, 'absent where a group has limits or a strict order', false)
 }
 
 /**

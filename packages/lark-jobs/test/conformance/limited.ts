@@ -2,13 +2,9 @@
  * Jobs of a limiter: handed out to a claimer only that brings permits for them.
  */
 import { expect, test } from 'vitest'
-import type { LeasedJob } from '../../src/record.ts'
-import type { Settlement, Want } from '../../src/store/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried, settlement } from './jobs.ts'
-
-const MINUTE = 60_000
+import { completed, failed, ids, job, jobs, settlement } from './jobs.ts'
 
 export function limited(make: Make): void {
   test('none without a permit, and the claimer is told of what there is', async () => {
@@ -65,86 +61,24 @@ export function limited(make: Make): void {
     expect((await caller.exchange([], { limit: 1, lease: LEASE, permits })).jobs).toHaveLength(1)
   })
 
-  test('groups within a limiter take turns; a pause of a group holds there as well', async () => {
+  test('groups within a limiter take turns, within their limits; a pause of a group holds there as well', async () => {
     await using harness = await make()
     const caller = harness.caller()
-    const of = (name: string) => ({ limiter: 'stripe', group: { name } })
-    await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(1, { group: { name: 'a' } }))
+    const of = (name: string) => ({ limiter: 'stripe', group: { name, limits: { concurrency: 1 } } })
+    await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3, { group: { name: 'a' } }))
     const permits = { stripe: 9 }
-    const { jobs: held } = await caller.exchange([], { limit: 3, lease: LEASE, permits })
+    const { jobs: held } = await caller.exchange([], { limit: 2, lease: LEASE, permits })
     expect(held.map(({ group, limiter }) => [group, limiter])).toEqual([
       ['a', undefined],
       ['a', 'stripe'],
-      ['b', 'stripe'],
     ])
     await harness.store.pause('emails', 'a')
     const settlements = held.map((each) => settlement(each, completed))
     const next = await caller.exchange(settlements, { limit: 9, lease: LEASE, permits })
-    expect(next.jobs.map(({ group }) => group)).toEqual(['b', 'b'])
+    expect(next.jobs.map(({ group }) => group)).toEqual(['b'])
     await harness.store.pause('emails', 'a', 0)
     const rest = await caller.exchange([], { limit: 9, lease: LEASE, permits })
-    expect(rest.jobs.map(({ group }) => group)).toEqual(['a', 'a'])
-  })
-
-  test('the limits of a group are those of all its jobs, whatever they need permits of', async () => {
-    await using harness = await make()
-    const caller = harness.caller()
-    const group = {
-      name: 'a',
-      limits: { concurrency: 2, rate: { kind: 'window' as const, per: MINUTE, limit: 3, burst: 3 } },
-    }
-    const kinds = [{ group }, { group, limiter: 'stripe' }, { group, limiter: 'stripe*5' }]
-    await caller.enqueue(...kinds.flatMap((kind) => jobs(2, kind)))
-    const permits = { stripe: 9, 'stripe*5': 9 }
-    const ask = (held: readonly LeasedJob[]) =>
-      caller.exchange(
-        held.map((each) => settlement(each, completed)),
-        { limit: 9, lease: LEASE, permits },
-      )
-    const { jobs: two } = await ask([])
-    expect(two).toHaveLength(2)
-    expect((await ask([])).jobs).toEqual([])
-    // One ends: one place is free, and after that the rate is used up.
-    const { jobs: third } = await ask(two.slice(0, 1))
-    expect(third).toHaveLength(1)
-    const { jobs: none, nextDue } = await ask([two[1]!, ...third])
-    expect(none).toEqual([])
-    harness.clock.advance(nextDue!)
-    expect((await ask([])).jobs).toHaveLength(2)
-  })
-
-  test('the order of a strict group is that of all its jobs, also of one that comes again', async () => {
-    await using harness = await make()
-    const caller = harness.caller()
-    const group = { name: 'a', limits: { concurrency: 1 }, strict: true }
-    const list = [job({ group, limiter: 'stripe' }), job({ group }), job({ group, limiter: 'stripe*5' })]
-    for (const each of list) {
-      await caller.enqueue(each)
-      harness.clock.advance(1)
-    }
-    const ask = (settlements: Settlement[], permits: Want['permits'] = { stripe: 1, 'stripe*5': 1 }) =>
-      caller.exchange(settlements, { limit: 9, lease: LEASE, permits })
-    // The first one needs a permit that is not there, and nobody passes it.
-    expect(await ask([], {})).toEqual({ verdicts: [], jobs: [], limited: { stripe: 1 } })
-    const { jobs: first } = await ask([])
-    expect(ids(first)).toEqual([list[0]!.id])
-    const again = await ask([settlement(first[0]!, retried(500))])
-    expect(again).toMatchObject({ jobs: [], nextDue: 500 })
-    harness.clock.advance(500)
-    const order: string[] = []
-    for (let held = (await ask([])).jobs; held.length > 0; ) {
-      expect(held).toHaveLength(1)
-      order.push(held[0]!.id)
-      held = (await ask([settlement(held[0]!, completed)])).jobs
-    }
-    expect(order).toEqual(ids(list))
-    // What goes before it counts as well when it comes later.
-    const [low, high] = [job({ group }), job({ group, limiter: 'stripe', priority: 5 })]
-    await caller.enqueue(low)
-    await caller.enqueue(high)
-    const { jobs: before } = await ask([])
-    expect(ids(before)).toEqual([high.id])
-    expect(ids((await ask([settlement(before[0]!, completed)])).jobs)).toEqual([low.id])
+    expect(rest.jobs.map(({ group }) => group)).toEqual(['a', 'a', 'a'])
   })
 
   test('the lane of a job that falls due is one that waits for a permit', async () => {

@@ -62,9 +62,8 @@ export class ModelLanes {
   }
 
   stir(): void {
-    const touched = [...this.#touched]
+    for (const name of [...this.#touched].sort()) this.#stirOne(name)
     this.#touched.clear()
-    this.#stirAll(touched)
   }
 
   /** Checks that these are the jobs that must be handed out, and hands them out. */
@@ -77,7 +76,7 @@ export class ModelLanes {
     const left = new Map(Object.entries(permits))
     const asleep = [...this.#lanes].filter(([, { wakeAt }]) => (wakeAt ?? Infinity) <= this.#now())
     asleep.sort(([a, one], [b, other]) => one.wakeAt! - other.wakeAt! || (a < b ? -1 : 1))
-    for (const [name] of asleep) this.#stirAll([name])
+    for (const [name] of asleep) this.#stirOne(name)
     let taken = 0
     for (;;) {
       const order = most > taken ? this.#inTurn(left, most - taken) : []
@@ -157,8 +156,8 @@ export class ModelLanes {
     }
     const lane = this.#lanes.get(name)!
     lane.turn = undefined
-    if (jobs.length > 0) lane.first = undefined
-    this.#stirAll([name])
+    lane.first = undefined
+    this.#stirOne(name)
   }
 
   #inTurn(permits: ReadonlyMap<string, number>, most: number): string[] {
@@ -176,29 +175,24 @@ export class ModelLanes {
   }
 
   #allowed(name: string, share: number): number {
-    if (share <= 0 || this.#isBehind(name)) return 0
-    const due = this.#pendingFirst(name) ? 1 : this.#due(name).length
-    return Math.max(0, Math.min(share, due, this.#most(name) - this.#busyOfGroup(name)))
-  }
-
-  /** Lanes, and all that are of their groups. */
-  #stirAll(names: readonly string[]): void {
-    const all = new Set(names.flatMap((name) => [name, ...this.#kin(name)]))
-    for (const name of [...all].sort()) this.#stirOne(name)
+    if (share <= 0) return 0
+    if (this.#lanes.get(name)?.first !== undefined) return Math.min(share, 1)
+    const { concurrency = Number.POSITIVE_INFINITY } = this.#lanes.get(name)?.rules.limits ?? {}
+    return Math.min(share, this.#due(name).length, concurrency - this.#busy(name))
   }
 
   #stirOne(name: string): void {
-    const lane = this.#lanes.get(name)
-    if (lane === undefined) return
+    const lane = this.#lanes.get(name)!
     const now = this.#now()
     const pending = this.#of(name)
     let at = this.#due(name).length > 0 ? 0 : Math.min(...pending.map(({ place }) => place))
-    const first = this.#pendingFirst(name)
+    const first = pending.find(({ id }) => id === lane.first)
     if (first === undefined) lane.first = undefined
     else if (first.place > now) at = first.place
     const until = this.#pausedUntil(readLane(name).group)
     if (until > now) at = Math.max(at, until)
-    if (at === 0 && (this.#busyOfGroup(name) >= this.#most(name) || this.#isBehind(name))) at = Infinity
+    const { concurrency = Number.POSITIVE_INFINITY } = lane.rules.limits ?? {}
+    if (at === 0 && this.#busy(name) >= concurrency) at = Infinity
     if (pending.length === 0 && this.#busy(name) === 0) {
       this.#lanes.delete(name)
       return
@@ -207,35 +201,8 @@ export class ModelLanes {
     lane.wakeAt = at > 0 && at < Infinity ? at : undefined
   }
 
-  /** How many of its group may be active. */
-  #most(name: string): number {
-    return this.#lanes.get(name)?.rules.limits?.concurrency ?? Number.POSITIVE_INFINITY
-  }
-
-  /** The other lanes of its group. */
-  #kin(name: string): string[] {
-    const { group } = readLane(name)
-    if (group === undefined) return []
-    return [...this.#lanes.keys()].filter((other) => other !== name && readLane(other).group === group)
-  }
-
-  /** Whether, where the order is strict, a job of another lane of its group goes before all of its own. */
-  #isBehind(name: string): boolean {
-    if (!this.#lanes.get(name)?.rules.strict || this.#pendingFirst(name)) return false
-    return this.#kin(name).some((other) => {
-      if (this.#pendingFirst(other)) return true
-      const own = this.#due(name)
-      return own.length > 0 && this.#due(other).some((job) => own.every((one) => rank(job, one) < 0))
-    })
-  }
-
-  /** The job that goes before all others of a lane. */
-  #pendingFirst(name: string): ModelJob | undefined {
-    return this.#of(name).find(({ id }) => id === this.#lanes.get(name)?.first)
-  }
-
   #firstOf(name: string, aging?: number): ModelJob[] {
-    const first = this.#pendingFirst(name)
+    const first = this.#of(name).find(({ id }) => id === this.#lanes.get(name)?.first)
     if (first) return [first]
     const due = this.#due(name)
     return due.filter((job) => due.every((other) => rank(job, other, aging) <= 0))
@@ -248,10 +215,6 @@ export class ModelLanes {
   /** Those that have not begun. */
   #of(name: string): ModelJob[] {
     return [...this.#jobs.values()].filter((job) => job.isPending && job.lane === name)
-  }
-
-  #busyOfGroup(name: string): number {
-    return [name, ...this.#kin(name)].reduce((sum, each) => sum + this.#busy(each), 0)
   }
 
   #busy(name: string): number {

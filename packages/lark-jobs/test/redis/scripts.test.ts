@@ -73,7 +73,7 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
     // All of a set: only of priorities, which are 201 at most, and of limiters, which are configured.
     for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))
-      expect(whole).toMatch(/'priorities'|'limiters'|'kin:'/)
+      expect(whole).toMatch(/'priorities'|'limiters'/)
     expect(text).not.toMatch(/while true|repeat\b/)
   })
 

@@ -10,7 +10,6 @@
  *   priorities   ZSET    priorities other than 0 that have a line
  *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lane.lua`)
  *   turns, turns^<limiter>, asleep, limiters  ZSET  which of them is next (`lua/shared/turn.lua`)
- *   kin:<name>   ZSET    lanes of a group that are of a limiter (`lua/shared/kin.lua`)
  *   paused       ZSET    groups -> until when
  *   claims, leases, holders  HASH, ZSET, HASH  what is handed out (`lua/shared/claim.lua`)
  *   direct       HASH    id -> 1: jobs that are not handed out ahead, since their start must be seen: they were taken back

@@ -11,17 +11,19 @@
  */
 import type { Group } from '../../record.ts'
 import { laneName, readLane } from '../lane.ts'
-import { busyWith, firstOf, groupOf, isBehind, type Kin, kinOf, lanesOfGroup } from './kin.ts'
-import { type Permits, permits } from './limit.ts'
+import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'
 import { ACTIVE, PENDING } from './schema.ts'
 
-export interface Lane extends Kin {
+export interface Lane {
+  name: string
   /** JSON of `Rules`. */
   limits: string | null
+  busy: number
   turn: number | null
   wakeAt: number | null
+  first: string | null
 }
 
 /** What a group says of itself. */
@@ -41,6 +43,11 @@ const pause = 'INSERT OR REPLACE INTO pauses (partition, name, until) VALUES (?,
 const findPause = 'SELECT until FROM pauses WHERE partition = ? AND name = ?'
 const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
+/** The underscore comes next to the sign that is between group and limiter. */
+const lanesOf = `
+  SELECT name FROM lanes WHERE partition = ?1 AND name = ?2
+  UNION ALL SELECT name FROM lanes WHERE partition = ?1 AND name >= ?2 || '^' AND name < ?2 || '_'`
+const findJob = 'SELECT state, dueAt FROM jobs WHERE partition = ? AND id = ?'
 
 export function findLane({ database, id }: Partition, name: string): Lane | undefined {
   return database.get<Lane>(find, id, name)
@@ -92,7 +99,7 @@ export function pauseGroup(partition: Partition, group: string, until = NEVER): 
   const name = laneName(group)
   if (until > now) database.run(pause, id, name, until)
   else database.run(endPause, id, name)
-  for (const lane of lanesOfGroup(partition, name)) touched.add(lane.name)
+  for (const lane of database.all<Pick<Lane, 'name'>>(lanesOf, id, name)) touched.add(lane.name)
 }
 
 /** The same, unless it is paused for longer. */
@@ -109,37 +116,18 @@ export function forgetPauses({ database, id, now }: Partition): void {
   database.run(endPauses, id, now)
 }
 
-/** How many of its jobs the limits of its group allow now; undefined where it has none. */
-export function permitsOf(
-  partition: Partition,
-  lane: Lane,
-  { limits }: Rules,
-  kin: readonly Kin[],
-): Permits | undefined {
-  return limits && permits(partition, limits, groupOf(lane.name), busyWith(kin, lane))
-}
-
 export function rulesOf(limits: string | null): Rules {
   return limits === null ? {} : (JSON.parse(limits) as Rules)
 }
 
-/** Puts every lane that was touched where it belongs now. */
+/** Puts every lane that was touched where it belongs now, in the order of names: what touched them has none. */
 export function stirLanes(partition: Partition): void {
-  const names = [...partition.touched]
+  const names = [...partition.touched].sort()
   partition.touched.clear()
-  stir(partition, names)
+  for (const name of names) stirLane(partition, findLane(partition, name)!)
 }
 
-/** Lanes, and all that are of their groups, in the order of their names: what made them change has none. */
-export function stir(partition: Partition, names: readonly string[]): void {
-  const all = new Set(names.flatMap((name) => [name, ...kinOf(partition, name).map((lane) => lane.name)]))
-  for (const name of [...all].sort()) {
-    const lane = findLane(partition, name)
-    if (lane !== undefined) stirOne(partition, lane)
-  }
-}
-
-function stirOne(partition: Partition, lane: Lane): void {
+export function stirLane(partition: Partition, lane: Lane): void {
   const { database, id } = partition
   const { name, busy } = lane
   const earliest = partition.earliest(name)
@@ -156,17 +144,20 @@ function stirOne(partition: Partition, lane: Lane): void {
 
 /** When a job of a lane may begin: 0 now, a time, or NEVER before something happens. */
 function opensAt(partition: Partition, lane: Lane, earliest: number | undefined): number {
-  const { now } = partition
-  const { name } = lane
+  const { database, id, now } = partition
+  const { name, busy, first } = lane
   let at = earliest === undefined ? NEVER : earliest > now ? earliest : 0
-  const first = firstOf(partition, lane)
-  if (first !== undefined && first.dueAt > now) at = first.dueAt
-  const until = pausedUntil(partition, groupOf(name))
+  if (first !== null) {
+    const job = database.get<Pick<Row, 'state' | 'dueAt'>>(findJob, id, first)
+    if (job?.state !== PENDING) database.run(setFirst, null, id, name)
+    else if (job.dueAt > now) at = job.dueAt
+  }
+  const group = name.split('^', 1)[0]!
+  const until = pausedUntil(partition, group)
   if (until > now) at = Math.max(at, until)
-  if (at > 0) return at
-  const rules = rulesOf(lane.limits)
-  const kin = kinOf(partition, name)
-  const permitted = permitsOf(partition, lane, rules, kin)
-  if (permitted?.free === 0) return permitted.wait === undefined ? NEVER : now + permitted.wait
-  return rules.strict && first === undefined && isBehind(partition, name, kin) ? NEVER : 0
+  const { limits } = rulesOf(lane.limits)
+  if (at > 0 || limits === undefined) return at
+  const { free, wait } = permits(partition, limits, name, busy)
+  if (free > 0) return 0
+  return wait === undefined ? NEVER : now + wait
 }

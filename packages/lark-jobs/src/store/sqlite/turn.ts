@@ -5,8 +5,8 @@
  */
 import { laneName, readLane } from '../lane.ts'
 import { MAX_ITEMS, type Want } from '../store.ts'
-import { firstOf, isBehind, kinOf } from './kin.ts'
-import { findLane, type Lane, permitsOf, rulesOf, stir } from './lane.ts'
+import { findLane, type Lane, rulesOf, stirLane } from './lane.ts'
+import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import type { LeasedRow, Row } from './row.ts'
 import { PENDING } from './schema.ts'
@@ -36,8 +36,7 @@ const countDue = `
     SELECT dueAt FROM jobs WHERE partition = ? AND lane = ? AND state = ${PENDING} LIMIT ${MAX_ITEMS}
   ) WHERE dueAt <= ?`
 const nextWake = 'SELECT min(wakeAt) AS wakeAt FROM lanes WHERE partition = ? AND wakeAt IS NOT NULL'
-const served = `
-  UPDATE lanes SET busy = busy + ?1, first = iif(?1 > 0, NULL, first), turn = NULL WHERE partition = ?2 AND name = ?3`
+const served = 'UPDATE lanes SET busy = busy + ?, first = NULL, turn = NULL WHERE partition = ? AND name = ?'
 
 /** The next due jobs of a lane, or '' of none, in their order. @param aging see `Want` */
 export function nextJobs(partition: Partition, lane: string, most: number, aging?: number): Found[] {
@@ -77,7 +76,7 @@ export function nextInTurn(
   const jobs: Found[] = []
   const left = new Map(Object.entries(permits))
   for (const { name } of partition.database.all<Lane>(awake, partition.id, partition.now))
-    stir(partition, [name])
+    stirLane(partition, findLane(partition, name)!)
   while (jobs.length < most) {
     const order = inTurn(partition, most - jobs.length, left)
     if (order.length === 0) break
@@ -138,20 +137,18 @@ function takeTurn(
     partition.ownTurn = ++partition.turn
     return jobs
   }
-  const lane = findLane(partition, name)!
-  const rules = rulesOf(lane.limits)
-  const kin = kinOf(partition, name)
-  const hasFirst = firstOf(partition, lane) !== undefined
-  const permitted = permitsOf(partition, lane, rules, kin)
-  const isClosed = rules.strict && !hasFirst && isBehind(partition, name, kin)
-  const share = isClosed ? 0 : Math.min(most, permitted?.free ?? most)
-  const jobs = hasFirst
-    ? database.all<Found>(one, id, lane.first).slice(0, share)
-    : nextJobs(partition, name, share, aging)
+  const { limits, busy, first } = findLane(partition, name)!
+  const rules = rulesOf(limits)
+  const permitted = rules.limits && permits(partition, rules.limits, name, busy)
+  const share = Math.min(most, permitted?.free ?? most)
+  const jobs =
+    first === null
+      ? nextJobs(partition, name, share, aging)
+      : database.all<Found>(one, id, first).slice(0, share)
   lease(jobs)
   permitted?.note(jobs.length)
   database.run(served, jobs.length, id, name)
-  stir(partition, [name])
+  stirLane(partition, findLane(partition, name)!)
   return jobs
 }
 

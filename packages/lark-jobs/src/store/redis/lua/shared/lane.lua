@@ -5,7 +5,6 @@
 --   late:<name>   ZSET  id -> place: those due later
 --   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many are active;
 --                       first: id of the one that goes before all others, in a group whose order is strict
---   kin:<group>   ZSET  its lanes that are of a limiter (kin.lua)
 --   paused        ZSET  group -> when its pause ends
 -- `settings` counts those that have a `group`: lanes. Whoever changes a lane stirs it in the end (turn.lua).
 
@@ -27,12 +26,9 @@ end
 local function open(lane, limits)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then
     redis.call('HINCRBY', key('settings'), 'lanes', 1)
-    local group, limiter = string.match(lane, '^(.-)%^(.*)$')
+    local limiter = string.match(lane, '%^(.*)$')
     if limiter then
       redis.call('ZINCRBY', key('limiters'), 1, limiter)
-    end
-    if limiter and group ~= '' then
-      redis.call('ZADD', key('kin:' .. group), 0, lane)
     end
   end
   redis.call('HSET', key('group:' .. lane), 'limits', limits)
@@ -114,8 +110,10 @@ local function pause(group, till)
   else
     redis.call('ZREM', key('paused'), group)
   end
-  local lanes_of = redis.call('ZRANGE', key('kin:' .. group), 0, -1)
-  lanes_of[#lanes_of + 1] = group
+  local lanes_of = { group }
+  for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do
+    lanes_of[#lanes_of + 1] = group .. '^' .. limiter
+  end
   for _, lane in ipairs(lanes_of) do
     if redis.call('EXISTS', key('group:' .. lane)) == 1 then
       touched[lane] = true

@@ -42,7 +42,7 @@ return function(all, most, ids, places)
     permits[limiter] = tonumber(count)
   end
   for _, lane in ipairs(redis.call('ZRANGE', key('asleep'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)) do
-    lanes().stir({ lane })
+    lanes().stir(lane)
   end
   for _ = 1, MAX_ITEMS do
     local left = most - #ids

@@ -4,23 +4,65 @@
 --   limiters  ZSET  limiter -> how many lanes it has
 --   asleep    ZSET  lane -> when one may begin. A lane that waits for one of its jobs to end is in neither
 -- `settings` counts: turn, the last that was given; own, that of the jobs without a group.
--- include: opening
+-- include: limit
+
+-- Without end, as a number that Redis takes.
+local NEVER = 2 ^ 53
+-- Jobs that fall due, and lanes that wake, at most with one call.
+local MAX_ITEMS = 1000
+local falls = MAX_ITEMS
+
+-- What fell due is due.
+local function fall_due(lane)
+  local late = key('late:' .. lane)
+  local fallen = falls > 0 and redis.call('ZRANGE', late, '-inf', now, 'BYSCORE', 'LIMIT', 0, falls, 'WITHSCORES') or {}
+  falls = falls - #fallen / 2
+  for i = 1, #fallen, 2 do
+    local _, name = queued(fallen[i], redis.call('HGET', key('jobs'), fallen[i]))
+    local place = rank(tonumber(string.match(name, '^-?%d+')) or 0, tonumber(fallen[i + 1]))
+    redis.call('ZREM', late, fallen[i])
+    redis.call('ZADD', key('lane:' .. lane), place, fallen[i])
+  end
+end
+
+-- When a job of a lane may begin: 0 now, a time, or NEVER before something happens. And whether nothing is left of it.
+local function opens_at(lane)
+  local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
+  busy = tonumber(busy or 0)
+  local due, late = redis.call('ZCARD', key('lane:' .. lane)), key('late:' .. lane)
+  local at, next_late = 0, due == 0 and redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]
+  if due == 0 then
+    at = next_late and tonumber(next_late) or NEVER
+  end
+  local place = first and redis.call('ZSCORE', late, first)
+  if place then
+    at = tonumber(place)
+  elseif first and not redis.call('ZSCORE', key('lane:' .. lane), first) then
+    redis.call('HDEL', key('group:' .. lane), 'first')
+  end
+  local group = string.match(lane, '^[^^]*')
+  local till = paused_until(group)
+  at = till > now and math.max(at, till) or at
+  local _, limited = read_limits(limits)
+  if at == 0 and limited ~= '' then
+    local free, wait = permits(limited, 1, '@' .. lane, busy)
+    at = free > 0 and 0 or wait >= 0 and now + wait or NEVER
+  end
+  return at, due == 0 and not next_late and busy == 0
+end
 
 local function turns_of(lane)
   return 'turns' .. (string.match(lane, '%^.*$') or '')
 end
 
 -- Puts a lane where it belongs now.
-local function stir_one(lane, kin)
+local function stir(lane)
   local turns = key(turns_of(lane))
   fall_due(lane)
-  local at, is_over = opens_at(lane, kin)
+  local at, is_over = opens_at(lane)
   if is_over and redis.call('DEL', key('group:' .. lane)) == 1 then
     redis.call('HINCRBY', key('settings'), 'lanes', -1)
-    local group, limiter = string.match(lane, '^(.-)%^(.*)$')
-    if limiter then
-      redis.call('ZREM', key('kin:' .. group), lane)
-    end
+    local limiter = string.match(lane, '%^(.*)$')
     if limiter and tonumber(redis.call('ZINCRBY', key('limiters'), -1, limiter)) <= 0 then
       redis.call('ZREM', key('limiters'), limiter)
     end
@@ -37,30 +79,17 @@ local function stir_one(lane, kin)
   end
 end
 
--- Lanes, and all that are of their groups, in the order of their names: what made them change has none.
-local function stir(lanes_given)
-  local names, kins = {}, {}
-  for _, lane in ipairs(lanes_given) do
-    local kin = kin_of(lane)
-    for _, each in ipairs({ lane, unpack(kin) }) do
-      if not kins[each] then
-        names[#names + 1], kins[each] = each, each == lane and kin or kin_of(each)
-      end
-    end
-  end
-  table.sort(names)
-  for _, lane in ipairs(names) do
-    stir_one(lane, kins[lane])
-  end
-end
-
+-- In the order of their names: what made them change has none.
 local function stir_all()
   local names = {}
   for lane in pairs(touched) do
     names[#names + 1] = lane
   end
   touched = {}
-  stir(names)
+  table.sort(names)
+  for _, lane in ipairs(names) do
+    stir(lane)
+  end
 end
 
 -- Milliseconds until a job of a lane may begin, or -1; `due`: the same of all others.
@@ -79,16 +108,11 @@ local function take_turn(lane, most, places, aging)
   fall_due(lane)
   redis.call('ZREM', key(turns_of(lane)), lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
-  local strict, limited = read_limits(limits)
-  local kin, note = kin_of(lane), nil
-  first = first_of(lane, first)
+  local _, limited = read_limits(limits)
+  local note
   if limited ~= '' then
-    local group = string.match(lane, '^[^^]*')
-    local free, _, begin = permits(limited, most, '@' .. group, busy_with(kin, tonumber(busy or 0)))
+    local free, _, begin = permits(limited, most, '@' .. lane, tonumber(busy or 0))
     most, note = math.min(most, free), begin
-  end
-  if strict and is_behind(lane, kin, first) then
-    most = 0
   end
   local ids = {}
   if first and most > 0 then
@@ -113,6 +137,6 @@ local function take_turn(lane, most, places, aging)
   if note then
     note(#ids)
   end
-  stir({ lane })
+  stir(lane)
   return ids
 end
