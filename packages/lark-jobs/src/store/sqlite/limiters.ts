@@ -85,7 +85,7 @@ function permit(database: Database, limiter: string, call: PermitCall, now: numb
     const { held: all } = database.get<{ held: number }>(others, limiter, holder, now)!
     const within = permits({ database, id: 0, now, active: all + held }, limits, limiter, undefined, each)
     const free = Math.min(wanted, within.free)
-    const left = Math.max(0, free - keptFrom(database, limiter, each, now))
+    const left = Math.max(0, Math.min(wanted, within.free - keptFrom(database, limiter, each, now)))
     granted = left - (left % each)
     within.note(granted)
     const isByLimits = granted < wanted && granted === free - (free % each)

@@ -90,10 +90,11 @@ local held, wanted, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7
 local note
 granted, wait = 0, -1
 if wanted > 0 then
-  local free
-  free, wait, note = permits(ARGV[8], wanted, '', all + held, each)
-  granted = math.max(free - kept_from(each), 0)
+  local kept, free = kept_from(each), nil
+  free, wait, note = permits(ARGV[8], wanted + kept, '', all + held, each)
+  granted = math.max(math.min(free - kept, wanted), 0)
   granted = granted - granted % each
+  free = math.min(free, wanted)
   if note and granted > 0 then
     note(granted)
   end
