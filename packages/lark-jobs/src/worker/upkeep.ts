@@ -69,6 +69,8 @@ export class Upkeep {
   #isAway = false
   /** By then (`performance.now()`) the living have renewed, if there was an outage of the store. */
   #renewedBy = 0
+  /** What is met before that is left to the living, as all was that was known at the last outage. */
+  #recoverFrom = 0
   /** When it asked what is not answered yet (`performance.now()`). */
   #asksSince: number | undefined
   #timer: NodeJS.Timeout | undefined
@@ -201,9 +203,9 @@ export class Upkeep {
       this.#chores.set(partition, {
         // Who has just come does not know whether there was an outage: by then the living have renewed.
         lookAt: now + Math.min(lease / 3, LOOK),
-        recoverFrom: 0,
+        recoverFrom: this.#recoverFrom,
         pruneAt: now + Math.random() * PRUNE,
-        forgiving: false,
+        forgiving: now < this.#recoverFrom,
         isAway: false,
       })
     }
@@ -231,7 +233,9 @@ export class Upkeep {
 
   /** @param isOutage of the store, and not only of this process */
   #forgive(isOutage = true): void {
-    if (isOutage) this.#renewedBy = performance.now() + this.#options.lease / 2
+    const now = performance.now()
+    if (isOutage) this.#renewedBy = now + this.#options.lease / 2
+    this.#recoverFrom = now + this.#options.lease
     for (const chores of this.#chores.values()) this.#leaveToTheLiving(chores)
   }
 
@@ -260,7 +264,8 @@ export class Upkeep {
     this.#tell(partition, recovered.length, failed.length)
     if (nextEnding === 0) this.#options.ended(partition)
     if (isLate()) return this.#forgive()
-    chores.forgiving = false
+    // It takes so many with a call; the others ended in the same outage.
+    chores.forgiving &&= nextLeaseEnd === 0
     this.#lookIn(chores, nextLeaseEnd)
   }
 
