@@ -1,6 +1,7 @@
 /**
- * Hands back what a dead worker process held, jobs and permits, so that others start at once and not when its leases end.
- * The permits that middleware took for names out of payloads are known to nobody else: these wait. The store may be away meanwhile, perhaps for the same reason that the process died: then it is tried again until it is done.
+ * Hands back what a dead worker process held, jobs and permits, so that others start at once and not when its leases
+ * end. (Permits that middleware took under names out of payloads are known to nobody else, and wait.) The store may be
+ * away meanwhile, perhaps for the same reason that the process died: then it is tried again until it is done.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { ownName } from '../limiter.ts'
@@ -24,7 +25,10 @@ export class SupervisedLeases {
   readonly #limiters: readonly string[]
   readonly #end = new AbortController()
 
-  /** @param queues those that the processes serve @param limiters those that are configured */
+  /**
+   * @param queues those that the processes serve
+   * @param limiters those that are configured
+   */
   constructor(store: Store, queues: readonly string[], limiters: readonly string[]) {
     this.#store = store
     this.#queues = queues
@@ -38,6 +42,8 @@ export class SupervisedLeases {
    */
   async handBack(holder: string, late: (returned: Returned) => void): Promise<Returned | undefined> {
     const returned = await this.#take(holder)
+    // It may take longer than the jobs did: a limiter may be on a node that is away.
+    void this.#endPermits(holder)
     void this.#takeLate(holder, late)
     return returned
   }
@@ -52,26 +58,20 @@ export class SupervisedLeases {
     await pause(LATE, undefined, { signal }).catch(() => {})
     const returned = await this.#take(holder)
     if (returned !== undefined && returned.jobs > 0) late(returned)
+    await this.#endPermits(holder)
   }
 
-  async #take(holder: string): Promise<Returned | undefined> {
-    const { signal } = this.#end
+  #take(holder: string): Promise<Returned | undefined> {
     const returned: Returned = { jobs: 0, failed: 0 }
-    for (let wait = AGAIN.from; !signal.aborted; wait = Math.min(AGAIN.to, wait * 2)) {
-      try {
-        // First of all it waits no more: the jobs that go back ring for those that live.
-        await this.#store.retire(holder)
-        // Asked each time: a worker also serves the partitions that others have made meanwhile.
-        const all = await this.#store.partitions()
-        const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
-        await Promise.all(served.map((partition) => this.#takeFrom(partition, holder, returned)))
-        await this.#endPermits(holder)
-        return returned
-      } catch {
-        await pause(wait, undefined, { signal }).catch(() => {})
-      }
-    }
-    return undefined
+    return this.#insist(async () => {
+      // First of all it waits no more: the jobs that go back ring for those that live.
+      await this.#store.retire(holder)
+      // Asked each time: a worker also serves the partitions that others have made meanwhile.
+      const all = await this.#store.partitions()
+      const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
+      await Promise.all(served.map((partition) => this.#takeFrom(partition, holder, returned)))
+      return returned
+    })
   }
 
   /** A call takes whole claims, so one that takes little need not be the last; one that takes nothing is. */
@@ -86,9 +86,24 @@ export class SupervisedLeases {
 
   /** Of the limiters that are configured, and of those that classes have of their own. */
   async #endPermits(holder: string): Promise<void> {
-    const own = (await this.#store.keys()).map(ownName)
-    // Renewed for no time at all: where it holds none, nothing is changed.
-    const ends = [...this.#limiters, ...own].map((name) => this.#store.limiters.keep(name, holder, 0))
-    await Promise.all(ends)
+    await this.#insist(async () => {
+      const own = (await this.#store.keys()).map(ownName)
+      // Renewed for no time at all: where it holds none, nothing is changed.
+      const ends = [...this.#limiters, ...own].map((name) => this.#store.limiters.keep(name, holder, 0))
+      await Promise.all(ends)
+    })
+  }
+
+  /** Tries until it is done. @returns undefined when `stop` came first */
+  async #insist<T>(work: () => Promise<T>): Promise<T | undefined> {
+    const { signal } = this.#end
+    for (let wait = AGAIN.from; !signal.aborted; wait = Math.min(AGAIN.to, wait * 2)) {
+      try {
+        return await work()
+      } catch {
+        await pause(wait, undefined, { signal }).catch(() => {})
+      }
+    }
+    return undefined
   }
 }
