@@ -120,7 +120,7 @@ export function groupLimits(make: Make): void {
   })
 
   test.each(['cancel', 'remove'] as const)(
-    'strict: a %s of the one that all wait for lets them go on',
+    'strict: a %s of the one that all wait for lets them go on, and rings',
     async (kind) => {
       await using harness = await make()
       const caller = harness.caller()
@@ -128,8 +128,10 @@ export function groupLimits(make: Make): void {
       await caller.enqueue(first!, second!)
       const [held] = await caller.claim(9)
       await swap(caller, held!, retried(5_000))
+      const waiting = harness.store.wait('ada', 5_000)
       const change = kind === 'cancel' ? ({ kind, reason: 'user' } as const) : { kind }
       expect(await harness.store.alter('emails', [first!.id], change)).toEqual(['done'])
+      expect(await waiting).toEqual(['emails'])
       expect(ids(await caller.claim(9))).toEqual([second!.id])
     },
   )

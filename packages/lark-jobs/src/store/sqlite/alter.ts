@@ -14,10 +14,13 @@ const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
 export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
-  return ids.map((id) => {
+  const verdicts = ids.map((id) => {
     const row = partition.database.get<Row>(find, partition.id, id)
     return row === undefined ? 'missing' : apply(partition, row, change)
   })
+  // What was behind a job of a lane may begin.
+  if (partition.touched.size > 0) partition.freed = ids.length
+  return verdicts
 }
 
 function apply(partition: Partition, row: Row, change: Change): AlterVerdict {

@@ -125,6 +125,8 @@ if cancelled > 0 then
 end
 if made then
   made.stir_all()
+  -- What was behind a job of a lane may begin.
+  rings = math.max(rings, #verdicts)
 end
 ring(rings)
 return table.concat(verdicts)
