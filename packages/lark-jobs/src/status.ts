@@ -24,6 +24,8 @@ export interface QueueStatus {
   counts: Counts
   lastMinute: Ended
   lastHour: Ended
+  /** By hand, or a part of it: nothing of that begins. */
+  paused: boolean
   /** Live workers that serve it. */
   workers: number
   /** Keys of waiting and delayed jobs that no live worker knows, among the next 100 of each, a partition. */
@@ -54,6 +56,7 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
       counts: sum(parts.map((part) => part.counts)),
       lastMinute: ended(minutes, (at) => withinLastMinute(at, now)),
       lastHour: ended(minutes, () => 1),
+      paused: parts.some((part) => part.paused),
       workers: workers.filter((worker) => worker.queues.includes(queue)).length,
       unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
       partitions: parts.map(({ partition, counts }) => ({ partition, counts })),
@@ -65,19 +68,22 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
 interface Part {
   partition: string
   counts: Counts
+  paused: boolean
   minutes: Minute[]
   /** Of the jobs that come next. */
   keys: string[]
 }
 
 async function look(store: Store, partition: string): Promise<Part> {
-  const [counts, minutes, waiting, delayed] = await Promise.all([
+  const [counts, { paused }, minutes, waiting, delayed] = await Promise.all([
     store.counts(partition),
+    store.configure(partition, {}),
     store.minutes(partition),
     store.list(partition, { state: 'waiting', limit: LOOK }),
     store.list(partition, { state: 'delayed', limit: LOOK }),
   ])
-  return { partition, counts, minutes, keys: [...waiting.jobs, ...delayed.jobs].map(({ key }) => key) }
+  const keys = [...waiting.jobs, ...delayed.jobs].map(({ key }) => key)
+  return { partition, counts, paused, minutes, keys }
 }
 
 function sum(all: readonly Counts[]): Counts {

@@ -70,3 +70,17 @@ test('a row a queue: those that are configured in their order, then others that 
   ])
   expect(found.queues.map(({ unknownKeys }) => unknownKeys)).toEqual([[], ['send-email'], ['strange']])
 })
+
+test('a queue is paused when one of its partitions is', async () => {
+  await using harness = await make()
+  const { store } = harness
+  const queues = new Map([
+    ['emails', 2],
+    ['low', 1],
+  ])
+  await store.configure('emails/1', { paused: true })
+  const paused = async () => (await status(store, queues)).queues.map((each) => each.paused)
+  expect(await paused()).toEqual([true, false])
+  await store.configure('emails/1', { paused: false })
+  expect(await paused()).toEqual([false, false])
+})

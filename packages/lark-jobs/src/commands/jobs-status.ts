@@ -38,6 +38,8 @@ export class JobsStatusCommand extends Command {
     const full = queues.filter(isFull)
     const each = full.some(({ partitions }) => partitions.length > 1) ? ' of each partition' : ''
     if (full.length > 0) this.info(`+: the newest ${RETENTION.completed.count}${each} are kept`)
+    for (const { queue, paused } of queues)
+      if (paused) this.info(`${queue} is paused: nothing of it begins until lark jobs:resume ${queue}`)
     const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
     if (workers.length === 0) {
       if (due.length > 0) this.warn('No worker is running: start one with lark jobs:work')

@@ -174,4 +174,26 @@ export function endings(url: () => string | undefined): void {
     expect(shown).toMatch(/^Runs {6}101 \(100 released\)$/m)
     expect(await status(app)).toMatchObject({ COMPLETED: '1', FAILED: '0', '1 MIN': '1' })
   })
+
+  test('a queue that is paused by hand: nothing of it begins, the status says so, and it goes on when it is told to', async () => {
+    await using app = await make()
+    const paused = await app.run('jobs:pause', 'default')
+    expect(paused).toMatchObject({ code: 0, stdout: '' })
+    expect(paused.stderr).toBe('✓ Paused default until lark jobs:resume default\n')
+    const id = await put(app, 'LateJob')
+    const worker = app.lark('jobs:work', '--concurrency=1')
+    await worker.says('Serving')
+    const { stderr } = await app.run('jobs:status')
+    expect(stderr).toContain('i default is paused: nothing of it begins until lark jobs:resume default\n')
+    expect(await status(app)).toMatchObject({ WAITING: '1', ACTIVE: '0' })
+    expect((await app.run('jobs:resume', 'default')).stderr).toContain('✓ ')
+    await until(
+      async () => JSON.parse((await app.run('jobs:show', id, '--json')).stdout).state === 'cancelled',
+    )
+    worker.child.kill('SIGTERM')
+    expect(await worker.result).toMatchObject({ code: 0 })
+    const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
+    expect(queues).toMatchObject([{ queue: 'default', paused: false }])
+    expect(await app.run('jobs:pause', 'nowhere')).toMatchObject({ code: 1 })
+  })
 }

@@ -56,6 +56,17 @@ export function log(partition: Partition, id: string): LogLine[] {
   return text ? JSON.parse(text) : []
 }
 
+/** Of a partition that was never named. */
+export const noCounts: Counts = {
+  waiting: 0,
+  delayed: 0,
+  blocked: 0,
+  active: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+}
+
 export function counts(partition: Partition): Counts {
   const { waiting, delayed, active, completed, failed, cancelled } = partition
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }

@@ -42,7 +42,7 @@ import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes } from './minutes.ts'
 import { Partition } from './partition.ts'
-import { counts, get, listJobs, log } from './read.ts'
+import { counts, get, listJobs, log, noCounts } from './read.ts'
 import { recover } from './recover.ts'
 import { clear, prune, trim } from './retain.ts'
 import { prepare } from './schema.ts'
@@ -52,16 +52,6 @@ import { allKeys, announce, forgetWorker, livingWorkers } from './workers.ts'
 const MEMORY = ':memory:'
 /** Jobs that fell due unseen before a reader of the counters writes them down. */
 const MANY = 1_000
-
-const nothing: Counts = {
-  waiting: 0,
-  delayed: 0,
-  blocked: 0,
-  active: 0,
-  completed: 0,
-  failed: 0,
-  cancelled: 0,
-}
 
 /**
  * @example
@@ -197,7 +187,7 @@ export class SqliteStore implements Store {
 
   async counts(name: string): Promise<Counts> {
     let unseen = 0
-    const found = await this.#look(name, nothing, (partition) => {
+    const found = await this.#look(name, noCounts, (partition) => {
       unseen = Math.abs(partition.fellDue)
       return counts(partition)
     })
@@ -219,7 +209,8 @@ export class SqliteStore implements Store {
   }
 
   configure(name: string, settings: Partial<Settings>): Promise<Settings> {
-    return this.#change(name, (partition) => partition.configure(settings))
+    if (settings.paused !== undefined) return this.#change(name, (partition) => partition.configure(settings))
+    return this.#look(name, { paused: false }, ({ paused }) => ({ paused }))
   }
 
   async pause(name: string, group: string, ms?: number): Promise<void> {
