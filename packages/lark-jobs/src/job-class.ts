@@ -184,10 +184,7 @@ function middlewareOf(job: JobLike, name: string): readonly Middleware[] {
  * @throws JOB_INVALID
  */
 export function uniqueOf({ unique }: JobLike, name: string): Unique | undefined {
-  if (unique === undefined) return undefined
-  const problem = problemOf(unique)
-  if (problem !== undefined) check(name, ...problem, false)
-  return unique as Unique
+  return checked(unique, problemOf, name)
 }
 
 /**
@@ -196,10 +193,7 @@ export function uniqueOf({ unique }: JobLike, name: string): Unique | undefined 
  * @throws JOB_INVALID
  */
 export function groupOf({ group }: JobLike, name: string): GroupBy | undefined {
-  if (group === undefined) return undefined
-  const problem = groupProblem(group)
-  if (problem !== undefined) check(name, ...problem, false)
-  return group as GroupBy
+  return checked(group, groupProblem, name)
 }
 
 /** Refuses what does not go together. @throws JOB_INVALID */
@@ -209,8 +203,10 @@ function checkTogether(job: JobLike, name: string): void {
   const isBound = keepsLast || strict || concurrency !== undefined || rate !== undefined
   if (keepsLast)
     check(name, 'group', job.group, 'absent: keepLast has groups of its own', job.group === undefined)
-  if (isBound && job.limiter !== undefined)
-    check(name, 'limiter', job.limiter, 'absent where a group has limits or a strict order', false)
+  const { weight } = (limiterOf(job, name) ?? {}) as LimiterBy
+  const right =
+    'a number where a group has limits or a strict order, which are those of jobs that need the same'
+  check(name, 'limiter.weight', weight, right, !isBound || typeof weight !== 'function')
 }
 
 /**
@@ -219,9 +215,18 @@ function checkTogether(job: JobLike, name: string): void {
  * @throws JOB_INVALID
  */
 export function limiterOf({ limiter }: JobLike, name: string): string | LimiterBy | undefined {
-  const problem = limiterProblem(limiter)
+  return checked(limiter, limiterProblem, name)
+}
+
+/** An option of a class, if it has it. @param problemOf its field, value, and what would be right; or nothing */
+function checked<T>(
+  option: unknown,
+  problemOf: (option: unknown) => [field: string, value: unknown, right: string] | undefined,
+  name: string,
+): T | undefined {
+  const problem = option === undefined ? undefined : problemOf(option)
   if (problem !== undefined) check(name, ...problem, false)
-  return limiter as string | LimiterBy | undefined
+  return option as T | undefined
 }
 
 function instance(make: JobConstructor): JobLike {

@@ -88,13 +88,7 @@ function groupOfPayload(payload: unknown, grouped: GroupBy, name: string): Group
 
 /** @throws JOB_INVALID when the weight of the payload throws, or is none */
 function needOfPayload(payload: unknown, limited: string | LimiterBy, { key, name }: JobClass): string {
-  let need: string | undefined
-  try {
-    need = needOf(limited, key, payload)
-  } catch (cause) {
-    const why = (cause as Error)?.message ?? cause
-    throw new JobsError('JOB_INVALID', `${name}: limiter.weight threw: ${why}`, { cause })
-  }
+  const need = asked(name, 'limiter.weight', () => needOf(limited, key, payload))
   if (need !== undefined) return need
   throw new JobsError(
     'JOB_INVALID',
@@ -104,18 +98,21 @@ function needOfPayload(payload: unknown, limited: string | LimiterBy, { key, nam
 
 /** What a function of the class makes of a payload, unless it is a text: that says what it gave instead of a name. */
 function named<T>(name: string, field: string, what: string, of: () => T | string): T {
-  let found: T | string
-  try {
-    found = of()
-  } catch (cause) {
-    throw new JobsError('JOB_INVALID', `${name}: ${field} threw: ${(cause as Error)?.message ?? cause}`, {
-      cause,
-    })
-  }
+  const found = asked(name, field, of)
   if (typeof found !== 'string') return found
   throw new JobsError('JOB_INVALID', `${name}: ${field} gave ${found}; it must give a text or a number`, {
     hint: `It names ${what}: ${field}((payload) => payload.id)`,
   })
+}
+
+/** What a function of the class says. @throws JOB_INVALID when it throws */
+function asked<T>(name: string, field: string, of: () => T): T {
+  try {
+    return of()
+  } catch (cause) {
+    const why = (cause as Error)?.message ?? cause
+    throw new JobsError('JOB_INVALID', `${name}: ${field} threw: ${why}`, { cause })
+  }
 }
 
 /** About how many bytes a record takes in a call. A character is at least one; a little over the mark is no harm. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type GroupOptions, group, Job, type UniqueOptions, unique } from '../../src/index.ts'
+import { type GroupOptions, group, Job, limiter, type UniqueOptions, unique } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 interface Payload {
@@ -176,16 +176,55 @@ export function grouping(connect: Connect): void {
     })
   })
 
-  test('limits of a group, a strict order and keepLast do not go with a limiter', async () => {
+  test('with a limiter of the class both hold: the order of each group, and so many in all', async () => {
     await using bench = await Bench.make(connect)
-    const { SyncShopJob } = syncShop({ strict: true })
-    class LimitedJob extends SyncShopJob {
-      override limiter = 'stripe'
+    const [running, order] = [new Map<string, number>(), new Map<string, number[]>()]
+    const most = { group: 0, all: 0 }
+    class CallShopJob extends Job {
+      override group = group(({ shop }: { shop: string; n: number }) => shop, { strict: true })
+      override limiter = limiter({ concurrency: 2 })
+      async handle({ shop, n }: { shop: string; n: number }) {
+        running.set(shop, (running.get(shop) ?? 0) + 1)
+        order.set(shop, [...(order.get(shop) ?? []), n])
+        most.group = Math.max(most.group, running.get(shop)!)
+        most.all = Math.max(
+          most.all,
+          [...running.values()].reduce((sum, count) => sum + count, 0),
+        )
+        await new Promise((resolve) => setTimeout(resolve, 3))
+        running.set(shop, running.get(shop)! - 1)
+        if (n === 2 && this.attempt === 1) throw new Error('busy')
+      }
+      override backoff = 20
     }
-    await expect(bench.jobs.dispatch(new LimitedJob(), { shop: 'a', n: 1 })).rejects.toMatchObject({
+    const numbers = [1, 2, 3, 4, 5]
+    const shops = ['a', 'b', 'c']
+    await bench.jobs.dispatchMany(
+      new CallShopJob(),
+      shops.flatMap((shop) => numbers.map((n) => ({ shop, n }))),
+    )
+    const clients = [bench.jobs, bench.client()]
+    const workers = clients.map((client) => bench.work([CallShopJob], { stopWhenEmpty: true }, client))
+    for (const worker of await Promise.all(workers)) await worker.done
+    expect(most).toEqual({ group: 1, all: 2 })
+    for (const shop of shops) expect(order.get(shop)).toEqual([1, 2, 2, 3, 4, 5])
+  })
+
+  test.each([
+    ['limits', { concurrency: 2 }],
+    ['a strict order', { strict: true }],
+  ] as const)('%s of a group go with a weight that is a number, not with a function', async (_, options) => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ limiters: { stripe: { concurrency: 4 } } })
+    const { SyncShopJob } = syncShop(options)
+    class WeighedJob extends SyncShopJob {
+      override limiter = limiter('stripe', { weight: ({ n }: Payload) => n })
+    }
+    await expect(client.dispatch(new WeighedJob(), { shop: 'a', n: 1 })).rejects.toMatchObject({
       code: 'JOB_INVALID',
-      message:
-        "LimitedJob: limiter is 'stripe'; it must be absent where a group has limits or a strict order",
+      message: expect.stringContaining(
+        '; it must be a number where a group has limits or a strict order, which are those of jobs that need the same',
+      ),
     })
   })
 
