@@ -32,19 +32,25 @@ export function accounting(url: () => string | undefined): void {
 
   test('kill -9 of a worker: every job ends, and only what it had begun runs twice', async () => {
     await using app = await tracing()
-    await app.start(['fill.js', '600', '25']).result
+    await app.start(['fill.js', '1000', '25']).result
     const victim = app.start(['work.js'], '.', traced(app))
     const other = app.start(['work.js'], '.', traced(app))
     await victim.says('working')
-    // Until it is in the middle of its work.
-    while ((await readTrace(app)).ends.filter(({ pid }) => pid === victim.child.pid).length < 40)
-      await pause(10)
+    // Until it is in the middle of its work, where it is held.
+    for (let isBusy = false; !isBusy; await pause(isBusy ? 0 : 10)) {
+      victim.child.kill('SIGSTOP')
+      const of = ({ pid }: { pid: number }) => pid === victim.child.pid
+      const trace = await readTrace(app)
+      const [begun, ended] = [trace.starts.filter(of).length, trace.ends.filter(of).length]
+      isBusy = ended >= 40 && begun > ended
+      if (!isBusy) victim.child.kill('SIGCONT')
+    }
     victim.child.kill('SIGKILL')
     expect((await victim.result).signal).toBe('SIGKILL')
     expect((await other.result).code).toBe(0)
 
     const { starts, ends } = await readTrace(app)
-    expect(times(ends).size).toBe(600)
+    expect(times(ends).size).toBe(1_000)
     const ended = new Set(ends.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n))
     const begun = starts.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n)
     // What it had ended may have been settled or not when it died; only the last batch can be in doubt.
