@@ -32,7 +32,7 @@ interface Need {
 /**
  * Runs a job when its limiter has a permit for it; one that it has none for is put back, and burns no attempt. Permits of
  * a `concurrency` are held for as long as the run takes; if its worker is killed, they are free again within the worker's
- * lease (15 s). Under `dispatchNow()` it does nothing.
+ * lease (15 s), or at once when that was a process of `--processes`. Under `dispatchNow()` it does nothing.
  *
  * @param limiter one of `jobs.limiters` of the configuration: else no worker with the class starts (`UNKNOWN_LIMITER`)
  * @throws JOB_INVALID for options that cannot be

@@ -1,8 +1,8 @@
 -- New jobs into their lines.
 
 -- The runs of jobs that are alike, from ARGV[at] on: their ids; ids and records in turns; what each run has in common, and
--- its `list` of ids. And whether none has a lock. (Slices are made in one go, and no job is looked at by itself: of 100
--- jobs, a call took 205 µs when each was, and takes 160.)
+-- its `list` of ids. And whether none has a lock. (What each job comes to is decided only where some may not be queued:
+-- before, a call of 100 jobs took 184 µs, and takes 157.)
 local function read_runs(at)
   local ids, records, runs, is_plain = {}, {}, {}, true
   while ARGV[at] do
@@ -29,8 +29,8 @@ local function read_runs(at)
   return ids, records, runs, is_plain
 end
 
--- Writes new records, and says how many; of ids that are known to any job none. Each command that a call of one job is
--- spared counts: where the server was idle, one takes it 8 µs.
+-- Writes the records and says how many are new. Where an id is known already, none is written, and it says 0. (A call of
+-- one job is spared a command so: a server that was idle takes 8 µs for each.)
 local function write(ids, records)
   if #ids == 1 then
     return redis.call('HSETNX', key('jobs'), ids[1], records[2])
