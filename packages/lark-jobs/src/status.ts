@@ -24,7 +24,7 @@ export interface QueueStatus {
   counts: Counts
   lastMinute: Ended
   lastHour: Ended
-  /** By hand, or a part of it: nothing of that begins. */
+  /** By hand: it, or one of its partitions. Nothing of that begins. */
   paused: boolean
   /** Live workers that serve it. */
   workers: number
