@@ -65,7 +65,8 @@ export class Upkeep {
   readonly #chores = new Map<string, Chores>()
   #announceAt = 0
   #meetAt = 0
-  readonly #standstill: Standstill
+  /** Of this process: what it reads may have waited as long. */
+  readonly standstill: Standstill
   #isAway = false
   /** By then (`performance.now()`) the living have renewed, if there was an outage of the store. */
   #renewedBy = 0
@@ -80,13 +81,13 @@ export class Upkeep {
   constructor(options: UpkeepOptions) {
     this.#options = options
     // So long without progress, and the living may not have been able to renew.
-    this.#standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
+    this.standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
     this.#add(options.partitions)
   }
 
   /** The first round is over when this resolves: the worker is known. */
   async start(): Promise<void> {
-    this.#standstill.begin()
+    this.standstill.begin()
     await this.#tick()
   }
 
@@ -107,11 +108,6 @@ export class Upkeep {
     return Math.max(this.#options.lease / 4, LATE)
   }
 
-  /** Milliseconds for which this process stood still just now; what it reads may have waited as long. */
-  get stoodStill(): number {
-    return this.#standstill.length
-  }
-
   /** The store is away, stands still, or did so just now: others may not yet have renewed what they hold. */
   get isAfterOutage(): boolean {
     const now = performance.now()
@@ -119,7 +115,7 @@ export class Upkeep {
   }
 
   #tick(): Promise<void> {
-    if (this.#standstill.tick()) this.#forgive(false)
+    if (this.standstill.tick()) this.#forgive(false)
     // Also while a round is under way: a store that is slow does not make this process one that stood still.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
@@ -186,7 +182,7 @@ export class Upkeep {
   async #look(partition: string, chores: Chores): Promise<void> {
     const now = performance.now()
     if (chores.isAway) {
-      await this.#options.store.now(partition)
+      await this.#probe(partition)
       chores.isAway = false
       this.#leaveToTheLiving(chores)
     }
@@ -256,7 +252,10 @@ export class Upkeep {
     if (isLate()) return this.#forgive()
     clock.heard(at, asked)
     const left = chores.recoverFrom - performance.now()
-    if (left > 0) return this.#lookIn(chores, left)
+    if (left > 0) {
+      await this.#probe(partition)
+      return isLate() ? this.#forgive() : this.#lookIn(chores, left)
+    }
     const { recovered, failed, nextLeaseEnd, nextEnding } = await store.recover(partition, {
       forgiving: chores.forgiving,
       until: at + this.#late,
@@ -275,6 +274,11 @@ export class Upkeep {
    */
   #lookIn(chores: Chores, most = this.#options.lease): void {
     chores.lookAt = performance.now() + Math.min(most, this.#options.lease / 3, LOOK)
+  }
+
+  /** Whether it takes writes: a server that loads its data, or is a replica just now, says what time it is all the same. */
+  async #probe(partition: string): Promise<void> {
+    await this.#answered(this.#options.store.recover(partition, { until: 0 }))
   }
 
   async #prune(partition: string, chores: Chores): Promise<void> {

@@ -106,7 +106,7 @@ export class Worker implements AsyncDisposable {
       pace,
       maxJobs,
       lease,
-      stoodStill: () => this.#upkeep.stoodStill,
+      stoodStill: () => this.#upkeep.standstill.length,
       signal,
       answered: () => this.#trouble.passed(),
       holds: () => this.#thread.wake(),

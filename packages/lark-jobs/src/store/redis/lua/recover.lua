@@ -85,6 +85,8 @@ local function next_ending()
   return from and math.max(from - now, 0) or -1
 end
 
+-- A write, so that a server which takes none refuses also what is too late.
+redis.call('ZREM', key('leases'), '')
 if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
   return { recovered, failed, -1, -1 }
 end
