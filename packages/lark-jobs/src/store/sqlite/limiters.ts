@@ -84,11 +84,13 @@ function permit(database: Database, limiter: string, call: PermitCall, now: numb
   if (!isAgain && wanted > 0) {
     const { held: all } = database.get<{ held: number }>(others, limiter, holder, now)!
     const within = permits({ database, id: 0, now, active: all + held }, limits, limiter, undefined, each)
-    const free = Math.min(wanted, within.free)
-    const left = Math.max(0, Math.min(wanted, within.free - keptFrom(database, limiter, each, now)))
-    granted = left - (left % each)
+    const inLots = (count: number) => {
+      const most = Math.max(0, Math.min(count, wanted))
+      return most - (most % each)
+    }
+    granted = inLots(within.free - keptFrom(database, limiter, each, now))
     within.note(granted)
-    const isByLimits = granted < wanted && granted === free - (free % each)
+    const isByLimits = granted < wanted && granted === inLots(within.free)
     wait = isByLimits ? (within.wait ?? null) : null
     if (granted > 0) database.run(endWait, limiter, String(each))
     else if (each <= mostOf(limits))

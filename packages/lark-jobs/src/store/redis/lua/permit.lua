@@ -37,8 +37,15 @@ local function renew()
   end
 end
 
+-- Mostly nobody waits, and one look tells.
+local is_awaited = false
+
 -- Lots of the size that has waited longest come first: so many permits are kept from those who ask for another.
 local function kept_from(each)
+  is_awaited = redis.call('EXISTS', key('waiting')) == 1
+  if not is_awaited then
+    return 0
+  end
   local over = redis.call('ZRANGEBYSCORE', key('waits'), '-inf', now, 'LIMIT', 0, MAX_ITEMS)
   if #over > 0 then
     redis.call('ZREM', key('waits'), unpack(over))
@@ -57,8 +64,10 @@ end
 -- Whoever got some has had its turn; who got none has one from now on.
 local function take_turn(each, has_some, patience)
   if has_some then
-    redis.call('ZREM', key('waiting'), each)
-    redis.call('ZREM', key('waits'), each)
+    if is_awaited then
+      redis.call('ZREM', key('waiting'), each)
+      redis.call('ZREM', key('waits'), each)
+    end
     return
   end
   redis.call('ZADD', key('waiting'), 'NX', now, each)
@@ -87,20 +96,21 @@ for _, holder in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 
 end
 
 local held, wanted, each = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local note
+local function in_lots(count)
+  count = math.max(math.min(count, wanted), 0)
+  return count - count % each
+end
+
 granted, wait = 0, -1
 if wanted > 0 then
-  local kept, free = kept_from(each), nil
+  local kept, free, note = kept_from(each), nil, nil
   free, wait, note = permits(ARGV[8], wanted + kept, '', all + held, each)
-  granted = math.max(math.min(free - kept, wanted), 0)
-  granted = granted - granted % each
-  free = math.min(free, wanted)
+  granted = in_lots(free - kept)
   if note and granted > 0 then
     note(granted)
   end
-  if granted == wanted or granted < free - free % each then
-    wait = -1
-  end
+  -- A rate says when there are more, if it is the rate that there are no more for.
+  wait = granted < wanted and granted == in_lots(free) and wait or -1
   if ARGV[9] ~= '' then
     take_turn(each, granted > 0, tonumber(ARGV[4]) + math.max(wait, 0))
   end
