@@ -1,35 +1,49 @@
--- Jobs of a lane in the order of places that age (age.lua). A lane has all its priorities in one set, so their heads are
--- looked up from the highest down, each behind the last of the one before.
+-- Jobs of a lane in the order of places that age (age.lua). A lane has all its priorities in one set.
 
--- The id of the next one; nothing when none is due.
-local function next_aged(lane, aging)
-  local first, least, from = nil, math.huge, '-inf'
-  -- From priority 100 to -100.
-  for _ = 0, 200 do
-    local head = redis.call('ZRANGE', key('lane:' .. lane), from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-    if not head[1] then
-      break
-    end
-    local steps = math.floor(tonumber(head[2]) / ABOVE)
-    local place = tonumber(head[2]) - steps * ABOVE + steps * aging
-    if place < least then
-      first, least = head[1], place
-    end
-    from = string.format('%.0f', (steps + 1) * ABOVE)
+-- The first due job of a lane from a rank on, with its place as it would stand at priority 100, and how many steps below
+-- that it is; nothing when there is none.
+local function head_from(lane, from, aging)
+  local id, at = unpack(redis.call('ZRANGE', key('lane:' .. lane), from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'))
+  if id then
+    local steps = math.floor(tonumber(at) / ABOVE)
+    return { id = id, steps = steps, place = tonumber(at) - steps * ABOVE + steps * aging }
   end
-  return first
 end
 
--- Takes so many out of the lane.
-local function take_aged(lane, most, aging)
-  local ids = {}
-  for i = 1, most do
-    local id = next_aged(lane, aging)
-    if not id then
+local function rank_of(steps)
+  return string.format('%.0f', steps * ABOVE)
+end
+
+-- The first of each priority, from 100 to -100.
+local function heads_of(lane, aging)
+  local heads, from = {}, '-inf'
+  for _ = 0, 200 do
+    local head = head_from(lane, from, aging)
+    if not head then
       break
     end
+    heads[#heads + 1], from = head, rank_of(head.steps + 1)
+  end
+  return heads
+end
+
+-- Takes so many out of the lane. Of the same place the higher priority goes first.
+local function take_aged(lane, most, aging)
+  local ids, heads = {}, most > 0 and heads_of(lane, aging) or {}
+  while #ids < most and #heads > 0 do
+    local first = 1
+    for i = 2, #heads do
+      first = heads[i].place < heads[first].place and i or first
+    end
+    local id, steps = heads[first].id, heads[first].steps
     redis.call('ZREM', key('lane:' .. lane), id)
-    ids[i] = id
+    ids[#ids + 1] = id
+    local behind = head_from(lane, rank_of(steps), aging)
+    if behind and behind.steps == steps then
+      heads[first] = behind
+    else
+      table.remove(heads, first)
+    end
   end
   return ids
 end
