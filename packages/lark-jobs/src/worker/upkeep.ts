@@ -192,18 +192,15 @@ export class Upkeep {
 
   #add(partitions: readonly string[]): void {
     const now = performance.now()
-    const { lease } = this.#options
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
+      const recoverFrom = this.#recoverFrom
       // Spread: many workers of many queues should not sweep in step.
-      this.#chores.set(partition, {
-        // Who has just come does not know whether there was an outage: by then the living have renewed.
-        lookAt: now + Math.min(lease / 3, LOOK),
-        recoverFrom: this.#recoverFrom,
-        pruneAt: now + Math.random() * PRUNE,
-        forgiving: now < this.#recoverFrom,
-        isAway: false,
-      })
+      const pruneAt = now + Math.random() * PRUNE
+      const chores = { lookAt: 0, recoverFrom, pruneAt, forgiving: now < recoverFrom, isAway: false }
+      this.#chores.set(partition, chores)
+      // Who has just come does not know whether there was an outage: by then the living have renewed.
+      this.#lookIn(chores)
     }
   }
 

@@ -2,7 +2,7 @@
  * Reading, by page. A cursor is the place of the last job shown, so a page goes on where the one before ended,
  * whatever came or went in between.
  */
-import type { JobRecord, LogLine } from '../../record.ts'
+import { type JobRecord, type LogLine, states } from '../../record.ts'
 import type { Counts, Filter, Page } from '../store.ts'
 import { findLease, heldJobs, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
@@ -57,15 +57,7 @@ export function log(partition: Partition, id: string): LogLine[] {
 }
 
 /** Of a partition that was never named. */
-export const noCounts: Counts = {
-  waiting: 0,
-  delayed: 0,
-  blocked: 0,
-  active: 0,
-  completed: 0,
-  failed: 0,
-  cancelled: 0,
-}
+export const noCounts = Object.fromEntries(states.map((state) => [state, 0])) as Counts
 
 export function counts(partition: Partition): Counts {
   const { waiting, delayed, active, completed, failed, cancelled } = partition
