@@ -36,14 +36,18 @@ export function accounting(url: () => string | undefined): void {
     const victim = app.start(['work.js'], '.', traced(app))
     const other = app.start(['work.js'], '.', traced(app))
     await victim.says('working')
-    // Until it is in the middle of its work, where it is held.
-    for (let isBusy = false; !isBusy; await pause(isBusy ? 0 : 10)) {
-      victim.child.kill('SIGSTOP')
+    const isBusy = async () => {
       const of = ({ pid }: { pid: number }) => pid === victim.child.pid
-      const trace = await readTrace(app)
-      const [begun, ended] = [trace.starts.filter(of).length, trace.ends.filter(of).length]
-      isBusy = ended >= 40 && begun > ended
-      if (!isBusy) victim.child.kill('SIGCONT')
+      const { starts, ends } = await readTrace(app)
+      const [begun, ended] = [starts.filter(of).length, ends.filter(of).length]
+      return ended >= 40 && begun > ended
+    }
+    // It is held where it is in the middle of its work.
+    for (;;) {
+      victim.child.kill('SIGSTOP')
+      if (await isBusy()) break
+      victim.child.kill('SIGCONT')
+      await pause(10)
     }
     victim.child.kill('SIGKILL')
     expect((await victim.result).signal).toBe('SIGKILL')
