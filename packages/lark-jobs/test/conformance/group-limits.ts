@@ -2,19 +2,12 @@
  * What a group may begin: its limits, and its order where that is strict.
  */
 import { expect, test } from 'vitest'
-import type { Group, NewJob } from '../../src/record.ts'
-import { type Caller, LEASE } from './caller.ts'
+import { LEASE } from './caller.ts'
+import { limited, of, swap } from './grouped.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
 
-const of = (name: string, fields: Partial<Group> = {}): Partial<NewJob> => ({ group: { name, ...fields } })
 const strict = (name: string) => of(name, { strict: true, limits: { concurrency: 1 } })
-const limited = (name: string, concurrency: number) => of(name, { limits: { concurrency } })
-
-/** Settles one job and claims up to so many. */
-function swap(caller: Caller, held: Parameters<typeof settlement>[0], outcome = completed, limit = 10) {
-  return caller.exchange([settlement(held, outcome)], { limit, lease: LEASE })
-}
 
 export function groupLimits(make: Make): void {
   test('a group under a limit begins no more, is in nobody’s way, and goes on when one ends', async () => {

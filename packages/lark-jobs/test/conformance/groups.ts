@@ -2,18 +2,11 @@
  * Groups: jobs of several tenants in fair turns, each within its own limits and in its own order.
  */
 import { expect, test } from 'vitest'
-import type { Group, NewJob } from '../../src/record.ts'
-import { type Caller, LEASE } from './caller.ts'
+import type { NewJob } from '../../src/record.ts'
+import { LEASE } from './caller.ts'
+import { limited, of, swap } from './grouped.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, settlement } from './jobs.ts'
-
-const of = (name: string, fields: Partial<Group> = {}): Partial<NewJob> => ({ group: { name, ...fields } })
-const limited = (name: string, concurrency: number) => of(name, { limits: { concurrency } })
-
-/** Settles one job and claims up to so many. */
-function swap(caller: Caller, held: Parameters<typeof settlement>[0], outcome = completed, limit = 10) {
-  return caller.exchange([settlement(held, outcome)], { limit, lease: LEASE })
-}
+import { completed, failed, ids, job, jobs } from './jobs.ts'
 
 export function groups(make: Make): void {
   test('fair turns: many jobs of one delay the first of another by one job a slot', async () => {

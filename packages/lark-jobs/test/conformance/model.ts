@@ -4,7 +4,7 @@
  * time), it checks what the store chose and follows.
  */
 import { expect } from 'vitest'
-import type { LeasedJob, Lock, NewJob, Outcome, State } from '../../src/record.ts'
+import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/record.ts'
 import type {
   AlterVerdict,
   Change,
@@ -20,11 +20,9 @@ import type {
   Verdict,
   Want,
 } from '../../src/store/store.ts'
-import { MINUTES } from '../../src/store/store.ts'
 import { type Ended, endings, ModelJob, rank } from './model-job.ts'
 import { ModelLanes } from './model-lanes.ts'
-
-const MINUTE = 60_000
+import { ModelMinutes } from './model-minutes.ts'
 
 export class Model {
   readonly jobs = new Map<string, ModelJob>()
@@ -36,7 +34,7 @@ export class Model {
   readonly #lockers = new Map<string, string>()
   /** By the name of a lock. */
   readonly #throttles = new Map<string, { until: number; id: string }>()
-  readonly #minutes = new Map<number, Minute>()
+  readonly #minutes: ModelMinutes
   readonly #retention: Retention
   readonly #now: () => number
 
@@ -45,6 +43,7 @@ export class Model {
     this.#retention = retention
     this.#now = now
     this.lanes = new ModelLanes(this.jobs, now)
+    this.#minutes = new ModelMinutes(now)
   }
 
   in(state: State): ModelJob[] {
@@ -52,22 +51,13 @@ export class Model {
   }
 
   counts(): Counts {
-    const counts: Counts = {
-      waiting: 0,
-      delayed: 0,
-      blocked: 0,
-      active: 0,
-      completed: 0,
-      failed: 0,
-      cancelled: 0,
-    }
+    const counts = Object.fromEntries(states.map((state) => [state, 0])) as Counts
     for (const job of this.jobs.values()) counts[job.state] += 1
     return counts
   }
 
   minutes(): Minute[] {
-    const oldest = this.#minute() - (MINUTES - 1) * MINUTE
-    return [...this.#minutes.values()].filter(({ at }) => at >= oldest)
+    return this.#minutes.all
   }
 
   nextDue(): number | undefined {
@@ -123,7 +113,7 @@ export class Model {
     this.lanes.moved(job, true)
     if (outcome.kind === 'released' && outcome.pausesGroup && job.group)
       this.lanes.pauseMore(job.group.name, outcome.in)
-    this.#countOutcome(outcome)
+    this.#minutes.countOutcome(outcome)
     return 'settled'
   }
 
@@ -193,7 +183,7 @@ export class Model {
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state !== 'failed') continue
       recovery.failed.push(job.id)
-      this.#count('failed')
+      this.#minutes.count('failed')
     }
     this.lanes.stir()
     const ends = this.in('active').map((job) => this.#leaseEnd(job) - this.#now())
@@ -300,21 +290,5 @@ export class Model {
     return this.#firstInLine()
       .map(({ id }) => id)
       .join(', ')
-  }
-
-  #minute(): number {
-    return Math.floor(this.#now() / MINUTE) * MINUTE
-  }
-
-  #countOutcome(outcome: Outcome): void {
-    if (outcome.kind === 'completed') this.#count('completed')
-    else if (outcome.kind === 'failed') this.#count(outcome.retryIn === undefined ? 'failed' : 'retried')
-  }
-
-  #count(kind: 'completed' | 'failed' | 'retried'): void {
-    const at = this.#minute()
-    const minute = this.#minutes.get(at) ?? { at, completed: 0, failed: 0, retried: 0 }
-    minute[kind] += 1
-    this.#minutes.set(at, minute)
   }
 }

@@ -4,7 +4,7 @@
  * tells its story.
  */
 import { expect, test } from 'vitest'
-import type { LeasedJob, NewJob, State } from '../../src/record.ts'
+import type { LeasedJob, NewJob } from '../../src/record.ts'
 import {
   CALL_MEMORY,
   type Change,
@@ -15,6 +15,7 @@ import {
 } from '../../src/store/store.ts'
 import type { Caller } from './caller.ts'
 import { chanceGroups, chanceJob, chanceLimiters, chanceOutcome } from './chance.ts'
+import { compare, forget } from './compare.ts'
 import type { Harness, Make } from './harness.ts'
 import { ids } from './jobs.ts'
 import { Model } from './model.ts'
@@ -90,7 +91,7 @@ class Sequence {
     try {
       for (let step = 0; step < STEPS; step += 1) {
         await this.#random.pick(wheel)!()
-        await this.#compare()
+        await compare(this.#harness.store, this.#partition, this.#model, this.#random)
       }
     } catch (error) {
       throw new Error(this.#story.join('\n  '), { cause: error })
@@ -201,7 +202,7 @@ class Sequence {
     expect([...recovery.failed].sort()).toEqual(expected.failed.sort())
     expect(recovery.nextLeaseEnd).toBe(expected.nextLeaseEnd)
     // What this call ended may be too much to be kept, and gone.
-    await this.#forget()
+    await forget(this.#harness.store, this.#partition, this.#model)
     if (now <= (options.until ?? now)) expect(recovery.nextEnding).toBe(this.#model.nextEnding())
   }
 
@@ -253,46 +254,6 @@ class Sequence {
     this.#tell('endings', done, lease)
     const jobs = await this.#harness.store.endings(this.#partition, done, lease)
     expect(ids(jobs).sort()).toEqual(this.#model.endings(done, lease).sort())
-  }
-
-  /** Counters against the model, and one job in every detail that the model knows. */
-  async #compare(): Promise<void> {
-    const { store } = this.#harness
-    await this.#forget()
-    expect(await store.counts(this.#partition)).toEqual(this.#model.counts())
-    expect(await store.minutes(this.#partition)).toEqual(this.#model.minutes())
-    if (this.#random.chance(4)) await this.#compareActive()
-    const expected = this.#random.pick([...this.#model.jobs.values()])
-    if (!expected) return
-    const { id, payload, priority, runs, failures, crashes, releases, reason } = expected
-    const record = await store.get(this.#partition, id)
-    expect(record).toMatchObject({ id, payload, priority, runs, failures, crashes, releases })
-    expect(record?.state).toBe<State>(expected.state)
-    expect(record?.reason).toBe(reason)
-    expect(record?.holder).toBe(expected.holder || undefined)
-  }
-
-  /** What the store did not keep. */
-  async #forget(): Promise<void> {
-    for (const state of endings) {
-      if (!this.#model.exceeds(state)) continue
-      const { jobs } = await this.#harness.store.list(this.#partition, { state })
-      this.#model.keep(state, ids(jobs))
-    }
-  }
-
-  async #compareActive(): Promise<void> {
-    const { store } = this.#harness
-    const places = this.#model.activePlaces()
-    const found: string[] = []
-    let cursor: string | undefined
-    do {
-      const page = await store.list(this.#partition, { state: 'active', limit: 3, ...(cursor && { cursor }) })
-      found.push(...ids(page.jobs))
-      expect(new Set(found).size).toBe(found.length)
-      cursor = page.cursor
-    } while (cursor !== undefined)
-    expect(found.map((id) => this.#model.placeOf(id))).toEqual(places)
   }
 
   /** Every second sequence: what is handed out ahead is seen in the others. */

@@ -1,0 +1,48 @@
+/**
+ * A partition of a store against the model of it.
+ */
+import { expect } from 'vitest'
+import type { State } from '../../src/record.ts'
+import type { Store } from '../../src/store/store.ts'
+import { ids } from './jobs.ts'
+import type { Model } from './model.ts'
+import { endings } from './model-job.ts'
+import type { Random } from './random.ts'
+
+/** Counters, and one job in every detail that the model knows; now and then the list of those that are active. */
+export async function compare(store: Store, partition: string, model: Model, random: Random): Promise<void> {
+  await forget(store, partition, model)
+  expect(await store.counts(partition)).toEqual(model.counts())
+  expect(await store.minutes(partition)).toEqual(model.minutes())
+  if (random.chance(4)) await compareActive(store, partition, model)
+  const expected = random.pick([...model.jobs.values()])
+  if (!expected) return
+  const { id, payload, priority, runs, failures, crashes, releases, reason } = expected
+  const record = await store.get(partition, id)
+  expect(record).toMatchObject({ id, payload, priority, runs, failures, crashes, releases })
+  expect(record?.state).toBe<State>(expected.state)
+  expect(record?.reason).toBe(reason)
+  expect(record?.holder).toBe(expected.holder || undefined)
+}
+
+/** Has the model forget what the store did not keep. */
+export async function forget(store: Store, partition: string, model: Model): Promise<void> {
+  for (const state of endings) {
+    if (!model.exceeds(state)) continue
+    const { jobs } = await store.list(partition, { state })
+    model.keep(state, ids(jobs))
+  }
+}
+
+async function compareActive(store: Store, partition: string, model: Model): Promise<void> {
+  const places = model.activePlaces()
+  const found: string[] = []
+  let cursor: string | undefined
+  do {
+    const page = await store.list(partition, { state: 'active', limit: 3, ...(cursor && { cursor }) })
+    found.push(...ids(page.jobs))
+    expect(new Set(found).size).toBe(found.length)
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  expect(found.map((id) => model.placeOf(id))).toEqual(places)
+}

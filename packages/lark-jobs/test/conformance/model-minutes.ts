@@ -1,0 +1,37 @@
+/**
+ * What ended in each minute, as the model knows it.
+ */
+import type { Outcome } from '../../src/record.ts'
+import { MINUTES, type Minute } from '../../src/store/store.ts'
+
+const MINUTE = 60_000
+
+export class ModelMinutes {
+  readonly #now: () => number
+  readonly #minutes = new Map<number, Minute>()
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  get all(): Minute[] {
+    const oldest = this.#minute - (MINUTES - 1) * MINUTE
+    return [...this.#minutes.values()].filter(({ at }) => at >= oldest)
+  }
+
+  countOutcome(outcome: Outcome): void {
+    if (outcome.kind === 'completed') this.count('completed')
+    else if (outcome.kind === 'failed') this.count(outcome.retryIn === undefined ? 'failed' : 'retried')
+  }
+
+  count(kind: 'completed' | 'failed' | 'retried'): void {
+    const at = this.#minute
+    const minute = this.#minutes.get(at) ?? { at, completed: 0, failed: 0, retried: 0 }
+    minute[kind] += 1
+    this.#minutes.set(at, minute)
+  }
+
+  get #minute(): number {
+    return Math.floor(this.#now() / MINUTE) * MINUTE
+  }
+}
