@@ -12,7 +12,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address } from './address.ts'
-import { movedOn, Refusal, refused, Unsent, uncertain, unreachable } from './failure.ts'
+import { movedOn, Refusal, refused, Unencodable, Unsent, uncertain, unreachable } from './failure.ts'
 import { admit, fixed, type Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
 import { Waiters } from './waiters.ts'
@@ -112,13 +112,15 @@ export class Connection {
   /**
    * Sends a command.
    * @param deadline of the verb that this is part of
-   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal for what is not the server's condition
+   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal for what is not the server's condition;
+   * Unencodable
    */
   async send(build: Build, deadline = this.deadline()): Promise<unknown> {
     for (;;) {
       const link = this.#link ?? (await this.#admitted(deadline))
+      const command = this.#command(build)
       try {
-        return await this.#answer(link, typeof build === 'function' ? build(this.epoch) : build, deadline)
+        return await this.#answer(link, command, deadline)
       } catch (error) {
         this.#failed(link, error)
       }
@@ -133,16 +135,19 @@ export class Connection {
   async sendTogether(builds: readonly Build[], deadline = this.deadline()): Promise<unknown[]> {
     for (;;) {
       const link = this.#link ?? (await this.#admitted(deadline))
+      const commands = builds.map((build) => this.#command(build))
       try {
-        const answers = builds.map((build) => {
-          const command = typeof build === 'function' ? build(this.epoch) : build
-          return this.#answer(link, command, deadline).catch(refusalOf)
-        })
-        return await Promise.all(answers)
+        return await Promise.all(
+          commands.map((command) => this.#answer(link, command, deadline).catch(refusalOf)),
+        )
       } catch (error) {
         this.#failed(link, error)
       }
     }
+  }
+
+  #command(build: Build): readonly string[] {
+    return typeof build === 'function' ? build(this.epoch) : build
   }
 
   /** Itself: it is the only server. */
@@ -182,6 +187,8 @@ export class Connection {
 
   /** Returns when the call may be sent again, on another link: certainly nothing happened. */
   #failed(link: Link, error: unknown): void {
+    // The link is as it was.
+    if (error instanceof Unencodable) throw error
     if (error instanceof Unsent) {
       this.#drop(link)
       return

@@ -13,6 +13,12 @@ export class Refusal extends Error {
   }
 }
 
+/** A command that cannot be written, since a word of it is not a text: a mistake in the code that asked for it. */
+export class Unencodable extends TypeError {
+  override readonly name = 'Unencodable'
+  readonly code = 'ERR_INVALID_ARG_TYPE'
+}
+
 /** The client was asked to send and did not: certainly nothing happened. */
 export class Unsent extends Error {
   override readonly name = 'Unsent'

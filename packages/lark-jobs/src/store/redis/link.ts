@@ -11,7 +11,7 @@ import { Refusal, Unsent } from './failure.ts'
 import { encodeCommand, Replies, type Reply } from './wire.ts'
 
 export interface Link {
-  /** @throws Refusal, Unsent, or whatever ended the link before the answer came */
+  /** @throws Refusal, Unsent, Unencodable, or whatever ended the link before the answer came */
   send(command: readonly string[]): Promise<unknown>
   subscribe(channel: string, hear: (message: string) => void): Promise<void>
   unsubscribe(channel: string): Promise<void>
@@ -79,6 +79,8 @@ class SocketLink implements Link {
   #waiting: Waiting[] = []
   #next = 0
   readonly #ears = new Map<string, (message: string) => void>()
+  /** It has subscribed: messages may come at any time, also on their way when the last ear is gone. */
+  #isSubscriber = false
   #isCorked = false
   #isRetired = false
   #hasEnded = false
@@ -109,8 +111,10 @@ class SocketLink implements Link {
   send(command: readonly string[]): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
+      // First: a command that cannot be written has no answer, and its waiter would take that of the next one.
+      const text = encodeCommand(command)
       this.#waiting.push({ resolve, reject })
-      this.#socket.write(encodeCommand(command))
+      this.#socket.write(text)
       if (this.#isCorked) return
       this.#isCorked = true
       this.#socket.cork()
@@ -123,6 +127,7 @@ class SocketLink implements Link {
 
   async subscribe(channel: string, hear: (message: string) => void): Promise<void> {
     this.#ears.set(channel, hear)
+    this.#isSubscriber = true
     await this.send(['SUBSCRIBE', channel])
   }
 
@@ -149,7 +154,7 @@ class SocketLink implements Link {
 
   #answer(reply: Reply): void {
     if (this.#hasEnded) return
-    if (Array.isArray(reply) && reply[0] === 'message' && this.#ears.size > 0) {
+    if (this.#isSubscriber && Array.isArray(reply) && reply[0] === 'message') {
       this.#ears.get(reply[1] as string)?.(reply[2] as string)
       return
     }

@@ -13,7 +13,7 @@
  * And because a command is written when it is sent, not at the end of the tick: the server works while this process
  * prepares the next one.
  */
-import { Refusal } from './failure.ts'
+import { Refusal, Unencodable } from './failure.ts'
 
 /** What a server answers. A refusal may also stand inside a list. */
 export type Reply = string | number | null | Refusal | Reply[]
@@ -25,10 +25,22 @@ const MINUS = 45
 const PLUS = 43
 const STAR = 42
 
+/** @throws Unencodable for what the server would read as something else, or not answer */
 export function encodeCommand(command: readonly string[]): string {
+  if (command.length === 0) throw new Unencodable('A command of Redis has one word at least')
   let text = `*${command.length}\r\n`
-  for (const word of command) text += `$${Buffer.byteLength(word)}\r\n${word}\r\n`
+  for (const word of command) {
+    if (typeof word !== 'string') throw unencodable(command)
+    text += `$${Buffer.byteLength(word)}\r\n${word}\r\n`
+  }
   return text
+}
+
+function unencodable(command: readonly unknown[]): Unencodable {
+  const at = command.findIndex((word) => typeof word !== 'string')
+  const word = command[at]
+  const type = word === null ? 'null' : Array.isArray(word) ? 'a list' : typeof word
+  return new Unencodable(`Word ${at + 1} of a ${command[0]} command is ${type}; it must be a string`)
 }
 
 /** More bytes are needed. */
