@@ -25,6 +25,7 @@ export const jobsErrors = {
   JOB_INVALID: 'A job class is not one: no stable key, or a field that cannot be.',
   JOB_KEY_TAKEN: 'Two job classes under one key, or one class under two.',
   JOB_FAILED_TO_LOAD: 'A job file threw while it was imported.',
+  JOB_ID_INVALID: 'Something was given as the id of a job that no job can have.',
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',

@@ -7,6 +7,8 @@
  * then answers `exists`, and the dispatcher takes another.
  */
 import { randomInt } from 'node:crypto'
+import { inspect } from 'node:util'
+import { JobsError } from './errors.ts'
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const letters = [...alphabet]
@@ -68,4 +70,34 @@ export function newId(now = Date.now()): string {
 /** Tells this process's callers from those of any other: 8 letters and digits. */
 export function newNonce(): string {
   return encode(randomInt(62 ** 4), 4) + encode(randomInt(62 ** 4), 4)
+}
+
+/** Letters that a text may have to be looked for as an id. */
+const LONGEST = 100
+
+/**
+ * The ids that somebody names: one, or a list of them. What comes from a request may be anything, such as the list that
+ * Express makes of `?id[]=x`.
+ *
+ * @throws JOB_ID_INVALID for what no job can have as its id
+ */
+export function readIds(named: unknown): string[] {
+  const isList = typeof named === 'object' && named !== null && Symbol.iterator in named
+  return Array.from(isList ? (named as Iterable<unknown>) : [named], readId)
+}
+
+/** @throws JOB_ID_INVALID */
+export function readId(named: unknown): string {
+  if (typeof named === 'string' && named !== '' && named.length <= LONGEST && !/\p{C}/u.test(named))
+    return named
+  const got = inspect(named, {
+    compact: true,
+    breakLength: Infinity,
+    depth: 0,
+    maxArrayLength: 3,
+    maxStringLength: 40,
+  })
+  throw new JobsError('JOB_ID_INVALID', `${got} is not the id of a job`, {
+    hint: "An id is what `job.id` says after a dispatch: a text such as '0Vr5kPq3Zx1aB'",
+  })
 }

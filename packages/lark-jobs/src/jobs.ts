@@ -19,6 +19,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
 import { RunNow } from './dispatch/run-now.ts'
 import { Underway } from './dispatch/underway.ts'
+import { readId, readIds } from './id.ts'
 import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import * as operate from './operate.ts'
 import { type PauseOptions, type PauseTarget, pause, resume } from './pause.ts'
@@ -129,8 +130,13 @@ export class JobsClient implements AsyncDisposable {
     return starting.finally(() => this.#starting.delete(starting))
   }
 
-  /** The job of an id with its log; undefined when there is none, or none any more. */
+  /**
+   * The job of an id with its log; undefined when there is none, or none any more.
+   *
+   * @throws JOB_ID_INVALID for what is not a text
+   */
   async find(id: string): Promise<operate.JobDetail | undefined> {
+    readId(id)
     const { store, settings } = await this.open()
     return operate.find(store, settings.partitions, id)
   }
@@ -143,14 +149,15 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * Puts ended jobs back to work: those of the ids, or with `'failed'` all that failed.
+   * Puts ended jobs back to work: the one of an id, those of several, or with `'failed'` all that failed.
    *
    * @returns how many
-   * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back
    */
-  async retry(ids: readonly string[] | 'failed', queue?: string): Promise<number> {
+  async retry(which: string | readonly string[], queue?: string): Promise<number> {
+    const ids = which === 'failed' ? undefined : readIds(which)
     const { store, settings } = await this.open()
-    if (ids !== 'failed') return (await operate.retry(store, settings.partitions, ids)).length
+    if (ids !== undefined) return (await operate.retry(store, settings.partitions, ids)).length
     const partitions = await operate.partitionsToLookIn(store, settings.partitions, queue)
     return operate.retryFailed(store, partitions)
   }
@@ -160,15 +167,17 @@ export class JobsClient implements AsyncDisposable {
    * whichever process that is in; within a third of its worker's lease (5 s) at the latest.
    *
    * @returns how many were cancelled, and how many were asked
-   * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; UNKNOWN_QUEUE
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; UNKNOWN_QUEUE
    * @example await Jobs.cancel(job.id!)
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
    */
   async cancel(which: string | readonly string[] | CancelFilter): Promise<Cancelled> {
+    const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
+    const ids = isFilter ? undefined : readIds(which)
     const { store, settings } = await this.open()
     const { partitions } = settings
-    if (typeof which === 'string') return cancel(store, partitions, [which])
-    return Symbol.iterator in which ? cancel(store, partitions, which) : cancelAll(store, partitions, which)
+    if (ids !== undefined) return cancel(store, partitions, ids)
+    return cancelAll(store, partitions, which as CancelFilter)
   }
 
   /**

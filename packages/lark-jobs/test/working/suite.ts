@@ -15,6 +15,7 @@ import { ending } from './ending.ts'
 import { givingUp } from './giving-up.ts'
 import { grouping } from './grouping.ts'
 import { hooks } from './hooks.ts'
+import { ids } from './ids.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
 import { middleware } from './middleware.ts'
@@ -38,6 +39,7 @@ import { weighing } from './weighing.ts'
 
 export function describeWorking(connect: Connect): void {
   describe('dispatching', () => dispatching(connect))
+  describe('ids', () => ids(connect))
   describe('starting', () => starting(connect))
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect } from './bench.ts'
+
+class NoteJob extends Job {
+  override readonly key = 'note'
+  handle(_payload: { n: number }) {}
+}
+
+/** What a request may bring where an id is expected. */
+const odd: unknown[] = [
+  undefined,
+  null,
+  7,
+  true,
+  '',
+  'a\nb',
+  'a\u009b31m',
+  'x'.repeat(101),
+  ['x'],
+  [['x']],
+  [undefined],
+  { id: 'x' },
+  new Map([['id', 'x']]),
+  Symbol('x'),
+]
+
+/** Ids that come from outside. */
+export function ids(connect: Connect): void {
+  test('what is not an id is refused with a code, and honest callers beside it are not disturbed', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.dispatch(new NoteJob(), { n: 0 })
+    const refusals = odd.flatMap((value) => {
+      const id = value as string
+      const asked: Promise<unknown>[] = [jobs.find(id)]
+      // A filter, and a list of ids that may be, are asked of these.
+      const isOther = typeof id === 'object' && id !== null && !(Symbol.iterator in id)
+      const isList = Array.isArray(id) && typeof id[0] === 'string'
+      if (!isList) asked.push(jobs.retry(id))
+      if (!isList && !isOther) asked.push(jobs.cancel(id))
+      return [...asked, jobs.retry([id]), jobs.cancel([id])]
+    })
+    const refused = Promise.all(
+      refusals.map((refusal) => expect(refusal).rejects.toMatchObject({ code: 'JOB_ID_INVALID' })),
+    )
+    const honest = Array.from({ length: 300 }, (_, n) => jobs.dispatch(new NoteJob(), { n }))
+    expect(new Set(await Promise.all(honest))).toEqual(new Set([true]))
+    await refused
+    const { counts } = (await jobs.status()).queues.find(({ queue }) => queue === 'default')!
+    expect(counts).toMatchObject({ waiting: 301, cancelled: 0 })
+  })
+
+  test('the refusal says what came', async () => {
+    await using bench = await Bench.make(connect)
+    await expect(bench.jobs.find(['x'] as never)).rejects.toThrow("[ 'x' ] is not the id of a job")
+    await expect(bench.jobs.retry(undefined as never)).rejects.toThrow('undefined is not the id of a job')
+    await expect(bench.jobs.cancel([7] as never)).rejects.toThrow('7 is not the id of a job')
+    expect(await bench.jobs.find('none')).toBeUndefined()
+  })
+
+  test('one id is enough to put a job back to work', async () => {
+    await using bench = await Bench.make(connect)
+    const job = new NoteJob()
+    await bench.jobs.dispatch(job, { n: 1 })
+    await bench.jobs.cancel(job.id!)
+    expect(await bench.jobs.retry(job.id!)).toBe(1)
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting' })
+  })
+}
