@@ -68,6 +68,7 @@ const floors: Record<string, string[][]> = {
       'limiter-config.ts',
       'config.ts',
       'queues.ts',
+      'filter.ts',
       'operate.ts',
       'cancel.ts',
       'pause.ts',

@@ -2,6 +2,7 @@
  * Cancelling jobs from outside: those that wait end at once, those that run are asked to, by their `signal`.
  */
 import { JobsError } from './errors.ts'
+import { all, checkFilter, isText, queueName } from './filter.ts'
 import { locateAll, pages, partitionsToLookIn, type Queues } from './operate.ts'
 import type { JobRecord, State } from './record.ts'
 import { type AlterVerdict, MAX_ITEMS, type Store } from './store/store.ts'
@@ -10,13 +11,36 @@ import { type AlterVerdict, MAX_ITEMS, type Store } from './store/store.ts'
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
 export type Cancellable = (typeof cancellable)[number]
 
-/** Which jobs: all that each of these says. */
-export interface CancelFilter {
+/** What jobs may be chosen by: those are meant of which all of it is true. */
+interface Conditions {
   /** Of this class. */
   key?: string
   queue?: string
   /** In this state only. Default: every one in which a job can be cancelled. */
   state?: Cancellable
+}
+
+/** Which jobs: at least one condition, or every job of the store. */
+export type CancelFilter =
+  | (Conditions & ({ key: string } | { queue: string } | { state: Cancellable }))
+  | ({ all: true } & { [Name in keyof Conditions]?: never })
+
+/** @throws FILTER_INVALID */
+export function checkCancel(filter: unknown): asserts filter is CancelFilter {
+  checkFilter(
+    'Jobs.cancel()',
+    filter,
+    {
+      key: { right: 'the key of a job class', ok: isText },
+      queue: queueName,
+      state: {
+        right: `one of ${cancellable.join(', ')}`,
+        ok: (value) => (cancellable as readonly unknown[]).includes(value),
+      },
+      all,
+    },
+    ['key', 'queue', 'state'],
+  )
 }
 
 export interface Cancelled {

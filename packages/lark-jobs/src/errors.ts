@@ -29,6 +29,7 @@ export const jobsErrors = {
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
+  FILTER_INVALID: 'Which jobs, or which queue, was said with a condition that is unknown, empty or missing.',
   PAUSE_INVALID: 'A pause was asked for with options that cannot be.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
   RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',

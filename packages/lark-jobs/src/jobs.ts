@@ -5,7 +5,7 @@
  *   unopened → opening → open → closed (and opening again, when used again)
  */
 import { homeFolder } from '@s18i/lark/config'
-import { type CancelFilter, type Cancelled, cancel, cancelAll } from './cancel.ts'
+import { type CancelFilter, type Cancelled, cancel, cancelAll, checkCancel } from './cancel.ts'
 import {
   type Around,
   type JobsConfig,
@@ -22,7 +22,15 @@ import { Underway } from './dispatch/underway.ts'
 import { readId, readIds } from './id.ts'
 import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import * as operate from './operate.ts'
-import { type PauseOptions, type PauseTarget, pause, resume } from './pause.ts'
+import {
+  checkPause,
+  checkResume,
+  type EveryQueue,
+  type PauseOptions,
+  type PauseTarget,
+  pause,
+  resume,
+} from './pause.ts'
 import { checkPlace, serviceOf } from './queues.ts'
 import type { NewJob } from './record.ts'
 import { type Status, status } from './status.ts'
@@ -141,8 +149,13 @@ export class JobsClient implements AsyncDisposable {
     return operate.find(store, settings.partitions, id)
   }
 
-  /** The jobs that failed for good, the last first. Default: 100, of every queue. */
-  async failed(options: { queue?: string; limit?: number } = {}): Promise<operate.StoredJob[]> {
+  /**
+   * The jobs that failed for good, the last first. Default: 100, of every queue.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async failed(options: operate.FailedOptions = {}): Promise<operate.StoredJob[]> {
+    operate.checkFailed(options)
     const { store, settings } = await this.open()
     const partitions = await operate.partitionsToLookIn(store, settings.partitions, options.queue)
     return operate.failed(store, partitions, options.limit ?? 100)
@@ -151,14 +164,16 @@ export class JobsClient implements AsyncDisposable {
   /**
    * Puts ended jobs back to work: the one of an id, those of several, or with `'failed'` all that failed.
    *
+   * @param named with `'failed'`: the queue, if only its jobs are meant
    * @returns how many
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back; FILTER_INVALID, UNKNOWN_QUEUE
    */
-  async retry(which: string | readonly string[], queue?: string): Promise<number> {
+  async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
+    operate.checkRetry(which, named)
     const ids = which === 'failed' ? undefined : readIds(which)
     const { store, settings } = await this.open()
     if (ids !== undefined) return (await operate.retry(store, settings.partitions, ids)).length
-    const partitions = await operate.partitionsToLookIn(store, settings.partitions, queue)
+    const partitions = await operate.partitionsToLookIn(store, settings.partitions, named[0])
     return operate.retryFailed(store, partitions)
   }
 
@@ -167,12 +182,15 @@ export class JobsClient implements AsyncDisposable {
    * whichever process that is in; within a third of its worker's lease (5 s) at the latest.
    *
    * @returns how many were cancelled, and how many were asked
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; UNKNOWN_QUEUE
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; FILTER_INVALID,
+   * UNKNOWN_QUEUE
    * @example await Jobs.cancel(job.id!)
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
+   * @example await Jobs.cancel({ all: true })
    */
   async cancel(which: string | readonly string[] | CancelFilter): Promise<Cancelled> {
     const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
+    if (isFilter) checkCancel(which)
     const ids = isFilter ? undefined : readIds(which)
     const { store, settings } = await this.open()
     const { partitions } = settings
@@ -183,16 +201,19 @@ export class JobsClient implements AsyncDisposable {
   /**
    * Pauses a queue, or one group of it: nothing of it begins, on any worker. What runs goes on.
    *
-   * @throws UNKNOWN_QUEUE, PAUSE_INVALID
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
    * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
+   * @example await Jobs.pause({ all: true })   // every queue
    */
-  async pause(options: PauseOptions): Promise<void> {
+  async pause(options: PauseOptions | EveryQueue): Promise<void> {
+    checkPause(options)
     const { store, settings } = await this.open()
     await pause(store, settings.partitions, options)
   }
 
-  /** Lets a queue, or one group of it, go on. @throws UNKNOWN_QUEUE */
-  async resume(target: PauseTarget): Promise<void> {
+  /** Lets a queue, or one group of it, go on. @throws FILTER_INVALID, UNKNOWN_QUEUE */
+  async resume(target: PauseTarget | EveryQueue): Promise<void> {
+    checkResume(target)
     const { store, settings } = await this.open()
     await resume(store, settings.partitions, target)
   }

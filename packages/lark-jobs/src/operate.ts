@@ -4,6 +4,8 @@
  * `queues` are those that are configured, and how many partitions each has.
  */
 import { JobsError } from './errors.ts'
+import { checkFilter, queueName } from './filter.ts'
+import { isCount } from './limit.ts'
 import { partitionsOf, queueOf } from './partition.ts'
 import type { JobRecord, LogLine, State } from './record.ts'
 import { MAX_ITEMS, type Store } from './store/store.ts'
@@ -18,6 +20,33 @@ export interface StoredJob extends JobRecord {
 /** And with its log. */
 export interface JobDetail extends StoredJob {
   log: LogLine[]
+}
+
+/** Which failed jobs are shown. */
+export interface FailedOptions {
+  /** Default: every queue. */
+  queue?: string
+  /** How many. Default 100. */
+  limit?: number
+}
+
+/** @throws FILTER_INVALID: `{ queue: undefined }` would show those of every queue */
+export function checkFailed(options: unknown): void {
+  checkFilter('Jobs.failed()', options, {
+    queue: queueName,
+    limit: { right: 'a whole number from 1', ok: isCount },
+  })
+}
+
+/**
+ * @param which ids, or `'failed'`. @param named what follows it
+ * @throws FILTER_INVALID: `undefined` in the place of a queue would put the jobs of every queue back
+ */
+export function checkRetry(which: unknown, named: readonly unknown[]): void {
+  if (named.length === 0) return
+  const right = which === 'failed' ? queueName.right : 'left out where ids are given'
+  const ok = (queue: unknown) => which === 'failed' && queueName.ok(queue)
+  checkFilter('Jobs.retry()', { queue: named[0] }, { queue: { right, ok } })
 }
 
 /** Every queue that is configured or met, with its partitions that are. */

@@ -3,6 +3,7 @@
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
+import { all, type Conditions, checkFilter, isText, queueName } from './filter.ts'
 import { groupName } from './group.ts'
 import { partitionsToLookIn, type Queues } from './operate.ts'
 import { partitionFor, partitionsOf } from './partition.ts'
@@ -20,8 +21,37 @@ export interface PauseOptions extends PauseTarget {
   for?: Duration
 }
 
+/** Every queue that is configured, or that the store has. */
+export interface EveryQueue {
+  all: true
+  queue?: never
+  group?: never
+  for?: never
+}
+
+const target: Conditions = {
+  queue: queueName,
+  group: {
+    right: 'the name of a group: a text that is not empty, or a number',
+    ok: (value) => isText(value) || Number.isFinite(value),
+  },
+  all,
+}
+/** What is no duration is `PAUSE_INVALID`. */
+const span: Conditions[string] = { right: durationForm, ok: (value) => value !== undefined }
+
+/** @throws FILTER_INVALID */
+export function checkPause(options: unknown): void {
+  checkFilter('Jobs.pause()', options, { ...target, for: span }, ['queue'])
+}
+
+/** @throws FILTER_INVALID */
+export function checkResume(options: unknown): void {
+  checkFilter('Jobs.resume()', options, target, ['queue'])
+}
+
 /** @throws UNKNOWN_QUEUE, PAUSE_INVALID */
-export async function pause(store: Store, queues: Queues, options: PauseOptions): Promise<void> {
+export async function pause(store: Store, queues: Queues, options: PauseOptions | EveryQueue): Promise<void> {
   const { queue, group, for: span } = options
   const ms = span === undefined ? undefined : milliseconds(span)
   if (span !== undefined && !((ms ?? 0) > 0)) {
@@ -36,14 +66,14 @@ export async function pause(store: Store, queues: Queues, options: PauseOptions)
 }
 
 /** @throws UNKNOWN_QUEUE */
-export async function resume(store: Store, queues: Queues, target: PauseTarget): Promise<void> {
+export async function resume(store: Store, queues: Queues, target: PauseTarget | EveryQueue): Promise<void> {
   await set(store, queues, target, false, 0)
 }
 
 async function set(
   store: Store,
   queues: Queues,
-  { queue, group }: PauseTarget,
+  { queue, group }: PauseTarget | EveryQueue,
   paused: boolean,
   ms: number | undefined,
 ): Promise<void> {

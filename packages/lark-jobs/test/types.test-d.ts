@@ -89,6 +89,43 @@ new SendEmailJob().dispatchMany([{ to: 'a' }, { to: 'b' }])
 new SendEmailJob().dispatchMany([{ to: 'a' }, { to: 2 }])
 new NothingJob().dispatchMany([undefined, undefined])
 
+// a filter says something
+declare const jobs: typeof Jobs
+jobs.cancel('Vbu1WuDE6eYIV')
+jobs.cancel(['Vbu1WuDE6eYIV'])
+jobs.cancel({ key: 'send-email', state: 'delayed' })
+jobs.cancel({ all: true })
+// @ts-expect-error an empty filter
+jobs.cancel({})
+// @ts-expect-error an unknown condition
+jobs.cancel({ id: 'Vbu1WuDE6eYIV' })
+// @ts-expect-error an unknown condition beside a known one
+jobs.cancel({ key: 'send-email', id: 'Vbu1WuDE6eYIV' })
+// @ts-expect-error a condition without a value
+jobs.cancel({ queue: undefined })
+// @ts-expect-error all, and a condition
+jobs.cancel({ all: true, queue: 'emails' })
+// @ts-expect-error all that is not true
+jobs.cancel({ all: false })
+jobs.pause({ queue: 'emails', group: 'acme', for: '5m' })
+jobs.pause({ all: true })
+// @ts-expect-error no queue
+jobs.pause({ group: 'acme' })
+// @ts-expect-error a queue without a value
+jobs.pause({ queue: undefined })
+// @ts-expect-error all, and a group
+jobs.pause({ all: true, group: 'acme' })
+jobs.resume({ all: true })
+// @ts-expect-error no queue
+jobs.resume({})
+jobs.retry('failed')
+jobs.retry('failed', 'emails')
+// @ts-expect-error a queue without a value
+jobs.retry('failed', undefined)
+jobs.failed()
+// @ts-expect-error an unknown condition
+jobs.failed({ key: 'send-email' })
+
 // options are plain fields that one job may change
 const job = new SendEmailJob()
 job.tries = 7

@@ -24,7 +24,10 @@ export class JobsRetryCommand extends Command {
       throw new LarkError('USAGE', '--queue goes with --all; an id says its queue itself', { exit: 2 })
     }
     await using jobs = Jobs
-    const count = await jobs.retry(this.all ? 'failed' : this.ids, this.queue)
+    const count = await jobs.retry(
+      this.all ? 'failed' : this.ids,
+      ...(this.queue === undefined ? ([] as const) : ([this.queue] as const)),
+    )
     if (this.json) return { retried: count }
     this.success(`Put ${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'} back to work`)
   }

@@ -69,8 +69,14 @@ const WORK = 'Jobs.work(): '
 
 const names = ['queues', 'jobs', 'report', 'concurrency', 'preset', 'stopWhenEmpty', 'maxJobs', 'lease']
 
-/** @throws WORKER_INVALID for an option of `Jobs.work()` that there is none of: it would be ignored silently */
-export function checkNames(options: object): void {
+/**
+ * @throws WORKER_INVALID for an option of `Jobs.work()` that there is none of, which would be ignored silently, and for
+ * `queues` without a value, which would serve every queue
+ */
+export function checkNames(options: { queues?: unknown }): void {
+  const { queues } = options
+  if ('queues' in options && typeof queues !== 'string' && !Array.isArray(queues))
+    refuse('queues', queues, 'the name of a queue or a list of names; leave it out for every queue')
   const unknown = Object.keys(options).find((name) => !names.includes(name))
   if (unknown === undefined) return
   const near = nearest(unknown, names)

@@ -12,6 +12,7 @@ import { delaying } from './delaying.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { ending } from './ending.ts'
+import { filtering } from './filtering.ts'
 import { givingUp } from './giving-up.ts'
 import { grouping } from './grouping.ts'
 import { hooks } from './hooks.ts'
@@ -44,6 +45,7 @@ export function describeWorking(connect: Connect): void {
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))
   describe('cancelling', () => cancelling(connect))
+  describe('filtering', () => filtering(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
   describe('delaying', () => delaying(connect))

@@ -1,0 +1,65 @@
+/**
+ * What people name when they act on many jobs at once, or on a queue: its check. A condition that is misspelled, or
+ * whose value is missing, is refused: a verb that ignored it would act on everything.
+ */
+import { inspect } from 'node:util'
+import { nearest } from '@s18i/lark/config'
+import { JobsError } from './errors.ts'
+
+/** Of each condition what it must be, in words and as a test. */
+export type Conditions = Readonly<Record<string, { right: string; ok: (value: unknown) => boolean }>>
+
+/** Every one, without a condition. */
+export const all: Conditions[string] = {
+  right: 'true, with nothing beside it',
+  ok: (value) => value === true,
+}
+
+export const queueName: Conditions[string] = { right: 'the name of a queue', ok: isText }
+
+/**
+ * @param call how the message begins: `Jobs.cancel()`
+ * @param needed at least one of these must be there, or `all`. Default: nothing must
+ * @throws FILTER_INVALID naming the condition, its value, and what would be right
+ */
+export function checkFilter(
+  call: string,
+  filter: unknown,
+  conditions: Conditions,
+  needed: readonly string[] = [],
+): void {
+  const known = Object.keys(conditions)
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
+    throw refused(`${call} got ${shown(filter)}; it must be an object`, `It knows ${known.join(', ')}.`)
+  const given = Object.entries(filter)
+  for (const [name, value] of given) {
+    const condition = Object.hasOwn(conditions, name) ? conditions[name] : undefined
+    if (condition === undefined) {
+      const near = nearest(name, known)
+      const hint = near === undefined ? `It knows ${known.join(', ')}.` : `Did you mean ${near}?`
+      throw refused(`${call}: ${name} is not one of its conditions`, hint)
+    }
+    if (!condition.ok(value) || (condition === all && given.length > 1))
+      throw refused(`${call}: ${name} is ${shown(value)}; it must be ${condition.right}`)
+  }
+  if (needed.length === 0 || given.some(([name]) => name === 'all' || needed.includes(name))) return
+  throw refused(`${call}: nothing says which`, `Name ${needed.join(' or ')}, or say { all: true }.`)
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function refused(message: string, hint?: string): JobsError {
+  return new JobsError('FILTER_INVALID', message, { exit: 2, ...(hint !== undefined && { hint }) })
+}
+
+function shown(value: unknown): string {
+  return inspect(value, {
+    compact: true,
+    breakLength: Infinity,
+    depth: 1,
+    maxArrayLength: 3,
+    maxStringLength: 80,
+  })
+}

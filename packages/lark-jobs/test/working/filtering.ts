@@ -1,0 +1,199 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import type { JobsClient } from '../../src/jobs.ts'
+import { Bench, type Connect } from './bench.ts'
+
+class NoteJob extends Job {
+  override readonly key: string = 'note'
+  override tries = 1
+  handle(): void {
+    throw new Error('no')
+  }
+}
+class OtherJob extends NoteJob {
+  override readonly key = 'other'
+  override queueName = 'emails'
+}
+
+/** Calls as JavaScript, or a request body, makes them. What each says is wrong with its filter. */
+const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message: string][] = [
+  ['cancel({})', (jobs) => jobs.cancel({}), 'Jobs.cancel(): nothing says which'],
+  ['cancel({ id: {} })', (jobs) => jobs.cancel({ id: {} }), 'Jobs.cancel(): id is not one of its conditions'],
+  [
+    'cancel({ key, qeue })',
+    (jobs) => jobs.cancel({ key: 'note', qeue: 'emails' }),
+    'Jobs.cancel(): qeue is not one of its conditions',
+  ],
+  [
+    'cancel({ key: undefined })',
+    (jobs) => jobs.cancel({ key: undefined }),
+    'Jobs.cancel(): key is undefined; it must be the key of a job class',
+  ],
+  [
+    'cancel({ key, queue: undefined })',
+    (jobs) => jobs.cancel({ key: 'note', queue: undefined }),
+    'Jobs.cancel(): queue is undefined; it must be the name of a queue',
+  ],
+  [
+    'cancel({ queue: [] })',
+    (jobs) => jobs.cancel({ queue: ['emails'] }),
+    "Jobs.cancel(): queue is [ 'emails' ]; it must be the name of a queue",
+  ],
+  [
+    'cancel({ state: completed })',
+    (jobs) => jobs.cancel({ state: 'completed' }),
+    "Jobs.cancel(): state is 'completed'; it must be one of waiting, delayed, blocked, active",
+  ],
+  ['cancel({ all: false })', (jobs) => jobs.cancel({ all: false }), 'Jobs.cancel(): all is false'],
+  ['cancel({ all, key })', (jobs) => jobs.cancel({ all: true, key: 'note' }), 'Jobs.cancel(): all is true'],
+  [
+    'cancel({ __proto__ })',
+    (jobs) => jobs.cancel(JSON.parse('{"__proto__": {"key": "note"}}')),
+    'Jobs.cancel(): __proto__ is not one of its conditions',
+  ],
+  [
+    'cancel({ constructor })',
+    (jobs) => jobs.cancel({ constructor: 'note' }),
+    'Jobs.cancel(): constructor is not one of its conditions',
+  ],
+  ['pause()', (jobs) => jobs.pause(), 'Jobs.pause() got undefined; it must be an object'],
+  ['pause(text)', (jobs) => jobs.pause('emails'), "Jobs.pause() got 'emails'; it must be an object"],
+  ['pause({})', (jobs) => jobs.pause({}), 'Jobs.pause(): nothing says which'],
+  [
+    'pause({ queue: undefined })',
+    (jobs) => jobs.pause({ queue: undefined }),
+    'Jobs.pause(): queue is undefined; it must be the name of a queue',
+  ],
+  ['pause({ group })', (jobs) => jobs.pause({ group: 'acme' }), 'Jobs.pause(): nothing says which'],
+  [
+    'pause({ queue, group: undefined })',
+    (jobs) => jobs.pause({ queue: 'emails', group: undefined }),
+    'Jobs.pause(): group is undefined; it must be the name of a group',
+  ],
+  [
+    'pause({ queue, group: NaN })',
+    (jobs) => jobs.pause({ queue: 'emails', group: Number.NaN }),
+    'Jobs.pause(): group is NaN; it must be the name of a group',
+  ],
+  [
+    'pause({ queue, gruop })',
+    (jobs) => jobs.pause({ queue: 'emails', gruop: 'acme' }),
+    'Jobs.pause(): gruop is not one of its conditions',
+  ],
+  [
+    'pause({ queue, group, for: undefined })',
+    (jobs) => jobs.pause({ queue: 'emails', group: 'acme', for: undefined }),
+    'Jobs.pause(): for is undefined; it must be milliseconds',
+  ],
+  ['resume({})', (jobs) => jobs.resume({}), 'Jobs.resume(): nothing says which'],
+  [
+    'resume({ queue, group: empty })',
+    (jobs) => jobs.resume({ queue: 'emails', group: '' }),
+    "Jobs.resume(): group is ''; it must be the name of a group",
+  ],
+  [
+    'failed({ queue: undefined })',
+    (jobs) => jobs.failed({ queue: undefined }),
+    'Jobs.failed(): queue is undefined; it must be the name of a queue',
+  ],
+  [
+    'failed({ key })',
+    (jobs) => jobs.failed({ key: 'note' }),
+    'Jobs.failed(): key is not one of its conditions',
+  ],
+  [
+    'failed({ limit: text })',
+    (jobs) => jobs.failed({ limit: '20' }),
+    "Jobs.failed(): limit is '20'; it must be a whole number from 1",
+  ],
+  ['failed(null)', (jobs) => jobs.failed(null), 'Jobs.failed() got null; it must be an object'],
+  [
+    'retry(failed, undefined)',
+    (jobs) => jobs.retry('failed', undefined),
+    'Jobs.retry(): queue is undefined; it must be the name of a queue',
+  ],
+  [
+    'retry(failed, {})',
+    (jobs) => jobs.retry('failed', {}),
+    'Jobs.retry(): queue is {}; it must be the name of a queue',
+  ],
+  [
+    'retry(ids, queue)',
+    (jobs) => jobs.retry([], 'emails'),
+    "Jobs.retry(): queue is 'emails'; it must be left out where ids are given",
+  ],
+]
+
+type Untyped = {
+  [Verb in 'cancel' | 'pause' | 'resume' | 'failed' | 'retry']: (...args: unknown[]) => Promise<unknown>
+}
+
+/** Every job of the store, by queue and state, and which queues are paused. */
+async function standing(jobs: JobsClient) {
+  const { queues } = await jobs.status()
+  return queues.map(({ queue, counts, paused }) => ({ queue, counts, paused }))
+}
+
+/** What people name, when they act on many jobs at once. */
+export function filtering(connect: Connect): void {
+  test('a filter that says nothing, or something unknown, is refused, and nothing is touched', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.jobs.dispatchMany(new NoteJob(), [undefined, undefined])
+    await (await bench.work([NoteJob], { stopWhenEmpty: true })).done
+    await bench.jobs.dispatchMany(new NoteJob(), [undefined, undefined])
+    await bench.jobs.dispatch(new OtherJob())
+    const before = await standing(bench.jobs)
+    for (const [call, make, message] of refused) {
+      const error: Error = await make(bench.jobs as unknown as Untyped).then(
+        () => new Error('it was done'),
+        (thrown) => thrown,
+      )
+      expect(error, call).toMatchObject({ code: 'FILTER_INVALID' })
+      expect(error.message, call).toContain(message)
+    }
+    expect(await standing(bench.jobs)).toEqual(before)
+  })
+
+  test('it is refused before the store is opened, and says what there is', async () => {
+    const connection = 'sqlite:/nowhere/jobs.db'
+    await using bench = await Bench.make(connect)
+    const nowhere = bench.client({ connection })
+    await expect(nowhere.cancel({} as never)).rejects.toMatchObject({
+      code: 'FILTER_INVALID',
+      hint: 'Name key or queue or state, or say { all: true }.',
+    })
+    await expect(nowhere.cancel({ keys: 'note' } as never)).rejects.toMatchObject({
+      hint: 'Did you mean key?',
+    })
+    await expect(nowhere.cancel({ payload: 1 } as never)).rejects.toMatchObject({
+      hint: 'It knows key, queue, state, all.',
+    })
+  })
+
+  test('{ all: true }: every job, every queue', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.jobs.dispatchMany(new NoteJob(), [undefined, undefined])
+    await bench.jobs.dispatch(new OtherJob())
+    const paused = async () => (await standing(bench.jobs)).map((queue) => queue.paused)
+    await bench.jobs.pause({ all: true })
+    expect(await paused()).toEqual([true, true, true])
+    await bench.jobs.resume({ all: true })
+    expect(await paused()).toEqual([false, false, false])
+    await expect(bench.jobs.pause({ all: true, for: '5m' } as never)).rejects.toMatchObject({
+      code: 'FILTER_INVALID',
+    })
+    expect(await bench.jobs.cancel({ all: true })).toEqual({ cancelled: 3, asked: 0 })
+  })
+
+  test('a worker whose queues are undefined is refused: it would serve all', async () => {
+    await using bench = await Bench.make(connect)
+    for (const queues of [undefined, null, { emails: true }])
+      await expect(bench.work([NoteJob], { queues: queues as never })).rejects.toMatchObject({
+        code: 'WORKER_INVALID',
+        message: expect.stringContaining('queues is'),
+      })
+    await expect(bench.work([NoteJob], { queues: [undefined] as never })).rejects.toMatchObject({
+      code: 'UNKNOWN_QUEUE',
+    })
+  })
+}
