@@ -217,16 +217,18 @@ export class Claimer {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
     }
+    let isAlone = false
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 20, wait * 2)) {
         try {
-          const asked: Want = { limit: want, ahead, lease: this.#lease, ...this.#terms }
+          const wanted = isAlone ? { limit: 0, ahead: 0 } : { limit: want, ahead }
+          const asked: Want = { ...wanted, lease: this.#lease, ...this.#terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
           const asking = this.#store.exchange(this.partition, call, settled, asked)
           const reply = await unlessAborted(signal, asking)
           if (reply === undefined) return undefined
-          this.#rest(want, reply)
+          this.#rest(want, reply, isAlone)
           if (reply.limited || this.limited?.isNeeded(this, want))
             this.limited?.answered(this, reply.jobs, reply.limited)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
@@ -241,9 +243,12 @@ export class Claimer {
           this.#changed(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
-          // Ours, or for good (a newer version has laid the store out): the leases end by themselves. A new call is
-          // made all the same, and not at once: an embedded store answers without giving the event loop a turn.
-          if (!resendable.has((error as JobsError).code)) return undefined
+          const { code } = error as JobsError
+          // A newer version has laid the store out: the leases end by themselves. A new call is made all the same, and
+          // not at once, because an embedded store answers without giving the event loop a turn.
+          if (code === 'LAYOUT_UNKNOWN') return undefined
+          // Nobody foresaw this error, and what would be claimed may be its cause: the outcomes go alone.
+          isAlone ||= !resendable.has(code)
         }
       }
     } finally {
@@ -254,14 +259,18 @@ export class Claimer {
     }
   }
 
-  /** Who asked for nothing is not rung, so it must ask as soon as it can. */
-  #rest(want: number, reply: Exchange): void {
+  /**
+   * Who asked for nothing is not rung, so it must ask as soon as it can.
+   *
+   * @param isAlone it asked for nothing only because asking for more had failed: then it asks again after a rest
+   */
+  #rest(want: number, reply: Exchange, isAlone: boolean): void {
     if (reply.jobs.length >= want || this.#rung) {
       this.#restUntil = 0
       return
     }
     const now = performance.now()
-    const nextDue = now + (reply.nextDue ?? Number.POSITIVE_INFINITY)
+    const nextDue = now + ((isAlone ? undefined : reply.nextDue) ?? Number.POSITIVE_INFINITY)
     // Spread, so that a fleet that went idle together does not look again together.
     const until = Math.min(nextDue, now + REST * (0.75 + Math.random() / 2))
     this.#restUntil = until > now ? until : 0

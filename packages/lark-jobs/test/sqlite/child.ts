@@ -8,16 +8,22 @@ import { fileURLToPath } from 'node:url'
 const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc']
 const script = fileURLToPath(new URL('process.js', import.meta.url))
 
+interface Bounds {
+  /** The largest of the files that it may write, in the blocks of `ulimit`: 512 or 1,024 bytes. */
+  largest?: number
+  /** Whose it is. */
+  uid?: number
+}
+
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #exit: Promise<unknown[]>
 
-  /** @param largest of the files that it may write, in the blocks of `ulimit`: 512 or 1,024 bytes */
-  constructor(role: string, file: string, name: string, largest?: number) {
+  constructor(role: string, file: string, name: string, { largest, uid }: Bounds = {}) {
     const args = [script, role, file, name]
     this.#process =
       largest === undefined
-        ? fork(script, args.slice(1), { stdio })
+        ? fork(script, args.slice(1), { stdio, ...(uid !== undefined && { uid }) })
         : spawn('sh', ['-c', `ulimit -f ${largest} && exec "$0" "$@"`, process.execPath, ...args], { stdio })
     this.#exit = once(this.#process, 'exit')
   }

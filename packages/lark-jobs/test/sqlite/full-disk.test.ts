@@ -110,11 +110,11 @@ interface Filled {
 
 test('when the system itself refuses to write on, half-way through a call', async () => {
   await using folder = await Folder.make()
-  await using child = new Child('fill', folder.file, 'web', 800)
+  await using child = new Child('fill', folder.file, 'web', { largest: 800 })
   const { accepted, queueing, settling } = await child.message<Filled>()
   const refusal = {
     code: 'STORE_REFUSED',
-    message: `sqlite:${folder.file} refused to write: disk I/O error`,
+    message: `sqlite:${folder.file} refused to write: disk I/O error (SQLite's code 778)`,
     hint: expect.stringContaining('Look at its disk'),
   }
   expect(queueing).toEqual(refusal)
@@ -140,7 +140,7 @@ test('when the system itself refuses to write on, half-way through a call', asyn
 
 test('when there is no room even to make the file', async () => {
   await using folder = await Folder.make()
-  await using child = new Child('try', folder.file, 'web', 8)
+  await using child = new Child('try', folder.file, 'web', { largest: 8 })
   expect(await child.message()).toMatchObject({
     code: 'STORE_REFUSED',
     message: expect.stringContaining(`sqlite:${folder.file} refused to write: `),

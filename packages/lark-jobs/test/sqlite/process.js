@@ -77,11 +77,12 @@ const roles = {
     await store.close()
   },
 
-  /** Tells how the opening went. */
+  /** Opens and queues one job, and tells how that went. */
   async try() {
-    await store.open().then(
-      () => process.send('opened'),
-      ({ code, message }) => process.send({ code, message }),
+    const queueing = store.open().then(() => store.enqueue('emails', call(), [job(0)]))
+    await queueing.then(
+      () => process.send('queued'),
+      ({ code, message, hint }) => process.send({ code, message, hint }),
     )
     await store.close()
   },

@@ -35,6 +35,7 @@ import { stopping } from './stopping.ts'
 import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
 import { turns } from './turns.ts'
+import { unforeseen } from './unforeseen.ts'
 import { uniqueness } from './uniqueness.ts'
 import { weighing } from './weighing.ts'
 
@@ -73,4 +74,5 @@ export function describeWorking(connect: Connect): void {
   describe('emptiness', () => emptiness(connect))
   describe('ending', () => ending(connect))
   describe('stopping', () => stopping(connect))
+  describe('unforeseen', () => unforeseen(connect))
 }

@@ -6,6 +6,8 @@
  * of this process in between. So a lock held elsewhere must not be waited for inside SQLite, where the event
  * loop would stand still: SQLite waits `LOCK_WAIT`, then we do, outside.
  */
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Libsql from 'libsql'
 import { busyTooLong, closed, isBusy, toJobsError } from './failure.ts'
@@ -74,7 +76,7 @@ export class Database {
       database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}`)
       return database
     } catch (error) {
-      throw toJobsError(name, error)
+      throw toJobsError(name, isFile ? (denied(file) ?? error) : error)
     }
   }
 
@@ -173,6 +175,17 @@ export class Database {
       this.#queries.set(sql, query)
     }
     return query
+  }
+}
+
+/** Why a file that could not be opened could not: the driver says no more than that. */
+function denied(file: string): unknown {
+  try {
+    for (const path of [dirname(file), file].filter((path) => existsSync(path)))
+      accessSync(path, constants.R_OK | constants.W_OK)
+    return undefined
+  } catch (error) {
+    return error
   }
 }
 

@@ -4,9 +4,27 @@
  */
 import { JobsError } from '../../errors.ts'
 
+/**
+ * SQLite's primary result codes, of those that are told apart here. An extended code (`SQLITE_READONLY_DIRECTORY`, 1544)
+ * has its primary one in the low byte; the driver names only some of them, and calls others `UNKNOWN_SQLITE_ERROR_1544`.
+ */
+const PERM = 3
+const BUSY = 5
+const LOCKED = 6
+const READONLY = 8
+const IOERR = 10
+const CORRUPT = 11
+const FULL = 13
+const CANTOPEN = 14
+/** Two connections got in each other's way while one of them opened the log. */
+const PROTOCOL = 15
+const AUTH = 23
+const NOTADB = 26
+
 /** Another process holds the lock that is needed: worth another try. */
 export function isBusy(error: unknown): boolean {
-  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
+  const code = primaryOf(error)
+  return code === BUSY || code === LOCKED || code === PROTOCOL
 }
 
 export function busyTooLong(name: string, ms: number, cause: unknown): JobsError {
@@ -26,49 +44,65 @@ export function closed(name: string): JobsError {
   return new JobsError('STORE_UNREACHABLE', `${name} is not open`)
 }
 
-/** The error that a user should see; what is not SQLite's goes through as it is. */
+/** The error that a user should see; what is neither SQLite's nor the file system's goes through as it is. */
 export function toJobsError(name: string, error: unknown): unknown {
   if (error instanceof JobsError) return error
-  const code = codeOf(error)
+  const code = primaryOf(error)
   const message = error instanceof Error ? error.message : String(error)
-  if (code === 'SQLITE_NOTADB') {
+  if (code === NOTADB) {
     return new JobsError('STORE_INVALID', `${name} is a file, but not an SQLite database`, { cause: error })
   }
-  if (code.startsWith('SQLITE_CORRUPT')) {
+  if (code === CORRUPT) {
     return new JobsError('STORE_REFUSED', `${name} is damaged: ${message}`, {
       cause: error,
       hint: 'Move the file away and restore a copy; the sqlite3 program has `.recover`.',
     })
   }
-  // The driver gives no code when it cannot open; the folder and the bell fail as files do (EACCES, EROFS).
-  if (/^(SQLITE_CANTOPEN|E[A-Z]+$)/.test(code) || /unable to open/i.test(message)) {
-    return new JobsError('STORE_UNREACHABLE', `${name} cannot be opened: ${message}`, { cause: error })
+  if (code !== undefined && code !== CANTOPEN) {
+    const why = `${message}${extendedOf(error)}`
+    if (hints[code] !== undefined) return refused(name, why, hints[code], error)
+    const hint = 'Nothing of this call was kept.'
+    return new JobsError('STORE_REFUSED', `${name} failed: ${why}`, { cause: error, hint })
   }
-  const refusal = refusals.find(([codes]) => codes.test(code))
-  if (refusal) {
-    return new JobsError('STORE_REFUSED', `${name} refused to write: ${message}`, {
-      cause: error,
-      hint: refusal[1],
-    })
+  // The folder and the bell fail as files do.
+  const system = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
+  if (/^(EACCES|EPERM|EROFS)$/.test(system)) return refused(name, message, hints[READONLY]!, error)
+  if (/^(ENOSPC|EDQUOT|EFBIG)$/.test(system)) return refused(name, message, hints[FULL]!, error)
+  if (code === CANTOPEN || /^E[A-Z]+$/.test(system)) {
+    return new JobsError('STORE_UNREACHABLE', `${name} cannot be opened: ${message}`, { cause: error })
   }
   return error
 }
 
 /** Why SQLite does not write, and what to do. */
-const refusals: [codes: RegExp, hint: string][] = [
-  [
-    /^SQLITE_FULL/,
-    'Make room on its disk. Nothing of this call was kept, and what was queued before is safe.',
-  ],
-  [
-    /^SQLITE_IOERR/,
-    'Look at its disk: full, failing, or a limit on the size of files. Nothing of this call was kept.',
-  ],
-  [/^SQLITE_(READONLY|PERM|AUTH)/, 'Let this process write to the file and to its folder.'],
-  [/^SQLITE_(NOLFS|TOOBIG|NOMEM)/, 'Nothing of this call was kept.'],
-]
+const hints: Record<number, string> = {
+  [FULL]: 'Make room on its disk. Nothing of this call was kept, and what was queued before is safe.',
+  [IOERR]: 'Look at its disk: full, failing, or a limit on the size of files. Nothing of this call was kept.',
+  [READONLY]: 'Let this process write to the file and to its folder.',
+  [PERM]: 'Let this process write to the file and to its folder.',
+  [AUTH]: 'Let this process write to the file and to its folder.',
+}
 
-function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | undefined)?.code
-  return typeof code === 'string' ? code : ''
+function refused(name: string, why: string, hint: string, cause: unknown): JobsError {
+  return new JobsError('STORE_REFUSED', `${name} refused to write: ${why}`, { cause, hint })
+}
+
+/** The result code in an error of the driver; undefined of any other error. */
+function rawOf(error: unknown): number | undefined {
+  const { rawCode, message } = (error ?? {}) as { rawCode?: unknown; message?: unknown }
+  if (typeof rawCode === 'number') return rawCode
+  // When it cannot open a file, the driver gives the code only in its message.
+  const opening = /^ConnectionFailed\("Unable to open.*: (\d+)"\)$/.exec(String(message))
+  return opening === null ? undefined : Number(opening[1])
+}
+
+function primaryOf(error: unknown): number | undefined {
+  const raw = rawOf(error)
+  return raw === undefined ? undefined : raw & 0xff
+}
+
+/** An extended code, for people: the driver's message is that of the primary one. */
+function extendedOf(error: unknown): string {
+  const raw = rawOf(error)!
+  return raw > 0xff ? ` (SQLite's code ${raw})` : ''
 }

@@ -1,0 +1,97 @@
+/**
+ * What SQLite and the file system answer when they fail, as users see it.
+ */
+import { chmod, chown, readdir, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { expect, test } from 'vitest'
+import { isBusy, toJobsError } from '../../src/store/sqlite/failure.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job } from '../conformance/jobs.ts'
+import { Child } from './child.ts'
+import { Folder } from './folder.ts'
+
+/** As the driver makes them. */
+function error(rawCode: number): Error {
+  return Object.assign(new Error('no'), { code: `UNKNOWN_SQLITE_ERROR_${rawCode}`, rawCode })
+}
+
+test.each([
+  [8, 'STORE_REFUSED', 'sqlite:x refused to write: no'],
+  // SQLITE_READONLY_DIRECTORY, SQLITE_READONLY_CANTINIT
+  [1544, 'STORE_REFUSED', "sqlite:x refused to write: no (SQLite's code 1544)"],
+  [1288, 'STORE_REFUSED', "sqlite:x refused to write: no (SQLite's code 1288)"],
+  // SQLITE_IOERR_AUTH, SQLITE_IOERR_CORRUPTFS
+  [7178, 'STORE_REFUSED', "sqlite:x refused to write: no (SQLite's code 7178)"],
+  [8458, 'STORE_REFUSED', "sqlite:x refused to write: no (SQLite's code 8458)"],
+  [13, 'STORE_REFUSED', 'sqlite:x refused to write: no'],
+  [3, 'STORE_REFUSED', 'sqlite:x refused to write: no'],
+  [279, 'STORE_REFUSED', "sqlite:x refused to write: no (SQLite's code 279)"],
+  // SQLITE_CORRUPT_INDEX
+  [779, 'STORE_REFUSED', 'sqlite:x is damaged: no'],
+  // SQLITE_CANTOPEN_SYMLINK
+  [1550, 'STORE_UNREACHABLE', 'sqlite:x cannot be opened: no'],
+  [26, 'STORE_INVALID', 'sqlite:x is a file, but not an SQLite database'],
+  // SQLITE_ERROR, and one that no SQLite has yet
+  [1, 'STORE_REFUSED', 'sqlite:x failed: no'],
+  [9_999, 'STORE_REFUSED', "sqlite:x failed: no (SQLite's code 9999)"],
+])("SQLite's code %i is %s", (rawCode, code, message) => {
+  const cause = error(rawCode)
+  expect(toJobsError('sqlite:x', cause)).toMatchObject({ code, message, cause })
+})
+
+test('each way of being locked is worth another try', () => {
+  // SQLITE_BUSY, _RECOVERY, _SNAPSHOT, _TIMEOUT; SQLITE_LOCKED, _SHAREDCACHE, _VTAB; SQLITE_PROTOCOL
+  for (const rawCode of [5, 261, 517, 773, 6, 262, 518, 15]) expect(isBusy(error(rawCode))).toBe(true)
+  for (const rawCode of [8, 10, 1544]) expect(isBusy(error(rawCode))).toBe(false)
+  expect(isBusy(new Error('locked'))).toBe(false)
+})
+
+test('what is no failure of the store stays what it is', () => {
+  const own = new TypeError('x is not a function')
+  expect(toJobsError('sqlite:x', own)).toBe(own)
+})
+
+/** Somebody who is not root, for whom modes mean something. */
+const NOBODY = 65_534
+
+/** @param modes of the folder, and of the files in it */
+async function tryAs(folder: Folder, [of, files]: [number, number]) {
+  const isRoot = process.getuid?.() === 0
+  for (const name of await readdir(folder.path)) {
+    await chmod(`${folder.path}/${name}`, files)
+    if (isRoot) await chown(`${folder.path}/${name}`, NOBODY, NOBODY)
+  }
+  if (isRoot) {
+    await chown(folder.path, NOBODY, NOBODY)
+    await chmod(dirname(folder.path), 0o711)
+  }
+  await chmod(folder.path, of)
+  try {
+    await using child = new Child('try', folder.file, 'web', { ...(isRoot && { uid: NOBODY }) })
+    return await child.message<{ code: string; message: string; hint: string }>()
+  } finally {
+    await chmod(folder.path, 0o700)
+  }
+}
+
+test('a file and a folder that may not be written', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  await new Caller(store, 'web', 'emails').enqueue(job())
+  await store.close()
+  // Left by a process whose statements are not collected yet; with them nothing in the folder need be made.
+  for (const suffix of ['-wal', '-shm', '-bell']) await rm(`${folder.file}${suffix}`, { force: true })
+  const refused = {
+    code: 'STORE_REFUSED',
+    message: expect.stringMatching(
+      /^sqlite:.*jobs\.db refused to write: (attempt to write a readonly|EACCES)/,
+    ),
+    hint: 'Let this process write to the file and to its folder.',
+  }
+  // Of the folder and of the files: neither, only the files, only the folder.
+  expect(await tryAs(folder, [0o500, 0o400])).toMatchObject(refused)
+  expect(await tryAs(folder, [0o500, 0o600])).toMatchObject(refused)
+  expect(await tryAs(folder, [0o700, 0o400])).toMatchObject(refused)
+  expect(await tryAs(folder, [0o700, 0o000])).toMatchObject(refused)
+  expect(await tryAs(folder, [0o700, 0o600])).toBe('queued')
+})
