@@ -81,7 +81,9 @@ export class CommandCache {
     const unfinished = `${this.#path}.${process.pid}`
     try {
       await mkdir(dirname(this.#path), { recursive: true })
-      await writeFile(unfinished, JSON.stringify({ version: this.#version, files: this.#files }))
+      // Never through a link that somebody laid there.
+      const text = JSON.stringify({ version: this.#version, files: this.#files })
+      await writeFile(unfinished, text, { flag: 'wx' })
       await rename(unfinished, this.#path)
     } catch {
       await rm(unfinished, { force: true }).catch(() => {})

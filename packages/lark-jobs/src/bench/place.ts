@@ -5,8 +5,8 @@
  *   made → removed, by `remove`
  */
 import { existsSync } from 'node:fs'
-import { rmdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readdir, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Settings } from '../config.ts'
 import { newNonce } from '../id.ts'
 import { erase } from '../store/connect.ts'
@@ -53,8 +53,14 @@ function besideFile(users: Settings, file: string): BenchPlace {
     kind: 'file',
     async remove() {
       await erase(settings.connection, settings.prefix)
-      // Somebody may have come to use it meanwhile.
-      if (isNew) await rmdir(folder).catch(() => {})
+      if (isNew) await removeFolder(folder)
     },
   }
+}
+
+/** Unless somebody has come to use it meanwhile. */
+async function removeFolder(folder: string): Promise<void> {
+  const left = await readdir(folder).catch(() => [])
+  if (left.length === 1 && left[0] === '.gitignore') await rm(join(folder, '.gitignore'), { force: true })
+  await rmdir(folder).catch(() => {})
 }

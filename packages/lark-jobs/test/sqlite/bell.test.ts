@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Bell } from '../../src/store/sqlite/bell.ts'
@@ -44,9 +44,9 @@ function sleeper(bell: Bell) {
 
 test('looks rarely while the watch is known to hear, and often after it has missed a ring', async () => {
   await using folder = await Folder.make()
-  const path = `${folder.file}-bell`
-  const bell = new Bell(path)
-  const web = new Bell(path)
+  await writeFile(folder.file, '')
+  const bell = new Bell('jobs', folder.file)
+  const web = new Bell('jobs', folder.file)
   const ada = sleeper(bell)
   ada.wait()
   // The second look is for the ring of its own that the watch has heard.
@@ -73,10 +73,10 @@ test('looks rarely while the watch is known to hear, and often after it has miss
 
 test('looks often where there is nothing to watch', async () => {
   await using folder = await Folder.make()
-  const path = `${folder.file}-bell`
-  const bell = new Bell(path)
+  await writeFile(folder.file, '')
+  const bell = new Bell('jobs', folder.file)
   // Somebody tidied up.
-  await rm(path)
+  await rm(`${folder.file}-bell`)
   const ada = sleeper(bell)
   ada.wait()
   await ada.looked(1)

@@ -13,14 +13,16 @@ interface Bounds {
   largest?: number
   /** Whose it is. */
   uid?: number
+  /** What it takes from the modes of files that it makes. */
+  umask?: number
 }
 
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #exit: Promise<unknown[]>
 
-  constructor(role: string, file: string, name: string, { largest, uid }: Bounds = {}) {
-    const args = [script, role, file, name]
+  constructor(role: string, file: string, name: string, { largest, uid, umask }: Bounds = {}) {
+    const args = [script, role, file, name, ...(umask === undefined ? [] : [String(umask)])]
     this.#process =
       largest === undefined
         ? fork(script, args.slice(1), { stdio, ...(uid !== undefined && { uid }) })

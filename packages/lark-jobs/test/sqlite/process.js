@@ -1,10 +1,11 @@
 /**
- * A process that shares a file with others, in one of several roles: `node process.js <role> <file> <name>`.
+ * A process that shares a file with others, in one of several roles: `node process.js <role> <file> <name> [umask]`.
  * It talks to the test over IPC and runs the built package.
  */
 import { SqliteStore } from '../../dist/store/sqlite/store.js'
 
-const [role, file, name] = process.argv.slice(2)
+const [role, file, name, umask] = process.argv.slice(2)
+if (umask !== undefined) process.umask(Number(umask))
 const plenty = { count: 1_000_000, age: 3_600_000 }
 const store = new SqliteStore(file, { retention: { completed: plenty, failed: plenty, cancelled: plenty } })
 let number = 0
@@ -74,6 +75,15 @@ const roles = {
     const queued = await store.enqueue('emails', queueing.call, queueing.jobs)
     const { verdicts } = await settle()
     process.send({ queued, verdicts })
+    await store.close()
+  },
+
+  /** Queues one job, and keeps the store open until it is told to end. */
+  async hold() {
+    await store.open()
+    await store.enqueue('emails', call(), [job(0)])
+    process.send('queued')
+    await told()
     await store.close()
   },
 

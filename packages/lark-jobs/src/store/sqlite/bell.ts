@@ -8,7 +8,8 @@
  *   doubtful  it is not known that the watch hears anything, or a look by the clock found what it had not heard
  *   proven    it has heard a ring: at the start one of its own, that is for nobody
  */
-import { closeSync, type FSWatcher, openSync, watch, writeSync } from 'node:fs'
+import { closeSync, type FSWatcher, watch, writeSync } from 'node:fs'
+import { openBell } from './files.ts'
 import { STALE } from './waiters.ts'
 
 /**
@@ -35,10 +36,14 @@ export class Bell {
   /** Those who sleep in `wait`, by caller. */
   readonly #sleepers = new Map<string, () => void>()
 
-  /** @param path of the file; undefined when no other process can see the store */
-  constructor(path?: string) {
-    this.#path = path
-    if (path !== undefined) this.#file = openSync(path, 'w')
+  /**
+   * @param file the store's; undefined when no other process can see the store
+   * @throws STORE_REFUSED
+   */
+  constructor(name: string, file?: string) {
+    if (file === undefined) return
+    this.#path = `${file}-bell`
+    this.#file = openBell(name, file)
   }
 
   /** Wakes the callers that sleep here, and tells other processes if there may be more of them. */

@@ -10,7 +10,9 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Libsql from 'libsql'
+import { JobsError } from '../../errors.ts'
 import { busyTooLong, closed, isBusy, toJobsError } from './failure.ts'
+import { makeFile } from './files.ts'
 import { Presence, refuseOrphans } from './presence.ts'
 
 /**
@@ -71,12 +73,13 @@ export class Database {
     const isFile = file !== ':memory:'
     if (isFile) refuseOrphans(name, file)
     try {
+      if (isFile) makeFile(name, file)
       const driver = new Driver(file)
       const database = new Database(name, driver, patience, isFile ? new Presence(name, file) : undefined)
-      database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}`)
+      database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}; PRAGMA trusted_schema = OFF`)
       return database
     } catch (error) {
-      throw toJobsError(name, isFile ? (denied(file) ?? error) : error)
+      throw toJobsError(name, error instanceof JobsError || !isFile ? error : (denied(file) ?? error))
     }
   }
 

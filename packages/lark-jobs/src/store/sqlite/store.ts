@@ -4,8 +4,7 @@
  * Each verb is one transaction on one partition; its work is in the file named after its subject. Rings go out
  * after the commit, when whoever is rung can see what came.
  */
-import { mkdir } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
 import type {
   AlterVerdict,
@@ -239,11 +238,10 @@ export class SqliteStore implements Store {
 
   async #open(): Promise<string[]> {
     try {
-      if (this.#file !== MEMORY) await mkdir(dirname(this.#file), { recursive: true })
       const database = await Database.connect(this.name, this.#file)
       this.#database = database
       await prepare(database, this.#options.durability)
-      this.#bell = new Bell(this.#file === MEMORY ? undefined : `${this.#file}-bell`)
+      this.#bell = new Bell(this.name, this.#file === MEMORY ? undefined : this.#file)
       return []
     } catch (error) {
       this.#database?.close()
