@@ -3,6 +3,7 @@
  * and id in front.
  */
 import { styleText } from 'node:util'
+import { visible, visibleLines } from '@s18i/lark/config'
 import type { LogLevel } from './record.ts'
 
 const marks = {
@@ -19,5 +20,11 @@ export function print(name: string, id: string | undefined, level: LogLevel, tex
   const paint = (format: 'dim' | (typeof marks)[LogLevel][0], part: string) =>
     isColoured ? styleText(format, part, { validateStream: false }) : part
   const [hue, mark] = marks[level]
-  stderr.write(`${paint(hue, mark)} ${name}${id === undefined ? '' : ` ${paint('dim', id)}`}  ${text}\n`)
+  const who = `${visible(name)}${id === undefined ? '' : ` ${paint('dim', visible(id))}`}`
+  stderr.write(`${paint(hue, mark)} ${who}  ${writtenText(text).replaceAll('\n', '\n  ')}\n`)
+}
+
+/** What a job wrote. Its further lines stand behind a bar, so that none of them passes for a line of another job. */
+export function writtenText(text: string): string {
+  return visibleLines(text).join('\n│ ')
 }

@@ -24,6 +24,7 @@ export { declaresClass, exportedValues, importModule } from './module.ts'
 export { nearest } from './nearest.ts'
 export { packageRoot } from './project.ts'
 export { sourceFiles, sourceFolders } from './sources.ts'
+export { visible, visibleLines } from './visible.ts'
 
 /** What `lark.config` exports. Packages add their sections. */
 export interface LarkConfig {

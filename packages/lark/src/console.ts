@@ -7,10 +7,15 @@
  *
  * The last line of a terminal may hold a status (a progress bar). Every other write takes it off first and puts
  * it back after.
+ *
+ * Nothing printed here can move the cursor, erase, or hide what it says (`visible.ts`). Text that is handed over keeps
+ * its own colours; errors lose them. A line of data is left as it is where stdout is not a terminal: it may be for
+ * a program.
  */
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf } from './errors.ts'
 import { alignRows } from './table.ts'
+import { visible, visibleInColor, visibleJson, visibleLines } from './visible.ts'
 
 export interface Writer {
   write(text: string): unknown
@@ -63,14 +68,16 @@ export class Console {
   error(text: string, hint?: string): void {
     this.#talk(this.#mark('✗', 'red'), text)
     for (const line of hint?.split('\n') ?? []) {
-      this.#write(this.#stderr, `  ${this.#paint(this.#stderr, 'dim', line)}\n`)
+      this.#write(this.#stderr, `  ${this.#paint(this.#stderr, 'dim', visibleInColor(line))}\n`)
     }
   }
 
   /** One line of data. Under `--json` it is talk. */
   line(text = ''): void {
-    if (!this.isJson) this.#write(this.#stdout, `${text}\n`)
-    else if (!this.isQuiet) this.#write(this.#stderr, `${text}\n`)
+    const isVerbatim = !this.isJson && this.#stdout.isTTY !== true
+    const shown = isVerbatim ? text : visibleInColor(text)
+    if (!this.isJson) this.#write(this.#stdout, `${shown}\n`)
+    else if (!this.isQuiet) this.#write(this.#stderr, `${shown}\n`)
   }
 
   /**
@@ -90,7 +97,7 @@ export class Console {
 
   /** One line of JSON on stdout, whatever the mode. */
   json(value: unknown): void {
-    this.#write(this.#stdout, `${JSON.stringify(value)}\n`)
+    this.#write(this.#stdout, `${visibleJson(value)}\n`)
   }
 
   /** Text for stdout in a colour, where stdout shows colours. */
@@ -111,8 +118,8 @@ export class Console {
   /** Puts `text` on the terminal's last line, in place of what was there; '' takes it off. */
   status(text: string): void {
     if (!this.hasStatus) return
-    this.#stderr.write(text === '' ? ERASE : ERASE + text)
-    this.#status = text
+    this.#status = visible(text)
+    this.#stderr.write(ERASE + this.#status)
   }
 
   /**
@@ -127,9 +134,9 @@ export class Console {
         error: { code, message: expected ? error.message : reasonOf(error), ...(hint ? { hint } : {}) },
       })
     } else if (expected) {
-      this.error(error.message, error.hint)
+      this.error(ofError(error.message), error.hint && ofError(error.hint))
     }
-    if (!expected) this.#talk(this.#mark('✗', 'red'), inspect(error))
+    if (!expected) this.#talk(this.#mark('✗', 'red'), ofError(inspect(error)))
   }
 
   #mark(symbol: string, style: Style): string {
@@ -138,7 +145,7 @@ export class Console {
 
   /** A mark, and the text beside it; further lines stand under the first. */
   #talk(mark: string, text: string): void {
-    this.#write(this.#stderr, `${mark} ${text.replaceAll('\n', '\n  ')}\n`)
+    this.#write(this.#stderr, `${mark} ${visibleInColor(text).replaceAll('\n', '\n  ')}\n`)
   }
 
   #write(stream: Writer, text: string): void {
@@ -164,6 +171,11 @@ function showsColor(stream: Writer): boolean {
   const { FORCE_COLOR, NO_COLOR, TERM } = process.env
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
   return !NO_COLOR && stream.isTTY === true && TERM !== 'dumb'
+}
+
+/** Errors quote what they met, so even their colours may be those of somebody else. */
+function ofError(text: string): string {
+  return visibleLines(text).join('\n')
 }
 
 function codeOf(error: unknown): string {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Console } from './console.ts'
 import { readPackage } from './project.ts'
 import { pad } from './table.ts'
+import { visible } from './visible.ts'
 
 const GLOBAL_FLAGS = [
   { name: '--help', short: '-h', description: 'How a command, or the program, is used' },
@@ -67,7 +68,7 @@ export async function printVersions(console: Console, folder: string): Promise<v
   const packages = larkPackages(folder).filter(({ name }) => name !== '@s18i/lark')
   const versions = [{ name: '@s18i/lark', version: larkVersion() }, ...packages]
   if (console.isJson) console.json(Object.fromEntries(versions.map(({ name, version }) => [name, version])))
-  else for (const { name, version } of versions) console.line(`${name} ${version}`)
+  else for (const { name, version } of versions) console.line(visible(`${name} ${version}`))
 }
 
 /** How any command is called. */

@@ -2,7 +2,7 @@
  * Columns that line up by what a terminal shows: colour codes take no room, and East Asian characters and emoji
  * take two places.
  */
-import { stripVTControlCharacters } from 'node:util'
+import { visibleInColor, visibleJson, withoutColor } from './visible.ts'
 
 const WIDE =
   /\p{Emoji_Presentation}|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|[\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u
@@ -10,7 +10,7 @@ const NO_ROOM = /^[\p{Mark}\p{Format}]+$/u
 
 /** How many places `text` takes in a terminal. */
 export function displayWidth(text: string): number {
-  const plain = stripVTControlCharacters(text)
+  const plain = withoutColor(text)
   if (/^[\x20-\x7e]*$/.test(plain)) return plain.length
   let width = 0
   for (const { segment } of new Intl.Segmenter().segment(plain)) {
@@ -25,16 +25,20 @@ export function pad(text: string, width: number, side: 'left' | 'right' = 'left'
   return side === 'left' ? text + spaces : spaces + text
 }
 
-/** Rows as lines, two spaces between columns. A column is set right when all of its cells but the first are numbers. */
+/**
+ * Rows as lines, two spaces between columns. A column is set right when all of its cells but the first are numbers. A
+ * cell is one line whatever it holds, and keeps its colours.
+ */
 export function alignRows(head: string[], rows: unknown[][]): string[] {
-  const texts = [head, ...rows.map((row) => row.map(cellText))]
-  const columns = Math.max(...texts.map((row) => row.length))
+  const texts = [head, ...rows].map((row) => row.map(cellText))
   const widths: number[] = []
-  const numeric: boolean[] = []
-  for (let column = 0; column < columns; column++) {
-    widths.push(Math.max(...texts.map((row) => displayWidth(row[column] ?? ''))))
-    numeric.push(rows.length > 0 && rows.every((row) => typeof row[column] === 'number'))
+  for (const row of texts) {
+    for (const [column, text] of row.entries())
+      widths[column] = Math.max(widths[column] ?? 0, displayWidth(text))
   }
+  const numeric = widths.map((_, column) => {
+    return rows.length > 0 && rows.every((row) => typeof row[column] === 'number')
+  })
   return texts.map((row) =>
     widths
       .map((width, column) => pad(row[column] ?? '', width, numeric[column] ? 'right' : 'left'))
@@ -45,5 +49,10 @@ export function alignRows(head: string[], rows: unknown[][]): string[] {
 
 function cellText(value: unknown): string {
   if (value === undefined || value === null) return ''
-  return (typeof value === 'object' ? JSON.stringify(value) : String(value)).replace(/\s*\n\s*/g, ' ')
+  const text = typeof value === 'object' ? visibleJson(value) : String(value)
+  if (text === undefined) return ''
+  // Not one expression with white space on both sides: on 50,000 spaces that took 3.1 s.
+  const lines = text.split('\n')
+  const line = lines.length === 1 ? text : lines.map((each) => each.trim()).join(' ')
+  return visibleInColor(line).replaceAll('\t', '\\t')
 }

@@ -1,5 +1,6 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
 import { adviceOn } from '../bench/advice.ts'
 import type { Figure } from '../bench/figure.ts'
 import { measures, queues, type Stage } from '../bench/measures.ts'
@@ -31,7 +32,7 @@ export class JobsBenchCommand extends Command {
       })
       const warn = this.#warnOnce()
       const name = place.name ?? store.name
-      this.info(`Measuring ${name} in ${place.words}, removed afterwards`)
+      this.info(visible(`Measuring ${name} in ${place.words}, removed afterwards`))
       for (const warning of [...warnings, ...busyness()]) warn(warning)
       const isEmbedded = place.kind !== 'server'
       const stage = { here, there, jobs, seconds, signal, warn, isEmbedded, roundTrip: 0 }
@@ -86,7 +87,7 @@ export class JobsBenchCommand extends Command {
     try {
       await place.remove()
     } catch (error) {
-      this.warn(`${place.words} could not be removed: ${(error as Error).message}`)
+      this.warn(visible(`${place.words} could not be removed: ${(error as Error).message}`))
     }
   }
 }

@@ -1,4 +1,5 @@
 import { Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
 import { jobJson } from './job-json.ts'
@@ -26,9 +27,9 @@ export class JobsFailedCommand extends Command {
     this.table(
       ['ID', 'JOB', 'QUEUE', 'FAILED', 'RUNS', 'ERROR'],
       failed.map((job) => [
-        job.id,
-        job.key,
-        job.queue,
+        visible(job.id),
+        visible(job.key),
+        visible(job.queue),
         `${readable(Date.now() - (job.finishedAt ?? 0))} ago`,
         job.runs,
         reason(job),
@@ -40,6 +41,6 @@ export class JobsFailedCommand extends Command {
 
 /** The last error, in one line that a terminal holds. */
 function reason({ errors }: { errors: { message: string }[] }): string {
-  const line = errors.at(-1)?.message.split('\n', 1)[0] ?? ''
+  const line = visible(errors.at(-1)?.message.split('\n', 1)[0] ?? '')
   return line.length > 60 ? `${line.slice(0, 59)}…` : line
 }

@@ -1,4 +1,5 @@
 import { arg, Command } from '@s18i/lark'
+import { visible, visibleLines } from '@s18i/lark/config'
 import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
 import { Jobs } from '../jobs.ts'
@@ -26,9 +27,9 @@ export class JobsShowCommand extends Command {
   }
 
   #print(job: JobDetail): void {
-    this.line(`${this.console.paint('bold', job.key)} ${job.id}`)
+    this.line(`${this.console.paint('bold', visible(job.key))} ${visible(job.id)}`)
     this.line()
-    for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${value}`)
+    for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${visible(value)}`)
     this.#section('Payload', job.payload === '' ? ['none'] : pretty(job.payload))
     if (job.options?.context !== undefined)
       this.#section('Context', pretty(JSON.stringify(job.options.context)))
@@ -38,7 +39,7 @@ export class JobsShowCommand extends Command {
         'Errors',
         job.errors.flatMap((error, i) => errorLines(error, i === job.errors.length - 1)),
       )
-    if (job.log.length > 0) this.#section('Log', job.log.map(logLine))
+    if (job.log.length > 0) this.#section('Log', job.log.flatMap(logLines))
   }
 
   #section(title: string, lines: string[]): void {
@@ -75,7 +76,7 @@ function time(at: number): string {
 }
 
 function pretty(json: string): string[] {
-  return JSON.stringify(JSON.parse(json), null, 2).split('\n')
+  return JSON.stringify(JSON.parse(json), null, 2).split('\n').map(visible)
 }
 
 /** Every attempt's message; the stack of the last, since those before it mostly say the same. */
@@ -83,9 +84,15 @@ function errorLines({ run, name, message, code, stack, took }: JobError, isLast:
   const after = took === undefined ? '' : `, after ${readable(took)}`
   const head = `Run ${run}${after}: ${name}${code === undefined ? '' : ` ${code}`}: ${message}`
   const frames = isLast ? (stack?.split('\n').filter((each) => /^\s+at /.test(each)) ?? []) : []
-  return [...head.split('\n'), ...frames]
+  return [...underFirst(head, ''), ...frames.map(visible)]
 }
 
-function logLine({ at, level, text }: LogLine): string {
-  return `${new Date(at).toISOString().slice(11, 23)}  ${level.padEnd(7)}  ${text}`
+function logLines({ at, level, text }: LogLine): string[] {
+  const head = `${new Date(at).toISOString().slice(11, 23)}  ${level.padEnd(7)}  `
+  return underFirst(`${head}${text}`, ' '.repeat(head.length))
+}
+
+/** The lines of a text, the further ones behind a bar: none of them passes for another error or log line. */
+function underFirst(text: string, indent: string): string[] {
+  return visibleLines(text).map((line, i) => (i === 0 ? line : `${indent}│ ${line}`))
 }

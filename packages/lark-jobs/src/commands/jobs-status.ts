@@ -1,4 +1,5 @@
 import { Command } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
 import { Jobs } from '../jobs.ts'
 import type { Ended, QueueStatus, Status } from '../status.ts'
 import { RETENTION } from '../store/connect.ts'
@@ -28,7 +29,7 @@ export class JobsStatusCommand extends Command {
         const { queue, counts, workers } = each
         const completed = isFull(each) ? `${counts.completed}+` : counts.completed
         const { waiting, delayed, active, failed } = counts
-        return [queue, waiting, delayed, active, failed, completed, minutes[i], hours[i], workers]
+        return [visible(queue), waiting, delayed, active, failed, completed, minutes[i], hours[i], workers]
       }),
     )
     this.#remarks(status)
@@ -39,18 +40,21 @@ export class JobsStatusCommand extends Command {
     const each = full.some(({ partitions }) => partitions.length > 1) ? ' of each partition' : ''
     if (full.length > 0) this.info(`+: the newest ${RETENTION.completed.count}${each} are kept`)
     for (const { queue, paused } of queues)
-      if (paused) this.info(`${queue} is paused: nothing of it begins until lark jobs:resume ${queue}`)
+      if (paused)
+        this.info(visible(`${queue} is paused: nothing of it begins until lark jobs:resume ${queue}`))
     const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
     if (workers.length === 0) {
       if (due.length > 0) this.warn('No worker is running: start one with lark jobs:work')
       return
     }
     for (const { queue, workers: serving } of due) {
-      if (serving === 0) this.warn(`No worker serves ${queue}`)
+      if (serving === 0) this.warn(visible(`No worker serves ${queue}`))
     }
     for (const { queue, unknownKeys } of queues) {
-      if (unknownKeys.length > 0)
-        this.warn(`No live worker knows ${unknownKeys.map((key) => `'${key}'`).join(', ')} (${queue})`)
+      if (unknownKeys.length > 0) {
+        const keys = unknownKeys.map((key) => `'${key}'`).join(', ')
+        this.warn(visible(`No live worker knows ${keys} (${queue})`))
+      }
     }
   }
 }

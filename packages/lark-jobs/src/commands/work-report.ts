@@ -6,8 +6,10 @@
  * For machines: one JSON object a line, for everything.
  */
 import type { Console } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
 import { released } from '../decision.ts'
 import { readable } from '../duration.ts'
+import { writtenText } from '../job-log.ts'
 import type { LeasedJob, LogLine } from '../record.ts'
 import type { Ending, Summary } from '../worker/report.ts'
 import type { QueueFigures } from '../worker/supervised-figures.ts'
@@ -42,7 +44,7 @@ export class ConsoleReport implements Shown {
 
   wrote(lease: LeasedJob, name: string, { level, text }: LogLine): void {
     if (this.#fast && (level === 'info' || level === 'success')) return
-    this.#console[level](`${name} ${lease.id}  ${text}`)
+    this.#console[level](`${visible(name)} ${visible(lease.id)}  ${writtenText(text)}`)
   }
 
   ended(ending: Ending): void {
@@ -66,11 +68,11 @@ export class ConsoleReport implements Shown {
   }
 
   warn(text: string): void {
-    this.#console.warn(`${this.#speaker}${text}`)
+    this.#console.warn(`${this.#speaker}${writtenText(text)}`)
   }
 
   info(text: string): void {
-    this.#console.info(`${this.#speaker}${text}`)
+    this.#console.info(`${this.#speaker}${writtenText(text)}`)
   }
 
   /** The line that counts. */
@@ -114,8 +116,9 @@ export class ConsoleReport implements Shown {
     { name, lease, queue, took }: Ending,
     text: string,
   ): void {
-    const again = text === '' && lease.failures > 0 ? `attempt ${lease.failures + 1}` : text
-    const facts = `${name.padEnd(20)} ${lease.id}  ${queue.padEnd(14)} ${readable(took).padStart(8)}`
+    const again = text === '' && lease.failures > 0 ? `attempt ${lease.failures + 1}` : visible(text)
+    const who = `${visible(name).padEnd(20)} ${visible(lease.id)}`
+    const facts = `${who}  ${visible(queue).padEnd(14)} ${readable(took).padStart(8)}`
     this.#console.line(`${this.#console.paint(style, mark)} ${facts}${again === '' ? '' : `  ${again}`}`)
   }
 
@@ -194,7 +197,7 @@ export function sumUp(
     return
   }
   const rows = [...queues].map(([queue, { completed, retried, failed }]) => [
-    queue,
+    visible(queue),
     completed,
     retried,
     failed,

@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { accounting } from './accounting.ts'
 import { benching } from './benching.ts'
+import { deceiving } from './deceiving.ts'
 import { endings } from './endings.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
@@ -13,4 +14,5 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   program(url)
   mistakes(url)
   benching(url)
+  deceiving(url)
 })

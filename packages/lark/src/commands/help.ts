@@ -5,6 +5,7 @@ import type { Parameter } from '../metadata.ts'
 import { placeholder } from '../parse.ts'
 import { flagLines, globalFlagLines, printUsage } from '../program.ts'
 import { pad } from '../table.ts'
+import { visible } from '../visible.ts'
 
 /** `lark help KEY`, and `lark KEY --help`. */
 export class HelpCommand extends Command {
@@ -26,10 +27,11 @@ export class HelpCommand extends Command {
   #print(command: Omit<Entry, 'load'>): void {
     const { key, description, aliases, arguments: positional, flags } = command
     if (description) {
-      this.line(description)
+      this.line(visible(description))
       this.line()
     }
-    this.line(`${this.#bold('Usage')}  ${['lark', key, ...positional.map(usageOf), '[flags]'].join(' ')}`)
+    const usage = ['lark', key, ...positional.map(usageOf), '[flags]'].join(' ')
+    this.line(`${this.#bold('Usage')}  ${visible(usage)}`)
     if (aliases.length > 0) this.line(`${this.#bold('Also')}   ${aliases.join(', ')}`)
     if (positional.length > 0) {
       const width = Math.max(...positional.map(({ name }) => name.length))
@@ -45,7 +47,7 @@ export class HelpCommand extends Command {
   #section(title: string, lines: string[]): void {
     this.line()
     this.line(this.#bold(title))
-    for (const line of lines) this.line(`  ${line}`)
+    for (const line of lines) this.line(`  ${visible(line)}`)
   }
 
   #bold(text: string): string {

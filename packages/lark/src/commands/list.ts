@@ -5,6 +5,7 @@ import { larkError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { USAGE } from '../program.ts'
 import { pad } from '../table.ts'
+import { visible } from '../visible.ts'
 
 /** `lark list`, `lark` alone, and a namespace alone. */
 export class ListCommand extends Command {
@@ -18,7 +19,7 @@ export class ListCommand extends Command {
     const entries = this.#chosen(catalog)
     if (this.json) this.console.json(entries.map(({ load, ...metadata }) => metadata))
     else this.#print(entries)
-    for (const { message } of catalog.problems) this.warn(message)
+    for (const { message } of catalog.problems) this.warn(visible(message))
   }
 
   #chosen(catalog: Catalog): Entry[] {
@@ -43,7 +44,8 @@ export class ListCommand extends Command {
       if (index > 0) this.line()
       if (namespace !== '') this.line(this.console.paint('bold', namespace))
       for (const { key, description } of entries) {
-        if (namespaceOf(key) === namespace) this.line(`  ${pad(key, width)}  ${description}`.trimEnd())
+        if (namespaceOf(key) === namespace)
+          this.line(`  ${pad(key, width)}  ${visible(description)}`.trimEnd())
       }
     }
   }
