@@ -33,7 +33,7 @@ const floors: Record<string, string[][]> = {
       'id.ts',
       'payload.ts',
       'partition.ts',
-      'short-name.ts',
+      'stored-name.ts',
       'unique.ts',
       'limit.ts',
       'limiter.ts',

@@ -4,7 +4,7 @@
  */
 import { isCount, limitsOf, type RateOption, rateProblem } from './limit.ts'
 import type { Group } from './record.ts'
-import { shortName } from './short-name.ts'
+import { notName, storedName } from './stored-name.ts'
 
 export interface GroupOptions {
   /** Jobs of a group that run at a time, over all workers. Default: no limit. */
@@ -61,9 +61,8 @@ export function groupProblem(option: unknown): [field: string, value: unknown, r
 /** @returns its text when what `by` gave is no name */
 export function groupFor(option: GroupBy, payload: unknown): Group | string {
   const value = option.by(payload)
-  if (value === '') return 'an empty text'
-  if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) return 'a text that is none in Unicode'
-  if (typeof value !== 'string' && !Number.isFinite(value)) return value === null ? 'null' : typeof value
+  const problem = value === '' ? 'an empty text' : notName(value)
+  if (problem !== undefined) return problem
   const group: Group = { name: groupName(value) }
   const { strict = false, rate } = option
   const { concurrency = strict ? 1 : undefined } = option
@@ -75,5 +74,5 @@ export function groupFor(option: GroupBy, payload: unknown): Group | string {
 
 /** The name by which a store knows a group. */
 export function groupName(name: string | number): string {
-  return shortName(String(name))
+  return storedName(String(name))
 }

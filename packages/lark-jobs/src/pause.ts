@@ -3,11 +3,12 @@
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
-import { all, type Conditions, checkFilter, isText, queueName } from './filter.ts'
+import { all, type Conditions, checkFilter, queueName } from './filter.ts'
 import { groupName } from './group.ts'
 import { partitionsToLookIn, type Queues } from './operate.ts'
 import { partitionFor, partitionsOf } from './partition.ts'
 import type { Store } from './store/store.ts'
+import { notName } from './stored-name.ts'
 
 /** What is paused. */
 export interface PauseTarget {
@@ -33,7 +34,7 @@ const target: Conditions = {
   queue: queueName,
   group: {
     right: 'the name of a group: a text that is not empty, or a number',
-    ok: (value) => isText(value) || Number.isFinite(value),
+    ok: (value) => value !== '' && notName(value) === undefined,
   },
   all,
 }

@@ -3,7 +3,7 @@
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import type { Group, Lock } from './record.ts'
-import { shortName } from './short-name.ts'
+import { notName, storedPair } from './stored-name.ts'
 
 /** How long a job is the only one, and what becomes of the next. Durations are milliseconds, or `'30s'`, `'5m'`. */
 export interface UniqueOptions {
@@ -104,6 +104,7 @@ export function problemOf(option: unknown): [field: string, value: unknown, righ
  * @param lock its name
  */
 export function oneByOne(lock: string): Group {
+  // No group of a user's begins so: see `storedName`.
   return { name: `=${lock}`, limits: { concurrency: 1 }, strict: true }
 }
 
@@ -116,9 +117,10 @@ export function oneByOne(lock: string): Group {
 export function lockOf(option: Unique, key: string, payload: unknown): Lock | string {
   const { by, keepLast = false, debounce, maxWait, throttle } = option
   const value = by === undefined ? '' : by(payload)
-  if (typeof value !== 'string' && !Number.isFinite(value)) return value === null ? 'null' : typeof value
+  const problem = notName(value)
+  if (problem !== undefined) return problem
   const lock: Lock = {
-    name: shortName(`${key}:${value}`),
+    name: storedPair(key, String(value)),
     until: option.until ?? (debounce === undefined && !keepLast ? 'done' : 'start'),
   }
   if (option.replace || keepLast || debounce !== undefined) lock.replace = true

@@ -7,7 +7,7 @@ import type { Duration } from '../duration.ts'
 import { newId } from '../id.ts'
 import { isCount } from '../limit.ts'
 import { returnedFalse } from '../run.ts'
-import { shortName } from '../short-name.ts'
+import { notName, storedName } from '../stored-name.ts'
 import type { Middleware, MiddlewareJob } from './middleware.ts'
 import { checkOptions, refused, span } from './option.ts'
 import { reachOf } from './permits.ts'
@@ -41,7 +41,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
   return async function circuitBreaker(job, next) {
     const { permits } = reachOf(job)
     if (permits === undefined) return next()
-    const place = name === undefined ? `class:${shortName(job.key)}` : `circuit:${shortName(name)}`
+    const place = name === undefined ? `class:${storedName(job.key)}` : `circuit:${storedName(name)}`
     const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal)
     // Spread, so that not all of them come back for one trial.
     if (circuit.kind === 'open') return job.release(circuit.wait + (Math.random() * rule.pause) / 10)
@@ -138,7 +138,7 @@ function ruleOf(options: CircuitBreakerOptions): CircuitRule {
   const { failures = 5, per = '1m', pause = '30s', name, when } = options
   if (!isCount(failures) || failures > MAX_FAILURES)
     throw refused('circuitBreaker', 'failures', failures, `a whole number from 1 to ${MAX_FAILURES}`)
-  if (name !== undefined && (typeof name !== 'string' || name === ''))
+  if (name !== undefined && (typeof name !== 'string' || name === '' || notName(name) !== undefined))
     throw refused('circuitBreaker', 'name', name, "a text, such as 'stripe'")
   if (when !== undefined && typeof when !== 'function')
     throw refused('circuitBreaker', 'when', when, 'a function of the error')

@@ -2,7 +2,7 @@
  * A middleware that keeps jobs of one name from running at the same time: each name is a limiter of one permit.
  */
 import { type Duration, spread } from '../duration.ts'
-import { shortName } from '../short-name.ts'
+import { notName, storedPair } from '../stored-name.ts'
 import type { Middleware } from './middleware.ts'
 import { checkOptions, refused, span } from './option.ts'
 import { reachOf } from './permits.ts'
@@ -42,17 +42,17 @@ export function withoutOverlapping<P>(
   checkOptions('withoutOverlapping', options, ['releaseAfter', 'shared'])
   const { releaseAfter = RELEASE_AFTER, shared } = options
   const pause = span('withoutOverlapping', 'releaseAfter', releaseAfter)
-  if (shared !== undefined && (typeof shared !== 'string' || shared === ''))
+  if (shared !== undefined && (typeof shared !== 'string' || shared === '' || notName(shared) !== undefined))
     throw refused('withoutOverlapping', 'shared', shared, "a text, such as 'accounts'")
 
   return async function withoutOverlapping(job, next) {
     const { permits } = reachOf(job)
     if (permits === undefined) return next()
     const value = by === undefined ? '' : by(job.payload)
-    if (typeof value !== 'string' && !Number.isFinite(value))
+    if (notName(value) !== undefined)
       throw refused('withoutOverlapping', 'the name of a payload', value, 'a text or a number')
     const scope = shared === undefined ? 'overlap' : 'shared'
-    const limiter = `${scope}:${shortName(`${shared ?? job.key}:${value}`)}`
+    const limiter = `${scope}:${storedPair(shared ?? job.key, String(value))}`
     const taken = await permits.take(limiter, 1, job.signal, { concurrency: 1 })
     if (taken.kind === 'refused') return job.release(spread(pause))
     try {

@@ -229,7 +229,10 @@ export function grouping(connect: Connect): void {
   })
 
   test.each([
-    ['\ud800', 'SyncShopJob: group gave a text that is none in Unicode; it must give a text or a number'],
+    [
+      '\ud800',
+      'SyncShopJob: group gave a text with half of a surrogate pair; it must give a text or a number',
+    ],
     [undefined, 'SyncShopJob: group gave undefined; it must give a text or a number'],
     ['', 'SyncShopJob: group gave an empty text; it must give a text or a number'],
   ])('refused when it is dispatched: a group named %j', async (shop, message) => {

@@ -20,6 +20,7 @@ import { ids } from './ids.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
 import { middleware } from './middleware.ts'
+import { naming } from './naming.ts'
 import { order } from './order.ts'
 import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
@@ -56,6 +57,7 @@ export function describeWorking(connect: Connect): void {
   describe('limiting', () => limiting(connect))
   describe('presets', () => presets(connect))
   describe('unique', () => uniqueness(connect))
+  describe('naming', () => naming(connect))
   describe('grouping', () => grouping(connect))
   describe('permitting', () => permitting(connect))
   describe('weighing', () => weighing(connect))

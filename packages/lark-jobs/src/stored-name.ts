@@ -1,0 +1,32 @@
+/**
+ * Names that users give (to locks, groups, limiters, circuits) as a store keeps them. Two that differ for the user
+ * differ in the store, and no user can name what Lark makes up by itself:
+ *
+ *   name        as it is. Most are
+ *   ~name       one that begins with a sign that has a meaning here: `~`, `#` or `=`
+ *   #hash       a long one, by its hash
+ *   =lock       the group that Lark makes for the jobs of a lock (`unique.ts`)
+ *   scope:name  one within another, such as a value within the key of a class; `:` and `%` in the scope are escaped
+ */
+import { createHash } from 'node:crypto'
+
+/** Names up to this length are kept as they are. */
+const MAX_NAME = 64
+
+/** @param text without a lone surrogate: stores keep UTF-8, in which all of these are the same character */
+export function storedName(text: string): string {
+  if (text.length > MAX_NAME) return `#${createHash('sha256').update(text).digest('base64url')}`
+  return /^[~#=]/.test(text) ? `~${text}` : text
+}
+
+/** The name of one thing within another. */
+export function storedPair(scope: string, name: string): string {
+  return storedName(`${scope.replace(/[:%]/g, encodeURIComponent)}:${name}`)
+}
+
+/** What a value is that names nothing, in words; undefined when it does name something. */
+export function notName(value: unknown): string | undefined {
+  if (typeof value === 'string')
+    return /\p{Surrogate}/u.test(value) ? 'a text with half of a surrogate pair' : undefined
+  return Number.isFinite(value) ? undefined : value === null ? 'null' : typeof value
+}
