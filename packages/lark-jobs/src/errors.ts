@@ -48,16 +48,16 @@ export const jobsErrors = {
 export type JobsErrorCode = keyof typeof jobsErrors
 
 export interface JobsErrorOptions {
-  hint?: string
+  hint?: string | undefined
   cause?: unknown
   /** Exit code for the `lark` program; default 1. */
   exit?: number
   /** The job concerned. */
-  id?: string
+  id?: string | undefined
   /** The jobs concerned, where there are several: of a chunk of `dispatchMany`. */
-  ids?: string[]
+  ids?: string[] | undefined
   /** Ids that are queued all the same, when a dispatch of many failed half-way. */
-  queued?: string[]
+  queued?: string[] | undefined
 }
 
 /**
@@ -83,5 +83,11 @@ export class JobsError extends LarkError {
     if (options.id !== undefined) this.id = options.id
     if (options.ids !== undefined) this.ids = options.ids
     if (options.queued !== undefined) this.queued = options.queued
+  }
+
+  /** The same error as an object of its own, where several calls met it. @param changes what is different in it */
+  again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
+    const { code, hint, cause, exit, id, ids, queued } = this
+    return new JobsError(code, message, { hint, cause, exit, id, ids, queued, ...changes })
   }
 }

@@ -15,6 +15,7 @@ import {
   resolveSettings,
   type Settings,
 } from './config.ts'
+import { callerOf, toldTo } from './dispatch/caller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
 import { RunNow } from './dispatch/run-now.ts'
@@ -41,6 +42,9 @@ import { PlainReport } from './worker/plain-report.ts'
 import { registryOf } from './worker/registry.ts'
 import type { Report } from './worker/report.ts'
 import { Worker } from './worker/worker.ts'
+
+/** How many of the dispatches that wait for the store to open note who dispatches (`dispatch/caller.ts`). */
+const NOTED = 100
 
 /** How `Jobs.work` works. Everything is optional. */
 export interface WorkOptions
@@ -110,8 +114,7 @@ export class JobsClient implements AsyncDisposable {
   enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
     try {
       const { queue, records } = newJobs(job, payloads)
-      if (this.#opened === undefined || records.length !== 1)
-        return this.#track(this.#enqueue(job, queue, records))
+      if (this.#opened === undefined || records.length !== 1) return this.#enqueue(job, queue, records)
       // The short way of most dispatches.
       const { settings, dispatcher } = this.#opened
       checkPlace(queue, records, settings, job.constructor.name)
@@ -269,6 +272,7 @@ export class JobsClient implements AsyncDisposable {
   }
 
   async #open(): Promise<Opened> {
+    Underway.watchExit()
     const settings = await this.#load()
     const { connection, prefix, durability } = settings
     const place = { connection, prefix, options: { retention: RETENTION, durability } }
@@ -286,16 +290,19 @@ export class JobsClient implements AsyncDisposable {
   }
 
   async #enqueue(job: JobLike, queue: string, records: NewJob[]): Promise<boolean> {
-    // Once open, nothing is awaited before the dispatcher has it.
-    const { settings, dispatcher } = this.#opened ?? (await this.open())
-    checkPlace(queue, records, settings, job.constructor.name)
-    return dispatcher.many(job, queue, records)
-  }
-
-  #track<T>(promise: Promise<T>): Promise<T> {
+    const isNoted = this.#opened === undefined && Underway.unanswered < NOTED
+    const caller = isNoted ? callerOf(this.enqueue) : undefined
     const end = this.#underway.begin()
-    promise.then(end, end)
-    return promise
+    try {
+      // Once open, nothing is awaited before the dispatcher has it.
+      const { settings, dispatcher } = this.#opened ?? (await this.open())
+      checkPlace(queue, records, settings, job.constructor.name)
+      return await dispatcher.many(job, queue, records)
+    } catch (error) {
+      throw toldTo(caller ?? callerOf(this.#enqueue), error)
+    } finally {
+      end()
+    }
   }
 }
 

@@ -30,7 +30,7 @@ export class LarkError extends Error {
   readonly exit: number
 
   constructor(code: string, message: string, options: LarkErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.exit = options.exit ?? 1
     if (options.hint !== undefined) this.hint = options.hint

@@ -7,6 +7,7 @@ import { dispatchedIds, dispatchRejection, type JobLike } from '../job-class.ts'
 import type { NewJob } from '../record.ts'
 import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
 import type { Rejection } from '../unique.ts'
+import { rejection } from './caller.ts'
 import { bytesOf } from './new-job.ts'
 import type { Outbox } from './outbox.ts'
 import { Outboxes } from './outboxes.ts'
@@ -38,16 +39,13 @@ export class Dispatcher {
   one(job: JobLike, queue: string, record: NewJob): Promise<boolean> {
     this.#meet(record.key)
     const end = this.#underway.begin()
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       const queued = (results: Enqueued[], place: number) => {
         const isQueued = note(job, [record], results, place)
         end()
         resolve(isQueued)
       }
-      const failed = (error: unknown) => {
-        end()
-        reject(error)
-      }
+      const failed = (error: unknown) => resolve(rejection(error, end))
       const together = togetherOf(record)
       const outbox = together === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, together)
       outbox.add([record], bytesOf(record), queued, failed)
@@ -122,7 +120,7 @@ export class Dispatcher {
         { code: 'LARK_UNKNOWN_KEY' },
       )
     })
-    const end = this.#underway.begin()
+    const end = this.#underway.begin(0)
     warned.then(end, end)
   }
 }
@@ -197,20 +195,17 @@ function worst(errors: readonly unknown[]): unknown {
   const error = known.find(({ code }) => code === 'DISPATCH_UNCERTAIN') ?? known[0]
   const alike = known.filter(({ code }) => code === error?.code)
   if (error === undefined || alike.length === 1) return error ?? errors[0]
-  const { code, message, hint, cause } = error
   const ids = alike.flatMap((each) => each.ids ?? [])
-  return new JobsError(code, message, { id: ids[0]!, ids, cause, ...(hint !== undefined && { hint }) })
+  return error.again({ id: ids[0]!, ids })
 }
 
 /** The error of some, where others are queued. */
 function partial(error: unknown, queued: string[], count: number): unknown {
   if (queued.length === 0 || !(error instanceof JobsError)) return error
-  const { id, ids } = error
-  return new JobsError(error.code, `${queued.length} of ${count} jobs are queued; then: ${error.message}`, {
+  return error.again({
+    message: `${queued.length} of ${count} jobs are queued; then: ${error.message}`,
     cause: error,
     queued,
-    ...(id !== undefined && { id }),
-    ...(ids !== undefined && { ids }),
     hint: 'error.queued has the ids of those that are.',
   })
 }

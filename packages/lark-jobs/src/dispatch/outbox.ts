@@ -223,7 +223,6 @@ function uncertain(cause: unknown): JobsError {
 /** Every parcel of a failed call gets an error of its own, with its own ids. */
 function ownError(error: unknown, jobs: NewJob[]): unknown {
   if (!(error instanceof JobsError)) return error
-  const { code, message, hint, cause } = error
   const ids = jobs.map((job) => job.id)
-  return new JobsError(code, message, { id: ids[0]!, ids, cause, ...(hint !== undefined && { hint }) })
+  return error.again({ id: ids[0]!, ids })
 }

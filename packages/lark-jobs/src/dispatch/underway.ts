@@ -1,6 +1,8 @@
 /**
- * What is under way, counted: so that one can wait for all of it without holding a promise of each.
+ * What is under way, counted: so that one can wait for all of it without holding a promise of each, and that a process
+ * which ends before says so.
  */
+import { print } from '../job-log.ts'
 
 interface Generation {
   count: number
@@ -8,16 +10,22 @@ interface Generation {
   empty?: () => void
 }
 
+/** Dispatches that are not answered, of this process. */
+let unanswered = 0
+let isWatched = false
+
 export class Underway {
   #generation: Generation = { count: 0 }
   /** Resolves when all older generations are through. */
   #before: Promise<void> = Promise.resolve()
 
-  /** @returns to be called once, when it is over */
-  begin(): () => void {
+  /** @param dispatches how many of them it is @returns to be called once, when it is over */
+  begin(dispatches = 1): () => void {
     const generation = this.#generation
     generation.count++
+    unanswered += dispatches
     return () => {
+      unanswered -= dispatches
       if (--generation.count === 0) generation.empty?.()
     }
   }
@@ -32,5 +40,24 @@ export class Underway {
     })
     this.#before = this.#before.then(() => empty)
     return this.#before
+  }
+
+  /** Dispatches that are not answered, of this process. */
+  static get unanswered(): number {
+    return unanswered
+  }
+
+  /** Has the process say, when it ends, how many dispatches were not answered. */
+  static watchExit(): void {
+    if (isWatched) return
+    isWatched = true
+    process.once('exit', () => {
+      if (unanswered === 0) return
+      const text =
+        unanswered === 1
+          ? '1 dispatch was answered: its job may not be queued. Await it'
+          : `${unanswered} dispatches were answered: their jobs may not be queued. Await them`
+      print('lark-jobs', undefined, 'warn', `The process ended before ${text}, or Jobs.flush(), first`)
+    })
   }
 }

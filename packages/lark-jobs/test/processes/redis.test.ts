@@ -4,6 +4,7 @@ import { benching } from './benching.ts'
 import { endings } from './endings.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
+import { unawaited } from './unawaited.ts'
 
 const url = () => inject('redisUrl')
 
@@ -12,5 +13,6 @@ describe('on Redis', { timeout: 60_000 }, () => {
   endings(url)
   program(url)
   mistakes(url)
+  unawaited(url)
   benching(url)
 })

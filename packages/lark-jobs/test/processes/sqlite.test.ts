@@ -5,6 +5,7 @@ import { deceiving } from './deceiving.ts'
 import { endings } from './endings.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
+import { unawaited } from './unawaited.ts'
 
 const url = () => undefined
 
@@ -13,6 +14,7 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   endings(url)
   program(url)
   mistakes(url)
+  unawaited(url)
   benching(url)
   deceiving(url)
 })

@@ -1,10 +1,33 @@
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
+import type { JobsClient } from '../../src/jobs.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class NoteJob extends Job {
   override readonly key = 'note'
   handle(_payload: { n: number; text?: string }) {}
+}
+
+/** Dispatches in each way, of which all must fail. */
+async function failing(jobs: JobsClient, queue = 'default'): Promise<void> {
+  const job = () => Object.assign(new NoteJob(), { queueName: queue })
+  async function awaitsOne() {
+    await jobs.dispatch(job(), { n: 1 })
+  }
+  async function awaitsMany() {
+    await jobs.dispatchMany(job(), [{ n: 1 }, { n: 2 }])
+  }
+  async function awaitsBatch() {
+    const batch = [1, 2, 3].map((n) => jobs.dispatch(job(), { n }))
+    const results = await Promise.allSettled(batch)
+    expect(new Set(results.map((result) => result.status === 'rejected' && result.reason)).size).toBe(3)
+    await Promise.all(batch.slice(1))
+  }
+  for (const caller of [awaitsOne, awaitsMany, awaitsBatch]) {
+    const error = await caller().catch((error) => error)
+    expect(error.stack).toContain(`Error: ${error.message}\n    at `)
+    expect(error.stack).toMatch(new RegExp(`\n    at (async )?${caller.name}.*dispatching\\.ts:\\d+`))
+  }
 }
 
 /** From `dispatch` into the store. */
@@ -147,6 +170,17 @@ export function dispatching(connect: Connect): void {
       message: "NoteJob: 'emials' is not a configured queue",
       hint: expect.stringContaining('default, emails, low'),
     })
+  })
+
+  test('the stack of a dispatch that fails leads to the line that awaits it, and each has an error of its own', async () => {
+    await using bench = await Bench.make(connect)
+    await failing(bench.client({ connection: 'mysql://nowhere' }))
+    const { jobs } = bench
+    await failing(jobs, 'nowhere')
+    const { store } = await jobs.open()
+    await failing(jobs, 'nowhere')
+    await store.close()
+    await failing(jobs)
   })
 
   test('flush waits for what is under way', async () => {
