@@ -3,15 +3,17 @@
  * command they run. It lies in `node_modules/.cache/lark/commands.json` beside the nearest package.json, and an
  * entry holds as long as its file keeps its path, time and size.
  *
- * The cache is only ever a shortcut: one that cannot be read counts as empty, one that cannot be written is left.
+ * The cache is only ever a shortcut: one that cannot be read, or was not written whole by Lark, counts as empty; one that
+ * cannot be written is left.
  */
+import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CommandMetadata } from './metadata.ts'
 import { packageRoot } from './project.ts'
 
 /** Changes with the shape of the entries. */
-const LAYOUT = 1
+const LAYOUT = 2
 
 /** What one file held, and what was wrong with it: it could not be imported, or a command in it is invalid. */
 export interface HeldCommands {
@@ -45,9 +47,9 @@ export class CommandCache {
     const cache = new CommandCache(path, version)
     try {
       const stored = JSON.parse(await readFile(path ?? '', 'utf8'))
-      if (stored.version === version) cache.#files = stored.files
+      if (stored.version === version && stored.sum === sumOf(stored.files)) cache.#files = stored.files
     } catch {
-      // None yet, or one that was cut off: begin anew.
+      // None yet, or one that is damaged: begin anew.
     }
     return cache
   }
@@ -82,13 +84,19 @@ export class CommandCache {
     try {
       await mkdir(dirname(this.#path), { recursive: true })
       // Never through a link that somebody laid there.
-      const text = JSON.stringify({ version: this.#version, files: this.#files })
+      const [version, files] = [this.#version, this.#files]
+      const text = JSON.stringify({ version, sum: sumOf(files), files })
       await writeFile(unfinished, text, { flag: 'wx' })
       await rename(unfinished, this.#path)
     } catch {
       await rm(unfinished, { force: true }).catch(() => {})
     }
   }
+}
+
+/** Tells files that Lark wrote from whatever has become of them since, in place of a check of every field. */
+function sumOf(files: unknown): string {
+  return createHash('sha256').update(JSON.stringify(files)).digest('hex')
 }
 
 async function stampOf(file: string): Promise<{ time: number; size: number }> {

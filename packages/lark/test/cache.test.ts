@@ -66,6 +66,36 @@ test('one that cannot be read, or is of another version, counts as empty', async
   expect((await app.lark('list')).stderr).toBe('')
 })
 
+test('one that is damaged, or that somebody else wrote, is made anew and ends nothing', async () => {
+  const app = twoCommands()
+  await app.lark('list')
+  const whole = app.read(CACHE)
+  const { version, sum, files } = JSON.parse(whole)
+  const [path] = Object.keys(files)
+  const entry = files[path!]
+  const wrong = [
+    'null',
+    whole.slice(0, -1),
+    whole.replace('"key":"a"', '"key":"z"'),
+    ...[null, [], { [path!]: null }, { [path!]: { ...entry, commands: [{ key: 'a' }] } }].map((each) =>
+      JSON.stringify({ version, sum, files: each }),
+    ),
+    JSON.stringify({ version, files }),
+  ]
+  for (const text of wrong) {
+    app.write({ [CACHE]: text })
+    expect(await app.lark('a'), text).toEqual({ code: 0, stdout: '', stderr: expect.stringContaining('[a]') })
+    expect(JSON.parse(app.read(CACHE)), text).toEqual(JSON.parse(whole))
+  }
+})
+
+test('a folder in its place ends nothing', async () => {
+  const app = twoCommands()
+  app.write({ [`${CACHE}/inside`]: '' })
+  expect(await app.lark('a')).toMatchObject({ code: 0 })
+  expect(readdirSync(app.path('node_modules/.cache/lark'))).toEqual(['commands.json'])
+})
+
 test('one that cannot be written is left', async () => {
   const app = twoCommands()
   // A file where the folder should be: even root cannot write below it.

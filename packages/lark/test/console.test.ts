@@ -123,6 +123,17 @@ describe('tables', () => {
     ])
   })
 
+  test('a cell of nothing but white space, and many rows', () => {
+    const cell = `${' '.repeat(50_000)}x${' '.repeat(50_000)}\n\n${' '.repeat(50_000)}`
+    expect(alignRows(['a'], [[cell]])).toEqual(['a', 'x'])
+    expect(
+      alignRows(
+        ['a'],
+        Array.from({ length: 200_000 }, () => [1]),
+      ),
+    ).toHaveLength(200_001)
+  })
+
   test('no rows leave the head', () => {
     expect(alignRows(['a', 'bc'], [])).toEqual(['a  bc'])
   })

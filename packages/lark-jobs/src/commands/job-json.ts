@@ -7,7 +7,18 @@ export function jobJson<T extends StoredJob>(job: T): Record<string, unknown> {
   const { payload, result, ...rest } = job
   return {
     ...rest,
-    payload: payload === '' ? undefined : JSON.parse(payload),
-    ...(result !== undefined && { result: JSON.parse(result) }),
+    payload: payload === '' ? undefined : parsed(payload),
+    ...(result !== undefined && { result: parsed(result) }),
+  }
+}
+
+/** What is damaged in the store, or nested too deeply to be written as JSON again, stays the text that it is. */
+function parsed(json: string): unknown {
+  try {
+    const value: unknown = JSON.parse(json)
+    JSON.stringify(value)
+    return value
+  } catch {
+    return json
   }
 }

@@ -6,6 +6,7 @@ import { Jobs } from '../jobs.ts'
 import type { JobDetail } from '../operate.ts'
 import type { JobError, LogLine } from '../record.ts'
 import { jobJson } from './job-json.ts'
+import { jsonExcerpt } from './json-excerpt.ts'
 
 /** `lark jobs:show`: everything that is known of one job. */
 export class JobsShowCommand extends Command {
@@ -30,16 +31,25 @@ export class JobsShowCommand extends Command {
     this.line(`${this.console.paint('bold', visible(job.key))} ${visible(job.id)}`)
     this.line()
     for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${visible(value)}`)
-    this.#section('Payload', job.payload === '' ? ['none'] : pretty(job.payload))
-    if (job.options?.context !== undefined)
-      this.#section('Context', pretty(JSON.stringify(job.options.context)))
-    if (job.result !== undefined) this.#section('Result', pretty(job.result))
+    this.#json('Payload', job.payload)
+    if (job.options?.context !== undefined) this.#json('Context', JSON.stringify(job.options.context))
+    if (job.result !== undefined) this.#json('Result', job.result)
     if (job.errors.length > 0)
       this.#section(
         'Errors',
         job.errors.flatMap((error, i) => errorLines(error, i === job.errors.length - 1)),
       )
     if (job.log.length > 0) this.#section('Log', job.log.flatMap(logLines))
+  }
+
+  #json(title: string, json: string): void {
+    const { lines, isCut } = jsonExcerpt(json)
+    this.#section(title, json === '' ? ['none'] : lines.map(visible))
+    if (!isCut) return
+    const size = Buffer.byteLength(json).toLocaleString('en')
+    this.line(
+      `  … the beginning of ${size} bytes; lark jobs:show ${visible(this.id)} --json prints all of them`,
+    )
   }
 
   #section(title: string, lines: string[]): void {
@@ -73,10 +83,6 @@ function time(at: number): string {
   const away = Date.now() - at
   const text = new Date(at).toISOString().replace('T', ' ').replace('Z', ' UTC')
   return `${text} (${away >= 0 ? `${readable(away)} ago` : `in ${readable(-away)}`})`
-}
-
-function pretty(json: string): string[] {
-  return JSON.stringify(JSON.parse(json), null, 2).split('\n').map(visible)
 }
 
 /** Every attempt's message; the stack of the last, since those before it mostly say the same. */
