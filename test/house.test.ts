@@ -53,6 +53,7 @@ const floors: Record<string, string[][]> = {
       'store/limiters.ts',
       'store/store.ts',
       'store/servers.ts',
+      'store/secret.ts',
     ],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store

@@ -3,8 +3,17 @@
  * with the nearest known one.
  */
 import { LarkError, nearest } from '@s18i/lark/config'
+import { shownSetting } from './store/secret.ts'
 
-export type Shape<T> = Record<keyof T, { right: string; ok: (value: unknown) => boolean }>
+export interface Rule {
+  /** What would be right. */
+  right: string
+  ok: (value: unknown) => boolean
+  /** How a wrong value is shown. Default: as JSON, unless it may hold a password. */
+  show?: (value: unknown) => string
+}
+
+export type Shape<T> = Record<keyof T, Rule>
 
 /** @throws CONFIG_INVALID */
 export function checkKeys<T>(where: string, path: string, value: unknown, shape: Shape<T>): void {
@@ -12,8 +21,8 @@ export function checkKeys<T>(where: string, path: string, value: unknown, shape:
   const known = Object.keys(shape)
   for (const [key, part] of Object.entries(value)) {
     if (!known.includes(key)) unknownKey(where, `${path}.${key}`, nearest(key, known), known)
-    const { right, ok } = shape[key as keyof T]
-    if (part !== undefined && !ok(part)) refuse(where, `${path}.${key}`, part, right)
+    const { right, ok, show } = shape[key as keyof T]
+    if (part !== undefined && !ok(part)) refuse(where, `${path}.${key}`, part, right, show)
   }
 }
 
@@ -23,9 +32,14 @@ function unknownKey(where: string, key: string, near: string | undefined, known:
 }
 
 /** @throws CONFIG_INVALID */
-export function refuse(where: string, key: string, value: unknown, right: string): never {
-  const got = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? typeof value)
-  throw new LarkError('CONFIG_INVALID', `${where}: ${key} is ${got}; it must be ${right}`)
+export function refuse(
+  where: string,
+  key: string,
+  value: unknown,
+  right: string,
+  show: (value: unknown) => string = shownSetting,
+): never {
+  throw new LarkError('CONFIG_INVALID', `${where}: ${key} is ${show(value)}; it must be ${right}`)
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

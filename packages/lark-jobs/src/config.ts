@@ -18,6 +18,7 @@ import {
   type QueuesConfig,
   weightsOfAll,
 } from './queue-config.ts'
+import { formOf } from './store/secret.ts'
 import type { RedisServers } from './store/servers.ts'
 import type { Bound, StoreOptions } from './store/store.ts'
 import { PRESET, type Preset, presets } from './worker/preset.ts'
@@ -105,6 +106,7 @@ const shape: Shape<JobsConfig> = {
   connection: {
     right: "a text such as 'redis://localhost:6379' or 'sqlite:jobs.db', or an object with Redis servers",
     ok: (value) => typeof value === 'string' || isObject(value),
+    show: formOf,
   },
   queues: {
     right:

@@ -3,6 +3,7 @@
  * wanted and nothing of the others.
  */
 import { JobsError } from '../errors.ts'
+import { formOf, isQuoted } from './secret.ts'
 import type { RedisServers } from './servers.ts'
 import type { Store, StoreOptions } from './store.ts'
 
@@ -45,9 +46,11 @@ export async function connect(
   }
   throw new JobsError(
     'STORE_INVALID',
-    `'${scheme === undefined ? connection : `${scheme}:…`}' names no store that Lark knows`,
+    `The connection is ${formOf(connection)}, which names no store that Lark knows`,
     {
-      hint: "A connection is 'redis://host:6379', 'rediss://…', 'redis+cluster://…', 'redis+sentinel://…', 'valkey://…', 'unix:/PATH' or 'sqlite:PATH'.",
+      hint: isQuoted(connection)
+        ? 'The quotes are part of the value: some programs that read a file of variables keep them. Write it there without.'
+        : "A connection is 'redis://host:6379', 'rediss://…', 'redis+cluster://…', 'redis+sentinel://…', 'valkey://…', 'unix:/PATH' or 'sqlite:PATH'.",
     },
   )
 }

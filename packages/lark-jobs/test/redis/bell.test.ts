@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { TcpProxy } from './proxy.ts'
-import { Server } from './server.ts'
+import { addressOf, Server } from './server.ts'
 import { openStore } from './stores.ts'
 
 let server: Server
@@ -64,7 +63,7 @@ test('a dispatch writes nothing for workers when none waits', async () => {
   const caller = new Caller(store, 'ada', 'busy')
   await caller.enqueue(job(), job())
   await caller.claim(1)
-  const raw = new Connection(parseAddress(server.url))
+  const raw = new Connection(addressOf(server.url))
   const keys = (await raw.send(['KEYS', 'lark:{busy}:*'])) as string[]
   raw.close()
   expect(keys.map((key) => key.slice('lark:{busy}:'.length)).sort()).toEqual([

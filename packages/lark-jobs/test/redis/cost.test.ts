@@ -8,7 +8,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '../../src/id.ts'
 import type { LeasedJob, NewJob, Outcome } from '../../src/record.ts'
-import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import type { RedisStore } from '../../src/store/redis/store.ts'
 import type { Claim } from '../../src/store/store.ts'
@@ -16,7 +15,7 @@ import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, failed, ids, job, retried, settlement } from '../conformance/jobs.ts'
 import { signal } from '../working/bench.ts'
 import { TcpProxy } from './proxy.ts'
-import { Server } from './server.ts'
+import { addressOf, Server } from './server.ts'
 import { openStore, retention } from './stores.ts'
 
 /** In the 27th second of a minute. */
@@ -33,7 +32,7 @@ let round = 10
 
 beforeAll(async () => {
   server = await Server.start()
-  admin = new Connection(parseAddress(server.url))
+  admin = new Connection(addressOf(server.url))
   proxy = await TcpProxy.start(server.port)
   const few = { ...retention, completed: { count: 120, age: 3_600_000 } }
   store = await openStore(proxy.url, { clock: () => clock.now, retention: few })

@@ -20,6 +20,27 @@ test('one server', () => {
   expect(parseLocation({ path: '/run/redis.sock', database: 1 }).name).toBe('unix:/run/redis.sock?db=1')
 })
 
+test('parameters of a text: TLS and the database', () => {
+  const address = (text: string) => (parseLocation(text) as { address: object }).address
+  for (const text of ['redis://h?tls=true', 'redis://h?ssl=1', 'rediss://h?tls=TRUE&ssl=yes', 'valkeys://h'])
+    expect(address(text), text).toMatchObject({ host: 'h', tls: true })
+  for (const text of ['redis://h?tls=false', 'redis://h?ssl=0&tls=no', 'redis://h?'])
+    expect(address(text), text).not.toHaveProperty('tls')
+  for (const text of ['redis://h/2', 'redis://h?db=2', 'redis://h/2?db=2', 'unix:/s?db=2', 'unix:///s?db=2'])
+    expect(address(text), text).toMatchObject({ database: 2 })
+  const sentinels = parseLocation('redis+sentinel://h/p?ssl=true&db=3')
+  expect(sentinels).toMatchObject({ address: { tls: true, database: 3 }, sentinels: [{ tls: true }] })
+  expect(parseLocation('redis+cluster://h?tls=true')).toMatchObject({ nodes: [{ tls: true }] })
+})
+
+test('what is not written with percent signs, but can be told apart', () => {
+  const one = { host: 'h', username: 'u', password: 'p@:s"s' }
+  expect(parseLocation('redis://u:p@:s"s@h')).toMatchObject({ address: one })
+  expect(parseLocation('redis://')).toMatchObject({ name: 'redis://127.0.0.1:6379/0' })
+  expect(parseLocation('redis://:p@/1')).toMatchObject({ name: 'redis://127.0.0.1:6379/1' })
+  expect(parseLocation('redis://[::1]:7000')).toMatchObject({ name: 'redis://[::1]:7000/0' })
+})
+
 test('a cluster', () => {
   const one = parseLocation('redis+cluster://:p%40ss@one:7000,[::1]:7001,three')
   expect(one).toEqual({
@@ -69,14 +90,39 @@ test.each([
   ['redis+cluster://one,', 'host is missing'],
   ['redis+cluster://one:x', 'no host:port'],
   ['redis+cluster://one:70000', '70000 is no port'],
-  ['redis+cluster://one?natMap=x', '"?natMap="'],
+  ['redis+cluster://one?natMap=x', 'parameter 1'],
   ['redis+sentinel://one', 'name of the primary'],
   ['redis+sentinel://one/p/x', 'database'],
-  ['redis+sentinel://one/p?password=x', '"?password="'],
+  ['redis+sentinel://one/p?password=x', '?sentinel_password='],
   ['redis+cluster://:%zz@one', '%25'],
+  ['redis://h?tls=maybe', '"?tls=" is true or false'],
+  ['redis://h?TLS=true', 'parameter 1 behind the ? is not known there; known are ?tls=, ?ssl=, ?db='],
+  ['redis://h?tls=true&ssl_cert_reqs=none', 'parameter 2 behind'],
+  ['redis+cluster://h?db=0', 'known are ?tls=, ?ssl='],
+  ['rediss://h?tls=false', 'contradicts'],
+  ['redis://h?tls=true&ssl=false', 'contradicts'],
+  ['redis://h?tls=true&tls=true', 'twice'],
+  ['redis://h/1?db=2', 'two databases'],
+  ['redis://h/one', 'database is a number'],
+  ['redis://h/0x1', 'database is a number'],
+  ['redis://u:a/b@h', '%2F'],
+  ['redis://u:a?b@h', '%3F'],
+  ['redis://u:a#b@h', '%23'],
+  ['redis:h:6379', 'begins with none of'],
+  ['unix://host/path', 'unix:/path'],
+  ['unix:socket', 'unix:/path'],
+  [{ host: 'redis://one' }, 'the host is neither'],
+  [{ host: 'one:6379' }, 'a port does not belong there'],
+  [{ port: '6379' }, 'a port that is a string'],
+  [{ password: 5 }, 'password is number, not a text'],
+  [{ path: 'socket' }, 'absolute path'],
+  [{ tls: 'true' }, 'tls is true, false, or an object'],
+  [{ host: 'one', path: '/socket' }, 'of path and host and port only one'],
+  [{ cluster: 'one' }, 'in a list'],
+  [{ sentinel: { name: 'p', nodes: ['one'], pass: 'x' } }, '"pass" is not one of'],
   [{ cluster: [] }, 'one node'],
   [{ cluster: ['one'], database: 2 }, 'database 0'],
-  [{ cluster: ['one'], sentinel: { name: 'p', nodes: ['one'] } }, 'no Sentinels'],
+  [{ cluster: ['one'], sentinel: { name: 'p', nodes: ['one'] } }, 'of cluster and sentinel only one'],
   [{ sentinel: { name: '', nodes: ['one'] } }, 'name of the primary'],
   [{ sentinel: { name: 'p', nodes: [] } }, 'one Sentinel'],
   [{ hots: 'one' }, '"hots" is not one of'],

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { scripts } from '../../src/store/redis/scripts.generated.ts'
 import { CALL_MEMORY } from '../../src/store/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
 import { TcpProxy } from './proxy.ts'
-import { Server } from './server.ts'
+import { addressOf, Server } from './server.ts'
 import { openStore, timed } from './stores.ts'
 
 let server: Server
@@ -72,7 +71,7 @@ test('the ghost of a call, out of a connection that was given up, does nothing',
   proxy.cut()
   while ((await timed(web.enqueue(...jobs(1)))).error) await timed(store.counts('ghost'))
   const { waiting } = await store.counts('ghost')
-  const raw = new Connection(parseAddress(server.url))
+  const raw = new Connection(addressOf(server.url))
   const ghost = ['', 'web', '1', '1', 'ghost-job', '', '', '|k|1']
   // As it was sent under number 1, but for the job, on this process's first connection.
   const sent = raw.send(['EVALSHA', scripts.enqueue.sha1, '1', 'lark:{ghost}:jobs', ...ghost])
@@ -84,7 +83,7 @@ test('the ghost of a call, out of a connection that was given up, does nothing',
 test('a call is remembered for as long as the contract says, and not for ever', async () => {
   await using store = await openStore(server.url)
   await new Caller(store, 'web', 'memory').enqueue(...jobs(1))
-  const raw = new Connection(parseAddress(server.url))
+  const raw = new Connection(addressOf(server.url))
   const ttl = (await raw.send(['PTTL', 'lark:{memory}:call:web'])) as number
   raw.close()
   expect(ttl).toBeGreaterThan(CALL_MEMORY - 5_000)

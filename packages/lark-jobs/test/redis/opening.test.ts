@@ -1,18 +1,17 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { LAYOUT } from '../../src/store/redis/keys.ts'
 import { Caller } from '../conformance/caller.ts'
 import { failed, job, jobs, line, retried } from '../conformance/jobs.ts'
-import { Server } from './server.ts'
+import { addressOf, Server } from './server.ts'
 import { makeStore, openStore } from './stores.ts'
 
 let server: Server
 let raw: Connection
 beforeAll(async () => {
   server = await Server.start()
-  raw = new Connection(parseAddress(server.url))
+  raw = new Connection(addressOf(server.url))
 })
 afterAll(async () => {
   raw.close()
@@ -51,7 +50,7 @@ test('warns of a server that keeps no append-only file', async () => {
 
 test('on a node of a cluster, every verb keeps within the slot of its partition', async () => {
   await using node = await Server.start('redis-server', ['--cluster-enabled', 'yes'])
-  const admin = new Connection(parseAddress(node.url))
+  const admin = new Connection(addressOf(node.url))
   await admin.send(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
   // A node takes a moment to believe that it is the cluster.
   while (!String(await admin.send(['CLUSTER', 'INFO'])).includes('cluster_state:ok')) await setTimeout(5)

@@ -3,11 +3,10 @@
  */
 import { expect, test } from 'vitest'
 import type { JobsError } from '../../src/errors.ts'
-import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, ids, job, jobs, retried, settlement } from '../conformance/jobs.ts'
-import { Server } from './server.ts'
+import { addressOf, Server } from './server.ts'
 import { makeStore, openStore } from './stores.ts'
 
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
@@ -17,7 +16,7 @@ test('a server that forgot the scripts is given them again', async () => {
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
   await caller.enqueue(job())
-  const raw = new Connection(parseAddress(server.url))
+  const raw = new Connection(addressOf(server.url))
   await raw.send(['SCRIPT', 'FLUSH'])
   await caller.enqueue(job())
   await raw.send(['SCRIPT', 'FLUSH'])
@@ -91,7 +90,7 @@ test('jobs whose records a server evicted are passed over, and break nothing', a
   const caller = new Caller(store, 'ada', 'emails')
   await caller.enqueue(...jobs(4), job({ delay: 1 }))
   const held = await caller.claim(2, 1)
-  const raw = new Connection(parseAddress(server.url))
+  const raw = new Connection(addressOf(server.url))
   await raw.send(['DEL', 'lark:{emails}:jobs'])
   raw.close()
   expect(await caller.settle(held[0]!, retried(0))).toBe('settled')

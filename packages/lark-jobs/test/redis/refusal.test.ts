@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
-import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { Refusal } from '../../src/store/redis/failure.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, job, jobs, settlement } from '../conformance/jobs.ts'
-import { command, Server, until } from './server.ts'
+import { addressOf, command, Server, until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
 test('a replica refuses, changes nothing, and takes calls again once it is the primary', async () => {
@@ -30,7 +29,7 @@ test('a replica that has lost its primary and says nothing else refuses, and tak
   const caller = new Caller(store, 'ada', 'emails')
   await caller.enqueue(...jobs(2))
   // It takes no new connection meanwhile.
-  const raw = new Connection(parseAddress(server.url))
+  const raw = new Connection(addressOf(server.url))
   await raw.send(['REPLICAOF', '127.0.0.1', '1'])
   await expect(caller.claim()).rejects.toMatchObject({
     code: 'STORE_REFUSED',

@@ -13,8 +13,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, parseAddress } from '../../src/store/redis/address.ts'
+import type { Address } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
+import { parseLocation } from '../../src/store/redis/location.ts'
 import { type Certificates, writeCertificates } from './certificates.ts'
 
 const watch = '"$@" & echo "pid $!"; cat > /dev/null; kill -9 $! 2> /dev/null; wait; rm -rf "$0"'
@@ -151,7 +152,7 @@ export class Server implements AsyncDisposable {
   /** One command, on a connection of its own. */
   send(...words: string[]): Promise<unknown> {
     const { tls } = this.#options
-    return command({ ...parseAddress(this.url), ...(tls && { tls: { ca: tls.ca } }) }, ...words)
+    return command({ ...addressOf(this.url), ...(tls && { tls: { ca: tls.ca } }) }, ...words)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -170,9 +171,16 @@ export function startRedis(options: ServerOptions = {}): Promise<Server> {
   return Server.with(options)
 }
 
+/** Of a connection string that names one server. */
+export function addressOf(url: string): Address {
+  const location = parseLocation(url)
+  if (location.kind !== 'server') throw new Error(`${location.name} is not one server`)
+  return location.address
+}
+
 /** One command, on a connection of its own. */
 export async function command(to: string | Address, ...words: string[]): Promise<unknown> {
-  const connection = new Connection(typeof to === 'string' ? parseAddress(to) : to)
+  const connection = new Connection(typeof to === 'string' ? addressOf(to) : to)
   try {
     return await connection.send(words)
   } finally {

@@ -4,11 +4,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { Job, withoutOverlapping } from '../../src/index.ts'
-import { parseAddress } from '../../src/store/redis/address.ts'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { Bench, type Connect, Record, signal } from '../working/bench.ts'
 import { TcpProxy } from './proxy.ts'
-import { Server } from './server.ts'
+import { addressOf, Server } from './server.ts'
 import { timed } from './stores.ts'
 
 /** A server of the test's own, which ends with all that is on it. */
@@ -140,7 +139,7 @@ test('a server that is full: a living worker keeps its job, and is known', async
   const report = new Record()
   const worker = await bench.work([LongJob], { lease: 300, report })
   await began.promise
-  const admin = new Connection(parseAddress(server.url))
+  const admin = new Connection(addressOf(server.url))
   await admin.send(['CONFIG', 'SET', 'maxmemory', '1'])
   admin.close()
   const { store } = await bench.jobs.open()

@@ -1,6 +1,8 @@
 /**
  * Where one Redis server is.
  */
+import { isIP } from 'node:net'
+import { isAbsolute } from 'node:path'
 import { JobsError } from '../../errors.ts'
 
 export interface Address {
@@ -20,48 +22,11 @@ const forms =
   'redis+cluster://[user:password@]host[:port],host[:port]…, ' +
   'or redis+sentinel://[user:password@]host[:port],host[:port]…/NAME[/database]'
 
-/** @throws STORE_INVALID */
-export function parseAddress(given: string | Partial<Address>): Address {
-  if (typeof given !== 'string') return checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
-  if (!URL.canParse(given)) throw invalid('it is no URL')
-  const url = new URL(given)
-  const credentials = {
-    ...(url.username && { username: decode(url.username) }),
-    ...(url.password && { password: decode(url.password) }),
-  }
-  const base = { host: '127.0.0.1', port: 6379, ...credentials }
-  if (url.protocol === 'unix:') {
-    return checkAddress({
-      ...base,
-      path: decode(url.pathname),
-      database: Number(url.searchParams.get('db') ?? 0),
-    })
-  }
-  if (!['redis:', 'rediss:', 'valkey:', 'valkeys:'].includes(url.protocol))
-    throw invalid(`"${url.protocol}" is none`)
-  const secure = url.protocol === 'rediss:' || url.protocol === 'valkeys:'
-  return checkAddress({
-    ...base,
-    ...(url.hostname && { host: url.hostname.replace(/^\[(.*)\]$/, '$1') }),
-    ...(url.port && { port: Number(url.port) }),
-    database: Number(url.pathname.slice(1) || 0),
-    ...(secure && { tls: true }),
-  })
-}
-
-/** Percent-decoded. @throws STORE_INVALID */
-export function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw invalid('it has a % that begins no character; write %25')
-  }
-}
-
-/** `host`, `host:port`, `[::1]:port`. @throws STORE_INVALID */
-export function parseHost(text: string, port: number): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]\s]+))(?::(\d+))?$/.exec(text.trim())
-  if (!match) throw invalid(text.trim() === '' ? 'a host is missing' : `"${text}" is no host:port`)
+/** `host`, `host:port`, `[::1]:port`. @param which of them, for an error @throws STORE_INVALID */
+export function parseHost(text: unknown, port: number, which = 'the host'): { host: string; port: number } {
+  if (typeof text !== 'string' || text.trim() === '') throw invalid(`${which}: a host is missing`)
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s@/?#]+))(?::(\d+))?$/.exec(text.trim())
+  if (!match || (match[1] !== undefined && isIP(match[1]) !== 6)) throw invalid(`${which} is no host:port`)
   return { host: (match[1] ?? match[2])!, port: match[3] === undefined ? port : Number(match[3]) }
 }
 
@@ -76,11 +41,36 @@ export function nameOf(address: Address): string {
   return `${address.tls ? 'rediss' : 'redis'}://${hostOf(address)}/${address.database}`
 }
 
-export function checkAddress(address: Address): Address {
-  const { port, database } = address
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid(`${port} is no port`)
-  if (!Number.isInteger(database) || database < 0) throw invalid(`the database is a number from 0`)
-  return address
+/**
+ * What a name is made of must be what it says: a whole URL as a host would be shown with its password.
+ *
+ * @returns it without user or password where these are empty
+ * @throws STORE_INVALID
+ */
+export function checkAddress({ username, password, ...address }: Address): Address {
+  const { host, port, path, database, tls } = address
+  if (typeof host !== 'string' || !(isIP(host) || /^[^:[\]\s@/?#]+$/.test(host)))
+    throw invalid('the host is neither a name nor an IP address; a URL or a port does not belong there')
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw invalid(`${typeof port === 'number' ? port : `a port that is a ${typeof port}`} is no port`)
+  if (path !== undefined && (typeof path !== 'string' || !isAbsolute(path)))
+    throw invalid('a Unix socket is named by an absolute path')
+  if (!Number.isInteger(database) || database < 0) throw invalid('the database is a number from 0')
+  if (!/^(undefined|boolean|object)$/.test(typeof tls) || tls === null)
+    throw invalid('tls is true, false, or an object with options')
+  return { ...address, ...credentials(username, password) }
+}
+
+/** @throws STORE_INVALID for what is not text */
+export function credentials(username: unknown, password: unknown): Pick<Address, 'username' | 'password'> {
+  for (const [key, value] of Object.entries({ username, password })) {
+    if (value !== undefined && typeof value !== 'string')
+      throw invalid(`${key} is ${typeof value}, not a text`)
+  }
+  return {
+    ...(username ? { username: `${username}` } : {}),
+    ...(password ? { password: `${password}` } : {}),
+  }
 }
 
 /** Without the text itself: it may hold a password. */

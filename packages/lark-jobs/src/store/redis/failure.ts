@@ -7,6 +7,11 @@ import { JobsError } from '../../errors.ts'
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 
+  /** @param said by the server. Of an unknown command it repeats the arguments, which may be a password or a payload */
+  constructor(said: string) {
+    super(said.replace(/,? with args beginning with:[\s\S]*$/, ''))
+  }
+
   /** The word that says which: `READONLY`. Before Redis 7 it stands inside the message of a failed script. */
   get word(): string {
     return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(this.message)?.[1] ?? 'ERR'

@@ -6,6 +6,7 @@
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
+import { withoutPassword } from '../secret.ts'
 import { type Address, nameOf } from './address.ts'
 import { Refusal, Unsent } from './failure.ts'
 import { encodeCommand, Replies, type Reply } from './wire.ts'
@@ -47,8 +48,10 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     await Promise.all(greetings(address).map((command) => link.send(command)))
     return link
   } catch (error) {
-    link.destroy(error)
-    throw error
+    const { password = '' } = address
+    const shown = error instanceof Refusal ? new Refusal(withoutPassword(error.message, password)) : error
+    link.destroy(shown)
+    throw shown
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)
@@ -63,10 +66,14 @@ function open({ host, port, path, tls }: Address): Socket {
   return connectSecurely({ ...place, ...named, ...(typeof tls === 'object' && tls) })
 }
 
-/** Sent as soon as the socket is there, and in this order. */
+/**
+ * Sent as soon as the socket is there, and in this order. A user who is named logs in, without a password too: else the
+ * connection would be that of `default`, who may have all rights.
+ */
 function greetings({ username, password, database }: Address): string[][] {
   return [
-    ...(password === undefined ? [] : [['AUTH', ...(username === undefined ? [] : [username]), password]]),
+    ...(username === undefined ? [] : [['AUTH', username, password ?? '']]),
+    ...(username === undefined && password !== undefined ? [['AUTH', password]] : []),
     ...(database === 0 ? [] : [['SELECT', String(database)]]),
     ['PING'],
   ]

@@ -3,19 +3,13 @@
  * object in its stead.
  *
  * The forms are those that others use already: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` as in
- * Python's clients, `redis-sentinel://` and `redis-cluster://` as in Java's and Rust's.
+ * Python's clients, `redis-sentinel://` and `redis-cluster://` as in Java's and Rust's, `?tls=`, `?ssl=` and `?db=` as
+ * in many. What a text says beyond that is refused: a misspelt `?tls=true` must not become a connection in the clear.
+ *
+ * No error shows any of what was given: a password may stand wherever somebody has put it.
  */
-import type { RedisServers } from '../servers.ts'
-import {
-  type Address,
-  checkAddress,
-  decode,
-  hostOf,
-  invalid,
-  nameOf,
-  parseAddress,
-  parseHost,
-} from './address.ts'
+import type { RedisServers, SentinelServers } from '../servers.ts'
+import { type Address, checkAddress, credentials, hostOf, invalid, nameOf, parseHost } from './address.ts'
 
 export type Location =
   | { kind: 'server'; name: string; address: Address }
@@ -25,6 +19,7 @@ export type Location =
   | { kind: 'sentinel'; name: string; sentinels: Address[]; primary: string; address: Address }
 
 const keys = ['host', 'port', 'path', 'cluster', 'sentinel', 'username', 'password', 'database', 'tls']
+const sentinelKeys = ['name', 'nodes', 'username', 'password', 'tls']
 
 /** @throws STORE_INVALID */
 export function parseLocation(given: string | RedisServers): Location {
@@ -32,12 +27,18 @@ export function parseLocation(given: string | RedisServers): Location {
 }
 
 function locate(servers: RedisServers): Location {
-  const unknown = Object.keys(servers).find((key) => !keys.includes(key))
-  if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${keys.join(', ')}`)
+  checkKeys(servers, keys)
   const { cluster, sentinel, ...rest } = servers
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  const address = parseAddress(given as Partial<Address>)
-  if (cluster !== undefined && sentinel !== undefined) throw invalid('a cluster has no Sentinels')
+  const ways = Object.entries({
+    cluster,
+    sentinel,
+    path: given.path,
+    'host and port': given.host ?? given.port,
+  })
+  const said = ways.filter(([, value]) => value !== undefined).map(([way]) => way)
+  if (said.length > 1) throw invalid(`of ${said.join(' and ')} only one can be meant`)
+  const address = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
   if (cluster !== undefined) {
     if (address.database !== 0) throw invalid(`a cluster has database 0 only, not ${address.database}`)
     return clusterOf(cluster, address)
@@ -46,26 +47,37 @@ function locate(servers: RedisServers): Location {
   return { kind: 'server', name: nameOf(address), address }
 }
 
+function checkKeys(given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key))
+  if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${known.join(', ')}`)
+}
+
 function clusterOf(hosts: readonly string[], address: Address): Location {
-  if (hosts.length === 0) throw invalid('a cluster needs one node at least')
-  const nodes = hosts.map((host) => checkAddress({ ...address, ...parseHost(host, 6379) }))
+  if (!Array.isArray(hosts) || hosts.length === 0)
+    throw invalid('a cluster needs one node at least, in a list')
+  const nodes = hosts.map((host, i) =>
+    checkAddress({ ...address, ...parseHost(host, 6379, `node ${i + 1}`) }),
+  )
   const name = `${address.tls ? 'rediss' : 'redis'}+cluster://${nodes.map(hostOf).join(',')}`
   return { kind: 'cluster', name, nodes }
 }
 
-function sentinelOf(given: NonNullable<RedisServers['sentinel']>, address: Address): Location {
+function sentinelOf(given: SentinelServers, address: Address): Location {
+  if (typeof given !== 'object' || given === null) throw invalid('sentinel is an object with name and nodes')
+  checkKeys(given, sentinelKeys)
   const { name: primary, nodes, username, password, tls = address.tls } = given
   if (!primary) throw invalid('the Sentinels need the name of the primary, such as mymaster')
-  if (!nodes?.length) throw invalid('one Sentinel at least is needed')
-  const sentinels = nodes.map((host) => {
-    return checkAddress({
-      ...parseHost(host, 26_379),
+  if (typeof primary !== 'string' || /[\s@/:?#]/.test(primary))
+    throw invalid('the name of the primary is one word, such as mymaster')
+  if (!Array.isArray(nodes) || nodes.length === 0) throw invalid('one Sentinel at least is needed, in a list')
+  const sentinels = nodes.map((host, i) =>
+    checkAddress({
+      ...parseHost(host, 26_379, `Sentinel ${i + 1}`),
       database: 0,
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
+      ...credentials(username, password),
       ...(tls && { tls }),
-    })
-  })
+    }),
+  )
   const scheme = `${address.tls ? 'rediss' : 'redis'}+sentinel`
   const name = `${scheme}://${sentinels.map(hostOf).join(',')}/${primary}/${address.database}`
   return { kind: 'sentinel', name, sentinels, primary, address }
@@ -73,39 +85,107 @@ function sentinelOf(given: NonNullable<RedisServers['sentinel']>, address: Addre
 
 /** What a text says, as an object. */
 function parseText(text: string): RedisServers {
-  const match = /^(redis|valkey)(s?)([+-](?:cluster|sentinel))?:\/\/([^?#]*)(?:\?(.*))?$/i.exec(text)
-  const isOne = match?.[3] === undefined
-  if (!match || (isOne && !match[4]!.includes(','))) return parseAddress(text)
-  const [, , secure, sort, rest, query] = match
-  const [, credentials, hosts, path] = /^(?:([^/]*)@)?([^/@]*)\/?(.*)$/.exec(rest!) ?? []
-  const nodes = hosts!.split(',')
-  const base = { ...readCredentials(credentials), ...(secure && { tls: true }) }
-  if (isOne) {
+  if (/^unix:/i.test(text)) return parseSocket(text)
+  const scheme = /^(?:redis|valkey)(s?)(?:[+-](cluster|sentinel))?:\/\//i.exec(text)
+  if (!scheme)
+    throw invalid(
+      'it begins with none of redis://, rediss://, valkey://, redis+cluster://, redis+sentinel:// and unix:',
+    )
+  const rest = text.slice(scheme[0].length).trim()
+  const [, authority = '', path = '', query] = /^([^/?#]*)\/?([^?#]*)(?:\?([^#]*))?$/.exec(rest) ?? []
+  // What is behind the first of these letters is not a password for us, whatever it was meant to be.
+  if (rest.includes('#') || path.includes('@')) throw misplaced()
+  const at = authority.lastIndexOf('@')
+  const hosts = authority.slice(at + 1)
+  const sort = scheme[2]?.toLowerCase()
+  const known = ['tls', 'ssl', ...(sort === 'sentinel' ? ['sentinel_username', 'sentinel_password'] : [])]
+  const options = readOptions(query, sort === 'cluster' ? known : [...known, 'db'])
+  const tls = readTls(scheme[1] !== '', options)
+  const servers: RedisServers = {
+    ...readCredentials(authority.slice(0, Math.max(0, at))),
+    ...(tls && { tls }),
+  }
+  if (sort === 'sentinel') {
+    const [name = '', ...database] = path.split('/')
+    servers.sentinel = {
+      name: decode(name),
+      nodes: hosts.split(','),
+      username: options.get('sentinel_username'),
+      password: options.get('sentinel_password'),
+    }
+    return { ...servers, ...readDatabase(database.join('/'), options) }
+  }
+  Object.assign(servers, readDatabase(path, options))
+  if (sort === 'cluster') return { ...servers, cluster: hosts.split(',') }
+  if (hosts.includes(','))
     throw invalid('several hosts are a cluster (redis+cluster://) or Sentinels (redis+sentinel://)')
-  }
-  const options = new URLSearchParams(query)
-  if (sort!.slice(1).toLowerCase() === 'cluster') {
-    takeAll(options)
-    return { ...base, cluster: nodes, ...(path && { database: Number(path) }) }
-  }
-  const [name = '', database] = path!.split('/')
-  const username = options.get('sentinel_username') ?? undefined
-  const password = options.get('sentinel_password') ?? undefined
-  takeAll(options, 'sentinel_username', 'sentinel_password')
-  const sentinel = { name: decode(name), nodes, username, password }
-  return { ...base, sentinel, ...(database && { database: Number(database) }) }
+  return hosts === '' ? servers : { ...servers, ...parseHost(hosts, 6379) }
+}
+
+/** `unix:/path`, `unix:///path`. */
+function parseSocket(text: string): RedisServers {
+  const [, path, query] = /^unix:(?:\/\/)?(\/(?!\/)[^?#]*)(?:\?([^#]*))?$/i.exec(text.trim()) ?? []
+  if (path === undefined)
+    throw invalid('a Unix socket is unix:/path, with no host; a user goes into the object form')
+  return { path: decode(path), ...readDatabase('', readOptions(query, ['db'])) }
 }
 
 /** `user:password`, `:password`, `user`. */
-function readCredentials(text = ''): { username?: string; password?: string } {
-  const [, username, password] = /^([^:]*)(?::(.*))?$/.exec(text) ?? []
-  return {
-    ...(username && { username: decode(username) }),
-    ...(password && { password: decode(password) }),
-  }
+function readCredentials(text: string): { username?: string; password?: string } {
+  const colon = text.indexOf(':')
+  const [username, password] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)]
+  return credentials(decode(username), decode(password))
 }
 
-function takeAll(options: URLSearchParams, ...known: string[]): void {
-  const unknown = [...options.keys()].find((key) => !known.includes(key))
-  if (unknown !== undefined) throw invalid(`"?${unknown}=" is not known there`)
+/** What stands behind the `?`. One that is not known is not named: it may be the second half of a password. */
+function readOptions(query: string | undefined, known: readonly string[]): ReadonlyMap<string, string> {
+  const options = new Map<string, string>()
+  for (const [key, value] of new URLSearchParams(query)) {
+    if (!known.includes(key)) {
+      if (query!.includes('@')) throw misplaced()
+      const names = known.map((each) => `?${each}=`).join(', ')
+      throw invalid(`parameter ${options.size + 1} behind the ? is not known there; known are ${names}`)
+    }
+    if (options.has(key)) throw invalid(`"?${key}=" is there twice`)
+    options.set(key, value)
+  }
+  return options
+}
+
+function misplaced(): Error {
+  return invalid(
+    'a password with / ? or # in it is written with %2F, %3F or %23; so is an @ behind them, with %40',
+  )
+}
+
+function readTls(isSecure: boolean, options: ReadonlyMap<string, string>): boolean {
+  let tls: boolean | undefined = isSecure ? true : undefined
+  for (const key of ['tls', 'ssl']) {
+    const value = options.get(key)
+    if (value === undefined) continue
+    if (!/^(true|1|yes|false|0|no)$/i.test(value))
+      throw invalid(`"?${key}=" is true or false; rediss:// says true too`)
+    const says = /^[t1y]/i.test(value)
+    if (tls !== undefined && tls !== says)
+      throw invalid(`"?${key}=${says}" contradicts what else it says of TLS`)
+    tls = says
+  }
+  return tls === true
+}
+
+function readDatabase(path: string, options: ReadonlyMap<string, string>): { database?: number } {
+  const numbers = [path, options.get('db') ?? ''].filter((text) => text !== '')
+  if (!numbers.every((text) => /^\d{1,9}$/.test(text))) throw invalid('the database is a number from 0')
+  const [database, other] = numbers.map(Number)
+  if (other !== undefined && other !== database) throw invalid('it names two databases')
+  return database === undefined ? {} : { database }
+}
+
+/** Percent-decoded. @throws STORE_INVALID */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid('it has a % that begins no character; write %25')
+  }
 }
