@@ -10,7 +10,16 @@ import { filesBelow, type Import, importsOf, read } from './source.ts'
  */
 const floors: Record<string, string[][]> = {
   'packages/lark/src': [
-    ['errors.ts', 'nearest.ts', 'visible.ts', 'table.ts', 'project.ts', 'interrupt.ts', 'arguments.ts'],
+    [
+      'errors.ts',
+      'nearest.ts',
+      'visible.ts',
+      'table.ts',
+      'owner.ts',
+      'project.ts',
+      'interrupt.ts',
+      'arguments.ts',
+    ],
     // the project around us
     ['packages.ts', 'sources.ts', 'module.ts', 'config.ts'],
     ['console.ts', 'memory-console.ts', 'progress.ts'],

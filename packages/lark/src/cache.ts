@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CommandMetadata } from './metadata.ts'
-import { packageRoot } from './project.ts'
+import { cacheFolder } from './owner.ts'
 
 /** Changes with the shape of the entries. */
 const LAYOUT = 2
@@ -41,9 +41,9 @@ export class CommandCache {
 
   /** The cache of the package around `folder`, as this version of Lark left it. */
   static async open(folder: string, larkVersion: string): Promise<CommandCache> {
-    const root = packageRoot(folder)
+    const home = cacheFolder(folder)
     const version = `${larkVersion}/${LAYOUT}`
-    const path = root === undefined ? undefined : join(root, 'node_modules/.cache/lark/commands.json')
+    const path = home === undefined ? undefined : join(home, 'commands.json')
     const cache = new CommandCache(path, version)
     try {
       const stored = JSON.parse(await readFile(path ?? '', 'utf8'))

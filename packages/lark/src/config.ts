@@ -16,6 +16,7 @@ import { dirname, join, resolve, sep } from 'node:path'
 import { larkError, placeOf, reasonOf } from './errors.ts'
 import { importModule } from './module.ts'
 import { nearest } from './nearest.ts'
+import { refuseForeign, warnOfOpen } from './owner.ts'
 import { larkPackages } from './packages.ts'
 import { packageRoot, projectFolders, readPackage } from './project.ts'
 
@@ -66,7 +67,8 @@ export function defineConfig(config: LarkConfig): LarkConfig {
  * The path of the configuration file: what the variable `LARK_CONFIG` names, else the first `lark.config.*` from
  * the started script's folder upward, else from the current folder upward, each as far as the project reaches.
  *
- * @throws CONFIG_NOT_FOUND when `LARK_CONFIG` names a file that does not exist.
+ * @throws CONFIG_NOT_FOUND when `LARK_CONFIG` names a file that does not exist; CONFIG_FOREIGN when the search finds one
+ * that belongs to another user
  */
 export function findConfig(options: ConfigOptions = {}): string | undefined {
   const { env = process.env, cwd = process.cwd() } = options
@@ -78,7 +80,10 @@ export function findConfig(options: ConfigOptions = {}): string | undefined {
   for (const start of startFolders(options)) {
     for (const folder of projectFolders(start)) {
       const name = FILES.find((candidate) => existsSync(join(folder, candidate)))
-      if (name) return join(folder, name)
+      if (name === undefined) continue
+      const file = join(folder, name)
+      refuseForeign(file, `To run it all the same, name it: LARK_CONFIG=${file}`)
+      return file
     }
   }
   return undefined
@@ -88,13 +93,14 @@ export function findConfig(options: ConfigOptions = {}): string | undefined {
  * Finds, imports and checks the configuration. Without a file it is empty. May be called often: the file is
  * imported once.
  *
- * @throws CONFIG_NOT_FOUND, CONFIG_FAILED (it threw while it was imported), CONFIG_INVALID (not an object, or an
+ * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN, CONFIG_FAILED (it threw while it was imported), CONFIG_INVALID (not an object, or an
  * unknown key).
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const file = findConfig(options)
   if (file === undefined) return { config: {}, file, folder: homeFolder(options) }
   const folder = dirname(file)
+  warnOfOpen(file)
   const module = await importModule(file).catch((error: unknown) => {
     const place = placeOf(error)
     throw larkError('CONFIG_FAILED', `${file} failed to load: ${reasonOf(error)}`, {
@@ -135,17 +141,19 @@ function scriptFolder(entry: string): string | undefined {
 
 /**
  * What relative paths are relative to: the folder of the configuration file, else that of the nearest package.json
- * above the started script or the current folder. Where there is none, the script's own folder.
+ * in the project of the started script or the current folder. Where there is none, the script's own folder.
  *
- * @throws CONFIG_NOT_FOUND
+ * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN
  */
 export function homeFolder(options: ConfigOptions = {}): string {
   const file = findConfig(options)
   if (file !== undefined) return dirname(file)
   const starts = startFolders(options)
   for (const start of starts) {
-    const root = packageRoot(start)
-    if (root) return root
+    const root = projectFolders(start).find((folder) => existsSync(join(folder, 'package.json')))
+    if (root === undefined) continue
+    refuseForeign(join(root, 'package.json'), 'Lark runs the jobs and commands beside it')
+    return root
   }
   return starts[0]!
 }

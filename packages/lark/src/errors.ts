@@ -50,6 +50,7 @@ export const larkErrors = {
     'The command was called with arguments or flags that it does not take, or without ones that it needs.',
   CONFIG_NOT_FOUND: 'LARK_CONFIG names a file that does not exist.',
   CONFIG_INVALID: 'The configuration file exports something else than an object with known keys.',
+  CONFIG_FOREIGN: 'The search found a configuration file or a package.json that belongs to another user.',
   CONFIG_FAILED: 'The configuration file threw an error while it was imported.',
   COMMAND_INVALID:
     'A command is declared wrongly: without a key, under a key already taken, or with bad arguments.',

@@ -13,6 +13,7 @@ import { dirname, extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Jiti } from 'jiti'
 import { placeOf } from './errors.ts'
+import { cacheFolder } from './owner.ts'
 import { packageRoot, readPackage } from './project.ts'
 
 type Module = Record<string, unknown>
@@ -131,7 +132,7 @@ async function createJiti(file: string): Promise<Jiti> {
   const { createJiti }: typeof import('jiti') = await import(
     /* @vite-ignore */ /* webpackIgnore: true */ name
   )
-  const root = packageRoot(dirname(file))
+  const cache = cacheFolder(dirname(file))
   // jiti's own choice is a folder in the system's temporary one, where another user could put code for us to run.
-  return createJiti(file, { fsCache: root ? join(root, 'node_modules/.cache/lark/jiti') : false })
+  return createJiti(file, { fsCache: cache === undefined ? false : join(cache, 'jiti') })
 }

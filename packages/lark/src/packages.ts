@@ -8,6 +8,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { refuseForeign } from './owner.ts'
 import { foldersUpward, type PackageJson, projectFolders, readPackage } from './project.ts'
 
 export interface LarkPackage {
@@ -19,7 +20,11 @@ export interface LarkPackage {
   config: string[]
 }
 
-/** The packages that extend Lark for the project around `folder`, sorted by name. */
+/**
+ * The packages that extend Lark for the project around `folder`, sorted by name.
+ *
+ * @throws CONFIG_FOREIGN when one of them, or a package.json that names it, belongs to another user
+ */
 export function larkPackages(folder: string): LarkPackage[] {
   const found = new Map<string, LarkPackage>()
   for (const home of projectFolders(folder)) {
@@ -28,6 +33,8 @@ export function larkPackages(folder: string): LarkPackage[] {
       const root = installed(name, home)
       const json = root === undefined ? undefined : readPackage(root)
       if (!root || !json?.lark) continue
+      for (const each of [home, root])
+        refuseForeign(join(each, 'package.json'), `It adds commands to lark: ${name}`)
       found.set(name, {
         name,
         version: json.version ?? '',

@@ -1,6 +1,7 @@
 /**
  * Where the project is: the folders from one place upward, as far as the project reaches. It ends at the first
- * folder that holds `.git` or is the root of a workspace; without either, at the root of the disk.
+ * folder that holds `.git` or is the root of a workspace; without either, at the nearest package.json. Nothing above
+ * belongs to it: what lies in a parent folder such as /tmp may be anybody's.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -38,12 +39,19 @@ export function* foldersUpward(from: string): Generator<string> {
   }
 }
 
-/** `from` and the folders above it that belong to the same project, its outermost folder included. */
-export function* projectFolders(from: string): Generator<string> {
+/**
+ * `from` and the folders above it that belong to the same project, its outermost folder included. Without any mark of a
+ * project it is `from` alone.
+ */
+export function projectFolders(from: string): string[] {
+  const folders: string[] = []
+  let count = 0
   for (const folder of foldersUpward(from)) {
-    yield folder
-    if (isProjectRoot(folder)) return
+    folders.push(folder)
+    if (isProjectRoot(folder)) return folders
+    if (count === 0 && isPackage(folder)) count = folders.length
   }
+  return folders.slice(0, count || 1)
 }
 
 /** The nearest folder at or above `from` that holds a package.json. */
@@ -52,6 +60,11 @@ export function packageRoot(from: string): string | undefined {
     if (existsSync(join(folder, 'package.json'))) return folder
   }
   return undefined
+}
+
+/** Builds write a package.json that says nothing but the type of their files. */
+function isPackage(folder: string): boolean {
+  return Object.keys(readPackage(folder) ?? {}).some((key) => key !== 'type')
 }
 
 function isProjectRoot(folder: string): boolean {

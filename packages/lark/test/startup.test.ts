@@ -37,6 +37,7 @@ test('lark --help loads the program and its words, nothing else', async () => {
     'program.js',
     'project.js',
     'table.js',
+    'visible.js',
   ])
 })
 
@@ -46,10 +47,12 @@ test('lark --version also looks at the packages', async () => {
     'bin.js',
     'console.js',
     'errors.js',
+    'owner.js',
     'packages.js',
     'program.js',
     'project.js',
     'table.js',
+    'visible.js',
   ])
 })
 
