@@ -6,13 +6,18 @@ import type { Report } from './report.ts'
 export class Trouble {
   readonly #store: string
   readonly #report: Report
+  readonly #isAway: () => boolean
   #isOn = false
   #isOver = false
 
-  /** @param store its name, for people */
-  constructor(store: string, report: Report) {
+  /**
+   * @param store its name, for people
+   * @param isAway whether a call is still being sent again: others may have been answered, of those that only read
+   */
+  constructor(store: string, report: Report, isAway: () => boolean) {
     this.#store = store
     this.#report = report
+    this.#isAway = isAway
   }
 
   /** A call failed. */
@@ -24,7 +29,7 @@ export class Trouble {
 
   /** A call was answered. */
   passed(): void {
-    if (!this.#isOn) return
+    if (!this.#isOn || this.#isAway()) return
     this.#isOn = false
     this.#report.info(`${this.#store} answers again`)
   }

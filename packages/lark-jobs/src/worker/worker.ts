@@ -80,7 +80,8 @@ export class Worker implements AsyncDisposable {
     this.done = new Promise((resolve) => {
       this.#resolveDone = resolve
     })
-    this.#trouble = new Trouble(store.name, options.report)
+    const isAway = () => [...this.#service.claimers].some((claimer) => claimer.isAway)
+    this.#trouble = new Trouble(store.name, options.report, isAway)
     this.#thread = new LeaseThread(
       place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined },
       warn,

@@ -1,70 +1,252 @@
 /**
- * A file that is moved or deleted while a process has it open.
+ * A file that is moved or deleted while processes have it open: what was accepted before stays in it, and everybody
+ * goes on with the file that is at the path afterwards.
  */
-import { rename, rm } from 'node:fs/promises'
-import { afterEach, expect, test, vi } from 'vitest'
+import { renameSync } from 'node:fs'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest'
+import { createJobs, Job } from '../../src/index.ts'
+import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller } from '../conformance/caller.ts'
-import { job, jobs } from '../conformance/jobs.ts'
-import { Folder } from './folder.ts'
+import { ids, job, jobs } from '../conformance/jobs.ts'
+import { Record } from '../working/bench.ts'
+import { Child } from './child.ts'
+import { connections, Folder, options } from './folder.ts'
 
+let warn: MockInstance<typeof process.emitWarning>
+beforeEach(() => {
+  warn = vi.spyOn(process, 'emitWarning').mockReturnValue()
+})
 afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Lets a process believe that so much time has passed. */
-function skip(ms: number): void {
-  const now = performance.now()
-  vi.spyOn(performance, 'now').mockReturnValue(now + ms)
+const logs = ['-wal', '-shm']
+
+/** Lets the process believe that it looked for the file so long ago. */
+function later(ms: number): void {
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms)
 }
 
-test('moved away, it is used no more: jobs would go where nobody looks', async () => {
+async function waitingIn(file: string): Promise<string[]> {
+  await using store = new SqliteStore(file, options)
+  await store.open()
+  return ids((await store.list('emails', { state: 'waiting', limit: 1_000 })).jobs)
+}
+
+/** Opens a store, and queues two jobs. */
+async function use(folder: Folder): Promise<{ store: SqliteStore; web: Caller; before: string[] }> {
+  const store = await folder.store()
+  const web = new Caller(store, 'web', 'emails')
+  const given = jobs(2)
+  await web.enqueue(...given)
+  return { store, web, before: ids(given) }
+}
+
+test('moved: the next job is in a new file, and the old one has all that was accepted before', async () => {
   await using folder = await Folder.make()
-  await using store = await folder.store()
+  const { store, web, before } = await use(folder)
+  const moved = `${folder.file}.old`
+  await rename(folder.file, moved)
+  // A call within the tenth of a second after a look would be in both.
+  later(101)
+  const next = job()
+  expect(await web.enqueue(next)).toEqual(['queued'])
+  expect(await web.enqueue(job({ id: 'b' }))).toEqual(['queued'])
+  expect(await store.counts('emails')).toMatchObject({ waiting: 2 })
+  await store.close()
+  expect(await waitingIn(folder.file)).toEqual([next.id, 'b'])
+  // Its log was moved into it: the file alone is whole.
+  expect(await waitingIn(moved)).toEqual(before)
+  expect(warn).toHaveBeenCalledTimes(1)
+  const words = `moved to ${moved} while this process had it open, with 2 waiting or delayed jobs and 0 active ones`
+  expect(warn).toHaveBeenCalledWith(expect.stringContaining(words), { code: 'LARK_STORE_MOVED' })
+})
+
+test.each([
+  ['with its log', ['', ...logs]],
+  ['without its log', ['']],
+  ['with its log and the bell', ['', ...logs, '-bell']],
+])('deleted %s: the next job is in a new file', async (_, suffixes) => {
+  await using folder = await Folder.make()
+  const { store, web } = await use(folder)
+  for (const suffix of suffixes) await rm(`${folder.file}${suffix}`)
+  const next = job()
+  expect(await web.enqueue(next)).toEqual(['queued'])
+  await store.close()
+  expect(await waitingIn(folder.file)).toEqual([next.id])
+  expect(warn).toHaveBeenCalledWith(expect.stringContaining('was deleted while'), expect.anything())
+})
+
+test.each([
+  ['deleted', (path: string) => rm(path, { recursive: true })],
+  ['moved', (path: string) => rename(path, `${path}-old`)],
+])('the folder %s: it is made anew', async (_, go) => {
+  await using folder = await Folder.make()
+  const file = join(folder.path, '.lark', 'jobs.db')
+  await using store = new SqliteStore(file, options)
+  await store.open()
   const web = new Caller(store, 'web', 'emails')
   await web.enqueue(...jobs(2))
+  await go(join(folder.path, '.lark'))
+  await web.enqueue(job({ id: 'next' }))
+  expect(await waitingIn(file)).toEqual(['next'])
+  expect((await stat(join(folder.path, '.lark'))).mode & 0o777).toBe(0o700)
+})
+
+test('another file in its place: that one is used from then on, by those who only read as well', async () => {
+  await using folder = await Folder.make()
+  const other = new SqliteStore(`${folder.file}.other`, options)
+  await other.open()
+  await new Caller(other, 'web', 'emails').enqueue(job({ id: 'other' }))
+  await other.close()
+  const { store, web } = await use(folder)
+  await using reader = await folder.store()
   await rename(folder.file, `${folder.file}.old`)
-  skip(1_001)
-  const gone = {
-    code: 'STORE_UNREACHABLE',
-    message: `sqlite:${folder.file} was moved or deleted while this process had it open`,
-    hint: expect.stringContaining('Start the process again'),
-  }
-  await expect(web.enqueue(job())).rejects.toMatchObject(gone)
-  await expect(store.counts('emails')).rejects.toMatchObject(gone)
+  await web.enqueue(job({ id: 'between' }))
+  await store.close()
+  await rename(folder.file, `${folder.file}.between`)
+  for (const suffix of logs) await rm(`${folder.file}${suffix}`, { force: true })
+  await rename(`${folder.file}.other`, folder.file)
+  await vi.waitFor(async () => expect(await reader.counts('emails')).toMatchObject({ waiting: 1 }))
+  expect(await reader.get('emails', 'other')).toBeDefined()
+})
+
+test('moved during the very call: its jobs are in the file that comes next', async () => {
+  await using folder = await Folder.make()
+  const opened = connections()
+  const { store, before } = await use(folder)
+  const database = await opened[0]!
+  let attempts = 0
+  const key = await database.accept(() => {
+    attempts += 1
+    database.run("INSERT INTO keys (key) VALUES ('send-email')")
+    if (attempts === 1) renameSync(folder.file, `${folder.file}.old`)
+    return database.get('SELECT key FROM keys')
+  })
+  expect([attempts, key]).toEqual([2, { key: 'send-email' }])
+  expect(await store.keys()).toEqual(['send-email'])
+  expect(await waitingIn(`${folder.file}.old`)).toEqual(before)
+  await store.close()
+})
+
+test('moved and put back before anybody looked: nothing happened', async () => {
+  await using folder = await Folder.make()
+  const { store, web } = await use(folder)
+  await rename(folder.file, `${folder.file}.old`)
   await rename(`${folder.file}.old`, folder.file)
   expect(await web.enqueue(job())).toEqual(['queued'])
+  expect(await store.counts('emails')).toMatchObject({ waiting: 3 })
+  expect(warn).not.toHaveBeenCalled()
+  await store.close()
 })
 
-test('deleted with its log and made anew by another, it is not taken for the old one', async () => {
+test('where only its log is left, a process that comes makes no new file: it would share the log', async () => {
   await using folder = await Folder.make()
-  await using old = await folder.store()
-  for (const file of [folder.file, `${folder.file}-wal`, `${folder.file}-shm`]) await rm(file)
-  await using fresh = await folder.store()
-  await new Caller(fresh, 'web', 'emails').enqueue(job())
-  skip(1_001)
-  await expect(old.counts('emails')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
-  expect(await fresh.counts('emails')).toMatchObject({ waiting: 1 })
-})
-
-test('where only its log is left, no new one is made: it would share the log of the old one', async () => {
-  await using folder = await Folder.make()
-  await using store = await folder.store()
-  await new Caller(store, 'web', 'emails').enqueue(...jobs(2))
+  const { store, web } = await use(folder)
   await rename(folder.file, `${folder.file}.old`)
   await expect(folder.store()).rejects.toMatchObject({
     code: 'STORE_REFUSED',
     message: `sqlite:${folder.file} is gone, but ${folder.file}-wal and ${folder.file}-shm are still there`,
-    hint: expect.stringContaining('remove these as well'),
+    hint: expect.stringContaining('removes these within seconds'),
   })
-  await rename(`${folder.file}.old`, folder.file)
+  // Whoever has it open sees to it.
+  await web.enqueue(job())
   await using again = await folder.store()
-  expect(await again.counts('emails')).toMatchObject({ waiting: 2 })
+  expect(await again.counts('emails')).toMatchObject({ waiting: 1 })
+  await store.close()
+})
+
+test('while another process writes to the old file, it is waited for', async () => {
+  await using folder = await Folder.make()
+  const opened = connections()
+  const { store, web, before } = await use(folder)
+  const database = await opened[0]!
+  await using other = await folder.store()
+  const blocker = await opened[1]!
+  blocker.exec('BEGIN IMMEDIATE')
+  await rename(folder.file, `${folder.file}.old`)
+  later(101)
+  await expect(database.accept(() => undefined, 50)).rejects.toMatchObject({
+    code: 'STORE_UNREACHABLE',
+    message: `sqlite:${folder.file} was moved or deleted, and another process still writes to it`,
+  })
+  const queued = web.enqueue(job({ id: 'next' }))
+  await new Promise((resolve) => setImmediate(resolve))
+  blocker.exec('ROLLBACK')
+  expect(await queued).toEqual(['queued'])
+  expect(await other.counts('emails')).toMatchObject({ waiting: 1 })
+  await store.close()
+  expect(await waitingIn(`${folder.file}.old`)).toEqual(before)
+})
+
+test('moved again and again under three processes: each accepted job is in a file that was moved, or in the last', async () => {
+  await using folder = await Folder.make()
+  const accepted: string[] = []
+  const children = ['ada', 'bob', 'eve'].map((name) => new Child('accept', folder.file, name))
+  for (const child of children)
+    child.onMessage((message: string[] | string) => {
+      if (Array.isArray(message)) accepted.push(...message)
+    })
+  const moved: string[] = []
+  for (let round = 1; round <= 5; round += 1) {
+    const target = accepted.length + 200
+    await vi.waitFor(() => expect(accepted.length).toBeGreaterThan(target), { timeout: 20_000, interval: 5 })
+    const old = join(folder.path, `old-${round}`)
+    if (round % 2 === 0) {
+      await mkdir(old)
+      for (const suffix of ['', ...logs])
+        await rename(`${folder.file}${suffix}`, join(old, `jobs.db${suffix}`)).catch(() => {})
+      moved.push(join(old, 'jobs.db'))
+    } else {
+      await rename(folder.file, old)
+      moved.push(old)
+    }
+  }
+  for (const child of children) {
+    const ended = child.ended()
+    child.tell('end')
+    expect(await ended).toBe(0)
+  }
+  const found = new Set<string>()
+  for (const file of [...moved, folder.file]) {
+    await using store = new SqliteStore(file, options)
+    await store.open()
+    let page = await store.list('emails', { state: 'waiting', limit: 1_000 })
+    for (;;) {
+      for (const { id } of page.jobs) found.add(id)
+      if (page.cursor === undefined) break
+      page = await store.list('emails', { state: 'waiting', limit: 1_000, cursor: page.cursor })
+    }
+  }
+  expect(accepted.length).toBeGreaterThan(1_000)
+  expect(accepted.filter((id) => !found.has(id))).toEqual([])
+})
+
+test('a worker whose file is deleted serves the new one, and says nothing of a store that is away', async () => {
+  await using folder = await Folder.make()
+  const connection = `sqlite:${folder.file}`
+  await using web = createJobs({ connection })
+  await using jobs = createJobs({ connection })
+  class NextJob extends Job {
+    handle() {}
+  }
+  const report = new Record()
+  await jobs.work({ jobs: [NextJob], report, lease: 1_500 })
+  await web.dispatch(new NextJob())
+  await report.ends(1)
+  for (const suffix of ['', ...logs]) await rm(`${folder.file}${suffix}`)
+  expect(await web.dispatch(new NextJob())).toBe(true)
+  await report.ends(2)
+  const said = report.warnings.filter((text) => /answers again|goes on trying/.test(text))
+  expect(said).toEqual([])
 })
 
 test('a store in memory has no file that could go', async () => {
   await using folder = await Folder.make()
   await using store = folder.inMemory()
   await store.open()
-  skip(1_001)
   expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
 })

@@ -78,6 +78,21 @@ const roles = {
     await store.close()
   },
 
+  /** Queues jobs until it is told to end, and tells which were accepted. */
+  async accept() {
+    await store.open()
+    let isOver = false
+    process.once('message', () => {
+      isOver = true
+    })
+    for (let id = 0; !isOver; id += 1) {
+      const queued = await store.enqueue('emails', call(), [job(id)])
+      if (queued[0] === 'queued') process.send([`${name}-${id}`])
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await store.close()
+  },
+
   /** Queues one job, and keeps the store open until it is told to end. */
   async hold() {
     await store.open()

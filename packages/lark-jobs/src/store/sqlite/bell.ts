@@ -26,8 +26,9 @@ import { STALE } from './waiters.ts'
 const LOOK = { doubtful: 250, rung: STALE + 100, proven: 2_000 }
 
 export class Bell {
-  readonly #path: string | undefined
-  readonly #file: number | undefined
+  readonly #name: string
+  readonly #store: string | undefined
+  #file: number | undefined
   #watcher: FSWatcher | undefined
   #watching = false
   #isProven = false
@@ -41,9 +42,23 @@ export class Bell {
    * @throws STORE_REFUSED
    */
   constructor(name: string, file?: string) {
-    if (file === undefined) return
-    this.#path = `${file}-bell`
-    this.#file = openBell(name, file)
+    this.#name = name
+    this.#store = file
+    if (file !== undefined) this.#file = openBell(name, file)
+  }
+
+  /** Another store is at the path, and all who wait look there. */
+  renew(): void {
+    if (this.#store === undefined || this.#closed) return
+    const isWatched = this.#watching
+    this.#letGo()
+    try {
+      this.#file = openBell(this.#name, this.#store)
+    } catch {
+      // Looking goes on without it.
+    }
+    if (isWatched) this.#watch()
+    this.#wake()
   }
 
   /** Wakes the callers that sleep here, and tells other processes if there may be more of them. */
@@ -88,13 +103,21 @@ export class Bell {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#watcher?.close()
-    if (this.#file !== undefined) closeSync(this.#file)
+    this.#letGo()
     this.#wake()
   }
 
+  #letGo(): void {
+    this.#watcher?.close()
+    this.#watcher = undefined
+    this.#watching = false
+    this.#isProven = false
+    if (this.#file !== undefined) closeSync(this.#file)
+    this.#file = undefined
+  }
+
   #pause(rang: boolean): number {
-    if (this.#path !== undefined && !this.#isProven) return LOOK.doubtful
+    if (this.#store !== undefined && !this.#isProven) return LOOK.doubtful
     return rang ? LOOK.rung : LOOK.proven
   }
 
@@ -129,10 +152,10 @@ export class Bell {
   }
 
   #watch(): void {
-    if (this.#path === undefined || this.#watching) return
+    if (this.#store === undefined || this.#watching) return
     this.#watching = true
     try {
-      this.#watcher = watch(this.#path, { persistent: false }, () => {
+      this.#watcher = watch(`${this.#store}-bell`, { persistent: false }, () => {
         this.#isProven = true
         this.#wake()
       })

@@ -11,7 +11,7 @@ import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Libsql from 'libsql'
 import { JobsError } from '../../errors.ts'
-import { busyTooLong, closed, isBusy, toJobsError } from './failure.ts'
+import { busyTooLong, closed, isBusy, stillUsed, toJobsError } from './failure.ts'
 import { makeFile } from './files.ts'
 import { Presence, refuseOrphans } from './presence.ts'
 
@@ -44,18 +44,28 @@ interface Query {
   names: string[]
 }
 
+const unended = 'SELECT total(waiting + delayed) AS pending, total(active) AS active FROM partitions'
+
+/** Thrown by an attempt that met a file which is not at its path any more. */
+const GONE = new Error('the file is gone')
+
 export class Database {
   /** What people call it. */
   readonly name: string
-  readonly #driver: Libsql.Database
   readonly #statements = new Map<string, Statement>()
   readonly #queries = new Map<string, Query>()
   readonly #patience: number
+  #driver: Libsql.Database
+  /** Of a file. */
+  #presence: Presence | undefined
+  #renewing: Promise<boolean> | undefined
   #open = true
   /** Called in each transaction before its work: throws when that must not be done. */
   guard: (() => void) | undefined
-
-  readonly #presence: Presence | undefined
+  /** Opens what is at the path, or makes it; called when the file that was open is gone from there. */
+  reopen: (() => Promise<Database>) | undefined
+  /** Told that another file is in use, and what became of the one before. */
+  renewed: ((words: string) => void) | undefined
 
   private constructor(name: string, driver: Libsql.Database, patience: number, presence?: Presence) {
     this.name = name
@@ -75,12 +85,18 @@ export class Database {
     try {
       if (isFile) makeFile(name, file)
       const driver = new Driver(file)
-      const database = new Database(name, driver, patience, isFile ? new Presence(name, file) : undefined)
+      const database = new Database(name, driver, patience, isFile ? new Presence(file) : undefined)
       database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}; PRAGMA trusted_schema = OFF`)
       return database
     } catch (error) {
       throw toJobsError(name, error instanceof JobsError || !isFile ? error : (denied(file) ?? error))
     }
+  }
+
+  /** It is laid out, and has its log. */
+  ready(guard: () => void): void {
+    this.guard = guard
+    this.#presence?.noteLogs()
   }
 
   /** @returns how many rows it changed */
@@ -108,12 +124,24 @@ export class Database {
     return this.retry(() => this.#transaction(WRITE, work), patience)
   }
 
+  /**
+   * `write` of what somebody is promised: it is kept in the file that is at the path. Where that was moved or deleted,
+   * `work` runs again in the one that comes after it.
+   */
+  accept<T>(work: () => T, patience?: number): Promise<T> {
+    return this.retry(() => {
+      const result = this.#transaction(WRITE, work)
+      if (this.#presence?.isThere() === false) throw GONE
+      return result
+    }, patience)
+  }
+
   /** Runs `work` so that all it reads is of one instant. */
   read<T>(work: () => T): Promise<T> {
     return this.retry(() => this.#transaction(READ, work))
   }
 
-  /** Runs `attempt`, again while it finds the file locked. */
+  /** Runs `attempt`, again while it finds the file locked or gone. */
   async retry<T>(attempt: () => T, patience = this.#patience): Promise<T> {
     const start = performance.now()
     for (;;) {
@@ -121,8 +149,11 @@ export class Database {
       try {
         return attempt()
       } catch (error) {
-        if (!isBusy(error)) throw toJobsError(this.name, error)
-        if (performance.now() - start > patience) throw busyTooLong(this.name, Math.round(patience), error)
+        const isGone = error === GONE || (!isBusy(error) && this.#presence?.isThere() === false)
+        if (isGone && (await this.#renewOnce())) continue
+        if (!isGone && !isBusy(error)) throw toJobsError(this.name, error)
+        if (performance.now() - start > patience)
+          throw isGone ? stillUsed(this.name) : busyTooLong(this.name, Math.round(patience), error)
       }
       const pause = Math.max(PAUSE.from, Math.min((performance.now() - start) / 8, PAUSE.to))
       await sleep(pause * (0.5 + Math.random()))
@@ -136,6 +167,10 @@ export class Database {
   close(): void {
     if (!this.#open) return
     this.#open = false
+    this.#close()
+  }
+
+  #close(): void {
     this.#statements.clear()
     this.#queries.clear()
     try {
@@ -148,7 +183,7 @@ export class Database {
 
   #transaction<T>(begin: string, work: () => T): T {
     try {
-      this.#presence?.check()
+      if (this.#presence?.wasThere() === false) throw GONE
       this.#driver.exec(begin)
       this.guard?.()
       const result = work()
@@ -158,6 +193,63 @@ export class Database {
       // Some failures (a full disk) have rolled back already.
       if (this.#driver.inTransaction) this.#driver.exec('ROLLBACK')
       throw error
+    }
+  }
+
+  /** For all who meet it at once. @returns false while another process still writes to the old file */
+  #renewOnce(): Promise<boolean> {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined
+    })
+    return this.#renewing
+  }
+
+  async #renew(): Promise<boolean> {
+    const presence = this.#presence!
+    const whereabouts = presence.whereabouts()
+    const left = this.#leave(presence, whereabouts === 'deleted')
+    // It may have come back.
+    if (left === undefined) return presence.isThere()
+    const next = await this.reopen!()
+    if (!this.#open) {
+      next.close()
+      throw closed(this.name)
+    }
+    this.#close()
+    this.#driver = next.#driver
+    this.#presence = next.#presence
+    const where = whereabouts === undefined ? 'away' : `to ${whereabouts}`
+    const went = whereabouts === 'deleted' ? 'deleted' : `moved ${where}`
+    this.renewed?.(
+      `${this.name} was ${went} while this process had it open, with ${left}. Another file is at its path now.`,
+    )
+    return true
+  }
+
+  /**
+   * Moves the log of a file that is gone into it, and out of the way of the next one.
+   *
+   * @returns what the file held, in words; undefined while that cannot be done
+   */
+  #leave(presence: Presence, isDeleted: boolean): string | undefined {
+    const driver = this.#driver
+    const numbers = (sql: string) => driver.prepare(sql).get() as Record<string, number>
+    try {
+      if (!isDeleted && presence.hasLogs && numbers('PRAGMA wal_checkpoint(TRUNCATE)').busy !== 0)
+        return undefined
+      // All who have the old file open come through here: its own lock says whose turn it is.
+      driver.exec(WRITE)
+      try {
+        if (presence.isThere()) return undefined
+        presence.removeLogs()
+        const { pending, active } = numbers(unended)
+        return `${pending} waiting or delayed jobs and ${active} active ones`
+      } finally {
+        driver.exec('ROLLBACK')
+      }
+    } catch (error) {
+      if (isBusy(error)) return undefined
+      throw toJobsError(this.name, error)
     }
   }
 

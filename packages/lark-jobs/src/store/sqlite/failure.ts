@@ -34,6 +34,16 @@ export function busyTooLong(name: string, ms: number, cause: unknown): JobsError
   })
 }
 
+export function stillUsed(name: string): JobsError {
+  return new JobsError(
+    'STORE_UNREACHABLE',
+    `${name} was moved or deleted, and another process still writes to it`,
+    {
+      hint: 'Stop every process that uses a file before you move or delete it.',
+    },
+  )
+}
+
 export function notReplicated(name: string): JobsError {
   return new JobsError('STORE_INVALID', `${name} is one file: it cannot keep durability 'replicated'`, {
     hint: "Use 'strict', which loses nothing in a power cut, or a Redis with a replica.",

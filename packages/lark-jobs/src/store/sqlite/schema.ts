@@ -228,7 +228,7 @@ export async function prepare(
   database.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = ${CHECKPOINT}`)
   database.exec('PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY')
   if (found === 'empty') await database.write(() => create(database))
-  database.guard = () => check(database)
+  database.ready(() => check(database))
 }
 
 /** A newer Lark may have laid the file out anew while this process had it open. Measured: 1.7 µs a transaction. */

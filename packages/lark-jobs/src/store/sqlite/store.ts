@@ -5,6 +5,7 @@
  * after the commit, when whoever is rung can see what came.
  */
 import { resolve } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
 import type {
   AlterVerdict,
@@ -87,7 +88,7 @@ export class SqliteStore implements Store {
   }
 
   enqueue(name: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
-    return this.#change(name, (partition) => enqueue(partition, call, jobs), call)
+    return this.#accept(name, (partition) => enqueue(partition, call, jobs), call)
   }
 
   exchange(name: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange> {
@@ -204,23 +205,23 @@ export class SqliteStore implements Store {
   }
 
   alter(name: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]> {
-    return this.#change(name, (partition) => alter(partition, ids, change))
+    return this.#accept(name, (partition) => alter(partition, ids, change))
   }
 
   configure(name: string, settings: Partial<Settings>): Promise<Settings> {
-    if (settings.paused !== undefined) return this.#change(name, (partition) => partition.configure(settings))
+    if (settings.paused !== undefined) return this.#accept(name, (partition) => partition.configure(settings))
     return this.#look(name, { paused: false }, ({ paused }) => ({ paused }))
   }
 
   async pause(name: string, group: string, ms?: number): Promise<void> {
-    await this.#change(name, (partition) => {
+    await this.#accept(name, (partition) => {
       pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
       partition.resumed = true
     })
   }
 
   clear(name: string, state: Exclude<State, 'active'>): Promise<number> {
-    return this.#change(name, (partition) => clear(partition, state))
+    return this.#accept(name, (partition) => clear(partition, state))
   }
 
   async close(): Promise<void> {
@@ -238,16 +239,33 @@ export class SqliteStore implements Store {
 
   async #open(): Promise<string[]> {
     try {
-      const database = await Database.connect(this.name, this.#file)
+      const database = await this.#connect()
       this.#database = database
-      await prepare(database, this.#options.durability)
-      this.#bell = new Bell(this.name, this.#file === MEMORY ? undefined : this.#file)
+      const bell = new Bell(this.name, this.#file === MEMORY ? undefined : this.#file)
+      this.#bell = bell
+      database.reopen = () => this.#connect()
+      database.renewed = (words) => {
+        bell.renew()
+        // The lease thread of a worker has a store of its own, and the worker says it.
+        if (isMainThread) process.emitWarning(words, { code: 'LARK_STORE_MOVED' })
+      }
       return []
     } catch (error) {
       this.#database?.close()
       this.#database = undefined
       this.#opening = undefined
       throw toJobsError(this.name, error)
+    }
+  }
+
+  async #connect(): Promise<Database> {
+    const database = await Database.connect(this.name, this.#file)
+    try {
+      await prepare(database, this.#options.durability)
+      return database
+    } catch (error) {
+      database.close()
+      throw error
     }
   }
 
@@ -261,10 +279,24 @@ export class SqliteStore implements Store {
   }
 
   /** A verb that writes: what came of it goes into the counters, what is too much goes, who waits is rung. */
-  async #change<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
+  #change<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
+    return this.#ringing(name, work, (database, change) => database.write(change, call?.patience), call)
+  }
+
+  /** `#change` that somebody is promised. */
+  #accept<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
+    return this.#ringing(name, work, (database, change) => database.accept(change, call?.patience), call)
+  }
+
+  async #ringing<T>(
+    name: string,
+    work: (partition: Partition) => T,
+    write: (database: Database, change: () => T) => Promise<T>,
+    call?: Call,
+  ): Promise<T> {
     const { database, bell } = this.#opened()
     let rung: string[] = []
-    const result = await database.write(() => {
+    const result = await write(database, () => {
       const partition = Partition.enter(database, name, this.#now())
       const result = work(partition)
       stirLanes(partition)
@@ -273,7 +305,7 @@ export class SqliteStore implements Store {
       rung = ringForNews(partition, call?.caller).concat(partition.noticed)
       partition.save()
       return result
-    }, call?.patience)
+    })
     bell.ring(rung)
     return result
   }
