@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { createServer } from 'node:net'
+import { describe, expect, test, vi } from 'vitest'
+import { Connection } from '../../src/store/redis/connection.ts'
 import { Refusal } from '../../src/store/redis/failure.ts'
 import { encodeCommand, Replies, type Reply } from '../../src/store/redis/wire.ts'
+import { Random } from '../conformance/random.ts'
 
 /** What comes out when the bytes are cut into pieces of so many. */
 function read(text: string, size = Number.POSITIVE_INFINITY): Reply[] {
@@ -65,7 +68,125 @@ describe('replies', () => {
     expect(read(`$${Buffer.byteLength(text)}\r\n${text}\r\n:1\r\n`, 65_536)).toEqual([text, 1])
   })
 
-  test('what is no reply of Redis is refused', () => {
-    expect(() => read('HTTP/1.1 400 Bad Request\r\n')).toThrow('no reply of Redis begins with byte 72')
+  test.each([1, 2, 3, 4])('by chance, cut in two at every byte and into chance pieces, seed %i', (seed) => {
+    const random = new Random(seed)
+    const replies = Array.from({ length: 8 }, () => chanceReply(random, 0))
+    const bytes = Buffer.from(replies.map(encodeReply).join(''))
+    const readPieces = (pieces: Buffer[]) => {
+      const found: Reply[] = []
+      const reader = new Replies((reply) => found.push(reply))
+      for (const piece of pieces) reader.feed(piece)
+      return found
+    }
+    for (let at = 0; at <= bytes.length; at++) {
+      const found = readPieces([bytes.subarray(0, at), bytes.subarray(at)])
+      if (JSON.stringify(found) !== JSON.stringify(replies)) expect(found, `cut at ${at}`).toEqual(replies)
+    }
+    for (let round = 0; round < 50; round++) {
+      const pieces: Buffer[] = []
+      for (let at = 0; at < bytes.length; ) {
+        const end = at + 1 + random.below(40)
+        pieces.push(bytes.subarray(at, end))
+        at = end
+      }
+      expect(readPieces(pieces)).toEqual(replies)
+    }
+  })
+
+  test.each([
+    ['a text that comes in 2,000 pieces', `$2000000\r\n${'x'.repeat(2_000_000)}\r\n`],
+    ['a list of 20,000 texts', `*20000\r\n${`$95\r\n${'x'.repeat(95)}\r\n`.repeat(20_000)}`],
+    ['lists within lists', `*1000\r\n${`*20\r\n${`$95\r\n${'x'.repeat(95)}\r\n`.repeat(20)}`.repeat(1_000)}`],
+  ])('%s: no byte is copied more often than a few times', (_, text) => {
+    const concat = vi.spyOn(Buffer, 'concat')
+    try {
+      expect(read(text, 1_000)).toHaveLength(1)
+      const copied = concat.mock.results.reduce((sum, { value }) => sum + (value as Buffer).length, 0)
+      expect(copied).toBeLessThan(3 * text.length)
+    } finally {
+      concat.mockRestore()
+    }
+  })
+})
+
+/** A reply with all that may be in it. */
+function chanceReply(random: Random, depth: number): Reply {
+  switch (random.below(depth < 4 ? 8 : 5)) {
+    case 0:
+      return random.pick(['', 'a', 'é€😀', '\r\n', '$3\r\nfoo\r\n', 'x'.repeat(200)])!
+    case 1:
+      return random.below(2 ** 31) - 2 ** 30
+    case 2:
+      return null
+    case 3:
+      return new Refusal('ERR no')
+    case 4:
+      return 'OK'
+    default:
+      return Array.from({ length: random.below(5) }, () => chanceReply(random, depth + 1))
+  }
+}
+
+function encodeReply(reply: Reply): string {
+  if (reply === null) return '$-1\r\n'
+  if (typeof reply === 'number') return `:${reply}\r\n`
+  if (reply instanceof Refusal) return `-${reply.message}\r\n`
+  if (Array.isArray(reply)) return `*${reply.length}\r\n${reply.map(encodeReply).join('')}`
+  return reply === 'OK' ? '+OK\r\n' : `$${Buffer.byteLength(reply)}\r\n${reply}\r\n`
+}
+
+/** What no server of Redis answers, or not to us. */
+const unreadable: [text: string, why: string][] = [
+  ['HTTP/1.1 400 Bad Request\r\n', 'no reply of Redis begins with byte 72'],
+  ['$536870913\r\n', 'a text of 536870913 bytes is longer than 536870912'],
+  ['$9223372036854775807\r\n', 'is longer than 536870912'],
+  ['*1048577\r\n', 'a list of 1048577 items is longer than 1048576'],
+  ['*1\r\n'.repeat(9), 'lists are more than 8 deep'],
+  [`*3\r\n:1\r\n*1048576\r\n$999999999\r\n`, 'is longer than'],
+  ['$abc\r\n', 'a number has letters in it'],
+  ['$\r\n', 'a number has no digits'],
+  ['*-\r\n', 'a number has no digits'],
+  [':1.5\r\n', 'a number has letters in it'],
+  [`:${'9'.repeat(20)}\r\n`, 'too many'],
+  ['+OK\rX', 'a line does not end with CR and LF'],
+  ['$3\r\nabcdef\r\n', 'a text does not end where it says'],
+  ['+'.padEnd(65_538, 'x'), 'a line is longer than 65536 bytes'],
+]
+
+describe('what cannot be read', () => {
+  test.each(unreadable.map(([text, why]) => [why, text]))('%s', (why, text) => {
+    for (const size of [1, 3, Number.POSITIVE_INFINITY]) expect(() => read(text, size)).toThrow(why)
+  })
+
+  test('a reply that never ends is refused when its parts are together too long', () => {
+    const replies = new Replies(() => {})
+    const piece = Buffer.from(`$8388608\r\n${'x'.repeat(8_388_608)}\r\n`)
+    replies.feed(Buffer.from('*1000\r\n'))
+    expect(() => {
+      for (let i = 0; i < 65; i++) replies.feed(piece)
+    }).toThrow('a reply is longer than 536870912 bytes')
+  })
+
+  test('ends the connection; the call is told, and the next one has a new connection', async () => {
+    let connections = 0
+    const server = createServer((socket) => {
+      connections++
+      socket.on('error', () => {})
+      socket.on('data', (heard) => {
+        socket.write(String(heard).includes('PING') ? '+PONG\r\n' : '*1000000000\r\n')
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    const connection = new Connection({ host: '127.0.0.1', port, database: 0 })
+    await expect(connection.send(['GET', 'x'])).rejects.toMatchObject({
+      code: 'STORE_UNCERTAIN',
+      message: expect.stringContaining('a list of 1000000000 items is longer'),
+      cause: { name: 'Unreadable' },
+    })
+    expect(await connection.send(['PING'])).toBe('PONG')
+    expect(connections).toBe(2)
+    connection.close()
+    server.close()
   })
 })

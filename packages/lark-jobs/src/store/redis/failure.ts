@@ -24,6 +24,11 @@ export class Unencodable extends TypeError {
   readonly code = 'ERR_INVALID_ARG_TYPE'
 }
 
+/** What came is not what a server of Redis answers, or is larger than anything that Lark asks for. */
+export class Unreadable extends Error {
+  override readonly name = 'Unreadable'
+}
+
 /** The client was asked to send and did not: certainly nothing happened. */
 export class Unsent extends Error {
   override readonly name = 'Unsent'
