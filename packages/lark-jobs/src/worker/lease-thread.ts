@@ -153,6 +153,24 @@ async function leave(from: Shared, port: MessagePort): Promise<void> {
   await from.thread.terminate()
 }
 
+/**
+ * What another thread cannot be given of a connection, such as a function. It is not left out: a thread that connected
+ * without `tls.checkServerIdentity` might trust a server that the worker does not.
+ */
+function unsharableIn(value: unknown, path = ''): string | undefined {
+  try {
+    structuredClone(value)
+    return undefined
+  } catch {
+    if (typeof value !== 'object' || value === null) return path
+    for (const [key, part] of Object.entries(value)) {
+      const found = unsharableIn(part, path === '' ? key : `${path}.${key}`)
+      if (found !== undefined) return found
+    }
+    return path
+  }
+}
+
 export class LeaseThread {
   readonly pulse = new Pulse()
   readonly #watch: Order | undefined
@@ -186,6 +204,13 @@ export class LeaseThread {
     if (!existsSync(file)) {
       this.#warn(
         'The lease thread is not there (is Lark bundled?): a handler that blocks the event loop may lose its lease',
+      )
+      return
+    }
+    const unsharable = unsharableIn(this.#watch.place.connection)
+    if (unsharable !== undefined) {
+      this.#warn(
+        `The lease thread cannot have ${unsharable} of the connection, which is no plain data: a handler that blocks the event loop may lose its lease`,
       )
       return
     }

@@ -7,9 +7,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { createJobs, Job } from '../../src/index.ts'
 import type { WorkerRecord } from '../../src/record.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, failed, job, jobs, line, retried } from '../conformance/jobs.ts'
+import { Record } from '../working/bench.ts'
 import { makeCertificates } from './certificates.ts'
 import { startCluster } from './cluster.ts'
 import { newPrefix } from './place.ts'
@@ -66,6 +68,39 @@ describe('TLS', () => {
     const servers = { host: '127.0.0.2', port: server.port, tls: { ca: tls.ca, servername: 'elsewhere' } }
     await using other = makeStore({ ...servers, host: '127.0.0.1' }, { patience: 500 })
     await expect(other.open()).rejects.toMatchObject({ message: expect.stringContaining('elsewhere') })
+  })
+
+  test('a function that checks the certificate: a worker uses it, without the lease thread', async () => {
+    const tls = makeCertificates()
+    await using server = await startRedis({ tls })
+    const checked: string[] = []
+    const servers = (answer: Error | undefined) => ({
+      host: '127.0.0.1',
+      port: server.port,
+      tls: {
+        ca: tls.ca,
+        checkServerIdentity(host: string) {
+          checked.push(host)
+          return answer
+        },
+      },
+    })
+    class NoteJob extends Job {
+      override readonly key = 'note'
+      handle() {}
+    }
+    await using jobs = createJobs({ connection: servers(undefined) })
+    await jobs.dispatch(new NoteJob())
+    const report = new Record()
+    const worker = await jobs.work({ jobs: [NoteJob], report, stopWhenEmpty: true })
+    expect(await worker.done).toMatchObject({ completed: 1 })
+    expect(report.warnings.join()).toContain('The lease thread cannot have tls.checkServerIdentity')
+    expect(checked).toContain('127.0.0.1')
+    await using other = makeStore(servers(new Error('not the one')), { patience: 500 })
+    await expect(other.open()).rejects.toMatchObject({
+      code: 'STORE_UNREACHABLE',
+      message: expect.stringContaining('not the one'),
+    })
   })
 
   test('a cluster, with a password', async () => {
