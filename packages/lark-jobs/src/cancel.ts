@@ -43,6 +43,17 @@ export function checkCancel(filter: unknown): asserts filter is CancelFilter {
   )
 }
 
+export interface CancelOptions {
+  /** Only says what would become of them now. Nothing is cancelled. */
+  dryRun?: boolean
+}
+
+/** @throws FILTER_INVALID */
+export function checkCancelOptions(options: unknown): asserts options is CancelOptions {
+  const dryRun = { right: 'true or false', ok: (value: unknown) => typeof value === 'boolean' }
+  checkFilter('Jobs.cancel()', options, { dryRun })
+}
+
 export interface Cancelled {
   /** Jobs that had not begun, and have ended. */
   cancelled: number
@@ -76,13 +87,48 @@ export async function cancelAll(store: Store, queues: Queues, filter: CancelFilt
     // All ids first: each that is cancelled leaves the list which is being read.
     const ids: string[] = []
     for (const each of state === undefined ? cancellable : [state]) {
-      for await (const jobs of pages(store, partition, each))
-        for (const job of jobs) if (key === undefined || job.key === key) ids.push(job.id)
+      for await (const page of idsOf(store, partition, each, key)) ids.push(...page)
     }
     for (let i = 0; i < ids.length; i += MAX_ITEMS)
       verdicts.push(...(await ask(store, partition, ids.slice(i, i + MAX_ITEMS))))
   }
   return counted(verdicts)
+}
+
+/** How many would be cancelled, and how many asked, if they were now. @throws as `cancel` */
+export async function count(store: Store, queues: Queues, ids: readonly string[]): Promise<Cancelled> {
+  const found = await locateAll(store, queues, ids, 'lark jobs:status', (job) => {
+    if (!isCancellable(job.state)) throw notCancellable(job)
+  })
+  const asked = found.filter(({ state }) => state === 'active').length
+  return { cancelled: found.length - asked, asked }
+}
+
+/** The same of a filter. Without a key the store knows, and nothing is read but that. @throws UNKNOWN_QUEUE */
+export async function countAll(store: Store, queues: Queues, filter: CancelFilter): Promise<Cancelled> {
+  const { key, queue, state } = filter
+  const found: Cancelled = { cancelled: 0, asked: 0 }
+  for (const partition of await partitionsToLookIn(store, queues, queue)) {
+    const counts = await store.counts(partition)
+    for (const each of state === undefined ? cancellable : [state]) {
+      if (counts[each] === 0) continue
+      const kind = each === 'active' ? 'asked' : 'cancelled'
+      if (key === undefined) found[kind] += counts[each]
+      else for await (const ids of idsOf(store, partition, each, key)) found[kind] += ids.length
+    }
+  }
+  return found
+}
+
+/** The ids of all jobs of a state, and of a key, a page at a time. */
+async function* idsOf(
+  store: Store,
+  partition: string,
+  state: State,
+  key: string | undefined,
+): AsyncGenerator<string[]> {
+  for await (const jobs of pages(store, partition, state))
+    yield jobs.filter((job) => key === undefined || job.key === key).map(({ id }) => id)
 }
 
 function ask(store: Store, partition: string, ids: readonly string[]): Promise<AlterVerdict[]> {

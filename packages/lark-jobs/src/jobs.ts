@@ -5,7 +5,17 @@
  *   unopened → opening → open → closed (and opening again, when used again)
  */
 import { homeFolder } from '@s18i/lark/config'
-import { type CancelFilter, type Cancelled, cancel, cancelAll, checkCancel } from './cancel.ts'
+import {
+  type CancelFilter,
+  type Cancelled,
+  type CancelOptions,
+  cancel,
+  cancelAll,
+  checkCancel,
+  checkCancelOptions,
+  count,
+  countAll,
+} from './cancel.ts'
 import {
   type Around,
   type JobsConfig,
@@ -189,16 +199,20 @@ export class JobsClient implements AsyncDisposable {
    * UNKNOWN_QUEUE
    * @example await Jobs.cancel(job.id!)
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
-   * @example await Jobs.cancel({ all: true })
+   * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many it would be
    */
-  async cancel(which: string | readonly string[] | CancelFilter): Promise<Cancelled> {
+  async cancel(
+    which: string | readonly string[] | CancelFilter,
+    options: CancelOptions = {},
+  ): Promise<Cancelled> {
+    checkCancelOptions(options)
     const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
     if (isFilter) checkCancel(which)
     const ids = isFilter ? undefined : readIds(which)
     const { store, settings } = await this.open()
     const { partitions } = settings
-    if (ids !== undefined) return cancel(store, partitions, ids)
-    return cancelAll(store, partitions, which as CancelFilter)
+    if (ids !== undefined) return (options.dryRun ? count : cancel)(store, partitions, ids)
+    return (options.dryRun ? countAll : cancelAll)(store, partitions, which as CancelFilter)
   }
 
   /**

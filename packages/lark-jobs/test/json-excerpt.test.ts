@@ -22,7 +22,7 @@ test('of what is large there is the beginning', () => {
     JSON.stringify('x'.repeat(400_000)),
     JSON.stringify({ text: 'some words. '.repeat(40_000) }),
     '['.repeat(200_000) + ']'.repeat(200_000),
-    '{"a":'.repeat(80_000) + '1' + '}'.repeat(80_000),
+    `${'{"a":'.repeat(80_000)}1${'}'.repeat(80_000)}`,
     '\\'.repeat(400_000),
     '"'.repeat(400_001),
     ']'.repeat(400_000),

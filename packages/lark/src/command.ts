@@ -109,6 +109,19 @@ export abstract class Command {
   }
 
   /**
+   * Asks a question, and resolves to whether the answer is yes.
+   *
+   * ```ts
+   * if (!this.yes && !(await this.confirm('Delete 12 users?'))) return false
+   * ```
+   *
+   * @throws USAGE, exit code 2, when nobody is there to answer (`this.console.canAsk`)
+   */
+  confirm(question: string): Promise<boolean> {
+    return this.console.confirm(question)
+  }
+
+  /**
    * Runs `each` for one item after the other, and shows how far it is: a bar on a terminal, a few lines elsewhere,
    * nothing under `--json` and `--quiet`. With a number, gives the bar to advance by hand.
    *

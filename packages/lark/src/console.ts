@@ -13,7 +13,7 @@
  * a program.
  */
 import { inspect, styleText } from 'node:util'
-import { LarkError, reasonOf } from './errors.ts'
+import { LarkError, reasonOf, usageError } from './errors.ts'
 import { alignRows } from './table.ts'
 import { visible, visibleInColor, visibleJson, visibleLines } from './visible.ts'
 
@@ -23,7 +23,14 @@ export interface Writer {
   readonly columns?: number
 }
 
+/** Where answers come from. */
+export interface Reader extends NodeJS.ReadableStream {
+  readonly isTTY?: boolean
+}
+
 export interface ConsoleOptions {
+  /** Default `process.stdin`. */
+  stdin?: Reader
   /** Default `process.stdout`. */
   stdout?: Writer
   /** Default `process.stderr`. */
@@ -41,11 +48,13 @@ export class Console {
   isQuiet: boolean
   /** Overrules what the streams are; undefined leaves it to them. */
   color: boolean | undefined
+  readonly #stdin: Reader | undefined
   readonly #stdout: Writer
   readonly #stderr: Writer
   #status = ''
 
   constructor(options: ConsoleOptions = {}) {
+    this.#stdin = options.stdin
     this.#stdout = options.stdout ?? process.stdout
     this.#stderr = options.stderr ?? process.stderr
     this.color = options.color
@@ -117,7 +126,7 @@ export class Console {
 
   /** Puts `text` on the terminal's last line, in place of what was there; '' takes it off. */
   status(text: string): void {
-    if (!this.hasStatus) return
+    if (!this.hasStatus || (text === '' && this.#status === '')) return
     this.#status = visible(text)
     this.#stderr.write(ERASE + this.#status)
   }
@@ -137,6 +146,42 @@ export class Console {
       this.error(ofError(error.message), error.hint && ofError(error.hint))
     }
     if (!expected) this.#talk(this.#mark('✗', 'red'), ofError(inspect(error)))
+  }
+
+  /** Whether somebody is there to answer a question: at a terminal, and without `--json`. */
+  get canAsk(): boolean {
+    return this.#reader.isTTY === true && this.#stderr.isTTY === true && !this.isJson
+  }
+
+  /**
+   * Asks a question, and resolves to whether the answer is yes. Everything else is no, the end of the input too.
+   *
+   * @throws USAGE, exit code 2, when nobody is there to answer
+   */
+  async confirm(question: string): Promise<boolean> {
+    if (!this.canAsk) throw usageError(`There is no terminal to ask on: ${question}`)
+    this.status('')
+    const answer = await this.ask(`${this.#mark('?', 'yellow')} ${visible(question)} [y/N] `)
+    return /^\s*y(es)?\s*$/i.test(answer ?? '')
+  }
+
+  /** Writes a question, and reads a line. @returns undefined at the end of the input */
+  protected async ask(question: string): Promise<string | undefined> {
+    const { createInterface } = await import('node:readline')
+    this.#stderr.write(question)
+    // As plain lines: the terminal itself lets people mend what they type, and Ctrl-C stays a signal.
+    const lines = createInterface({ input: this.#reader, terminal: false })
+    try {
+      const { value } = await lines[Symbol.asyncIterator]().next()
+      return value as string | undefined
+    } finally {
+      lines.close()
+    }
+  }
+
+  /** Not before it is needed: to touch `process.stdin` opens it. */
+  get #reader(): Reader {
+    return this.#stdin ?? process.stdin
   }
 
   #mark(symbol: string, style: Style): string {

@@ -11,12 +11,18 @@ import { Console, type ConsoleOptions, type Writer } from './console.ts'
  */
 export class MemoryConsole extends Console {
   readonly #written: { stdout: string; stderr: string }
+  readonly #answers: string[] | undefined
 
   constructor(
-    options: Omit<ConsoleOptions, 'stdout' | 'stderr'> & { isTTY?: boolean; columns?: number } = {},
+    options: Omit<ConsoleOptions, 'stdin' | 'stdout' | 'stderr'> & {
+      isTTY?: boolean
+      columns?: number
+      /** What is answered to questions, in this order. Default: nobody is there to answer. */
+      answers?: string[]
+    } = {},
   ) {
     const written = { stdout: '', stderr: '' }
-    const { isTTY = false, columns = 80, ...modes } = options
+    const { isTTY = false, columns = 80, answers, ...modes } = options
     const writer = (name: keyof typeof written): Writer => ({
       write: (text) => {
         written[name] += text
@@ -26,6 +32,16 @@ export class MemoryConsole extends Console {
     })
     super({ color: false, ...modes, stdout: writer('stdout'), stderr: writer('stderr') })
     this.#written = written
+    this.#answers = answers && [...answers]
+  }
+
+  override get canAsk(): boolean {
+    return this.#answers !== undefined && !this.isJson
+  }
+
+  protected override async ask(question: string): Promise<string | undefined> {
+    this.#written.stderr += `${question}\n`
+    return this.#answers?.shift()
   }
 
   /** All that went to stdout so far. */

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { arg, Command, Console, flag, MemoryConsole, run } from '../src/index.ts'
 import { alignRows, displayWidth } from '../src/table.ts'
@@ -146,4 +147,36 @@ test('a command called without an application talks to the given streams of the 
   console.line('data')
   console.info('talk')
   expect(written).toEqual(['data\n', 'i talk\n'])
+})
+
+describe('questions', () => {
+  function asked(input: string | undefined, terminals: { stdin?: boolean; stderr?: boolean } = {}) {
+    const { stdin = true, stderr = true } = terminals
+    const reader = Object.assign(new PassThrough(), { isTTY: stdin })
+    let written = ''
+    const write = (text: string) => {
+      written += text
+    }
+    const console = new Console({ stdin: reader, stderr: { write, isTTY: stderr }, color: false })
+    const answer = console.confirm('Delete\u001b[2J 12?')
+    reader.end(input)
+    return answer.then((yes) => ({ yes, written }))
+  }
+
+  test.each([
+    ['y\n', true],
+    [' YES \r\n', true],
+    ['n\n', false],
+    ['\n', false],
+    ['yellow\n', false],
+    ['', false],
+    [undefined, false],
+  ])('%j is %s', async (input, yes) => {
+    expect(await asked(input)).toEqual({ yes, written: '? Delete\\x1b[2J 12? [y/N] ' })
+  })
+
+  test('nobody is asked who cannot see it or answer', async () => {
+    for (const terminals of [{ stdin: false }, { stderr: false }])
+      await expect(asked('y\n', terminals)).rejects.toMatchObject({ code: 'USAGE', exit: 2 })
+  })
 })

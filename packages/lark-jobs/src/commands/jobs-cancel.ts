@@ -1,6 +1,9 @@
 import { arg, Command, flag, LarkError } from '@s18i/lark'
-import { type CancelFilter, cancellable } from '../cancel.ts'
+import { nearest } from '@s18i/lark/config'
+import { type CancelFilter, type Cancelled, cancellable, checkCancel } from '../cancel.ts'
+import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
+import { RETENTION } from '../store/connect.ts'
 
 /** `lark jobs:cancel`: jobs that wait end at once, those that run are told. */
 export class JobsCancelCommand extends Command {
@@ -11,6 +14,8 @@ export class JobsCancelCommand extends Command {
   queue = flag.string('Only jobs in this queue')
   state = flag.enum('Only jobs in this state', cancellable)
   all = flag.boolean('Every job that has not ended')
+  yes = flag.boolean('Cancel all jobs of a filter without a question', { short: 'y' })
+  dryRun = flag.boolean('Say how many it would be, and cancel none')
 
   async handle() {
     const { ids, job: key, queue, state, all } = this
@@ -30,15 +35,93 @@ export class JobsCancelCommand extends Command {
         { exit: 2, hint: 'See lark jobs:status' },
       )
     }
+    if (isFiltered) checkCancel(filter)
+    const mayAsk = isFiltered && !this.yes && !this.dryRun
+    if (mayAsk && !this.console.canAsk) {
+      throw new LarkError(
+        'USAGE',
+        'All jobs of a filter are cancelled after a question, and nobody is here to answer',
+        {
+          exit: 2,
+          hint: '--yes cancels them without a question, --dry-run says how many they are',
+        },
+      )
+    }
     await using jobs = Jobs
-    const { cancelled, asked } = await jobs.cancel(isFiltered ? filter : ids)
+    const which = isFiltered ? filter : ids
+    const of = isFiltered ? ` of ${words(filter)}` : ''
+    if (this.dryRun || mayAsk) {
+      const would = await jobs.cancel(which, { dryRun: true })
+      const isNone = await this.#isNone(would, jobs)
+      if (this.json) return { ...would, dryRun: true }
+      if (this.dryRun && !isNone) this.success(`Would cancel ${told(would, of)}`)
+      if (this.dryRun || isNone) return true
+      if (!(await this.confirm(`Cancel ${told(would, of)}?`))) {
+        this.info('Nothing was cancelled')
+        return false
+      }
+    }
+    const { cancelled, asked } = await jobs.cancel(which)
+    const isNone = await this.#isNone({ cancelled, asked }, jobs)
     if (this.json) return { cancelled, asked }
-    if (cancelled > 0 || asked === 0) this.success(`Cancelled ${count(cancelled)}`)
+    if (isNone) return true
+    if (cancelled > 0) this.success(`Cancelled ${jobsOf(cancelled)}`)
     if (asked > 0)
-      this.info(`Asked ${count(asked)} that ${asked === 1 ? 'runs' : 'run'} to end: within seconds`)
+      this.success(`Told ${jobsOf(asked)} that ${asked === 1 ? 'runs' : 'run'} to end: within seconds`)
+    const { count, age } = RETENTION.cancelled
+    if (cancelled > count)
+      this.info(
+        `Of each queue the newest ${count.toLocaleString('en')} are kept, for ${readable(age)}: lark jobs:status`,
+      )
+    return true
+  }
+
+  /**
+   * Whether no job is what was asked for; says so.
+   *
+   * @throws USAGE when no worker ever knew the key: it may be misspelled
+   */
+  async #isNone({ cancelled, asked }: Cancelled, jobs: Jobs): Promise<boolean> {
+    const { job: key } = this
+    if (cancelled + asked > 0) return false
+    const { store } = await jobs.open()
+    const keys = key === undefined ? [] : (await store.keys()).sort()
+    if (key === undefined || keys.includes(key)) {
+      if (!this.json) this.success('Nothing to cancel: no such job waits or runs')
+      return true
+    }
+    const near = nearest(key, keys)
+    const known = keys.length === 0 ? 'No worker has told its keys yet' : `Known keys: ${listed(keys)}`
+    throw new LarkError('USAGE', `No job has the key '${key}', and no worker ever knew it`, {
+      exit: 2,
+      hint: near === undefined ? known : `Did you mean ${near}?`,
+    })
   }
 }
 
-function count(jobs: number): string {
-  return `${jobs.toLocaleString('en')} ${jobs === 1 ? 'job' : 'jobs'}`
+/** Keys in a message. */
+const MOST = 20
+
+function listed(keys: readonly string[]): string {
+  const more = keys.length - MOST
+  return `${keys.slice(0, MOST).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+/** How many jobs, and how many of them run. @param of which filter */
+function told({ cancelled, asked }: Cancelled, of: string): string {
+  const all = `${jobsOf(cancelled + asked)}${of}`
+  if (asked === 0) return all
+  const run = asked === 1 ? 'runs' : 'run'
+  return cancelled === 0 ? `${all} that ${run}` : `${all}, ${asked.toLocaleString('en')} of which ${run}`
+}
+
+/** A filter as a question names it. */
+function words({ key, queue, state }: CancelFilter): string {
+  const parts = { queue, key, state }
+  const given = Object.entries(parts).filter(([, value]) => value !== undefined)
+  return given.length === 0 ? 'every queue' : given.map((each) => each.join(' ')).join(', ')
+}
+
+function jobsOf(count: number): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
 }

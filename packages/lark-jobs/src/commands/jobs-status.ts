@@ -4,6 +4,8 @@ import { Jobs } from '../jobs.ts'
 import type { Ended, QueueStatus, Status } from '../status.ts'
 import { RETENTION } from '../store/connect.ts'
 
+const keptStates = ['failed', 'completed', 'cancelled'] as const
+
 /** `lark jobs:status`: one look at the queues. */
 export class JobsStatusCommand extends Command {
   readonly key = 'jobs:status'
@@ -14,31 +16,38 @@ export class JobsStatusCommand extends Command {
     const status = await jobs.status()
     if (this.json) return status
     const { queues } = status
-    const [minuteHead, ...minutes] = toTheRight(
-      '1 MIN',
-      queues.map(({ lastMinute }) => words(lastMinute)),
-    )
-    const [hourHead, ...hours] = toTheRight(
-      '1 H',
-      queues.map(({ lastHour }) => words(lastHour)),
-    )
-    this.info(status.store)
+    const kept = keptStates.map((state) => {
+      return toTheRight(
+        state.toUpperCase(),
+        queues.map((each) => `${each.counts[state]}${isFull(each, state) ? '+' : ''}`),
+      )
+    })
+    const ended = [
+      toTheRight(
+        '1 MIN',
+        queues.map(({ lastMinute }) => words(lastMinute)),
+      ),
+      toTheRight(
+        '1 H',
+        queues.map(({ lastHour }) => words(lastHour)),
+      ),
+    ]
+    const columns = [...kept, ...ended]
+    this.info(visible(status.store))
     this.table(
-      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', 'FAILED', 'COMPLETED', minuteHead, hourHead, 'WORKERS'],
-      queues.map((each, i) => {
-        const { queue, counts, workers } = each
-        const completed = isFull(each) ? `${counts.completed}+` : counts.completed
-        const { waiting, delayed, active, failed } = counts
-        return [visible(queue), waiting, delayed, active, failed, completed, minutes[i], hours[i], workers]
+      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', ...columns.map(([head]) => head), 'WORKERS'],
+      queues.map(({ queue, counts: { waiting, delayed, active }, workers }, i) => {
+        return [visible(queue), waiting, delayed, active, ...columns.map((cells) => cells[i + 1]), workers]
       }),
     )
     this.#remarks(status)
   }
 
   #remarks({ queues, workers }: Status): void {
-    const full = queues.filter(isFull)
-    const each = full.some(({ partitions }) => partitions.length > 1) ? ' of each partition' : ''
-    if (full.length > 0) this.info(`+: the newest ${RETENTION.completed.count}${each} are kept`)
+    const full = keptStates.filter((state) => queues.some((each) => isFull(each, state)))
+    const limits = full.map((state) => `${RETENTION[state].count.toLocaleString('en')} ${state}`)
+    const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
+    if (full.length > 0) this.info(`+: of each ${each}, the newest ${limits.join(', ')} jobs are kept`)
     for (const { queue, paused } of queues)
       if (paused)
         this.info(visible(`${queue} is paused: nothing of it begins until lark jobs:resume ${queue}`))
@@ -59,9 +68,9 @@ export class JobsStatusCommand extends Command {
   }
 }
 
-/** More were completed than are kept. */
-function isFull({ partitions }: QueueStatus): boolean {
-  return partitions.some(({ counts }) => counts.completed >= RETENTION.completed.count)
+/** As many ended so as are kept: there may have been more. */
+function isFull({ partitions }: QueueStatus, state: (typeof keptStates)[number]): boolean {
+  return partitions.some(({ counts }) => counts[state] >= RETENTION[state].count)
 }
 
 function words({ completed, failed }: Ended): string {

@@ -28,6 +28,12 @@ export function mistakes(url: () => string | undefined): void {
         2,
         "✗ Jobs.pause(): group is ''; it must be the name of a group: a text that is not empty, or a number",
       ],
+      [
+        ['jobs:cancel', '--queue=emails'],
+        2,
+        '✗ All jobs of a filter are cancelled after a question, and nobody is here to answer',
+      ],
+      [['jobs:cancel', '--job=gret', '--yes'], 2, "✗ No job has the key 'gret', and no worker ever knew it"],
       [['jobs:cancel', 'a', '--queue=emails'], 2, '✗ Give ids or a filter, not both'],
       [['jobs:cancel', 'nonesuch'], 1, '✗ There is no job nonesuch'],
       [['jobs:retry', 'nonesuch'], 1, '✗ There is no job nonesuch'],

@@ -13,9 +13,9 @@ export function program(url: () => string | undefined): void {
 
     const before = await app.run('jobs:status')
     expect(before.stdout.split('\n').map((line) => line.trim().split(/\s+/).join(' '))).toEqual([
-      'QUEUE WAITING DELAYED ACTIVE FAILED COMPLETED 1 MIN 1 H WORKERS',
-      'default 2 0 0 0 0 0 0 0',
-      'emails 1 0 0 0 0 0 0 0',
+      'QUEUE WAITING DELAYED ACTIVE FAILED COMPLETED CANCELLED 1 MIN 1 H WORKERS',
+      'default 2 0 0 0 0 0 0 0 0',
+      'emails 1 0 0 0 0 0 0 0 0',
       '',
     ])
     expect(before.stderr).toContain('! No worker is running: start one with lark jobs:work')
@@ -59,7 +59,7 @@ export function program(url: () => string | undefined): void {
       code: 1,
       stderr: expect.stringContaining(`${id} is cancelled; only a job that has not ended can be cancelled`),
     })
-    const none = await app.run('jobs:cancel', '--state=waiting', '--json')
+    const none = await app.run('jobs:cancel', '--state=waiting', '--yes', '--json')
     expect(JSON.parse(none.stdout)).toEqual({ cancelled: 0, asked: 0 })
   })
 

@@ -1,0 +1,142 @@
+/** `jobs:cancel` of a filter: what it counts, asks, and says. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryConsole, run } from '@s18i/lark'
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { JobsCancelCommand } from '../src/commands/jobs-cancel.ts'
+import { JobsStatusCommand } from '../src/commands/jobs-status.ts'
+import { createJobs, Job, Jobs } from '../src/index.ts'
+import { Record, signal } from './working/bench.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'lark-cancel-'))
+let files = 0
+
+class MailJob extends Job {
+  override readonly key = 'mail'
+  handle() {}
+}
+class OtherJob extends Job {
+  override readonly key = 'other'
+  handle() {}
+}
+
+beforeEach(async () => {
+  vi.stubEnv('LARK_JOBS_URL', `sqlite:${join(folder, `${++files}.db`)}`)
+  const late = new MailJob()
+  late.delay = '1h'
+  await Promise.all([
+    new MailJob().dispatchMany([undefined, undefined]),
+    late.dispatch(),
+    new OtherJob().dispatch(),
+  ])
+})
+afterEach(async () => {
+  await Jobs.close()
+  vi.unstubAllEnvs()
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+async function cancel(words: string[], answers?: string[]) {
+  const console = new MemoryConsole({ ...(answers && { answers }) })
+  const code = await run(['jobs:cancel', ...words], { commands: [JobsCancelCommand], console })
+  const { waiting, delayed, cancelled } = (await Jobs.status()).queues[0]!.counts
+  return { code, said: console.stdout + console.stderr, left: waiting + delayed, cancelled }
+}
+
+test('it counts and asks; only yes is yes', async () => {
+  const words = ['--queue=default', '--job=mail']
+  for (const answers of [['n'], [''], ['yesterday'], []]) {
+    expect(await cancel(words, answers)).toEqual({
+      code: 1,
+      said: '? Cancel 3 jobs of queue default, key mail? [y/N] \ni Nothing was cancelled\n',
+      left: 4,
+      cancelled: 0,
+    })
+  }
+  expect(await cancel(words, ['Yes'])).toEqual({
+    code: 0,
+    said: '? Cancel 3 jobs of queue default, key mail? [y/N] \n✓ Cancelled 3 jobs\n',
+    left: 1,
+    cancelled: 3,
+  })
+})
+
+test('where nobody can answer, it is refused without --yes', async () => {
+  for (const words of [['--all'], ['--queue=default', '--json']]) {
+    const { code, said, left } = await cancel(words, words.includes('--json') ? ['y'] : undefined)
+    expect({ code, left }).toEqual({ code: 2, left: 4 })
+    expect(said).toContain('--yes cancels them without a question, --dry-run says how many they are')
+  }
+  expect(await cancel(['--all', '-y'])).toMatchObject({ code: 0, said: '✓ Cancelled 4 jobs\n', left: 0 })
+})
+
+test('--dry-run says how many, of a filter and of ids, and cancels none', async () => {
+  const job = new MailJob()
+  await job.dispatch()
+  const dry = (...words: string[]) => cancel(['--dry-run', ...words])
+  expect(await dry('--state=delayed')).toMatchObject({
+    code: 0,
+    said: '✓ Would cancel 1 job of state delayed\n',
+  })
+  expect(await dry('--all')).toMatchObject({ said: '✓ Would cancel 5 jobs of every queue\n' })
+  expect(await dry(job.id!)).toMatchObject({ said: '✓ Would cancel 1 job\n' })
+  expect(await dry('--job=mail', '--json')).toMatchObject({
+    said: '{"cancelled":4,"asked":0,"dryRun":true}\n',
+    left: 5,
+  })
+})
+
+test('jobs that run are told to end, and are counted apart', async () => {
+  const begun = signal()
+  class LongJob extends Job {
+    override readonly key = 'long'
+    override queueName = 'default'
+    async handle() {
+      begun.resolve()
+      await new Promise((_, reject) =>
+        this.signal.addEventListener('abort', () => reject(this.signal.reason)),
+      )
+    }
+  }
+  // The command closes what is its own.
+  await using other = createJobs({ connection: process.env.LARK_JOBS_URL! })
+  const worker = await other.work({ jobs: [LongJob], report: new Record(), concurrency: 1 })
+  await new LongJob().dispatch()
+  await begun.promise
+  expect((await cancel(['--job=long', '--dry-run'])).said).toBe(
+    '✓ Would cancel 1 job of key long that runs\n',
+  )
+  expect((await cancel(['--job=long'], ['y'])).said).toMatch(
+    /that runs\? .*\n✓ Told 1 job that runs to end: within seconds\n$/,
+  )
+  await worker.stop(0)
+})
+
+test('a key that nobody knows is told of, with what was meant', async () => {
+  await (await Jobs.work({ jobs: [MailJob, OtherJob], report: new Record(), stopWhenEmpty: true })).done
+  expect(await cancel(['--job=mial', '--yes'])).toMatchObject({
+    code: 2,
+    said: "✗ No job has the key 'mial', and no worker ever knew it\n  Did you mean mail?\n",
+  })
+  expect((await cancel(['--job=x', '--dry-run', '--json'])).said).toContain(
+    '"hint":"Known keys: mail, other"',
+  )
+  expect(await cancel(['--job=other', '--yes'])).toMatchObject({
+    code: 0,
+    said: '✓ Nothing to cancel: no such job waits or runs\n',
+  })
+})
+
+test('of more than are kept it says so, and status has them in a column', async () => {
+  await new OtherJob().dispatchMany(Array.from({ length: 1_000 }, () => undefined))
+  expect((await cancel(['--job=other', '--yes'])).said).toBe(
+    '✓ Cancelled 1,001 jobs\ni Of each queue the newest 1,000 are kept, for 1 d: lark jobs:status\n',
+  )
+  const console = new MemoryConsole()
+  await run(['jobs:status'], { commands: [JobsStatusCommand], console })
+  expect(console.stdout).toMatch(
+    /^QUEUE +WAITING .* COMPLETED +CANCELLED .*\ndefault +2 +1 +0 +0 +0 +1000\+ /,
+  )
+  expect(console.stderr).toContain('i +: of each queue, the newest 1,000 cancelled jobs are kept\n')
+})
