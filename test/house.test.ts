@@ -39,6 +39,7 @@ const floors: Record<string, string[][]> = {
       'backoff.ts',
       'record.ts',
       'errors.ts',
+      'thrown.ts',
       'id.ts',
       'payload.ts',
       'partition.ts',

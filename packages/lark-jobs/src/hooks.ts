@@ -2,6 +2,7 @@
  * Hooks: what the application hears of all its jobs, whatever their class. Nobody waits for them, and what goes wrong
  * in one concerns no job.
  */
+import { textOf } from './thrown.ts'
 
 /** A job whose run begins or has ended. */
 export interface JobEvent {
@@ -67,7 +68,6 @@ export class HookCalls {
   #failed(name: string, error: unknown): void {
     if (this.#warned.has(name)) return
     this.#warned.add(name)
-    const why = error instanceof Error ? error.message : 'something that is no Error'
-    this.#warn(`The hook ${name} threw, and may again: ${why}`)
+    this.#warn(`The hook ${name} threw, and may again: ${textOf(error)}`)
   }
 }

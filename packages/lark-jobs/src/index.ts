@@ -34,7 +34,16 @@ export { NonRetryableError } from './non-retryable.ts'
 export type { FailedOptions, JobDetail, StoredJob } from './operate.ts'
 export type { EveryQueue, PauseOptions, PauseTarget } from './pause.ts'
 export type { QueueConfig } from './queue-config.ts'
-export type { JobError, JobRecord, LogLevel, LogLine, Outcome, State, WorkerRecord } from './record.ts'
+export type {
+  JobError,
+  JobRecord,
+  KeptError,
+  LogLevel,
+  LogLine,
+  Outcome,
+  State,
+  WorkerRecord,
+} from './record.ts'
 export type { QueueStatus, Status } from './status.ts'
 export type { RedisServers } from './store/servers.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './unique.ts'

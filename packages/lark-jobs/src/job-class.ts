@@ -14,6 +14,7 @@ import { type LimiterBy, limiterProblem } from './limiter.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import type { CancelReason } from './record.ts'
 import type { Run } from './run.ts'
+import { textOf } from './thrown.ts'
 import { problemOf, type Rejection, type Unique } from './unique.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
@@ -170,8 +171,7 @@ function middlewareOf(job: JobLike, name: string): readonly Middleware[] {
   try {
     list = job.middleware()
   } catch (cause) {
-    const why = (cause as Error)?.message ?? cause
-    throw new JobsError('JOB_INVALID', `${name}: middleware() threw: ${why}`, { cause })
+    throw new JobsError('JOB_INVALID', `${name}: middleware() threw: ${textOf(cause)}`, { cause })
   }
   const isList = Array.isArray(list) && list.every((each) => typeof each === 'function')
   check(name, 'middleware()', list, right.slice(right.indexOf('a list')), isList)
@@ -235,7 +235,7 @@ function instance(make: JobConstructor): JobLike {
   } catch (cause) {
     throw new JobsError(
       'JOB_INVALID',
-      `${make.name || 'A job class'}: its constructor threw: ${(cause as Error)?.message ?? cause}`,
+      `${make.name || 'A job class'}: its constructor threw: ${textOf(cause)}`,
       {
         cause,
         hint: 'A worker makes a new job for every run, with no arguments: do the work in handle().',

@@ -6,6 +6,7 @@ import { currentRun, type JobClass, type JobLike } from './job-class.ts'
 import { decode } from './payload.ts'
 import type { CancelReason } from './record.ts'
 import type { Run } from './run.ts'
+import { textOf } from './thrown.ts'
 
 /** How a job ended, of which its class is told. */
 export type LastWord = { kind: 'failed'; error: unknown } | { kind: 'cancelled'; reason: CancelReason }
@@ -31,8 +32,7 @@ export async function tell(jobClass: JobClass, run: Run, word: LastWord, payload
     await Promise.race([call(job, word, decode(payload)), timeOut(run.signal)])
     return true
   } catch (problem) {
-    const why = problem instanceof Error ? problem.message : 'something was thrown that is no Error'
-    run.write('warn', `${word.kind}() did not go through: ${why}`)
+    run.write('warn', `${word.kind}() did not go through: ${textOf(problem)}`)
     return false
   }
 }

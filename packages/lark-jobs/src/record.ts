@@ -100,14 +100,24 @@ export interface Counters {
   releases: number
 }
 
-/** A failed attempt, as kept with the job (the newest 10). */
-export interface JobError {
-  /** Which run it was, from 1. */
-  run: number
+/** What is kept of an error. Of a value that is no error, the message is its text. */
+export interface KeptError {
   name: string
   message: string
   code?: string
   stack?: string
+  /** Up to five, one below the other. */
+  cause?: KeptError
+  /** The first of those that an `AggregateError` holds. */
+  errors?: KeptError[]
+  /** How many it holds beside these. */
+  more?: number
+}
+
+/** A failed attempt, as kept with the job (the newest 10). */
+export interface JobError extends KeptError {
+  /** Which run it was, from 1. */
+  run: number
   /** Milliseconds the attempt took. */
   took?: number
 }

@@ -2,6 +2,8 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
+import type { KeptError } from '../record.ts'
+import { errorLine } from '../worker/job-error.ts'
 import { jobJson } from './job-json.ts'
 import { wholeFromOne } from './whole-from-one.ts'
 
@@ -40,7 +42,8 @@ export class JobsFailedCommand extends Command {
 }
 
 /** The last error, in one line that a terminal holds. */
-function reason({ errors }: { errors: { message: string }[] }): string {
-  const line = visible(errors.at(-1)?.message.split('\n', 1)[0] ?? '')
+function reason({ errors }: { errors: KeptError[] }): string {
+  const last = errors.at(-1)
+  const line = visible(last === undefined ? '' : errorLine(last))
   return line.length > 60 ? `${line.slice(0, 59)}…` : line
 }

@@ -5,6 +5,7 @@ import { JobsError } from '../errors.ts'
 import { Jobs } from '../jobs.ts'
 import type { JobDetail } from '../operate.ts'
 import type { JobError, LogLine } from '../record.ts'
+import { partsOf } from '../worker/job-error.ts'
 import { jobJson } from './job-json.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
 
@@ -85,12 +86,17 @@ function time(at: number): string {
   return `${text} (${away >= 0 ? `${readable(away)} ago` : `in ${readable(-away)}`})`
 }
 
-/** Every attempt's message; the stack of the last, since those before it mostly say the same. */
-function errorLines({ run, name, message, code, stack, took }: JobError, isLast: boolean): string[] {
-  const after = took === undefined ? '' : `, after ${readable(took)}`
-  const head = `Run ${run}${after}: ${name}${code === undefined ? '' : ` ${code}`}: ${message}`
-  const frames = isLast ? (stack?.split('\n').filter((each) => /^\s+at /.test(each)) ?? []) : []
-  return [...underFirst(head, ''), ...frames.map(visible)]
+/** Every attempt's message and what caused it; the stacks of the last, since those before it mostly say the same. */
+function errorLines(failed: JobError, isLast: boolean): string[] {
+  const { run, took } = failed
+  const title = `Run ${run}${took === undefined ? '' : `, after ${readable(took)}`}`
+  return [...partsOf(failed, title)].flatMap(({ error, title, depth }) => {
+    const { name, message, code, stack } = error
+    const indent = '  '.repeat(depth)
+    const head = `${title}: ${name}${code === undefined ? '' : ` ${code}`}${message === '' ? '' : `: ${message}`}`
+    const frames = isLast ? (stack?.split('\n').filter((each) => /^\s+at /.test(each)) ?? []) : []
+    return [...underFirst(head, ''), ...frames.map(visible)].map((line) => indent + line)
+  })
 }
 
 function logLines({ at, level, text }: LogLine): string[] {

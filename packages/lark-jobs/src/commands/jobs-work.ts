@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { Command, flag, LarkError } from '@s18i/lark'
 import { Jobs, type SupervisedOptions } from '../jobs.ts'
 import { serviceOf } from '../queues.ts'
+import { wholeTextOf } from '../thrown.ts'
 import { CONCURRENCY } from '../worker/options.ts'
 import { presets } from '../worker/preset.ts'
 import type { Report } from '../worker/report.ts'
@@ -172,6 +173,5 @@ function program(): string {
 }
 
 function unhandledText(reason: unknown): string {
-  const text = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
-  return `A promise was rejected, and nobody handled it (a job that did not await it?): ${text}`
+  return `A promise was rejected, and nobody handled it (a job that did not await it?): ${wholeTextOf(reason)}`
 }

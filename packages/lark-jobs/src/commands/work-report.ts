@@ -10,7 +10,8 @@ import { visible } from '@s18i/lark/config'
 import { released } from '../decision.ts'
 import { readable } from '../duration.ts'
 import { writtenText } from '../job-log.ts'
-import type { LeasedJob, LogLine } from '../record.ts'
+import type { KeptError, LeasedJob, LogLine } from '../record.ts'
+import { errorLine } from '../worker/job-error.ts'
 import type { Ending, Summary } from '../worker/report.ts'
 import type { QueueFigures } from '../worker/supervised-figures.ts'
 import type { Shown } from '../worker/supervised-report.ts'
@@ -51,7 +52,7 @@ export class ConsoleReport implements Shown {
     this.#count()
     this.#book(ending)
     const { outcome } = ending
-    if (outcome.kind === 'failed') this.#failed(ending, outcome.error.message, outcome.retryIn)
+    if (outcome.kind === 'failed') this.#failed(ending, outcome.error, outcome.retryIn)
     else if (this.#fast) this.hidden++
     else if (outcome.kind === 'completed') this.#line('✓', 'green', ending, '')
     else if (outcome.kind === 'released' && ending.tries === undefined)
@@ -98,7 +99,7 @@ export class ConsoleReport implements Shown {
     else if (outcome.kind === 'failed') counts[outcome.retryIn === undefined ? 'failed' : 'retried']++
   }
 
-  #failed(ending: Ending, message: string, retryIn: number | undefined): void {
+  #failed(ending: Ending, error: KeptError, retryIn: number | undefined): void {
     const of = ending.isTimed ? '' : ` of ${ending.tries}`
     const attempt = `attempt ${ending.lease.failures + 1}${of}`
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
@@ -106,7 +107,7 @@ export class ConsoleReport implements Shown {
       retryIn === undefined ? '✗' : '↻',
       retryIn === undefined ? 'red' : 'yellow',
       ending,
-      `${attempt}, ${then}: ${message.split('\n', 1)[0]}`,
+      `${attempt}, ${then}: ${errorLine(error)}`,
     )
   }
 

@@ -22,6 +22,7 @@ import { type JobSettings, settingsOf } from '../job-settings.ts'
 import { HEAVIEST, isOwnOption, type LimiterBy, needOf } from '../limiter.ts'
 import { encode, MAX_CONTEXT } from '../payload.ts'
 import type { Group, JobOptions, NewJob } from '../record.ts'
+import { textOf } from '../thrown.ts'
 import { lockOf, oneByOne, type Unique } from '../unique.ts'
 
 /**
@@ -110,8 +111,7 @@ function asked<T>(name: string, field: string, of: () => T): T {
   try {
     return of()
   } catch (cause) {
-    const why = (cause as Error)?.message ?? cause
-    throw new JobsError('JOB_INVALID', `${name}: ${field} threw: ${why}`, { cause })
+    throw new JobsError('JOB_INVALID', `${name}: ${field} threw: ${textOf(cause)}`, { cause })
   }
 }
 

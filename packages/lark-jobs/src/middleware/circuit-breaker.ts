@@ -8,6 +8,7 @@ import { newId } from '../id.ts'
 import { isCount } from '../limit.ts'
 import { returnedFalse } from '../run.ts'
 import { notName, storedName } from '../stored-name.ts'
+import { textOf } from '../thrown.ts'
 import type { Middleware, MiddlewareJob } from './middleware.ts'
 import { checkOptions, refused, span } from './option.ts'
 import { reachOf } from './permits.ts'
@@ -118,7 +119,7 @@ class Watch {
 
   #say(event: CircuitEvent): void {
     this.#told ??= this.#tell(event).catch((error) =>
-      this.#job.warn(`circuitBreaker(): could not tell how it ended: ${messageOf(error)}`),
+      this.#job.warn(`circuitBreaker(): could not tell how it ended: ${textOf(error)}`),
     )
   }
 
@@ -127,7 +128,7 @@ class Watch {
     try {
       return this.#when?.(error) !== false
     } catch (thrown) {
-      this.#job.warn(`circuitBreaker(): when threw: ${messageOf(thrown)}`)
+      this.#job.warn(`circuitBreaker(): when threw: ${textOf(thrown)}`)
       return true
     }
   }
@@ -151,8 +152,4 @@ function ruleOf(options: CircuitBreakerOptions): CircuitRule {
 
 function codeOf(reason: unknown): unknown {
   return (reason as { code?: unknown } | undefined)?.code
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : typeof error
 }

@@ -3,6 +3,7 @@
  */
 import { type Duration, durationForm, milliseconds, readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
+import { textOf } from '../thrown.ts'
 import type { Middleware, MiddlewareJob } from './middleware.ts'
 
 export interface TimingOptions {
@@ -34,7 +35,7 @@ export function timing({ slow, report }: TimingOptions): Middleware {
       try {
         report?.(took, job)
       } catch (error) {
-        job.warn(`timing(): report threw: ${error instanceof Error ? error.message : typeof error}`)
+        job.warn(`timing(): report threw: ${textOf(error)}`)
       }
     }
   }

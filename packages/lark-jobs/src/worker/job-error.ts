@@ -1,41 +1,148 @@
 /**
- * What is kept of an error with its job: short, and of whatever was thrown.
+ * What is kept of an error with its job: short, with its causes, and of whatever was thrown; and its lines for people.
  */
 import { JobsError } from '../errors.ts'
-import type { JobError } from '../record.ts'
+import type { JobError, KeptError } from '../record.ts'
+import { fieldOf, isError, textOf } from '../thrown.ts'
 
 /** Characters of a stack kept with an error. */
 const MAX_STACK = 4_000
-/** Characters of a message kept with an error. */
-const MAX_MESSAGE = 2_000
+/** Characters of a name or a code. */
+const MAX_NAME = 200
+/** Characters of everything kept below an error: its causes, and the errors that it holds. */
+const MAX_BELOW = 4_000
+/** How many of these, … */
+const MAX_PARTS = 10
+/** … how deep, … */
+const MAX_DEPTH = 5
+/** … and how many that one error holds. */
+const MAX_HELD = 5
 /** What the frames of this package have in them; in a bundle there is no such folder. */
 const here = /^.*\/(?=worker\/job-error\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
 
+/** What is left for the parts of one error. */
+interface Room {
+  characters: number
+  parts: number
+  /** What has been kept already: an error may be its own cause. */
+  readonly seen: Set<unknown>
+}
+
 /** @param run which one it was, from 1 @param ms what it took */
 export function jobError(thrown: unknown, run: number, ms: number): JobError {
-  const took = Number(ms.toFixed(1))
+  const room = { characters: MAX_BELOW, parts: MAX_PARTS, seen: new Set([thrown]) }
+  return {
+    run,
+    ...own(thrown, (text, most) => text.slice(0, most)),
+    ...below(thrown, room, 1),
+    took: Number(ms.toFixed(1)),
+  }
+}
+
+/** An error without its causes. @param cut gives as much of a text as there is room for */
+function own(thrown: unknown, cut: (text: string, most: number) => string): KeptError {
+  const message = cut(textOf(thrown), Number.POSITIVE_INFINITY)
+  if (!isError(thrown)) return { name: 'Error', message }
+  const name = fieldOf(thrown, 'name')
+  const code = fieldOf(thrown, 'code')
+  const stack = ownFrames(fieldOf(thrown, 'stack'), thrown)
+  return {
+    name: typeof name === 'string' ? cut(name, MAX_NAME) : 'Error',
+    message,
+    ...(typeof code === 'string' && { code: cut(code, MAX_NAME) }),
+    ...(stack !== undefined && { stack: cut(stack, MAX_STACK) }),
+  }
+}
+
+/** Its cause, and the errors that it holds, as far as there is room. */
+function below(thrown: unknown, room: Room, depth: number): Pick<KeptError, 'cause' | 'errors' | 'more'> {
+  if (!isError(thrown) || depth > MAX_DEPTH) return {}
+  const held = heldBy(thrown)
+  const errors: KeptError[] = []
+  for (let i = 0; i < held.length && i < MAX_HELD; i++) {
+    const part = partOf(fieldOf(held, String(i)), room, depth)
+    if (part !== undefined) errors.push(part)
+  }
+  const cause = fieldOf(thrown, 'cause')
+  const kept = cause === undefined ? undefined : partOf(cause, room, depth)
+  const more = held.length - errors.length
+  return {
+    ...(kept !== undefined && { cause: kept }),
+    ...(errors.length > 0 && { errors }),
+    ...(more > 0 && { more }),
+  }
+}
+
+function partOf(thrown: unknown, room: Room, depth: number): KeptError | undefined {
+  if (room.parts === 0 || room.characters <= 0 || room.seen.has(thrown)) return undefined
+  room.parts--
+  if (Object(thrown) === thrown) room.seen.add(thrown)
+  const cut = (text: string, most: number) => {
+    const part = text.slice(0, Math.max(0, Math.min(most, room.characters, MAX_BELOW / 4)))
+    room.characters -= part.length
+    return part
+  }
+  return { ...own(thrown, cut), ...below(thrown, room, depth + 1) }
+}
+
+/** Of an `AggregateError`, and of whatever else has a list `errors`; of a `SuppressedError` both of its own. */
+function heldBy(error: Error): ArrayLike<unknown> {
+  const errors = fieldOf(error, 'errors')
+  if (isList(errors)) return errors
+  const suppressed = fieldOf(error, 'suppressed')
+  return suppressed === undefined ? [] : [fieldOf(error, 'error'), suppressed]
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
   try {
-    if (!(thrown instanceof Error))
-      return { run, name: 'Error', message: String(thrown).slice(0, MAX_MESSAGE), took }
-    const { name, message, stack, code } = thrown as Error & { code?: unknown }
-    return {
-      run,
-      name: String(name).slice(0, MAX_MESSAGE),
-      message: String(message).slice(0, MAX_MESSAGE),
-      ...(typeof code === 'string' && { code: code.slice(0, MAX_MESSAGE) }),
-      ...(typeof stack === 'string' && !(thrown instanceof JobsError) && { stack: ownFrames(stack) }),
-      took,
-    }
+    return Array.isArray(value) && Number.isSafeInteger(value.length)
   } catch {
-    // A getter that throws, an object without a text: handlers may throw anything.
-    return { run, name: 'Error', message: 'something was thrown that has no text', took }
+    return false
   }
 }
 
 /** The stack without the frames of this package and of Node, which are the same for every job. */
-function ownFrames(stack: string): string {
-  const isOther = (line: string) =>
-    /^ {4}at /.test(line) && (line.includes(here) || line.includes('node:internal'))
+function ownFrames(stack: unknown, error: Error): string | undefined {
+  if (typeof stack !== 'string') return undefined
+  const isFrame = (line: string) => /^ {4}at /.test(line)
+  const isOther = (line: string) => isFrame(line) && (line.includes(here) || line.includes('node:internal'))
   const lines = stack.split('\n').filter((line) => !isOther(line))
-  return lines.join('\n').slice(0, MAX_STACK)
+  // One that Lark made has mostly been nowhere else.
+  if (error instanceof JobsError && !lines.some(isFrame)) return undefined
+  return lines.join('\n')
+}
+
+/** On one line: `fetch failed (cause: ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:80)`. */
+export function errorLine(error: KeptError): string {
+  return `${error.message.split('\n', 1)[0] || error.name}${behind(error)}`
+}
+
+/** What is behind an error and in it, to be put after its message; empty when nothing is. */
+export function behind({ errors = [], more, cause }: KeptError): string {
+  const parts = [
+    ...errors.map(heldLine),
+    ...(more === undefined ? [] : [`${more} more`]),
+    ...(cause === undefined ? [] : [`cause: ${heldLine(cause)}`]),
+  ]
+  return parts.length === 0 ? '' : ` (${parts.join('; ')})`
+}
+
+/** Of a part its code as well, unless the message has it. */
+function heldLine(part: KeptError): string {
+  const { code } = part
+  const line = errorLine(part)
+  return code === undefined || line.includes(code) ? line : `${code}: ${line}`
+}
+
+/** An error and what is behind it and in it, with a title that says which of these it is, and how deep it is. */
+export function* partsOf(
+  error: KeptError,
+  title: string,
+  depth = 0,
+): Generator<{ error: KeptError; title: string; depth: number }> {
+  yield { error, title, depth }
+  const { errors = [], more = 0, cause } = error
+  for (const [i, part] of errors.entries())
+    yield* partsOf(part, `${i + 1} of ${errors.length + more}`, depth + 1)
+  if (cause !== undefined) yield* partsOf(cause, 'Caused by', depth + 1)
 }

@@ -3,6 +3,7 @@
  */
 import { print } from '../job-log.ts'
 import type { LeasedJob, LogLine } from '../record.ts'
+import { behind } from './job-error.ts'
 import type { Ending, Report } from './report.ts'
 
 export class PlainReport implements Report {
@@ -11,7 +12,9 @@ export class PlainReport implements Report {
   }
 
   ended({ lease, name, outcome }: Ending): void {
-    if (outcome.kind === 'failed') print(name, lease.id, 'error', outcome.error.message)
+    if (outcome.kind !== 'failed') return
+    const { error } = outcome
+    print(name, lease.id, 'error', `${error.message || error.name}${behind(error)}`)
   }
 
   warn(text: string): void {

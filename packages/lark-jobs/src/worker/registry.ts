@@ -13,6 +13,7 @@ import {
 } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
 import { classOf, isJobClass, type JobClass, type JobConstructor } from '../job-class.ts'
+import { textOf } from '../thrown.ts'
 
 export class Registry {
   readonly #classes = new Map<string, JobClass>()
@@ -108,7 +109,7 @@ function addFrom(file: string, make: JobConstructor, registry: Registry): void {
 }
 
 function failedToLoad(file: string, cause: unknown): JobsError {
-  const why = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+  const why = textOf(cause).split('\n', 1)[0]
   const place = placeOf(cause)
   return new JobsError(
     'JOB_FAILED_TO_LOAD',

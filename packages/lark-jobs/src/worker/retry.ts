@@ -9,6 +9,7 @@ import { durationForm, milliseconds } from '../duration.ts'
 import { currentRun, type JobClass } from '../job-class.ts'
 import { isNonRetryable } from '../non-retryable.ts'
 import type { LeasedJob } from '../record.ts'
+import { textOf } from '../thrown.ts'
 import type { Running } from './running.ts'
 
 /** Told of a function that did not do what it should. */
@@ -53,7 +54,7 @@ function asksForMore(thrown: unknown, { run }: Running, jobClass: JobClass, warn
     if (typeof answer !== 'boolean') warn(`retryIf() returned ${shown(answer)}; it must be true or false`)
     return answer !== false
   } catch (error) {
-    warn(`retryIf() threw: ${messageOf(error)}`)
+    warn(`retryIf() threw: ${textOf(error)}`)
     return true
   }
 }
@@ -66,7 +67,7 @@ function pauseOf(backoff: Backoff | BackoffFunction, failures: number, thrown: u
     if (pause !== undefined) return pause
     warn(`backoff returned ${shown(asked)}; it must be ${durationForm}: the default is used`)
   } catch (error) {
-    warn(`backoff threw: ${messageOf(error)}: the default is used`)
+    warn(`backoff threw: ${textOf(error)}: the default is used`)
   }
   return pauseAfter(failures, defaultBackoff)
 }
@@ -74,8 +75,4 @@ function pauseOf(backoff: Backoff | BackoffFunction, failures: number, thrown: u
 function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`
   return typeof value === 'object' && value !== null ? 'an object' : String(value)
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : typeof error
 }

@@ -15,6 +15,7 @@ import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
 import type { Outcome } from '../record.ts'
 import { returnedFalse } from '../run.ts'
+import { textOf } from '../thrown.ts'
 import { jobError } from './job-error.ts'
 import { limitOf, retryIn } from './retry.ts'
 import type { Running } from './running.ts'
@@ -163,7 +164,7 @@ function success(value: unknown, running: Running, jobClass: JobClass): Outcome 
     return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
   } catch (error) {
     // The work is done: a result that cannot be kept must not make it be done again.
-    running.run.write('warn', `The result was not kept: ${(error as Error | null)?.message ?? error}`)
+    running.run.write('warn', `The result was not kept: ${textOf(error)}`)
     return { kind: 'completed' }
   }
 }

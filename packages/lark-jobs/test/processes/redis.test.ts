@@ -1,6 +1,7 @@
 import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
 import { benching } from './benching.ts'
+import { causing } from './causing.ts'
 import { endings } from './endings.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
@@ -13,6 +14,7 @@ describe('on Redis', { timeout: 60_000 }, () => {
   endings(url)
   program(url)
   mistakes(url)
+  causing(url)
   unawaited(url)
   benching(url)
 })

