@@ -3,11 +3,17 @@
  */
 import type { JobRecord, State } from '../record.ts'
 
-/** A page of ids in their order. `cursor` undefined: the last page. */
-export interface Page {
-  jobs: JobRecord[]
+/**
+ * Jobs in their order, as many as were asked for or as go into `MAX_BYTES`: one that is larger comes alone. `cursor`
+ * undefined: the last page. A page that has one may be short, or empty.
+ */
+export interface Page<T = JobRecord> {
+  jobs: T[]
   cursor?: string
 }
+
+/** What is enough to choose jobs and to name them. */
+export type JobHead = Pick<JobRecord, 'id' | 'key'>
 
 /** Ended jobs: the newest end first; active: by lease end, token, place in the claim; others: as they would run. */
 export interface Filter {

@@ -61,7 +61,7 @@ import type {
 
 import type { AlterVerdict, Change, Settings } from './change.ts'
 import type { Limiters } from './limiters.ts'
-import type { Counts, Filter, Minute, Page } from './page.ts'
+import type { Counts, Filter, JobHead, Minute, Page } from './page.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
 
 export * from './change.ts'
@@ -276,6 +276,8 @@ export interface Store extends AsyncDisposable {
   partitions(): Promise<string[]>
   get(partition: string, id: string): Promise<JobRecord | undefined>
   list(partition: string, filter: Filter): Promise<Page>
+  /** The same page, as `limit` has it, without what may be large: no payload is read. */
+  heads(partition: string, filter: Filter): Promise<Page<JobHead>>
   counts(partition: string): Promise<Counts>
   /** Of the last `MINUTES` minutes, this one included, those in which something ended; oldest first. */
   minutes(partition: string): Promise<Minute[]>

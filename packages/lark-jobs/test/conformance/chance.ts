@@ -2,6 +2,7 @@
  * Jobs and outcomes as chance has them.
  */
 import type { Group, Lock, NewJob, Outcome } from '../../src/record.ts'
+import { MAX_SMALL } from '../../src/store/store.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
 
@@ -24,8 +25,14 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
     ...(random.chance(2) && { hooked: true }),
     ...(groups && random.chance(2) && { group: random.pick(chanceGroups)! }),
     ...(groups && random.chance(4) && { limiter: random.pick(chanceLimiters)! }),
-    payload: String(random.below(100)),
+    payload: chancePayload(random),
   })
+}
+
+/** One in five is large. */
+export function chancePayload(random: Random): string {
+  const text = String(random.below(100))
+  return random.chance(5) ? text.padEnd(MAX_SMALL + 100, '.') : text
 }
 
 function chanceLock(random: Random): Lock {

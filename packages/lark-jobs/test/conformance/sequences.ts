@@ -14,7 +14,7 @@ import {
   type Want,
 } from '../../src/store/store.ts'
 import type { Caller } from './caller.ts'
-import { chanceGroups, chanceJob, chanceLimiters, chanceOutcome } from './chance.ts'
+import { chanceGroups, chanceJob, chanceLimiters, chanceOutcome, chancePayload } from './chance.ts'
 import { compare, forget } from './compare.ts'
 import type { Harness, Make } from './harness.ts'
 import { ids } from './jobs.ts'
@@ -214,7 +214,7 @@ class Sequence {
       { kind: 'remove' },
       { kind: 'run-now' },
       { kind: 'reschedule', in: this.#random.below(800) },
-      { kind: 'edit', payload: String(this.#random.below(100)) },
+      { kind: 'edit', payload: chancePayload(this.#random) },
     ])!
     this.#tell('alter', asked, change)
     const verdicts = await this.#harness.store.alter(this.#partition, asked, change)

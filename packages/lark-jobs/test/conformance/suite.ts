@@ -32,6 +32,7 @@ import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
+import { largeJobs } from './large.ts'
 import { leases } from './leases.ts'
 import { limited } from './limited.ts'
 import { limiters } from './limiters.ts'
@@ -91,6 +92,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('pause', () => pause(make))
     describe('clear', () => clear(make))
     describe('limits', () => limits(make))
+    describe('large jobs', () => largeJobs(make))
     describe('limiting', () => limiting(make))
     describe('limiters', () => limiters(make))
     describe('circuits', () => circuits(make))

@@ -110,7 +110,7 @@ interface Filled {
 
 test('when the system itself refuses to write on, half-way through a call', async () => {
   await using folder = await Folder.make()
-  await using child = new Child('fill', folder.file, 'web', { largest: 800 })
+  await using child = new Child('fill', folder.file, 'web', { largest: 1_000 })
   const { accepted, queueing, settling } = await child.message<Filled>()
   const refusal = {
     code: 'STORE_REFUSED',

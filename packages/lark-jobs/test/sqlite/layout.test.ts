@@ -1,12 +1,16 @@
 /**
- * A file of another version of Lark: refused with one line, left as it is, and never written by two versions at once.
+ * A file of another version of Lark: an earlier one is brought forward, another is refused with one line and left as it
+ * is, and none is written by two versions at once.
  */
+import { readFile, writeFile } from 'node:fs/promises'
+import { gunzipSync } from 'node:zlib'
 import Libsql from 'libsql'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
+import { goesOn } from '../conformance/earlier.ts'
 import { job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { Folder, options } from './folder.ts'
@@ -35,29 +39,72 @@ function inOther(file: string, sql: string): void {
   other.close()
 }
 
-for (const [name, step] of [
-  ['an older', -1],
-  ['a newer', 1],
-] as const) {
+/** The earliest layout that is brought forward: `layouts/` has a file of each, made by the Lark that had it. */
+const EARLIEST = 6
+
+for (const name of ['too old a', 'a newer'] as const) {
   test(`${name} layout is refused with what to do, and its file left as it is`, async () => {
     await using folder = await Folder.make()
     const store = await folder.store()
     await new Caller(store, 'web', 'emails').enqueue(...jobs(3))
     await store.close()
-    const layout = versionOf(folder.file) + step
+    const own = versionOf(folder.file)
+    const layout = name === 'a newer' ? own + 1 : EARLIEST - 1
     inOther(folder.file, `PRAGMA user_version = ${layout}`)
     for (let attempt = 0; attempt < 2; attempt += 1) {
       await expect(folder.store()).rejects.toMatchObject({
         code: 'LAYOUT_UNKNOWN',
-        message: `sqlite:${folder.file} holds layout ${layout}; this version of Lark reads layout ${layout - step}`,
+        message: `sqlite:${folder.file} holds layout ${layout}; this version of Lark reads layout ${own}`,
         hint: 'Use the version of Lark that made the file, or give this one a file of its own.',
       })
     }
-    inOther(folder.file, `PRAGMA user_version = ${layout - step}`)
+    inOther(folder.file, `PRAGMA user_version = ${own}`)
     await using again = await folder.store()
     expect(await again.counts('emails')).toMatchObject({ waiting: 3 })
   })
 }
+
+async function writeEarlier(file: string, layout: number): Promise<void> {
+  const packed = await readFile(new URL(`layouts/${layout}.db.gz`, import.meta.url))
+  await writeFile(file, gunzipSync(packed))
+}
+
+/** The tables, and what is to be said of each, as SQLite knows them. */
+function schemaOf(file: string): object {
+  const other = new Libsql(file)
+  const tables = other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all()
+  const others = other
+    .prepare("SELECT type, name, tbl_name FROM sqlite_schema WHERE type <> 'table' ORDER BY name")
+    .all()
+  const columns = (tables as { name: string }[]).map(({ name }) => [
+    name,
+    other.pragma(`table_info(${name})`),
+  ])
+  other.close()
+  return { ...Object.fromEntries(columns), others }
+}
+
+test('a file of an earlier layout has the present one when it was opened', async () => {
+  await using present = await Folder.make()
+  await (await present.store()).close()
+  for (let layout = EARLIEST; layout < versionOf(present.file); layout += 1) {
+    await using folder = await Folder.make()
+    await writeEarlier(folder.file, layout)
+    await (await folder.store()).close()
+    expect(versionOf(folder.file)).toBe(versionOf(present.file))
+    expect(schemaOf(folder.file)).toEqual(schemaOf(present.file))
+  }
+})
+
+test('jobs of layout 6 go on', async () => {
+  await using folder = await Folder.make()
+  await writeEarlier(folder.file, 6)
+  // Two open it at once, and whichever is later finds it done.
+  const [store, other] = await Promise.all([folder.store(), folder.store()])
+  await using _ = other
+  await using __ = store
+  await goesOn(store, other)
+})
 
 test('beside an older version that has the file open, this one is refused, and the other goes on', async () => {
   await using folder = await Folder.make()

@@ -16,6 +16,9 @@ const OLDEST_STRICT = [7, 2] as const
 /** Milliseconds that one of several servers has to answer. */
 const PATIENCE = 1_500
 
+/** The layout that is brought forward. */
+const EARLIER = '4'
+
 type Info = ReadonlyMap<string, string>
 
 /**
@@ -40,7 +43,7 @@ export async function greet(
       found.set(warning, [...(found.get(warning) ?? []), name])
     }
   }
-  await checkLayout(route, keys.meta('layout'))
+  await checkLayout(route, keys)
   return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
@@ -91,16 +94,32 @@ function isAtLeast(version: string, [major, minor]: readonly [number, number]): 
   return its > major || (its === major && minors >= minor)
 }
 
-async function checkLayout(route: Route, key: string): Promise<void> {
+async function checkLayout(route: Route, keys: Keys): Promise<void> {
+  const key = keys.meta('layout')
   let layout = await route.send(['GET', key])
   if (layout === null) {
     await route.send(['SET', key, LAYOUT, 'NX'])
     layout = await route.send(['GET', key])
   }
+  if (layout === EARLIER) {
+    await bringForward(route, keys)
+    layout = LAYOUT
+  }
   if (layout === LAYOUT) return
   throw new JobsError('LAYOUT_UNKNOWN', `${route.name} has layout ${layout}; this Lark knows ${LAYOUT}`, {
     hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
   })
+}
+
+/**
+ * From the layout before. It kept every payload in its record, and these stay there: each partition is told that it has
+ * some. Safe to repeat, and to do in several processes at once; an older Lark is refused afterwards.
+ */
+async function bringForward(route: Route, keys: Keys): Promise<void> {
+  const partitions = (await route.send(['SMEMBERS', keys.meta('partitions')])) as string[]
+  const settings = partitions.map((partition) => keys.of(partition, 'settings'))
+  await Promise.all(settings.map((key) => route.send(['HSET', key, 'large', '2'], route.deadline(), key)))
+  await route.send(['SET', keys.meta('layout'), LAYOUT])
 }
 
 /** @param isAlone the server is all that the connection names */

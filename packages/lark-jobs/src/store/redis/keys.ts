@@ -6,6 +6,7 @@
  * Of a partition, `<prefix>:{emails}:…`:
  *
  *   jobs         HASH    id -> record (`packing.ts`)
+ *   payloads     HASH    id -> payload of a large job (`lua/shared/payload.lua`)
  *   line, due, void  LIST, ZSET, SET  what waits (`lua/shared/line.lua`); with `:<priority>` when that is not 0
  *   priorities   ZSET    priorities other than 0 that have a line
  *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lane.lua`)
@@ -21,7 +22,7 @@
  *   errors, logs HASH    id -> JSON lines
  *   results, reasons     HASH  id -> JSON text; why it was cancelled
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own
+ *   settings     HASH    paused; lanes, turn, own; large
  *   rate, starts HASH, LIST  when jobs began, where that is limited (`lua/shared/limit.lua`); of a group with `@<name>`
  *   minutes:<minute>     HASH    what ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and listen to their bell
@@ -48,7 +49,7 @@
 import { JobsError } from '../../errors.ts'
 
 /** The version of the layout above. */
-export const LAYOUT = '4'
+export const LAYOUT = '5'
 
 export class Keys {
   readonly #prefix: string
@@ -61,7 +62,7 @@ export class Keys {
     this.#prefix = prefix
   }
 
-  of(partition: string, name: 'jobs' | 'idle' | 'offers' | 'logs' | `call:${string}`): string {
+  of(partition: string, name: 'jobs' | 'settings' | 'idle' | 'offers' | 'logs' | `call:${string}`): string {
     return `${this.#prefix}:{${partition}}:${name}`
   }
 

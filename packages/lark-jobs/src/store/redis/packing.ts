@@ -5,7 +5,7 @@
  * name, and with limits `~` and these, behind its priority. `after` is how many milliseconds
  * after its id was made the job was queued; the script writes it, by its own clock. (With the time itself a job of 60
  * bytes took 170 bytes of memory instead of 154: Redis hands it out in steps.) A `|` in options and key is escaped; the
- * payload comes last because it may hold anything.
+ * payload comes last because it may hold anything; a large one is kept apart.
  */
 import { MADE, madeAt } from '../../id.ts'
 import type {
@@ -33,6 +33,8 @@ import { packDuration } from './limits.ts'
 
 /** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
 export const RS = '\x1e'
+/** Stands in a record before the bytes of a payload that is kept apart (`lua/shared/payload.lua`). */
+const GS = '\x1d'
 
 /** Jobs that are alike, and where among the arguments stands how many they are. */
 interface Run {
@@ -94,11 +96,12 @@ function packSettings(priority: number, lane: string, options: JobOptions | unde
 
 function escapeKey(key: string): string {
   if (/^[\w-]*$/.test(key)) return key
-  return key.replaceAll('%', '%25').replaceAll('|', '%7C').replaceAll(RS, '%1E')
+  return key.replaceAll('%', '%25').replaceAll('|', '%7C').replaceAll(RS, '%1E').replaceAll(GS, '%1D')
 }
 
 function packPayload(payload: string): string {
-  return payload.includes(RS) ? payload.replaceAll(RS, '\\u001e') : payload
+  if (!payload.includes(RS) && !payload.includes(GS)) return payload
+  return payload.replaceAll(RS, '\\u001e').replaceAll(GS, '\\u001d')
 }
 
 /**
@@ -139,9 +142,18 @@ export function unpackJob(
   return job
 }
 
-function unescapeKey(key: string): string {
+/** Puts in the payloads that are kept apart, which come in the order of their jobs. */
+export function unpackPayloads(
+  jobs: readonly { payload: string }[],
+  payloads: readonly (string | null)[],
+): void {
+  let next = 0
+  for (const job of jobs) if (job.payload.startsWith(GS)) job.payload = payloads[next++]!
+}
+
+export function unescapeKey(key: string): string {
   if (!key.includes('%')) return key
-  return key.replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
+  return key.replaceAll('%1D', GS).replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
 }
 
 /** @param started counts the run that is going on, or that completed, which the store does not count */

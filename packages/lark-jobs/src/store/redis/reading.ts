@@ -2,8 +2,18 @@
  * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
  */
 import type { CancelReason, JobRecord, LeasedJob, State } from '../../record.ts'
-import type { AlterVerdict, Claim, Counts, Enqueued, Extension, Filter, Minute, Recovery } from '../store.ts'
-import { RS, unpackCounters, unpackErrors, unpackJob } from './packing.ts'
+import type {
+  AlterVerdict,
+  Claim,
+  Counts,
+  Enqueued,
+  Extension,
+  Filter,
+  JobHead,
+  Minute,
+  Recovery,
+} from '../store.ts'
+import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 import type { ScriptName } from './script.ts'
 
 type Texts = (string | null)[]
@@ -17,7 +27,10 @@ export type Shown = [
   holders?: Texts,
   results?: Texts,
   reasons?: Texts,
+  payloads?: Texts,
 ]
+/** A state, ids and packed keys. */
+export type ShownHeads = [state: State, ids: string[], keys: Texts]
 
 /** What `exchange.lua` returns. */
 export type Exchanged = [
@@ -32,7 +45,11 @@ export type Exchanged = [
 const LIMIT = 100
 const MOST = 1_000
 
-/** @param ids one a line @param counters of each, when any job has some */
+/**
+ * @param ids one a line
+ * @param records and behind them the payloads that are kept apart
+ * @param counters of each, when any job has some
+ */
 export function readClaim(
   token: string,
   ids: string,
@@ -40,12 +57,15 @@ export function readClaim(
   counters: Texts | null,
 ): LeasedJob[] {
   if (ids === '') return []
-  return ids.split('\n').map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
+  const names = ids.split('\n')
+  const jobs = names.map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
+  if (records.length > jobs.length) unpackPayloads(jobs, records.slice(jobs.length))
+  return jobs
 }
 
 /**
  * What came over a caller's bell: a partition, and maybe, parted by RS, that there is a notice of a job that it holds,
- * or a claim: its number, ids, and records.
+ * or a claim: its number, ids, records, and payloads that are kept apart.
  */
 export function readRing(
   caller: string,
@@ -59,9 +79,9 @@ export function readRing(
 }
 
 export function readJobs(partition: string, shown: Shown): JobRecord[] {
-  const [state, ids, records = [], counters, errors, places, holders, results, reasons] = shown
+  const [state, ids, records = [], counters, errors, places, holders, results, reasons, payloads = []] = shown
   const started = state === 'active' || state === 'completed'
-  return ids.flatMap((id, i) => {
+  const jobs = ids.flatMap((id, i): JobRecord | [] => {
     const record = records[i]
     if (!record) return []
     const { token, ...packed } = unpackJob(id, '', record, null)
@@ -80,6 +100,16 @@ export function readJobs(partition: string, shown: Shown): JobRecord[] {
       ...(result !== null && result !== undefined && { result }),
       ...(reason && { reason: reason as NonNullable<JobRecord['reason']> }),
     }
+  })
+  unpackPayloads(jobs, payloads)
+  return jobs
+}
+
+/** A job of which the record is gone, from a server that evicts, is left out. */
+export function readHeads([, ids, keys]: ShownHeads): JobHead[] {
+  return ids.flatMap((id, i) => {
+    const key = keys[i]
+    return key == null ? [] : { id, key: unescapeKey(key) }
   })
 }
 
@@ -107,9 +137,13 @@ export interface PageQuery {
   args: string[]
 }
 
-/** Which script reads a page, and from where. Cursors are JSON: what the script said of the last job. */
-export function pageQuery({ state, limit = LIMIT, cursor }: Filter): PageQuery {
-  const size = String(Math.max(1, Math.min(MOST, Math.floor(limit))))
+/**
+ * Which script reads a page, and from where. Cursors are JSON: what the script said of the last job.
+ *
+ * @param what `heads`: ids and keys
+ */
+export function pageQuery({ state, limit = LIMIT, cursor }: Filter, what: 'jobs' | 'heads'): PageQuery {
+  const size = `${what === 'heads' ? 'h' : ''}${Math.max(1, Math.min(MOST, Math.floor(limit)))}`
   const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
   if (state === 'waiting') return { script: 'list-waiting', args: [size, ...(from ?? ['first', '0', '0'])] }
   if (state === 'delayed') return { script: 'list-delayed', args: [size, ...(from ?? ['', '', ''])] }
@@ -118,7 +152,7 @@ export function pageQuery({ state, limit = LIMIT, cursor }: Filter): PageQuery {
 }
 
 /** @param mark what the script said of the last job; empty when there are no more */
-export function nextCursor(shown: Shown, mark: string | string[]): { cursor?: string } {
+export function nextCursor(shown: Shown | ShownHeads, mark: string | string[]): { cursor?: string } {
   if (mark.length === 0) return {}
   return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
 }

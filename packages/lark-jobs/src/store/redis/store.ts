@@ -16,6 +16,7 @@ import {
   type Exchange,
   type Extension,
   type Filter,
+  type JobHead,
   type LeaseNote,
   MAX_ENDINGS,
   type Minute,
@@ -49,11 +50,13 @@ import {
   readEndings,
   readEnqueued,
   readExtension,
+  readHeads,
   readJobs,
   readMinutes,
   readRecovery,
   readVerdicts,
   type Shown,
+  type ShownHeads,
 } from './reading.ts'
 import { Registry } from './registry.ts'
 import type { Route } from './route.ts'
@@ -239,9 +242,19 @@ export class RedisStore implements Store {
 
   async list(partition: string, filter: Filter): Promise<Page> {
     if (filter.state === 'blocked') return { jobs: [] }
-    const { script, args } = pageQuery(filter)
+    const { script, args } = pageQuery(filter, 'jobs')
     const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [Shown, string | string[]]
     return { jobs: readJobs(partition, shown), ...nextCursor(shown, mark) }
+  }
+
+  async heads(partition: string, filter: Filter): Promise<Page<JobHead>> {
+    if (filter.state === 'blocked') return { jobs: [] }
+    const { script, args } = pageQuery(filter, 'heads')
+    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [
+      ShownHeads,
+      string | string[],
+    ]
+    return { jobs: readHeads(shown), ...nextCursor(shown, mark) }
   }
 
   async counts(partition: string): Promise<Counts> {

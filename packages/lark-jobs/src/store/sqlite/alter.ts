@@ -3,8 +3,9 @@
  */
 import type { AlterVerdict, Change } from '../store.ts'
 import { takeAgain } from './lock.ts'
-import { edit, endedUnrun, move, remove, toEnd } from './move.ts'
+import { endedUnrun, move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
+import { changePayload } from './payload.ts'
 import { columns, holderOf, type Row, stateOf } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
 import { ringHolder } from './waiters.ts'
@@ -36,7 +37,6 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
         direct: row.untilStart ?? 0,
         finishedAt: null,
         endingAt: null,
-        result: null,
         reason: null,
       })
       database.run(queueAnew, now, row.seq)
@@ -67,7 +67,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
       return 'done'
     case 'edit':
       if (row.state === ACTIVE) return 'refused'
-      edit(partition, row, change.payload)
+      changePayload(database, row, change.payload)
       return 'done'
   }
 }

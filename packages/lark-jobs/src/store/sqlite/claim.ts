@@ -9,17 +9,17 @@
  * 328 µs (p50) with 1,000, 500,000 and 1,000,000 jobs waiting and as many delayed ones of a higher priority.
  */
 import type { LeasedJob } from '../../record.ts'
-import { MAX_BYTES, MAX_ITEMS, type Want } from '../store.ts'
+import { MAX_ITEMS, type Want } from '../store.ts'
 import type { Database } from './database.ts'
-import { laneMoves } from './lane.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
 import type { Partition } from './partition.ts'
+import { readPayloads } from './payload.ts'
+import { Room } from './room.ts'
 import { list, toLeased } from './row.ts'
-import { ACTIVE, PENDING } from './schema.ts'
+import { ACTIVE } from './schema.ts'
 import { type Found, nextInTurn, nextJobs } from './turn.ts'
 
 const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
-const putBack = `UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL WHERE seq = ?`
 const leaseOne = `${lease} WHERE seq = ?`
 const leaseMany = `${lease} WHERE seq IN (SELECT value FROM json_each(?))`
 
@@ -29,7 +29,7 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
   const seqs = found.map((row) => row.seq)
   openLease(partition, token, seqs, want.lease)
   partition.lease(found.length)
-  return found.map((row) => {
+  return readPayloads(partition.database, found).map((row) => {
     row.runs += 1
     return toLeased(row, token)
   })
@@ -41,8 +41,10 @@ function take(partition: Partition, want: Want, token: string): Found[] {
   if (partition.lanes > 0) return takeInTurn(partition, want, token)
   const most = Math.min(limit + ahead, MAX_ITEMS, waiting)
   if (most <= 0) return []
-  const found = nextJobs(partition, '', most, aging)
-  found.length = handedOut(found, limit)
+  const found = new Room().take(nextJobs(partition, '', most, aging))
+  // A job that was taken back once must be among those that start at once; what is behind it does not pass it over.
+  const end = found.findIndex(({ direct }, place) => place >= limit && direct === 1)
+  if (end >= 0) found.length = end
   const seqs = found.map((row) => row.seq)
   setActive(database, seqs.slice(0, limit), token, 0)
   setActive(database, seqs.slice(limit), token, 1)
@@ -53,15 +55,9 @@ function take(partition: Partition, want: Want, token: string): Found[] {
 function takeInTurn(partition: Partition, want: Want, token: string): Found[] {
   const { limit } = want
   if (limit <= 0) return []
-  const { database } = partition
   const seqsOf = (jobs: Found[]) => jobs.map((row) => row.seq)
-  const active = (jobs: Found[]) => setActive(database, seqsOf(jobs), token, 0)
-  const found = nextInTurn(partition, Math.min(limit, MAX_ITEMS), want, active)
-  for (const row of found.splice(handedOut(found, limit))) {
-    laneMoves(partition, { ...row, state: ACTIVE }, PENDING)
-    database.run(putBack, row.seq)
-  }
-  return found
+  const active = (jobs: Found[]) => setActive(partition.database, seqsOf(jobs), token, 0)
+  return nextInTurn(partition, Math.min(limit, MAX_ITEMS), want, new Room(), active)
 }
 
 function setActive(database: Database, seqs: readonly number[], token: string, ahead: 0 | 1): void {
@@ -69,21 +65,10 @@ function setActive(database: Database, seqs: readonly number[], token: string, a
   if (seqs.length > 1) database.run(leaseMany, token, ahead, list(seqs))
 }
 
-/**
- * How many of the jobs go, the first whatever its size. A job that was taken back once must be among those that
- * start at once; what is behind it does not pass it over.
- */
-function handedOut(found: readonly Found[], limit: number): number {
-  let bytes = 0
-  const end = found.findIndex((row, place) => {
-    bytes += row.payload.length
-    return (place > 0 && bytes > MAX_BYTES) || (place >= limit && row.direct === 1)
-  })
-  return end === -1 ? found.length : end
-}
-
 /** What a call claimed and still holds: the answer when it is sent again. */
 export function claimedBefore(partition: Partition, token: string): LeasedJob[] {
   const lease = findLease(partition, token)
-  return lease === undefined ? [] : heldJobs(partition, lease).map((row) => toLeased(row, token))
+  if (lease === undefined) return []
+  const rows = heldJobs(partition, lease).map((row) => ({ ...row, payload: null }))
+  return readPayloads(partition.database, rows).map((row) => toLeased(row, token))
 }

@@ -5,22 +5,27 @@
 import type { JobRecord } from '../../record.ts'
 import { MAX_ENDINGS } from '../store.ts'
 import type { Partition } from './partition.ts'
-import { columns, list, type Row, toRecord } from './row.ts'
+import { payload, shownBytes } from './payload.ts'
+import { Room } from './room.ts'
+import { columns, list, type ShownRow, toRecord } from './row.ts'
 
 const finish = `
   UPDATE jobs SET endingAt = NULL WHERE partition = ? AND id IN (SELECT value FROM json_each(?)) AND endingAt IS NOT NULL`
 const find = `
-  SELECT ${columns} FROM jobs WHERE partition = ? AND endingAt <= ? AND endingAt IS NOT NULL
+  SELECT seq, ${shownBytes} FROM jobs WHERE partition = ? AND endingAt <= ? AND endingAt IS NOT NULL
   ORDER BY endingAt LIMIT ${MAX_ENDINGS}`
+const show = `SELECT ${columns}, result, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const take = 'UPDATE jobs SET endingAt = ? WHERE seq IN (SELECT value FROM json_each(?))'
 const first = 'SELECT min(endingAt) AS endingAt FROM jobs WHERE partition = ? AND endingAt IS NOT NULL'
 
 export function endings(partition: Partition, done: readonly string[], lease: number): JobRecord[] {
   const { database, id, name, now } = partition
   if (done.length > 0) database.run(finish, id, list(done))
-  const rows = database.all<Row>(find, id, now)
-  if (rows.length > 0) database.run(take, now + lease, list(rows.map(({ seq }) => seq)))
-  rows.sort((one, other) => one.finishedAt! - other.finishedAt!)
+  const due = new Room().take(database.all<{ seq: number; bytes: number }>(find, id, now))
+  if (due.length === 0) return []
+  const seqs = list(due.map(({ seq }) => seq))
+  database.run(take, now + lease, seqs)
+  const rows = database.all<ShownRow>(show, seqs).sort((one, other) => one.finishedAt! - other.finishedAt!)
   return rows.map((row) => toRecord(row, name, now))
 }
 

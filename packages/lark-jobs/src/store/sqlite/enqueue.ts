@@ -13,19 +13,20 @@ import type { Value } from './database.ts'
 import { laneLimits, openLane } from './lane.ts'
 import { lockValues, meet } from './lock.ts'
 import type { Partition } from './partition.ts'
+import { forgetPayload, keepPayload } from './payload.ts'
 import { PENDING } from './schema.ts'
 
 const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** For those that are unique, hooked, or of a group. */
+/** For those that are unique, hooked, of a group, or large. */
 const insertMore = `
   INSERT OR IGNORE INTO jobs (
-    partition, id, priority, queuedAt, dueAt, key, options, payload, hooked, lane, laneLimits, lock, untilStart, holds,
-    direct
+    partition, id, priority, queuedAt, dueAt, key, options, payload, apart, hooked, lane, laneLimits, lock,
+    untilStart, holds, direct
   )
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const isThere = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
 
 export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[]): Enqueued[] {
@@ -39,17 +40,20 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     if (bound?.full === 'reject' && pendingOf(partition) >= bound.max && !isKnown(partition, job.id))
       return { kind: 'rejected', reason: 'full' }
     const { priority = 0, hooked = false, group, limiter, lock } = job
-    const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, job.payload]
     if (lock !== undefined) {
       const met = isKnown(partition, job.id) ? undefined : meet(partition, job, lock)
       if (met !== undefined) return met
     }
     const lane = group === undefined && limiter === undefined ? '' : laneName(group?.name, limiter)
     const limits = group === undefined ? null : laneLimits(group)
-    const isPlain = lock === undefined && !hooked && lane === ''
-    if (!isPlain) values.push(hooked ? 1 : null, lane, limits, ...lockValues(lock))
-    const inserted = database.run(isPlain ? insert : insertMore, ...values)
-    if (inserted === 0) return 'exists'
+    const { payload, apart } = keepPayload(database, job.payload)
+    const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, payload]
+    const isPlain = lock === undefined && !hooked && lane === '' && apart === null
+    if (!isPlain) values.push(apart, hooked ? 1 : null, lane, limits, ...lockValues(lock))
+    if (database.run(isPlain ? insert : insertMore, ...values) === 0) {
+      forgetPayload(database, apart)
+      return 'exists'
+    }
     if (lane !== '') openLane(partition, lane, limits)
     partition.arrive({ state: PENDING, dueAt })
     return 'queued'

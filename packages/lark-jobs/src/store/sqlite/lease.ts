@@ -30,8 +30,9 @@ const firstEnd = 'SELECT min(leaseEnd) AS leaseEnd FROM leases WHERE partition =
 const renew = 'UPDATE leases SET leaseEnd = ? WHERE partition = ? AND token = ?'
 const end = 'DELETE FROM leases WHERE partition = ? AND token = ? AND held <= ?'
 const letGo = 'UPDATE leases SET held = held - ? WHERE partition = ? AND token = ?'
-const held = `
-  SELECT ${jobColumns} FROM jobs
+/** The jobs of a lease that are still held. */
+const held = (columns: string) => `
+  SELECT ${columns} FROM jobs
   WHERE seq IN (SELECT value FROM json_each(?)) AND state = ${ACTIVE} AND token = ?`
 
 /** @param seqs the jobs, in their order; at least one */
@@ -66,12 +67,22 @@ export function* leasesOf({ database, id }: Partition, caller: string): Generato
   }
 }
 
-/** The jobs still held, in their order. @param after only those behind this `seq` */
-export function heldJobs({ database }: Partition, { token, seqs }: Lease, after?: number): Row[] {
+/** The jobs still held, in their order. */
+export function heldJobs(partition: Partition, lease: Lease): Row[] {
+  return heldRows<Row>(partition, lease, jobColumns)
+}
+
+/** Some columns of them. @param after only those behind this `seq` */
+export function heldRows<T extends { seq: number }>(
+  { database }: Partition,
+  { token, seqs }: Lease,
+  columns: string,
+  after?: number,
+): T[] {
   const all: number[] = JSON.parse(seqs)
   const places = new Map(all.map((seq, place) => [seq, place]))
   const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
-  const rows = database.all<Row>(held, list(from), token)
+  const rows = database.all<T>(held(columns), list(from), token)
   return rows.sort((a, b) => places.get(a.seq)! - places.get(b.seq)!)
 }
 

@@ -8,8 +8,9 @@
 import type { Lock, NewJob } from '../../record.ts'
 import { type Enqueued, MAX_ITEMS } from '../store.ts'
 import type { Value } from './database.ts'
-import { edit, move } from './move.ts'
+import { move } from './move.ts'
 import type { Partition } from './partition.ts'
+import { changePayload } from './payload.ts'
 import { columns, type Row, stateOf } from './row.ts'
 import { COMPLETED, PENDING } from './schema.ts'
 
@@ -37,7 +38,7 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
     return undefined
   }
   if (!lock.replace || other.state !== PENDING) return { kind: 'rejected', reason: 'unique', by: other.id }
-  edit(partition, other, job.payload)
+  changePayload(database, other, job.payload)
   if (lock.debounce !== undefined && stateOf(other, now) === 'delayed') putOff(partition, other, lock)
   return { kind: 'replaced', by: other.id }
 }

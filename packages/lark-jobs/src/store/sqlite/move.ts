@@ -14,10 +14,9 @@ const update = `
     finishedAt = ?, endingAt = ?, reason = ?, result = ?, errors = ?, token = NULL, asked = NULL
   WHERE seq = ?`
 const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
-const payload = 'UPDATE jobs SET payload = ? WHERE seq = ?'
 const forget = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))'
 
-/** What a move changes in the row. */
+/** What a move changes in the row. Only a job that completed has a result, and it does not move with it. */
 export type Change = Pick<Row, 'state'> &
   Partial<
     Pick<
@@ -31,10 +30,9 @@ export type Change = Pick<Row, 'state'> &
       | 'finishedAt'
       | 'endingAt'
       | 'reason'
-      | 'result'
       | 'errors'
     >
-  >
+  > & { result?: string }
 
 /**
  * Moves a job, out of its lease if it had one: who calls counts it out of that (`lease.ts`). What was asked to be
@@ -42,8 +40,9 @@ export type Change = Pick<Row, 'state'> &
  */
 export function move(partition: Partition, row: Row, change: Change): void {
   const { state } = row
+  const { result = null, ...fields } = change
   partition.leave(row)
-  Object.assign(row, change)
+  Object.assign(row, fields)
   if (row.state === PENDING && row.asked !== null) {
     Object.assign(row, { state: CANCELLED, reason: row.asked, ...endedUnrun(row, partition.now) })
   }
@@ -60,7 +59,7 @@ export function move(partition: Partition, row: Row, change: Change): void {
     row.finishedAt,
     row.endingAt,
     row.reason,
-    row.result,
+    result,
     row.errors,
     row.seq,
   )
@@ -75,11 +74,6 @@ export function endedUnrun({ hooked }: Row, now: number): Pick<Row, 'finishedAt'
 /** Puts a job behind all others of its place. */
 export function toEnd(partition: Partition, row: Row): void {
   partition.database.run(last, row.seq)
-}
-
-/** Gives a job another payload. */
-export function edit({ database }: Partition, row: Row, text: string): void {
-  database.run(payload, text, row.seq)
 }
 
 /** Removes jobs, with their logs. */

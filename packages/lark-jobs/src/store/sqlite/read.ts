@@ -1,29 +1,42 @@
 /**
  * Reading, by page. A cursor is the place of the last job shown, so a page goes on where the one before ended,
- * whatever came or went in between.
+ * whatever came or went in between. The places and sizes of jobs are read first, and then those that go into the page.
  */
 import { type JobRecord, type LogLine, states } from '../../record.ts'
-import type { Counts, Filter, Page } from '../store.ts'
-import { findLease, heldJobs, type Lease, leasesBehind } from './lease.ts'
+import type { Counts, Filter, JobHead, Page } from '../store.ts'
+import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
-import { columns, endedStates, type Row, toRecord } from './row.ts'
+import { payload, shownBytes } from './payload.ts'
+import { Room } from './room.ts'
+import { columns, endedStates, list, type Row, type ShownRow, toRecord } from './row.ts'
 import { COMPLETED, PENDING } from './schema.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
-const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+/** A job's place, and how many bytes it is to show. */
+type Head = Pick<Row, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
+  bytes: number
+  /** Of an active job. */
+  lease?: Lease
+}
+
+const headColumns = `seq, id, key, priority, dueAt, finishedAt, lane, ${shownBytes}`
+const shown = `SELECT ${columns}, result, ${payload} FROM jobs`
+const find = `${shown} WHERE partition = ? AND id = ?`
+const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
 const findLog = 'SELECT log FROM jobs WHERE partition = ? AND id = ?'
-const pending = `
+const pending = (columns: string) => `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane = '' AND state = ${PENDING} AND priority = ? AND (dueAt, seq) > (?, ?) AND dueAt <= ?
   ORDER BY dueAt, seq LIMIT ?`
-const laned = `
+const laned = (columns: string) => `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane <> '' AND state = ${PENDING} AND (dueAt, seq) > (?, ?) AND dueAt <= ?
   ORDER BY dueAt, seq LIMIT ?`
 const ended = `
-  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) < (?, ?)
+  SELECT ${headColumns} FROM jobs
+  WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) < (?, ?)
   ORDER BY finishedAt DESC, seq DESC LIMIT ?`
 
 /** Later than any time, after any job. */
@@ -32,21 +45,35 @@ export const MAX = Number.MAX_SAFE_INTEGER
 /** Instead of a priority: all jobs of groups, as if they were one more line, below the others. */
 export const GROUPS = -1_000
 
+type Place = readonly [dueAt: number, seq: number]
+
 /** Jobs of one priority that have not begun, behind a place up to a time, in their order. */
 export function pendingJobs(
-  { database, id }: Partition,
+  partition: Partition,
   priority: number,
-  [dueAt, seq]: readonly [dueAt: number, seq: number],
+  after: Place,
   until: number,
   limit: number,
 ): Row[] {
-  if (priority === GROUPS) return database.all<Row>(laned, id, dueAt, seq, until, limit)
-  return database.all<Row>(pending, id, priority, dueAt, seq, until, limit)
+  return pendingRows<Row>(partition, priority, after, until, limit, columns)
+}
+
+/** Some columns of them. */
+function pendingRows<T>(
+  { database, id }: Partition,
+  priority: number,
+  [dueAt, seq]: Place,
+  until: number,
+  limit: number,
+  columns: string,
+): T[] {
+  if (priority === GROUPS) return database.all<T>(laned(columns), id, dueAt, seq, until, limit)
+  return database.all<T>(pending(columns), id, priority, dueAt, seq, until, limit)
 }
 
 export function get(partition: Partition, id: string): JobRecord | undefined {
   const { database, name, now } = partition
-  const row = database.get<Row>(find, partition.id, id)
+  const row = database.get<ShownRow>(find, partition.id, id)
   const lease = row?.token ? findLease(partition, row.token) : undefined
   return row && toRecord(row, name, now, lease?.claimedAt)
 }
@@ -65,32 +92,72 @@ export function counts(partition: Partition): Counts {
 }
 
 export function listJobs(partition: Partition, filter: Filter): Page {
+  const { database, name, now } = partition
+  const { jobs: heads, cursor } = pageOf(partition, filter, new Room())
+  const rows = database.all<ShownRow>(findAll, list(heads.map(({ seq }) => seq)))
+  const found = new Map(rows.map((row) => [row.seq, row]))
+  const jobs = heads.map(({ seq, lease }) => toRecord(found.get(seq)!, name, now, lease?.claimedAt))
+  return { jobs, ...(cursor !== undefined && { cursor }) }
+}
+
+export function listHeads(partition: Partition, filter: Filter): Page<JobHead> {
+  const { jobs, cursor } = pageOf(partition, filter)
+  return { jobs: jobs.map(({ id, key }) => ({ id, key })), ...(cursor !== undefined && { cursor }) }
+}
+
+/** @param room of what is to be shown; without it, as much as is asked for */
+function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
-  if (filter.state === 'active') return active(partition, filter.cursor, limit)
-  const cursor = filter.cursor?.split(',').map(Number)
-  const { rows, place } = pageOf(partition, filter.state, cursor, limit + 1)
-  const shown = rows.slice(0, limit)
-  const page: Page = { jobs: shown.map((row) => toRecord(row, partition.name, partition.now)) }
-  if (rows.length > limit) page.cursor = place(shown.at(-1)!).join(',')
-  return page
+  const cursor = filter.cursor === undefined ? undefined : JSON.parse(filter.cursor)
+  const { rows, place } = headsOf(partition, filter.state, cursor, limit + 1)
+  const some = rows.slice(0, limit)
+  const jobs = room === undefined ? some : room.take(some)
+  return { jobs, ...(rows.length > jobs.length && { cursor: JSON.stringify(place(jobs.at(-1)!)) }) }
+}
+
+interface Heads {
+  rows: Head[]
+  /** A job's place in this order, as it stands in a cursor. */
+  place: (head: Head) => (number | string)[]
+}
+
+function headsOf(
+  partition: Partition,
+  state: Filter['state'],
+  // biome-ignore lint/suspicious/noExplicitAny: each state has its own kind of place
+  cursor: any,
+  limit: number,
+): Heads {
+  switch (state) {
+    case 'waiting':
+      return waiting(partition, cursor, limit)
+    case 'delayed':
+      return delayed(partition, cursor, limit)
+    case 'active':
+      return active(partition, cursor, limit)
+    case 'blocked':
+      return { rows: [], place: () => [] }
+    default: {
+      const { database, id } = partition
+      const [finishedAt, seq] = cursor ?? [MAX, MAX]
+      const rows = database.all<Head>(ended, id, endedStates[state], finishedAt, seq, limit)
+      return { rows, place: (head) => [head.finishedAt!, head.seq] }
+    }
+  }
 }
 
 /** A job's lease end, token and `seq`. */
 type ActivePlace = [leaseEnd: number, token: string, seq: number]
 
 /** Claim by claim in the order of their ends; within a claim as it was handed out. */
-function active(partition: Partition, cursor: string | undefined, limit: number): Page {
-  const after: ActivePlace | undefined = cursor === undefined ? undefined : JSON.parse(cursor)
-  const jobs: JobRecord[] = []
-  let last: ActivePlace | undefined
+function active(partition: Partition, after: ActivePlace | undefined, limit: number): Heads {
+  const rows: Head[] = []
   for (const lease of leasesFrom(partition, after)) {
-    for (const row of heldJobs(partition, lease, lease.token === after?.[1] ? after[2] : undefined)) {
-      if (jobs.length === limit) return { jobs, cursor: JSON.stringify(last) }
-      jobs.push(toRecord(row, partition.name, partition.now, lease.claimedAt))
-      last = [lease.leaseEnd, lease.token, row.seq]
-    }
+    const from = lease.token === after?.[1] ? after[2] : undefined
+    for (const head of heldRows<Head>(partition, lease, headColumns, from)) rows.push({ ...head, lease })
+    if (rows.length >= limit) break
   }
-  return { jobs }
+  return { rows, place: ({ lease, seq }) => [lease!.leaseEnd, lease!.token, seq] }
 }
 
 function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Generator<Lease> {
@@ -101,65 +168,32 @@ function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Gene
   yield* leasesBehind(partition, leaseEnd, token)
 }
 
-interface Rows {
-  rows: Row[]
-  /** A row's place in this order, as it stands in a cursor. */
-  place: (row: Row) => number[]
-}
-
-function pageOf(
-  partition: Partition,
-  state: Exclude<Filter['state'], 'active'>,
-  cursor: number[] | undefined,
-  limit: number,
-): Rows {
-  switch (state) {
-    case 'waiting':
-      return waiting(partition, cursor, limit)
-    case 'delayed':
-      return delayed(partition, cursor, limit)
-    case 'blocked':
-      return { rows: [], place: () => [] }
-    default: {
-      const [finishedAt, seq] = cursor ?? [MAX, MAX]
-      const rows = partition.database.all<Row>(
-        ended,
-        partition.id,
-        endedStates[state],
-        finishedAt!,
-        seq!,
-        limit,
-      )
-      return { rows, place: (row) => [row.finishedAt!, row.seq] }
-    }
-  }
-}
-
 /** Priority by priority, each in the order of its places; those of groups at last, since nobody can tell their turns. */
-function waiting(partition: Partition, cursor: number[] | undefined, limit: number): Rows {
-  const rows: Row[] = []
+function waiting(partition: Partition, cursor: number[] | undefined, limit: number): Heads {
+  const rows: Head[] = []
   const [from, dueAt, seq] = cursor ?? [MAX, -1, -1]
   for (const priority of lines(partition)) {
     if (priority > from!) continue
     const after: [number, number] = priority === from ? [dueAt!, seq!] : [-1, -1]
-    rows.push(...pendingJobs(partition, priority, after, partition.now, limit - rows.length))
+    const left = limit - rows.length
+    rows.push(...pendingRows<Head>(partition, priority, after, partition.now, left, headColumns))
     if (rows.length >= limit) break
   }
-  return { rows, place: (row) => [lineOf(row), row.dueAt, row.seq] }
+  return { rows, place: (head) => [lineOf(head), head.dueAt, head.seq] }
 }
 
 /** By the time they fall due, the higher priority first: a merge of every priority's line. */
-function delayed(partition: Partition, cursor: number[] | undefined, limit: number): Rows {
-  const rows: Row[] = []
+function delayed(partition: Partition, cursor: number[] | undefined, limit: number): Heads {
+  const rows: Head[] = []
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
   for (const priority of lines(partition)) {
     // At the cursor's instant, higher priorities are shown already and lower ones are not.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
-    rows.push(...pendingJobs(partition, priority, [dueAt!, after], MAX, limit))
+    rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, headColumns))
   }
   rows.sort((a, b) => a.dueAt - b.dueAt || lineOf(b) - lineOf(a) || a.seq - b.seq)
-  return { rows: rows.slice(0, limit), place: (row) => [row.dueAt, lineOf(row), row.seq] }
+  return { rows: rows.slice(0, limit), place: (head) => [head.dueAt, lineOf(head), head.seq] }
 }
 
 /** Every priority that has jobs, highest first; and at last those of groups. */
@@ -168,6 +202,6 @@ export function lines(partition: Partition): number[] {
   return partition.lanes > 0 ? [...priorities, GROUPS] : priorities
 }
 
-function lineOf({ lane, priority }: Row): number {
+function lineOf({ lane, priority }: Head): number {
   return lane === '' ? priority : GROUPS
 }

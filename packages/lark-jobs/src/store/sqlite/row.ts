@@ -6,7 +6,7 @@ import { readLane } from '../lane.ts'
 import type { Value } from './database.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
-/** All but the log, which only `log` reads. */
+/** All but what may be large and does not matter to a change of state: payload, result, and log. */
 export interface Row {
   seq: number
   id: string
@@ -34,13 +34,19 @@ export interface Row {
   reason: CancelReason | null
   key: string
   options: string | null
+  errors: string | null
+  /** The row of `payloads` that has its payload; null when its own row has it. */
+  apart: number | null
+}
+
+/** A row as it is shown. */
+export interface ShownRow extends Row {
   payload: string
   result: string | null
-  errors: string | null
 }
 
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
-  finishedAt, token, hooked, endingAt, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, payload, result, errors`
+  finishedAt, token, hooked, endingAt, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart`
 
 const names: Record<number, State> = {
   [ACTIVE]: 'active',
@@ -57,7 +63,7 @@ export function stateOf(row: Pick<Row, 'state' | 'dueAt'>, now: number): State {
 }
 
 /** @param claimedAt of an active job */
-export function toRecord(row: Row, partition: string, now: number, claimedAt?: number): JobRecord {
+export function toRecord(row: ShownRow, partition: string, now: number, claimedAt?: number): JobRecord {
   return {
     id: row.id,
     partition,
@@ -84,7 +90,7 @@ export function toRecord(row: Row, partition: string, now: number, claimedAt?: n
 
 /** What a claim hands out: of the row, only what it needs. */
 export type LeasedRow = Pick<
-  Row,
+  ShownRow,
   | 'id'
   | 'key'
   | 'payload'

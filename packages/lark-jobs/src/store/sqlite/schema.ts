@@ -12,7 +12,7 @@
  * starts. `lane` and `laneLimits` are of a job of a group or a limiter (`lane.ts`), `lock`, `untilStart` and `holds` are a unique
  * job's (`lock.ts`), `hooked` and `endingAt` of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
  * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
- * `minutes`. `rates` and `starts` are of limits (`limit.ts`), `holders`, `waits`, `circuits` and `failures` of limiters
+ * `minutes`. `payloads` has the large ones (`payload.ts`). `rates` and `starts` are of limits (`limit.ts`), `holders`, `waits`, `circuits` and `failures` of limiters
  * (`limiters.ts`). `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
  */
 import { JobsError } from '../../errors.ts'
@@ -27,7 +27,7 @@ export const FAILED = 3
 export const CANCELLED = 4
 
 /** Raised with every change below that an older Lark could not read. */
-const LAYOUT = 6
+const LAYOUT = 7
 /** "Lark" in ASCII: tells our file from another program's. */
 const APPLICATION = 0x4c61726b
 
@@ -38,6 +38,21 @@ const APPLICATION = 0x4c61726b
  * 60,000 jobs worked off a second. With 8,000: 5, 108 and 52 ms, 55,900 a second.)
  */
 const CHECKPOINT = 4_000
+
+/** Payloads that are not in the row of their job, whose `apart` is their id. They go with that row. */
+const payloads = `
+  CREATE TABLE payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);
+  CREATE TRIGGER payloadGone AFTER DELETE ON jobs WHEN OLD.apart IS NOT NULL
+    BEGIN DELETE FROM payloads WHERE id = OLD.apart; END;`
+
+/**
+ * What brings a file of an earlier layout to the next one. Other processes wait meanwhile, so it must be quick however
+ * large the file is.
+ */
+const migrations: Readonly<Record<number, string>> = {
+  // Large payloads that are in their rows stay there: to move them would rewrite the file.
+  6: `ALTER TABLE jobs ADD COLUMN apart INTEGER; ${payloads}`,
+}
 
 const tables = `
   CREATE TABLE partitions (
@@ -91,8 +106,10 @@ const tables = `
     payload TEXT NOT NULL,
     result TEXT,
     errors TEXT,
-    log TEXT
+    log TEXT,
+    apart INTEGER
   );
+  ${payloads}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX laned ON jobs (partition, dueAt) WHERE state = ${PENDING} AND lane <> '';
@@ -222,12 +239,12 @@ export async function prepare(
 ): Promise<void> {
   // Looking comes first, so that a file that is not ours keeps even its journal mode.
   const found = await database.read(() => layout(database))
-  if (found !== 'ours' && found !== 'empty') throw unknown(database.name, found)
+  if (!isOurs(found) && found !== 'empty') throw unknown(database.name, found)
   await database.retry(() => database.exec('PRAGMA journal_mode = WAL'))
   const synchronous = durability === 'strict' ? 'FULL' : 'NORMAL'
   database.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = ${CHECKPOINT}`)
   database.exec('PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY')
-  if (found === 'empty') await database.write(() => create(database))
+  if (found !== 'ours') await database.write(() => layOut(database))
   database.ready(() => check(database))
 }
 
@@ -238,18 +255,29 @@ function check(database: Database): void {
 }
 
 /** Under the write lock; another process may have been quicker. */
-function create(database: Database): void {
+function layOut(database: Database): void {
   const found = layout(database)
-  if (found === 'ours') return
-  if (found !== 'empty') throw unknown(database.name, found)
-  database.exec(`${tables}; PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${LAYOUT}`)
+  if (found === 'empty') {
+    database.exec(`${tables}; PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${LAYOUT}`)
+    return
+  }
+  if (!isOurs(found)) throw unknown(database.name, found)
+  for (let version = versionOf(database)!; version < LAYOUT; version += 1)
+    database.exec(`${migrations[version]}; PRAGMA user_version = ${version + 1}`)
 }
 
-/** `ours`, `empty`, or a description of what is there instead. */
+function isOurs(found: string): boolean {
+  return found === 'ours' || found === 'earlier'
+}
+
+/** `ours`, `earlier`, `empty`, or a description of what is there instead. */
 function layout(database: Database): string {
   const application = database.get<{ application_id: number }>('PRAGMA application_id')?.application_id
   const version = versionOf(database)
-  if (application === APPLICATION) return version === LAYOUT ? 'ours' : `layout ${version}`
+  if (application === APPLICATION) {
+    if (version === LAYOUT) return 'ours'
+    return migrations[version ?? 0] === undefined ? `layout ${version}` : 'earlier'
+  }
   const any = database.get('SELECT 1 FROM sqlite_schema LIMIT 1')
   return any === undefined ? 'empty' : 'the tables of another program'
 }

@@ -102,7 +102,11 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
 function follow(outcome: Outcome, row: Row, now: number): Change {
   switch (outcome.kind) {
     case 'completed':
-      return { state: COMPLETED, finishedAt: now, result: outcome.result ?? null }
+      return {
+        state: COMPLETED,
+        finishedAt: now,
+        ...(outcome.result !== undefined && { result: outcome.result }),
+      }
     case 'failed': {
       const burnt = { failures: row.failures + 1, errors: withError(row, outcome.error) }
       return outcome.retryIn === undefined

@@ -16,6 +16,7 @@ import type {
   Exchange,
   Extension,
   Filter,
+  JobHead,
   LeaseNote,
   Minute,
   Page,
@@ -42,7 +43,7 @@ import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes } from './minutes.ts'
 import { Partition } from './partition.ts'
-import { counts, get, listJobs, log, noCounts } from './read.ts'
+import { counts, get, listHeads, listJobs, log, noCounts } from './read.ts'
 import { recover } from './recover.ts'
 import { clear, prune, trim } from './retain.ts'
 import { prepare } from './schema.ts'
@@ -183,6 +184,10 @@ export class SqliteStore implements Store {
 
   list(name: string, filter: Filter): Promise<Page> {
     return this.#look(name, { jobs: [] }, (partition) => listJobs(partition, filter))
+  }
+
+  heads(name: string, filter: Filter): Promise<Page<JobHead>> {
+    return this.#look(name, { jobs: [] }, (partition) => listHeads(partition, filter))
   }
 
   async counts(name: string): Promise<Counts> {

@@ -1,22 +1,28 @@
 /**
  * Turns: jobs of lanes, and those without a group, as a claim takes them.
  *
- * Of all whose turn it is, each gives as many as the others, one after the other; who gave some is last then.
+ * Of all whose turn it is, each gives as many as the others, one after the other, and no more than its share of the
+ * bytes; who gave some is last then.
  */
 import { laneName, readLane } from '../lane.ts'
 import { MAX_ITEMS, type Want } from '../store.ts'
 import { findLane, type Lane, rulesOf, stirLane } from './lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
+import { payloadBytes, smallPayload } from './payload.ts'
+import type { Room } from './room.ts'
 import type { LeasedRow, Row } from './row.ts'
 import { PENDING } from './schema.ts'
 
 type Turn = Pick<Lane, 'name'> & { turn: number }
 
-export type Found = LeasedRow & Pick<Row, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'>
+/** Of a job that may be handed out: its payload if that is small, and how many bytes it has. */
+export type Found = Omit<LeasedRow, 'payload'> &
+  Pick<Row, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'> & { payload: string | null; bytes: number }
 
 const columns = `
-  seq, id, key, payload, priority, queuedAt, dueAt, options, runs, failures, crashes, releases, direct, lane, laneLimits`
+  seq, id, key, priority, queuedAt, dueAt, options, runs, failures, crashes, releases, direct, lane, laneLimits,
+  ${smallPayload}, ${payloadBytes}`
 const next = `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane = ? AND state = ${PENDING} AND priority = ? AND dueAt <= ? ORDER BY dueAt, seq LIMIT ?`
@@ -65,26 +71,34 @@ function nextAged(partition: Partition, lane: string, most: number, aging: numbe
  * The next jobs of all, in fair turns.
  *
  * @param want for how many jobs of each limiter there are permits, and whether priorities age
+ * @param room for how many bytes of payload
  * @param lease takes jobs out of their lines, before the next are looked for
  */
 export function nextInTurn(
   partition: Partition,
   most: number,
   { permits = {}, aging }: Pick<Want, 'permits' | 'aging'>,
+  room: Room,
   lease: (jobs: Found[]) => void,
 ): Found[] {
   const jobs: Found[] = []
   const left = new Map(Object.entries(permits))
+  function begin(next: Found[], among: number): Found[] {
+    const begun = room.take(next, among)
+    lease(begun)
+    return begun
+  }
   for (const { name } of partition.database.all<Lane>(awake, partition.id, partition.now))
     stirLane(partition, findLane(partition, name)!)
-  while (jobs.length < most) {
+  while (jobs.length < most && !room.isFull) {
     const order = inTurn(partition, most - jobs.length, left)
     if (order.length === 0) break
     const share = Math.floor((most - jobs.length) / order.length)
-    const parts = order.map((lane) => {
+    const parts = order.map((lane, i) => {
       const { limiter } = readLane(lane)
       const allowed = limiter === undefined ? share : Math.min(share, left.get(limiter)!)
-      const part = allowed > 0 ? takeTurn(partition, lane, allowed, lease, aging) : []
+      const some = (next: Found[]) => begin(next, order.length - i)
+      const part = allowed > 0 && !room.isFull ? takeTurn(partition, lane, allowed, some, aging) : []
       if (limiter !== undefined) left.set(limiter, left.get(limiter)! - part.length)
       return part
     })
@@ -127,25 +141,26 @@ function takeTurn(
   partition: Partition,
   name: string,
   most: number,
-  lease: (jobs: Found[]) => void,
+  begin: (next: Found[]) => Found[],
   aging: number | undefined,
 ): Found[] {
   const { database, id } = partition
   if (name === '') {
-    const jobs = nextJobs(partition, name, most, aging)
-    lease(jobs)
-    partition.ownTurn = ++partition.turn
+    const jobs = begin(nextJobs(partition, name, most, aging))
+    // Else it keeps its turn: the next claim has room for its job.
+    if (jobs.length > 0) partition.ownTurn = ++partition.turn
     return jobs
   }
   const { limits, busy, first } = findLane(partition, name)!
   const rules = rulesOf(limits)
   const permitted = rules.limits && permits(partition, rules.limits, name, busy)
   const share = Math.min(most, permitted?.free ?? most)
-  const jobs =
+  const next =
     first === null
       ? nextJobs(partition, name, share, aging)
       : database.all<Found>(one, id, first).slice(0, share)
-  lease(jobs)
+  const jobs = begin(next)
+  if (jobs.length === 0 && next.length > 0) return []
   permitted?.note(jobs.length)
   database.run(served, jobs.length, id, name)
   stirLane(partition, findLane(partition, name)!)

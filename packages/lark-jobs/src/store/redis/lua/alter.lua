@@ -13,11 +13,14 @@
 -- include: counters
 -- include: finish
 -- include: locate
+-- include: payload
 -- include: lock
 -- include: ending
 -- include: notice
 -- include: ring
 
+-- As in shared/queue.lua.
+local MAX_SMALL = 1048
 local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, 0
@@ -110,7 +113,12 @@ changes['edit'] = function(id, state, record)
   if state == 'active' then
     return 'r'
   end
-  redis.call('HSET', key('jobs'), id, string.match(record, '^[^|]*|[^|]*|') .. value)
+  local edited = string.sub(record, 1, payload_at(record) - 1) .. value
+  if #edited > MAX_SMALL then
+    change_record(id, record, part(edited))
+  else
+    change_record(id, record, edited)
+  end
   return 'd'
 end
 

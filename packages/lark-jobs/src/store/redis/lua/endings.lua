@@ -2,22 +2,23 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many
+-- ARGV[2]  how many; fewer, if these do not go into one answer
 -- ARGV[3]  milliseconds for which they are not handed out again
 -- ARGV[4…] ids that are done
 -- Returns  { those that failed, those that were cancelled, as in shared/show.lua }
 -- Cost     O(n log m) for n handed out and done, of m
 -- include: start
 -- include: line
--- include: claim
--- include: show
+-- include: page
 
 if #ARGV > 3 then
   redis.call('ZREM', key('endings'), unpack(ARGV, 4))
 end
 local found = { failed = {}, cancelled = {} }
 local places = { failed = {}, cancelled = {} }
-for _, id in ipairs(redis.call('ZRANGE', key('endings'), '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])) do
+local due = redis.call('ZRANGE', key('endings'), '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[2])
+for i = 1, fitting('failed', due) do
+  local id = due[i]
   redis.call('ZADD', key('endings'), now + tonumber(ARGV[3]), id)
   for state, ids in pairs(found) do
     local at = redis.call('ZSCORE', key(state), id)

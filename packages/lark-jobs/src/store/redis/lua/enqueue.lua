@@ -24,14 +24,22 @@
 local function waiters()
 -- include: claim
 -- include: ring
+-- include: payload
 -- include: hand
   return hand, ring
 end
 
 -- Jobs that may not all be queued.
 local function admits()
+-- include: payload
 -- include: admit
   return admit
+end
+
+-- Payloads that are kept apart.
+local function payloads()
+-- include: payload
+  return keep_payloads
 end
 
 -- Partitions that hold only so many.
@@ -60,7 +68,7 @@ if max then
   room_in, drop = bounds()
   at, room = 6, kept == '' and room_in(tonumber(max)) or math.huge
 end
-local ids, records, runs, is_plain = read_runs(at)
+local ids, records, runs, is_plain, large = read_runs(at)
 
 local verdicts, rings = '', 0
 -- First, because it is what a server that is full or read-only refuses.
@@ -70,10 +78,16 @@ if added < #ids then
     -- An id came twice in this call, and the first record of it counts.
     redis.call('HDEL', key('jobs'), unpack(ids))
   end
-  records, verdicts, rings = admits()(ids, records, runs, room)
+  records, verdicts, rings = admits()(ids, records, runs, large, room)
   if #records > 0 then
     redis.call('HSET', key('jobs'), unpack(records))
   end
+elseif next(large) then
+  local list = {}
+  for i, payload in pairs(large) do
+    list[#list + 1], list[#list + 2] = ids[i], payload
+  end
+  payloads()(list)
 end
 for _, run in ipairs(runs) do
   if run.hooked ~= '' then

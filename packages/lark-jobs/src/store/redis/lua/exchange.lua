@@ -17,7 +17,8 @@
 -- ARGV[13] jobs that completed and say nothing, see shared/settle.lua
 -- ARGV[14…] five for each other settlement: id, token, kind, value, log lines
 -- Returns  { verdicts: '' when all are settled, else 1 or 0 each; milliseconds to the next due job or -1; ids claimed, one
---            a line; their records; their counters, or nothing; limiters (shared/limited.lua) }
+--            a line; their records, and behind these the payloads that are kept apart; their counters,
+--            or nothing; limiters (shared/limited.lua) }
 -- Cost     O((n + limit) log m) for n settlements and m jobs ended; the length of the lines is no matter
 -- include: start
 -- include: call
@@ -33,7 +34,7 @@
 -- include: take
 -- include: ring
 
--- Only made where there are limits, or groups, as in enqueue.lua.
+-- Only made where there are limits, groups, or large jobs, as in enqueue.lua.
 local function limiter()
 -- include: limit
   return permits
@@ -43,14 +44,17 @@ local function rounds()
 -- include: round
 end
 
--- Of records, that a call hands out at most; the first one goes whatever its size.
-local MAX_BYTES = 1048576
+local function counted_room()
+-- include: room
+end
+
 local limit, ahead = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 aging = #ARGV[8] > 4 and tonumber(string.match(ARGV[8], '~=(%d+)'))
 local most = math.min(limit + (ahead or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused, laned = unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes'))
+local paused, laned, large = unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large'))
 paused, laned = paused == '1', (laned or '0') ~= '0'
+room = large and counted_room() or nil
 
 local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
@@ -59,6 +63,9 @@ end
 local function reply(verdicts, due, ids, records, waiting)
   local counters = #ids > 0 and redis.call('EXISTS', key('counters')) == 1
     and redis.call('HMGET', key('counters'), unpack(ids))
+  for _, payload in ipairs(room and room.payloads_of(ids, records) or {}) do
+    records[#records + 1] = payload
+  end
   -- The ids as one text are half the work of a list. Not so the records: Lua reads through a new text once more to
   -- know it again (measured: 0.2 µs a job of 3.7).
   return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters, waiting }
@@ -97,6 +104,9 @@ if ARGV[9] ~= '' then
   taken = held_by(unheard)
   if #taken > 0 then
     leave_claim(unheard, #taken)
+    if room then
+      room.first(taken)
+    end
     most = math.min(most + #taken, MAX_ITEMS)
   end
 end
@@ -104,12 +114,11 @@ if most > 0 and not paused then
   (laned and rounds() or take_all)(all, most, taken, places)
 end
 local fits = ahead_until(taken, limit)
-local ids, records, bytes, left = {}, {}, 0, false
+local ids, records, left = {}, {}, room and room.is_full
 local found = records_of(taken)
 for i = 1, #taken do
   local id, record, n = taken[i], found[i], #ids + 1
-  bytes = bytes + (record and #record or 0)
-  if record and (i > fits or n > 1 and bytes > MAX_BYTES) then
+  if record and i > fits then
     local queued_at, priority = queued(id, record)
     put(id, priority, tonumber(string.match(places[id] or queued_at, '^%d+')), true)
     left = true
@@ -142,8 +151,8 @@ if #ids == permitted and has_less then
 end
 if has_less and string.find(ARGV[8], '^%a') then
   redis.call('SADD', key('idle'), ARGV[2])
-  local room = string.sub(ARGV[8], 1, 4) == 'hand' and limit - #ids or 0
-  redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], room, ARGV[7] }, '|'))
+  local takes = string.sub(ARGV[8], 1, 4) == 'hand' and limit - #ids or 0
+  redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], takes, ARGV[7] }, '|'))
 end
 remember(verdicts)
 return reply(verdicts, due, ids, records, waiting)

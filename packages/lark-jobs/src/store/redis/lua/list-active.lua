@@ -2,31 +2,34 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many
+-- ARGV[2]  how many (shared/page.lua)
 -- ARGV[3]  lease end of the claim after whose job to go on, or ''
 -- ARGV[4]  its token
 -- ARGV[5]  id of that job
--- Returns  { the jobs as in shared/show.lua; lease end, token and id of the last; nothing when there are no more }
+-- Returns  { as in shared/page.lua; lease end, token and id of the last; nothing when there are no more }
 -- Cost     O(n + log m) for n shown of m claims
 -- include: start
--- include: claim
--- include: show
+-- include: page
 
-local limit, ends_at, token_at, id_at = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local ends_at, token_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 
 -- From the claim in which the last page ended; if that is gone, from the claims after it.
 local start = 0
 if ends_at ~= '' then
   start = redis.call('ZRANK', key('leases'), token_at) or redis.call('ZCOUNT', key('leases'), '-inf', '(' .. ends_at)
 end
-local ids, cursor = {}, {}
-local page = redis.call('ZRANGE', key('leases'), start, start + limit, 'WITHSCORES')
-for i = 1, #page, 2 do
-  local token, ends = page[i], page[i + 1]
-  for _, id in ipairs(#ids < limit and held_by(token, token == token_at and id_at or nil) or {}) do
-    if #ids < limit then
-      ids[#ids + 1], cursor = id, { ends, token, id }
+return page('active', ARGV[2], function(limit)
+  local ids, marks = {}, {}
+  local found = redis.call('ZRANGE', key('leases'), start, start + limit, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    local token, ends = found[i], found[i + 1]
+    for _, id in ipairs(#ids < limit and held_by(token, token == token_at and id_at or nil) or {}) do
+      if #ids < limit then
+        ids[#ids + 1], marks[#marks + 1] = id, { ends, token, id }
+      end
     end
   end
-end
-return { show('active', ids, {}), #ids == limit and cursor or {} }
+  return ids, {}, function(n)
+    return (n < #ids or n == limit) and marks[n] or {}
+  end
+end)

@@ -2,53 +2,56 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many
+-- ARGV[2]  how many (shared/page.lua)
 -- ARGV[3]  due time of the job after which to go on, or ''
 -- ARGV[4]  its priority
 -- ARGV[5]  its id
--- Returns  { the jobs as in shared/show.lua; due time, priority and id of the last; nothing when there are no more }
+-- Returns  { as in shared/page.lua; due time, priority and id of the last; nothing when there are no more }
 -- Cost     O(p (n + log m)) for n shown, p priorities in use, m delayed
 -- include: start
 -- include: line
--- include: claim
--- include: show
+-- include: page
 
-local limit, due_at, priority_at, id_at = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local due_at, priority_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 
 -- The jobs of groups are as one more line.
 local GROUPS = '@'
 
-local found = {}
-local before = due_at ~= ''
-local all = lines()
-all[#all + 1] = GROUPS
-for order, priority in ipairs(all) do
-  local due = priority == GROUPS and key('laned') or line('due', priority)
-  local start = redis.call('ZCOUNT', due, '-inf', now)
-  if due_at ~= '' then
-    -- Lines before the cursor's are through with its due time, lines after it have it still to come.
-    local here = priority == priority_at
-    before = before and not here
-    local rank = here and redis.call('ZRANK', due, id_at)
-    start = math.max(start, rank and rank + 1 or redis.call('ZCOUNT', due, '-inf', before and due_at or '(' .. due_at))
+return page('delayed', ARGV[2], function(limit)
+  local found = {}
+  local before = due_at ~= ''
+  local all = lines()
+  all[#all + 1] = GROUPS
+  for order, priority in ipairs(all) do
+    local due = priority == GROUPS and key('laned') or line('due', priority)
+    local start = redis.call('ZCOUNT', due, '-inf', now)
+    if due_at ~= '' then
+      -- Lines before the cursor's are through with its due time, lines after it have it still to come.
+      local here = priority == priority_at
+      before = before and not here
+      local rank = here and redis.call('ZRANK', due, id_at)
+      start = math.max(start, rank and rank + 1 or redis.call('ZCOUNT', due, '-inf', before and due_at or '(' .. due_at))
+    end
+    local part = redis.call('ZRANGE', due, start, start + limit - 1, 'WITHSCORES')
+    for i = 1, #part, 2 do
+      found[#found + 1] = { id = part[i], place = part[i + 1], priority = priority, order = order, rank = i }
+    end
   end
-  local page = redis.call('ZRANGE', due, start, start + limit - 1, 'WITHSCORES')
-  for i = 1, #page, 2 do
-    found[#found + 1] = { id = page[i], place = page[i + 1], priority = priority, order = order, rank = i }
-  end
-end
-table.sort(found, function(a, b)
-  if a.place ~= b.place then
-    return tonumber(a.place) < tonumber(b.place)
-  elseif a.order ~= b.order then
-    return a.order < b.order
-  end
-  return a.rank < b.rank
-end)
+  table.sort(found, function(a, b)
+    if a.place ~= b.place then
+      return tonumber(a.place) < tonumber(b.place)
+    elseif a.order ~= b.order then
+      return a.order < b.order
+    end
+    return a.rank < b.rank
+  end)
 
-local ids, places = {}, {}
-for i = 1, math.min(limit, #found) do
-  ids[i], places[i] = found[i].id, found[i].place
-end
-local last = found[limit]
-return { show('delayed', ids, places), last and { last.place, last.priority, last.id } or {} }
+  local ids, places = {}, {}
+  for i = 1, math.min(limit, #found) do
+    ids[i], places[i] = found[i].id, found[i].place
+  end
+  return ids, places, function(n)
+    local last = (n < #ids or n == limit) and found[n]
+    return last and { last.place, last.priority, last.id } or {}
+  end
+end)

@@ -2,27 +2,27 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many
+-- ARGV[2]  how many (shared/page.lua)
 -- ARGV[3]  priority of the line to go on in, or 'first'
 -- ARGV[4]  how many of that line's due jobs were passed
 -- ARGV[5]  how many of its list were passed
--- Returns  { the jobs as in shared/show.lua; where to go on: priority, due jobs, list; nothing when there are no more }
+-- Returns  { as in shared/page.lua; where to go on: priority, due jobs, list; nothing when there are no more }
 -- Cost     O(n + log m) for n shown, and the seeking of a list's nodes
 -- include: start
 -- include: line
--- include: claim
--- include: show
+-- include: page
 
 -- Those of groups come after all others, by place: whose turn it will be then, nobody can tell.
 local GROUPS = '@'
 local all = lines()
 all[#all + 1] = GROUPS
 
-local limit, first = tonumber(ARGV[2]), ARGV[3]
+local first = ARGV[3]
 local passed_due, passed_list = tonumber(ARGV[4]), tonumber(ARGV[5])
-local ids, places, cursor = {}, {}, {}
+-- `marks`: where each stands.
+local ids, places, marks, cursor = {}, {}, {}, {}
 
-local function read(priority, i, j)
+local function read(priority, i, j, limit)
   local wanted = limit - #ids
   local list, due = line('line', priority), priority == GROUPS and key('laned') or line('due', priority)
   local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', i, wanted, 'WITHSCORES')
@@ -50,19 +50,25 @@ local function read(priority, i, j)
       ids[#ids + 1], places[#places + 1] = head, place
       h = h + 1
     end
+    marks[#ids] = { priority, tostring(i + (e - 1) / 2), tostring(j + h - 1) }
   end
   return i + (e - 1) / 2, j + h - 1, #early == 2 * wanted or #heads == wanted
 end
 
-for _, priority in ipairs(all) do
-  if #ids < limit and (first == 'first' or first == priority) then
-    local i, j, more = read(priority, first == priority and passed_due or 0, first == priority and passed_list or 0)
-    first = 'first'
-    -- Void entries may leave a page short before its line is through.
-    if #ids == limit or more then
-      cursor = { priority, tostring(i), tostring(j) }
-      break
+return page('waiting', ARGV[2], function(limit)
+  for _, priority in ipairs(all) do
+    if #ids < limit and (first == 'first' or first == priority) then
+      local is_here = first == priority
+      local i, j, more = read(priority, is_here and passed_due or 0, is_here and passed_list or 0, limit)
+      first = 'first'
+      -- Void entries may leave a page short before its line is through.
+      if #ids == limit or more then
+        cursor = { priority, tostring(i), tostring(j) }
+        break
+      end
     end
   end
-end
-return { show('waiting', ids, places), cursor }
+  return ids, places, function(n)
+    return n < #ids and marks[n] or cursor
+  end
+end)

@@ -3,16 +3,15 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  state: completed, failed, cancelled
--- ARGV[3]  how many
+-- ARGV[3]  how many (shared/page.lua)
 -- ARGV[4]  score of the job after which to go on, or ''
 -- ARGV[5]  id of that job
--- Returns  { the jobs as in shared/show.lua; score of the last one, or '' when there are no more }
+-- Returns  { as in shared/page.lua; score of the last one, or '' when there are no more }
 -- Cost     O(n + log m) for n shown of m
 -- include: start
--- include: claim
--- include: show
+-- include: page
 
-local state, limit, score, last = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local state, score, last = ARGV[2], ARGV[4], ARGV[5]
 local name = key(state)
 
 -- After the last job shown; if it is gone, after all that come before its score.
@@ -21,9 +20,13 @@ if score ~= '' then
   local at = redis.call('ZREVRANK', name, last)
   start = at and at + 1 or redis.call('ZCOUNT', name, '(' .. score, '+inf')
 end
-local ids, places = {}, {}
-local page = redis.call('ZREVRANGE', name, start, start + limit - 1, 'WITHSCORES')
-for i = 1, #page, 2 do
-  ids[#ids + 1], places[#places + 1] = page[i], page[i + 1]
-end
-return { show(state, ids, places), #ids == limit and places[limit] or '' }
+return page(state, ARGV[3], function(limit)
+  local ids, places = {}, {}
+  local found = redis.call('ZREVRANGE', name, start, start + limit - 1, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    ids[#ids + 1], places[#places + 1] = found[i], found[i + 1]
+  end
+  return ids, places, function(n)
+    return (n < #ids or n == limit) and places[n] or ''
+  end
+end)

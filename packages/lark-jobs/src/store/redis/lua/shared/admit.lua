@@ -5,30 +5,31 @@
 -- include: locate
 -- include: lock
 
-local function judge(run, id, record, room, is_known)
+local function judge(run, id, record, large, room, is_known)
   if is_known then
     return 'e'
   elseif room <= 0 then
     return 'f'
   elseif run.lock ~= '' then
-    return meet(run.lock, id, record)
+    return meet(run.lock, id, record, large)
   end
 end
 
-local function admit(ids, records, runs, room)
+local function admit(ids, records, runs, large, room)
   local known = redis.call('HMGET', key('jobs'), unpack(ids))
   local verdicts, refused, rest, seen, is_all, rings = {}, {}, {}, {}, true, 0
   for _, run in ipairs(runs) do
     run.list = {}
     for i = run.first, run.last do
       local id, record = ids[i], records[2 * i]
-      local verdict, by = judge(run, id, record, room, known[i] or seen[id])
+      local verdict, by = judge(run, id, record, large[i], room, known[i] or seen[id])
       verdicts[i] = verdict or 'q'
       refused[#refused + 1] = by and '\n' .. by
       if verdict then
         is_all = false
       else
         seen[id], room = true, room - 1
+        keep_payloads({ large[i] and id, large[i] })
         if run.lock == '' then
           rest[#rest + 1] = id
           rest[#rest + 1] = record

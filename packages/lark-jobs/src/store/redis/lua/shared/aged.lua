@@ -27,8 +27,8 @@ local function heads_of(lane, aging)
   return heads
 end
 
--- Takes so many out of the lane. Of the same place the higher priority goes first.
-local function take_aged(lane, most, aging)
+-- Takes so many out of the lane, or for which there is room. Of the same place the higher priority goes first.
+local function take_aged(lane, most, aging, room)
   local ids, heads = {}, most > 0 and heads_of(lane, aging) or {}
   while #ids < most and #heads > 0 do
     local first = 1
@@ -36,6 +36,9 @@ local function take_aged(lane, most, aging)
       first = heads[i].place < heads[first].place and i or first
     end
     local id, steps = heads[first].id, heads[first].steps
+    if room and not room.takes(redis.call('HGET', key('jobs'), id), #ids > 0) then
+      break
+    end
     redis.call('ZREM', key('lane:' .. lane), id)
     ids[#ids + 1] = id
     local behind = head_from(lane, rank_of(steps), aging)

@@ -10,7 +10,7 @@ local function forget(ids)
     key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
     key('hooked'),
   }
-  if redis.call('EXISTS', unpack(rest)) > 0 then
+  if redis.call('EXISTS', key('payloads'), unpack(rest)) > 0 then
     local locks = redis.call('EXISTS', key('locks')) == 1 and redis.call('HMGET', key('locks'), unpack(ids)) or {}
     for i, lock in ipairs(locks) do
       local name = lock and string.match(lock, '|(.*)$')
@@ -21,6 +21,10 @@ local function forget(ids)
     redis.call('ZREM', key('endings'), unpack(ids))
     for _, name in ipairs(rest) do
       redis.call('HDEL', name, unpack(ids))
+    end
+    if redis.call('HDEL', key('payloads'), unpack(ids)) > 0 and redis.call('EXISTS', key('payloads')) == 0
+      and redis.call('HGET', key('settings'), 'large') == '1' then
+      redis.call('HDEL', key('settings'), 'large')
     end
   end
 end

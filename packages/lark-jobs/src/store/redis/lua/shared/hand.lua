@@ -2,11 +2,11 @@
 -- number is that of the call and a half.
 --   offers   HASH  caller -> number of the call that left it | how many it takes with a ring | lease
 local HALF = '.5'
--- Bytes of records that go with a ring.
+-- Bytes of jobs that go with a ring.
 local weight = 65536
 
--- `ids` with their `records`, from the first on. Returns how many were handed out, and how many callers were rung that
--- have to ask.
+-- `ids` with their `records`, from the first on, and behind these the payloads that are kept apart. Returns how many were
+-- handed out, and how many callers were rung that have to ask.
 local function hand(ids, records)
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
   local handed, rung = 0, 0
@@ -19,13 +19,16 @@ local function hand(ids, records)
     local number, room, lease = string.match(offer or '', '^(%d+)|(%d+)|(%d+)$')
     local part, message, bytes = {}, { partition, (number or '') .. HALF, '' }, 0
     for i = handed + 1, math.min(handed + (tonumber(room) or 0), #ids) do
-      bytes = bytes + #records[i]
+      bytes = bytes + bytes_of(records[i])
       if bytes > weight then
         break
       end
       part[#part + 1], message[#message + 1] = ids[i], records[i]
     end
     message[3] = table.concat(part, '\n')
+    for _, payload in ipairs(payloads_of(part, { unpack(message, 4) })) do
+      message[#message + 1] = payload
+    end
     redis.call('HDEL', key('offers'), caller)
     local heard = redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, #part > 0 and table.concat(message, '\30') or partition)
     if type(heard) == 'number' and heard > 0 then

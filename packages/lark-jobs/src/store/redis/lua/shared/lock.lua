@@ -34,9 +34,9 @@ local function take_lock(id, till, name, runs)
 end
 
 -- A job that comes with a lock: `until|replace or ''|debounce or ''|longest wait or ''|throttle or ''|name`. Says nothing
--- when it is to be queued, else a letter and who is in its way: u(nique), t(hrottled), r(eplaced: `rest` is that job's
--- now).
-local function meet(lock, id, rest)
+-- when it is to be queued, else a letter and who is in its way: u(nique), t(hrottled), r(eplaced: that job has the payload
+-- of `mine` now, or `large`).
+local function meet(lock, id, mine, large)
   local till, replace, debounce, longest, throttle, name = string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then
     return 't', redis.call('HGET', key('throttlers'), name)
@@ -53,8 +53,8 @@ local function meet(lock, id, rest)
   if replace == '' or state == 'active' then
     return 'u', other
   end
-  local head, payload = '^[^|]*|[^|]*|', string.match(rest, '^[^|]*|[^|]*|(.*)$')
-  redis.call('HSET', key('jobs'), other, string.match(record, head) .. payload)
+  local head = string.sub(record, 1, payload_at(record) - 1)
+  change_record(other, record, head .. string.sub(mine, payload_at(mine)), large)
   if debounce ~= '' and state == 'delayed' then
     local latest = longest ~= '' and queued(other, record) + tonumber(longest) or math.huge
     leave(other, priority, place)

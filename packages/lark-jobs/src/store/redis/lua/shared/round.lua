@@ -4,6 +4,10 @@
 local function take_own(all, most, places)
   local ids = {}
   take_all(all, most, ids, places)
+  if #ids == 0 then
+    -- They keep their turn: the next claim has room for them.
+    return ids
+  end
   redis.call('HSET', key('settings'), 'own', redis.call('HINCRBY', key('settings'), 'turn', 1))
   return ids
 end
@@ -46,7 +50,7 @@ return function(all, most, ids, places)
   end
   for _ = 1, MAX_ITEMS do
     local left = most - #ids
-    local order = left > 0 and in_turn(all, left, permits) or {}
+    local order = left > 0 and not (room and room.is_full) and in_turn(all, left, permits) or {}
     if #order == 0 then
       return
     end
@@ -54,8 +58,13 @@ return function(all, most, ids, places)
     for i, each in ipairs(order) do
       local limiter = string.match(each.lane, '%^(.*)$')
       local part = math.min(share, limiter and permits[limiter] or share)
-      parts[i] = each.lane == '' and take_own(all, part, places)
-        or part > 0 and lanes().take_turn(each.lane, part, places, aging) or {}
+      if room then
+        -- Each has its share of the bytes, and one job at least.
+        part = room.is_full and 0 or part
+        room.floor = room.left - room.left / (#order - i + 1)
+      end
+      parts[i] = each.lane == '' and part > 0 and take_own(all, part, places)
+        or part > 0 and lanes().take_turn(each.lane, part, places, aging, room) or {}
       if limiter then
         permits[limiter] = permits[limiter] - #parts[i]
       end

@@ -1,5 +1,7 @@
+-- include: payload
+
 -- What is kept of jobs that are all in one state: { state, ids, records, counters, errors, places, holders, results,
--- reasons }. `places` are the due times (waiting, delayed), else the times they ended, or were claimed (active).
+-- reasons, payloads that are kept apart }. `places` are the due times (waiting, delayed), else the times they ended, or were claimed (active).
 local function show(state, ids, places)
   if #ids == 0 then
     return { state, ids }
@@ -15,11 +17,11 @@ local function show(state, ids, places)
   elseif state == 'cancelled' then
     reasons = redis.call('HMGET', key('reasons'), unpack(ids))
   end
+  local records = redis.call('HMGET', key('jobs'), unpack(ids))
   return {
-    state, ids,
-    redis.call('HMGET', key('jobs'), unpack(ids)),
+    state, ids, records,
     redis.call('HMGET', key('counters'), unpack(ids)),
     redis.call('HMGET', key('errors'), unpack(ids)),
-    places, holders, results, reasons,
+    places, holders, results, reasons, payloads_of(ids, records),
   }
 end

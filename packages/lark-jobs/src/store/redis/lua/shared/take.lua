@@ -1,18 +1,23 @@
 -- Takes jobs that are due off a line, in order of place.
 
--- The slow way: when delayed jobs fell due, or the list has void entries. Merges the two halves; at the same
--- millisecond the lower id goes first, since ids are in order of dispatch.
+-- Where bytes are counted: what there is room for (room.lua).
+local room
+
+-- The slow way: when delayed jobs fell due, the list has void entries, or bytes are counted. Merges the
+-- two halves; at the same millisecond the lower id goes first, since ids are in order of dispatch. Says whether a job does
+-- not go along.
 local function merge(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
-  local i, taken = 1, {}
-  for _ = 1, 10 do
-    local wanted = limit - #ids
+  local i, taken, before, is_over = 1, {}, #ids, false
+  for round = 1, 10 do
+    -- Where bytes are counted, few may go: a few are looked at, then twice as many.
+    local wanted = room and math.min(limit - #ids, 8 * 2 ^ round) or limit - #ids
     local heads = redis.call('LRANGE', list, 0, wanted - 1)
     local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
-    local records = #heads > 0 and early[i] and redis.call('HMGET', key('jobs'), unpack(heads)) or {}
+    local records = #heads > 0 and (early[i] or room) and redis.call('HMGET', key('jobs'), unpack(heads)) or {}
     local j, dropped = 1, {}
-    while #ids < limit and (early[i] or heads[j]) do
+    while #ids < limit and not is_over and (early[i] or heads[j]) do
       local head = heads[j]
       if not head and #heads == wanted then
         -- Some were void: more of the list must be seen before a due job may pass it.
@@ -24,12 +29,18 @@ local function merge(priority, limit, ids, places)
         j = j + 1
       elseif early[i] and (not head or tonumber(early[i + 1]) < place
         or (tonumber(early[i + 1]) == place and early[i] < head)) then
-        ids[#ids + 1], taken[#taken + 1] = early[i], early[i]
-        places[early[i]] = early[i + 1]
-        i = i + 2
+        is_over = room and not room.takes(redis.call('HGET', key('jobs'), early[i]), #ids > before)
+        if not is_over then
+          ids[#ids + 1], taken[#taken + 1] = early[i], early[i]
+          places[early[i]] = early[i + 1]
+          i = i + 2
+        end
       else
-        ids[#ids + 1] = head
-        j = j + 1
+        is_over = room and not room.takes(records[j], #ids > before)
+        if not is_over then
+          ids[#ids + 1] = head
+          j = j + 1
+        end
       end
     end
     if j > 1 then
@@ -38,20 +49,21 @@ local function merge(priority, limit, ids, places)
     if #dropped > 0 then
       redis.call('SREM', void, unpack(dropped))
     end
-    if #ids == limit or #dropped == 0 then
+    if #ids == limit or is_over or #dropped == 0 and (#heads < wanted or not room) then
       break
     end
   end
   if #taken > 0 then
     redis.call('ZREM', due, unpack(taken))
   end
+  return is_over
 end
 
 -- Appends to `ids` until there are `limit`. `places` gets the place of those whose place is not the time they
--- were queued.
+-- were queued. Says whether there is no room for the next.
 local function take(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
-  if redis.call('EXISTS', due, void) > 0 then
+  if room or redis.call('EXISTS', due, void) > 0 then
     return merge(priority, limit, ids, places)
   end
   local popped = redis.call('LPOP', list, limit - #ids)
@@ -75,8 +87,8 @@ local function take_all(all, limit, ids, places)
     end)()(all, limit, ids, places)
   end
   for _, priority in ipairs(all) do
-    if #ids < limit then
-      take(priority, limit, ids, places)
+    if #ids < limit and take(priority, limit, ids, places) then
+      return
     end
   end
 end

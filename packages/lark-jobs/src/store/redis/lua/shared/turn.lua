@@ -103,10 +103,9 @@ local function next_turn(due)
 end
 
 -- Takes the next jobs of a lane whose turn it is. `places` gets their places with `~` and the lane behind. `aging`: of
--- priorities, in milliseconds, or nothing.
-local function take_turn(lane, most, places, aging)
+-- priorities, in milliseconds, or nothing. `room`: for which of them there is room (room.lua), or nothing.
+local function take_turn(lane, most, places, aging, room)
   fall_due(lane)
-  redis.call('ZREM', key(turns_of(lane)), lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   local _, limited = read_limits(limits)
   local note
@@ -116,17 +115,29 @@ local function take_turn(lane, most, places, aging)
   end
   local ids = {}
   if first and most > 0 then
-    ids = { first }
-    redis.call('ZREM', key('lane:' .. lane), first)
-    redis.call('HDEL', key('group:' .. lane), 'first')
+    ids = room and room.first({ first }) or { first }
+    if #ids > 0 then
+      redis.call('ZREM', key('lane:' .. lane), first)
+      redis.call('HDEL', key('group:' .. lane), 'first')
+    end
   elseif aging then
-    ids = take_aged(lane, most, aging)
+    ids = take_aged(lane, most, aging, room)
+  elseif most > 0 and room then
+    ids = room.first(redis.call('ZRANGE', key('lane:' .. lane), 0, most - 1))
+    if #ids > 0 then
+      redis.call('ZREM', key('lane:' .. lane), unpack(ids))
+    end
   elseif most > 0 then
     local popped = redis.call('ZPOPMIN', key('lane:' .. lane), most)
     for i = 1, #popped, 2 do
       ids[#ids + 1] = popped[i]
     end
   end
+  if #ids == 0 and room and room.is_full then
+    -- It keeps its turn: the next claim has room for its job.
+    return ids
+  end
+  redis.call('ZREM', key(turns_of(lane)), lane)
   if #ids > 0 then
     for i, place in ipairs(redis.call('ZMSCORE', key('laned'), unpack(ids))) do
       places[ids[i]] = place .. '~' .. lane

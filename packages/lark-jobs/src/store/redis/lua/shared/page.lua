@@ -1,0 +1,52 @@
+-- A page of jobs that are all in one state: as many as were asked for, or as go into one answer.
+-- include: claim
+-- include: show
+
+-- Bytes of jobs in one answer; the first goes whatever its size.
+local MAX_BYTES = 1048576
+-- Records that are looked at together: those of an earlier layout have their payloads in them.
+local step = 20
+
+-- How many of the jobs go into one answer.
+local function fitting(state, ids)
+  local left, rest = MAX_BYTES, {}
+  for _, name in ipairs(state == 'completed' and { 'errors', 'results' } or { 'errors' }) do
+    rest[#rest + 1] = redis.call('EXISTS', key(name)) == 1 and key(name) or nil
+  end
+  for from = 1, #ids, step do
+    local some = { unpack(ids, from, math.min(from + step - 1, #ids)) }
+    for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(some))) do
+      left = left - bytes_of(record)
+      for _, name in ipairs(rest) do
+        left = left - redis.call('HSTRLEN', name, some[i])
+      end
+      if left < 0 and from + i > 2 then
+        return from + i - 2
+      end
+    end
+  end
+  return #ids
+end
+
+local function keys_of(ids)
+  local keys = {}
+  for from = 1, #ids, step do
+    for _, record in ipairs(redis.call('HMGET', key('jobs'), unpack(ids, from, math.min(from + step - 1, #ids)))) do
+      keys[#keys + 1] = record and string.match(record, '^[^|]*|([^|]*)') or false
+    end
+  end
+  return keys
+end
+
+-- `wanted`: how many, with an `h` before it when their ids and keys are enough. `read`: of a number, the ids of as many,
+-- their places, and what says where to go on after the nth. Returns { the jobs as in show.lua, or their state, ids and
+-- keys; where to go on }.
+local function page(state, wanted, read)
+  local heads, limit = string.match(wanted, '^(h?)(%d+)$')
+  local ids, places, mark = read(tonumber(limit))
+  if heads ~= '' then
+    return { { state, ids, keys_of(ids) }, mark(#ids) }
+  end
+  local count = fitting(state, ids)
+  return { show(state, { unpack(ids, 1, count) }, { unpack(places, 1, count) }), mark(count) }
+end

@@ -1,0 +1,51 @@
+-- The payload of a job: in its record, or where that would be long, in a hash of its own; the record then ends in LARGE
+-- and the payload's bytes. So whoever looks at many records reads little, and knows how much an answer would carry.
+--   payloads  HASH  id -> payload
+-- `settings` has `large` while there may be any: 1, or 2 when an earlier layout may have left some in their records.
+local LARGE = '\29'
+
+-- Where the payload begins.
+local function payload_at(record)
+  return string.find(record, '|', string.find(record, '|', 1, true) + 1, true) + 1
+end
+
+-- A long record as it is kept, and its payload.
+local function part(record)
+  local at = payload_at(record)
+  return string.sub(record, 1, at - 1) .. LARGE .. #record - at + 1, string.sub(record, at)
+end
+
+-- Of a record, with its payload wherever that is.
+local function bytes_of(record)
+  local at = record and string.find(record, LARGE, 1, true)
+  return at and at - 1 + string.sub(record, at + 1) or record and #record or 0
+end
+
+-- `pairs`: ids and payloads in turns.
+local function keep_payloads(pairs)
+  if #pairs > 0 then
+    redis.call('HSET', key('payloads'), unpack(pairs))
+    redis.call('HSETNX', key('settings'), 'large', 1)
+  end
+end
+
+-- Puts a record in the place of another. `large`: its payload if that is kept apart.
+local function change_record(id, before, record, large)
+  redis.call('HSET', key('jobs'), id, record)
+  if large then
+    keep_payloads({ id, large })
+  elseif string.find(before, LARGE, 1, true) then
+    redis.call('HDEL', key('payloads'), id)
+  end
+end
+
+-- Those that are kept apart, of jobs with these records, in their order.
+local function payloads_of(ids, records)
+  local large = {}
+  for i, record in ipairs(records) do
+    if record and string.find(record, LARGE, 1, true) then
+      large[#large + 1] = ids[i]
+    end
+  end
+  return #large > 0 and redis.call('HMGET', key('payloads'), unpack(large)) or {}
+end

@@ -1,0 +1,39 @@
+/**
+ * Jobs that an earlier Lark left, in the layout that it had: small and large ones, waiting, held and ended. The files and
+ * dumps in `../sqlite/layouts/` and `../redis/layouts/` hold the same.
+ */
+import { expect } from 'vitest'
+import type { LeasedJob } from '../../src/record.ts'
+import { MAX_BYTES, type Store } from '../../src/store/store.ts'
+import { Caller } from './caller.ts'
+import { completed } from './jobs.ts'
+
+const id = (name: string) => name.padStart(13, '0')
+const text = (name: string) => JSON.stringify({ text: name.repeat(2_000) })
+
+/** Works off what such a store holds. @param other a second handle on it */
+export async function goesOn(store: Store, other: Store): Promise<void> {
+  const counts = { waiting: 10, active: 2, completed: 1, failed: 2, cancelled: 1 }
+  expect(await other.counts('emails')).toMatchObject(counts)
+  expect((await store.heads('emails', { state: 'waiting' })).jobs).toHaveLength(counts.waiting)
+  const bob = new Caller(store, 'bob', 'emails')
+  const claims: LeasedJob[][] = []
+  for (let claim = await bob.claim(100); claim.length > 0; claim = await bob.claim(100)) claims.push(claim)
+  const claimed = new Map(claims.flat().map((each) => [each.id, each]))
+  expect(claimed.get(id('largeUnique'))?.payload).toBe(text('largeUnique'))
+  expect(claimed.get(id('waiting'))).toMatchObject({ payload: '{"to":"ada"}', options: { tries: 3 } })
+  for (let n = 1; n <= 4; n++) expect(JSON.parse(claimed.get(id(`large${n}`))!.payload)).toMatchObject({ n })
+  for (const claim of claims)
+    expect(claim.reduce((bytes, { payload }) => bytes + payload.length, 0)).toBeLessThanOrEqual(MAX_BYTES)
+  for (const one of claims.flat()) await bob.settle(one, completed)
+  // What was held by then, and the second of a group, which waited for the first.
+  await store.recover('emails', { holder: 'ada' })
+  const rest = new Map((await bob.claim(9)).map((each) => [each.id, each.payload]))
+  expect(rest.get(id('largeActive'))).toBe(text('largeActive'))
+  expect(rest.get(id('largeGrouped'))).toBe(text('largeGrouped'))
+  expect((await store.get('emails', id('largeFailed')))?.payload).toBe(text('largeFailed'))
+  await store.alter('emails', [id('largeFailed')], { kind: 'retry' })
+  expect((await bob.claimOne()).payload).toBe(text('largeFailed'))
+  await store.alter('emails', [id('failed')], { kind: 'edit', payload: text('edited') })
+  expect((await other.get('emails', id('failed')))?.payload).toBe(text('edited'))
+}

@@ -1,0 +1,350 @@
+/**
+ * Large payloads: kept apart from what a change of state reads or rewrites. A claim hands out what one answer may carry,
+ * in the order of any other, and what it does not hand out is not touched.
+ */
+import { expect, test } from 'vitest'
+import type { NewJob } from '../../src/record.ts'
+import { type Filter, MAX_BYTES, MAX_ITEMS, MAX_SMALL, type Store } from '../../src/store/store.ts'
+import { signal } from '../working/bench.ts'
+import { type Caller, LEASE } from './caller.ts'
+import { of } from './grouped.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+
+/** A job whose payload is not small, nor like that of another. */
+function large(fields: Partial<NewJob> = {}, bytes = 400_000): NewJob {
+  const given = job(fields)
+  return { ...given, payload: given.id + 'x'.repeat(bytes - given.id.length) }
+}
+
+/** One call each: a call carries no more than a claim. */
+async function enqueue(caller: Caller, list: readonly NewJob[]): Promise<void> {
+  for (const given of list) await caller.enqueue(given)
+}
+
+/** Every page of a state. */
+async function pagesOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[][]> {
+  const pages: string[][] = []
+  let cursor: string | undefined
+  do {
+    const page = await store.list(partition, { ...filter, ...(cursor !== undefined && { cursor }) })
+    const bytes = page.jobs.reduce((sum, { payload, result = '' }) => sum + payload.length + result.length, 0)
+    if (page.jobs.length > 1) expect(bytes).toBeLessThanOrEqual(MAX_BYTES)
+    // Where one was full to the last job, an empty one follows.
+    if (page.jobs.length > 0 || page.cursor !== undefined) pages.push(ids(page.jobs))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return pages
+}
+
+/** The same by ids and keys alone. */
+async function headsOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[]> {
+  const found: string[] = []
+  let cursor: string | undefined
+  do {
+    const page = await store.heads(partition, { ...filter, ...(cursor !== undefined && { cursor }) })
+    for (const head of page.jobs) expect(Object.keys(head).sort()).toEqual(['id', 'key'])
+    found.push(...ids(page.jobs))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return found
+}
+
+export function largeJobs(make: Make): void {
+  test.each([MAX_SMALL - 1, MAX_SMALL, MAX_SMALL + 1, 500_000])(
+    'a payload of %i bytes is the same in every state of its job',
+    async (bytes) => {
+      await using harness = await make()
+      const { store } = harness
+      const caller = harness.caller()
+      const given = large({ options: { tries: 9 }, hooked: true }, bytes)
+      const payloadOf = async (id: string) => (await store.get('emails', id))?.payload === given.payload
+      await caller.enqueue(given)
+      expect(await payloadOf(given.id)).toBe(true)
+      const first = await caller.claimOne()
+      expect(first.payload === given.payload).toBe(true)
+      const again = await store.exchange('emails', caller.last(), [], { limit: 1, lease: LEASE })
+      expect(again.jobs[0]?.payload === given.payload).toBe(true)
+      expect(await payloadOf(given.id)).toBe(true)
+      await caller.settle(first, retried(0))
+      await caller.settle(await caller.claimOne(), { kind: 'released', in: 0 })
+      await caller.settle(await caller.claimOne(), returned)
+      expect(await harness.caller('bob').claim()).toHaveLength(1)
+      await harness.takeBack()
+      expect((await store.list('emails', { state: 'waiting' })).jobs[0]?.payload === given.payload).toBe(true)
+      const last = await caller.claimOne()
+      expect(last).toMatchObject({ options: { tries: 9 }, failures: 1, crashes: 1, releases: 1 })
+      expect(last.payload === given.payload).toBe(true)
+      await caller.settle(last, {
+        kind: 'failed',
+        error: { run: 1, name: 'Error', message: '' },
+        untold: true,
+      })
+      expect((await store.endings('emails', [], LEASE))[0]?.payload === given.payload).toBe(true)
+      await store.alter('emails', [given.id], { kind: 'retry' })
+      expect((await caller.claimOne()).payload === given.payload).toBe(true)
+    },
+  )
+
+  test('a payload becomes small or large by an edit, and by a unique job that replaces it', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const lock = { name: 'ada', until: 'done', replace: true } as const
+    const first = job({ lock })
+    await caller.enqueue(first)
+    const texts = [large().payload, '1', large().payload, large().payload, '2']
+    for (const [i, payload] of texts.entries()) {
+      if (i % 2 === 0) await caller.enqueue(job({ lock, payload }))
+      else await store.alter('emails', [first.id], { kind: 'edit', payload })
+      expect((await store.get('emails', first.id))?.payload === payload).toBe(true)
+    }
+    expect((await caller.claimOne()).payload).toBe('2')
+  })
+
+  test('a refused job leaves nothing behind: one of its id is there, the lock is held, it is sent again', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const lock = { name: 'ada', until: 'done' } as const
+    const first = large({ lock })
+    await caller.enqueue(first)
+    await store.enqueue('emails', caller.last(), [first])
+    expect(await caller.enqueue(large({ id: first.id }))).toEqual(['exists'])
+    expect(await caller.enqueue(large({ lock }))).toMatchObject([{ kind: 'rejected' }])
+    expect((await caller.claimOne()).payload === first.payload).toBe(true)
+  })
+
+  test('a ring hands over what goes with it, and the rest is asked for', async () => {
+    await using harness = await make()
+    const web = harness.caller('web')
+    for (const bytes of [2_000, 40_000, 80_000]) {
+      const given = large({}, bytes)
+      const handed = signal<string>()
+      const ada = harness.caller(`ada-${bytes}`)
+      await ada.exchange([], {
+        limit: 3,
+        lease: LEASE,
+        hand: ({ jobs: [one] }) => handed.resolve(one!.payload),
+      })
+      const wait = harness.store.wait(ada.id, 5_000)
+      await web.enqueue(given)
+      const got = await Promise.race([handed.promise, wait.then(async () => (await ada.claimOne()).payload)])
+      expect(got === given.payload).toBe(true)
+      await harness.store.retire(ada.id)
+    }
+  })
+
+  test('claims of large and small jobs keep the order, with delayed, cancelled and retried ones between', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = [large(), job(), large(), large(), job(), large(), job(), large(), large()]
+    const due = [large({ delay: 10 }), job({ delay: 10 })]
+    const high = [large({ priority: 1 }), large({ priority: 1 }), large({ priority: 1 })]
+    await enqueue(caller, [...list, ...due, ...high])
+    await store.alter('emails', [list[2]!.id], { kind: 'cancel', reason: 'user' })
+    clock.advance(10)
+    const back = (await caller.claim(1))[0]!
+    await caller.settle(back, returned)
+    const expected = ids([...high, ...list.filter((_, i) => i !== 2), ...due])
+    const claims: number[] = []
+    const claimed: string[] = []
+    while (claimed.length < expected.length) {
+      const held = await caller.claim(100)
+      claims.push(held.filter(({ payload }) => payload.length > MAX_SMALL).length)
+      claimed.push(...ids(held))
+    }
+    expect(claimed).toEqual(expected)
+    expect(claims).toEqual([2, 2, 2, 2, 1])
+  })
+
+  test('a rate counts jobs of a claim that is cut once', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const rate = { limit: 6, per: 60_000, kind: 'window', burst: 6 } as const
+    await enqueue(
+      caller,
+      Array.from({ length: 8 }, () => large(of('a', { limits: { rate } }))),
+    )
+    const sizes: number[] = []
+    for (let claim = 0; claim < 4; claim += 1) sizes.push((await caller.claim(10)).length)
+    expect(sizes).toEqual([2, 2, 2, 0])
+    const other = harness.caller('ada', 'others')
+    await enqueue(
+      other,
+      Array.from({ length: 8 }, () => large()),
+    )
+    const within = { limit: 10, lease: LEASE, limits: { rate } }
+    const counts: number[] = []
+    for (let claim = 0; claim < 4; claim += 1) counts.push((await other.exchange([], within)).jobs.length)
+    expect(counts).toEqual([2, 2, 2, 0])
+  })
+
+  test('large jobs of groups take turns; a group whose job did not fit is the first of the next claim', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = ['a', 'b', 'c'].map((name) => [large(of(name)), large(of(name)), large(of(name))])
+    for (let i = 0; i < 3; i += 1)
+      await enqueue(
+        caller,
+        list.map((group) => group[i]!),
+      )
+    const claims: string[][] = []
+    for (let claim = 0; claim < 5; claim += 1) claims.push(ids(await caller.claim(50)))
+    const [a, b, c] = list as [NewJob[], NewJob[], NewJob[]]
+    expect(claims).toEqual([
+      ids([a[0]!, b[0]!]),
+      ids([c[0]!, a[1]!]),
+      ids([b[1]!, c[1]!]),
+      ids([a[2]!, b[2]!]),
+      ids([c[2]!]),
+    ])
+  })
+
+  test('small jobs of a group begin beside large ones of another, and of none', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await enqueue(caller, [
+      ...Array.from({ length: 4 }, () => large(of('a'))),
+      ...jobs(6, of('b')),
+      ...jobs(6),
+    ])
+    const held = await caller.claim(50)
+    expect(held.map(({ group = '-' }) => group).sort()).toEqual([...'------', 'a', 'a', ...'bbbbbb'])
+    expect((await caller.claim(50)).map(({ group }) => group)).toEqual(['a', 'a'])
+  })
+
+  test('large jobs of a strict group begin one after the other, in their order', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const strict = of('a', { strict: true, limits: { concurrency: 1 } })
+    const list = [large(strict), large(strict), large(strict)]
+    await enqueue(caller, [...list, large(), large(), large()])
+    const begun: string[] = []
+    let outcome = retried(0)
+    for (let claim = 0; claim < 9; claim += 1) {
+      const held = await caller.claim(50)
+      for (const one of held) {
+        await caller.settle(one, one.group === 'a' ? outcome : completed)
+        if (one.group !== 'a') continue
+        begun.push(one.id)
+        outcome = completed
+      }
+    }
+    expect(begun).toEqual(ids([list[0]!, ...list]))
+  })
+
+  test('where priorities age, large jobs go in the order of their places', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const old = [large(), large()]
+    await enqueue(caller, old)
+    harness.clock.advance(5_000)
+    const young = [large({ priority: 1 }), large({ priority: 9 })]
+    await enqueue(caller, young)
+    const want = { limit: 9, lease: LEASE, aging: 1_000 }
+    expect(ids((await caller.exchange([], want)).jobs)).toEqual(ids([young[1]!, old[0]!]))
+    expect(ids((await caller.exchange([], want)).jobs)).toEqual(ids([old[1]!, young[0]!]))
+  })
+
+  test('a page ends at 1 MiB and the next goes on there, in every state', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = [large(), job(), large(), large(), large({}, MAX_BYTES + 1), job(), large(), job(), large()]
+    const expected = [[0, 1, 2], [3], [4], [5, 6, 7, 8]].map((page) => page.map((i) => list[i]!.id))
+    await enqueue(caller, list)
+    expect(await pagesOf(store, { state: 'waiting' })).toEqual(expected)
+    expect(await pagesOf(store, { state: 'waiting', limit: 2 })).toEqual(
+      [[0, 1], [2, 3], [4], [5, 6], [7, 8]].map((page) => page.map((i) => list[i]!.id)),
+    )
+    expect(await headsOf(store, { state: 'waiting', limit: 2 })).toEqual(ids(list))
+    for (const { id } of list) await store.alter('emails', [id], { kind: 'reschedule', in: 5_000 })
+    expect(await pagesOf(store, { state: 'delayed' })).toEqual(expected)
+    expect(await headsOf(store, { state: 'delayed', limit: 4 })).toEqual(ids(list))
+    clock.advance(5_000)
+    const held = []
+    while (held.length < list.length) held.push(...(await caller.claim(9)))
+    expect((await pagesOf(store, { state: 'active' })).flat()).toEqual(ids(list))
+    expect(await headsOf(store, { state: 'active', limit: 2 })).toEqual(ids(list))
+    // All at one instant.
+    await caller.exchange(
+      held.map((one) => settlement(one, failed)),
+      { limit: 0, lease: LEASE },
+    )
+    const newestFirst = ids(list).reverse()
+    expect((await pagesOf(store, { state: 'failed' })).flat()).toEqual(newestFirst)
+    expect(await headsOf(store, { state: 'failed', limit: 4 })).toEqual(newestFirst)
+  })
+
+  test('results and errors count as well, and pages by ids do not', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const result = JSON.stringify('r'.repeat(400_000))
+    for (let n = 0; n < 4; n += 1) await caller.run(job(), { kind: 'completed', result })
+    expect((await pagesOf(store, { state: 'completed' })).map((page) => page.length)).toEqual([2, 2])
+    expect((await store.heads('emails', { state: 'completed' })).jobs).toHaveLength(4)
+    const error = { run: 1, name: 'Error', message: 'e'.repeat(300_000) }
+    for (let n = 0; n < 4; n += 1) await caller.run(job(), { kind: 'failed', error })
+    expect((await pagesOf(store, { state: 'failed' })).map((page) => page.length)).toEqual([3, 1])
+  })
+
+  test('a page of groups, and of what was cancelled in between, loses and repeats nothing', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = Array.from({ length: 12 }, (_, i) => large(i % 3 === 0 ? of('a') : { priority: i % 3 }))
+    await enqueue(caller, list)
+    const gone = [list[1]!, list[2]!, list[3]!, list[5]!]
+    await store.alter('emails', ids(gone), { kind: 'cancel', reason: 'user' })
+    const left = list.filter((each) => !gone.includes(each))
+    const found = await pagesOf(store, { state: 'waiting' })
+    expect(found.flat().sort()).toEqual(ids(left).sort())
+    expect(await headsOf(store, { state: 'waiting', limit: 3 })).toEqual(found.flat())
+    for (const page of found) expect(page.length).toBeLessThan(3)
+  })
+
+  test('what heads lists is what list does, with keys of any letters', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = ['a', '', 'a|b%7C', '\u001d\u001e', 'é'].map((key) => job({ key }))
+    await caller.enqueue(...list, ...jobs(150))
+    const first = await store.heads('emails', { state: 'waiting' })
+    expect(first.jobs).toHaveLength(100)
+    expect(first.jobs.slice(0, 5)).toEqual(list.map(({ id, key }) => ({ id, key })))
+    const { jobs: rest, cursor } = await store.list('emails', { state: 'waiting', cursor: first.cursor! })
+    expect([rest.length, cursor]).toEqual([55, undefined])
+    expect(await store.heads('emails', { state: 'blocked' })).toEqual({ jobs: [] })
+    expect(await store.heads('nobody', { state: 'failed' })).toEqual({ jobs: [] })
+  })
+
+  test('endings come a claim’s bytes at a time', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const list = Array.from({ length: 5 }, () => large({ hooked: true }))
+    await enqueue(caller, list)
+    await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+    const found: string[] = []
+    for (let call = 0; call < 3; call += 1) {
+      const ended = await store.endings('emails', found, LEASE)
+      expect(ended.length).toBeLessThanOrEqual(2)
+      found.push(...ids(ended))
+    }
+    expect(found.sort()).toEqual(ids(list))
+  })
+
+  test(`${MAX_ITEMS} jobs that are small by themselves come in one claim, and in one page`, async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const payload = 'x'.repeat(1_000)
+    await caller.enqueue(...jobs(MAX_ITEMS, { payload }))
+    const { jobs: listed } = await harness.store.list('emails', { state: 'waiting', limit: MAX_ITEMS })
+    expect(listed.every((each) => each.payload === payload)).toBe(true)
+    expect(listed).toHaveLength(MAX_ITEMS)
+    expect(await caller.claim(MAX_ITEMS)).toHaveLength(MAX_ITEMS)
+  })
+}

@@ -1,0 +1,64 @@
+/**
+ * What the file keeps of large payloads: apart from the rows that change, and gone with their jobs.
+ */
+import Libsql from 'libsql'
+import { afterEach, expect, test, vi } from 'vitest'
+import { Database } from '../../src/store/sqlite/database.ts'
+import { SqliteStore } from '../../src/store/sqlite/store.ts'
+import { Caller } from '../conformance/caller.ts'
+import { completed, failed, ids, job } from '../conformance/jobs.ts'
+import { Folder, options } from './folder.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const payload = 'x'.repeat(400_000)
+
+/** The longest text of each answer, from here on. */
+function longest(): number[] {
+  const found: number[] = []
+  const original = Database.prototype.all
+  vi.spyOn(Database.prototype, 'all').mockImplementation(function (this: Database, sql, ...values) {
+    const rows = original.call(this, sql, ...values)
+    const texts = rows
+      .flatMap((row) => Object.values(row as object))
+      .filter((each) => typeof each === 'string')
+    found.push(texts.reduce((sum, text) => sum + text.length, 0))
+    return rows as never
+  })
+  return found
+}
+
+test('a claim reads what it hands out, a change of state no payload, and a payload goes with its job', async () => {
+  await using folder = await Folder.make()
+  const few = { count: 3, age: 3_600_000 }
+  const store = new SqliteStore(folder.file, {
+    retention: { ...options.retention, completed: few, failed: few },
+  })
+  await store.open()
+  const ada = new Caller(store, 'ada', 'emails')
+  const list = Array.from({ length: 12 }, () => job({ payload }))
+  for (const given of list) await ada.enqueue(given)
+  const sizes = longest()
+  const held = await ada.claim(100)
+  expect(held).toHaveLength(2)
+  expect(Math.max(...sizes)).toBeLessThan(900_000)
+  sizes.length = 0
+  await ada.settle(held[0]!, failed)
+  await ada.settle(held[1]!, { kind: 'released', in: 0 })
+  await store.alter('emails', ids(list), { kind: 'retry' })
+  await store.heads('emails', { state: 'waiting' })
+  expect(Math.max(...sizes)).toBeLessThan(10_000)
+  for (let claim = await ada.claim(9); claim.length > 0; claim = await ada.claim(9))
+    for (const one of claim) await ada.settle(one, completed)
+  await store.alter('emails', ids(list), { kind: 'remove' })
+  const last = job({ payload })
+  await ada.enqueue(last)
+  await store.clear('emails', 'waiting')
+  await store.close()
+  const file = new Libsql(folder.file)
+  expect(file.prepare('SELECT count(*) AS count FROM payloads').get()).toMatchObject({ count: 0 })
+  expect(file.prepare('SELECT count(*) AS count FROM jobs').get()).toMatchObject({ count: 0 })
+  file.close()
+})
