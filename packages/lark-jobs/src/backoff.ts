@@ -22,6 +22,9 @@ export type BackoffFunction = (attempt: number, error: any) => Duration
 /** What a user may write: one pause for every retry, a list (the last one repeats), `exponential()`, or a function. */
 export type BackoffOption = Duration | readonly Duration[] | Exponential | BackoffFunction
 
+/** Pauses in a list: one of a job, rather than of its class, is stored with it. */
+export const MAX_PAUSES = 100
+
 /** As kept: milliseconds. */
 export type Backoff = number[] | Exponential
 
@@ -62,7 +65,7 @@ export function isSameFunction(one: unknown, other: unknown): boolean {
 /** The option as kept; undefined when it is none that can be kept. */
 export function normalBackoff(option: unknown): Backoff | undefined {
   if (Array.isArray(option)) {
-    const pauses = option.map(milliseconds)
+    const pauses = option.length > MAX_PAUSES ? [] : option.map(milliseconds)
     return pauses.length > 0 && pauses.every((pause) => pause !== undefined)
       ? (pauses as number[])
       : undefined

@@ -2,7 +2,7 @@
  * The settings of a job: as a class writes them, as they are kept, and the check that is between.
  */
 import { inspect } from 'node:util'
-import { type Backoff, type BackoffFunction, normalBackoff } from './backoff.ts'
+import { type Backoff, type BackoffFunction, MAX_PAUSES, normalBackoff } from './backoff.ts'
 import { durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
 
@@ -64,7 +64,7 @@ export function settingsOf(job: Written, name: string): JobSettings {
     name,
     'backoff',
     job.backoff,
-    `${durationForm}, a list of these, exponential(), or a function`,
+    `${durationForm}, a list of up to ${MAX_PAUSES} of these, exponential(), or a function`,
     backoff !== undefined,
   )
   check(name, 'timeout', job.timeout, `${durationForm}, above 0`, timeout !== undefined && timeout > 0)

@@ -35,6 +35,7 @@ test.each([
   [0, Number.POSITIVE_INFINITY],
   [],
   ['1s', 'x'],
+  new Array(101).fill('1s'),
   exponential({ from: 'x' }),
   exponential({ from: '5s', to: '1s' }),
   exponential({ to: Number.POSITIVE_INFINITY }),

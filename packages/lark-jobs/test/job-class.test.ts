@@ -49,7 +49,7 @@ describe('a wrong setting is refused by class, field, value and what would be ri
     [
       'backoff',
       'soon',
-      "backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of these, exponential(), or a function",
+      "backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of up to 100 of these, exponential(), or a function",
     ],
     [
       'retryUntil',

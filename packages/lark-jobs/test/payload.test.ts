@@ -1,6 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { decode, encode, MAX_PAYLOAD } from '../src/payload.ts'
+import { decode, encode, MAX_CONTEXT, MAX_DEPTH, MAX_PAYLOAD } from '../src/payload.ts'
+import { Random } from './conformance/random.ts'
 
 const refused = (payload: unknown) => {
   try {
@@ -79,20 +80,106 @@ test('the limit counts bytes of UTF-8, not characters', () => {
   })
 })
 
-// The check runs out of stack first, or JSON.stringify does, depending on the depth.
-test.each([4_500, 5_000, 5_500, 6_000, 10_000, 100_000])(
-  'what is nested %i deep is refused, or kept',
-  (depth) => {
-    let payload: unknown = 1
-    for (let i = 0; i < depth; i++) payload = [payload]
-    let text: string
-    try {
-      text = encode(payload, 'J')
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'PAYLOAD_NOT_JSON', message: 'J: payload is nested too deeply' })
-      return
+const nested = (depth: number, inner: unknown = 1) => {
+  let payload = inner
+  for (let i = 0; i < depth; i++) payload = i % 2 === 0 ? [payload] : { a: payload }
+  return payload
+}
+
+test(`${MAX_DEPTH} levels are kept, one more is refused, and a million as well`, () => {
+  expect(decode(encode(nested(MAX_DEPTH), 'J'))).toEqual(nested(MAX_DEPTH))
+  for (const depth of [MAX_DEPTH + 1, 5_000, 1_000_000])
+    expect(refused(nested(depth))).toMatchObject({
+      code: 'PAYLOAD_NOT_JSON',
+      message: `SendEmailJob: payload is nested more than ${MAX_DEPTH} deep`,
+      hint: expect.stringContaining('Pass it flat'),
+    })
+})
+
+test('a toJSON that gives one object after the other is too deep, one that gives a cycle is one', () => {
+  class Endless {
+    toJSON() {
+      return new Endless()
     }
-    expect(text).toBe('['.repeat(depth) + 1 + ']'.repeat(depth))
-    expect(depth).toBeLessThan(10_000)
-  },
-)
+  }
+  class Round {
+    toJSON() {
+      return { self: [this] }
+    }
+  }
+  expect(refused({ a: new Endless() }).message).toBe(
+    `SendEmailJob: payload is nested more than ${MAX_DEPTH} deep`,
+  )
+  expect(refused({ a: new Round() }).message).toBe(
+    'SendEmailJob: payload.a.self[0] is a cycle: it contains itself',
+  )
+})
+
+/** A list that counts how many of its elements were read. */
+function counting(length: number, element: unknown) {
+  const read = { count: 0 }
+  const list = new Proxy(new Array(length).fill(element), {
+    get(target, key, receiver) {
+      if (typeof key === 'string' && /^\d+$/.test(key)) read.count++
+      return Reflect.get(target, key, receiver)
+    },
+  })
+  return { list, read }
+}
+
+test('what is too large is refused before it is written, and no further than the limit is looked at', () => {
+  // 10 MB: five bytes each and the comma.
+  const { list, read } = counting(1_700_000, 'abc')
+  expect(refused(nested(100, list))).toMatchObject({
+    code: 'PAYLOAD_TOO_LARGE',
+    message: `SendEmailJob: the payload has more than ${1.25 * MAX_PAYLOAD} bytes, the limit is ${MAX_PAYLOAD}`,
+  })
+  expect(read.count).toBeLessThan((1.25 * MAX_PAYLOAD) / 6 + 2)
+  let written = 0
+  const loud = { toJSON: () => ++written && 'x'.repeat(2 * MAX_PAYLOAD) }
+  expect(refused({ a: Object.setPrototypeOf({}, loud), b: 1 }).code).toBe('PAYLOAD_TOO_LARGE')
+  expect(written).toBe(1)
+})
+
+test('a context and a result have the same bounds', () => {
+  for (const [what, code, large] of [
+    ['context', 'CONTEXT_NOT_JSON', 'CONTEXT_TOO_LARGE'],
+    ['result', 'RESULT_NOT_JSON', 'PAYLOAD_TOO_LARGE'],
+  ] as const) {
+    expect(() => encode(nested(MAX_DEPTH + 1), 'J', what)).toThrow(expect.objectContaining({ code }))
+    expect(() => encode(['x'.repeat(MAX_PAYLOAD)], 'J', what)).toThrow(
+      expect.objectContaining({ code: large }),
+    )
+  }
+})
+
+// The count is never above what JSON.stringify writes: what fits is not refused.
+test('what fits to the byte is kept, whatever it is made of', () => {
+  const values: unknown[] = [
+    0,
+    -1.5,
+    1e21,
+    '',
+    'ä',
+    '😀',
+    '\ud800',
+    '\n',
+    true,
+    false,
+    null,
+    [],
+    {},
+    [[]],
+    { a: {} },
+    [1, 2],
+  ]
+  const random = new Random(7)
+  for (let round = 0; round < 500; round++) {
+    const parts = Array.from({ length: random.below(30) }, () => random.pick(values))
+    const payload = random.chance(2) ? parts : Object.fromEntries(parts.map((part, i) => [`k${i}`, part]))
+    const bytes = Buffer.byteLength(JSON.stringify([payload, '']))
+    const fill = 'x'.repeat(MAX_CONTEXT - bytes)
+    expect(Buffer.byteLength(encode([payload, fill], 'J', 'context'))).toBe(MAX_CONTEXT)
+    expect(() => encode([payload, `${fill}x`], 'J', 'context')).toThrow(`has ${MAX_CONTEXT + 1} bytes`)
+  }
+})

@@ -82,7 +82,7 @@ export function mistakes(url: () => string | undefined): void {
       ['tries = 0', 'tries is 0; it must be a whole number from 1'],
       [
         `backoff = 'soon'`,
-        `backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of these, exponential(), or a function`,
+        `backoff is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', a list of up to 100 of these, exponential(), or a function`,
       ],
       [
         `timeout = -1`,
