@@ -47,5 +47,5 @@ export type {
 export type { QueueStatus, Status } from './status.ts'
 export type { RedisServers } from './store/servers.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './unique.ts'
-export type { Ending, Report, Summary } from './worker/report.ts'
+export type { Ending, Report, RunningJob, Summary } from './worker/report.ts'
 export type { Worker } from './worker/worker.ts'

@@ -42,7 +42,7 @@ import {
   pause,
   resume,
 } from './pause.ts'
-import { checkPlace, serviceOf } from './queues.ts'
+import { checkPlace, misplaced, serviceOf } from './queues.ts'
 import type { NewJob } from './record.ts'
 import { type Status, status } from './status.ts'
 import { connect, type Place, RETENTION } from './store/connect.ts'
@@ -278,7 +278,7 @@ export class JobsClient implements AsyncDisposable {
     const worker = new Worker({ ...rest, ...supervised, ...where })
     const { concurrency = CONCURRENCY } = options
     report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
-    for (const remark of [...warnings, ...remarks]) report.warn(remark)
+    for (const remark of [...warnings, ...remarks, ...misplaced(registry, settings)]) report.warn(remark)
     this.#workers.add(worker)
     void worker.done.then(() => this.#workers.delete(worker))
     await worker.start()

@@ -5,6 +5,7 @@ import type { Settings } from './config.ts'
 import { JobsError } from './errors.ts'
 import { checkLimiters } from './limiter-config.ts'
 import type { NewJob } from './record.ts'
+import type { Registry } from './worker/registry.ts'
 
 /**
  * Which queues a worker serves: those named, strictly in their order, else all in turns: fair ones, or by weight.
@@ -35,6 +36,17 @@ export function serviceOf(
 export function checkPlace(queue: string, jobs: readonly NewJob[], settings: Settings, name: string): void {
   knownQueue(queue, settings, name)
   if (jobs[0]?.limiter !== undefined) checkLimiters(jobs, settings, name)
+}
+
+/** The classes whose jobs no dispatch takes, because their queue is not configured: a line each. */
+export function misplaced(registry: Registry, { queues, partitions }: Settings): string[] {
+  const classes = registry.classes.filter(({ queueName }) => !partitions.has(queueName))
+  return classes.map((jobClass) => {
+    const { name, queueName } = jobClass
+    const file = registry.fileOf(jobClass)
+    const place = file === undefined ? '' : ` (${file})`
+    return `${name} says queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. Configured are ${queues.join(', ')}`
+  })
 }
 
 /** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */

@@ -1,7 +1,7 @@
 import { MemoryConsole } from '@s18i/lark'
 import { expect, test } from 'vitest'
 import { ConsoleReport, JsonReport } from '../src/commands/work-report.ts'
-import type { Ending, Outcome } from '../src/index.ts'
+import type { Ending, Outcome, RunningJob } from '../src/index.ts'
 
 /** A run of `SyncJob` that ended so. */
 function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
@@ -57,4 +57,56 @@ test('where time counts, nobody counts attempts', () => {
   expect(lineOf({ kind: 'failed', error, retryIn: 1_000 }, { isTimed: true })).toMatch(
     /attempt 1, again in 1 s: no$/,
   )
+})
+
+/** So many that have run for a while, of as many classes. */
+function runningJobs(count: number): RunningJob[] {
+  const { lease } = endingOf({ kind: 'completed' }, {})
+  return Array.from({ length: count }, (_, i) => ({
+    lease,
+    name: `Sync${i}Job`,
+    queue: 'default',
+    took: 3_012 + i,
+  }))
+}
+
+test('jobs that have run for a while are told of, each in a line while they are few', () => {
+  const told = (count: number, options = {}) => {
+    const console = new MemoryConsole(options)
+    new ConsoleReport(console).running(runningJobs(count))
+    expect(console.stdout).toBe('')
+    return console.stderr
+  }
+  expect(told(2)).toBe(
+    ['Sync0Job', 'Sync1Job'].map((name) => `i ${name} Vbu1Wui6I4h7z  has run for 3 s so far\n`).join(''),
+  )
+  expect(told(9)).toBe(
+    'i 9 jobs have run for 3 s so far: Sync0Job, Sync1Job, Sync2Job, Sync3Job, Sync4Job, 4 more\n',
+  )
+  expect(told(2, { quiet: true })).toBe('')
+})
+
+test('for machines each is an object', () => {
+  const console = new MemoryConsole()
+  new JsonReport(console).running(runningJobs(7))
+  const events = console.stdout.trim().split('\n')
+  expect(events).toHaveLength(7)
+  expect(JSON.parse(events[1]!)).toEqual({
+    event: 'running',
+    id: 'Vbu1Wui6I4h7z',
+    key: 'sync',
+    name: 'Sync1Job',
+    queue: 'default',
+    attempt: 1,
+    took: 3_013,
+  })
+})
+
+test('of a worker that prints much, nobody needs to hear that it runs', () => {
+  const console = new MemoryConsole()
+  const report = new ConsoleReport(console)
+  for (let i = 0; i < 60; i++) report.ended(endingOf({ kind: 'completed' }, {}))
+  report.running(runningJobs(2))
+  report.end()
+  expect(console.stderr).toBe('')
 })

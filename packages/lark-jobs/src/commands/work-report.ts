@@ -12,13 +12,15 @@ import { readable } from '../duration.ts'
 import { writtenText } from '../job-log.ts'
 import type { KeptError, LeasedJob, LogLine } from '../record.ts'
 import { errorLine } from '../worker/job-error.ts'
-import type { Ending, Summary } from '../worker/report.ts'
+import type { Ending, RunningJob, Summary } from '../worker/report.ts'
 import type { QueueFigures } from '../worker/supervised-figures.ts'
 import type { Shown } from '../worker/supervised-report.ts'
 import type { Station } from '../worker/supervision.ts'
 
 /** Jobs a second above which they are counted. */
 const CALM = 50
+/** Jobs that have each a line when they have run for a while; of more, one line counts them. */
+const FEW = 5
 
 export class ConsoleReport implements Shown {
   readonly queues = new Map<string, QueueFigures>()
@@ -46,6 +48,19 @@ export class ConsoleReport implements Shown {
   wrote(lease: LeasedJob, name: string, { level, text }: LogLine): void {
     if (this.#fast && (level === 'info' || level === 'success')) return
     this.#console[level](`${visible(name)} ${visible(lease.id)}  ${writtenText(text)}`)
+  }
+
+  running(jobs: readonly RunningJob[]): void {
+    if (this.#fast) return
+    if (jobs.length > FEW) {
+      const names = [...new Set(jobs.map(({ name }) => visible(name)))]
+      const which = names.length > FEW ? [...names.slice(0, FEW), `${names.length - FEW} more`] : names
+      const took = readable(Math.min(...jobs.map(({ took }) => took)))
+      this.#console.info(`${jobs.length} jobs have run for ${took} so far: ${which.join(', ')}`)
+      return
+    }
+    for (const { name, lease, took } of jobs)
+      this.#console.info(`${visible(name)} ${visible(lease.id)}  has run for ${readable(took)} so far`)
   }
 
   ended(ending: Ending): void {
@@ -155,6 +170,20 @@ export class JsonReport implements Shown {
 
   wrote({ id, key }: LeasedJob, name: string, { level, text }: LogLine): void {
     this.#console.json({ event: 'log', id, key, name, level, text, worker: this.#worker })
+  }
+
+  running(jobs: readonly RunningJob[]): void {
+    for (const { lease, name, queue, took } of jobs)
+      this.#console.json({
+        event: 'running',
+        id: lease.id,
+        key: lease.key,
+        name,
+        queue,
+        attempt: lease.failures + 1,
+        took: Number(took.toFixed(2)),
+        worker: this.#worker,
+      })
   }
 
   ended({ lease, name, queue, outcome, took, tries, isAsked }: Ending): void {

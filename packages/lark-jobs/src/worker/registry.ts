@@ -17,13 +17,15 @@ import { textOf } from '../thrown.ts'
 
 export class Registry {
   readonly #classes = new Map<string, JobClass>()
+  readonly #files = new Map<JobClass, string>()
 
   /**
    * Takes a class in. The same class again is no harm.
    *
+   * @param file it is from, for people
    * @throws JOB_INVALID, JOB_KEY_TAKEN when another class has its key or one of its aliases
    */
-  add(make: JobConstructor): void {
+  add(make: JobConstructor, file?: string): void {
     const jobClass = classOf(make)
     for (const key of [jobClass.key, ...jobClass.aliases]) {
       const other = this.#classes.get(key)
@@ -38,6 +40,7 @@ export class Registry {
       }
     }
     for (const key of [jobClass.key, ...jobClass.aliases]) this.#classes.set(key, jobClass)
+    if (file !== undefined) this.#files.set(jobClass, file)
   }
 
   find(key: string): JobClass | undefined {
@@ -47,6 +50,11 @@ export class Registry {
   /** Keys and aliases. */
   get keys(): string[] {
     return [...this.#classes.keys()]
+  }
+
+  /** The file that a class was found in; undefined when it was given by name. */
+  fileOf(jobClass: JobClass): string | undefined {
+    return this.#files.get(jobClass)
   }
 
   get classes(): JobClass[] {
@@ -100,7 +108,7 @@ async function jobsIn(file: string): Promise<JobConstructor[]> {
 
 function addFrom(file: string, make: JobConstructor, registry: Registry): void {
   try {
-    registry.add(make)
+    registry.add(make, file)
   } catch (error) {
     if (!(error instanceof JobsError)) throw error
     const { code, message, hint, cause } = error

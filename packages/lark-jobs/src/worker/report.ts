@@ -3,15 +3,19 @@
  */
 import type { LeasedJob, LogLine, Outcome } from '../record.ts'
 
-/** How one run ended. */
-export interface Ending {
+/** A job that runs. */
+export interface RunningJob {
   lease: LeasedJob
   /** The name of its class, else its key. */
   name: string
   queue: string
-  outcome: Outcome
-  /** Milliseconds. */
+  /** Milliseconds so far. */
   took: number
+}
+
+/** How one run ended; `took` is all of it. */
+export interface Ending extends RunningJob {
+  outcome: Outcome
   /** Attempts in all; undefined when no class of the key is known. */
   tries?: number
   /** Time counts (`retryUntil`), and not `tries`. */
@@ -23,6 +27,8 @@ export interface Ending {
 export interface Report {
   /** A job wrote a line. */
   wrote(lease: LeasedJob, name: string, line: LogLine): void
+  /** Jobs have run for some seconds, and go on; each is told of once. */
+  running?(jobs: readonly RunningJob[]): void
   ended(ending: Ending): void
   /** Something that people should know and that ends nothing: the store is away, a lease was lost. */
   warn(text: string): void

@@ -13,9 +13,10 @@ import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
 import { Hooked } from './hooked.ts'
 import { type Held, type Ledger, NEVER, TOLD } from './ledger.ts'
+import { LongRuns } from './long-runs.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
 import type { Registry } from './registry.ts'
-import { type Ending, type Report, Tally } from './report.ts'
+import { type Ending, type Report, type RunningJob, Tally } from './report.ts'
 import { limitOf, retryIn } from './retry.ts'
 import { conclude, runJob, stopped } from './runner.ts'
 import { Running, type Workplace } from './running.ts'
@@ -42,6 +43,7 @@ export class Slots implements Workplace {
   readonly #changed: (took: number) => void
   readonly #hooked: Hooked | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
+  readonly #longRuns = new LongRuns(this.running, (long) => this.#report.running?.(long.map(seen)))
 
   /** @param changed called when a slot is free again, with the milliseconds for which it was not */
   constructor(
@@ -78,6 +80,7 @@ export class Slots implements Workplace {
     this.tally.started(running.startedAt)
     this.running.add(running)
     this.#deadline.watch(running)
+    this.#longRuns.watch()
     this.#hooked?.started(running)
     runJob(running, this.#ended)
     return true
@@ -165,6 +168,7 @@ export class Slots implements Workplace {
 
   stop(): void {
     this.#deadline.stop()
+    this.#longRuns.stop()
   }
 
   /** Has its end told to the store, if it still counts. */
@@ -188,4 +192,9 @@ export class Slots implements Workplace {
     this.#report.ended(ending)
     this.#hooked?.ended(running, outcome, took)
   }
+}
+
+/** A job that runs, as a report sees it. */
+function seen({ lease, name, claimer, startedAt }: Running): RunningJob {
+  return { lease, name, queue: claimer.queue, took: performance.now() - startedAt }
 }

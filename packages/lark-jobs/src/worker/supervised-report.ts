@@ -3,7 +3,7 @@
  * true of all of them, and tells it once a second what was done.
  */
 import type { LeasedJob, LogLine } from '../record.ts'
-import type { Ending, Report, Summary } from './report.ts'
+import type { Ending, Report, RunningJob, Summary } from './report.ts'
 import type { Supervised } from './supervised.ts'
 import type { QueueFigures } from './supervised-figures.ts'
 
@@ -32,6 +32,10 @@ export class SupervisedReport implements Report {
 
   wrote(lease: LeasedJob, name: string, line: LogLine): void {
     this.#shown.wrote(lease, name, line)
+  }
+
+  running(jobs: readonly RunningJob[]): void {
+    this.#shown.running?.(jobs)
   }
 
   ended(ending: Ending): void {

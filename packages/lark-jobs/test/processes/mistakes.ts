@@ -151,6 +151,20 @@ export function mistakes(url: () => string | undefined): void {
     )
   })
 
+  test('a class whose queue is not configured is told of at the start, with its file', async () => {
+    await using app = await greetingApp(url(), {
+      'src/jobs/LostJob.ts': `
+        import { Job } from '@s18i/lark-jobs'
+        export class LostJob extends Job { queueName = 'nope'; handle() {} }`,
+    })
+    const line =
+      "LostJob says queueName = 'nope' (src/jobs/LostJob.ts), which is not a configured queue: its dispatches are refused. Configured are default, emails"
+    const alone = await app.run('jobs:work', '--stop-when-empty')
+    expect([alone.code, alone.stderr.split(line).length]).toEqual([0, 2])
+    const supervised = await app.run('jobs:work', '--stop-when-empty', '--processes=2')
+    expect([supervised.code, supervised.stderr.split(line).length]).toEqual([0, 2])
+  })
+
   test('a promise that a job forgot is told of, and takes nobody down; what its file left open holds nothing up', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/ForgetJob.ts': `

@@ -27,6 +27,23 @@ export function starting(connect: Connect): void {
     expect((await bench.jobs.status()).workers).toEqual([])
   })
 
+  test('a class whose queue is not configured is warned of, and its jobs are run all the same', async () => {
+    await using bench = await Bench.make(connect)
+    class LostJob extends Job {
+      override queueName = 'nope'
+      handle() {}
+    }
+    const report = new Record()
+    await bench.work([IdleJob, LostJob], { report })
+    const about = report.warnings.filter((text) => text.includes('queueName'))
+    expect(about).toEqual([
+      "LostJob says queueName = 'nope', which is not a configured queue: its dispatches are refused. Configured are default, emails, low",
+    ])
+    const moved = Object.assign(new LostJob(), { queueName: 'low' })
+    await bench.jobs.dispatch(moved)
+    await report.ends(1)
+  })
+
   test('a queue that is named twice is served once', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
