@@ -59,6 +59,7 @@ const floors: Record<string, string[][]> = {
       'store/page.ts',
       'store/change.ts',
       'store/recovery.ts',
+      'store/survey.ts',
       'store/lane.ts',
       'store/limiters.ts',
       'store/store.ts',

@@ -63,12 +63,14 @@ import type { AlterVerdict, Change, Settings } from './change.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page } from './page.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
+import type { Announced, Survey, Surveyed } from './survey.ts'
 
 export * from './change.ts'
 export * from './limiters.ts'
 export * from './limits.ts'
 export * from './page.ts'
 export * from './recovery.ts'
+export * from './survey.ts'
 
 /** How many ended jobs a partition keeps of a state, and for how long (milliseconds). */
 export interface Retention {
@@ -84,6 +86,8 @@ export interface StoreOptions {
    * it (Redis only).
    */
   durability?: 'normal' | 'strict' | 'replicated'
+  /** It is opened for a case of need, and mostly not used. */
+  standsBy?: boolean
   /** Milliseconds since 1970. Only tests set it; without it a store goes by its own clock. */
   clock?: () => number
 }
@@ -223,6 +227,18 @@ export interface Store extends AsyncDisposable {
   extend(partition: string, caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension>
 
   // upkeep: any worker, for everyone
+
+  /**
+   * Says what there is to do in at most `MAX_ITEMS` partitions, and does none of it: a few looks for each, whatever is
+   * stored there. So a worker with nothing to do asks one thing for all that it serves and looks after. One call where
+   * all is on one server; on a cluster one for each partition, since each has a slot of its own.
+   *
+   * The caller stays noted as waiting where it was. And what takes no writes just now (a replica, a server that loads
+   * its data) refuses this too: an answer says that the store works.
+   *
+   * @param announced makes a worker known on the way
+   */
+  survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey>
 
   /** Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers. */
   recover(partition: string, options?: RecoverOptions): Promise<Recovery>

@@ -3,7 +3,7 @@
  * a time.
  *
  *   ready     may have jobs: ask when there is room
- *   resting   had less than was asked; until its next job falls due, it rings, or the rest is over
+ *   resting   had less than was asked; until its next job falls due, it rings, or a survey finds something
  *   calling   a call is under way
  *
  * A call that fails is sent again under its own number until it is answered: a failed settle is not a failed job.
@@ -27,8 +27,8 @@ import { type Held, Ledger } from './ledger.ts'
 import type { Limited } from './limited.ts'
 import { CALL, RING, sources, Unread } from './unread.ts'
 
-/** Milliseconds without a ring after which a worker looks again by itself: rings are hints. */
-const REST = 5_000
+/** Milliseconds: the longest that a timer is set for. A timer cannot wait for a month. */
+const LONGEST = 3_600_000
 /** Milliseconds between two sendings of a call: doubling, up to the second or a twentieth of the lease. */
 export const RESEND = { from: 100, to: 2_000 }
 
@@ -139,6 +139,11 @@ export class Claimer {
     return this.#restUntil > 0
   }
 
+  /** It rests, and no call of it is under way that may change this. */
+  get rests(): boolean {
+    return this.isResting && !this.calling
+  }
+
   /** Outcomes that wait for a call. */
   get hasSettlements(): boolean {
     return this.#settlements.length > 0
@@ -186,6 +191,14 @@ export class Claimer {
     const recalled = sources.filter((source) => this.unread.recalled(source) !== undefined)
     for (const source of recalled) this.unread.expect(source, 0, 0)
     if (recalled.length > 0) this.ring()
+  }
+
+  /** A survey says in how many milliseconds a job may begin, or it should ask for another reason. */
+  foresee(ms: number): void {
+    if (!this.rests) return
+    const left = Math.min(this.#restUntil - performance.now(), ms)
+    if (left > 0) this.#restFor(left)
+    else this.ring()
   }
 
   /** It never becomes ready again. */
@@ -262,31 +275,34 @@ export class Claimer {
   /**
    * Who asked for nothing is not rung, so it must ask as soon as it can.
    *
-   * @param isAlone it asked for nothing only because asking for more had failed: then it asks again after a rest
+   * @param isAlone it asked for nothing only because asking for more had failed: then it rests until the next survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean): void {
     if (reply.jobs.length >= want || this.#rung) {
       this.#restUntil = 0
       return
     }
-    const now = performance.now()
-    const nextDue = now + ((isAlone ? undefined : reply.nextDue) ?? Number.POSITIVE_INFINITY)
-    // Spread, so that a fleet that went idle together does not look again together.
-    const until = Math.min(nextDue, now + REST * (0.75 + Math.random() / 2))
-    this.#restUntil = until > now ? until : 0
+    this.#restFor((isAlone ? undefined : reply.nextDue) ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Unless it rings. */
+  #restFor(ms: number): void {
+    this.#restUntil = ms > 0 ? performance.now() + ms : 0
+    if (ms <= 0 || ms === Number.POSITIVE_INFINITY) return
     // A timer that goes off too early is no harm, and setting it anew each time would cost more.
-    if (this.#restUntil > 0 && (this.#timer === undefined || this.#restUntil < this.#timerAt))
-      this.#setTimer()
+    if (this.#timer === undefined || this.#restUntil < this.#timerAt) this.#setTimer()
   }
 
   #setTimer(): void {
     clearTimeout(this.#timer)
     this.#timerAt = this.#restUntil
-    this.#timer = setTimeout(() => this.#timeIsUp(), this.#restUntil - performance.now())
+    const ms = Math.min(this.#restUntil - performance.now(), LONGEST)
+    this.#timer = setTimeout(() => this.#timeIsUp(), ms)
   }
 
   #timeIsUp(): void {
     this.#timer = undefined
+    if (this.#restUntil === Number.POSITIVE_INFINITY) return
     if (this.#restUntil > performance.now()) this.#setTimer()
     else if (this.#restUntil > 0) {
       this.#restUntil = 0

@@ -74,6 +74,10 @@ export class Intake {
     this.#slice = options.pace.slice
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
   /** Jobs that were claimed and have not begun. */
   get held(): number {
     return this.#held

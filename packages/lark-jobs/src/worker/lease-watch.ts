@@ -271,7 +271,10 @@ class LeaseWatch {
 /** The store of a place, for one more watch. */
 function open({ connection, prefix, options }: Place): Promise<Store> {
   const name = JSON.stringify([connection, prefix, options])
-  const known = stores.get(name) ?? { store: connect(connection, prefix, options), users: 0 }
+  const known = stores.get(name) ?? {
+    store: connect(connection, prefix, { ...options, standsBy: true }),
+    users: 0,
+  }
   stores.set(name, known)
   known.users++
   return known.store

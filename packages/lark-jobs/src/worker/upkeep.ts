@@ -1,7 +1,7 @@
 /**
  * What every worker does for all, in every partition of the store: takes jobs back from the dead, forgets what is
- * past its age. And it makes itself known. Each round does a bounded piece of work; what fails is done again in
- * the next.
+ * past its age. And it makes itself known. Each round asks the store once what there is to do, for all partitions that
+ * are due (`Store.survey`), and does a bounded piece of it; what fails is done again in the next.
  *
  * After an outage (the store was away, or this process stood still) the living get one lease's time to renew,
  * before anything is taken back, and what is then taken back counts no crash: it was not the workers that died.
@@ -9,7 +9,7 @@
 import { spread } from '../duration.ts'
 import { queueOf } from '../partition.ts'
 import type { WorkerRecord } from '../record.ts'
-import { MAX_ITEMS, type Store } from '../store/store.ts'
+import { type Announced, type Finding, MAX_ITEMS, type Store, type Survey } from '../store/store.ts'
 import type { Report } from './report.ts'
 import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -23,12 +23,21 @@ const TICK = { often: 250, rarely: 1_000 }
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
 /** Milliseconds: an answer that takes no longer is no sign of an outage, however short the leases are. */
 const LATE = 500
-/** Milliseconds: the longest that a partition is not looked at for leases that ended. */
+/**
+ * Milliseconds: the longest that a partition is not looked at, for leases that ended and for jobs of which no ring was
+ * heard. With it the announcement goes, so an idle worker sends 12 commands a minute to a Redis server, however many
+ * queues it serves (up to 1,000), and two connections at rest 2 each (`connection.ts`). It was 74, one queue, when each
+ * claimer and each chore asked for itself.
+ */
 const LOOK = 5_000
-/** Milliseconds between two looks for new partitions. */
-const MEET = 5_000
+/** Of the time until a partition is due: what is left of it when it is looked at along with others. */
+const ALONG = 1 / 4
+/** Milliseconds between two readings of the list of partitions, where their number has not changed. */
+const MEET = 300_000
 /** Milliseconds between two sweeps of a partition for ended jobs past their age. */
 const PRUNE = 30_000
+/** Partitions in which something is done at once; and of those to be pruned, a round. */
+const TOGETHER = 100
 
 interface Chores {
   lookAt: number
@@ -41,17 +50,23 @@ interface Chores {
   isAway: boolean
 }
 
+type Chore = [partition: string, chores: Chores]
+
 export interface UpkeepOptions {
   store: Store
   /** Those that the worker serves: known from the start. */
   partitions: readonly string[]
-  /** Told of all that there are, each time it looks. */
+  /** Told of all that there are, when there are others than before. */
   met: (partitions: readonly string[]) => void
   /** Milliseconds. */
   lease: number
   record: () => WorkerRecord
   /** Told what time it is. */
   clock: StoreClock
+  /** Whether the worker rests in a partition. */
+  rests: (partition: string) => boolean
+  /** Told in how many milliseconds a job may begin in a partition where it rests. */
+  foreseen: (partition: string, ms: number) => void
   /** Jobs of a partition have ended where no handler ran, and their class has something to do. */
   ended: (partition: string) => void
   report: Report
@@ -63,8 +78,13 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #chores = new Map<string, Chores>()
+  readonly #id: string
   #announceAt = 0
   #meetAt = 0
+  /** How many partitions there were at the last reading of their list. */
+  #met = 0
+  /** Partitions that are to be pruned. */
+  readonly #old = new Set<string>()
   /** Of this process: what it reads may have waited as long. */
   readonly standstill: Standstill
   #isAway = false
@@ -80,6 +100,7 @@ export class Upkeep {
 
   constructor(options: UpkeepOptions) {
     this.#options = options
+    this.#id = options.record().id
     // So long without progress, and the living may not have been able to renew.
     this.standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
     this.#add(options.partitions)
@@ -137,57 +158,120 @@ export class Upkeep {
 
   /** Milliseconds until something is due, within the bounds. */
   get #pause(): number {
-    let dueAt = this.#isAway ? 0 : Math.min(this.#announceAt, this.#meetAt)
-    for (const { isAway, lookAt, pruneAt } of this.#chores.values())
-      dueAt = isAway ? 0 : Math.min(dueAt, lookAt, pruneAt)
+    let dueAt = this.#isAway || this.#old.size > 0 ? 0 : this.#announceAt
+    for (const { isAway, lookAt } of this.#chores.values()) dueAt = isAway ? 0 : Math.min(dueAt, lookAt)
     const longest = Math.min(TICK.rarely, this.#options.lease / 8)
     return Math.max(TICK.often, Math.min(longest, dueAt - performance.now()))
   }
 
   async #work(): Promise<void> {
-    const { store, renew, met, clock, trouble } = this.#options
-    const now = performance.now()
+    const { renew, trouble } = this.#options
     await this.#ask(renew())
-    if (!clock.isAsked) await this.#askTime()
-    if (this.#isAway || now >= this.#announceAt) await this.#ask(this.announce())
-    if (this.#isAway) {
-      this.#isAway = false
-      this.#forgive()
-    }
-    if (now >= this.#meetAt) {
-      const partitions = await this.#ask(store.partitions())
-      this.#add(partitions)
-      met(partitions)
-      this.#meetAt = now + spread(MEET)
-    }
+    const { due, isAnnounced } = this.#due()
     let failure: unknown
-    for (const [partition, chores] of this.#chores) {
+    for (let i = 0; i < due.length || (i === 0 && isAnnounced); i += MAX_ITEMS) {
       if (this.#stopped) return
-      const asked = performance.now()
-      try {
-        await this.#look(partition, chores)
-      } catch (error) {
-        // One node of a cluster may be away, and must not keep us from the partitions on the others.
-        await store.now()
-        // Or all were, until just now.
-        if (!chores.isAway && performance.now() - asked > this.#late) this.#forgive()
-        chores.isAway = true
-        failure ??= error
-      }
+      const failed = await this.#look(due.slice(i, i + MAX_ITEMS), i === 0 && isAnnounced)
+      failure ??= failed
     }
-    if (failure === undefined) trouble.passed()
-    else trouble.met(failure)
+    const unpruned = await this.#pruneSome()
+    failure ??= unpruned
+    if (failure !== undefined) trouble.met(failure)
+    else if (due.length > 0 || isAnnounced) trouble.passed()
   }
 
-  async #look(partition: string, chores: Chores): Promise<void> {
+  /** What is due; and if anything is, what will be soon. */
+  #due(): { due: Chore[]; isAnnounced: boolean } {
     const now = performance.now()
-    if (chores.isAway) {
-      await this.#probe(partition)
-      chores.isAway = false
-      this.#leaveToTheLiving(chores)
+    let isAny = this.#isAway || this.#announceAt <= now
+    for (const { isAway, lookAt } of this.#chores.values()) isAny ||= isAway || lookAt <= now
+    if (!isAny) return { due: [], isAnnounced: false }
+    const soon = now + this.#longest * ALONG
+    const due = [...this.#chores].filter(([, { isAway, lookAt }]) => isAway || lookAt <= soon)
+    return { due, isAnnounced: this.#isAway || this.#announceAt <= soon }
+  }
+
+  /** @returns why something could not be done */
+  async #look(due: readonly Chore[], isAnnounced: boolean): Promise<unknown> {
+    const { store, record, clock, rests } = this.#options
+    const asked = performance.now()
+    const announced: Announced | undefined = isAnnounced
+      ? { worker: record(), ttl: ANNOUNCE.holds }
+      : undefined
+    const asking = due.map(([partition, { pruneAt }]) => ({
+      partition,
+      waits: rests(partition),
+      prunes: asked >= pruneAt,
+    }))
+    const survey = await this.#answered(store.survey(this.#id, asking, announced))
+    const isLate = performance.now() - asked > this.#late
+    if (!isLate) clock.heard(survey.at, asked)
+    if (this.#isAway || isLate) this.#forgive()
+    this.#isAway = false
+    if (isAnnounced && survey.unannounced === undefined) this.#announceAt = asked + ANNOUNCE.every
+    if (survey.partitions !== undefined) await this.#meet(survey.partitions)
+    // One node of a cluster may be away, and must not keep us from the partitions on the others. Or all are.
+    if (survey.failures.size > 0) await this.#ask(store.now())
+    for (const [partition, chores] of due) {
+      if (!survey.failures.has(partition)) continue
+      // It may have been more than that part, until just now.
+      if (!chores.isAway && isLate) this.#forgive()
+      chores.isAway = true
     }
-    if (now >= chores.lookAt) await this.#recover(partition, chores)
-    if (now >= chores.pruneAt) await this.#prune(partition, chores)
+    const failure = await this.#act(due, survey, isLate)
+    return survey.failures.values().next().value ?? survey.unannounced ?? failure
+  }
+
+  /** @param isLate nothing is taken back: the living may not have renewed */
+  async #act(due: readonly Chore[], { findings, failures }: Survey, isLate: boolean): Promise<unknown> {
+    const { ended, foreseen } = this.#options
+    const found = new Map(findings.map((finding) => [finding.partition, finding]))
+    const dead: (() => Promise<void>)[] = []
+    for (const [partition, chores] of due) {
+      if (failures.has(partition)) continue
+      if (chores.isAway) {
+        chores.isAway = false
+        this.#leaveToTheLiving(chores)
+      }
+      const finding = found.get(partition)
+      if (finding?.nextDue !== undefined) foreseen(partition, finding.nextDue)
+      if (finding?.nextEnding === 0) ended(partition)
+      const now = performance.now()
+      if (finding?.isOld) this.#old.add(partition)
+      else if (now >= chores.pruneAt) chores.pruneAt = now + spread(PRUNE)
+      const left = chores.recoverFrom - now
+      if (isLate || left > 0) this.#lookIn(chores, isLate ? undefined : left)
+      else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores))
+      else {
+        // What was left ended in the same outage, or not at all.
+        chores.forgiving = false
+        this.#lookIn(chores, finding?.nextLeaseEnd)
+      }
+    }
+    return this.#doAll(dead)
+  }
+
+  /** @returns why something could not be done */
+  async #doAll(all: readonly (() => Promise<void>)[]): Promise<unknown> {
+    const failures: unknown[] = []
+    for (let i = 0; i < all.length && !this.#stopped; i += TOGETHER) {
+      const some = all.slice(i, i + TOGETHER).map((work) => work())
+      for (const answer of await this.#ask(Promise.allSettled(some)))
+        if (answer.status === 'rejected') failures.push(answer.reason)
+    }
+    return failures[0]
+  }
+
+  /** There may be other partitions than before. */
+  async #meet(count: number): Promise<void> {
+    const { store, met } = this.#options
+    const now = performance.now()
+    if (count === this.#met && now < this.#meetAt) return
+    const partitions = await this.#ask(store.partitions())
+    this.#add(partitions)
+    met(partitions)
+    this.#met = count
+    this.#meetAt = now + spread(MEET)
   }
 
   #add(partitions: readonly string[]): void {
@@ -219,11 +303,6 @@ export class Upkeep {
     })
   }
 
-  async #askTime(): Promise<void> {
-    const asked = performance.now()
-    this.#options.clock.heard(await this.#ask(this.#options.store.now()), asked)
-  }
-
   /** @param isOutage of the store, and not only of this process */
   #forgive(isOutage = true): void {
     const now = performance.now()
@@ -240,29 +319,25 @@ export class Upkeep {
     this.#lookIn(chores)
   }
 
-  async #recover(partition: string, chores: Chores): Promise<void> {
-    const { store, clock } = this.#options
+  async #recover({ partition, at }: Finding, chores: Chores): Promise<void> {
     // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
-    const asked = performance.now()
-    const isLate = () => performance.now() - asked > this.#late
-    const at = await this.#answered(store.now(partition))
-    if (isLate()) return this.#forgive()
-    clock.heard(at, asked)
-    const left = chores.recoverFrom - performance.now()
-    if (left > 0) {
-      await this.#probe(partition)
-      return isLate() ? this.#forgive() : this.#lookIn(chores, left)
-    }
-    const { recovered, failed, nextLeaseEnd, nextEnding } = await store.recover(partition, {
-      forgiving: chores.forgiving,
-      until: at + this.#late,
-    })
+    const until = at + this.#late
+    const { recovered, failed, nextLeaseEnd, nextEnding } = await this.#options.store
+      .recover(partition, { forgiving: chores.forgiving, until })
+      .catch((error) => {
+        chores.isAway = true
+        throw error
+      })
     this.#tell(partition, recovered.length, failed.length)
     if (nextEnding === 0) this.#options.ended(partition)
-    if (isLate()) return this.#forgive()
     // It takes so many with a call; the others ended in the same outage.
     chores.forgiving &&= nextLeaseEnd === 0
     this.#lookIn(chores, nextLeaseEnd)
+  }
+
+  /** Milliseconds: the longest between two looks at a partition. */
+  get #longest(): number {
+    return Math.min(this.#options.lease / 3, LOOK)
   }
 
   /**
@@ -270,17 +345,18 @@ export class Upkeep {
    * as often as the living renew sees every outage that could cost them their leases.
    */
   #lookIn(chores: Chores, most = this.#options.lease): void {
-    chores.lookAt = performance.now() + Math.min(most, this.#options.lease / 3, LOOK)
+    chores.lookAt = performance.now() + Math.min(most, this.#longest)
   }
 
-  /** Whether it takes writes: a server that loads its data, or is a replica just now, says what time it is all the same. */
-  async #probe(partition: string): Promise<void> {
-    await this.#answered(this.#options.store.recover(partition, { until: 0 }))
-  }
-
-  async #prune(partition: string, chores: Chores): Promise<void> {
-    const removed = await this.#ask(this.#options.store.prune(partition))
-    if (removed < MAX_ITEMS) chores.pruneAt = performance.now() + spread(PRUNE)
+  async #pruneSome(): Promise<unknown> {
+    const { store } = this.#options
+    const some = [...this.#old].slice(0, TOGETHER)
+    return this.#doAll(
+      some.map((partition) => async () => {
+        const removed = await store.prune(partition)
+        if (removed < MAX_ITEMS) this.#old.delete(partition)
+      }),
+    )
   }
 
   #tell(partition: string, recovered: number, failed: number): void {

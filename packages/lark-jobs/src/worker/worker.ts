@@ -138,6 +138,8 @@ export class Worker implements AsyncDisposable {
       lease,
       record: selfOf(id, options, this.#slots, () => (this.#state === 'running' ? 'running' : 'quiet')),
       clock,
+      rests: (partition) => this.#intake.isOpen && this.#service.of(partition)?.rests === true,
+      foreseen: (partition, ms) => this.#service.of(partition)?.foresee(ms),
       ended: (partition) => this.#endings.look(partition),
       report,
       renew: () => {

@@ -48,6 +48,7 @@ import { recovered } from './recovered.ts'
 import { resend } from './resend.ts'
 import { retention } from './retention.ts'
 import { sequences } from './sequences.ts'
+import { survey } from './survey.ts'
 import { unique } from './unique.ts'
 import { waitingAndRings } from './waiting-and-rings.ts'
 import { workers } from './workers.ts'
@@ -85,6 +86,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('delay', () => delay(make))
     describe('retention', () => retention(make))
     describe('waiting and rings', () => waitingAndRings(make))
+    describe('survey', () => survey(make))
     describe('workers', () => workers(make))
     describe('reading', () => reading(make))
     describe('minutes', () => minutes(make))

@@ -80,8 +80,9 @@ describe.each([...verbs, ...shared])('%s', (name) => {
   test('has every key from the shared fragment', () => {
     if (name === 'shared/start.lua') return
     expect(text).not.toMatch(/KEYS/)
-    // A bell's channel is the one name that is made elsewhere; it is no key.
-    if (!['shared/ring.lua', 'shared/hand.lua', 'shared/notice.lua'].includes(name))
+    // A bell's channel is the one name that is made elsewhere; it is no key. And one has `key` make those of another
+    // partition.
+    if (!['shared/ring.lua', 'shared/hand.lua', 'shared/notice.lua', 'shared/visit.lua'].includes(name))
       expect(text).not.toMatch(/\btag\b/)
     const calls = [...text.matchAll(/call\((?:'[A-Z]+'|[a-z]+), (.+?)[,)]/g)].map(([, key]) => key!)
     const made = /^(key\(|line\()/
@@ -143,6 +144,12 @@ test('every script is called with what its header documents', async () => {
   await store.prune('emails')
   await store.wake('emails', 'web')
   await store.announce({ ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' }, 1_000)
+  await store.survey('worker', [{ partition: 'emails', waits: true, prunes: true }, { partition: 'other' }])
+  const announced = {
+    worker: { ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' as const },
+    ttl: 1_000,
+  }
+  await store.survey('worker', [], announced)
   await store.workers()
   await store.retire('worker')
   await store.get('emails', first!.id)

@@ -48,10 +48,10 @@ test('a server that was frozen for longer than a lease: what two living workers 
     server.signal('SIGSTOP')
     frozen.resolve()
   }
-  const [now, recover] = [store.now.bind(store), store.recover.bind(store)]
-  vi.spyOn(store, 'now').mockImplementationOnce(() => {
+  const [survey, recover] = [store.survey.bind(store), store.recover.bind(store)]
+  vi.spyOn(store, 'survey').mockImplementationOnce((...args) => {
     freeze()
-    return now()
+    return survey(...args)
   })
   vi.spyOn(store, 'recover').mockImplementationOnce((...args) => {
     freeze()
@@ -63,8 +63,8 @@ test('a server that was frozen for longer than a lease: what two living workers 
   server.signal('SIGCONT')
   // Until each has renewed, and looked for leases that ended.
   for (const client of clients) {
-    const recover = vi.spyOn((await client.open()).store, 'recover')
-    await vi.waitFor(() => expect(recover.mock.calls.length).toBeGreaterThan(3), 20_000)
+    const survey = vi.spyOn((await client.open()).store, 'survey')
+    await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(3), 20_000)
   }
   go.resolve()
   await Promise.all(workers.map((worker) => worker.stop()))
@@ -145,10 +145,10 @@ test('a server that is full: a living worker keeps its job, and is known', async
   const { store } = await bench.jobs.open()
   await expect(bench.jobs.dispatch(new NoteJob(), { n: 1 })).rejects.toMatchObject({ code: 'STORE_REFUSED' })
   const leaseEnds = performance.now() + 300
-  const recover = vi.spyOn(store, 'recover')
+  const survey = vi.spyOn(store, 'survey')
   await vi.waitFor(() => {
     expect(performance.now()).toBeGreaterThan(leaseEnds)
-    expect(recover.mock.calls.length).toBeGreaterThan(8)
+    expect(survey.mock.calls.length).toBeGreaterThan(8)
   }, 10_000)
   worker.quiet()
   await vi.waitFor(async () =>

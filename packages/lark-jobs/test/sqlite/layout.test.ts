@@ -178,14 +178,15 @@ test('laid out anew while a worker serves it, the worker says so, lives on, and 
   const worker = await jobs.work({ jobs: [IdleJob], report })
   await jobs.dispatch(new IdleJob())
   await report.ends(1)
-  const exchange = vi.spyOn((await jobs.open()).store, 'exchange')
+  const { store } = await jobs.open()
+  const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
   inOther(folder.file, `PRAGMA user_version = ${(await present()) + 1}`)
   await vi.waitFor(
     () => expect(report.warnings.at(-1)).toContain('this version of Lark reads layout'),
     10_000,
   )
   // It looks again by itself, and is refused.
-  await vi.waitFor(() => expect(exchange.mock.calls.length).toBeGreaterThan(1), 10_000)
+  await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)
   const calls = exchange.mock.calls.length
   const began = performance.now()
   await worker.stop()

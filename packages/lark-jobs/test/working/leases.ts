@@ -13,15 +13,15 @@ export function leases(connect: Connect): void {
   test('a sole worker whose loop a handler blocks for longer than a lease takes nothing from itself', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs.open()
-    const recover = vi.spyOn(store, 'recover')
+    const survey = vi.spyOn(store, 'survey')
     const attempts: number[] = []
     class BlockingJob extends Job {
       async handle() {
         attempts.push(this.attempt)
         standStill(700)
         // Not before this worker has looked for leases that ended.
-        const before = recover.mock.calls.length
-        await vi.waitFor(() => expect(recover.mock.calls.length).toBeGreaterThan(before), 5_000)
+        const before = survey.mock.calls.length
+        await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(before), 5_000)
       }
     }
     const job = new BlockingJob()
@@ -51,7 +51,7 @@ export function leases(connect: Connect): void {
       await began.promise
       const other = bench.client()
       const idle = await bench.work([LongJob], { lease: 300 }, other)
-      const looks = vi.spyOn((await other.open()).store, 'recover')
+      const looks = vi.spyOn((await other.open()).store, 'survey')
       const stopped = does === 'stops' ? worker.stop() : undefined
       const leaseEnds = (await store.now()) + 600
       await vi.waitFor(async () => expect(await store.now()).toBeGreaterThan(leaseEnds), 5_000)

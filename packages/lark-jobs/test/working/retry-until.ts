@@ -82,7 +82,11 @@ export function retryUntil(connect: Connect): void {
     const job = new HourJob()
     await bench.jobs.dispatch(job)
     const { store } = await bench.jobs.open()
-    vi.spyOn(store, 'now').mockImplementation(async () => Date.now() + 7_200_000)
+    const survey = store.survey.bind(store)
+    vi.spyOn(store, 'survey').mockImplementation(async (...args) => {
+      const answer = await survey(...args)
+      return { ...answer, at: answer.at + 7_200_000 }
+    })
     await (await bench.work([HourJob], { stopWhenEmpty: true })).done
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
   })

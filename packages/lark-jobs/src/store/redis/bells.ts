@@ -76,6 +76,7 @@ export class Bells {
   constructor(guide: Guide, keys: Keys) {
     this.#keys = keys
     this.#connection = new Connection(guide, {
+      standsBy: true,
       connected: (link) => {
         for (const [caller, ears] of this.#ears) if (ears.first) void this.#subscribe(link, caller, ears)
       },

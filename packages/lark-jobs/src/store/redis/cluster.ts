@@ -34,6 +34,7 @@ const REFRESH = 60_000
 
 export class Cluster implements Route {
   readonly name: string
+  readonly isWhole = false
   readonly #seeds: readonly Address[]
   readonly #options: ConnectionOptions
   /** By `host:port`. */

@@ -23,8 +23,12 @@ export const PATIENCE = 4_500
 const DIAL_TIMEOUT = 2_000
 const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 2_000
-/** Milliseconds without any call after which the server must prove that it is there: dead links are found early. */
-const HEARTBEAT = 10_000
+/**
+ * Milliseconds without a word from the server after which it must prove that it is there: dead links are found early. Of
+ * links that carry calls; and of those that stand by, for which users of metered servers pay all the same. (What a link
+ * that carries rings has lost is found by the next survey, within five seconds.)
+ */
+const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 
 /** Links that this process has given up so far, to whatever server. */
 let givenUp = 0
@@ -38,6 +42,8 @@ export type Build = readonly string[] | ((epoch: number) => readonly string[])
 
 export interface ConnectionOptions {
   patience?: number
+  /** It mostly has nothing to carry, and is not what a caller waits for. */
+  standsBy?: boolean
   /** Called with every new link, before anything else uses it. */
   connected?: (link: Link) => void
   disconnected?: () => void
@@ -45,6 +51,7 @@ export interface ConnectionOptions {
 
 export class Connection {
   readonly name: string
+  readonly isWhole = true
   readonly #guide: Guide
   readonly #patience: number
   readonly #options: ConnectionOptions
@@ -261,9 +268,11 @@ export class Connection {
     this.#address = address
     this.#options.connected?.(link)
     this.#waiters.enter(link)
+    const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls
     const heartbeat = setInterval(() => {
-      if (link.pending === 0) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
-    }, HEARTBEAT).unref()
+      const isSilent = performance.now() - link.heardAt > every * 0.75
+      if (link.pending === 0 && isSilent) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
+    }, every).unref()
     const cause = await link.lost
     clearInterval(heartbeat)
     if (this.#state === 'running') this.#cause = cause

@@ -18,6 +18,8 @@ export interface Link {
   unsubscribe(channel: string): Promise<void>
   /** Answers that are still to come. */
   readonly pending: number
+  /** When the server last said something, by `performance.now()`. */
+  readonly heardAt: number
   /** Resolves with the reason when the link has ended. */
   readonly lost: Promise<unknown>
   /** Ends it when the answers that are under way have come. */
@@ -81,6 +83,7 @@ function greetings({ username, password, database }: Address): string[][] {
 
 class SocketLink implements Link {
   readonly lost: Promise<unknown>
+  heardAt = performance.now()
   readonly #socket: Socket
   /** Whose answers are still to come, those before `#next` have come. */
   #waiting: Waiting[] = []
@@ -101,6 +104,7 @@ class SocketLink implements Link {
     const replies = new Replies((reply) => this.#answer(reply))
     socket.setNoDelay(true).setKeepAlive(true, 30_000).unref()
     socket.on('data', (chunk: Buffer) => {
+      this.heardAt = performance.now()
       try {
         replies.feed(chunk)
       } catch (error) {

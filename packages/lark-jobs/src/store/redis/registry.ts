@@ -62,9 +62,10 @@ export class Registry {
     return this.#members(this.#keys.meta('keys'))
   }
 
-  async announce(worker: WorkerRecord, ttl: number): Promise<void> {
+  /** @returns how many partitions there are */
+  async announce(worker: WorkerRecord, ttl: number): Promise<number> {
     const args = [this.#clock(), worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
-    await run(this.#route, 'announce', this.#keys.meta('workers'), args)
+    return (await run(this.#route, 'announce', this.#keys.meta('workers'), args)) as number
   }
 
   async workers(): Promise<WorkerRecord[]> {

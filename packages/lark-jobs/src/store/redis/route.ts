@@ -7,6 +7,8 @@ import type { Guide } from './guide.ts'
 export interface Route {
   /** What people call it. */
   readonly name: string
+  /** Whether all keys are on one server, so that a script may use those of several partitions. */
+  readonly isWhole: boolean
   /** Rises whenever a link of this process is given up. */
   readonly epoch: number
   /** Where rings can be heard, which are the same everywhere. */

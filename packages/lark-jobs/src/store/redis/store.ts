@@ -27,6 +27,7 @@ import {
   type Settlement,
   type Store,
   type StoreOptions,
+  type Survey,
   type Want,
 } from '../store.ts'
 import { Bells } from './bells.ts'
@@ -61,6 +62,7 @@ import {
 import { Registry } from './registry.ts'
 import type { Route } from './route.ts'
 import { Scripts } from './script.ts'
+import { Surveys } from './survey.ts'
 
 export interface RedisStoreOptions extends StoreOptions {
   /** What all keys begin with. Default `lark`. */
@@ -85,6 +87,7 @@ export class RedisStore implements Store {
   readonly #bells: Bells
   readonly #registry: Registry
   readonly #scripts: Scripts
+  readonly #surveys: Surveys
   /** How many completed, failed and cancelled jobs are kept. */
   readonly #kept: readonly [string, string, string]
   #opened: Promise<string[]> | undefined
@@ -94,15 +97,23 @@ export class RedisStore implements Store {
    * @throws STORE_INVALID
    */
   constructor(servers: string | RedisServers, options: RedisStoreOptions) {
-    const { patience, durability = 'normal' } = options
+    const { patience, standsBy = false, durability = 'normal' } = options
     const { completed, failed, cancelled } = options.retention
     this.#options = options
     this.#kept = [String(completed.count), String(failed.count), String(cancelled.count)]
     this.#keys = new Keys(options.prefix ?? 'lark')
-    this.#route = reach(parseLocation(servers), patience === undefined ? {} : { patience })
+    this.#route = reach(parseLocation(servers), { standsBy, ...(patience !== undefined && { patience }) })
     this.#bells = new Bells(this.#route.bells, this.#keys)
     this.#registry = new Registry(this.#route, this.#keys, () => this.#clock())
     this.#scripts = new Scripts(this.#route, this.#keys, () => this.#clock())
+    this.#surveys = new Surveys(
+      this.#route,
+      this.#keys,
+      this.#scripts,
+      this.#registry,
+      options.retention,
+      () => this.now(),
+    )
     this.limiters = new RedisLimiters(this.#scripts, this.#keys)
     this.#durability = durability === 'normal' ? undefined : new Durability(this.#route, durability)
     this.name = this.#route.name
@@ -195,6 +206,10 @@ export class RedisStore implements Store {
     return (await this.#scripts.run('prune', partition, ages)) as number
   }
 
+  survey(...args: Parameters<Store['survey']>): Promise<Survey> {
+    return this.#surveys.survey(...args)
+  }
+
   wait(...[caller, timeout, signal, noticed]: Parameters<Store['wait']>): Promise<string[]> {
     return this.#bells.wait(caller, timeout, signal, noticed)
   }
@@ -203,8 +218,8 @@ export class RedisStore implements Store {
     await this.#scripts.run('wake', partition, [caller])
   }
 
-  announce(worker: WorkerRecord, ttl: number): Promise<void> {
-    return this.#registry.announce(worker, ttl)
+  async announce(worker: WorkerRecord, ttl: number): Promise<void> {
+    await this.#registry.announce(worker, ttl)
   }
 
   async retire(caller: string): Promise<void> {

@@ -12,6 +12,9 @@ const keep = `
   INSERT INTO calls (partition, caller, number, at, answer) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at, answer = excluded.answer`
 const prune = 'DELETE FROM calls WHERE partition = ? AND at < ?'
+/** Whether `forgetCalls` would find something in a row of `partitions`, at an instant. */
+export const olderCalls = (now: string) =>
+  `EXISTS (SELECT 1 FROM calls WHERE partition = partitions.id AND at < ${now} - ${CALL_MEMORY})`
 
 /**
  * The answers to this call if it came before. `usual` stands for every item without an answer of its own.

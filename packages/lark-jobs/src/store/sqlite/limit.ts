@@ -39,6 +39,10 @@ const forgetRates = `
 const forgetStarts = `
   DELETE FROM starts WHERE rowid IN (SELECT rowid FROM starts WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
 
+/** Whether `forgetOver` would find something, at an instant. */
+export const overRates = (now: string) => `
+  EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
+
 /**
  * @param key where a partition has several places that are limited
  * @param active how many there are by now

@@ -38,6 +38,7 @@ export const MINUTE = 60_000
 
 const find = 'SELECT * FROM partitions WHERE name = ?'
 const held = 'SELECT name FROM partitions WHERE held = 1'
+const countHeld = 'SELECT count(*) AS count FROM partitions WHERE held = 1'
 const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
@@ -157,6 +158,10 @@ export class Partition {
   /** Every partition that ever held a job. */
   static names(database: Database): string[] {
     return database.all<{ name: string }>(held).map((row) => row.name)
+  }
+
+  static count(database: Database): number {
+    return database.get<{ count: number }>(countHeld)!.count
   }
 
   /** Keeps what is given. */

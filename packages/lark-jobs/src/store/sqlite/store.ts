@@ -9,6 +9,7 @@ import { isMainThread } from 'node:worker_threads'
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
 import type {
   AlterVerdict,
+  Announced,
   Call,
   Change,
   Counts,
@@ -26,6 +27,8 @@ import type {
   Settlement,
   Store,
   StoreOptions,
+  Survey,
+  Surveyed,
   Want,
 } from '../store.ts'
 import { alter } from './alter.ts'
@@ -47,7 +50,17 @@ import { counts, get, listHeads, listJobs, log, noCounts } from './read.ts'
 import { recover } from './recover.ts'
 import { clear, prune, trim } from './retain.ts'
 import { prepare } from './schema.ts'
-import { forgetWaiters, hasRing, leaveAllWaiters, ring, ringForNews, takeRings } from './waiters.ts'
+import { findings } from './survey.ts'
+import {
+  forgetRings,
+  forgetWaiters,
+  hasRing,
+  leaveAllWaiters,
+  refreshWaiters,
+  ring,
+  ringForNews,
+  takeRings,
+} from './waiters.ts'
 import { allKeys, announce, forgetWorker, livingWorkers } from './workers.ts'
 
 const MEMORY = ':memory:'
@@ -117,6 +130,28 @@ export class SqliteStore implements Store {
       // Whoever is told of as many as there may be calls again.
       return Math.max(forgetOver(partition), prune(partition, this.#options.retention))
     })
+  }
+
+  async survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
+    const { database } = this.#opened()
+    const now = this.#now()
+    const found = await database.read(() =>
+      findings(database, caller, partitions, this.#options.retention, now),
+    )
+    const waits = partitions.filter((each) => each.waits).map(({ partition }) => partition)
+    const known = await database.write(() => {
+      refreshWaiters(database, caller, waits, now)
+      if (announced === undefined) return undefined
+      announce(database, announced.worker, announced.ttl, now)
+      forgetRings(database, now)
+      return Partition.count(database)
+    })
+    return {
+      at: now,
+      findings: found,
+      failures: new Map(),
+      ...(known !== undefined && { partitions: known }),
+    }
   }
 
   async wait(

@@ -14,18 +14,34 @@
  */
 import type { Database } from './database.ts'
 import type { Partition } from './partition.ts'
+import { list } from './row.ts'
 
 /** Milliseconds. */
 export const STALE = 1_000
 /** Milliseconds after which a row is a dead process's. */
 const FORGOTTEN = 60_000
+/**
+ * Milliseconds after which the row of a caller that waits says anew that it lives: of one that waits in a few partitions,
+ * and in more of them. So long a ring may go to a dead process before it goes to one that lives.
+ */
+const REFRESH = { few: 4_000, many: 15_000 }
+const FEW = 100
 
 const join = `
   INSERT INTO waiters (caller, partition, since) VALUES (?, ?, ?)
   ON CONFLICT DO UPDATE SET since = excluded.since, rungAt = NULL`
 const leave = 'DELETE FROM waiters WHERE caller = ? AND partition = ? AND notice = 0'
 const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rungAt, notice'
-const forget = 'DELETE FROM waiters WHERE partition = ? AND since < ?'
+const forget = 'DELETE FROM waiters WHERE partition = ? AND rungAt IS NULL AND since < ?'
+const forgetRung = 'DELETE FROM waiters WHERE rungAt < ?'
+/** Whether `forgetWaiters` would find something in a row of `partitions`, at an instant. */
+export const olderWaiters = (now: string) =>
+  `EXISTS (SELECT 1 FROM waiters WHERE partition = partitions.id AND rungAt IS NULL AND since < ${now} - ${FORGOTTEN})`
+const refresh = `
+  UPDATE waiters SET since = ?1
+  WHERE caller = ?2 AND rungAt IS NULL AND since < ?1 - ?3 AND partition IN (
+    SELECT partitions.id FROM json_each(?4) JOIN partitions ON name = value
+  )`
 const idle = `
   SELECT caller FROM waiters WHERE partition = ? AND rungAt IS NULL AND caller <> ?
   ORDER BY since DESC LIMIT ?`
@@ -36,10 +52,11 @@ const take = `
   DELETE FROM waiters WHERE caller = ? AND rungAt IS NOT NULL
   RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
+/** Few are rung, so it begins with those: CROSS JOIN keeps this order. */
 const stale = `
-  SELECT theirs.partition, theirs.caller FROM waiters AS mine JOIN waiters AS theirs USING (partition)
-  WHERE mine.caller = ?1 AND mine.rungAt IS NULL AND theirs.caller <> ?1 AND theirs.rungAt <= ?2
-    AND theirs.notice = 0
+  SELECT theirs.partition, theirs.caller FROM waiters AS theirs CROSS JOIN waiters AS mine
+  WHERE theirs.rungAt <= ?2 AND theirs.caller <> ?1 AND theirs.notice = 0
+    AND mine.caller = ?1 AND mine.partition = theirs.partition AND mine.notice = 0 AND mine.rungAt IS NULL
   GROUP BY theirs.partition`
 
 export function joinWaiters(partition: Partition, caller: string): void {
@@ -60,6 +77,22 @@ export function leaveAllWaiters(database: Database, caller: string, now: number)
 
 export function forgetWaiters(partition: Partition): void {
   partition.database.run(forget, partition.id, partition.now - FORGOTTEN)
+}
+
+/** The caller lives, and waits in these partitions, if it is noted there. */
+export function refreshWaiters(
+  database: Database,
+  caller: string,
+  partitions: readonly string[],
+  now: number,
+): void {
+  const age = partitions.length > FEW ? REFRESH.many : REFRESH.few
+  if (partitions.length > 0) database.run(refresh, now, caller, age, list(partitions))
+}
+
+/** Those that a dead process did not hear, where nobody else waits who would take them over. */
+export function forgetRings(database: Database, now: number): void {
+  database.run(forgetRung, now - FORGOTTEN)
 }
 
 /** Rings at most `count` idle callers. @returns which */

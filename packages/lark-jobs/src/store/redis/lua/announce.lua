@@ -6,14 +6,11 @@
 -- ARGV[3]  milliseconds
 -- ARGV[4]  record, JSON
 -- ARGV[5…] keys
--- Returns  nothing
+-- Returns  how many partitions there are
 -- Cost     O(n) for n keys
 -- include: start
+-- include: known
 
 -- First, because it is a write that a full server allows: having written, it allows the rest as well.
 redis.call('ZREM', key('worker-ends'), ARGV[2])
-redis.call('HSET', key('workers'), ARGV[2], ARGV[4])
-redis.call('ZADD', key('worker-ends'), now + tonumber(ARGV[3]), ARGV[2])
-if #ARGV > 4 then
-  redis.call('SADD', key('keys'), unpack(ARGV, 5))
-end
+return make_known(ARGV[2], ARGV[3], ARGV[4], 5, #ARGV)

@@ -1,0 +1,100 @@
+-- survey: says what there is to do in partitions, and may make a worker known on the way.
+--
+-- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  caller
+-- ARGV[3]  milliseconds for which it is made known, or ''
+-- ARGV[4]  its record, JSON
+-- ARGV[5]  how many job keys it knows
+-- ARGV[6]  age of completed jobs that are forgotten, milliseconds
+-- ARGV[7]  age of failed jobs
+-- ARGV[8]  age of cancelled jobs
+-- ARGV[9…] its keys; then one a partition: w when the caller rests there, p when it asks what there is to prune, '|', name
+-- Returns  { the time; how many partitions there are, or -1; five a partition that has something: which of them, then
+--            milliseconds, or -1, until a job may begin, a lease ends, there is something for endings.lua; 1 when there is
+--            something to prune; two a partition that is damaged: which, and what it answers }
+-- Cost     O(n log m) for n partitions, m waiting
+-- include: start
+-- include: known
+-- include: visit
+-- include: line
+-- include: take
+
+-- As long as a call is remembered (call.lua).
+local CALL_MEMORY = 60000
+local ages = { completed = ARGV[6], failed = ARGV[7], cancelled = ARGV[8] }
+
+-- When the first of a set in order of time comes; nothing when it is empty.
+local function first_of(name)
+  return tonumber(redis.call('ZRANGE', key(name), 0, 0, 'WITHSCORES')[2])
+end
+
+local function rest_until(name)
+  local at = first_of(name)
+  return at and math.max(at - now, 0) or -1
+end
+
+-- Milliseconds until the caller should ask for jobs, or -1.
+local function next_job()
+  if redis.call('SISMEMBER', key('idle'), ARGV[2]) == 0 then
+    return 0
+  end
+  if in_cluster then
+    -- That it lives (ring.lua).
+    redis.call('PEXPIRE', key('call:' .. ARGV[2]), CALL_MEMORY)
+  end
+  local places = redis.call(
+    'EXISTS', key('line'), key('due'), key('priorities'), key('turns'), key('asleep'), key('limiters')
+  )
+  if places == 0 or redis.call('HGET', key('settings'), 'paused') == '1' then
+    return -1
+  elseif redis.call('EXISTS', key('limiters')) == 1 then
+    -- Whether there are permits, only the answer to a claim makes the caller ask.
+    return 0
+  end
+  local due = next_due(lines())
+  return redis.call('EXISTS', key('turns'), key('asleep')) > 0 and lanes().next_turn(due) or due
+end
+
+local function is_old()
+  for state, age in pairs(ages) do
+    if (first_of(state) or math.huge) <= now - age then
+      return true
+    end
+  end
+  return (first_of('throttles') or math.huge) <= now or (first_of('paused') or math.huge) <= now
+end
+
+local function look(waits, prunes)
+  local due = waits and next_job() or -1
+  local ends, ending = -1, -1
+  if redis.call('EXISTS', key('leases'), key('endings')) > 0 then
+    ends, ending = rest_until('leases'), rest_until('endings')
+  end
+  return due, ends, ending, prunes and is_old() and 1 or 0
+end
+
+-- First, because it is a write: what takes none refuses it, and a server that is full allows the rest after it.
+redis.call('ZREM', key('worker-ends'), '')
+local from = 9 + tonumber(ARGV[5])
+local known = -1
+if ARGV[3] ~= '' then
+  known = make_known(ARGV[2], ARGV[3], ARGV[4], 9, from - 1)
+end
+local found, damaged = {}, {}
+for i = from, #ARGV do
+  local waits, prunes, partition = string.match(ARGV[i], '^(w?)(p?)|(.*)$')
+  visit(partition)
+  local is_sound, due, ends, ending, old = pcall(function()
+    return look(waits == 'w', prunes == 'p')
+  end)
+  if not is_sound then
+    damaged[#damaged + 1] = i - from
+    damaged[#damaged + 1] = type(due) == 'table' and due.err or tostring(due)
+  elseif due >= 0 or ends >= 0 or ending >= 0 or old > 0 then
+    for _, number in ipairs({ i - from, due, ends, ending, old }) do
+      found[#found + 1] = number
+    end
+  end
+end
+return { now, known, found, damaged }

@@ -1,0 +1,93 @@
+/**
+ * What there is to do in many partitions: three questions to the file, of which each answers with the rows that have
+ * something.
+ */
+import type { Finding, StoreOptions, Surveyed } from '../store.ts'
+import { olderCalls } from './calls.ts'
+import type { Database } from './database.ts'
+import { overRates } from './limit.ts'
+import { Partition } from './partition.ts'
+import { endedStates, list } from './row.ts'
+import { COMPLETED } from './schema.ts'
+import { nextJob } from './turn.ts'
+import { olderWaiters } from './waiters.ts'
+
+/** Partitions by their names, each once: `place` is where it stands in the list. */
+const partitions = 'SELECT value AS name, key AS place FROM json_each(?1)'
+
+const withLeases = `
+  SELECT name, leaseEnd, endingAt FROM (
+    SELECT name,
+      (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
+      (SELECT min(endingAt) FROM jobs WHERE partition = partitions.id AND endingAt IS NOT NULL) AS endingAt
+    FROM (${partitions}) JOIN partitions USING (name)
+  ) WHERE leaseEnd IS NOT NULL OR endingAt IS NOT NULL`
+
+/** Where the caller is not noted as waiting, it has to ask. What lanes have is told by `turn.ts`. */
+const withJobs = `
+  SELECT name, dueAt FROM (
+    SELECT name, ifnull(lanes > 0 AND paused = 0, 0) AS hasLanes, CASE
+      WHEN NOT EXISTS (
+        SELECT 1 FROM waiters WHERE caller = ?2 AND partition = partitions.id AND notice = 0 AND rungAt IS NULL
+      ) THEN ?3
+      WHEN paused = 1 OR lanes > 0 THEN NULL
+      WHEN waiting > 0 THEN ?3
+      ELSE nextDue
+    END AS dueAt
+    FROM (${partitions}) LEFT JOIN partitions USING (name)
+  ) WHERE dueAt IS NOT NULL OR hasLanes`
+const hasTurns = 'SELECT 1 FROM lanes WHERE partition = ? AND turn IS NOT NULL LIMIT 1'
+
+const hasEnded = (state: number, before: string) => `
+  EXISTS (
+    SELECT 1 FROM jobs
+    WHERE partition = partitions.id AND state = ${state} AND state >= ${COMPLETED} AND finishedAt <= ${before}
+  )`
+const withOld = `
+  SELECT name FROM (${partitions}) JOIN partitions USING (name)
+  WHERE ${hasEnded(endedStates.completed, '?3')} OR ${hasEnded(endedStates.failed, '?4')}
+    OR ${hasEnded(endedStates.cancelled, '?5')}
+    OR EXISTS (SELECT 1 FROM throttles WHERE partition = partitions.id AND until <= ?2)
+    OR EXISTS (SELECT 1 FROM pauses WHERE partition = partitions.id AND until <= ?2)
+    OR ${olderCalls('?2')} OR ${olderWaiters('?2')}
+    OR place = 0 AND (${overRates('?2')})`
+
+export function findings(
+  database: Database,
+  caller: string,
+  surveyed: readonly Surveyed[],
+  retention: StoreOptions['retention'],
+  now: number,
+): Finding[] {
+  const found = new Map<string, Finding>()
+  const of = (partition: string): Finding => {
+    const finding = found.get(partition) ?? { partition, at: now }
+    found.set(partition, finding)
+    return finding
+  }
+  const names = (which: readonly Surveyed[]) => list(which.map(({ partition }) => partition))
+  const rest = (at: number) => Math.max(0, at - now)
+  type Leased = { name: string; leaseEnd: number | null; endingAt: number | null }
+  for (const { name, leaseEnd, endingAt } of database.all<Leased>(withLeases, names(surveyed))) {
+    if (leaseEnd !== null) of(name).nextLeaseEnd = rest(leaseEnd)
+    if (endingAt !== null) of(name).nextEnding = rest(endingAt)
+  }
+  const waits = surveyed.filter((each) => each.waits)
+  type Due = { name: string; dueAt: number | null }
+  for (const { name, dueAt } of database.all<Due>(withJobs, names(waits), caller, now)) {
+    const next = dueAt === null ? nextOfLanes(database, name, now) : dueAt - now
+    if (next !== undefined) of(name).nextDue = Math.max(0, next)
+  }
+  const { completed, failed, cancelled } = retention
+  const before = [completed, failed, cancelled].map(({ age }) => now - age)
+  const prunes = surveyed.filter((each) => each.prunes)
+  for (const { name } of database.all<{ name: string }>(withOld, names(prunes), now, ...before))
+    of(name).isOld = true
+  return [...found.values()]
+}
+
+/** Also where a job needs permits: whether there are some, only the answer to a claim makes the caller ask. */
+function nextOfLanes(database: Database, name: string, now: number): number | undefined {
+  const partition = Partition.find(database, name, now)!
+  return database.get(hasTurns, partition.id) === undefined ? nextJob(partition) : 0
+}

@@ -1,0 +1,202 @@
+/**
+ * survey: what there is to do in many partitions, told in one call that does none of it.
+ */
+import { expect, test } from 'vitest'
+import type { WorkerRecord } from '../../src/record.ts'
+import { type Finding, MAX_ITEMS, type Surveyed } from '../../src/store/store.ts'
+import { LEASE } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, ids, job, jobs } from './jobs.ts'
+
+/** Real milliseconds: longer than any ring takes. */
+const PATIENCE = 10_000
+const HOUR = 3_600_000
+
+const worker: WorkerRecord = {
+  id: 'ada',
+  host: 'here',
+  pid: 1,
+  queues: ['emails'],
+  strict: true,
+  concurrency: 1,
+  running: 0,
+  keys: ['a', 'b'],
+  startedAt: 0,
+  state: 'running',
+}
+
+/** What is found in `emails`, but for its clock. */
+async function found(
+  { store, clock }: Harness,
+  asked: Omit<Surveyed, 'partition'> = {},
+): Promise<Omit<Finding, 'partition' | 'at'> | undefined> {
+  const { findings, failures, at } = await store.survey('ada', [{ partition: 'emails', ...asked }])
+  expect(at).toBe(clock.now)
+  expect([...failures]).toEqual([])
+  expect(findings.length).toBeLessThanOrEqual(1)
+  if (findings[0] === undefined) return undefined
+  const { partition, at: seen, ...rest } = findings[0]
+  expect([partition, seen]).toEqual(['emails', clock.now])
+  return rest
+}
+
+/** `ada` asked for a job, and got none. */
+async function waiting(harness: Harness): Promise<void> {
+  expect(await harness.caller('ada').claim()).toEqual([])
+}
+
+export function survey(make: Make): void {
+  test('nothing of what never held a job, and of no partitions', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    expect(await found(harness, { prunes: true })).toBeUndefined()
+    expect(await store.survey('ada', [])).toEqual({ at: clock.now, findings: [], failures: new Map() })
+  })
+
+  test('one who is not noted as waiting must ask; one who is, when there is something', async () => {
+    await using harness = await make()
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
+    await waiting(harness)
+    expect(await found(harness, { waits: true })).toBeUndefined()
+    await waiting(harness)
+    await harness.caller('bob').claim()
+    // Rings one of them, and may be lost.
+    await harness.caller('web').enqueue(job())
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
+    expect(await found(harness)).toBeUndefined()
+  })
+
+  test.each([0, 3, -3])('when a delayed job of priority %i falls due', async (priority) => {
+    await using harness = await make()
+    await harness.caller('web').enqueue(job({ delay: 700, priority }))
+    await waiting(harness)
+    harness.clock.advance(200)
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 500 })
+    harness.clock.advance(600)
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
+  })
+
+  test('jobs of a group: now, when its pause is over, and not while it is full', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const group = { name: 'acme', limits: { concurrency: 1 } }
+    await harness.caller('web').enqueue(...jobs(2, { group }))
+    await harness.caller('ada').claim(2)
+    expect(await found(harness, { waits: true })).toEqual({ nextLeaseEnd: LEASE })
+    await store.pause('emails', 'acme', 300)
+    await harness.caller('bob').settle((await held(harness))!, completed)
+    await waiting(harness)
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 300 })
+    harness.clock.advance(300)
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
+  })
+
+  test('jobs that need permits: whether there are some, only a claim can tell', async () => {
+    await using harness = await make()
+    await harness.caller('web').enqueue(job({ limiter: 'stripe' }))
+    await waiting(harness)
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
+  })
+
+  test('paused, no job begins; resumed, it does', async () => {
+    await using harness = await make()
+    const { store } = harness
+    await store.configure('emails', { paused: true })
+    await harness.caller('web').enqueue(...jobs(2), job({ delay: 50 }))
+    await waiting(harness)
+    expect(await found(harness, { waits: true })).toBeUndefined()
+    await store.configure('emails', { paused: false })
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
+  })
+
+  test('when the next lease ends; and one that has ended is not taken back', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await harness.caller('web').enqueue(...jobs(2))
+    await harness.caller('bob').claim(1, 9_000)
+    await harness.caller('bob').claim(1, 2_000)
+    expect(await found(harness)).toEqual({ nextLeaseEnd: 2_000 })
+    clock.advance(3_000)
+    expect(await found(harness)).toEqual({ nextLeaseEnd: 0 })
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 2 })
+    await store.recover('emails')
+    expect(await found(harness)).toEqual({ nextLeaseEnd: 6_000 })
+  })
+
+  test('when there is something for endings', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const given = job({ hooked: true })
+    await harness.caller('web').enqueue(given)
+    await store.alter('emails', [given.id], { kind: 'cancel', reason: 'user' })
+    expect(await found(harness)).toEqual({ nextEnding: 0 })
+    expect(ids(await store.endings('emails', [], 5_000))).toEqual([given.id])
+    expect(await found(harness)).toEqual({ nextEnding: 5_000 })
+    await store.endings('emails', [given.id], 5_000)
+    expect(await found(harness)).toBeUndefined()
+  })
+
+  test('whether there is something to prune, where that is asked', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller('bob')
+    await caller.run(job(), completed)
+    await store.prune('emails')
+    expect(await found(harness, { prunes: true })).toBeUndefined()
+    clock.advance(HOUR)
+    expect(await found(harness)).toBeUndefined()
+    expect(await found(harness, { prunes: true })).toEqual({ isOld: true })
+    expect(await store.prune('emails')).toBe(1)
+    expect(await found(harness, { prunes: true })).toBeUndefined()
+    const throttled = { name: 'report', throttle: 500 }
+    await caller.enqueue(job({ lock: throttled as never }))
+    clock.advance(HOUR)
+    expect(await found(harness, { prunes: true })).toEqual({ isOld: true })
+    await store.prune('emails')
+    expect(await found(harness, { prunes: true })).toBeUndefined()
+  })
+
+  test('each of many partitions for itself, and a worker made known on the way', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const names = Array.from({ length: MAX_ITEMS }, (_, i) => `q${i}`)
+    await harness.caller('web', 'q7').enqueue(job())
+    await harness.caller('bob', 'q7').claim()
+    await harness.caller('web', 'q999').enqueue(job({ delay: 40 }))
+    await harness.caller('ada', 'q999').claim()
+    const asked = names.map((partition) => ({ partition, waits: partition === 'q999' }))
+    const survey = await store.survey('ada', asked, { worker, ttl: LEASE })
+    expect(survey).toEqual({
+      at: harness.clock.now,
+      partitions: 2,
+      findings: [
+        { partition: 'q7', at: harness.clock.now, nextLeaseEnd: LEASE },
+        { partition: 'q999', at: harness.clock.now, nextDue: 40 },
+      ],
+      failures: new Map(),
+    })
+    expect(await store.workers()).toEqual([worker])
+    expect((await store.keys()).sort()).toEqual(['a', 'b'])
+  })
+
+  test('the caller stays noted as waiting, for as long as it asks', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await waiting(harness)
+    for (let i = 0; i < 9; i++) {
+      clock.advance(20_000)
+      expect(await found(harness, { waits: true })).toBeUndefined()
+      await store.prune('emails')
+    }
+    await harness.caller('web').enqueue(job())
+    expect(await store.wait('ada', PATIENCE)).toEqual(['emails'])
+    // It has heard the ring, and must ask to be noted again.
+    expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
+  })
+}
+
+/** The job that is active. */
+async function held({ store }: Harness): Promise<{ id: string; token: string } | undefined> {
+  const [active] = (await store.list('emails', { state: 'active' })).jobs
+  return active && { id: active.id, token: 'ada.1' }
+}

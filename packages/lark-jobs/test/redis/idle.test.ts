@@ -1,0 +1,59 @@
+/**
+ * What a worker with nothing to do asks of a server: users of metered ones pay for each command, also at night. At most
+ * 20 a minute, whatever features there are and however many queues it serves (up to 1,000 with one call).
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { createClient } from '@redis/client'
+import { expect, test, vi } from 'vitest'
+import { Job, type JobsConfig } from '../../src/index.ts'
+import { scripts } from '../../src/store/redis/scripts.generated.ts'
+import { Bench } from '../working/bench.ts'
+import { Server } from './server.ts'
+
+/** Milliseconds: three rounds fit in, by a margin. */
+const SPAN = 15_500
+
+class IdleJob extends Job {
+  handle() {}
+}
+
+/** What clients send, but not what scripts do with it. */
+async function commandsOf(url: string, span: number): Promise<string[]> {
+  const monitor = createClient({ url })
+  await monitor.connect()
+  const seen: string[] = []
+  await monitor.monitor((text) => {
+    const [, by, words] = /\[\d+ (\S+)\] (.*)$/.exec(String(text)) ?? []
+    if (by !== undefined && by !== 'lua') seen.push(words!)
+  })
+  await pause(span)
+  monitor.destroy()
+  return seen
+}
+
+test.concurrent.each([
+  ['one queue', { queues: ['emails'] }],
+  ['a thousand', { queues: Array.from({ length: 1_000 }, (_, i) => `q${i}`) }],
+] satisfies [string, JobsConfig][])(
+  'an idle worker of %s sends 20 commands a minute at most',
+  async (_, config) => {
+    await using server = await Server.start()
+    await using bench = await Bench.make(async () => ({ connection: server.url, remove: async () => {} }))
+    const client = bench.client(config)
+    const { store } = await client.open()
+    const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
+    await bench.work([IdleJob], {}, client)
+    await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)
+    // All that it asked at the start is answered.
+    for (let calls = -1; calls < exchange.mock.calls.length; await pause(500))
+      calls = exchange.mock.calls.length
+    const sent = await commandsOf(server.url, SPAN)
+    const isSurvey = (words: string) => words.toLowerCase().startsWith(`"evalsha" "${scripts.survey.sha1}"`)
+    expect(sent.filter((words) => !isSurvey(words) && words !== '"PING"')).toEqual([])
+    // 12 or 13 a minute, and two links that stand by: for the lease thread, and for rings.
+    expect(sent.filter(isSurvey).length).toBeGreaterThan(1)
+    expect(sent.filter(isSurvey).length).toBeLessThanOrEqual(4)
+    expect(sent.filter((words) => words === '"PING"').length).toBeLessThanOrEqual(2)
+  },
+  30_000,
+)
