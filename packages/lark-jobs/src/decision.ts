@@ -13,6 +13,8 @@ export type Decision =
       readonly kind: 'released'
       readonly in: number
       readonly pausesGroup: boolean
+      /** For people. */
+      readonly because?: string
       readonly error: JobsError
     }
 
@@ -22,11 +24,14 @@ export function failing(error: unknown): Decision {
   return { kind: 'failed', error: error ?? new JobsError('JOB_FAILED_ITSELF', 'The job called this.fail()') }
 }
 
+/** Characters kept of why a job was put back. */
+const MAX_BECAUSE = 200
+
 /**
  * @param name of the class, for the message
- * @throws JOB_INVALID when the delay is none: then nothing is decided, and the attempt fails
+ * @throws JOB_INVALID when the delay, or the text, is none: then nothing is decided, and the attempt fails
  */
-export function releasing(delay: Duration, name: string, pausesGroup = false): Decision {
+export function releasing(delay: Duration, name: string, pausesGroup = false, because?: unknown): Decision {
   const ms = milliseconds(delay)
   if (ms === undefined) {
     const got = typeof delay === 'string' ? `'${delay}'` : String(delay)
@@ -35,10 +40,16 @@ export function releasing(delay: Duration, name: string, pausesGroup = false): D
       `${name}: ${pausesGroup ? 'pauseGroup' : 'release'}() was given ${got}; it must be ${durationForm}`,
     )
   }
+  if (because !== undefined && typeof because !== 'string')
+    throw new JobsError(
+      'JOB_INVALID',
+      `${name}: release() was given ${because === null ? 'null' : typeof because} as the reason; it must be a text`,
+    )
   const error = new JobsError('JOB_RELEASED', `${name} is ${released(ms)}`, {
     hint: 'this.release() throws this to end the handler: let it pass.',
   })
-  return { kind: 'released', in: ms, pausesGroup, error }
+  const why = because ? { because: because.slice(0, MAX_BECAUSE) } : {}
+  return { kind: 'released', in: ms, pausesGroup, error, ...why }
 }
 
 /** In words: `released for 5 min`. */

@@ -32,7 +32,7 @@ export { type TimingOptions, timing } from './middleware/timing.ts'
 export { type OverlappingOptions, withoutOverlapping } from './middleware/without-overlapping.ts'
 export { NonRetryableError } from './non-retryable.ts'
 export type { FailedOptions, JobDetail, StoredJob } from './operate.ts'
-export type { EveryQueue, PauseOptions, PauseTarget } from './pause.ts'
+export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 export type { QueueConfig } from './queue-config.ts'
 export type {
   JobError,

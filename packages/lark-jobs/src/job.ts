@@ -221,11 +221,12 @@ export abstract class Job {
    * holds as well where the handler catches that. Only `retryUntil` limits how often.
    *
    * @param delay how long until it is due again: milliseconds, or `'30s'`, `'5m'`. Default 0
+   * @param because why, in a few words: `lark jobs:show` has it while the job waits
    * @throws JOB_RELEASED, to end the handler; JOB_INVALID when the delay is none
-   * @example if (!(await isReady())) this.release('5m')
+   * @example if (!(await isReady())) this.release('5m', 'the export is not ready')
    */
-  release(delay: Duration = 0): never {
-    this.#decide(releasing(delay, this.constructor.name))
+  release(delay: Duration = 0, because?: string): never {
+    this.#decide(releasing(delay, this.constructor.name, false, because))
   }
 
   /**

@@ -37,6 +37,7 @@ import {
   checkPause,
   checkResume,
   type EveryQueue,
+  type MetPause,
   type PauseOptions,
   type PauseTarget,
   pause,
@@ -219,20 +220,26 @@ export class JobsClient implements AsyncDisposable {
    * Pauses a queue, or one group of it: nothing of it begins, on any worker. What runs goes on.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
+   * @returns whether it was paused before; of a group, also whether it has jobs
    * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
    * @example await Jobs.pause({ all: true })   // every queue
    */
-  async pause(options: PauseOptions | EveryQueue): Promise<void> {
+  async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
     checkPause(options)
     const { store, settings } = await this.open()
-    await pause(store, settings.partitions, options)
+    return pause(store, settings.partitions, options)
   }
 
-  /** Lets a queue, or one group of it, go on. @throws FILTER_INVALID, UNKNOWN_QUEUE */
-  async resume(target: PauseTarget | EveryQueue): Promise<void> {
+  /**
+   * Lets a queue, or one group of it, go on.
+   *
+   * @returns whether it was paused; of a group, also whether it has jobs
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
     checkResume(target)
     const { store, settings } = await this.open()
-    await resume(store, settings.partitions, target)
+    return resume(store, settings.partitions, target)
   }
 
   /** Queues with their counts and what ended lately, and the workers that live. */

@@ -51,8 +51,20 @@ export function checkResume(options: unknown): void {
   checkFilter('Jobs.resume()', options, target, ['queue'])
 }
 
+/** What a pause, or its end, met. */
+export interface MetPause {
+  /** It was paused: of several queues or partitions, one of them. */
+  wasPaused: boolean
+  /** Of a group: jobs of it wait, are delayed, or run. */
+  hasJobs?: boolean
+}
+
 /** @throws UNKNOWN_QUEUE, PAUSE_INVALID */
-export async function pause(store: Store, queues: Queues, options: PauseOptions | EveryQueue): Promise<void> {
+export async function pause(
+  store: Store,
+  queues: Queues,
+  options: PauseOptions | EveryQueue,
+): Promise<MetPause> {
   const { queue, group, for: span } = options
   const ms = span === undefined ? undefined : milliseconds(span)
   if (span !== undefined && !((ms ?? 0) > 0)) {
@@ -63,12 +75,16 @@ export async function pause(store: Store, queues: Queues, options: PauseOptions 
     throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
       hint: 'A queue is paused until it is resumed.',
     })
-  await set(store, queues, options, true, ms)
+  return set(store, queues, options, true, ms)
 }
 
 /** @throws UNKNOWN_QUEUE */
-export async function resume(store: Store, queues: Queues, target: PauseTarget | EveryQueue): Promise<void> {
-  await set(store, queues, target, false, 0)
+export async function resume(
+  store: Store,
+  queues: Queues,
+  target: PauseTarget | EveryQueue,
+): Promise<MetPause> {
+  return set(store, queues, target, false, 0)
 }
 
 async function set(
@@ -77,15 +93,25 @@ async function set(
   { queue, group }: PauseTarget | EveryQueue,
   paused: boolean,
   ms: number | undefined,
-): Promise<void> {
+): Promise<MetPause> {
   const partitions = await partitionsToLookIn(store, queues, queue)
+  let wasPaused = false
   if (group === undefined) {
-    for (const partition of partitions) await store.configure(partition, { paused })
-    return
+    for (const partition of partitions) {
+      wasPaused = (await store.configure(partition, {})).paused || wasPaused
+      await store.configure(partition, { paused })
+    }
+    return { wasPaused }
   }
   const name = groupName(group)
   // Where its jobs are put, and wherever they were before the queue had as many partitions.
   const count = queues.get(queue) ?? 1
   const place = partitionsOf(queue, count)[partitionFor(name, count)]!
-  for (const partition of new Set([place, ...partitions])) await store.pause(partition, name, ms)
+  let hasJobs = false
+  for (const partition of new Set([place, ...partitions])) {
+    const met = await store.pause(partition, name, ms)
+    wasPaused ||= met.wasPaused
+    hasJobs ||= met.hasJobs
+  }
+  return { wasPaused, hasJobs }
 }

@@ -174,6 +174,8 @@ export interface JobRecord extends Counters {
   /** JSON text of what `handle` returned, when it was neither `true` nor `undefined`. */
   result?: string
   reason?: CancelReason
+  /** Why its last run put it back, while it waits for the next. */
+  because?: string
 }
 
 /**
@@ -191,8 +193,8 @@ export type Outcome = (
    * because no handler could run: see `Store.endings`.
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
-  /** With `pausesGroup`, no other of its group begins before that either. */
-  | { kind: 'released'; in: number; pausesGroup?: boolean }
+  /** With `pausesGroup`, no other of its group begins before that either. `because` is for people, in a few words. */
+  | { kind: 'released'; in: number; pausesGroup?: boolean; because?: string }
   | { kind: 'returned' }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & { log?: LogLine[] }

@@ -3,7 +3,8 @@
  */
 import { everyPartition } from './operate.ts'
 import { states, type WorkerRecord } from './record.ts'
-import type { Counts, Minute, Store } from './store/store.ts'
+import type { Counts, Minute, PausedGroup, Store } from './store/store.ts'
+import { shownName } from './stored-name.ts'
 
 /** Jobs looked at, a partition and a state, for keys that nobody knows. Their payloads come along: not many. */
 const LOOK = 100
@@ -26,6 +27,8 @@ export interface QueueStatus {
   lastHour: Ended
   /** By hand: it, or one of its partitions. Nothing of that begins. */
   paused: boolean
+  /** Groups of it that are paused, those that go on first before the others; at most 100 of each partition. */
+  pausedGroups: PausedGroup[]
   /** Live workers that serve it. */
   workers: number
   /** Keys of waiting and delayed jobs that no live worker knows, among the next 100 of each, a partition. */
@@ -57,6 +60,7 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
       lastMinute: ended(minutes, (at) => withinLastMinute(at, now)),
       lastHour: ended(minutes, () => 1),
       paused: parts.some((part) => part.paused),
+      pausedGroups: pausedGroups(parts.flatMap((part) => part.groups)),
       workers: workers.filter((worker) => worker.queues.includes(queue)).length,
       unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
       partitions: parts.map(({ partition, counts }) => ({ partition, counts })),
@@ -69,13 +73,14 @@ interface Part {
   partition: string
   counts: Counts
   paused: boolean
+  groups: PausedGroup[]
   minutes: Minute[]
   /** Of the jobs that come next. */
   keys: string[]
 }
 
 async function look(store: Store, partition: string): Promise<Part> {
-  const [counts, { paused }, minutes, waiting, delayed] = await Promise.all([
+  const [counts, { paused, groups }, minutes, waiting, delayed] = await Promise.all([
     store.counts(partition),
     store.configure(partition, {}),
     store.minutes(partition),
@@ -83,7 +88,14 @@ async function look(store: Store, partition: string): Promise<Part> {
     store.list(partition, { state: 'delayed', limit: LOOK }),
   ])
   const keys = [...waiting.jobs, ...delayed.jobs].map(({ key }) => key)
-  return { partition, counts, paused, minutes, keys }
+  return { partition, counts, paused, groups, minutes, keys }
+}
+
+/** Each once, though several partitions of its queue know of its pause; and by the name that its class gave it. */
+function pausedGroups(met: readonly PausedGroup[]): PausedGroup[] {
+  const groups = new Map(met.map((each) => [each.group, { ...each, group: shownName(each.group) }]))
+  const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
+  return [...groups.values()].sort((one, other) => time(one) - time(other))
 }
 
 function sum(all: readonly Counts[]): Counts {

@@ -19,6 +19,11 @@ export function storedName(text: string): string {
   return /^[~#=]/.test(text) ? `~${text}` : text
 }
 
+/** A name as its user knows it. Of a long one there is only the hash. */
+export function shownName(stored: string): string {
+  return stored.startsWith('~') ? stored.slice(1) : stored
+}
+
 /** The name of one thing within another. */
 export function storedPair(scope: string, name: string): string {
   return storedName(`${scope.replace(/[:%]/g, encodeURIComponent)}:${name}`)

@@ -71,6 +71,17 @@ test('a row a queue: those that are configured in their order, then others that 
   expect(found.queues.map(({ unknownKeys }) => unknownKeys)).toEqual([[], ['send-email'], ['strange']])
 })
 
+test('a paused group is named once, as its class names it, and by when it goes on', async () => {
+  await using harness = await make()
+  const { store } = harness
+  const queues = new Map([['emails', 2]])
+  const now = await store.now()
+  for (const partition of ['emails', 'emails/1']) await store.pause(partition, '~#1')
+  await store.pause('emails/1', 'acme', 5_000)
+  const [{ pausedGroups } = {}] = (await status(store, queues)).queues
+  expect(pausedGroups).toEqual([{ group: 'acme', until: now + 5_000 }, { group: '#1' }])
+})
+
 test('a queue is paused when one of its partitions is', async () => {
   await using harness = await make()
   const { store } = harness

@@ -31,6 +31,9 @@ test('a job that put itself back is told from one that was given back', () => {
   const facts = 'SyncJob  Vbu1Wui6I4h7z  default  2 ms'
   expect(lineOf({ kind: 'released', in: 300_000 }, { isAsked: true })).toBe(`↻ ${facts}  released for 5 min`)
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: true })).toBe(`↻ ${facts}  released`)
+  expect(lineOf({ kind: 'released', in: 0, because: 'not yet' }, { isAsked: true })).toBe(
+    `↻ ${facts}  released: not yet`,
+  )
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: false })).toBe(`i ${facts}  given back`)
 })
 

@@ -1,5 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
 import { Jobs } from '../jobs.ts'
+import { resumeCommand } from './resume-command.ts'
 
 /** `lark jobs:pause`: a queue, or one group of it, begins nothing. */
 export class JobsPauseCommand extends Command {
@@ -12,13 +14,15 @@ export class JobsPauseCommand extends Command {
   async handle() {
     const { queue, group } = this
     await using jobs = Jobs
-    await jobs.pause({
+    const { wasPaused, hasJobs } = await jobs.pause({
       queue,
       ...(group !== undefined && { group }),
       ...(this.for !== undefined && { for: this.for }),
     })
-    if (this.json) return { queue, group, paused: true }
-    const until = this.for === undefined ? `until lark jobs:resume ${queue}` : `for ${this.for}`
-    this.success(`Paused ${group === undefined ? queue : `${group} of ${queue}`} ${until}`)
+    if (this.json) return { queue, group, paused: true, wasPaused, hasJobs }
+    const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
+    const until = this.for === undefined ? `until ${resumeCommand(queue, group)}` : `for ${this.for}`
+    this.success(visible(`${what} is paused: nothing of it begins ${until}`))
+    if (hasJobs === false) this.info('It has no jobs now: check its name, or let it wait for those that come')
   }
 }

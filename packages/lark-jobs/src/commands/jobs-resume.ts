@@ -1,4 +1,5 @@
 import { arg, Command, flag } from '@s18i/lark'
+import { visible } from '@s18i/lark/config'
 import { Jobs } from '../jobs.ts'
 
 /** `lark jobs:resume`: a queue, or one group of it, goes on. */
@@ -11,8 +12,13 @@ export class JobsResumeCommand extends Command {
   async handle() {
     const { queue, group } = this
     await using jobs = Jobs
-    await jobs.resume({ queue, ...(group !== undefined && { group }) })
-    if (this.json) return { queue, group, paused: false }
-    this.success(`${group === undefined ? queue : `${group} of ${queue}`} goes on`)
+    const { wasPaused, hasJobs } = await jobs.resume({ queue, ...(group !== undefined && { group }) })
+    if (this.json) return { queue, group, paused: false, wasPaused, hasJobs }
+    const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
+    if (wasPaused) this.success(visible(`${what} goes on`))
+    else {
+      const also = hasJobs === false ? ', and it has no jobs' : ''
+      this.info(visible(`${what} was not paused${also}: see lark jobs:status`))
+    }
   }
 }

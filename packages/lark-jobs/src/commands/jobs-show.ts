@@ -3,8 +3,10 @@ import { visible, visibleLines } from '@s18i/lark/config'
 import { readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
 import { Jobs } from '../jobs.ts'
+import { isOwn, readNeed } from '../limiter.ts'
 import type { JobDetail } from '../operate.ts'
 import type { JobError, LogLine } from '../record.ts'
+import { shownName } from '../stored-name.ts'
 import { partsOf } from '../worker/job-error.ts'
 import { jobJson } from './job-json.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
@@ -62,22 +64,38 @@ export class JobsShowCommand extends Command {
 
 function facts(job: JobDetail): [string, string][] {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
+  const { group, limiter, holder, because } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
   return [
     ['State', reason === undefined ? state : `${state} (${reason})`],
     ['Queue', priority === 0 ? queue : `${queue}, priority ${priority}`],
     ...(partition === queue ? [] : [['Partition', partition] as [string, string]]),
+    // Groups that Lark makes for itself are of no use to anybody.
+    ...text('Group', group !== undefined && !group.startsWith('=') && shownName(group)),
+    ...text('Limiter', limiter && limiterWords(limiter)),
     ['Queued', time(job.queuedAt)],
     ...line('Due', (state === 'delayed' || state === 'waiting') && job.dueAt),
     ...line('Claimed', state === 'active' && job.claimedAt),
     ...line('Ended', job.finishedAt),
+    ...text('Held by', holder),
+    ...text('Put back', because),
     ['Runs', parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`],
   ]
 }
 
 function line(name: string, at: number | false | undefined): [string, string][] {
   return at === undefined || at === false ? [] : [[name, time(at)]]
+}
+
+function text(name: string, value: string | false | undefined): [string, string][] {
+  return value === undefined || value === false || value === '' ? [] : [[name, value]]
+}
+
+function limiterWords(limiter: string): string {
+  const { name, weight } = readNeed(limiter)
+  const of = isOwn(name) ? 'of its class' : name
+  return weight === 1 ? of : `${of}, ${weight} permits`
 }
 
 function time(at: number): string {

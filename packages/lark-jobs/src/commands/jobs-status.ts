@@ -1,9 +1,13 @@
 import { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
+import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
 import type { Ended, QueueStatus, Status } from '../status.ts'
 import { RETENTION } from '../store/connect.ts'
+import { resumeCommand } from './resume-command.ts'
 
+/** Paused groups of a queue that are named. */
+const MOST_GROUPS = 10
 const keptStates = ['failed', 'completed', 'cancelled'] as const
 
 /** `lark jobs:status`: one look at the queues. */
@@ -48,9 +52,17 @@ export class JobsStatusCommand extends Command {
     const limits = full.map((state) => `${RETENTION[state].count.toLocaleString('en')} ${state}`)
     const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
     if (full.length > 0) this.info(`+: of each ${each}, the newest ${limits.join(', ')} jobs are kept`)
-    for (const { queue, paused } of queues)
+    for (const { queue, paused, pausedGroups } of queues) {
       if (paused)
-        this.info(visible(`${queue} is paused: nothing of it begins until lark jobs:resume ${queue}`))
+        this.info(visible(`Queue ${queue} is paused: nothing of it begins until ${resumeCommand(queue)}`))
+      for (const { group, until } of pausedGroups.slice(0, MOST_GROUPS)) {
+        const end = until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
+        const what = `Group ${group} of queue ${queue} is paused`
+        this.info(visible(`${what}: nothing of it begins ${end}until ${resumeCommand(queue, group)}`))
+      }
+      const more = pausedGroups.length - MOST_GROUPS
+      if (more > 0) this.info(visible(`${more} more groups of queue ${queue} are paused: see --json`))
+    }
     const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
     if (workers.length === 0) {
       if (due.length > 0) this.warn('No worker is running: start one with lark jobs:work')

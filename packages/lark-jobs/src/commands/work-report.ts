@@ -73,7 +73,7 @@ export class ConsoleReport implements Shown {
     else if (outcome.kind === 'released' && ending.tries === undefined)
       this.#line('!', 'yellow', ending, `no class here has the key; again in ${readable(outcome.in)}`)
     else if (outcome.kind === 'released' && ending.isAsked)
-      this.#line('↻', 'blue', ending, released(outcome.in))
+      this.#line('↻', 'blue', ending, `${released(outcome.in)}${why(outcome)}`)
     else
       this.#line(
         'i',
@@ -214,6 +214,10 @@ export class JsonReport implements Shown {
   counted(): void {}
 
   end(): void {}
+}
+
+function why({ because }: { because?: string }): string {
+  return because === undefined ? '' : `: ${because}`
 }
 
 /** What was done in all: by queue, when there was more than one, and in one line; for machines one object. */

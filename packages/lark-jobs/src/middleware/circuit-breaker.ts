@@ -45,7 +45,10 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
     const place = name === undefined ? `class:${storedName(job.key)}` : `circuit:${storedName(name)}`
     const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal)
     // Spread, so that not all of them come back for one trial.
-    if (circuit.kind === 'open') return job.release(circuit.wait + (Math.random() * rule.pause) / 10)
+    if (circuit.kind === 'open') {
+      const wait = circuit.wait + (Math.random() * rule.pause) / 10
+      return job.release(wait, `the circuit ${name ?? `of ${job.key}`} is open`)
+    }
     const opening = circuit.kind === 'trial' ? circuit.opening : undefined
     const watch = new Watch(job, opening, when, (event) => permits.circuit(place, rule, event))
     try {

@@ -35,7 +35,7 @@ export interface MiddlewareJob<P = any> {
   warn(text: string): void
   error(text: string): void
   /** See `Job.release`. @throws JOB_RELEASED, JOB_INVALID */
-  release(delay?: Duration): never
+  release(delay?: Duration, because?: string): never
   /** See `Job.pauseGroup`. @throws JOB_RELEASED, JOB_INVALID */
   pauseGroup(delay: Duration): never
   /** See `Job.fail`. @throws the error */

@@ -52,7 +52,8 @@ export function rateLimited(limiter: string, options: RateLimitedOptions = {}): 
     const { permits } = reachOf(job)
     if (permits === undefined) return next()
     const taken = await permits.take(limiter, weight, job.signal)
-    if (taken.kind === 'refused') return job.release(taken.wait ?? spread(pause))
+    if (taken.kind === 'refused')
+      return job.release(taken.wait ?? spread(pause), `limiter ${limiter} has no permit free`)
     try {
       return await next()
     } finally {

@@ -63,8 +63,8 @@ export class SeenJob implements MiddlewareJob {
     this.#run.write('error', String(text))
   }
 
-  release(delay: Duration = 0): never {
-    this.#run.decide(releasing(delay, this.name))
+  release(delay: Duration = 0, because?: string): never {
+    this.#run.decide(releasing(delay, this.name, false, because))
   }
 
   pauseGroup(delay: Duration): never {

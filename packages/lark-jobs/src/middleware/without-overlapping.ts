@@ -54,7 +54,8 @@ export function withoutOverlapping<P>(
     const scope = shared === undefined ? 'overlap' : 'shared'
     const limiter = `${scope}:${storedPair(shared ?? job.key, String(value))}`
     const taken = await permits.take(limiter, 1, job.signal, { concurrency: 1 })
-    if (taken.kind === 'refused') return job.release(spread(pause))
+    if (taken.kind === 'refused')
+      return job.release(spread(pause), `another job runs that it must not overlap with`)
     try {
       return await next()
     } finally {

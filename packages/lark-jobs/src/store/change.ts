@@ -25,3 +25,23 @@ export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 export interface Settings {
   paused: boolean
 }
+
+/** What is set, and the groups that are paused: at most `MAX_PAUSED`, those that go on first before the others. */
+export interface Setting extends Settings {
+  groups: PausedGroup[]
+}
+
+export const MAX_PAUSED = 100
+
+export interface PausedGroup {
+  group: string
+  /** Milliseconds since 1970; absent: until it is told to go on. */
+  until?: number
+}
+
+/** What a pause, or its end, met. */
+export interface MetGroup {
+  wasPaused: boolean
+  /** Jobs of the group wait, are delayed, or run. */
+  hasJobs: boolean
+}

@@ -1,6 +1,7 @@
 /**
  * The name of a lane: where the jobs of one group and one limiter wait, apart from all others. Both stores keep it so.
  */
+import type { PausedGroup } from './change.ts'
 
 /** Of a job that has either: the group, or nothing, and `^` and the limiter, if there is one. */
 export function laneName(group = '', limiter?: string): string {
@@ -14,6 +15,12 @@ export function readLane(lane: string): { group?: string; limiter?: string } {
     ...(group !== '' && { group: decodeURIComponent(group) }),
     ...(limiter !== undefined && { limiter: decodeURIComponent(limiter) }),
   }
+}
+
+/** A group that is paused, as it is shown. @param lane its name @param until as stores keep it: a very large number is for ever */
+export function pausedGroup(lane: string, until: number): PausedGroup {
+  const { group = '' } = readLane(lane)
+  return until >= Number.MAX_SAFE_INTEGER ? { group } : { group, until }
 }
 
 /** Names have no character that stores, or their scripts, have another use for. */

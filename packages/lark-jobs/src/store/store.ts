@@ -59,7 +59,7 @@ import type {
   WorkerRecord,
 } from '../record.ts'
 
-import type { AlterVerdict, Change, Settings } from './change.ts'
+import type { AlterVerdict, Change, MetGroup, Setting, Settings } from './change.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page } from './page.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
@@ -303,13 +303,13 @@ export interface Store extends AsyncDisposable {
 
   /** Changes jobs by hand. One verdict an id. Who holds one that is `asked` to end is rung (see `wait`). */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
-  /** Keeps what is given, leaves the rest. Resuming rings waiting workers. */
-  configure(partition: string, settings: Partial<Settings>): Promise<Settings>
+  /** Keeps what is given, leaves the rest. Resuming rings waiting workers. @returns what is set then */
+  configure(partition: string, settings: Partial<Settings>): Promise<Setting>
   /**
    * A group of a partition begins nothing for so many milliseconds, or without them until it is told to go on: 0. What
    * runs goes on.
    */
-  pause(partition: string, group: string, ms?: number): Promise<void>
+  pause(partition: string, group: string, ms?: number): Promise<MetGroup>
   /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; under `MAX_ITEMS`: all */
   clear(partition: string, state: Exclude<State, 'active'>): Promise<number>
 

@@ -35,7 +35,8 @@ const COMPLETED: Outcome = { kind: 'completed' }
 export function runJob(running: Running, ended: (running: Running, outcome: Outcome) => void): void {
   const { lease, jobClass } = running
   if (jobClass === undefined) {
-    queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases) }))
+    const because = 'no class of its worker has this key'
+    queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases), because }))
     return
   }
   inContext(lease.options?.context, run, running, jobClass, ended)
@@ -129,7 +130,12 @@ function decided(decision: Decision, running: Running, jobClass: JobClass): Outc
   const { lease, workplace } = running
   const limit = limitOf(lease, jobClass)
   if (limit === undefined || workplace.clock.now() + decision.in <= lease.queuedAt + limit)
-    return { kind: 'released', in: decision.in, ...(decision.pausesGroup && { pausesGroup: true }) }
+    return {
+      kind: 'released',
+      in: decision.in,
+      ...(decision.pausesGroup && { pausesGroup: true }),
+      ...(decision.because !== undefined && { because: decision.because }),
+    }
   const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
   return failedForGood(
     new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`),

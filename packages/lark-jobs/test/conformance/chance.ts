@@ -54,6 +54,7 @@ export function chanceOutcome(random: Random): Outcome {
     { kind: 'failed', error: jobError(), retryIn: random.below(600) },
     { kind: 'released', in: random.below(600) },
     { kind: 'released', in: random.below(600), pausesGroup: true },
+    { kind: 'released', in: random.below(600), because: `the ${random.below(9)}|th\n🚦` },
     { kind: 'returned' },
     { kind: 'cancelled', reason: 'dropped' },
   ])!

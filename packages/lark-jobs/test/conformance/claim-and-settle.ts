@@ -45,6 +45,11 @@ export function claimAndSettle(make: Make): void {
     ['failed, to be retried at once', retried(0), { state: 'waiting', runs: 1, failures: 1 }],
     ['released', { kind: 'released', in: 500 }, { state: 'delayed', runs: 1, releases: 1, failures: 0 }],
     ['released at once', { kind: 'released', in: 0 }, { state: 'waiting', runs: 1, releases: 1 }],
+    [
+      'released with a reason',
+      { kind: 'released', in: 500, because: 'a|b\n✓' },
+      { state: 'delayed', releases: 1, because: 'a|b\n✓' },
+    ],
     ['returned', returned, { state: 'waiting', runs: 0, failures: 0, releases: 0, crashes: 0, errors: [] }],
     [
       'cancelled',
@@ -67,6 +72,36 @@ export function claimAndSettle(make: Make): void {
       expect(Object.values(counts).reduce((sum, n) => sum + n)).toBe(1)
     })
   }
+
+  test('why a run put its job back is shown while the job waits for the next, and void with that', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const given = job()
+    const because = async () => {
+      const [listed] = (await store.list('emails', { state: 'waiting' })).jobs
+      const record = await store.get('emails', given.id)
+      expect(listed?.because).toBe(record?.because)
+      return record?.because
+    }
+    await caller.enqueue(given)
+    for (const [outcome, expected] of [
+      [{ kind: 'released', in: 0, because: 'first' }, 'first'],
+      [returned, 'first'],
+      [{ kind: 'released', in: 0, because: 'second' }, 'second'],
+      [retried(0), undefined],
+      [{ kind: 'released', in: 0, because: 'third' }, 'third'],
+      [{ kind: 'released', in: 0 }, undefined],
+      [{ kind: 'released', in: 0, because: 'fourth' }, 'fourth'],
+    ] as [Outcome, string | undefined][]) {
+      await caller.settle(await caller.claimOne(), outcome)
+      expect(await because()).toBe(expected)
+    }
+    await caller.settle(await caller.claimOne(), completed)
+    const record = await store.get('emails', given.id)
+    expect(record).not.toHaveProperty('because')
+    expect(record).not.toHaveProperty('reason')
+  })
 
   test('counters add up over runs, and reach the claimer', async () => {
     await using harness = await make()

@@ -17,11 +17,12 @@ export async function compare(store: Store, partition: string, model: Model, ran
   if (random.chance(4)) await compareActive(store, partition, model)
   const expected = random.pick([...model.jobs.values()])
   if (!expected) return
-  const { id, payload, priority, runs, failures, crashes, releases, reason } = expected
+  const { id, payload, priority, runs, failures, crashes, releases, reason, because } = expected
   const record = await store.get(partition, id)
   expect(record).toMatchObject({ id, payload, priority, runs, failures, crashes, releases })
   expect(record?.state).toBe<State>(expected.state)
   expect(record?.reason).toBe(reason)
+  expect(record?.because).toBe(because)
   expect(record?.holder).toBe(expected.holder || undefined)
 }
 

@@ -95,6 +95,46 @@ export function groups(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
+  test('paused groups are listed, those that go on first before the others, and no more than a hundred', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const listed = async () => (await store.configure('emails', {})).groups
+    const now = await store.now('emails')
+    await store.pause('emails', 'for ever: 50% of ~it^')
+    await store.pause('emails', 'late', 2_000)
+    await store.pause('emails', 'soon', 1_000)
+    expect(await listed()).toEqual([
+      { group: 'soon', until: now + 1_000 },
+      { group: 'late', until: now + 2_000 },
+      { group: 'for ever: 50% of ~it^' },
+    ])
+    harness.clock.advance(1_000)
+    expect(await listed()).toMatchObject([{ group: 'late' }, { group: 'for ever: 50% of ~it^' }])
+    await store.pause('emails', 'late', 0)
+    expect(await listed()).toHaveLength(1)
+    expect((await store.configure('reports', {})).groups).toEqual([])
+    for (let i = 0; i < 120; i++) await store.pause('emails', `group ${i}`, 1_000 + i)
+    const groups = await listed()
+    expect(groups.map(({ group }) => group)).toEqual(Array.from({ length: 100 }, (_, i) => `group ${i}`))
+  })
+
+  test('a pause, and its end, say whether there was one, and whether the group has jobs', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    expect(await store.pause('emails', 'a', 0)).toEqual({ wasPaused: false, hasJobs: false })
+    expect(await store.pause('emails', 'a', 1_000)).toEqual({ wasPaused: false, hasJobs: false })
+    await caller.enqueue(job({ ...of('a'), delay: 500 }))
+    expect(await store.pause('emails', 'a')).toEqual({ wasPaused: true, hasJobs: true })
+    expect(await store.pause('emails', 'a', 0)).toEqual({ wasPaused: true, hasJobs: true })
+    harness.clock.advance(500)
+    const [held] = await caller.claim(1)
+    expect(await store.pause('emails', 'a', 100)).toEqual({ wasPaused: false, hasJobs: true })
+    harness.clock.advance(100)
+    await caller.settle(held!, completed)
+    expect(await store.pause('emails', 'a', 0)).toEqual({ wasPaused: false, hasJobs: false })
+  })
+
   test('a job that is put back may pause its group for as long', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -40,6 +40,8 @@ export class ModelJob implements Counters {
   endingAt: number | undefined
   finishedAt = 0
   reason: CancelReason | undefined
+  /** What its last run said that put it back with a word, and which one that was. */
+  #because: { runs: number; text: string } | undefined
   place: number
   #state: 'pending' | 'active' | Ended = 'pending'
   #asked: CancelReason | undefined
@@ -67,6 +69,10 @@ export class ModelJob implements Counters {
   get state(): State {
     if (this.#state !== 'pending') return this.#state
     return this.place <= this.#now() ? 'waiting' : 'delayed'
+  }
+
+  get because(): string | undefined {
+    return this.isPending && this.#because?.runs === this.runs ? this.#because.text : undefined
   }
 
   get isPending(): boolean {
@@ -135,6 +141,7 @@ export class ModelJob implements Counters {
         break
       case 'released':
         this.releases += 1
+        if (outcome.because !== undefined) this.#because = { runs: this.runs, text: outcome.because }
         this.#putBack(this.#now() + outcome.in)
         break
       case 'returned':
@@ -192,7 +199,9 @@ export class ModelJob implements Counters {
     this.#letGo()
     this.#state = state
     this.finishedAt = this.#now()
-    if (reason !== undefined) this.reason = reason
+    if (reason === undefined) return
+    this.reason = reason
+    this.#because = undefined
   }
 
   /** No handler runs that could do what is to be done then. */

@@ -5,7 +5,7 @@
 import { expect } from 'vitest'
 import type { Group, LeasedJob } from '../../src/record.ts'
 import { readLane } from '../../src/store/lane.ts'
-import type { Want } from '../../src/store/store.ts'
+import type { MetGroup, PausedGroup, Want } from '../../src/store/store.ts'
 import { type ModelJob, rank } from './model-job.ts'
 
 interface Lane {
@@ -51,9 +51,18 @@ export class ModelLanes {
     if (wasActive && isPending && group?.strict) touched.first = id
   }
 
-  pause(group: string, ms = Number.POSITIVE_INFINITY): void {
+  pause(group: string, ms = Number.POSITIVE_INFINITY): MetGroup {
+    const wasPaused = this.#pausedUntil(group) > this.#now()
     this.#paused.set(group, this.#now() + ms)
-    for (const lane of this.#lanes.keys()) if (readLane(lane).group === group) this.#touched.add(lane)
+    const lanes = [...this.#lanes.keys()].filter((lane) => readLane(lane).group === group)
+    for (const lane of lanes) this.#touched.add(lane)
+    return { wasPaused, hasJobs: lanes.length > 0 }
+  }
+
+  get paused(): PausedGroup[] {
+    const paused = [...this.#paused].filter(([, until]) => until > this.#now())
+    paused.sort(([a, one], [b, other]) => (one === other ? (a < b ? -1 : 1) : one - other))
+    return paused.map(([group, until]) => (until === Infinity ? { group } : { group, until }))
   }
 
   /** Unless it is paused for longer. */

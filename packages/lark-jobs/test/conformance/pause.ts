@@ -10,11 +10,12 @@ export function pause(make: Make): void {
   test('a partition is not paused unless told, and keeps what it is told', async () => {
     await using harness = await make()
     const { store } = harness
-    expect(await store.configure('emails', {})).toEqual({ paused: false })
-    expect(await store.configure('emails', { paused: true })).toEqual({ paused: true })
-    expect(await store.configure('emails', {})).toEqual({ paused: true })
-    expect(await store.configure('reports', {})).toEqual({ paused: false })
-    expect(await store.configure('emails', { paused: false })).toEqual({ paused: false })
+    const groups: unknown[] = []
+    expect(await store.configure('emails', {})).toEqual({ paused: false, groups })
+    expect(await store.configure('emails', { paused: true })).toEqual({ paused: true, groups })
+    expect(await store.configure('emails', {})).toEqual({ paused: true, groups })
+    expect(await store.configure('reports', {})).toEqual({ paused: false, groups })
+    expect(await store.configure('emails', { paused: false })).toEqual({ paused: false, groups })
   })
 
   test('paused, it takes jobs in, hands none out, and knows no next due', async () => {

@@ -224,7 +224,8 @@ class Sequence {
   async #configure(): Promise<void> {
     const settings = { paused: this.#random.chance(4) }
     this.#tell('configure', settings)
-    expect(await this.#harness.store.configure(this.#partition, settings)).toEqual(settings)
+    const { paused: groups } = this.#model.lanes
+    expect(await this.#harness.store.configure(this.#partition, settings)).toEqual({ ...settings, groups })
     this.#model.paused = settings.paused
   }
 
@@ -232,8 +233,8 @@ class Sequence {
     const { name } = this.#random.pick(chanceGroups)!
     const ms = this.#random.pick([0, 0, 300, undefined])
     this.#tell('pause', name, ms)
-    await this.#harness.store.pause(this.#partition, name, ms)
-    this.#model.lanes.pause(name, ms)
+    const met = await this.#harness.store.pause(this.#partition, name, ms)
+    expect(met).toEqual(this.#model.lanes.pause(name, ms))
     this.#model.lanes.stir()
   }
 

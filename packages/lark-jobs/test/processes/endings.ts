@@ -179,12 +179,16 @@ export function endings(url: () => string | undefined): void {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default')
     expect(paused).toMatchObject({ code: 0, stdout: '' })
-    expect(paused.stderr).toBe('✓ Paused default until lark jobs:resume default\n')
+    expect(paused.stderr).toBe(
+      '✓ Queue default is paused: nothing of it begins until lark jobs:resume default\n',
+    )
     const id = await put(app, 'LateJob')
     const worker = app.lark('jobs:work', '--concurrency=1')
     await worker.says('Serving')
     const { stderr } = await app.run('jobs:status')
-    expect(stderr).toContain('i default is paused: nothing of it begins until lark jobs:resume default\n')
+    expect(stderr).toContain(
+      'i Queue default is paused: nothing of it begins until lark jobs:resume default\n',
+    )
     expect(await status(app)).toMatchObject({ WAITING: '1', ACTIVE: '0' })
     expect((await app.run('jobs:resume', 'default')).stderr).toContain('✓ ')
     await until(
@@ -195,5 +199,37 @@ export function endings(url: () => string | undefined): void {
     const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
     expect(queues).toMatchObject([{ queue: 'default', paused: false }])
     expect(await app.run('jobs:pause', 'nowhere')).toMatchObject({ code: 1 })
+    expect(await app.run('jobs:resume', 'default')).toMatchObject({
+      code: 0,
+      stderr: 'i Queue default was not paused: see lark jobs:status\n',
+    })
+  })
+
+  test('a group that is paused by hand: the command that is shown lets it go on', async () => {
+    await using app = await make()
+    const paused = await app.run('jobs:pause', 'default', "--group=it's 77")
+    expect(paused.stderr).toBe(
+      "✓ Group it's 77 of queue default is paused: nothing of it begins until lark jobs:resume default --group='it'\\''s 77'\n" +
+        'i It has no jobs now: check its name, or let it wait for those that come\n',
+    )
+    await app.run('jobs:pause', 'default', '--group=acme', '--for=1h')
+    const { stderr, stdout } = await app.run('jobs:status')
+    expect(stdout + stderr).toMatch(
+      /^i Group acme of queue default is paused: nothing of it begins for [^,]+, or until lark jobs:resume default --group=acme$/m,
+    )
+    const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
+    expect(queues[0]).toMatchObject({
+      paused: false,
+      pausedGroups: [{ group: 'acme', until: expect.any(Number) }, { group: "it's 77" }],
+    })
+    expect((await app.run('jobs:resume', 'default', "--group=it's 77")).stderr).toBe(
+      "✓ Group it's 77 of queue default goes on\n",
+    )
+    expect(await app.run('jobs:resume', 'default', '--group=nobody')).toMatchObject({
+      code: 0,
+      stderr: 'i Group nobody of queue default was not paused, and it has no jobs: see lark jobs:status\n',
+    })
+    const resumed = await app.run('jobs:resume', 'default', '--group=acme', '--json')
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ paused: false, wasPaused: true, hasJobs: false })
   })
 }

@@ -168,7 +168,7 @@ async function liveThrough(servers: string): Promise<void> {
   expect(await store.counts('emails')).toMatchObject(counts)
   await store.minutes('emails')
   expect(await store.alter('emails', [held[1]!.id], { kind: 'retry' })).toEqual(['done'])
-  expect(await store.configure('emails', { paused: true })).toEqual({ paused: true })
+  expect(await store.configure('emails', { paused: true })).toMatchObject({ paused: true })
   await store.configure('emails', { paused: false })
   await store.recover('emails')
   await store.prune('emails')

@@ -58,6 +58,7 @@ export function breaking(connect: Connect): void {
     await report.ends(4)
     expect(last(report)).toMatchObject({ kind: 'released', in: expect.any(Number) })
     expect((last(report) as { in: number }).in).toBeLessThanOrEqual(330)
+    expect(last(report)).toMatchObject({ because: 'the circuit service is open' })
     expect(service.calls).toBe(3)
     await report.ends(5)
     expect(kinds(report).at(-1)).toBe('completed')

@@ -4,6 +4,30 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Jobs that put themselves back. */
 export function releasing(connect: Connect): void {
+  test('why a job was put back is kept while it waits, as short as it must be, and shown by the worker', async () => {
+    await using bench = await Bench.make(connect)
+    class NotYetJob extends Job {
+      handle() {
+        this.release('1h', 'the export is not ready'.padEnd(500, '.'))
+      }
+    }
+    class WrongJob extends Job {
+      override tries = 1
+      handle() {
+        this.release('1h', 5 as never)
+      }
+    }
+    const jobs = [new NotYetJob(), new WrongJob()]
+    for (const job of jobs) await bench.jobs.dispatch(job)
+    await (await bench.work([NotYetJob, WrongJob], { stopWhenEmpty: true })).done
+    const [released, failed] = await Promise.all(jobs.map((job) => bench.jobs.find(job.id!)))
+    expect(released).toMatchObject({ state: 'delayed', because: 'the export is not ready'.padEnd(200, '.') })
+    expect(failed).toMatchObject({
+      state: 'failed',
+      errors: [{ message: 'WrongJob: release() was given number as the reason; it must be a text' }],
+    })
+  })
+
   test('a released job comes back with its attempt unburnt, though what was thrown is caught', async () => {
     await using bench = await Bench.make(connect)
     const attempts: number[] = []

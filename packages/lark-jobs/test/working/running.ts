@@ -200,7 +200,12 @@ export function running(connect: Connect): void {
     await bench.jobs.dispatch(job)
     const summary = await (await bench.work([OtherJob], { stopWhenEmpty: true })).done
     expect(summary).toMatchObject({ completed: 0, failed: 0, released: 1 })
-    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'delayed', failures: 0, releases: 1 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({
+      state: 'delayed',
+      failures: 0,
+      releases: 1,
+      because: 'no class of its worker has this key',
+    })
     const { queues } = await bench.jobs.status()
     expect(queues[0]).toMatchObject({ queue: 'default', unknownKeys: ['strange'] })
   })

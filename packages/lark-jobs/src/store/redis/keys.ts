@@ -20,7 +20,7 @@
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   errors, logs HASH    id -> JSON lines
- *   results, reasons     HASH  id -> JSON text; why it was cancelled
+ *   results, reasons     HASH  id -> JSON text; why it was cancelled, or `runs|why` the last of so many put it back
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large
  *   rate, starts HASH, LIST  when jobs began, where that is limited (`lua/shared/limit.lua`); of a group with `@<name>`

@@ -236,12 +236,16 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       return ['retried', `${packDuration(outcome.retryIn)}|${error}`]
     }
     case 'released':
-      return ['released', `${packDuration(outcome.in)}${outcome.pausesGroup ? 'g' : ''}`]
+      return ['released', packDuration(outcome.in) + (outcome.pausesGroup ? 'g' : '') + packBecause(outcome)]
     case 'returned':
       return ['returned', '']
     case 'cancelled':
       return ['cancelled', `${outcome.reason}|${outcome.error ? JSON.stringify(outcome.error) : ''}`]
   }
+}
+
+function packBecause({ because }: { because?: string }): string {
+  return because === undefined ? '' : `|${because}`
 }
 
 /** The arguments of `extend.lua`. */

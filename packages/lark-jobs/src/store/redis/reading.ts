@@ -2,6 +2,8 @@
  * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
  */
 import type { CancelReason, JobRecord, LeasedJob, State } from '../../record.ts'
+import { pausedGroup } from '../lane.ts'
+import { readReason } from '../reason.ts'
 import type {
   AlterVerdict,
   Claim,
@@ -11,7 +13,9 @@ import type {
   Filter,
   JobHead,
   Minute,
+  PausedGroup,
   Recovery,
+  Setting,
 } from '../store.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 import type { ScriptName } from './script.ts'
@@ -89,16 +93,17 @@ export function readJobs(partition: string, shown: Shown): JobRecord[] {
     const holder = holders?.[i]
     const result = results?.[i]
     const reason = reasons?.[i]
+    const counted = unpackCounters(counters?.[i], started)
     return {
       ...packed,
       partition,
       state,
-      ...unpackCounters(counters?.[i], started),
+      ...counted,
       errors: unpackErrors(errors?.[i]),
       ...readTime(state, packed.queuedAt, place),
       ...(holder && readHolder(holder)),
       ...(result !== null && result !== undefined && { result }),
-      ...(reason && { reason: reason as NonNullable<JobRecord['reason']> }),
+      ...(reason && readReason(state, reason, counted.runs)),
     }
   })
   unpackPayloads(jobs, payloads)
@@ -111,6 +116,13 @@ export function readHeads([, ids, keys]: ShownHeads): JobHead[] {
     const key = keys[i]
     return key == null ? [] : { id, key: unescapeKey(key) }
   })
+}
+
+/** The answer of `configure.lua`. */
+export function readSetting([paused, ...pairs]: readonly string[]): Setting {
+  const groups: PausedGroup[] = []
+  for (let i = 0; i < pairs.length; i += 2) groups.push(pausedGroup(pairs[i]!, Number(pairs[i + 1])))
+  return { paused: paused === '1', groups }
 }
 
 /** Those that ended first before the others. */

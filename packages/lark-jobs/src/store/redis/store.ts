@@ -19,10 +19,13 @@ import {
   type JobHead,
   type LeaseNote,
   MAX_ENDINGS,
+  MAX_PAUSED,
+  type MetGroup,
   type Minute,
   type Page,
   type RecoverOptions,
   type Recovery,
+  type Setting,
   type Settings,
   type Settlement,
   type Store,
@@ -55,6 +58,7 @@ import {
   readJobs,
   readMinutes,
   readRecovery,
+  readSetting,
   readVerdicts,
   type Shown,
   type ShownHeads,
@@ -292,13 +296,17 @@ export class RedisStore implements Store {
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 
-  async configure(partition: string, { paused }: Partial<Settings>): Promise<Settings> {
+  async configure(partition: string, { paused }: Partial<Settings>): Promise<Setting> {
     const set = paused === undefined ? '' : paused ? '1' : '0'
-    return { paused: (await this.#scripts.run('configure', partition, [set])) === 1 }
+    return readSetting(
+      (await this.#scripts.run('configure', partition, [set, String(MAX_PAUSED)])) as string[],
+    )
   }
 
-  async pause(partition: string, group: string, ms?: number): Promise<void> {
-    await this.#scripts.run('pause', partition, [laneName(group), ms === undefined ? '' : packDuration(ms)])
+  async pause(partition: string, group: string, ms?: number): Promise<MetGroup> {
+    const args = [laneName(group), ms === undefined ? '' : packDuration(ms)]
+    const [wasPaused, hasJobs] = (await this.#scripts.run('pause', partition, args)) as number[]
+    return { wasPaused: wasPaused === 1, hasJobs: hasJobs === 1 }
   }
 
   async clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {

@@ -10,7 +10,8 @@
  * order is strict. A lane of which nothing is left goes. Whoever changes one touches it, and stirs all of them in the end.
  */
 import type { Group } from '../../record.ts'
-import { laneName, readLane } from '../lane.ts'
+import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../change.ts'
+import { laneName, pausedGroup, readLane } from '../lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'
@@ -41,6 +42,8 @@ const place = 'UPDATE lanes SET turn = ?, wakeAt = ? WHERE partition = ? AND nam
 const remove = 'DELETE FROM lanes WHERE partition = ? AND name = ?'
 const pause = 'INSERT OR REPLACE INTO pauses (partition, name, until) VALUES (?, ?, ?)'
 const findPause = 'SELECT until FROM pauses WHERE partition = ? AND name = ?'
+const findPauses =
+  'SELECT name, until FROM pauses WHERE partition = ? AND until > ? ORDER BY until, name LIMIT ?'
 const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
 /** The underscore comes next to the sign that is between group and limiter. */
@@ -94,12 +97,20 @@ export function addBusyTo(partition: Partition, lane: string, count: number): vo
 }
 
 /** Pauses a group, in whichever of its lanes. @param until when it goes on; undefined: when it is told to */
-export function pauseGroup(partition: Partition, group: string, until = NEVER): void {
+export function pauseGroup(partition: Partition, group: string, until = NEVER): MetGroup {
   const { database, id, now, touched } = partition
   const name = laneName(group)
+  const wasPaused = pausedUntil(partition, name) > now
   if (until > now) database.run(pause, id, name, until)
   else database.run(endPause, id, name)
-  for (const lane of database.all<Pick<Lane, 'name'>>(lanesOf, id, name)) touched.add(lane.name)
+  const lanes = database.all<Pick<Lane, 'name'>>(lanesOf, id, name)
+  for (const lane of lanes) touched.add(lane.name)
+  return { wasPaused, hasJobs: lanes.length > 0 }
+}
+
+export function pausedGroups({ database, id, now }: Partition): PausedGroup[] {
+  const rows = database.all<{ name: string; until: number }>(findPauses, id, now, MAX_PAUSED)
+  return rows.map(({ name, until }) => pausedGroup(name, until))
 }
 
 /** The same, unless it is paused for longer. */

@@ -165,10 +165,9 @@ export class Partition {
   }
 
   /** Keeps what is given. */
-  configure(settings: Partial<Settings>): Settings {
+  configure(settings: Partial<Settings>): void {
     this.resumed = this.paused && settings.paused === false
     this.paused = settings.paused ?? this.paused
-    return { paused: this.paused }
   }
 
   get waiting(): number {

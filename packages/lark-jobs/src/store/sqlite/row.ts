@@ -3,6 +3,7 @@
  */
 import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../record.ts'
 import { readLane } from '../lane.ts'
+import { readReason } from '../reason.ts'
 import type { Value } from './database.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
@@ -31,7 +32,8 @@ export interface Row {
   untilStart: 0 | 1 | null
   holds: number | null
   asked: CancelReason | null
-  reason: CancelReason | null
+  /** See `reason.ts`. */
+  reason: string | null
   key: string
   options: string | null
   errors: string | null
@@ -84,7 +86,7 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
     releases: row.releases,
     errors: errorsOf(row),
     ...(row.result !== null && { result: row.result }),
-    ...(row.reason !== null && { reason: row.reason }),
+    ...(row.reason !== null && readReason(stateOf(row, now), row.reason, row.runs)),
   }
 }
 

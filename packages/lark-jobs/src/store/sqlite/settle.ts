@@ -8,6 +8,7 @@
  */
 import type { Outcome } from '../../record.ts'
 import { readLane } from '../lane.ts'
+import { putBack } from '../reason.ts'
 import type { Settlement, Verdict } from '../store.ts'
 import { addBusyTo, pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
@@ -114,7 +115,12 @@ function follow(outcome: Outcome, row: Row, now: number): Change {
         : { ...burnt, state: PENDING, dueAt: now + outcome.retryIn }
     }
     case 'released':
-      return { state: PENDING, dueAt: now + outcome.in, releases: row.releases + 1 }
+      return {
+        state: PENDING,
+        dueAt: now + outcome.in,
+        releases: row.releases + 1,
+        ...(outcome.because !== undefined && { reason: putBack(row.runs, outcome.because) }),
+      }
     case 'returned':
       return { state: PENDING, runs: row.runs - 1 }
     case 'cancelled':

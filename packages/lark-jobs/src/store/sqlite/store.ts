@@ -19,10 +19,12 @@ import type {
   Filter,
   JobHead,
   LeaseNote,
+  MetGroup,
   Minute,
   Page,
   RecoverOptions,
   Recovery,
+  Setting,
   Settings,
   Settlement,
   Store,
@@ -40,7 +42,7 @@ import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, notReplicated, toJobsError } from './failure.ts'
-import { forgetPauses, pauseGroup, stirLanes } from './lane.ts'
+import { forgetPauses, pausedGroups, pauseGroup, stirLanes } from './lane.ts'
 import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
@@ -248,15 +250,19 @@ export class SqliteStore implements Store {
     return this.#accept(name, (partition) => alter(partition, ids, change))
   }
 
-  configure(name: string, settings: Partial<Settings>): Promise<Settings> {
-    if (settings.paused !== undefined) return this.#accept(name, (partition) => partition.configure(settings))
-    return this.#look(name, { paused: false }, ({ paused }) => ({ paused }))
+  configure(name: string, settings: Partial<Settings>): Promise<Setting> {
+    const setting = (partition: Partition) => ({ paused: partition.paused, groups: pausedGroups(partition) })
+    if (settings.paused === undefined) return this.#look(name, { paused: false, groups: [] }, setting)
+    return this.#accept(name, (partition) => {
+      partition.configure(settings)
+      return setting(partition)
+    })
   }
 
-  async pause(name: string, group: string, ms?: number): Promise<void> {
-    await this.#accept(name, (partition) => {
-      pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
+  pause(name: string, group: string, ms?: number): Promise<MetGroup> {
+    return this.#accept(name, (partition) => {
       partition.resumed = true
+      return pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
     })
   }
 

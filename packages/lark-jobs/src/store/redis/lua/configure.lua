@@ -3,19 +3,21 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  1 to pause, 0 to resume, '' to leave as it is
--- Returns  1 when it is paused now, else 0
--- Cost     O(w) for w callers that wait, when it resumes
+-- ARGV[3]  how many paused groups are shown
+-- Returns  { 1 when it is paused now, else 0; a paused group; until when; another; … }
+-- Cost     O(w) for w callers that wait, when it resumes; O(log m) for m paused groups
 -- include: start
 -- include: ring
 
 local MAX_ITEMS = 1000
 
 local was = redis.call('HGET', key('settings'), 'paused') or '0'
-if ARGV[2] == '' then
-  return tonumber(was)
+local is = ARGV[2] == '' and was or ARGV[2]
+if ARGV[2] ~= '' then
+  redis.call('HSET', key('settings'), 'paused', is)
+  if was == '1' and is == '0' then
+    ring(MAX_ITEMS)
+  end
 end
-redis.call('HSET', key('settings'), 'paused', ARGV[2])
-if was == '1' and ARGV[2] == '0' then
-  ring(MAX_ITEMS)
-end
-return tonumber(ARGV[2])
+local after = string.format('(%.0f', now)
+return { is, unpack(redis.call('ZRANGEBYSCORE', key('paused'), after, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])) }

@@ -4,7 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  the group (shared/lane.lua)
 -- ARGV[3]  milliseconds; 0 to go on; '' until it is told to
--- Returns  nothing
+-- Returns  { 1 when it was paused before, else 0; 1 when it has jobs, else 0 }
 -- Cost     O(log m) for m groups
 -- include: start
 -- include: line
@@ -12,7 +12,8 @@
 
 local MAX_ITEMS = 1000
 
-lanes().pause(ARGV[2], ARGV[3] == '' and 2 ^ 53 or now + tonumber(ARGV[3]))
+local was_paused = lanes().paused_until(ARGV[2]) > now
+local has_jobs = lanes().pause(ARGV[2], ARGV[3] == '' and 2 ^ 53 or now + tonumber(ARGV[3]))
 lanes().stir_all()
 ring(MAX_ITEMS)
-return false
+return { was_paused and 1 or 0, has_jobs and 1 or 0 }

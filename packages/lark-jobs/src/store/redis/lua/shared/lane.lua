@@ -103,7 +103,7 @@ local function paused_until(group)
   return tonumber(redis.call('ZSCORE', key('paused'), group) or 0)
 end
 
--- A group begins nothing before that time, in whichever of its lanes.
+-- A group begins nothing before that time, in whichever of its lanes. Says whether it has any.
 local function pause(group, till)
   if till > now then
     redis.call('ZADD', key('paused'), string.format('%.0f', till), group)
@@ -114,9 +114,11 @@ local function pause(group, till)
   for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do
     lanes_of[#lanes_of + 1] = group .. '^' .. limiter
   end
+  local has_lanes = false
   for _, lane in ipairs(lanes_of) do
     if redis.call('EXISTS', key('group:' .. lane)) == 1 then
-      touched[lane] = true
+      touched[lane], has_lanes = true, true
     end
   end
+  return has_lanes
 end

@@ -32,11 +32,14 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job)
 end
 
--- value: milliseconds, with a `g` behind when its group begins nothing meanwhile
+-- value: milliseconds, with a `g` behind when its group begins nothing meanwhile; `|` and why, if it is said
 function outcomes.released(id, value, job)
-  local after, pauses = string.match(value, '^(%d+)(g?)$')
+  local after, pauses, because = string.match(value, '^(%d+)(g?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases + 1)
+  if because ~= '' then
+    redis.call('HSET', key('reasons'), id, (runs + 1) .. '|' .. because)
+  end
   fall_back(id, now + tonumber(after), job)
   local _, _, _, lane = read_holder(job.holder)
   local group = string.match(lane, '^[^^]*')

@@ -14,7 +14,7 @@ local function show(state, ids, places)
     end
   elseif state == 'completed' then
     results = redis.call('HMGET', key('results'), unpack(ids))
-  elseif state == 'cancelled' then
+  elseif state == 'cancelled' or state == 'waiting' or state == 'delayed' then
     reasons = redis.call('HMGET', key('reasons'), unpack(ids))
   end
   local records = redis.call('HMGET', key('jobs'), unpack(ids))

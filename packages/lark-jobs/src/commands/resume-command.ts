@@ -1,0 +1,11 @@
+/**
+ * The command that lets a paused queue, or a group of it, go on, as people copy it into a shell.
+ */
+export function resumeCommand(queue: string, group?: string): string {
+  return `lark jobs:resume ${word(queue)}${group === undefined ? '' : ` --group=${word(group)}`}`
+}
+
+/** In quotes where a shell would read it in another way. */
+function word(text: string): string {
+  return /^[\w.,:@%+=/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
