@@ -211,6 +211,14 @@ export class Intake {
       answered()
       for (const [i, verdict] of reply.verdicts.entries())
         if (verdict === 'lost') slots.lost(reply.settled[i]!.id, reply.settled[i]!.outcome)
+      if (claimer.isHere && isCut(reply)) {
+        // The rest takes many calls, which a store in this process answers without giving the event loop a turn. What is
+        // held would not begin meanwhile, and would be recalled. (Measured on 2026-11-25, 2 cores, shared: of 400 jobs of
+        // 510 KB at concurrency 100, 15 ran in 40 s, and with this all in 2.4 s.)
+        this.#fill()
+        this.#goOn.ask()
+        return
+      }
       // Before any of them starts: the store then works on the next call while this process runs them.
       this.#turn()
       this.#fill()
@@ -299,4 +307,9 @@ export class Intake {
     claimer.giveBack(jobs)
     this.#options.turns.changed(claimer)
   }
+}
+
+/** There is more, which did not go into one answer. */
+function isCut({ jobs, isShort, nextDue }: Answer): boolean {
+  return isShort && jobs.length > 0 && nextDue === 0
 }

@@ -17,6 +17,7 @@ import { givingUp } from './giving-up.ts'
 import { grouping } from './grouping.ts'
 import { hooks } from './hooks.ts'
 import { ids } from './ids.ts'
+import { largeJobs } from './large-jobs.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
 import { middleware } from './middleware.ts'
@@ -54,6 +55,7 @@ export function describeWorking(connect: Connect): void {
   describe('turns', () => turns(connect))
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
+  describe('large jobs', () => largeJobs(connect))
   describe('limiting', () => limiting(connect))
   describe('presets', () => presets(connect))
   describe('unique', () => uniqueness(connect))

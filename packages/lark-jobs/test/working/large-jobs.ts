@@ -1,0 +1,115 @@
+import { setImmediate } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import { Job, NonRetryableError } from '../../src/index.ts'
+import type { JobRecord } from '../../src/record.ts'
+import type { Store } from '../../src/store/store.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+const text = 'x'.repeat(400_000)
+
+class ImportJob extends Job {
+  static begun: number[] = []
+  async handle({ n }: { n: number; text: string }) {
+    ImportJob.begun.push(n)
+    await setImmediate()
+  }
+}
+
+class BrokenJob extends Job {
+  override queueName = 'emails'
+  handle(_payload: { n: number; text: string }) {
+    throw new NonRetryableError('no')
+  }
+}
+
+/** Spies on the readers of jobs that bring payloads. @returns the payloads of each answer */
+function payloads(store: Store): string[][] {
+  const found: string[][] = []
+  const { list, get } = store
+  vi.spyOn(store, 'list').mockImplementation(async (...args) => {
+    const page = await list.apply(store, args)
+    found.push(page.jobs.map(({ payload }) => payload))
+    return page
+  })
+  vi.spyOn(store, 'get').mockImplementation(async (...args) => {
+    const job = await get.apply(store, args)
+    if (job !== undefined) found.push([job.payload])
+    return job
+  })
+  return found
+}
+
+/** Jobs of which only two go into one answer of the store. */
+export function largeJobs(connect: Connect): void {
+  test('many slots: jobs begin while more are claimed, and none goes back', async () => {
+    await using bench = await Bench.make(connect)
+    ImportJob.begun = []
+    for (let n = 0; n < 24; n += 1) await bench.jobs.dispatch(new ImportJob(), { n, text })
+    const { store } = await bench.jobs.open()
+    const { exchange } = store
+    let handed = 0
+    const held: number[] = []
+    const returned: string[] = []
+    vi.spyOn(store, 'exchange').mockImplementation(async (partition, call, settlements, want) => {
+      for (const { id, outcome } of settlements) if (outcome.kind === 'returned') returned.push(id)
+      if (want.limit > 0) held.push(handed - ImportJob.begun.length)
+      const answer = await exchange.call(store, partition, call, settlements, want)
+      handed += answer.jobs.length
+      return answer
+    })
+    const report = new Record()
+    await bench.work([ImportJob], { concurrency: 50, report })
+    await report.ends(24)
+    expect([...ImportJob.begun].sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, n) => n))
+    // Two answers of two jobs each; it was all of them.
+    expect(Math.max(...held)).toBeLessThanOrEqual(4)
+    expect(returned).toEqual([])
+  })
+
+  test('failed, retry, cancel and status read the payloads that they return, and no others', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    for (let n = 0; n < 6; n += 1) await jobs.dispatch(new BrokenJob(), { n, text })
+    for (let n = 0; n < 4; n += 1) await jobs.dispatch(new ImportJob(), { n, text })
+    const report = new Record()
+    const worker = await bench.work([BrokenJob], { queues: ['emails'], concurrency: 3, report })
+    await report.ends(6)
+    await worker.stop()
+    const { store } = await jobs.open()
+    const read = payloads(store)
+    const failed = await jobs.failed({ limit: 3 })
+    expect(failed.map(({ payload }) => payload.length > text.length)).toEqual([true, true, true])
+    const ended = failed.map(({ finishedAt }) => finishedAt!)
+    expect(ended).toEqual([...ended].sort((a, b) => b - a))
+    for (const page of read) expect(page.length).toBeLessThanOrEqual(2)
+    // The page in which the last of the three is may bring one more.
+    expect(read.flat().length).toBeLessThanOrEqual(4)
+    read.length = 0
+    const status = await jobs.status()
+    expect(status.queues.find(({ queue }) => queue === 'default')?.unknownKeys).toEqual(['ImportJob'])
+    expect(await jobs.retry('failed')).toBe(6)
+    expect(await jobs.cancel({ key: 'ImportJob' })).toEqual({ cancelled: 4, asked: 0 })
+    expect(await jobs.cancel({ queue: 'emails' })).toEqual({ cancelled: 6, asked: 0 })
+    expect(read).toEqual([])
+  })
+
+  test('the last to fail come first, of many partitions and pages', async () => {
+    await using bench = await Bench.make(connect)
+    const jobs = bench.client({ queues: { emails: { partitions: 3 } } })
+    for (let n = 0; n < 12; n += 1) await jobs.dispatch(new BrokenJob(), { n, text })
+    const report = new Record()
+    const worker = await bench.work([BrokenJob], { concurrency: 1, report }, jobs)
+    await report.ends(12)
+    await worker.stop()
+    const all = await jobs.failed()
+    expect(all).toHaveLength(12)
+    const ids = (list: readonly JobRecord[]) => list.map(({ id }) => id)
+    const times = all.map(({ finishedAt }) => finishedAt!)
+    expect(times).toEqual([...times].sort((a, b) => b - a))
+    for (const limit of [1, 3, 5]) {
+      const first = await jobs.failed({ limit })
+      expect(first.map(({ finishedAt }) => finishedAt)).toEqual(times.slice(0, limit))
+      expect(new Set(ids(first)).size).toBe(limit)
+    }
+  })
+}
