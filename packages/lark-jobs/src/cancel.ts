@@ -3,8 +3,8 @@
  */
 import { JobsError } from './errors.ts'
 import { all, checkFilter, isText, queueName } from './filter.ts'
-import { locateAll, pages, partitionsToLookIn, type Queues } from './operate.ts'
-import type { JobRecord, State } from './record.ts'
+import { heads, type Located, locateAll, partitionsToLookIn, type Queues } from './operate.ts'
+import type { State } from './record.ts'
 import { type AlterVerdict, MAX_ITEMS, type Store } from './store/store.ts'
 
 /** In which a job can be cancelled. */
@@ -127,7 +127,7 @@ async function* idsOf(
   state: State,
   key: string | undefined,
 ): AsyncGenerator<string[]> {
-  for await (const jobs of pages(store, partition, state))
+  for await (const jobs of heads(store, partition, state))
     yield jobs.filter((job) => key === undefined || job.key === key).map(({ id }) => id)
 }
 
@@ -145,7 +145,7 @@ function isCancellable(state: State): state is Cancellable {
   return (cancellable as readonly State[]).includes(state)
 }
 
-function notCancellable({ id, state }: JobRecord): JobsError {
+function notCancellable({ id, state }: Located): JobsError {
   return new JobsError(
     'JOB_NOT_CANCELLABLE',
     `${id} is ${state}; only a job that has not ended can be cancelled`,

@@ -8,7 +8,7 @@ import { checkFilter, queueName } from './filter.ts'
 import { isCount } from './limit.ts'
 import { partitionsOf, queueOf } from './partition.ts'
 import type { JobRecord, LogLine, State } from './record.ts'
-import { MAX_ITEMS, type Store } from './store/store.ts'
+import { type Filter, type JobHead, MAX_ITEMS, type Page, type Store } from './store/store.ts'
 
 export type Queues = ReadonlyMap<string, number>
 
@@ -79,6 +79,9 @@ async function locate(
   return undefined
 }
 
+/** Where a job is. */
+export type Located = Pick<JobRecord, 'id' | 'partition' | 'state'>
+
 /**
  * The jobs of these ids, each once, in their order.
  *
@@ -90,48 +93,60 @@ export async function locateAll(
   queues: Queues,
   ids: readonly string[],
   list: string,
-  check: (job: JobRecord) => void,
-): Promise<JobRecord[]> {
+  check: (job: Located) => void,
+): Promise<Located[]> {
   const partitions = await partitionsToLookIn(store, queues)
-  const found: JobRecord[] = []
+  const found: Located[] = []
   for (const id of new Set(ids)) {
     const job = await locate(store, partitions, id)
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
     check(job)
-    found.push(job)
+    // There may be many, and each may be large.
+    found.push({ id, partition: job.partition, state: job.state })
   }
   return found
 }
 
-/** Failed jobs of these partitions, the last to fail first. */
+/** Failed jobs of these partitions, the last to fail first. Reads little more than it returns. */
 export async function failed(
   store: Store,
   partitions: readonly string[],
   limit: number,
 ): Promise<StoredJob[]> {
-  const jobs: StoredJob[] = []
+  let jobs: StoredJob[] = []
   for (const partition of partitions) {
     const queue = queueOf(partition)
-    let left = limit
-    for await (const page of pages(store, partition, 'failed')) {
-      jobs.push(...page.slice(0, left).map((job) => ({ ...job, queue })))
-      left -= page.length
-      if (left <= 0) break
+    for await (const page of pages((filter) => store.list(partition, filter), 'failed', limit)) {
+      const found = page.map((job) => ({ ...job, queue }))
+      jobs = [...jobs, ...found].sort(lastFirst).slice(0, limit)
+      // The others of this partition failed before its last one.
+      const rank = found.length > 0 ? jobs.indexOf(found.at(-1)!) : 0
+      if (rank < 0 || rank === limit - 1) break
     }
   }
-  return jobs.sort((one, other) => (other.finishedAt ?? 0) - (one.finishedAt ?? 0)).slice(0, limit)
+  return jobs
 }
 
-/** All jobs of a state, a page at a time. */
-export async function* pages(store: Store, partition: string, state: State): AsyncGenerator<JobRecord[]> {
+function lastFirst(one: JobRecord, other: JobRecord): number {
+  return (other.finishedAt ?? 0) - (one.finishedAt ?? 0)
+}
+
+/** Ids and keys of all jobs of a state, a page at a time. */
+export function heads(store: Store, partition: string, state: State): AsyncGenerator<JobHead[]> {
+  return pages((filter) => store.heads(partition, filter), state)
+}
+
+/** @param most of a page */
+async function* pages<T>(
+  read: (filter: Filter) => Promise<Page<T>>,
+  state: State,
+  most = MAX_ITEMS,
+): AsyncGenerator<T[]> {
   let cursor: string | undefined
   do {
-    const page = await store.list(partition, {
-      state,
-      limit: MAX_ITEMS,
-      ...(cursor !== undefined && { cursor }),
-    })
+    const limit = Math.min(most, MAX_ITEMS)
+    const page = await read({ state, limit, ...(cursor !== undefined && { cursor }) })
     yield page.jobs
     cursor = page.cursor
   } while (cursor !== undefined)
@@ -157,7 +172,7 @@ export async function partitionsToLookIn(store: Store, queues: Queues, named?: s
  *
  * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back
  */
-export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<JobRecord[]> {
+export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<Located[]> {
   const found = await locateAll(store, queues, ids, 'lark jobs:failed', (job) => {
     if (!isEnded(job.state)) throw notRetriable(job)
   })
@@ -174,7 +189,7 @@ export async function retryFailed(store: Store, partitions: readonly string[]): 
   for (const partition of partitions) {
     // All ids first: a job that is retried and fails again meanwhile must not go round for ever.
     const ids: string[] = []
-    for await (const page of pages(store, partition, 'failed')) ids.push(...page.map((job) => job.id))
+    for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))
     ids.reverse()
     for (let i = 0; i < ids.length; i += MAX_ITEMS) {
       const verdicts = await store.alter(partition, ids.slice(i, i + MAX_ITEMS), { kind: 'retry' })
@@ -184,7 +199,7 @@ export async function retryFailed(store: Store, partitions: readonly string[]): 
   return count
 }
 
-function notRetriable({ id, state }: JobRecord): JobsError {
+function notRetriable({ id, state }: Pick<JobRecord, 'id' | 'state'>): JobsError {
   const text = isEnded(state)
     ? `${id} is unique, and another of its kind is there`
     : `${id} is ${state}; only a job that has ended can be retried`

@@ -6,7 +6,7 @@ import { states, type WorkerRecord } from './record.ts'
 import type { Counts, Minute, PausedGroup, Store } from './store/store.ts'
 import { shownName } from './stored-name.ts'
 
-/** Jobs looked at, a partition and a state, for keys that nobody knows. Their payloads come along: not many. */
+/** Jobs looked at, a partition and a state, for keys that nobody knows. */
 const LOOK = 100
 const MINUTE = 60_000
 
@@ -84,8 +84,8 @@ async function look(store: Store, partition: string): Promise<Part> {
     store.counts(partition),
     store.configure(partition, {}),
     store.minutes(partition),
-    store.list(partition, { state: 'waiting', limit: LOOK }),
-    store.list(partition, { state: 'delayed', limit: LOOK }),
+    store.heads(partition, { state: 'waiting', limit: LOOK }),
+    store.heads(partition, { state: 'delayed', limit: LOOK }),
   ])
   const keys = [...waiting.jobs, ...delayed.jobs].map(({ key }) => key)
   return { partition, counts, paused, groups, minutes, keys }
