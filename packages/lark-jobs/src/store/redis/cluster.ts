@@ -17,11 +17,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf, parseHost } from './address.ts'
 import { type Build, Connection, type ConnectionOptions, currentEpoch, PATIENCE } from './connection.ts'
+import { Doubt, type Standing } from './doubt.ts'
 import { codeOf, movedOn, Refusal, refusalIn, refused, unreachable } from './failure.ts'
-import type { Guide } from './guide.ts'
+import { fixed, type Guide } from './guide.ts'
 import type { Route } from './route.ts'
 import { absentKey, SLOTS, slotOf } from './slots.ts'
-import { askShards, type Shard } from './topology.ts'
+import { askShards, askStanding, type Shard } from './topology.ts'
 
 /** Milliseconds before a call is sent again, from the first time, doubling to the second. */
 const RESEND = { from: 5, to: 100 }
@@ -29,6 +30,8 @@ const RESEND = { from: 5, to: 100 }
 const LEAST = 100
 /** Milliseconds between two looks at the map while a node is away, from the first, doubling to the second. */
 const LOOK = { from: 50, to: 1_000 }
+/** Other primaries that are asked of one in doubt, beyond those that are needed: some may be away. */
+const SPARE = 2
 /** Milliseconds between two looks at the map when all is well; spread, so that a fleet does not ask at once. */
 const REFRESH = 60_000
 
@@ -40,6 +43,10 @@ export class Cluster implements Route {
   /** By `host:port`. */
   readonly #primaries = new Map<string, Connection>()
   #slots: (Connection | undefined)[] = new Array(SLOTS)
+  /** The last map. */
+  #shards: readonly Shard[] = []
+  /** Of primaries, by `host:port`: they outlive the connections. */
+  readonly #doubts = new Map<string, Doubt>()
   /** Every node of the last map, replicas too. */
   #known: Address[] = []
   #asking: Promise<void> | undefined
@@ -71,7 +78,7 @@ export class Cluster implements Route {
     return performance.now() + patience
   }
 
-  async send(build: Build, deadline = this.deadline(), key = keyOf(build)): Promise<unknown> {
+  async send(build: Build, deadline = this.deadline(), key = keyOf(build), isSure = false): Promise<unknown> {
     // What concerns no key is asked of anybody who is there.
     const slot =
       key === ''
@@ -87,10 +94,11 @@ export class Cluster implements Route {
       const node: Connection = next ?? this.#slots[slot] ?? (await this.#located(slot, deadline))
       next = undefined
       try {
-        if (!isAsked) return await node.send(guarded, deadline)
+        if (!isAsked) return await node.send(guarded, deadline, key, isSure)
         const [, answer] = await node.sendTogether([['ASKING'], guarded], deadline)
-        if (!(answer instanceof Refusal)) return answer
-        throw answer
+        if (answer instanceof Refusal) throw answer
+        if (isSure) await node.sure(deadline)
+        return answer
       } catch (error) {
         const refusal = refusalIn(error)
         next = this.#redirected(node, slot, error, refusal)
@@ -175,6 +183,7 @@ export class Cluster implements Route {
 
   #apply(shards: readonly Shard[]): void {
     if (this.#closing.signal.aborted) return
+    this.#shards = shards
     const slots: (Connection | undefined)[] = new Array(SLOTS)
     for (const { first, last, primary } of shards) slots.fill(this.#primary(primary), first, last + 1)
     this.#slots = slots
@@ -186,6 +195,7 @@ export class Cluster implements Route {
     }
     const known = new Map(shards.flatMap(({ primary, replicas }) => [primary, ...replicas]).map(keyed))
     this.#known = [...known.values()]
+    for (const host of this.#doubts.keys()) if (!known.has(host)) this.#doubts.delete(host)
     for (const move of this.#listeners) move((address) => known.has(hostOf(address)))
     clearTimeout(this.#timer)
     this.#timer = setTimeout(
@@ -199,11 +209,52 @@ export class Cluster implements Route {
     const host = hostOf(address)
     let node = this.#primaries.get(host)
     if (node === undefined) {
-      node = new Connection(address, { ...this.#options, disconnected: () => void this.#watch() })
+      const doubt = this.#doubts.get(host) ?? new Doubt((_, signal) => this.#standing(host, signal))
+      this.#doubts.set(host, doubt)
+      const options = { ...this.#options, disconnected: () => void this.#watch() }
+      node = new Connection({ ...fixed(address), doubt }, options)
       this.#primaries.set(host, node)
       void this.#watch()
     }
     return node
+  }
+
+  /**
+   * What the others say of a primary. It is replaced when a majority of the primaries takes it for failed and votes for a
+   * replica. So its replicas are asked, of which one may be the new primary; and so many of the other primaries that
+   * one at least has voted, if there was a vote: it would not say that all is well.
+   */
+  async #standing(host: string, signal: AbortSignal): Promise<Standing> {
+    const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
+    const id = own[0]?.id
+    if (id === undefined) {
+      await this.#refresh()
+      return this.#shards.some(({ primary }) => hostOf(primary) === host) ? undefined : 'replaced'
+    }
+    const replicas = [...new Map(own.flatMap((shard) => shard.replicas).map(keyed)).values()]
+    const primaries = [...new Map(this.#shards.map(({ primary }) => keyed(primary))).values()]
+    const others = shuffled(primaries.filter((primary) => hostOf(primary) !== host))
+    const voters = Math.floor(primaries.length / 2) + 1
+    const needed = Math.min(others.length, Math.max(1, primaries.length - voters))
+    const asked = [...others.slice(0, needed + SPARE), ...replicas]
+    const words = await Promise.all(
+      asked.map((node) =>
+        askStanding(node, id, signal).then(
+          (standing) => standing ?? 'unsure',
+          (error) => (refusalIn(error)?.word === 'NOPERM' ? 'barred' : 'away'),
+        ),
+      ),
+    )
+    const witness = asked[words.indexOf('replaced')]
+    if (witness !== undefined) {
+      // The map as it is there: another node may not have heard yet.
+      this.#apply(await askShards([witness], signal))
+      return 'replaced'
+    }
+    // Who may not ask has chosen to go without.
+    if (asked.length > 0 && words.every((word) => word === 'barred')) return 'primary'
+    const sure = words.slice(0, asked.length - replicas.length).filter((word) => word === 'primary')
+    return sure.length >= needed && !words.includes('unsure') ? 'primary' : undefined
   }
 
   /** Looks for others for as long as a node that is wanted is away. */

@@ -11,8 +11,18 @@
  * more.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Address } from './address.ts'
-import { movedOn, Refusal, refused, Unencodable, Unsent, uncertain, unreachable } from './failure.ts'
+import { type Address, hostOf } from './address.ts'
+import { LATE } from './doubt.ts'
+import {
+  movedOn,
+  Refusal,
+  refused,
+  Unencodable,
+  Unsent,
+  uncertain,
+  unconfirmed,
+  unreachable,
+} from './failure.ts'
 import { admit, fixed, type Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
 import { Waiters } from './waiters.ts'
@@ -119,19 +129,48 @@ export class Connection {
   /**
    * Sends a command.
    * @param deadline of the verb that this is part of
+   * @param isSure the answer counts only when it came from the primary: see `sure`
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal for what is not the server's condition;
    * Unencodable
    */
-  async send(build: Build, deadline = this.deadline()): Promise<unknown> {
+  async send(build: Build, deadline = this.deadline(), _key?: string, isSure = false): Promise<unknown> {
     for (;;) {
       const link = this.#link ?? (await this.#admitted(deadline))
       const command = this.#command(build)
+      let answer: unknown
       try {
-        return await this.#answer(link, command, deadline)
+        answer = await this.#answer(link, command, deadline)
       } catch (error) {
         this.#failed(link, error)
+        continue
       }
+      if (isSure) await this.sure(deadline)
+      return answer
     }
+  }
+
+  /**
+   * Resolves when the server that has just answered is known to be the primary: at once, unless one of its answers was
+   * late.
+   *
+   * @throws STORE_UNCERTAIN when another has taken its place, or nobody can say so in time
+   */
+  async sure(deadline: number): Promise<void> {
+    const { doubt } = this.#guide
+    const [link, address] = [this.#link, this.#address]
+    if (!doubt?.isThere || address === undefined) return
+    const standing = await doubt.resolve(address, deadline)
+    if (standing === 'primary') return
+    const server = hostOf(address)
+    const why =
+      standing === 'replaced'
+        ? `another server has taken the place of ${server}`
+        : `nobody says whether ${server} is still the primary`
+    if (link !== undefined && standing === 'replaced') {
+      this.#drop(link)
+      link.destroy(new Error(why))
+    }
+    throw unconfirmed(this.name, why)
   }
 
   /**
@@ -215,7 +254,8 @@ export class Connection {
 
   /** The answer, or the link's end: an answer that is late ends it. The timer keeps the process alive. */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
-    const patience = Math.max(1, Math.round(deadline - performance.now()))
+    const sent = performance.now()
+    const patience = Math.max(1, Math.round(deadline - sent))
     let isAnswered = false
     const timer = setTimeout(() => {
       // Where it was this process that stood still, the answer may lie in the socket: read it first.
@@ -226,6 +266,7 @@ export class Connection {
     return link.send(command).finally(() => {
       isAnswered = true
       clearTimeout(timer)
+      if (performance.now() - sent > LATE) this.#guide.doubt?.raise()
     })
   }
 

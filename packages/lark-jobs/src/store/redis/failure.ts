@@ -89,6 +89,11 @@ export function uncertain(store: string, cause: unknown): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} did not answer: ${reasonOf(cause)}`, { cause })
 }
 
+/** An answer that came late, from a server of which it is not known that it is still the primary. */
+export function unconfirmed(store: string, why: string): JobsError {
+  return new JobsError('STORE_UNCERTAIN', `${store} answered late, and the answer may not count: ${why}`)
+}
+
 /** For words that come before a dispatch: whatever became of them, no job was queued. */
 export function nothingQueued(store: string, error: unknown): unknown {
   const isUncertain = error instanceof JobsError && error.code === 'STORE_UNCERTAIN'

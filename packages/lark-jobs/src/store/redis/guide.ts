@@ -3,6 +3,7 @@
  * have others, for servers that change places.
  */
 import { type Address, nameOf } from './address.ts'
+import type { Doubt } from './doubt.ts'
 import type { Link } from './link.ts'
 
 export interface Guide {
@@ -10,6 +11,8 @@ export interface Guide {
   readonly name: string
   /** Whether a call that a failover refused is worth sending again: it may soon lead elsewhere. */
   readonly moves: boolean
+  /** Where a server may be replaced by another. */
+  readonly doubt?: Doubt
   /** Before every attempt to connect. */
   find(signal: AbortSignal): Promise<Address>
   /** Before anybody uses the link: rejects when the server that answered is not the one. */

@@ -41,7 +41,7 @@ export class Registry {
 
   #enter(partition: string, epoch: number, deadline: number): Promise<void> {
     const entering = this.#route
-      .send(['SADD', this.#keys.meta('partitions'), partition], deadline)
+      .send(['SADD', this.#keys.meta('partitions'), partition], deadline, undefined, true)
       .then(
         () => void this.#entered.set(partition, epoch),
         (error) => {

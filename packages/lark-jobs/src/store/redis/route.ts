@@ -18,9 +18,10 @@ export interface Route {
   /**
    * Sends a command. Every key in it has one hash tag.
    * @param key one of its keys. By default it is the command's first argument
+   * @param isSure an answer counts only when it came from the primary: a late one is confirmed (`doubt.ts`)
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal for what is not the server's condition
    */
-  send(build: Build, deadline?: number, key?: string): Promise<unknown>
+  send(build: Build, deadline?: number, key?: string, isSure?: boolean): Promise<unknown>
   /** The servers that take writes, by now. */
   servers(deadline: number): Promise<readonly Connection[]>
   /** A connection beside the one that carries the calls of this key. */

@@ -13,6 +13,7 @@ export type ScriptName = keyof typeof scripts
 /**
  * @param key KEYS[1]; all others are made from it
  * @param args ARGV, or how to make them when the epoch is known in which they are sent
+ * @param isSure see `Route.send`
  */
 export async function run(
   route: Route,
@@ -20,14 +21,15 @@ export async function run(
   key: string,
   args: readonly string[] | ((epoch: number) => readonly string[]),
   deadline = route.deadline(),
+  isSure = false,
 ): Promise<unknown> {
   const { sha1, lua } = scripts[name]
   const make = typeof args === 'function' ? args : () => args
   try {
-    return await route.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key)
+    return await route.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key, isSure)
   } catch (error) {
     if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
-    return route.send((epoch) => ['EVAL', lua, '1', key, ...make(epoch)], deadline, key)
+    return route.send((epoch) => ['EVAL', lua, '1', key, ...make(epoch)], deadline, key, isSure)
   }
 }
 
@@ -60,8 +62,9 @@ export class Scripts {
     { caller, number }: Call,
     args: readonly string[],
     deadline?: number,
+    isSure?: boolean,
   ): Promise<unknown> {
     const make = (epoch: number) => [this.#clock(), caller, String(number), String(epoch), ...args]
-    return run(this.#route, script, this.#keys.of(partition, 'jobs'), make, deadline)
+    return run(this.#route, script, this.#keys.of(partition, 'jobs'), make, deadline, isSure)
   }
 }

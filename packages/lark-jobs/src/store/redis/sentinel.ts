@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
 import { Connection } from './connection.ts'
+import { ASKING, Doubt, type Standing } from './doubt.ts'
 import { Refusal } from './failure.ts'
 import type { Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
@@ -22,11 +23,14 @@ interface Word {
   port: number
   /** Of the failover that made it the primary. */
   epoch: number
+  /** It does not answer this Sentinel, or is being replaced. */
+  isDoubted: boolean
 }
 
 export class Sentinels implements Guide {
   readonly name: string
   readonly moves = true
+  readonly doubt = new Doubt((address, signal) => this.#standing(address, signal))
   readonly #sentinels: readonly Address[]
   readonly #primary: string
   /** The primary's, but for host and port. */
@@ -111,11 +115,24 @@ export class Sentinels implements Guide {
     return words.reduce((best, word) => (word.epoch > best.epoch ? word : best))
   }
 
-  async #askOne(sentinel: Address, signal: AbortSignal): Promise<Word> {
-    const link = await dial(sentinel, PATIENCE, signal)
+  /** By the newest failover that any of them knows of, when a majority of them says that none is under way. */
+  async #standing(address: Address, signal: AbortSignal): Promise<Standing> {
+    const asked = await Promise.allSettled(
+      this.#sentinels.map((sentinel) => this.#askOne(sentinel, signal, ASKING)),
+    )
+    const words = asked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    if (words.length <= this.#sentinels.length / 2) return undefined
+    const newest = words.reduce((best, word) => (word.epoch > best.epoch ? word : best))
+    if (hostOf(newest) !== hostOf(address)) return 'replaced'
+    return words.some(({ isDoubted }) => isDoubted) ? undefined : 'primary'
+  }
+
+  /** @param patience milliseconds to be dialled, and as many to answer */
+  async #askOne(sentinel: Address, signal: AbortSignal, patience = PATIENCE): Promise<Word> {
+    const link = await dial(sentinel, patience, signal)
     const late = setTimeout(
       () => link.destroy(new Error(`Sentinel ${hostOf(sentinel)} did not answer`)),
-      PATIENCE,
+      patience,
     )
     late.unref()
     try {
@@ -126,7 +143,9 @@ export class Sentinels implements Guide {
       if (place === null) throw new Error(`Sentinel ${hostOf(sentinel)} knows no '${this.#primary}'`)
       const [host, port] = place as [string, string]
       const flat = facts as string[]
-      return { host, port: Number(port), epoch: Number(flat[flat.indexOf('config-epoch') + 1] ?? 0) || 0 }
+      const fact = (name: string) => flat[flat.indexOf(name) + 1] ?? ''
+      const isDoubted = /down|failover|reconf/.test(fact('flags'))
+      return { host, port: Number(port), epoch: Number(fact('config-epoch')) || 0, isDoubted }
     } finally {
       clearTimeout(late)
       link.destroy(new Error('it was asked'))

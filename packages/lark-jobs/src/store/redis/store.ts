@@ -137,7 +137,8 @@ export class RedisStore implements Store {
     // Else nothing is awaited: the call goes off while its dispatches are still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const packed = packJobs(jobs, call.bound, this.#kept[2])
-    const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline)
+    // A job that a replaced primary has taken would be lost, while a claim or a settle is made again.
+    const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline, true)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
     return readEnqueued(answer as string, jobs.length)
   }

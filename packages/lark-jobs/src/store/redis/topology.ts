@@ -3,6 +3,7 @@
  */
 import { JobsError } from '../../errors.ts'
 import { type Address, hostOf } from './address.ts'
+import { ASKING, type Standing } from './doubt.ts'
 import { movedOn, Refusal } from './failure.ts'
 import { dial } from './link.ts'
 
@@ -10,6 +11,8 @@ export interface Shard {
   first: number
   last: number
   primary: Address
+  /** By which the nodes know the primary. */
+  id: string
   replicas: Address[]
 }
 
@@ -37,11 +40,24 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
   throw telling ?? new AggregateError(failures, 'no node answers')
 }
 
+/**
+ * What a node knows of a primary: that it is one, or that it is none any more. One that it takes for failed may be
+ * replaced in the next moment, or be told to have recovered.
+ *
+ * @param id of the primary
+ */
+export async function askStanding(node: Address, id: string, signal: AbortSignal): Promise<Standing> {
+  const table = String(await answerOf(node, ['CLUSTER', 'NODES'], ASKING, signal))
+  const row = table.split('\n').find((line) => line.startsWith(`${id} `))
+  if (row === undefined) return undefined
+  const [, , flags = '', , , , , , ...slots] = row.split(' ')
+  if (!/\bmaster\b/.test(flags) || slots.length === 0) return 'replaced'
+  return /\bfail\b/.test(flags) ? undefined : 'primary'
+}
+
 async function ask(node: Address, signal: AbortSignal): Promise<Shard[]> {
-  const link = await dial(node, PATIENCE, signal)
-  const late = setTimeout(() => link.destroy(new Error(`${hostOf(node)} did not answer`)), PATIENCE).unref()
   try {
-    const shards = readShards(await link.send(['CLUSTER', 'SLOTS']), node)
+    const shards = readShards(await answerOf(node, ['CLUSTER', 'SLOTS'], PATIENCE, signal), node)
     if (shards.length > 0) return shards
     throw new Error(`${hostOf(node)} knows of no slots`)
   } catch (error) {
@@ -49,19 +65,35 @@ async function ask(node: Address, signal: AbortSignal): Promise<Shard[]> {
     throw new JobsError('STORE_INVALID', `${hostOf(node)} is not a node of a cluster`, {
       hint: 'Write redis://host:port for a server by itself',
     })
+  }
+}
+
+/** On a link of its own. @param patience milliseconds to be dialled, and as many to answer */
+async function answerOf(
+  node: Address,
+  command: readonly string[],
+  patience: number,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const link = await dial(node, patience, signal)
+  const late = setTimeout(() => link.destroy(new Error(`${hostOf(node)} did not answer`)), patience).unref()
+  try {
+    return await link.send(command)
   } finally {
     clearTimeout(late)
     link.destroy(new Error('it was asked'))
   }
 }
 
-type Place = [host: string | null, port: number]
+type Place = [host: string | null, port: number, id: string]
 
 /** A node without a name of its own is reached as the one that was asked; one called '?' is known to nobody. */
 function readShards(reply: unknown, asked: Address): Shard[] {
   const at = ([host, port]: Place): Address => ({ ...asked, host: host || asked.host, port })
   return (reply as [number, number, ...Place[]][]).flatMap(([first, last, ...places]) => {
     const [primary, ...replicas] = places.filter(([host]) => host !== '?').map(at)
-    return primary === undefined || places[0]![0] === '?' ? [] : [{ first, last, primary, replicas }]
+    return primary === undefined || places[0]![0] === '?'
+      ? []
+      : [{ first, last, primary, id: places[0]![2], replicas }]
   })
 }

@@ -1,0 +1,159 @@
+/**
+ * A primary that stands still, is replaced, and wakes with calls in its socket: what it answers does not count.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createJobs, Job } from '../../src/index.ts'
+import { Doubt, LATE, type Standing } from '../../src/store/redis/doubt.ts'
+import { Sentinels } from '../../src/store/redis/sentinel.ts'
+import { slotOf } from '../../src/store/redis/slots.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job } from '../conformance/jobs.ts'
+import { type Cluster, startCluster } from './cluster.ts'
+import { newPrefix } from './place.ts'
+import { MASTER, startSentinel } from './sentinel.ts'
+import { addressOf, until } from './server.ts'
+import { openStore } from './stores.ts'
+
+class NoteJob extends Job {
+  override readonly key = 'note'
+  handle(_payload: { n: number }) {}
+}
+
+/** How often the nodes were asked who is who, by clients that are not of this test. */
+async function asked(cluster: Cluster): Promise<number> {
+  const counts = await Promise.all(
+    cluster.nodes.map(async (node) => {
+      const stats = String(await node.send('INFO', 'commandstats').catch(() => ''))
+      return Number(/cmdstat_cluster\|nodes:calls=(\d+)/.exec(stats)?.[1] ?? 0)
+    }),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+describe('a cluster', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster()
+  })
+  afterAll(() => cluster[Symbol.asyncDispose]())
+
+  test('a primary that was replaced while it stood still: what is queued is there', async () => {
+    const prefix = newPrefix()
+    await using jobs = createJobs({ connection: cluster.url, prefix })
+    const dispatch = async (n: number) => {
+      const note = new NoteJob()
+      const said = await jobs.dispatch(note, { n }).catch((error) => error.code)
+      return { id: note.id, said }
+    }
+    expect(await dispatch(0)).toMatchObject({ said: true })
+    const slot = slotOf(`${prefix}:{default}:jobs`)
+    const frozen = await cluster.owner(slot)
+    frozen.signal('SIGSTOP')
+    const underway = Array.from({ length: 50 }, (_, n) => dispatch(n))
+    await until(async () => (await cluster.owner(slot).catch(() => frozen)) !== frozen)
+    frozen.signal('SIGCONT')
+    const answers = await Promise.all(underway)
+    const queued = answers.filter(({ said }) => said === true)
+    // On a slow machine the failover takes as long as a dispatch waits: then nobody is told that it is queued.
+    expect(answers.filter(({ said }) => said !== true && said !== 'DISPATCH_UNCERTAIN')).toEqual([])
+    await using other = createJobs({ connection: cluster.url, prefix })
+    const found = await Promise.all(queued.map(({ id }) => other.find(id!)))
+    expect(found.filter((job) => job === undefined)).toEqual([])
+    // Also what is asked right after, of a process that has not heard of it.
+    const next = await dispatch(51)
+    expect(next.said).toBe(true)
+    expect(await other.find(next.id!)).toBeDefined()
+    await cluster.healthy()
+  })
+
+  test('quick answers are not confirmed; late ones are, all together', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(cluster.url, { prefix })
+    const callers = Array.from({ length: 30 }, (_, n) => new Caller(store, `web${n}`, 'emails'))
+    const dispatch = () => Promise.all(callers.map((caller) => caller.enqueue(job())))
+    for (let round = 0; round < 5; round++) await dispatch()
+    const before = await asked(cluster)
+    for (let round = 0; round < 20; round++) {
+      const began = performance.now()
+      await dispatch()
+      // Another test may have the machine for a while.
+      if (performance.now() - began > LATE) return
+    }
+    expect(await asked(cluster)).toBe(before)
+    const node = await cluster.owner(slotOf(`${prefix}:{emails}:jobs`))
+    node.signal('SIGSTOP')
+    const late = dispatch()
+    await new Promise((resolve) => setTimeout(resolve, LATE + 100))
+    node.signal('SIGCONT')
+    expect(new Set((await late).flat())).toEqual(new Set(['queued']))
+    const confirmed = (await asked(cluster)) - before
+    expect(confirmed).toBeGreaterThan(0)
+    expect(confirmed).toBeLessThan(callers.length)
+    const after = await asked(cluster)
+    await dispatch()
+    expect(await asked(cluster)).toBe(after)
+  })
+})
+
+test('Sentinels: who is the primary, who is not any more, and who is in doubt', async () => {
+  await using fleet = await startSentinel()
+  const sentinels = fleet.sentinels.map(({ url }) => addressOf(url))
+  const guide = new Sentinels('sentinels', sentinels, MASTER, addressOf('redis://'))
+  const [first, second] = fleet.servers.map(({ url }) => addressOf(url))
+  const standing = (address = first!, patience = 2_000) =>
+    guide.doubt.resolve(address, performance.now() + patience)
+  expect(await standing()).toBe('primary')
+  expect(await standing(second!)).toBe('replaced')
+  const before = await fleet.primary()
+  before.signal('SIGSTOP')
+  // It is taken for down, and not replaced yet: nobody can say it.
+  const isDown = async () => {
+    const facts = (await fleet.sentinels[0]!.send('SENTINEL', 'MASTER', MASTER)) as string[]
+    return facts[facts.indexOf('flags') + 1]!.includes('s_down') || (await fleet.primary()) !== before
+  }
+  await until(isDown)
+  expect(await standing(first!, 50)).not.toBe('primary')
+  await fleet.left(before)
+  before.signal('SIGCONT')
+  expect(await standing()).toBe('replaced')
+  await until(async () => (await standing(second!)) === 'primary')
+  guide.close()
+})
+
+describe('a doubt', () => {
+  const address = addressOf('redis://')
+  const soon = () => performance.now() + 5_000
+
+  test('calls that come together are told by one asking, and one that comes later by the next', async () => {
+    const askings: ((standing: Standing) => void)[] = []
+    const doubt = new Doubt(() => new Promise((resolve) => askings.push(resolve)))
+    doubt.raise()
+    const first = Promise.all([1, 2, 3].map(() => doubt.resolve(address, soon())))
+    await until(() => askings.length === 1)
+    const later = doubt.resolve(address, soon())
+    // An answer that is late while they are asked is not told by what they say.
+    doubt.raise()
+    askings[0]!('primary')
+    expect(await first).toEqual(['primary', 'primary', 'primary'])
+    expect(doubt.isThere).toBe(true)
+    await until(() => askings.length === 2)
+    askings[1]!('primary')
+    expect(await later).toBe('primary')
+    expect(doubt.isThere).toBe(false)
+  })
+
+  test('who cannot say it is asked again, until the deadline', async () => {
+    let times = 0
+    const doubt = new Doubt(async () => {
+      times++
+      if (times === 2) throw new Error('nobody is there')
+      return times < 4 ? undefined : 'replaced'
+    })
+    doubt.raise()
+    expect(await doubt.resolve(address, soon())).toBe('replaced')
+    expect(times).toBe(4)
+    expect(doubt.isThere).toBe(true)
+    const unsure = new Doubt(async () => undefined)
+    expect(await unsure.resolve(address, performance.now() + 100)).toBeUndefined()
+  })
+})
