@@ -1,14 +1,22 @@
 import { afterAll, beforeAll } from 'vitest'
 import { type Cluster, startCluster } from '../redis/cluster.ts'
-import { redisPlace } from '../redis/place.ts'
+import { PREFIX, redisPlace } from '../redis/place.ts'
+import { asLark, expectNoRefusals, rights } from '../redis/rights.ts'
 import { describeStore } from './suite.ts'
 
 for (const binary of ['redis-server', 'valkey-server']) {
   let cluster: Cluster
   beforeAll(async () => {
     cluster = await startCluster({ binary })
+    // All of it as the user of the manual, who needs nothing beyond.
+    for (const node of cluster.nodes) await node.send(...rights('a cluster', [], `${PREFIX}*`))
   })
-  afterAll(() => cluster[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await expectNoRefusals(cluster.nodes)
+    await cluster[Symbol.asyncDispose]()
+  })
 
-  describeStore(`a cluster of ${binary}`, () => redisPlace(cluster.url)(), { shared: true })
+  describeStore(`a cluster of ${binary}`, () => redisPlace(asLark(cluster.url), cluster.url)(), {
+    shared: true,
+  })
 }

@@ -7,18 +7,22 @@ import { reach } from '../../src/store/redis/reach.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 
-export function redisPlace(url: string): MakePlace {
+/** @param admin who may remove the keys, where the url's user may not */
+export function redisPlace(url: string, admin = url): MakePlace {
   return async () => {
     const prefix = newPrefix()
     return {
       handle: (options) => new RedisStore(url, { ...options, prefix }),
-      remove: () => removeKeys(url, prefix),
+      remove: () => removeKeys(admin, prefix),
     }
   }
 }
 
+/** What the prefixes of all tests begin with. */
+export const PREFIX = 'lark-test-'
+
 export function newPrefix(): string {
-  return `lark-test-${randomBytes(6).toString('hex')}`
+  return `${PREFIX}${randomBytes(6).toString('hex')}`
 }
 
 /** On every server, of a cluster too. */

@@ -2,21 +2,22 @@
  * TLS, passwords, and users who may do no more than they need.
  */
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import type { WorkerRecord } from '../../src/record.ts'
+import { erase } from '../../src/store/connect.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, failed, job, jobs, line, retried } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { makeCertificates } from './certificates.ts'
 import { startCluster } from './cluster.ts'
 import { newPrefix } from './place.ts'
+import { asLark, expectNoRefusals, rights } from './rights.ts'
 import { MASTER, startSentinel } from './sentinel.ts'
-import { type Server, startRedis } from './server.ts'
+import { startRedis } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
 describe('TLS', () => {
@@ -116,13 +117,6 @@ describe('TLS', () => {
   })
 })
 
-/** The line of the manual, for this user and password. */
-function rights(kind: string): string[] {
-  const page = readFileSync(new URL('../../../../docs/redis.md', import.meta.url), 'utf8')
-  const line = new RegExp(`^# ${kind}\n(ACL SETUSER .*)$`, 'm').exec(page)?.[1]
-  return line!.split(' ')
-}
-
 const workerRecord: WorkerRecord = {
   id: 'worker',
   host: 'here',
@@ -181,20 +175,15 @@ async function liveThrough(servers: string): Promise<void> {
   await store.retire('worker')
 }
 
-/** `ACL LOG` has what was refused. */
-async function refused(server: Server): Promise<unknown[]> {
-  return (await server.send('ACL', 'LOG')) as unknown[]
-}
-
 describe('a user with the rights of the manual, and no others', () => {
   test.each(['redis-server', 'valkey-server'])(
     'is enough for the whole life of a job, on %s',
     async (binary) => {
       await using server = await startRedis({ binary })
       await server.send(...rights('one server'))
-      await liveThrough(server.url.replace('//', '//lark:secret@'))
-      expect(await refused(server)).toEqual([])
-      await using store = makeStore(server.url.replace('//', '//lark:secret@'), { prefix: 'other' })
+      await liveThrough(asLark(server.url))
+      await expectNoRefusals([server])
+      await using store = makeStore(asLark(server.url), { prefix: 'other' })
       await expect(store.open()).rejects.toMatchObject({
         code: 'STORE_REFUSED',
         hint: expect.stringContaining('ACL'),
@@ -202,20 +191,72 @@ describe('a user with the rights of the manual, and no others', () => {
     },
   )
 
+  test.each(['redis-server', 'valkey-server'])('may do nothing to others, on %s', async (binary) => {
+    await using server = await startRedis({ binary })
+    await server.send(...rights('one server'))
+    const may = async (...words: string[]) => String(await server.send('ACL', 'DRYRUN', 'lark', ...words))
+    expect(await may('GET', 'lark:{emails}:jobs')).toBe('OK')
+    expect(await may('EVAL', 'return 1', '1', 'lark:{emails}:jobs')).toBe('OK')
+    for (const words of [
+      ['FUNCTION', 'LOAD', 'x'],
+      ['FUNCTION', 'FLUSH'],
+      ['FCALL', 'f', '0'],
+      ['SCRIPT', 'FLUSH'],
+      ['SCRIPT', 'LOAD', 'return 1'],
+      ['SCRIPT', 'KILL'],
+      ['KEYS', '*'],
+      ['SCAN', '0'],
+      ['RANDOMKEY'],
+      ['DBSIZE'],
+      ['FLUSHDB'],
+      ['FLUSHALL'],
+      ['SWAPDB', '0', '1'],
+      ['CONFIG', 'GET', '*'],
+      ['ACL', 'LIST'],
+      ['CLIENT', 'LIST'],
+      ['MONITOR'],
+      ['DEBUG', 'SLEEP', '0'],
+      ['SHUTDOWN'],
+      ['REPLICAOF', 'NO', 'ONE'],
+      ['MIGRATE', 'h', '1', 'lark:x', '0', '1'],
+      ['SORT', 'lark:x'],
+      ['BLPOP', 'lark:x', '0'],
+      ['SUBSCRIBE', 'other'],
+      ['PSUBSCRIBE', '*'],
+      ['PUBLISH', 'other', 'x'],
+      ['GET', 'other'],
+      ['GET', 'lark'],
+      ['EVAL', 'return 1', '1', 'other'],
+      ['RENAME', 'lark:x', 'lark:y'],
+    ])
+      expect(await may(...words), words.join(' ')).toMatch(/no permissions/i)
+  })
+
+  test('and what goes with durability and the benchmark', async () => {
+    await using server = await startRedis()
+    await server.send(...rights('one server', ["`durability: 'replicated'`", '`lark jobs:bench`']))
+    expect(await server.send('ACL', 'DRYRUN', 'lark', 'WAIT', '1', '100')).toBe('OK')
+    await using store = await openStore(asLark(server.url), { prefix: 'lark:bell:bench' })
+    await new Caller(store, 'web', 'emails').enqueue(...jobs(3))
+    await erase(asLark(server.url), 'lark:bell:bench')
+    expect(await server.send('KEYS', '*')).toEqual([])
+    await expectNoRefusals([server])
+  })
+
   test('and with durability', async () => {
     await using server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
-    await server.send(...rights('one server'))
-    const url = server.url.replace('//', '//lark:secret@')
+    await server.send(...rights('one server', ["`durability: 'strict'`"]))
+    const url = asLark(server.url)
     await using store = await openStore(url, { durability: 'strict' })
     expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
-    expect(await refused(server)).toEqual([])
+    await expectNoRefusals([server])
   })
 
   test('on a cluster', async () => {
     await using cluster = await startCluster({ replicas: 0 })
     for (const node of cluster.nodes) await node.send(...rights('a cluster'))
-    await liveThrough(cluster.url.replace('//', '//lark:secret@'))
-    for (const node of cluster.nodes) expect(await refused(node)).toEqual([])
+    await liveThrough(asLark(cluster.url))
+    await expectNoRefusals(cluster.nodes)
   })
 
   test('behind Sentinels, who have a user of their own', async () => {
@@ -225,7 +266,7 @@ describe('a user with the rights of the manual, and no others', () => {
     const query = '?sentinel_username=lark&sentinel_password=secret'
     const { address } = fleet.sentinels[0]!
     await liveThrough(`redis+sentinel://lark:secret@${address}/${MASTER}${query}`)
-    for (const server of [...fleet.servers, ...fleet.sentinels]) expect(await refused(server)).toEqual([])
+    await expectNoRefusals([...fleet.servers, ...fleet.sentinels])
   })
 
   test('a password that is wrong is told at once', async () => {

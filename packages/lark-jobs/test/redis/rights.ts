@@ -1,0 +1,44 @@
+/**
+ * The users of the manual: what `docs/redis.md` says that Lark needs, made on real servers, for tests that must do with
+ * it.
+ */
+import { readFileSync } from 'node:fs'
+import { expect } from 'vitest'
+
+export type Kind = 'one server' | 'a cluster' | 'a Sentinel'
+
+const page = readFileSync(new URL('../../../../docs/redis.md', import.meta.url), 'utf8')
+
+/**
+ * The command of the manual.
+ *
+ * @param more that the manual says goes with something else: `durability: 'strict'`
+ * @param prefix of the keys
+ */
+export function rights(kind: Kind, more: readonly string[] = [], prefix = 'lark'): string[] {
+  const line = new RegExp(`^# ${kind}\\b.*\n(ACL SETUSER .*)$`, 'm').exec(page)?.[1]
+  const also = more.map((what) => new RegExp(`^\\| ${what} +\\| \`(.*)\` +\\|`, 'm').exec(page)![1]!)
+  const words = [line!, ...also].join(' ').replace('~lark:', `~${prefix}:`).replace('&lark:', `&${prefix}:`)
+  return words.split(' ')
+}
+
+interface Sends {
+  send(...words: string[]): Promise<unknown>
+}
+
+/** What servers refused the user, by their ACL LOG. */
+export async function refusals(servers: readonly Sends[]): Promise<string[]> {
+  const logs = await Promise.all(servers.map((server) => server.send('ACL', 'LOG')))
+  const entries = (logs as unknown[][][]).flat()
+  return entries.map((entry) => entry.join(' ')).filter((entry) => entry.includes('user=lark '))
+}
+
+/** That servers refused the user nothing. */
+export async function expectNoRefusals(servers: readonly Sends[]): Promise<void> {
+  expect(await refusals(servers)).toEqual([])
+}
+
+/** The same servers as that user. */
+export function asLark(url: string): string {
+  return url.replace(/\/\/(?:[^/@]*@)?/, '//lark:secret@')
+}
