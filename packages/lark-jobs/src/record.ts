@@ -181,8 +181,8 @@ export interface JobRecord extends Counters {
 /**
  * How a claimed job ended, as its worker tells the store: a closed union.
  *
- * `returned` was never started and goes back to the head of its line unburnt; `released` ran and comes back
- * without having failed. Every outcome may carry the run's log. Later kinds (`suspended`) and what an outcome
+ * `returned` was never started and goes back unburnt, to the head of its line or for a while; `released` ran and comes
+ * back without having failed. Every outcome may carry the run's log. Later kinds (`suspended`) and what an outcome
  * causes elsewhere (intents: the next job of a chain, a batch's callback) are further fields of this object,
  * recorded by the same settle.
  */
@@ -195,7 +195,8 @@ export type Outcome = (
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
   /** With `pausesGroup`, no other of its group begins before that either. `because` is for people, in a few words. */
   | { kind: 'released'; in: number; pausesGroup?: boolean; because?: string }
-  | { kind: 'returned' }
+  /** With `in` (milliseconds), it is due only then. */
+  | { kind: 'returned'; in?: number }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & { log?: LogLine[] }
 

@@ -10,7 +10,7 @@ const noJobs: LeasedJob[] = []
 function ahead(preset: Preset, speed: number): Ahead {
   const one = new Ahead(new Ledger(), 0, paces[preset])
   for (let now = 0; now < 20; now++) {
-    one.push(now, noJobs, false, now)
+    one.push(now, noJobs, false, now, now)
     for (let n = 0; n < speed; n++) one.ended()
   }
   return one
@@ -41,7 +41,7 @@ describe('a preset', () => {
   ])('%s gives back after %i ms what has not started', (preset, window) => {
     const one = ahead(preset, 20)
     const job = { id: 'a', token: 'me.1', runs: 1 } as LeasedJob
-    one.push(21, [job], false, 100)
+    one.push(21, [job], false, 100, 1_000)
     expect(one.overdue(100 + window - 1)).toEqual([])
     expect(one.overdue(100 + window)).toEqual([job])
     expect(one.target).toBe(0)
@@ -50,8 +50,8 @@ describe('a preset', () => {
   test('with the first that goes back goes all that came later, so that nothing starts before it', () => {
     const one = ahead('balanced', 20)
     const [first, second, later] = ['a', 'b', 'c'].map((id) => ({ id, token: 'me.1', runs: 1 }) as LeasedJob)
-    one.push(21, [first!, second!], false, 100)
-    one.push(22, [later!], false, 115)
+    one.push(21, [first!, second!], false, 100, 1_000)
+    one.push(22, [later!], false, 115, 1_000)
     expect(one.take()!.lease).toBe(first)
     expect(one.overdue(119)).toEqual([])
     expect(one.overdue(120)).toEqual([second, later])

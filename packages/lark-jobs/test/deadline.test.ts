@@ -24,8 +24,8 @@ function setUp() {
   const deadline = new Deadline(jobs, stuck)
   const begin = (timeout: number) => {
     const job = { ...lease, ...counters, options: { timeout } }
-    const held = { lease: job, page: new Page(), index: 0 }
-    const running = new Running(held, {} as Claimer, undefined, {} as Workplace)
+    const held = { lease: job, page: new Page(), index: 0, until: 1e9 }
+    const running = new Running(held, {} as Claimer, undefined, {} as Workplace, performance.now())
     jobs.add(running)
     deadline.watch(running)
     return running

@@ -45,8 +45,8 @@ function begin(make: unknown): { held: Held; settled: Outcome[]; onStuck: () => 
     crashes: 0,
     releases: 0,
   }
-  const held = ledger.enter(0, 1, [lease], performance.now())[0]!
-  slots.begin(held, claimer)
+  const held = ledger.enter(0, 1, [lease], performance.now(), 1e9)[0]!
+  slots.begin(held, claimer, performance.now())
   return { held, settled, onStuck, slots }
 }
 

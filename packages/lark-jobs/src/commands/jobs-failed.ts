@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
 import type { KeptError } from '../record.ts'
-import { errorLine } from '../worker/job-error.ts'
+import { codedLine } from '../worker/job-error.ts'
 import { jobJson } from './job-json.ts'
 import { wholeFromOne } from './whole-from-one.ts'
 
@@ -44,6 +44,6 @@ export class JobsFailedCommand extends Command {
 /** The last error, in one line that a terminal holds. */
 function reason({ errors }: { errors: KeptError[] }): string {
   const last = errors.at(-1)
-  const line = visible(last === undefined ? '' : errorLine(last))
+  const line = visible(last === undefined ? '' : codedLine(last))
   return line.length > 60 ? `${line.slice(0, 59)}…` : line
 }

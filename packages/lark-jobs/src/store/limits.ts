@@ -19,9 +19,11 @@ export const CALL_MEMORY = 60_000
 export const MAX_CLAIMS = 100_000
 /** Minutes that `minutes` looks back. */
 export const MINUTES = 60
-/** Crashes after which a job is failed instead of handed out again ("its worker died"). */
+/** Crashes after which a job is failed, if it ran alone in its process at the last of them. */
 export const MAX_CRASHES = 3
-/** What is kept with a job that crashed too often. */
+/** Crashes after which a job is failed though others ran beside it at the last of them. */
+export const MAX_CRASHES_BESIDE = 10
+/** The error that is kept with a job for each crash. A recovery that knows the cause puts that in the message. */
 export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code: 'WORKER_DIED' } as const
 /** Errors kept with a job: the newest. */
 export const MAX_ERRORS = 10

@@ -1,6 +1,25 @@
 /**
  * Taking back what a worker held that has died, or has not read it: what is asked of a store, and what came of it.
+ *
+ * When a process dies, the store cannot know which of the jobs in it was the cause. So a crash is counted for each that
+ * had begun, and one that stands a crash before the limit is a suspect: its worker runs it alone and says so, and then
+ * the next crash is its own.
  */
+import type { Counters } from '../record.ts'
+import { MAX_CRASHES, MAX_CRASHES_BESIDE } from './limits.ts'
+
+/** From so many crashes on a job is a suspect. */
+export const SUSPECT = MAX_CRASHES - 1
+
+/** Whether a job is to run alone in its process. */
+export function isSuspect({ crashes }: Pick<Counters, 'crashes'>): boolean {
+  return crashes >= SUSPECT
+}
+
+/** Whether a job has failed with this crash. @param isBeside it was a suspect, and others ran in its process */
+export function isCrashLimit(crashes: number, isBeside: boolean): boolean {
+  return crashes >= (isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES)
+}
 
 export interface RecoverOptions {
   /** No crash is counted: after an outage, when it was the store that died and not the workers. */
@@ -17,12 +36,14 @@ export interface RecoverOptions {
    * back as `returned` ones do, and count as before. And the caller is offered nothing more with a ring until it asks.
    */
   unread?: string
+  /** How the holder ended, if that is known: kept with each crash that is counted. Continues "its process". */
+  cause?: string
 }
 
 export interface Recovery {
   /** Put back at the head of their lines, a crash counted if they had started. */
   recovered: string[]
-  /** Had crashed `MAX_CRASHES` times, and failed. */
+  /** Had crashed too often, and failed. */
   failed: string[]
   /** Milliseconds until the next lease ends; undefined when nothing is leased, or `until` had passed. */
   nextLeaseEnd?: number

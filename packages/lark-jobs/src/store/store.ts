@@ -37,6 +37,10 @@
  * once is not handed out ahead again until it is retried by hand: a claim ends before it, since to pass it over would
  * break the order. So a job that kills its worker is found out.
  *
+ * **Suspects.** A job that stands one crash before the limit is to run alone in its process. Wherever in a claim it
+ * comes, it has not started before an `extend` says so, and whether it is alone (`LeaseNote.alone`). Its next crash
+ * fails it only if it was; beside others the crash is counted, and fails it at `MAX_CRASHES_BESIDE`.
+ *
  * **Locks.** Of the jobs with a lock of one name, one at a time holds it (`record.ts`). A job that would be the second is
  * not queued, or changes the first. One that lets go of its lock when it starts is not handed out ahead.
  *
@@ -186,6 +190,8 @@ export interface LeaseNote {
   token: string
   /** Lines written since the last note; kept with the job as if it had ended with them. */
   log?: LogLine[]
+  /** Of a suspect: whether it runs alone in its process from now on. Without it, that stays as it was; at first it is not. */
+  alone?: boolean
 }
 
 export interface Extension {

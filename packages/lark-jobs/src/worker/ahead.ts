@@ -63,6 +63,16 @@ export class Ahead {
     this.#ledger.settled(held)
   }
 
+  /** Takes a job that was taken out back in, as one that does not begin. @returns false when the thread gave it back */
+  withdraw(held: Held): boolean {
+    return this.#ledger.withdraw(held)
+  }
+
+  /** A job that was taken out waits to run alone. @returns false when the thread gave it back */
+  setApart(held: Held): boolean {
+    return this.#ledger.setApart(held)
+  }
+
   /** A job of the partition ended. */
   ended(): void {
     this.#ended++
@@ -73,8 +83,9 @@ export class Ahead {
    *
    * @param number of the call
    * @param short it was less than there is room for: what follows is no measure
+   * @param until when its lease ends at the earliest, by `performance.now()`
    */
-  push(number: number, jobs: readonly LeasedJob[], short: boolean, now: number): void {
+  push(number: number, jobs: readonly LeasedJob[], short: boolean, now: number, until: number): void {
     if (this.#since !== undefined && this.#ended > 0) {
       const speed = this.#ended / Math.max(0.01, now - this.#since)
       this.#speed = this.#speed === 0 ? speed : (this.#speed + speed) / 2
@@ -84,7 +95,7 @@ export class Ahead {
       this.#ended = 0
     }
     if (jobs.length === 0) return
-    const held = this.#ledger.enter(this.#partition, number, jobs, now)
+    const held = this.#ledger.enter(this.#partition, number, jobs, now, until)
     this.#jobs = this.size === 0 ? held : [...this.#jobs.slice(this.#first), ...held]
     this.#first = 0
     this.#batches.push({ left: jobs.length, at: now })

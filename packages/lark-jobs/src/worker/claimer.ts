@@ -178,6 +178,21 @@ export class Claimer {
     }
   }
 
+  /** A job that was taken out to start, and whose lease may be over by now. */
+  giveBackLate(held: Held): void {
+    if (this.ahead.withdraw(held)) this.giveBack([held.lease])
+    else this.limited?.ended(held.lease)
+  }
+
+  /** One that was set apart, and did not start. @param ms until it is due; without it, it keeps its place */
+  giveBackApart(held: Held, ms?: number): void {
+    const now = performance.now()
+    if (ms === undefined) this.gaveBackAt = now
+    this.limited?.ended(held.lease)
+    const outcome: Outcome = ms === undefined ? { kind: 'returned' } : { kind: 'returned', in: ms }
+    this.settle(held.lease.id, held.lease.token, outcome, now, held)
+  }
+
   /** Makes it ready. */
   ring(): void {
     this.#restUntil = 0

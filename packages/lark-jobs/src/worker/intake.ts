@@ -8,19 +8,22 @@
  * free. `#turn` lets the claimers ask; it is called once at the end of each tick in which something changed, so that
  * jobs which end together are settled in one call, the same that claims the next.
  */
-import type { Claim } from '../store/store.ts'
+import { type Claim, isSuspect } from '../store/store.ts'
 import type { Answer, Claimer } from './claimer.ts'
+import { floor } from './floor.ts'
 import type { Pace } from './preset.ts'
 import type { Round } from './round.ts'
 import type { Slots } from './slots.ts'
 import { Soon } from './soon.ts'
 import { Speed } from './speed.ts'
+import type { Suspects } from './suspects.ts'
 import { TURN, type Turns } from './turns.ts'
 import { CALL, RING, type Source } from './unread.ts'
 
 export interface IntakeOptions {
   turns: Turns
   slots: Slots
+  suspects: Suspects
   pace: Pace
   maxJobs: number
   /** Milliseconds of a lease. */
@@ -80,22 +83,27 @@ export class Intake {
 
   /** Jobs that were claimed and have not begun. */
   get held(): number {
-    return this.#held
+    return this.#held + this.#options.suspects.count
   }
 
   /** Whether claimed jobs have not begun, or will not have been answered for. */
   get isBusy(): boolean {
-    return this.#reserved > 0 || this.#held > 0
+    return this.#reserved > 0 || this.held > 0
   }
 
   /** As many jobs were claimed as the worker is to run. */
   get isSated(): boolean {
-    return this.#claimed >= this.#options.maxJobs && this.#held === 0
+    return this.#claimed >= this.#options.maxJobs && this.held === 0
+  }
+
+  /** Jobs may start. */
+  get #mayStart(): boolean {
+    return this.#isOpen && !floor.isClosed
   }
 
   /** How many more jobs could start now. */
   get room(): number {
-    if (!this.#isOpen) return 0
+    if (!this.#mayStart) return 0
     return Math.min(this.#left, this.#options.slots.free - this.#reserved - this.#held)
   }
 
@@ -107,7 +115,8 @@ export class Intake {
   /** Takes no more. Idempotent. */
   shut(): void {
     this.#isOpen = false
-    for (const claimer of this.#holding.all) this.giveBack(claimer)
+    this.#options.suspects.shut()
+    for (const claimer of this.#holding.all) this.#giveBack(claimer)
     this.schedule()
   }
 
@@ -129,6 +138,11 @@ export class Intake {
     this.schedule()
   }
 
+  /** A job was claimed that does not begin. */
+  returned(): void {
+    this.#claimed--
+  }
+
   schedule(): void {
     this.#turnSoon.ask()
   }
@@ -143,14 +157,14 @@ export class Intake {
    * more queues than can have a slot then, or where it is crowded a whole turn, and one.
    */
   get #spare(): number {
-    if (!this.#isOpen) return 0
+    if (!this.#mayStart) return 0
     const seats = this.#row > 1 ? Math.ceil(this.#speed.reach / this.#row) : this.#options.slots.concurrency
     return Math.min(this.#left, this.#held, seats + 1 - this.#holding.queues) - this.#reserved
   }
 
   /** How many more jobs to claim ahead, when a call is made; of a queue that has a turn only now and then, a few. */
   #aheadOf(claimer: Claimer, limit: number): number {
-    if (!this.#isOpen || !this.#options.turns.mayHold(claimer)) return 0
+    if (!this.#mayStart || !this.#options.turns.mayHold(claimer)) return 0
     const few = this.#row > 1 ? TURN : Math.min(TURN, this.#speed.soon - this.#held - this.#asked)
     return Math.max(0, Math.min(Math.max(claimer.ahead.want, limit > 0 ? few : 0), this.#left - limit))
   }
@@ -247,9 +261,9 @@ export class Intake {
     const isInOrder = sentAt >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
-    claimer.ahead.push(number, jobs, isShort, now)
+    claimer.ahead.push(number, jobs, isShort, now, sentAt + this.#options.lease)
     this.#holding.set(claimer, claimer.ahead.size > 0)
-    if (jobs.length > 0 && !(this.#isOpen && isOurs && isInOrder)) this.giveBack(claimer)
+    if (jobs.length > 0 && !(this.#isOpen && isOurs && isInOrder)) this.#giveBack(claimer)
     if (this.#held > 0) this.#options.holds()
   }
 
@@ -264,8 +278,8 @@ export class Intake {
 
   /** In strict order or in turns, while there are free slots. */
   #start(): void {
-    const { slots, turns } = this.#options
-    while (this.#isOpen && this.#held > 0 && slots.free > 0) {
+    const { slots, turns, suspects } = this.#options
+    while (this.#mayStart && this.#held > 0 && slots.free > 0) {
       if (this.#slice === 0) {
         this.#goOn.ask()
         return
@@ -280,14 +294,20 @@ export class Intake {
       // It may want more now.
       const isNews = ahead.size === 0 || (ahead.isLow && !turns.pressing.has(claimer))
       if (isNews && !claimer.calling) turns.changed(claimer)
-      if (!slots.begin(job, claimer)) this.#claimed--
+      const now = performance.now()
+      if (isSuspect(job.lease)) suspects.take(job, claimer)
+      else if (now > job.until) {
+        // This process was stopped with the job in hand.
+        claimer.giveBackLate(job)
+        this.#claimed--
+      } else if (!slots.begin(job, claimer, now)) this.#claimed--
     }
     if (this.#held > 0) this.#watch()
   }
 
   #returnOverdue(): void {
     this.#overdue = undefined
-    for (const claimer of this.#holding.all) this.giveBack(claimer, performance.now())
+    for (const claimer of this.#holding.all) this.#giveBack(claimer, performance.now())
     if (this.#held > 0) this.#watch()
     this.schedule()
   }
@@ -296,8 +316,14 @@ export class Intake {
     this.#overdue ??= setTimeout(() => this.#returnOverdue(), this.#options.pace.window)
   }
 
+  /** Gives back what has not begun. */
+  giveBack(claimer: Claimer): void {
+    this.#options.suspects.giveBack(claimer)
+    this.#giveBack(claimer)
+  }
+
   /** Gives back what has been held for too long by then, if that is said. */
-  giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
+  #giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
     const before = claimer.ahead.size
     const jobs = claimer.ahead.overdue(by)
     const count = before - claimer.ahead.size

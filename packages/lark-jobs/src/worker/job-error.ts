@@ -120,15 +120,15 @@ export function errorLine(error: KeptError): string {
 /** What is behind an error and in it, to be put after its message; empty when nothing is. */
 export function behind({ errors = [], more, cause }: KeptError): string {
   const parts = [
-    ...errors.map(heldLine),
+    ...errors.map(codedLine),
     ...(more === undefined ? [] : [`${more} more`]),
-    ...(cause === undefined ? [] : [`cause: ${heldLine(cause)}`]),
+    ...(cause === undefined ? [] : [`cause: ${codedLine(cause)}`]),
   ]
   return parts.length === 0 ? '' : ` (${parts.join('; ')})`
 }
 
-/** Of a part its code as well, unless the message has it. */
-function heldLine(part: KeptError): string {
+/** An error in one line, with its code, unless the message has it. */
+export function codedLine(part: KeptError): string {
   const { code } = part
   const line = errorLine(part)
   return code === undefined || line.includes(code) ? line : `${code}: ${line}`

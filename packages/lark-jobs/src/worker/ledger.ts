@@ -23,6 +23,8 @@ export const AHEAD = 1
 export const RUNNING = 2
 export const DONE = 3
 export const RETURNED = 4
+/** Taken out by the loop, and not begun: a suspect that waits to run alone. */
+export const APART = 5
 
 /** Instead of milliseconds until a job is tried again: it is not, and its class is told then; or is being told now. */
 export const NEVER = -1
@@ -91,6 +93,8 @@ export interface Held {
   lease: LeasedJob
   page: Page
   index: number
+  /** Until when its lease is certainly not over, by `performance.now()`. */
+  until: number
 }
 
 export class Ledger {
@@ -102,15 +106,21 @@ export class Ledger {
     this.#added = added
   }
 
-  /** Writes down a claim. @param partition its number among the worker's @param number of the call */
-  enter(partition: number, number: number, jobs: readonly LeasedJob[], now: number): Held[] {
+  /**
+   * Writes down a claim.
+   *
+   * @param partition its number among the worker's
+   * @param number of the call
+   * @param until when its lease ends at the earliest, by `performance.now()`
+   */
+  enter(partition: number, number: number, jobs: readonly LeasedJob[], now: number, until: number): Held[] {
     const held: Held[] = []
     for (let at = 0; at < jobs.length; at += JOBS) {
       const part = jobs.slice(at, at + JOBS)
       const page = this.#unused()
       page.fill(partition, number, part, now)
       page.left = part.length
-      for (const [index, lease] of part.entries()) held.push({ lease, page, index })
+      for (const [index, lease] of part.entries()) held.push({ lease, page, index, until })
     }
     return held
   }
@@ -119,7 +129,18 @@ export class Ledger {
   begin(held: Held, deadline: number, retryIn: number): boolean {
     const { page, index } = held
     this.judge(held, deadline, retryIn)
-    if (Atomics.compareExchange(page.states, index, AHEAD, RUNNING) === AHEAD) return true
+    if (page.states[index] !== APART) return this.#take(held, RUNNING)
+    Atomics.store(page.states, index, RUNNING)
+    return true
+  }
+
+  /** Keeps a job that has not begun from going back when its window is over. @returns as `begin` */
+  setApart(held: Held): boolean {
+    return this.#take(held, APART)
+  }
+
+  #take({ page, index }: Held, state: number): boolean {
+    if (Atomics.compareExchange(page.states, index, AHEAD, state) === AHEAD) return true
     this.#leave(page)
     return false
   }

@@ -53,13 +53,19 @@ export class Running implements Writer {
   isConcluded = false
   #log: LogLine[] | undefined
 
-  constructor(held: Held, claimer: Claimer, jobClass: JobClass | undefined, workplace: Workplace) {
+  constructor(
+    held: Held,
+    claimer: Claimer,
+    jobClass: JobClass | undefined,
+    workplace: Workplace,
+    startedAt: number,
+  ) {
     const { lease } = held
     this.held = held
     this.lease = lease
     this.claimer = claimer
     this.jobClass = jobClass
-    this.startedAt = performance.now()
+    this.startedAt = startedAt
     this.timeout = lease.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY
     this.deadline = this.startedAt + this.timeout
     this.workplace = workplace

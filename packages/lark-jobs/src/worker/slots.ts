@@ -11,6 +11,7 @@ import type { LogLine, Outcome } from '../record.ts'
 import { timedOut } from '../run.ts'
 import type { Claimer } from './claimer.ts'
 import { Deadline } from './deadline.ts'
+import { floor } from './floor.ts'
 import { Hooked } from './hooked.ts'
 import { type Held, type Ledger, NEVER, TOLD } from './ledger.ts'
 import { LongRuns } from './long-runs.ts'
@@ -70,15 +71,16 @@ export class Slots implements Workplace {
     return this.concurrency - this.running.size
   }
 
-  /** @returns false when the lease thread has given it back meanwhile */
-  begin(held: Held, claimer: Claimer): boolean {
-    const running = new Running(held, claimer, this.#registry.find(held.lease.key), this)
+  /** @param now by `performance.now()` @returns false when the lease thread has given it back meanwhile */
+  begin(held: Held, claimer: Claimer, now: number): boolean {
+    const running = new Running(held, claimer, this.#registry.find(held.lease.key), this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
       claimer.limited?.ended(held.lease)
       return false
     }
     this.tally.started(running.startedAt)
     this.running.add(running)
+    floor.entered()
     this.#deadline.watch(running)
     this.#longRuns.watch()
     this.#hooked?.started(running)
@@ -151,6 +153,7 @@ export class Slots implements Workplace {
 
   #leave(running: Running): boolean {
     if (!this.running.delete(running)) return false
+    floor.left(running.held)
     this.#ledger.end(running.held)
     if (running.lease.limiter !== undefined) running.claimer.limited?.ended(running.lease)
     return true

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ownName } from '../limiter.ts'
 import { queueOf } from '../partition.ts'
-import type { Store } from '../store/store.ts'
+import type { RecoverOptions, Store } from '../store/store.ts'
 
 /** Milliseconds between two attempts, doubling from the first to the second. */
 const AGAIN = { from: 100, to: 2_000 }
@@ -37,14 +37,19 @@ export class SupervisedLeases {
 
   /**
    * @param holder the id of a worker whose process has ended
+   * @param cause how it ended, to be kept with its jobs
    * @param late told of jobs that a claim brought it after its death: one that was on its way to a server
    * @returns undefined when `stop` came first
    */
-  async handBack(holder: string, late: (returned: Returned) => void): Promise<Returned | undefined> {
-    const returned = await this.#take(holder)
+  async handBack(
+    holder: string,
+    cause: string | undefined,
+    late: (returned: Returned) => void,
+  ): Promise<Returned | undefined> {
+    const returned = await this.#take(holder, cause)
     // It may take longer than the jobs did: a limiter may be on a node that is away.
     void this.#endPermits(holder)
-    void this.#takeLate(holder, late)
+    void this.#takeLate(holder, cause, late)
     return returned
   }
 
@@ -53,15 +58,19 @@ export class SupervisedLeases {
     this.#end.abort()
   }
 
-  async #takeLate(holder: string, late: (returned: Returned) => void): Promise<void> {
+  async #takeLate(
+    holder: string,
+    cause: string | undefined,
+    late: (returned: Returned) => void,
+  ): Promise<void> {
     const { signal } = this.#end
     await pause(LATE, undefined, { signal }).catch(() => {})
-    const returned = await this.#take(holder)
+    const returned = await this.#take(holder, cause)
     if (returned !== undefined && returned.jobs > 0) late(returned)
     await this.#endPermits(holder)
   }
 
-  #take(holder: string): Promise<Returned | undefined> {
+  #take(holder: string, cause: string | undefined): Promise<Returned | undefined> {
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
       // First of all it waits no more: the jobs that go back ring for those that live.
@@ -69,15 +78,19 @@ export class SupervisedLeases {
       // Asked each time: a worker also serves the partitions that others have made meanwhile.
       const all = await this.#store.partitions()
       const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
-      await Promise.all(served.map((partition) => this.#takeFrom(partition, holder, returned)))
+      await Promise.all(
+        served.map((partition) =>
+          this.#takeFrom(partition, { holder, ...(cause !== undefined && { cause }) }, returned),
+        ),
+      )
       return returned
     })
   }
 
   /** A call takes whole claims, so one that takes little need not be the last; one that takes nothing is. */
-  async #takeFrom(partition: string, holder: string, returned: Returned): Promise<void> {
+  async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
-      const { recovered, failed } = await this.#store.recover(partition, { holder })
+      const { recovered, failed } = await this.#store.recover(partition, options)
       if (recovered.length + failed.length === 0) return
       returned.jobs += recovered.length + failed.length
       returned.failed += failed.length

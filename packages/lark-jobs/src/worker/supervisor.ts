@@ -4,7 +4,8 @@
  *   new → running → quiet (its processes take no more; none is replaced) → stopping → stopped
  *
  * Each process has a place. When one ends, what it held is handed back and another takes its place: at once after
- * a life of `HEALTHY`, and the first time after a shorter one; then with a pause that doubles with each short life.
+ * a life of `HEALTHY`, when the job that ended it is found, and the first time after a shorter one; then with a pause
+ * that doubles with each short life.
  * A process that has finished by itself (its queues are empty, it has run so many jobs) leaves its place empty; when
  * all places are, the supervisor has stopped.
  */
@@ -162,7 +163,7 @@ export class Supervisor implements AsyncDisposable {
       void this.stop(0)
     }
     const pause = this.#replace(place, process)
-    const tidied = this.#tidy(process, departure, pause).finally(() => {
+    const tidied = this.#tidy(place, process, departure, pause).finally(() => {
       this.#tidying.delete(tidied)
       this.#lookWhetherDone()
     })
@@ -180,18 +181,35 @@ export class Supervisor implements AsyncDisposable {
     return pause
   }
 
+  /** The job that ended the process is found, and will not end the next. @returns as `#replace` */
+  #hurry(place: Place): number {
+    place.shortLives = 0
+    if (this.#state === 'running' && place.process === undefined) {
+      clearTimeout(place.pause)
+      this.#fill(place)
+    }
+    return 0
+  }
+
   /** Hands back what the process held, and says how it ended. */
-  async #tidy(process: SupervisedProcess, departure: Departure, pause: number | undefined): Promise<void> {
+  async #tidy(
+    place: Place,
+    process: SupervisedProcess,
+    departure: Departure,
+    pause: number | undefined,
+  ): Promise<void> {
     const { report } = this.#options
     const { pid, station } = process
     const name = `Worker process ${station.number}`
     const late = (returned: Returned) => report.info(`${name}: ${wentBack(returned)} after all`)
     let returned: Returned | undefined
-    const handed = this.#leases.handBack(station.worker, late).then((all) => {
+    const cause = departure.kind === 'died' ? departure.how : undefined
+    const handed = this.#leases.handBack(station.worker, cause, late).then((all) => {
       returned = all
     })
     await within(PATIENCE, handed)
     const what = returned === undefined ? 'its jobs go back when the store answers' : wentBack(returned)
+    if (pause !== undefined && returned !== undefined && returned.failed > 0) pause = this.#hurry(place)
     const next =
       pause === undefined ? '' : `; another starts ${pause === 0 ? 'now' : `in ${readable(pause)}`}`
     // The first that could not start is what `done` rejects with.

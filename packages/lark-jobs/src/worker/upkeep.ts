@@ -38,6 +38,8 @@ const MEET = 300_000
 const PRUNE = 30_000
 /** Partitions in which something is done at once; and of those to be pruned, a round. */
 const TOGETHER = 100
+/** Jobs of a dead worker that are named. */
+const NAMED = 10
 
 interface Chores {
   lookAt: number
@@ -328,7 +330,7 @@ export class Upkeep {
         chores.isAway = true
         throw error
       })
-    this.#tell(partition, recovered.length, failed.length)
+    this.#tell(partition, recovered, failed)
     if (nextEnding === 0) this.#options.ended(partition)
     // It takes so many with a call; the others ended in the same outage.
     chores.forgiving &&= nextLeaseEnd === 0
@@ -359,14 +361,21 @@ export class Upkeep {
     )
   }
 
-  #tell(partition: string, recovered: number, failed: number): void {
+  #tell(partition: string, recovered: readonly string[], failed: readonly string[]): void {
     const { report } = this.#options
     const queue = queueOf(partition)
-    if (recovered > 0) report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue})`)
-    if (failed > 0) report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue})`)
+    if (recovered.length > 0)
+      report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue}): ${named(recovered)}`)
+    if (failed.length > 0)
+      report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue}): ${named(failed)}`)
   }
 }
 
-function jobs(count: number): string {
-  return count === 1 ? '1 job' : `${count} jobs`
+function jobs({ length }: readonly string[]): string {
+  return length === 1 ? '1 job' : `${length} jobs`
+}
+
+function named(ids: readonly string[]): string {
+  const shown = ids.slice(0, NAMED).join(', ')
+  return ids.length > NAMED ? `${shown} and ${ids.length - NAMED} more` : shown
 }

@@ -12,6 +12,7 @@ import { newNonce } from '../id.ts'
 import { queueOf } from '../partition.ts'
 import { Ahead } from './ahead.ts'
 import { Claimer } from './claimer.ts'
+import { watchDeath } from './death.ts'
 import { Emptiness } from './emptiness.ts'
 import { Endings } from './endings.ts'
 import { Intake } from './intake.ts'
@@ -29,6 +30,7 @@ import { Service } from './service.ts'
 import { sharesOf } from './shares.ts'
 import { Slots } from './slots.ts'
 import { StoreClock } from './store-clock.ts'
+import { Suspects } from './suspects.ts'
 import { Trouble } from './trouble.ts'
 import { Turns } from './turns.ts'
 import { Upkeep } from './upkeep.ts'
@@ -46,6 +48,7 @@ export class Worker implements AsyncDisposable {
   readonly #turns: Turns
   readonly #intake: Intake
   readonly #slots: Slots
+  readonly #suspects: Suspects
   readonly #trouble: Trouble
   readonly #permits: WorkerPermits
   readonly #limited: Limited
@@ -58,6 +61,7 @@ export class Worker implements AsyncDisposable {
   readonly #end = new AbortController()
   #state: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
   #rings: Promise<void> | undefined
+  #unwatch = () => {}
   #announced: Promise<void> | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
@@ -101,9 +105,15 @@ export class Worker implements AsyncDisposable {
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     this.#turns = new Turns(strict, this.#slots, sharesOf(options, this.#slots))
+    this.#suspects = new Suspects({
+      ...{ store, caller: id, lease, slots: this.#slots, signal, trouble: met },
+      changed: () => this.#intake.freed(),
+      returned: () => this.#intake.returned(),
+    })
     this.#intake = new Intake({
       turns: this.#turns,
       slots: this.#slots,
+      suspects: this.#suspects,
       pace,
       maxJobs,
       lease,
@@ -177,6 +187,7 @@ export class Worker implements AsyncDisposable {
     this.#state = 'running'
     this.#leases.start()
     this.#thread.start()
+    this.#unwatch = watchDeath({ running: this.#slots.running, report: this.#options.report })
     await this.#upkeep.start()
     this.#rings = hearRings(this.#options.store, this.id, this.#end.signal, {
       rang: (partition) => this.#rang(partition),
@@ -271,6 +282,8 @@ export class Worker implements AsyncDisposable {
     for (const claimer of this.#service.claimers) claimer.stop()
     clearTimeout(this.#lastCall)
     this.#slots.stop()
+    this.#suspects.stop()
+    this.#unwatch()
     this.#trouble.end()
     const parts = Promise.all([
       this.#leases.stop(),

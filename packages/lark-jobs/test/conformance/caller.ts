@@ -64,6 +64,19 @@ export class Caller {
     return claimed
   }
 
+  /** Claims jobs and starts each as a worker does that has nothing else to run. */
+  async claimAlone(limit = 1): Promise<LeasedJob[]> {
+    const held = await this.claim(limit)
+    await this.start(held, true)
+    return held
+  }
+
+  /** Says of suspects that they start. @param alone in their process */
+  start(held: readonly Pick<LeasedJob, 'id' | 'token'>[], alone: boolean): Promise<Extension> {
+    const notes = held.map(({ id, token }) => ({ id, token, alone }))
+    return this.store.extend(this.partition, this.id, notes, LEASE)
+  }
+
   async settle(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outcome): Promise<Verdict | undefined> {
     const { verdicts } = await this.exchange([settlement(held, outcome)], { limit: 0, lease: LEASE })
     return verdicts[0]

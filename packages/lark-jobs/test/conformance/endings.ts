@@ -17,7 +17,7 @@ async function crashed(harness: Harness) {
   const given = job({ hooked: true })
   await caller.enqueue(given)
   for (let i = 0; i < MAX_CRASHES; i++) {
-    await caller.claimOne()
+    await caller.claimAlone()
     clock.now += LEASE + 1
     await store.recover('emails')
   }
@@ -36,7 +36,12 @@ export function endings(make: Make): void {
     expect((await store.recover('emails')).nextEnding).toBe(0)
     const found = await store.endings('emails', [], LEASE)
     expect(found).toMatchObject([
-      { id: dead.id, state: 'failed', crashes: MAX_CRASHES, errors: [{ code: 'WORKER_DIED' }] },
+      {
+        id: dead.id,
+        state: 'failed',
+        crashes: MAX_CRASHES,
+        errors: [{ run: 1 }, { run: 2 }, { run: 3, code: 'WORKER_DIED' }],
+      },
       { id: given.id, state: 'cancelled', reason: 'user', payload: '7' },
     ])
     for (const { id } of found)

@@ -82,7 +82,7 @@ export function minutes(make: Make): void {
     await caller.enqueue(job())
     for (let crash = 0; crash < MAX_CRASHES; crash += 1) {
       expect(await store.minutes('emails')).toEqual([])
-      await caller.claim()
+      await caller.claimAlone()
       clock.advance(1_000)
       await store.recover('emails', { holder: 'ada' })
     }

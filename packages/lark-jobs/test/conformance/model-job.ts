@@ -12,7 +12,13 @@ import type {
   State,
 } from '../../src/record.ts'
 import { laneName, readLane } from '../../src/store/lane.ts'
-import { type AlterVerdict, type Change, MAX_CRASHES } from '../../src/store/store.ts'
+import {
+  type AlterVerdict,
+  type Change,
+  isSuspect,
+  MAX_CRASHES,
+  MAX_CRASHES_BESIDE,
+} from '../../src/store/store.ts'
 
 export const endings = ['completed', 'failed', 'cancelled'] as const
 export type Ended = (typeof endings)[number]
@@ -26,8 +32,10 @@ export class ModelJob implements Counters {
   crashes = 0
   releases = 0
   token = ''
-  /** Handed out ahead, and not started. */
+  /** Handed out ahead or as a suspect, and not started. */
   isAhead = false
+  /** A suspect that started beside others. */
+  isBeside = false
   /** Taken back from a worker, and not retried by hand since. */
   wasRecovered = false
   readonly lock: Lock | undefined
@@ -124,7 +132,7 @@ export class ModelJob implements Counters {
     this.#state = 'active'
     this.runs += 1
     this.token = token
-    this.isAhead = isAhead
+    this.isAhead = isAhead || isSuspect(this)
   }
 
   follow(outcome: Outcome): void {
@@ -146,7 +154,7 @@ export class ModelJob implements Counters {
         break
       case 'returned':
         this.runs -= 1
-        this.#putBack(this.place)
+        this.#putBack(outcome.in === undefined ? this.place : this.#now() + outcome.in)
         break
       case 'cancelled':
         this.#end('cancelled', outcome.reason)
@@ -154,11 +162,19 @@ export class ModelJob implements Counters {
     }
   }
 
+  /** Its holder says that it has started, and of a suspect whether alone. */
+  start(alone: boolean | undefined): void {
+    if (!isSuspect(this)) this.isAhead = false
+    else if (alone !== undefined || this.isAhead) Object.assign(this, { isAhead: false, isBeside: !alone })
+  }
+
   takeBack(forgiving: boolean): void {
+    const isCounted = !this.isAhead && !forgiving
     if (this.isAhead) this.runs -= 1
-    else if (!forgiving) this.crashes += 1
+    if (isCounted) this.crashes += 1
     this.wasRecovered = true
-    if (this.crashes >= MAX_CRASHES) this.#endUnrun('failed')
+    const most = this.isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES
+    if (isCounted && this.crashes >= most) this.#endUnrun('failed')
     else this.#putBack(this.place)
   }
 
@@ -224,6 +240,7 @@ export class ModelJob implements Counters {
   #letGo(): void {
     this.token = ''
     this.isAhead = false
+    this.isBeside = false
     this.#asked = undefined
   }
 }

@@ -158,14 +158,14 @@ export class Model {
 
   extend(notes: readonly LeaseNote[], lease: number): Extension {
     const extension: Extension = { lost: [], notices: [] }
-    for (const { id, token } of notes) {
+    for (const { id, token, alone } of notes) {
       const job = this.#held(id, token)
       if (!job) {
         extension.lost.push(id)
         continue
       }
       this.#leases.set(token, this.#now() + lease)
-      job.isAhead = false
+      job.start(alone)
       if (job.asked) extension.notices.push({ kind: 'cancel', id, reason: job.asked })
     }
     return extension

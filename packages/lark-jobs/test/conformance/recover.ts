@@ -61,7 +61,7 @@ export function recover(make: Make): void {
       harness.clock.advance(LEASE)
       expect(await harness.store.recover('emails')).toEqual({ recovered: [given.id], failed: [] })
     }
-    await caller.claimOne()
+    await caller.claimAlone()
     harness.clock.advance(LEASE)
     expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [given.id] })
     const record = await harness.store.get('emails', given.id)

@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/record.ts'
-import { MAX_CRASHES } from '../../src/store/store.ts'
+import { isSuspect, MAX_CRASHES } from '../../src/store/store.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'
@@ -114,6 +114,7 @@ export function recovered(make: Make): void {
       if (held.length === 0) break
       for (const claimed of held) {
         if (claimed.id === killer!.id) {
+          if (isSuspect(claimed)) await caller.start([claimed], true)
           deaths += 1
           break
         }

@@ -62,7 +62,7 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ cancelled: 1 })
     await caller.enqueue(...jobs(3))
     for (let crash = 0; crash < 3; crash += 1) {
-      await caller.claim(3)
+      await caller.claimAlone(3)
       harness.clock.advance(LEASE)
       await harness.store.recover('emails')
     }

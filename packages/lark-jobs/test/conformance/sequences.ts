@@ -9,6 +9,7 @@ import {
   CALL_MEMORY,
   type Change,
   type Exchange,
+  isSuspect,
   type RecoverOptions,
   type Settlement,
   type Want,
@@ -178,7 +179,14 @@ class Sequence {
   }
 
   async #extend(): Promise<void> {
-    const notes = this.#random.some(this.#handed.slice(-8)).map(({ id, token }) => ({ id, token }))
+    const notes = this.#random.some(this.#handed.slice(-8)).map((held) => {
+      const { id, token } = held
+      return {
+        id,
+        token,
+        ...(isSuspect(held) && this.#random.chance(2) && { alone: this.#random.chance(2) }),
+      }
+    })
     const lease = this.#random.pick(LEASES)!
     this.#tell('extend', notes, lease)
     const extension = await this.#harness.store.extend(this.#partition, 'ada', notes, lease)

@@ -8,7 +8,7 @@
  *   1  at least once, and in exactly one state    reading.ts, handles.ts; killing is each engine's own: ../sqlite/,
  *                                                 ../redis/
  *   2  only the token's holder settles            leases.ts
- *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, ahead.ts
+ *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, suspects.ts, ahead.ts
  *   4  a lost reply, a failed settle              resend.ts
  *   5  time is the store's clock                  reading.ts, delay.ts
  *   6  the order of decision                      order.ts, pause.ts, groups.ts
@@ -49,6 +49,7 @@ import { resend } from './resend.ts'
 import { retention } from './retention.ts'
 import { sequences } from './sequences.ts'
 import { survey } from './survey.ts'
+import { suspectJobs } from './suspects.ts'
 import { unique } from './unique.ts'
 import { waitingAndRings } from './waiting-and-rings.ts'
 import { workers } from './workers.ts'
@@ -81,6 +82,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('recover', () => recover(make))
     describe('endings', () => endings(make))
     describe('recovered', () => recovered(make))
+    describe('suspects', () => suspectJobs(make))
     describe('unique', () => unique(make))
     describe('resend', () => resend(make))
     describe('delay', () => delay(make))

@@ -115,7 +115,7 @@ export function unique(make: Make): void {
         expect(await store.prune('emails')).toBe(1)
       }
       for (let i = 0; state === 'crashed' && i < MAX_CRASHES; i++) {
-        await caller.claimOne()
+        await caller.claimAlone()
         clock.now += LEASE + 1
         await store.recover('emails')
       }

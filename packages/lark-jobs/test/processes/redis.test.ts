@@ -3,6 +3,7 @@ import { accounting } from './accounting.ts'
 import { benching } from './benching.ts'
 import { causing } from './causing.ts'
 import { endings } from './endings.ts'
+import { freezing } from './freezing.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
 import { unawaited } from './unawaited.ts'
@@ -12,6 +13,7 @@ const url = () => inject('redisUrl')
 describe('on Redis', { timeout: 60_000 }, () => {
   accounting(url)
   endings(url)
+  freezing(url)
   program(url)
   mistakes(url)
   causing(url)

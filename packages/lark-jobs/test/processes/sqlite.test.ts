@@ -4,6 +4,7 @@ import { benching } from './benching.ts'
 import { causing } from './causing.ts'
 import { deceiving } from './deceiving.ts'
 import { endings } from './endings.ts'
+import { freezing } from './freezing.ts'
 import { mistakes } from './mistakes.ts'
 import { program } from './program.ts'
 import { unawaited } from './unawaited.ts'
@@ -13,6 +14,7 @@ const url = () => undefined
 describe('on the embedded store', { timeout: 60_000 }, () => {
   accounting(url)
   endings(url)
+  freezing(url)
   program(url)
   mistakes(url)
   causing(url)

@@ -75,9 +75,14 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const { code, stderr } = await supervisor.result
     expect(code).toBe(0)
     expect(stderr.match(/^! Worker process 1 \(pid \d+\) ended with exit code 3: 1 job /gm)).toHaveLength(3)
-    expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts in 200 ms\n/)
+    expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts now\n/)
     const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
-    expect(jobs).toMatchObject([{ key: 'mood', crashes: 3, errors: [{ code: 'WORKER_DIED' }] }])
+    const error = { code: 'WORKER_DIED', message: 'its process ended with exit code 3' }
+    const errors = [1, 2, 3].map((run) => ({ run, ...error }))
+    expect(jobs).toMatchObject([{ key: 'mood', crashes: 3, errors }])
+    const shown = 'WORKER_DIED: its process ended with exit code 3'
+    expect((await app.run('jobs:failed')).stdout).toContain(shown)
+    expect((await app.run('jobs:show', jobs[0].id)).stdout).toContain(`Run 3: JobsError ${shown}`)
   })
 
   test.concurrent('a handler that hangs: a timeout for its job, nothing for those beside it, and another process', async () => {

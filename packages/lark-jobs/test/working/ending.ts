@@ -139,7 +139,12 @@ export function ending(connect: Connect): void {
     await bench.jobs.dispatch(job, { n: 5 })
     const { store } = await bench.jobs.open()
     for (let number = 1; number <= MAX_CRASHES; number++) {
-      await store.exchange('default', { caller: 'dead', number }, [], { limit: 1, lease: 60_000 })
+      const { jobs } = await store.exchange('default', { caller: 'dead', number }, [], {
+        limit: 1,
+        lease: 60_000,
+      })
+      const notes = jobs.map(({ id, token }) => ({ id, token, alone: true }))
+      await store.extend('default', 'dead', notes, 60_000)
       await store.recover('default', { holder: 'dead' })
     }
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', crashes: MAX_CRASHES })

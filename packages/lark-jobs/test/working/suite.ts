@@ -34,6 +34,7 @@ import { retrying } from './retrying.ts'
 import { running } from './running.ts'
 import { starting } from './starting.ts'
 import { stopping } from './stopping.ts'
+import { suspects } from './suspects.ts'
 import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
 import { turns } from './turns.ts'
@@ -56,6 +57,7 @@ export function describeWorking(connect: Connect): void {
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
   describe('large jobs', () => largeJobs(connect))
+  describe('suspects', () => suspects(connect))
   describe('limiting', () => limiting(connect))
   describe('presets', () => presets(connect))
   describe('unique', () => uniqueness(connect))

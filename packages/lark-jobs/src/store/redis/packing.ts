@@ -238,7 +238,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
     case 'released':
       return ['released', packDuration(outcome.in) + (outcome.pausesGroup ? 'g' : '') + packBecause(outcome)]
     case 'returned':
-      return ['returned', '']
+      return ['returned', outcome.in === undefined ? '' : packDuration(outcome.in)]
     case 'cancelled':
       return ['cancelled', `${outcome.reason}|${outcome.error ? JSON.stringify(outcome.error) : ''}`]
   }
@@ -250,15 +250,29 @@ function packBecause({ because }: { because?: string }): string {
 
 /** The arguments of `extend.lua`. */
 export function packNotes(notes: readonly LeaseNote[], lease: number): string[] {
-  return [packDuration(lease), ...notes.flatMap(({ id, token, log }) => [id, token, packLog(log)])]
+  return [
+    packDuration(lease),
+    ...notes.flatMap(({ id, token, log, alone }) => [id, token, `${packAlone(alone)}${packLog(log)}`]),
+  ]
 }
 
-/** The error of a job that crashed too often; `recover.lua` puts the run before it. */
-const workerDied = `,${JSON.stringify(WORKER_DIED).slice(1)}`
+/** Log lines begin with a brace. */
+function packAlone(alone: boolean | undefined): string {
+  return alone === undefined ? '' : alone ? '1' : '0'
+}
 
 /** The arguments of `recover.lua` from the fourth on. */
-export function packRecovery({ forgiving, holder = '', until, unread = '' }: RecoverOptions): string[] {
-  return [workerDied, forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
+export function packRecovery({
+  forgiving,
+  holder = '',
+  until,
+  unread = '',
+  cause,
+}: RecoverOptions): string[] {
+  const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
+  // The script puts the run before it.
+  const rest = `,${JSON.stringify(error).slice(1)}`
+  return [rest, forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
 }
 
 /** What a change says beside its kind. */

@@ -1,31 +1,42 @@
 /**
- * Leases that go on. A note of one job renews the whole claim, and says that this job has started.
+ * Leases that go on. A note of one job renews the whole claim, and says that this job has started; of a suspect also
+ * whether it is alone.
  */
-import type { Extension, LeaseNote } from '../store.ts'
+import { type Extension, isSuspect, type LeaseNote } from '../store.ts'
 import { renewLease } from './lease.ts'
 import { appendLog } from './log.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'
-import { ACTIVE } from './schema.ts'
+import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from './schema.ts'
 
-const find = `SELECT seq, ahead, asked FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
-const start = 'UPDATE jobs SET ahead = 0 WHERE seq = ?'
+const find = `
+  SELECT seq, ahead, asked, crashes FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
+const start = 'UPDATE jobs SET ahead = ? WHERE seq = ?'
+
+type Found = Pick<Row, 'seq' | 'ahead' | 'asked' | 'crashes'>
 
 export function extend(partition: Partition, notes: readonly LeaseNote[], lease: number): Extension {
   const { database } = partition
   const extension: Extension = { lost: [], notices: [] }
   const renewed = new Set<string>()
-  for (const { id, token, log } of notes) {
-    const row = database.get<Pick<Row, 'seq' | 'ahead' | 'asked'>>(find, partition.id, id, token)
+  for (const { id, token, log, alone } of notes) {
+    const row = database.get<Found>(find, partition.id, id, token)
     if (row === undefined) {
       extension.lost.push(id)
       continue
     }
     if (!renewed.has(token)) renewLease(partition, token, lease)
     renewed.add(token)
-    if (row.ahead === 1) database.run(start, row.seq)
+    const ahead = startOf(row, alone)
+    if (ahead !== row.ahead) database.run(start, ahead, row.seq)
     appendLog(database, row.seq, log)
     if (row.asked !== null) extension.notices.push({ kind: 'cancel', id, reason: row.asked })
   }
   return extension
+}
+
+function startOf(row: Found, alone: boolean | undefined): Row['ahead'] {
+  if (!isSuspect(row)) return STARTED
+  if (alone === undefined && row.ahead !== NOT_STARTED) return row.ahead
+  return alone ? STARTED : BESIDE
 }

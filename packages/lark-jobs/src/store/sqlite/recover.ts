@@ -3,7 +3,7 @@
  */
 import type { JobError } from '../../record.ts'
 import {
-  MAX_CRASHES,
+  isCrashLimit,
   MAX_ITEMS,
   type RecoverOptions,
   type Recovery,
@@ -16,7 +16,7 @@ import { endedUnrun, move, withError } from './move.ts'
 import type { Partition } from './partition.ts'
 import { trim } from './retain.ts'
 import type { Row } from './row.ts'
-import { FAILED, PENDING } from './schema.ts'
+import { BESIDE, FAILED, NOT_STARTED, PENDING } from './schema.ts'
 
 export function recover(
   partition: Partition,
@@ -62,20 +62,28 @@ function* ended(partition: Partition): Generator<Lease> {
   }
 }
 
-function takeBack(partition: Partition, row: Row, { forgiving = false, unread }: RecoverOptions): void {
+function takeBack(partition: Partition, row: Row, options: RecoverOptions): void {
+  const { forgiving = false, unread, cause } = options
   if (unread !== undefined) {
     move(partition, row, { state: PENDING, runs: row.runs - 1 })
     return
   }
-  const hasStarted = row.ahead === 0
-  const crashes = row.crashes + Number(hasStarted && !forgiving)
-  if (crashes < MAX_CRASHES) {
-    const runs = row.runs - Number(!hasStarted)
-    move(partition, row, { state: PENDING, runs, crashes, direct: 1 })
+  if (row.ahead === NOT_STARTED || forgiving) {
+    const runs = row.runs - Number(row.ahead === NOT_STARTED)
+    move(partition, row, { state: PENDING, runs, direct: 1 })
     return
   }
-  const error: JobError = { run: row.runs, ...WORKER_DIED }
-  const ended = endedUnrun(row, partition.now)
-  move(partition, row, { state: FAILED, crashes, ...ended, errors: withError(row, error) })
+  const crashes = row.crashes + 1
+  const error: JobError = {
+    run: row.runs,
+    ...WORKER_DIED,
+    ...(cause !== undefined && { message: `its process ${cause}` }),
+  }
+  const errors = withError(row, error)
+  if (!isCrashLimit(crashes, row.ahead === BESIDE)) {
+    move(partition, row, { state: PENDING, crashes, errors, direct: 1 })
+    return
+  }
+  move(partition, row, { state: FAILED, crashes, errors, ...endedUnrun(row, partition.now) })
   partition.minute.failed += 1
 }

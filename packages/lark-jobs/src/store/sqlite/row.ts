@@ -20,7 +20,7 @@ export interface Row {
   crashes: number
   releases: number
   direct: 0 | 1
-  ahead: 0 | 1
+  ahead: 0 | 1 | 2
   finishedAt: number | null
   token: string | null
   hooked: 1 | null

@@ -4,7 +4,7 @@
  * A job is one row of `jobs` from dispatch to pruning; `state` and three partial indexes say where it stands:
  *
  *   pending    in `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
- *   active     `token` says under which row of `leases`, which lists it; `ahead` is 1 until it has started
+ *   active     `token` says under which row of `leases`, which lists it; `ahead` says whether it has started
  *   ended      in `ended`, by the time it ended
  *
  * `seq` rises with every job and decides between jobs of one place. Columns are named as the record's fields;
@@ -25,6 +25,12 @@ export const ACTIVE = 1
 export const COMPLETED = 2
 export const FAILED = 3
 export const CANCELLED = 4
+
+/** `jobs.ahead` of an active job. */
+export const STARTED = 0
+export const NOT_STARTED = 1
+/** A suspect that started while others ran in its process (`recovery.ts`). */
+export const BESIDE = 2
 
 /** Raised with every change below that an older Lark could not read. */
 const LAYOUT = 7

@@ -46,7 +46,7 @@ export function settle(partition: Partition, settlements: readonly Settlement[])
 /** @returns the ids of those that were held */
 function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
   const plain = settlements.filter(({ outcome }) => isPlain(outcome)).map(({ id }) => id)
-  const returned = settlements.filter(({ outcome }) => outcome.kind === 'returned').map(({ id }) => id)
+  const returned = settlements.filter(({ outcome }) => isReturned(outcome)).map(({ id }) => id)
   const settled = completeAll(partition, token, plain)
   for (const id of returnAll(partition, token, returned)) settled.add(id)
   for (const settlement of settlements) {
@@ -59,6 +59,11 @@ function settleClaim(partition: Partition, token: string, settlements: readonly 
 
 function isPlain(outcome: Outcome): boolean {
   return outcome.kind === 'completed' && outcome.result === undefined && !outcome.log?.length
+}
+
+/** To the head of its line. */
+function isReturned(outcome: Outcome): boolean {
+  return outcome.kind === 'returned' && outcome.in === undefined
 }
 
 function completeAll(partition: Partition, token: string, ids: readonly string[]): Set<string> {
@@ -122,7 +127,11 @@ function follow(outcome: Outcome, row: Row, now: number): Change {
         ...(outcome.because !== undefined && { reason: putBack(row.runs, outcome.because) }),
       }
     case 'returned':
-      return { state: PENDING, runs: row.runs - 1 }
+      return {
+        state: PENDING,
+        runs: row.runs - 1,
+        ...(outcome.in !== undefined && { dueAt: now + outcome.in }),
+      }
     case 'cancelled':
       return {
         state: CANCELLED,

@@ -60,9 +60,7 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
-local function reply(verdicts, due, ids, records, waiting)
-  local counters = #ids > 0 and redis.call('EXISTS', key('counters')) == 1
-    and redis.call('HMGET', key('counters'), unpack(ids))
+local function reply(verdicts, due, ids, records, counters, waiting)
   for _, payload in ipairs(room and room.payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
@@ -78,7 +76,7 @@ end
 local answer = recall()
 if answer then
   local ids = held_by(token)
-  return reply(answer, next_of(lines()), ids, records_of(ids))
+  return reply(answer, next_of(lines()), ids, records_of(ids), counters_of(ids))
 end
 
 -- First, because it is a write that a full server allows: having written, it allows the rest. Who works makes room.
@@ -131,8 +129,9 @@ for i = 1, #taken do
     lanes().end_busy(places[id])
   end
 end
+local counters = counters_of(ids)
 if #ids > 0 then
-  open_claim(token, ids, limit, places, now + tonumber(ARGV[7]))
+  open_claim(token, ids, limit, places, now + tonumber(ARGV[7]), counters)
   note = note and note(#ids)
 end
 if made then
@@ -155,4 +154,4 @@ if has_less and string.find(ARGV[8], '^%a') then
   redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], takes, ARGV[7] }, '|'))
 end
 remember(verdicts)
-return reply(verdicts, due, ids, records, waiting)
+return reply(verdicts, due, ids, records, counters, waiting)

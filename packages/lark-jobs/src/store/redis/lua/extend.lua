@@ -3,7 +3,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  lease, milliseconds
--- ARGV[3…] three a note: id, token, log lines
+-- ARGV[3…] three a note: id, token, log lines; before these, of a suspect, 1 when it runs alone from now on and 0 when not
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these }
 -- Cost     O(n log m) for n notes among m claims
 -- include: start
@@ -21,18 +21,27 @@ redis.call('ZREM', key('leases'), '')
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
 local noticed = redis.call('EXISTS', key('notices')) == 1
 
+-- How a job has started, after a note of it.
+local function started(start, alone)
+  if start == 'a' or alone == '1' then
+    return ''
+  end
+  return (start == 's' or alone == '0') and 'b' or start
+end
+
 local lost, asked, reasons, renewed = {}, {}, {}, {}
 local ends = now + tonumber(ARGV[2])
 for i, id in ipairs(ids) do
-  local token, lines = ARGV[3 * i + 1], ARGV[3 * i + 2]
+  local token, alone, lines = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01]?)(.*)$')
   if is_held(holders[i], token) then
     if not renewed[token] then
       redis.call('ZADD', key('leases'), ends, token)
       renewed[token] = true
     end
-    local _, ahead = read_holder(holders[i])
-    if ahead then
-      redis.call('HSET', key('holders'), id, token .. '|' .. string.sub(holders[i], #token + 3))
+    local _, start = read_holder(holders[i])
+    local has = started(start, alone)
+    if has ~= start then
+      redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
     end
     -- A note that is sent again brings the lines with which the log ends already.
     if lines ~= '' and string.sub('\n' .. (redis.call('HGET', key('logs'), id) or ''), -#lines - 1) ~= '\n' .. lines then

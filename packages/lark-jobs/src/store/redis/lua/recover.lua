@@ -4,7 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many failed jobs to keep
 -- ARGV[3]  how many cancelled jobs to keep
--- ARGV[4]  the error of a job that crashed too often, as JSON without its first field: `,"name":…}`
+-- ARGV[4]  the error that each crash leaves, as JSON without its first field: `,"name":…}`
 -- ARGV[5]  1 when no crash is to be counted, else ''
 -- ARGV[6]  the caller all of whose claims end now, or '': those whose lease has ended
 -- ARGV[7]  when this is too late to be done, or ''
@@ -23,26 +23,32 @@
 -- include: ring
 
 local MAX_CRASHES = 3
+local MAX_CRASHES_BESIDE = 10
 local MAX_CLAIMS = 100000
 local is_unread = ARGV[8] ~= ''
 local recovered, failed, cancelled = {}, {}, {}
 
-local function crash(id)
+-- Counts a run that ended with its worker. Says whether the job has failed with it. `beside`: it was a suspect, and not
+-- alone.
+local function crash(id, beside)
   local runs, failures, crashes, releases = counted(id)
-  crashes = ARGV[5] == '1' and crashes or crashes + 1
-  count(id, runs + 1, failures, crashes, releases)
-  if crashes < MAX_CRASHES then
+  if ARGV[5] == '1' then
+    count(id, runs + 1, failures, crashes, releases)
     return false
   end
+  count(id, runs + 1, failures, crashes + 1, releases)
   keep_error(id, '{"run":' .. runs + 1 .. ARGV[4])
+  if crashes + 1 < (beside and MAX_CRASHES_BESIDE or MAX_CRASHES) then
+    return false
+  end
   failed[#failed + 1] = id
   return true
 end
 
 local function take_back(id, holder)
-  local _, ahead, place = read_holder(holder)
+  local _, start, place = read_holder(holder)
   local notice = redis.call('HGET', key('notices'), id)
-  if not ahead and not is_unread and crash(id) then
+  if start ~= 'a' and start ~= 's' and not is_unread and crash(id, start == 'b') then
     return
   elseif notice then
     redis.call('HSET', key('reasons'), id, notice)

@@ -1,21 +1,34 @@
 -- A claim: the jobs that one exchange handed out, under one token and one lease.
 --   claims   HASH  token -> claimed at, then the ids, one a line; token# -> how many of them are still held
 --   leases   ZSET  token -> when its lease ends
---   holders  HASH  id -> token | [a, while it was handed out ahead and has not started] [@ place in its line, when
---                  that is not the time it was queued] [~ its lane]
+--   holders  HASH  id -> token | [how it has started] [@ place in its line, when that is not the time it was queued]
+--                  [~ its lane]
+--                  It has not started: a, handed out ahead; s, a suspect. It is a suspect, and started beside others: b
 -- What is kept once a claim instead of once a job costs a batch of 50 nothing (measured: 0.9 µs less a job).
 
 -- The value of the field '' of `holders`. Up to 512 short fields Redis keeps as a list, and searches that for each.
 -- One value of over 64 bytes makes it a table (measured in batches of 200: 1.9 µs less a job of 5.6).
 local TABLE = 'this text is long enough that the hash in which it stands is a table'
 
--- Jobs that are in no line any more, as a claim of which the first `started` begin at once. `places` has those that
--- are not the time of queueing, or with a lane behind (round.lua).
-local function open_claim(token, ids, started, places, ends)
+-- From so many crashes on a job is a suspect: it is to run alone in its process.
+local SUSPECT = 2
+
+-- Whether these counters (counters.lua) are a suspect's. Most jobs have none.
+local function is_suspect(counters)
+  return counters and (tonumber(string.match(counters, '^%d+,%d+,(%d+)')) or 0) >= SUSPECT
+end
+
+-- Jobs that are in no line any more, as a claim of which the first `started` begin at once, but for suspects. `places`
+-- has those that are not the time of queueing, or with a lane behind (round.lua). `counters` of each, when any job has
+-- some.
+local function open_claim(token, ids, started, places, ends, counters)
   local holders = { '', TABLE }
   local begins, ahead = token .. '|', token .. '|a'
   for i = 1, #ids do
     local id, holder = ids[i], i > started and ahead or begins
+    if counters and is_suspect(counters[i]) then
+      holder = token .. '|s'
+    end
     holders[2 * i + 1], holders[2 * i + 2] = id, places[id] and holder .. '@' .. places[id] or holder
   end
   redis.call('HSET', key('holders'), unpack(holders))
@@ -35,10 +48,10 @@ local function is_held(holder, token)
   return holder and string.sub(holder, 1, #token + 1) == token .. '|'
 end
 
--- The token, whether it was handed out ahead and has not started, the place, and the lane or ''.
+-- The token, how it has started, the place, and the lane or ''.
 local function read_holder(holder)
-  local token, ahead, place, lane = string.match(holder, '^(.*)|(a?)@?(%d*)~?(.*)$')
-  return token, ahead == 'a', tonumber(place), lane
+  local token, start, place, lane = string.match(holder, '^(.*)|([asb]?)@?(%d*)~?(.*)$')
+  return token, start, tonumber(place), lane
 end
 
 -- Which jobs of a claim are still held, in their order, and who holds each. `after`: only those behind this one.

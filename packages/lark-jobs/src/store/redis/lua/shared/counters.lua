@@ -16,3 +16,8 @@ local function count(id, runs, failures, crashes, releases)
     redis.call('HSET', key('counters'), id, table.concat({ runs, failures, crashes, releases }, ','))
   end
 end
+
+-- The same of many as they are kept, when any job has some.
+local function counters_of(ids)
+  return #ids > 0 and redis.call('EXISTS', key('counters')) == 1 and redis.call('HMGET', key('counters'), unpack(ids))
+end

@@ -48,9 +48,10 @@ function outcomes.released(id, value, job)
   end
 end
 
-function outcomes.returned(id, _, job)
+-- value: milliseconds until it is due, or nothing: its place is what it was
+function outcomes.returned(id, value, job)
   local _, _, place = read_holder(job.holder)
-  fall_back(id, place, job)
+  fall_back(id, value == '' and place or value ~= '' and now + tonumber(value) or nil, job)
 end
 
 -- value: the error, behind a ! when the job's class has not been told

@@ -1,0 +1,88 @@
+/**
+ * Says why a process ends while jobs run in it, and which: on stderr, when Node emits `exit`, which it does inside of
+ * `process.exit()`. A signal, a native crash or a lack of memory ends a process without a word; then a supervisor says
+ * it, and whoever takes the jobs back.
+ */
+import { fileURLToPath } from 'node:url'
+import type { Report } from './report.ts'
+import type { Running } from './running.ts'
+
+/** Jobs that are named. */
+const MOST = 10
+/** Frames of the stack in which the call is looked for. */
+const FRAMES = 100
+
+interface Watched {
+  running: ReadonlySet<Running>
+  report: Pick<Report, 'warn'>
+}
+
+const watched = new Set<Watched>()
+/** What nobody caught. */
+let uncaught: { error: unknown } | undefined
+
+/** @returns ends it */
+export function watchDeath(one: Watched): () => void {
+  if (watched.size === 0) process.on('uncaughtExceptionMonitor', note).on('exit', tell)
+  watched.add(one)
+  return () => {
+    if (watched.delete(one) && watched.size === 0)
+      process.off('uncaughtExceptionMonitor', note).off('exit', tell)
+  }
+}
+
+function note(error: unknown): void {
+  uncaught = { error }
+}
+
+function tell(code: number): void {
+  const stack = stackHere()
+  for (const { running, report } of watched) {
+    const jobs = [...running].filter(({ abandoned }) => !abandoned)
+    if (jobs.length === 0) continue
+    const rest = jobs.length > MOST ? ` and ${jobs.length - MOST} more` : ''
+    const ran = `it ran ${jobs.slice(0, MOST).map(nameOf).join(', ')}${rest}`
+    report.warn(`This process ends with exit code ${code}: ${why(jobs, stack)}; ${ran}`)
+  }
+}
+
+function why(jobs: readonly Running[], stack: readonly string[]): string {
+  if (uncaught !== undefined) {
+    const { error } = uncaught
+    const what = error instanceof Error ? `${error.name}: ${error.message.split('\n', 1)[0]}` : String(error)
+    return `nobody caught ${what}`
+  }
+  const exit = stack.findLastIndex((line) => /^at process\.(exit|reallyExit) /.test(line))
+  if (exit < 0) return 'nothing kept it alive'
+  const caller = stack.slice(exit + 1).find((line) => !line.includes('(node:'))
+  const culprit = culpritOf(jobs, stack)
+  const call =
+    culprit === undefined ? 'process.exit() was called' : `${nameOf(culprit)} called process.exit()`
+  return caller === undefined ? call : `${call} ${shown(caller)}`
+}
+
+/** The one that ran alone, or the only one of a class whose `handle` is on the stack. */
+function culpritOf(jobs: readonly Running[], stack: readonly string[]): Running | undefined {
+  if (jobs.length === 1) return jobs[0]
+  const calls = jobs.filter(({ jobClass }) =>
+    stack.some((line) => line.includes(`${jobClass?.name}.handle `)),
+  )
+  return calls.length === 1 ? calls[0] : undefined
+}
+
+function stackHere(): string[] {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = FRAMES
+  const lines = new Error().stack?.split('\n').map((line) => line.trim()) ?? []
+  Error.stackTraceLimit = stackTraceLimit
+  return lines
+}
+
+/** A frame with the path of its file. */
+function shown(frame: string): string {
+  return frame.replace(/file:\/\/[^\s)]+?(?=:\d+:\d+)/, (url) => fileURLToPath(url))
+}
+
+function nameOf({ name, lease }: Running): string {
+  return `${name} ${lease.id}`
+}

@@ -1,0 +1,142 @@
+/**
+ * Jobs that stand one crash before the limit: when they count as started, and which crash fails them.
+ */
+import { expect, test } from 'vitest'
+import { MAX_CRASHES, MAX_CRASHES_BESIDE, SUSPECT } from '../../src/store/store.ts'
+import type { Caller } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, ids, job, jobs } from './jobs.ts'
+
+/** Queues jobs and has their workers die, as often as makes suspects of them. */
+async function suspects(harness: Harness, caller: Caller, count = 1): Promise<string[]> {
+  const list = jobs(count)
+  await caller.enqueue(...list)
+  for (let crash = 0; crash < SUSPECT; crash += 1) {
+    await caller.claim(count)
+    await harness.takeBack()
+  }
+  return ids(list)
+}
+
+export function suspectJobs(make: Make): void {
+  test('one that was handed out and has not started burns nothing, wherever in the claim it came', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const all = await suspects(harness, caller, 3)
+    for (let round = 0; round < MAX_CRASHES; round += 1) {
+      expect(await caller.claim(3)).toMatchObject(
+        all.map((id) => ({ id, crashes: SUSPECT, runs: SUSPECT + 1 })),
+      )
+      expect((await harness.takeBack()).sort()).toEqual(all)
+    }
+    for (const id of all)
+      expect(await harness.store.get('emails', id)).toMatchObject({ crashes: SUSPECT, runs: SUSPECT })
+  })
+
+  test('one that started alone fails with the next crash; those that came with it do not', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [killer, ...others] = await suspects(harness, caller, 3)
+    const held = await caller.claim(3)
+    await caller.start(held.slice(0, 1), true)
+    expect((await harness.takeBack()).sort()).toEqual(others)
+    expect(await harness.store.get('emails', killer!)).toMatchObject({
+      state: 'failed',
+      crashes: MAX_CRASHES,
+    })
+  })
+
+  test('one that started beside others counts its crashes, and fails with the tenth', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [id] = await suspects(harness, caller)
+    for (let crashes = SUSPECT + 1; crashes <= MAX_CRASHES_BESIDE; crashes += 1) {
+      const held = await caller.claim()
+      // A plain renewal is one of a job that runs beside others, too.
+      if (crashes % 2 === 0) await caller.start(held, false)
+      else await caller.extend(held)
+      await harness.takeBack()
+      const state = crashes < MAX_CRASHES_BESIDE ? 'waiting' : 'failed'
+      expect(await harness.store.get('emails', id!)).toMatchObject({ state, crashes })
+    }
+  })
+
+  test('that it is alone holds until the opposite is said, whatever renews it', async () => {
+    for (const isStillAlone of [true, false]) {
+      await using harness = await make()
+      const caller = harness.caller()
+      const [id] = await suspects(harness, caller)
+      const held = await caller.claim()
+      await caller.start(held, true)
+      await caller.extend(held)
+      if (!isStillAlone) await caller.start(held, false)
+      await caller.extend(held)
+      await harness.takeBack()
+      const state = isStillAlone ? 'failed' : 'waiting'
+      expect(await harness.store.get('emails', id!)).toMatchObject({ state, crashes: MAX_CRASHES })
+    }
+  })
+
+  test('of a group and with a place of its own it goes back to where it was', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job({ group: { name: 'ada', limits: { concurrency: 1 }, strict: true }, delay: 10 })
+    await caller.enqueue(given)
+    harness.clock.advance(10)
+    for (let crash = 0; crash < SUSPECT; crash += 1) {
+      await caller.claim()
+      await harness.takeBack()
+    }
+    await caller.start(await caller.claim(), false)
+    await harness.takeBack()
+    await caller.enqueue(job({ group: given.group! }))
+    const [first] = await caller.claim(2)
+    expect(first).toMatchObject({ id: given.id, group: 'ada', crashes: MAX_CRASHES })
+    await caller.settle(first!, completed)
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, completed: 1 })
+  })
+
+  test('retried by hand it is none any more', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [id] = await suspects(harness, caller)
+    await caller.claimAlone()
+    await harness.takeBack()
+    await harness.store.alter('emails', [id!], { kind: 'retry' })
+    await caller.claim()
+    await harness.takeBack()
+    expect(await harness.store.get('emails', id!)).toMatchObject({ state: 'waiting', crashes: 1 })
+  })
+
+  test('what is returned for a while is due only then, unburnt', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = jobs(2)
+    await caller.enqueue(...list)
+    await caller.settle(await caller.claimOne(), { kind: 'returned', in: 500 })
+    expect(await harness.store.get('emails', list[0]!.id)).toMatchObject({
+      state: 'delayed',
+      runs: 0,
+      releases: 0,
+    })
+    expect(ids(await caller.claim(2))).toEqual([list[1]!.id])
+    harness.clock.advance(500)
+    expect(ids(await caller.claim(2))).toEqual([list[0]!.id])
+  })
+
+  test('each crash leaves an error, which says how the process ended where that is known', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    await caller.claim()
+    await harness.takeBack()
+    await caller.claim()
+    await store.recover('emails', { holder: 'ada', cause: 'ended with "exit" code\n3' })
+    expect((await store.get('emails', given.id))?.errors).toEqual([
+      { run: 1, name: 'JobsError', code: 'WORKER_DIED', message: 'its worker died' },
+      { run: 2, name: 'JobsError', code: 'WORKER_DIED', message: 'its process ended with "exit" code\n3' },
+    ])
+  })
+}

@@ -1,0 +1,112 @@
+/** Jobs that kill their process, beside jobs that do nothing wrong: real processes, and nobody is failed but the killers. */
+import { expect, test } from 'vitest'
+import { newPrefix, removeKeys } from '../redis/place.ts'
+import { App } from './app.ts'
+
+const KILLERS = 2
+const INNOCENTS = 20
+
+const files = {
+  'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX || 'lark' } }`,
+  'jobs/KillerJob.js': `
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { Job } from '@s18i/lark-jobs'
+    export class KillerJob extends Job {
+      async handle({ how }) {
+        await sleep(20)
+        if (how === 'exit') process.exit(3)
+        if (how === 'kill') process.kill(process.pid, 'SIGKILL')
+        setTimeout(() => { throw new Error('thrown in a timer') })
+        await sleep(5_000)
+      }
+    }`,
+  'jobs/InnocentJob.js': `
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import { Job } from '@s18i/lark-jobs'
+    export class InnocentJob extends Job {
+      async handle({ ms }) {
+        await sleep(ms)
+      }
+    }`,
+  'put.js': `
+    import { InnocentJob } from './jobs/InnocentJob.js'
+    import { KillerJob } from './jobs/KillerJob.js'
+    const [how, killers, innocents, ms] = process.argv.slice(2)
+    for (let n = 0; n < Number(innocents); n++) {
+      if (n < Number(killers)) await new KillerJob().dispatch({ how })
+      await new InnocentJob().dispatch({ ms: Number(ms) })
+    }`,
+  // A lease of half a second, so that a test need not wait for the default of fifteen.
+  'work.js': `
+    import { Jobs } from '@s18i/lark-jobs'
+    const worker = await Jobs.work({ concurrency: 10, lease: 500, stopWhenEmpty: true })
+    await worker.done
+    await Jobs.close()`,
+}
+
+/** @param url of a store; undefined: the embedded */
+export function killing(url: () => string | undefined): void {
+  async function make() {
+    const prefix = newPrefix()
+    const server = url()
+    const app = await App.make(files, { LARK_JOBS_URL: server, PREFIX: prefix })
+    if (server !== undefined) app.atEnd(() => removeKeys(server, prefix))
+    return app
+  }
+
+  async function put(app: App, how: string, killers = KILLERS, innocents = INNOCENTS, ms = 100) {
+    const words = [how, killers, innocents, ms].map(String)
+    expect(await app.start(['put.js', ...words]).result).toMatchObject({ code: 0 })
+  }
+
+  async function failed(app: App) {
+    const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
+    return jobs as { key: string; crashes: number; errors: { code: string; message: string }[] }[]
+  }
+
+  async function counts(app: App) {
+    const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
+    return queues[0].counts
+  }
+
+  test('a lone worker that is started again and again: the killers alone are failed', async () => {
+    await using app = await make()
+    await put(app, 'exit')
+    let deaths = 0
+    for (;;) {
+      const { code, stderr } = await app.start(['work.js']).result
+      if (code === 0) break
+      expect(code).toBe(3)
+      expect(stderr).toMatch(
+        /This process ends with exit code 3: (KillerJob \w+ called process\.exit\(\)|process\.exit\(\) was called) at KillerJob\.handle \(\/.*\/jobs\/KillerJob\.js:\d+:\d+\); it ran .*KillerJob \w+/,
+      )
+      deaths++
+    }
+    const jobs = await failed(app)
+    expect(jobs.map(({ key }) => key)).toEqual(Array(KILLERS).fill('KillerJob'))
+    expect(jobs.every(({ errors }) => errors.at(-1)!.code === 'WORKER_DIED')).toBe(true)
+    expect(await counts(app)).toMatchObject({ completed: INNOCENTS, failed: KILLERS, waiting: 0, active: 0 })
+    // Two for each batch in which a killer is not known yet, and one for each killer.
+    expect(deaths).toBeLessThanOrEqual(3 * KILLERS)
+  })
+
+  test('--processes, jobs that kill in three ways: they alone are failed, each with how its process ended', async () => {
+    await using app = await make()
+    for (const how of ['exit', 'kill', 'throw']) await put(app, how, 1, 7)
+    const { code, stderr } = await app.run('jobs:work', '--processes=2', '--stop-when-empty')
+    expect(code).toBe(0)
+    const jobs = await failed(app)
+    expect(jobs.map(({ key }) => key)).toEqual(Array(3).fill('KillerJob'))
+    expect(
+      jobs.map(({ errors }) => errors.at(-1)!).sort((a, b) => (a.message < b.message ? -1 : 1)),
+    ).toMatchObject([
+      { code: 'WORKER_DIED', message: 'its process ended with exit code 1' },
+      { code: 'WORKER_DIED', message: 'its process ended with exit code 3' },
+      { code: 'WORKER_DIED', message: 'its process was killed by SIGKILL' },
+    ])
+    expect(await counts(app)).toMatchObject({ completed: 21, failed: 3, waiting: 0, active: 0 })
+    expect(stderr).toMatch(
+      /ends with exit code 1: nobody caught Error: thrown in a timer; it ran .*KillerJob \w+/,
+    )
+  })
+}

@@ -1,0 +1,243 @@
+import { expect, test, vi } from 'vitest'
+import { Job } from '../../src/index.ts'
+import type { WorkOptions } from '../../src/jobs.ts'
+import { SUSPECT } from '../../src/store/store.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+/** What waits and rests does so for so many leases. */
+const LEASE = 300
+/** Milliseconds: nothing waits in vain. */
+const LONG = 15_000
+
+/** Classes whose jobs note what ran beside them, and end when they are told to; those of `emails` are to be suspects. */
+function classes() {
+  const running = new Set<string>()
+  const beside = new Map<string, Set<string>>()
+  const begins = new Map<string, ReturnType<typeof signal<void>>>()
+  const ends = new Map<string, ReturnType<typeof signal<void>>>()
+  const at = (map: typeof ends, name: string) => map.get(name) ?? map.set(name, signal()).get(name)!
+  class PlainJob extends Job {
+    async handle({ name }: { name: string }) {
+      running.add(name)
+      for (const each of running) {
+        const seen = beside.get(each) ?? beside.set(each, new Set()).get(each)!
+        for (const other of running) if (other !== each) seen.add(other)
+      }
+      at(begins, name).resolve()
+      const stopped = new Promise((resolve) => this.signal.addEventListener('abort', resolve))
+      await Promise.race([at(ends, name).promise, stopped])
+      running.delete(name)
+    }
+  }
+  class SuspectJob extends PlainJob {
+    override queueName = 'emails'
+  }
+  class LimitedJob extends SuspectJob {
+    override limiter = 'stripe'
+  }
+  class StrictJob extends SuspectJob {
+    override group = { by: () => 'ada', strict: true }
+  }
+  return {
+    PlainJob,
+    SuspectJob,
+    LimitedJob,
+    StrictJob,
+    /** What was seen to run beside it. */
+    beside: (name: string) => [...(beside.get(name) ?? [])].sort(),
+    began: (name: string) => at(begins, name).promise,
+    hasBegun: (name: string) => beside.has(name),
+    end: (...names: string[]) => {
+      for (const name of names) at(ends, name).resolve()
+    },
+  }
+}
+
+/** Jobs that stand one crash before the limit: a worker runs each alone, so that one more death can only be its own. */
+export function suspects(connect: Connect): void {
+  async function make() {
+    const bench = await Bench.make(connect)
+    const client = bench.client({ limiters: { stripe: { concurrency: 1 } } })
+    const { store } = await client.open()
+    const all = classes()
+    const { PlainJob, SuspectJob, LimitedJob, StrictJob } = all
+    let dead = 0
+
+    async function put(make: new () => InstanceType<typeof PlainJob>, ...names: string[]): Promise<string[]> {
+      const ids: string[] = []
+      for (const name of names) {
+        const job = new make()
+        await client.dispatch(job, { name })
+        ids.push(job.id!)
+      }
+      return ids
+    }
+
+    /** Puts jobs of which as many workers have died as make suspects of them. */
+    async function suspect(make: typeof SuspectJob, ...names: string[]): Promise<string[]> {
+      const ids = await put(make, ...names)
+      for (let n = 0; n < SUSPECT; n++) {
+        const { limiter } = (await client.find(ids[0]!))!
+        const permits = limiter === undefined ? {} : { [limiter]: ids.length }
+        const caller = `dead-${++dead}`
+        const want = { limit: ids.length, lease: 60_000, permits }
+        const { jobs } = await store.exchange('emails', { caller, number: 1 }, [], want)
+        expect(jobs.map(({ id }) => id).sort()).toEqual(ids)
+        await store.recover('emails', { holder: caller })
+      }
+      return ids
+    }
+
+    return {
+      ...all,
+      bench,
+      store,
+      put,
+      suspect,
+      find: async (id: string | undefined) => (await client.find(id!))!,
+      work: (options: WorkOptions = {}) =>
+        bench.work([PlainJob, SuspectJob, LimitedJob, StrictJob], { lease: LEASE, ...options }, client),
+      [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose](),
+    }
+  }
+
+  test('it starts when nothing else runs, and nothing starts until it has ended', async () => {
+    await using app = await make()
+    const { PlainJob, SuspectJob, store } = app
+    const [id] = await app.suspect(SuspectJob, 'suspect')
+    await store.configure('emails', { paused: true })
+    await app.put(PlainJob, 'long')
+    const worker = await app.work({ lease: 15_000 })
+    await app.began('long')
+    await store.configure('emails', { paused: false })
+    await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
+    await app.put(PlainJob, 'next')
+    expect([app.hasBegun('suspect'), app.hasBegun('next')]).toEqual([false, false])
+    app.end('long')
+    await app.began('suspect')
+    expect(app.hasBegun('next')).toBe(false)
+    app.end('suspect')
+    await app.began('next')
+    app.end('next')
+    await worker.stop()
+    expect(worker.summary).toMatchObject({ completed: 3, released: 0 })
+    expect(['long', 'suspect', 'next'].map(app.beside)).toEqual([[], [], []])
+    expect(await app.find(id)).toMatchObject({ state: 'completed', crashes: SUSPECT, runs: SUSPECT + 1 })
+  })
+
+  test('alone, it is the cause of the next death; one that has not begun, or others run beside, is not', async () => {
+    await using app = await make()
+    const ids = await app.suspect(app.SuspectJob, 'a', 'b', 'c')
+    const worker = await app.work({ lease: 15_000 })
+    await app.began('a')
+    await app.store.recover('emails', { holder: worker.id })
+    expect(await app.find(ids[0])).toMatchObject({ state: 'failed', crashes: SUSPECT + 1 })
+    for (const id of ids.slice(1)) expect(await app.find(id)).toMatchObject({ crashes: SUSPECT })
+    app.end('a', 'b', 'c')
+  })
+
+  test('many of them run one after the other, beside nobody, while others come', async () => {
+    await using app = await make()
+    const names = ['a', 'b', 'c', 'd', 'e']
+    const ids = await app.suspect(app.SuspectJob, ...names)
+    await app.put(app.PlainJob, 'x', 'y', 'z')
+    app.end(...names, 'x', 'y', 'z')
+    const worker = await app.work({ lease: 15_000, stopWhenEmpty: true, concurrency: 4 })
+    expect(await worker.done).toMatchObject({ completed: 8, lost: 0 })
+    for (const name of names) expect(app.beside(name)).toEqual([])
+    for (const id of ids) expect(await app.find(id)).toMatchObject({ state: 'completed', crashes: SUSPECT })
+  })
+
+  test('two workers of one process run none beside a job of the other', async () => {
+    await using app = await make()
+    const [id] = await app.suspect(app.SuspectJob, 'suspect')
+    const options = { lease: 15_000, queues: 'default' }
+    const plain = await app.work(options)
+    await app.put(app.PlainJob, 'long')
+    await app.began('long')
+    const other = await app.work({ ...options, queues: 'emails' })
+    await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
+    await app.put(app.PlainJob, 'next')
+    app.end('long')
+    await app.began('suspect')
+    app.end('suspect')
+    await app.began('next')
+    app.end('next')
+    await Promise.all([plain.stop(), other.stop()])
+    expect(app.beside('suspect')).toEqual([])
+  })
+
+  test('beside a job that does not end it goes back unburnt, again and again, others go on, and at last it runs', async () => {
+    await using app = await make()
+    const [id] = await app.suspect(app.SuspectJob, 'suspect')
+    await app.store.configure('emails', { paused: true })
+    await app.put(app.PlainJob, 'endless')
+    const worker = await app.work()
+    await app.began('endless')
+    await app.store.configure('emails', { paused: false })
+    await vi.waitFor(async () => expect((await app.find(id)).state).toBe('delayed'), LONG)
+    await app.put(app.PlainJob, 'next')
+    await app.began('next')
+    await app.began('suspect')
+    expect(app.beside('suspect')).toContain('endless')
+    // The store knows that it is not alone: the death is counted, and does not fail it.
+    await app.store.recover('emails', { holder: worker.id })
+    const { state, crashes } = await app.find(id)
+    expect(state).not.toBe('failed')
+    expect(crashes).toBe(SUSPECT + 1)
+    app.end('endless', 'next', 'suspect')
+  })
+
+  test('one that runs for long is not alone for ever, and then a death is not its own', async () => {
+    await using app = await make()
+    const [id] = await app.suspect(app.SuspectJob, 'suspect')
+    const worker = await app.work()
+    await app.began('suspect')
+    await app.put(app.PlainJob, 'next')
+    await app.began('next')
+    expect(app.beside('suspect')).toEqual(['next'])
+    await app.store.recover('emails', { holder: worker.id })
+    const { state, crashes } = await app.find(id)
+    expect(state).not.toBe('failed')
+    expect(crashes).toBe(SUSPECT + 1)
+    app.end('suspect', 'next')
+  })
+
+  test.each(['stop', 'cancel'] as const)('one that waits goes back at once at a %s', async (what) => {
+    await using app = await make()
+    const [id] = await app.suspect(app.SuspectJob, 'suspect')
+    await app.store.configure('emails', { paused: true })
+    await app.put(app.PlainJob, 'long')
+    const worker = await app.work({ lease: 30_000 })
+    await app.began('long')
+    await app.store.configure('emails', { paused: false })
+    await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
+    if (what === 'cancel') await app.store.alter('emails', [id!], { kind: 'cancel', reason: 'user' })
+    else worker.quiet()
+    const state = what === 'cancel' ? 'cancelled' : 'waiting'
+    await vi.waitFor(async () => expect(await app.find(id)).toMatchObject({ state, runs: SUSPECT }), LONG)
+    app.end('long', 'suspect')
+    await worker.stop()
+    expect(app.hasBegun('suspect')).toBe(false)
+  })
+
+  test('of a strict group, it keeps its place before the others; of a limiter, it gives its permit back', async () => {
+    await using app = await make()
+    await app.suspect(app.LimitedJob, 'limited', 'limited too')
+    await app.suspect(app.StrictJob, 'first')
+    await app.put(app.StrictJob, 'second')
+    app.end('first', 'second', 'limited', 'limited too')
+    const worker = await app.work({ stopWhenEmpty: true })
+    expect(await worker.done).toMatchObject({ completed: 4, lost: 0 })
+    for (const name of ['first', 'limited', 'limited too']) expect(app.beside(name)).toEqual([])
+  })
+
+  test('a worker that is to run so many jobs runs as many, whatever went back', async () => {
+    await using app = await make()
+    await app.suspect(app.SuspectJob, 'a', 'b', 'c')
+    app.end('a', 'b', 'c')
+    const worker = await app.work({ maxJobs: 2 })
+    expect(await worker.done).toMatchObject({ completed: 2 })
+    expect(await app.store.counts('emails')).toMatchObject({ completed: 2, waiting: 1, active: 0 })
+  })
+}
