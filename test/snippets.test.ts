@@ -51,6 +51,7 @@ const foundingLinks = ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs']
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   ...filesBelow('packages', 'README.md')
     .filter((path) => !path.includes('node_modules'))
     .map((path) => `packages/${path}`),
