@@ -1,0 +1,80 @@
+/**
+ * What the documentation says is missing is missing: each such sentence names features of the table below, and none of
+ * these exists. Whoever builds one is told which sentences are no longer true.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import * as api from '../packages/lark-jobs/src/index.ts'
+import { states } from '../packages/lark-jobs/src/record.ts'
+import { filesBelow, read, root } from './source.ts'
+
+const has = (file: string) => existsSync(join(root, 'packages', file))
+const hasCommand = (name: string) => has(`lark-jobs/src/commands/jobs-${name}.ts`)
+const entries = Object.keys(JSON.parse(read('packages/lark-jobs/package.json')).exports)
+
+/** Every feature that was ever called missing: its words, and whether it exists. */
+const features: Record<string, [words: RegExp, exists: boolean]> = {
+  chains: [/\bchains?\b|\bintents\b/i, 'chain' in api],
+  batches: [/\bbatch(es)?\b/i, 'batch' in api],
+  workflows: [/\bworkflows?\b/i, 'workflow' in api],
+  schedules: [/\bschedules?\b/i, 'cron' in api],
+  dashboard: [/\bdashboard\b/i, has('lark-dashboard')],
+  telemetry: [/\btelemetry\b/i, entries.includes('./otel')],
+  suspended: [/\bsuspended\b/i, (states as readonly string[]).includes('suspended')],
+  edit: [/\bedit\b/i, hasCommand('edit')],
+  reschedule: [/\breschedule\b/i, hasCommand('reschedule')],
+  pausing: [/\bpaus(e|ing)\b/i, hasCommand('pause')],
+  'unique jobs': [/\bunique\b/i, 'unique' in api],
+  'bounded queues': [/\bbounded|\bbounds?\b/i, has('lark-jobs/src/store/sqlite/bound.ts')],
+  groups: [/\bgroups?\b/i, 'group' in api],
+  limits: [/\blimit(s|ers?)?\b/i, 'limiter' in api],
+  middleware: [/\bmiddleware\b/i, has('lark-jobs/src/middleware/middleware.ts')],
+  hooks: [/\bhooks?\b/i, has('lark-jobs/src/hooks.ts')],
+  Sentinel: [/\bsentinels?\b/i, has('lark-jobs/src/store/redis/sentinel.ts')],
+  Cluster: [/\bcluster\b/i, has('lark-jobs/src/store/redis/cluster.ts')],
+}
+
+const pages = [
+  'README.md',
+  'packages/lark/README.md',
+  'packages/lark-jobs/README.md',
+  ...filesBelow('docs', '.md').map((file) => `docs/${file}`),
+]
+
+/** How the pages say it. */
+const missing = /\b(is|are) not (there|possible|supported) yet|not part of this release|^Not yet:/i
+
+const claims = pages.flatMap((page) => claimsOf(read(page)).map((claim) => [page, claim] as const))
+
+it.each(claims)('%s says truly that it is missing: %s', (_, claim) => {
+  const named = Object.entries(features).filter(([, [words]]) => words.test(claim))
+  expect(named, 'names a feature of the table').not.toEqual([])
+  expect(
+    named.flatMap(([feature, [, exists]]) => (exists ? [feature] : [])),
+    'exist',
+  ).toEqual([])
+})
+
+it('reads the sentences that there are', () => {
+  expect(claimsOf('A. Chains, which\nare not there yet. B.')).toEqual(['Chains, which are not there yet'])
+  expect(claimsOf('## What Is Not There Yet\n\n| what | where |\n| --- | --- |\n| Edit | x |\n')).toEqual([
+    'Edit',
+  ])
+  expect(claimsOf(read('README.md'))).toEqual(['Not yet: chains, batches, schedules; a dashboard'])
+  expect(claims.length).toBeGreaterThan(4)
+})
+
+/** Sentences that say of something that it is missing; of a table under such a heading, the first cells. */
+function claimsOf(markdown: string): string[] {
+  const sentences = markdown
+    .replace(/^#.*$|```[\s\S]*?```/gm, '')
+    .split(/\n\n|^\|.*\|$|(?<=[.:]) (?=[A-Z])|\.\n/m)
+    .concat(markdown.match(/^\|.*\|$/gm) ?? [])
+  const said = sentences
+    .map((sentence) => sentence.replace(/\s+/g, ' ').trim().replace(/\.$/, ''))
+    .filter((sentence) => missing.test(sentence))
+  const [, table = ''] = /^## .*Not There Yet.*\n\n((?:\|.*\|\n)+)/m.exec(markdown) ?? []
+  const rows = table.split('\n').slice(2, -1)
+  return [...said, ...rows.map((row) => row.split('|')[1]!.trim())]
+}
