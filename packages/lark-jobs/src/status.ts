@@ -3,7 +3,14 @@
  */
 import { everyPartition } from './operate.ts'
 import { states, type WorkerRecord } from './record.ts'
-import type { Counts, Minute, PausedGroup, Store } from './store/store.ts'
+import {
+  type Counts,
+  MAX_STANDINGS,
+  type Minute,
+  type PausedGroup,
+  type Standing,
+  type Store,
+} from './store/store.ts'
 import { shownName } from './stored-name.ts'
 
 /** Jobs looked at, a partition and a state, for keys that nobody knows. */
@@ -50,8 +57,10 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
     everyPartition(store, queues),
   ])
   const known = new Set(workers.flatMap((worker) => worker.keys))
-  const lines = [...found].map(async ([queue, partitions]): Promise<QueueStatus> => {
-    const parts = await Promise.all(partitions.map((partition) => look(store, partition)))
+  const served = tally(workers.flatMap((worker) => worker.queues))
+  const all = await lookAtAll(store, [...found.values()].flat())
+  const lines = [...found].map(([queue, partitions]): QueueStatus => {
+    const parts = partitions.map((partition) => all.get(partition)!)
     const minutes = parts.flatMap((part) => part.minutes)
     const keys = new Set(parts.flatMap((part) => part.keys))
     return {
@@ -61,12 +70,19 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
       lastHour: ended(minutes, () => 1),
       paused: parts.some((part) => part.paused),
       pausedGroups: pausedGroups(parts.flatMap((part) => part.groups)),
-      workers: workers.filter((worker) => worker.queues.includes(queue)).length,
+      workers: served.get(queue) ?? 0,
       unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
       partitions: parts.map(({ partition, counts }) => ({ partition, counts })),
     }
   })
-  return { store: store.name, queues: await Promise.all(lines), workers }
+  return { store: store.name, queues: lines, workers }
+}
+
+/** How often each is there. */
+function tally(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
 }
 
 interface Part {
@@ -79,13 +95,26 @@ interface Part {
   keys: string[]
 }
 
-async function look(store: Store, partition: string): Promise<Part> {
-  const [counts, { paused, groups }, minutes, waiting, delayed] = await Promise.all([
-    store.counts(partition),
-    store.configure(partition, {}),
-    store.minutes(partition),
-    store.heads(partition, { state: 'waiting', limit: LOOK }),
-    store.heads(partition, { state: 'delayed', limit: LOOK }),
+/**
+ * As many at once as one call tells of: there may be thousands, and a call that waits behind too many others is given up.
+ */
+async function lookAtAll(store: Store, partitions: readonly string[]): Promise<Map<string, Part>> {
+  const parts = new Map<string, Part>()
+  for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
+    const some = partitions.slice(i, i + MAX_STANDINGS)
+    const standings = await store.standings(some)
+    const found = await Promise.all(some.map((partition, n) => look(store, partition, standings[n]!)))
+    for (const part of found) parts.set(part.partition, part)
+  }
+  return parts
+}
+
+/** Asks only for what there is, as most of many queues have little. */
+async function look(store: Store, partition: string, { counts, isPaused, minutes }: Standing): Promise<Part> {
+  const [{ paused, groups }, waiting, delayed] = await Promise.all([
+    isPaused ? store.configure(partition, {}) : unpaused,
+    counts.waiting > 0 ? store.heads(partition, { state: 'waiting', limit: LOOK }) : nothing,
+    counts.delayed > 0 ? store.heads(partition, { state: 'delayed', limit: LOOK }) : nothing,
   ])
   const keys = [...waiting.jobs, ...delayed.jobs].map(({ key }) => key)
   return { partition, counts, paused, groups, minutes, keys }
@@ -97,6 +126,9 @@ function pausedGroups(met: readonly PausedGroup[]): PausedGroup[] {
   const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
   return [...groups.values()].sort((one, other) => time(one) - time(other))
 }
+
+const nothing = { jobs: [] }
+const unpaused = { paused: false, groups: [] }
 
 function sum(all: readonly Counts[]): Counts {
   const total = (state: keyof Counts) => all.reduce((count, counts) => count + counts[state], 0)

@@ -13,6 +13,8 @@ export const MAX_BYTES = 1_048_576
 export const MAX_SMALL = 1_048
 /** The most ended jobs that `endings` hands out at once. */
 export const MAX_ENDINGS = 100
+/** The most partitions that `standings` looks at: some 2 ms on Redis. */
+export const MAX_STANDINGS = 100
 /** Milliseconds that a caller's last answer is remembered. Who resends for longer finds its leases lost. */
 export const CALL_MEMORY = 60_000
 /** Claims among which `recover` looks for those of one holder. */

@@ -25,6 +25,15 @@ export interface Filter {
 
 export type Counts = Record<State, number>
 
+/** How a partition stands. */
+export interface Standing {
+  counts: Counts
+  /** It is paused, or a group of it. */
+  isPaused: boolean
+  /** As `Store.minutes` has them. */
+  minutes: Minute[]
+}
+
 /** What ended within one minute. */
 export interface Minute {
   /** Its first millisecond, since 1970. */

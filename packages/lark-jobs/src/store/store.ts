@@ -65,7 +65,7 @@ import type {
 
 import type { AlterVerdict, Change, MetGroup, Setting, Settings } from './change.ts'
 import type { Limiters } from './limiters.ts'
-import type { Counts, Filter, JobHead, Minute, Page } from './page.ts'
+import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
 import type { Announced, Survey, Surveyed } from './survey.ts'
 
@@ -303,6 +303,8 @@ export interface Store extends AsyncDisposable {
   counts(partition: string): Promise<Counts>
   /** Of the last `MINUTES` minutes, this one included, those in which something ended; oldest first. */
   minutes(partition: string): Promise<Minute[]>
+  /** Counts and minutes of at most `MAX_STANDINGS` partitions, and whether one is paused: in their order. */
+  standings(partitions: readonly string[]): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
 
   // operating

@@ -4,7 +4,7 @@
  * Jobs of a key that no class here has do not count: a worker without their class could wait for ever.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Store } from '../store/store.ts'
+import { MAX_STANDINGS, type Store } from '../store/store.ts'
 import type { Registry } from './registry.ts'
 import type { Service } from './service.ts'
 
@@ -13,9 +13,6 @@ const SOON = 60_000
 
 /** Milliseconds between two looks. */
 const LOOK = 250
-
-/** Partitions that are counted in one go. */
-const TOGETHER = 100
 
 export class Emptiness {
   readonly #store: Store
@@ -61,9 +58,9 @@ export class Emptiness {
   /** How many jobs are delayed in each partition; undefined when some wait or are active. */
   async #delayed(partitions: readonly string[]): Promise<number[] | undefined> {
     const delayed: number[] = []
-    for (let i = 0; i < partitions.length; i += TOGETHER) {
-      const some = partitions.slice(i, i + TOGETHER)
-      const counts = await Promise.all(some.map((partition) => this.#store.counts(partition)))
+    for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
+      const standings = await this.#store.standings(partitions.slice(i, i + MAX_STANDINGS))
+      const counts = standings.map((each) => each.counts)
       if (counts.some(({ waiting, active }) => waiting > 0 || active > 0)) return undefined
       delayed.push(...counts.map((each) => each.delayed))
     }

@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest'
 import type { Minute } from '../../src/store/store.ts'
-import { MAX_CRASHES, MINUTES } from '../../src/store/store.ts'
+import { MAX_CRASHES, MAX_STANDINGS, MINUTES } from '../../src/store/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
@@ -15,6 +15,36 @@ function minute(at: number, counts: Partial<Minute>): Minute {
 }
 
 export function minutes(make: Make): void {
+  test('standings: counts and minutes of many partitions, and whether one is paused', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const names = Array.from({ length: MAX_STANDINGS }, (_, i) => `q${i}`)
+    const nothing = { counts: await store.counts('q0'), isPaused: false, minutes: [] }
+    expect(await store.standings(names)).toEqual(names.map(() => nothing))
+    expect(await store.standings([])).toEqual([])
+    const caller = harness.caller('ada', 'q7')
+    await caller.run(job(), completed)
+    clock.advance(3 * MINUTE)
+    await caller.run(job(), failed)
+    await caller.enqueue(...jobs(3), job({ delay: 500, priority: 2 }))
+    await caller.claim(1)
+    await store.configure('q8', { paused: true })
+    await store.pause('q9', 'acme', 700)
+    const standings = await store.standings(names)
+    expect(standings[7]).toEqual({
+      counts: await store.counts('q7'),
+      isPaused: false,
+      minutes: await store.minutes('q7'),
+    })
+    expect(standings[7]).toMatchObject({
+      counts: { waiting: 2, delayed: 1, active: 1, completed: 1, failed: 1 },
+    })
+    expect(standings[7]!.minutes).toHaveLength(2)
+    expect(standings.map(({ isPaused }, i) => (isPaused ? i : -1)).filter((i) => i >= 0)).toEqual([8, 9])
+    clock.advance(700)
+    expect((await store.standings(['q9', 'q8'])).map(({ isPaused }) => isPaused)).toEqual([false, true])
+  })
+
   test('none while nothing ended', async () => {
     await using harness = await make()
     const { store } = harness

@@ -16,6 +16,7 @@ import type {
   PausedGroup,
   Recovery,
   Setting,
+  Standing,
 } from '../store.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 import type { ScriptName } from './script.ts'
@@ -227,6 +228,15 @@ export function readVerdicts(letters: string): AlterVerdict[] {
 export function readClock(reply: unknown): number {
   const [seconds, micros] = reply as [string, string]
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
+}
+
+/** Counts, whether it is paused, and minutes: of each partition, as `standings.lua` returns them. */
+export function readStandings(reply: unknown): Standing[] {
+  return (reply as number[][]).map((found) => ({
+    counts: readCounts(found),
+    isPaused: found[6] === 1,
+    minutes: readMinutes(found.slice(7)),
+  }))
 }
 
 /** As `counts.lua` orders them. */

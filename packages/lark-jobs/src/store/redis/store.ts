@@ -28,6 +28,7 @@ import {
   type Setting,
   type Settings,
   type Settlement,
+  type Standing,
   type Store,
   type StoreOptions,
   type Survey,
@@ -59,6 +60,7 @@ import {
   readMinutes,
   readRecovery,
   readSetting,
+  readStandings,
   readVerdicts,
   type Shown,
   type ShownHeads,
@@ -279,6 +281,13 @@ export class RedisStore implements Store {
 
   async counts(partition: string): Promise<Counts> {
     return readCounts((await this.#scripts.run('counts', partition, [])) as number[])
+  }
+
+  async standings(partitions: readonly string[]): Promise<Standing[]> {
+    const ask = async (key: string, some: readonly string[]) =>
+      readStandings(await this.#scripts.on(key, 'standings', some))
+    if (this.#route.isWhole) return ask(this.#keys.meta('partitions'), partitions)
+    return (await Promise.all(partitions.map((each) => ask(this.#keys.of(each, 'jobs'), [each])))).flat()
   }
 
   async minutes(partition: string): Promise<Minute[]> {

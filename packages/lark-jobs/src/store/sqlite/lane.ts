@@ -45,6 +45,7 @@ const findPause = 'SELECT until FROM pauses WHERE partition = ? AND name = ?'
 const findPauses =
   'SELECT name, until FROM pauses WHERE partition = ? AND until > ? ORDER BY until, name LIMIT ?'
 const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
+const anyPause = 'SELECT 1 FROM pauses WHERE partition = ? AND until > ? LIMIT 1'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
 /** The underscore comes next to the sign that is between group and limiter. */
 const lanesOf = `
@@ -120,6 +121,11 @@ export function pauseGroupMore(partition: Partition, group: string, until: numbe
 
 function pausedUntil({ database, id }: Partition, name: string): number {
   return database.get<{ until: number }>(findPause, id, name)?.until ?? 0
+}
+
+/** Whether a group is paused. */
+export function hasPauses({ database, id, now }: Partition): boolean {
+  return database.get(anyPause, id, now) !== undefined
 }
 
 /** Forgets the pauses that are over. */

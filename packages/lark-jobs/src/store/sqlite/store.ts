@@ -27,6 +27,7 @@ import type {
   Setting,
   Settings,
   Settlement,
+  Standing,
   Store,
   StoreOptions,
   Survey,
@@ -42,7 +43,7 @@ import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, notReplicated, toJobsError } from './failure.ts'
-import { forgetPauses, pausedGroups, pauseGroup, stirLanes } from './lane.ts'
+import { forgetPauses, hasPauses, pausedGroups, pauseGroup, stirLanes } from './lane.ts'
 import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
@@ -235,6 +236,23 @@ export class SqliteStore implements Store {
     })
     // Written down, so that the next reader need not count them again.
     if (unseen > MANY) await this.#change(name, () => undefined)
+    return found
+  }
+
+  async standings(names: readonly string[]): Promise<Standing[]> {
+    const { database } = this.#opened()
+    const now = this.#now()
+    const unseen: string[] = []
+    const found = await database.read(() =>
+      names.map((name): Standing => {
+        const partition = Partition.find(database, name, now)
+        if (partition === undefined) return { counts: noCounts, isPaused: false, minutes: [] }
+        if (Math.abs(partition.fellDue) > MANY) unseen.push(name)
+        const isPaused = partition.paused || hasPauses(partition)
+        return { counts: counts(partition), isPaused, minutes: minutes(partition) }
+      }),
+    )
+    for (const name of unseen) await this.#change(name, () => undefined)
     return found
   }
 

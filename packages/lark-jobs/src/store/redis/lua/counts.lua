@@ -7,9 +7,6 @@
 -- include: start
 -- include: line
 -- include: pending
+-- include: counts
 
-local waiting, delayed = pending()
-return {
-  waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0),
-  redis.call('ZCARD', key('completed')), redis.call('ZCARD', key('failed')), redis.call('ZCARD', key('cancelled')),
-}
+return counts()

@@ -6,15 +6,6 @@
 -- Cost     O(1)
 -- include: start
 -- include: minute
+-- include: ended
 
-local this, found = math.floor(now / 60000), {}
-for minute = this - MINUTES + 1, this do
-  local counts = redis.call('HMGET', key('minutes:' .. minute), 'completed', 'failed', 'retried')
-  if counts[1] or counts[2] or counts[3] then
-    found[#found + 1] = minute
-    for i = 1, 3 do
-      found[#found + 1] = tonumber(counts[i] or 0)
-    end
-  end
-end
-return found
+return append_minutes({})

@@ -1,0 +1,24 @@
+-- standings: how partitions stand.
+--
+-- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2…] one a partition: its name
+-- Returns  for each, in their order: { as counts.lua; 1 when it is paused, or a group of it; as minutes.lua }
+-- Cost     O(n p log m) for n partitions, p priorities in use, m delayed
+-- include: start
+-- include: visit
+-- include: line
+-- include: pending
+-- include: counts
+-- include: minute
+-- include: ended
+
+local all, after = {}, string.format('(%.0f', now)
+for i = 2, #ARGV do
+  visit(ARGV[i])
+  local found = counts()
+  local is_paused = redis.call('HGET', key('settings'), 'paused') == '1' or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
+  found[#found + 1] = is_paused and 1 or 0
+  all[#all + 1] = append_minutes(found)
+end
+return all
