@@ -21,6 +21,7 @@ export const jobsErrors = {
   STORE_INVALID: 'The connection string names no store that Lark knows.',
   STORE_REFUSED: 'The store refused to write: read-only, out of memory or disk.',
   STORE_UNCERTAIN: 'A call to the store was sent and got no answer.',
+  STORE_DAMAGED: 'Under a key of Lark lies something that Lark did not write.',
   LAYOUT_UNKNOWN: 'Another version of Lark laid this store out.',
   JOB_INVALID: 'A job class is not one: no stable key, or a field that cannot be.',
   JOB_KEY_TAKEN: 'Two job classes under one key, or one class under two.',

@@ -49,7 +49,8 @@
  *
  * **Failure.** A verb that certainly did nothing rejects with `STORE_UNREACHABLE`; one that was sent and got no
  * answer with `STORE_UNCERTAIN`: send it again under the same number. What the server refuses (read-only, out of
- * memory, disk full) rejects with `STORE_REFUSED` and has changed nothing.
+ * memory, disk full) rejects with `STORE_REFUSED` and has changed nothing. One that meets data which Lark did not write
+ * rejects with `STORE_DAMAGED`; what it had done before stays.
  */
 import type { Limits } from '../limit.ts'
 import type {

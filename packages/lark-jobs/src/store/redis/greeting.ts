@@ -4,6 +4,7 @@
  */
 import { JobsError } from '../../errors.ts'
 import type { Connection } from './connection.ts'
+import { sendTo } from './damage.ts'
 import type { Mode } from './durability.ts'
 import { codeOf, refusalIn } from './failure.ts'
 import { type Keys, LAYOUT } from './keys.ts'
@@ -96,10 +97,10 @@ function isAtLeast(version: string, [major, minor]: readonly [number, number]): 
 
 async function checkLayout(route: Route, keys: Keys): Promise<void> {
   const key = keys.meta('layout')
-  let layout = await route.send(['GET', key])
+  let layout = await sendTo(route, ['GET', key])
   if (layout === null) {
     await route.send(['SET', key, LAYOUT, 'NX'])
-    layout = await route.send(['GET', key])
+    layout = await sendTo(route, ['GET', key])
   }
   if (layout === EARLIER) {
     await bringForward(route, keys)
@@ -116,9 +117,9 @@ async function checkLayout(route: Route, keys: Keys): Promise<void> {
  * some. Safe to repeat, and to do in several processes at once; an older Lark is refused afterwards.
  */
 async function bringForward(route: Route, keys: Keys): Promise<void> {
-  const partitions = (await route.send(['SMEMBERS', keys.meta('partitions')])) as string[]
+  const partitions = (await sendTo(route, ['SMEMBERS', keys.meta('partitions')])) as string[]
   const settings = partitions.map((partition) => keys.of(partition, 'settings'))
-  await Promise.all(settings.map((key) => route.send(['HSET', key, 'large', '2'], route.deadline(), key)))
+  await Promise.all(settings.map((key) => sendTo(route, ['HSET', key, 'large', '2'])))
   await route.send(['SET', keys.meta('layout'), LAYOUT])
 }
 

@@ -51,6 +51,33 @@ import { JobsError } from '../../errors.ts'
 /** The version of the layout above. */
 export const LAYOUT = '5'
 
+type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
+
+/** What lies under a key of partition, limiter or store, by its name up to where it is no more a word. */
+const kinds: Readonly<Record<Kind, string>> = {
+  hash:
+    'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
+    'reasons settings rate minutes offers circuit workers',
+  list: 'line starts',
+  set: 'void idle partitions keys',
+  zset:
+    'due priorities laned lane late turns asleep limiters paused leases endings throttles completed failed cancelled ' +
+    'ends waiting waits failures worker-ends',
+  string: 'call layout',
+}
+
+const byName = new Map(
+  Object.entries(kinds).flatMap(([kind, all]) => all.split(' ').map((name) => [name, kind as Kind] as const)),
+)
+
+/** Names that are whole, and beginnings of others (`line`, `line:5`). */
+export const names: readonly string[] = [...byName.keys()]
+
+/** What lies under the key of that name: `jobs`, `line:5`, `turns^stripe`. */
+export function kindOf(name: string): Kind | undefined {
+  return byName.get(/^[a-z-]+/.exec(name)?.[0] ?? '')
+}
+
 export class Keys {
   readonly #prefix: string
 

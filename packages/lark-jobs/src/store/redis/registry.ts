@@ -2,6 +2,7 @@
  * What is kept once for the whole store: its partitions, its workers, and the job keys that they know.
  */
 import type { WorkerRecord } from '../../record.ts'
+import { damaged, sendTo } from './damage.ts'
 import { nothingQueued } from './failure.ts'
 import type { Keys } from './keys.ts'
 import { packDuration } from './limits.ts'
@@ -40,8 +41,7 @@ export class Registry {
   }
 
   #enter(partition: string, epoch: number, deadline: number): Promise<void> {
-    const entering = this.#route
-      .send(['SADD', this.#keys.meta('partitions'), partition], deadline, undefined, true)
+    const entering = sendTo(this.#route, ['SADD', this.#keys.meta('partitions'), partition], deadline, true)
       .then(
         () => void this.#entered.set(partition, epoch),
         (error) => {
@@ -70,7 +70,18 @@ export class Registry {
 
   async workers(): Promise<WorkerRecord[]> {
     const records = await run(this.#route, 'workers', this.#keys.meta('workers'), [this.#clock()])
-    return (records as string[]).map((record) => JSON.parse(record) as WorkerRecord)
+    return (records as string[]).map((record) => this.#read(record))
+  }
+
+  /** @throws STORE_DAMAGED for what is not the record of a worker */
+  #read(record: string): WorkerRecord {
+    try {
+      const worker = JSON.parse(record) as WorkerRecord
+      if (Array.isArray(worker.queues) && Array.isArray(worker.keys)) return worker
+    } catch {
+      // Not even JSON.
+    }
+    throw damaged(this.#route.name, this.#keys.meta('workers'), 'the record of a worker', undefined)
   }
 
   /** Forgets a worker, and that it waits: in every partition, since another process may do this for the dead. */
@@ -79,13 +90,13 @@ export class Registry {
     await Promise.all([
       run(this.#route, 'retire', this.#keys.meta('workers'), [this.#clock(), caller]),
       ...partitions.flatMap((partition) => [
-        this.#route.send(['SREM', this.#keys.of(partition, 'idle'), caller]),
-        this.#route.send(['HDEL', this.#keys.of(partition, 'offers'), caller]),
+        sendTo(this.#route, ['SREM', this.#keys.of(partition, 'idle'), caller]),
+        sendTo(this.#route, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
       ]),
     ])
   }
 
   async #members(key: string): Promise<string[]> {
-    return ((await this.#route.send(['SMEMBERS', key])) as string[]).sort()
+    return ((await sendTo(this.#route, ['SMEMBERS', key])) as string[]).sort()
   }
 }

@@ -3,6 +3,7 @@
  * its cache) has done nothing yet, and is sent the text with the same arguments.
  */
 import type { Call } from '../store.ts'
+import { foreignBeside, isForeign } from './damage.ts'
 import { Refusal } from './failure.ts'
 import type { Keys } from './keys.ts'
 import type { Route } from './route.ts'
@@ -14,6 +15,7 @@ export type ScriptName = keyof typeof scripts
  * @param key KEYS[1]; all others are made from it
  * @param args ARGV, or how to make them when the epoch is known in which they are sent
  * @param isSure see `Route.send`
+ * @throws STORE_DAMAGED, beside what `Route.send` throws
  */
 export async function run(
   route: Route,
@@ -28,8 +30,13 @@ export async function run(
   try {
     return await route.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key, isSure)
   } catch (error) {
+    if (isForeign(error)) throw await foreignBeside(route, key, error)
     if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
-    return route.send((epoch) => ['EVAL', lua, '1', key, ...make(epoch)], deadline, key, isSure)
+  }
+  try {
+    return await route.send((epoch) => ['EVAL', lua, '1', key, ...make(epoch)], deadline, key, isSure)
+  } catch (error) {
+    throw isForeign(error) ? await foreignBeside(route, key, error) : error
   }
 }
 

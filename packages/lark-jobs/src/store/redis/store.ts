@@ -35,6 +35,7 @@ import {
   type Want,
 } from '../store.ts'
 import { Bells } from './bells.ts'
+import { sendTo } from './damage.ts'
 import { Durability } from './durability.ts'
 import { nothingQueued } from './failure.ts'
 import { greet } from './greeting.ts'
@@ -296,7 +297,7 @@ export class RedisStore implements Store {
 
   async log(partition: string, id: string): Promise<LogLine[]> {
     return unpackLog(
-      (await this.#route.send(['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
+      (await sendTo(this.#route, ['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
     )
   }
 

@@ -2,6 +2,7 @@
  * Surveys: one script for all partitions where one server has them, and on a cluster one for each.
  */
 import type { Announced, Finding, StoreOptions, Survey, Surveyed } from '../store.ts'
+import { foreignBeside, isForeign } from './damage.ts'
 import { Refusal, refused } from './failure.ts'
 import type { Keys } from './keys.ts'
 import { packDuration } from './limits.ts'
@@ -87,16 +88,23 @@ export class Surveys {
     return {
       at,
       findings: readFindings(at, partitions, found),
-      failures: this.#readFailures(partitions, damaged),
+      failures: await this.#readFailures(partitions, damaged),
       ...(known >= 0 && { partitions: known }),
     }
   }
 
-  #readFailures(partitions: readonly Surveyed[], damaged: readonly (number | string)[]): Survey['failures'] {
+  async #readFailures(
+    partitions: readonly Surveyed[],
+    damaged: readonly (number | string)[],
+  ): Promise<Survey['failures']> {
     const failures = new Map<string, unknown>()
     for (let i = 0; i < damaged.length; i += 2) {
+      const { partition } = partitions[damaged[i] as number]!
       const refusal = new Refusal(String(damaged[i + 1]))
-      failures.set(partitions[damaged[i] as number]!.partition, refused(this.#route.name, refusal))
+      const error = isForeign(refusal)
+        ? await foreignBeside(this.#route, this.#keys.of(partition, 'jobs'), refusal)
+        : refused(this.#route.name, refusal)
+      failures.set(partition, error)
     }
     return failures
   }

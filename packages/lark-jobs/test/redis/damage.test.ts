@@ -1,0 +1,132 @@
+/**
+ * Foreign data under Lark's keys: which key it is, and that the rest goes on.
+ */
+import { readFileSync } from 'node:fs'
+import { describe, expect, inject, test } from 'vitest'
+import { createJobs, Job } from '../../src/index.ts'
+import { kindOf, names } from '../../src/store/redis/keys.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job, jobs } from '../conformance/jobs.ts'
+import { Record } from '../working/bench.ts'
+import { newPrefix, removeKeys } from './place.ts'
+import { command } from './server.ts'
+import { openStore } from './stores.ts'
+
+const url = inject('redisUrl')
+const send = (...words: string[]) => command(url, ...words)
+
+test('every key that the page of keys lists is known with its kind', () => {
+  const page = readFileSync(new URL('../../src/store/redis/keys.ts', import.meta.url), 'utf8')
+  const kind = '(?:HASH|LIST|SET|ZSET|STRING)'
+  const row = new RegExp(`^ \\* {3}([a-z][^A-Z\\n]*?) +(${kind}(?:, ${kind})*)(?: |$)`, 'gm')
+  const rows = [...page.matchAll(row)]
+  expect(rows.length).toBeGreaterThan(20)
+  const listed = rows.flatMap(([, keys, kinds]) => {
+    const all = keys!.split(',').map((key) => key.trim())
+    const each = kinds!.split(', ')
+    return all.map((key, i) => [key, (each[i] ?? each.at(-1)!).toLowerCase()] as const)
+  })
+  for (const [key, type] of listed) expect(kindOf(key), key).toBe(type)
+  const words = new Set(listed.map(([key]) => /^[a-z-]+/.exec(key)![0]))
+  expect(names.filter((name) => !words.has(name))).toEqual([])
+})
+
+describe('a foreign value', () => {
+  test.each([
+    ['jobs', 'SET'],
+    ['line', 'SET'],
+    ['line', 'HSET'],
+    ['line:5', 'SET'],
+    ['due', 'SADD'],
+    ['settings', 'SET'],
+    ['leases', 'SET'],
+    ['idle', 'SET'],
+    ['claims', 'RPUSH'],
+  ])('under %s, from %s, is named by every verb that meets it', async (name, verb) => {
+    const prefix = newPrefix()
+    await using store = await openStore(url, { prefix })
+    const caller = new Caller(store, 'ada', 'emails')
+    await caller.enqueue(job({ priority: 5 }))
+    const key = `${prefix}:{emails}:${name}`
+    await send('DEL', key)
+    await send(verb, key, 'foreign', ...(verb === 'HSET' ? ['x'] : []))
+    const right = {
+      code: 'STORE_DAMAGED',
+      message: expect.stringMatching(
+        new RegExp(` has a (string|hash|set|list) under ${key.replace(/[{}]/g, '\\$&')}, `),
+      ),
+    }
+    const asked = await Promise.allSettled([
+      caller.enqueue(...jobs(2), job({ priority: 5 }), job({ delay: 10_000 })),
+      new Caller(store, 'bob', 'emails').claim(5),
+      store.recover('emails'),
+      store.counts('emails'),
+      store.configure('emails', {}),
+      store.list('emails', { state: 'waiting' }),
+      store.clear('emails', 'waiting'),
+    ])
+    const refused = asked.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
+    expect(refused.length).toBeGreaterThan(0)
+    for (const { reason } of refused) expect(reason).toMatchObject(right)
+    // Another partition of the same store is as ever.
+    const other = new Caller(store, 'cid', 'reports')
+    expect(await other.enqueue(job())).toEqual(['queued'])
+    expect(await other.claim()).toHaveLength(1)
+    await removeKeys(url, prefix)
+  })
+
+  test.each(['layout', 'partitions', 'workers', 'keys'])('under %s of the store is named', async (name) => {
+    const prefix = newPrefix()
+    const key = `${prefix}:{meta}:${name}`
+    await send(name === 'layout' ? 'RPUSH' : 'SET', key, 'foreign')
+    const open = openStore(url, { prefix })
+    const right = { code: 'STORE_DAMAGED', message: expect.stringContaining(` under ${key}, `) }
+    if (name === 'layout') return void (await expect(open).rejects.toMatchObject(right))
+    await using store = await open
+    if (name === 'partitions') {
+      await expect(store.partitions()).rejects.toMatchObject(right)
+      await expect(new Caller(store, 'web', 'emails').enqueue(job())).rejects.toMatchObject(right)
+    }
+    if (name === 'workers') {
+      await expect(store.workers()).rejects.toMatchObject(right)
+      await send('DEL', key)
+      await send('HSET', key, 'w', 'no JSON')
+      await send('ZADD', `${prefix}:{meta}:worker-ends`, '9999999999999', 'w')
+      await expect(store.workers()).rejects.toMatchObject(right)
+    }
+    if (name === 'keys') await expect(store.keys()).rejects.toMatchObject(right)
+    await removeKeys(url, prefix)
+  })
+})
+
+test('a worker says so once, goes on with its other queues, and with this one when the key is put right', async () => {
+  class NoteJob extends Job {
+    override readonly key = 'note'
+    handle() {}
+  }
+  class OtherJob extends Job {
+    override readonly key = 'other'
+    override queueName = 'emails'
+    handle() {}
+  }
+  const prefix = newPrefix()
+  await using clients = createJobs({ connection: url, prefix, queues: ['default', 'emails'] })
+  const key = `${prefix}:{default}:line`
+  await send('SET', key, 'foreign')
+  const report = new Record()
+  const worker = await clients.work({ jobs: [NoteJob, OtherJob], report, lease: 2_000 })
+  await expect(clients.dispatch(new NoteJob())).rejects.toMatchObject({
+    code: 'STORE_DAMAGED',
+    message: expect.stringContaining(key),
+  })
+  for (let i = 0; i < 3; i++) {
+    await clients.dispatch(new OtherJob())
+    await report.ends(i + 1)
+  }
+  expect(report.warnings.filter((text) => text.includes(key))).toHaveLength(1)
+  await send('DEL', key)
+  await clients.dispatch(new NoteJob())
+  await report.ends(4)
+  await worker.stop()
+  await removeKeys(url, prefix)
+})
