@@ -3,6 +3,7 @@
  *
  * `queues` are those that are configured, and how many partitions each has.
  */
+import { nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
 import { checkFilter, queueName } from './filter.ts'
 import { isCount } from './limit.ts'
@@ -162,8 +163,9 @@ export async function partitionsToLookIn(store: Store, queues: Queues, named?: s
   if (named === undefined) return [...all.values()].flat()
   const partitions = all.get(named)
   if (partitions !== undefined) return partitions
+  const near = nearest(named, all.keys())
   throw new JobsError('UNKNOWN_QUEUE', `There is no queue '${named}'`, {
-    hint: `There are ${[...all.keys()].join(', ')}.`,
+    hint: `${near ? `Did you mean ${near}? ` : ''}There are ${[...all.keys()].join(', ')}.`,
   })
 }
 

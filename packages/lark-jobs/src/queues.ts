@@ -1,6 +1,7 @@
 /**
  * The queues that are configured: which of them a worker serves, and that there is one of a name.
  */
+import { nearest } from '@s18i/lark/config'
 import type { Settings } from './config.ts'
 import { JobsError } from './errors.ts'
 import { checkLimiters } from './limiter-config.ts'
@@ -52,7 +53,8 @@ export function misplaced(registry: Registry, { queues, partitions }: Settings):
 /** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */
 export function knownQueue(queue: string, { queues, partitions }: Settings, name?: string): void {
   if (partitions.has(queue)) return
+  const near = nearest(queue, queues)
   throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {
-    hint: `Configured are ${queues.join(', ')}. Add it to jobs.queues in lark.config.`,
+    hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${queues.join(', ')}. Add it to jobs.queues in lark.config.`,
   })
 }

@@ -33,7 +33,7 @@ export async function call(name: string, words: string[], options: Call): Promis
   const entry = catalog.find(name)
   const isNamespace = !entry && words.length === 0 && catalog.inNamespace(name).length > 0
   if (isNamespace) return call('list', [name], options)
-  return invoke(entry ?? catalog.get(name), words, catalog, options)
+  return invoke(entry ?? catalog.get(name, words[0]), words, catalog, options)
 }
 
 /** Files that were broken last time are tried again only where it matters: by `list`, `help` or an unknown word. */

@@ -64,17 +64,27 @@ export class Catalog {
   /**
    * As `find`, for a name that a user typed.
    *
+   * @param next the word behind it: `lark jobs work` may be `jobs:work`
    * @throws UNKNOWN_COMMAND with what was meant, and with the files that may hold it and could not be read
    */
-  get(name: string): Entry {
+  get(name: string, next?: string): Entry {
     const entry = this.find(name)
     if (entry) return entry
-    const near = nearest(name, this.#byName.keys())
+    const near = this.#meant(name, next)
     const hints = this.problems.map(({ message }) => message)
-    if (this.inNamespace(name).length > 0) hints.unshift(`See lark list ${name}`)
-    else if (near) hints.unshift(`Did you mean ${near}?`)
+    if (near) hints.unshift(`Did you mean ${near}?`)
+    else if (this.inNamespace(name).length > 0) hints.unshift(`See lark list ${name}`)
     else if (hints.length === 0) hints.push('See lark list')
     throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })
+  }
+
+  /** What may be meant by a name: of all keys, or the last word of one in whatever namespace: `work` is `jobs:work`. */
+  #meant(name: string, next: string | undefined): string | undefined {
+    const inside = this.inNamespace(name)
+    if (inside.length > 0) return next === undefined ? undefined : byLastWord(next, inside)
+    const shown = this.entries.filter(({ hidden }) => !hidden)
+    const all = shown.flatMap(({ key, aliases }) => [key, ...aliases])
+    return nearest(name, all) ?? byLastWord(name, shown)
   }
 
   /** The commands of a namespace: `users` holds `users:process`. */
@@ -90,6 +100,12 @@ export class Catalog {
     this.problems.push(problem)
     this.#refused.set(name, problem)
   }
+}
+
+/** The key whose last word is nearest to this one. */
+function byLastWord(word: string, entries: readonly Entry[]): string | undefined {
+  const keys = new Map(entries.map(({ key }) => [key.slice(key.lastIndexOf(':') + 1), key]))
+  return keys.get(nearest(word, keys.keys()) ?? '')
 }
 
 /** `users` of `users:process`, and '' of `list`. */

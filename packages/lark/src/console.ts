@@ -14,7 +14,7 @@
  */
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf, usageError } from './errors.ts'
-import { alignRows } from './table.ts'
+import { fitRows } from './table.ts'
 import { visible, visibleInColor, visibleJson, visibleLines } from './visible.ts'
 
 export interface Writer {
@@ -99,9 +99,11 @@ export class Console {
       )
       return
     }
-    const [first = '', ...lines] = alignRows(head, rows)
-    this.line(this.paint('bold', first))
-    for (const line of lines) this.line(line)
+    for (const [i, [first = '', ...lines]] of fitRows(head, rows, this.width).entries()) {
+      if (i > 0) this.line()
+      this.line(this.paint('bold', first))
+      for (const line of lines) this.line(line)
+    }
   }
 
   /** One line of JSON on stdout, whatever the mode. */
@@ -112,6 +114,11 @@ export class Console {
   /** Text for stdout in a colour, where stdout shows colours. */
   paint(style: Style, text: string): string {
     return this.#paint(this.#stdout, style, text)
+  }
+
+  /** How many places a line of data has: as many as the terminal, and without one as it needs. */
+  get width(): number {
+    return this.#stdout.isTTY ? this.#stdout.columns || 80 : Number.POSITIVE_INFINITY
   }
 
   /** Whether a status line would be seen. */

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Console } from './console.ts'
 import { readPackage } from './project.ts'
-import { pad } from './table.ts'
+import { describeAll } from './table.ts'
 import { visible } from './visible.ts'
 
 const GLOBAL_FLAGS = [
@@ -57,7 +57,7 @@ export function printUsage(console: Console): void {
   }
   console.line(`${console.paint('bold', 'Usage')}  ${USAGE}`)
   console.line()
-  for (const line of flagLines(flags)) console.line(`  ${line}`)
+  for (const line of flagLines(flags, console.width - 2)) console.line(`  ${line}`)
   console.line()
   console.line('lark list shows the commands, lark help KEY shows how one is used.')
 }
@@ -74,14 +74,18 @@ export async function printVersions(console: Console, folder: string): Promise<v
 /** How any command is called. */
 export const USAGE = 'lark KEY [arguments] [flags]'
 
-/** Flags in two columns: short and long name, description. */
-export function flagLines(flags: { name: string; short?: string; description: string }[]): string[] {
-  const names = flags.map(({ name, short }) => `${short ? `${short},` : '   '} ${name}`)
-  const width = Math.max(...names.map((name) => name.length))
-  return flags.map(({ description }, index) => `${pad(names[index]!, width)}  ${description}`.trimEnd())
+/** Flags in two columns of so many places together: short and long name, description. */
+export function flagLines(
+  flags: { name: string; short?: string; description: string }[],
+  width: number,
+): string[] {
+  const named = flags.map(({ name, short, description }) => {
+    return [visible(`${short ? `${short},` : '   '} ${name}`), visible(description)] as const
+  })
+  return describeAll(named, width)
 }
 
 /** The lines about the flags that every command has. */
-export function globalFlagLines(): string[] {
-  return flagLines(GLOBAL_FLAGS)
+export function globalFlagLines(width: number): string[] {
+  return flagLines(GLOBAL_FLAGS, width)
 }

@@ -25,11 +25,90 @@ export function pad(text: string, width: number, side: 'left' | 'right' = 'left'
   return side === 'left' ? text + spaces : spaces + text
 }
 
+/** Places that a column of text needs at least for its lines to be of use. */
+const NARROWEST = 30
+/** How far text stands in that has no room beside what it belongs to. */
+const INDENT = '    '
+
+/**
+ * Text in lines of so many places, broken between words. A word that is longer than a line is broken where it must be.
+ * Text that fits stays as it is; of other text, spaces between words become one.
+ */
+export function wrap(text: string, width: number): string[] {
+  if (displayWidth(text) <= width) return [text]
+  const lines: string[] = []
+  let line = ''
+  let taken = 0
+  const next = () => {
+    if (taken > 0) lines.push(line)
+    line = ''
+    taken = 0
+  }
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const places = displayWidth(word)
+    if (taken > 0 && taken + 1 + places > width) next()
+    if (places <= width) {
+      line += taken > 0 ? ` ${word}` : word
+      taken += places + (taken > 0 ? 1 : 0)
+      continue
+    }
+    for (const { segment } of new Intl.Segmenter().segment(word)) {
+      const one = displayWidth(segment)
+      if (taken + one > width) next()
+      line += segment
+      taken += one
+    }
+  }
+  next()
+  return lines
+}
+
+/**
+ * Names, and beside each what it is about, in lines of so many places. Names that leave too little room have it below.
+ */
+export function describeAll(
+  all: readonly (readonly [name: string, about: string])[],
+  width: number,
+): string[] {
+  const column = all.reduce((most, [name]) => Math.max(most, displayWidth(name)), 0) + 2
+  const isBeside = width - column >= NARROWEST
+  return all.flatMap(([name, about]) => {
+    if (about === '') return [name]
+    if (!isBeside) return [name, ...wrap(about, width - INDENT.length).map((line) => INDENT + line)]
+    const [first = '', ...rest] = wrap(about, width - column)
+    return [pad(name, column) + first, ...rest.map((line) => ' '.repeat(column) + line)]
+  })
+}
+
 /**
  * Rows as lines, two spaces between columns. A column is set right when all of its cells but the first are numbers. A
  * cell is one line whatever it holds, and keeps its colours.
  */
 export function alignRows(head: string[], rows: unknown[][]): string[] {
+  return lay(measure(head, rows))
+}
+
+/**
+ * The same in lines of so many places. If the last column is text, it is broken between words, or stands below its row
+ * where it would be narrow. A table of numbers is laid in several blocks, each with the first column.
+ *
+ * @returns blocks, each with its head as the first line
+ */
+export function fitRows(head: string[], rows: unknown[][], width: number): string[][] {
+  const table = measure(head, rows)
+  if (widthOf(table.widths) <= width) return [lay(table)]
+  if (table.numeric.at(-1) === false && table.widths.length > 1) return [layLastBroken(table, width)]
+  return blocksOf(table.widths, width).map((columns) => lay(pick(table, columns)))
+}
+
+interface Table {
+  /** The head first. */
+  texts: string[][]
+  widths: number[]
+  numeric: boolean[]
+}
+
+function measure(head: string[], rows: unknown[][]): Table {
   const texts = [head, ...rows].map((row) => row.map(cellText))
   const widths: number[] = []
   for (const row of texts) {
@@ -39,12 +118,59 @@ export function alignRows(head: string[], rows: unknown[][]): string[] {
   const numeric = widths.map((_, column) => {
     return rows.length > 0 && rows.every((row) => typeof row[column] === 'number')
   })
+  return { texts, widths, numeric }
+}
+
+function lay({ texts, widths, numeric }: Table): string[] {
   return texts.map((row) =>
     widths
       .map((width, column) => pad(row[column] ?? '', width, numeric[column] ? 'right' : 'left'))
       .join('  ')
       .trimEnd(),
   )
+}
+
+function layLastBroken(table: Table, width: number): string[] {
+  const last = table.widths.length - 1
+  const before = pick(table, [...table.widths.keys()].slice(0, last))
+  const column = widthOf(before.widths) + 2
+  const isBeside = width - column >= NARROWEST
+  return lay(before).flatMap((line, row) => {
+    const text = table.texts[row]![last] ?? ''
+    // The head is short enough to stand in its place.
+    if (text === '' || row === 0) return [`${pad(line, column)}${text}`.trimEnd()]
+    if (!isBeside) return [line, ...wrap(text, width - INDENT.length).map((each) => INDENT + each)]
+    const [first = '', ...rest] = wrap(text, width - column)
+    return [pad(line, column) + first, ...rest.map((each) => ' '.repeat(column) + each)]
+  })
+}
+
+/** Which columns stand in which block: as few blocks as will do, about as wide as each other. */
+function blocksOf(widths: readonly number[], width: number): number[][] {
+  const [first = 0, ...others] = widths
+  const room = Math.max(1, width - first)
+  const total = others.reduce((sum, each) => sum + each + 2, 0)
+  const share = total / Math.ceil(total / room)
+  const blocks: number[][] = []
+  let taken = Number.POSITIVE_INFINITY
+  for (const [i, each] of others.entries()) {
+    if (taken >= share || taken + each + 2 > room) {
+      blocks.push([0])
+      taken = 0
+    }
+    blocks.at(-1)!.push(i + 1)
+    taken += each + 2
+  }
+  return blocks.length > 0 ? blocks : [[0]]
+}
+
+function pick({ texts, widths, numeric }: Table, columns: readonly number[]): Table {
+  const of = <T>(all: readonly T[]) => columns.map((column) => all[column]!)
+  return { texts: texts.map(of), widths: of(widths), numeric: of(numeric) }
+}
+
+function widthOf(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width + 2, -2)
 }
 
 function cellText(value: unknown): string {

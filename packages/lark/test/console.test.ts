@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { arg, Command, Console, flag, MemoryConsole, run } from '../src/index.ts'
-import { alignRows, displayWidth } from '../src/table.ts'
+import { alignRows, describeAll, displayWidth, fitRows, wrap } from '../src/table.ts'
 
 class Report extends Command {
   readonly key = 'report'
@@ -147,6 +147,106 @@ test('a command called without an application talks to the given streams of the 
   console.line('data')
   console.info('talk')
   expect(written).toEqual(['data\n', 'i talk\n'])
+})
+
+describe('within so many places', () => {
+  test.each<[string, number, string[]]>([
+    ['two  words', 10, ['two  words']],
+    ['one two  three', 8, ['one two', 'three']],
+    ['a longerword b', 6, ['a', 'longer', 'word b']],
+    ['日本語のテキスト ab', 6, ['日本語', 'のテキ', 'スト', 'ab']],
+    ['exactly five', 7, ['exactly', 'five']],
+    [' '.repeat(100), 10, []],
+    ['', 10, ['']],
+  ])('%j in %i', (text, width, lines) => {
+    expect(wrap(text, width)).toEqual(lines)
+  })
+
+  test('a word of a long text is never broken that fits, and nothing is lost', () => {
+    const words = Array.from({ length: 5_000 }, (_, n) => 'x'.repeat(n % 17) + n)
+    for (const width of [21, 80, 200]) {
+      const lines = wrap(words.join(' '), width)
+      expect(lines.join(' ').split(' ')).toEqual(words)
+      expect(lines.filter((line) => line.length > width)).toEqual([])
+    }
+  })
+
+  test('descriptions stand beside their names, or below where names are long', () => {
+    const all = [
+      ['a', 'words that are more than will go into one line of it'],
+      ['bc', ''],
+    ] as const
+    expect(describeAll(all, 40)).toEqual([
+      'a   words that are more than will go',
+      '    into one line of it',
+      'bc',
+    ])
+    expect(describeAll([['x'.repeat(30), 'what it is']], 40)).toEqual(['x'.repeat(30), '    what it is'])
+  })
+
+  const rows = [['id1', 5, 'an error with a good many words in it, which go on and on']]
+  test('the last column of text is broken between words, or stands below', () => {
+    expect(fitRows(['ID', 'RUNS', 'ERROR'], rows, 200)).toEqual([alignRows(['ID', 'RUNS', 'ERROR'], rows)])
+    expect(fitRows(['ID', 'RUNS', 'ERROR'], rows, 50)).toEqual([
+      [
+        'ID   RUNS  ERROR',
+        'id1     5  an error with a good many words in it,',
+        '           which go on and on',
+      ],
+    ])
+    expect(fitRows(['ID', 'RUNS', 'ERROR'], rows, 30)).toEqual([
+      [
+        'ID   RUNS  ERROR',
+        'id1     5',
+        '    an error with a good many',
+        '    words in it, which go on',
+        '    and on',
+      ],
+    ])
+  })
+
+  test('a table of numbers is laid in blocks, each with the first column', () => {
+    const head = ['QUEUE', 'ONE', 'TWO', 'THREE']
+    expect(fitRows(head, [['default', 1, 2, 3]], 18)).toEqual([
+      ['QUEUE    ONE  TWO', 'default    1    2'],
+      ['QUEUE    THREE', 'default      3'],
+    ])
+    expect(fitRows(head, [['default', 1, 2, 3]], 3)).toHaveLength(3)
+  })
+
+  test('a console fits tables into its terminal, and leaves them as they are without one', () => {
+    const terminal = new MemoryConsole({ isTTY: true, columns: 30 })
+    terminal.table(['ID', 'RUNS', 'ERROR'], rows)
+    expect(terminal.stdout).toContain('\n    words in it, which go on\n')
+    const pipe = new MemoryConsole({ columns: 30 })
+    pipe.table(['ID', 'RUNS', 'ERROR'], rows)
+    expect(pipe.stdout.split('\n')[1]).toMatch(/and on$/)
+  })
+
+  test('list and help use the width of the terminal, and break no word', async () => {
+    const about =
+      'What it does, in words that are so many that they do not go into the eighty places of a terminal'
+    class Long extends Command {
+      readonly key = 'long'
+      override description = about
+      count = flag.number(about)
+      what = arg.string(about)
+      handle() {}
+    }
+    for (const [columns, most] of [
+      [80, 80],
+      [200, 130],
+    ] as const) {
+      for (const words of [['list'], ['help', 'long'], ['--help']]) {
+        const console = new MemoryConsole({ isTTY: true, columns })
+        await run(words, { commands: [Long], console })
+        const lines = console.stdout.split('\n')
+        expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(most)
+        // Joined again, the words are whole.
+        if (words[0] !== '--help') expect(lines.map((line) => line.trim()).join(' ')).toContain(about)
+      }
+    }
+  })
 })
 
 describe('questions', () => {

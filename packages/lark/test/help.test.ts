@@ -113,6 +113,10 @@ test.each<[string[], string]>([
 test.each<[string[], string]>([
   [['list', 'user'], '✗ There are no commands under "user"\n  Did you mean users?\n'],
   [['help', 'users:purg'], '✗ Unknown command "users:purg"\n  Did you mean users:purge?\n'],
+  [['purge'], '✗ Unknown command "purge"\n  Did you mean users:purge?\n'],
+  [['purgge'], '✗ Unknown command "purgge"\n  Did you mean users:purge?\n'],
+  [['users', 'purg'], '✗ Unknown command "users"\n  Did you mean users:purge?\n'],
+  [['users', 'other'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['help', 'users'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['users', 'more'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['nothing-like-it'], '✗ Unknown command "nothing-like-it"\n  See lark list\n'],

@@ -41,9 +41,12 @@ export class JobsFailedCommand extends Command {
   }
 }
 
-/** The last error, in one line that a terminal holds. */
+/** Characters of an error that are listed: a line of a wide terminal, or a few of a narrow one. */
+const MAX_REASON = 300
+
+/** The last error, in one line. */
 function reason({ errors }: { errors: KeptError[] }): string {
   const last = errors.at(-1)
   const line = visible(last === undefined ? '' : codedLine(last))
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line
+  return line.length > MAX_REASON ? `${line.slice(0, MAX_REASON - 1)}…` : line
 }

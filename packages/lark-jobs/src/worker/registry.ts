@@ -32,7 +32,7 @@ export class Registry {
       if (other !== undefined && other.make !== make) {
         throw new JobsError(
           'JOB_KEY_TAKEN',
-          `Two job classes under the key '${key}': ${other.name} and ${jobClass.name}`,
+          `Two job classes under the key '${key}': ${named(other, this.#files.get(other))} and ${named(jobClass, file)}`,
           {
             hint: 'Give one of them another key. A class that extends another job inherits its key.',
           },
@@ -112,8 +112,14 @@ function addFrom(file: string, make: JobConstructor, registry: Registry): void {
   } catch (error) {
     if (!(error instanceof JobsError)) throw error
     const { code, message, hint, cause } = error
-    throw new JobsError(code, `${message} (${file})`, { cause, ...(hint !== undefined && { hint }) })
+    // Of two classes that have one key, both files are named.
+    const text = code === 'JOB_KEY_TAKEN' && message.includes(file) ? message : `${message} (${file})`
+    throw new JobsError(code, text, { cause, ...(hint !== undefined && { hint }) })
   }
+}
+
+function named({ name }: JobClass, file: string | undefined): string {
+  return file === undefined ? name : `${name} (${file})`
 }
 
 function failedToLoad(file: string, cause: unknown): JobsError {

@@ -53,6 +53,12 @@ export function mistakes(url: () => string | undefined): void {
       expect(stderr.split('\n')[0]).toBe(line)
       expect(stderr).not.toContain('    at ')
     }
+    expect((await app.run('jobs:failed', '--queue=emials')).stderr).toContain(
+      '\n  Did you mean emails? There are ',
+    )
+    expect((await app.run('jobs:work', '--queue=emials')).stderr).toContain(
+      '\n  Did you mean emails? Configured ',
+    )
   })
 
   test('a job file that throws on import is one line; everything else works', async () => {
@@ -73,7 +79,9 @@ export function mistakes(url: () => string | undefined): void {
     })
     const { code, stderr } = await app.run('jobs:work', '--stop-when-empty')
     expect(code).toBe(1)
-    expect(stderr).toContain("✗ Two job classes under the key 'greet': GreetJob and OtherGreetJob")
+    expect(stderr).toContain(
+      "✗ Two job classes under the key 'greet': GreetJob (src/jobs/GreetJob.ts) and OtherGreetJob (src/jobs/OtherGreetJob.ts)\n",
+    )
   })
 
   test('a class with a wrong setting is refused at start, by one line', async () => {

@@ -4,7 +4,7 @@ import { Command } from '../command.ts'
 import type { Parameter } from '../metadata.ts'
 import { placeholder } from '../parse.ts'
 import { flagLines, globalFlagLines, printUsage } from '../program.ts'
-import { pad } from '../table.ts'
+import { describeAll, wrap } from '../table.ts'
 import { visible } from '../visible.ts'
 
 /** `lark help KEY`, and `lark KEY --help`. */
@@ -26,28 +26,27 @@ export class HelpCommand extends Command {
 
   #print(command: Omit<Entry, 'load'>): void {
     const { key, description, aliases, arguments: positional, flags } = command
+    // Beside the two spaces before each line of a section.
+    const width = this.console.width - 2
     if (description) {
-      this.line(visible(description))
+      for (const line of wrap(visible(description), this.console.width)) this.line(line)
       this.line()
     }
     const usage = ['lark', key, ...positional.map(usageOf), '[flags]'].join(' ')
     this.line(`${this.#bold('Usage')}  ${visible(usage)}`)
     if (aliases.length > 0) this.line(`${this.#bold('Also')}   ${aliases.join(', ')}`)
     if (positional.length > 0) {
-      const width = Math.max(...positional.map(({ name }) => name.length))
-      this.#section(
-        'Arguments',
-        positional.map((each) => `${pad(each.name, width)}  ${explain(each)}`.trimEnd()),
-      )
+      const described = positional.map((each) => [visible(each.name), visible(explain(each))] as const)
+      this.#section('Arguments', describeAll(described, width))
     }
-    if (flags.length > 0) this.#section('Flags', flagLines(flags.map(describeFlag)))
-    this.#section('Flags of every command', globalFlagLines())
+    if (flags.length > 0) this.#section('Flags', flagLines(flags.map(describeFlag), width))
+    this.#section('Flags of every command', globalFlagLines(width))
   }
 
   #section(title: string, lines: string[]): void {
     this.line()
     this.line(this.#bold(title))
-    for (const line of lines) this.line(`  ${visible(line)}`)
+    for (const line of lines) this.line(`  ${line}`)
   }
 
   #bold(text: string): string {

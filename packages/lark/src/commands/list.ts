@@ -4,7 +4,7 @@ import { Command } from '../command.ts'
 import { larkError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { USAGE } from '../program.ts'
-import { pad } from '../table.ts'
+import { describeAll, pad } from '../table.ts'
 import { visible } from '../visible.ts'
 
 /** `lark list`, `lark` alone, and a namespace alone. */
@@ -38,15 +38,17 @@ export class ListCommand extends Command {
       this.line(`${this.console.paint('bold', 'Usage')}  ${USAGE}`)
       this.line()
     }
-    const width = Math.max(...entries.map(({ key }) => key.length))
+    // One column for all, so that they line up from one namespace to the next.
+    const described = entries.map(({ key, description }) => [key, visible(description)] as const)
+    const longest = Math.max(...entries.map(({ key }) => key.length))
     const namespaces = [...new Set(entries.map(({ key }) => namespaceOf(key)))].sort()
     for (const [index, namespace] of namespaces.entries()) {
       if (index > 0) this.line()
       if (namespace !== '') this.line(this.console.paint('bold', namespace))
-      for (const { key, description } of entries) {
-        if (namespaceOf(key) === namespace)
-          this.line(`  ${pad(key, width)}  ${visible(description)}`.trimEnd())
-      }
+      const own = described
+        .filter(([key]) => namespaceOf(key) === namespace)
+        .map(([key, about]) => [pad(key, longest), about] as const)
+      for (const line of describeAll(own, this.console.width - 2)) this.line(`  ${line}`.trimEnd())
     }
   }
 }
