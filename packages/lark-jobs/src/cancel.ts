@@ -3,9 +3,9 @@
  */
 import { JobsError } from './errors.ts'
 import { all, checkFilter, isText, queueName } from './filter.ts'
-import { heads, type Located, locateAll, partitionsToLookIn, type Queues } from './operate.ts'
+import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './operate.ts'
 import type { State } from './record.ts'
-import { type AlterVerdict, MAX_ITEMS, type Store } from './store/store.ts'
+import type { AlterVerdict, Store } from './store/store.ts'
 
 /** In which a job can be cancelled. */
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
@@ -82,15 +82,14 @@ export async function cancel(store: Store, queues: Queues, ids: readonly string[
  */
 export async function cancelAll(store: Store, queues: Queues, filter: CancelFilter): Promise<Cancelled> {
   const { key, queue, state } = filter
-  const verdicts: AlterVerdict[] = []
+  let verdicts: AlterVerdict[] = []
   for (const partition of await partitionsToLookIn(store, queues, queue)) {
     // All ids first: each that is cancelled leaves the list which is being read.
     const ids: string[] = []
     for (const each of state === undefined ? cancellable : [state]) {
       for await (const page of idsOf(store, partition, each, key)) ids.push(...page)
     }
-    for (let i = 0; i < ids.length; i += MAX_ITEMS)
-      verdicts.push(...(await ask(store, partition, ids.slice(i, i + MAX_ITEMS))))
+    verdicts = verdicts.concat(await ask(store, partition, ids))
   }
   return counted(verdicts)
 }
@@ -132,7 +131,7 @@ async function* idsOf(
 }
 
 function ask(store: Store, partition: string, ids: readonly string[]): Promise<AlterVerdict[]> {
-  return store.alter(partition, ids, { kind: 'cancel', reason: 'user' })
+  return alterAll(store, partition, ids, { kind: 'cancel', reason: 'user' })
 }
 
 /** What ended meanwhile is neither. */

@@ -9,7 +9,21 @@ import { checkFilter, queueName } from './filter.ts'
 import { isCount } from './limit.ts'
 import { partitionsOf, queueOf } from './partition.ts'
 import type { JobRecord, LogLine, State } from './record.ts'
-import { type Filter, type JobHead, MAX_ITEMS, type Page, type Store } from './store/store.ts'
+import {
+  type AlterVerdict,
+  type Change,
+  type Filter,
+  type JobHead,
+  MAX_ITEMS,
+  type Page,
+  type Store,
+} from './store/store.ts'
+
+/**
+ * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores, shared,
+ * the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
+ */
+const TOGETHER = 250
 
 export type Queues = ReadonlyMap<string, number>
 
@@ -193,12 +207,23 @@ export async function retryFailed(store: Store, partitions: readonly string[]): 
     const ids: string[] = []
     for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))
     ids.reverse()
-    for (let i = 0; i < ids.length; i += MAX_ITEMS) {
-      const verdicts = await store.alter(partition, ids.slice(i, i + MAX_ITEMS), { kind: 'retry' })
-      count += verdicts.filter((verdict) => verdict === 'done').length
-    }
+    const verdicts = await alterAll(store, partition, ids, { kind: 'retry' })
+    count += verdicts.filter((verdict) => verdict === 'done').length
   }
   return count
+}
+
+/** Changes any number of jobs. */
+export async function alterAll(
+  store: Store,
+  partition: string,
+  ids: readonly string[],
+  change: Change,
+): Promise<AlterVerdict[]> {
+  const verdicts: AlterVerdict[] = []
+  for (let i = 0; i < ids.length; i += TOGETHER)
+    verdicts.push(...(await store.alter(partition, ids.slice(i, i + TOGETHER), change)))
+  return verdicts
 }
 
 function notRetriable({ id, state }: Pick<JobRecord, 'id' | 'state'>): JobsError {

@@ -93,6 +93,18 @@ export function largeJobs(connect: Connect): void {
     expect(read).toEqual([])
   })
 
+  test('many jobs are changed some at a time', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.jobs.dispatchMany(
+      new ImportJob(),
+      Array.from({ length: 700 }, (_, n) => ({ n, text: '' })),
+    )
+    const { store } = await bench.jobs.open()
+    const alter = vi.spyOn(store, 'alter')
+    expect(await bench.jobs.cancel({ queue: 'default' })).toEqual({ cancelled: 700, asked: 0 })
+    expect(alter.mock.calls.map(([, ids]) => ids.length)).toEqual([250, 250, 200])
+  })
+
   test('the last to fail come first, of many partitions and pages', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { emails: { partitions: 3 } } })
