@@ -1,5 +1,8 @@
 -- The payload of a job: in its record, or where that would be long, in a hash of its own; the record then ends in LARGE
--- and the payload's bytes. So whoever looks at many records reads little, and knows how much an answer would carry.
+-- and the payload's bytes. So whoever looks at many records reads little, and knows how much an answer would carry. There
+-- is no command that reads the beginning of a field. (Measured on 2026-11-25, 2 cores, shared: to claim and complete a job
+-- takes, with its payload in the record and with it apart, 20 and 24 µs at 1.2 kB, 25 and 25 at 2 kB, 112 and 78 at
+-- 16 kB, 500 and 270 at 64 kB, 3.0 and 2.6 ms at 500 kB. To retry or cancel it took as long as to read it.)
 --   payloads  HASH  id -> payload
 -- `settings` has `large` while there may be any: 1, or 2 when an earlier layout may have left some in their records.
 local LARGE = '\29'

@@ -14,15 +14,15 @@ local function read_runs(at)
     local list = { unpack(ARGV, at + 3, at + 2 + 2 * (last - first + 1)) }
     local after, n = string.format('%d', now - made_at(list[1])), first
     for i = 1, #list, 2 do
-      local record = after .. list[i + 1]
-      if #record > MAX_SMALL then
+      local record = list[i + 1]
+      if #after + #record > MAX_SMALL then
         part = part or (function()
 -- include: payload
           return part
         end)()
         record, large[n] = part(record)
       end
-      ids[n], list[i + 1], n = list[i], record, n + 1
+      ids[n], list[i + 1], n = list[i], after .. record, n + 1
     end
     runs[#runs + 1] = {
       priority = priority, hooked = hooked, limits = limits, lock = lock, delay = ARGV[at + 1],
