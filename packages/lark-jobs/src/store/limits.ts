@@ -7,8 +7,8 @@ export const MAX_ITEMS = 1_000
 /** The most bytes of payload that one call should carry; one larger job travels alone. */
 export const MAX_BYTES = 1_048_576
 /**
- * The most bytes that are kept where a change of the job's state reads or rewrites them; larger payloads are kept apart.
- * `MAX_ITEMS` jobs of so many bytes are what one answer may carry, so nobody counts the bytes of small jobs.
+ * The most bytes of a small job. `MAX_ITEMS` of them are what one answer may carry, so they are read without counting
+ * their bytes.
  */
 export const MAX_SMALL = 1_048
 /** The most ended jobs that `endings` hands out at once. */

@@ -3,9 +3,9 @@
  * nothing above this line knows them by name. `test/conformance/` says in tests what this page says in prose.
  *
  * **Partition.** A queue is kept in one or more partitions: `emails`, or `emails/0`, `emails/1`, … A verb works
- * on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`, and a claim hands
- * out no more than that; callers loop.
- * No verb's cost grows with the number of jobs stored, only with the items it is given.
+ * on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`, and hands out no more
+ * than that, or one job that is larger; callers loop. No verb's cost grows with the number of jobs stored, only with the
+ * items that it is given, and none reads a payload that it does not hand out.
  *
  * **Clock.** Time is the store's own. Delays go in, and times until something come out, as durations.
  *

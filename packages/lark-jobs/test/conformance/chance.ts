@@ -2,7 +2,6 @@
  * Jobs and outcomes as chance has them.
  */
 import type { Group, Lock, NewJob, Outcome } from '../../src/record.ts'
-import { MAX_SMALL } from '../../src/store/store.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
 
@@ -32,7 +31,7 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
 /** One in five is large. */
 export function chancePayload(random: Random): string {
   const text = String(random.below(100))
-  return random.chance(5) ? text.padEnd(MAX_SMALL + 100, '.') : text
+  return random.chance(5) ? text.padEnd(5_000, '.') : text
 }
 
 function chanceLock(random: Random): Lock {

@@ -51,7 +51,7 @@ async function headsOf(store: Store, filter: Filter, partition = 'emails'): Prom
 }
 
 export function largeJobs(make: Make): void {
-  test.each([MAX_SMALL - 1, MAX_SMALL, MAX_SMALL + 1, 500_000])(
+  test.each([MAX_SMALL - 1, MAX_SMALL, MAX_SMALL + 1, 4_000, 4_001, 500_000])(
     'a payload of %i bytes is the same in every state of its job',
     async (bytes) => {
       await using harness = await make()
