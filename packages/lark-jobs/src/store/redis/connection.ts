@@ -144,7 +144,8 @@ export class Connection {
         this.#failed(link, error)
         continue
       }
-      if (isSure) await this.sure(deadline)
+      // Mostly nothing is awaited.
+      if (isSure && this.#guide.doubt?.isThere) await this.sure(deadline)
       return answer
     }
   }
