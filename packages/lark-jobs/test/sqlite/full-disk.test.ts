@@ -2,8 +2,9 @@
  * A disk that is full: everything is refused that needs room, nothing is lost that was accepted, and all goes on when
  * there is room.
  *
- * A full disk is had in two ways that need no rights: SQLite's own bound on the pages of a file, which is the same
- * SQLITE_FULL, and the system's bound on the size of files, by which writing really fails half-way.
+ * A disk is really full in a process of its own (`small-disk.ts`). Single calls meet it in two ways that need no rights:
+ * SQLite's own bound on the pages of a file, which is the same SQLITE_FULL, and the system's bound on the size of files,
+ * by which writing really fails half-way.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Database } from '../../src/store/sqlite/database.ts'
@@ -11,6 +12,7 @@ import { Caller, LEASE } from '../conformance/caller.ts'
 import { ids, job, jobs, settlement } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
 import { connections, Folder } from './folder.ts'
+import { onSmallDisk } from './small-disk.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -161,3 +163,40 @@ test('a file that may not be written', async () => {
     hint: 'Let this process write to the file and to its folder.',
   })
 })
+
+test.each([
+  ['tmpfs', 6],
+  ['ext4', 8],
+] as const)(
+  'dispatches that fill a disk (%s of %i MiB) leave room for jobs to end, which makes room for more',
+  async (kind, size) => {
+    await using folder = await Folder.make()
+    const outcome = await onSmallDisk(kind, size, 'dispatches', folder.path)
+    expect(outcome.first).toMatchObject({
+      code: 'STORE_REFUSED',
+      message: expect.stringMatching(
+        /takes no more jobs: \d\.\d MiB are free on its disk, and \d\.\d MiB are kept/,
+      ),
+    })
+    expect(outcome.before).toBeGreaterThan(500)
+    expect(outcome).toMatchObject({ isDone: true, isDoneAgain: true })
+    expect(outcome.again).toBeGreaterThanOrEqual(outcome.before!)
+    expect(outcome.completed).toBe(outcome.accepted)
+    expect(outcome.ended).toBe(outcome.accepted)
+    expect(outcome.said.filter((text) => /goes on trying|answers again|lost/.test(text))).toEqual([])
+  },
+  60_000,
+)
+
+test('a neighbour that fills the disk: all goes on as soon as there is room, and is said once', async () => {
+  await using folder = await Folder.make()
+  const outcome = await onSmallDisk('tmpfs', 24, 'neighbour', folder.path)
+  expect(outcome.first).toMatchObject({ code: 'STORE_REFUSED' })
+  expect(outcome).toMatchObject({ isRefused: true, isDone: true, isDoneAgain: true })
+  expect(outcome.completed).toBe(outcome.accepted)
+  const said = outcome.said.filter((text) => /goes on trying|answers again/.test(text))
+  expect(said).toEqual([
+    expect.stringContaining('refused to write: database or disk is full. The worker goes on trying.'),
+    expect.stringContaining('answers again'),
+  ])
+}, 60_000)

@@ -191,6 +191,9 @@ test('moved again and again under three processes: each accepted job is in a fil
       if (Array.isArray(message)) accepted.push(...message)
     })
   const moved: string[] = []
+  // One that comes while only the log is there is refused.
+  const names = () => new Set(accepted.map((id) => id.slice(0, 3)))
+  await vi.waitFor(() => expect(names().size).toBe(3), { timeout: 20_000, interval: 5 })
   for (let round = 1; round <= 5; round += 1) {
     const target = accepted.length + 200
     await vi.waitFor(() => expect(accepted.length).toBeGreaterThan(target), { timeout: 20_000, interval: 5 })

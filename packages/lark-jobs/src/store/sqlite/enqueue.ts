@@ -33,6 +33,7 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   const known = recall<Enqueued>(partition, call, jobs.length, 'queued')
   if (known) return known
   const { database, id, now } = partition
+  database.leaveRoom(() => bytesOf(jobs))
   const { bound } = call
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)
@@ -61,6 +62,14 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   if (bound?.full === 'drop-oldest') drop(partition, pendingOf(partition) - bound.max)
   remember<Enqueued>(partition, call, answers, 'queued')
   return answers
+}
+
+/** As many as they may take on the disk: a row, and its entries in two indexes. */
+function bytesOf(jobs: readonly NewJob[]): number {
+  return jobs.reduce(
+    (bytes, { payload, key }) => bytes + Buffer.byteLength(payload) * 1.25 + key.length + 512,
+    0,
+  )
 }
 
 function isKnown({ database, id }: Partition, jobId: string): boolean {

@@ -13,6 +13,7 @@ const BUSY = 5
 const LOCKED = 6
 const READONLY = 8
 const IOERR = 10
+const IOERR_WRITE = 778
 const CORRUPT = 11
 const FULL = 13
 const CANTOPEN = 14
@@ -42,6 +43,31 @@ export function stillUsed(name: string): JobsError {
       hint: 'Stop every process that uses a file before you move or delete it.',
     },
   )
+}
+
+/** A dispatch that would not leave the reserve. */
+export class NoRoom extends JobsError {
+  constructor(name: string, free: number, reserve: number) {
+    super(
+      'STORE_REFUSED',
+      `${name} takes no more jobs: ${mebibytes(free)} are free on its disk, and ${mebibytes(reserve)} are kept for jobs to end`,
+      { hint: hints[FULL]! },
+    )
+  }
+}
+
+/** Written to a full disk, or beyond a quota. */
+export function isFull(error: unknown): boolean {
+  return primaryOf(error) === FULL || rawOf(error) === IOERR_WRITE
+}
+
+/** Of what a store threw. */
+export function isForWantOfRoom(error: unknown): boolean {
+  return error instanceof NoRoom || (error instanceof JobsError && isFull(error.cause))
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`
 }
 
 export function notReplicated(name: string): JobsError {

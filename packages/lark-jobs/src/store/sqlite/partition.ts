@@ -39,6 +39,7 @@ export const MINUTE = 60_000
 const find = 'SELECT * FROM partitions WHERE name = ?'
 const held = 'SELECT name FROM partitions WHERE held = 1'
 const countHeld = 'SELECT count(*) AS count FROM partitions WHERE held = 1'
+const mostCompleted = 'SELECT name FROM partitions ORDER BY completed DESC LIMIT 1'
 const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
@@ -162,6 +163,11 @@ export class Partition {
 
   static count(database: Database): number {
     return database.get<{ count: number }>(countHeld)!.count
+  }
+
+  /** The one that keeps the most jobs that completed. */
+  static ofMostCompleted(database: Database): string | undefined {
+    return database.get<{ name: string }>(mostCompleted)?.name
   }
 
   /** Keeps what is given. */

@@ -29,7 +29,7 @@ export class Presence {
   #logs: { path: string; file: Identity | undefined }[] = []
   #lookAt = 0
 
-  /** Of a file that was just opened. */
+  /** Of a file that is about to be opened. */
   constructor(path: string) {
     this.path = path
     this.#file = identityOf(path)
@@ -45,7 +45,8 @@ export class Presence {
    * without it. So what only settles and claims does not look each time.)
    */
   isThere(): boolean {
-    return isSame(identityOf(this.path), this.#file)
+    const found = identityOf(this.path)
+    return found !== undefined && isSame(found, this.#file)
   }
 
   /** As it was at most a tenth of a second ago. */

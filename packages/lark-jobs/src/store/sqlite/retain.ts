@@ -39,6 +39,19 @@ export function trim(partition: Partition, retention: StoreOptions['retention'])
   }
 }
 
+/** Of jobs that completed, those that stay of a partition however full its disk is; and how many go at a time. */
+const LATEST = 10
+const FEW = 100
+
+/** Drops some of the oldest that completed, before their time. @returns how many */
+export function forgetCompleted(partition: Partition): number {
+  const count = Math.min(partition.completed - LATEST, FEW)
+  if (count <= 0) return 0
+  const dropped = partition.database.run(dropOldest, partition.id, COMPLETED, count)
+  partition.completed -= dropped
+  return dropped
+}
+
 /** Drops what is past its age. @returns how many */
 export function prune(partition: Partition, retention: StoreOptions['retention']): number {
   let pruned = 0

@@ -42,7 +42,7 @@ import { endings } from './ending.ts'
 import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
-import { closed, notReplicated, toJobsError } from './failure.ts'
+import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
 import { forgetPauses, hasPauses, pausedGroups, pauseGroup, stirLanes } from './lane.ts'
 import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
@@ -51,7 +51,7 @@ import { keepLastMinute, minutes } from './minutes.ts'
 import { Partition } from './partition.ts'
 import { counts, get, listHeads, listJobs, log, noCounts } from './read.ts'
 import { recover } from './recover.ts'
-import { clear, prune, trim } from './retain.ts'
+import { clear, forgetCompleted, prune, trim } from './retain.ts'
 import { prepare } from './schema.ts'
 import { findings } from './survey.ts'
 import {
@@ -105,11 +105,15 @@ export class SqliteStore implements Store {
   }
 
   enqueue(name: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
-    return this.#accept(name, (partition) => enqueue(partition, call, jobs), call)
+    return this.#withRoom(() => this.#accept(name, (partition) => enqueue(partition, call, jobs), call))
   }
 
   exchange(name: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange> {
-    return this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
+    const attempt = (want: Want) =>
+      this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
+    // To settle takes less room than to claim as well, and makes some.
+    const alone = { ...want, limit: 0, ahead: 0 }
+    return this.#withRoom(() => attempt(want), settlements.length > 0 ? () => attempt(alone) : undefined)
   }
 
   extend(name: string, _caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension> {
@@ -137,6 +141,7 @@ export class SqliteStore implements Store {
 
   async survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
     const { database } = this.#opened()
+    database.tidy()
     const now = this.#now()
     const found = await database.read(() =>
       findings(database, caller, partitions, this.#options.retention, now),
@@ -307,7 +312,6 @@ export class SqliteStore implements Store {
       this.#database = database
       const bell = new Bell(this.name, this.#file === MEMORY ? undefined : this.#file)
       this.#bell = bell
-      database.reopen = () => this.#connect()
       database.renewed = (words) => {
         bell.renew()
         // The lease thread of a worker has a store of its own, and the worker says it.
@@ -324,6 +328,7 @@ export class SqliteStore implements Store {
 
   async #connect(): Promise<Database> {
     const database = await Database.connect(this.name, this.#file)
+    database.reopen = () => this.#connect()
     try {
       await prepare(database, this.#options.durability)
       return database
@@ -340,6 +345,31 @@ export class SqliteStore implements Store {
 
   #now(): number {
     return this.#options.clock?.() ?? Date.now()
+  }
+
+  /**
+   * Where the disk is full, jobs that completed go before their time, as many as need be.
+   *
+   * @param less tried first, where there is something that needs less room
+   */
+  async #withRoom<T>(attempt: () => Promise<T>, less?: () => Promise<T>): Promise<T> {
+    let next = attempt
+    for (;;) {
+      try {
+        return await next()
+      } catch (error) {
+        if (!isForWantOfRoom(error)) throw error
+        if (less !== undefined) next = less
+        else if ((await this.#forgetSome()) === 0) throw error
+        less = undefined
+      }
+    }
+  }
+
+  async #forgetSome(): Promise<number> {
+    const { database } = this.#opened()
+    const name = await database.read(() => Partition.ofMostCompleted(database))
+    return name === undefined ? 0 : this.#change(name, forgetCompleted)
   }
 
   /** A verb that writes: what came of it goes into the counters, what is too much goes, who waits is rung. */

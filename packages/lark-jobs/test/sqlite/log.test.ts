@@ -1,0 +1,39 @@
+/**
+ * The write-ahead log after a peak: it shrinks.
+ */
+import { stat, utimes } from 'node:fs/promises'
+import Libsql from 'libsql'
+import { expect, test } from 'vitest'
+import { Caller } from '../conformance/caller.ts'
+import { job } from '../conformance/jobs.ts'
+import { Folder } from './folder.ts'
+
+const MIB = 1 << 20
+
+test('a log that a long reader let grow is cut by the writers, and empty when all is quiet', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const sizeOfLog = async () => (await stat(`${folder.file}-wal`)).size
+  const web = new Caller(store, 'web', 'emails')
+  const payload = JSON.stringify('x'.repeat(100_000))
+  const reader = new Libsql(folder.file)
+  reader.exec('BEGIN; SELECT 1 FROM jobs LIMIT 1')
+  for (let batch = 0; batch < 40; batch += 1)
+    await web.enqueue(...Array.from({ length: 8 }, () => job({ payload })))
+  expect(await sizeOfLog()).toBeGreaterThan(30 * MIB)
+  reader.exec('COMMIT')
+  reader.close()
+  // One moves it into the file, and one begins it anew.
+  for (let more = 0; more < 2; more += 1) await web.enqueue(job())
+  expect(await sizeOfLog()).toBeLessThan(16 * MIB)
+
+  // Somebody may be writing just now.
+  expect(await sizeOfLog()).toBeGreaterThan(MIB)
+  await store.survey('ada', [])
+  expect(await sizeOfLog()).toBeGreaterThan(MIB)
+  const before = Date.now() / 1_000 - 2
+  await utimes(`${folder.file}-wal`, before, before)
+  await store.survey('ada', [])
+  expect(await sizeOfLog()).toBeLessThan(MIB)
+  expect(await store.counts('emails')).toMatchObject({ waiting: 322 })
+})

@@ -1,0 +1,148 @@
+/**
+ * A process whose store lies on a disk of a few MiB: `node small-disk.js <what fills it> <folder>`. A worker and two
+ * dispatchers of its own use the file; it tells the test what came of it, and runs the built package.
+ */
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import Libsql from 'libsql'
+import { createJobs, Job } from '../../dist/index.js'
+
+const [filler, folder] = process.argv.slice(2)
+const connection = `sqlite:${join(folder, 'jobs.db')}`
+const HELD = 4
+/** Milliseconds: after that it tells what it has, and the test fails. */
+const LONGEST = 15_000
+
+let started = 0
+let release
+const released = new Promise((resolve) => {
+  release = resolve
+})
+/** What waits for a change. */
+let look = () => {}
+function until(isSo) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LONGEST, false)
+    look = () => {
+      if (!isSo()) return
+      clearTimeout(timer)
+      resolve(true)
+    }
+    look()
+  })
+}
+
+class HoldJob extends Job {
+  async handle() {
+    started += 1
+    look()
+    await released
+  }
+}
+class FillJob extends Job {
+  handle() {}
+}
+
+const said = []
+let ended = 0
+const tell = (text) => {
+  said.push(text)
+  look()
+}
+const report = {
+  wrote() {},
+  ended() {
+    ended += 1
+    look()
+  },
+  warn: tell,
+  info: tell,
+}
+
+const webs = [createJobs({ connection }), createJobs({ connection })]
+const jobs = createJobs({ connection })
+const { store } = await jobs.open()
+/** How often each verb of the worker's store was refused. */
+const refused = {}
+for (const verb of ['exchange', 'survey']) {
+  const original = store[verb].bind(store)
+  store[verb] = (...args) =>
+    original(...args).catch((error) => {
+      refused[verb] = (refused[verb] ?? 0) + 1
+      look()
+      throw error
+    })
+}
+const worker = await jobs.work({ jobs: [HoldJob, FillJob], report, concurrency: HELD })
+for (let held = 0; held < HELD; held += 1) await webs[0].dispatch(new HoldJob())
+await until(() => started === HELD)
+
+let accepted = HELD
+const dispatch = (n) =>
+  webs[n % 2].dispatch(new FillJob(), { text: 'x'.repeat(2_000) }).then(() => accepted++)
+const fill = async (count) => {
+  for (let n = 0; n < count; n += 20)
+    await Promise.all(Array.from({ length: 20 }, (_, place) => dispatch(place)))
+}
+const failure = (error) => ({ code: error.code, message: error.message })
+
+const scenarios = {
+  /** Dispatches fill the disk. */
+  async dispatches() {
+    const first = await fill(Number.POSITIVE_INFINITY).catch(failure)
+    const before = accepted
+    release()
+    const isDone = await until(() => ended === accepted)
+    // As many again: what has completed makes room. Dispatches are faster than the worker, and wait for it.
+    while (accepted < before * 2) {
+      const done = ended
+      const refusal = await fill(1_000).catch(failure)
+      if (refusal !== undefined && !(await until(() => ended > done || ended === accepted))) break
+    }
+    const again = accepted - before
+    return { first, before, isDone, again, isDoneAgain: await until(() => ended === accepted) }
+  },
+
+  /** Somebody else does, and after a while makes room. */
+  async neighbour() {
+    await fill(200)
+    // Else small calls would find room in what the log has already.
+    const other = new Libsql(join(folder, 'jobs.db'))
+    other.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    other.close()
+    const path = join(folder, 'neighbour')
+    const file = openSync(path, 'w')
+    try {
+      for (const size of [65_536, 4_096, 1]) {
+        try {
+          for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break
+        } catch {
+          // Full, but for less.
+        }
+      }
+    } finally {
+      closeSync(file)
+    }
+    release()
+    const first = await dispatch(0).catch(failure)
+    const isRefused = await until(() => ['exchange', 'survey'].every((verb) => refused[verb] > 0))
+    rmSync(path)
+    const isDone = await until(() => ended === accepted)
+    await fill(20)
+    return { first, isRefused, isDone, isDoneAgain: await until(() => ended === accepted) }
+  },
+}
+
+const outcome = await scenarios[filler]()
+await worker.stop()
+const status = await jobs.status()
+process.send({
+  ...outcome,
+  accepted,
+  ended,
+  said,
+  completed: worker.summary.completed,
+  queues: status.queues,
+})
+await Promise.all([...webs, jobs].map((client) => client.close()))
+process.disconnect()

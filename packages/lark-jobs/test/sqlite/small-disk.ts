@@ -1,0 +1,87 @@
+/**
+ * Runs `small-disk.js` on a disk of a few MiB: a file system that is mounted for this process alone, and is gone with it.
+ * Who is not root mounts it in a user namespace.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const script = fileURLToPath(new URL('small-disk.js', import.meta.url))
+
+/** Shell lines that put a file system of `$1` MiB at `$2`; `$3` is a file for its content. */
+const mounts = {
+  tmpfs: 'mount -t tmpfs -o size=$1m none "$2"',
+  ext4: 'truncate -s $1M "$3" && mkfs.ext4 -q -F "$3" && mount -o loop "$3" "$2"',
+}
+
+/** Ways to run a shell that may mount, the best first. */
+const shells = [
+  ['unshare', '--mount', 'sh', '-c'],
+  ['unshare', '--mount', '--user', '--map-root-user', 'sh', '-c'],
+]
+
+export interface Outcome {
+  first: { code: string; message: string }
+  isRefused?: boolean
+  before?: number
+  isDone: boolean
+  isDoneAgain: boolean
+  again?: number
+  accepted: number
+  ended: number
+  completed: number
+  said: string[]
+}
+
+/**
+ * @param size MiB
+ * @param folder of the test
+ */
+export async function onSmallDisk(
+  kind: keyof typeof mounts,
+  size: number,
+  filler: 'dispatches' | 'neighbour',
+  folder: string,
+): Promise<Outcome> {
+  const place = join(folder, 'disk')
+  await mkdir(place)
+  const args = [String(size), place, join(folder, 'image')]
+  const mount = mountable(args, kind) ?? mountable(args, 'tmpfs')
+  if (mount === undefined)
+    throw new Error(
+      'To fill a disk, tests mount one: as root, or in a user namespace. Neither is permitted here.',
+    )
+  const [command, ...rest] = [...mount.shell, `${mount.line} && exec "$4" "$5" "$6" "$2"`, 'sh', ...args]
+  const child = spawn(command!, [...rest, process.execPath, script, filler], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const ended = once(child, 'exit')
+  const [outcome] = await Promise.race([
+    once(child, 'message'),
+    ended.then(([code]) => {
+      throw new Error(`the process ended without a word (${code})`)
+    }),
+  ])
+  await ended
+  return outcome
+}
+
+interface Mount {
+  shell: string[]
+  line: string
+}
+
+function mountable(args: string[], kind: keyof typeof mounts): Mount | undefined {
+  const line = mounts[kind]
+  const shell = shells.find(([command, ...rest]) => {
+    try {
+      execFileSync(command!, [...rest, line, 'sh', ...args], { stdio: 'ignore' })
+      return true
+    } catch {
+      return false
+    }
+  })
+  return shell && { shell, line }
+}
