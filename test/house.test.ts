@@ -61,6 +61,7 @@ const floors: Record<string, string[][]> = {
       'store/recovery.ts',
       'store/survey.ts',
       'store/lane.ts',
+      'store/unreadable.ts',
       'store/reason.ts',
       'store/limiters.ts',
       'store/store.ts',

@@ -42,6 +42,7 @@ export const jobsErrors = {
   JOB_CANCELLED: 'The job was cancelled while it ran.',
   LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
   WORKER_INVALID: 'A worker was asked for with options that cannot be.',
+  RECORD_DAMAGED: 'What the store has of the job is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',
 } as const

@@ -132,6 +132,12 @@ export interface LogLine {
   text: string
 }
 
+/**
+ * Why a record cannot be run here: one of its fields is damaged, and this is what stands there; or it is of a format that
+ * this version does not read, whose name is its mark (`store/unreadable.ts`). What could not be read is empty.
+ */
+export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
+
 /** A job under a lease, as `exchange` hands it to the claimer. */
 export interface LeasedJob extends Counters {
   id: string
@@ -146,6 +152,7 @@ export interface LeasedJob extends Counters {
   limiter?: string
   /** Proof of the lease: only who shows it settles the job. */
   token: string
+  unreadable?: Unreadable
 }
 
 /** A job as `get` and `list` show it. */
@@ -157,6 +164,7 @@ export interface JobRecord extends Counters {
   payload: string
   priority: number
   options?: JobOptions
+  unreadable?: Unreadable
   /** Name of its group. */
   group?: string
   /** What it needs permits of. */

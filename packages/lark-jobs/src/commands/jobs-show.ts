@@ -11,6 +11,9 @@ import { partsOf } from '../worker/job-error.ts'
 import { jobJson } from './job-json.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
 
+/** Characters of a damaged field that are shown. */
+const MOST = 2_000
+
 /** `lark jobs:show`: everything that is known of one job. */
 export class JobsShowCommand extends Command {
   readonly key = 'jobs:show'
@@ -64,7 +67,7 @@ export class JobsShowCommand extends Command {
 
 function facts(job: JobDetail): [string, string][] {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
-  const { group, limiter, holder, because } = job
+  const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
   return [
@@ -80,6 +83,11 @@ function facts(job: JobDetail): [string, string][] {
     ...line('Ended', job.finishedAt),
     ...text('Held by', holder),
     ...text('Put back', because),
+    ...text(
+      'Format',
+      unreadable?.kind === 'marked' && `${unreadable.mark}, which this version does not read`,
+    ),
+    ...text('Damaged', unreadable?.kind === 'damaged' && damage(unreadable)),
     ['Runs', parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`],
   ]
 }
@@ -90,6 +98,11 @@ function line(name: string, at: number | false | undefined): [string, string][] 
 
 function text(name: string, value: string | false | undefined): [string, string][] {
   return value === undefined || value === false || value === '' ? [] : [[name, value]]
+}
+
+/** The whole of it is in the JSON. */
+function damage({ field, text }: { field: string; text: string }): string {
+  return `${field}: ${text.length > MOST ? `${text.slice(0, MOST)}…` : text}`
 }
 
 function limiterWords(limiter: string): string {

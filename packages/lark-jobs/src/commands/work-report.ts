@@ -71,7 +71,7 @@ export class ConsoleReport implements Shown {
     else if (this.#fast) this.hidden++
     else if (outcome.kind === 'completed') this.#line('✓', 'green', ending, '')
     else if (outcome.kind === 'released' && ending.tries === undefined)
-      this.#line('!', 'yellow', ending, `no class here has the key; again in ${readable(outcome.in)}`)
+      this.#line('!', 'yellow', ending, `${unknown(ending)}; again in ${readable(outcome.in)}`)
     else if (outcome.kind === 'released' && ending.isAsked)
       this.#line('↻', 'blue', ending, `${released(outcome.in)}${why(outcome)}`)
     else
@@ -115,7 +115,7 @@ export class ConsoleReport implements Shown {
   }
 
   #failed(ending: Ending, error: KeptError, retryIn: number | undefined): void {
-    const of = ending.isTimed ? '' : ` of ${ending.tries}`
+    const of = ending.isTimed || ending.tries === undefined ? '' : ` of ${ending.tries}`
     const attempt = `attempt ${ending.lease.failures + 1}${of}`
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
     this.#line(
@@ -153,6 +153,13 @@ export class ConsoleReport implements Shown {
     this.#ended = 0
     this.#second = undefined
   }
+}
+
+/** Why no class here runs a job. */
+function unknown({ lease: { unreadable } }: Ending): string {
+  return unreadable?.kind === 'marked'
+    ? `written in the format ${visible(unreadable.mark)}, which this version does not read`
+    : 'no class here has the key'
 }
 
 export class JsonReport implements Shown {

@@ -8,12 +8,25 @@ export function laneName(group = '', limiter?: string): string {
   return limiter === undefined ? written(group) : `${written(group)}^${written(limiter)}`
 }
 
-/** What a name says. */
+/** What a name says; of a damaged one, what stands there. */
 export function readLane(lane: string): { group?: string; limiter?: string } {
-  const [group = '', limiter] = lane.split('^')
+  const [group = '', limiter] = String(lane).split('^')
   return {
-    ...(group !== '' && { group: decodeURIComponent(group) }),
-    ...(limiter !== undefined && { limiter: decodeURIComponent(limiter) }),
+    ...(group !== '' && { group: decoded(group) ?? group }),
+    ...(limiter !== undefined && { limiter: decoded(limiter) ?? limiter }),
+  }
+}
+
+/** Whether a name is damaged. */
+export function isDamagedLane(lane: unknown): boolean {
+  return typeof lane !== 'string' || decoded(lane) === undefined
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
   }
 }
 

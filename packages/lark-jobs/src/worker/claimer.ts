@@ -32,6 +32,9 @@ const LONGEST = 3_600_000
 /** Milliseconds between two sendings of a call: doubling, up to the second or a twentieth of the lease. */
 export const RESEND = { from: 100, to: 2_000 }
 
+/** Milliseconds until it asks again where there was nothing though the store said so: doubling. */
+const VAIN = { from: 1, to: 1_000 }
+
 /** What the store may answer better the next time. */
 export const resendable: ReadonlySet<string> = new Set([
   'STORE_UNREACHABLE',
@@ -103,6 +106,8 @@ export class Claimer {
   /** When jobs were given back the last time, by `performance.now()`. */
   gaveBackAt = 0
   #underway = 0
+  /** Claims in a row that brought nothing though the store said that there was something. */
+  #vain = 0
   /** It rang during the call that is under way, whose answer may be from before. */
   #rung = false
   /** By `performance.now()`; 0 when ready. */
@@ -297,7 +302,13 @@ export class Claimer {
       this.#restUntil = 0
       return
     }
-    this.#restFor((isAlone ? undefined : reply.nextDue) ?? Number.POSITIVE_INFINITY)
+    const { jobs, nextDue = Number.POSITIVE_INFINITY } = reply
+    // A store whose counters are damaged may say for ever that there is something, and an embedded one answers without
+    // giving the event loop a turn.
+    const isVain = want > 0 && jobs.length === 0 && !(nextDue > 0)
+    this.#vain = isVain ? this.#vain + 1 : 0
+    if (isVain) this.#restFor(Math.min(VAIN.to, VAIN.from * 2 ** (this.#vain - 1)))
+    else this.#restFor(isAlone ? Number.POSITIVE_INFINITY : nextDue)
   }
 
   /** Unless it rings. */

@@ -68,7 +68,7 @@ export class Endings {
   /** @returns its id when nothing more is to be done */
   async #tell(job: JobRecord): Promise<string | undefined> {
     const { registry, report, lease } = this.#options
-    const jobClass = registry.find(job.key)
+    const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
     if (jobClass === undefined) return undefined
     const { id, failures, options, payload } = job
     const run = new Run(id, failures, {

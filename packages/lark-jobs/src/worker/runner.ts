@@ -22,6 +22,8 @@ import type { Running } from './running.ts'
 
 /** Milliseconds: the pause of a job that no class here runs, doubled with every meeting up to the second. */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
+/** Characters of a damaged field that a message shows. */
+const SHOWN = 200
 
 /** Most runs end so. */
 const COMPLETED: Outcome = { kind: 'completed' }
@@ -34,6 +36,13 @@ const COMPLETED: Outcome = { kind: 'completed' }
  */
 export function runJob(running: Running, ended: (running: Running, outcome: Outcome) => void): void {
   const { lease, jobClass } = running
+  if (lease.unreadable?.kind === 'damaged') {
+    const { field, text } = lease.unreadable
+    queueMicrotask(() =>
+      conclude(running, jobClass, failedForGood(damage(running, field, text), running), ended),
+    )
+    return
+  }
   if (jobClass === undefined) {
     const because = 'no class of its worker has this key'
     queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases), because }))
@@ -69,10 +78,24 @@ function isExpired({ lease, workplace }: Running, jobClass: JobClass): boolean {
   return !!limit && lease.runs === 1 && workplace.clock.now() > lease.queuedAt + limit
 }
 
+/** It cannot be run, now or later. What stands there is still in the store. */
+function damage({ lease, claimer }: Running, field: string, text: string): JobsError {
+  const { id } = lease
+  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
+  const what = field === 'record' ? 'is' : `has as ${field}`
+  return new JobsError(
+    'RECORD_DAMAGED',
+    `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`,
+    {
+      id,
+    },
+  )
+}
+
 /** The last step. A job that has failed for good, or was cancelled, is so only when its class has been told. */
 export function conclude(
   running: Running,
-  jobClass: JobClass,
+  jobClass: JobClass | undefined,
   outcome: Outcome,
   ended: (running: Running, outcome: Outcome) => void,
 ): void {
@@ -80,7 +103,13 @@ export function conclude(
   if (running.isConcluded) return
   const word = lastWord(outcome, running)
   // What is lost or given back, its next worker will tell of.
-  if (word === undefined || !hears(jobClass, word.kind) || running.isLost || running.abandoned) {
+  if (
+    word === undefined ||
+    jobClass === undefined ||
+    !hears(jobClass, word.kind) ||
+    running.isLost ||
+    running.abandoned
+  ) {
     ended(running, outcome)
     return
   }
@@ -153,13 +182,23 @@ function handle(running: Running, jobClass: JobClass): Promise<unknown> {
   try {
     const job = new jobClass.make()
     job[currentRun] = running.run
-    const payload = decode(running.lease.payload)
+    const payload = payloadOf(running)
     const { middleware, permits } = running.workplace
     if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
     const seen = new SeenJob(running.run, jobClass, running.claimer.queue, payload, permits)
     return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
   } catch (error) {
     return Promise.reject(error)
+  }
+}
+
+/** @throws RECORD_DAMAGED, and then to try again is of no use */
+function payloadOf(running: Running): unknown {
+  const { payload } = running.lease
+  try {
+    return decode(payload)
+  } catch {
+    return running.run.decide({ kind: 'failed', error: damage(running, 'payload', payload) })
   }
 }
 

@@ -73,7 +73,10 @@ export class Slots implements Workplace {
 
   /** @param now by `performance.now()` @returns false when the lease thread has given it back meanwhile */
   begin(held: Held, claimer: Claimer, now: number): boolean {
-    const running = new Running(held, claimer, this.#registry.find(held.lease.key), this, now)
+    const { key, unreadable } = held.lease
+    // A newer worker may read it, as it may know a key that is unknown here.
+    const jobClass = unreadable?.kind === 'marked' ? undefined : this.#registry.find(key)
+    const running = new Running(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
       claimer.limited?.ended(held.lease)
       return false

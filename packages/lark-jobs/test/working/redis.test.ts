@@ -2,4 +2,4 @@ import { inject } from 'vitest'
 import { redisPrefix } from './bench.ts'
 import { describeWorking } from './suite.ts'
 
-describeWorking(redisPrefix(inject('redisUrl')))
+describeWorking(redisPrefix(inject('redisUrl')), true)

@@ -8,6 +8,7 @@ import type { Connect } from './bench.ts'
 import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
 import { contexts } from './contexts.ts'
+import { damage } from './damage.ts'
 import { delaying } from './delaying.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
@@ -42,7 +43,7 @@ import { unforeseen } from './unforeseen.ts'
 import { uniqueness } from './uniqueness.ts'
 import { weighing } from './weighing.ts'
 
-export function describeWorking(connect: Connect): void {
+export function describeWorking(connect: Connect, isRedis = false): void {
   describe('dispatching', () => dispatching(connect))
   describe('ids', () => ids(connect))
   describe('starting', () => starting(connect))
@@ -56,6 +57,7 @@ export function describeWorking(connect: Connect): void {
   describe('turns', () => turns(connect))
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
+  describe('damage', () => damage(connect, isRedis))
   describe('large jobs', () => largeJobs(connect))
   describe('suspects', () => suspects(connect))
   describe('limiting', () => limiting(connect))

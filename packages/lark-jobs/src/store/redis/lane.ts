@@ -3,8 +3,9 @@
  * limiter.
  */
 import type { NewJob } from '../../record.ts'
-import { laneName, readLane } from '../lane.ts'
+import { laneName } from '../lane.ts'
 import type { Want } from '../store.ts'
+import { readLaneName } from '../unreadable.ts'
 import { packLimits } from './limits.ts'
 
 /**
@@ -20,9 +21,9 @@ export function packLine({ group, limiter }: NewJob): string {
 }
 
 /** @param line with its `@` */
-export function unpackLine(line: string): ReturnType<typeof readLane> {
+export function unpackLine(line: string): ReturnType<typeof readLaneName> {
   const limits = line.indexOf('~')
-  return readLane(line.slice(1, limits < 0 ? line.length : limits))
+  return readLaneName(line.slice(1, limits < 0 ? line.length : limits))
 }
 
 /** How a caller waits, the permits that it brings, and how priorities age. */

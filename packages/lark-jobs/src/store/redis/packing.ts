@@ -5,7 +5,8 @@
  * name, and with limits `~` and these, behind its priority. `after` is how many milliseconds
  * after its id was made the job was queued; the script writes it, by its own clock. (With the time itself a job of 60
  * bytes took 170 bytes of memory instead of 154: Redis hands it out in steps.) A `|` in options and key is escaped; the
- * payload comes last because it may hold anything; a large one is kept apart.
+ * payload comes last because it may hold anything; a large one is kept apart. Options that begin with `!` are the mark of
+ * another format (`store/unreadable.ts`): the scripts need nothing of what is behind it.
  */
 import { MADE, madeAt } from '../../id.ts'
 import type {
@@ -28,6 +29,7 @@ import {
   type Settlement,
   WORKER_DIED,
 } from '../store.ts'
+import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../unreadable.ts'
 import { packLine, unpackLine } from './lane.ts'
 import { packDuration } from './limits.ts'
 
@@ -105,7 +107,8 @@ function packPayload(payload: string): string {
 }
 
 /**
- * A job, and its counters while it runs. Made in one go: every worker does this for every job.
+ * A job, and its counters while it runs. Made in one go: every worker does this for every job. A record that is damaged or
+ * of another format says so.
  */
 export function unpackJob(
   id: string,
@@ -136,19 +139,32 @@ export function unpackJob(
     const lane = line.indexOf('@')
     job.priority = Number(lane < 0 ? line : line.slice(0, lane))
     if (lane >= 0) Object.assign(job, unpackLine(line.slice(lane)))
-    if (hasOptions) job.options = JSON.parse(record.slice(options + 1, head)) as JobOptions
+    if (hasOptions) Object.assign(job, readOptions(record.slice(options + 1, head)))
   }
   if (counters) Object.assign(job, unpackCounters(counters, true))
-  return job
+  const isSound = head > 0 && payload > head + 1 && !Number.isNaN(job.queuedAt + job.priority)
+  return isSound ? job : unsound(job, record)
+}
+
+/** Of a record of which not even the parts can be told. */
+function unsound(job: LeasedJob, record: string): LeasedJob {
+  const { id, queuedAt, priority } = job
+  const sound = { queuedAt: Number.isNaN(queuedAt) ? madeAt(id) : queuedAt, priority: priority || 0 }
+  return { ...job, ...sound, payload: '', key: '', unreadable: damaged('record', record) }
 }
 
 /** Puts in the payloads that are kept apart, which come in the order of their jobs. */
 export function unpackPayloads(
-  jobs: readonly { payload: string }[],
+  jobs: readonly Pick<LeasedJob, 'payload' | 'unreadable'>[],
   payloads: readonly (string | null)[],
 ): void {
   let next = 0
-  for (const job of jobs) if (job.payload.startsWith(GS)) job.payload = payloads[next++]!
+  for (const job of jobs) {
+    if (!job.payload.startsWith(GS)) continue
+    const payload = payloads[next++]
+    if (payload == null) job.unreadable = damaged('payload', job.payload)
+    job.payload = payload ?? ''
+  }
 }
 
 export function unescapeKey(key: string): string {
@@ -158,12 +174,14 @@ export function unescapeKey(key: string): string {
 
 /** @param started counts the run that is going on, or that completed, which the store does not count */
 export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
-  const [runs = 0, failures = 0, crashes = 0, releases = 0] = text ? text.split(',').map(Number) : []
+  // Damaged counters are as none, as in the scripts (`lua/shared/counters.lua`).
+  const isSound = text && /^\d+,\d+,\d+,\d+$/.test(text)
+  const [runs = 0, failures = 0, crashes = 0, releases = 0] = isSound ? text.split(',').map(Number) : []
   return { runs: started ? runs + 1 : runs, failures, crashes, releases }
 }
 
 export function unpackErrors(text: string | null | undefined): JobError[] {
-  return text ? text.split('\n').map((line) => JSON.parse(line) as JobError) : []
+  return text ? readLines(text, damagedErrors) : []
 }
 
 /** The newest lines that a job's log has room for, one JSON text a line. */
@@ -185,7 +203,7 @@ export function packLog(log: readonly LogLine[] | undefined): string {
 }
 
 export function unpackLog(text: string | null): LogLine[] {
-  return text ? text.split('\n').map((line) => JSON.parse(line) as LogLine) : []
+  return text ? readLines(text, damagedLine) : []
 }
 
 /**

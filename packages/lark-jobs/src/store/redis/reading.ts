@@ -88,7 +88,7 @@ export function readJobs(partition: string, shown: Shown): JobRecord[] {
   const started = state === 'active' || state === 'completed'
   const jobs = ids.flatMap((id, i): JobRecord | [] => {
     const record = records[i]
-    if (!record) return []
+    if (record == null) return []
     const { token, ...packed } = unpackJob(id, '', record, null)
     const place = places?.[i]
     const holder = holders?.[i]

@@ -2,6 +2,7 @@
  * Changes by hand: a table of what each change does to a job in each state.
  */
 import type { AlterVerdict, Change } from '../store.ts'
+import { isMarked } from '../unreadable.ts'
 import { takeAgain } from './lock.ts'
 import { endedUnrun, move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
@@ -66,7 +67,7 @@ function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
       toEnd(partition, row)
       return 'done'
     case 'edit':
-      if (row.state === ACTIVE) return 'refused'
+      if (row.state === ACTIVE || isMarked(row.options)) return 'refused'
       changePayload(database, row, change.payload)
       return 'done'
   }

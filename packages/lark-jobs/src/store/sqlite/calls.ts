@@ -5,6 +5,7 @@
  * settled everything, the verdicts otherwise. Claimed jobs carry the call in their token.
  */
 import { CALL_MEMORY, type Call } from '../store.ts'
+import { parsed } from '../unreadable.ts'
 import type { Partition } from './partition.ts'
 
 const find = 'SELECT answer FROM calls WHERE partition = ? AND caller = ? AND number = ?'
@@ -32,7 +33,8 @@ export function recall<Answer>(
     call.number,
   )
   if (found === undefined) return undefined
-  return found.answer === null ? new Array(items).fill(usual) : JSON.parse(found.answer)
+  const answers = parsed(found.answer)
+  return Array.isArray(answers) ? answers : new Array(items).fill(usual)
 }
 
 export function remember<Answer>(

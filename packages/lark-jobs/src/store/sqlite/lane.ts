@@ -12,6 +12,7 @@
 import type { Group } from '../../record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../change.ts'
 import { laneName, pausedGroup, readLane } from '../lane.ts'
+import { parsed } from '../unreadable.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'
@@ -134,7 +135,8 @@ export function forgetPauses({ database, id, now }: Partition): void {
 }
 
 export function rulesOf(limits: string | null): Rules {
-  return limits === null ? {} : (JSON.parse(limits) as Rules)
+  // Damaged limits are none, until the next job of the group says what they are.
+  return (parsed(limits) as Rules | null | undefined) ?? {}
 }
 
 /** Puts every lane that was touched where it belongs now, in the order of names: what touched them has none. */

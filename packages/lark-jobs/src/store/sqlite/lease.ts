@@ -5,6 +5,7 @@
  * belongs to it as long as the job is active and carries its token. Kept once a claim, and not once a job, a lease
  * is renewed by one statement, and no index over the jobs that run is needed.
  */
+import { parsed } from '../unreadable.ts'
 import type { Partition } from './partition.ts'
 import { holderOf, columns as jobColumns, list, type Row } from './row.ts'
 import { ACTIVE } from './schema.ts'
@@ -34,6 +35,8 @@ const letGo = 'UPDATE leases SET held = held - ? WHERE partition = ? AND token =
 const held = (columns: string) => `
   SELECT ${columns} FROM jobs
   WHERE seq IN (SELECT value FROM json_each(?)) AND state = ${ACTIVE} AND token = ?`
+const heldOf = (columns: string) => `
+  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ${ACTIVE} AND token = ? AND seq > ? ORDER BY seq`
 
 /** @param seqs the jobs, in their order; at least one */
 export function openLease(partition: Partition, token: string, seqs: readonly number[], ms: number): void {
@@ -74,12 +77,14 @@ export function heldJobs(partition: Partition, lease: Lease): Row[] {
 
 /** Some columns of them. @param after only those behind this `seq` */
 export function heldRows<T extends { seq: number }>(
-  { database }: Partition,
+  { database, id }: Partition,
   { token, seqs }: Lease,
   columns: string,
   after?: number,
 ): T[] {
-  const all: number[] = JSON.parse(seqs)
+  const all = parsed(seqs)
+  // The list is damaged. Without it, the jobs are looked for in the whole partition.
+  if (!Array.isArray(all)) return database.all<T>(heldOf(columns), id, token, after ?? -1)
   const places = new Map(all.map((seq, place) => [seq, place]))
   const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
   const rows = database.all<T>(held(columns), list(from), token)

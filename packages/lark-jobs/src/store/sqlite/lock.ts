@@ -7,6 +7,7 @@
  */
 import type { Lock, NewJob } from '../../record.ts'
 import { type Enqueued, MAX_ITEMS } from '../store.ts'
+import { isMarked } from '../unreadable.ts'
 import type { Value } from './database.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'
@@ -37,7 +38,9 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
     if (lock.throttle !== undefined) database.run(throttle, id, lock.name, now + lock.throttle, job.id)
     return undefined
   }
-  if (!lock.replace || other.state !== PENDING) return { kind: 'rejected', reason: 'unique', by: other.id }
+  // What is of another format has its payload written otherwise.
+  const mayReplace = lock.replace && other.state === PENDING && !isMarked(other.options)
+  if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
   changePayload(database, other, job.payload)
   if (lock.debounce !== undefined && stateOf(other, now) === 'delayed') putOff(partition, other, lock)
   return { kind: 'replaced', by: other.id }

@@ -3,6 +3,7 @@
  */
 import type { LogLine } from '../../record.ts'
 import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../store.ts'
+import { damagedLine, readList } from '../unreadable.ts'
 import type { Database } from './database.ts'
 
 const read = 'SELECT log FROM jobs WHERE seq = ?'
@@ -13,7 +14,7 @@ export function appendLog(database: Database, seq: number, lines: readonly LogLi
   if (lines === undefined || lines.length === 0) return
   const added = lines.map(cut)
   const text = database.get<{ log: string | null }>(read, seq)?.log
-  const kept: LogLine[] = text ? JSON.parse(text) : []
+  const kept: LogLine[] = text ? readList(text, damagedLine) : []
   if (JSON.stringify(kept.slice(-added.length)) === JSON.stringify(added)) return
   database.run(write, JSON.stringify(newest([...kept, ...added])), seq)
 }

@@ -4,6 +4,7 @@
  */
 import { type JobRecord, type LogLine, states } from '../../record.ts'
 import type { Counts, Filter, JobHead, Page } from '../store.ts'
+import { damagedLine, readList } from '../unreadable.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { payload, shownBytes } from './payload.ts'
@@ -80,7 +81,7 @@ export function get(partition: Partition, id: string): JobRecord | undefined {
 
 export function log(partition: Partition, id: string): LogLine[] {
   const text = partition.database.get<{ log: string | null }>(findLog, partition.id, id)?.log
-  return text ? JSON.parse(text) : []
+  return text ? readList(text, damagedLine) : []
 }
 
 /** Of a partition that was never named. */

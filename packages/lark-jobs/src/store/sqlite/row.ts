@@ -2,8 +2,8 @@
  * A row of `jobs`, and the shapes in which it leaves the store.
  */
 import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../record.ts'
-import { readLane } from '../lane.ts'
 import { readReason } from '../reason.ts'
+import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../unreadable.ts'
 import type { Value } from './database.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
@@ -73,8 +73,9 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
     key: row.key,
     payload: row.payload,
     priority: row.priority,
-    ...(row.options !== null && { options: JSON.parse(row.options) }),
-    ...(row.lane !== '' && readLane(row.lane)),
+    ...(row.options !== null && readOptions(row.options)),
+    ...(row.lane !== '' && readLaneName(row.lane)),
+    ...flawOf(row),
     queuedAt: row.queuedAt,
     ...(row.state === PENDING && { dueAt: row.dueAt }),
     ...(claimedAt !== undefined && { claimedAt }),
@@ -120,9 +121,23 @@ export function toLeased(row: LeasedRow, token: string): LeasedJob {
     crashes,
     releases,
   }
-  if (row.lane !== '') Object.assign(leased, readLane(row.lane))
-  if (row.options !== null) leased.options = JSON.parse(row.options)
-  return leased
+  if (row.lane !== '') Object.assign(leased, readLaneName(row.lane))
+  if (row.options !== null) Object.assign(leased, readOptions(row.options))
+  const flaw = flawOf(row)
+  return flaw === undefined ? leased : Object.assign(leased, flaw)
+}
+
+/** SQLite keeps a value of any type in a column of any: what a damaged file has there need not be what was written. */
+function flawOf(row: LeasedRow): Pick<LeasedJob, 'key' | 'payload' | 'unreadable'> | undefined {
+  const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
+  const isText = typeof key === 'string' && typeof payload === 'string'
+  const sum = priority + queuedAt + runs + failures + crashes + releases
+  if (isText && typeof sum === 'number' && !Number.isNaN(sum)) return undefined
+  const texts = { key, payload }
+  const all = { ...texts, priority, queuedAt, runs, failures, crashes, releases }
+  const isWrong = ([name, value]: [string, unknown]) => typeof value !== (name in texts ? 'string' : 'number')
+  const [field, value] = Object.entries(all).find(isWrong)!
+  return { key: String(key), payload: isText ? payload : '', unreadable: damaged(field, value) }
 }
 
 /** Of a token: the caller whose call it names. */
@@ -131,7 +146,7 @@ export function holderOf(token: string): string {
 }
 
 export function errorsOf(row: Pick<Row, 'errors'>): JobError[] {
-  return row.errors === null ? [] : JSON.parse(row.errors)
+  return row.errors === null ? [] : readList(row.errors, damagedErrors)
 }
 
 /** A list as one value to bind, for `IN (SELECT value FROM json_each(?))`. */

@@ -2,6 +2,7 @@
  * The workers that live, and the keys that any ever knew.
  */
 import type { WorkerRecord } from '../../record.ts'
+import { parsed } from '../unreadable.ts'
 import type { Database } from './database.ts'
 
 const keep = 'INSERT OR REPLACE INTO workers (id, record, until) VALUES (?, ?, ?)'
@@ -22,7 +23,8 @@ export function forgetWorker(database: Database, id: string): void {
 }
 
 export function livingWorkers(database: Database, now: number): WorkerRecord[] {
-  return database.all<{ record: string }>(living, now).map((row) => JSON.parse(row.record))
+  const records = database.all<{ record: string }>(living, now).map((row) => parsed(row.record))
+  return records.filter((record) => record !== undefined) as WorkerRecord[]
 }
 
 export function allKeys(database: Database): string[] {

@@ -37,9 +37,9 @@ changes['retry'] = function(id, state, record, priority)
   if not ended[state] then
     return 'r'
   end
-  local lock = redis.call('HGET', key('locks'), id)
-  local till, _, name = read_lock(lock or 'd|')
-  if lock and locker(name) then
+  local rest = string.match(record, '^-?%d+(.*)$')
+  local till, _, name = read_lock(redis.call('HGET', key('locks'), id) or '')
+  if not rest or name and locker(name) then
     return 'r'
   end
   local runs, _, _, releases = counted(id)
@@ -50,10 +50,10 @@ changes['retry'] = function(id, state, record, priority)
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('reasons'), id)
   redis.call('HDEL', key('direct'), id)
-  if lock then
+  if name then
     take_lock(id, till, name, runs)
   end
-  redis.call('HSET', key('jobs'), id, now - made_at(id) .. string.match(record, '^-?%d+(.*)$'))
+  redis.call('HSET', key('jobs'), id, now - made_at(id) .. rest)
   local is_laned = string.find(priority, '@', 1, true)
   if is_laned or redis.call('SISMEMBER', line('void', priority), id) == 1 then
     put(id, priority, now)
@@ -110,7 +110,7 @@ changes['reschedule'] = function(id, state, _, priority, place)
 end
 
 changes['edit'] = function(id, state, record)
-  if state == 'active' then
+  if state == 'active' or not is_changeable(record) then
     return 'r'
   end
   local edited = string.sub(record, 1, payload_at(record) - 1) .. value

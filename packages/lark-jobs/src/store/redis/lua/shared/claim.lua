@@ -36,14 +36,6 @@ local function open_claim(token, ids, started, places, ends, counters)
   redis.call('ZADD', key('leases'), ends, token)
 end
 
--- So many of its jobs are no longer held.
-local function leave_claim(token, count)
-  if redis.call('HINCRBY', key('claims'), token .. '#', -count) <= 0 then
-    redis.call('HDEL', key('claims'), token, token .. '#')
-    redis.call('ZREM', key('leases'), token)
-  end
-end
-
 local function is_held(holder, token)
   return holder and string.sub(holder, 1, #token + 1) == token .. '|'
 end
@@ -74,6 +66,20 @@ local function held_by(token, after)
     end
   end
   return held, holders
+end
+
+-- So many of its jobs are no longer held.
+local function leave_claim(token, count)
+  local left = redis.pcall('HINCRBY', key('claims'), token .. '#', -count)
+  if type(left) ~= 'number' then
+    -- The number is damaged, and is counted anew.
+    left = #held_by(token)
+    redis.call('HSET', key('claims'), token .. '#', left)
+  end
+  if left <= 0 then
+    redis.call('HDEL', key('claims'), token, token .. '#')
+    redis.call('ZREM', key('leases'), token)
+  end
 end
 
 local function claimed_at(token)

@@ -2,10 +2,10 @@
 -- completed, is not in it: it is known from the state.
 local function counted(id)
   local counters = redis.call('HGET', key('counters'), id)
-  if not counters then
+  local runs, failures, crashes, releases = string.match(counters or '', '^(%d+),(%d+),(%d+),(%d+)$')
+  if not runs then
     return 0, 0, 0, 0
   end
-  local runs, failures, crashes, releases = string.match(counters, '(%d+),(%d+),(%d+),(%d+)')
   return tonumber(runs), tonumber(failures), tonumber(crashes), tonumber(releases)
 end
 

@@ -14,7 +14,7 @@ local function forget(ids)
     local locks = redis.call('EXISTS', key('locks')) == 1 and redis.call('HMGET', key('locks'), unpack(ids)) or {}
     for i, lock in ipairs(locks) do
       local name = lock and string.match(lock, '|(.*)$')
-      if lock and redis.call('HGET', key('lockers'), name) == ids[i] then
+      if name and redis.call('HGET', key('lockers'), name) == ids[i] then
         redis.call('HDEL', key('lockers'), name)
       end
     end

@@ -35,9 +35,15 @@ local function open(lane, limits)
   touched[lane] = true
 end
 
--- Whether the order of the jobs is strict, and limits as `permits` reads them, or ''.
+-- Whether the order of the jobs is strict, and limits as `permits` reads them, or ''. Damaged ones are none, until the next
+-- job of the group says what they are.
 local function read_limits(text)
   local strict, limits = string.match(text or '', '^(o?)(.*)$')
+  local kind, rate = string.match(limits, '^%d*:(%a*)(:%d*:%d*:%d*)$')
+  local is_rate = (kind == 'window' or kind == 'bucket' or kind == 'sliding') and string.find(rate, '^:%d+:%d+:')
+  if kind ~= '' and not is_rate then
+    limits = ''
+  end
   return strict == 'o', (string.gsub(limits, ':', '|'))
 end
 

@@ -75,8 +75,12 @@ end
 -- When and at which priority a job was queued. A record may be gone, from a server that evicts: claim passes over such
 -- jobs.
 local function queued(id, record)
-  local after, priority = string.match(record or '0', '^(-?%d+),?(-?%d*@?[^,|~]*)')
-  return made_at(id) + tonumber(after), priority
+  local after, priority, lane = string.match(record or '0', '^(-?%d+),?(-?%d*)(@?[^,|~]*)')
+  if lane and string.sub(lane, 1, 1) == '@' then
+    priority = priority .. lane
+  end
+  -- Of a damaged one, as if it had been queued when it was made, at priority 0.
+  return made_at(id) + (tonumber(after) or 0), priority ~= '-' and priority or ''
 end
 
 -- Made where there are some, as what is seldom needed in enqueue.lua.

@@ -50,7 +50,7 @@ local function meet(lock, id, mine, large)
     end
     return
   end
-  if replace == '' or state == 'active' then
+  if replace == '' or state == 'active' or not is_changeable(record) then
     return 'u', other
   end
   local head = string.sub(record, 1, payload_at(record) - 1)

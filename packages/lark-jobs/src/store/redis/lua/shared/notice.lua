@@ -9,7 +9,7 @@ local rung = {}
 local function notice(id, reason)
   redis.call('HSET', key('notices'), id, reason)
   local caller = string.match(redis.call('HGET', key('holders'), id), '^(.-)%.%d+%.?5?|')
-  if not rung[caller] then
+  if caller and not rung[caller] then
     rung[caller] = true
     local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
     redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, partition .. '\30notice')

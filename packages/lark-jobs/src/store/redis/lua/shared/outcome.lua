@@ -42,7 +42,7 @@ function outcomes.released(id, value, job)
   end
   fall_back(id, now + tonumber(after), job)
   local _, _, _, lane = read_holder(job.holder)
-  local group = string.match(lane, '^[^^]*')
+  local group = string.match(lane or '', '^[^^]*')
   if pauses ~= '' and group ~= '' then
     lanes().pause(group, math.max(now + tonumber(after), lanes().paused_until(group)))
   end

@@ -7,9 +7,11 @@
 -- `settings` has `large` while there may be any: 1, or 2 when an earlier layout may have left some in their records.
 local LARGE = '\29'
 
--- Where the payload begins.
+-- Where the payload begins; nothing in a damaged record.
 local function payload_at(record)
-  return string.find(record, '|', string.find(record, '|', 1, true) + 1, true) + 1
+  local key_at = string.find(record, '|', 1, true)
+  local bar = key_at and string.find(record, '|', key_at + 1, true)
+  return bar and bar + 1
 end
 
 -- A long record as it is kept, and its payload.
@@ -21,7 +23,12 @@ end
 -- Of a record, with its payload wherever that is.
 local function bytes_of(record)
   local at = record and string.find(record, LARGE, 1, true)
-  return at and at - 1 + string.sub(record, at + 1) or record and #record or 0
+  return at and at - 1 + (tonumber(string.sub(record, at + 1)) or 0) or record and #record or 0
+end
+
+-- Whether a record can take another payload: it is neither damaged nor of another format, whose mark it has.
+local function is_changeable(record)
+  return payload_at(record) and not string.find(record, '^[^,|]*,[^,|]*,!')
 end
 
 -- `pairs`: ids and payloads in turns.

@@ -1,0 +1,78 @@
+/**
+ * Reads the texts that a store keeps of a job, where they may be damaged or of a later format. Nothing here throws: one
+ * bad record must not keep the others from whoever reads them.
+ *
+ * Options are JSON of an object, or begin with a mark: `!`, a name, and `;`. A mark says that what follows in the record,
+ * options, key and payload, is written in another way, which has this name. This version writes none, and reads none.
+ */
+import type { JobError, JobOptions, LogLine, Unreadable } from '../record.ts'
+import { isDamagedLane, readLane } from './lane.ts'
+
+/** Characters of a damaged list that are kept where it is shown as an entry. */
+const MAX_TEXT = 2_000
+
+const MARK = '!'
+/** Of options, those that are numbers. */
+const numbers = ['tries', 'timeout', 'retryUntil', 'expiresIn'] as const
+
+/** @param text as a store has it; of a damaged file or field, anything */
+export function damaged(field: string, text: unknown): Unreadable {
+  return { kind: 'damaged', field, text: String(text) }
+}
+
+/** What the options of a record come to. */
+export function readOptions(text: unknown): { options?: JobOptions; unreadable?: Unreadable } {
+  const mark = typeof text === 'string' && /^!([^;]*);/.exec(text)?.[1]
+  if (typeof mark === 'string') return { unreadable: { kind: 'marked', mark } }
+  const options = parsed(text) as JobOptions | undefined
+  const isSound =
+    typeof options === 'object' &&
+    options !== null &&
+    !Array.isArray(options) &&
+    numbers.every((name) => options[name] === undefined || typeof options[name] === 'number')
+  return isSound ? { options } : { unreadable: damaged('options', text) }
+}
+
+/** Whether a record is of another format, so that nothing may be put into it. */
+export function isMarked(options: unknown): boolean {
+  return typeof options === 'string' && options.startsWith(MARK)
+}
+
+/** Group and limiter of a lane's name. */
+export function readLaneName(lane: unknown): ReturnType<typeof readLane> & { unreadable?: Unreadable } {
+  const names = readLane(lane as string)
+  return isDamagedLane(lane) ? { ...names, unreadable: damaged('group', lane) } : names
+}
+
+/** JSON text of a list; of a damaged one, what stands for it. */
+export function readList<T>(text: unknown, instead: (text: string) => T): T[] {
+  const list = parsed(text)
+  return Array.isArray(list) ? list : [instead(String(text).slice(0, MAX_TEXT))]
+}
+
+/** JSON texts, one a line. */
+export function readLines<T>(text: string, instead: (text: string) => T): T[] {
+  return text.split('\n').map((line) => {
+    const item = parsed(line)
+    return typeof item === 'object' && item !== null ? (item as T) : instead(line.slice(0, MAX_TEXT))
+  })
+}
+
+/** Stands for the errors of a job that are damaged. */
+export function damagedErrors(text: string): JobError {
+  return { run: 0, name: 'JobsError', code: 'RECORD_DAMAGED', message: `its errors are damaged: ${text}` }
+}
+
+/** Stands for lines of a log that are damaged. */
+export function damagedLine(text: string): LogLine {
+  return { at: 0, level: 'warn', text: `damaged: ${text}` }
+}
+
+/** The value of a JSON text; undefined when it is none. */
+export function parsed(text: unknown): unknown {
+  try {
+    return typeof text === 'string' ? JSON.parse(text) : undefined
+  } catch {
+    return undefined
+  }
+}

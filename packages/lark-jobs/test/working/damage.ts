@@ -1,0 +1,243 @@
+import { createClient } from '@redis/client'
+import Libsql from 'libsql'
+import { expect, test, vi } from 'vitest'
+import { group, Job } from '../../src/index.ts'
+import { Bench, type Connect } from './bench.ts'
+
+interface Damage {
+  /** What is put where the job's is. */
+  text: string | Buffer
+  isGrouped?: true
+  /** It runs all the same; else it fails with RECORD_DAMAGED. */
+  runs?: true
+  /** It cannot be found by those who claim, and stays where it is. */
+  stays?: true
+}
+
+/** By column. */
+const columns: [column: string, damage: Damage][] = [
+  ['options', { text: '{"tries":' }],
+  ['options', { text: '[]' }],
+  ['options', { text: '{"timeout":"soon"}' }],
+  ['options', { text: Buffer.from([0, 255]) }],
+  ['payload', { text: '{"n":' }],
+  ['payload', { text: Buffer.from([1]) }],
+  ['key', { text: Buffer.from([1]) }],
+  ['runs', { text: 'many' }],
+  ['queuedAt', { text: 'once' }],
+  ['lane', { text: '%ZZ', isGrouped: true }],
+  ['laneLimits', { text: '{"limits":', isGrouped: true, runs: true }],
+  ['errors', { text: '[{"run":', runs: true }],
+  ['log', { text: 'not a list', runs: true }],
+  ['priority', { text: 'high', stays: true }],
+  ['dueAt', { text: 'soon', stays: true }],
+]
+
+/** By hash. Of `jobs`, the record: `after,priority@group,options|key|payload`. */
+const hashes: [hash: string, damage: Damage][] = [
+  ['jobs', { text: '5,,{"tries":|DamageJob|{"n":2}' }],
+  ['jobs', { text: '5,,[]|DamageJob|{"n":2}' }],
+  ['jobs', { text: '5,,{"timeout":"soon"}|DamageJob|{"n":2}' }],
+  ['jobs', { text: 'nothing of a record' }],
+  ['jobs', { text: '' }],
+  ['jobs', { text: 'x|DamageJob|{"n":2}' }],
+  ['jobs', { text: '5,high|DamageJob|{"n":2}' }],
+  ['jobs', { text: '5|DamageJob|{"n":' }],
+  ['jobs', { text: '5|DamageJob|\x1dmany' }],
+  ['jobs', { text: '5,@%ZZ|DamageJob|{"n":2}', isGrouped: true }],
+  ['limits', { text: 'o5:often:::', isGrouped: true, runs: true }],
+  ['counters', { text: 'many', runs: true }],
+  ['errors', { text: '{"run":', runs: true }],
+  ['logs', { text: 'not a line', runs: true }],
+  ['locks', { text: 'zz', runs: true }],
+  ['reasons', { text: 'what', runs: true }],
+]
+
+/** One record that is damaged, or of another format, among others that are sound. */
+export function damage(connect: Connect, isRedis: boolean): void {
+  class DamageJob extends Job {
+    override readonly key: string = 'DamageJob'
+    handle(_payload: { n: number }) {}
+  }
+  class GroupedJob extends DamageJob {
+    override readonly key: string = 'GroupedJob'
+    override group = group(() => 'ada')
+  }
+
+  async function make(isGrouped = false) {
+    const place = await connect()
+    const bench = await Bench.make(async () => place)
+    const ids: string[] = []
+    for (let n = 1; n <= 3; n++) {
+      const job = n === 2 && isGrouped ? new GroupedJob() : new DamageJob()
+      await bench.jobs.dispatch(job, { n })
+      ids.push(job.id!)
+    }
+    const id = ids[1]!
+
+    async function set(field: string, text: string | Buffer): Promise<void> {
+      if (isRedis) {
+        const client = createClient({ url: place.connection })
+        await client.connect()
+        const name = (of: string) => `${place.prefix}:{default}:${of}`
+        if (isGrouped && field === 'jobs') {
+          // In the lane that it names.
+          const [lane] = await client.zRange(name('turns'), 0, 0)
+          await client.rename(name(`lane:${lane}`), name('lane:%ZZ'))
+          await client.rename(name(`group:${lane}`), name('group:%ZZ'))
+          await client.del(name('turns'))
+          await client.zAdd(name('turns'), { score: 1, value: '%ZZ' })
+        }
+        if (field === 'limits') await client.hSet(name('group:ada'), field, text.toString())
+        else await client.hSet(name(field), id, text.toString())
+        client.destroy()
+      } else {
+        const file = new Libsql(place.connection.slice('sqlite:'.length))
+        file.prepare(`UPDATE jobs SET ${field} = ? WHERE id = ?`).run(text, id)
+        // In the lane that it names.
+        if (field === 'lane') file.prepare('UPDATE lanes SET name = ?').run(text)
+        file.close()
+      }
+    }
+
+    return { bench, ids, id, set, place, [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose]() }
+  }
+
+  /** Whoever looks at jobs sees all three. */
+  async function look({ bench, ids }: Awaited<ReturnType<typeof make>>): Promise<void> {
+    const { store } = await bench.jobs.open()
+    const pages = await Promise.all(
+      (['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const).map((state) =>
+        store.list('default', { state }),
+      ),
+    )
+    expect(pages.flatMap(({ jobs }) => jobs.map(({ id }) => id)).sort()).toEqual(ids)
+    for (const id of ids) {
+      expect(await store.get('default', id)).toMatchObject({ id })
+      expect(await bench.jobs.find(id)).toMatchObject({ id })
+    }
+    await bench.jobs.status()
+    await bench.jobs.failed()
+    await store.recover('default')
+    await store.endings('default', [], 1_000)
+    await store.minutes('default')
+  }
+
+  test.each(isRedis ? hashes : columns)('%s: %j', async (field, { text, isGrouped, runs, stays }) => {
+    await using app = await make(isGrouped)
+    const { bench, ids, id, set } = app
+    await set(field, text)
+    if (stays === undefined) await look(app)
+    let ticks = 0
+    const ticking = setInterval(() => ticks++, 5)
+    const worker = await bench.work([DamageJob, GroupedJob], { lease: 1_000 })
+    const ended = stays ? 2 : 3
+    await vi.waitFor(
+      async () => {
+        const { completed, failed } = worker.summary
+        expect(completed + failed).toBe(ended)
+      },
+      { timeout: 10_000 },
+    )
+    // Timers run, whatever the store says of what is left.
+    const before = ticks
+    await vi.waitFor(() => expect(ticks).toBeGreaterThan(before + 10), 5_000)
+    clearInterval(ticking)
+    await worker.stop()
+    expect(worker.summary).toMatchObject(runs ? { completed: 3 } : { completed: 2, failed: stays ? 0 : 1 })
+    for (const sound of [ids[0]!, ids[2]!])
+      expect(await bench.jobs.find(sound)).toMatchObject({ state: 'completed' })
+    if (stays) return
+    await look(app)
+    if (runs) return
+    const job = (await bench.jobs.find(id))!
+    expect(job).toMatchObject({ state: 'failed', failures: 1 })
+    const error = job.errors.at(-1)!
+    expect(error).toMatchObject({ code: 'RECORD_DAMAGED' })
+    expect(error.message).toMatch(new RegExp(`^The record of job ${id} in default is damaged: it `))
+    // What was there is there still; but for a counter, which each run sets.
+    if (job.unreadable?.kind === 'damaged')
+      expect(JSON.stringify(job)).toContain(JSON.stringify(job.unreadable.text))
+    else if (field !== 'runs') expect(job.payload).toBe('{"n":')
+    // Put back, it fails again, and the others do not.
+    await bench.jobs.retry(id).catch(() => {})
+  })
+
+  test('a claim of which the store lost count: its jobs go back all the same', async () => {
+    await using app = await make()
+    const { bench, ids, place } = app
+    const { store } = await bench.jobs.open()
+    const want = { limit: 3, lease: 60_000 }
+    const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
+    const settled = jobs
+      .slice(0, 1)
+      .map(({ id, token }) => ({ id, token, outcome: { kind: 'completed' } as const }))
+    if (isRedis) {
+      const client = createClient({ url: place.connection })
+      await client.connect()
+      await client.hSet(`${place.prefix}:{default}:claims`, 'dead.1#', 'many')
+      client.destroy()
+    } else {
+      const file = new Libsql(place.connection.slice('sqlite:'.length))
+      file.prepare('UPDATE leases SET seqs = ?').run('[1,')
+      file.close()
+    }
+    const call = { caller: 'dead', number: 2 }
+    expect((await store.exchange('default', call, settled, { limit: 0, lease: 1 })).verdicts).toEqual([
+      'settled',
+    ])
+    await look(app)
+    const { recovered } = await store.recover('default', { holder: 'dead' })
+    expect([...recovered].sort()).toEqual(ids.slice(1))
+  })
+
+  test('a unique job puts no payload into a record of another format, and is told that it is refused', async () => {
+    await using app = await make()
+    const { bench, id, set } = app
+    const { store } = await bench.jobs.open()
+    await store.alter('default', [id], { kind: 'remove' })
+    const lock = { name: 'only', until: 'done', replace: true } as const
+    const job = (payload: string, of: string) => ({ id: of, key: 'DamageJob', payload, lock })
+    const other = id.slice(0, -1) + (id.endsWith('0') ? '1' : '0')
+    const call = { caller: 'web' }
+    expect(await store.enqueue('default', { ...call, number: 1 }, [job('1', id)])).toEqual(['queued'])
+    if (isRedis) await set('jobs', '5,,!sealed2;|DamageJob|1')
+    else await set('options', '!sealed2;')
+    expect(await store.enqueue('default', { ...call, number: 2 }, [job('2', other)])).toEqual([
+      { kind: 'rejected', reason: 'unique', by: id },
+    ])
+    expect(await store.get('default', id)).toMatchObject({ payload: '1', unreadable: { kind: 'marked' } })
+  })
+
+  test('of another format, it is put back, shown as such, and nothing of it is lost', async () => {
+    await using app = await make()
+    const { bench, id, set } = app
+    const { store } = await bench.jobs.open()
+    if (isRedis) await set('jobs', '5,,!sealed2;8fe1c0|7d|%%%|opaque')
+    else {
+      await set('options', '!sealed2;8fe1c0')
+      await set('payload', 'opaque')
+    }
+    await look(app)
+    expect(await store.get('default', id)).toMatchObject({ unreadable: { kind: 'marked', mark: 'sealed2' } })
+    const before = await store.get('default', id)
+    const worker = await bench.work([DamageJob])
+    await vi.waitFor(
+      () => expect(worker.summary).toMatchObject({ completed: 2, released: 1, failed: 0 }),
+      5_000,
+    )
+    await worker.stop()
+    const after = await store.get('default', id)
+    expect(after).toMatchObject({
+      state: 'delayed',
+      releases: 1,
+      failures: 0,
+      unreadable: before!.unreadable,
+    })
+    expect([after!.key, after!.payload]).toEqual([before!.key, before!.payload])
+    expect(await store.alter('default', [id], { kind: 'edit', payload: '1' })).toEqual(['refused'])
+    expect(await store.alter('default', [id], { kind: 'cancel', reason: 'user' })).toEqual(['done'])
+    expect(await store.alter('default', [id], { kind: 'retry' })).toEqual(['done'])
+    expect((await store.get('default', id))!.payload).toBe(before!.payload)
+  })
+}
