@@ -112,6 +112,19 @@ describe('tables', () => {
     expect(displayWidth(text)).toBe(width)
   })
 
+  test('a text that is longer than is looked at at once is not cut within a character', () => {
+    for (const [before, character, width] of [
+      ['', '日', 2],
+      ['x', '👨‍👩‍👧', 2],
+      ['xx', '🇩🇪', 2],
+      ['', 'e\u0301', 1],
+      ['xyz', '\u0301', 0],
+    ] as const) {
+      const text = before + character.repeat(50_000)
+      expect(displayWidth(text)).toBe(before.length + width * 50_000)
+    }
+  })
+
   test('columns line up; columns of numbers stand right', () => {
     const rows = [
       ['日本', 1, { a: 1 }],
@@ -169,6 +182,11 @@ describe('within so many places', () => {
       expect(lines.join(' ').split(' ')).toEqual(words)
       expect(lines.filter((line) => line.length > width)).toEqual([])
     }
+  })
+
+  test('one word of any length is broken where it must be', () => {
+    expect(wrap('x'.repeat(80_000), 80)).toHaveLength(1_000)
+    expect(wrap('日'.repeat(40_000), 80)).toHaveLength(1_000)
   })
 
   test('descriptions stand beside their names, or below where names are long', () => {
