@@ -153,14 +153,16 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * The job of an id with its log; undefined when there is none, or none any more.
+   * The job of an id with its log; undefined when there is none, or none any more. A class named as its type gives the
+   * payload and the result theirs; nothing checks that the job is one.
    *
    * @throws JOB_ID_INVALID for what is not a text
+   * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
    */
-  async find(id: string): Promise<operate.JobDetail | undefined> {
+  async find<J extends JobLike = JobLike>(id: string): Promise<operate.JobDetail<J> | undefined> {
     readId(id)
     const { store, settings } = await this.open()
-    return operate.find(store, settings.partitions, id)
+    return operate.find<J>(store, settings.partitions, id)
   }
 
   /**
@@ -168,11 +170,13 @@ export class JobsClient implements AsyncDisposable {
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
-  async failed(options: operate.FailedOptions = {}): Promise<operate.StoredJob[]> {
+  async failed<J extends JobLike = JobLike>(
+    options: operate.FailedOptions = {},
+  ): Promise<operate.StoredJob<J>[]> {
     operate.checkFailed(options)
     const { store, settings } = await this.open()
     const partitions = await operate.partitionsToLookIn(store, settings.partitions, options.queue)
-    return operate.failed(store, partitions, options.limit ?? 100)
+    return operate.failed<J>(store, partitions, options.limit ?? 100)
   }
 
   /**

@@ -6,6 +6,7 @@
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
 import { checkFilter, queueName } from './filter.ts'
+import type { JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import { isCount } from './limit.ts'
 import { partitionsOf, queueOf } from './partition.ts'
 import type { JobRecord, LogLine, State } from './record.ts'
@@ -18,6 +19,7 @@ import {
   type Page,
   type Store,
 } from './store/store.ts'
+import { shownName } from './stored-name.ts'
 
 /**
  * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores, shared,
@@ -27,13 +29,18 @@ const TOGETHER = 250
 
 export type Queues = ReadonlyMap<string, number>
 
-/** A job with the queue that it is in. */
-export interface StoredJob extends JobRecord {
+/** A job with the queue that it is in, its payload and its result as values. */
+export interface StoredJob<J extends JobLike = JobLike> extends Omit<JobRecord, 'payload' | 'result'> {
   queue: string
+  /** A copy of what it was dispatched with; absent when that was nothing. */
+  payload?: PayloadOf<J>[0]
+  /** What `handle` returned; absent while it has not, and when that was `true` or nothing. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
+  result?: Exclude<ResultOf<J>, boolean | undefined | void>
 }
 
 /** And with its log. */
-export interface JobDetail extends StoredJob {
+export interface JobDetail<J extends JobLike = JobLike> extends StoredJob<J> {
   log: LogLine[]
 }
 
@@ -77,9 +84,39 @@ export async function everyPartition(store: Store, queues: Queues): Promise<Map<
 }
 
 /** The job of an id, with its log, wherever it is; undefined when there is none (any more). */
-export async function find(store: Store, queues: Queues, id: string): Promise<JobDetail | undefined> {
+export async function find<J extends JobLike>(
+  store: Store,
+  queues: Queues,
+  id: string,
+): Promise<JobDetail<J> | undefined> {
   const job = await locate(store, await partitionsToLookIn(store, queues), id)
-  return job && { ...job, queue: queueOf(job.partition), log: await store.log(job.partition, id) }
+  return job && { ...stored<J>(job), log: await store.log(job.partition, id) }
+}
+
+/** As people see it. That it is one of the class is the caller's word. */
+function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecord): StoredJob<J> {
+  return {
+    ...rest,
+    queue: queueOf(rest.partition),
+    // Groups that Lark makes for itself are of no use to anybody.
+    ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
+    ...(payload !== '' && { payload: parsed(payload) }),
+    ...(result !== undefined && { result: parsed(result) }),
+  } as StoredJob<J>
+}
+
+/** Characters of a JSON text that may be nested so deeply that `JSON.stringify` runs out of stack. */
+const DEEP = 10_000
+
+/** What is damaged in the store, or nested too deeply to be written as JSON again, stays the text that it is. */
+function parsed(json: string): unknown {
+  try {
+    const value: unknown = JSON.parse(json)
+    if (json.length > DEEP) JSON.stringify(value)
+    return value
+  } catch {
+    return json
+  }
 }
 
 async function locate(
@@ -124,23 +161,21 @@ export async function locateAll(
 }
 
 /** Failed jobs of these partitions, the last to fail first. Reads little more than it returns. */
-export async function failed(
+export async function failed<J extends JobLike>(
   store: Store,
   partitions: readonly string[],
   limit: number,
-): Promise<StoredJob[]> {
-  let jobs: StoredJob[] = []
+): Promise<StoredJob<J>[]> {
+  let jobs: JobRecord[] = []
   for (const partition of partitions) {
-    const queue = queueOf(partition)
     for await (const page of pages((filter) => store.list(partition, filter), 'failed', limit)) {
-      const found = page.map((job) => ({ ...job, queue }))
-      jobs = [...jobs, ...found].sort(lastFirst).slice(0, limit)
+      jobs = [...jobs, ...page].sort(lastFirst).slice(0, limit)
       // The others of this partition failed before its last one.
-      const rank = found.length > 0 ? jobs.indexOf(found.at(-1)!) : 0
+      const rank = page.length > 0 ? jobs.indexOf(page.at(-1)!) : 0
       if (rank < 0 || rank === limit - 1) break
     }
   }
-  return jobs
+  return jobs.map((job) => stored<J>(job))
 }
 
 function lastFirst(one: JobRecord, other: JobRecord): number {

@@ -123,6 +123,31 @@ jobs.retry('failed', 'emails')
 // @ts-expect-error a queue without a value
 jobs.retry('failed', undefined)
 jobs.failed()
+
+// a record has the payload and the result of the class that is named, else nobody knows them
+jobs.find<SendEmailJob>('id').then((found) => {
+  const to: string | undefined = found?.payload?.to
+  const sent: boolean | undefined = found?.result?.sent
+  const code: string | undefined = found?.errors[0]?.cause?.code
+  // @ts-expect-error not in the payload
+  found?.payload?.from
+  return [to, sent, code]
+})
+jobs.find('id').then((found) => {
+  // @ts-expect-error unknown
+  found?.payload?.to
+  // @ts-expect-error unknown
+  found?.result?.sent
+})
+jobs.find<NothingJob>('id').then((found) => {
+  const none: undefined = found?.result
+  return none
+})
+jobs.failed<NumberJob>().then(([failed]) => {
+  const given: number | undefined = failed?.payload
+  const gave: number | undefined = failed?.result
+  return [given, gave]
+})
 // @ts-expect-error an unknown condition
 jobs.failed({ key: 'send-email' })
 

@@ -4,7 +4,6 @@ import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
 import type { KeptError } from '../record.ts'
 import { codedLine } from '../worker/job-error.ts'
-import { jobJson } from './job-json.ts'
 import { wholeFromOne } from './whole-from-one.ts'
 
 /** `lark jobs:failed`: what failed for good, and why. */
@@ -21,7 +20,7 @@ export class JobsFailedCommand extends Command {
       limit: this.limit,
       ...(this.queue !== undefined && { queue: this.queue }),
     })
-    if (this.json) return { jobs: failed.map(jobJson) }
+    if (this.json) return { jobs: failed }
     if (failed.length === 0) {
       this.success('No failed jobs')
       return

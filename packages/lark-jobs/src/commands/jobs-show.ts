@@ -6,9 +6,7 @@ import { Jobs } from '../jobs.ts'
 import { isOwn, readNeed } from '../limiter.ts'
 import type { JobDetail } from '../operate.ts'
 import type { JobError, LogLine } from '../record.ts'
-import { shownName } from '../stored-name.ts'
 import { partsOf } from '../worker/job-error.ts'
-import { jobJson } from './job-json.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
 
 /** Characters of a damaged field that are shown. */
@@ -29,7 +27,7 @@ export class JobsShowCommand extends Command {
         hint: 'Jobs that have ended are kept for a while only: see lark jobs:failed',
       })
     }
-    if (this.json) return jobJson(job)
+    if (this.json) return job
     this.#print(job)
   }
 
@@ -38,7 +36,7 @@ export class JobsShowCommand extends Command {
     this.line()
     for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${visible(value)}`)
     this.#json('Payload', job.payload)
-    if (job.options?.context !== undefined) this.#json('Context', JSON.stringify(job.options.context))
+    if (job.options?.context !== undefined) this.#json('Context', job.options.context)
     if (job.result !== undefined) this.#json('Result', job.result)
     if (job.errors.length > 0)
       this.#section(
@@ -48,9 +46,10 @@ export class JobsShowCommand extends Command {
     if (job.log.length > 0) this.#section('Log', job.log.flatMap(logLines))
   }
 
-  #json(title: string, json: string): void {
+  #json(title: string, value: unknown): void {
+    const json = JSON.stringify(value) ?? 'none'
     const { lines, isCut } = jsonExcerpt(json)
-    this.#section(title, json === '' ? ['none'] : lines.map(visible))
+    this.#section(title, lines.map(visible))
     if (!isCut) return
     const size = Buffer.byteLength(json).toLocaleString('en')
     this.line(
@@ -74,8 +73,7 @@ function facts(job: JobDetail): [string, string][] {
     ['State', reason === undefined ? state : `${state} (${reason})`],
     ['Queue', priority === 0 ? queue : `${queue}, priority ${priority}`],
     ...(partition === queue ? [] : [['Partition', partition] as [string, string]]),
-    // Groups that Lark makes for itself are of no use to anybody.
-    ...text('Group', group !== undefined && !group.startsWith('=') && shownName(group)),
+    ...text('Group', group),
     ...text('Limiter', limiter && limiterWords(limiter)),
     ['Queued', time(job.queuedAt)],
     ...line('Due', (state === 'delayed' || state === 'waiting') && job.dueAt),

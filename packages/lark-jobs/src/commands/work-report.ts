@@ -206,6 +206,7 @@ export class JsonReport implements Shown {
       tries,
       took: Number(took.toFixed(2)),
       ...rest,
+      ...('result' in rest && { result: JSON.parse(rest.result!) }),
       worker: this.#worker,
     })
   }

@@ -80,7 +80,7 @@ export function program(url: () => string | undefined): void {
       queue: 'default',
       outcome: 'completed',
       attempt: 1,
-      result: '{"greeted":"Ann"}',
+      result: { greeted: 'Ann' },
     })
     expect(events.at(-1)).toMatchObject({ event: 'summary', completed: 1, failed: 1 })
     expect(JSON.parse((await app.run('jobs:failed', '--json')).stdout).jobs).toHaveLength(1)

@@ -78,7 +78,7 @@ export function contexts(connect: Connect): void {
     for (const id of job.ids)
       expect((await bench.jobs.find(id))?.options).toEqual({ tries: 9, context: { a: 1 } })
     await (await bench.work([TellingJob], { stopWhenEmpty: true })).done
-    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: '{"a":1}' })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: { a: 1 } })
     const here = () => bench.jobs.dispatchNow(new TellingJob(), { n: 3 })
     expect(await withContext({ b: 2 }, here)).toEqual({ b: 2 })
     expect(await here()).toBeUndefined()

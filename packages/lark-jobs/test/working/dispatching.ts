@@ -44,7 +44,7 @@ export function dispatching(connect: Connect): void {
       state: 'waiting',
       partition: 'default',
       priority: 7,
-      payload: '{"n":1,"text":"ünï |\\n"}',
+      payload: { n: 1, text: 'ünï |\n' },
       runs: 0,
       errors: [],
       log: [],

@@ -96,7 +96,7 @@ export function leases(connect: Connect): void {
     await worker.stop()
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
     expect(worker.summary).toMatchObject({ completed: 1, lost: 1 })
-    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: '2', crashes: 1 })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 2, crashes: 1 })
   })
 
   test('a worker of one queue takes back the jobs of every other', async () => {

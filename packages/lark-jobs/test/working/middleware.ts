@@ -37,7 +37,7 @@ export function middleware(connect: Connect): void {
     const facts = { key: 'echo', name: 'EchoJob', queue: 'emails', attempt: 1, payload: { n: 1 } }
     expect(seen).toEqual([{ id: job.id, ...facts }, false, [2]])
     const found = await jobs.find(job.id!)
-    expect(found).toMatchObject({ state: 'completed', result: '[2]' })
+    expect(found).toMatchObject({ state: 'completed', result: [2] })
     expect(found?.log.map(({ text }) => text)).toEqual(['before 1', 'handle'])
     // Here and now as well.
     const line = vi.spyOn(process.stderr, 'write').mockReturnValue(true)

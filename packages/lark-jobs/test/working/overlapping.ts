@@ -34,7 +34,7 @@ export function overlapping(connect: Connect): void {
     expect(most).toEqual({ name: 1, all: 2 })
     const found = await Promise.all(job.ids.map((id) => bench.jobs.find(id)))
     expect(found.map((each) => [each?.state, each?.result, each?.failures])).toEqual(
-      new Array(24).fill(['completed', '1', 0]),
+      new Array(24).fill(['completed', 1, 0]),
     )
   })
 

@@ -53,7 +53,7 @@ export function releasing(connect: Connect): void {
     expect(report.endings.map(({ isAsked }) => isAsked)).toEqual([true, true, undefined])
     expect(await bench.jobs.find(job.id!)).toMatchObject({
       state: 'completed',
-      result: '"done"',
+      result: 'done',
       runs: 3,
       failures: 0,
       releases: 2,

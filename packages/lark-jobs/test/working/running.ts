@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { newId } from '../../src/id.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -25,7 +26,7 @@ export function running(connect: Connect): void {
     expect(await worker.done).toMatchObject({ completed: 1, failed: 0 })
     expect(seen).toEqual([{ list: [1, 2] }, job.id, 1, false])
     const found = await bench.jobs.find(job.id!)
-    expect(found).toMatchObject({ state: 'completed', result: '{"sum":2}', runs: 1, failures: 0, errors: [] })
+    expect(found).toMatchObject({ state: 'completed', result: { sum: 2 }, runs: 1, failures: 0, errors: [] })
     expect(found?.log.map(({ level, text }) => `${level} ${text}`)).toEqual([
       'info one',
       'success two',
@@ -37,13 +38,13 @@ export function running(connect: Connect): void {
   test.each([
     [true, undefined],
     [undefined, undefined],
-    [0, '0'],
-    ['', '""'],
-    [null, 'null'],
-    [[1], '[1]'],
-    [37, '37'],
-    ['sent', '"sent"'],
-    [{ sent: 1 }, '{"sent":1}'],
+    [0, 0],
+    ['', ''],
+    [null, null],
+    [[1], [1]],
+    [37, 37],
+    ['sent', 'sent'],
+    [{ sent: 1 }, { sent: 1 }],
   ])('returning %o is success, kept as %o', async (value, kept) => {
     await using bench = await Bench.make(connect)
     class ValueJob extends Job {
@@ -56,7 +57,50 @@ export function running(connect: Connect): void {
     await (await bench.work([ValueJob], { stopWhenEmpty: true })).done
     const found = await bench.jobs.find(job.id!)
     expect(found?.state).toBe('completed')
-    expect(found?.result).toBe(kept)
+    expect(found?.result).toEqual(kept)
+    expect(found).not.toHaveProperty('payload')
+    expect('result' in found!).toBe(kept !== undefined)
+  })
+
+  test('payload, result and errors are values, of one job and in a list of failed ones', async () => {
+    await using bench = await Bench.make(connect)
+    class OftenJob extends Job {
+      override backoff = 0
+      override tries = 2
+      handle({ n }: { n: number; at: string[] }) {
+        if (n < 0 || this.attempt === 1) throw Object.assign(new Error(`no ${n}`), { code: 'EODD' })
+        return { twice: 2 * n }
+      }
+    }
+    const job = new OftenJob()
+    await bench.jobs.dispatchMany(job, [
+      { n: 1, at: ['"', '\n'] },
+      { n: -1, at: [] },
+    ])
+    await (await bench.work([OftenJob], { stopWhenEmpty: true })).done
+    const found = await bench.jobs.find<OftenJob>(job.ids[0]!)
+    expect(found?.payload?.at).toEqual(['"', '\n'])
+    expect(found?.result?.twice).toBe(2)
+    const error = { name: 'Error', message: 'no 1', code: 'EODD', run: 1, stack: expect.any(String) }
+    expect(found?.errors).toEqual([{ ...error, took: expect.any(Number) }])
+    const [failed] = await bench.jobs.failed<OftenJob>()
+    expect(failed?.payload).toEqual({ n: -1, at: [] })
+    expect(failed).not.toHaveProperty('result')
+    expect(failed?.errors.map(({ run, message }) => [run, message])).toEqual([
+      [1, 'no -1'],
+      [2, 'no -1'],
+    ])
+  })
+
+  test('what is damaged in the store, or nested too deeply to be written again, is the text that it is', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs.open()
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000)
+    for (const [i, payload] of ['{"n":', deep, '"text"'].entries()) {
+      const id = newId()
+      await store.enqueue('default', { caller: 'web', number: i + 1 }, [{ id, key: 'odd', payload }])
+      expect((await bench.jobs.find(id))?.payload).toBe(payload === '"text"' ? 'text' : payload)
+    }
   })
 
   const circle: { self?: unknown } = {}

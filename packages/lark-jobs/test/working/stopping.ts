@@ -86,7 +86,7 @@ export function stopping(connect: Connect): void {
     await began.promise
     await worker.stop(0)
     expect(worker.summary).toMatchObject({ completed: 1, released: 0 })
-    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: '"done"' })
+    expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 'done' })
   })
 
   test('quiet takes no more; the worker is known as quiet', async () => {
@@ -138,7 +138,7 @@ export function stopping(connect: Connect): void {
     expect(first.summary).toMatchObject({ completed: 0, lost: 1 })
     expect(await bench.jobs.find(job.id!)).toMatchObject({
       state: 'completed',
-      result: '"second"',
+      result: 'second',
       crashes: 1,
       failures: 0,
     })

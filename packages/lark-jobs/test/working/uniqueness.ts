@@ -173,7 +173,7 @@ export function uniqueness(connect: Connect): void {
     expect(await clients[0]!.dispatchMany(many, payloads)).toBe(false)
     expect(many.ids).toHaveLength(20)
     const counts = await Promise.all(many.ids.map((id) => bench.client({ queues }).find(id)))
-    expect(counts.map((job) => JSON.parse(job!.payload).user)).toEqual(
+    expect(counts.map((job) => (job!.payload as Payload).user)).toEqual(
       payloads.slice(20).map(({ user }) => user),
     )
     expect(new Set(counts.map((job) => job!.partition)).size).toBeGreaterThan(1)
