@@ -25,13 +25,17 @@ export const tsconfig = JSON.stringify({
   exclude: ['node_modules'],
 })
 
+/** Of docs/web-servers.md. */
+const servers = ['express', '@types/express', 'hono', '@hono']
+
 export async function makeApp(
   files: Record<string, string>,
   env: Record<string, string | undefined> = {},
 ): Promise<App> {
   const app = await App.make({ 'tsconfig.json': tsconfig, '.git/HEAD': '', ...files }, env)
   await mkdir(join(app.folder, 'node_modules/@types'))
-  await symlink(join(root, 'node_modules/@types/node'), join(app.folder, 'node_modules/@types/node'))
+  for (const name of ['@types/node', ...servers])
+    await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
   return app
 }
 

@@ -1,0 +1,53 @@
+/** The files of docs/typescript.md, with the application of docs/introduction.md and the packed packages. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { blocksOf } from './markdown.ts'
+import { compile, installPacked, lark, makeApp, packInto } from './program.ts'
+import { read } from './source.ts'
+
+const titled = (page: string) => blocksOf(read(page)).filter(({ title }) => title !== undefined)
+const sources = Object.fromEntries(titled('docs/introduction.md').map(({ title, text }) => [title!, text]))
+const [checked, compiled] = titled('docs/typescript.md')
+  .filter(({ language }) => language === 'json')
+  .map(({ text }) => text)
+
+const packs = mkdtempSync(join(tmpdir(), 'lark-packs-'))
+let tarballs: string[]
+beforeAll(() => {
+  tarballs = packInto(packs)
+})
+afterAll(() => rmSync(packs, { recursive: true }))
+
+const dependencies = { '@s18i/lark': '*', '@s18i/lark-jobs': '*' }
+
+/** As `npm init` begins one. */
+async function install(type: string, files: Record<string, string>) {
+  const app = await makeApp({ 'package.json': JSON.stringify({ name: 'app', type, dependencies }), ...files })
+  await installPacked(app, tarballs)
+  return app
+}
+
+it.each(['commonjs', 'module'])('a project that is only checked, of type %s', async (type) => {
+  await using app = await install(type, { ...sources, 'tsconfig.json': checked! })
+  expect(await compile(app)).toBe('')
+})
+
+it.each(['commonjs', 'module'])(
+  'a project that is compiled, of type %s, runs without its sources',
+  async (type) => {
+    const withJs = Object.entries(sources).map(([file, text]) => [
+      file,
+      text.replaceAll(/from '(\.[^']+)'/g, "from '$1.js'"),
+    ])
+    await using app = await install(type, { ...Object.fromEntries(withJs), 'tsconfig.json': compiled! })
+    expect(await compile(app)).toBe('')
+    await rm(join(app.folder, 'src'), { recursive: true })
+    expect(await lark(app, 'welcome', 'user@example.com')).toMatchObject({
+      code: 0,
+      stderr: '✓ Queued a welcome to user@example.com\n',
+    })
+  },
+)
