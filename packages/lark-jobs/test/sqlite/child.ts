@@ -15,14 +15,16 @@ interface Bounds {
   uid?: number
   /** What it takes from the modes of files that it makes. */
   umask?: number
+  /** Milliseconds by which its clock differs. */
+  clock?: number
 }
 
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #exit: Promise<unknown[]>
 
-  constructor(role: string, file: string, name: string, { largest, uid, umask }: Bounds = {}) {
-    const args = [script, role, file, name, ...(umask === undefined ? [] : [String(umask)])]
+  constructor(role: string, file: string, name: string, { largest, uid, umask, clock }: Bounds = {}) {
+    const args = [script, role, file, name, JSON.stringify({ umask, clock })]
     this.#process =
       largest === undefined
         ? fork(script, args.slice(1), { stdio, ...(uid !== undefined && { uid }) })

@@ -1,11 +1,16 @@
 /**
- * A process that shares a file with others, in one of several roles: `node process.js <role> <file> <name> [umask]`.
+ * A process that shares a file with others, in one of several roles: `node process.js <role> <file> <name> [umask and clock]`.
  * It talks to the test over IPC and runs the built package.
  */
 import { SqliteStore } from '../../dist/store/sqlite/store.js'
 
-const [role, file, name, umask] = process.argv.slice(2)
-if (umask !== undefined) process.umask(Number(umask))
+const [role, file, name, settings] = process.argv.slice(2)
+const { umask, clock = 0 } = JSON.parse(settings ?? '{}')
+if (umask !== undefined) process.umask(umask)
+if (clock !== 0) {
+  const now = Date.now
+  Date.now = () => now() + clock
+}
 const plenty = { count: 1_000_000, age: 3_600_000 }
 const store = new SqliteStore(file, { retention: { completed: plenty, failed: plenty, cancelled: plenty } })
 let number = 0
@@ -90,6 +95,26 @@ const roles = {
       if (queued[0] === 'queued') process.send([`${name}-${id}`])
       await new Promise((resolve) => setImmediate(resolve))
     }
+    await store.close()
+  },
+
+  /** Claims what there is for a second, and tells what it holds. */
+  async grab() {
+    await store.open()
+    const { jobs } = await store.exchange('emails', call(), [], { limit: 10, lease: 1_000 })
+    process.send(jobs.map(({ id }) => id))
+    await told()
+  },
+
+  /** Looks for leases that ended until there is one, and tells what it took back. */
+  async 'take-back'() {
+    await store.open()
+    let taken = []
+    while (taken.length === 0) {
+      taken = (await store.recover('emails')).recovered
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    process.send(taken)
     await store.close()
   },
 

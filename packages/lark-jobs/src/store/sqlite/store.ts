@@ -37,6 +37,7 @@ import type {
 import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
+import { Clock } from './clock.ts'
 import { Database } from './database.ts'
 import { endings } from './ending.ts'
 import { enqueue } from './enqueue.ts'
@@ -84,6 +85,7 @@ export class SqliteStore implements Store {
   )
   readonly #file: string
   readonly #options: StoreOptions
+  readonly #clock: Clock
   #opening: Promise<string[]> | undefined
   #database: Database | undefined
   #bell: Bell | undefined
@@ -96,6 +98,7 @@ export class SqliteStore implements Store {
     this.#file = target === MEMORY ? MEMORY : resolve(target)
     this.name = `sqlite:${this.#file}`
     this.#options = options
+    this.#clock = new Clock(options.clock)
     if (options.durability === 'replicated') throw notReplicated(this.name)
   }
 
@@ -236,7 +239,7 @@ export class SqliteStore implements Store {
   async counts(name: string): Promise<Counts> {
     let unseen = 0
     const found = await this.#look(name, noCounts, (partition) => {
-      unseen = Math.abs(partition.fellDue)
+      unseen = partition.fellDue
       return counts(partition)
     })
     // Written down, so that the next reader need not count them again.
@@ -252,7 +255,7 @@ export class SqliteStore implements Store {
       names.map((name): Standing => {
         const partition = Partition.find(database, name, now)
         if (partition === undefined) return { counts: noCounts, isPaused: false, minutes: [] }
-        if (Math.abs(partition.fellDue) > MANY) unseen.push(name)
+        if (partition.fellDue > MANY) unseen.push(name)
         const isPaused = partition.paused || hasPauses(partition)
         return { counts: counts(partition), isPaused, minutes: minutes(partition) }
       }),
@@ -331,6 +334,7 @@ export class SqliteStore implements Store {
     database.reopen = () => this.#connect()
     try {
       await prepare(database, this.#options.durability)
+      this.#clock.meet(await database.read(() => Partition.latest(database)))
       return database
     } catch (error) {
       database.close()
@@ -344,7 +348,7 @@ export class SqliteStore implements Store {
   }
 
   #now(): number {
-    return this.#options.clock?.() ?? Date.now()
+    return this.#clock.now()
   }
 
   /**
@@ -392,6 +396,7 @@ export class SqliteStore implements Store {
     let rung: string[] = []
     const result = await write(database, () => {
       const partition = Partition.enter(database, name, this.#now())
+      this.#clock.meet(partition.now)
       const result = work(partition)
       stirLanes(partition)
       trim(partition, this.#options.retention)
@@ -409,7 +414,9 @@ export class SqliteStore implements Store {
     const { database } = this.#opened()
     return database.read(() => {
       const partition = Partition.find(database, name, this.#now())
-      return partition ? work(partition) : nothing
+      if (partition === undefined) return nothing
+      this.#clock.meet(partition.now)
+      return work(partition)
     })
   }
 }
