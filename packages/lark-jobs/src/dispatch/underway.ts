@@ -1,6 +1,6 @@
 /**
- * What is under way, counted: so that one can wait for all of it without holding a promise of each, and that a process
- * which ends before says so.
+ * What is under way, counted. So one can wait for all of it without holding a promise of each, and a process that ends
+ * too early can say how many dispatches were not answered.
  */
 import { print } from '../job-log.ts'
 

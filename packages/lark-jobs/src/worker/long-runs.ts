@@ -3,9 +3,9 @@
  * timer for all: most jobs end long before it, and a timer each would be set and cleared for nothing.
  */
 
-/** Milliseconds after which a job is told of. Most jobs are through by then, and have their line without it. */
+/** Milliseconds after which a job is told of. Most jobs have ended by then. */
 export const LONG = 3_000
-/** Milliseconds between two looks, at the least: what began one after the other is told of at once. */
+/** Milliseconds between two looks, at the least: jobs that began shortly after each other are told of together. */
 const LOOK = 500
 
 export class LongRuns<R extends { readonly startedAt: number }> {
