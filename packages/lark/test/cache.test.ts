@@ -1,5 +1,6 @@
 import { readdirSync, utimesSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { CommandCache } from '../src/cache.ts'
 import { App, bin, command } from './app.ts'
 
 const CACHE = 'node_modules/.cache/lark/commands.json'
@@ -66,27 +67,53 @@ test('one that cannot be read, or is of another version, counts as empty', async
   expect((await app.lark('list')).stderr).toBe('')
 })
 
-test('one that is damaged, or that somebody else wrote, is made anew and ends nothing', async () => {
+test('one that is damaged, or that somebody else wrote, counts as empty and is made anew', async () => {
   const app = twoCommands()
-  await app.lark('list')
+  const file = app.path('commands/a.js')
+  const held = { commands: [], problem: { code: 'CODE', message: 'no' } }
+  const write = async () => {
+    const cache = await CommandCache.open(app.folder, '1')
+    const found = await cache.get(file)
+    await cache.set(file, held)
+    await cache.save()
+    return found
+  }
+  expect(await write()).toBeUndefined()
+  expect(await write()).toMatchObject(held)
   const whole = app.read(CACHE)
   const { version, sum, files } = JSON.parse(whole)
-  const [path] = Object.keys(files)
-  const entry = files[path!]
   const wrong = [
+    '',
     'null',
+    '[]',
+    '\0'.repeat(100),
     whole.slice(0, -1),
-    whole.replace('"key":"a"', '"key":"z"'),
-    ...[null, [], { [path!]: null }, { [path!]: { ...entry, commands: [{ key: 'a' }] } }].map((each) =>
-      JSON.stringify({ version, sum, files: each }),
-    ),
+    whole.replace('"message":"no"', '"message":"on"'),
+    ...[
+      undefined,
+      null,
+      7,
+      'text',
+      [],
+      {},
+      { [file]: null },
+      { [file]: { ...files[file], commands: 5 } },
+    ].map((each) => JSON.stringify({ version, sum, files: each })),
     JSON.stringify({ version, files }),
   ]
   for (const text of wrong) {
     app.write({ [CACHE]: text })
-    expect(await app.lark('a'), text).toEqual({ code: 0, stdout: '', stderr: expect.stringContaining('[a]') })
-    expect(JSON.parse(app.read(CACHE)), text).toEqual(JSON.parse(whole))
+    expect(await write(), text).toBeUndefined()
+    expect(app.read(CACHE), text).toBe(whole)
   }
+})
+
+test('a damaged one ends no command', async () => {
+  const app = twoCommands()
+  await app.lark('list')
+  const { version, sum } = JSON.parse(app.read(CACHE))
+  app.write({ [CACHE]: JSON.stringify({ version, sum, files: null }) })
+  expect(await app.lark('a')).toMatchObject({ code: 0, stdout: '' })
 })
 
 test('a folder in its place ends nothing', async () => {
