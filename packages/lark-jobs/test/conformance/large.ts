@@ -321,6 +321,21 @@ export function largeJobs(make: Make): void {
     expect(await store.heads('nobody', { state: 'failed' })).toEqual({ jobs: [] })
   })
 
+  test('clear and prune remove large jobs as any others, however many calls that takes', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = Array.from({ length: 60 }, () => large({}, 300_000))
+    await enqueue(caller, list)
+    expect(await store.clear('emails', 'waiting')).toBe(60)
+    await caller.run(job(), completed)
+    await enqueue(caller, list)
+    await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+    clock.advance(3_600_001)
+    expect(await store.prune('emails')).toBe(61)
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, completed: 0, cancelled: 0 })
+  })
+
   test('endings come a claim’s bytes at a time', async () => {
     await using harness = await make()
     const { store } = harness

@@ -19,6 +19,7 @@ import {
   type JobHead,
   type LeaseNote,
   MAX_ENDINGS,
+  MAX_ITEMS,
   MAX_PAUSED,
   type MetGroup,
   type Minute,
@@ -211,7 +212,7 @@ export class RedisStore implements Store {
   async prune(partition: string): Promise<number> {
     const { completed, failed, cancelled } = this.#options.retention
     const ages = [completed, failed, cancelled].map(({ age }) => packDuration(age))
-    return (await this.#scripts.run('prune', partition, ages)) as number
+    return this.#remove('prune', partition, ages)
   }
 
   survey(...args: Parameters<Store['survey']>): Promise<Survey> {
@@ -320,8 +321,8 @@ export class RedisStore implements Store {
     return { wasPaused: wasPaused === 1, hasJobs: hasJobs === 1 }
   }
 
-  async clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {
-    return (await this.#scripts.run('clear', partition, [state])) as number
+  clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {
+    return this.#remove('clear', partition, [state])
   }
 
   async close(): Promise<void> {
@@ -331,6 +332,15 @@ export class RedisStore implements Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Removes up to `MAX_ITEMS` jobs: large ones with several calls. */
+  async #remove(script: 'clear' | 'prune', partition: string, args: readonly string[]): Promise<number> {
+    for (let count = 0; ; ) {
+      const removed = (await this.#scripts.run(script, partition, args)) as number
+      count += Math.abs(removed)
+      if (removed >= 0 || count >= MAX_ITEMS) return count
+    }
   }
 
   #clock(): string {

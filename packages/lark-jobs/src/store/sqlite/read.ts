@@ -60,7 +60,7 @@ export function pendingJobs(
 }
 
 /** Some columns of them. */
-function pendingRows<T>(
+export function pendingRows<T>(
   { database, id }: Partition,
   priority: number,
   [dueAt, seq]: Place,

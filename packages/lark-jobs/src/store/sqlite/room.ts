@@ -1,14 +1,18 @@
 /**
- * How many bytes of jobs an answer may still carry: a claim, or a page. The first job goes whatever its size. One that
+ * How many bytes of jobs an answer may still carry: a claim, or a page. (Or how many a transaction may still remove.) The first job goes whatever its size. One that
  * does not fit ends the answer, since those behind it must not pass it over.
  */
 import { MAX_BYTES } from '../store.ts'
 
 export class Room {
-  #left = MAX_BYTES
+  #left: number
   #isEmpty = true
   /** A job did not fit. */
   isFull = false
+
+  constructor(bytes = MAX_BYTES) {
+    this.#left = bytes
+  }
 
   /**
    * @param jobs those that are next, in their order

@@ -5,34 +5,36 @@
  * after the commit, when whoever is rung can see what came.
  */
 import { resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
-import type {
-  AlterVerdict,
-  Announced,
-  Call,
-  Change,
-  Counts,
-  Enqueued,
-  Exchange,
-  Extension,
-  Filter,
-  JobHead,
-  LeaseNote,
-  MetGroup,
-  Minute,
-  Page,
-  RecoverOptions,
-  Recovery,
-  Setting,
-  Settings,
-  Settlement,
-  Standing,
-  Store,
-  StoreOptions,
-  Survey,
-  Surveyed,
-  Want,
+import {
+  type AlterVerdict,
+  type Announced,
+  type Call,
+  type Change,
+  type Counts,
+  type Enqueued,
+  type Exchange,
+  type Extension,
+  type Filter,
+  type JobHead,
+  type LeaseNote,
+  MAX_ITEMS,
+  type MetGroup,
+  type Minute,
+  type Page,
+  type RecoverOptions,
+  type Recovery,
+  type Setting,
+  type Settings,
+  type Settlement,
+  type Standing,
+  type Store,
+  type StoreOptions,
+  type Survey,
+  type Surveyed,
+  type Want,
 } from '../store.ts'
 import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
@@ -52,7 +54,7 @@ import { keepLastMinute, minutes } from './minutes.ts'
 import { Partition } from './partition.ts'
 import { counts, get, listHeads, listJobs, log, noCounts } from './read.ts'
 import { recover } from './recover.ts'
-import { clear, forgetCompleted, prune, trim } from './retain.ts'
+import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
 import { prepare } from './schema.ts'
 import { findings } from './survey.ts'
 import {
@@ -131,15 +133,19 @@ export class SqliteStore implements Store {
     return this.#change(name, (partition) => endings(partition, done, lease))
   }
 
-  prune(name: string): Promise<number> {
-    return this.#change(name, (partition) => {
+  async prune(name: string): Promise<number> {
+    let forgotten = 0
+    const prunes = (partition: Partition, most: number): Removal => {
       forgetCalls(partition)
       forgetWaiters(partition)
       forgetThrottles(partition)
       forgetPauses(partition)
-      // Whoever is told of as many as there may be calls again.
-      return Math.max(forgetOver(partition), prune(partition, this.#options.retention))
-    })
+      forgotten = Math.max(forgotten, forgetOver(partition))
+      return prune(partition, this.#options.retention, most)
+    }
+    const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))
+    // Whoever is told of as many as there may be calls again.
+    return Math.max(forgotten, pruned)
   }
 
   async survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
@@ -293,7 +299,7 @@ export class SqliteStore implements Store {
   }
 
   clear(name: string, state: Exclude<State, 'active'>): Promise<number> {
-    return this.#accept(name, (partition) => clear(partition, state))
+    return removeAll((most) => this.#accept(name, (partition) => clear(partition, state, most)))
   }
 
   async close(): Promise<void> {
@@ -418,5 +424,16 @@ export class SqliteStore implements Store {
       this.#clock.meet(partition.now)
       return work(partition)
     })
+  }
+}
+
+/** Removes up to `MAX_ITEMS` jobs: where these are large, in several transactions, between which others have their turn. */
+async function removeAll(remove: (most: number) => Promise<Removal>): Promise<number> {
+  let count = 0
+  for (;;) {
+    const removal = await remove(MAX_ITEMS - count)
+    count += removal.count
+    if (!removal.isCut || count >= MAX_ITEMS) return count
+    await setImmediate()
   }
 }

@@ -1,15 +1,16 @@
--- clear: removes jobs of one state, at most 1,000.
+-- clear: removes jobs of one state, at most 1,000; fewer where there are large ones.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  state; not active
--- Returns  how many were removed
+-- Returns  how many were removed, below 0 when there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m; what is void in a list costs a little where it is passed
 -- include: start
 -- include: line
--- include: finish
+-- include: removed
 
-local state, left = ARGV[2], MAX_ITEMS
+local state, most = ARGV[2], most_removed()
+local left = most
 
 -- Removes from a sorted set what lies between two scores.
 local function clear_set(name, from, to)
@@ -70,4 +71,4 @@ end
 if made then
   made.stir_all()
 end
-return MAX_ITEMS - left
+return removed(most - left, most)

@@ -1,16 +1,17 @@
--- prune: forgets ended jobs that are past their age, at most 1,000.
+-- prune: forgets ended jobs that are past their age, at most 1,000; fewer where there are large ones.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  age of completed jobs, milliseconds
 -- ARGV[3]  age of failed jobs
 -- ARGV[4]  age of cancelled jobs
--- Returns  how many were forgotten
+-- Returns  how many were forgotten, below 0 when there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n forgotten of m ended, and as many throttles that are over
 -- include: start
--- include: finish
+-- include: removed
 
-local left = MAX_ITEMS
+local most = most_removed()
+local left = most
 for i, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
   if left > 0 then
     local until_then = now - tonumber(ARGV[i + 1])
@@ -28,4 +29,4 @@ if #over > 0 then
   redis.call('HDEL', key('throttlers'), unpack(over))
 end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
-return MAX_ITEMS - left
+return removed(most - left, most)
