@@ -100,7 +100,10 @@ export interface Holding {
  */
 export type Message = SharedArrayBuffer | Holding | Served | 'wake' | 'end'
 
-/** What it says: the number of a sign that it asks for, or why it does nothing for this worker. */
+/**
+ * What it says: the number of a sign that it asks for, below 0 when it has recalled something; or why it does nothing for
+ * this worker.
+ */
 export type Answer = number | string
 
 /** Milliseconds by a clock that all threads of a process share. */
@@ -176,7 +179,7 @@ export class LeaseThread {
   readonly #watch: Order | undefined
   readonly #warn: (text: string) => void
   readonly #partitions: Served[] = []
-  readonly #asked: () => void
+  readonly #recalled: () => void
   readonly #pages: Page[] = []
   readonly #holdings: Holding[] = []
   readonly #ended = (why: Error | string) =>
@@ -186,12 +189,12 @@ export class LeaseThread {
 
   /**
    * @param watch undefined when the store is in this process's memory, where no other thread can reach it
-   * @param asked called after the thread asked for a sign: it may have recalled something
+   * @param recalled called when the thread has recalled something
    */
-  constructor(watch: Order | undefined, warn: (text: string) => void, asked: () => void) {
+  constructor(watch: Order | undefined, warn: (text: string) => void, recalled: () => void) {
     this.#watch = watch
     this.#warn = warn
-    this.#asked = asked
+    this.#recalled = recalled
   }
 
   start(): void {
@@ -227,8 +230,8 @@ export class LeaseThread {
     this.#shared.thread.postMessage({ watch, port: theirs }, [theirs])
     port.on('message', (message: Answer) => {
       if (typeof message === 'string') return this.#ended(message)
-      this.pulse.sign = message
-      this.#asked()
+      this.pulse.sign = Math.abs(message)
+      if (message < 0) this.#recalled()
     })
     port.unref()
     this.#port = port

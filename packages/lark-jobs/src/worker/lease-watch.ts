@@ -78,7 +78,8 @@ class LeaseWatch {
     setMaxListeners(0, this.#end.signal)
     this.#recaller = new Recaller({
       unread: this.#unread,
-      ask: (number) => port.postMessage(number),
+      ask: (number, hasRecalled) => port.postMessage(hasRecalled ? -number : number),
+      beat: () => this.#pulse.beat,
       sign: () => this.#pulse.sign,
       holdsSince: () => this.#heldSince,
       runs: () => this.#pages.some((page) => page.inUse && page.states.includes(RUNNING)),

@@ -119,7 +119,10 @@ export class Worker implements AsyncDisposable {
       lease,
       stoodStill: () => this.#upkeep.standstill.length,
       signal,
-      answered: () => this.#trouble.passed(),
+      answered: () => {
+        this.#thread.beat()
+        this.#trouble.passed()
+      },
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
