@@ -250,6 +250,8 @@ export class Claimer {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
     }
+    // A call that only settles leaves it noted as waiting.
+    const rested = want + ahead > 0 ? 0 : this.#restUntil
     let isAlone = false
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 20, wait * 2)) {
@@ -261,7 +263,7 @@ export class Claimer {
           const asking = this.#store.exchange(this.partition, call, settled, asked)
           const reply = await unlessAborted(signal, asking)
           if (reply === undefined) return undefined
-          this.#rest(want, reply, isAlone)
+          this.#rest(want, reply, isAlone, rested)
           if (reply.limited || this.limited?.isNeeded(this, want))
             this.limited?.answered(this, reply.jobs, reply.limited)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
@@ -293,11 +295,16 @@ export class Claimer {
   }
 
   /**
-   * Who asked for nothing is not rung, so it must ask as soon as it can.
+   * Who asked for nothing and did not rest before is not rung, so it must ask as soon as it can.
    *
+   * @param rested until when it rested before the call, if that was to settle only; else 0
    * @param isAlone it asked for nothing only because asking for more had failed: then it rests until the next survey
    */
-  #rest(want: number, reply: Exchange, isAlone: boolean): void {
+  #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
+    if (rested > 0 && !this.#rung) {
+      this.#restFor(Math.min(rested - performance.now(), reply.nextDue ?? Number.POSITIVE_INFINITY))
+      return
+    }
     if (reply.jobs.length >= want || this.#rung) {
       this.#restUntil = 0
       return

@@ -1,0 +1,61 @@
+/**
+ * A worker's dealings with one partition: when it asks, and when it rests.
+ */
+import { expect, test } from 'vitest'
+import { SqliteStore } from '../src/store/sqlite/store.ts'
+import { Claimer } from '../src/worker/claimer.ts'
+import { LEASE } from './conformance/caller.ts'
+import { Harness } from './conformance/harness.ts'
+import { job } from './conformance/jobs.ts'
+
+const { signal } = new AbortController()
+
+async function make() {
+  const harness = await Harness.make(async () => ({
+    handle: (options) => new SqliteStore(':memory:', options),
+    remove: async () => {},
+  }))
+  const claimer = new Claimer({ store: harness.store, partition: 'emails', caller: 'ada', lease: LEASE })
+  return { harness, claimer }
+}
+
+test('a call that only settles leaves it at rest, noted as waiting', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await harness.caller('web').enqueue(job())
+  const [held] = (await claimer.exchange(2, 0, signal))!.jobs
+  expect(claimer.isResting).toBe(true)
+  claimer.settle(held!.id, held!.token, { kind: 'completed' }, 0)
+  expect((await claimer.exchange(0, 0, signal))!.verdicts).toEqual(['settled'])
+  expect(claimer.isResting).toBe(true)
+  await harness.caller('web').enqueue(job())
+  expect(await harness.store.wait('ada', 5_000)).toEqual(['emails'])
+  claimer.stop()
+})
+
+test('a call that only settles makes it ready when a job waits, and leaves it ready where it was', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await harness.caller('web').enqueue(job())
+  const [held] = (await claimer.exchange(2, 0, signal))!.jobs
+  await harness.caller('web').enqueue(job())
+  claimer.settle(held!.id, held!.token, { kind: 'completed' }, 0)
+  await claimer.exchange(0, 0, signal)
+  expect(claimer.isResting).toBe(false)
+  const [next] = (await claimer.exchange(1, 0, signal))!.jobs
+  claimer.settle(next!.id, next!.token, { kind: 'completed' }, 0)
+  await claimer.exchange(0, 0, signal)
+  expect(claimer.isResting).toBe(false)
+})
+
+test('what a survey foresees wakes it, then or at once', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await claimer.exchange(1, 0, signal)
+  expect(claimer.rests).toBe(true)
+  claimer.foresee(60_000)
+  expect(claimer.rests).toBe(true)
+  claimer.foresee(0)
+  expect(claimer.rests).toBe(false)
+  claimer.stop()
+})

@@ -1,0 +1,53 @@
+/**
+ * The part of the lease thread that takes back what the event loop has not read, on a clock of the test's own.
+ */
+import { expect, test } from 'vitest'
+import { Recaller } from '../src/worker/recaller.ts'
+import { RING, Unread } from '../src/worker/unread.ts'
+
+/** A worker that runs something, and to which the store may hand jobs with a ring. */
+function make() {
+  const unread = new Unread()
+  unread.expect(RING, 7, 0)
+  const asked: [number: number, hasRecalled: boolean][] = []
+  const worker = { sign: 0, beat: 0 }
+  const recaller = new Recaller({
+    unread: [unread],
+    ask: (...each) => asked.push(each),
+    sign: () => worker.sign,
+    beat: () => worker.beat,
+    runs: () => true,
+    holdsSince: () => undefined,
+    recover: async () => {},
+  })
+  return { recaller, unread, asked, worker }
+}
+
+test('of a loop that gives no sign, what it may be handed is recalled, and it is told so', () => {
+  const { recaller, unread, asked } = make()
+  recaller.look(100)
+  recaller.look(110)
+  expect(asked).toEqual([[1, false]])
+  expect(unread.recalled(RING)).toBeUndefined()
+  recaller.look(115)
+  expect(unread.recalled(RING)).toBe(7)
+  expect(asked).toEqual([
+    [1, false],
+    [2, true],
+  ])
+})
+
+test('a loop that reads answers is busy, and is not taken to stand still until it reads no more', () => {
+  const { recaller, unread, asked, worker } = make()
+  recaller.look(100)
+  for (let at = 110; at <= 200; at += 10) {
+    worker.beat = at
+    recaller.look(at + 9)
+  }
+  expect(unread.recalled(RING)).toBeUndefined()
+  expect(asked).toEqual([[1, false]])
+  expect(recaller.isOwed(204)).toBe(false)
+  expect(recaller.isOwed(205)).toBe(true)
+  recaller.look(215)
+  expect(unread.recalled(RING)).toBe(7)
+})
