@@ -1,6 +1,7 @@
 /**
  * What a worker is told: its queues, how many jobs at a time, and when to end. Checked before it starts.
  */
+import { inspect } from 'node:util'
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
 import type { Hooks } from '../hooks.ts'
@@ -75,8 +76,11 @@ const names = ['queues', 'jobs', 'report', 'concurrency', 'preset', 'stopWhenEmp
  */
 export function checkNames(options: { queues?: unknown }): void {
   const { queues } = options
-  if ('queues' in options && typeof queues !== 'string' && !Array.isArray(queues))
-    refuse('queues', queues, 'the name of a queue or a list of names; leave it out for every queue')
+  const isNamed = Array.isArray(queues)
+    ? queues.every((queue) => typeof queue === 'string')
+    : typeof queues === 'string'
+  if ('queues' in options && !isNamed)
+    refuse('queues', inspect(queues), 'the name of a queue or a list of names; leave it out for every queue')
   const unknown = Object.keys(options).find((name) => !names.includes(name))
   if (unknown === undefined) return
   const near = nearest(unknown, names)
