@@ -153,7 +153,7 @@ function shown(error: unknown): string {
   ].join()
 }
 
-test.each([1, 2, 3, 4, 5, 6])('in no shape of a connection is a password shown, seed %i', async (seed) => {
+test.each([1, 2, 3])('in no shape of a connection is a password shown, seed %i', async (seed) => {
   const random = new Random(seed)
   const { parts, text } = chancePassword(random)
   for (const shape of shapes(text, random)) {
