@@ -132,6 +132,23 @@ test('moved during the very call: its jobs are in the file that comes next', asy
   await store.close()
 })
 
+test('gone again before a process came to see: it waits for the one that has the file between', async () => {
+  await using folder = await Folder.make()
+  const { store, web } = await use(folder)
+  await using other = await folder.store()
+  await rm(folder.file)
+  await web.enqueue(job({ id: 'between' }))
+  await rename(folder.file, `${folder.file}.between`)
+  later(101)
+  // Only `store` may remove the log of the file between, and it has not looked yet.
+  const counted = other.counts('emails')
+  await new Promise((resolve) => setImmediate(resolve))
+  await web.enqueue(job({ id: 'last' }))
+  expect(await counted).toMatchObject({ waiting: 1 })
+  await store.close()
+  expect(await waitingIn(`${folder.file}.between`)).toEqual(['between'])
+})
+
 test('moved and put back before anybody looked: nothing happened', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)

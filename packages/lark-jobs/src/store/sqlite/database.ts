@@ -14,7 +14,7 @@ import { JobsError } from '../../errors.ts'
 import { Disk } from './disk.ts'
 import { busyTooLong, closed, isBusy, isFull, NoRoom, stillUsed, toJobsError } from './failure.ts'
 import { makeFile } from './files.ts'
-import { Presence, refuseOrphans } from './presence.ts'
+import { orphansOf, Presence, refuseOrphans } from './presence.ts'
 
 /**
  * Milliseconds in which SQLite itself waits for a lock, and the event loop stands still. It looks again after 1 and 3.
@@ -292,7 +292,12 @@ export class Database {
     const left = this.#leave(presence, whereabouts === 'deleted')
     // It may have come back.
     if (left === undefined) return presence.isThere()
-    const next = await this.reopen!()
+    const next = await this.reopen!().catch((error) => {
+      // The file that came next is gone too, and the process that made it sees to its log.
+      if (orphansOf(presence.path).length > 0) return undefined
+      throw error
+    })
+    if (next === undefined) return false
     if (!this.#open) {
       next.close()
       throw closed(this.name)

@@ -88,8 +88,8 @@ export class Presence {
  * @throws STORE_REFUSED
  */
 export function refuseOrphans(name: string, path: string): void {
-  const left = logsOf(path).filter((file) => existsSync(file))
-  if (left.length === 0 || existsSync(path)) return
+  const left = orphansOf(path)
+  if (left.length === 0) return
   throw new JobsError(
     'STORE_REFUSED',
     `${name} is gone, but ${left.join(' and ')} ${left.length > 1 ? 'are' : 'is'} still there`,
@@ -97,6 +97,12 @@ export function refuseOrphans(name: string, path: string): void {
       hint: 'It was moved or deleted. A process that has it open removes these within seconds; if none runs, move them to where it is, or remove them.',
     },
   )
+}
+
+/** What lies at a path where the file itself is gone. */
+export function orphansOf(path: string): string[] {
+  const left = logsOf(path).filter((file) => existsSync(file))
+  return left.length === 0 || existsSync(path) ? [] : left
 }
 
 function logsOf(path: string): string[] {
