@@ -261,10 +261,10 @@ export async function alterAll(
   return verdicts
 }
 
-function notRetriable({ id, state }: Pick<JobRecord, 'id' | 'state'>): JobsError {
-  const text = isEnded(state)
-    ? `${id} is unique, and another of its kind is there`
-    : `${id} is ${state}; only a job that has ended can be retried`
+function notRetriable({ id, state, unreadable }: Pick<JobRecord, 'id' | 'state' | 'unreadable'>): JobsError {
+  const why =
+    unreadable?.kind === 'damaged' ? 'has a damaged record' : 'is unique, and another of its kind is there'
+  const text = isEnded(state) ? `${id} ${why}` : `${id} is ${state}; only a job that has ended can be retried`
   return new JobsError('JOB_NOT_RETRIABLE', text, { id })
 }
 

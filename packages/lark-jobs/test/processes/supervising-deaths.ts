@@ -75,7 +75,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const { code, stderr } = await supervisor.result
     expect(code).toBe(0)
     expect(stderr.match(/^! Worker process 1 \(pid \d+\) ended with exit code 3: 1 job /gm)).toHaveLength(3)
-    expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts now\n/)
+    expect(stderr).toMatch(/another starts now\n.*another starts in 100 ms\n.*another starts now\n/s)
     const { jobs } = JSON.parse((await app.run('jobs:failed', '--json')).stdout)
     const error = { code: 'WORKER_DIED', message: 'its process ended with exit code 3' }
     const errors = [1, 2, 3].map((run) => ({ run, ...error }))

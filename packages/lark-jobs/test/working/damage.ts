@@ -14,6 +14,9 @@ interface Damage {
   stays?: true
 }
 
+/** Milliseconds. */
+const LONG = 15_000
+
 /** By column. */
 const columns: [column: string, damage: Damage][] = [
   ['options', { text: '{"tries":' }],
@@ -132,16 +135,13 @@ export function damage(connect: Connect, isRedis: boolean): void {
     const ticking = setInterval(() => ticks++, 5)
     const worker = await bench.work([DamageJob, GroupedJob], { lease: 1_000 })
     const ended = stays ? 2 : 3
-    await vi.waitFor(
-      async () => {
-        const { completed, failed } = worker.summary
-        expect(completed + failed).toBe(ended)
-      },
-      { timeout: 10_000 },
-    )
+    await vi.waitFor(async () => {
+      const { completed, failed } = worker.summary
+      expect(completed + failed).toBe(ended)
+    }, LONG)
     // Timers run, whatever the store says of what is left.
     const before = ticks
-    await vi.waitFor(() => expect(ticks).toBeGreaterThan(before + 10), 5_000)
+    await vi.waitFor(() => expect(ticks).toBeGreaterThan(before + 10), LONG)
     clearInterval(ticking)
     await worker.stop()
     expect(worker.summary).toMatchObject(runs ? { completed: 3 } : { completed: 2, failed: stays ? 0 : 1 })
@@ -222,18 +222,14 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(await store.get('default', id)).toMatchObject({ unreadable: { kind: 'marked', mark: 'sealed2' } })
     const before = await store.get('default', id)
     const worker = await bench.work([DamageJob])
-    await vi.waitFor(
-      () => expect(worker.summary).toMatchObject({ completed: 2, released: 1, failed: 0 }),
-      5_000,
-    )
+    // After a second it is due again, and is put back once more.
+    await vi.waitFor(() => expect(worker.summary).toMatchObject({ completed: 2, failed: 0 }), LONG)
+    await vi.waitFor(() => expect(worker.summary.released).toBeGreaterThan(0), LONG)
     await worker.stop()
     const after = await store.get('default', id)
-    expect(after).toMatchObject({
-      state: 'delayed',
-      releases: 1,
-      failures: 0,
-      unreadable: before!.unreadable,
-    })
+    const { released } = worker.summary
+    expect(['delayed', 'waiting']).toContain(after!.state)
+    expect(after).toMatchObject({ releases: released, failures: 0, unreadable: before!.unreadable })
     expect([after!.key, after!.payload]).toEqual([before!.key, before!.payload])
     expect(await store.alter('default', [id], { kind: 'edit', payload: '1' })).toEqual(['refused'])
     expect(await store.alter('default', [id], { kind: 'cancel', reason: 'user' })).toEqual(['done'])
