@@ -44,7 +44,8 @@ export function runJob(running: Running, ended: (running: Running, outcome: Outc
     return
   }
   if (jobClass === undefined) {
-    const because = 'no class of its worker has this key'
+    const isMarked = lease.unreadable?.kind === 'marked'
+    const because = isMarked ? 'its worker does not read its format' : 'no class of its worker has this key'
     queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases), because }))
     return
   }
