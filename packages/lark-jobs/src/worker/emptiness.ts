@@ -11,6 +11,9 @@ import type { Service } from './service.ts'
 /** Milliseconds. */
 const SOON = 60_000
 
+/** Calls that are sent together. */
+const TOGETHER = 10
+
 /** Milliseconds between two looks. */
 const LOOK = 250
 
@@ -58,9 +61,15 @@ export class Emptiness {
   /** How many jobs are delayed in each partition; undefined when some wait or are active. */
   async #delayed(partitions: readonly string[]): Promise<number[] | undefined> {
     const delayed: number[] = []
-    for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
-      const standings = await this.#store.standings(partitions.slice(i, i + MAX_STANDINGS))
-      const counts = standings.map((each) => each.counts)
+    for (let i = 0; i < partitions.length; i += MAX_STANDINGS * TOGETHER) {
+      const calls = Array.from(
+        { length: Math.min(TOGETHER, Math.ceil((partitions.length - i) / MAX_STANDINGS)) },
+        (_, n) => {
+          const from = i + n * MAX_STANDINGS
+          return this.#store.standings(partitions.slice(from, from + MAX_STANDINGS))
+        },
+      )
+      const counts = (await Promise.all(calls)).flat().map((each) => each.counts)
       if (counts.some(({ waiting, active }) => waiting > 0 || active > 0)) return undefined
       delayed.push(...counts.map((each) => each.delayed))
     }
