@@ -83,7 +83,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
     async function claim() {
       const limit = 1 + below(8)
       const expected = model.line(true).slice(0, limit)
-      const claimed = await caller.claimAlone(limit)
+      const claimed = await caller.claim(limit)
       expect(ids(claimed)).toEqual(expected)
       for (const { id, token } of claimed) {
         tokens.set(id, token)
