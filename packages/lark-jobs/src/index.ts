@@ -44,7 +44,7 @@ export type {
   State,
   WorkerRecord,
 } from './record.ts'
-export type { QueueStatus, Status } from './status.ts'
+export type { QueueStatus, ShownGroup, Status } from './status.ts'
 export type { RedisServers } from './store/servers.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './unique.ts'
 export type { Ending, Report, RunningJob, Summary } from './worker/report.ts'

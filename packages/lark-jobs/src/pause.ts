@@ -3,18 +3,20 @@
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
-import { all, type Conditions, checkFilter, queueName } from './filter.ts'
+import { all, type Conditions, checkFilter, isText, queueName } from './filter.ts'
 import { groupName } from './group.ts'
 import { partitionsToLookIn, type Queues } from './operate.ts'
 import { partitionFor, partitionsOf } from './partition.ts'
 import type { Store } from './store/store.ts'
-import { notName } from './stored-name.ts'
+import { isHash, notName } from './stored-name.ts'
 
 /** What is paused. */
 export interface PauseTarget {
   queue: string
   /** Only this group of it, as the class's `group` names it. */
   group?: string | number
+  /** Only the group of this hash: of a name with more than 64 letters, `Jobs.status()` shows only that. */
+  groupHash?: string
 }
 
 export interface PauseOptions extends PauseTarget {
@@ -27,6 +29,7 @@ export interface EveryQueue {
   all: true
   queue?: never
   group?: never
+  groupHash?: never
   for?: never
 }
 
@@ -36,6 +39,7 @@ const target: Conditions = {
     right: 'the name of a group: a text that is not empty, or a number',
     ok: (value) => value !== '' && notName(value) === undefined,
   },
+  groupHash: { right: 'a hash that Jobs.status() shows', ok: (value) => isText(value) && isHash(value) },
   all,
 }
 /** What is no duration is `PAUSE_INVALID`. */
@@ -43,12 +47,25 @@ const span: Conditions[string] = { right: durationForm, ok: (value) => value !==
 
 /** @throws FILTER_INVALID */
 export function checkPause(options: unknown): void {
-  checkFilter('Jobs.pause()', options, { ...target, for: span }, ['queue'])
+  check('Jobs.pause()', options, { ...target, for: span })
 }
 
 /** @throws FILTER_INVALID */
 export function checkResume(options: unknown): void {
-  checkFilter('Jobs.resume()', options, target, ['queue'])
+  check('Jobs.resume()', options, target)
+}
+
+function check(call: string, options: unknown, conditions: Conditions): void {
+  checkFilter(call, options, conditions, ['queue'])
+  const { group, groupHash } = options as PauseTarget
+  if (group !== undefined && groupHash !== undefined)
+    throw new JobsError(
+      'FILTER_INVALID',
+      `${call}: group and groupHash each name a group; give one of them`,
+      {
+        exit: 2,
+      },
+    )
 }
 
 /** What a pause, or its end, met. */
@@ -65,13 +82,13 @@ export async function pause(
   queues: Queues,
   options: PauseOptions | EveryQueue,
 ): Promise<MetPause> {
-  const { queue, group, for: span } = options
+  const { queue, group, groupHash, for: span } = options
   const ms = span === undefined ? undefined : milliseconds(span)
   if (span !== undefined && !((ms ?? 0) > 0)) {
     const got = typeof span === 'string' ? `'${span}'` : String(span)
     throw new JobsError('PAUSE_INVALID', `for is ${got}; it must be ${durationForm}, above 0`)
   }
-  if (span !== undefined && group === undefined)
+  if (span !== undefined && group === undefined && groupHash === undefined)
     throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
       hint: 'A queue is paused until it is resumed.',
     })
@@ -90,20 +107,20 @@ export async function resume(
 async function set(
   store: Store,
   queues: Queues,
-  { queue, group }: PauseTarget | EveryQueue,
+  { queue, group, groupHash }: PauseTarget | EveryQueue,
   paused: boolean,
   ms: number | undefined,
 ): Promise<MetPause> {
   const partitions = await partitionsToLookIn(store, queues, queue)
   let wasPaused = false
-  if (group === undefined) {
+  const name = group === undefined ? groupHash : groupName(group)
+  if (queue === undefined || name === undefined) {
     for (const partition of partitions) {
       wasPaused = (await store.configure(partition, {})).paused || wasPaused
       await store.configure(partition, { paused })
     }
     return { wasPaused }
   }
-  const name = groupName(group)
   // Where its jobs are put, and wherever they were before the queue had as many partitions.
   const count = queues.get(queue) ?? 1
   const place = partitionsOf(queue, count)[partitionFor(name, count)]!

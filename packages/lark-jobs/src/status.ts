@@ -11,7 +11,7 @@ import {
   type Standing,
   type Store,
 } from './store/store.ts'
-import { shownName } from './stored-name.ts'
+import { isHash, shownName } from './stored-name.ts'
 
 /** Jobs looked at, a partition and a state, for keys that nobody knows. */
 const LOOK = 100
@@ -26,6 +26,9 @@ export interface Ended {
   retried: number
 }
 
+/** A paused group: by the name that its class gave it, or only by its hash where that has more than 64 letters. */
+export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { groupHash: string })
+
 export interface QueueStatus {
   queue: string
   /** Of all its partitions. */
@@ -35,7 +38,7 @@ export interface QueueStatus {
   /** By hand: it, or one of its partitions. Nothing of that begins. */
   paused: boolean
   /** Groups of it that are paused, those that go on first before the others; at most 100 of each partition. */
-  pausedGroups: PausedGroup[]
+  pausedGroups: ShownGroup[]
   /** Live workers that serve it. */
   workers: number
   /** Keys of waiting and delayed jobs that no live worker knows, among the next 100 of each, a partition. */
@@ -120,11 +123,15 @@ async function look(store: Store, partition: string, { counts, isPaused, minutes
   return { partition, counts, paused, groups, minutes, keys }
 }
 
-/** Each once, though several partitions of its queue know of its pause; and by the name that its class gave it. */
-function pausedGroups(met: readonly PausedGroup[]): PausedGroup[] {
-  const groups = new Map(met.map((each) => [each.group, { ...each, group: shownName(each.group) }]))
+/** Each once, though several partitions of its queue know of its pause. */
+function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
+  const groups = new Map(met.map((each) => [each.group, each]))
   const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
-  return [...groups.values()].sort((one, other) => time(one) - time(other))
+  const sorted = [...groups.values()].sort((one, other) => time(one) - time(other))
+  return sorted.map(({ group, ...rest }) => ({
+    ...(isHash(group) ? { groupHash: group } : { group: shownName(group) }),
+    ...rest,
+  }))
 }
 
 const nothing = { jobs: [] }

@@ -24,6 +24,11 @@ export function shownName(stored: string): string {
   return stored.startsWith('~') ? stored.slice(1) : stored
 }
 
+/** Whether it is the hash of a long name. */
+export function isHash(stored: string): boolean {
+  return /^#[\w-]{43}$/.test(stored)
+}
+
 /** The name of one thing within another. */
 export function storedPair(scope: string, name: string): string {
   return storedName(`${scope.replace(/[:%]/g, encodeURIComponent)}:${name}`)

@@ -8,13 +8,19 @@ export class JobsResumeCommand extends Command {
   override description = 'Let a paused queue, or one group of it, go on'
   queue = arg.string('The queue')
   group = flag.string('Only this group of it')
+  groupHash = flag.string('Only the group of this hash, which jobs:status shows of a long name')
 
   async handle() {
-    const { queue, group } = this
+    const { queue, group, groupHash } = this
     await using jobs = Jobs
-    const { wasPaused, hasJobs } = await jobs.resume({ queue, ...(group !== undefined && { group }) })
-    if (this.json) return { queue, group, paused: false, wasPaused, hasJobs }
-    const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
+    const { wasPaused, hasJobs } = await jobs.resume({
+      queue,
+      ...(group !== undefined && { group }),
+      ...(groupHash !== undefined && { groupHash }),
+    })
+    if (this.json) return { queue, group, groupHash, paused: false, wasPaused, hasJobs }
+    const name = group ?? groupHash
+    const what = name === undefined ? `Queue ${queue}` : `Group ${name} of queue ${queue}`
     if (wasPaused) this.success(visible(`${what} goes on`))
     else {
       const also = hasJobs === false ? ', and it has no jobs' : ''

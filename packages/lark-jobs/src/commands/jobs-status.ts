@@ -55,10 +55,13 @@ export class JobsStatusCommand extends Command {
     for (const { queue, paused, pausedGroups } of queues) {
       if (paused)
         this.info(visible(`Queue ${queue} is paused: nothing of it begins until ${resumeCommand(queue)}`))
-      for (const { group, until } of pausedGroups.slice(0, MOST_GROUPS)) {
+      for (const paused of pausedGroups.slice(0, MOST_GROUPS)) {
+        const { until } = paused
+        const [group, hash] = 'group' in paused ? [paused.group] : [undefined, paused.groupHash]
         const end = until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
-        const what = `Group ${group} of queue ${queue} is paused`
-        this.info(visible(`${what}: nothing of it begins ${end}until ${resumeCommand(queue, group)}`))
+        const name = group ?? `with a long name (${hash})`
+        const what = `Group ${name} of queue ${queue} is paused`
+        this.info(visible(`${what}: nothing of it begins ${end}until ${resumeCommand(queue, group, hash)}`))
       }
       const more = pausedGroups.length - MOST_GROUPS
       if (more > 0) this.info(visible(`${more} more groups of queue ${queue} are paused: see --json`))

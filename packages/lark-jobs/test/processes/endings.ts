@@ -217,6 +217,11 @@ export function endings(url: () => string | undefined): void {
     expect(stdout + stderr).toMatch(
       /^i Group acme of queue default is paused: nothing of it begins for [^,]+, or until lark jobs:resume default --group=acme$/m,
     )
+    await app.run('jobs:pause', 'default', `--group=${'long'.repeat(20)}`)
+    const hash = /--group-hash='(#.{43})'/.exec((await app.run('jobs:status')).stderr)![1]
+    expect((await app.run('jobs:resume', 'default', `--group-hash=${hash}`)).stderr).toBe(
+      `✓ Group ${hash} of queue default goes on\n`,
+    )
     const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
     expect(queues[0]).toMatchObject({
       paused: false,

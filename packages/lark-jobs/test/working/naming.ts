@@ -105,6 +105,25 @@ export function naming(connect: Connect): void {
     expect(ran[2]).toBe('#general')
   })
 
+  test('a paused group with a long name goes on by the hash that the status shows of it', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const long = 'a shop with a long name '.repeat(4)
+    await jobs.pause({ queue: 'default', group: long })
+    const [queue] = (await jobs.status()).queues
+    const [paused] = queue!.pausedGroups
+    expect(paused).toEqual({ groupHash: expect.stringMatching(/^#[\w-]{43}$/) })
+    const { groupHash } = paused as { groupHash: string }
+    // As a name of its own it is another group.
+    expect(await jobs.resume({ queue: 'default', group: groupHash })).toMatchObject({ wasPaused: false })
+    expect(await jobs.resume({ queue: 'default', groupHash })).toMatchObject({ wasPaused: true })
+    expect((await jobs.status()).queues[0]!.pausedGroups).toEqual([])
+    for (const wrong of [{ groupHash: 'acme' }, { group: 'acme', groupHash }])
+      await expect(jobs.resume({ queue: 'default', ...wrong })).rejects.toMatchObject({
+        code: 'FILTER_INVALID',
+      })
+  })
+
   test('half of a surrogate pair is refused: in the store it would be the same as every other', async () => {
     await using bench = await Bench.make(connect)
     class HalfJob extends Job {

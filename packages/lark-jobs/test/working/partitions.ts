@@ -117,7 +117,7 @@ export function partitions(connect: Connect): void {
       expect(await client.find(id)).toMatchObject({ id, queue: 'emails', partition, state: 'failed' })
     await expect(client.failed({ queue: 'emails/1' })).rejects.toMatchObject({
       code: 'UNKNOWN_QUEUE',
-      hint: 'There are default, emails, low.',
+      hint: 'Did you mean emails? There are default, emails, low.',
     })
     expect(await client.retry([failed[0]!.id, failed[1]!.id])).toBe(2)
     expect(await client.retry('failed', 'emails')).toBe(4)
