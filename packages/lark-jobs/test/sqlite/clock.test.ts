@@ -2,7 +2,7 @@
  * The clock of the machine set back: leases, delays and permits go on as before, in processes that were there and in
  * those that come.
  */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Clock } from '../../src/store/sqlite/clock.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
@@ -25,7 +25,10 @@ function machine(file: string) {
 
 test('it goes on from where it was, a little slower, until both agree', () => {
   const machine = { now: 100_000 }
-  const clock = new Clock(() => machine.now)
+  const clock = new Clock(
+    () => machine.now,
+    () => machine.now,
+  )
   const told = [clock.now()]
   machine.now -= 1_600
   told.push(clock.now())
@@ -36,12 +39,45 @@ test('it goes on from where it was, a little slower, until both agree', () => {
   expect(told.map((at) => at - 100_000)).toEqual([0, 0, 150, 1_650, 15_000, 30_400, 30_401])
 })
 
+test('set back an hour and right again: no time has passed', () => {
+  const machine = { now: 1_700_000_000_000, steady: 500 }
+  const clock = new Clock(
+    () => machine.now,
+    () => machine.steady,
+  )
+  const start = clock.now()
+  const pass = (ms: number, set = 0) => {
+    machine.now += ms + set
+    machine.steady += ms
+    return clock.now() - start
+  }
+  expect([pass(0, -HOUR), pass(1_600), pass(1_600, HOUR), pass(1_000)]).toEqual([0, 1_500, 3_200, 4_200])
+})
+
+test('set back an hour and right again: a lease that was renewed has not ended', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  await new Caller(store, 'web', 'emails').enqueue(...jobs(2))
+  await new Caller(store, 'ada', 'emails').claim(2)
+  const date = vi.spyOn(Date, 'now')
+  onTestFinished(() => date.mockRestore())
+  const machine = Date.now()
+  date.mockReturnValue(machine - HOUR)
+  await store.now()
+  date.mockReturnValue(machine + 1)
+  expect((await store.recover('emails')).recovered).toEqual([])
+})
+
 test('whole milliseconds that never go back, whatever happens to the machine', () => {
-  const machine = { now: 1_000_000 }
-  const clock = new Clock(() => machine.now)
+  const machine = { now: 1_000_000, steady: 0 }
+  const clock = new Clock(
+    () => machine.now,
+    () => machine.steady,
+  )
   let last = 0
   for (let step = 1; step < 5_000; step += 1) {
     machine.now += step % 97 === 0 ? -((step * 7_919) % 50_000) : (step * 31) % 40
+    machine.steady += (step * 13) % 40
     if (step % 501 === 0) clock.meet(last + 1_234)
     const now = clock.now()
     expect(Number.isInteger(now)).toBe(true)

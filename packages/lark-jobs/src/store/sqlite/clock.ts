@@ -13,26 +13,34 @@ const SLOWER = 1 / 16
 
 export class Clock {
   readonly #machine: () => number
+  readonly #steady: () => number
   /** The latest that was told. */
   #last = 0
-  /** Milliseconds before the machine's, when that said `#since`. */
-  #ahead = 0
-  #since = 0
+  /** While it is ahead: where it goes on from, and what the steady clock said then. */
+  #ahead: { from: number; since: number } | undefined
 
-  /** @param machine milliseconds since 1970 */
-  constructor(machine: () => number = () => Date.now()) {
+  /**
+   * @param machine milliseconds since 1970
+   * @param steady milliseconds that nobody can set. The machine's clock does not tell how long it is ahead: when that is
+   *   set right again, no time has passed.
+   */
+  constructor(machine: () => number = () => Date.now(), steady: () => number = () => performance.now()) {
     this.#machine = machine
+    this.#steady = steady
   }
 
   /** Milliseconds since 1970, whole ones. */
   now(): number {
     const machine = this.#machine()
-    const caughtUp = Math.max(0, machine - this.#since) * SLOWER
-    const now = machine + Math.max(0, Math.floor(this.#ahead - caughtUp))
-    if (now < this.#last) {
-      this.#ahead = this.#last - machine
-      this.#since = machine
-    } else this.#last = now
+    if (this.#ahead !== undefined) {
+      const { from, since } = this.#ahead
+      const slow = from + Math.floor((this.#steady() - since) * (1 - SLOWER))
+      this.#last = Math.max(this.#last, slow)
+    } else if (machine < this.#last) this.#ahead = { from: this.#last, since: this.#steady() }
+    if (machine >= this.#last) {
+      this.#ahead = undefined
+      this.#last = machine
+    }
     return this.#last
   }
 
@@ -40,6 +48,7 @@ export class Clock {
   meet(at: number): void {
     if (at <= this.#last) return
     this.#last = at
+    this.#ahead = undefined
     this.now()
   }
 }

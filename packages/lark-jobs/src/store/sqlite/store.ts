@@ -100,7 +100,7 @@ export class SqliteStore implements Store {
     this.#file = target === MEMORY ? MEMORY : resolve(target)
     this.name = `sqlite:${this.#file}`
     this.#options = options
-    this.#clock = new Clock(options.clock)
+    this.#clock = new Clock(options.clock, options.clock)
     if (options.durability === 'replicated') throw notReplicated(this.name)
   }
 
