@@ -29,15 +29,21 @@ export class Emptiness {
     this.#registry = registry
   }
 
-  /** One look, and a pause after one that found something. @returns undefined while another is under way */
+  /**
+   * One look, and a pause after one that found something or failed: an embedded store fails without giving the event
+   * loop a turn.
+   *
+   * @returns undefined while another is under way
+   */
   async look(signal: AbortSignal): Promise<boolean | undefined> {
     if (this.#looking) return undefined
     this.#looking = true
+    let isEmpty = false
     try {
-      if (await this.#isEmpty()) return true
-      await pause(LOOK, undefined, { signal }).catch(() => {})
-      return false
+      isEmpty = await this.#isEmpty()
+      return isEmpty
     } finally {
+      if (!isEmpty) await pause(LOOK, undefined, { signal }).catch(() => {})
       this.#looking = false
     }
   }

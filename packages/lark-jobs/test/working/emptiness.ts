@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { Job } from '../../src/index.ts'
+import { Job, JobsError } from '../../src/index.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect } from './bench.ts'
@@ -66,5 +66,21 @@ export function emptiness(connect: Connect): void {
       return list(...args)
     })
     expect(await worker.done).toMatchObject({ completed: 2 })
+  })
+
+  test('a look that fails is made again, and everything else gets its turn meanwhile', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs.open()
+    const standings = store.standings.bind(store)
+    let [looks, turned] = [0, false]
+    vi.spyOn(store, 'standings').mockImplementation((partitions) => {
+      if (looks++ === 0) setTimeout(() => (turned = true), 1)
+      // Nothing but an end of the failures would end a loop that has no turns.
+      const fails = !turned && looks < 1_000
+      return fails ? Promise.reject(new JobsError('STORE_UNREACHABLE', 'Away')) : standings(partitions)
+    })
+    await (await bench.work([], { stopWhenEmpty: true })).done
+    expect(turned).toBe(true)
+    expect(looks).toBeLessThan(100)
   })
 }
