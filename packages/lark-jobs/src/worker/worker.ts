@@ -249,7 +249,9 @@ export class Worker implements AsyncDisposable {
 
   #lookWhetherDone(): void {
     if (this.#state === 'stopped') return
-    if (this.#slots.running.size > 0 || this.#intake.held > 0 || this.#turns.isSettling) return
+    if (this.#slots.running.size > 0 || this.#intake.held > 0) return
+    // Once it has let go of the store, no outcome is answered for any more.
+    if (this.#turns.isSettling && !this.#end.signal.aborted) return
     if (this.#turns.isCalling) {
       // Only claims are under way. A store that is away must not hold the end up.
       if (this.#state === 'quiet') this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
-import { Job } from '../../src/index.ts'
+import { Job, JobsError } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** How workers end, and what becomes of the jobs of those that end badly. */
@@ -142,6 +142,30 @@ export function stopping(connect: Connect): void {
       crashes: 1,
       failures: 0,
     })
+  })
+
+  test('it ends though the store is away, and an outcome waits behind a call that is sent again', async () => {
+    await using bench = await Bench.make(connect)
+    const [began, asked] = [signal(), signal()]
+    class LongJob extends Job {
+      async handle() {
+        began.resolve()
+        await once(this.signal, 'abort')
+        throw this.signal.reason
+      }
+    }
+    await bench.jobs.dispatch(new LongJob())
+    const worker = await bench.work([LongJob])
+    await began.promise
+    const { store } = await bench.jobs.open()
+    vi.spyOn(store, 'exchange').mockImplementation(() => {
+      asked.resolve()
+      return Promise.reject(new JobsError('STORE_UNREACHABLE', 'Away'))
+    })
+    await bench.jobs.dispatch(new LongJob())
+    await asked.promise
+    await worker.stop(0)
+    expect(worker.summary.released).toBeGreaterThan(0)
   })
 
   test('a worker from code ends with its scope', async () => {
