@@ -1,6 +1,6 @@
 /**
- * What runs in this process, of all its workers, and the suspect among it (`store/recovery.ts`), of which there is one
- * at a time.
+ * What runs in this process, of all its workers, and the suspect (`store/recovery.ts`) that waits or runs alone in it, of
+ * which there is one at a time.
  *
  *   open     jobs start
  *   closed   a suspect waits until nothing else runs, or runs alone: nothing else starts

@@ -5,8 +5,8 @@
  *   waits     until nothing else runs in the process; nothing else starts meanwhile. At most for `WAIT`, since a job may
  *             never end: then it goes back for a pause, and another process may have it
  *   alone     runs, and nothing else starts
- *   beside    it has been alone for long, or could not be for a minute: it runs with others, and the store counts a crash
- *             of it without failing it
+ *   beside    it has been alone for long, or could not be for a minute: it runs with others, of which one may be the next
+ *             suspect, and the store counts a crash of it without failing it
  *
  * The store is told before it starts, and told again before others start beside it. A death in between is counted as
  * before, so a job that was not alone is never taken for the cause.
@@ -34,6 +34,8 @@ const PATIENCE = 4
  * beside others: a job that kills its process after an hour is alone then at its sixth crash, and fails.
  */
 const ALONE = 4
+/** Milliseconds: the longest that a timer can be set for. */
+const LONGEST = 2 ** 31 - 1
 /** Milliseconds until the store, which did not answer, is told again that it is not alone any more. */
 const AGAIN = 1_000
 /** Suspects of which it is remembered when they were met first. */
@@ -157,7 +159,8 @@ export class Suspects {
     // One that is to be cancelled goes back, and then the store does that.
     const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && !this.#isShut
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
-    else if (alone) this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - SUSPECT))
+    else if (!alone) floor.leave(held)
+    else this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - SUSPECT))
   }
 
   /** Tells the store that a suspect starts, or how it goes on. @returns undefined when there is no answer */
@@ -179,13 +182,14 @@ export class Suspects {
   }
 
   #openIn(held: Held, claimer: Claimer, ms: number): void {
-    const timer = setTimeout(async () => {
+    const open = async () => {
       if (!floor.isTakenBy(held)) return
       const told = await this.#tell(held, claimer, false)
       if (!floor.isTakenBy(held)) return
       if (told === undefined) this.#openIn(held, claimer, AGAIN)
-      else floor.open()
-    }, ms)
+      else floor.leave(held)
+    }
+    const timer = setTimeout(open, Math.min(ms, LONGEST))
     timer.unref()
   }
 

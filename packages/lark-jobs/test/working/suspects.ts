@@ -203,6 +203,17 @@ export function suspects(connect: Connect): void {
     app.end('suspect', 'next')
   })
 
+  test('of two that run for long, the second need not wait until the first has ended', async () => {
+    await using app = await make()
+    await app.suspect(app.SuspectJob, 'a', 'b')
+    const worker = await app.work()
+    await Promise.all([app.began('a'), app.began('b')])
+    expect([app.beside('a'), app.beside('b')]).toEqual([['b'], ['a']])
+    app.end('a', 'b')
+    await worker.stop()
+    expect(worker.summary).toMatchObject({ completed: 2, lost: 0 })
+  })
+
   test.each(['stop', 'cancel'] as const)('one that waits goes back at once at a %s', async (what) => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
