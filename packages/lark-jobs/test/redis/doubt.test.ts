@@ -1,8 +1,9 @@
 /**
  * A primary that stands still, is replaced, and wakes with calls in its socket: what it answers does not count.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
+import { PATIENCE } from '../../src/store/redis/connection.ts'
 import { Doubt, LATE, type Standing } from '../../src/store/redis/doubt.ts'
 import { Sentinels } from '../../src/store/redis/sentinel.ts'
 import { slotOf } from '../../src/store/redis/slots.ts'
@@ -10,6 +11,7 @@ import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { newPrefix } from './place.ts'
+import { TcpProxy } from './proxy.ts'
 import { MASTER, startSentinel } from './sentinel.ts'
 import { addressOf, until } from './server.ts'
 import { openStore } from './stores.ts'
@@ -120,6 +122,24 @@ test('Sentinels: who is the primary, who is not any more, and who is in doubt', 
   guide.close()
 })
 
+test('Sentinels that are far away: one late answer is not the end of dispatching', async () => {
+  await using fleet = await startSentinel()
+  const sentinels = await Promise.all(
+    fleet.sentinels.map(async ({ port }) => {
+      const proxy = await TcpProxy.start(port)
+      onTestFinished(() => proxy[Symbol.asyncDispose]())
+      proxy.delay = 400
+      return addressOf(proxy.url)
+    }),
+  )
+  const guide = new Sentinels('sentinels', sentinels, MASTER, addressOf('redis://'))
+  onTestFinished(() => guide.close())
+  guide.doubt.raise()
+  const primary = addressOf(fleet.servers[0]!.url)
+  expect(await guide.doubt.resolve(primary, performance.now() + PATIENCE)).toBe('primary')
+  expect(guide.doubt.isThere).toBe(false)
+})
+
 describe('a doubt', () => {
   const address = addressOf('redis://')
   const soon = () => performance.now() + 5_000
@@ -155,5 +175,23 @@ describe('a doubt', () => {
     expect(doubt.isThere).toBe(true)
     const unsure = new Doubt(async () => undefined)
     expect(await unsure.resolve(address, performance.now() + 100)).toBeUndefined()
+  })
+
+  test('nobody waits beyond his deadline, also not for what another has asked', async () => {
+    const doubt = new Doubt(() => new Promise(() => {}))
+    doubt.raise()
+    const standings = [doubt.resolve(address, soon()), doubt.resolve(address, performance.now() + 50)]
+    expect(await Promise.race(standings)).toBeUndefined()
+  })
+
+  test('those who did not answer in time have twice as long, and as before once it is not for want of time', async () => {
+    const given: number[] = []
+    const doubt = new Doubt(async (_, patience) => {
+      given.push(patience)
+      if (given.length < 3) await new Promise((resolve) => setTimeout(resolve, patience + 1))
+      return given.length < 4 ? undefined : 'primary'
+    })
+    expect(await doubt.resolve(address, soon())).toBe('primary')
+    expect(given).toEqual([300, 600, 1_200, 300])
   })
 })

@@ -13,6 +13,8 @@ export class TcpProxy implements AsyncDisposable {
   connections = 0
   /** Bytes that went through since the beginning: to the server, and back. */
   readonly bytes = { in: 0, out: 0 }
+  /** Milliseconds that each byte is under way to the server. */
+  delay = 0
 
   private constructor(target: number) {
     this.#server = createServer((client) => {
@@ -23,7 +25,8 @@ export class TcpProxy implements AsyncDisposable {
       client.on('data', (data) => {
         if (this.#silent.has(client)) return
         this.bytes.in += data.length
-        upstream.write(data)
+        if (this.delay === 0) upstream.write(data)
+        else setTimeout(() => upstream.write(data), this.delay)
       })
       upstream.on('data', (data) => {
         if (this.#silent.has(client)) return

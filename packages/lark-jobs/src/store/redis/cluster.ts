@@ -209,7 +209,7 @@ export class Cluster implements Route {
     const host = hostOf(address)
     let node = this.#primaries.get(host)
     if (node === undefined) {
-      const doubt = this.#doubts.get(host) ?? new Doubt((_, signal) => this.#standing(host, signal))
+      const doubt = this.#doubts.get(host) ?? new Doubt((_, ...how) => this.#standing(host, ...how))
       this.#doubts.set(host, doubt)
       const options = { ...this.#options, disconnected: () => void this.#watch() }
       node = new Connection({ ...fixed(address), doubt }, options)
@@ -224,7 +224,7 @@ export class Cluster implements Route {
    * replica. So its replicas are asked, of which one may be the new primary; and so many of the other primaries that
    * one at least has voted, if there was a vote: it would not say that all is well.
    */
-  async #standing(host: string, signal: AbortSignal): Promise<Standing> {
+  async #standing(host: string, patience: number, signal: AbortSignal): Promise<Standing> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
     const id = own[0]?.id
     if (id === undefined) {
@@ -239,7 +239,7 @@ export class Cluster implements Route {
     const asked = [...others.slice(0, needed + SPARE), ...replicas]
     const words = await Promise.all(
       asked.map((node) =>
-        askStanding(node, id, signal).then(
+        askStanding(node, id, patience, signal).then(
           (standing) => standing ?? 'unsure',
           (error) => (refusalIn(error)?.word === 'NOPERM' ? 'barred' : 'away'),
         ),

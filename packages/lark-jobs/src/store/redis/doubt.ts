@@ -17,8 +17,11 @@ import type { Address } from './address.ts'
  */
 export const LATE = 250
 
-/** Milliseconds that one of those who are asked has to answer. */
-export const ASKING = 300
+/**
+ * Milliseconds to be dialled, and as many to answer, for one of those who are asked: from the first, doubling to the second
+ * for as long as they are too few. To dial takes two or three round trips, and a network may be slow.
+ */
+const ASKING = { from: 300, to: 2_000 }
 
 /** Milliseconds before those who could not say it are asked again, from the first time, doubling to the second. */
 const AGAIN = { from: 25, to: 200 }
@@ -26,20 +29,27 @@ const AGAIN = { from: 25, to: 200 }
 /** What they say of a server; undefined: nobody can say it yet. */
 export type Standing = 'primary' | 'replaced' | undefined
 
+/**
+ * Asks those who know about a server.
+ *
+ * @param patience milliseconds for one of them to be dialled, and as many to answer
+ */
+type Ask = (address: Address, patience: number, signal: AbortSignal) => Promise<Standing>
+
 interface Round {
   standing: Promise<Standing>
   hasBegun: boolean
 }
 
 export class Doubt {
-  readonly #ask: (address: Address, signal: AbortSignal) => Promise<Standing>
+  readonly #ask: Ask
   /** Late answers so far, and of how many it is known that they came from the primary. */
   #late = 0
   #known = 0
   #round: Round | undefined
+  #patience = ASKING.from
 
-  /** @param ask those who know */
-  constructor(ask: (address: Address, signal: AbortSignal) => Promise<Standing>) {
+  constructor(ask: Ask) {
     this.#ask = ask
   }
 
@@ -61,16 +71,19 @@ export class Doubt {
    * @returns undefined when nobody could say it in time
    */
   async resolve(address: Address, deadline: number): Promise<Standing> {
-    // The links to those who are asked do not keep the process alive.
-    const alive = setTimeout(() => {}, Math.max(1, deadline - performance.now()))
+    // The links to those who are asked do not keep the process alive; this does.
+    let timer: NodeJS.Timeout
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, Math.max(1, deadline - performance.now()), undefined)
+    })
     try {
       for (let pause = AGAIN.from; ; pause = Math.min(AGAIN.to, pause * 2)) {
-        const standing = await this.#next(address, deadline)
+        const standing = await Promise.race([this.#next(address, deadline), late])
         if (standing !== undefined || performance.now() + pause >= deadline) return standing
         await sleep(pause)
       }
     } finally {
-      clearTimeout(alive)
+      clearTimeout(timer!)
     }
   }
 
@@ -83,9 +96,14 @@ export class Doubt {
       await last?.standing
       round.hasBegun = true
       const late = this.#late
-      const patience = Math.max(1, Math.round(deadline - performance.now()))
-      const standing = await this.#ask(address, AbortSignal.timeout(patience)).catch(() => undefined)
+      const began = performance.now()
+      const signal = AbortSignal.timeout(Math.max(1, Math.round(deadline - began)))
+      const standing = await this.#ask(address, this.#patience, signal).catch(() => undefined)
       if (standing === 'primary') this.#known = late
+      if (standing === undefined) {
+        const isSlow = performance.now() - began >= this.#patience
+        this.#patience = isSlow ? Math.min(ASKING.to, this.#patience * 2) : ASKING.from
+      }
       return standing
     }
     round.standing = ask()

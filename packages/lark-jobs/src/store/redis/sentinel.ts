@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
 import { Connection } from './connection.ts'
-import { ASKING, Doubt, type Standing } from './doubt.ts'
+import { Doubt, type Standing } from './doubt.ts'
 import { Refusal } from './failure.ts'
 import type { Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
@@ -30,7 +30,7 @@ interface Word {
 export class Sentinels implements Guide {
   readonly name: string
   readonly moves = true
-  readonly doubt = new Doubt((address, signal) => this.#standing(address, signal))
+  readonly doubt = new Doubt((...asked) => this.#standing(...asked))
   readonly #sentinels: readonly Address[]
   readonly #primary: string
   /** The primary's, but for host and port. */
@@ -116,9 +116,9 @@ export class Sentinels implements Guide {
   }
 
   /** By the newest failover that any of them knows of, when a majority of them says that none is under way. */
-  async #standing(address: Address, signal: AbortSignal): Promise<Standing> {
+  async #standing(address: Address, patience: number, signal: AbortSignal): Promise<Standing> {
     const asked = await Promise.allSettled(
-      this.#sentinels.map((sentinel) => this.#askOne(sentinel, signal, ASKING)),
+      this.#sentinels.map((sentinel) => this.#askOne(sentinel, signal, patience)),
     )
     const words = asked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
     if (words.length <= this.#sentinels.length / 2) return undefined

@@ -3,7 +3,7 @@
  */
 import { JobsError } from '../../errors.ts'
 import { type Address, hostOf } from './address.ts'
-import { ASKING, type Standing } from './doubt.ts'
+import type { Standing } from './doubt.ts'
 import { movedOn, Refusal } from './failure.ts'
 import { dial } from './link.ts'
 
@@ -45,9 +45,15 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
  * replaced in the next moment, or be told to have recovered.
  *
  * @param id of the primary
+ * @param patience milliseconds for the node to be dialled, and as many to answer
  */
-export async function askStanding(node: Address, id: string, signal: AbortSignal): Promise<Standing> {
-  const table = String(await answerOf(node, ['CLUSTER', 'NODES'], ASKING, signal))
+export async function askStanding(
+  node: Address,
+  id: string,
+  patience: number,
+  signal: AbortSignal,
+): Promise<Standing> {
+  const table = String(await answerOf(node, ['CLUSTER', 'NODES'], patience, signal))
   const row = table.split('\n').find((line) => line.startsWith(`${id} `))
   if (row === undefined) return undefined
   const [, , flags = '', , , , , , ...slots] = row.split(' ')
