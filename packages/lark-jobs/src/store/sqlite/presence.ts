@@ -16,9 +16,10 @@ const LOOK = 100
 
 /**
  * Which file it is, whatever its name. Large numbers of inodes are rounded, and the time of birth tells those apart.
- * (As bigints they would cost a dispatch 4 µs more.)
+ * (As bigints they would cost a dispatch 4 µs more.) Where the system does not tell that, Node says the time of the last
+ * change instead: so a time of birth that is the same as that counts as unknown.
  */
-type Identity = Pick<Stats, 'dev' | 'ino' | 'birthtimeMs'>
+type Identity = Pick<Stats, 'dev' | 'ino' | 'birthtimeMs' | 'ctimeMs'>
 
 const orUndefined = { throwIfNoEntry: false } as const
 
@@ -118,5 +119,11 @@ function identityOf(path: string): Identity | undefined {
 }
 
 function isSame(one: Identity | undefined, other: Identity | undefined): boolean {
-  return one?.ino === other?.ino && one?.dev === other?.dev && one?.birthtimeMs === other?.birthtimeMs
+  if (one === undefined || other === undefined) return one === other
+  if (one.ino !== other.ino || one.dev !== other.dev) return false
+  return one.birthtimeMs === other.birthtimeMs || !knowsBirth(one) || !knowsBirth(other)
+}
+
+function knowsBirth({ birthtimeMs, ctimeMs }: Identity): boolean {
+  return birthtimeMs !== ctimeMs
 }
