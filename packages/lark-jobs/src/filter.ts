@@ -10,10 +10,7 @@ import { JobsError } from './errors.ts'
 export type Conditions = Readonly<Record<string, { right: string; ok: (value: unknown) => boolean }>>
 
 /** Every one, without a condition. */
-export const all: Conditions[string] = {
-  right: 'true, with nothing beside it',
-  ok: (value) => value === true,
-}
+export const all: Conditions[string] = { right: 'true', ok: (value) => value === true }
 
 export const queueName: Conditions[string] = { right: 'the name of a queue', ok: isText }
 
@@ -39,8 +36,15 @@ export function checkFilter(
       const hint = near === undefined ? `It knows ${known.join(', ')}.` : `Did you mean ${near}?`
       throw refused(`${call}: ${name} is not one of its conditions`, hint)
     }
-    if (!condition.ok(value) || (condition === all && given.length > 1))
+    if (!condition.ok(value))
       throw refused(`${call}: ${name} is ${shown(value)}; it must be ${condition.right}`)
+    if (condition === all && given.length > 1) {
+      const others = given.map(([other]) => other).filter((other) => other !== name)
+      throw refused(
+        `${call}: all goes alone, and ${others.join(', ')} came with it`,
+        'Leave out one of them.',
+      )
+    }
   }
   if (needed.length === 0 || given.some(([name]) => name === 'all' || needed.includes(name))) return
   throw refused(`${call}: nothing says which`, `Name ${needed.join(' or ')}, or say { all: true }.`)

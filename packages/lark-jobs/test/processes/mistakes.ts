@@ -20,7 +20,7 @@ export function mistakes(url: () => string | undefined): void {
       [
         ['jobs:cancel', '--all', '--queue=emails'],
         2,
-        '✗ Jobs.cancel(): all is true; it must be true, with nothing beside it',
+        '✗ Jobs.cancel(): all goes alone, and queue came with it',
       ],
       [['jobs:retry', '--all', '--queue='], 2, "✗ Jobs.retry(): queue is ''; it must be the name of a queue"],
       [

@@ -10,6 +10,7 @@ import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
 import { Folder, options } from './folder.ts'
+import { onReadOnlyDisk } from './small-disk.ts'
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
 
@@ -54,6 +55,26 @@ test('a folder that the user named gets no .gitignore', async () => {
   await using store = await use(join(folder.path, 'data', 'jobs.db'))
   expect(store.name).toContain('data')
   await expect(stat(join(folder.path, 'data', '.gitignore'))).rejects.toThrow('ENOENT')
+})
+
+test.each(['.lark/jobs.db', 'data/of/shop/jobs.db', 'jobs.db'])(
+  'on a read-only disk, %s is refused, with what to do',
+  async (path) => {
+    await using folder = await Folder.make()
+    const { code, message, hint } = await onReadOnlyDisk(path, folder.path)
+    expect(code).toBe('STORE_REFUSED')
+    expect(message).toMatch(/^sqlite:.*jobs\.db refused to write: EROFS: read-only file system, /)
+    expect(hint).toBe('Let this process write to the file and to its folder.')
+  },
+)
+
+test('a folder in the place of the file is refused, with what is expected', async () => {
+  await using folder = await Folder.make()
+  await expect(use(folder.path)).rejects.toMatchObject({
+    code: 'STORE_INVALID',
+    message: `sqlite:${folder.path} is a folder`,
+    hint: "Name a file in it: 'sqlite:PATH/jobs.db'.",
+  })
 })
 
 test.each(['', '-wal', '-shm', '-journal', '-bell'])(

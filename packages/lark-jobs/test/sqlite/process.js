@@ -38,6 +38,12 @@ const roles = {
     await store.close()
   },
 
+  /** Tells why it cannot open. */
+  async refused() {
+    const { code, message, hint } = await store.open().catch((error) => error)
+    process.send({ code, message, hint })
+  },
+
   /** Queues 1,000 jobs in batches of 1 to 20. */
   async dispatch() {
     await store.open()

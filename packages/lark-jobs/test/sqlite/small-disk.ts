@@ -1,6 +1,6 @@
 /**
- * Runs `small-disk.js` on a disk of a few MiB: a file system that is mounted for this process alone, and is gone with it.
- * Who is not root mounts it in a user namespace.
+ * Runs a script on a disk of a few MiB, or on one that is read-only: a file system that is mounted for this process
+ * alone, and is gone with it. Who is not root mounts it in a user namespace.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,11 +8,13 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const script = fileURLToPath(new URL('small-disk.js', import.meta.url))
+const smallDisk = fileURLToPath(new URL('small-disk.js', import.meta.url))
+const opener = fileURLToPath(new URL('process.js', import.meta.url))
 
 /** Shell lines that put a file system of `$1` MiB at `$2`; `$3` is a file for its content. */
 const mounts = {
   tmpfs: 'mount -t tmpfs -o size=$1m none "$2"',
+  readOnly: 'mount -t tmpfs -o ro none "$2"',
   ext4: 'truncate -s $1M "$3" && mkfs.ext4 -q -F "$3" && mount -o loop "$3" "$2"',
 }
 
@@ -39,24 +41,48 @@ export interface Outcome {
  * @param size MiB
  * @param folder of the test
  */
-export async function onSmallDisk(
-  kind: keyof typeof mounts,
+export function onSmallDisk(
+  kind: 'tmpfs' | 'ext4',
   size: number,
   filler: 'dispatches' | 'neighbour',
   folder: string,
 ): Promise<Outcome> {
+  return onDisk(kind, size, folder, (disk) => [smallDisk, filler, disk])
+}
+
+export interface Refusal {
+  code: string
+  message: string
+  hint?: string
+}
+
+/**
+ * Opens a store at a path of a disk that nobody can write to.
+ *
+ * @param folder of the test
+ */
+export function onReadOnlyDisk(path: string, folder: string): Promise<Refusal> {
+  return onDisk('readOnly', 1, folder, (disk) => [opener, 'refused', join(disk, path), 'web'])
+}
+
+/** @returns what the script says */
+async function onDisk<T>(
+  kind: keyof typeof mounts,
+  size: number,
+  folder: string,
+  script: (disk: string) => string[],
+): Promise<T> {
   const place = join(folder, 'disk')
   await mkdir(place)
   const args = [String(size), place, join(folder, 'image')]
-  const mount = mountable(args, kind) ?? mountable(args, 'tmpfs')
+  const mount = mountable(args, kind) ?? (kind === 'ext4' ? mountable(args, 'tmpfs') : undefined)
   if (mount === undefined)
     throw new Error(
-      'To fill a disk, tests mount one: as root, or in a user namespace. Neither is permitted here.',
+      'Tests of full and read-only disks mount one: as root, or in a user namespace. Neither is permitted here.',
     )
-  const [command, ...rest] = [...mount.shell, `${mount.line} && exec "$4" "$5" "$6" "$2"`, 'sh', ...args]
-  const child = spawn(command!, [...rest, process.execPath, script, filler], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
+  const run = [process.execPath, ...script(place)]
+  const [command, ...rest] = [...mount.shell, `${mount.line} && shift 3 && exec "$@"`, 'sh', ...args, ...run]
+  const child = spawn(command!, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const ended = once(child, 'exit')
   const [outcome] = await Promise.race([
     once(child, 'message'),

@@ -45,7 +45,11 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     "Jobs.cancel(): state is 'completed'; it must be one of waiting, delayed, blocked, active",
   ],
   ['cancel({ all: false })', (jobs) => jobs.cancel({ all: false }), 'Jobs.cancel(): all is false'],
-  ['cancel({ all, key })', (jobs) => jobs.cancel({ all: true, key: 'note' }), 'Jobs.cancel(): all is true'],
+  [
+    'cancel({ all, key })',
+    (jobs) => jobs.cancel({ all: true, key: 'note' }),
+    'Jobs.cancel(): all goes alone, and key came',
+  ],
   [
     'cancel({ __proto__ })',
     (jobs) => jobs.cancel(JSON.parse('{"__proto__": {"key": "note"}}')),

@@ -6,6 +6,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fstatSync,
   lstatSync,
@@ -28,15 +29,34 @@ const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
  * Makes the folder and an empty file, unless they are there. What is there keeps its mode, so that its owner may share it.
  *
  * @throws STORE_REFUSED where a link lies in the place of one of the files
+ * @throws STORE_INVALID where the path is that of a folder
  */
 export function makeFile(name: string, path: string): void {
   const folder = dirname(path)
   if (basename(folder) === OWN_FOLDER) refuseLink(name, folder)
   for (const suffix of ['', '-wal', '-shm', '-journal', '-bell']) refuseLink(name, `${path}${suffix}`)
-  if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(folder, 0o700)
+  if (makeFolder(folder)) chmodSync(folder, 0o700)
   if (basename(folder) === OWN_FOLDER) keepOutOfGit(folder)
   const file = create(path, 0o600)
   if (file !== undefined) closeSync(file)
+  else if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new JobsError('STORE_INVALID', `${name} is a folder`, {
+      hint: "Name a file in it: 'sqlite:PATH/jobs.db'.",
+    })
+}
+
+/** @returns whether it was not there */
+function makeFolder(folder: string): boolean {
+  try {
+    return mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // On a read-only disk the recursive form of Node 20 says ENOENT. The plain form says EROFS.
+    let missing = folder
+    while (!existsSync(dirname(missing))) missing = dirname(missing)
+    mkdirSync(missing, { mode: 0o700 })
+    return makeFolder(folder)
+  }
 }
 
 /**
