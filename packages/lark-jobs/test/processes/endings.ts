@@ -134,7 +134,7 @@ export function endings(url: () => string | undefined): void {
     await worker.says('begins')
     expect(await app.run('jobs:cancel', id)).toMatchObject({
       code: 0,
-      stderr: 'i Asked 1 job that runs to end: within seconds\n',
+      stderr: '✓ Told 1 job that runs to end: within seconds\n',
     })
     const { code, stdout } = await worker.result
     expect(code).toBe(0)

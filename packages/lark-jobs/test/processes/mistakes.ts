@@ -130,9 +130,12 @@ export function mistakes(url: () => string | undefined): void {
       ],
       [
         `export default { jobs: { connection: 5 } }`,
-        /lark.config.js: jobs.connection is 5; it must be a text/,
+        /lark.config.js: jobs.connection is a number; it must be a text/,
       ],
-      [`export default { jobs: { connection: 'mysql://x' } }`, /'mysql:…' names no store that Lark knows/],
+      [
+        `export default { jobs: { connection: 'mysql://x' } }`,
+        /The connection is 'mysql:\/\/…', which names no store that Lark knows/,
+      ],
       [`export default { job: {} }`, /lark.config.js has an unknown key "job"\n {2}Did you mean jobs\?/],
       ['export default 5', /lark.config.js must export an object by default/],
       [`throw new Error('oh')`, /lark.config.js failed to load: oh/],

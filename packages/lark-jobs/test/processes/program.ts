@@ -146,16 +146,16 @@ export function program(url: () => string | undefined): void {
         console.log((await Jobs.find(job.id)).result)
         await Jobs.close()`,
     })
-    expect(await app.start(['dist/worker.js']).result).toMatchObject({ code: 0, stdout: '"built"\n' })
+    expect(await app.start(['dist/worker.js']).result).toMatchObject({ code: 0, stdout: 'built\n' })
     await app.write({
       'worker.js': (await app.read('dist/worker.js')).replace(
         './jobs/WhereJob.js',
         './dist/jobs/WhereJob.js',
       ),
     })
-    expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: '"source"\n' })
+    expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: 'source\n' })
     await app.remove('src')
-    expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: '"built"\n' })
+    expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: 'built\n' })
   })
 
   test('a worker of many queues says nothing but its lines', async () => {
