@@ -5,6 +5,7 @@
 import { renameSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import Driver from 'libsql'
 import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
@@ -94,6 +95,26 @@ test.each([
   await web.enqueue(job({ id: 'next' }))
   expect(await waitingIn(file)).toEqual(['next'])
   expect((await stat(join(folder.path, '.lark'))).mode & 0o777).toBe(0o700)
+})
+
+test('a copy that had no log when it was opened is moved: its log goes with it', async () => {
+  await using folder = await Folder.make()
+  const original = await folder.store()
+  await new Caller(original, 'first', 'emails').enqueue(job({ id: 'copied' }))
+  const copy = join(folder.path, 'copy.db')
+  const database = new Driver(folder.file)
+  database.exec(`VACUUM INTO '${copy}'`)
+  database.close()
+  await original.close()
+  await using store = new SqliteStore(copy, options)
+  await store.open()
+  const web = new Caller(store, 'web', 'emails')
+  await web.enqueue(job({ id: 'before' }))
+  await rename(copy, `${copy}.old`)
+  later(101)
+  expect(await web.enqueue(job({ id: 'next' }))).toEqual(['queued'])
+  expect(await waitingIn(copy)).toEqual(['next'])
+  expect(await waitingIn(`${copy}.old`)).toEqual(['copied', 'before'])
 })
 
 test('another file in its place: that one is used from then on, by those who only read as well', async () => {

@@ -246,7 +246,9 @@ export async function prepare(
     'temp_store = MEMORY',
   ])
     await database.retry(() => database.exec(`PRAGMA ${setting}`))
-  if (found !== 'ours') await database.write(() => layOut(database))
+  // The first transaction makes the log, also of a copy that had none.
+  if (found === 'ours') await database.read(() => undefined)
+  else await database.write(() => layOut(database))
   database.ready(() => check(database))
 }
 
