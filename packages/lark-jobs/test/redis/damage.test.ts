@@ -31,6 +31,24 @@ test('every key that the page of keys lists is known with its kind', () => {
   expect(names.filter((name) => !words.has(name))).toEqual([])
 })
 
+test('a damaged record of a large job: those beside it have their own payloads', async () => {
+  const prefix = newPrefix()
+  await using store = await openStore(url, { prefix })
+  const caller = new Caller(store, 'ada', 'emails')
+  const given = [1, 2, 3].map((n) => job({ payload: JSON.stringify(String(n).repeat(2_000)) }))
+  await caller.enqueue(...given)
+  const key = `${prefix}:{emails}:jobs`
+  const record = String(await send('HGET', key, given[0]!.id))
+  await send('HSET', key, given[0]!.id, record.replaceAll('|', ''))
+  const right = [expect.objectContaining({ kind: 'damaged' }), undefined, undefined]
+  const { jobs: shown } = await store.list('emails', { state: 'waiting' })
+  expect(shown.map(({ unreadable }) => unreadable)).toEqual(right)
+  const claimed = await caller.claim(3)
+  expect(claimed.map(({ unreadable }) => unreadable)).toEqual(right)
+  for (const list of [shown, claimed])
+    expect(list.slice(1).map(({ payload }) => payload)).toEqual(given.slice(1).map(({ payload }) => payload))
+})
+
 describe('a foreign value', () => {
   test.each([
     ['jobs', 'SET'],

@@ -153,15 +153,21 @@ function unsound(job: LeasedJob, record: string): LeasedJob {
   return { ...job, ...sound, payload: '', key: '', unreadable: damaged('record', record) }
 }
 
-/** Puts in the payloads that are kept apart, which come in the order of their jobs. */
+/**
+ * Puts in the payloads that are kept apart, which come in the order of their jobs.
+ *
+ * @param records of the jobs. One that is damaged has its payload among these, as the scripts see it, and no place for it
+ */
 export function unpackPayloads(
   jobs: readonly Pick<LeasedJob, 'payload' | 'unreadable'>[],
+  records: readonly string[],
   payloads: readonly (string | null)[],
 ): void {
   let next = 0
-  for (const job of jobs) {
-    if (!job.payload.startsWith(GS)) continue
+  for (const [i, job] of jobs.entries()) {
+    if (!records[i]!.includes(GS)) continue
     const payload = payloads[next++]
+    if (!job.payload.startsWith(GS)) continue
     if (payload == null) job.unreadable = damaged('payload', job.payload)
     job.payload = payload ?? ''
   }

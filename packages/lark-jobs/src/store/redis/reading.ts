@@ -64,7 +64,7 @@ export function readClaim(
   if (ids === '') return []
   const names = ids.split('\n')
   const jobs = names.map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
-  if (records.length > jobs.length) unpackPayloads(jobs, records.slice(jobs.length))
+  if (records.length > jobs.length) unpackPayloads(jobs, records, records.slice(jobs.length))
   return jobs
 }
 
@@ -107,7 +107,8 @@ export function readJobs(partition: string, shown: Shown): JobRecord[] {
       ...(reason && readReason(state, reason, counted.runs)),
     }
   })
-  unpackPayloads(jobs, payloads)
+  const found = records.filter((record) => record != null)
+  if (payloads.length > 0) unpackPayloads(jobs, found, payloads)
   return jobs
 }
 
