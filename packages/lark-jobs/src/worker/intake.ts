@@ -104,7 +104,13 @@ export class Intake {
   /** How many more jobs could start now. */
   get room(): number {
     if (!this.#mayStart) return 0
-    return Math.min(this.#left, this.#options.slots.free - this.#reserved - this.#held)
+    return Math.min(this.#left, this.#free - this.#reserved - this.#held)
+  }
+
+  /** Slots in which jobs may start: one is kept for a suspect that is about to. */
+  get #free(): number {
+    const { slots, suspects } = this.#options
+    return slots.free - suspects.count
   }
 
   open(): void {
@@ -279,7 +285,7 @@ export class Intake {
   /** In strict order or in turns, while there are free slots. */
   #start(): void {
     const { slots, turns, suspects } = this.#options
-    while (this.#mayStart && this.#held > 0 && slots.free > 0) {
+    while (this.#mayStart && this.#held > 0 && this.#free > 0) {
       if (this.#slice === 0) {
         this.#goOn.ask()
         return

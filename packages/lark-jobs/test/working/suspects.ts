@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import type { WorkOptions } from '../../src/jobs.ts'
@@ -212,6 +213,33 @@ export function suspects(connect: Connect): void {
     app.end('a', 'b')
     await worker.stop()
     expect(worker.summary).toMatchObject({ completed: 2, lost: 0 })
+  })
+
+  test('where one starts beside others, its place is kept for it', async () => {
+    await using app = await make()
+    const { store } = app
+    await app.suspect(app.SuspectJob, 'suspect')
+    await store.configure('emails', { paused: true })
+    await app.put(app.PlainJob, 'endless')
+    const worker = await app.work({ lease: 2 * LEASE, concurrency: 2 })
+    await app.began('endless')
+    const extend = store.extend.bind(store)
+    vi.spyOn(store, 'extend').mockImplementation(async (...args) => {
+      const [, , notes] = args
+      if (notes.some(({ alone }) => alone === false)) {
+        await app.put(app.PlainJob, 'next')
+        await Promise.race([app.began('next'), pause(100)])
+      }
+      return extend(...args)
+    })
+    await store.configure('emails', { paused: false })
+    await app.began('suspect')
+    expect(app.beside('suspect')).toEqual(['endless'])
+    expect(app.hasBegun('next')).toBe(false)
+    app.end('suspect', 'next')
+    await app.began('next')
+    app.end('endless')
+    await worker.stop()
   })
 
   test.each(['stop', 'cancel'] as const)('one that waits goes back at once at a %s', async (what) => {
