@@ -4,6 +4,7 @@
  * it, and whoever takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
+import { fieldOf, isError, textOf } from '../thrown.ts'
 import type { Report } from './report.ts'
 import type { Running } from './running.ts'
 
@@ -31,8 +32,9 @@ export function watchDeath(one: Watched): () => void {
   }
 }
 
+/** The process goes on where it has a listener of its own for such errors. */
 function note(error: unknown): void {
-  uncaught = { error }
+  if (process.listenerCount('uncaughtException') === 0) uncaught = { error }
 }
 
 function tell(code: number): void {
@@ -49,8 +51,8 @@ function tell(code: number): void {
 function why(jobs: readonly Running[], stack: readonly string[]): string {
   if (uncaught !== undefined) {
     const { error } = uncaught
-    const what = error instanceof Error ? `${error.name}: ${error.message.split('\n', 1)[0]}` : String(error)
-    return `nobody caught ${what}`
+    const name = isError(error) ? `${textOf(fieldOf(error, 'name'))}: ` : ''
+    return `nobody caught ${name}${textOf(error).split('\n', 1)[0]}`
   }
   const exit = stack.findLastIndex((line) => /^at process\.(exit|reallyExit) /.test(line))
   if (exit < 0) return 'nothing kept it alive'

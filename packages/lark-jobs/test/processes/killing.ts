@@ -16,7 +16,7 @@ const files = {
         await sleep(20)
         if (how === 'exit') process.exit(3)
         if (how === 'kill') process.kill(process.pid, 'SIGKILL')
-        setTimeout(() => { throw new Error('thrown in a timer') })
+        setTimeout(() => { throw how === 'throw' ? new Error('thrown in a timer') : Object.create(null) })
         await sleep(5_000)
       }
     }`,
@@ -42,6 +42,9 @@ const files = {
     const worker = await Jobs.work({ concurrency: 10, lease: 500, stopWhenEmpty: true })
     await worker.done
     await Jobs.close()`,
+  'catch.js': `
+    process.on('uncaughtException', () => setTimeout(() => process.exit(4)))
+    await import('./work.js')`,
 }
 
 /** @param url of a store; undefined: the embedded */
@@ -88,6 +91,17 @@ export function killing(url: () => string | undefined): void {
     expect(await counts(app)).toMatchObject({ completed: INNOCENTS, failed: KILLERS, waiting: 0, active: 0 })
     // Two for each batch in which a killer is not known yet, and one for each killer.
     expect(deaths).toBeLessThanOrEqual(3 * KILLERS)
+  })
+
+  test('of what nobody caught it says what was thrown, whatever that is; what somebody caught was not the end', async () => {
+    await using app = await make()
+    await put(app, 'throw nothing', 1, 1)
+    const thrown = await app.start(['work.js']).result
+    expect(thrown.stderr).toMatch(
+      /ends with exit code 1: nobody caught \[Object: null prototype\] \{\}; it ran /,
+    )
+    const caught = await app.start(['catch.js']).result
+    expect(caught.stderr).toMatch(/ends with exit code 4: .*process\.exit\(\).* at .*catch\.js:\d+:\d+/)
   })
 
   test('--processes, jobs that kill in three ways: they alone are failed, each with how its process ended', async () => {
