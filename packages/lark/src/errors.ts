@@ -56,6 +56,7 @@ export const larkErrors = {
     'A command is declared wrongly: without a key, under a key already taken, or with bad arguments.',
   COMMAND_FAILED_TO_LOAD: "A command's file threw an error while it was imported.",
   FILE_EXISTS: 'A make: command would have overwritten a file.',
+  FILE_NOT_WRITTEN: 'A make: command could not write its file.',
 } as const
 
 export type LarkErrorCode = keyof typeof larkErrors

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { larkError } from './errors.ts'
+import { larkError, reasonOf } from './errors.ts'
 import { list } from './packages.ts'
 import { packageRoot, readPackage } from './project.ts'
 import { sourceFiles } from './sources.ts'
@@ -10,17 +10,20 @@ import { sourceFiles } from './sources.ts'
 /**
  * Writes a new file, with the folders that it needs.
  *
- * @throws FILE_EXISTS
+ * @throws FILE_EXISTS, FILE_NOT_WRITTEN
  */
 export async function writeStub(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
   try {
+    await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text, { flag: 'wx' })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    throw larkError('FILE_EXISTS', `${path} exists already`, {
-      hint: 'Choose another name, or delete the file',
-    })
+    // For a folder, EEXIST means that a file lies in its place.
+    const { code, syscall } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && syscall === 'open')
+      throw larkError('FILE_EXISTS', `${path} exists already`, {
+        hint: 'Choose another name, or delete the file',
+      })
+    throw larkError('FILE_NOT_WRITTEN', `${path} cannot be written: ${reasonOf(error)}`, { cause: error })
   }
 }
 

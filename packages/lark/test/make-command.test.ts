@@ -64,6 +64,16 @@ test('a file is never written over', async () => {
   expect(app.read('commands/Greet.js')).toBe('// mine')
 })
 
+test('a file in the place of the folder is one line', async () => {
+  const app = new App({ commands: '// mine' })
+  const { code, stderr } = await app.lark('make:command', 'greet')
+  const path = app.path('commands/Greet.js')
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^✗ .*\n$/)
+  expect(stderr).toContain(`${path} cannot be written: E`)
+  expect(app.read('commands')).toBe('// mine')
+})
+
 test('nor a key taken', async () => {
   const app = new App()
   await app.lark('make:command', 'greet')

@@ -10,6 +10,9 @@ export class JobsRetryCommand extends Command {
   queue = flag.string('With --all: only of this queue')
 
   async handle() {
+    if (this.queue !== undefined && !this.all) {
+      throw new LarkError('USAGE', '--queue goes with --all; an id says its queue itself', { exit: 2 })
+    }
     if (this.all === this.ids.length > 0) {
       throw new LarkError(
         'USAGE',
@@ -19,9 +22,6 @@ export class JobsRetryCommand extends Command {
           hint: 'See lark jobs:failed',
         },
       )
-    }
-    if (this.queue !== undefined && !this.all) {
-      throw new LarkError('USAGE', '--queue goes with --all; an id says its queue itself', { exit: 2 })
     }
     await using jobs = Jobs
     const count = await jobs.retry(

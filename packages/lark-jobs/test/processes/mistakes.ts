@@ -15,6 +15,7 @@ export function mistakes(url: () => string | undefined): void {
         '✗ --preset must be one of balanced, throughput, spread, got "fast"',
       ],
       [['jobs:retry'], 2, '✗ Which jobs? Give their ids, or --all'],
+      [['jobs:retry', '--queue=emails'], 2, '✗ --queue goes with --all; an id says its queue itself'],
       [['jobs:cancel'], 2, '✗ Which jobs? Give their ids, or --job, --queue, --state or --all'],
       [['jobs:cancel', '--queue='], 2, "✗ Jobs.cancel(): queue is ''; it must be the name of a queue"],
       [
