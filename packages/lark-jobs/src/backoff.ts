@@ -22,7 +22,7 @@ export type BackoffFunction = (attempt: number, error: any) => Duration
 /** What a user may write: one pause for every retry, a list (the last one repeats), `exponential()`, or a function. */
 export type BackoffOption = Duration | readonly Duration[] | Exponential | BackoffFunction
 
-/** Pauses in a list: one of a job, rather than of its class, is stored with it. */
+/** The most pauses in a list. The list of a single job, unlike that of its class, is stored with the job. */
 export const MAX_PAUSES = 100
 
 /** As kept: milliseconds. */

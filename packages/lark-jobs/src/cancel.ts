@@ -11,7 +11,7 @@ import type { AlterVerdict, Store } from './store/store.ts'
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
 export type Cancellable = (typeof cancellable)[number]
 
-/** What jobs may be chosen by: those are meant of which all of it is true. */
+/** The conditions that choose jobs. A job must meet all of them. */
 interface Conditions {
   /** Of this class. */
   key?: string
@@ -44,7 +44,7 @@ export function checkCancel(filter: unknown): asserts filter is CancelFilter {
 }
 
 export interface CancelOptions {
-  /** Only says what would become of them now. Nothing is cancelled. */
+  /** Only counts the jobs that would be cancelled now. Nothing is cancelled. */
   dryRun?: boolean
 }
 
@@ -94,7 +94,7 @@ export async function cancelAll(store: Store, queues: Queues, filter: CancelFilt
   return counted(verdicts)
 }
 
-/** How many would be cancelled, and how many asked, if they were now. @throws as `cancel` */
+/** How many jobs `cancel` would cancel now, and how many it would ask to end. @throws as `cancel` */
 export async function count(store: Store, queues: Queues, ids: readonly string[]): Promise<Cancelled> {
   const found = await locateAll(store, queues, ids, 'lark jobs:status', (job) => {
     if (!isCancellable(job.state)) throw notCancellable(job)
@@ -103,7 +103,7 @@ export async function count(store: Store, queues: Queues, ids: readonly string[]
   return { cancelled: found.length - asked, asked }
 }
 
-/** The same of a filter. Without a key the store knows, and nothing is read but that. @throws UNKNOWN_QUEUE */
+/** The same for a filter. Without a key, the counts of the store are enough, and no jobs are read. @throws UNKNOWN_QUEUE */
 export async function countAll(store: Store, queues: Queues, filter: CancelFilter): Promise<Cancelled> {
   const { key, queue, state } = filter
   const found: Cancelled = { cancelled: 0, asked: 0 }
@@ -119,7 +119,7 @@ export async function countAll(store: Store, queues: Queues, filter: CancelFilte
   return found
 }
 
-/** The ids of all jobs of a state, and of a key, a page at a time. */
+/** The ids of all jobs in a state and with a key, a page at a time. */
 async function* idsOf(
   store: Store,
   partition: string,

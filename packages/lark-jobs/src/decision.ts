@@ -29,7 +29,7 @@ const MAX_BECAUSE = 200
 
 /**
  * @param name of the class, for the message
- * @throws JOB_INVALID when the delay, or the text, is none: then nothing is decided, and the attempt fails
+ * @throws JOB_INVALID when the delay or the text is invalid: then nothing is decided, and the attempt fails
  */
 export function releasing(delay: Duration, name: string, pausesGroup = false, because?: unknown): Decision {
   const ms = milliseconds(delay)

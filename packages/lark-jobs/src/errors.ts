@@ -21,16 +21,16 @@ export const jobsErrors = {
   STORE_INVALID: 'The connection string names no store that Lark knows.',
   STORE_REFUSED: 'The store refused to write: read-only, out of memory or disk.',
   STORE_UNCERTAIN: 'A call to the store was sent and got no answer.',
-  STORE_DAMAGED: 'Under a key of Lark lies something that Lark did not write.',
+  STORE_DAMAGED: 'A key of Lark contains data that Lark did not write.',
   LAYOUT_UNKNOWN: 'Another version of Lark laid this store out.',
   JOB_INVALID: 'A job class is not one: no stable key, or a field that cannot be.',
   JOB_KEY_TAKEN: 'Two job classes under one key, or one class under two.',
   JOB_FAILED_TO_LOAD: 'A job file threw while it was imported.',
-  JOB_ID_INVALID: 'Something was given as the id of a job that no job can have.',
+  JOB_ID_INVALID: 'The value that was passed as the id of a job is not a valid id.',
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
-  FILTER_INVALID: 'Which jobs, or which queue, was said with a condition that is unknown, empty or missing.',
+  FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
   PAUSE_INVALID: 'A pause was asked for with options that cannot be.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
   RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',
@@ -42,7 +42,7 @@ export const jobsErrors = {
   JOB_CANCELLED: 'The job was cancelled while it ran.',
   LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
   WORKER_INVALID: 'A worker was asked for with options that cannot be.',
-  RECORD_DAMAGED: 'What the store has of the job is damaged.',
+  RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',
 } as const
@@ -87,7 +87,7 @@ export class JobsError extends LarkError {
     if (options.queued !== undefined) this.queued = options.queued
   }
 
-  /** The same error as an object of its own, where several calls met it. @param changes what is different in it */
+  /** A copy of the error, for when several calls met it. @param changes what differs in the copy */
   again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
     const { code, hint, cause, exit, id, ids, queued } = this
     return new JobsError(code, message, { hint, cause, exit, id, ids, queued, ...changes })

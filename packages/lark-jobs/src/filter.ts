@@ -1,15 +1,15 @@
 /**
- * What people name when they act on many jobs at once, or on a queue: its check. A condition that is misspelled, or
- * whose value is missing, is refused: a verb that ignored it would act on everything.
+ * Checks the filter of a call that acts on many jobs or on a queue. A condition that is misspelled, or whose value is
+ * missing, is refused: a call that ignored it would act on everything.
  */
 import { inspect } from 'node:util'
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
 
-/** Of each condition what it must be, in words and as a test. */
+/** What the value of each condition must be, in words and as a test. */
 export type Conditions = Readonly<Record<string, { right: string; ok: (value: unknown) => boolean }>>
 
-/** Every one, without a condition. */
+/** Stands for everything, instead of a condition. */
 export const all: Conditions[string] = { right: 'true', ok: (value) => value === true }
 
 export const queueName: Conditions[string] = { right: 'the name of a queue', ok: isText }
@@ -27,27 +27,33 @@ export function checkFilter(
 ): void {
   const known = Object.keys(conditions)
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
-    throw refused(`${call} got ${shown(filter)}; it must be an object`, `It knows ${known.join(', ')}.`)
+    throw refused(
+      `${call} got ${shown(filter)}; it must be an object`,
+      `Known conditions: ${known.join(', ')}`,
+    )
   const given = Object.entries(filter)
   for (const [name, value] of given) {
     const condition = Object.hasOwn(conditions, name) ? conditions[name] : undefined
     if (condition === undefined) {
       const near = nearest(name, known)
-      const hint = near === undefined ? `It knows ${known.join(', ')}.` : `Did you mean ${near}?`
-      throw refused(`${call}: ${name} is not one of its conditions`, hint)
+      const hint = near === undefined ? `Known conditions: ${known.join(', ')}` : `Did you mean ${near}?`
+      throw refused(`${call}: ${name} is not a known condition`, hint)
     }
     if (!condition.ok(value))
       throw refused(`${call}: ${name} is ${shown(value)}; it must be ${condition.right}`)
     if (condition === all && given.length > 1) {
       const others = given.map(([other]) => other).filter((other) => other !== name)
       throw refused(
-        `${call}: all goes alone, and ${others.join(', ')} came with it`,
+        `${call}: all must be the only condition, but ${others.join(', ')} came with it`,
         'Leave out one of them.',
       )
     }
   }
   if (needed.length === 0 || given.some(([name]) => name === 'all' || needed.includes(name))) return
-  throw refused(`${call}: nothing says which`, `Name ${needed.join(' or ')}, or say { all: true }.`)
+  throw refused(
+    `${call}: the filter has no condition`,
+    `Give ${needed.join(' or ')}, or { all: true } for everything.`,
+  )
 }
 
 export function isText(value: unknown): value is string {

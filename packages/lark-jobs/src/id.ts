@@ -72,14 +72,14 @@ export function newNonce(): string {
   return encode(randomInt(62 ** 4), 4) + encode(randomInt(62 ** 4), 4)
 }
 
-/** Letters that a text may have to be looked for as an id. */
+/** The most letters of an id that is looked up. */
 const LONGEST = 100
 
 /**
- * The ids that somebody names: one, or a list of them. What comes from a request may be anything, such as the list that
- * Express makes of `?id[]=x`.
+ * Checks ids from outside: one, or a list. A value from a request may be anything, such as the list that Express makes
+ * of `?id[]=x`.
  *
- * @throws JOB_ID_INVALID for what no job can have as its id
+ * @throws JOB_ID_INVALID for a value that cannot be the id of a job
  */
 export function readIds(named: unknown): string[] {
   const isList = typeof named === 'object' && named !== null && Symbol.iterator in named
@@ -98,6 +98,6 @@ export function readId(named: unknown): string {
     maxStringLength: 40,
   })
   throw new JobsError('JOB_ID_INVALID', `${got} is not the id of a job`, {
-    hint: "An id is what `job.id` says after a dispatch: a text such as '0Vr5kPq3Zx1aB'",
+    hint: "An id is the value of `job.id` after a dispatch: a text such as '0Vr5kPq3Zx1aB'",
   })
 }

@@ -24,7 +24,7 @@ export function print(name: string, id: string | undefined, level: LogLevel, tex
   stderr.write(`${paint(hue, mark)} ${who}  ${writtenText(text).replaceAll('\n', '\n  ')}\n`)
 }
 
-/** What a job wrote. Its further lines stand behind a bar, so that none of them passes for a line of another job. */
+/** The text that a job wrote. Its second and later lines stand behind a bar, so that none passes for a line of another job. */
 export function writtenText(text: string): string {
   return visibleLines(text).join('\n│ ')
 }

@@ -221,7 +221,7 @@ export abstract class Job {
    * holds as well where the handler catches that. Only `retryUntil` limits how often.
    *
    * @param delay how long until it is due again: milliseconds, or `'30s'`, `'5m'`. Default 0
-   * @param because why, in a few words: `lark jobs:show` has it while the job waits
+   * @param because the reason, in a few words: `lark jobs:show` prints it while the job waits
    * @throws JOB_RELEASED, to end the handler; JOB_INVALID when the delay is none
    * @example if (!(await isReady())) this.release('5m', 'the export is not ready')
    */

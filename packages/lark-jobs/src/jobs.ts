@@ -153,10 +153,10 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * The job of an id with its log; undefined when there is none, or none any more. A class named as its type gives the
-   * payload and the result theirs; nothing checks that the job is one.
+   * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)` gives
+   * payload and result the types of that class; nothing checks that the job is of that class.
    *
-   * @throws JOB_ID_INVALID for what is not a text
+   * @throws JOB_ID_INVALID for an id that is not a text
    * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
    */
   async find<J extends JobLike = JobLike>(id: string): Promise<operate.JobDetail<J> | undefined> {
@@ -166,7 +166,7 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * The jobs that failed for good, the last first. Default: 100, of every queue.
+   * The jobs that failed for good, the newest first. Default: 100, of every queue.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
@@ -180,9 +180,9 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * Puts ended jobs back to work: the one of an id, those of several, or with `'failed'` all that failed.
+   * Queues ended jobs again: by one id, by several ids, or with `'failed'` all failed jobs.
    *
-   * @param named with `'failed'`: the queue, if only its jobs are meant
+   * @param named with `'failed'`: the queue whose jobs to retry. Default: every queue
    * @returns how many
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back; FILTER_INVALID, UNKNOWN_QUEUE
    */
@@ -221,10 +221,10 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * Pauses a queue, or one group of it: nothing of it begins, on any worker. What runs goes on.
+   * Pauses a queue, or one group of it: none of its jobs starts, on any worker. Running jobs go on.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
-   * @returns whether it was paused before; of a group, also whether it has jobs
+   * @returns whether it was already paused; for a group, also whether it has jobs
    * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
    * @example await Jobs.pause({ all: true })   // every queue
    */
@@ -235,9 +235,9 @@ export class JobsClient implements AsyncDisposable {
   }
 
   /**
-   * Lets a queue, or one group of it, go on.
+   * Resumes a queue, or one group of it.
    *
-   * @returns whether it was paused; of a group, also whether it has jobs
+   * @returns whether it was paused; for a group, also whether it has jobs
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {

@@ -32,7 +32,7 @@ export async function tell(jobClass: JobClass, run: Run, word: LastWord, payload
     await Promise.race([call(job, word, decode(payload)), timeOut(run.signal)])
     return true
   } catch (problem) {
-    run.write('warn', `${word.kind}() did not go through: ${textOf(problem)}`)
+    run.write('warn', `${word.kind}() failed: ${textOf(problem)}`)
     return false
   }
 }

@@ -29,12 +29,12 @@ const TOGETHER = 250
 
 export type Queues = ReadonlyMap<string, number>
 
-/** A job with the queue that it is in, its payload and its result as values. */
+/** A job with its queue, and with its payload and result as values. */
 export interface StoredJob<J extends JobLike = JobLike> extends Omit<JobRecord, 'payload' | 'result'> {
   queue: string
-  /** A copy of what it was dispatched with; absent when that was nothing. */
+  /** A copy of the payload that it was dispatched with; absent if it had none. */
   payload?: PayloadOf<J>[0]
-  /** What `handle` returned; absent while it has not, and when that was `true` or nothing. */
+  /** The value that `handle` returned; absent before it returns, and if it returned `true` or nothing. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
   result?: Exclude<ResultOf<J>, boolean | undefined | void>
 }
@@ -61,8 +61,8 @@ export function checkFailed(options: unknown): void {
 }
 
 /**
- * @param which ids, or `'failed'`. @param named what follows it
- * @throws FILTER_INVALID: `undefined` in the place of a queue would put the jobs of every queue back
+ * @param which ids, or `'failed'`. @param named the arguments after it
+ * @throws FILTER_INVALID: `undefined` instead of a queue would retry the jobs of every queue
  */
 export function checkRetry(which: unknown, named: readonly unknown[]): void {
   if (named.length === 0) return
@@ -93,12 +93,12 @@ export async function find<J extends JobLike>(
   return job && { ...stored<J>(job), log: await store.log(job.partition, id) }
 }
 
-/** As people see it. That it is one of the class is the caller's word. */
+/** The job as people see it. The caller claims that it is of the class; nothing checks this. */
 function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecord): StoredJob<J> {
   return {
     ...rest,
     queue: queueOf(rest.partition),
-    // Groups that Lark makes for itself are of no use to anybody.
+    // Groups that Lark makes for itself mean nothing to users.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
     ...(payload !== '' && { payload: parsed(payload) }),
     ...(result !== undefined && { result: parsed(result) }),
@@ -108,7 +108,7 @@ function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecor
 /** Characters of a JSON text that may be nested so deeply that `JSON.stringify` runs out of stack. */
 const DEEP = 10_000
 
-/** What is damaged in the store, or nested too deeply to be written as JSON again, stays the text that it is. */
+/** Parses JSON. A damaged text, or one that is nested too deeply to be written as JSON again, stays a text. */
 function parsed(json: string): unknown {
   try {
     const value: unknown = JSON.parse(json)
@@ -154,7 +154,7 @@ export async function locateAll(
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
     check(job)
-    // There may be many, and each may be large.
+    // There may be many jobs, and each may be large.
     found.push({ id, partition: job.partition, state: job.state })
   }
   return found
@@ -170,7 +170,7 @@ export async function failed<J extends JobLike>(
   for (const partition of partitions) {
     for await (const page of pages((filter) => store.list(partition, filter), 'failed', limit)) {
       jobs = [...jobs, ...page].sort(lastFirst).slice(0, limit)
-      // The others of this partition failed before its last one.
+      // The other jobs of this partition failed before the last one of this page.
       const rank = page.length > 0 ? jobs.indexOf(page.at(-1)!) : 0
       if (rank < 0 || rank === limit - 1) break
     }
@@ -263,7 +263,7 @@ export async function alterAll(
 
 function notRetriable({ id, state, unreadable }: Pick<JobRecord, 'id' | 'state' | 'unreadable'>): JobsError {
   const why =
-    unreadable?.kind === 'damaged' ? 'has a damaged record' : 'is unique, and another of its kind is there'
+    unreadable?.kind === 'damaged' ? 'has a damaged record' : 'is unique, and another job of its kind exists'
   const text = isEnded(state) ? `${id} ${why}` : `${id} is ${state}; only a job that has ended can be retried`
   return new JobsError('JOB_NOT_RETRIABLE', text, { id })
 }

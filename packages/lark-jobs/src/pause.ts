@@ -1,5 +1,5 @@
 /**
- * Pausing a queue, or one group in it: nothing of it begins. What runs goes on, and what is dispatched waits.
+ * Pausing a queue, or one group in it: none of its jobs starts. Running jobs go on, and dispatched jobs wait.
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
@@ -15,7 +15,7 @@ export interface PauseTarget {
   queue: string
   /** Only this group of it, as the class's `group` names it. */
   group?: string | number
-  /** Only the group of this hash: of a name with more than 64 letters, `Jobs.status()` shows only that. */
+  /** Only the group with this hash: for a name with more than 64 letters, `Jobs.status()` shows only the hash. */
   groupHash?: string
 }
 
@@ -42,7 +42,7 @@ const target: Conditions = {
   groupHash: { right: 'a hash that Jobs.status() shows', ok: (value) => isText(value) && isHash(value) },
   all,
 }
-/** What is no duration is `PAUSE_INVALID`. */
+/** An invalid duration is `PAUSE_INVALID`. */
 const span: Conditions[string] = { right: durationForm, ok: (value) => value !== undefined }
 
 /** @throws FILTER_INVALID */
@@ -68,11 +68,11 @@ function check(call: string, options: unknown, conditions: Conditions): void {
     )
 }
 
-/** What a pause, or its end, met. */
+/** What a call that pauses or resumes found. */
 export interface MetPause {
-  /** It was paused: of several queues or partitions, one of them. */
+  /** It was paused; with several queues or partitions, at least one of them was. */
   wasPaused: boolean
-  /** Of a group: jobs of it wait, are delayed, or run. */
+  /** For a group: it has jobs that wait, are delayed, or run. */
   hasJobs?: boolean
 }
 

@@ -2,8 +2,8 @@
  * Payloads are JSON. `encode` gives the text, or refuses and names the place; it never loses anything silently,
  * save a property that is `undefined`, which JSON drops by its own rule.
  *
- * What is far too large or too deep is refused before it is written: the check counts as it goes, and goes no further
- * than a quarter above the limit. So a payload that somebody sends costs no more than one of the largest size.
+ * A payload that is far too large or too deep is refused before it is written: the check counts as it goes, and stops at
+ * a quarter above the limit. So a payload from outside costs no more than one of the largest size.
  */
 import { JobsError } from './errors.ts'
 
@@ -39,7 +39,7 @@ export function encode(value: unknown, of: string, what: keyof typeof kinds = 'p
     new JobsError(tooLarge, `${of}: the ${what} has ${bytes} bytes, the limit is ${limit}`, {
       hint: 'Store the large part elsewhere and pass its id.',
     })
-  // What is a little too large is written all the same, to say how much.
+  // A payload that is only a little too large is written nevertheless, so that the error can give its exact size.
   const most = 1.25 * limit
   const check = new Check(most)
   const problem = check.problemOf(value, what)
@@ -78,7 +78,7 @@ const TOO_DEEP = 'too deep'
  */
 class Check {
   #left: number
-  /** From a problem up: in which object, or list, and under which key. */
+  /** From the problem upwards: in which object or list it is, and under which key. */
   #trail: [above: object, key: string | number | undefined][] | undefined
 
   /** @param limit bytes */
@@ -90,7 +90,7 @@ class Check {
     return this.#left < 0
   }
 
-  /** As a sentence, or `TOO_DEEP`; undefined when there is none as far as it went. */
+  /** The problem, as a sentence or `TOO_DEEP`; undefined if the walk found none. */
   problemOf(value: unknown, what: string): string | undefined {
     try {
       const problem = this.#find(value, 0)
@@ -100,7 +100,7 @@ class Check {
       const again = trail.findIndex(([above], i) => trail.findIndex(([each]) => each === above) < i)
       return again < 0 ? TOO_DEEP : `${what}${textOf(trail.slice(0, again))} is a cycle: it contains itself`
     } catch (error) {
-      // A stack that was nearly full already.
+      // The stack was nearly full before the call.
       if (error instanceof RangeError) return TOO_DEEP
       throw error
     }

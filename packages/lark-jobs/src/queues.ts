@@ -39,14 +39,14 @@ export function checkPlace(queue: string, jobs: readonly NewJob[], settings: Set
   if (jobs[0]?.limiter !== undefined) checkLimiters(jobs, settings, name)
 }
 
-/** The classes whose jobs no dispatch takes, because their queue is not configured: a line each. */
+/** One line for each class whose dispatches are refused because its queue is not configured. */
 export function misplaced(registry: Registry, { queues, partitions }: Settings): string[] {
   const classes = registry.classes.filter(({ queueName }) => !partitions.has(queueName))
   return classes.map((jobClass) => {
     const { name, queueName } = jobClass
     const file = registry.fileOf(jobClass)
     const place = file === undefined ? '' : ` (${file})`
-    return `${name} says queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. Configured are ${queues.join(', ')}`
+    return `${name} has queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. Configured are ${queues.join(', ')}`
   })
 }
 

@@ -100,17 +100,17 @@ export interface Counters {
   releases: number
 }
 
-/** What is kept of an error. Of a value that is no error, the message is its text. */
+/** What is kept of an error. If a thrown value is not an error, the message is its text. */
 export interface KeptError {
   name: string
   message: string
   code?: string
   stack?: string
-  /** Up to five, one below the other. */
+  /** A chain of up to five causes. */
   cause?: KeptError
-  /** The first of those that an `AggregateError` holds. */
+  /** The first errors of an `AggregateError`. */
   errors?: KeptError[]
-  /** How many it holds beside these. */
+  /** How many further errors it has. */
   more?: number
 }
 
@@ -133,8 +133,9 @@ export interface LogLine {
 }
 
 /**
- * Why a record cannot be run here: one of its fields is damaged, and this is what stands there; or it is of a format that
- * this version does not read, whose name is its mark (`store/unreadable.ts`). What could not be read is empty.
+ * Why a record cannot be run here: either one of its fields is damaged, and `text` is its content; or it is in a format
+ * that this version does not know, and `mark` is the name of the format (`store/unreadable.ts`). Unreadable fields are
+ * empty in the job.
  */
 export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
 

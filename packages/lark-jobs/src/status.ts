@@ -13,7 +13,7 @@ import {
 } from './store/store.ts'
 import { isHash, shownName } from './stored-name.ts'
 
-/** Jobs looked at, a partition and a state, for keys that nobody knows. */
+/** The most jobs of a partition and a state that are searched for unknown keys. */
 const LOOK = 100
 const MINUTE = 60_000
 
@@ -26,7 +26,7 @@ export interface Ended {
   retried: number
 }
 
-/** A paused group: by the name that its class gave it, or only by its hash where that has more than 64 letters. */
+/** A paused group: its name, or only its hash if the name has more than 64 letters. */
 export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { groupHash: string })
 
 export interface QueueStatus {
@@ -37,7 +37,7 @@ export interface QueueStatus {
   lastHour: Ended
   /** By hand: it, or one of its partitions. Nothing of that begins. */
   paused: boolean
-  /** Groups of it that are paused, those that go on first before the others; at most 100 of each partition. */
+  /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
   pausedGroups: ShownGroup[]
   /** Live workers that serve it. */
   workers: number
@@ -81,7 +81,7 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
   return { store: store.name, queues: lines, workers }
 }
 
-/** How often each is there. */
+/** How often each value occurs. */
 function tally(names: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
@@ -99,7 +99,8 @@ interface Part {
 }
 
 /**
- * As many at once as one call tells of: there may be thousands, and a call that waits behind too many others is given up.
+ * Asks for as many partitions at once as one call can answer: there may be thousands, and a call that waits behind too
+ * many others is given up.
  */
 async function lookAtAll(store: Store, partitions: readonly string[]): Promise<Map<string, Part>> {
   const parts = new Map<string, Part>()
@@ -112,7 +113,7 @@ async function lookAtAll(store: Store, partitions: readonly string[]): Promise<M
   return parts
 }
 
-/** Asks only for what there is, as most of many queues have little. */
+/** Asks only about queues that have something to show, because most of many queues have little. */
 async function look(store: Store, partition: string, { counts, isPaused, minutes }: Standing): Promise<Part> {
   const [{ paused, groups }, waiting, delayed] = await Promise.all([
     isPaused ? store.configure(partition, {}) : unpaused,
@@ -123,7 +124,7 @@ async function look(store: Store, partition: string, { counts, isPaused, minutes
   return { partition, counts, paused, groups, minutes, keys }
 }
 
-/** Each once, though several partitions of its queue know of its pause. */
+/** Lists each group once, although several partitions of its queue know of its pause. */
 function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
   const groups = new Map(met.map((each) => [each.group, each]))
   const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until

@@ -19,7 +19,7 @@ export function storedName(text: string): string {
   return /^[~#=]/.test(text) ? `~${text}` : text
 }
 
-/** A name as its user knows it. Of a long one there is only the hash. */
+/** A name as its user knows it; for a long one, only the hash. */
 export function shownName(stored: string): string {
   return stored.startsWith('~') ? stored.slice(1) : stored
 }
@@ -34,7 +34,7 @@ export function storedPair(scope: string, name: string): string {
   return storedName(`${scope.replace(/[:%]/g, encodeURIComponent)}:${name}`)
 }
 
-/** What a value is that names nothing, in words; undefined when it does name something. */
+/** Describes a value that cannot be a name; undefined if it can be one. */
 export function notName(value: unknown): string | undefined {
   if (typeof value === 'string')
     return /\p{Surrogate}/u.test(value) ? 'a text with half of a surrogate pair' : undefined

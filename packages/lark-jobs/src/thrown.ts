@@ -1,5 +1,5 @@
 /**
- * What was thrown, as text: anything can be, and nothing here throws, whatever its getters or a proxy do.
+ * Shows a thrown value as text. Any value can be thrown; nothing here throws, whatever its getters or a proxy do.
  */
 import { inspect, types } from 'node:util'
 
@@ -42,7 +42,7 @@ export function textOf(thrown: unknown): string {
     const value: unknown = isError(thrown) ? thrown.message : thrown
     return (Object(value) === value ? inspect(value, SHORT) : String(value)).slice(0, LONGEST)
   } catch {
-    return 'something was thrown that has no text'
+    return 'a value was thrown that has no text form'
   }
 }
 

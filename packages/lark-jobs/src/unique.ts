@@ -104,7 +104,7 @@ export function problemOf(option: unknown): [field: string, value: unknown, righ
  * @param lock its name
  */
 export function oneByOne(lock: string): Group {
-  // No group of a user's begins so: see `storedName`.
+  // The group of a user never begins with this: see `storedName`.
   return { name: `=${lock}`, limits: { concurrency: 1 }, strict: true }
 }
 

@@ -54,7 +54,7 @@ describe('what is kept of an error', () => {
     revoke()
     expect(kept(holding)).toMatchObject({
       message: 'fine',
-      cause: { message: 'something was thrown that has no text' },
+      cause: { message: 'a value was thrown that has no text form' },
     })
     const bad = new Proxy([], { get: () => 10n })
     expect(kept(Object.assign(new Error('fine'), { errors: bad }))).not.toHaveProperty('errors')

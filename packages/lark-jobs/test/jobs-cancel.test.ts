@@ -66,7 +66,7 @@ test('where nobody can answer, it is refused without --yes', async () => {
   for (const words of [['--all'], ['--queue=default', '--json']]) {
     const { code, said, left } = await cancel(words, words.includes('--json') ? ['y'] : undefined)
     expect({ code, left }).toEqual({ code: 2, left: 4 })
-    expect(said).toContain('--yes cancels them without a question, --dry-run says how many they are')
+    expect(said).toContain('--yes cancels without asking; --dry-run says how many jobs there are')
   }
   expect(await cancel(['--all', '-y'])).toMatchObject({ code: 0, said: '✓ Cancelled 4 jobs\n', left: 0 })
 })
@@ -108,7 +108,7 @@ test('jobs that run are told to end, and are counted apart', async () => {
     '✓ Would cancel 1 job of key long that runs\n',
   )
   expect((await cancel(['--job=long'], ['y'])).said).toMatch(
-    /that runs\? .*\n✓ Told 1 job that runs to end: within seconds\n$/,
+    /that runs\? .*\n✓ Told 1 running job to end, which takes some seconds\n$/,
   )
   await worker.stop(0)
 })
@@ -124,19 +124,19 @@ test('a key that nobody knows is told of, with what was meant', async () => {
   )
   expect(await cancel(['--job=other', '--yes'])).toMatchObject({
     code: 0,
-    said: '✓ Nothing to cancel: no such job waits or runs\n',
+    said: '✓ Nothing to cancel: no such job is waiting or running\n',
   })
 })
 
 test('of more than are kept it says so, and status has them in a column', async () => {
   await new OtherJob().dispatchMany(Array.from({ length: 1_000 }, () => undefined))
   expect((await cancel(['--job=other', '--yes'])).said).toBe(
-    '✓ Cancelled 1,001 jobs\ni Of each queue the newest 1,000 are kept, for 1 d: lark jobs:status\n',
+    '✓ Cancelled 1,001 jobs\ni Each queue keeps its newest 1,000 cancelled jobs, for 1 d: see lark jobs:status\n',
   )
   const console = new MemoryConsole()
   await run(['jobs:status'], { commands: [JobsStatusCommand], console })
   expect(console.stdout).toMatch(
     /^QUEUE +WAITING .* COMPLETED +CANCELLED .*\ndefault +2 +1 +0 +0 +0 +1000\+ /,
   )
-  expect(console.stderr).toContain('i +: of each queue, the newest 1,000 cancelled jobs are kept\n')
+  expect(console.stderr).toContain('i +: each queue keeps only its newest 1,000 cancelled jobs\n')
 })

@@ -57,7 +57,7 @@ test('failed() hears of it before the caller, with its error and a copy of the p
     message: 'no',
   })
   expect(told).toEqual(['no', 'fail', 1])
-  expect(line.mock.calls[0]?.[0]).toContain('failed() did not go through: not even this')
+  expect(line.mock.calls[0]?.[0]).toContain('failed() failed: not even this')
   line.mockRestore()
   await expect(new EndingJob().dispatchNow({ how: 'release' })).rejects.toMatchObject({
     code: 'JOB_RELEASED',

@@ -94,7 +94,7 @@ export class CommandCache {
   }
 }
 
-/** Tells files that Lark wrote from whatever has become of them since, in place of a check of every field. */
+/** A checksum shows whether a file is still as Lark wrote it, so not every field needs a check. */
 function sumOf(files: unknown): string {
   return createHash('sha256').update(JSON.stringify(files)).digest('hex')
 }

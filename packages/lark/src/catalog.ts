@@ -78,7 +78,7 @@ export class Catalog {
     throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })
   }
 
-  /** What may be meant by a name: of all keys, or the last word of one in whatever namespace: `work` is `jobs:work`. */
+  /** The commands that a name may mean: the nearest key, or a key whose last word it is (`work` is `jobs:work`). */
   #meant(name: string, next: string | undefined): string | undefined {
     const inside = this.inNamespace(name)
     if (inside.length > 0) return next === undefined ? undefined : byLastWord(next, inside)
@@ -95,7 +95,7 @@ export class Catalog {
   #refuse(name: string, rivals: Entry[]): void {
     const places = rivals.map(({ file, key }) => file ?? `Lark's own ${key}`).join(' and ')
     const problem = larkError('COMMAND_INVALID', `Two commands are called "${name}": ${places}`, {
-      hint: 'Give one of them another key; a file that only passes on others may begin its name with _',
+      hint: 'Give one of them another key. If a file only re-exports others, begin its name with _',
     })
     this.problems.push(problem)
     this.#refused.set(name, problem)

@@ -115,7 +115,7 @@ export abstract class Command {
    * if (!this.yes && !(await this.confirm('Delete 12 users?'))) return false
    * ```
    *
-   * @throws USAGE, exit code 2, when nobody is there to answer (`this.console.canAsk`)
+   * @throws USAGE, exit code 2, when nobody can answer (`this.console.canAsk` is false)
    */
   confirm(question: string): Promise<boolean> {
     return this.console.confirm(question)

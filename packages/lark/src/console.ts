@@ -8,9 +8,9 @@
  * The last line of a terminal may hold a status (a progress bar). Every other write takes it off first and puts
  * it back after.
  *
- * Nothing printed here can move the cursor, erase, or hide what it says (`visible.ts`). Text that is handed over keeps
- * its own colours; errors lose them. A line of data is left as it is where stdout is not a terminal: it may be for
- * a program.
+ * Text that is printed here cannot move the cursor, erase or hide anything (`visible.ts`). Text from a command keeps its
+ * colours; errors lose them. A line of data is left unchanged where stdout is not a terminal, because a program may read
+ * it.
  */
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf, usageError } from './errors.ts'
@@ -155,15 +155,15 @@ export class Console {
     if (!expected) this.#talk(this.#mark('✗', 'red'), ofError(inspect(error)))
   }
 
-  /** Whether somebody is there to answer a question: at a terminal, and without `--json`. */
+  /** Whether somebody can answer a question: at a terminal, and without `--json`. */
   get canAsk(): boolean {
     return this.#reader.isTTY === true && this.#stderr.isTTY === true && !this.isJson
   }
 
   /**
-   * Asks a question, and resolves to whether the answer is yes. Everything else is no, the end of the input too.
+   * Asks a question, and resolves to whether the answer is yes. Any other answer, and the end of the input, is no.
    *
-   * @throws USAGE, exit code 2, when nobody is there to answer
+   * @throws USAGE, exit code 2, when nobody can answer
    */
   async confirm(question: string): Promise<boolean> {
     if (!this.canAsk) throw usageError(`There is no terminal to ask on: ${question}`)
@@ -186,7 +186,7 @@ export class Console {
     }
   }
 
-  /** Not before it is needed: to touch `process.stdin` opens it. */
+  /** Opened only when needed, because reading `process.stdin` opens it. */
   get #reader(): Reader {
     return this.#stdin ?? process.stdin
   }
@@ -225,7 +225,7 @@ function showsColor(stream: Writer): boolean {
   return !NO_COLOR && stream.isTTY === true && TERM !== 'dumb'
 }
 
-/** Errors quote what they met, so even their colours may be those of somebody else. */
+/** Errors quote text from outside, so even their colours may come from there. */
 function ofError(text: string): string {
   return visibleLines(text).join('\n')
 }

@@ -17,7 +17,7 @@ export class MemoryConsole extends Console {
     options: Omit<ConsoleOptions, 'stdin' | 'stdout' | 'stderr'> & {
       isTTY?: boolean
       columns?: number
-      /** What is answered to questions, in this order. Default: nobody is there to answer. */
+      /** The answers to questions, in this order. Default: nobody can answer. */
       answers?: string[]
     } = {},
   ) {

@@ -21,7 +21,7 @@ export function refuseForeign(file: string, hint: string): void {
   throw larkError('CONFIG_FOREIGN', message, { hint })
 }
 
-/** Warns, once, of a file that others may change, or put another before. */
+/** Warns, once, of a file that others can change or replace. */
 export function warnOfOpen(file: string): void {
   const folder = dirname(file)
   const message = isOpen(statSync(file))
@@ -49,7 +49,7 @@ function foreignOwner({ uid }: Stats): number | undefined {
   return user === undefined || uid === 0 || uid === user || uid === scriptOwner() ? undefined : uid
 }
 
-/** A container often runs as root what belongs to the user outside of it, all of it. */
+/** In a container, root often runs files that all belong to the user outside it. */
 function scriptOwner(): number | undefined {
   const script = process.argv[1]
   return script === undefined ? undefined : statSync(script, { throwIfNoEntry: false })?.uid

@@ -58,7 +58,7 @@ function besideFile(users: Settings, file: string): BenchPlace {
   }
 }
 
-/** Unless somebody has come to use it meanwhile. */
+/** Removes the folder, unless somebody has begun to use it meanwhile. */
 async function removeFolder(folder: string): Promise<void> {
   const left = await readdir(folder).catch(() => [])
   if (left.length === 1 && left[0] === '.gitignore') await rm(join(folder, '.gitignore'), { force: true })

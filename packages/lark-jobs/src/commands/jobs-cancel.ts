@@ -8,14 +8,14 @@ import { RETENTION } from '../store/connect.ts'
 /** `lark jobs:cancel`: jobs that wait end at once, those that run are told. */
 export class JobsCancelCommand extends Command {
   readonly key = 'jobs:cancel'
-  override description = 'Cancel jobs, by id, or all that have a key, a queue or a state'
+  override description = 'Cancel jobs by id, or all jobs with a key, a queue or a state'
   ids = arg.strings('Ids of jobs that have not ended')
   job = flag.string('Only jobs of this key')
   queue = flag.string('Only jobs in this queue')
   state = flag.enum('Only jobs in this state', cancellable)
   all = flag.boolean('Every job that has not ended')
-  yes = flag.boolean('Cancel all jobs of a filter without a question', { short: 'y' })
-  dryRun = flag.boolean('Say how many it would be, and cancel none')
+  yes = flag.boolean('Cancel the jobs of a filter without asking', { short: 'y' })
+  dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
 
   async handle() {
     const { ids, job: key, queue, state, all } = this
@@ -38,14 +38,10 @@ export class JobsCancelCommand extends Command {
     if (isFiltered) checkCancel(filter)
     const mayAsk = isFiltered && !this.yes && !this.dryRun
     if (mayAsk && !this.console.canAsk) {
-      throw new LarkError(
-        'USAGE',
-        'All jobs of a filter are cancelled after a question, and nobody is here to answer',
-        {
-          exit: 2,
-          hint: '--yes cancels them without a question, --dry-run says how many they are',
-        },
-      )
+      throw new LarkError('USAGE', 'To cancel by a filter needs a yes, and there is no terminal to ask on', {
+        exit: 2,
+        hint: '--yes cancels without asking; --dry-run says how many jobs there are',
+      })
     }
     await using jobs = Jobs
     const which = isFiltered ? filter : ids
@@ -67,17 +63,19 @@ export class JobsCancelCommand extends Command {
     if (isNone) return true
     if (cancelled > 0) this.success(`Cancelled ${jobsOf(cancelled)}`)
     if (asked > 0)
-      this.success(`Told ${jobsOf(asked)} that ${asked === 1 ? 'runs' : 'run'} to end: within seconds`)
+      this.success(
+        `Told ${asked.toLocaleString('en')} running ${asked === 1 ? 'job' : 'jobs'} to end, which takes some seconds`,
+      )
     const { count, age } = RETENTION.cancelled
     if (cancelled > count)
       this.info(
-        `Of each queue the newest ${count.toLocaleString('en')} are kept, for ${readable(age)}: lark jobs:status`,
+        `Each queue keeps its newest ${count.toLocaleString('en')} cancelled jobs, for ${readable(age)}: see lark jobs:status`,
       )
     return true
   }
 
   /**
-   * Whether no job is what was asked for; says so.
+   * Whether no job matches. If so, prints that.
    *
    * @throws USAGE when no worker ever knew the key: it may be misspelled
    */
@@ -87,11 +85,11 @@ export class JobsCancelCommand extends Command {
     const { store } = await jobs.open()
     const keys = key === undefined ? [] : (await store.keys()).sort()
     if (key === undefined || keys.includes(key)) {
-      if (!this.json) this.success('Nothing to cancel: no such job waits or runs')
+      if (!this.json) this.success('Nothing to cancel: no such job is waiting or running')
       return true
     }
     const near = nearest(key, keys)
-    const known = keys.length === 0 ? 'No worker has told its keys yet' : `Known keys: ${listed(keys)}`
+    const known = keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys)}`
     throw new LarkError('USAGE', `No job has the key '${key}', and no worker ever knew it`, {
       exit: 2,
       hint: near === undefined ? known : `Did you mean ${near}?`,
@@ -99,7 +97,7 @@ export class JobsCancelCommand extends Command {
   }
 }
 
-/** Keys in a message. */
+/** The most keys in a message. */
 const MOST = 20
 
 function listed(keys: readonly string[]): string {

@@ -40,7 +40,7 @@ export class JobsFailedCommand extends Command {
   }
 }
 
-/** Characters of an error that are listed: a line of a wide terminal, or a few of a narrow one. */
+/** The most characters of an error in the list: one line of a wide terminal, or a few of a narrow one. */
 const MAX_REASON = 300
 
 /** The last error, in one line. */

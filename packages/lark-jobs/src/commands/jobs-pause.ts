@@ -22,7 +22,8 @@ export class JobsPauseCommand extends Command {
     if (this.json) return { queue, group, paused: true, wasPaused, hasJobs }
     const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
     const until = this.for === undefined ? `until ${resumeCommand(queue, group)}` : `for ${this.for}`
-    this.success(visible(`${what} is paused: nothing of it begins ${until}`))
-    if (hasJobs === false) this.info('It has no jobs now: check its name, or let it wait for those that come')
+    this.success(visible(`${what} is paused: none of its jobs starts ${until}`))
+    if (hasJobs === false)
+      this.info('It has no jobs now: check its name. The pause also holds for jobs that come later')
   }
 }

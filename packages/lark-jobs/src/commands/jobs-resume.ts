@@ -8,7 +8,7 @@ export class JobsResumeCommand extends Command {
   override description = 'Let a paused queue, or one group of it, go on'
   queue = arg.string('The queue')
   group = flag.string('Only this group of it')
-  groupHash = flag.string('Only the group of this hash, which jobs:status shows of a long name')
+  groupHash = flag.string('Only the group with this hash, which jobs:status shows for a long name')
 
   async handle() {
     const { queue, group, groupHash } = this

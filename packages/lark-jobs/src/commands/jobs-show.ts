@@ -9,7 +9,7 @@ import type { JobError, LogLine } from '../record.ts'
 import { partsOf } from '../worker/job-error.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
 
-/** Characters of a damaged field that are shown. */
+/** The most characters that are shown of a damaged field. */
 const MOST = 2_000
 
 /** `lark jobs:show`: everything that is known of one job. */
@@ -98,7 +98,7 @@ function text(name: string, value: string | false | undefined): [string, string]
   return value === undefined || value === false || value === '' ? [] : [[name, value]]
 }
 
-/** The whole of it is in the JSON. */
+/** The beginning of a damaged field; the JSON has all of it. */
 function damage({ field, text }: { field: string; text: string }): string {
   return `${field}: ${text.length > MOST ? `${text.slice(0, MOST)}…` : text}`
 }

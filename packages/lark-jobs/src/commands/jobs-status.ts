@@ -6,7 +6,7 @@ import type { Ended, QueueStatus, Status } from '../status.ts'
 import { RETENTION } from '../store/connect.ts'
 import { resumeCommand } from './resume-command.ts'
 
-/** Paused groups of a queue that are named. */
+/** The most paused groups of a queue that are named. */
 const MOST_GROUPS = 10
 const keptStates = ['failed', 'completed', 'cancelled'] as const
 
@@ -51,17 +51,19 @@ export class JobsStatusCommand extends Command {
     const full = keptStates.filter((state) => queues.some((each) => isFull(each, state)))
     const limits = full.map((state) => `${RETENTION[state].count.toLocaleString('en')} ${state}`)
     const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
-    if (full.length > 0) this.info(`+: of each ${each}, the newest ${limits.join(', ')} jobs are kept`)
+    if (full.length > 0) this.info(`+: each ${each} keeps only its newest ${limits.join(', ')} jobs`)
     for (const { queue, paused, pausedGroups } of queues) {
       if (paused)
-        this.info(visible(`Queue ${queue} is paused: nothing of it begins until ${resumeCommand(queue)}`))
+        this.info(visible(`Queue ${queue} is paused: none of its jobs starts until ${resumeCommand(queue)}`))
       for (const paused of pausedGroups.slice(0, MOST_GROUPS)) {
         const { until } = paused
         const [group, hash] = 'group' in paused ? [paused.group] : [undefined, paused.groupHash]
         const end = until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
         const name = group ?? `with a long name (${hash})`
         const what = `Group ${name} of queue ${queue} is paused`
-        this.info(visible(`${what}: nothing of it begins ${end}until ${resumeCommand(queue, group, hash)}`))
+        this.info(
+          visible(`${what}: none of its jobs starts ${end}until ${resumeCommand(queue, group, hash)}`),
+        )
       }
       const more = pausedGroups.length - MOST_GROUPS
       if (more > 0) this.info(visible(`${more} more groups of queue ${queue} are paused: see --json`))
@@ -83,7 +85,7 @@ export class JobsStatusCommand extends Command {
   }
 }
 
-/** As many ended so as are kept: there may have been more. */
+/** Whether as many jobs in this state are there as the store keeps: then there may have been more. */
 function isFull({ partitions }: QueueStatus, state: (typeof keptStates)[number]): boolean {
   return partitions.some(({ counts }) => counts[state] >= RETENTION[state].count)
 }

@@ -8,13 +8,13 @@
 export const EXCERPT = 8_000
 /** Lines. */
 const LINES = 200
-/** Levels of nesting that are indented; deeper ones stay at that. */
+/** The most levels of nesting that are indented; deeper ones keep the last indentation. */
 const DEEPEST = 20
 
-/** Of a string that is cut off, there is only the beginning. */
+/** A string that is cut off has only its beginning. */
 const TOKEN = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^"{}[\],:]+/gs
 
-/** @param json JSON text; whatever else is there, damaged in the store, is shown as it is */
+/** @param json JSON text; a damaged text from the store is shown as it is */
 export function jsonExcerpt(json: string): { lines: string[]; isCut: boolean } {
   const lines = ['']
   let isCut = json.length > EXCERPT
@@ -24,7 +24,7 @@ export function jsonExcerpt(json: string): { lines: string[]; isCut: boolean } {
     const isClosing = token === '}' || token === ']'
     const isOpen = before === '{' || before === '['
     if (isClosing) depth--
-    // An empty object, or list, stays in one line.
+    // An empty object or list stays on one line.
     if (before === ',' || isOpen !== isClosing) {
       if (lines.length === LINES) {
         isCut = true

@@ -1,5 +1,5 @@
 /**
- * The command that lets a paused queue, or a group of it, go on, as people copy it into a shell.
+ * The command that resumes a paused queue or one of its groups, quoted so that people can copy it into a shell.
  */
 export function resumeCommand(queue: string, group?: string, groupHash?: string): string {
   const named = group === undefined ? '' : ` --group=${word(group)}`
@@ -7,7 +7,7 @@ export function resumeCommand(queue: string, group?: string, groupHash?: string)
   return `lark jobs:resume ${word(queue)}${named}${hashed}`
 }
 
-/** In quotes where a shell would read it in another way. */
+/** A word, in quotes if a shell would interpret it otherwise. */
 function word(text: string): string {
   return /^[\w.,:@%+=/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

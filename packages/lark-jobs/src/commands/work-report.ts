@@ -19,7 +19,7 @@ import type { Station } from '../worker/supervision.ts'
 
 /** Jobs a second above which they are counted. */
 const CALM = 50
-/** Jobs that have each a line when they have run for a while; of more, one line counts them. */
+/** The most long-running jobs that get a line each; above that, one line counts them. */
 const FEW = 5
 
 export class ConsoleReport implements Shown {

@@ -48,14 +48,14 @@ export async function rejection(error: unknown, end: () => void): Promise<never>
   throw toldTo(callerOf(rejection), error)
 }
 
-/** Empty when only Node is there. */
+/** The frames of the application; empty if the stack has only frames of Node. */
 function framesOf({ stack }: Caller): string {
   const frames = typeof stack === 'string' ? stack.split('\n').filter((line) => /^ {4}at /.test(line)) : []
   const others = frames.filter((line) => !line.includes('node:internal'))
   return others.map((line) => `\n${line}`).join('')
 }
 
-/** Several dispatches may have met the same one. */
+/** Copies the error, because several dispatches may have met the same one. */
 function copy(error: LarkError): LarkError {
   if (error instanceof JobsError) return error.again()
   const { code, message, hint, exit, cause } = error

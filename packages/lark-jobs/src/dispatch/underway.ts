@@ -1,6 +1,6 @@
 /**
- * What is under way, counted. So one can wait for all of it without holding a promise of each, and a process that ends
- * too early can say how many dispatches were not answered.
+ * Counts the dispatches that are under way. So a caller can wait for all of them without a promise for each, and a process
+ * that ends too early can say how many were not answered.
  */
 import { print } from '../job-log.ts'
 
@@ -10,7 +10,7 @@ interface Generation {
   empty?: () => void
 }
 
-/** Dispatches that are not answered, of this process. */
+/** Dispatches of this process that have no answer yet. */
 let unanswered = 0
 let isWatched = false
 
@@ -19,7 +19,7 @@ export class Underway {
   /** Resolves when all older generations are through. */
   #before: Promise<void> = Promise.resolve()
 
-  /** @param dispatches how many of them it is @returns to be called once, when it is over */
+  /** @param dispatches how many begin @returns call it once, when they are over */
   begin(dispatches = 1): () => void {
     const generation = this.#generation
     generation.count++
@@ -42,12 +42,12 @@ export class Underway {
     return this.#before
   }
 
-  /** Dispatches that are not answered, of this process. */
+  /** Dispatches of this process that have no answer yet. */
   static get unanswered(): number {
     return unanswered
   }
 
-  /** Has the process say, when it ends, how many dispatches were not answered. */
+  /** Makes the process say, when it exits, how many dispatches have no answer. */
   static watchExit(): void {
     if (isWatched) return
     isWatched = true

@@ -122,7 +122,7 @@ class Watch {
 
   #say(event: CircuitEvent): void {
     this.#told ??= this.#tell(event).catch((error) =>
-      this.#job.warn(`circuitBreaker(): could not tell how it ended: ${textOf(error)}`),
+      this.#job.warn(`circuitBreaker(): could not record how the run ended: ${textOf(error)}`),
     )
   }
 

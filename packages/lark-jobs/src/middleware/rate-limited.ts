@@ -53,7 +53,7 @@ export function rateLimited(limiter: string, options: RateLimitedOptions = {}): 
     if (permits === undefined) return next()
     const taken = await permits.take(limiter, weight, job.signal)
     if (taken.kind === 'refused')
-      return job.release(taken.wait ?? spread(pause), `limiter ${limiter} has no permit free`)
+      return job.release(taken.wait ?? spread(pause), `limiter ${limiter} has no free permit`)
     try {
       return await next()
     } finally {

@@ -55,7 +55,7 @@ export function withoutOverlapping<P>(
     const limiter = `${scope}:${storedPair(shared ?? job.key, String(value))}`
     const taken = await permits.take(limiter, 1, job.signal, { concurrency: 1 })
     if (taken.kind === 'refused')
-      return job.release(spread(pause), `another job runs that it must not overlap with`)
+      return job.release(spread(pause), `another job is running that it must not overlap with`)
     try {
       return await next()
     } finally {

@@ -26,7 +26,7 @@ export interface Settings {
   paused: boolean
 }
 
-/** What is set, and the groups that are paused: at most `MAX_PAUSED`, those that go on first before the others. */
+/** What is set, and the paused groups: at most `MAX_PAUSED`, in the order in which their pauses end. */
 export interface Setting extends Settings {
   groups: PausedGroup[]
 }
@@ -35,13 +35,13 @@ export const MAX_PAUSED = 100
 
 export interface PausedGroup {
   group: string
-  /** Milliseconds since 1970; absent: until it is told to go on. */
+  /** Milliseconds since 1970; absent: until somebody resumes it. */
   until?: number
 }
 
-/** What a pause, or its end, met. */
+/** What a call that pauses or resumes found. */
 export interface MetGroup {
   wasPaused: boolean
-  /** Jobs of the group wait, are delayed, or run. */
+  /** The group has jobs that wait, are delayed, or run. */
   hasJobs: boolean
 }

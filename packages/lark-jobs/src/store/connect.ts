@@ -49,7 +49,7 @@ export async function connect(
     `The connection is ${formOf(connection)}, which names no store that Lark knows`,
     {
       hint: isQuoted(connection)
-        ? 'The quotes are part of the value: some programs that read a file of variables keep them. Write it there without.'
+        ? 'The quotes are part of the value: some programs keep the quotes of an environment file. Remove them there.'
         : "A connection is 'redis://host:6379', 'rediss://…', 'redis+cluster://…', 'redis+sentinel://…', 'valkey://…', 'unix:/PATH' or 'sqlite:PATH'.",
     },
   )

@@ -8,7 +8,7 @@ export function laneName(group = '', limiter?: string): string {
   return limiter === undefined ? written(group) : `${written(group)}^${written(limiter)}`
 }
 
-/** What a name says; of a damaged one, what stands there. */
+/** Parses the name of a lane. A damaged name is taken as it is. */
 export function readLane(lane: string): { group?: string; limiter?: string } {
   const [group = '', limiter] = String(lane).split('^')
   return {

@@ -12,7 +12,7 @@ export interface Page<T = JobRecord> {
   cursor?: string
 }
 
-/** What is enough to choose jobs and to name them. */
+/** Only what is needed to choose jobs and to name them. */
 export type JobHead = Pick<JobRecord, 'id' | 'key'>
 
 /** Ended jobs: the newest end first; active: by lease end, token, place in the claim; others: as they would run. */
@@ -25,7 +25,7 @@ export interface Filter {
 
 export type Counts = Record<State, number>
 
-/** How a partition stands. */
+/** The counts, minutes and pauses of a partition. */
 export interface Standing {
   counts: Counts
   /** It is paused, or a group of it. */

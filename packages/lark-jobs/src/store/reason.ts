@@ -1,6 +1,6 @@
 /**
- * Why a job is where it is, in the one text that both stores keep of it: why it was cancelled; or, of one that waits, why
- * its last run put it back, behind the number of that run. A further run makes that void, so nobody has to take it away.
+ * The reason for a job's state, in the one text that both stores keep: why it was cancelled; or, for a waiting job, why its
+ * last run put it back, after the number of that run. The next run makes the reason void, so nothing has to remove it.
  */
 import type { CancelReason, JobRecord, State } from '../record.ts'
 

@@ -2,13 +2,13 @@
  * Taking back what a worker held that has died, or has not read it: what is asked of a store, and what came of it.
  *
  * When a process dies, the store cannot know which of the jobs in it was the cause. So a crash is counted for each that
- * had begun, and one that stands a crash before the limit is a suspect: its worker runs it alone and says so, and then
- * the next crash is its own.
+ * had started, and a job that is one crash before the limit is a suspect: its worker runs it alone and records that, so the
+ * next crash was certainly caused by it.
  */
 import type { Counters } from '../record.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE } from './limits.ts'
 
-/** From so many crashes on a job is a suspect. */
+/** The number of crashes from which on a job is a suspect. */
 export const SUSPECT = MAX_CRASHES - 1
 
 /** Whether a job is to run alone in its process. */
@@ -43,7 +43,7 @@ export interface RecoverOptions {
 export interface Recovery {
   /** Put back at the head of their lines, a crash counted if they had started. */
   recovered: string[]
-  /** Had crashed too often, and failed. */
+  /** The jobs that failed because they had crashed too often. */
   failed: string[]
   /** Milliseconds until the next lease ends; undefined when nothing is leased, or `until` had passed. */
   nextLeaseEnd?: number

@@ -91,7 +91,7 @@ export interface StoreOptions {
    * it (Redis only).
    */
   durability?: 'normal' | 'strict' | 'replicated'
-  /** It is opened for a case of need, and mostly not used. */
+  /** It is opened only for emergencies, and rarely used. */
   standsBy?: boolean
   /** Milliseconds since 1970. Only tests set it; without it a store goes by its own clock. */
   clock?: () => number

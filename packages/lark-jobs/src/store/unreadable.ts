@@ -12,7 +12,7 @@ import { isDamagedLane, readLane } from './lane.ts'
 const MAX_TEXT = 2_000
 
 const MARK = '!'
-/** Of options, those that are numbers. */
+/** The numeric options. */
 const numbers = ['tries', 'timeout', 'retryUntil', 'expiresIn'] as const
 
 /** @param text as a store has it; of a damaged file or field, anything */
@@ -33,7 +33,7 @@ export function readOptions(text: unknown): { options?: JobOptions; unreadable?:
   return isSound ? { options } : { unreadable: damaged('options', text) }
 }
 
-/** Whether a record is of another format, so that nothing may be put into it. */
+/** Whether a record is in another format, so that it must not be changed. */
 export function isMarked(options: unknown): boolean {
   return typeof options === 'string' && options.startsWith(MARK)
 }
@@ -44,7 +44,7 @@ export function readLaneName(lane: unknown): ReturnType<typeof readLane> & { unr
   return isDamagedLane(lane) ? { ...names, unreadable: damaged('group', lane) } : names
 }
 
-/** JSON text of a list; of a damaged one, what stands for it. */
+/** Parses the JSON text of a list; a damaged one becomes an entry that says so. */
 export function readList<T>(text: unknown, instead: (text: string) => T): T[] {
   const list = parsed(text)
   return Array.isArray(list) ? list : [instead(String(text).slice(0, MAX_TEXT))]
@@ -68,7 +68,7 @@ export function damagedLine(text: string): LogLine {
   return { at: 0, level: 'warn', text: `damaged: ${text}` }
 }
 
-/** The value of a JSON text; undefined when it is none. */
+/** The value of a JSON text; undefined if the text is not JSON. */
 export function parsed(text: unknown): unknown {
   try {
     return typeof text === 'string' ? JSON.parse(text) : undefined

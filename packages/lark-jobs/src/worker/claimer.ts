@@ -144,7 +144,7 @@ export class Claimer {
     return this.#restUntil > 0
   }
 
-  /** It rests, and no call of it is under way that may change this. */
+  /** Whether it rests, and no call is under way that may change this. */
   get rests(): boolean {
     return this.isResting && !this.calling
   }
@@ -183,13 +183,13 @@ export class Claimer {
     }
   }
 
-  /** A job that was taken out to start, and whose lease may be over by now. */
+  /** Gives back a job that was taken out to start, and whose lease may have ended. */
   giveBackLate(held: Held): void {
     if (this.ahead.withdraw(held)) this.giveBack([held.lease])
     else this.limited?.ended(held.lease)
   }
 
-  /** One that was set apart, and did not start. @param ms until it is due; without it, it keeps its place */
+  /** Gives back a suspect that did not start. @param ms until it is due; if omitted, it keeps its place */
   giveBackApart(held: Held, ms?: number): void {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
@@ -282,7 +282,7 @@ export class Claimer {
           // A newer version has laid the store out: the leases end by themselves. A new call is made all the same, and
           // not at once, because an embedded store answers without giving the event loop a turn.
           if (code === 'LAYOUT_UNKNOWN') return undefined
-          // Nobody foresaw this error, and what would be claimed may be its cause: the outcomes go alone.
+          // The error is unforeseen, and the jobs to be claimed may cause it: the next call sends only the outcomes.
           isAlone ||= !resendable.has(code)
         }
       }
@@ -295,9 +295,10 @@ export class Claimer {
   }
 
   /**
-   * Who asked for nothing and did not rest before is not rung, so it must ask as soon as it can.
+   * After a reply, decides how long to wait before the next call. A claimer that asked for no jobs, and was not resting
+   * before, does not get a ring, so it asks again as soon as it can.
    *
-   * @param rested until when it rested before the call, if that was to settle only; else 0
+   * @param rested the time until which it rested before a call that only settled; else 0
    * @param isAlone it asked for nothing only because asking for more had failed: then it rests until the next survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
@@ -318,7 +319,7 @@ export class Claimer {
     else this.#restFor(isAlone ? Number.POSITIVE_INFINITY : nextDue)
   }
 
-  /** Unless it rings. */
+  /** Waits before the next call, unless a ring comes first. */
   #restFor(ms: number): void {
     this.#restUntil = ms > 0 ? performance.now() + ms : 0
     if (ms <= 0 || ms === Number.POSITIVE_INFINITY) return

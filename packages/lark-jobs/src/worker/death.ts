@@ -1,16 +1,16 @@
 /**
- * Says why a process ends while jobs run in it, and which: on stderr, when Node emits `exit`, which it does inside of
- * `process.exit()`. A signal, a native crash or a lack of memory ends a process without a word; then a supervisor says
- * it, and whoever takes the jobs back.
+ * Says on stderr why a process ends while jobs run in it, and which jobs: when Node emits `exit`, also inside
+ * `process.exit()`. After a signal, a native crash or a lack of memory a process can say nothing; then the supervisor says
+ * it, or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
 import { fieldOf, isError, textOf } from '../thrown.ts'
 import type { Report } from './report.ts'
 import type { Running } from './running.ts'
 
-/** Jobs that are named. */
+/** The most jobs that are named. */
 const MOST = 10
-/** Frames of the stack in which the call is looked for. */
+/** The frames of the stack that are searched for the call. */
 const FRAMES = 100
 
 interface Watched {
@@ -19,10 +19,10 @@ interface Watched {
 }
 
 const watched = new Set<Watched>()
-/** What nobody caught. */
+/** The uncaught exception that ends the process. */
 let uncaught: { error: unknown } | undefined
 
-/** @returns ends it */
+/** @returns a function that stops watching */
 export function watchDeath(one: Watched): () => void {
   if (watched.size === 0) process.on('uncaughtExceptionMonitor', note).on('exit', tell)
   watched.add(one)

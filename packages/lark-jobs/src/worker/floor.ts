@@ -35,7 +35,7 @@ class Floor {
     this.#isClosed = closes
   }
 
-  /** Others may start beside the suspect. */
+  /** Lets other jobs start beside the suspect. */
   open(): void {
     if (!this.#isClosed) return
     this.#isClosed = false
@@ -54,7 +54,7 @@ class Floor {
     return suspect === this.#suspect
   }
 
-  /** A job has begun. */
+  /** A job has started. */
   entered(): void {
     this.running++
   }
@@ -66,7 +66,7 @@ class Floor {
     if (this.running === 0) this.#emptied?.()
   }
 
-  /** A suspect goes, begun or not. */
+  /** A suspect leaves, whether it started or not. */
   leave(suspect: Held): void {
     if (suspect !== this.#suspect) return
     this.#suspect = undefined

@@ -303,7 +303,7 @@ export class Intake {
       const now = performance.now()
       if (isSuspect(job.lease)) suspects.take(job, claimer)
       else if (now > job.until) {
-        // This process was stopped with the job in hand.
+        // The process was suspended after it had claimed the job.
         claimer.giveBackLate(job)
         this.#claimed--
       } else if (!slots.begin(job, claimer, now)) this.#claimed--
@@ -322,7 +322,7 @@ export class Intake {
     this.#overdue ??= setTimeout(() => this.#returnOverdue(), this.#options.pace.window)
   }
 
-  /** Gives back what has not begun. */
+  /** Gives back the jobs that have not started. */
   giveBack(claimer: Claimer): void {
     this.#options.suspects.giveBack(claimer)
     this.#giveBack(claimer)
@@ -341,7 +341,7 @@ export class Intake {
   }
 }
 
-/** There is more, which did not go into one answer. */
+/** Whether more jobs are there than went into one answer. */
 function isCut({ jobs, isShort, nextDue }: Answer): boolean {
   return isShort && jobs.length > 0 && nextDue === 0
 }

@@ -9,7 +9,7 @@ import { fieldOf, isError, textOf } from '../thrown.ts'
 const MAX_STACK = 4_000
 /** Characters of a name or a code. */
 const MAX_NAME = 200
-/** Characters of everything kept below an error: its causes, and the errors that it holds. */
+/** The most characters of all causes and inner errors of one error together. */
 const MAX_BELOW = 4_000
 /** How many of these, … */
 const MAX_PARTS = 10
@@ -20,11 +20,11 @@ const MAX_HELD = 5
 /** What the frames of this package have in them; in a bundle there is no such folder. */
 const here = /^.*\/(?=worker\/job-error\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
 
-/** What is left for the parts of one error. */
+/** The budget that is left for the causes and inner errors of one error. */
 interface Room {
   characters: number
   parts: number
-  /** What has been kept already: an error may be its own cause. */
+  /** The errors kept so far, because an error may be its own cause. */
   readonly seen: Set<unknown>
 }
 
@@ -54,7 +54,7 @@ function own(thrown: unknown, cut: (text: string, most: number) => string): Kept
   }
 }
 
-/** Its cause, and the errors that it holds, as far as there is room. */
+/** The cause and the inner errors, as far as the budget allows. */
 function below(thrown: unknown, room: Room, depth: number): Pick<KeptError, 'cause' | 'errors' | 'more'> {
   if (!isError(thrown) || depth > MAX_DEPTH) return {}
   const held = heldBy(thrown)
@@ -85,7 +85,7 @@ function partOf(thrown: unknown, room: Room, depth: number): KeptError | undefin
   return { ...own(thrown, cut), ...below(thrown, room, depth + 1) }
 }
 
-/** Of an `AggregateError`, and of whatever else has a list `errors`; of a `SuppressedError` both of its own. */
+/** The inner errors of an `AggregateError` or of anything else with a list `errors`; both errors of a `SuppressedError`. */
 function heldBy(error: Error): ArrayLike<unknown> {
   const errors = fieldOf(error, 'errors')
   if (isList(errors)) return errors
@@ -117,7 +117,7 @@ export function errorLine(error: KeptError): string {
   return `${error.message.split('\n', 1)[0] || error.name}${behind(error)}`
 }
 
-/** What is behind an error and in it, to be put after its message; empty when nothing is. */
+/** The causes and inner errors, as text to put after the message; empty if there are none. */
 export function behind({ errors = [], more, cause }: KeptError): string {
   const parts = [
     ...errors.map(codedLine),

@@ -157,8 +157,8 @@ async function leave(from: Shared, port: MessagePort): Promise<void> {
 }
 
 /**
- * What another thread cannot be given of a connection, such as a function. It is not left out: a thread that connected
- * without `tls.checkServerIdentity` might trust a server that the worker does not.
+ * The options of a connection that cannot be passed to another thread, such as a function. They are not left out: a
+ * thread that connected without `tls.checkServerIdentity` might trust a server that the worker does not.
  */
 function unsharableIn(value: unknown, path = ''): string | undefined {
   try {
@@ -213,7 +213,7 @@ export class LeaseThread {
     const unsharable = unsharableIn(this.#watch.place.connection)
     if (unsharable !== undefined) {
       this.#warn(
-        `The lease thread cannot have ${unsharable} of the connection, which is no plain data: a handler that blocks the event loop may lose its lease`,
+        `The lease thread cannot use ${unsharable} of the connection, because it is not plain data: a handler that blocks the event loop may lose its lease`,
       )
       return
     }

@@ -93,7 +93,7 @@ export interface Held {
   lease: LeasedJob
   page: Page
   index: number
-  /** Until when its lease is certainly not over, by `performance.now()`. */
+  /** The earliest time at which its lease may end, by `performance.now()`. */
   until: number
 }
 

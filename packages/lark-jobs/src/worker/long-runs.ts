@@ -1,18 +1,18 @@
 /**
- * Jobs that have run for a while, each told of once, so that nobody takes a silent worker for a dead one. There is one
- * timer for all: most jobs end long before it, and a timer each would be set and cleared for nothing.
+ * Reports each job that has run for a while, once, so that a silent worker does not look dead. All jobs share one timer:
+ * most end long before it fires, so a timer for each would be set and cleared for nothing.
  */
 
-/** Milliseconds after which a job is told of. Most jobs have ended by then. */
+/** Milliseconds after which a running job is reported. Most jobs have ended by then. */
 export const LONG = 3_000
-/** Milliseconds between two looks, at the least: jobs that began shortly after each other are told of together. */
+/** Minimum milliseconds between two reports: jobs that started shortly after each other are reported together. */
 const LOOK = 500
 
 export class LongRuns<R extends { readonly startedAt: number }> {
   readonly #running: Iterable<R>
   readonly #tell: (long: R[]) => void
   #timer: NodeJS.Timeout | undefined
-  /** What began up to then, by `performance.now()`, has been told of. */
+  /** Jobs that started up to this time, by `performance.now()`, have been reported. */
   #told = Number.NEGATIVE_INFINITY
 
   /** @param running in the order in which they began @param tell called with those that are new */
@@ -21,7 +21,7 @@ export class LongRuns<R extends { readonly startedAt: number }> {
     this.#tell = tell
   }
 
-  /** A job has begun. */
+  /** A job has started. */
   watch(): void {
     if (this.#timer === undefined) this.#arm(LONG)
   }

@@ -71,7 +71,7 @@ const WORK = 'Jobs.work(): '
 const names = ['queues', 'jobs', 'report', 'concurrency', 'preset', 'stopWhenEmpty', 'maxJobs', 'lease']
 
 /**
- * @throws WORKER_INVALID for an option of `Jobs.work()` that there is none of, which would be ignored silently, and for
+ * @throws WORKER_INVALID for an unknown option of `Jobs.work()`, which would otherwise be ignored silently, and for
  * `queues` without a value, which would serve every queue
  */
 export function checkNames(options: { queues?: unknown }): void {

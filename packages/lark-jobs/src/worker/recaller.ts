@@ -63,7 +63,7 @@ export class Recaller {
     return this.#options.sign() !== this.#asked.number && this.#owedFor(at) >= PATIENCE.turn
   }
 
-  /** Milliseconds since it was asked, or has turned all the same. */
+  /** Milliseconds since the loop was asked for a sign, or last turned. */
   #owedFor(at: number): number {
     return at - Math.max(this.#asked.at, this.#options.beat())
   }

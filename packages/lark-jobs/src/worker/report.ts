@@ -13,7 +13,7 @@ export interface RunningJob {
   took: number
 }
 
-/** How one run ended; `took` is all of it. */
+/** How one run ended; `took` is its whole duration. */
 export interface Ending extends RunningJob {
   outcome: Outcome
   /** Attempts in all; undefined when no class of the key is known. */
@@ -27,7 +27,7 @@ export interface Ending extends RunningJob {
 export interface Report {
   /** A job wrote a line. */
   wrote(lease: LeasedJob, name: string, line: LogLine): void
-  /** Jobs have run for some seconds, and go on; each is told of once. */
+  /** Jobs that have run for some seconds and are still running; each is reported once. */
   running?(jobs: readonly RunningJob[]): void
   ended(ending: Ending): void
   /** Something that people should know and that ends nothing: the store is away, a lease was lost. */

@@ -45,7 +45,7 @@ export function runJob(running: Running, ended: (running: Running, outcome: Outc
   }
   if (jobClass === undefined) {
     const isMarked = lease.unreadable?.kind === 'marked'
-    const because = isMarked ? 'its worker does not read its format' : 'no class of its worker has this key'
+    const because = isMarked ? 'the worker does not know its format' : 'the worker has no class with this key'
     queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases), because }))
     return
   }
@@ -79,11 +79,11 @@ function isExpired({ lease, workplace }: Running, jobClass: JobClass): boolean {
   return !!limit && lease.runs === 1 && workplace.clock.now() > lease.queuedAt + limit
 }
 
-/** It cannot be run, now or later. What stands there is still in the store. */
+/** The error of a job that can never run. The store keeps the damaged content. */
 function damage({ lease, claimer }: Running, field: string, text: string): JobsError {
   const { id } = lease
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
-  const what = field === 'record' ? 'is' : `has as ${field}`
+  const what = field === 'record' ? 'is' : `has as its ${field}`
   return new JobsError(
     'RECORD_DAMAGED',
     `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`,
@@ -193,7 +193,7 @@ function handle(running: Running, jobClass: JobClass): Promise<unknown> {
   }
 }
 
-/** @throws RECORD_DAMAGED, and then to try again is of no use */
+/** @throws RECORD_DAMAGED; then a retry is of no use */
 function payloadOf(running: Running): unknown {
   const { payload } = running.lease
   try {

@@ -181,7 +181,7 @@ export class Supervisor implements AsyncDisposable {
     return pause
   }
 
-  /** The job that ended the process is found, and will not end the next. @returns as `#replace` */
+  /** The job that ended the process was found, so it cannot end the next one. @returns as `#replace` */
   #hurry(place: Place): number {
     place.shortLives = 0
     if (this.#state === 'running' && place.process === undefined) {

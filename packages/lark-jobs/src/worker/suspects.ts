@@ -108,7 +108,7 @@ export class Suspects {
     if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
   }
 
-  /** Nothing starts any more. */
+  /** Closes: gives back what waits, and starts nothing from now on. */
   shut(): void {
     this.#isShut = true
     this.giveBack()
@@ -156,7 +156,7 @@ export class Suspects {
       return
     }
     held.until = sentAt + lease
-    // One that is to be cancelled goes back, and then the store does that.
+    // A suspect that is to be cancelled goes back, and the store then cancels it.
     const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && !this.#isShut
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
     else if (!alone) floor.leave(held)

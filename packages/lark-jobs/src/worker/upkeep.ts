@@ -30,7 +30,7 @@ const LATE = 500
  * claimer and each chore asked for itself.
  */
 const LOOK = 5_000
-/** Of the time until a partition is due: what is left of it when it is looked at along with others. */
+/** A partition is surveyed along with those that are due if this share of its waiting time, or less, is left. */
 const ALONG = 1 / 4
 /** Milliseconds between two readings of the list of partitions, where their number has not changed. */
 const MEET = 300_000
@@ -38,7 +38,7 @@ const MEET = 300_000
 const PRUNE = 30_000
 /** Partitions in which something is done at once; and of those to be pruned, a round. */
 const TOGETHER = 100
-/** Jobs of a dead worker that are named. */
+/** The most jobs of a dead worker that are named. */
 const NAMED = 10
 
 interface Chores {
@@ -58,7 +58,7 @@ export interface UpkeepOptions {
   store: Store
   /** Those that the worker serves: known from the start. */
   partitions: readonly string[]
-  /** Told of all that there are, when there are others than before. */
+  /** Called with all partitions when their list has changed. */
   met: (partitions: readonly string[]) => void
   /** Milliseconds. */
   lease: number
@@ -182,7 +182,7 @@ export class Upkeep {
     else if (due.length > 0 || isAnnounced) trouble.passed()
   }
 
-  /** What is due; and if anything is, what will be soon. */
+  /** The partitions that are due and, if there are any, those that soon will be. */
   #due(): { due: Chore[]; isAnnounced: boolean } {
     const now = performance.now()
     let isAny = this.#isAway || this.#announceAt <= now
@@ -245,7 +245,7 @@ export class Upkeep {
       if (isLate || left > 0) this.#lookIn(chores, isLate ? undefined : left)
       else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores))
       else {
-        // What was left ended in the same outage, or not at all.
+        // The leases that are left ended in the same outage, or have not ended.
         chores.forgiving = false
         this.#lookIn(chores, finding?.nextLeaseEnd)
       }

@@ -134,7 +134,7 @@ export function endings(url: () => string | undefined): void {
     await worker.says('begins')
     expect(await app.run('jobs:cancel', id)).toMatchObject({
       code: 0,
-      stderr: '✓ Told 1 job that runs to end: within seconds\n',
+      stderr: '✓ Told 1 running job to end, which takes some seconds\n',
     })
     const { code, stdout } = await worker.result
     expect(code).toBe(0)
@@ -180,14 +180,14 @@ export function endings(url: () => string | undefined): void {
     const paused = await app.run('jobs:pause', 'default')
     expect(paused).toMatchObject({ code: 0, stdout: '' })
     expect(paused.stderr).toBe(
-      '✓ Queue default is paused: nothing of it begins until lark jobs:resume default\n',
+      '✓ Queue default is paused: none of its jobs starts until lark jobs:resume default\n',
     )
     const id = await put(app, 'LateJob')
     const worker = app.lark('jobs:work', '--concurrency=1')
     await worker.says('Serving')
     const { stderr } = await app.run('jobs:status')
     expect(stderr).toContain(
-      'i Queue default is paused: nothing of it begins until lark jobs:resume default\n',
+      'i Queue default is paused: none of its jobs starts until lark jobs:resume default\n',
     )
     expect(await status(app)).toMatchObject({ WAITING: '1', ACTIVE: '0' })
     expect((await app.run('jobs:resume', 'default')).stderr).toContain('✓ ')
@@ -209,13 +209,13 @@ export function endings(url: () => string | undefined): void {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default', "--group=it's 77")
     expect(paused.stderr).toBe(
-      "✓ Group it's 77 of queue default is paused: nothing of it begins until lark jobs:resume default --group='it'\\''s 77'\n" +
-        'i It has no jobs now: check its name, or let it wait for those that come\n',
+      "✓ Group it's 77 of queue default is paused: none of its jobs starts until lark jobs:resume default --group='it'\\''s 77'\n" +
+        'i It has no jobs now: check its name. The pause also holds for jobs that come later\n',
     )
     await app.run('jobs:pause', 'default', '--group=acme', '--for=1h')
     const { stderr, stdout } = await app.run('jobs:status')
     expect(stdout + stderr).toMatch(
-      /^i Group acme of queue default is paused: nothing of it begins for [^,]+, or until lark jobs:resume default --group=acme$/m,
+      /^i Group acme of queue default is paused: none of its jobs starts for [^,]+, or until lark jobs:resume default --group=acme$/m,
     )
     await app.run('jobs:pause', 'default', `--group=${'long'.repeat(20)}`)
     const hash = /--group-hash='(#.{43})'/.exec((await app.run('jobs:status')).stderr)![1]

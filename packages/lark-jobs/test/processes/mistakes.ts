@@ -21,7 +21,7 @@ export function mistakes(url: () => string | undefined): void {
       [
         ['jobs:cancel', '--all', '--queue=emails'],
         2,
-        '✗ Jobs.cancel(): all goes alone, and queue came with it',
+        '✗ Jobs.cancel(): all must be the only condition, but queue came with it',
       ],
       [['jobs:retry', '--all', '--queue='], 2, "✗ Jobs.retry(): queue is ''; it must be the name of a queue"],
       [
@@ -32,7 +32,7 @@ export function mistakes(url: () => string | undefined): void {
       [
         ['jobs:cancel', '--queue=emails'],
         2,
-        '✗ All jobs of a filter are cancelled after a question, and nobody is here to answer',
+        '✗ To cancel by a filter needs a yes, and there is no terminal to ask on',
       ],
       [['jobs:cancel', '--job=gret', '--yes'], 2, "✗ No job has the key 'gret', and no worker ever knew it"],
       [['jobs:cancel', 'a', '--queue=emails'], 2, '✗ Give ids or a filter, not both'],
@@ -170,7 +170,7 @@ export function mistakes(url: () => string | undefined): void {
         export class LostJob extends Job { queueName = 'nope'; handle() {} }`,
     })
     const line =
-      "LostJob says queueName = 'nope' (src/jobs/LostJob.ts), which is not a configured queue: its dispatches are refused. Configured are default, emails"
+      "LostJob has queueName = 'nope' (src/jobs/LostJob.ts), which is not a configured queue: its dispatches are refused. Configured are default, emails"
     const alone = await app.run('jobs:work', '--stop-when-empty')
     expect([alone.code, alone.stderr.split(line).length]).toEqual([0, 2])
     const supervised = await app.run('jobs:work', '--stop-when-empty', '--processes=2')

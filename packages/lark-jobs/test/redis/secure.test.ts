@@ -95,7 +95,7 @@ describe('TLS', () => {
     const report = new Record()
     const worker = await jobs.work({ jobs: [NoteJob], report, stopWhenEmpty: true })
     expect(await worker.done).toMatchObject({ completed: 1 })
-    expect(report.warnings.join()).toContain('The lease thread cannot have tls.checkServerIdentity')
+    expect(report.warnings.join()).toContain('The lease thread cannot use tls.checkServerIdentity')
     expect(checked).toContain('127.0.0.1')
     await using other = makeStore(servers(new Error('not the one')), { patience: 500 })
     await expect(other.open()).rejects.toMatchObject({

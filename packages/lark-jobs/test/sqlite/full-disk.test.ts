@@ -51,7 +51,7 @@ test('what does not fit is refused, what was accepted stays, and there is room a
   expect(error).toMatchObject({
     code: 'STORE_REFUSED',
     message: `sqlite:${folder.file} refused to write: database or disk is full`,
-    hint: 'Make room on its disk. Nothing of this call was kept, and what was queued before is safe.',
+    hint: 'Free space on its disk. This call changed nothing, and jobs that were queued before are safe.',
   })
   expect(accepted.length).toBeGreaterThan(20)
   expect(await store.get('emails', refused.id)).toBeUndefined()
@@ -117,7 +117,7 @@ test('when the system itself refuses to write on, half-way through a call', asyn
   const refusal = {
     code: 'STORE_REFUSED',
     message: `sqlite:${folder.file} refused to write: disk I/O error (SQLite's code 778)`,
-    hint: expect.stringContaining('Look at its disk'),
+    hint: expect.stringContaining('Check its disk'),
   }
   expect(queueing).toEqual(refusal)
   expect(settling).toEqual(refusal)

@@ -188,7 +188,7 @@ test('where only its log is left, a process that comes makes no new file: it wou
   await expect(folder.store()).rejects.toMatchObject({
     code: 'STORE_REFUSED',
     message: `sqlite:${folder.file} is gone, but ${folder.file}-wal and ${folder.file}-shm are still there`,
-    hint: expect.stringContaining('removes these within seconds'),
+    hint: expect.stringContaining('removes the files beside it within seconds'),
   })
   // Whoever has it open sees to it.
   await web.enqueue(job())

@@ -229,7 +229,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     const after = await store.get('default', id)
     const { released } = worker.summary
     expect(['delayed', 'waiting']).toContain(after!.state)
-    const because = 'its worker does not read its format'
+    const because = 'the worker does not know its format'
     expect(after).toMatchObject({ releases: released, failures: 0, because, unreadable: before!.unreadable })
     expect([after!.key, after!.payload]).toEqual([before!.key, before!.payload])
     expect(await store.alter('default', [id], { kind: 'edit', payload: '1' })).toEqual(['refused'])

@@ -177,8 +177,8 @@ export function ending(connect: Connect): void {
     await worker.stop()
     expect(calls).toBe(2)
     expect(report.lines.sort()).toEqual([
-      'warn: cancelled() did not go through: BadJob took longer than its timeout of 0.1 s',
-      'warn: cancelled() did not go through: no',
+      'warn: cancelled() failed: BadJob took longer than its timeout of 0.1 s',
+      'warn: cancelled() failed: no',
     ])
   })
 

@@ -17,12 +17,12 @@ class OtherJob extends NoteJob {
 
 /** Calls as JavaScript, or a request body, makes them. What each says is wrong with its filter. */
 const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message: string][] = [
-  ['cancel({})', (jobs) => jobs.cancel({}), 'Jobs.cancel(): nothing says which'],
-  ['cancel({ id: {} })', (jobs) => jobs.cancel({ id: {} }), 'Jobs.cancel(): id is not one of its conditions'],
+  ['cancel({})', (jobs) => jobs.cancel({}), 'Jobs.cancel(): the filter has no condition'],
+  ['cancel({ id: {} })', (jobs) => jobs.cancel({ id: {} }), 'Jobs.cancel(): id is not a known condition'],
   [
     'cancel({ key, qeue })',
     (jobs) => jobs.cancel({ key: 'note', qeue: 'emails' }),
-    'Jobs.cancel(): qeue is not one of its conditions',
+    'Jobs.cancel(): qeue is not a known condition',
   ],
   [
     'cancel({ key: undefined })',
@@ -48,27 +48,27 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'cancel({ all, key })',
     (jobs) => jobs.cancel({ all: true, key: 'note' }),
-    'Jobs.cancel(): all goes alone, and key came',
+    'Jobs.cancel(): all must be the only condition, but key came',
   ],
   [
     'cancel({ __proto__ })',
     (jobs) => jobs.cancel(JSON.parse('{"__proto__": {"key": "note"}}')),
-    'Jobs.cancel(): __proto__ is not one of its conditions',
+    'Jobs.cancel(): __proto__ is not a known condition',
   ],
   [
     'cancel({ constructor })',
     (jobs) => jobs.cancel({ constructor: 'note' }),
-    'Jobs.cancel(): constructor is not one of its conditions',
+    'Jobs.cancel(): constructor is not a known condition',
   ],
   ['pause()', (jobs) => jobs.pause(), 'Jobs.pause() got undefined; it must be an object'],
   ['pause(text)', (jobs) => jobs.pause('emails'), "Jobs.pause() got 'emails'; it must be an object"],
-  ['pause({})', (jobs) => jobs.pause({}), 'Jobs.pause(): nothing says which'],
+  ['pause({})', (jobs) => jobs.pause({}), 'Jobs.pause(): the filter has no condition'],
   [
     'pause({ queue: undefined })',
     (jobs) => jobs.pause({ queue: undefined }),
     'Jobs.pause(): queue is undefined; it must be the name of a queue',
   ],
-  ['pause({ group })', (jobs) => jobs.pause({ group: 'acme' }), 'Jobs.pause(): nothing says which'],
+  ['pause({ group })', (jobs) => jobs.pause({ group: 'acme' }), 'Jobs.pause(): the filter has no condition'],
   [
     'pause({ queue, group: undefined })',
     (jobs) => jobs.pause({ queue: 'emails', group: undefined }),
@@ -82,14 +82,14 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'pause({ queue, gruop })',
     (jobs) => jobs.pause({ queue: 'emails', gruop: 'acme' }),
-    'Jobs.pause(): gruop is not one of its conditions',
+    'Jobs.pause(): gruop is not a known condition',
   ],
   [
     'pause({ queue, group, for: undefined })',
     (jobs) => jobs.pause({ queue: 'emails', group: 'acme', for: undefined }),
     'Jobs.pause(): for is undefined; it must be milliseconds',
   ],
-  ['resume({})', (jobs) => jobs.resume({}), 'Jobs.resume(): nothing says which'],
+  ['resume({})', (jobs) => jobs.resume({}), 'Jobs.resume(): the filter has no condition'],
   [
     'resume({ queue, group: empty })',
     (jobs) => jobs.resume({ queue: 'emails', group: '' }),
@@ -100,11 +100,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     (jobs) => jobs.failed({ queue: undefined }),
     'Jobs.failed(): queue is undefined; it must be the name of a queue',
   ],
-  [
-    'failed({ key })',
-    (jobs) => jobs.failed({ key: 'note' }),
-    'Jobs.failed(): key is not one of its conditions',
-  ],
+  ['failed({ key })', (jobs) => jobs.failed({ key: 'note' }), 'Jobs.failed(): key is not a known condition'],
   [
     'failed({ limit: text })',
     (jobs) => jobs.failed({ limit: '20' }),
@@ -164,13 +160,13 @@ export function filtering(connect: Connect): void {
     const nowhere = bench.client({ connection })
     await expect(nowhere.cancel({} as never)).rejects.toMatchObject({
       code: 'FILTER_INVALID',
-      hint: 'Name key or queue or state, or say { all: true }.',
+      hint: 'Give key or queue or state, or { all: true } for everything.',
     })
     await expect(nowhere.cancel({ keys: 'note' } as never)).rejects.toMatchObject({
       hint: 'Did you mean key?',
     })
     await expect(nowhere.cancel({ payload: 1 } as never)).rejects.toMatchObject({
-      hint: 'It knows key, queue, state, all.',
+      hint: 'Known conditions: key, queue, state, all',
     })
   })
 

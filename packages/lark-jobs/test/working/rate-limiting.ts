@@ -72,7 +72,7 @@ export function rateLimiting(connect: Connect): void {
     const released = report.endings.filter(({ outcome }) => outcome.kind === 'released')
     // Each worker has at most ten at a time: all would come back each time, if they were told the same.
     expect(released.length).toBeLessThan(40)
-    expect(released[0]?.outcome).toMatchObject({ because: 'limiter stripe has no permit free' })
+    expect(released[0]?.outcome).toMatchObject({ because: 'limiter stripe has no free permit' })
   })
 
   test.each<[object, string, string, object]>([

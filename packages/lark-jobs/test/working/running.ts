@@ -249,7 +249,7 @@ export function running(connect: Connect): void {
       state: expect.stringMatching(/^(delayed|waiting)$/),
       failures: 0,
       releases: 1,
-      because: 'no class of its worker has this key',
+      because: 'the worker has no class with this key',
     })
     const { queues } = await bench.jobs.status()
     expect(queues[0]).toMatchObject({ queue: 'default', unknownKeys: ['strange'] })

@@ -68,12 +68,12 @@ export function telling(connect: Connect): void {
       () => {
         throw new Error('nobody there')
       },
-      'failed() did not go through: nobody there',
+      'failed() failed: nobody there',
     ],
     [
       'takes too long',
       () => new Promise(() => {}),
-      'failed() did not go through: TellingJob took longer than its timeout of 0.05 s',
+      'failed() failed: TellingJob took longer than its timeout of 0.05 s',
     ],
   ])('one that %s is a line of the log, and changes nothing', async (_, failed, line) => {
     await using bench = await Bench.make(connect)

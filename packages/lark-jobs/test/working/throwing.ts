@@ -60,7 +60,7 @@ const thrown: [name: string, value: unknown, message: unknown][] = [
   ['a name that is no text', errorWith('name', null), 'fine'],
   ['a stack that is no text', errorWith('stack', { at: 7 }), 'fine'],
   ['a code that is no text', errorWith('code', cycle), 'fine'],
-  ['a message that cannot be read', withGetter, 'something was thrown that has no text'],
+  ['a message that cannot be read', withGetter, 'a value was thrown that has no text form'],
   ['a message of 5 MB', new Error('x'.repeat(5_000_000)), 'x'.repeat(2_000)],
 ]
 

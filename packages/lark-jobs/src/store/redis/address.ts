@@ -42,7 +42,7 @@ export function nameOf(address: Address): string {
 }
 
 /**
- * What a name is made of must be what it says: a whole URL as a host would be shown with its password.
+ * Checks the parts of which the store's name is made: a whole URL given as a host would be shown with its password.
  *
  * @returns it without user or password where these are empty
  * @throws STORE_INVALID
@@ -52,12 +52,13 @@ export function checkAddress({ username, password, ...address }: Address): Addre
   if (typeof host !== 'string' || !(isIP(host) || /^[^:[\]\s@/?#]+$/.test(host)))
     throw invalid('the host is neither a name nor an IP address; a URL or a port does not belong there')
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw invalid(`${typeof port === 'number' ? port : `a port that is a ${typeof port}`} is no port`)
+    throw invalid(`${typeof port === 'number' ? port : `a port that is a ${typeof port}`} is not a port`)
   if (path !== undefined && (typeof path !== 'string' || !isAbsolute(path)))
-    throw invalid('a Unix socket is named by an absolute path')
-  if (!Number.isInteger(database) || database < 0) throw invalid('the database is a number from 0')
+    throw invalid('the path of a Unix socket must be absolute')
+  if (!Number.isInteger(database) || database < 0)
+    throw invalid('the database must be a whole number, 0 or more')
   if (!/^(undefined|boolean|object)$/.test(typeof tls) || tls === null)
-    throw invalid('tls is true, false, or an object with options')
+    throw invalid('tls must be true, false, or an object with options')
   return { ...address, ...credentials(username, password) }
 }
 

@@ -30,7 +30,7 @@ const RESEND = { from: 5, to: 100 }
 const LEAST = 100
 /** Milliseconds between two looks at the map while a node is away, from the first, doubling to the second. */
 const LOOK = { from: 50, to: 1_000 }
-/** Other primaries that are asked of one in doubt, beyond those that are needed: some may be away. */
+/** How many more primaries than needed are asked about one in doubt, because some may not answer. */
 const SPARE = 2
 /** Milliseconds between two looks at the map when all is well; spread, so that a fleet does not ask at once. */
 const REFRESH = 60_000
@@ -251,7 +251,7 @@ export class Cluster implements Route {
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }
-    // Who may not ask has chosen to go without.
+    // A user without the right to ask has chosen to do without confirmation.
     if (asked.length > 0 && words.every((word) => word === 'barred')) return 'primary'
     const sure = words.slice(0, asked.length - replicas.length).filter((word) => word === 'primary')
     return sure.length >= needed && !words.includes('unsure') ? 'primary' : undefined

@@ -52,7 +52,7 @@ export type Build = readonly string[] | ((epoch: number) => readonly string[])
 
 export interface ConnectionOptions {
   patience?: number
-  /** It mostly has nothing to carry, and is not what a caller waits for. */
+  /** The link is mostly idle, and no caller waits for it. */
   standsBy?: boolean
   /** Called with every new link, before anything else uses it. */
   connected?: (link: Link) => void
@@ -144,7 +144,7 @@ export class Connection {
         this.#failed(link, error)
         continue
       }
-      // Mostly nothing is awaited.
+      // The common case: no answer is in doubt.
       if (isSure && this.#guide.doubt?.isThere) await this.sure(deadline)
       return answer
     }
@@ -166,7 +166,7 @@ export class Connection {
     const why =
       standing === 'replaced'
         ? `another server has taken the place of ${server}`
-        : `nobody says whether ${server} is still the primary`
+        : `nobody confirms that ${server} is still the primary`
     if (link !== undefined && standing === 'replaced') {
       this.#drop(link)
       link.destroy(new Error(why))

@@ -42,7 +42,7 @@ export async function foreignBeside(route: Route, key: string, cause: Refusal): 
       if (type !== 'none' && type !== kindOf(name)) return damaged(route.name, tag + name, `a ${type}`, cause)
     }
   } catch {
-    // Who may not ask, or is not answered now, is told as much as is known.
+    // If the user may not ask, or gets no answer now, the error says what is known without it.
   }
   return damaged(route.name, `${tag}*`, 'something', cause)
 }

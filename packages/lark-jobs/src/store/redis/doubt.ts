@@ -18,21 +18,21 @@ import type { Address } from './address.ts'
 export const LATE = 250
 
 /**
- * Milliseconds to be dialled, and as many to answer, for one of those who are asked: from the first, doubling to the second
- * for as long as they are too few. To dial takes two or three round trips, and a network may be slow.
+ * Milliseconds to connect to each Sentinel or node, and as many for its answer: they start at `from` and double up to `to`
+ * while they are too few. To connect takes two or three round trips, and a network may be slow.
  */
 const ASKING = { from: 300, to: 2_000 }
 
 /** Milliseconds before those who could not say it are asked again, from the first time, doubling to the second. */
 const AGAIN = { from: 25, to: 200 }
 
-/** What they say of a server; undefined: nobody can say it yet. */
+/** What the Sentinels or nodes say about a server; undefined: none of them knows yet. */
 export type Standing = 'primary' | 'replaced' | undefined
 
 /**
- * Asks those who know about a server.
+ * Asks the Sentinels or nodes about a server.
  *
- * @param patience milliseconds for one of them to be dialled, and as many to answer
+ * @param patience milliseconds to connect to each of them, and as many for its answer
  */
 type Ask = (address: Address, patience: number, signal: AbortSignal) => Promise<Standing>
 
@@ -53,7 +53,7 @@ export class Doubt {
     this.#ask = ask
   }
 
-  /** An answer was late, and nobody has said since that its server is the primary. */
+  /** An answer was late, and nobody has confirmed the server as the primary since. */
   get isThere(): boolean {
     return this.#late > this.#known
   }

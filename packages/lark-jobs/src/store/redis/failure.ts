@@ -18,13 +18,13 @@ export class Refusal extends Error {
   }
 }
 
-/** A command that cannot be written, since a word of it is not a text: a mistake in the code that asked for it. */
+/** A command that cannot be encoded, because one of its words is not a text: a bug in the caller. */
 export class Unencodable extends TypeError {
   override readonly name = 'Unencodable'
   readonly code = 'ERR_INVALID_ARG_TYPE'
 }
 
-/** What came is not what a server of Redis answers, or is larger than anything that Lark asks for. */
+/** The reply is not one of a Redis server, or is larger than anything that Lark asks for. */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable'
 }
@@ -89,7 +89,7 @@ export function uncertain(store: string, cause: unknown): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} did not answer: ${reasonOf(cause)}`, { cause })
 }
 
-/** An answer that came late, from a server of which it is not known that it is still the primary. */
+/** A late answer from a server that is not confirmed as the primary. */
 export function unconfirmed(store: string, why: string): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} answered late, and the answer may not count: ${why}`)
 }

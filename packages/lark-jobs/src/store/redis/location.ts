@@ -4,9 +4,9 @@
  *
  * The forms are those that others use already: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` as in
  * Python's clients, `redis-sentinel://` and `redis-cluster://` as in Java's and Rust's, `?tls=`, `?ssl=` and `?db=` as
- * in many. What a text says beyond that is refused: a misspelt `?tls=true` must not become a connection in the clear.
+ * in many. Anything else in the text is refused: a misspelt `?tls=true` must not become an unencrypted connection.
  *
- * No error shows any of what was given: a password may stand wherever somebody has put it.
+ * No error shows any part of the given text, because a password may be anywhere in it.
  */
 import type { RedisServers, SentinelServers } from '../servers.ts'
 import { type Address, checkAddress, credentials, hostOf, invalid, nameOf, parseHost } from './address.ts'
@@ -37,7 +37,7 @@ function locate(servers: RedisServers): Location {
     'host and port': given.host ?? given.port,
   })
   const said = ways.filter(([, value]) => value !== undefined).map(([way]) => way)
-  if (said.length > 1) throw invalid(`of ${said.join(' and ')} only one can be meant`)
+  if (said.length > 1) throw invalid(`give only one of ${said.join(' and ')}`)
   const address = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
   if (cluster !== undefined) {
     if (address.database !== 0) throw invalid(`a cluster has database 0 only, not ${address.database}`)
@@ -54,7 +54,7 @@ function checkKeys(given: object, known: readonly string[]): void {
 
 function clusterOf(hosts: readonly string[], address: Address): Location {
   if (!Array.isArray(hosts) || hosts.length === 0)
-    throw invalid('a cluster needs one node at least, in a list')
+    throw invalid('a cluster needs a list of at least one node')
   const nodes = hosts.map((host, i) =>
     checkAddress({ ...address, ...parseHost(host, 6379, `node ${i + 1}`) }),
   )
@@ -63,13 +63,15 @@ function clusterOf(hosts: readonly string[], address: Address): Location {
 }
 
 function sentinelOf(given: SentinelServers, address: Address): Location {
-  if (typeof given !== 'object' || given === null) throw invalid('sentinel is an object with name and nodes')
+  if (typeof given !== 'object' || given === null)
+    throw invalid('sentinel must be an object with name and nodes')
   checkKeys(given, sentinelKeys)
   const { name: primary, nodes, username, password, tls = address.tls } = given
   if (!primary) throw invalid('the Sentinels need the name of the primary, such as mymaster')
   if (typeof primary !== 'string' || /[\s@/:?#]/.test(primary))
     throw invalid('the name of the primary is one word, such as mymaster')
-  if (!Array.isArray(nodes) || nodes.length === 0) throw invalid('one Sentinel at least is needed, in a list')
+  if (!Array.isArray(nodes) || nodes.length === 0)
+    throw invalid('nodes must be a list of at least one Sentinel')
   const sentinels = nodes.map((host, i) =>
     checkAddress({
       ...parseHost(host, 26_379, `Sentinel ${i + 1}`),
@@ -89,11 +91,11 @@ function parseText(text: string): RedisServers {
   const scheme = /^(?:redis|valkey)(s?)(?:[+-](cluster|sentinel))?:\/\//i.exec(text)
   if (!scheme)
     throw invalid(
-      'it begins with none of redis://, rediss://, valkey://, redis+cluster://, redis+sentinel:// and unix:',
+      'it does not begin with redis://, rediss://, valkey://, redis+cluster://, redis+sentinel:// or unix:',
     )
   const rest = text.slice(scheme[0].length).trim()
   const [, authority = '', path = '', query] = /^([^/?#]*)\/?([^?#]*)(?:\?([^#]*))?$/.exec(rest) ?? []
-  // What is behind the first of these letters is not a password for us, whatever it was meant to be.
+  // The text after the first of these characters is not parsed as a password, whatever it was meant to be.
   if (rest.includes('#') || path.includes('@')) throw misplaced()
   const at = authority.lastIndexOf('@')
   const hosts = authority.slice(at + 1)
@@ -126,7 +128,7 @@ function parseText(text: string): RedisServers {
 function parseSocket(text: string): RedisServers {
   const [, path, query] = /^unix:(?:\/\/)?(\/(?!\/)[^?#]*)(?:\?([^#]*))?$/i.exec(text.trim()) ?? []
   if (path === undefined)
-    throw invalid('a Unix socket is unix:/path, with no host; a user goes into the object form')
+    throw invalid('a Unix socket is unix:/path, without a host; give a user in the object form')
   return { path: decode(path), ...readDatabase('', readOptions(query, ['db'])) }
 }
 
@@ -144,9 +146,9 @@ function readOptions(query: string | undefined, known: readonly string[]): Reado
     if (!known.includes(key)) {
       if (query!.includes('@')) throw misplaced()
       const names = known.map((each) => `?${each}=`).join(', ')
-      throw invalid(`parameter ${options.size + 1} behind the ? is not known there; known are ${names}`)
+      throw invalid(`parameter ${options.size + 1} after the ? is unknown; known are ${names}`)
     }
-    if (options.has(key)) throw invalid(`"?${key}=" is there twice`)
+    if (options.has(key)) throw invalid(`"?${key}=" appears twice`)
     options.set(key, value)
   }
   return options
@@ -164,10 +166,10 @@ function readTls(isSecure: boolean, options: ReadonlyMap<string, string>): boole
     const value = options.get(key)
     if (value === undefined) continue
     if (!/^(true|1|yes|false|0|no)$/i.test(value))
-      throw invalid(`"?${key}=" is true or false; rediss:// says true too`)
+      throw invalid(`"?${key}=" must be true or false; rediss:// means true`)
     const says = /^[t1y]/i.test(value)
     if (tls !== undefined && tls !== says)
-      throw invalid(`"?${key}=${says}" contradicts what else it says of TLS`)
+      throw invalid(`"?${key}=${says}" contradicts the rest of the connection about TLS`)
     tls = says
   }
   return tls === true
@@ -175,7 +177,8 @@ function readTls(isSecure: boolean, options: ReadonlyMap<string, string>): boole
 
 function readDatabase(path: string, options: ReadonlyMap<string, string>): { database?: number } {
   const numbers = [path, options.get('db') ?? ''].filter((text) => text !== '')
-  if (!numbers.every((text) => /^\d{1,9}$/.test(text))) throw invalid('the database is a number from 0')
+  if (!numbers.every((text) => /^\d{1,9}$/.test(text)))
+    throw invalid('the database must be a whole number, 0 or more')
   const [database, other] = numbers.map(Number)
   if (other !== undefined && other !== database) throw invalid('it names two databases')
   return database === undefined ? {} : { database }
@@ -186,6 +189,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw invalid('it has a % that begins no character; write %25')
+    throw invalid('it has a % that does not begin an escape; write %25')
   }
 }

@@ -47,7 +47,7 @@ export class Bell {
     if (file !== undefined) this.#file = openBell(name, file)
   }
 
-  /** Another store is at the path, and all who wait look there. */
+  /** Another file is at the path now: everyone who waits looks there. */
   renew(): void {
     if (this.#store === undefined || this.#closed) return
     const isWatched = this.#watching
@@ -55,7 +55,7 @@ export class Bell {
     try {
       this.#file = openBell(this.#name, this.#store)
     } catch {
-      // Looking goes on without it.
+      // Without the bell, callers still look at the store periodically.
     }
     if (isWatched) this.#watch()
     this.#wake()
@@ -159,7 +159,7 @@ export class Bell {
         this.#isProven = true
         this.#wake()
       })
-      // Looking goes on without it.
+      // Without the bell, callers still look at the store periodically.
       this.#watcher.on('error', () => {
         this.#watcher?.close()
         this.#isProven = false

@@ -14,7 +14,7 @@ const SLOWER = 1 / 16
 export class Clock {
   readonly #machine: () => number
   readonly #steady: () => number
-  /** The latest that was told. */
+  /** The latest time that was returned. */
   #last = 0
   /** While it is ahead: where it goes on from, and what the steady clock said then. */
   #ahead: { from: number; since: number } | undefined
@@ -44,7 +44,7 @@ export class Clock {
     return this.#last
   }
 
-  /** It is this late at least. */
+  /** Tells the clock that the time is at least this late. */
   meet(at: number): void {
     if (at <= this.#last) return
     this.#last = at

@@ -82,7 +82,7 @@ export class Database {
   guard: (() => void) | undefined
   /** Opens what is at the path, or makes it; called when the file that was open is gone from there. */
   reopen: (() => Promise<Database>) | undefined
-  /** Told that another file is in use, and what became of the one before. */
+  /** Called when another file is in use, with what became of the previous one. */
   renewed: ((words: string) => void) | undefined
 
   private constructor(name: string, driver: Libsql.Database, patience: number, presence?: Presence) {
@@ -108,7 +108,7 @@ export class Database {
         const presence = isFile ? new Presence(file) : undefined
         const driver = new Driver(file)
         if (presence?.isThere() === false) {
-          // Moved just now: nobody knows which one was opened.
+          // It was moved just now, so it is unknown which file was opened.
           driver.close()
           continue
         }
@@ -214,7 +214,7 @@ export class Database {
   #close(): void {
     this.#statements.clear()
     this.#queries.clear()
-    // A matter of tidiness: where it fails, whoever opens the file next does it.
+    // Only tidying up: if it fails, the next process that opens the file does it.
     this.#emptyLog()
     this.#driver.close()
   }
@@ -290,7 +290,7 @@ export class Database {
     const presence = this.#presence!
     const whereabouts = presence.whereabouts()
     const left = this.#leave(presence, whereabouts === 'deleted')
-    // It may have come back.
+    // The file may be back at its path.
     if (left === undefined) return presence.isThere()
     const next = await this.reopen!().catch((error) => {
       // The file that came next is gone too, and the process that made it sees to its log.
@@ -360,7 +360,7 @@ export class Database {
   }
 }
 
-/** Why a file that could not be opened could not: the driver says no more than that. */
+/** Finds out why a file could not be opened, because the driver only says that it could not. */
 function denied(file: string): unknown {
   try {
     for (const path of [dirname(file), file].filter((path) => existsSync(path)))

@@ -50,7 +50,7 @@ export class NoRoom extends JobsError {
   constructor(name: string, free: number, reserve: number) {
     super(
       'STORE_REFUSED',
-      `${name} takes no more jobs: ${mebibytes(free)} are free on its disk, and ${mebibytes(reserve)} are kept for jobs to end`,
+      `${name} takes no more jobs: ${mebibytes(free)} are free on its disk, and ${mebibytes(reserve)} are kept so that jobs can end`,
       { hint: hints[FULL]! },
     )
   }
@@ -97,7 +97,7 @@ export function toJobsError(name: string, error: unknown): unknown {
   if (code !== undefined && code !== CANTOPEN) {
     const why = `${message}${extendedOf(error)}`
     if (hints[code] !== undefined) return refused(name, why, hints[code], error)
-    const hint = 'Nothing of this call was kept.'
+    const hint = 'This call changed nothing.'
     return new JobsError('STORE_REFUSED', `${name} failed: ${why}`, { cause: error, hint })
   }
   // The folder and the bell fail as files do.
@@ -112,8 +112,9 @@ export function toJobsError(name: string, error: unknown): unknown {
 
 /** Why SQLite does not write, and what to do. */
 const hints: Record<number, string> = {
-  [FULL]: 'Make room on its disk. Nothing of this call was kept, and what was queued before is safe.',
-  [IOERR]: 'Look at its disk: full, failing, or a limit on the size of files. Nothing of this call was kept.',
+  [FULL]: 'Free space on its disk. This call changed nothing, and jobs that were queued before are safe.',
+  [IOERR]:
+    'Check its disk: it may be full or failing, or the size of files may be limited. This call changed nothing.',
   [READONLY]: 'Let this process write to the file and to its folder.',
   [PERM]: 'Let this process write to the file and to its folder.',
   [AUTH]: 'Let this process write to the file and to its folder.',

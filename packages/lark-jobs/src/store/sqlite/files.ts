@@ -74,11 +74,11 @@ export function openBell(name: string, path: string): number {
     writeSync(made, '.', 0)
     return made
   }
-  // A pipe would otherwise be waited for.
+  // Without O_NONBLOCK, opening a pipe would wait for its other end.
   const found = openSync(bell, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
   if (isBell(found)) return found
   closeSync(found)
-  throw new JobsError('STORE_REFUSED', `${bell} is not the bell of ${name}: something else lies there`, {
+  throw new JobsError('STORE_REFUSED', `${bell} is not the bell of ${name}: another file is there`, {
     hint: 'Move it away, or give the store a file of another name.',
   })
 }

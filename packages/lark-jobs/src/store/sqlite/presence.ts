@@ -95,7 +95,7 @@ export function refuseOrphans(name: string, path: string): void {
     'STORE_REFUSED',
     `${name} is gone, but ${left.join(' and ')} ${left.length > 1 ? 'are' : 'is'} still there`,
     {
-      hint: 'It was moved or deleted. A process that has it open removes these within seconds; if none runs, move them to where it is, or remove them.',
+      hint: 'The file was moved or deleted. A process that has it open removes the files beside it within seconds. If no process runs, move them to where the file is, or remove them.',
     },
   )
 }

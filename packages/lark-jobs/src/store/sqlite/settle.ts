@@ -61,7 +61,7 @@ function isPlain(outcome: Outcome): boolean {
   return outcome.kind === 'completed' && outcome.result === undefined && !outcome.log?.length
 }
 
-/** To the head of its line. */
+/** Whether the job goes back to the head of its line. */
 function isReturned(outcome: Outcome): boolean {
   return outcome.kind === 'returned' && outcome.in === undefined
 }

@@ -116,7 +116,7 @@ export class SqliteStore implements Store {
   exchange(name: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange> {
     const attempt = (want: Want) =>
       this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
-    // To settle takes less room than to claim as well, and makes some.
+    // To settle takes less space than to settle and claim, and frees some.
     const alone = { ...want, limit: 0, ahead: 0 }
     return this.#withRoom(() => attempt(want), settlements.length > 0 ? () => attempt(alone) : undefined)
   }
@@ -144,7 +144,7 @@ export class SqliteStore implements Store {
       return prune(partition, this.#options.retention, most)
     }
     const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))
-    // Whoever is told of as many as there may be calls again.
+    // A result of `MAX_ITEMS` tells the caller to call again.
     return Math.max(forgotten, pruned)
   }
 
@@ -387,7 +387,7 @@ export class SqliteStore implements Store {
     return this.#ringing(name, work, (database, change) => database.write(change, call?.patience), call)
   }
 
-  /** `#change` that somebody is promised. */
+  /** A `#change` whose result the caller may rely on, such as a dispatch. */
   #accept<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.accept(change, call?.patience), call)
   }
