@@ -140,6 +140,26 @@ test('Sentinels that are far away: one late answer is not the end of dispatching
   expect(guide.doubt.isThere).toBe(false)
 })
 
+test('one Sentinel alone that takes the primary for down cannot have it replaced, nor end all dispatching', async () => {
+  await using fleet = await startSentinel({ password: 'secret' })
+  const [lonely] = fleet.sentinels
+  await lonely!.send('SENTINEL', 'SET', MASTER, 'auth-pass', 'wrong')
+  await until(async () => {
+    const facts = (await lonely!.send('SENTINEL', 'MASTER', MASTER)) as string[]
+    return facts.includes('s-down-time')
+  })
+  const sentinels = fleet.sentinels.map(({ url }) => addressOf(url))
+  const guide = new Sentinels('sentinels', sentinels, MASTER, addressOf('redis://'))
+  onTestFinished(() => guide.close())
+  const primary = addressOf(fleet.servers[0]!.url)
+  // At first, others may have agreed with it a moment before.
+  expect(await guide.doubt.resolve(primary, performance.now() + 500)).toBeUndefined()
+  await until(async () => (await guide.doubt.resolve(primary, performance.now() + 500)) === 'primary')
+  // One of the others that says nothing may be of its opinion.
+  fleet.sentinels[1]!.signal('SIGSTOP')
+  expect(await guide.doubt.resolve(primary, performance.now() + 1_000)).toBeUndefined()
+})
+
 describe('a doubt', () => {
   const address = addressOf('redis://')
   const soon = () => performance.now() + 5_000

@@ -15,6 +15,11 @@ import { dial, type Link } from './link.ts'
 
 /** Milliseconds for one Sentinel to be dialled, and as many to answer. */
 const PATIENCE = 1_000
+/**
+ * Milliseconds after which a Sentinel that misses the primary is alone with that: what the others told it before, it has
+ * forgotten after five seconds.
+ */
+const ALONE = 6_000
 /** Milliseconds that the others have to answer, after the first. */
 const GRACE = 100
 
@@ -23,8 +28,12 @@ interface Word {
   port: number
   /** Of the failover that made it the primary. */
   epoch: number
-  /** It does not answer this Sentinel, or is being replaced. */
-  isDoubted: boolean
+  /** It does not answer this Sentinel. */
+  isMissed: boolean
+  /** That is so since a moment ago, enough of them say so, or it is being replaced. */
+  isGoing: boolean
+  /** How many must miss it before it is replaced; 0 when this Sentinel does not say. */
+  quorum: number
 }
 
 export class Sentinels implements Guide {
@@ -115,7 +124,10 @@ export class Sentinels implements Guide {
     return words.reduce((best, word) => (word.epoch > best.epoch ? word : best))
   }
 
-  /** By the newest failover that any of them knows of, when a majority of them says that none is under way. */
+  /**
+   * By the newest failover that any of them knows of, when a majority of them answers, none says that another is under way,
+   * and those that miss it, with those that say nothing, are too few to begin one.
+   */
   async #standing(address: Address, patience: number, signal: AbortSignal): Promise<Standing> {
     const asked = await Promise.allSettled(
       this.#sentinels.map((sentinel) => this.#askOne(sentinel, signal, patience)),
@@ -124,7 +136,11 @@ export class Sentinels implements Guide {
     if (words.length <= this.#sentinels.length / 2) return undefined
     const newest = words.reduce((best, word) => (word.epoch > best.epoch ? word : best))
     if (hostOf(newest) !== hostOf(address)) return 'replaced'
-    return words.some(({ isDoubted }) => isDoubted) ? undefined : 'primary'
+    const missing = words.filter(({ isMissed }) => isMissed).length
+    const silent = this.#sentinels.length - words.length
+    const quorum = Math.min(...words.map((word) => word.quorum))
+    const mayBegin = missing > 0 && missing + silent >= quorum
+    return mayBegin || words.some(({ isGoing }) => isGoing) ? undefined : 'primary'
   }
 
   /** @param patience milliseconds to be dialled, and as many to answer */
@@ -143,9 +159,16 @@ export class Sentinels implements Guide {
       if (place === null) throw new Error(`Sentinel ${hostOf(sentinel)} knows no '${this.#primary}'`)
       const [host, port] = place as [string, string]
       const flat = facts as string[]
-      const fact = (name: string) => flat[flat.indexOf(name) + 1] ?? ''
-      const isDoubted = /down|failover|reconf/.test(fact('flags'))
-      return { host, port: Number(port), epoch: Number(fact('config-epoch')) || 0, isDoubted }
+      const fact = (name: string) => (flat.includes(name) ? flat[flat.indexOf(name) + 1] : undefined)
+      const flags = fact('flags') ?? ''
+      return {
+        host,
+        port: Number(port),
+        epoch: Number(fact('config-epoch')) || 0,
+        isMissed: flags.includes('s_down'),
+        isGoing: /o_down|failover|reconf/.test(flags) || Number(fact('s-down-time')) < ALONE,
+        quorum: Number(fact('quorum')) || 0,
+      }
     } finally {
       clearTimeout(late)
       link.destroy(new Error('it was asked'))
