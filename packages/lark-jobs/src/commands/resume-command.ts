@@ -1,3 +1,5 @@
+import { visible } from '@s18i/lark/config'
+
 /**
  * The command that resumes a paused queue or one of its groups, quoted so that people can copy it into a shell.
  */
@@ -7,7 +9,21 @@ export function resumeCommand(queue: string, group?: string, groupHash?: string)
   return `lark jobs:resume ${word(queue)}${named}${hashed}`
 }
 
-/** A word, in quotes if a shell would interpret it otherwise. */
+/**
+ * A word, in quotes if a shell would interpret it otherwise. Characters that a terminal would interpret are written
+ * as escapes that bash and zsh read: `$'a\x1bb'`.
+ */
 function word(text: string): string {
-  return /^[\w.,:@%+=/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  if (/^[\w.,:@%+=/-]+$/.test(text)) return text
+  if (visible(text) === text && !text.includes('\n')) return `'${text.replaceAll("'", `'\\''`)}'`
+  const letters = [...text].map((letter) => {
+    if (letter === "'" || letter === '\\') return `\\${letter}`
+    return visible(letter) === letter && letter !== '\n' ? letter : bytes(letter)
+  })
+  return `$'${letters.join('')}'`
+}
+
+/** Its bytes as escapes. Bash knows escapes of Unicode only from version 4.2 on. */
+function bytes(letter: string): string {
+  return [...Buffer.from(letter)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 }

@@ -1,0 +1,23 @@
+/** A shell gets the name of the group from the copied command, whatever the name contains. */
+import { execFileSync } from 'node:child_process'
+import { visible } from '@s18i/lark/config'
+import { expect, test } from 'vitest'
+import { resumeCommand } from '../src/commands/resume-command.ts'
+
+test.each([
+  'acme',
+  'two words',
+  "it's $HOME `id` \\n !",
+  'a\u001b[31mb',
+  'two\nlines\tand\u0007 "it\'s" \\',
+  'right \u202e to left \u009b',
+  'Zürich 🎉',
+  'a tag \u{e0041}',
+])('of group %j', (group) => {
+  const shown = visible(resumeCommand('emails', group))
+  const read = execFileSync('bash', ['-c', `lark() { printf '%s\\0' "$@"; }; ${shown}`], {
+    env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    encoding: 'utf8',
+  })
+  expect(read.split('\0')).toEqual(['jobs:resume', 'emails', `--group=${group}`, ''])
+})
