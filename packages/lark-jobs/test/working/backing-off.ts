@@ -121,10 +121,10 @@ export function backingOff(connect: Connect): void {
     ],
     [
       'one that is half left to chance',
-      exponential({ from: 1_000, jitter: 0.5 }),
+      exponential({ from: 10_000, jitter: 0.5 }),
       [
-        [500, 1_000],
-        [1_000, 2_000],
+        [5_000, 10_000],
+        [10_000, 20_000],
       ],
     ],
   ])('%s', async (_, pause, expected) => {
