@@ -132,3 +132,36 @@ test('an outage that is met while the living have their time gives them another'
     await harness[Symbol.asyncDispose]()
   }
 })
+
+test('while one part of the store is away, what died in another goes back, and its crash counts', async () => {
+  const { harness, upkeep } = await outlived()
+  const { store } = harness
+  try {
+    const survey = store.survey.bind(store)
+    let failed = 0
+    // As a cluster whose node does not answer.
+    vi.spyOn(store, 'survey').mockImplementation(async (caller, asked, announced) => {
+      const there = asked.filter(({ partition }) => partition !== 'lost')
+      if (there.length === asked.length) return survey(caller, asked, announced)
+      await pause(OUTAGE)
+      failed++
+      const error = new JobsError('STORE_UNREACHABLE', 'A node does not answer')
+      if (there.length === 0) throw error
+      const answer = await survey(caller, there, announced)
+      return { ...answer, failures: new Map([...answer.failures, ['lost', error]]) }
+    })
+    await harness.caller('web', 'lost').enqueue(job())
+    await vi.waitFor(() => expect(failed).toBeGreaterThan(1), 15_000)
+    const dead = harness.caller('dead', 'emails')
+    await dead.enqueue(job())
+    const held = await dead.claimOne()
+    harness.clock.advance(60_000)
+    await vi.waitFor(
+      async () => expect(await store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes: 1 }),
+      5_000,
+    )
+  } finally {
+    await upkeep.stop()
+    await harness[Symbol.asyncDispose]()
+  }
+})

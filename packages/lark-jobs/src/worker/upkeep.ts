@@ -167,13 +167,25 @@ export class Upkeep {
   }
 
   async #work(): Promise<void> {
-    const { renew, trouble } = this.#options
+    const { store, renew, trouble } = this.#options
     await this.#ask(renew())
     const { due, isAnnounced } = this.#due()
+    // Apart, because a node of a cluster that is away lets a call wait for longer than makes an outage.
+    const [present, away]: [Chore[], Chore[]] = [[], []]
+    for (const each of due) (each[1].isAway ? away : present).push(each)
     let failure: unknown
-    for (let i = 0; i < due.length || (i === 0 && isAnnounced); i += MAX_ITEMS) {
+    for (let i = 0; i < present.length || (i === 0 && isAnnounced); i += MAX_ITEMS) {
       if (this.#stopped) return
-      const failed = await this.#look(due.slice(i, i + MAX_ITEMS), i === 0 && isAnnounced)
+      const failed = await this.#look(present.slice(i, i + MAX_ITEMS), i === 0 && isAnnounced)
+      failure ??= failed
+    }
+    for (let i = 0; i < away.length; i += MAX_ITEMS) {
+      if (this.#stopped) return
+      const failed = await this.#look(away.slice(i, i + MAX_ITEMS), false, true).catch(async (error) => {
+        // It may be all that is away now.
+        await this.#ask(store.now())
+        return error
+      })
       failure ??= failed
     }
     const unpruned = await this.#pruneSome()
@@ -193,8 +205,11 @@ export class Upkeep {
     return { due, isAnnounced: this.#isAway || this.#announceAt <= soon }
   }
 
-  /** @returns why something could not be done */
-  async #look(due: readonly Chore[], isAnnounced: boolean): Promise<unknown> {
+  /**
+   * @param wereAway all of these: that their answer is late says nothing of the others
+   * @returns why something could not be done
+   */
+  async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
     const { store, record, clock, rests } = this.#options
     const asked = performance.now()
     const announced: Announced | undefined = isAnnounced
@@ -208,7 +223,7 @@ export class Upkeep {
     const survey = await this.#answered(store.survey(this.#id, asking, announced))
     const isLate = performance.now() - asked > this.#late
     if (!isLate) clock.heard(survey.at, asked)
-    if (this.#isAway || isLate) this.#forgive()
+    if (this.#isAway || (isLate && !wereAway)) this.#forgive()
     this.#isAway = false
     if (isAnnounced && survey.unannounced === undefined) this.#announceAt = asked + ANNOUNCE.every
     if (survey.partitions !== undefined) await this.#meet(survey.partitions)
