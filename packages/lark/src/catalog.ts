@@ -74,8 +74,20 @@ export class Catalog {
     const hints = this.problems.map(({ message }) => message)
     if (near) hints.unshift(`Did you mean ${near}?`)
     else if (this.inNamespace(name).length > 0) hints.unshift(`See lark list ${name}`)
-    else if (hints.length === 0) hints.push('See lark list')
+    else if (hints.length === 0) hints.push(this.#isBare ? this.#nothingFound : 'See lark list')
     throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })
+  }
+
+  /** There are only Lark's own commands. */
+  get #isBare(): boolean {
+    return this.entries.every(({ file }) => file === undefined)
+  }
+
+  get #nothingFound(): string {
+    return (
+      `There are only Lark's own commands in ${this.project.folder}. Start lark in your project: ` +
+      'a package adds commands (@s18i/lark-jobs has jobs:work) when the package.json there lists it'
+    )
   }
 
   /** The commands that a name may mean: the nearest key, or a key whose last word it is (`work` is `jobs:work`). */

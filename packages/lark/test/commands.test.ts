@@ -10,6 +10,19 @@ async function keys(app: App) {
 }
 
 describe('where commands are found', () => {
+  test('where there are none, an unknown one is told where Lark has looked', async () => {
+    const app = new App()
+    const { code, stderr } = await app.lark('jobs:status')
+    expect(code).toBe(2)
+    expect(stderr).toBe(
+      '✗ Unknown command "jobs:status"\n' +
+        `  There are only Lark's own commands in ${app.folder}. Start lark in your project: ` +
+        'a package adds commands (@s18i/lark-jobs has jobs:work) when the package.json there lists it\n',
+    )
+    app.write({ 'commands/one.js': command('One', 'one') })
+    expect((await app.lark('jobs:status')).stderr).toBe('✗ Unknown command "jobs:status"\n  See lark list\n')
+  })
+
   test('in commands/ and src/commands/, any number a file, by name and by default', async () => {
     const app = new App({
       'package.json': '{"type":"module"}',
