@@ -43,7 +43,7 @@ test('a file that is no database', async () => {
 test('a folder where the file should be', async () => {
   await using folder = await Folder.make()
   await using store = new SqliteStore(folder.path, options)
-  await expect(store.open()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+  await expect(store.open()).rejects.toMatchObject({ code: 'STORE_INVALID' })
 })
 
 test("another program's database is left as it is", async () => {
