@@ -54,8 +54,7 @@ test('killed and restarted under calls: each is answered or fails clearly, and w
   for (let round = 0; round < 3; round += 1) {
     const before = queued.length
     await until(() => queued.length > before + 50)
-    server.signal('SIGKILL')
-    await server.start()
+    await server.restart()
   }
   const before = queued.length
   await until(() => queued.length > before)
@@ -76,7 +75,7 @@ test('killed and restarted under calls: each is answered or fails clearly, and w
 
 test('a store that is opened while the server is down opens when it comes up', async () => {
   await using server = await Server.start()
-  server.signal('SIGKILL')
+  await server.kill()
   await using store = makeStore(server.url, { patience: 20_000 })
   const opened = store.open()
   await server.start()
