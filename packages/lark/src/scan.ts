@@ -3,12 +3,15 @@
  * prints meanwhile, and even if it ends the process, concerns only this one.
  */
 import { readCommands } from './holding.ts'
-import type { ScanRequest } from './scanner.ts'
+import { type Found, ours, type ScanRequest } from './scanner.ts'
 
-process.once('message', async (requests: ScanRequest[]) => {
+process.on('message', async function read(message: unknown) {
+  const requests = ours<ScanRequest[]>(message)
+  if (requests === undefined) return
+  process.off('message', read)
   for (const { path, file } of requests) {
-    const held = await readCommands(path, file)
-    await new Promise((resolve) => process.send?.({ path, held }, resolve))
+    const lark: Found = { path, held: await readCommands(path, file) }
+    await new Promise((resolve) => process.send?.({ lark }, resolve))
   }
   process.exit()
 })

@@ -1,6 +1,9 @@
 /**
  * Has command files imported by another process, which ends afterwards: a file may open a pool of connections, print
  * or even exit when it is imported, and the command that the user runs is another one.
+ *
+ * The channel between the two is not Lark's alone: a file may send something itself, and under `node --watch` Node
+ * reports on it each module that is imported. So each message of Lark's is under the key `lark`.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +13,17 @@ export interface ScanRequest {
   path: string
   /** How messages call it. */
   file: string
+}
+
+/** What the process says of one file. */
+export interface Found {
+  path: string
+  held: HeldCommands
+}
+
+/** What a message of the channel says to Lark; undefined when it is from somebody else. */
+export function ours<T>(message: unknown): T | undefined {
+  return (message as { lark?: T } | null)?.lark
 }
 
 /** From the sources (in tests) as from the built package. */
@@ -32,10 +46,13 @@ export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCom
 function scanOnce(requests: ScanRequest[], found: Map<string, HeldCommands>): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
-    child.on('message', ({ path, held }: { path: string; held: HeldCommands }) => found.set(path, held))
+    child.on('message', (message) => {
+      const lark = ours<Found>(message)
+      if (lark !== undefined) found.set(lark.path, lark.held)
+    })
     child.on('error', reject)
     child.on('exit', () => resolve())
-    child.send(requests)
+    child.send({ lark: requests })
   })
 }
 

@@ -112,3 +112,28 @@ test('colours under FORCE_COLOR, none in a pipe', async () => {
   const plain = await app.node([bin, 'list', '--no-color'], { env: { FORCE_COLOR: '1' } })
   expect(plain.stdout).not.toContain('\u001b')
 })
+
+test('under node --watch, with nothing in the cache: what Node reports on the channel is not taken for an answer', async () => {
+  const watched = new App({
+    'package.json': '{"type":"module"}',
+    'commands/ready.js': command('Ready', 'ready', "this.line('ready')"),
+  })
+  const child = watched.start(['--watch', bin, 'ready'])
+  const printed = finished(child)
+  await new Promise<void>((resolve) => {
+    // Node prints the second line in the end, whichever way the program has ended.
+    child.stdout?.on('data', (chunk) => /(Completed|Failed) running/.test(String(chunk)) && resolve())
+  })
+  child.kill('SIGTERM')
+  const { stdout, stderr } = await printed
+  expect(stderr).toBe('')
+  expect(stdout).toContain('ready\n')
+})
+
+test('a command file may talk on the channel of the process that imports it', async () => {
+  const talking = new App({
+    'package.json': '{"type":"module"}',
+    'commands/talk.js': `process.send?.({ path: 7 }); process.send?.(null); process.send?.('text')\n${command('Talk', 'talk', "this.line('said')")}`,
+  })
+  expect(await talking.lark('talk')).toEqual({ code: 0, stdout: 'said\n', stderr: '' })
+})

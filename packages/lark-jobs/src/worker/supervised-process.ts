@@ -55,6 +55,8 @@ export class SupervisedProcess {
     this.#child.on('message', (message) => {
       const word = ours<Word>(message)
       if (word !== undefined) this.#hear(word)
+      // As it would without a supervisor: a job's to the program that started this one, Node's to `node --watch`.
+      else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
     this.departed = this.#end()
   }

@@ -2,8 +2,8 @@
  * What a supervisor and its worker processes say to each other, over the IPC channel between them, and what a
  * process is told when it is started.
  *
- * The channel is also the application's (`process.send` of a job reaches the supervisor), so each message of ours
- * is under the key `lark`, and whatever has none is passed over.
+ * The channel is also the application's (`process.send` of a job) and Node's (`node --watch`), so each message of ours
+ * is under the key `lark`. The supervisor hands all others on to the process that started it.
  */
 import type { Figures } from './supervised-figures.ts'
 
