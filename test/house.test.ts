@@ -44,6 +44,7 @@ const floors: Record<string, string[][]> = {
       'payload.ts',
       'partition.ts',
       'stored-name.ts',
+      'listed.ts',
       'unique.ts',
       'limit.ts',
       'limiter.ts',

@@ -2,7 +2,7 @@
  * Cancelling jobs from outside: those that wait end at once, those that run are asked to, by their `signal`.
  */
 import { JobsError } from './errors.ts'
-import { all, checkFilter, isText, queueName } from './filter.ts'
+import { all, checkFilter, type Flags, isText, queueName } from './filter.ts'
 import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './operate.ts'
 import type { State } from './record.ts'
 import type { AlterVerdict, Store } from './store/store.ts'
@@ -26,7 +26,7 @@ export type CancelFilter =
   | ({ all: true } & { [Name in keyof Conditions]?: never })
 
 /** @throws FILTER_INVALID */
-export function checkCancel(filter: unknown): asserts filter is CancelFilter {
+export function checkCancel(filter: unknown, flags?: Flags): asserts filter is CancelFilter {
   checkFilter(
     'Jobs.cancel()',
     filter,
@@ -40,6 +40,7 @@ export function checkCancel(filter: unknown): asserts filter is CancelFilter {
       all,
     },
     ['key', 'queue', 'state'],
+    flags,
   )
 }
 

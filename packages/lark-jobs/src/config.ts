@@ -32,7 +32,7 @@ export interface JobsConfig {
    * with `NODE_ENV=production` a store must be named.
    */
   connection?: string | RedisServers | undefined
-  /** The queues that jobs may name, in order. Default `['default']`. */
+  /** The queues that jobs may name, in order; one that is named twice counts once. Default `['default']`. */
   queues?: QueuesConfig
   /** What jobs of any queue share, by name: the middleware `rateLimited('stripe')` takes permits of it. */
   limiters?: LimitersConfig

@@ -9,6 +9,9 @@ import { JobsError } from './errors.ts'
 /** What the value of each condition must be, in words and as a test. */
 export type Conditions = Readonly<Record<string, { right: string; ok: (value: unknown) => boolean }>>
 
+/** The flag of a command that stands for each condition: `{ key: '--job' }`. */
+export type Flags = Readonly<Record<string, string>>
+
 /** Stands for everything, instead of a condition. */
 export const all: Conditions[string] = { right: 'true', ok: (value) => value === true }
 
@@ -17,6 +20,7 @@ export const queueName: Conditions[string] = { right: 'the name of a queue', ok:
 /**
  * @param call how the message begins: `Jobs.cancel()`
  * @param needed at least one of these must be there, or `all`. Default: nothing must
+ * @param flags of a command that asks, by condition: its messages name those instead of call and condition
  * @throws FILTER_INVALID naming the condition, its value, and what would be right
  */
 export function checkFilter(
@@ -24,8 +28,10 @@ export function checkFilter(
   filter: unknown,
   conditions: Conditions,
   needed: readonly string[] = [],
+  flags?: Flags,
 ): void {
   const known = Object.keys(conditions)
+  const said = (name: string) => (flags === undefined ? `${call}: ${name}` : (flags[name] ?? name))
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter))
     throw refused(
       `${call} got ${shown(filter)}; it must be an object`,
@@ -39,12 +45,12 @@ export function checkFilter(
       const hint = near === undefined ? `Known conditions: ${known.join(', ')}` : `Did you mean ${near}?`
       throw refused(`${call}: ${name} is not a known condition`, hint)
     }
-    if (!condition.ok(value))
-      throw refused(`${call}: ${name} is ${shown(value)}; it must be ${condition.right}`)
+    if (!condition.ok(value)) throw refused(`${said(name)} is ${shown(value)}; it must be ${condition.right}`)
     if (condition === all && given.length > 1) {
       const others = given.map(([other]) => other).filter((other) => other !== name)
+      const named = others.map((other) => flags?.[other] ?? other)
       throw refused(
-        `${call}: all must be the only condition, but ${others.join(', ')} came with it`,
+        `${said(name)} must be the only condition, but ${named.join(', ')} came with it`,
         'Leave out one of them.',
       )
     }

@@ -60,7 +60,7 @@ const NOTED = 100
 /** How `Jobs.work` works. Everything is optional. */
 export interface WorkOptions
   extends Pick<WorkerOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
-  /** Served strictly in this order. Default: every configured queue, in fair turns. */
+  /** Served strictly in this order; one that is named twice has the first place. Default: every configured queue, in fair turns. */
   queues?: string | readonly string[]
   /** The job classes to run. Default: those found in the application's folders. */
   jobs?: readonly JobConstructor[]

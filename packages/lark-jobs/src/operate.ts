@@ -5,9 +5,10 @@
  */
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
-import { checkFilter, queueName } from './filter.ts'
+import { checkFilter, type Flags, queueName } from './filter.ts'
 import type { JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import { isCount } from './limit.ts'
+import { listed } from './listed.ts'
 import { partitionsOf, queueOf } from './partition.ts'
 import type { JobRecord, LogLine, State } from './record.ts'
 import {
@@ -53,22 +54,20 @@ export interface FailedOptions {
 }
 
 /** @throws FILTER_INVALID: `{ queue: undefined }` would show those of every queue */
-export function checkFailed(options: unknown): void {
-  checkFilter('Jobs.failed()', options, {
-    queue: queueName,
-    limit: { right: 'a whole number from 1', ok: isCount },
-  })
+export function checkFailed(options: unknown, flags?: Flags): void {
+  const limit = { right: 'a whole number from 1', ok: isCount }
+  checkFilter('Jobs.failed()', options, { queue: queueName, limit }, [], flags)
 }
 
 /**
  * @param which ids, or `'failed'`. @param named the arguments after it
  * @throws FILTER_INVALID: `undefined` instead of a queue would retry the jobs of every queue
  */
-export function checkRetry(which: unknown, named: readonly unknown[]): void {
+export function checkRetry(which: unknown, named: readonly unknown[], flags?: Flags): void {
   if (named.length === 0) return
   const right = which === 'failed' ? queueName.right : 'left out where ids are given'
   const ok = (queue: unknown) => which === 'failed' && queueName.ok(queue)
-  checkFilter('Jobs.retry()', { queue: named[0] }, { queue: { right, ok } })
+  checkFilter('Jobs.retry()', { queue: named[0] }, { queue: { right, ok } }, [], flags)
 }
 
 /** Every queue that is configured or met, with its partitions that are. */
@@ -214,7 +213,7 @@ export async function partitionsToLookIn(store: Store, queues: Queues, named?: s
   if (partitions !== undefined) return partitions
   const near = nearest(named, all.keys())
   throw new JobsError('UNKNOWN_QUEUE', `There is no queue '${named}'`, {
-    hint: `${near ? `Did you mean ${near}? ` : ''}There are ${[...all.keys()].join(', ')}.`,
+    hint: `${near ? `Did you mean ${near}? ` : ''}There are ${listed(all.keys())}.`,
   })
 }
 

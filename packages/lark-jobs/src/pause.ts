@@ -3,7 +3,7 @@
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
-import { all, type Conditions, checkFilter, isText, queueName } from './filter.ts'
+import { all, type Conditions, checkFilter, type Flags, isText, queueName } from './filter.ts'
 import { groupName } from './group.ts'
 import { partitionsToLookIn, type Queues } from './operate.ts'
 import { partitionFor, partitionsOf } from './partition.ts'
@@ -45,27 +45,35 @@ const target: Conditions = {
 /** An invalid duration is `PAUSE_INVALID`. */
 const span: Conditions[string] = { right: durationForm, ok: (value) => value !== undefined }
 
-/** @throws FILTER_INVALID */
-export function checkPause(options: unknown): void {
-  check('Jobs.pause()', options, { ...target, for: span })
-}
-
-/** @throws FILTER_INVALID */
-export function checkResume(options: unknown): void {
-  check('Jobs.resume()', options, target)
-}
-
-function check(call: string, options: unknown, conditions: Conditions): void {
-  checkFilter(call, options, conditions, ['queue'])
-  const { group, groupHash } = options as PauseTarget
-  if (group !== undefined && groupHash !== undefined)
+/** @throws FILTER_INVALID, PAUSE_INVALID @param flags see `checkFilter` */
+export function checkPause(options: unknown, flags?: Flags): void {
+  check('Jobs.pause()', options, { ...target, for: span }, flags)
+  const { queue, group, groupHash, for: time } = options as PauseOptions
+  if (time === undefined) return
+  if (!((milliseconds(time) ?? 0) > 0)) {
+    const got = typeof time === 'string' ? `'${time}'` : String(time)
     throw new JobsError(
-      'FILTER_INVALID',
-      `${call}: group and groupHash each name a group; give one of them`,
-      {
-        exit: 2,
-      },
+      'PAUSE_INVALID',
+      `${flags?.for ?? 'for'} is ${got}; it must be ${durationForm}, above 0`,
     )
+  }
+  if (group === undefined && groupHash === undefined)
+    throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
+      hint: 'A queue is paused until it is resumed.',
+    })
+}
+
+/** @throws FILTER_INVALID @param flags see `checkFilter` */
+export function checkResume(options: unknown, flags?: Flags): void {
+  check('Jobs.resume()', options, target, flags)
+}
+
+function check(call: string, options: unknown, conditions: Conditions, flags: Flags | undefined): void {
+  checkFilter(call, options, conditions, ['queue'], flags)
+  const { group, groupHash } = options as PauseTarget
+  if (group === undefined || groupHash === undefined) return
+  const both = flags === undefined ? `${call}: group and groupHash` : `${flags.group} and ${flags.groupHash}`
+  throw new JobsError('FILTER_INVALID', `${both} each name a group; give one of them`, { exit: 2 })
 }
 
 /** What a call that pauses or resumes found. */
@@ -76,23 +84,14 @@ export interface MetPause {
   hasJobs?: boolean
 }
 
-/** @throws UNKNOWN_QUEUE, PAUSE_INVALID */
+/** @throws UNKNOWN_QUEUE @param options checked */
 export async function pause(
   store: Store,
   queues: Queues,
   options: PauseOptions | EveryQueue,
 ): Promise<MetPause> {
-  const { queue, group, groupHash, for: span } = options
-  const ms = span === undefined ? undefined : milliseconds(span)
-  if (span !== undefined && !((ms ?? 0) > 0)) {
-    const got = typeof span === 'string' ? `'${span}'` : String(span)
-    throw new JobsError('PAUSE_INVALID', `for is ${got}; it must be ${durationForm}, above 0`)
-  }
-  if (span !== undefined && group === undefined && groupHash === undefined)
-    throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
-      hint: 'A queue is paused until it is resumed.',
-    })
-  return set(store, queues, options, true, ms)
+  const { for: time } = options
+  return set(store, queues, options, true, time === undefined ? undefined : milliseconds(time))
 }
 
 /** @throws UNKNOWN_QUEUE */

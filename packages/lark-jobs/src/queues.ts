@@ -5,6 +5,7 @@ import { nearest } from '@s18i/lark/config'
 import type { Settings } from './config.ts'
 import { JobsError } from './errors.ts'
 import { checkLimiters } from './limiter-config.ts'
+import { listed } from './listed.ts'
 import type { NewJob } from './record.ts'
 import type { Registry } from './worker/registry.ts'
 
@@ -24,7 +25,7 @@ export function serviceOf(
   const isWeighted = list === undefined && weights.some((weight) => weight !== weights[0])
   const turns = isWeighted ? ' in turns by weight' : ' in fair turns'
   const order = queues.length < 2 ? '' : list === undefined ? turns : ' strictly in this order'
-  const words = queues.map((queue, i) => (isWeighted ? `${queue} (${weights[i]})` : queue)).join(', ')
+  const words = listed(queues.map((queue, i) => (isWeighted ? `${queue} (${weights[i]})` : queue)))
   return { queues, strict: list !== undefined, words: words + order }
 }
 
@@ -46,7 +47,7 @@ export function misplaced(registry: Registry, { queues, partitions }: Settings):
     const { name, queueName } = jobClass
     const file = registry.fileOf(jobClass)
     const place = file === undefined ? '' : ` (${file})`
-    return `${name} has queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. Configured are ${queues.join(', ')}`
+    return `${name} has queueName = '${queueName}'${place}, which is not a configured queue: its dispatches are refused. Configured are ${listed(queues)}`
   })
 }
 
@@ -55,6 +56,6 @@ export function knownQueue(queue: string, { queues, partitions }: Settings, name
   if (partitions.has(queue)) return
   const near = nearest(queue, queues)
   throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {
-    hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${queues.join(', ')}. Add it to jobs.queues in lark.config.`,
+    hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${listed(queues)}. Add it to jobs.queues in lark.config.`,
   })
 }

@@ -31,6 +31,8 @@ export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { gro
 
 export interface QueueStatus {
   queue: string
+  /** Whether the configuration of who asks has it. If not, it was met in the store. */
+  configured: boolean
   /** Of all its partitions. */
   counts: Counts
   lastMinute: Ended
@@ -68,6 +70,7 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
     const keys = new Set(parts.flatMap((part) => part.keys))
     return {
       queue,
+      configured: queues.has(queue),
       counts: sum(parts.map((part) => part.counts)),
       lastMinute: ended(minutes, (at) => withinLastMinute(at, now)),
       lastHour: ended(minutes, () => 1),

@@ -1,6 +1,6 @@
 import { MemoryConsole } from '@s18i/lark'
 import { expect, test } from 'vitest'
-import { ConsoleReport, JsonReport } from '../src/commands/work-report.ts'
+import { ConsoleReport, JsonReport, sumUp } from '../src/commands/work-report.ts'
 import type { Ending, Outcome, RunningJob } from '../src/index.ts'
 
 /** A run of `SyncJob` that ended so. */
@@ -52,6 +52,14 @@ test('for machines they are two outcomes, each with when it is due again', () =>
   // Of a class that is not known here, whether it was asked for is not said.
   expect(told({ kind: 'released', in: 1_000 })).toMatchObject({ outcome: 'given-back', in: 1_000 })
   expect(told({ kind: 'cancelled', reason: 'user' })).toMatchObject({ outcome: 'cancelled', reason: 'user' })
+})
+
+test('the summary for machines has times as short as those of jobs', () => {
+  const console = new MemoryConsole()
+  console.isJson = true
+  const counts = { completed: 1, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0 }
+  sumUp(console, { ...counts, took: 12.345678901 }, [])
+  expect(JSON.parse(console.stdout)).toEqual({ event: 'summary', ...counts, took: 12.35 })
 })
 
 test('where time counts, nobody counts attempts', () => {

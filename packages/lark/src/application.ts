@@ -8,7 +8,8 @@ import type { CommandClass } from './command.ts'
 import type { ConfigOptions } from './config.ts'
 import { Console } from './console.ts'
 import { LarkError, usageError } from './errors.ts'
-import { printUsage, printVersions, readCommandLine } from './program.ts'
+import { nearest } from './nearest.ts'
+import { globalFlags, printUsage, printVersions, readCommandLine } from './program.ts'
 
 export interface RunOptions extends ConfigOptions {
   /** Where output goes; default the process's own streams. */
@@ -39,6 +40,11 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<num
   }
 }
 
+function meantBy(flag: string): string {
+  const near = flag.startsWith('--') && nearest(flag.slice(2), globalFlags)
+  return near ? `Did you mean --${near}?` : 'See lark --help'
+}
+
 async function answer(words: string[], help: boolean, options: Call): Promise<number> {
   const [name, ...rest] = words
   if (name === undefined && help) {
@@ -49,7 +55,7 @@ async function answer(words: string[], help: boolean, options: Call): Promise<nu
     await printVersions(options.console, options.cwd ?? process.cwd())
     return 0
   }
-  if (name?.startsWith('-')) throw usageError(`Unknown flag ${name}`, 'See lark --help')
+  if (name?.startsWith('-')) throw usageError(`Unknown flag ${name}`, meantBy(name))
   const { call } = await import('./call.ts')
   if (name === undefined) return call('list', [], options)
   return help ? call('help', [name], options) : call(name, rest, options)

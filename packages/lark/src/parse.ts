@@ -7,6 +7,9 @@ import { usageError } from './errors.ts'
 import type { Parameter } from './metadata.ts'
 import { nearest } from './nearest.ts'
 
+/** The flags of every command: `program.ts` takes them out before. */
+const GLOBAL = ['help', 'json', 'quiet', 'no-color']
+
 type Value = string | number | boolean | string[] | undefined
 type Env = Record<string, string | undefined>
 
@@ -91,7 +94,7 @@ function flagOf(name: string, flags: Parameter[]): { parameter: Parameter | unde
 
 function unknownFlag(rawName: string, flags: Parameter[], help: string) {
   if (/^-\d/.test(rawName)) return usageError(`Unknown flag ${rawName}`, 'Negative numbers come after --')
-  const near = rawName.startsWith('--') && nearest(rawName.slice(2), namesOf(flags))
+  const near = rawName.startsWith('--') && nearest(rawName.slice(2), [...namesOf(flags), ...GLOBAL])
   return usageError(`Unknown flag ${rawName}`, near ? `Did you mean --${near}?` : help)
 }
 

@@ -19,6 +19,9 @@ const PROGRAM_FLAGS = [
   { name: '--version', short: '-V', description: 'The versions of Lark and its packages' },
 ]
 
+/** Their names, without the hyphens. */
+export const globalFlags = [...GLOBAL_FLAGS, ...PROGRAM_FLAGS].map(({ name }) => name.slice(2))
+
 export interface CommandLine {
   /** The command's key and what follows it, or flags of the program itself. */
   words: string[]

@@ -120,7 +120,8 @@ test.each<[string[], string]>([
   [['help', 'users'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['users', 'more'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['nothing-like-it'], '✗ Unknown command "nothing-like-it"\n  See lark list\n'],
-  [['--halp'], '✗ Unknown flag --halp\n  See lark --help\n'],
+  [['--halp'], '✗ Unknown flag --halp\n  Did you mean --help?\n'],
+  [['--zzzzzz'], '✗ Unknown flag --zzzzzz\n  See lark --help\n'],
 ])('lark %j: exit code 2', async (words, stderr) => {
   expect(await app.lark(...words)).toEqual({ code: 2, stdout: '', stderr })
 })

@@ -108,6 +108,8 @@ describe('what is wrong is one line and a hint, with exit code 2', () => {
   test.each([
     [['--limt', '5'], 'Unknown flag --limt', 'Did you mean --limit?'],
     [['--no-forse'], 'Unknown flag --no-forse', 'Did you mean --no-force?'],
+    [['--jsno'], 'Unknown flag --jsno', 'Did you mean --json?'],
+    [['--no-colour'], 'Unknown flag --no-colour', 'Did you mean --no-color?'],
     [['--no-limit'], 'Unknown flag --no-limit', help],
     [['--zzzzzzz'], 'Unknown flag --zzzzzzz', help],
     [['-x'], 'Unknown flag -x', help],

@@ -3,6 +3,7 @@ import { nearest } from '@s18i/lark/config'
 import { type CancelFilter, type Cancelled, cancellable, checkCancel } from '../cancel.ts'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
+import { listed } from '../listed.ts'
 import { RETENTION } from '../store/connect.ts'
 
 /** `lark jobs:cancel`: jobs that wait end at once, those that run are told. */
@@ -35,7 +36,7 @@ export class JobsCancelCommand extends Command {
         { exit: 2, hint: 'See lark jobs:status' },
       )
     }
-    if (isFiltered) checkCancel(filter)
+    if (isFiltered) checkCancel(filter, { key: '--job', queue: '--queue', state: '--state', all: '--all' })
     const mayAsk = isFiltered && !this.yes && !this.dryRun
     if (mayAsk && !this.console.canAsk) {
       throw new LarkError('USAGE', 'To cancel by a filter needs a yes, and there is no terminal to ask on', {
@@ -89,7 +90,8 @@ export class JobsCancelCommand extends Command {
       return true
     }
     const near = nearest(key, keys)
-    const known = keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys)}`
+    const known =
+      keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys, MOST)}`
     throw new LarkError('USAGE', `No job has the key '${key}', and no worker ever knew it`, {
       exit: 2,
       hint: near === undefined ? known : `Did you mean ${near}?`,
@@ -99,11 +101,6 @@ export class JobsCancelCommand extends Command {
 
 /** The most keys in a message. */
 const MOST = 20
-
-function listed(keys: readonly string[]): string {
-  const more = keys.length - MOST
-  return `${keys.slice(0, MOST).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-}
 
 /** How many jobs, and how many of them run. @param of which filter */
 function told({ cancelled, asked }: Cancelled, of: string): string {

@@ -2,6 +2,7 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
+import { checkFailed } from '../operate.ts'
 import type { KeptError } from '../record.ts'
 import { codedLine } from '../worker/job-error.ts'
 import { wholeFromOne } from './whole-from-one.ts'
@@ -15,11 +16,10 @@ export class JobsFailedCommand extends Command {
 
   async handle() {
     wholeFromOne('--limit', this.limit, this.key)
+    const which = { limit: this.limit, ...(this.queue !== undefined && { queue: this.queue }) }
+    checkFailed(which, { queue: '--queue' })
     await using jobs = Jobs
-    const failed = await jobs.failed({
-      limit: this.limit,
-      ...(this.queue !== undefined && { queue: this.queue }),
-    })
+    const failed = await jobs.failed(which)
     if (this.json) return { jobs: failed }
     if (failed.length === 0) {
       this.success('No failed jobs')

@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../jobs.ts'
+import { checkPause } from '../pause.ts'
 import { resumeCommand } from './resume-command.ts'
 
 /** `lark jobs:pause`: a queue, or one group of it, begins nothing. */
@@ -13,12 +14,14 @@ export class JobsPauseCommand extends Command {
 
   async handle() {
     const { queue, group } = this
-    await using jobs = Jobs
-    const { wasPaused, hasJobs } = await jobs.pause({
+    const target = {
       queue,
       ...(group !== undefined && { group }),
       ...(this.for !== undefined && { for: this.for }),
-    })
+    }
+    checkPause(target, { group: '--group', for: '--for' })
+    await using jobs = Jobs
+    const { wasPaused, hasJobs } = await jobs.pause(target)
     if (this.json) return { queue, group, paused: true, wasPaused, hasJobs }
     const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
     const until = this.for === undefined ? `until ${resumeCommand(queue, group)}` : `for ${this.for}`

@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../jobs.ts'
+import { checkResume } from '../pause.ts'
 
 /** `lark jobs:resume`: a queue, or one group of it, goes on. */
 export class JobsResumeCommand extends Command {
@@ -12,12 +13,14 @@ export class JobsResumeCommand extends Command {
 
   async handle() {
     const { queue, group, groupHash } = this
-    await using jobs = Jobs
-    const { wasPaused, hasJobs } = await jobs.resume({
+    const target = {
       queue,
       ...(group !== undefined && { group }),
       ...(groupHash !== undefined && { groupHash }),
-    })
+    }
+    checkResume(target, { group: '--group', groupHash: '--group-hash' })
+    await using jobs = Jobs
+    const { wasPaused, hasJobs } = await jobs.resume(target)
     if (this.json) return { queue, group, groupHash, paused: false, wasPaused, hasJobs }
     const name = group ?? groupHash
     const what = name === undefined ? `Queue ${queue}` : `Group ${name} of queue ${queue}`

@@ -2,8 +2,10 @@ import { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { readable } from '../duration.ts'
 import { Jobs } from '../jobs.ts'
+import { listed } from '../listed.ts'
 import type { Ended, QueueStatus, Status } from '../status.ts'
 import { RETENTION } from '../store/connect.ts'
+import type { Counts } from '../store/store.ts'
 import { resumeCommand } from './resume-command.ts'
 
 /** The most paused groups of a queue that are named. */
@@ -68,6 +70,14 @@ export class JobsStatusCommand extends Command {
       const more = pausedGroups.length - MOST_GROUPS
       if (more > 0) this.info(visible(`${more} more groups of queue ${queue} are paused: see --json`))
     }
+    const left = queues.filter(({ configured, counts }) => !configured && isUnended(counts))
+    if (left.length > 0) {
+      const have = left.length === 1 ? 'has jobs and is' : 'have jobs and are'
+      const names = listed(left.map(({ queue }) => visible(queue)))
+      this.warn(
+        `${names} ${have} not in jobs.queues: only a worker that is configured with ${left.length === 1 ? 'it serves it' : 'them serves them'}`,
+      )
+    }
     const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
     if (workers.length === 0) {
       if (due.length > 0) this.warn('No worker is running: start one with lark jobs:work')
@@ -78,11 +88,15 @@ export class JobsStatusCommand extends Command {
     }
     for (const { queue, unknownKeys } of queues) {
       if (unknownKeys.length > 0) {
-        const keys = unknownKeys.map((key) => `'${key}'`).join(', ')
+        const keys = listed(unknownKeys.map((key) => `'${key}'`))
         this.warn(visible(`No live worker knows ${keys} (${queue})`))
       }
     }
   }
+}
+
+function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
+  return waiting + delayed + blocked + active > 0
 }
 
 /** Whether as many jobs in this state are there as the store keeps: then there may have been more. */

@@ -235,7 +235,7 @@ export function sumUp(
   queues: Iterable<readonly [string, QueueFigures]>,
 ): void {
   if (console.isJson) {
-    console.json({ event: 'summary', ...summary })
+    console.json({ event: 'summary', ...summary, took: Number(summary.took.toFixed(2)) })
     return
   }
   const rows = [...queues].map(([queue, { completed, retried, failed }]) => [

@@ -7,6 +7,7 @@ import type { Circuit, CircuitEvent, CircuitRule } from '../circuit.ts'
 import type { Decision } from '../decision.ts'
 import { JobsError } from '../errors.ts'
 import type { Limits } from '../limit.ts'
+import { listed } from '../listed.ts'
 import type { MiddlewareJob } from './middleware.ts'
 
 /** Where a job has that; the same in every copy of this package. */
@@ -45,13 +46,15 @@ export function reachOf(job: MiddlewareJob): Reach {
 export function unknownLimiter(limiter: string, known: Iterable<string>, by?: string): JobsError {
   const names = [...known]
   const near = nearest(limiter, names)
-  const listed = names.length > 0 ? `Configured are ${names.join(', ')}.` : 'None is configured.'
+  const configured = names.length > 0 ? `Configured are ${listed(names)}.` : 'None is configured.'
   return new JobsError(
     'UNKNOWN_LIMITER',
     `${by === undefined ? '' : `${by}: `}'${limiter}' is not a configured limiter`,
     {
       hint:
-        near === undefined ? `${listed} Add it to jobs.limiters in lark.config.` : `Did you mean ${near}?`,
+        near === undefined
+          ? `${configured} Add it to jobs.limiters in lark.config.`
+          : `Did you mean ${near}?`,
     },
   )
 }

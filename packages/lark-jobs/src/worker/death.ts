@@ -4,12 +4,11 @@
  * it, or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
+import { listed } from '../listed.ts'
 import { fieldOf, isError, textOf } from '../thrown.ts'
 import type { Report } from './report.ts'
 import type { Running } from './running.ts'
 
-/** The most jobs that are named. */
-const MOST = 10
 /** The frames of the stack that are searched for the call. */
 const FRAMES = 100
 
@@ -42,8 +41,7 @@ function tell(code: number): void {
   for (const { running, report } of watched) {
     const jobs = [...running].filter(({ abandoned }) => !abandoned)
     if (jobs.length === 0) continue
-    const rest = jobs.length > MOST ? ` and ${jobs.length - MOST} more` : ''
-    const ran = `it ran ${jobs.slice(0, MOST).map(nameOf).join(', ')}${rest}`
+    const ran = `it ran ${listed(jobs.map(nameOf))}`
     report.warn(`This process ends with exit code ${code}: ${why(jobs, stack)}; ${ran}`)
   }
 }

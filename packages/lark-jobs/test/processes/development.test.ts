@@ -17,21 +17,21 @@ const dispatch = `
 
 const program = 'node_modules/@s18i/lark/dist/bin.js'
 
-test.each([
-  [['--watch']],
-  [['--watch-path=jobs']],
-])('node %s with lark jobs:work, nothing in the cache: a change starts the worker again', async (flags) => {
-  await using app = await App.make({ 'jobs/TellJob.js': job('the first'), 'dispatch.js': dispatch })
-  const worker = app.start([...flags, program, 'jobs:work'])
-  await app.start(['dispatch.js']).result
-  await worker.says('the first')
-  await app.write({ 'jobs/TellJob.js': job('the second') })
-  await worker.says('Restarting')
-  await app.start(['dispatch.js']).result
-  await worker.says('the second')
-  worker.child.kill('SIGTERM')
-  expect((await worker.result).stderr).not.toContain('ERR_')
-})
+test.each([[['--watch']], [['--watch-path=jobs']]])(
+  'node %s with lark jobs:work, nothing in the cache: a change starts the worker again',
+  async (flags) => {
+    await using app = await App.make({ 'jobs/TellJob.js': job('the first'), 'dispatch.js': dispatch })
+    const worker = app.start([...flags, program, 'jobs:work'])
+    await app.start(['dispatch.js']).result
+    await worker.says('the first')
+    await app.write({ 'jobs/TellJob.js': job('the second') })
+    await worker.says('Restarting')
+    await app.start(['dispatch.js']).result
+    await worker.says('the second')
+    worker.child.kill('SIGTERM')
+    expect((await worker.result).stderr).not.toContain('ERR_')
+  },
+)
 
 test('what a job sends to the program that started its worker arrives, also past a supervisor', async () => {
   await using app = await App.make({

@@ -17,17 +17,17 @@ export function mistakes(url: () => string | undefined): void {
       [['jobs:retry'], 2, '✗ Which jobs? Give their ids, or --all'],
       [['jobs:retry', '--queue=emails'], 2, '✗ --queue goes with --all; an id says its queue itself'],
       [['jobs:cancel'], 2, '✗ Which jobs? Give their ids, or --job, --queue, --state or --all'],
-      [['jobs:cancel', '--queue='], 2, "✗ Jobs.cancel(): queue is ''; it must be the name of a queue"],
+      [['jobs:cancel', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
       [
         ['jobs:cancel', '--all', '--queue=emails'],
         2,
-        '✗ Jobs.cancel(): all must be the only condition, but queue came with it',
+        '✗ --all must be the only condition, but --queue came with it',
       ],
-      [['jobs:retry', '--all', '--queue='], 2, "✗ Jobs.retry(): queue is ''; it must be the name of a queue"],
+      [['jobs:retry', '--all', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
       [
         ['jobs:pause', 'default', '--group='],
         2,
-        "✗ Jobs.pause(): group is ''; it must be the name of a group: a text that is not empty, or a number",
+        "✗ --group is ''; it must be the name of a group: a text that is not empty, or a number",
       ],
       [
         ['jobs:cancel', '--queue=emails'],
@@ -44,6 +44,18 @@ export function mistakes(url: () => string | undefined): void {
         '✗ --queue goes with --all; an id says its queue itself',
       ],
       [['jobs:retry', '--all', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
+      [['jobs:failed', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
+      [
+        ['jobs:pause', 'default', '--group=a', '--for=soon'],
+        1,
+        "✗ --for is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0",
+      ],
+      [
+        ['jobs:resume', 'default', '--group=a', `--group-hash=#${'a'.repeat(43)}`],
+        2,
+        '✗ --group and --group-hash each name a group; give one of them',
+      ],
+      [['jobs:status', '--jsno'], 2, '✗ Unknown flag --jsno'],
       [['jobs:failed', '--limit=0'], 2, '✗ --limit is 0; it must be a whole number from 1'],
       [['jobs:failed', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
       [['jobs:show', 'nonesuch'], 1, '✗ There is no job nonesuch'],
@@ -60,6 +72,30 @@ export function mistakes(url: () => string | undefined): void {
     expect((await app.run('jobs:work', '--queue=emials')).stderr).toContain(
       '\n  Did you mean emails? Configured ',
     )
+    expect((await app.run('jobs:status', '--jsno')).stderr).toContain('\n  Did you mean --json?\n')
+  })
+
+  test('a queue that has jobs and is configured no more is named; of many queues a message names a few', async () => {
+    await using app = await greetingApp(url())
+    await app.run('greet:all', 'Ann')
+    expect((await app.run('jobs:status')).stderr).not.toContain('jobs.queues')
+    const many = Array.from({ length: 30 }, (_, n) => `queue-${n}`)
+    const config = (queues: string[]) =>
+      `export default { jobs: { queues: ${JSON.stringify(queues)}, prefix: process.env.PREFIX || 'lark' } }`
+    await app.write({ 'lark.config.js': config(many) })
+    const status = await app.run('jobs:status')
+    expect(status.stderr).toContain(
+      '! default, emails have jobs and are not in jobs.queues: only a worker that is configured with them serves them\n',
+    )
+    expect(JSON.parse((await app.run('jobs:status', '--json')).stdout).queues.at(-1)).toMatchObject({
+      queue: 'emails',
+      configured: false,
+    })
+    const { stderr } = await app.run('jobs:work', '--queue=none')
+    expect(stderr).toContain('queue-9 and 20 more.')
+    expect(stderr).not.toContain('queue-10')
+    const worker = await app.run('jobs:work', '--stop-when-empty')
+    expect(worker.stderr).toMatch(/its dispatches are refused. Configured are .*queue-9 and 20 more\n/)
   })
 
   test('a job file that throws on import is one line; everything else works', async () => {
