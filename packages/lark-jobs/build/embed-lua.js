@@ -9,6 +9,12 @@ import { pathToFileURL } from 'node:url'
 const redis = new URL('../src/store/redis/', import.meta.url)
 const generated = new URL('scripts.generated.ts', redis)
 
+/**
+ * Dragonfly refuses a script that makes names of keys from others, unless its first line says so. To Redis and Valkey
+ * it is a comment.
+ */
+const flags = '--!df flags=allow-undeclared-keys\n'
+
 /** @param {string} path @returns {string} */
 const read = (path) =>
   readFileSync(new URL(`lua/${path}.lua`, redis), 'utf8').replace(/^-- include: (\S+)$/gm, (_, name) =>
@@ -20,7 +26,7 @@ export function embedLua() {
   const names = readdirSync(new URL('lua/', redis)).filter((name) => name.endsWith('.lua'))
   const scripts = names.sort().map((file) => {
     const name = file.slice(0, -'.lua'.length)
-    const lua = read(name).replace(/^\s*(--.*)?\n/gm, '')
+    const lua = flags + read(name).replace(/^\s*(--.*)?\n/gm, '')
     const sha1 = createHash('sha1').update(lua).digest('hex')
     return `  ${JSON.stringify(name)}: { sha1: '${sha1}', lua: ${JSON.stringify(lua)} },\n`
   })

@@ -99,6 +99,12 @@ describe.each([...verbs, ...shared])('%s', (name) => {
   })
 })
 
+test('the server is sent each with a first line that lets Dragonfly take it', () => {
+  // Dragonfly looks for it at the very beginning.
+  for (const [name, { lua }] of Object.entries(scripts))
+    expect(lua.split('\n', 1)[0], name).toBe('--!df flags=allow-undeclared-keys')
+})
+
 test('the constants are those of the contract', () => {
   const found = [...shared, ...verbs].flatMap((name) => [
     ...read(name).matchAll(/^local ([A-Z_]+) = (\d+)$/gm),
