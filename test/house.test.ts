@@ -68,6 +68,7 @@ const floors: Record<string, string[][]> = {
       'store/store.ts',
       'store/servers.ts',
       'store/secret.ts',
+      'store/connection-text.ts',
     ],
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store

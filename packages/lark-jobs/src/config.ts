@@ -18,6 +18,7 @@ import {
   type QueuesConfig,
   weightsOfAll,
 } from './queue-config.ts'
+import { plain } from './store/connection-text.ts'
 import { formOf } from './store/secret.ts'
 import type { RedisServers } from './store/servers.ts'
 import type { Bound, StoreOptions } from './store/store.ts'
@@ -196,19 +197,29 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
   }
 }
 
+/**
+ * Whether an object leaves it to a url where the servers are, also to one that is not set here:
+ * `{ url: process.env.REDIS_URL, tls: … }`.
+ */
+function isBesideUrl(named: RedisServers): boolean {
+  const { url, host, port, path, cluster, sentinel } = named
+  const isElsewhere = [host, port, path, cluster, sentinel].some((way) => way !== undefined)
+  return 'url' in named && typeof (url ?? '') === 'string' && !(isElsewhere && !url)
+}
+
 function connectionOf(
   named: string | RedisServers | undefined,
   env: Record<string, string | undefined>,
   folder: string,
   file: string | undefined,
 ): string | RedisServers {
-  if (typeof named === 'object') return named
-  const connection = named || env.LARK_JOBS_URL || env.REDIS_URL
-  if (connection !== undefined && connection !== '') {
-    const path = /^sqlite:(.+)$/.exec(connection)?.[1]
-    return path === undefined || path === ':memory:' || isAbsolute(path)
-      ? connection
-      : `sqlite:${join(folder, path)}`
+  if (typeof named === 'object' && !isBesideUrl(named)) return named
+  const texts = [typeof named === 'object' ? named.url : named, env.LARK_JOBS_URL, env.REDIS_URL]
+  const connection = texts.map((text) => plain(text ?? '')).find((text) => text !== '')
+  if (connection !== undefined) {
+    const path = /^sqlite:(.+)$/i.exec(connection)?.[1]
+    if (path === undefined) return typeof named === 'object' ? { ...named, url: connection } : connection
+    return path === ':memory:' || isAbsolute(path) ? connection : `sqlite:${join(folder, path)}`
   }
   if (env.NODE_ENV === 'production') {
     throw new JobsError('STORE_NOT_CONFIGURED', 'NODE_ENV is production, and no store is named for jobs', {

@@ -47,12 +47,15 @@ import { checkPlace, misplaced, serviceOf } from './queues.ts'
 import type { NewJob } from './record.ts'
 import { type Status, status } from './status.ts'
 import { connect, type Place, RETENTION } from './store/connect.ts'
-import type { Store } from './store/store.ts'
+import type { Role, Store } from './store/store.ts'
 import { CONCURRENCY, checkNames, type WorkerOptions } from './worker/options.ts'
 import { PlainReport } from './worker/plain-report.ts'
 import { registryOf } from './worker/registry.ts'
 import type { Report } from './worker/report.ts'
 import { Worker } from './worker/worker.ts'
+
+/** Set by the program `lark`, in whose process a command runs. */
+const PROGRAM = Symbol.for('s18i.lark.program')
 
 /** How many of the dispatches that wait for the store to open note who dispatches (`dispatch/caller.ts`). */
 const NOTED = 100
@@ -87,6 +90,8 @@ export class JobsClient implements AsyncDisposable {
   readonly #runs: RunNow
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
+  /** What this process does with its store, as far as it is known. */
+  #role: Role = PROGRAM in globalThis ? 'command' : 'web'
   readonly #underway = new Underway()
   readonly #workers = new Set<Worker>()
   readonly #starting = new Set<Promise<Worker>>()
@@ -252,8 +257,16 @@ export class JobsClient implements AsyncDisposable {
     return status(store, settings.partitions)
   }
 
-  /** Opens the store, unless it is open. What fails is tried again by the next call. */
-  open(): Promise<Opened> {
+  /**
+   * Opens the store, unless it is open. What fails is tried again by the next call.
+   *
+   * @param role what the process does there from now on. Default: what it did before
+   */
+  open(role: Role = this.#role): Promise<Opened> {
+    if (role !== this.#role) {
+      this.#role = role
+      this.#opened?.store.become?.(role)
+    }
     if (this.#opened !== undefined) return Promise.resolve(this.#opened)
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
@@ -279,7 +292,7 @@ export class JobsClient implements AsyncDisposable {
   async #work(options: WorkOptions, supervised: SupervisedOptions): Promise<Worker> {
     checkNames(options)
     const { queues: named, jobs, report = new PlainReport(), ...rest } = options
-    const { settings, place, store, warnings } = await this.open()
+    const { settings, place, store, warnings } = await this.open('worker')
     const { queues, strict, words } = serviceOf(settings, named)
     const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
     const { preset = settings.preset } = options
@@ -301,9 +314,11 @@ export class JobsClient implements AsyncDisposable {
     const settings = await this.#load()
     const { connection, prefix, durability } = settings
     const place = { connection, prefix, options: { retention: RETENTION, durability } }
-    const store = await connect(connection, prefix, place.options)
+    const store = await connect(connection, prefix, { ...place.options, role: this.#role })
     try {
       const warnings = await store.open()
+      // It may have changed meanwhile.
+      store.become?.(this.#role)
       const { partitions, bounds } = settings
       const dispatcher = new Dispatcher(store, partitions, bounds, this.#underway)
       this.#opened = { settings, place, store, dispatcher, warnings }

@@ -12,4 +12,7 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
+// Packages whose commands run here can tell this process from a server that loads the same files.
+Object.defineProperty(globalThis, Symbol.for('s18i.lark.program'), { value: true })
+
 process.exitCode = await run(process.argv.slice(2))

@@ -86,7 +86,7 @@ export class JobsWorkCommand extends Command {
 
   async #supervise(processes: number): Promise<number> {
     const signals = this.#signals()
-    const { settings, store, warnings } = await Jobs.open()
+    const { settings, store, warnings } = await Jobs.open('supervisor')
     const { queues, words } = serviceOf(settings, this.queue.length > 0 ? this.queue : undefined)
     const report = this.#report()
     const many = processes === 1 ? '1 process' : `${processes} processes`

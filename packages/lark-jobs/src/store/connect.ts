@@ -3,7 +3,8 @@
  * wanted and nothing of the others.
  */
 import { JobsError } from '../errors.ts'
-import { formOf, isQuoted } from './secret.ts'
+import { hintFor, plain, schemeOf } from './connection-text.ts'
+import { formOf } from './secret.ts'
 import type { RedisServers } from './servers.ts'
 import type { Store, StoreOptions } from './store.ts'
 
@@ -35,29 +36,26 @@ export async function connect(
     const { RedisStore } = await import('./redis/store.ts')
     return new RedisStore(connection, { ...options, prefix })
   }
-  const scheme = /^([a-z+-]+):/i.exec(connection)?.[1]?.toLowerCase()
+  const text = plain(connection)
+  const scheme = schemeOf(text)
   if (scheme === 'sqlite') {
     const { SqliteStore } = await import('./sqlite/store.ts')
-    return new SqliteStore(connection.slice('sqlite:'.length), options)
+    return new SqliteStore(text.slice('sqlite:'.length), options)
   }
-  if (/^((redis|valkey)s?([+-](cluster|sentinel))?|unix)$/.test(scheme ?? '')) {
+  if (/^((redis|valkey)s?([+-].*)?|unix)$/.test(scheme ?? '')) {
     const { RedisStore } = await import('./redis/store.ts')
-    return new RedisStore(connection, { ...options, prefix })
+    return new RedisStore(text, { ...options, prefix })
   }
   throw new JobsError(
     'STORE_INVALID',
     `The connection is ${formOf(connection)}, which names no store that Lark knows`,
-    {
-      hint: isQuoted(connection)
-        ? 'The quotes are part of the value: some programs keep the quotes of an environment file. Remove them there.'
-        : "A connection is 'redis://host:6379', 'rediss://…', 'redis+cluster://…', 'redis+sentinel://…', 'valkey://…', 'unix:/PATH' or 'sqlite:PATH'.",
-    },
+    { hint: hintFor(text) },
   )
 }
 
 /** Removes a store with all that is in it. Nobody may have it open. */
 export async function erase(connection: string | RedisServers, prefix: string): Promise<void> {
-  const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(connection)?.[1] : undefined
+  const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(plain(connection))?.[1] : undefined
   if (file === undefined) return (await import('./redis/erase.ts')).erase(connection, prefix)
   if (file !== ':memory:') return (await import('./sqlite/erase.ts')).erase(file)
 }

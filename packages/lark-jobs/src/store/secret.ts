@@ -1,25 +1,22 @@
 /**
- * What may be shown of values that may hold a password. A connection is often mistaken: in quotes, in a list, without
+ * What may be shown of values that may hold a password. A connection is often mistaken: with one quote, in a list, without
  * its scheme, with a whole URL as its host. Where the password stands in such a value nobody can tell, so that none of
  * its text is shown, only its form. (What is understood has a name without secrets: `redis/address.ts`.)
  */
+import { plain } from './connection-text.ts'
 
 /** What stands where a connection should. */
 export function formOf(connection: unknown): string {
   if (typeof connection === 'string') {
-    if (connection.trim() === '') return 'an empty text'
-    if (isQuoted(connection)) return 'a text in quotes'
-    const scheme = /^([a-z][a-z+-]*):\/\//i.exec(connection.trim())?.[1]
+    const text = plain(connection)
+    if (text === '') return 'an empty text'
+    if (/^["'`]|["'`]$/.test(text)) return 'a text with a quote at one end'
+    const scheme = /^([a-z][a-z+-]*):\/\//i.exec(text)?.[1]
     return scheme === undefined ? 'a text without a scheme' : `'${scheme}://…'`
   }
   if (connection === null) return 'null'
   if (Array.isArray(connection)) return 'a list'
   return typeof connection === 'object' ? 'an object' : `a ${typeof connection}`
-}
-
-/** As the file of an environment leaves a value that is quoted there, when it is read by a program that keeps quotes. */
-export function isQuoted(text: string): boolean {
-  return /^\s*["'`]/.test(text)
 }
 
 /** A setting as JSON, unless something in it may be an address with a password. */

@@ -2,6 +2,7 @@
  * Redis servers as an object: what a connection string has no room for, such as certificates, or a password that
  * Sentinels ask for and servers do not.
  */
+import type { Duration } from '../duration.ts'
 
 /**
  * One server, or a cluster, or what Sentinels watch.
@@ -12,8 +13,15 @@
  *   password: process.env.REDIS_PASSWORD,
  *   tls: { ca: readFileSync('ca.pem', 'utf8') },
  * }
+ * @example
+ * const connection: RedisServers = { url: process.env.REDIS_URL, tls: { rejectUnauthorized: false } }
  */
 export interface RedisServers {
+  /**
+   * A connection string, to which the other keys add what it does not say. Without a value, the connection is that of
+   * `LARK_JOBS_URL` or `REDIS_URL`, as if there were no object.
+   */
+  url?: string | undefined
   /** Default 127.0.0.1. */
   host?: string | undefined
   /** Default 6379. */
@@ -30,6 +38,20 @@ export interface RedisServers {
   database?: number | undefined
   /** `true`, or what `tls.connect` of Node takes beyond it: `ca`, `cert`, `key`, `servername`… */
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
+  /** Which addresses of a host name are used: 4 (IPv4), 6 (IPv6), or 0 for both, which is the default. */
+  family?: 0 | 4 | 6 | undefined
+  /** How long one attempt to connect may take, TLS and log-in included. Default 2 seconds; of a Sentinel, or a node
+   * that is asked for the map of its cluster, 1 second. */
+  connectTimeout?: Duration | undefined
+  /** What the names of the connections in `CLIENT LIST` begin with. Default `lark`: `lark:web`, `lark:worker`. */
+  clientName?: string | undefined
+  /**
+   * Where nodes or servers are reached whose own addresses lead nowhere from here (Docker, NAT, a tunnel), by the
+   * `host:port` that the cluster or the Sentinels give for them.
+   *
+   * @example { '172.18.0.2:6379': 'localhost:7001', '172.18.0.3:6379': 'localhost:7002' }
+   */
+  natMap?: Readonly<Record<string, string>> | undefined
 }
 
 export interface SentinelServers {

@@ -91,11 +91,16 @@ export interface StoreOptions {
    * it (Redis only).
    */
   durability?: 'normal' | 'strict' | 'replicated'
+  /** What the process that opens it does there, for people who look at the server. Default `web`. */
+  role?: Role
   /** It is opened only for emergencies, and rarely used. */
   standsBy?: boolean
   /** Milliseconds since 1970. Only tests set it; without it a store goes by its own clock. */
   clock?: () => number
 }
+
+/** What a process does with a store: dispatch (`web`), work, look after leases or processes, or run a command. */
+export type Role = 'web' | 'worker' | 'lease-thread' | 'supervisor' | 'command'
 
 /** Who calls, and which of its calls on this partition it is. */
 export interface Call {
@@ -321,6 +326,9 @@ export interface Store extends AsyncDisposable {
   pause(partition: string, group: string, ms?: number): Promise<MetGroup>
   /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; under `MAX_ITEMS`: all */
   clear(partition: string, state: Exclude<State, 'active'>): Promise<number>
+
+  /** The process does something else from now on than was said in the options. For people who look at the server. */
+  become?(role: Role): void
 
   /** Lets go of connections and files. Idempotent. */
   close(): Promise<void>

@@ -273,7 +273,7 @@ class LeaseWatch {
 function open({ connection, prefix, options }: Place): Promise<Store> {
   const name = JSON.stringify([connection, prefix, options])
   const known = stores.get(name) ?? {
-    store: connect(connection, prefix, { ...options, standsBy: true }),
+    store: connect(connection, prefix, { ...options, standsBy: true, role: 'lease-thread' }),
     users: 0,
   }
   stores.set(name, known)

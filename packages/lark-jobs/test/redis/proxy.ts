@@ -11,6 +11,8 @@ export class TcpProxy implements AsyncDisposable {
   #losing: (() => void) | undefined
   /** Connections made since the beginning. */
   connections = 0
+  /** The ports from which it connects to the server, as the server sees them. */
+  readonly ports = new Set<number>()
   /** Bytes that went through since the beginning: to the server, and back. */
   readonly bytes = { in: 0, out: 0 }
   /** Milliseconds that each byte is under way to the server. */
@@ -20,6 +22,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#server = createServer((client) => {
       this.connections += 1
       const upstream = connect(target, '127.0.0.1')
+      upstream.once('connect', () => this.ports.add(upstream.localPort!))
       this.#track(client, upstream)
       this.#track(upstream, client)
       client.on('data', (data) => {

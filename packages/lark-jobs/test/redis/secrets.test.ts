@@ -240,7 +240,7 @@ test('a worker says what is wrong with its connection, and nothing of a password
   await using server = await startRedis({ password: 'hunter2' })
   const url = 'redis://user1:hunter2@127.0.0.1:1'
   const told: [jobs: object, env: Record<string, string>, code: number, right: RegExp][] = [
-    [{}, { REDIS_URL: `"${url}"` }, 1, /a text in quotes.*\n.*The quotes are part of the value/],
+    [{}, { REDIS_URL: `"${url}` }, 1, /a text with a quote at one end.*\n.*A quote at one end is part/],
     [{ connection: [url] }, {}, 1, /jobs.connection is a list/],
     [{}, { REDIS_URL: url }, 1, /redis:\/\/127.0.0.1:1\/0 cannot be reached/],
     [{ connection: server.url }, {}, 0, /Serving redis:\/\/127.0.0.1:\d+\/0/],

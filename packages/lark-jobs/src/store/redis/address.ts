@@ -3,7 +3,9 @@
  */
 import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
+import { type Duration, durationForm, milliseconds } from '../../duration.ts'
 import { JobsError } from '../../errors.ts'
+import type { ClientName } from './client-name.ts'
 
 export interface Address {
   host: string
@@ -15,7 +17,23 @@ export interface Address {
   database: number
   /** `true`, or what `tls.connect` takes beyond it: `ca`, `cert`, `key`, `servername`… */
   tls?: boolean | Readonly<Record<string, unknown>>
+  /** Of a host name: IPv4, IPv6, or (0, the default) whatever answers. */
+  family?: 0 | 4 | 6
+  /** Milliseconds for one attempt to connect, where it is not the usual. */
+  connectTimeout?: number
+  /** What the names of the connections begin with, where it is not `lark`. */
+  clientName?: string
+  /** Whose connections they are, for the server to show. */
+  client?: ClientName
+  /** Where others are reached than under the address that servers give for them. */
+  natMap?: NatMap
 }
+
+/** `host:port` that a server gives for another, and where that one is reached. */
+export type NatMap = ReadonlyMap<string, { host: string; port: number }>
+
+/** Milliseconds of `connectTimeout`. */
+const CONNECT_TIMEOUT = { least: 10, most: 600_000 }
 
 const forms =
   'redis://[user:password@]host[:port][/database], rediss://… with TLS, unix:/path[?db=1], ' +
@@ -41,14 +59,23 @@ export function nameOf(address: Address): string {
   return `${address.tls ? 'rediss' : 'redis'}://${hostOf(address)}/${address.database}`
 }
 
+/** An address whose parts were not checked. */
+export type GivenAddress = Omit<Address, 'connectTimeout'> & { connectTimeout?: Duration }
+
+/** Where a server is reached that another gives as `host` and `port`. */
+export function reached(by: Address, host: string, port: number): { host: string; port: number } {
+  return by.natMap?.get(hostOf({ host, port })) ?? { host, port }
+}
+
 /**
  * Checks the parts of which the store's name is made: a whole URL given as a host would be shown with its password.
  *
  * @returns it without user or password where these are empty
  * @throws STORE_INVALID
  */
-export function checkAddress({ username, password, ...address }: Address): Address {
-  const { host, port, path, database, tls } = address
+export function checkAddress(given: GivenAddress): Address {
+  const { username, password, connectTimeout, tls, ...address } = given
+  const { host, port, path, database, family, clientName } = address
   if (typeof host !== 'string' || !(isIP(host) || /^[^:[\]\s@/?#]+$/.test(host)))
     throw invalid('the host is neither a name nor an IP address; a URL or a port does not belong there')
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
@@ -59,7 +86,26 @@ export function checkAddress({ username, password, ...address }: Address): Addre
     throw invalid('the database must be a whole number, 0 or more')
   if (!/^(undefined|boolean|object)$/.test(typeof tls) || tls === null)
     throw invalid('tls must be true, false, or an object with options')
-  return { ...address, ...credentials(username, password) }
+  if (family !== undefined && family !== 0 && family !== 4 && family !== 6)
+    throw invalid('the family must be 4, 6, or 0 for both')
+  // Redis itself allows no blanks.
+  if (clientName !== undefined && !(typeof clientName === 'string' && /^[\x21-\x7e]{1,64}$/.test(clientName)))
+    throw invalid('the clientName must be 1 to 64 letters of ASCII without blanks')
+  return {
+    ...address,
+    ...(tls && { tls }),
+    ...credentials(username, password),
+    ...patience(connectTimeout),
+  }
+}
+
+/** @throws STORE_INVALID */
+function patience(connectTimeout: unknown): Pick<Address, 'connectTimeout'> {
+  if (connectTimeout === undefined) return {}
+  const ms = milliseconds(connectTimeout)
+  if (ms === undefined || ms < CONNECT_TIMEOUT.least || ms > CONNECT_TIMEOUT.most)
+    throw invalid(`the connectTimeout must be ${durationForm}, from 10 ms to 10 minutes`)
+  return { connectTimeout: ms }
 }
 
 /** @throws STORE_INVALID for what is not text */
@@ -79,4 +125,20 @@ export function invalid(why: string): JobsError {
   return new JobsError('STORE_INVALID', `The connection of Redis cannot be understood: ${why}`, {
     hint: `Write ${forms}`,
   })
+}
+
+/** What is understood otherwise than it was meant: it stands in the wrong part of a URL. */
+export function misplaced(): JobsError {
+  return invalid(
+    'a password with / ? or # in it is written with %2F, %3F or %23; so is an @ behind them, with %40',
+  )
+}
+
+/** Percent-decoded. @throws STORE_INVALID */
+export function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid('it has a % that does not begin an escape; write %25')
+  }
 }

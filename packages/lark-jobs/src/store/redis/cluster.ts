@@ -15,7 +15,7 @@
  * long as a node that serves slots cannot be reached, and once a minute. A primary that is none any more is let go, and those who waited for it go where the map says.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, hostOf, parseHost } from './address.ts'
+import { type Address, hostOf, parseHost, reached } from './address.ts'
 import { type Build, Connection, type ConnectionOptions, currentEpoch, PATIENCE } from './connection.ts'
 import { Doubt, type Standing } from './doubt.ts'
 import { codeOf, movedOn, Refusal, refusalIn, refused, unreachable } from './failure.ts'
@@ -309,11 +309,8 @@ function guard(build: Build, key: string): Build {
 function placeIn(refusal: Refusal, from: Connection, like: Address): Address {
   const [, host = '', port = ''] = /^\S+ \d+ (.*):(\d+)/.exec(refusal.message) ?? []
   const asked = from.address?.host ?? like.host
-  return {
-    ...like,
-    host: host === '' ? asked : parseHost(host.includes(':') ? `[${host}]` : host, 0).host,
-    port: Number(port),
-  }
+  const named = host === '' ? asked : parseHost(host.includes(':') ? `[${host}]` : host, 0).host
+  return { ...like, ...reached(like, named, Number(port)) }
 }
 
 function shuffled<T>(list: readonly T[]): T[] {

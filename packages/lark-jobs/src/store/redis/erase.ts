@@ -15,7 +15,7 @@ const PAGE = '1000'
 /** @throws STORE_INVALID, STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED */
 export async function erase(servers: string | RedisServers, prefix: string): Promise<void> {
   const { everything } = new Keys(prefix)
-  const route = reach(parseLocation(servers), {})
+  const route = reach(parseLocation(servers, 'command'), {})
   try {
     for (const server of await route.servers(route.deadline())) await eraseOn(server, everything)
   } finally {

@@ -75,13 +75,29 @@ export function refused(store: string, refusal: Refusal): Error {
   })
 }
 
+/** Why no connection comes about, and what to do about it. */
+const unreached: readonly (readonly [form: RegExp, hint: string])[] = [
+  [
+    /certificate/,
+    "Node does not trust the server's certificate. NODE_EXTRA_CA_CERTS names a file of further authorities; ?ssl_cert_reqs=none accepts any certificate (Heroku's are signed by nobody)",
+  ],
+  [
+    /wrong version number|packet length too long|ETIMEDOUT rediss:/,
+    'If the server speaks no TLS there, write redis:// instead of rediss://',
+  ],
+  [
+    /connection was closed|ECONNRESET|no reply of Redis begins with/,
+    'The server ended the connection. If it speaks TLS there, write rediss:// instead of redis://',
+  ],
+]
+
 export function unreachable(store: string, cause: unknown): JobsError {
   const reason = reasonOf(cause)
   return new JobsError('STORE_UNREACHABLE', `${store} cannot be reached: ${reason}`, {
     cause,
-    hint: /certificate/.test(reason)
-      ? "Node does not trust the server's certificate. NODE_EXTRA_CA_CERTS names a file of further authorities"
-      : 'Is Redis running there? Without REDIS_URL and `connection`, jobs are kept in a file and need no server',
+    hint:
+      unreached.find(([form]) => form.test(reason))?.[1] ??
+      'Is Redis running there? Without REDIS_URL and `connection`, jobs are kept in a file and need no server',
   })
 }
 

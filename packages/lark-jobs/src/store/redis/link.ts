@@ -34,7 +34,8 @@ interface Waiting {
 }
 
 /**
- * @param timeout milliseconds for all of it: a server that accepts connections and says nothing counts as none
+ * @param timeout milliseconds for all of it, where the address names no other: a server that accepts connections and says
+ * nothing counts as none
  * @param signal gives it up
  * @throws Refusal when the server does not want us, or whatever went wrong
  */
@@ -42,12 +43,14 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
   const link = new SocketLink(open(address))
   const timer = setTimeout(
     () => link.destroy(new Error(`connect ETIMEDOUT ${nameOf(address)}`)),
-    timeout,
+    address.connectTimeout ?? timeout,
   ).unref()
   const abort = () => link.destroy(signal.reason)
   signal.addEventListener('abort', abort)
   try {
-    await Promise.all(greetings(address).map((command) => link.send(command)))
+    const greeted = greetings(address).map((command) => link.send(command))
+    address.client?.introduce(link)
+    await Promise.all([...greeted, link.send(['PING'])])
     return link
   } catch (error) {
     const { password = '' } = address
@@ -60,8 +63,8 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
   }
 }
 
-function open({ host, port, path, tls }: Address): Socket {
-  const place = path === undefined ? { host, port } : { path }
+function open({ host, port, path, tls, family }: Address): Socket {
+  const place = path === undefined ? { host, port, ...(family !== undefined && { family }) } : { path }
   if (!tls) return connect(place)
   // An IP address is no name that a server could be asked for; the certificate is held to it all the same.
   const named = isIP(host) === 0 ? { servername: host } : {}
@@ -77,7 +80,6 @@ function greetings({ username, password, database }: Address): string[][] {
     ...(username === undefined ? [] : [['AUTH', username, password ?? '']]),
     ...(username === undefined && password !== undefined ? [['AUTH', password]] : []),
     ...(database === 0 ? [] : [['SELECT', String(database)]]),
-    ['PING'],
   ]
 }
 

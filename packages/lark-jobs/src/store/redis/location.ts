@@ -1,15 +1,16 @@
 /**
- * Where a store's servers are: one server, a cluster, or what Sentinels watch. From a connection string, or from an
- * object in its stead.
- *
- * The forms are those that others use already: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` as in
- * Python's clients, `redis-sentinel://` and `redis-cluster://` as in Java's and Rust's, `?tls=`, `?ssl=` and `?db=` as
- * in many. Anything else in the text is refused: a misspelt `?tls=true` must not become an unencrypted connection.
+ * Where a store's servers are: one server, a cluster, or what Sentinels watch. From a connection string
+ * (`connection-string.ts`), from an object in its stead, or from both: what an object says beside its `url` is added to
+ * it, and nothing may be said twice.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
 import type { RedisServers, SentinelServers } from '../servers.ts'
+import type { Role } from '../store.ts'
 import { type Address, checkAddress, credentials, hostOf, invalid, nameOf, parseHost } from './address.ts'
+import { ClientName } from './client-name.ts'
+import { parseText } from './connection-string.ts'
+import { readNatMap } from './nat-map.ts'
 
 export type Location =
   | { kind: 'server'; name: string; address: Address }
@@ -18,17 +19,59 @@ export type Location =
   /** `address` is the primary's, but for host and port. */
   | { kind: 'sentinel'; name: string; sentinels: Address[]; primary: string; address: Address }
 
-const keys = ['host', 'port', 'path', 'cluster', 'sentinel', 'username', 'password', 'database', 'tls']
+const keys = [
+  'url',
+  'host',
+  'port',
+  'path',
+  'cluster',
+  'sentinel',
+  'username',
+  'password',
+  'database',
+  'tls',
+  'family',
+  'connectTimeout',
+  'clientName',
+  'natMap',
+]
 const sentinelKeys = ['name', 'nodes', 'username', 'password', 'tls']
 
-/** @throws STORE_INVALID */
-export function parseLocation(given: string | RedisServers): Location {
-  return locate(typeof given === 'string' ? parseText(given) : given)
+/**
+ * @param role of whoever connects, which the server then shows; without it, connections have no name
+ * @throws STORE_INVALID
+ */
+export function parseLocation(given: string | RedisServers, role?: Role): Location {
+  if (typeof given === 'string') return locate(parseText(given), role)
+  checkKeys(given, keys)
+  return locate(withUrl(given), role)
 }
 
-function locate(servers: RedisServers): Location {
-  checkKeys(servers, keys)
-  const { cluster, sentinel, ...rest } = servers
+/** What the `url` of an object says, and what the object says beside it. */
+function withUrl({ url, ...beside }: RedisServers): RedisServers {
+  // As `process.env.REDIS_URL` of an empty variable.
+  if (url === undefined || url === '') return beside
+  if (typeof url !== 'string') throw invalid(`url is ${typeof url}, not a text`)
+  const said = parseText(url)
+  const rest = Object.entries(beside).filter(([, value]) => value !== undefined)
+  const twice = rest.find(([key]) => key !== 'tls' && said[key as keyof RedisServers] !== undefined)
+  if (twice !== undefined) throw invalid(`"${twice[0]}" is said by the url, and again beside it`)
+  return { ...said, ...Object.fromEntries(rest), tls: bothTls(said.tls, beside.tls) }
+}
+
+/** Options beside a url are added to what the url says; one of them may not turn off what the other turns on. */
+function bothTls(url: RedisServers['tls'], beside: RedisServers['tls']): RedisServers['tls'] {
+  if (url === undefined || beside === undefined) return url ?? beside
+  if ((url === false) !== (beside === false)) throw invalid('"tls" contradicts the url')
+  return typeof url === 'object' && typeof beside === 'object'
+    ? { ...url, ...beside }
+    : typeof beside === 'object'
+      ? beside
+      : url
+}
+
+function locate(servers: RedisServers, role: Role | undefined): Location {
+  const { cluster, sentinel, natMap, ...rest } = servers
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
   const ways = Object.entries({
     cluster,
@@ -38,7 +81,16 @@ function locate(servers: RedisServers): Location {
   })
   const said = ways.filter(([, value]) => value !== undefined).map(([way]) => way)
   if (said.length > 1) throw invalid(`give only one of ${said.join(' and ')}`)
-  const address = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
+  if (given.path !== undefined && given.family !== undefined)
+    throw invalid('"family" is for a host, and "path" names a Unix socket')
+  if (natMap !== undefined && cluster === undefined && sentinel === undefined)
+    throw invalid('"natMap" is for a cluster or Sentinels; give a single server the address that leads to it')
+  const checked = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
+  const address: Address = {
+    ...checked,
+    ...(natMap !== undefined && { natMap: readNatMap(natMap) }),
+    ...(role !== undefined && { client: new ClientName(checked.clientName ?? 'lark', role) }),
+  }
   if (cluster !== undefined) {
     if (address.database !== 0) throw invalid(`a cluster has database 0 only, not ${address.database}`)
     return clusterOf(cluster, address)
@@ -72,8 +124,15 @@ function sentinelOf(given: SentinelServers, address: Address): Location {
     throw invalid('the name of the primary is one word, such as mymaster')
   if (!Array.isArray(nodes) || nodes.length === 0)
     throw invalid('nodes must be a list of at least one Sentinel')
+  const { family, connectTimeout, client } = address
+  const shared = {
+    ...(family !== undefined && { family }),
+    ...(connectTimeout !== undefined && { connectTimeout }),
+    ...(client !== undefined && { client }),
+  }
   const sentinels = nodes.map((host, i) =>
     checkAddress({
+      ...shared,
       ...parseHost(host, 26_379, `Sentinel ${i + 1}`),
       database: 0,
       ...credentials(username, password),
@@ -85,110 +144,7 @@ function sentinelOf(given: SentinelServers, address: Address): Location {
   return { kind: 'sentinel', name, sentinels, primary, address }
 }
 
-/** What a text says, as an object. */
-function parseText(text: string): RedisServers {
-  if (/^unix:/i.test(text)) return parseSocket(text)
-  const scheme = /^(?:redis|valkey)(s?)(?:[+-](cluster|sentinel))?:\/\//i.exec(text)
-  if (!scheme)
-    throw invalid(
-      'it does not begin with redis://, rediss://, valkey://, redis+cluster://, redis+sentinel:// or unix:',
-    )
-  const rest = text.slice(scheme[0].length).trim()
-  const [, authority = '', path = '', query] = /^([^/?#]*)\/?([^?#]*)(?:\?([^#]*))?$/.exec(rest) ?? []
-  // The text after the first of these characters is not parsed as a password, whatever it was meant to be.
-  if (rest.includes('#') || path.includes('@')) throw misplaced()
-  const at = authority.lastIndexOf('@')
-  const hosts = authority.slice(at + 1)
-  const sort = scheme[2]?.toLowerCase()
-  const known = ['tls', 'ssl', ...(sort === 'sentinel' ? ['sentinel_username', 'sentinel_password'] : [])]
-  const options = readOptions(query, sort === 'cluster' ? known : [...known, 'db'])
-  const tls = readTls(scheme[1] !== '', options)
-  const servers: RedisServers = {
-    ...readCredentials(authority.slice(0, Math.max(0, at))),
-    ...(tls && { tls }),
-  }
-  if (sort === 'sentinel') {
-    const [name = '', ...database] = path.split('/')
-    servers.sentinel = {
-      name: decode(name),
-      nodes: hosts.split(','),
-      username: options.get('sentinel_username'),
-      password: options.get('sentinel_password'),
-    }
-    return { ...servers, ...readDatabase(database.join('/'), options) }
-  }
-  Object.assign(servers, readDatabase(path, options))
-  if (sort === 'cluster') return { ...servers, cluster: hosts.split(',') }
-  if (hosts.includes(','))
-    throw invalid('several hosts are a cluster (redis+cluster://) or Sentinels (redis+sentinel://)')
-  return hosts === '' ? servers : { ...servers, ...parseHost(hosts, 6379) }
-}
-
-/** `unix:/path`, `unix:///path`. */
-function parseSocket(text: string): RedisServers {
-  const [, path, query] = /^unix:(?:\/\/)?(\/(?!\/)[^?#]*)(?:\?([^#]*))?$/i.exec(text.trim()) ?? []
-  if (path === undefined)
-    throw invalid('a Unix socket is unix:/path, without a host; give a user in the object form')
-  return { path: decode(path), ...readDatabase('', readOptions(query, ['db'])) }
-}
-
-/** `user:password`, `:password`, `user`. */
-function readCredentials(text: string): { username?: string; password?: string } {
-  const colon = text.indexOf(':')
-  const [username, password] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)]
-  return credentials(decode(username), decode(password))
-}
-
-/** What stands behind the `?`. One that is not known is not named: it may be the second half of a password. */
-function readOptions(query: string | undefined, known: readonly string[]): ReadonlyMap<string, string> {
-  const options = new Map<string, string>()
-  for (const [key, value] of new URLSearchParams(query)) {
-    if (!known.includes(key)) {
-      if (query!.includes('@')) throw misplaced()
-      const names = known.map((each) => `?${each}=`).join(', ')
-      throw invalid(`parameter ${options.size + 1} after the ? is unknown; known are ${names}`)
-    }
-    if (options.has(key)) throw invalid(`"?${key}=" appears twice`)
-    options.set(key, value)
-  }
-  return options
-}
-
-function misplaced(): Error {
-  return invalid(
-    'a password with / ? or # in it is written with %2F, %3F or %23; so is an @ behind them, with %40',
-  )
-}
-
-function readTls(isSecure: boolean, options: ReadonlyMap<string, string>): boolean {
-  let tls: boolean | undefined = isSecure ? true : undefined
-  for (const key of ['tls', 'ssl']) {
-    const value = options.get(key)
-    if (value === undefined) continue
-    if (!/^(true|1|yes|false|0|no)$/i.test(value))
-      throw invalid(`"?${key}=" must be true or false; rediss:// means true`)
-    const says = /^[t1y]/i.test(value)
-    if (tls !== undefined && tls !== says)
-      throw invalid(`"?${key}=${says}" contradicts the rest of the connection about TLS`)
-    tls = says
-  }
-  return tls === true
-}
-
-function readDatabase(path: string, options: ReadonlyMap<string, string>): { database?: number } {
-  const numbers = [path, options.get('db') ?? ''].filter((text) => text !== '')
-  if (!numbers.every((text) => /^\d{1,9}$/.test(text)))
-    throw invalid('the database must be a whole number, 0 or more')
-  const [database, other] = numbers.map(Number)
-  if (other !== undefined && other !== database) throw invalid('it names two databases')
-  return database === undefined ? {} : { database }
-}
-
-/** Percent-decoded. @throws STORE_INVALID */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw invalid('it has a % that does not begin an escape; write %25')
-  }
+/** Whose connections they are. */
+export function clientOf(location: Location): ClientName | undefined {
+  return (location.kind === 'cluster' ? location.nodes[0]! : location.address).client
 }

@@ -6,7 +6,7 @@
  * may not know yet that it is none any more.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, hostOf } from './address.ts'
+import { type Address, hostOf, reached } from './address.ts'
 import { Connection } from './connection.ts'
 import { Doubt, type Standing } from './doubt.ts'
 import { Refusal } from './failure.ts'
@@ -90,18 +90,17 @@ export class Sentinels implements Guide {
     try {
       await link.subscribe('+switch-master', (message) => {
         const [name, , , host, port] = message.split(' ')
-        if (name === this.#primary) this.#moved(host!, Number(port))
+        if (name === this.#primary) this.#moved(reached(this.#server, host!, Number(port)))
       })
       // What happened while nobody listened.
-      const { host, port } = await this.#ask(this.#closing.signal)
-      this.#moved(host, port)
+      this.#moved(await this.#ask(this.#closing.signal))
     } catch {
       // asked again with the next attempt to connect
     }
   }
 
-  #moved(host: string, port: number): void {
-    for (const move of this.#moves) move((address) => hostOf(address) === hostOf({ host, port }))
+  #moved(to: { host: string; port: number }): void {
+    for (const move of this.#moves) move((address) => hostOf(address) === hostOf(to))
   }
 
   async #ask(signal: AbortSignal): Promise<Word> {
@@ -162,8 +161,7 @@ export class Sentinels implements Guide {
       const fact = (name: string) => (flat.includes(name) ? flat[flat.indexOf(name) + 1] : undefined)
       const flags = fact('flags') ?? ''
       return {
-        host,
-        port: Number(port),
+        ...reached(this.#server, host, Number(port)),
         epoch: Number(fact('config-epoch')) || 0,
         isMissed: flags.includes('s_down'),
         isGoing: /o_down|failover|reconf/.test(flags) || Number(fact('s-down-time')) < ALONE,

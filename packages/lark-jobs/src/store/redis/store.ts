@@ -26,6 +26,7 @@ import {
   type Page,
   type RecoverOptions,
   type Recovery,
+  type Role,
   type Setting,
   type Settings,
   type Settlement,
@@ -36,6 +37,7 @@ import {
   type Want,
 } from '../store.ts'
 import { Bells } from './bells.ts'
+import type { ClientName } from './client-name.ts'
 import { sendTo } from './damage.ts'
 import { Durability } from './durability.ts'
 import { nothingQueued } from './failure.ts'
@@ -44,7 +46,7 @@ import { Keys } from './keys.ts'
 import { packWaiting, readLimited } from './lane.ts'
 import { RedisLimiters } from './limiters.ts'
 import { packDuration, packLimits } from './limits.ts'
-import { parseLocation } from './location.ts'
+import { clientOf, parseLocation } from './location.ts'
 import { packChange, packJobs, packNotes, packRecovery, packSettlements, unpackLog } from './packing.ts'
 import { reach } from './reach.ts'
 import {
@@ -90,6 +92,7 @@ export class RedisStore implements Store {
   readonly limiters: RedisLimiters
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
+  readonly #client: ClientName | undefined
   readonly #route: Route
   readonly #durability: Durability | undefined
   readonly #bells: Bells
@@ -105,12 +108,14 @@ export class RedisStore implements Store {
    * @throws STORE_INVALID
    */
   constructor(servers: string | RedisServers, options: RedisStoreOptions) {
-    const { patience, standsBy = false, durability = 'normal' } = options
+    const { patience, standsBy = false, durability = 'normal', role = 'web' } = options
     const { completed, failed, cancelled } = options.retention
     this.#options = options
     this.#kept = [String(completed.count), String(failed.count), String(cancelled.count)]
     this.#keys = new Keys(options.prefix ?? 'lark')
-    this.#route = reach(parseLocation(servers), { standsBy, ...(patience !== undefined && { patience }) })
+    const location = parseLocation(servers, role)
+    this.#client = clientOf(location)
+    this.#route = reach(location, { standsBy, ...(patience !== undefined && { patience }) })
     this.#bells = new Bells(this.#route.bells, this.#keys)
     this.#registry = new Registry(this.#route, this.#keys, () => this.#clock())
     this.#scripts = new Scripts(this.#route, this.#keys, () => this.#clock())
@@ -323,6 +328,10 @@ export class RedisStore implements Store {
 
   clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {
     return this.#remove('clear', partition, [state])
+  }
+
+  become(role: Role): void {
+    this.#client?.change(role)
   }
 
   async close(): Promise<void> {

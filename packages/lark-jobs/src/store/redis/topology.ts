@@ -2,7 +2,7 @@
  * Who serves which slots of a cluster, by the word of whichever node answers first.
  */
 import { JobsError } from '../../errors.ts'
-import { type Address, hostOf } from './address.ts'
+import { type Address, hostOf, reached } from './address.ts'
 import type { Standing } from './doubt.ts'
 import { movedOn, Refusal } from './failure.ts'
 import { dial } from './link.ts'
@@ -95,7 +95,7 @@ type Place = [host: string | null, port: number, id: string]
 
 /** A node without a name of its own is reached as the one that was asked; one called '?' is known to nobody. */
 function readShards(reply: unknown, asked: Address): Shard[] {
-  const at = ([host, port]: Place): Address => ({ ...asked, host: host || asked.host, port })
+  const at = ([host, port]: Place): Address => ({ ...asked, ...reached(asked, host || asked.host, port) })
   return (reply as [number, number, ...Place[]][]).flatMap(([first, last, ...places]) => {
     const [primary, ...replicas] = places.filter(([host]) => host !== '?').map(at)
     return primary === undefined || places[0]![0] === '?'

@@ -1,0 +1,151 @@
+/**
+ * What a connection string says after its `?`. Names are those that other clients use for the same. A parameter is
+ * honoured or refused, never ignored: a misspelt `?tls=true` must not become an unencrypted connection.
+ *
+ * A parameter of another client is refused by its name, with what to write instead. One that nobody knows is not named:
+ * it may be the second half of a password.
+ */
+import { invalid, misplaced } from './address.ts'
+
+/** What the parameters say, checked. */
+export interface Parameters {
+  tls?: boolean
+  checksCertificate?: boolean
+  database?: number
+  username?: string
+  password?: string
+  family?: 0 | 4 | 6
+  connectTimeout?: number | string
+  clientName?: string
+  sentinelUsername?: string
+  sentinelPassword?: string
+}
+
+type Key = keyof Parameters
+
+/** What each is called, the first name being ours. */
+const names: Readonly<Record<Key, readonly string[]>> = {
+  tls: ['tls', 'ssl'],
+  database: ['db', 'database'],
+  username: ['username', 'user'],
+  password: ['password'],
+  family: ['family'],
+  checksCertificate: ['ssl_cert_reqs'],
+  connectTimeout: ['connectTimeout'],
+  clientName: ['clientName', 'client_name', 'connectionName'],
+  sentinelUsername: ['sentinel_username'],
+  sentinelPassword: ['sentinel_password'],
+}
+
+const ofSentinels: readonly Key[] = ['sentinelUsername', 'sentinelPassword']
+const ofHosts: readonly Key[] = ['tls', 'checksCertificate', 'family']
+
+/** Parameters of other clients, and what to write instead. */
+const foreign: readonly (readonly [names: string, instead: string])[] = [
+  ['keyPrefix key_prefix prefix', 'the prefix of the keys is jobs.prefix of the configuration'],
+  ['host port', 'host and port stand before the path'],
+  ['addr nodes', 'several nodes are redis+cluster://host:port,host:port'],
+  [
+    'master masterName master_name sentinelMasterId service_name name',
+    'the primary that Sentinels watch is redis+sentinel://host:port/NAME',
+  ],
+  ['natMap', 'give natMap in the object form, beside url'],
+  [
+    'ssl_ca_certs ssl_ca_path ssl_ca_data ssl_certfile ssl_keyfile ca cert key cacert sslrootcert',
+    'give tls: { ca, cert, key } in the object form, beside url',
+  ],
+  [
+    'rejectUnauthorized ssl_check_hostname ssl_verify sslVerify verifyPeer skip_verify insecure sslmode',
+    'a server whose certificate is not to be checked is ?ssl_cert_reqs=none',
+  ],
+  ['servername sni', 'give tls: { servername } in the object form, beside url'],
+  [
+    'connect_timeout connection_timeout socket_connect_timeout dial_timeout',
+    'it is ?connectTimeout=, in milliseconds or as a duration such as 5s',
+  ],
+  [
+    'timeout socket_timeout socketTimeout read_timeout write_timeout commandTimeout command_timeout',
+    'leave it out: how long a call may take is fixed (docs/redis.md)',
+  ],
+  [
+    'max_connections pool_size poolSize pool_timeout min_idle_conns max_idle_conns connection_limit pool',
+    'leave it out: a process has one connection for all its calls',
+  ],
+  [
+    'maxRetriesPerRequest max_retries retry_on_timeout retryStrategy enableReadyCheck enableOfflineQueue lazyConnect keepAlive health_check_interval',
+    'leave it out: Lark connects again by itself, for ever',
+  ],
+  [
+    'protocol decode_responses encoding encoding_errors allowUsernameInURI',
+    'leave it out: it is about how another client talks',
+  ],
+  ['sentinel_username sentinel_password', 'it is for redis+sentinel://'],
+  ['client_info lib_name lib_ver', 'leave it out: what a connection is called is ?clientName='],
+]
+
+const insteadOf = new Map(
+  foreign.flatMap(([words, instead]) => words.split(' ').map((name) => [name, instead] as const)),
+)
+
+/** @param sort `cluster`, `sentinel`, `socket`; undefined for one server @throws STORE_INVALID */
+export function readParameters(query: string | undefined, sort: string | undefined): Parameters {
+  const keys = (Object.keys(names) as Key[]).filter((key) => {
+    return sort === 'sentinel' || !ofSentinels.includes(key)
+  })
+  const parameters: Parameters = {}
+  const seen = new Set<string>()
+  for (const [name, value] of new URLSearchParams(query)) {
+    const key = keys.find((key) => names[key].includes(name))
+    if (key === undefined) throw unknown(name, seen.size + 1, query!, keys)
+    if (sort === 'socket' && ofHosts.includes(key))
+      throw invalid(`"?${name}=" is for a host, and the connection is a Unix socket`)
+    if (seen.has(name)) throw invalid(`"?${name}=" appears twice`)
+    seen.add(name)
+    const read = readers[key](value, name)
+    const said = parameters[key]
+    if (said !== undefined && said !== read) throw invalid(`"?${name}=" contradicts "?${other(key, name)}="`)
+    Object.assign(parameters, { [key]: read })
+  }
+  return parameters
+}
+
+const readers: { readonly [K in Key]: (value: string, name: string) => Parameters[K] } = {
+  tls(value, name) {
+    if (!/^(true|1|yes|false|0|no)$/i.test(value))
+      throw invalid(`"?${name}=" must be true or false; rediss:// means true`)
+    return /^[t1y]/i.test(value)
+  },
+  checksCertificate(value, name) {
+    const word = /^(?:CERT_)?(none|required)$/i.exec(value)?.[1]?.toLowerCase()
+    if (word === undefined) throw invalid(`"?${name}=" must be none or required`)
+    return word === 'required'
+  },
+  database(value) {
+    if (!/^\d{1,9}$/.test(value)) throw invalid('the database must be a whole number, 0 or more')
+    return Number(value)
+  },
+  username: (value) => value,
+  password: (value) => value,
+  family(value, name) {
+    if (!/^[046]$/.test(value)) throw invalid(`"?${name}=" must be 4, 6, or 0 for both`)
+    return Number(value) as 0 | 4 | 6
+  },
+  // Its bounds are checked with those of the object form.
+  connectTimeout: (value) => (/^\d+$/.test(value) ? Number(value) : value),
+  clientName: (value) => value,
+  sentinelUsername: (value) => value,
+  sentinelPassword: (value) => value,
+}
+
+/** Another name of what `name` names. */
+function other(key: Key, name: string): string {
+  return names[key].find((each) => each !== name) ?? name
+}
+
+function unknown(name: string, place: number, query: string, keys: readonly Key[]): Error {
+  const instead = insteadOf.get(name)
+  if (instead !== undefined) return invalid(`"?${name}=" is no parameter of Lark: ${instead}`)
+  if (query.includes('@')) return misplaced()
+  const known = keys.map((key) => `?${names[key][0]}=`).join(', ')
+  return invalid(`parameter ${place} after the ? is unknown; known are ${known}`)
+}

@@ -1,0 +1,72 @@
+/**
+ * Nodes and servers that are not reached under the addresses which the cluster or the Sentinels give for them: each
+ * stands behind a proxy, and its own address is closed to us.
+ */
+import { expect, test } from 'vitest'
+import { slotOf } from '../../src/store/redis/slots.ts'
+import { Caller } from '../conformance/caller.ts'
+import { job } from '../conformance/jobs.ts'
+import { startCluster } from './cluster.ts'
+import { TcpProxy } from './proxy.ts'
+import { MASTER, startSentinel } from './sentinel.ts'
+import type { Server } from './server.ts'
+import { openStore } from './stores.ts'
+
+/** A proxy before each of them, and the map that leads there. */
+async function proxiesFor(servers: readonly Server[]) {
+  const proxies = await Promise.all(servers.map(({ port }) => TcpProxy.start(port)))
+  const natMap = Object.fromEntries(servers.map(({ address }, i) => [address, hostOf(proxies[i]!)]))
+  const close = async () => {
+    await Promise.all(proxies.map((proxy) => proxy[Symbol.asyncDispose]()))
+  }
+  return { proxies, natMap, [Symbol.asyncDispose]: close }
+}
+
+function hostOf(proxy: TcpProxy): string {
+  return proxy.url.slice('redis://'.length)
+}
+
+/** Whoever is connected to a server as a store comes through its proxy. */
+async function expectNobodyDirect(server: Server, proxy: TcpProxy): Promise<void> {
+  const clients = String(await server.send('CLIENT', 'LIST')).split('\n')
+  const ports = clients
+    .filter((client) => client.includes(' name=lark:web '))
+    .map((client) => Number(/ addr=\S+:(\d+) /.exec(client)![1]))
+  expect(ports.filter((port) => !proxy.ports.has(port))).toEqual([])
+}
+
+test('a cluster: by its map, after MOVED, and after ASK', async () => {
+  await using cluster = await startCluster({ replicas: 0 })
+  await using nat = await proxiesFor(cluster.nodes)
+  await using store = await openStore({ cluster: [hostOf(nat.proxies[0]!)], natMap: nat.natMap })
+  const queues = await cluster.spread()
+  for (const queue of queues) {
+    expect(await new Caller(store, 'web', queue).enqueue(job())).toEqual(['queued'])
+    expect(await new Caller(store, 'ada', queue).claim()).toHaveLength(1)
+  }
+  const [queue] = queues
+  const slot = slotOf(`{${queue}}`)
+  const web = new Caller(store, 'web-2', queue!)
+  const to = await cluster.another(slot)
+  // While the slot is on its way, what is not a script is asked of both nodes; when it is there, everything of the other.
+  await cluster.moveSlot(slot, to, async () => {
+    expect(await store.log(queue!, 'none')).toEqual([])
+  })
+  expect(await web.enqueue(job())).toEqual(['queued'])
+  for (const [i, node] of cluster.nodes.entries()) await expectNobodyDirect(node, nat.proxies[i]!)
+  for (const proxy of nat.proxies) expect(proxy.connections).toBeGreaterThan(0)
+})
+
+test('Sentinels: the primary, and the one that takes its place', async () => {
+  await using fleet = await startSentinel()
+  await using nat = await proxiesFor(fleet.servers)
+  const sentinel = { name: MASTER, nodes: fleet.sentinels.map(({ address }) => address) }
+  await using store = await openStore({ sentinel, natMap: nat.natMap })
+  const web = new Caller(store, 'web', 'emails')
+  expect(await web.enqueue(job())).toEqual(['queued'])
+  await fleet.calm()
+  await fleet.failover()
+  expect(await web.enqueue(job())).toEqual(['queued'])
+  for (const [i, server] of fleet.servers.entries()) await expectNobodyDirect(server, nat.proxies[i]!)
+  for (const proxy of nat.proxies) expect(proxy.connections).toBeGreaterThan(0)
+})
