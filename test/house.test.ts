@@ -13,6 +13,7 @@ const floors: Record<string, string[][]> = {
     [
       'errors.ts',
       'nearest.ts',
+      'sandbox.ts',
       'visible.ts',
       'table.ts',
       'owner.ts',
@@ -90,6 +91,7 @@ const floors: Record<string, string[][]> = {
       'pause.ts',
       'status.ts',
     ],
+    ['work.ts'],
     ['jobs.ts'],
     ['job.ts'],
     ['bench/*'],

@@ -21,18 +21,27 @@ const read = (path) =>
     read(`shared/${name}`),
   )
 
-/** Writes the file, when it is not as it would be. */
+/**
+ * Writes the file, when it is not as it would be.
+ *
+ * @returns {Record<string, { sha1: string, lua: string }>} the scripts by name
+ */
 export function embedLua() {
-  const names = readdirSync(new URL('lua/', redis)).filter((name) => name.endsWith('.lua'))
-  const scripts = names.sort().map((file) => {
-    const name = file.slice(0, -'.lua'.length)
+  const names = readdirSync(new URL('lua/', redis))
+    .filter((name) => name.endsWith('.lua'))
+    .map((file) => file.slice(0, -'.lua'.length))
+    .sort()
+  const scripts = names.map((name) => {
     const lua = flags + read(name).replace(/^\s*(--.*)?\n/gm, '')
-    const sha1 = createHash('sha1').update(lua).digest('hex')
-    return `  ${JSON.stringify(name)}: { sha1: '${sha1}', lua: ${JSON.stringify(lua)} },\n`
+    return [name, { sha1: createHash('sha1').update(lua).digest('hex'), lua }]
   })
-  const head = '// Made by build/embed-lua.js from lua/*.lua; not kept in the repository.\n'
-  const text = `${head}export const scripts = {\n${scripts.join('')}} as const\n`
+  const text = `// Made by build/embed-lua.js from lua/*.lua; not kept in the repository.
+type Name = ${names.map((name) => `'${name}'`).join(' | ')}
+export const scripts: Record<Name, { sha1: string; lua: string }> = {
+${scripts.map(([name, script]) => `  ${JSON.stringify(name)}: ${JSON.stringify(script)},\n`).join('')}}
+`
   if (!existsSync(generated) || readFileSync(generated, 'utf8') !== text) writeFileSync(generated, text)
+  return Object.fromEntries(scripts)
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) embedLua()

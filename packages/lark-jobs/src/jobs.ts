@@ -5,17 +5,8 @@
  *   unopened → opening → open → closed (and opening again, when used again)
  */
 import { homeFolder } from '@s18i/lark/config'
-import {
-  type CancelFilter,
-  type Cancelled,
-  type CancelOptions,
-  cancel,
-  cancelAll,
-  checkCancel,
-  checkCancelOptions,
-  count,
-  countAll,
-} from './cancel.ts'
+import type * as cancelling from './cancel.ts'
+import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
 import {
   type Around,
   type JobsConfig,
@@ -31,48 +22,22 @@ import { newJobs } from './dispatch/new-job.ts'
 import { RunNow } from './dispatch/run-now.ts'
 import { Underway } from './dispatch/underway.ts'
 import { readId, readIds } from './id.ts'
-import type { JobConstructor, JobLike, PayloadOf, ResultOf } from './job-class.ts'
-import * as operate from './operate.ts'
-import {
-  checkPause,
-  checkResume,
-  type EveryQueue,
-  type MetPause,
-  type PauseOptions,
-  type PauseTarget,
-  pause,
-  resume,
-} from './pause.ts'
-import { checkPlace, misplaced, serviceOf } from './queues.ts'
+import type { JobLike, PayloadOf, ResultOf } from './job-class.ts'
+import type * as operate from './operate.ts'
+import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
+import { checkPlace } from './queues.ts'
 import type { NewJob } from './record.ts'
-import { type Status, status } from './status.ts'
+import type { Status } from './status.ts'
 import { connect, type Place, RETENTION } from './store/connect.ts'
 import type { Role, Store } from './store/store.ts'
-import { CONCURRENCY, checkNames, type WorkerOptions } from './worker/options.ts'
-import { PlainReport } from './worker/plain-report.ts'
-import { registryOf } from './worker/registry.ts'
-import type { Report } from './worker/report.ts'
-import { Worker } from './worker/worker.ts'
+import type { SupervisedOptions, WorkOptions } from './work.ts'
+import type { Worker } from './worker/worker.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
 const PROGRAM = Symbol.for('s18i.lark.program')
 
 /** How many of the dispatches that wait for the store to open note who dispatches (`dispatch/caller.ts`). */
 const NOTED = 100
-
-/** How `Jobs.work` works. Everything is optional. */
-export interface WorkOptions
-  extends Pick<WorkerOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
-  /** Served strictly in this order; one that is named twice has the first place. Default: every configured queue, in fair turns. */
-  queues?: string | readonly string[]
-  /** The job classes to run. Default: those found in the application's folders. */
-  jobs?: readonly JobConstructor[]
-  /** Who is told what happens. Default: job lines and failures go to stderr. */
-  report?: Report
-}
-
-/** What `jobs:work` says of a worker whose process has a supervisor. */
-export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
 
 /** What is there once the store is open. */
 export interface Opened {
@@ -167,6 +132,7 @@ export class JobsClient implements AsyncDisposable {
   async find<J extends JobLike = JobLike>(id: string): Promise<operate.JobDetail<J> | undefined> {
     readId(id)
     const { store, settings } = await this.open()
+    const operate = await import('./operate.ts')
     return operate.find<J>(store, settings.partitions, id)
   }
 
@@ -178,6 +144,7 @@ export class JobsClient implements AsyncDisposable {
   async failed<J extends JobLike = JobLike>(
     options: operate.FailedOptions = {},
   ): Promise<operate.StoredJob<J>[]> {
+    const operate = await import('./operate.ts')
     operate.checkFailed(options)
     const { store, settings } = await this.open()
     const partitions = await operate.partitionsToLookIn(store, settings.partitions, options.queue)
@@ -192,6 +159,7 @@ export class JobsClient implements AsyncDisposable {
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back; FILTER_INVALID, UNKNOWN_QUEUE
    */
   async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
+    const operate = await import('./operate.ts')
     operate.checkRetry(which, named)
     const ids = which === 'failed' ? undefined : readIds(which)
     const { store, settings } = await this.open()
@@ -215,14 +183,15 @@ export class JobsClient implements AsyncDisposable {
     which: string | readonly string[] | CancelFilter,
     options: CancelOptions = {},
   ): Promise<Cancelled> {
-    checkCancelOptions(options)
+    const by: typeof cancelling = await import('./cancel.ts')
+    by.checkCancelOptions(options)
     const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
-    if (isFilter) checkCancel(which)
+    if (isFilter) by.checkCancel(which)
     const ids = isFilter ? undefined : readIds(which)
     const { store, settings } = await this.open()
     const { partitions } = settings
-    if (ids !== undefined) return (options.dryRun ? count : cancel)(store, partitions, ids)
-    return (options.dryRun ? countAll : cancelAll)(store, partitions, which as CancelFilter)
+    if (ids !== undefined) return (options.dryRun ? by.count : by.cancel)(store, partitions, ids)
+    return (options.dryRun ? by.countAll : by.cancelAll)(store, partitions, which as CancelFilter)
   }
 
   /**
@@ -234,6 +203,7 @@ export class JobsClient implements AsyncDisposable {
    * @example await Jobs.pause({ all: true })   // every queue
    */
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
+    const { checkPause, pause } = await import('./pause.ts')
     checkPause(options)
     const { store, settings } = await this.open()
     return pause(store, settings.partitions, options)
@@ -246,6 +216,7 @@ export class JobsClient implements AsyncDisposable {
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
+    const { checkResume, resume } = await import('./pause.ts')
     checkResume(target)
     const { store, settings } = await this.open()
     return resume(store, settings.partitions, target)
@@ -254,6 +225,7 @@ export class JobsClient implements AsyncDisposable {
   /** Queues with their counts and what ended lately, and the workers that live. */
   async status(): Promise<Status> {
     const { store, settings } = await this.open()
+    const { status } = await import('./status.ts')
     return status(store, settings.partitions)
   }
 
@@ -290,19 +262,9 @@ export class JobsClient implements AsyncDisposable {
   }
 
   async #work(options: WorkOptions, supervised: SupervisedOptions): Promise<Worker> {
+    const { checkNames, workerOn } = await import('./work.ts')
     checkNames(options)
-    const { queues: named, jobs, report = new PlainReport(), ...rest } = options
-    const { settings, place, store, warnings } = await this.open('worker')
-    const { queues, strict, words } = serviceOf(settings, named)
-    const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
-    const { preset = settings.preset } = options
-    const { partitions, limits, limiters, weights, agings, middleware, hooks } = settings
-    const served = { queues, partitions, limits, limiters, weights, agings, strict }
-    const where = { place, store, registry, report, preset, ...served, middleware, hooks }
-    const worker = new Worker({ ...rest, ...supervised, ...where })
-    const { concurrency = CONCURRENCY } = options
-    report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
-    for (const remark of [...warnings, ...remarks, ...misplaced(registry, settings)]) report.warn(remark)
+    const worker = await workerOn(await this.open('worker'), options, supervised)
     this.#workers.add(worker)
     void worker.done.then(() => this.#workers.delete(worker))
     await worker.start()

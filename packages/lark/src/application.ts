@@ -52,7 +52,7 @@ async function answer(words: string[], help: boolean, options: Call): Promise<nu
     return 0
   }
   if (name === '--version' || name === '-V') {
-    await printVersions(options.console, options.cwd ?? process.cwd())
+    printVersions(options.console, options.cwd ?? process.cwd())
     return 0
   }
   if (name?.startsWith('-')) throw usageError(`Unknown flag ${name}`, meantBy(name))

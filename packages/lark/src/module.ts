@@ -15,6 +15,7 @@ import type { Jiti } from 'jiti'
 import { placeOf } from './errors.ts'
 import { cacheFolder } from './owner.ts'
 import { packageRoot, readPackage } from './project.ts'
+import { requireHere } from './sandbox.ts'
 
 type Module = Record<string, unknown>
 
@@ -26,10 +27,30 @@ const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
  * rethrown as it is.
  */
 export async function importModule(file: string): Promise<Module> {
+  if (requireHere === undefined) return importInNode(file)
+  try {
+    return required(requireHere(file))
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_REQUIRE_ESM') throw error
+    return importInNode(file).catch((second: unknown) => {
+      // Jest without `--experimental-vm-modules` imports nothing: why it did not require the file says more.
+      throw codeOf(second) === 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG' ? error : second
+    })
+  }
+}
+
+/** The exports of a required module, as `import()` gives them. */
+function required(exports: unknown): Module {
+  const isObject = typeof exports === 'object' && exports !== null
+  if (isObject && '__esModule' in exports) return exports as Module
+  return { ...(isObject && exports), default: exports }
+}
+
+async function importInNode(file: string): Promise<Module> {
   if (TYPESCRIPT.has(extname(file))) return loader().import(file)
   if (mayBeEither(file) && (await loader().isInstalled(file))) return loader().import(file)
   try {
-    return await import(/* @vite-ignore */ /* webpackIgnore: true */ pathToFileURL(file).href)
+    return await nativeImport(pathToFileURL(file).href)
   } catch (error) {
     if (!isCurable(error) || !(await loader().isInstalled(file))) throw error
     try {
@@ -81,6 +102,11 @@ function isCurable(error: unknown): boolean {
   }
 }
 
+/** `import()`, which every bundler is told to leave as it is: what it would put in its place finds no file at run time. */
+function nativeImport(specifier: string): Promise<Module> {
+  return import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ specifier)
+}
+
 function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
@@ -127,11 +153,8 @@ class Loader {
 }
 
 async function createJiti(file: string): Promise<Jiti> {
-  // By a variable, because a bundler that took jiti in would leave its compiler behind.
-  const name = 'jiti'
-  const { createJiti }: typeof import('jiti') = await import(
-    /* @vite-ignore */ /* webpackIgnore: true */ name
-  )
+  // Not by `import('jiti')`, because a bundler that took jiti in would leave its compiler behind.
+  const { createJiti } = (await nativeImport('jiti')) as unknown as typeof import('jiti')
   const cache = cacheFolder(dirname(file))
   // jiti's own choice is a folder in the system's temporary one, where another user could put code for us to run.
   return createJiti(file, { fsCache: cache === undefined ? false : join(cache, 'jiti') })

@@ -5,6 +5,7 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Console } from './console.ts'
+import { larkPackages } from './packages.ts'
 import { readPackage } from './project.ts'
 import { describeAll } from './table.ts'
 import { visible } from './visible.ts'
@@ -66,8 +67,7 @@ export function printUsage(console: Console): void {
 }
 
 /** `lark --version`: Lark, and the packages that extend it for the project around `folder`. */
-export async function printVersions(console: Console, folder: string): Promise<void> {
-  const { larkPackages } = await import('./packages.ts')
+export function printVersions(console: Console, folder: string): void {
   const packages = larkPackages(folder).filter(({ name }) => name !== '@s18i/lark')
   const versions = [{ name: '@s18i/lark', version: larkVersion() }, ...packages]
   if (console.isJson) console.json(Object.fromEntries(versions.map(({ name, version }) => [name, version])))

@@ -17,8 +17,8 @@ const MAX_PARTS = 10
 const MAX_DEPTH = 5
 /** … and how many that one error holds. */
 const MAX_HELD = 5
-/** What the frames of this package have in them; in a bundle there is no such folder. */
-const here = /^.*\/(?=worker\/job-error\.)/.exec(import.meta.url ?? '')?.[0] ?? 'node:internal'
+/** The folder of this package; in a bundle there is none, and its frames are as good as the application's. */
+const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[0].replace('file://', '')
 
 /** The budget that is left for the causes and inner errors of one error. */
 interface Room {
@@ -105,11 +105,16 @@ function isList(value: unknown): value is ArrayLike<unknown> {
 function ownFrames(stack: unknown, error: Error): string | undefined {
   if (typeof stack !== 'string') return undefined
   const isFrame = (line: string) => /^ {4}at /.test(line)
-  const isOther = (line: string) => isFrame(line) && (line.includes(here) || line.includes('node:internal'))
+  const isOther = (line: string) => isFrame(line) && (line.includes('node:internal') || isOurs(line))
   const lines = stack.split('\n').filter((line) => !isOther(line))
   // One that Lark made has mostly been nowhere else.
   if (error instanceof JobsError && !lines.some(isFrame)) return undefined
   return lines.join('\n')
+}
+
+/** With source maps, the frames of `dist/` name the files of `src/`. */
+function isOurs(frame: string): boolean {
+  return root !== undefined && (frame.includes(`${root}/dist/`) || frame.includes(`${root}/src/`))
 }
 
 /** On one line: `fetch failed (cause: ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:80)`. */

@@ -6,9 +6,9 @@
  *   new → running → stopped; or missing, where there is no file for it (a bundle) or no store that it could open
  */
 import { once, setMaxListeners } from 'node:events'
-import { existsSync } from 'node:fs'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../store/connect.ts'
+import { threadFile } from './beside.ts'
 import type { HoldingsPage } from './holdings.ts'
 import type { Page } from './ledger.ts'
 import type { Unread } from './unread.ts'
@@ -121,7 +121,7 @@ interface Shared {
 
 let shared: Shared | undefined
 
-function share(file: URL): Shared {
+function share(file: string): Shared {
   if (shared === undefined) {
     const started: Shared = {
       thread: new Thread(file, { execArgv: [], stderr: false }),
@@ -201,10 +201,8 @@ export class LeaseThread {
     if (this.#watch === undefined || this.#port !== undefined) return
     // Such a store is this process's alone, and has no other thread to be looked after by.
     if (this.#watch.place.connection === 'sqlite::memory:') return
-    // From its sources, as its own tests run it, a package has the thread where it was built.
-    const path = import.meta.url.endsWith('.ts') ? '../../dist/worker/lease-watch.js' : './lease-watch.js'
-    const file = new URL(path, import.meta.url)
-    if (!existsSync(file)) {
+    const file = threadFile('lease-watch')
+    if (file === undefined) {
       this.#warn(
         'The lease thread is not there (is Lark bundled?): a handler that blocks the event loop may lose its lease',
       )

@@ -7,8 +7,8 @@
  * second signal: only the supervisor says "now". SIGINT it leaves to the supervisor: a Ctrl-C of the terminal
  * reaches both.
  */
-import { extname } from 'node:path'
 import { Worker as Thread } from 'node:worker_threads'
+import { threadFile } from './beside.ts'
 import { STOP_DEADLINE } from './options.ts'
 import type { Report } from './report.ts'
 import { GRACE, LIFELINE, type Order, ours, STATION, type Station, type Word } from './supervision.ts'
@@ -88,13 +88,18 @@ export class Supervised {
   }
 
   #guard(): void {
-    const file = new URL(`./supervised-guard${extname(import.meta.url)}`, import.meta.url)
+    const unwatched = 'A process that a handler blocks may outlive its supervisor'
+    const file = threadFile('supervised-guard')
+    if (file === undefined) {
+      void this.tell({ kind: 'remark', text: `${unwatched}: the thread that watches is not there` })
+      return
+    }
     const workerData = { lifeline: LIFELINE, within: STOP_DEADLINE + GRACE }
     // Without the options of this process: nothing that they load is wanted there.
     const thread = new Thread(file, { workerData, execArgv: [] })
     thread.unref()
     thread.once('error', (error) => {
-      const text = `A process that a handler blocks may outlive its supervisor: the thread that watches has ended (${error.message})`
+      const text = `${unwatched}: the thread that watches has ended (${error.message})`
       void this.tell({ kind: 'remark', text })
     })
   }

@@ -7,7 +7,7 @@ import { expect, inject, test } from 'vitest'
 import { Server } from './server.ts'
 import { timed } from './stores.ts'
 
-const store = new URL('../../dist/store/redis/store.js', import.meta.url).href
+const store = new URL('../../dist/redis-store.js', import.meta.url).href
 const options = `{
   prefix: 'lark-test-process-${process.pid}',
   retention: { completed: { count: 0, age: 1 }, failed: { count: 0, age: 1 }, cancelled: { count: 0, age: 1 } },

@@ -47,7 +47,7 @@ describe('TLS', () => {
     })
     const file = join(server.folder, 'authority.pem')
     await writeFile(file, tls.ca)
-    const built = new URL('../../dist/store/redis/store.js', import.meta.url).href
+    const built = new URL('../../dist/redis-store.js', import.meta.url).href
     const script = `
       import { RedisStore } from '${built}'
       const kept = { count: 0, age: 1 }

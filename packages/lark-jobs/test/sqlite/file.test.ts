@@ -118,7 +118,7 @@ test('a lock that is held too long ends in an error that certainly queued nothin
 
 test('the driver is loaded by open, not by importing the store', async () => {
   const script = `
-    import { SqliteStore } from ${JSON.stringify(new URL('../../dist/store/sqlite/store.js', import.meta.url).href)}
+    import { SqliteStore } from ${JSON.stringify(new URL('../../dist/sqlite-store.js', import.meta.url).href)}
     const loaded = () => process.report.getReport().sharedObjects.some((path) => path.includes('libsql'))
     const before = loaded()
     await new SqliteStore(':memory:', {}).open()

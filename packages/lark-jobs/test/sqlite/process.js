@@ -2,7 +2,7 @@
  * A process that shares a file with others, in one of several roles: `node process.js <role> <file> <name> [umask and clock]`.
  * It talks to the test over IPC and runs the built package.
  */
-import { SqliteStore } from '../../dist/store/sqlite/store.js'
+import { SqliteStore } from '../../dist/sqlite-store.js'
 
 const [role, file, name, settings] = process.argv.slice(2)
 const { umask, clock = 0 } = JSON.parse(settings ?? '{}')

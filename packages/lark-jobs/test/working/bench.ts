@@ -13,8 +13,9 @@ import {
   type LogLine,
   type Report,
 } from '../../src/index.ts'
-import type { JobsClient, WorkOptions } from '../../src/jobs.ts'
+import type { JobsClient } from '../../src/jobs.ts'
 import type { LeasedJob } from '../../src/record.ts'
+import type { WorkOptions } from '../../src/work.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 

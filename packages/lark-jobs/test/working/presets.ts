@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
-import type { JobsClient, WorkOptions } from '../../src/jobs.ts'
+import type { JobsClient } from '../../src/jobs.ts'
+import type { WorkOptions } from '../../src/work.ts'
 import { paces } from '../../src/worker/preset.ts'
 import { Bench, type Connect } from './bench.ts'
 

@@ -1,0 +1,49 @@
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { build } from '../../lark/build/bundle.js'
+import { embedLua } from './embed-lua.js'
+
+const scripts = embedLua()
+
+const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
+// Every file in the folder of commands is imported for what it holds, so what they share goes elsewhere.
+const names = readdirSync(`${folder}/src/commands`)
+  .filter((file) => /^(jobs|make)-.*\.ts$/.test(file))
+  .map((file) => `commands/${file.replace(/\.ts$/, '')}`)
+
+const LUA = 'export const scripts = '
+
+await build({
+  folder,
+  entries: {
+    index: 'src/index.ts',
+    'lease-watch': 'src/worker/lease-watch.ts',
+    'supervised-guard': 'src/worker/supervised-guard.ts',
+    'redis-store': 'src/store/redis/store.ts',
+    'sqlite-store': 'src/store/sqlite/store.ts',
+    ...Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
+  },
+  exported: ['index'],
+  required: ['index', 'redis-store', 'sqlite-store'],
+  alone: ['index', 'lease-watch', 'supervised-guard', ...names],
+  // The Lua is in the package once. As CommonJS, it is read from the ES module that has it.
+  written: {
+    'src/store/redis/scripts.generated.ts': { file: 'lua.js', text: `${LUA}${JSON.stringify(scripts)}\n` },
+  },
+  replaced: {
+    'src/store/redis/scripts.generated.ts': `
+      import { readFileSync } from 'node:fs'
+      import { join } from 'node:path'
+      const text = readFileSync(join(__dirname, 'lua.js'), 'utf8')
+      export const scripts = JSON.parse(text.slice(${LUA.length}))`,
+  },
+  chunks: {
+    dispatch: ['src/index.ts', 'src/record.ts'],
+    lease: ['src/worker/lease-watch.ts'],
+    work: ['src/work.ts'],
+    operate: ['src/operate.ts', 'src/cancel.ts', 'src/pause.ts', 'src/status.ts'],
+    'redis-erase': ['src/store/redis/erase.ts'],
+    'sqlite-erase': ['src/store/sqlite/erase.ts'],
+    command: names.map((name) => `src/${name}.ts`),
+  },
+})

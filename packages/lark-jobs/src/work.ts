@@ -1,0 +1,62 @@
+/**
+ * A worker in this process, on a store that is open. `Jobs.work` imports this file when it is called: most processes
+ * only dispatch, and the worker is the larger half of the package.
+ */
+import type { Settings } from './config.ts'
+import type { JobConstructor } from './job-class.ts'
+import { misplaced, serviceOf } from './queues.ts'
+import type { Place } from './store/connect.ts'
+import type { Store } from './store/store.ts'
+import { CONCURRENCY, type WorkerOptions } from './worker/options.ts'
+import { PlainReport } from './worker/plain-report.ts'
+import { registryOf } from './worker/registry.ts'
+import type { Report } from './worker/report.ts'
+import { Worker } from './worker/worker.ts'
+
+export { checkNames } from './worker/options.ts'
+
+/** How `Jobs.work` works. Everything is optional. */
+export interface WorkOptions
+  extends Pick<WorkerOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
+  /** Served strictly in this order; one that is named twice has the first place. Default: every configured queue, in fair turns. */
+  queues?: string | readonly string[]
+  /** The job classes to run. Default: those found in the application's folders. */
+  jobs?: readonly JobConstructor[]
+  /** Who is told what happens. Default: job lines and failures go to stderr. */
+  report?: Report
+}
+
+/** What `jobs:work` says of a worker whose process has a supervisor. */
+export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
+
+/** The store that is open. */
+interface Opened {
+  settings: Settings
+  place: Place
+  store: Store
+  warnings: string[]
+}
+
+/**
+ * A worker, not yet started. Its report has been told what it serves, and what is odd about that.
+ *
+ * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
+ */
+export async function workerOn(
+  { settings, place, store, warnings }: Opened,
+  options: WorkOptions,
+  supervised: SupervisedOptions,
+): Promise<Worker> {
+  const { queues: named, jobs, report = new PlainReport(), ...rest } = options
+  const { queues, strict, words } = serviceOf(settings, named)
+  const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
+  const { preset = settings.preset } = options
+  const { partitions, limits, limiters, weights, agings, middleware, hooks } = settings
+  const served = { queues, partitions, limits, limiters, weights, agings, strict }
+  const where = { place, store, registry, report, preset, ...served, middleware, hooks }
+  const worker = new Worker({ ...rest, ...supervised, ...where })
+  const { concurrency = CONCURRENCY } = options
+  report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
+  for (const remark of [...warnings, ...remarks, ...misplaced(registry, settings)]) report.warn(remark)
+  return worker
+}

@@ -1,0 +1,152 @@
+/**
+ * Builds one package: its sources as ES modules for Node and for bundlers, the same modules as CommonJS for the test
+ * runners that cannot load ES modules, and one set of declarations for both. docs/architecture.md says why.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, resolve } from 'node:path'
+import { rolldown } from 'rolldown'
+
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+
+/**
+ * @typedef {object} Package
+ * @property {string} folder absolute
+ * @property {string[]} exported entries that are in the `exports` of package.json
+ * @property {string[]} required entries that are also built as CommonJS: what an exported one loads later has a name
+ * @property {Record<string, string>} entries the sources of the files in `dist/` that something outside of it names
+ * @property {string[]} alone entries whose source is in no chunk: those that are run, and those that only export
+ * @property {Record<string, string>} replaced what some sources are as CommonJS
+ * @property {Record<string, { file: string, text: string }>} [written] what is written in the place of some sources as
+ * ES modules, as it is
+ * @property {Record<string, string[]>} chunks the sources with which each further file of `dist/` begins. It has what
+ * they import, without what is in an earlier one: a process that imports them loads one file instead of fifty.
+ */
+
+/** @param {Package} built */
+export async function build(built) {
+  const dist = join(built.folder, 'dist')
+  rmSync(dist, { recursive: true, force: true })
+  mkdirSync(dist)
+  for (const { file, text } of Object.values(built.written ?? {})) writeFileSync(join(dist, file), text)
+  await bundle(built, built.entries, 'es', 'js')
+  const required = Object.fromEntries(built.required.map((name) => [name, built.entries[name] ?? '']))
+  await bundle(built, required, 'cjs', 'cjs')
+  declare(built)
+}
+
+/**
+ * @param {Package} built
+ * @param {Record<string, string>} entries
+ * @param {'es' | 'cjs'} format
+ * @param {string} extension
+ */
+async function bundle({ folder, chunks, alone, replaced, written = {} }, entries, format, extension) {
+  /** @type {Map<string, string>} */
+  const places = new Map()
+  const apart = new Set(alone.map((name) => join(folder, entries[name] ?? '')))
+  const bundler = await rolldown({
+    cwd: folder,
+    input: entries,
+    platform: 'node',
+    preserveEntrySignatures: 'allow-extension',
+    external: (id) => !/^[./]/.test(id),
+    plugins: [
+      {
+        name: 'places',
+        buildEnd() {
+          for (const [name, roots] of Object.entries(chunks)) {
+            /** @param {string} id */
+            const visit = (id) => {
+              if (places.has(id) || !id.startsWith(folder)) return
+              if (!apart.has(id)) places.set(id, name)
+              for (const each of this.getModuleInfo(id)?.importedIds ?? []) visit(each)
+            }
+            for (const root of roots) visit(join(folder, root))
+          }
+        },
+      },
+      ...(format === 'cjs' ? [requireLiterals, replacing(folder, replaced)] : [leaving(written)]),
+    ],
+  })
+  await bundler.write({
+    dir: 'dist',
+    format,
+    entryFileNames: `[name].${extension}`,
+    chunkFileNames: `[name].${extension}`,
+    codeSplitting: {
+      groups: Object.keys(chunks).map((name) => ({ name, test: (id) => places.get(id) === name })),
+      includeDependenciesRecursively: false,
+    },
+    // The annotations are those for bundlers: `import(/* webpackIgnore: true */ …)`.
+    comments: { legal: false, jsdoc: false, annotation: true },
+    minifyInternalExports: false,
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+  })
+  await bundler.close()
+}
+
+/** Where `require` is the way to load a module, `import()` often is not: Jest refuses it. */
+const requireLiterals = {
+  name: 'require-literals',
+  /** @param {string} code */
+  renderChunk: (code) => ({
+    code: code.replace(/\bimport\(("[^"]+")\)/g, 'Promise.resolve().then(() => __toESM(require($1)))'),
+    map: null, // no line moves
+  }),
+}
+
+/** @param {string} folder @param {Record<string, string>} replaced */
+const replacing = (folder, replaced) => ({
+  name: 'replacing',
+  /** @param {string} id */
+  load: (id) => replaced[relative(folder, id)],
+})
+
+/** @param {NonNullable<Package['written']>} written */
+const leaving = (written) => ({
+  name: 'leaving',
+  /** @param {string} id @param {string | undefined} importer */
+  resolveId(id, importer) {
+    const path = importer === undefined ? '' : join(dirname(importer), id)
+    const source = Object.keys(written).find((each) => path.endsWith(`/${each}`))
+    return source === undefined ? null : { id: `./${written[source]?.file}`, external: true }
+  },
+})
+
+/**
+ * Writes the declarations into `dist/types`, as those of CommonJS modules: an ES module may import these in every
+ * version of TypeScript, but not the other way round. The ones of the ES modules re-export them, so there is one class
+ * `Job`, whichever way it was imported.
+ *
+ * @param {Package} built
+ */
+function declare({ folder, entries, exported }) {
+  const types = join(folder, 'dist/types')
+  const options = ['--emitDeclarationOnly', '--sourceMap', 'false', '--outDir', types]
+  execFileSync(process.execPath, [tsc, '-p', folder, ...options], { stdio: 'inherit' })
+  /** @type {Set<string>} */
+  const reached = new Set()
+  /** @param {string} file */
+  const visit = (file) => {
+    if (reached.has(file)) return
+    reached.add(file)
+    const text = readFileSync(file, 'utf8').replace(/(['"])(\.[^'"\n]*)\.ts\1/g, (_, quote, path) => {
+      visit(resolve(dirname(file), `${path}.d.ts`))
+      return `${quote}${path}.js${quote}`
+    })
+    writeFileSync(file, text)
+  }
+  for (const name of exported) {
+    const source = (entries[name] ?? '').replace(/^src\/(.*)\.ts$/, '$1')
+    visit(join(types, `${source}.d.ts`))
+    writeFileSync(join(folder, `dist/${name}.d.ts`), `export * from './types/${source}.js'\n`)
+  }
+  for (const file of readdirSync(types, { recursive: true, encoding: 'utf8' })) {
+    const path = join(types, file)
+    if (file.endsWith('.ts') && !reached.has(path)) rmSync(path)
+  }
+  writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n')
+}
