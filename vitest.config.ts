@@ -1,8 +1,27 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+
+/** Parts of the paths of test files that take minutes. */
+const long = ['/test/processes/', '/test/working/', '/test/conformance/', '/test/snippets']
+
+/**
+ * Starts the long test files first. Vitest starts the largest first, but the pages that run a whole suite have only a
+ * few lines, so they came last: one worker was busy for minutes when the others had nothing left.
+ */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const rank = ({ moduleId }: TestSpecification) =>
+      long.some((part) => moduleId.includes(part))
+        ? long.findIndex((part) => moduleId.includes(part))
+        : long.length
+    return sorted.sort((a, b) => rank(a) - rank(b))
+  }
+}
 
 export default defineConfig({
   // Tests run the sources: the one package that another imports is not asked for its built copy.
@@ -11,9 +30,10 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['packages/lark-jobs/test/servers.ts'],
     setupFiles: ['packages/lark-jobs/test/leaks.ts'],
-    // Most of the time is waiting, so two cores are enough for two at once: 5 minutes instead of 11.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
+    sequence: { sequencer: LongestFirst },
+    // The suites use 17 minutes of CPU and wait for longer than that, so three workers keep two cores busy.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 })
