@@ -8,8 +8,8 @@
  *   doubtful  it is not known that the watch hears anything, or a look by the clock found what it had not heard
  *   proven    it has heard a ring: at the start one of its own, that is for nobody
  */
-import { closeSync, type FSWatcher, watch, writeSync } from 'node:fs'
-import { openBell } from './files.ts'
+import { closeSync, type FSWatcher, watch } from 'node:fs'
+import { openBell, strike } from './files.ts'
 import { STALE } from './waiters.ts'
 
 /**
@@ -144,8 +144,7 @@ export class Bell {
   #tellOthers(): void {
     if (this.#file === undefined || this.#closed) return
     try {
-      // Always the first byte: the file does not grow.
-      writeSync(this.#file, '.', 0)
+      strike(this.#file)
     } catch {
       // What the ring is about is committed; the others look by themselves.
     }

@@ -22,6 +22,8 @@ import { JobsError } from '../../errors.ts'
 
 /** The folder that Lark makes beside a configuration: all in it is Lark's own. */
 const OWN_FOLDER = '.lark'
+/** What a bell contains. */
+const BYTE = Buffer.from('.')
 /** Windows has neither links nor pipes there. */
 const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
@@ -71,7 +73,7 @@ export function openBell(name: string, path: string): number {
   const made = create(bell, statSync(path).mode & 0o666)
   if (made !== undefined) {
     // It has its byte while there is room on the disk.
-    writeSync(made, '.', 0)
+    strike(made)
     return made
   }
   // Without O_NONBLOCK, opening a pipe would wait for its other end.
@@ -83,11 +85,19 @@ export function openBell(name: string, path: string): number {
   })
 }
 
+/**
+ * Writes to a bell, always the first byte: the file does not grow. The byte is a buffer, because Deno writes a string
+ * wherever the last write ended, whatever the position (2.9.6).
+ */
+export function strike(bell: number): void {
+  writeSync(bell, BYTE, 0, 1, 0)
+}
+
 function isBell(file: number): boolean {
   const stat = fstatSync(file)
   if (!stat.isFile() || stat.nlink > 1 || stat.size > 1) return false
   const byte = Buffer.alloc(1)
-  return readSync(file, byte, 0, 1, 0) === 0 || byte.toString() === '.'
+  return readSync(file, byte, 0, 1, 0) === 0 || byte.equals(BYTE)
 }
 
 /** @returns a descriptor of the file that it made; undefined when something is there */

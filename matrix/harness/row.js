@@ -1,0 +1,150 @@
+// What a row of the matrix has at hand while it runs: its fixture, programs, stores, and what it expects of them.
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure, Program } from './process.js'
+import { freePort, startRedis } from './redis.js'
+
+/**
+ * @typedef {object} Row
+ * @property {string} kind what it is one of: "Bundlers"
+ * @property {string} name "esbuild, CommonJS"
+ * @property {string} fixture a folder of `matrix/fixtures`, installed before it runs
+ * @property {string} [version] the package of the fixture whose version is shown; or of `nodes`: `node24`
+ * @property {boolean} [isSmall] part of `npm test`
+ * @property {string} [node] the Node that runs its tools and programs: '20', '22', '24', '26'. Default: the one that
+ *   runs the matrix
+ * @property {(row: Trial) => Promise<string | void>} run throws when it does not work; returns a remark
+ */
+
+/** @typedef {{ name: 'Redis' | 'SQLite', url: string }} Store */
+
+export class Trial {
+  #workshop
+  #row
+  #ends = []
+
+  /**
+   * @param {import('./workshop.js').Workshop} workshop
+   * @param {Row} row
+   */
+  constructor(workshop, row) {
+    this.#workshop = workshop
+    this.#row = row
+    /** The installed fixture. */
+    this.folder = workshop.folderOf(row.fixture)
+    /** An empty folder, with no node_modules in it or above it. */
+    this.out = workshop.emptyFolder(`${row.kind} ${row.name}`)
+    /** The packed packages: files. */
+    this.tarballs = workshop.tarballs
+  }
+
+  /** @returns {Promise<string>} the folder of another fixture, installed */
+  install(fixture, options) {
+    return this.#workshop.install(fixture, options)
+  }
+
+  /** @returns {Promise<Store>} an empty Redis that is this row's alone */
+  async redis() {
+    const server = await startRedis()
+    this.#ends.push(() => server.stop())
+    return { name: 'Redis', url: server.url }
+  }
+
+  /** @returns {Store} a file that is not there yet */
+  sqlite(folder = this.out) {
+    const file = join(folder, 'jobs.db')
+    for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
+    return { name: 'SQLite', url: `sqlite:${file}` }
+  }
+
+  /** @returns {Promise<Store[]>} one of each */
+  async stores() {
+    return [await this.redis(), this.sqlite()]
+  }
+
+  /** @returns {Promise<number>} a free port */
+  port() {
+    return freePort()
+  }
+
+  /** The program of a Node. @param {string} [major] default: the row's */
+  async node(major = this.#row.node) {
+    if (major === undefined) return process.execPath
+    const folder = await this.install('nodes', { bare: true })
+    const file = join(folder, 'node_modules', `node${major}-${process.platform}-${process.arch}`, 'bin', 'node')
+    if (!existsSync(file)) throw new Failure(`no Node ${major} for ${process.platform} ${process.arch} on npm`)
+    return file
+  }
+
+  /**
+   * Starts a program in the background: by its path, or 'node'. It is ended with the row.
+   *
+   * @param {readonly string[]} words
+   * @param {Partial<import('./process.js').Options>} [options] cwd: default `folder`
+   */
+  async start([command, ...args], options = {}) {
+    // A tool that starts `node` by its name gets the same.
+    const node = await this.node()
+    const path = `${join(node, '..')}:${process.env.PATH}`
+    const all = { cwd: this.folder, ...options, env: { PATH: path, ...options.env } }
+    const program = new Program(command === 'node' ? node : command, args, all)
+    this.#ends.push(() => program.stop())
+    return program
+  }
+
+  /** Runs a program to its end. @throws {Failure} unless that is 0 */
+  async run(words, options) {
+    return (await this.start(words, options)).succeeds()
+  }
+
+  /** Runs a tool of the fixture by the name of its package and its bin. */
+  tool(name, words, options) {
+    const [from, bin = from.split('/').pop()] = name.split(':')
+    const folder = join(this.folder, 'node_modules', from)
+    const bins = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).bin
+    const file = typeof bins === 'string' ? bins : bins[bin]
+    return this.run(['node', join(folder, file), ...words], options)
+  }
+
+  /** The binary of a platform in the fixture. @param {string} scope that its packages have */
+  binary(scope, name) {
+    const folder = join(this.folder, 'node_modules', scope)
+    const words = [process.platform, process.arch === 'x64' ? /x64/ : /aarch64|arm64/]
+    const from = readdirSync(folder).find((each) => words.every((word) => each.match(word)))
+    const file = ['bin', '.'].map((sub) => join(folder, `${from}`, sub, name)).find((each) => existsSync(each))
+    if (file === undefined) throw new Failure(`no ${name} for ${process.platform} ${process.arch} on npm`)
+    // npm may have left it without its right: a script that is not run here sets it.
+    chmodSync(file, 0o755)
+    return file
+  }
+
+  /** @param {string} name a package of the fixture */
+  versionOf(name) {
+    return JSON.parse(readFileSync(join(this.folder, 'node_modules', name, 'package.json'), 'utf8')).version
+  }
+
+  /**
+   * Runs the program of the matrix (`matrix/program`) on a store, and checks what came of its job.
+   *
+   * @param {readonly string[]} words how it is started
+   * @param {Store} store
+   * @param {Partial<import('./process.js').Options> & { mode?: 'once' | 'block' }} [options] block: the job blocks the
+   *   event loop for longer than its lease, beside another worker
+   * @returns {Promise<{ runs: number, stderr: string }>} how often the job was started
+   */
+  async works(words, store, { mode = 'once', ...options } = {}) {
+    const result = join(this.out, 'result.json')
+    rmSync(result, { force: true })
+    const env = { LARK_JOBS_URL: store.url, RESULT: result, MODE: mode, ...options.env }
+    const { stderr, output } = await this.run(words, { ...options, env })
+    if (!existsSync(result)) throw new Failure(`${store.name}: the program wrote no result`, output)
+    const { greeting, state, runs } = JSON.parse(readFileSync(result, 'utf8'))
+    if (greeting !== 'Hello, matrix' || state !== 'completed')
+      throw new Failure(`${store.name}: the job is ${state}, its result ${greeting}`, output)
+    return { runs, stderr }
+  }
+
+  async end() {
+    for (const end of this.#ends.reverse()) await end()
+  }
+}

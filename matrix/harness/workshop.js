@@ -1,0 +1,109 @@
+// Where the matrix works: a folder outside of the repository, so that nothing is found in the repository's own
+// node_modules. It has the packed packages, and each fixture with what it needs installed; a later run uses it again.
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Program } from './process.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const sources = join(root, 'matrix')
+
+/** For every call of npm here: nothing that a package would run, and nothing that npm would say. */
+const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+
+export class Workshop {
+  /** The packed packages. */
+  tarballs = []
+  #installed = new Set()
+  #packed = ''
+
+  /** @param {{ isFresh?: boolean }} [options] isFresh: install everything anew */
+  constructor({ isFresh = false } = {}) {
+    // One for each clone, as each packs packages of its own.
+    const name = createHash('sha256').update(root).digest('hex').slice(0, 8)
+    this.folder = join(tmpdir(), `lark-matrix-${userInfo().username}-${name}`)
+    if (isFresh) rmSync(this.folder, { recursive: true, force: true })
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+    const { uid, mode } = lstatSync(this.folder)
+    // What runs there is code: nobody else may have put it there.
+    if (process.getuid && (uid !== process.getuid() || (mode & 0o077) !== 0))
+      throw new Error(`${this.folder} must belong to you alone`)
+  }
+
+  /** Packs both packages, which must be built. */
+  pack() {
+    const folder = join(this.folder, 'packed')
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder)
+    const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]
+    const answer = execFileSync('npm', [...words, '-w', '@s18i/lark', '-w', '@s18i/lark-jobs'], {
+      cwd: root,
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    })
+    const packed = Object.values(JSON.parse(answer))
+    this.tarballs = packed.map(({ filename }) => join(folder, filename))
+    this.#packed = packed.map(({ integrity }) => integrity).join(' ')
+  }
+
+  /** @param {string} fixture */
+  folderOf(fixture) {
+    return join(this.folder, 'fixtures', fixture)
+  }
+
+  /**
+   * Installs a fixture by its lock file, with the packed packages on top, and lays its sources anew.
+   *
+   * @param {string} fixture a folder of `matrix/fixtures`
+   * @param {{ bare?: boolean }} [options] bare: without the packed packages
+   * @returns {Promise<string>} the folder
+   */
+  async install(fixture, { bare = false } = {}) {
+    const folder = this.folderOf(fixture)
+    if (this.#installed.has(fixture)) return folder
+    const source = join(sources, 'fixtures', fixture)
+    mkdirSync(folder, { recursive: true })
+    const lock = readFileSync(join(source, 'package-lock.json'), 'utf8')
+    // What lies there is right when the same was installed last: third parties, and the packed packages.
+    const stamps = { locked: createHash('sha256').update(lock).digest('hex'), packed: bare ? '' : this.#packed }
+    const stamp = join(folder, 'node_modules', '.matrix.json')
+    const before = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {}
+    for (const name of readdirSync(folder)) if (name !== 'node_modules') rmSync(join(folder, name), { recursive: true })
+    cpSync(source, folder, { recursive: true, filter: (path) => !path.includes('node_modules') })
+    cpSync(join(sources, 'program'), join(folder, 'program'), { recursive: true })
+    if (before.locked !== stamps.locked || before.packed !== stamps.packed) {
+      rmSync(stamp, { force: true })
+      if (before.locked !== stamps.locked) await this.#npm(folder, ['ci'])
+      mkdirSync(join(folder, 'node_modules'), { recursive: true })
+      // npm would take the packages of before for these: they have one version.
+      rmSync(join(folder, 'node_modules', '@s18i'), { recursive: true, force: true })
+      if (!bare) await this.#npm(folder, ['install', '--no-save', '--prefer-offline', ...this.tarballs])
+      writeFileSync(stamp, JSON.stringify(stamps))
+    }
+    if (!bare) this.#declare(join(folder, 'package.json'))
+    this.#installed.add(fixture)
+    return folder
+  }
+
+  /** Lark finds its extensions in the dependencies of a project. @param {string} file a package.json */
+  #declare(file) {
+    const manifest = JSON.parse(readFileSync(file, 'utf8'))
+    for (const name of ['@s18i/lark', '@s18i/lark-jobs']) manifest.dependencies = { ...manifest.dependencies, [name]: '*' }
+    writeFileSync(file, JSON.stringify(manifest, null, 2))
+  }
+
+  /** @returns {string} an empty folder, with no node_modules in it or above it */
+  emptyFolder(name) {
+    const folder = join(this.folder, 'out', name.replace(/[^a-z0-9]+/gi, '-').toLowerCase())
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    return folder
+  }
+
+  #npm(cwd, words) {
+    return new Program('npm', [...words, ...quiet], { cwd }).succeeds()
+  }
+}

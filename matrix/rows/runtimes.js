@@ -1,0 +1,45 @@
+// Runtimes: the program as it is, with the packages as npm installs them.
+
+/** @typedef {import('../harness/row.js').Row} Row */
+
+const program = ['program/main.mjs']
+
+/** @type {Row[]} */
+const nodes = ['20', '22', '24', '26'].map((major) => ({
+  kind: 'Runtime',
+  name: `Node ${major}`,
+  fixture: 'plain',
+  isSmall: major === '24',
+  node: major,
+  async run(trial) {
+    trial.version = (await trial.run(['node', '-p', 'process.versions.node'])).stdout.trim()
+    for (const store of await trial.stores()) await works(trial, ['node'], store)
+    const { stdout } = await trial.run(['node', 'node_modules/@s18i/lark/bin/lark.js', 'list'])
+    if (!stdout.includes('jobs:work')) throw new Error('lark list does not list jobs:work')
+    return 'Redis, SQLite, lark list'
+  },
+}))
+
+/** @type {(name: string, packages: string, binary: string, words: string[]) => Row} */
+const other = (name, scope, words) => ({
+  kind: 'Runtime',
+  name,
+  fixture: 'runtimes',
+  version: name.toLowerCase(),
+  async run(trial) {
+    for (const store of await trial.stores()) await works(trial, [trial.binary(scope, name.toLowerCase()), ...words], store)
+    return 'Redis, SQLite'
+  },
+})
+
+export const rows = [
+  ...nodes,
+  other('Bun', '@oven', []),
+  other('Deno', '@deno', ['run', '--allow-all']),
+]
+
+async function works(trial, words, store) {
+  const { runs, stderr } = await trial.works([...words, ...program], store, { mode: 'block' })
+  if (runs !== 1) throw new Error(`${store.name}: a job that blocked the event loop was started ${runs} times`)
+  if (/warning/i.test(stderr)) throw new Error(`${store.name}: it warned: ${stderr}`)
+}

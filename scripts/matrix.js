@@ -1,0 +1,70 @@
+// `npm run matrix`: tries the packed packages in every place that they promise to work in. Progress goes to stderr, the
+// table to stdout. The rows, and how to add one, are in `matrix/`.
+//
+//   --only=NAME   rows whose kind or name has this in it; may be repeated
+//   --small       the few that `npm test` runs
+//   --json        the rows as JSON instead of the table
+//   --keep        write the outcome to docs/compatibility.md, also when only some rows ran; else when all did
+//   --fresh       install every fixture anew
+//   --list        only print which rows there are
+import { rmSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { Report } from '../matrix/harness/report.js'
+import { Trial } from '../matrix/harness/row.js'
+import { Workshop } from '../matrix/harness/workshop.js'
+import { rows } from '../matrix/rows.js'
+
+const flags = ['small', 'json', 'keep', 'fresh', 'list']
+const { values: said } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    ...Object.fromEntries(flags.map((name) => [name, { type: 'boolean', default: false }])),
+  },
+})
+const chosen = rows.filter((row) => {
+  const name = `${row.kind} ${row.name}`.toLowerCase()
+  return (row.isSmall || !said.small) && (said.only ?? ['']).some((part) => name.includes(part.toLowerCase()))
+})
+if (chosen.length === 0) {
+  console.error(`No row has ${said.only?.join(' or ')} in its name. There are:\n${rows.map(({ name }) => `  ${name}`).join('\n')}`)
+  process.exit(2)
+}
+if (said.list) {
+  for (const { kind, name } of chosen) console.log(`${kind}: ${name}`)
+  process.exit(0)
+}
+
+const workshop = new Workshop({ isFresh: said.fresh })
+workshop.pack()
+const report = new Report()
+for (const row of chosen) await attempt(row)
+if (said.json) console.log(JSON.stringify(report.results, null, 2))
+else console.log(report.table())
+if (said.keep || chosen.length === rows.length) report.keep(rows)
+process.exit(report.isGood ? 0 : 1)
+
+/** @param {import('../matrix/harness/row.js').Row} row */
+async function attempt(row) {
+  process.stderr.write(`${row.kind}: ${row.name} … `)
+  const began = performance.now()
+  let trial
+  const outcome = { works: true, remark: '' }
+  try {
+    await workshop.install(row.fixture)
+    trial = new Trial(workshop, row)
+    outcome.remark = (await row.run(trial)) ?? ''
+  } catch (error) {
+    outcome.works = false
+    // The first line that names an error says more than how the program ended.
+    const line = error.output?.split('\n').find((line) => /error/i.test(line))
+    outcome.remark = [error.message, line?.trim()].filter(Boolean).join(': ')
+    outcome.output = error.output ?? error.stack
+  }
+  await trial?.end()
+  if (outcome.works) rmSync(trial.out, { recursive: true, force: true })
+  const seconds = (performance.now() - began) / 1_000
+  const version = trial?.version ?? (row.version && trial ? trial.versionOf(row.version) : '')
+  process.stderr.write(`${outcome.works ? 'works' : 'FAILS'}, ${seconds.toFixed(1)} s\n`)
+  if (!outcome.works) process.stderr.write(`  ${outcome.remark}\n${outcome.output.trim().replace(/^/gm, '    ')}\n`)
+  report.add(row, { ...outcome, version, seconds })
+}
