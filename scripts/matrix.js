@@ -26,7 +26,9 @@ const chosen = rows.filter((row) => {
   return (row.isSmall || !said.small) && (said.only ?? ['']).some((part) => name.includes(part.toLowerCase()))
 })
 if (chosen.length === 0) {
-  console.error(`No row has ${said.only?.join(' or ')} in its name. There are:\n${rows.map(({ name }) => `  ${name}`).join('\n')}`)
+  console.error(
+    `No row has ${said.only?.join(' or ')} in its name. There are:\n${rows.map(({ name }) => `  ${name}`).join('\n')}`,
+  )
   process.exit(2)
 }
 if (said.list) {
@@ -56,7 +58,7 @@ async function attempt(row) {
   } catch (error) {
     outcome.works = false
     // The first line that names an error says more than how the program ended.
-    const line = error.output?.split('\n').find((line) => /error/i.test(line))
+    const line = error.output?.split('\n').find((line) => /^(\S+ )?\w*error\b|error TS\d/i.test(line.trim()))
     outcome.remark = [error.message, line?.trim()].filter(Boolean).join(': ')
     outcome.output = error.output ?? error.stack
   }
@@ -65,6 +67,7 @@ async function attempt(row) {
   const seconds = (performance.now() - began) / 1_000
   const version = trial?.version ?? (row.version && trial ? trial.versionOf(row.version) : '')
   process.stderr.write(`${outcome.works ? 'works' : 'FAILS'}, ${seconds.toFixed(1)} s\n`)
-  if (!outcome.works) process.stderr.write(`  ${outcome.remark}\n${outcome.output.trim().replace(/^/gm, '    ')}\n`)
+  if (!outcome.works)
+    process.stderr.write(`  ${outcome.remark}\n${outcome.output.trim().replace(/^/gm, '    ')}\n`)
   report.add(row, { ...outcome, version, seconds })
 }

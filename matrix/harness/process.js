@@ -17,13 +17,22 @@ export class Failure extends Error {
 const PATIENCE = 300_000
 
 /** Variables of the caller that would decide where jobs go, or what tools print. */
-const unset = ['REDIS_URL', 'LARK_JOBS_URL', 'LARK_CONFIG', 'NODE_ENV', 'NODE_OPTIONS', 'FORCE_COLOR', 'INIT_CWD']
+const unset = [
+  'REDIS_URL',
+  'LARK_JOBS_URL',
+  'LARK_CONFIG',
+  'NODE_ENV',
+  'NODE_OPTIONS',
+  'FORCE_COLOR',
+  'INIT_CWD',
+]
 
 /** @param {Record<string, string | undefined>} more */
 function environment(more) {
   const env = { ...process.env, NO_COLOR: '1', CI: '1', ...more }
   for (const name of Object.keys(env))
-    if (env[name] === undefined || (unset.includes(name) && !(name in more)) || /^npm_/i.test(name)) delete env[name]
+    if (env[name] === undefined || (unset.includes(name) && !(name in more)) || /^npm_/i.test(name))
+      delete env[name]
   return { ...env, npm_config_update_notifier: 'false' }
 }
 
@@ -48,7 +57,12 @@ export class Program {
    */
   constructor(command, args, { cwd, env = {}, timeout = PATIENCE }) {
     this.name = [command, ...args].join(' ')
-    this.child = spawn(command, args, { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    this.child = spawn(command, args, {
+      cwd,
+      env: environment(env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
     const timer = setTimeout(() => this.#kill(), timeout)
     for (const stream of /** @type {const} */ (['stdout', 'stderr']))
       this.child[stream].setEncoding('utf8').on('data', (text) => {
@@ -83,7 +97,10 @@ export class Program {
    */
   says(pattern, timeout = 120_000) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.#failure(`did not say ${pattern} in ${timeout / 1_000} s`)), timeout)
+      const timer = setTimeout(
+        () => reject(this.#failure(`did not say ${pattern} in ${timeout / 1_000} s`)),
+        timeout,
+      )
       const done = (act) => {
         clearTimeout(timer)
         this.#heard = () => {}

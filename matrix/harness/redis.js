@@ -9,7 +9,18 @@ import { Program } from './process.js'
 export async function startRedis() {
   const folder = mkdtempSync(join(tmpdir(), 'lark-matrix-redis-'))
   const port = await freePort()
-  const words = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--dir', folder]
+  const words = [
+    '--port',
+    `${port}`,
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'yes',
+    '--dir',
+    folder,
+  ]
   const server = new Program('redis-server', words, { cwd: folder, timeout: 3_600_000 })
   await server.says(/Ready to accept connections/)
   return {

@@ -62,7 +62,12 @@ function cells({ kind, name, version, works, remark }) {
 /** @param {string[][]} rows */
 function aligned(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd())
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 function pageOf(results) {
@@ -74,7 +79,7 @@ function pageOf(results) {
   const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
   const machine = `${type()} ${release()}, ${process.arch}, ${availableParallelism()} cores (${cpus()[0].model})`
   return `---
-sidebar_position: 16
+sidebar_position: 21
 title: Compatibility
 description: Where Lark was tried, and what came of it. Covers runtimes, TypeScript, bundlers, test runners, frameworks and package managers.
 keywords: [lark, lark-jobs, compatibility, node, bun, deno, typescript, bundler, jest, vitest, next]

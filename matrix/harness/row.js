@@ -71,8 +71,15 @@ export class Trial {
   async node(major = this.#row.node) {
     if (major === undefined) return process.execPath
     const folder = await this.install('nodes', { bare: true })
-    const file = join(folder, 'node_modules', `node${major}-${process.platform}-${process.arch}`, 'bin', 'node')
-    if (!existsSync(file)) throw new Failure(`no Node ${major} for ${process.platform} ${process.arch} on npm`)
+    const file = join(
+      folder,
+      'node_modules',
+      `node${major}-${process.platform}-${process.arch}`,
+      'bin',
+      'node',
+    )
+    if (!existsSync(file))
+      throw new Failure(`no Node ${major} for ${process.platform} ${process.arch} on npm`)
     return file
   }
 
@@ -111,7 +118,9 @@ export class Trial {
     const folder = join(this.folder, 'node_modules', scope)
     const words = [process.platform, process.arch === 'x64' ? /x64/ : /aarch64|arm64/]
     const from = readdirSync(folder).find((each) => words.every((word) => each.match(word)))
-    const file = ['bin', '.'].map((sub) => join(folder, `${from}`, sub, name)).find((each) => existsSync(each))
+    const file = ['bin', '.']
+      .map((sub) => join(folder, `${from}`, sub, name))
+      .find((each) => existsSync(each))
     if (file === undefined) throw new Failure(`no ${name} for ${process.platform} ${process.arch} on npm`)
     // npm may have left it without its right: a script that is not run here sets it.
     chmodSync(file, 0o755)
@@ -133,15 +142,38 @@ export class Trial {
    * @returns {Promise<{ runs: number, stderr: string }>} how often the job was started
    */
   async works(words, store, { mode = 'once', ...options } = {}) {
-    const result = join(this.out, 'result.json')
-    rmSync(result, { force: true })
-    const env = { LARK_JOBS_URL: store.url, RESULT: result, MODE: mode, ...options.env }
+    const env = { LARK_JOBS_URL: store.url, RESULT: this.result, MODE: mode, ...options.env }
     const { stderr, output } = await this.run(words, { ...options, env })
-    if (!existsSync(result)) throw new Failure(`${store.name}: the program wrote no result`, output)
-    const { greeting, state, runs } = JSON.parse(readFileSync(result, 'utf8'))
-    if (greeting !== 'Hello, matrix' || state !== 'completed')
-      throw new Failure(`${store.name}: the job is ${state}, its result ${greeting}`, output)
+    const { runs } = this.finds({ greeting: 'Hello, matrix', state: 'completed' }, `${store.name}: `, output)
     return { runs, stderr }
+  }
+
+  /** A file that does not exist yet, in which a program writes what came of its job, as JSON. */
+  get result() {
+    const file = join(this.out, 'result.json')
+    for (const each of [file, `${file}.ready`]) rmSync(each, { force: true })
+    return file
+  }
+
+  /**
+   * What a program wrote there.
+   *
+   * @param {Record<string, unknown>} expected
+   * @throws {Failure} unless it has this
+   */
+  finds(expected, where = '', output = '') {
+    const file = join(this.out, 'result.json')
+    if (!existsSync(file)) throw new Failure(`${where}the program wrote no result`, output)
+    const found = JSON.parse(readFileSync(file, 'utf8'))
+    for (const [name, value] of Object.entries(expected))
+      this.expect(found[name], value, `${where}${name}: `, output)
+    return found
+  }
+
+  /** @throws {Failure} unless both are the same */
+  expect(found, expected, where = '', output = '') {
+    if (found !== expected)
+      throw new Failure(`${where}${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`, output)
   }
 
   async end() {

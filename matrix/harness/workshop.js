@@ -2,7 +2,16 @@
 // node_modules. It has the packed packages, and each fixture with what it needs installed; a later run uses it again.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -68,10 +77,14 @@ export class Workshop {
     mkdirSync(folder, { recursive: true })
     const lock = readFileSync(join(source, 'package-lock.json'), 'utf8')
     // What lies there is right when the same was installed last: third parties, and the packed packages.
-    const stamps = { locked: createHash('sha256').update(lock).digest('hex'), packed: bare ? '' : this.#packed }
+    const stamps = {
+      locked: createHash('sha256').update(lock).digest('hex'),
+      packed: bare ? '' : this.#packed,
+    }
     const stamp = join(folder, 'node_modules', '.matrix.json')
     const before = existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {}
-    for (const name of readdirSync(folder)) if (name !== 'node_modules') rmSync(join(folder, name), { recursive: true })
+    for (const name of readdirSync(folder))
+      if (name !== 'node_modules') rmSync(join(folder, name), { recursive: true })
     cpSync(source, folder, { recursive: true, filter: (path) => !path.includes('node_modules') })
     cpSync(join(sources, 'program'), join(folder, 'program'), { recursive: true })
     if (before.locked !== stamps.locked || before.packed !== stamps.packed) {
@@ -91,7 +104,8 @@ export class Workshop {
   /** Lark finds its extensions in the dependencies of a project. @param {string} file a package.json */
   #declare(file) {
     const manifest = JSON.parse(readFileSync(file, 'utf8'))
-    for (const name of ['@s18i/lark', '@s18i/lark-jobs']) manifest.dependencies = { ...manifest.dependencies, [name]: '*' }
+    for (const name of ['@s18i/lark', '@s18i/lark-jobs'])
+      manifest.dependencies = { ...manifest.dependencies, [name]: '*' }
     writeFileSync(file, JSON.stringify(manifest, null, 2))
   }
 

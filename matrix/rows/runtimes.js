@@ -27,19 +27,17 @@ const other = (name, scope, words) => ({
   fixture: 'runtimes',
   version: name.toLowerCase(),
   async run(trial) {
-    for (const store of await trial.stores()) await works(trial, [trial.binary(scope, name.toLowerCase()), ...words], store)
+    for (const store of await trial.stores())
+      await works(trial, [trial.binary(scope, name.toLowerCase()), ...words], store)
     return 'Redis, SQLite'
   },
 })
 
-export const rows = [
-  ...nodes,
-  other('Bun', '@oven', []),
-  other('Deno', '@deno', ['run', '--allow-all']),
-]
+export const rows = [...nodes, other('Bun', '@oven', []), other('Deno', '@deno', ['run', '--allow-all'])]
 
 async function works(trial, words, store) {
   const { runs, stderr } = await trial.works([...words, ...program], store, { mode: 'block' })
-  if (runs !== 1) throw new Error(`${store.name}: a job that blocked the event loop was started ${runs} times`)
+  if (runs !== 1)
+    throw new Error(`${store.name}: a job that blocked the event loop was started ${runs} times`)
   if (/warning/i.test(stderr)) throw new Error(`${store.name}: it warned: ${stderr}`)
 }

@@ -1,0 +1,31 @@
+// A test as a user writes one, for runners whose words are global: Jest and vitest.
+import { writeFileSync } from 'node:fs'
+import { Job, Jobs } from '@s18i/lark-jobs'
+
+class GreetJob extends Job {
+  key = 'greet'
+  queueName = 'greetings'
+
+  async handle({ name }: { name: string }) {
+    return `Hello, ${name}`
+  }
+}
+
+afterAll(() => Jobs.close())
+
+test('a job runs at once', async () => {
+  expect(await new GreetJob().dispatchNow({ name: 'now' })).toBe('Hello, now')
+})
+
+test('a job is dispatched, and a worker runs it', async () => {
+  const job = new GreetJob()
+  expect(await job.dispatch({ name: 'matrix' })).toBe(true)
+  const worker = await Jobs.work({ jobs: [GreetJob], queues: 'greetings', stopWhenEmpty: true })
+  const { completed } = await worker.done
+  const found = await Jobs.find<GreetJob>(job.id!)
+  expect(found!.result).toBe('Hello, matrix')
+  writeFileSync(
+    process.env.RESULT!,
+    JSON.stringify({ greeting: found!.result, state: found!.state, runs: completed }),
+  )
+})

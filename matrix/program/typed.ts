@@ -1,0 +1,54 @@
+// The program of the matrix in TypeScript, by what a user writes first.
+import { writeFileSync } from 'node:fs'
+import { arg, Command, flag } from '@s18i/lark'
+import { defineConfig, type EndedEvent, Job, type JobDetail, Jobs, unique } from '@s18i/lark-jobs'
+
+interface Greeting {
+  name: string
+}
+
+class GreetJob extends Job {
+  key = 'greet'
+  queueName = 'greetings'
+  tries = 2
+  unique = unique(({ name }: Greeting) => name)
+
+  async handle(payload: Greeting) {
+    this.info(`greets ${payload.name}`)
+    return { greeting: `Hello, ${payload.name}` }
+  }
+}
+
+/** Only compiled: the commands of an application are type-checked too. */
+export class Greet extends Command {
+  readonly key = 'greet'
+  name = arg.string('Whom to greet')
+  loud = flag.boolean('In capitals')
+
+  async handle() {
+    await new GreetJob().dispatch({ name: this.loud ? this.name.toUpperCase() : this.name })
+  }
+}
+
+export const config = defineConfig({
+  jobs: {
+    queues: { greetings: { concurrency: 5 } },
+    hooks: { completed: ({ took }: EndedEvent) => took < 1_000 },
+  },
+})
+
+async function main() {
+  const job = new GreetJob()
+  const queued: boolean = await job.dispatch({ name: 'matrix' })
+  // @ts-expect-error a payload that does not fit is refused by the compiler
+  const wrong = () => job.dispatch({ name: 1 })
+  const worker = await Jobs.work({ jobs: [GreetJob], queues: ['greetings'], stopWhenEmpty: true })
+  const { completed } = await worker.done
+  const found: JobDetail<GreetJob> | undefined = await Jobs.find<GreetJob>(job.id!)
+  const greeting: string | undefined = found?.result?.greeting
+  await Jobs.close()
+  const ran = { greeting, state: found?.state, runs: completed, queued, wrong: typeof wrong }
+  writeFileSync(process.env.RESULT!, JSON.stringify(ran))
+}
+
+main()

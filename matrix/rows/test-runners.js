@@ -1,0 +1,78 @@
+// Test runners: a test of the user's that dispatches a job, works, and looks at its result; on Redis and on SQLite.
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** @typedef {import('../harness/row.js').Row} Row */
+
+const babel = { presets: [['@babel/preset-env', { targets: { node: 20 } }], '@babel/preset-typescript'] }
+const swc = { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } }
+const tsconfig = {
+  target: 'es2022',
+  module: 'nodenext',
+  types: ['node', 'jest'],
+  strict: true,
+  skipLibCheck: false,
+}
+
+/** @returns {Row} */
+const jest = (name, version, extension, transform, row = {}) => ({
+  kind: 'Test runner',
+  name: `Jest, ${name}`,
+  fixture: 'jest',
+  version,
+  ...row,
+  async run(trial) {
+    // A project of its own, with what `jest --init` leaves out: no settings but those of the row.
+    const folder = join(trial.folder, name.replace(/\W+/g, '-'))
+    mkdirSync(folder, { recursive: true })
+    copyFileSync(
+      join(trial.folder, `program/tests/greet.test.${extension === 'js' ? 'cjs' : extension}`),
+      join(folder, `greet.test.${extension}`),
+    )
+    copyFileSync(join(trial.folder, 'program/tests/lark.config.mjs'), join(folder, 'lark.config.mjs'))
+    writeFileSync(
+      join(folder, 'package.json'),
+      JSON.stringify({ name: 'tests', jest: { ...(transform && { transform }) } }),
+    )
+    const words = ['node', join(trial.folder, 'node_modules/jest/bin/jest.js')]
+    for (const store of await trial.stores()) await trial.works(words, store, { cwd: folder })
+    return 'Redis, SQLite'
+  },
+})
+
+export const rows = [
+  jest('default settings', 'jest', 'js', undefined, { isSmall: true }),
+  jest('Babel', '@babel/core', 'ts', { '\\.ts$': ['babel-jest', babel] }),
+  jest('ts-jest', 'ts-jest', 'ts', { '\\.ts$': ['ts-jest', { tsconfig }] }),
+  jest('@swc/jest', '@swc/jest', 'ts', { '\\.ts$': ['@swc/jest', swc] }),
+  {
+    kind: 'Test runner',
+    name: 'vitest',
+    fixture: 'vitest',
+    version: 'vitest',
+    node: '24',
+    async run(trial) {
+      const words = [
+        'node',
+        join(trial.folder, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        '--globals',
+        'greet.test.ts',
+      ]
+      const cwd = join(trial.folder, 'program/tests')
+      for (const store of await trial.stores()) await trial.works(words, store, { cwd })
+      return 'Redis, SQLite'
+    },
+  },
+  {
+    kind: 'Test runner',
+    name: 'node:test',
+    fixture: 'plain',
+    async run(trial) {
+      trial.version = process.versions.node
+      for (const store of await trial.stores())
+        await trial.works(['node', '--test', 'program/tests/node-test.mjs'], store)
+      return 'Redis, SQLite'
+    },
+  },
+]
