@@ -22,7 +22,7 @@ const floors: Record<string, string[][]> = {
       'arguments.ts',
     ],
     // the project around us
-    ['packages.ts', 'sources.ts', 'module.ts', 'config.ts'],
+    ['workspace.ts', 'packages.ts', 'sources.ts', 'module.ts', 'config.ts'],
     ['console.ts', 'memory-console.ts', 'progress.ts'],
     // one command
     ['command.ts', 'metadata.ts', 'parse.ts'],

@@ -45,7 +45,7 @@ async function openCatalog(name: string, { commands, ...options }: Call) {
   }
   const project = await loadConfig(options)
   const read = async (retry: boolean) => {
-    const { entries, problems } = await discover(project, { retry })
+    const { entries, problems } = await discover(project, { cwd: options.cwd ?? process.cwd(), retry })
     return new Catalog(project, [...own, ...entries], problems)
   }
   const catalog = await read(name === 'list' || name === 'help')

@@ -112,7 +112,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw larkError('CONFIG_INVALID', `${file} must export an object by default, not ${nameOf(config)}`)
   }
-  refuseUnknownKeys(file, folder, Object.keys(config), options.sections ?? [])
+  refuseUnknownKeys(file, [...startFolders(options), folder], Object.keys(config), options.sections ?? [])
   return { config, file, folder }
 }
 
@@ -158,16 +158,21 @@ export function homeFolder(options: ConfigOptions = {}): string {
   return starts[0]!
 }
 
-function refuseUnknownKeys(file: string, folder: string, keys: string[], sections: string[]): void {
+function refuseUnknownKeys(file: string, folders: string[], keys: string[], sections: string[]): void {
   let known = ['commands', ...sections]
-  if (keys.every((key) => known.includes(key))) return
-  // Only now: reading the package.json of every dependency is not for each start of every program.
-  known = [...new Set([...known, ...larkPackages(folder).flatMap((each) => each.config)])]
-  const unknown = keys.find((key) => !known.includes(key))
+  const stranger = () => keys.find((key) => !known.includes(key))
+  // Only as far as need be: reading the package.json of every dependency is not for each start of every program.
+  for (const isWhole of [false, true]) {
+    if (stranger() === undefined) return
+    known = [...new Set([...known, ...larkPackages(folders, isWhole).flatMap((each) => each.config)])]
+  }
+  const unknown = stranger()
   if (unknown === undefined) return
   const near = nearest(unknown, known)
   throw larkError('CONFIG_INVALID', `${file} has an unknown key "${unknown}"`, {
-    hint: near ? `Did you mean ${near}?` : `Known keys: ${known.join(', ')}`,
+    hint: near
+      ? `Did you mean ${near}?`
+      : `Known keys: ${known.join(', ')}. A package adds its own (@s18i/lark-jobs has jobs) where a package.json of the project lists it`,
   })
 }
 

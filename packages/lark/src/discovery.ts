@@ -14,14 +14,14 @@ import { type ScanRequest, scan } from './scanner.ts'
 import { sourceFiles, sourceFolders } from './sources.ts'
 
 /**
- * What the project's packages and folders hold. Files not in the cache are imported; those that could not be
+ * What the project's packages (from `cwd` and from its folder) and its folders hold. Files not in the cache are imported; those that could not be
  * imported last time are tried again only if `retry` says so.
  */
 export async function discover(
   { folder, config }: Project,
-  { retry }: { retry: boolean },
+  { cwd, retry }: { cwd: string; retry: boolean },
 ): Promise<{ entries: Entry[]; problems: LarkError[] }> {
-  const folders = larkPackages(folder).flatMap(({ commands }) => commands)
+  const folders = larkPackages([cwd, folder]).flatMap(({ commands }) => commands)
   const files = await sourceFiles([...folders, ...sourceFolders('commands', folder, config.commands)])
   const cache = await CommandCache.open(folder, larkVersion())
   const entries: Entry[] = []

@@ -68,7 +68,7 @@ export function printUsage(console: Console): void {
 
 /** `lark --version`: Lark, and the packages that extend it for the project around `folder`. */
 export function printVersions(console: Console, folder: string): void {
-  const packages = larkPackages(folder).filter(({ name }) => name !== '@s18i/lark')
+  const packages = larkPackages([folder]).filter(({ name }) => name !== '@s18i/lark')
   const versions = [{ name: '@s18i/lark', version: larkVersion() }, ...packages]
   if (console.isJson) console.json(Object.fromEntries(versions.map(({ name, version }) => [name, version])))
   else for (const { name, version } of versions) console.line(visible(`${name} ${version}`))

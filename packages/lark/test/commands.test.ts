@@ -106,6 +106,66 @@ module.exports = Object.fromEntries([['C', C]])`,
     ])
     expect((await app.node([bin, 'direct:a'], { cwd })).code).toBe(5)
   })
+
+  describe('in a workspace whose root has the configuration, and one package what it is for', () => {
+    const files = {
+      'lark.config.mjs': 'export default { jobs: {} }',
+      'packages/web/package.json': '{"dependencies":{"app-jobs":"1"}}',
+      'packages/web/node_modules/app-jobs/package.json':
+        '{"type":"module","lark":{"commands":"./lib","config":"jobs"}}',
+      'packages/web/node_modules/app-jobs/lib/work.js': command('Work', 'jobs:work'),
+      'packages/other/package.json': '{}',
+      'apps/left-out/package.json': '{"dependencies":{"away":"1"}}',
+      'apps/left-out/node_modules/away/package.json': '{"lark":{"config":"away"}}',
+    }
+
+    test.each([
+      ['workspaces', { 'package.json': '{"workspaces":["packages/*","apps/**","!apps/left-out"]}' }],
+      [
+        'workspaces of Yarn 1',
+        { 'package.json': '{"workspaces":{"packages":["./packages/w*b","packages/other"]}}' },
+      ],
+      [
+        'pnpm',
+        {
+          'pnpm-workspace.yaml':
+            "# all\npackages:\n  - 'apps/*'\n  - '!apps/left-*' # no more\n\n  - packages/**\n",
+        },
+      ],
+      ['pnpm, on one line', { 'pnpm-workspace.yaml': 'packages: ["packages/*"]\n' }],
+    ])('%s', async (_, root) => {
+      const app = new App({ ...files, ...root })
+      const keysIn = async (folder: string) => {
+        const { stdout, stderr } = await app.node([bin, 'list', '--json'], { cwd: app.path(folder) })
+        expect(stderr).toBe('')
+        return JSON.parse(stdout).map(({ key }: { key: string }) => key)
+      }
+      expect(await keysIn('packages/web')).toContain('jobs:work')
+      expect(await keysIn('.')).toContain('jobs:work')
+      expect(await keysIn('packages/other')).not.toContain('jobs:work')
+      app.write({ 'lark.config.mjs': 'export default { away: {} }' })
+      expect((await app.lark('list')).stderr).toContain('unknown key "away"')
+    })
+  })
+
+  test("where Node's own resolution finds a package, though no folder holds it, as under Plug'n'Play", async () => {
+    const app = new App({
+      'package.json': '{"dependencies":{"app-jobs":"1"}}',
+      'lark.config.mjs': 'export default { jobs: {} }',
+      'cache/app-jobs/package.json': '{"type":"module","lark":{"commands":"./lib","config":"jobs"}}',
+      'cache/app-jobs/lib/work.js': command('Work', 'jobs:work', 'return 5'),
+      'pnp.cjs': `
+        const Module = require('node:module')
+        const original = Module._resolveFilename
+        Module._resolveFilename = function (request, parent, ...rest) {
+          if (!request.startsWith('app-jobs')) return original.call(this, request, parent, ...rest)
+          if (parent.filename !== __dirname + '/package.json') throw new Error('asked from ' + parent.filename)
+          return __dirname + '/cache/' + request
+        }`,
+    })
+    const env = { NODE_OPTIONS: `--require=${app.path('pnp.cjs')}` }
+    expect((await app.node([bin, 'jobs:work'], { env })).code).toBe(5)
+  })
 })
 
 test('TypeScript, extensionless imports included, with and without a type', async () => {

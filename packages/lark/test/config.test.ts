@@ -191,7 +191,7 @@ describe('loadConfig', () => {
       })
       expect(await load({ ...packages, 'lark.config.mjs': 'export default { zzzzzzzz: {} }' })).toMatchObject(
         {
-          hint: 'Known keys: commands, jobs, mail, cache',
+          hint: expect.stringMatching(/^Known keys: commands, jobs, mail, cache\. A package adds its own /),
         },
       )
     })

@@ -95,9 +95,9 @@ test("another user's package.json, and a package of his with commands, are refus
     'package.json': '{"dependencies":{"evil":"1"}}',
     'node_modules/evil/package.json': commands,
   })
-  expect(larkPackages(app.folder).map(({ name }) => name)).toContain('evil')
+  expect(larkPackages([app.folder]).map(({ name }) => name)).toContain('evil')
   const file = app.path('node_modules/evil/package.json')
-  as(giveAway(file), () => expect(() => larkPackages(app.folder)).toThrow(foreign(file)))
+  as(giveAway(file), () => expect(() => larkPackages([app.folder])).toThrow(foreign(file)))
   const home = app.path('package.json')
   as(giveAway(home), () => expect(() => homeFolder(at(app.folder))).toThrow(foreign(home)))
 })
