@@ -75,7 +75,7 @@ const floors: Record<string, string[][]> = {
     // from a name to a store
     ['store/connect.ts'],
     // a job class, and the lines of its jobs
-    ['job-settings.ts', 'job-class.ts', 'job-log.ts', 'last-hook.ts'],
+    ['class-name.ts', 'job-settings.ts', 'job-class.ts', 'job-log.ts', 'last-hook.ts'],
     ['dispatch/*'],
     ['worker/*'],
     // from a process to its store

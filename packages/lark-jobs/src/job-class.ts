@@ -7,6 +7,7 @@
  * this package.
  */
 import { isSameFunction } from './backoff.ts'
+import { originOf } from './class-name.ts'
 import { JobsError } from './errors.ts'
 import { type GroupBy, groupProblem } from './group.ts'
 import { check, isName, type JobSettings, settingsOf, type Written } from './job-settings.ts'
@@ -60,6 +61,8 @@ export type ResultOf<J> = J extends { handle(...args: never): infer R } ? Awaite
 
 export interface JobClass extends JobSettings {
   key: string
+  /** Whether the class gives it; else it is the name of the class. */
+  hasKey: boolean
   aliases: readonly string[]
   /** For people: the name of the class, else its key. */
   name: string
@@ -103,15 +106,7 @@ export function classOf(make: JobConstructor): JobClass {
     "a list of texts, such as ['old-name']",
     Array.isArray(job.aliases) && job.aliases.every(isName),
   )
-  if (job.key === undefined && name.length <= 2) {
-    throw new JobsError(
-      'JOB_INVALID',
-      name === '' ? 'A job class has no name and no key' : `${name}: too short to be a job's key`,
-      {
-        hint: "Jobs are stored under their key. A bundler may change the name of a class: give it a key, such as `readonly key = 'send-email'`.",
-      },
-    )
-  }
+  if (job.key === undefined) checkName(make)
   check(name || key, 'key', key, "a text, such as 'send-email'", isName(key))
   checkTogether(job, name || key)
   const again = instance(make).key ?? name
@@ -125,6 +120,7 @@ export function classOf(make: JobConstructor): JobClass {
   const found = {
     ...settings,
     key,
+    hasKey: job.key !== undefined,
     aliases: job.aliases,
     name: name.length > 2 ? name : key,
     make,
@@ -137,6 +133,31 @@ export function classOf(make: JobConstructor): JobClass {
   }
   known.set(make, found)
   return found
+}
+
+/**
+ * Refuses what is no name, or one that a minifier made, as the key of a class; warns of one that it may have made.
+ *
+ * @throws JOB_INVALID
+ */
+function checkName(make: JobConstructor): void {
+  const { name } = make
+  const advice = "give it a key, such as readonly key = 'send-email'"
+  const isNone = name === '' || name === 'default'
+  const origin = name.length <= 2 ? 'made' : originOf(make)
+  if (origin === 'given' && !isNone) return
+  if (origin === 'doubtful') {
+    const text = `The code of job class ${name} is minified, and it has no key: if the build shortened its name, the next build changes it, and no worker knows the jobs`
+    process.emitWarning(`${text}: ${advice}`, { code: 'LARK_JOB_NAME' })
+    return
+  }
+  throw new JobsError(
+    'JOB_INVALID',
+    isNone
+      ? 'A job class has no name and no key'
+      : `${name}: a minifier made this name, and the class has no key`,
+    { hint: `Jobs are stored under their key, which is the name of the class if it has none: ${advice}.` },
+  )
 }
 
 /** Whether a job's settings are those of its class: most are, and were checked with it. */

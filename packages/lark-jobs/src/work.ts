@@ -2,6 +2,7 @@
  * A worker in this process, on a store that is open. `Jobs.work` imports this file when it is called: most processes
  * only dispatch, and the worker is the larger half of the package.
  */
+import { keyless } from './class-name.ts'
 import type { Settings } from './config.ts'
 import type { JobConstructor } from './job-class.ts'
 import { misplaced, serviceOf } from './queues.ts'
@@ -57,6 +58,8 @@ export async function workerOn(
   const worker = new Worker({ ...rest, ...supervised, ...where })
   const { concurrency = CONCURRENCY } = options
   report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time`)
-  for (const remark of [...warnings, ...remarks, ...misplaced(registry, settings)]) report.warn(remark)
+  const unsure = process.env.NODE_ENV === 'production' ? [keyless(registry.classes) ?? []].flat() : []
+  for (const remark of [...warnings, ...remarks, ...misplaced(registry, settings), ...unsure])
+    report.warn(remark)
   return worker
 }

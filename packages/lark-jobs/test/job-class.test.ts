@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { exponential, Job, unique } from '../src/index.ts'
 import { classOf, type JobConstructor } from '../src/job-class.ts'
 import { Registry } from '../src/worker/registry.ts'
@@ -155,13 +155,66 @@ test('names that a minifier leaves are no keys', () => {
     handle() {}
   }
   expect(messageOf(() => classOf(Ab as unknown as JobConstructor))).toMatch(
-    "JOB_INVALID: Ab: too short to be a job's key",
+    'JOB_INVALID: Ab: a minifier made this name, and the class has no key',
   )
   class Ac extends Job {
     override readonly key = 'ac'
     handle() {}
   }
   expect(classOf(Ac as unknown as JobConstructor).key).toBe('ac')
+})
+
+/** The class that this text makes, as a bundle has it. */
+const made = (text: string) => new Function('e', `${text}; return e.made`)({ Job }) as JobConstructor
+
+test.each([
+  ['YBn', 'class YBn extends e.Job{async handle(t){this.info(t)}}e.made=YBn'],
+  ['YBn', 'const YBn=class extends e.Job{tries=5;async handle(t){}};e.made=YBn'],
+  ['n$t', 'class n$t extends e.Job{handle(){}}e.made=n$t'],
+  ['_ab', 'class _ab extends e.Job{handle(){}}e.made=_ab'],
+  ['oAe', 'var oAe=class extends e.Job{handle(){}};e.made=oAe'],
+])('a name of three letters in minified code is refused: %s', (name, text) => {
+  expect(messageOf(() => classOf(made(text)))).toBe(
+    `JOB_INVALID: ${name}: a minifier made this name, and the class has no key`,
+  )
+})
+
+test.each([
+  ['Sms', 'class Sms extends e.Job { handle() {} }\ne.made = Sms'],
+  ['sms', 'class sms extends e.Job {\n  handle() {}\n}\ne.made = sms'],
+  ['IoT', 'class IoT extends e.Job {\n  handle() {}\n}\ne.made = IoT'],
+  ['aBc', 'class aBc extends e.Job{\n  handle() {}\n}\ne.made = aBc'],
+  ['Job1', 'class Job1 extends e.Job{handle(){}}e.made=Job1'],
+  ['SyncA', 'class SyncA extends e.Job{handle(){}}e.made=SyncA'],
+  // Minified, and names are kept.
+  [
+    'Sms',
+    'class t extends e.Job{static{Object.defineProperty(this,"name",{value:"Sms"})}handle(){}}e.made=t',
+  ],
+])('a name that people write is a key, and nothing is said: %s', (name, text) => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  expect(classOf(made(text)).key).toBe(name)
+  expect(warn).not.toHaveBeenCalled()
+  warn.mockRestore()
+})
+
+test('a word of three letters in minified code may be either: it is a key, with a warning', () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const make = made('class Fax extends e.Job{handle(){}}e.made=Fax')
+  expect(classOf(make).key).toBe('Fax')
+  expect(classOf(make).key).toBe('Fax')
+  expect(warn.mock.calls).toEqual([
+    [
+      expect.stringMatching(/^The code of job class Fax is minified, and it has no key/),
+      { code: 'LARK_JOB_NAME' },
+    ],
+  ])
+  warn.mockRestore()
+})
+
+test('a class that is exported by default without a name has none', () => {
+  const make = made('e.made = { default: class extends e.Job { handle() {} } }.default')
+  expect(messageOf(() => classOf(make))).toMatch('JOB_INVALID: A job class has no name and no key')
 })
 
 test('a constructor that throws is told by its class', () => {

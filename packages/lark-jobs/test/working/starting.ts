@@ -44,6 +44,38 @@ export function starting(connect: Connect): void {
     await report.ends(1)
   })
 
+  test('in production, classes without a key are named', async () => {
+    await using bench = await Bench.make(connect)
+    class FirstJob extends Job {
+      handle() {}
+    }
+    class SecondJob extends FirstJob {}
+    class NamedJob extends Job {
+      override readonly key = 'named'
+      handle() {}
+    }
+    const keyless = async (...classes: JobConstructor[]) => {
+      const report = new Record()
+      await (await bench.work(classes, { report })).stop()
+      return report.warnings.filter((text) => text.includes('key'))
+    }
+    const { NODE_ENV } = process.env
+    expect(await keyless(FirstJob, NamedJob)).toEqual([])
+    process.env.NODE_ENV = 'production'
+    try {
+      expect(await keyless(NamedJob)).toEqual([])
+      const advice = "a bundler may change. Give it a key, such as readonly key = 'send-email'"
+      expect(await keyless(FirstJob, NamedJob)).toEqual([
+        `FirstJob has no key: its jobs are stored under the name of the class, which ${advice}`,
+      ])
+      expect(await keyless(FirstJob, SecondJob)).toEqual([
+        expect.stringMatching(/^FirstJob, SecondJob have no key: .* Give each a key/),
+      ])
+    } finally {
+      process.env.NODE_ENV = NODE_ENV
+    }
+  })
+
   test('a queue that is named twice is served once', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
