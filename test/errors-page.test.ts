@@ -24,7 +24,7 @@ it('says something in each', () => {
 
 it('names no code elsewhere in the docs that is not there', () => {
   const known = new Set([...Object.keys(codes), 'LARK_UNKNOWN_KEY', 'NO_SUCH_USER'])
-  const variables = /^(LARK_|REDIS_|NODE_|NO_COLOR|FORCE_COLOR|REPORT_)/
+  const variables = /^(LARK_|NEXT_|REDIS_|NODE_|NO_COLOR|FORCE_COLOR|REPORT_)/
   for (const file of ['README.md', ...filesBelow('docs', '.md').map((name) => `docs/${name}`)]) {
     const words = [...read(file).matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map((match) => match[1]!)
     expect(
@@ -103,6 +103,20 @@ const cases: Record<string, Case> = {
   PAYLOAD_NOT_JSON: dispatching('{ user: { save() {} } }'),
   PAYLOAD_TOO_LARGE: dispatching(`{ text: 'x'.repeat(600_012) }`),
   STORE_UNREACHABLE: { words: ['jobs:status'], env: { REDIS_URL: 'redis://127.0.0.1:1' } },
+  ALREADY_CONFIGURED: {
+    files: {
+      'src/commands/Go.ts': `import { Jobs } from '@s18i/lark-jobs'
+${command('Go', 'go', `Jobs.configure({ connection: 'redis://a' }); Jobs.configure({ connection: 'redis://b', queues: ['emails'] })`)}`,
+    },
+    words: ['go'],
+  },
+  CONFIGURED_LATE: {
+    files: {
+      'src/commands/Go.ts': `import { Jobs } from '@s18i/lark-jobs'
+${command('Go', 'go', 'await Jobs.status(); Jobs.configure({ preset: "spread" })')}`,
+    },
+    words: ['go'],
+  },
   STORE_NOT_CONFIGURED: {
     files: { 'lark.config.js': 'export default {}' },
     words: ['jobs:status'],

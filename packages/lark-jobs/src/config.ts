@@ -4,6 +4,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { type LoadedConfig, type LoadOptions, loadConfig } from '@s18i/lark/config'
 import { checkKeys, isObject, type Shape } from './check.ts'
+import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
 import { JobsError } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import type { Limits } from './limit.ts'
@@ -95,7 +96,10 @@ export interface Settings extends Around {
   preset: Preset
   /** What paths are relative to. */
   folder: string
+  source: ConfigSource
 }
+
+type Env = Record<string, string | undefined>
 
 const durabilities: readonly Durability[] = ['normal', 'strict', 'replicated']
 
@@ -159,28 +163,34 @@ export async function loadSettings(options: LoadOptions = {}): Promise<Settings>
  * @throws CONFIG_NOT_FOUND, CONFIG_FAILED, CONFIG_INVALID
  */
 export async function loadAround(options: LoadOptions = {}): Promise<Around> {
-  return resolveAround(await loadConfig({ ...options, sections: ['jobs'] }))
-}
-
-export function resolveAround({ config, file }: LoadedConfig): Around {
-  const section: unknown = config.jobs ?? {}
-  checkSection(section, file ?? 'createJobs()')
+  const loaded = await loadConfig({ ...options, sections: ['jobs'] })
+  const section: unknown = loaded.config.jobs ?? {}
+  checkSection(section, sourceOf(loaded))
   return aroundOf(section)
 }
 
-function aroundOf({ middleware = [], hooks }: JobsConfig): Around {
+export function aroundOf({ middleware = [], hooks }: JobsConfig): Around {
   return { middleware, hooks: hooks === undefined || Object.keys(hooks).length === 0 ? undefined : hooks }
 }
 
-/** Checks a section and fills in the defaults. */
-export function resolveSettings(loaded: LoadedConfig, env: Record<string, string | undefined>): Settings {
-  const { file, folder } = loaded
+/** Checks the section of a file and fills in the defaults. */
+export function resolveSettings(loaded: LoadedConfig, env: Env): Settings {
   const section: unknown = loaded.config.jobs ?? {}
-  checkSection(section, file ?? 'createJobs()')
+  const source = sourceOf(loaded)
+  checkSection(section, source)
+  return settingsFrom(section, source, loaded.folder, env)
+}
+
+function sourceOf({ file, looked = [] }: LoadedConfig): ConfigSource {
+  return file === undefined ? { kind: 'none', looked } : { kind: 'file', file }
+}
+
+/** @param section checked. @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
+export function settingsFrom(section: JobsConfig, source: ConfigSource, folder: string, env: Env): Settings {
   const queues = partitionsOfAll(section.queues ?? ['default'])
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
-    connection: connectionOf(section.connection, env, folder, file),
+    connection: connectionOf(section.connection, env, folder, source),
     queues: [...queues.keys()],
     partitions: queues,
     limits: limitsOfAll(section.queues ?? {}),
@@ -194,6 +204,7 @@ export function resolveSettings(loaded: LoadedConfig, env: Record<string, string
     preset: section.preset ?? PRESET,
     ...aroundOf(section),
     folder,
+    source,
   }
 }
 
@@ -209,9 +220,9 @@ function isBesideUrl(named: RedisServers): boolean {
 
 function connectionOf(
   named: string | RedisServers | undefined,
-  env: Record<string, string | undefined>,
+  env: Env,
   folder: string,
-  file: string | undefined,
+  source: ConfigSource,
 ): string | RedisServers {
   if (typeof named === 'object' && !isBesideUrl(named)) return named
   const texts = [typeof named === 'object' ? named.url : named, env.LARK_JOBS_URL, env.REDIS_URL]
@@ -223,13 +234,15 @@ function connectionOf(
   }
   if (env.NODE_ENV === 'production') {
     throw new JobsError('STORE_NOT_CONFIGURED', 'NODE_ENV is production, and no store is named for jobs', {
-      hint: `Set REDIS_URL, or jobs.connection in ${file ?? 'lark.config.js'} ('sqlite:PATH' for the embedded store).`,
+      hint: `Set REDIS_URL, or ${placeFor('connection', source)} ('sqlite:PATH' for the embedded store).`,
     })
   }
   return `sqlite:${join(folder, '.lark', 'jobs.db')}`
 }
 
-function checkSection(section: unknown, where: string): asserts section is JobsConfig {
+/** @throws CONFIG_INVALID */
+export function checkSection(section: unknown, source: ConfigSource): asserts section is JobsConfig {
+  const where = spokenOf(source)
   checkKeys(where, 'jobs', section, shape)
   const { queues, limiters, hooks } = section as { queues?: unknown; limiters?: object; hooks?: unknown }
   for (const [name, config] of Object.entries(limiters ?? {}))

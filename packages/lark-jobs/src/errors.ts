@@ -17,6 +17,8 @@ export const jobsErrors = {
   CONTEXT_TOO_LARGE: 'The context, as JSON, has more bytes than the limit.',
   STORE_UNREACHABLE: 'The store did not answer; certainly nothing was queued.',
   DISPATCH_UNCERTAIN: 'The dispatch was sent and got no answer; the job may be queued.',
+  ALREADY_CONFIGURED: 'Jobs.configure() was called with another configuration than before.',
+  CONFIGURED_LATE: 'Jobs.configure() was called after Jobs had been used.',
   STORE_NOT_CONFIGURED: 'In production a store must be named.',
   STORE_INVALID: 'The connection string names no store that Lark knows.',
   STORE_REFUSED: 'The store refused to write: read-only, out of memory or disk.',

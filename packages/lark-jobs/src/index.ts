@@ -13,6 +13,7 @@ export {
 } from './backoff.ts'
 export type { CancelFilter, Cancellable, Cancelled } from './cancel.ts'
 export type { Durability, JobsConfig } from './config.ts'
+export type { CodeConfig } from './configured.ts'
 export { context, withContext } from './context.ts'
 export type { Duration } from './duration.ts'
 export { JobsError, type JobsErrorCode, jobsErrors } from './errors.ts'

@@ -4,23 +4,16 @@
  *
  *   unopened → opening → open → closed (and opening again, when used again)
  */
-import { homeFolder } from '@s18i/lark/config'
 import type * as cancelling from './cancel.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
-import {
-  type Around,
-  type JobsConfig,
-  loadAround,
-  loadSettings,
-  resolveAround,
-  resolveSettings,
-  type Settings,
-} from './config.ts'
+import { type Around, loadAround, loadSettings, type Settings } from './config.ts'
+import { type CodeConfig, Configured } from './configured.ts'
 import { callerOf, toldTo } from './dispatch/caller.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { newJobs } from './dispatch/new-job.ts'
 import { RunNow } from './dispatch/run-now.ts'
 import { Underway } from './dispatch/underway.ts'
+import { JobsError } from './errors.ts'
 import { readId, readIds } from './id.ts'
 import type { JobLike, PayloadOf, ResultOf } from './job-class.ts'
 import type * as operate from './operate.ts'
@@ -31,6 +24,7 @@ import type { Status } from './status.ts'
 import { connect, type Place, RETENTION } from './store/connect.ts'
 import type { Role, Store } from './store/store.ts'
 import type { SupervisedOptions, WorkOptions } from './work.ts'
+import { callerScripts, type Scripts } from './worker/caller-scripts.ts'
 import type { Worker } from './worker/worker.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
@@ -53,18 +47,64 @@ export interface Opened {
 export class JobsClient implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
   readonly #runs: RunNow
+  #configured: Configured | undefined
+  /** Whether another configuration than `#configured` is refused: since it was given, and until `close`. */
+  #isFixed: boolean
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
   /** What this process does with its store, as far as it is known. */
   #role: Role = PROGRAM in globalThis ? 'command' : 'web'
   readonly #underway = new Underway()
-  readonly #workers = new Set<Worker>()
+  /** Each with the files that started it, in development. */
+  readonly #workers = new Map<Worker, Scripts | undefined>()
   readonly #starting = new Set<Promise<Worker>>()
 
-  /** @param around that part of the settings for which no store need be named */
-  constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load) {
+  /**
+   * @param load finds the settings, where none are given in code
+   * @param around that part of them for which no store need be named
+   */
+  constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
     this.#load = load
-    this.#runs = new RunNow(around)
+    this.#runs = new RunNow(async () => this.#configured?.around() ?? around())
+    this.#configured = configured
+    this.#isFixed = configured !== undefined
+  }
+
+  /**
+   * Gives the configuration in code, for a program without a file: a bundle, a standalone copy. It takes the place of
+   * `lark.config`, which is not looked for then; variables count as they do beside a file. To be called before the first
+   * use of `Jobs`, in dispatchers and workers alike.
+   *
+   * The same configuration again changes nothing: a development server loads a module again at each change. Functions
+   * count as the same by their names and job classes by their keys, and whatever starts later has the newest. After
+   * `close()` another configuration may be given.
+   *
+   * @param config the `jobs` section of `lark.config`, and `jobs`: the classes that workers run
+   * @throws CONFIG_INVALID, JOB_INVALID; ALREADY_CONFIGURED, CONFIGURED_LATE
+   * @example Jobs.configure({ connection: process.env.REDIS_URL, queues: ['default', 'emails'], jobs: [SendEmailJob] })
+   */
+  configure(config: CodeConfig): void {
+    const given = new Configured(config, 'Jobs.configure()')
+    given.check()
+    const differences = this.#configured?.differences(given)
+    if (differences?.length !== 0) {
+      const isUsed = this.#opened !== undefined || this.#opening !== undefined || this.#runs.isInformed
+      if (differences !== undefined && (isUsed || this.#isFixed))
+        throw new JobsError(
+          'ALREADY_CONFIGURED',
+          `Jobs.configure(): Jobs was configured before, with other ${differences.join(', ')}`,
+          {
+            hint: 'Call it in one module, and import that. After Jobs.close() it may be called with others.',
+          },
+        )
+      if (isUsed)
+        throw new JobsError('CONFIGURED_LATE', 'Jobs.configure() was called after Jobs had been used', {
+          hint: 'Call it before the first dispatch and the first worker, in a module that is imported before.',
+        })
+      this.#isFixed = true
+    }
+    this.#configured = given
+    this.#runs.forget()
   }
 
   /**
@@ -113,11 +153,16 @@ export class JobsClient implements AsyncDisposable {
   /**
    * Starts a worker in this process. (`supervised` is the affair of `jobs:work`.)
    *
+   * When a module that is loaded again, by the hot reload of a development server, starts one, this takes the place of
+   * those that its former loads started: they take no more jobs, and end with what they run. With
+   * `NODE_ENV=production` nothing is ever replaced.
+   *
    * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
    */
   work(options: WorkOptions = {}, supervised: SupervisedOptions = {}): Promise<Worker> {
-    const starting = this.#work(options, supervised)
+    const scripts = process.env.NODE_ENV === 'production' ? undefined : callerScripts()
+    const starting = this.#work(options, supervised, scripts, [...this.#starting])
     this.#starting.add(starting)
     return starting.finally(() => this.#starting.delete(starting))
   }
@@ -249,11 +294,13 @@ export class JobsClient implements AsyncDisposable {
   /** Stops the workers that were started here, flushes, and lets go of the store. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#starting])
-    await Promise.all([...this.#workers].map((worker) => worker.stop()))
+    await Promise.all([...this.#workers.keys()].map((worker) => worker.stop()))
     await this.flush()
     await this.#opening?.catch(() => {})
     const opened = this.#opened
     this.#opened = undefined
+    this.#isFixed = false
+    this.#runs.forget()
     await opened?.store.close()
   }
 
@@ -261,11 +308,25 @@ export class JobsClient implements AsyncDisposable {
     return this.close()
   }
 
-  async #work(options: WorkOptions, supervised: SupervisedOptions): Promise<Worker> {
-    const { checkNames, workerOn } = await import('./work.ts')
-    checkNames(options)
-    const worker = await workerOn(await this.open('worker'), options, supervised)
-    this.#workers.add(worker)
+  /** @param before workers that were being started when this one was asked for */
+  async #work(
+    given: WorkOptions,
+    supervised: SupervisedOptions,
+    scripts: Scripts | undefined,
+    before: readonly Promise<Worker>[],
+  ): Promise<Worker> {
+    const { checkNames, replaceFormer, workerOn } = await import('./work.ts')
+    checkNames(given)
+    const opened = await this.open('worker')
+    const newest = { ...opened, settings: { ...opened.settings, ...this.#configured?.around() } }
+    const { jobs } = { jobs: this.#configured?.jobs, ...given }
+    const options = { ...given, ...(jobs !== undefined && { jobs }) }
+    const worker = await workerOn(newest, options, supervised)
+    if (scripts !== undefined) {
+      await Promise.allSettled(before)
+      replaceFormer(this.#workers, scripts, options)
+    }
+    this.#workers.set(worker, scripts)
     void worker.done.then(() => this.#workers.delete(worker))
     await worker.start()
     return worker
@@ -273,7 +334,7 @@ export class JobsClient implements AsyncDisposable {
 
   async #open(): Promise<Opened> {
     Underway.watchExit()
-    const settings = await this.#load()
+    const settings = this.#configured?.settings() ?? (await this.#load())
     const { connection, prefix, durability } = settings
     const place = { connection, prefix, options: { retention: RETENTION, durability } }
     const store = await connect(connection, prefix, { ...place.options, role: this.#role })
@@ -309,27 +370,26 @@ export class JobsClient implements AsyncDisposable {
 }
 
 /**
- * Another instance beside `Jobs`, with a configuration of its own: the `jobs` section of `lark.config`.
+ * Another instance beside `Jobs`, with a configuration of its own: the `jobs` section of `lark.config`, and the classes
+ * that its workers run.
  *
  * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED, when it is first used
  * @example
  * await using reports = createJobs({ connection: 'sqlite:reports.db' })
  * await reports.dispatch(new BuildReportJob(), { month: '2026-11' })
  */
-export function createJobs(config: JobsConfig = {}): JobsClient {
-  const loaded = () => ({ config: { jobs: config }, file: undefined, folder: homeFolder() })
-  return new JobsClient(
-    async () => resolveSettings(loaded(), process.env),
-    async () => resolveAround(loaded()),
-  )
+export function createJobs(config: CodeConfig = {}): JobsClient {
+  const configured = new Configured(config, 'createJobs()')
+  const load = async () => configured.settings()
+  return new JobsClient(load, load, configured)
 }
 
 const slot = Symbol.for('s18i.lark.jobs')
 const shared = globalThis as { [slot]?: JobsClient }
 
 /**
- * The default instance: one a process, whatever the number of copies of this package in it. It goes by the
- * `lark.config` that it finds when it is first used.
+ * The default instance: one a process, whatever the number of copies of this package in it. It goes by what
+ * `Jobs.configure()` was given, else by the `lark.config` that it finds when it is first used.
  */
 shared[slot] ??= new JobsClient(
   () => loadSettings(),

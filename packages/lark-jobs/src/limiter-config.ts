@@ -2,6 +2,7 @@
  * What the configuration may say of a limiter: its type, its check, and what follows from it.
  */
 import { checkKeys, isObject, refuse, type Shape } from './check.ts'
+import { type ConfigSource, placeFor } from './config-source.ts'
 import { JobsError } from './errors.ts'
 import { isCount, type Limits, limitsOf, type RateOption, rateProblem } from './limit.ts'
 import { isOwn, mostOf, readNeed } from './limiter.ts'
@@ -60,7 +61,7 @@ export function checkLimiter(where: string, path: string, config: unknown): void
  */
 export function checkLimiters(
   jobs: readonly NewJob[],
-  { limiters }: { limiters: ReadonlyMap<string, Limits> },
+  { limiters, source }: { limiters: ReadonlyMap<string, Limits>; source: ConfigSource },
   name: string,
 ): void {
   for (const { limiter } of jobs) {
@@ -69,7 +70,8 @@ export function checkLimiters(
     // Those of a class alone are of the class, and so is their check.
     if (isOwn(need.name)) continue
     const limits = limiters.get(need.name)
-    if (limits === undefined) throw unknownLimiter(need.name, limiters.keys(), name)
+    if (limits === undefined)
+      throw unknownLimiter(need.name, limiters.keys(), name, placeFor('limiters', source))
     const most = mostOf(limits)
     if (need.weight > most)
       throw new JobsError(

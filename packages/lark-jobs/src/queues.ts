@@ -3,6 +3,7 @@
  */
 import { nearest } from '@s18i/lark/config'
 import type { Settings } from './config.ts'
+import { placeFor } from './config-source.ts'
 import { JobsError } from './errors.ts'
 import { checkLimiters } from './limiter-config.ts'
 import { listed } from './listed.ts'
@@ -52,10 +53,10 @@ export function misplaced(registry: Registry, { queues, partitions }: Settings):
 }
 
 /** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */
-export function knownQueue(queue: string, { queues, partitions }: Settings, name?: string): void {
+export function knownQueue(queue: string, { queues, partitions, source }: Settings, name?: string): void {
   if (partitions.has(queue)) return
   const near = nearest(queue, queues)
   throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {
-    hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${listed(queues)}. Add it to jobs.queues in lark.config.`,
+    hint: `${near ? `Did you mean ${near}? ` : ''}Configured are ${listed(queues)}. Add it to ${placeFor('queues', source)}.`,
   })
 }

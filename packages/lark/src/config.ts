@@ -54,6 +54,8 @@ export interface LoadedConfig {
   file: string | undefined
   /** What paths are relative to: the file's folder, else that of the nearest package.json, else the current one. */
   folder: string
+  /** The folders that were searched in vain, where there is no file. */
+  looked?: readonly string[]
 }
 
 const FILES = ['ts', 'js', 'mjs', 'mts', 'cjs'].map((extension) => `lark.config.${extension}`)
@@ -98,7 +100,10 @@ export function findConfig(options: ConfigOptions = {}): string | undefined {
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const file = findConfig(options)
-  if (file === undefined) return { config: {}, file, folder: homeFolder(options) }
+  if (file === undefined) {
+    const looked = [...new Set(startFolders(options).flatMap(projectFolders))]
+    return { config: {}, file, folder: homeFolder(options), looked }
+  }
   const folder = dirname(file)
   warnOfOpen(file)
   const module = await importModule(file).catch((error: unknown) => {

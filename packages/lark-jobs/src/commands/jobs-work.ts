@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Command, flag, LarkError } from '@s18i/lark'
+import { absence } from '../config-source.ts'
 import { Jobs } from '../jobs.ts'
 import { serviceOf } from '../queues.ts'
 import { wholeTextOf } from '../thrown.ts'
@@ -90,8 +91,9 @@ export class JobsWorkCommand extends Command {
     const { settings, store, warnings } = await Jobs.open('supervisor')
     const { queues, words } = serviceOf(settings, this.queue.length > 0 ? this.queue : undefined)
     const report = this.#report()
+    const missing = absence(settings.source, process.env.NODE_ENV === 'production')
     const many = processes === 1 ? '1 process' : `${processes} processes`
-    report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time`)
+    report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
     const supervisor = new Supervisor({
       processes,
       start: (station) => this.#fork(station),

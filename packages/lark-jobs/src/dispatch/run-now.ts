@@ -28,6 +28,16 @@ export class RunNow {
     this.#load = load
   }
 
+  /** Whether it has asked what stands around every run. */
+  get isInformed(): boolean {
+    return this.#around !== undefined
+  }
+
+  /** Asks again, at the next run. */
+  forget(): void {
+    this.#around = undefined
+  }
+
   /**
    * Runs the job's `handle` on a JSON copy of the payload; and the class's `failed`, when that fails. All but the
    * first begin at once.

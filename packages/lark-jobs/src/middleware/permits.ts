@@ -42,8 +42,13 @@ export function reachOf(job: MiddlewareJob): Reach {
   return (job as { [reach]?: Reach })[reach] ?? {}
 }
 
-/** @param by the class that asks for it */
-export function unknownLimiter(limiter: string, known: Iterable<string>, by?: string): JobsError {
+/** @param by the class that asks for it. @param place where limiters are configured */
+export function unknownLimiter(
+  limiter: string,
+  known: Iterable<string>,
+  by?: string,
+  place = 'jobs.limiters in lark.config',
+): JobsError {
   const names = [...known]
   const near = nearest(limiter, names)
   const configured = names.length > 0 ? `Configured are ${listed(names)}.` : 'None is configured.'
@@ -51,10 +56,7 @@ export function unknownLimiter(limiter: string, known: Iterable<string>, by?: st
     'UNKNOWN_LIMITER',
     `${by === undefined ? '' : `${by}: `}'${limiter}' is not a configured limiter`,
     {
-      hint:
-        near === undefined
-          ? `${configured} Add it to jobs.limiters in lark.config.`
-          : `Did you mean ${near}?`,
+      hint: near === undefined ? `${configured} Add it to ${place}.` : `Did you mean ${near}?`,
     },
   )
 }

@@ -95,7 +95,9 @@ export async function registryOf(
   }
   if (registry.classes.length === 0) {
     const looked = folders.length > 0 ? folders : (paths ?? [`${folder}/jobs`, `${folder}/src/jobs`])
-    remarks.push(`No job classes found in ${looked.join(', ')} (make one: lark make:job NAME)`)
+    remarks.push(
+      `No job classes found in ${looked.join(', ')} (make one: lark make:job NAME; a bundle names them: Jobs.work({ jobs: [SendEmailJob] }))`,
+    )
   }
   return { registry, remarks }
 }

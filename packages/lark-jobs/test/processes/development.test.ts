@@ -48,3 +48,129 @@ test('what a job sends to the program that started its worker arrives, also past
     expect(stdout + stderr).toContain('heard ""\n')
   }
 })
+
+const reloadable = (text: string) => `
+  import { Job, Jobs } from '@s18i/lark-jobs'
+  class EchoJob extends Job {
+    key = 'echo'
+    handle() { return '${text}' }
+  }
+  Jobs.configure({ jobs: [EchoJob], middleware: [async function around(job, next) { return next() }] })
+  const report = { wrote() {}, ended() {}, warn: console.log, info: console.log }
+  for (const queues of [['default'], ['default']]) await Jobs.work({ queues, report })
+  export const dispatch = async () => {
+    const job = new EchoJob()
+    await job.dispatch()
+    for (;;) {
+      const found = await Jobs.find(job.id)
+      if (found?.state === 'completed') return found.result
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }`
+
+/** Prints what the reloaded module's job returns, and how many workers live, each time a load is over. */
+const look = `
+  import { Jobs } from '@s18i/lark-jobs'
+  export async function look(dispatch, count) {
+    for (;;) {
+      const { workers } = await Jobs.status()
+      if (workers.length === count) break
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    for (let i = 0; i < 5; i++) if ((await dispatch()) !== (await dispatch())) throw new Error('two classes')
+    console.log('runs ' + (await dispatch()) + ' with ' + count)
+  }`
+
+test('a module that Vite loads again: its workers take the places of those that it had started', async () => {
+  await using app = await App.make({
+    'src/worker.js': reloadable('old'),
+    'look.js': look,
+    'server.js': `
+      import { writeFileSync } from 'node:fs'
+      import { createServer } from '${import.meta.resolve('vite')}'
+      import { Jobs } from '@s18i/lark-jobs'
+      import { look } from './look.js'
+      const server = await createServer({ server: { middlewareMode: true }, appType: 'custom', logLevel: 'error' })
+      const { dispatch } = await server.ssrLoadModule('/src/worker.js')
+      await look(dispatch, 2)
+      writeFileSync('src/worker.js', \`// The lines are others now.\\n${reloadable('new').replaceAll('`', '\\`')}\`)
+      server.moduleGraph.invalidateAll()
+      await look((await server.ssrLoadModule('/src/worker.js')).dispatch, 2)
+      server.moduleGraph.invalidateAll()
+      await look((await server.ssrLoadModule('/src/worker.js')).dispatch, 2)
+      await server.close()
+      await Jobs.close()`,
+  })
+  const { code, stdout, stderr } = await app.start(['server.js']).result
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const lines = stdout.split('\n').filter((line) => !line.startsWith('Serving'))
+  const replaced = expect.stringMatching(
+    /src\/worker\.js was loaded again: this worker takes the place of the one that it had started$/,
+  )
+  expect(lines).toEqual([
+    'runs old with 2',
+    ...[0, 1].map(() => replaced),
+    'runs new with 2',
+    ...[0, 1].map(() => replaced),
+    'runs new with 2',
+    '',
+  ])
+})
+
+test.each<[string, Record<string, string>, string[]]>([
+  ['a module that is required again', {}, ['1', '1']],
+  ['in production nothing is replaced', { NODE_ENV: 'production' }, ['1', '2']],
+])('%s', async (_, env, counts) => {
+  await using app = await App.make(
+    {
+      'worker.cjs': `
+        const { Jobs } = require('@s18i/lark-jobs')
+        exports.started = Jobs.work({ stopWhenEmpty: false })`,
+      'jobs/TellJob.js': job(''),
+      'main.cjs': `
+        const { Jobs } = require('@s18i/lark-jobs')
+        const load = () => {
+          delete require.cache[require.resolve('./worker.cjs')]
+          return require('./worker.cjs').started
+        }
+        const count = async () => (await Jobs.status()).workers.length
+        const main = async () => {
+          const one = await load()
+          console.log(await count())
+          await load()
+          if (process.env.NODE_ENV !== 'production') await one.done
+          console.log(await count())
+          await Jobs.close()
+        }
+        main()`,
+    },
+    { LARK_JOBS_URL: 'sqlite:jobs.db', ...env },
+  )
+  const { code, stdout, stderr } = await app.start(['main.cjs']).result
+  expect({ code, counts: stdout.trim().split('\n') }).toEqual({ code: 0, counts })
+  // Found classes are those of the first load.
+  expect(stderr.includes('Name them: Jobs.work({ jobs: [SendEmailJob] })')).toBe(counts[1] === '1')
+})
+
+test('many workers in one load are many: of one line, of two lines, of a function that others call', async () => {
+  await using app = await App.make({
+    'jobs/TellJob.js': job(''),
+    'start.js': `
+      import { Jobs } from '@s18i/lark-jobs'
+      export const start = async () => { await null; return Jobs.work() }`,
+    'other.js': `
+      import { start } from './start.js'
+      export const more = () => start()`,
+    'main.js': `
+      import { Jobs } from '@s18i/lark-jobs'
+      import { start } from './start.js'
+      import { more } from './other.js'
+      for (let n = 0; n < 3; n++) await Jobs.work()
+      await Promise.all([Jobs.work(), Jobs.work(), start(), more(), start()])
+      await Jobs.work()
+      await Jobs.work()
+      console.log((await Jobs.status()).workers.length)
+      await Jobs.close()`,
+  })
+  expect((await app.start(['main.js']).result).stdout).toBe('10\n')
+})

@@ -54,7 +54,7 @@ export function starting(connect: Connect): void {
       override readonly key = 'named'
       handle() {}
     }
-    const keyless = async (...classes: JobConstructor[]) => {
+    const keyless = async (...classes: (new () => Job)[]) => {
       const report = new Record()
       await (await bench.work(classes, { report })).stop()
       return report.warnings.filter((text) => text.includes('key'))

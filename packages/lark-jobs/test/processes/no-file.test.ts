@@ -1,0 +1,75 @@
+/** Programs that are shipped without their `lark.config` and their folders of jobs. */
+import { expect, test } from 'vitest'
+import { App } from './app.ts'
+
+/** One file that dispatches and works, as a bundler makes it. */
+const bundle = (configure: string, act: string) => `
+  import { Job, Jobs } from '@s18i/lark-jobs'
+  class SendEmailJob extends Job {
+    key = 'send-email'
+    queueName = 'emails'
+    handle({ to }) { console.log('sent to ' + to) }
+  }
+  ${configure}
+  ${act}`
+
+const configure = `Jobs.configure({ connection: 'sqlite:jobs.db', queues: ['emails'], jobs: [SendEmailJob] })`
+const dispatch = `await new SendEmailJob().dispatch({ to: 'ann' })`
+const work = `await (await Jobs.work({ stopWhenEmpty: true })).done`
+
+test('configured in code, one file dispatches and works, in production, and no file is read', async () => {
+  await using app = await App.make(
+    {
+      'lark.config.js': `throw new Error('was read')`,
+      'out/main.js': bundle(configure, `${dispatch}\n${work}\nawait Jobs.close()`),
+    },
+    { NODE_ENV: 'production' },
+  )
+  const { code, stdout, stderr } = await app.start(['out/main.js']).result
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'sent to ann\n' })
+  expect(stderr).toMatch(/Serving sqlite:\S+\/jobs\.db: emails, 10 at a time\n$/)
+  // As a second process of it, which only works.
+  await app.write({
+    'out/dispatch.js': bundle(configure, `${dispatch}\nawait Jobs.close()`),
+    'out/work.js': bundle(configure, `${work}\nawait Jobs.close()`),
+  })
+  expect((await app.start(['out/dispatch.js']).result).stderr).toBe('')
+  expect((await app.start(['out/work.js']).result).stdout).toBe('sent to ann\n')
+})
+
+test('what was looked for and not found is named: by the first line of a worker, by the errors of a dispatch', async () => {
+  await using app = await App.make({
+    'out/main.js': bundle(
+      '',
+      `${dispatch}.catch((error) => console.log(error.message + '\\n' + error.hint))`,
+    ),
+    'out/work.js': bundle(
+      '',
+      `const worker = await Jobs.work({ jobs: [SendEmailJob] }); await worker.stop()`,
+    ),
+    'out/plain.js': bundle('', `const worker = await Jobs.work({ jobs: [] }); await worker.stop()`),
+  })
+  const looked = `there is no lark.config in ${app.folder}/out, ${app.folder}`
+  expect((await app.start(['out/main.js']).result).stdout).toBe(
+    `SendEmailJob: 'emails' is not a configured queue\nConfigured are default. Add it to jobs.queues in lark.config (${looked}).\n`,
+  )
+  const production = { NODE_ENV: 'production' }
+  expect((await app.start(['out/main.js'], '.', production).result).stdout).toBe(
+    `NODE_ENV is production, and no store is named for jobs\nSet REDIS_URL, or jobs.connection in lark.config (${looked}) ('sqlite:PATH' for the embedded store).\n`,
+  )
+  const firstLine = async (file: string, env = {}) =>
+    (await app.start([file], '.', env).result).stderr.split('\n')[0]
+  expect(await firstLine('out/work.js')).toMatch(`default, 10 at a time; ${looked}`)
+  const named = { ...production, LARK_JOBS_URL: 'sqlite:jobs.db' }
+  expect(await firstLine('out/plain.js', named)).toMatch(`default, 10 at a time; ${looked}`)
+  // Who runs Lark without a configuration, and needs none, is told nothing.
+  expect(await firstLine('out/plain.js')).toMatch(/default, 10 at a time$/)
+  for (const flags of [[], ['--processes=1']]) {
+    const worker = app.start(
+      ['node_modules/@s18i/lark/dist/bin.js', 'jobs:work', '--stop-when-empty', ...flags],
+      '.',
+      named,
+    )
+    expect((await worker.result).stderr).toMatch(`at a time; there is no lark.config in ${app.folder}\n`)
+  }
+})
