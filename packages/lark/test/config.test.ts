@@ -123,7 +123,9 @@ describe('loadConfig', () => {
   test('no file is an empty configuration beside the nearest package.json', async () => {
     const app = new App({ 'src/deep/main.js': '' })
     const options = { env, entry: app.path('src/deep/main.js'), cwd: '/' }
-    expect(await loadConfig(options)).toEqual({ config: {}, file: undefined, folder: app.folder })
+    const looked = ['src/deep', 'src', ''].map((name) => app.path(name).replace(/\/$/, ''))
+    const none = { config: {}, file: undefined, folder: app.folder }
+    expect(await loadConfig(options)).toEqual({ ...none, looked: [...looked, '/'] })
   })
 
   test.each(['js', 'ts', 'mjs'])('lark.config.%s loaded twice at once runs once', async (ext) => {
