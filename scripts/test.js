@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isNode24, node24 } from '../packages/lark-jobs/test/node24/node24.js'
 import { installPackages, root, run } from './steps.js'
 
 installPackages()
@@ -18,9 +19,18 @@ for (const project of ['packages/lark/test', 'packages/lark-jobs/test', 'example
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 const report = join(folder, 'report.json')
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
+/** What the embedded store does by the SQLite library that this Node has not: the contract, and what libraries differ in. */
+const embedded = [
+  'packages/lark-jobs/test/conformance/sqlite.test.ts',
+  ...['driver', 'failure', 'file', 'files', 'log'].map(
+    (name) => `packages/lark-jobs/test/sqlite/${name}.test.ts`,
+  ),
+]
 const total = { passed: 0, failed: 0, skipped: 0 }
 try {
   test('Testing', '--exclude', chaos)
+  // Else all was tested with it.
+  if (!isNode24) testOn(node24(), 'Testing with node:sqlite', ...embedded)
   // By itself: on a machine that is busy with other tests, workers lose leases that nobody took from them.
   test('Breaking things', chaos)
 } finally {
@@ -33,8 +43,14 @@ if (total.skipped > 0) fail('A skipped test proves nothing: mend it or remove it
 
 /** @param {string} what @param {...string} words of vitest */
 function test(what, ...words) {
+  testOn(process.execPath, what, ...words)
+}
+
+/** @param {string} node the path of the one that runs them @param {string} what @param {...string} words of vitest */
+function testOn(node, what, ...words) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  run(what, 'npx', ['vitest', 'run', ...reporters, ...words], { show: true })
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+  run(what, node, [vitest, 'run', ...reporters, ...words], { show: true })
   const figures = JSON.parse(readFileSync(report, 'utf8'))
   total.passed += figures.numPassedTests
   total.failed += figures.numFailedTests

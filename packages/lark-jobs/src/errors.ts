@@ -24,6 +24,7 @@ export const jobsErrors = {
   STORE_REFUSED: 'The store refused to write: read-only, out of memory or disk.',
   STORE_UNCERTAIN: 'A call to the store was sent and got no answer.',
   STORE_DAMAGED: 'A key of Lark contains data that Lark did not write.',
+  SQLITE_MISSING: 'The embedded store found no SQLite library to use.',
   LAYOUT_UNKNOWN: 'Another version of Lark laid this store out.',
   JOB_INVALID: 'A job class is not one: no stable key, or a field that cannot be.',
   JOB_KEY_TAKEN: 'Two job classes under one key, or one class under two.',

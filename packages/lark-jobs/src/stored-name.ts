@@ -4,7 +4,7 @@
  *
  *   name        as it is. Most are
  *   ~name       one that begins with a sign that has a meaning here: `~`, `#` or `=`
- *   #hash       a long one, by its hash
+ *   #hash       a long one, or one with a NUL character, at which some SQLite libraries end a text: by its hash
  *   =lock       the group that Lark makes for the jobs of a lock (`unique.ts`)
  *   scope:name  one within another, such as a value within the key of a class; `:` and `%` in the scope are escaped
  */
@@ -15,7 +15,8 @@ const MAX_NAME = 64
 
 /** @param text without a lone surrogate: stores keep UTF-8, in which all of these are the same character */
 export function storedName(text: string): string {
-  if (text.length > MAX_NAME) return `#${createHash('sha256').update(text).digest('base64url')}`
+  if (text.length > MAX_NAME || text.includes('\0'))
+    return `#${createHash('sha256').update(text).digest('base64url')}`
   return /^[~#=]/.test(text) ? `~${text}` : text
 }
 

@@ -1,11 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { library } from '../../src/store/sqlite/library.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { describeStore } from './suite.ts'
 
+/** `npm test` runs this on Node 20, by `libsql`, and on Node 24, by `node:sqlite`. */
+const { name } = library('the suite')
+
 describeStore(
-  'SQLite in a file',
+  `SQLite in a file, by ${name}`,
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lark-sqlite-'))
     return {
@@ -17,7 +21,7 @@ describeStore(
 )
 
 describeStore(
-  'SQLite in memory',
+  `SQLite in memory, by ${name}`,
   async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},

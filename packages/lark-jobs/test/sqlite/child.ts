@@ -17,18 +17,21 @@ interface Bounds {
   umask?: number
   /** Milliseconds by which its clock differs. */
   clock?: number
+  /** The path of the Node that runs it. */
+  node?: string | undefined
 }
 
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #exit: Promise<unknown[]>
 
-  constructor(role: string, file: string, name: string, { largest, uid, umask, clock }: Bounds = {}) {
+  constructor(role: string, file: string, name: string, bounds: Bounds = {}) {
+    const { largest, uid, umask, clock, node = process.execPath } = bounds
     const args = [script, role, file, name, JSON.stringify({ umask, clock })]
     this.#process =
       largest === undefined
-        ? fork(script, args.slice(1), { stdio, ...(uid !== undefined && { uid }) })
-        : spawn('sh', ['-c', `ulimit -f ${largest} && exec "$0" "$@"`, process.execPath, ...args], { stdio })
+        ? fork(script, args.slice(1), { stdio, execPath: node, ...(uid !== undefined && { uid }) })
+        : spawn('sh', ['-c', `ulimit -f ${largest} && exec "$0" "$@"`, node, ...args], { stdio })
     this.#exit = once(this.#process, 'exit')
   }
 

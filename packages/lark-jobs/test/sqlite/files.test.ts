@@ -3,13 +3,13 @@
  */
 import { chmod, link, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import Libsql from 'libsql'
 import { expect, test } from 'vitest'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
 import { Folder, options } from './folder.ts'
+import { open as openRaw } from './raw.ts'
 import { onReadOnlyDisk } from './small-disk.ts'
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
@@ -141,17 +141,17 @@ test('a bell of an earlier version, or of another process, is used as it is', as
 test('what somebody added to the schema of the file cannot call what reaches beyond it', async () => {
   await using folder = await Folder.make()
   await (await use(folder.file)).close()
-  const other = new Libsql(folder.file)
+  const other = openRaw(folder.file)
   // A function that is not known to be harmless.
   other.exec('CREATE TABLE loot (text TEXT)')
   other.exec(
-    'CREATE TRIGGER spy AFTER INSERT ON jobs BEGIN INSERT INTO loot SELECT replicate(new.payload, 2); END',
+    'CREATE TRIGGER spy AFTER INSERT ON jobs BEGIN INSERT INTO loot SELECT rtreecheck(new.payload); END',
   )
   await expect(use(folder.file, 'ada')).rejects.toMatchObject({
     code: 'STORE_REFUSED',
-    message: expect.stringContaining('unsafe use of replicate()'),
+    message: expect.stringContaining('unsafe use of rtreecheck()'),
   })
-  expect(other.prepare('SELECT * FROM loot').all()).toEqual([])
+  expect(other.prepare('SELECT * FROM loot').all([])).toEqual([])
   other.exec('DROP TRIGGER spy')
   other.close()
   await (await use(folder.file, 'ada')).close()

@@ -3,13 +3,13 @@
  * done, and every count is a true one. Two share the file at any time, so a kill also finds the other half-way.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import Libsql from 'libsql'
 import { expect, test, vi } from 'vitest'
 import { states } from '../../src/record.ts'
 import type { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Random } from '../conformance/random.ts'
 import { Child } from './child.ts'
 import { Folder } from './folder.ts'
+import { open as openRaw } from './raw.ts'
 
 /** Another seed makes another schedule of kills: `LARK_SEED=7`. */
 const SEED = Number(process.env.LARK_SEED ?? 1)
@@ -58,11 +58,15 @@ interface Row {
 
 /** That the file is whole, and its counts are true. */
 function check(file: string): void {
-  const database = new Libsql(file)
-  const one = (sql: string) => database.prepare(sql).raw().get() as number[]
-  const all = (sql: string) => database.prepare(sql).raw().all() as unknown[][]
+  const database = openRaw(file)
+  const one = (sql: string) => Object.values(database.prepare(sql).get([])!) as number[]
+  const all = (sql: string) =>
+    database
+      .prepare(sql)
+      .all([])
+      .map((row) => Object.values(row))
   expect(one('PRAGMA integrity_check')).toEqual(['ok'])
-  const { asOf, ...kept } = database.prepare('SELECT * FROM partitions').get() as Row
+  const { asOf, ...kept } = database.prepare('SELECT * FROM partitions').get([]) as Row
   const real = (where: string) => one(`SELECT count(*) FROM jobs WHERE ${where}`)[0]
   expect({
     waiting: kept.waiting,

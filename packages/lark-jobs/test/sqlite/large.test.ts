@@ -1,13 +1,13 @@
 /**
  * What the file keeps of large payloads: apart from the rows that change, and gone with their jobs.
  */
-import Libsql from 'libsql'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, failed, ids, job } from '../conformance/jobs.ts'
 import { Folder, options } from './folder.ts'
+import { open as openRaw } from './raw.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -57,8 +57,8 @@ test('a claim reads what it hands out, a change of state no payload, and a paylo
   await ada.enqueue(last)
   await store.clear('emails', 'waiting')
   await store.close()
-  const file = new Libsql(folder.file)
-  expect(file.prepare('SELECT count(*) AS count FROM payloads').get()).toMatchObject({ count: 0 })
-  expect(file.prepare('SELECT count(*) AS count FROM jobs').get()).toMatchObject({ count: 0 })
+  const file = openRaw(folder.file)
+  expect(file.prepare('SELECT count(*) AS count FROM payloads').get([])).toMatchObject({ count: 0 })
+  expect(file.prepare('SELECT count(*) AS count FROM jobs').get([])).toMatchObject({ count: 0 })
   file.close()
 })

@@ -4,7 +4,6 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
-import Libsql from 'libsql'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
@@ -14,6 +13,7 @@ import { goesOn } from '../conformance/earlier.ts'
 import { job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { Folder, options } from './folder.ts'
+import { open as openRaw } from './raw.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -27,14 +27,14 @@ async function present(): Promise<number> {
 }
 
 function versionOf(file: string): number {
-  const other = new Libsql(file)
-  const { user_version } = other.prepare('PRAGMA user_version').get() as { user_version: number }
+  const other = openRaw(file)
+  const { user_version } = other.prepare('PRAGMA user_version').get([]) as { user_version: number }
   other.close()
   return user_version
 }
 
 function inOther(file: string, sql: string): void {
-  const other = new Libsql(file)
+  const other = openRaw(file)
   other.exec(sql)
   other.close()
 }
@@ -71,14 +71,14 @@ async function writeEarlier(file: string, layout: number): Promise<void> {
 
 /** The tables, and what is to be said of each, as SQLite knows them. */
 function schemaOf(file: string): object {
-  const other = new Libsql(file)
-  const tables = other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all()
+  const other = openRaw(file)
+  const tables = other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all([])
   const others = other
     .prepare("SELECT type, name, tbl_name FROM sqlite_schema WHERE type <> 'table' ORDER BY name")
-    .all()
+    .all([])
   const columns = (tables as { name: string }[]).map(({ name }) => [
     name,
-    other.pragma(`table_info(${name})`),
+    other.prepare(`PRAGMA table_info(${name})`).all([]),
   ])
   other.close()
   return { ...Object.fromEntries(columns), others }
@@ -108,7 +108,7 @@ test('jobs of layout 6 go on', async () => {
 
 test('beside an older version that has the file open, this one is refused, and the other goes on', async () => {
   await using folder = await Folder.make()
-  const older = new Libsql(folder.file)
+  const older = openRaw(folder.file)
   older.exec('PRAGMA journal_mode = WAL')
   older.exec('CREATE TABLE jobs (id TEXT); PRAGMA application_id = 0x4c61726b; PRAGMA user_version = 1')
   const insert = older.prepare('INSERT INTO jobs VALUES (?)')
@@ -116,14 +116,14 @@ test('beside an older version that has the file open, this one is refused, and t
   await expect(folder.store()).rejects.toMatchObject({ code: 'LAYOUT_UNKNOWN' })
   insert.run(['two'])
   await expect(folder.store()).rejects.toMatchObject({ code: 'LAYOUT_UNKNOWN' })
-  expect(older.prepare('SELECT count(*) AS count FROM jobs').get()).toMatchObject({ count: 2 })
-  expect(older.prepare('PRAGMA integrity_check').get()).toMatchObject({ integrity_check: 'ok' })
+  expect(older.prepare('SELECT count(*) AS count FROM jobs').get([])).toMatchObject({ count: 2 })
+  expect(older.prepare('PRAGMA integrity_check').get([])).toMatchObject({ integrity_check: 'ok' })
   older.close()
 })
 
 test('when both make the file at once, the one that comes second is refused', async () => {
   await using folder = await Folder.make()
-  const older = new Libsql(folder.file)
+  const older = openRaw(folder.file)
   older.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE')
   const write = vi.spyOn(Database.prototype, 'write')
   const opening = folder.store().catch((error) => error)
@@ -133,7 +133,7 @@ test('when both make the file at once, the one that comes second is refused', as
     'CREATE TABLE jobs (id TEXT); PRAGMA application_id = 0x4c61726b; PRAGMA user_version = 1; COMMIT',
   )
   expect(await opening).toMatchObject({ code: 'LAYOUT_UNKNOWN' })
-  expect(older.prepare('SELECT name FROM sqlite_schema').all()).toMatchObject([{ name: 'jobs' }])
+  expect(older.prepare('SELECT name FROM sqlite_schema').all([])).toMatchObject([{ name: 'jobs' }])
   older.close()
 })
 
@@ -145,11 +145,11 @@ test('laid out anew by a newer version while it is open here, it is not written 
   const held = await ada.claimOne()
   const waiting = store.wait('bob', 60_000)
   const layout = (await present()) + 1
-  const newer = new Libsql(folder.file)
+  const newer = openRaw(folder.file)
   newer.exec(
     `BEGIN IMMEDIATE; ALTER TABLE jobs ADD COLUMN colour TEXT; PRAGMA user_version = ${layout}; COMMIT`,
   )
-  const before = newer.prepare('SELECT * FROM jobs').all()
+  const before = newer.prepare('SELECT * FROM jobs').all([])
 
   const unknown = {
     code: 'LAYOUT_UNKNOWN',
@@ -164,7 +164,7 @@ test('laid out anew by a newer version while it is open here, it is not written 
   await expect(store.recover('emails', { holder: 'ada' })).rejects.toMatchObject(unknown)
   await expect(store.counts('emails')).rejects.toMatchObject(unknown)
   await expect(waiting).rejects.toMatchObject(unknown)
-  expect(newer.prepare('SELECT * FROM jobs').all()).toEqual(before)
+  expect(newer.prepare('SELECT * FROM jobs').all([])).toEqual(before)
   newer.close()
 })
 
@@ -195,7 +195,7 @@ test('laid out anew while a worker serves it, the worker says so, lives on, and 
 
 test('a file that is only empty is laid out', async () => {
   await using folder = await Folder.make()
-  new Libsql(folder.file).close()
+  openRaw(folder.file).close()
   await using store = new SqliteStore(folder.file, options)
   expect(await store.open()).toEqual([])
 })

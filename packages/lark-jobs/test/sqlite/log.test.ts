@@ -2,11 +2,11 @@
  * The write-ahead log after a peak: it shrinks.
  */
 import { stat, utimes } from 'node:fs/promises'
-import Libsql from 'libsql'
 import { expect, test } from 'vitest'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { Folder } from './folder.ts'
+import { open as openRaw } from './raw.ts'
 
 const MIB = 1 << 20
 
@@ -16,7 +16,7 @@ test('a log that a long reader let grow is cut by the writers, and empty when al
   const sizeOfLog = async () => (await stat(`${folder.file}-wal`)).size
   const web = new Caller(store, 'web', 'emails')
   const payload = JSON.stringify('x'.repeat(100_000))
-  const reader = new Libsql(folder.file)
+  const reader = openRaw(folder.file)
   reader.exec('BEGIN; SELECT 1 FROM jobs LIMIT 1')
   for (let batch = 0; batch < 40; batch += 1)
     await web.enqueue(...Array.from({ length: 8 }, () => job({ payload })))

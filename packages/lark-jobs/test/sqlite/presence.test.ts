@@ -5,7 +5,6 @@
 import { renameSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import Driver from 'libsql'
 import { afterEach, beforeEach, expect, type MockInstance, test, vi } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
@@ -14,6 +13,7 @@ import { ids, job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { Child } from './child.ts'
 import { connections, Folder, options } from './folder.ts'
+import { open as openRaw } from './raw.ts'
 
 let warn: MockInstance<typeof process.emitWarning>
 beforeEach(() => {
@@ -102,7 +102,7 @@ test('a copy that had no log when it was opened is moved: its log goes with it',
   const original = await folder.store()
   await new Caller(original, 'first', 'emails').enqueue(job({ id: 'copied' }))
   const copy = join(folder.path, 'copy.db')
-  const database = new Driver(folder.file)
+  const database = openRaw(folder.file)
   database.exec(`VACUUM INTO '${copy}'`)
   database.close()
   await original.close()

@@ -2,9 +2,9 @@
  * A process whose store lies on a disk of a few MiB: `node small-disk.js <what fills it> <folder>`. A worker and two
  * dispatchers of its own use the file; it tells the test what came of it, and runs the built package.
  */
+import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import Libsql from 'libsql'
 import { createJobs, Job } from '../../dist/index.js'
 
 const [filler, folder] = process.argv.slice(2)
@@ -12,6 +12,14 @@ const connection = `sqlite:${join(folder, 'jobs.db')}`
 const HELD = 4
 /** Milliseconds: after that it tells what it has, and the test fails. */
 const LONGEST = 15_000
+
+/** In a process of its own: a second SQLite library in this one might end the locks of the store. */
+function emptyLog(file) {
+  const script = `
+    import Libsql from 'libsql'
+    new Libsql(${JSON.stringify(file)}).exec('PRAGMA wal_checkpoint(TRUNCATE)')`
+  execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: import.meta.dirname })
+}
 
 let started = 0
 let release
@@ -107,9 +115,7 @@ const scenarios = {
   async neighbour() {
     await fill(200)
     // Else small calls would find room in what the log has already.
-    const other = new Libsql(join(folder, 'jobs.db'))
-    other.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    other.close()
+    emptyLog(join(folder, 'jobs.db'))
     const path = join(folder, 'neighbour')
     const file = openSync(path, 'w')
     try {

@@ -1,12 +1,12 @@
 import { createClient } from '@redis/client'
-import Libsql from 'libsql'
 import { expect, test, vi } from 'vitest'
 import { group, Job } from '../../src/index.ts'
+import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
 
 interface Damage {
   /** What is put where the job's is. */
-  text: string | Buffer
+  text: string | number | Buffer
   isGrouped?: true
   /** It runs all the same; else it fails with RECORD_DAMAGED. */
   runs?: true
@@ -27,6 +27,9 @@ const columns: [column: string, damage: Damage][] = [
   ['payload', { text: Buffer.from([1]) }],
   ['key', { text: Buffer.from([1]) }],
   ['runs', { text: 'many' }],
+  // More than 53 bits.
+  ['runs', { text: 2 ** 62, runs: true }],
+  ['queuedAt', { text: -(2 ** 62), runs: true }],
   ['queuedAt', { text: 'once' }],
   ['lane', { text: '%ZZ', isGrouped: true }],
   ['laneLimits', { text: '{"limits":', isGrouped: true, runs: true }],
@@ -78,7 +81,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     }
     const id = ids[1]!
 
-    async function set(field: string, text: string | Buffer): Promise<void> {
+    async function set(field: string, text: Damage['text']): Promise<void> {
       if (isRedis) {
         const client = createClient({ url: place.connection })
         await client.connect()
@@ -95,10 +98,10 @@ export function damage(connect: Connect, isRedis: boolean): void {
         else await client.hSet(name(field), id, text.toString())
         client.destroy()
       } else {
-        const file = new Libsql(place.connection.slice('sqlite:'.length))
-        file.prepare(`UPDATE jobs SET ${field} = ? WHERE id = ?`).run(text, id)
+        const file = openRaw(place.connection.slice('sqlite:'.length))
+        file.prepare(`UPDATE jobs SET ${field} = ? WHERE id = ?`).run([text as string, id])
         // In the lane that it names.
-        if (field === 'lane') file.prepare('UPDATE lanes SET name = ?').run(text)
+        if (field === 'lane') file.prepare('UPDATE lanes SET name = ?').run([text as string])
         file.close()
       }
     }
@@ -178,8 +181,8 @@ export function damage(connect: Connect, isRedis: boolean): void {
       await client.hSet(`${place.prefix}:{default}:claims`, 'dead.1#', 'many')
       client.destroy()
     } else {
-      const file = new Libsql(place.connection.slice('sqlite:'.length))
-      file.prepare('UPDATE leases SET seqs = ?').run('[1,')
+      const file = openRaw(place.connection.slice('sqlite:'.length))
+      file.prepare('UPDATE leases SET seqs = ?').run(['[1,'])
       file.close()
     }
     const call = { caller: 'dead', number: 2 }

@@ -126,8 +126,9 @@ function refused(name: string, why: string, hint: string, cause: unknown): JobsE
 
 /** The result code in an error of the driver; undefined of any other error. */
 function rawOf(error: unknown): number | undefined {
-  const { rawCode, message } = (error ?? {}) as { rawCode?: unknown; message?: unknown }
-  if (typeof rawCode === 'number') return rawCode
+  const { rawCode, errcode, message } = (error ?? {}) as Record<string, unknown>
+  const code = rawCode ?? errcode
+  if (typeof code === 'number') return code
   // When it cannot open a file, the driver gives the code only in its message.
   const opening = /^ConnectionFailed\("Unable to open.*: (\d+)"\)$/.exec(String(message))
   return opening === null ? undefined : Number(opening[1])

@@ -8,7 +8,7 @@
 import type { Lock, NewJob } from '../../record.ts'
 import { type Enqueued, MAX_ITEMS } from '../store.ts'
 import { isMarked } from '../unreadable.ts'
-import type { Value } from './database.ts'
+import type { Value } from './driver.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { changePayload } from './payload.ts'

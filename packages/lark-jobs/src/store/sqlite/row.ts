@@ -4,7 +4,7 @@
 import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../record.ts'
 import { readReason } from '../reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../unreadable.ts'
-import type { Value } from './database.ts'
+import type { Value } from './driver.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
 /** All but what may be large and does not matter to a change of state: payload, result, and log. */

@@ -1,0 +1,183 @@
+/**
+ * SQLite by Node itself: the module `node:sqlite` of Node 22.13 and later. Bun and Deno have it too.
+ *
+ * It refuses to read a whole number of more than 53 bits, which only a damaged row has, where `libsql` rounds it. Node 22,
+ * and 24 before 24.16, cut a text at a NUL character when it is read, so nothing that is read may have one
+ * (`stored-name.ts`).
+ */
+import type { Driver, Library, Row, Statement, Value } from './driver.ts'
+
+/** What is used of it. `@types/node` of Node 20 does not know it. */
+interface NodeSqlite {
+  DatabaseSync: new (path: string) => Connection
+}
+
+interface Connection {
+  /** Since 22.16 and 24. */
+  readonly isTransaction?: boolean
+  exec(sql: string): void
+  prepare(sql: string): Native
+  close(): void
+}
+
+type Bound = readonly Value[] | [Record<string, Value>]
+
+interface Native {
+  run(...bound: Bound): { changes: number | bigint }
+  get(...bound: Bound): Row | undefined
+  all(...bound: Bound): Row[]
+  setReadBigInts(reads: boolean): void
+}
+
+/** @throws where there is none */
+export function loadNodeSqlite(): Library {
+  const module = loadQuietly()
+  if (module === undefined) throw new Error("This Node has no 'node:sqlite': it comes with 22.13")
+  const { DatabaseSync } = module
+  const takesNumbers = probe(DatabaseSync)
+  return { name: 'node:sqlite', open: (path) => new NodeDriver(new DatabaseSync(path), takesNumbers) }
+}
+
+/**
+ * Node 22, and 24 before it was stable, warn with the first load that SQLite is experimental, before the call returns.
+ * Users of Lark have not asked for it. A bundler leaves the name of the module alone.
+ */
+function loadQuietly(): NodeSqlite | undefined {
+  const { emitWarning } = process
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+    if (rest[0] === 'ExperimentalWarning' && /^SQLite /.test(String(warning))) return
+    Reflect.apply(emitWarning, process, [warning, ...rest])
+  }
+  try {
+    return process.getBuiltinModule('node:sqlite') as NodeSqlite | undefined
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/**
+ * Whether values can be bound to `?1` by their order, which Node does since 22.20 and 24.8. Before, only by name.
+ *
+ * @throws on Node 22.5, which returns a row where there is none
+ */
+function probe(DatabaseSync: NodeSqlite['DatabaseSync']): boolean {
+  const connection = new DatabaseSync(':memory:')
+  try {
+    if (connection.prepare('SELECT 1 WHERE 0').get() !== undefined)
+      throw new Error("The 'node:sqlite' of this Node is too old: 22.13 is needed")
+    return isPossible(() => connection.prepare('SELECT ?1').get(1))
+  } finally {
+    connection.close()
+  }
+}
+
+function isPossible(act: () => void): boolean {
+  try {
+    act()
+    return true
+  } catch {
+    return false
+  }
+}
+
+class NodeDriver implements Driver {
+  readonly #connection: Connection
+  readonly #takesNumbers: boolean
+
+  constructor(connection: Connection, takesNumbers: boolean) {
+    this.#connection = connection
+    this.#takesNumbers = takesNumbers
+  }
+
+  exec(sql: string): void {
+    this.#connection.exec(sql)
+  }
+
+  prepare(sql: string): Statement {
+    const native = this.#connection.prepare(sql)
+    return new NodeStatement(native, {
+      isNamed: !this.#takesNumbers && sql.includes('?1'),
+      isRepeatable: !/RETURNING/i.test(sql),
+    })
+  }
+
+  rollback(): void {
+    const { isTransaction } = this.#connection
+    if (isTransaction === false) return
+    try {
+      this.#connection.exec('ROLLBACK')
+    } catch (error) {
+      // Where Node does not say whether there is one.
+      if (isTransaction || !/no transaction/.test((error as Error).message)) throw error
+    }
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+}
+
+interface Traits {
+  /** Its values are bound by name. */
+  isNamed: boolean
+  /** It changes nothing when it is read. */
+  isRepeatable: boolean
+}
+
+class NodeStatement implements Statement {
+  readonly #native: Native
+  readonly #traits: Traits
+
+  constructor(native: Native, traits: Traits) {
+    this.#native = native
+    this.#traits = traits
+  }
+
+  run(values: readonly Value[]): number {
+    return Number(this.#native.run(...this.#bound(values)).changes)
+  }
+
+  get(values: readonly Value[]): Row | undefined {
+    const bound = this.#bound(values)
+    try {
+      return this.#native.get(...bound)
+    } catch (error) {
+      return this.#readLarge(error, () => [this.#native.get(...bound)])[0]
+    }
+  }
+
+  all(values: readonly Value[]): Row[] {
+    const bound = this.#bound(values)
+    try {
+      return this.#native.all(...bound)
+    } catch (error) {
+      return this.#readLarge(error, () => this.#native.all(...bound))
+    }
+  }
+
+  #bound(values: readonly Value[]): Bound {
+    return this.#traits.isNamed
+      ? [Object.fromEntries(values.map((value, index) => [`?${index + 1}`, value]))]
+      : values
+  }
+
+  /** Reads again, when it failed on a number that is too large, and rounds. */
+  #readLarge<R extends Row | undefined>(error: unknown, read: () => R[]): R[] {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE' || !this.#traits.isRepeatable)
+      throw error
+    this.#native.setReadBigInts(true)
+    try {
+      return read().map((row) => row && (rounded(row) as R))
+    } finally {
+      this.#native.setReadBigInts(false)
+    }
+  }
+}
+
+function rounded(row: Record<string, Value | bigint>): Row {
+  const values = Object.entries(row).map(([name, value]) => [
+    name,
+    typeof value === 'bigint' ? Number(value) : value,
+  ])
+  return Object.fromEntries(values)
+}

@@ -1,0 +1,29 @@
+/**
+ * A Node whose `node:sqlite` the embedded store prefers: the one that runs, or one that is installed in this folder. It
+ * cannot be a package of the repository, because `npm run` would then start every program with it.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+
+/** Whether the Node that runs is one. */
+export const isNode24 = Number(process.versions.node.split('.')[0]) >= 24
+
+/**
+ * Its path. With the first call it is installed.
+ *
+ * @returns {string}
+ */
+export function node24() {
+  if (isNode24) return process.execPath
+  const path = `${folder}node_modules/node-${process.platform}-${process.arch}/bin/node`
+  if (existsSync(path)) return path
+  const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund']
+  const { stderr } = spawnSync('npm', words, { cwd: folder, encoding: 'utf8' })
+  if (existsSync(path)) return path
+  throw new Error(
+    `There is no Node 24 at ${path}: run the tests on Node 24 or later, or see why npm ci fails in ${folder}\n${stderr}`,
+  )
+}

@@ -1,0 +1,98 @@
+/**
+ * What the store relies on in the SQLite library of this process, whichever it is. `npm test` runs this with both.
+ */
+import { expect, test } from 'vitest'
+import { Folder } from './folder.ts'
+import { open } from './raw.ts'
+
+function codeOf(act: () => unknown): number | undefined {
+  try {
+    act()
+    return undefined
+  } catch (error) {
+    const { rawCode, errcode } = error as { rawCode?: number; errcode?: number }
+    return rawCode ?? errcode
+  }
+}
+
+test('values come back as they went in', () => {
+  const driver = open(':memory:')
+  driver.exec('CREATE TABLE kept (whole INTEGER, real REAL, text TEXT)')
+  const add = driver.prepare('INSERT INTO kept VALUES (?, ?, ?)')
+  const values = [
+    [1, 1.5, 'é😀'],
+    [Number.MAX_SAFE_INTEGER, -0.1, ''],
+    [Number.MIN_SAFE_INTEGER, 1e300, "'"],
+    [null, null, null],
+  ]
+  for (const each of values) expect(add.run(each)).toBe(1)
+  const rows = driver.prepare('SELECT * FROM kept').all([])
+  expect(rows.map((row) => Object.values(row))).toEqual(values)
+  expect(driver.prepare('SELECT whole FROM kept WHERE whole > ?1 AND real < ?2').all([0, 1])).toMatchObject([
+    { whole: Number.MAX_SAFE_INTEGER },
+  ])
+  expect(driver.prepare('SELECT * FROM kept WHERE text = ?').get(['no'])).toBeUndefined()
+  driver.close()
+})
+
+test('a whole number that is too large is rounded, by get and by all', () => {
+  const driver = open(':memory:')
+  const sql = "SELECT 9223372036854775807 AS large, 5 AS small, 'x' AS text"
+  const row = { large: 2 ** 63, small: 5, text: 'x' }
+  for (let n = 0; n < 2; n++) {
+    expect({ ...driver.prepare(sql).get([]) }).toEqual(row)
+    expect(
+      driver
+        .prepare(sql)
+        .all([])
+        .map((each) => ({ ...each })),
+    ).toEqual([row])
+  }
+  driver.close()
+})
+
+test('a failure has its extended result code', async () => {
+  await using folder = await Folder.make()
+  const driver = open(folder.file)
+  driver.exec(
+    "PRAGMA journal_mode = WAL; CREATE TABLE kept (id TEXT PRIMARY KEY); INSERT INTO kept VALUES ('a')",
+  )
+  // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_ERROR, SQLITE_BUSY, SQLITE_CANTOPEN
+  expect(codeOf(() => driver.prepare('INSERT INTO kept VALUES (?)').run(['a']))).toBe(1555)
+  expect(codeOf(() => driver.exec('nonsense'))).toBe(1)
+  const other = open(folder.file)
+  other.exec('BEGIN IMMEDIATE')
+  expect(codeOf(() => driver.exec('BEGIN IMMEDIATE'))).toBe(5)
+  other.rollback()
+  other.close()
+  driver.close()
+})
+
+test('rollback undoes what is open, and is nothing where nothing is', () => {
+  const driver = open(':memory:')
+  driver.exec('CREATE TABLE kept (id INTEGER)')
+  driver.rollback()
+  driver.exec('BEGIN; INSERT INTO kept VALUES (1)')
+  driver.rollback()
+  driver.exec('BEGIN; ROLLBACK')
+  driver.rollback()
+  expect(driver.prepare('SELECT count(*) AS count FROM kept').get([])).toMatchObject({ count: 0 })
+  driver.close()
+})
+
+test('a statement that failed on a lock can be used again', async () => {
+  await using folder = await Folder.make()
+  const driver = open(folder.file)
+  driver.exec('PRAGMA journal_mode = WAL; CREATE TABLE kept (id INTEGER)')
+  const other = open(folder.file)
+  other.exec('BEGIN IMMEDIATE; INSERT INTO kept VALUES (1)')
+  const count = driver.prepare('SELECT count(*) AS count FROM kept')
+  expect(count.get([])).toMatchObject({ count: 0 })
+  expect(codeOf(() => driver.exec('BEGIN IMMEDIATE'))).toBe(5)
+  other.exec('COMMIT')
+  driver.exec('BEGIN IMMEDIATE')
+  expect(count.get([])).toMatchObject({ count: 1 })
+  driver.exec('COMMIT')
+  other.close()
+  driver.close()
+})
