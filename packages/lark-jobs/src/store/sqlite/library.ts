@@ -29,7 +29,7 @@ let loaded: Library | undefined
 
 /**
  * Loads it with the first call. (Measured on 2026-11-26 on Node 24.21: `node:sqlite` takes 5 MB less than `libsql`, and a
- * tenth to a fifth less CPU a job. See docs/performance.md.)
+ * quarter less CPU to dispatch. See docs/performance.md.)
  *
  * @param name of the store
  * @throws SQLITE_MISSING
@@ -57,9 +57,14 @@ function load(name: string): Library {
     `${name} needs an SQLite library, and Node ${process.versions.node} on ${process.platform}-${process.arch} has none`,
     {
       hint: 'Use Node 22.13 or later, which has one; or install one for Linux, macOS or Windows: npm install libsql',
-      cause: failures.length === 1 ? cause : new AggregateError(failures, failures.map(String).join('; ')),
+      cause: failures.length === 1 ? cause : new AggregateError(failures, failures.map(firstLine).join('; ')),
     },
   )
+}
+
+/** Without the list of modules that Node adds. */
+function firstLine(error: unknown): string {
+  return String((error as Error).message).split('\n')[0]!
 }
 
 /** In which order they are tried. @param version of the SQLite that Node has; undefined where it has none */
