@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from '../../lark/build/bundle.js'
 import { embedLua } from './embed-lua.js'
 
-const scripts = embedLua()
+const lua = embedLua()
 
 const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 // Every file in the folder of commands is imported for what it holds, so what they share goes elsewhere.
@@ -11,7 +11,7 @@ const names = readdirSync(`${folder}/src/commands`)
   .filter((file) => /^(jobs|make)-.*\.ts$/.test(file))
   .map((file) => `commands/${file.replace(/\.ts$/, '')}`)
 
-const LUA = 'export const scripts = '
+const LUA = 'export const lua = '
 
 await build({
   folder,
@@ -27,15 +27,14 @@ await build({
   required: ['index', 'redis-store', 'sqlite-store'],
   alone: ['index', 'lease-watch', 'supervised-guard', ...names],
   // The Lua is in the package once. As CommonJS, it is read from the ES module that has it.
-  written: {
-    'src/store/redis/scripts.generated.ts': { file: 'lua.js', text: `${LUA}${JSON.stringify(scripts)}\n` },
-  },
+  written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },
+  outside: { 'src/store/redis/scripts.generated.ts': 'lua.js' },
   replaced: {
     'src/store/redis/scripts.generated.ts': `
       import { readFileSync } from 'node:fs'
       import { join } from 'node:path'
       const text = readFileSync(join(__dirname, 'lua.js'), 'utf8')
-      export const scripts = JSON.parse(text.slice(${LUA.length}))`,
+      export const lua = JSON.parse(text.slice(${LUA.length}))`,
   },
   chunks: {
     dispatch: ['src/index.ts', 'src/record.ts'],

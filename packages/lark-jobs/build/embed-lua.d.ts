@@ -1,2 +1,5 @@
-/** Embeds the Lua scripts into `src/store/redis/scripts.generated.ts`, and returns them by name. */
-export function embedLua(): Record<string, { sha1: string; lua: string }>
+/** Embeds the Lua scripts into `src/store/redis/scripts.generated.ts`, and returns what is in it. */
+export function embedLua(): {
+  pieces: string[]
+  scripts: Record<string, { sha1: string; pieces: number[] }>
+}

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from './bundle.js'
 
@@ -7,7 +8,8 @@ await build({
   exported: ['index', 'config'],
   required: ['index', 'config'],
   alone: ['index', 'bin', 'scan'],
-  replaced: { 'src/sandbox.ts': 'export const requireHere = require' },
+  replaced: { 'src/sandbox.ts': readFileSync(new URL('sandbox.cjs.js', import.meta.url), 'utf8') },
+  written: { 'import.cjs': 'module.exports = (specifier) => import(specifier)\n' },
   chunks: {
     configuration: ['src/config.ts'],
     program: ['src/bin.ts'],

@@ -18,8 +18,8 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
  * @property {Record<string, string>} entries the sources of the files in `dist/` that something outside of it names
  * @property {string[]} alone entries whose source is in no chunk: those that are run, and those that only export
  * @property {Record<string, string>} replaced what some sources are as CommonJS
- * @property {Record<string, { file: string, text: string }>} [written] what is written in the place of some sources as
- * ES modules, as it is
+ * @property {Record<string, string>} written what is in further files of `dist/`
+ * @property {Record<string, string>} [outside] sources that are in one of these, as ES modules
  * @property {Record<string, string[]>} chunks the sources with which each further file of `dist/` begins. It has what
  * they import, without what is in an earlier one: a process that imports them loads one file instead of fifty.
  */
@@ -29,7 +29,7 @@ export async function build(built) {
   const dist = join(built.folder, 'dist')
   rmSync(dist, { recursive: true, force: true })
   mkdirSync(dist)
-  for (const { file, text } of Object.values(built.written ?? {})) writeFileSync(join(dist, file), text)
+  for (const [file, text] of Object.entries(built.written)) writeFileSync(join(dist, file), text)
   await bundle(built, built.entries, 'es', 'js')
   const required = Object.fromEntries(built.required.map((name) => [name, built.entries[name] ?? '']))
   await bundle(built, required, 'cjs', 'cjs')
@@ -42,7 +42,7 @@ export async function build(built) {
  * @param {'es' | 'cjs'} format
  * @param {string} extension
  */
-async function bundle({ folder, chunks, alone, replaced, written = {} }, entries, format, extension) {
+async function bundle({ folder, chunks, alone, replaced, outside = {} }, entries, format, extension) {
   /** @type {Map<string, string>} */
   const places = new Map()
   const apart = new Set(alone.map((name) => join(folder, entries[name] ?? '')))
@@ -67,7 +67,7 @@ async function bundle({ folder, chunks, alone, replaced, written = {} }, entries
           }
         },
       },
-      ...(format === 'cjs' ? [requireLiterals, replacing(folder, replaced)] : [leaving(written)]),
+      ...(format === 'cjs' ? [requireLiterals, replacing(folder, replaced)] : [leaving(outside)]),
     ],
   })
   await bundler.write({
@@ -82,7 +82,8 @@ async function bundle({ folder, chunks, alone, replaced, written = {} }, entries
     // The annotations are those for bundlers: `import(/* webpackIgnore: true */ …)`.
     comments: { legal: false, jsdoc: false, annotation: true },
     minifyInternalExports: false,
-    sourcemap: true,
+    // Jest reads none of a package.
+    sourcemap: format === 'es',
     sourcemapExcludeSources: true,
   })
   await bundler.close()
@@ -93,7 +94,10 @@ const requireLiterals = {
   name: 'require-literals',
   /** @param {string} code */
   renderChunk: (code) => ({
-    code: code.replace(/\bimport\(("[^"]+")\)/g, 'Promise.resolve().then(() => __toESM(require($1)))'),
+    code: code.replace(
+      /\bimport\(("[^"]+")\)/g,
+      'Promise.resolve().then(() => require($1)).then((it) => ({ ...it, default: it }))',
+    ),
     map: null, // no line moves
   }),
 }
@@ -105,14 +109,14 @@ const replacing = (folder, replaced) => ({
   load: (id) => replaced[relative(folder, id)],
 })
 
-/** @param {NonNullable<Package['written']>} written */
-const leaving = (written) => ({
+/** @param {Record<string, string>} outside */
+const leaving = (outside) => ({
   name: 'leaving',
   /** @param {string} id @param {string | undefined} importer */
   resolveId(id, importer) {
     const path = importer === undefined ? '' : join(dirname(importer), id)
-    const source = Object.keys(written).find((each) => path.endsWith(`/${each}`))
-    return source === undefined ? null : { id: `./${written[source]?.file}`, external: true }
+    const source = Object.keys(outside).find((each) => path.endsWith(`/${each}`))
+    return source === undefined ? null : { id: `./${outside[source]}`, external: true }
   },
 })
 

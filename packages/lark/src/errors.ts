@@ -5,6 +5,8 @@
  *
  * An application may hold two copies of this package, so a LarkError is known by its brand, not by `instanceof`.
  */
+import { types } from 'node:util'
+
 const BRAND = Symbol.for('s18i.lark.error')
 
 export interface LarkErrorOptions {
@@ -71,9 +73,14 @@ export function usageError(message: string, hint?: string): LarkError {
   return larkError('USAGE', message, { hint, exit: 2 })
 }
 
+/** Whether it is an error, also one of another realm: Jest runs tests in a realm of their own. */
+export function isError(thrown: unknown): thrown is Error {
+  return types.isNativeError(thrown) || thrown instanceof Error
+}
+
 /** The message of anything thrown, on one line. */
 export function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message || error.name : String(error)
+  const message = isError(error) ? error.message || error.name : String(error)
   return (message.split('\n', 1)[0] ?? '').trim()
 }
 
@@ -82,7 +89,7 @@ export function reasonOf(error: unknown): string {
  * comes before it: then no code ran, and whoever called the loader is not the place.
  */
 export function placeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined
+  if (!isError(error)) return undefined
   for (const line of error.stack?.split('\n') ?? []) {
     if (line.includes('node:internal/modules/')) return undefined
     const place = /(?:^|\(|at |\s)(?:file:\/\/)?((?:[A-Za-z]:)?[\\/].*?:\d+(?::\d+)?)\)?$/.exec(line)?.[1]

@@ -12,10 +12,10 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { dirname, extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Jiti } from 'jiti'
-import { placeOf } from './errors.ts'
+import { isError, placeOf } from './errors.ts'
 import { cacheFolder } from './owner.ts'
 import { packageRoot, readPackage } from './project.ts'
-import { requireHere } from './sandbox.ts'
+import { importHere, requireHere } from './sandbox.ts'
 
 type Module = Record<string, unknown>
 
@@ -31,11 +31,10 @@ export async function importModule(file: string): Promise<Module> {
   try {
     return required(requireHere(file))
   } catch (error) {
-    if (codeOf(error) !== 'ERR_REQUIRE_ESM') throw error
-    return importInNode(file).catch((second: unknown) => {
-      // Jest without `--experimental-vm-modules` imports nothing: why it did not require the file says more.
-      throw codeOf(second) === 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG' ? error : second
-    })
+    // An ES module, or a language that the tests are not written in.
+    const isForeign = codeOf(error) === 'ERR_REQUIRE_ESM' || (isError(error) && error.name === 'SyntaxError')
+    if (isForeign) return importInNode(file)
+    throw error
   }
 }
 
@@ -50,7 +49,7 @@ async function importInNode(file: string): Promise<Module> {
   if (TYPESCRIPT.has(extname(file))) return loader().import(file)
   if (mayBeEither(file) && (await loader().isInstalled(file))) return loader().import(file)
   try {
-    return await nativeImport(pathToFileURL(file).href)
+    return await importHere(pathToFileURL(file).href)
   } catch (error) {
     if (!isCurable(error) || !(await loader().isInstalled(file))) throw error
     try {
@@ -65,9 +64,14 @@ async function importInNode(file: string): Promise<Module> {
 /** What a module exports: by name, by default, or as the properties of `module.exports`. */
 export function exportedValues(module: Module): Set<unknown> {
   const { default: main } = module
-  const isPlain =
-    typeof main === 'object' && main !== null && Object.getPrototypeOf(main) === Object.prototype
-  return new Set([...Object.values(module), ...(isPlain ? Object.values(main) : [])])
+  return new Set([...Object.values(module), ...(isPlain(main) ? Object.values(main) : [])])
+}
+
+/** Whether it is an object without a class, also one of another realm. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype !== null && Object.getPrototypeOf(prototype) === null
 }
 
 /**
@@ -89,7 +93,7 @@ function mayBeEither(file: string): boolean {
 
 /** Whether Node refused the module for a reason that jiti does not have. */
 function isCurable(error: unknown): boolean {
-  const message = error instanceof Error ? error.message : ''
+  const message = isError(error) ? error.message : ''
   switch (codeOf(error)) {
     case 'ERR_UNKNOWN_FILE_EXTENSION':
     case 'ERR_UNSUPPORTED_DIR_IMPORT':
@@ -98,13 +102,8 @@ function isCurable(error: unknown): boolean {
       return message.startsWith('Cannot find module') // a package would be "Cannot find package"
     default:
       // Thrown by the parser and not by running code: jiti may read it, or else says in which line it is wrong.
-      return error instanceof Error && error.name === 'SyntaxError' && placeOf(error) === undefined
+      return isError(error) && error.name === 'SyntaxError' && placeOf(error) === undefined
   }
-}
-
-/** `import()`, which every bundler is told to leave as it is: what it would put in its place finds no file at run time. */
-function nativeImport(specifier: string): Promise<Module> {
-  return import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ specifier)
 }
 
 function codeOf(error: unknown): unknown {
@@ -154,7 +153,7 @@ class Loader {
 
 async function createJiti(file: string): Promise<Jiti> {
   // Not by `import('jiti')`, because a bundler that took jiti in would leave its compiler behind.
-  const { createJiti } = (await nativeImport('jiti')) as unknown as typeof import('jiti')
+  const { createJiti } = (await importHere('jiti')) as unknown as typeof import('jiti')
   const cache = cacheFolder(dirname(file))
   // jiti's own choice is a folder in the system's temporary one, where another user could put code for us to run.
   return createJiti(file, { fsCache: cache === undefined ? false : join(cache, 'jiti') })

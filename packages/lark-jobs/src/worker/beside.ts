@@ -19,5 +19,8 @@ export function threadFile(name: 'lease-watch' | 'supervised-guard'): string | u
   if (here !== undefined)
     places.push(join(dirname(fileURLToPath(here)), here.endsWith('.ts') ? '../../dist' : '.'))
   if (process.argv[1] !== undefined) places.push(dirname(process.argv[1]))
-  return places.map((place) => join(place, `${name}.js`)).find((file) => existsSync(file))
+  const files = places.flatMap((place) =>
+    ['js', 'mjs', 'cjs'].map((extension) => join(place, `${name}.${extension}`)),
+  )
+  return files.find((file) => existsSync(file))
 }

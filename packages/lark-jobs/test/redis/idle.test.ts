@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { expect, test, vi } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
-import { scripts } from '../../src/store/redis/scripts.generated.ts'
+import { lua } from '../../src/store/redis/scripts.generated.ts'
 import { Bench } from '../working/bench.ts'
 import { Server } from './server.ts'
 
@@ -48,7 +48,8 @@ test.concurrent.each([
     for (let calls = -1; calls < exchange.mock.calls.length; await pause(500))
       calls = exchange.mock.calls.length
     const sent = await commandsOf(server.url, SPAN)
-    const isSurvey = (words: string) => words.toLowerCase().startsWith(`"evalsha" "${scripts.survey.sha1}"`)
+    const isSurvey = (words: string) =>
+      words.toLowerCase().startsWith(`"evalsha" "${lua.scripts.survey.sha1}"`)
     expect(sent.filter((words) => !isSurvey(words) && words !== '"PING"')).toEqual([])
     // 12 or 13 a minute, and two links that stand by: for the lease thread, and for rings.
     expect(sent.filter(isSurvey).length).toBeGreaterThan(1)

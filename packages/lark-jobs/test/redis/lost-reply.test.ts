@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Connection } from '../../src/store/redis/connection.ts'
-import { scripts } from '../../src/store/redis/scripts.generated.ts'
+import { lua } from '../../src/store/redis/scripts.generated.ts'
 import { CALL_MEMORY } from '../../src/store/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
@@ -74,7 +74,7 @@ test('the ghost of a call, out of a connection that was given up, does nothing',
   const raw = new Connection(addressOf(server.url))
   const ghost = ['', 'web', '1', '1', 'ghost-job', '', '', '|k|1']
   // As it was sent under number 1, but for the job, on this process's first connection.
-  const sent = raw.send(['EVALSHA', scripts.enqueue.sha1, '1', 'lark:{ghost}:jobs', ...ghost])
+  const sent = raw.send(['EVALSHA', lua.scripts.enqueue.sha1, '1', 'lark:{ghost}:jobs', ...ghost])
   await expect(sent).rejects.toThrow('a connection that was given up')
   raw.close()
   expect(await store.counts('ghost')).toMatchObject({ waiting })

@@ -2,10 +2,12 @@
  * What every Lua script must keep, read off its text; and that each is called as its header says, seen by the
  * server.
  */
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createClient } from '@redis/client'
 import { describe, expect, test } from 'vitest'
-import { scripts } from '../../src/store/redis/scripts.generated.ts'
+import { type ScriptName, textOf } from '../../src/store/redis/script.ts'
+import { lua } from '../../src/store/redis/scripts.generated.ts'
 import * as contract from '../../src/store/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, failed, job, jobs, line, retried } from '../conformance/jobs.ts'
@@ -101,8 +103,18 @@ describe.each([...verbs, ...shared])('%s', (name) => {
 
 test('the server is sent each with a first line that lets Dragonfly take it', () => {
   // Dragonfly looks for it at the very beginning.
-  for (const [name, { lua }] of Object.entries(scripts))
-    expect(lua.split('\n', 1)[0], name).toBe('--!df flags=allow-undeclared-keys')
+  for (const name of Object.keys(lua.scripts) as ScriptName[])
+    expect(textOf(name).split('\n', 1)[0], name).toBe('--!df flags=allow-undeclared-keys')
+})
+
+test('each is put together as its hash says', () => {
+  for (const [name, { sha1 }] of Object.entries(lua.scripts))
+    expect(
+      createHash('sha1')
+        .update(textOf(name as ScriptName))
+        .digest('hex'),
+      name,
+    ).toBe(sha1)
 })
 
 test('the constants are those of the contract', () => {
@@ -122,7 +134,7 @@ test('every script is called with what its header documents', async () => {
   const monitor = createClient({ url: server.url })
   await monitor.connect()
   const seen = new Map<string, number[]>()
-  const byHash = new Map<string, string>(Object.entries(scripts).map(([name, { sha1 }]) => [sha1, name]))
+  const byHash = new Map<string, string>(Object.entries(lua.scripts).map(([name, { sha1 }]) => [sha1, name]))
   let last: () => void
   const all = new Promise<void>((resolve) => {
     last = resolve
@@ -177,7 +189,7 @@ test('every script is called with what its header documents', async () => {
   await all
   monitor.destroy()
 
-  expect([...seen.keys()].sort()).toEqual(Object.keys(scripts).sort())
+  expect([...seen.keys()].sort()).toEqual(Object.keys(lua.scripts).sort())
   for (const [name, counts] of seen) {
     const { single, group } = headerOf(`${name}.lua`)
     for (const count of counts) {

@@ -7,9 +7,14 @@ import { foreignBeside, isForeign } from './damage.ts'
 import { Refusal } from './failure.ts'
 import type { Keys } from './keys.ts'
 import type { Route } from './route.ts'
-import { scripts } from './scripts.generated.ts'
+import { lua } from './scripts.generated.ts'
 
-export type ScriptName = keyof typeof scripts
+export type ScriptName = keyof typeof lua.scripts
+
+/** The text of a script, put together from the pieces that it shares with others. */
+export function textOf(name: ScriptName): string {
+  return lua.scripts[name].pieces.map((piece) => lua.pieces[piece]).join('')
+}
 
 /**
  * @param key KEYS[1]; all others are made from it
@@ -25,7 +30,7 @@ export async function run(
   deadline = route.deadline(),
   isSure = false,
 ): Promise<unknown> {
-  const { sha1, lua } = scripts[name]
+  const { sha1 } = lua.scripts[name]
   const make = typeof args === 'function' ? args : () => args
   try {
     return await route.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key, isSure)
@@ -33,8 +38,9 @@ export async function run(
     if (isForeign(error)) throw await foreignBeside(route, key, error)
     if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
   }
+  const text = textOf(name)
   try {
-    return await route.send((epoch) => ['EVAL', lua, '1', key, ...make(epoch)], deadline, key, isSure)
+    return await route.send((epoch) => ['EVAL', text, '1', key, ...make(epoch)], deadline, key, isSure)
   } catch (error) {
     throw isForeign(error) ? await foreignBeside(route, key, error) : error
   }
