@@ -11,6 +11,7 @@ import { filesBelow, type Import, importsOf, read } from './source.ts'
 const floors: Record<string, string[][]> = {
   'packages/lark/src': [
     [
+      'brand.ts',
       'errors.ts',
       'nearest.ts',
       'sandbox.ts',

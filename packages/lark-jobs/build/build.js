@@ -25,7 +25,7 @@ await build({
   },
   exported: ['index'],
   required: ['index', 'redis-store', 'sqlite-store'],
-  alone: ['index', 'lease-watch', 'supervised-guard', ...names],
+  alone: ['lease-watch', 'supervised-guard', ...names],
   // The Lua is in the package once. As CommonJS, it is read from the ES module that has it.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },
   outside: { 'src/store/redis/scripts.generated.ts': 'lua.js' },

@@ -5,7 +5,10 @@
  * store answers (thrown by its verbs, see `store/store.ts`), and why a run ended (the reason of its `signal`,
  * the error kept with the job). `docs/errors.md` has an entry a code.
  */
-import { LarkError } from '@s18i/lark/config'
+import { branded, LarkError } from '@s18i/lark/config'
+
+/** Marks an error of the queue in every copy of this package. */
+const brand = Symbol.for('s18i.lark.jobs.error')
 
 /** Every code, with what it means in one line. */
 export const jobsErrors = {
@@ -96,3 +99,5 @@ export class JobsError extends LarkError {
     return new JobsError(code, message, { hint, cause, exit, id, ids, queued, ...changes })
   }
 }
+Object.defineProperty(JobsError.prototype, brand, { value: true })
+branded(JobsError, (value) => LarkError.is(value) && brand in value)

@@ -2,6 +2,7 @@
  * What a user extends. A job class says what is done (`handle`), where it is queued and how it is retried; an
  * object of it is dispatched, and another, made by a worker, runs.
  */
+import { branded } from '@s18i/lark/config'
 import { type BackoffOption, defaultBackoff } from './backoff.ts'
 import { type Decision, failing, releasing } from './decision.ts'
 import type { Duration } from './duration.ts'
@@ -272,6 +273,8 @@ export abstract class Job {
     else run.write(level, String(text))
   }
 }
+
+branded(Job, (value) => typeof value === 'object' && value !== null && jobBrand in value)
 
 const { retryIf, failed, cancelled } = Job.prototype
 for (const method of [retryIf, failed, cancelled]) Object.assign(method, { [idle]: true })

@@ -384,12 +384,14 @@ export function createJobs(config: CodeConfig = {}): JobsClient {
   return new JobsClient(load, load, configured)
 }
 
-const slot = Symbol.for('s18i.lark.jobs')
+/** With the major version: what `Job` calls of it may differ in another. */
+const slot = Symbol.for('s18i.lark.jobs@0')
 const shared = globalThis as { [slot]?: JobsClient }
 
 /**
- * The default instance: one a process, whatever the number of copies of this package in it. It goes by what
- * `Jobs.configure()` was given, else by the `lark.config` that it finds when it is first used.
+ * The default instance: one a process, whatever the number of copies of this package in it (one that was imported, one
+ * that a bundler took in, one of CommonJS). It goes by what `Jobs.configure()` was given, else by the `lark.config` that
+ * it finds when it is first used.
  */
 shared[slot] ??= new JobsClient(
   () => loadSettings(),

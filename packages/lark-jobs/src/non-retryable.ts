@@ -1,6 +1,7 @@
 /**
  * An error that says for itself that trying again is of no use.
  */
+import { branded } from '@s18i/lark/config'
 
 /** Marks such an error in every copy of this package. */
 const brand = Symbol.for('s18i.lark.non-retryable')
@@ -28,3 +29,5 @@ export function isNonRetryable(thrown: unknown): boolean {
     return false
   }
 }
+
+branded(NonRetryableError, isNonRetryable)

@@ -7,7 +7,7 @@ await build({
   entries: { index: 'src/index.ts', config: 'src/config.ts', bin: 'src/bin.ts', scan: 'src/scan.ts' },
   exported: ['index', 'config'],
   required: ['index', 'config'],
-  alone: ['index', 'bin', 'scan'],
+  alone: ['bin', 'scan'],
   replaced: { 'src/sandbox.ts': readFileSync(new URL('sandbox.cjs.js', import.meta.url), 'utf8') },
   written: { 'import.cjs': 'module.exports = (specifier) => import(specifier)\n' },
   chunks: {

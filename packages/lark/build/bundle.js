@@ -16,7 +16,7 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
  * @property {string[]} exported entries that are in the `exports` of package.json
  * @property {string[]} required entries that are also built as CommonJS: what an exported one loads later has a name
  * @property {Record<string, string>} entries the sources of the files in `dist/` that something outside of it names
- * @property {string[]} alone entries whose source is in no chunk: those that are run, and those that only export
+ * @property {string[]} alone entries whose source is in no chunk, because it is a program
  * @property {Record<string, string>} replaced what some sources are as CommonJS
  * @property {Record<string, string>} written what is in further files of `dist/`
  * @property {Record<string, string>} [outside] sources that are in one of these, as ES modules
@@ -42,17 +42,26 @@ export async function build(built) {
  * @param {'es' | 'cjs'} format
  * @param {string} extension
  */
-async function bundle({ folder, chunks, alone, replaced, outside = {} }, entries, format, extension) {
+async function bundle(
+  { folder, chunks, alone, exported, replaced, outside = {} },
+  entries,
+  format,
+  extension,
+) {
   /** @type {Map<string, string>} */
   const places = new Map()
   const apart = new Set(alone.map((name) => join(folder, entries[name] ?? '')))
   const bundler = await rolldown({
     cwd: folder,
-    input: entries,
+    input: {
+      ...entries,
+      ...Object.fromEntries(exported.map((name) => [name, `${EXPORTS}${entries[name]}`])),
+    },
     platform: 'node',
     preserveEntrySignatures: 'allow-extension',
     external: (id) => !/^[./]/.test(id),
     plugins: [
+      exporting(folder),
       {
         name: 'places',
         buildEnd() {
@@ -88,6 +97,19 @@ async function bundle({ folder, chunks, alone, replaced, outside = {} }, entries
   })
   await bundler.close()
 }
+
+/** Begins the names of the modules that export what a source does, and nothing that the chunks need of each other. */
+const EXPORTS = 'exports of '
+
+/** @param {string} folder */
+const exporting = (folder) => ({
+  name: 'exporting',
+  /** @param {string} id */
+  resolveId: (id) => (id.startsWith(EXPORTS) ? id : null),
+  /** @param {string} id */
+  load: (id) =>
+    id.startsWith(EXPORTS) ? `export * from ${JSON.stringify(join(folder, id.slice(EXPORTS.length)))}` : null,
+})
 
 /** Where `require` is the way to load a module, `import()` often is not: Jest refuses it. */
 const requireLiterals = {

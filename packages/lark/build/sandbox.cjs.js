@@ -2,8 +2,10 @@
 // itself has loaded, it does not. (`vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER` would do as well, with a warning.)
 import { runInThisContext } from 'node:vm'
 
-const { createRequire } = runInThisContext('process').getBuiltinModule('node:module')
+const main = runInThisContext('globalThis')
 
-export const requireHere = require
+export const requireHere = main === globalThis ? undefined : require
 
-export const importHere = createRequire(__filename)('./import.cjs')
+export const importHere = main.process.getBuiltinModule('node:module').createRequire(__filename)(
+  './import.cjs',
+)

@@ -20,6 +20,7 @@ import { refuseForeign, warnOfOpen } from './owner.ts'
 import { larkPackages } from './packages.ts'
 import { packageRoot, projectFolders, readPackage } from './project.ts'
 
+export { branded } from './brand.ts'
 export { LarkError, placeOf } from './errors.ts'
 export { declaresClass, exportedValues, importModule } from './module.ts'
 export { nearest } from './nearest.ts'

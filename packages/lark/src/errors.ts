@@ -3,9 +3,10 @@
  * the thing, and often a `hint` that says what to do. The program prints them without a stack; anything that is
  * not a LarkError is a bug, ours or the application's, and keeps its stack.
  *
- * An application may hold two copies of this package, so a LarkError is known by its brand, not by `instanceof`.
+ * An application may hold two copies of this package, so a LarkError is known by its brand, also by `instanceof`.
  */
 import { types } from 'node:util'
+import { branded } from './brand.ts'
 
 const BRAND = Symbol.for('s18i.lark.error')
 
@@ -44,6 +45,7 @@ export class LarkError extends Error {
   }
 }
 Object.defineProperty(LarkError.prototype, BRAND, { value: true })
+branded(LarkError, LarkError.is)
 
 /** Every code that this package itself gives, with its meaning in one line. */
 export const larkErrors = {

@@ -1,0 +1,298 @@
+/**
+ * The packages as they are published: what is in them, and how Node, TypeScript and bundlers find it. `npm run matrix`
+ * has the tools that run them.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { SourceMap } from 'node:module'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
+import { publint } from 'publint'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { App, Result } from '../packages/lark-jobs/test/processes/app.ts'
+import { compile, installPacked, makeApp, packInto } from './program.ts'
+import { filesBelow, read, root } from './source.ts'
+
+const packs = mkdtempSync(join(tmpdir(), 'lark-packed-'))
+const names = ['lark', 'lark-jobs']
+const tarballs = new Map<string, string>()
+let app: App
+
+beforeAll(async () => {
+  const packed = packInto(packs)
+  for (const name of names)
+    tarballs.set(name, packed.find((file) => basename(file).startsWith(`s18i-${name}-0`))!)
+  app = await makeApp({})
+  await installPacked(app, packed)
+}, 120_000)
+
+afterAll(async () => {
+  await app[Symbol.asyncDispose]()
+  rmSync(packs, { recursive: true })
+})
+
+/** Runs a script of the application and gives what it printed. */
+async function printed(file: string, text: string, ...flags: string[]): Promise<string> {
+  await app.write({ [file]: text })
+  const { code, stdout, stderr }: Result = await app.start([...flags, file]).result
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  return stdout.trim()
+}
+
+describe.each(names)('%s', (name) => {
+  const folder = `packages/${name}`
+
+  test('has at most 500 kB', () => {
+    expect(statSync(tarballs.get(name)!).size).toBeLessThan(500_000)
+  })
+
+  test('satisfies publint', async () => {
+    const { messages } = await publint({ pkgDir: join(root, folder), strict: true, pack: 'npm' })
+    expect(messages).toEqual([])
+  })
+
+  test('has types that are right, however they are looked for', async () => {
+    const data = createPackageFromTarballData(readFileSync(tarballs.get(name)!))
+    // A program for a thread, with nothing to import.
+    const checked = await checkPackage(data, { excludeEntrypoints: ['./lease-watch'] })
+    expect(checked.types && checked.problems).toEqual([])
+  })
+
+  test('says where it comes from and what it is about', () => {
+    const { repository, bugs, keywords, license } = JSON.parse(read(`${folder}/package.json`))
+    expect(repository).toMatchObject({ type: 'git', directory: folder })
+    expect(repository.url).toMatch(/^git\+https:\/\//)
+    expect(bugs).toMatch(/^https:\/\//)
+    expect(keywords.length).toBeGreaterThan(5)
+    expect(license).toBe('MIT')
+  })
+
+  test('has source maps that lead to the line of each function', () => {
+    const maps = filesBelow(`${folder}/dist`, '.js.map').map((file) => `${folder}/dist/${file}`)
+    expect(maps.length).toBeGreaterThan(0)
+    let checked = 0
+    for (const file of maps) {
+      const map = new SourceMap(JSON.parse(read(file)))
+      for (const [line, text] of read(file.slice(0, -'.map'.length)).split('\n').entries()) {
+        const declared = /^(?:async )?(?:function|class) (\w+)/.exec(text)
+        if (declared === null) continue
+        const identifier = declared[1]!
+        const entry = map.findEntry(line, declared[0].length - identifier.length)
+        if (!('originalSource' in entry)) throw new Error(`${file}:${line + 1} leads nowhere`)
+        const source = resolve(root, dirname(file), entry.originalSource)
+        expect(existsSync(source), source).toBe(true)
+        expect(readFileSync(source, 'utf8').split('\n')[entry.originalLine], `${file}:${line + 1}`).toContain(
+          identifier.replace(/\$\d+$/, ''),
+        )
+        checked++
+      }
+    }
+    expect(checked).toBeGreaterThan(50)
+  })
+})
+
+test('the text of the Lua scripts is in one file', () => {
+  const listed = execFileSync('tar', ['-tzf', tarballs.get('lark-jobs')!], { encoding: 'utf8' }).split('\n')
+  const files = listed.filter((file) => /\.(js|cjs|ts|lua|map)$/.test(file))
+  const unpacked = join(app.folder, 'node_modules/@s18i/lark-jobs')
+  const text = (file: string) => readFileSync(join(unpacked, file.replace(/^package\//, '')), 'utf8')
+  expect(files.filter((file) => text(file).includes("redis.call('HGET'"))).toEqual(['package/dist/lua.js'])
+})
+
+test('import() of a file that is known at run time only stands there as it is, with its words to bundlers', () => {
+  const kept =
+    /import\(\s*\/\* @vite-ignore \*\/\s*\/\* webpackIgnore: true \*\/\s*\/\* turbopackIgnore: true \*\/\s*\w+\s*\)/
+  expect(read('packages/lark/dist/configuration.js')).toMatch(kept)
+  // Every other one is of a file in the package, or of a module of Node.
+  const imported = names.flatMap((name) =>
+    filesBelow(`packages/${name}/dist`, '.js').flatMap((file) =>
+      [...read(`packages/${name}/dist/${file}`).matchAll(/(?<=(?:await|return) )import\(([^)]*)\)/g)].map(
+        ([, what]) => what!,
+      ),
+    ),
+  )
+  const known = (what: string) => /^"(\.\/[\w-]+\.js|node:[\w/]+|libsql)"$/.test(what)
+  expect(imported.filter((what) => !known(what) && !kept.test(`import(${what})`))).toEqual([])
+})
+
+describe('a program', () => {
+  const trace = `import { register } from 'node:module'
+    register('data:text/javascript,' + encodeURIComponent(\`
+      import { writeSync } from 'node:fs'
+      export async function load(url, context, next) {
+        if (url.includes('/@s18i/')) writeSync(1, url.replace(/^.*\\\\/@s18i\\\\//, '') + '\\\\n')
+        return next(url, context)
+      }
+    \`))`
+  const job = `import { Job, Jobs, createJobs } from '@s18i/lark-jobs'
+    class PingJob extends Job { key = 'ping'; handle() { return 'pong' } }
+    const jobs = createJobs({ connection: 'sqlite::memory:' })\n`
+  const loadedBy = async (file: string, text: string) => {
+    await app.write({ 'trace.mjs': trace })
+    return (await printed(file, text, '--import', './trace.mjs')).split('\n').sort()
+  }
+  const atImport = [
+    'lark-jobs/dist/dispatch.js',
+    'lark-jobs/dist/index.js',
+    'lark/dist/config.js',
+    'lark/dist/configuration.js',
+  ]
+  const toDispatch = [...atImport, 'lark-jobs/dist/sqlite-store.js', 'lark-jobs/dist/unreadable.js'].sort()
+
+  /** A few lines of the bundler's. */
+  const runtime = 'lark-jobs/dist/rolldown-runtime.js'
+
+  test('that imports the queue loads four files', async () => {
+    expect(await loadedBy('import.mjs', job)).toEqual(atImport)
+  })
+
+  test('that imports the queue loads no module of Node for networks, threads or processes', async () => {
+    const heavy = ['net', 'tls', 'dns', 'http', 'child_process', 'cluster', 'inspector']
+    const text = `const before = new Set(process.moduleLoadList)
+      await import('@s18i/lark-jobs')
+      const loaded = process.moduleLoadList.filter((name) => !before.has(name))
+      console.log(loaded.filter((name) => /^NativeModule (${heavy.join('|')})$/.test(name)).length, loaded.length > 0)`
+    expect(await printed('native.mjs', text)).toBe('0 true')
+  })
+
+  test('that dispatches loads one store, and no worker', async () => {
+    const text = `${job}await jobs.dispatch(new PingJob())\nawait jobs.close()`
+    expect(await loadedBy('dispatch.mjs', text)).toEqual(toDispatch)
+  })
+
+  test('that looks at jobs loads what operates on them; one that works, the worker', async () => {
+    const looks = `${job}await jobs.status()\nawait jobs.close()`
+    expect(await loadedBy('look.mjs', looks)).toEqual(
+      [...toDispatch, 'lark-jobs/dist/operate.js', runtime].sort(),
+    )
+    const works = `${job}const report = new Proxy({}, { get: () => () => {} })
+      const worker = await jobs.work({ jobs: [PingJob], stopWhenEmpty: true, report })
+      await worker.done
+      await jobs.close()`
+    expect(await loadedBy('work.mjs', works)).toEqual(
+      [...toDispatch, 'lark-jobs/dist/lease.js', 'lark-jobs/dist/work.js', runtime].sort(),
+    )
+  })
+
+  test('has the same queue, imported or required', async () => {
+    const text = `const required = require('@s18i/lark-jobs')
+      const config = require('@s18i/lark/config')
+      Promise.all([import('@s18i/lark-jobs'), import('@s18i/lark/config'), import('@s18i/lark')]).then(([jobs, own, lark]) => {
+        console.log(required.Jobs === jobs.Jobs, required.Job === jobs.Job, config.LarkError === jobs.LarkError)
+        console.log(config.loadConfig === own.loadConfig, require('@s18i/lark').Command === lark.Command)
+      })`
+    expect(await printed('required.cjs', text)).toBe('true true true\ntrue true')
+  })
+
+  test('has readable stacks, and with source maps those of the sources', async () => {
+    const text = `import { Jobs } from '@s18i/lark-jobs'
+      await Jobs.pause({ colour: 'red' }).catch(({ stack }) => console.log(stack))`
+    const built = await printed('stack.mjs', text)
+    expect(built).toMatch(/at checkFilter \(.*\/@s18i\/lark-jobs\/dist\/operate\.js:\d+:\d+\)/)
+    const mapped = await printed('stack.mjs', text, '--enable-source-maps')
+    const place = /at checkFilter \(.*\/@s18i\/lark-jobs\/src\/(filter\.ts):(\d+):\d+\)/.exec(mapped)
+    expect(read(`packages/lark-jobs/src/${place?.[1]}`).split('\n')[Number(place?.[2]) - 1]).toMatch(
+      /throw refused/,
+    )
+  })
+})
+
+/** As in Jest on Node 20: `require` takes no ES modules, and so it has the CommonJS build. */
+const withoutEsm = '--no-experimental-require-module'
+
+describe('the CommonJS build', () => {
+  test('exports what the ES modules do', async () => {
+    const text = `const same = (name) => import(name).then((esm) =>
+        console.log(Object.keys(require(name)).sort().join() === Object.keys(esm).sort().join(), require(name) !== esm))
+      same('@s18i/lark-jobs').then(() => same('@s18i/lark')).then(() => same('@s18i/lark/config'))`
+    expect(await printed('exports.cjs', text, withoutEsm)).toBe('true true\ntrue true\ntrue true')
+  })
+
+  test.each(['ts', 'mjs', 'cjs'])('dispatches and works by a lark.config.%s', async (extension) => {
+    const config = `{ jobs: { queues: ['${extension}'] } }`
+    await app.write({
+      [`${extension}/lark.config.${extension}`]: `${extension === 'cjs' ? 'module.exports =' : 'export default'} ${config}`,
+      [`${extension}/jobs/PingJob.cjs`]: `const { Job } = require('@s18i/lark-jobs')
+        exports.PingJob = class PingJob extends Job { queueName = '${extension}'; handle() { return 'pong' } }`,
+    })
+    const text = `const { Jobs } = require('@s18i/lark-jobs')
+      const { PingJob } = require('./jobs/PingJob.cjs')
+      const report = new Proxy({}, { get: (_, word) => word === 'warn' ? console.log : () => {} })
+      const main = async () => {
+        const job = new PingJob()
+        await job.dispatch()
+        const worker = await Jobs.work({ stopWhenEmpty: true, report })
+        await worker.done
+        console.log((await Jobs.find(job.id)).result)
+        await Jobs.close()
+      }
+      main()`
+    expect(await printed(`${extension}/main.cjs`, text, withoutEsm)).toBe('pong')
+  })
+
+  test('shares the queue with the ES modules, and knows what is theirs', async () => {
+    const text = `const one = require('@s18i/lark-jobs')
+      import('@s18i/lark-jobs').then(async (other) => {
+        console.log(one.Job !== other.Job, one.Jobs === other.Jobs)
+        class OneJob extends one.Job { handle() {} }
+        class OtherJob extends other.Job { handle() {} }
+        console.log(new OneJob() instanceof other.Job, new OtherJob() instanceof one.Job, new OneJob() instanceof OtherJob)
+        const error = await other.createJobs({ connection: 'x:' }).status().catch((error) => error)
+        console.log(error instanceof one.JobsError, error instanceof one.LarkError, new Error() instanceof one.JobsError)
+        console.log(new one.NonRetryableError() instanceof other.NonRetryableError, error instanceof one.NonRetryableError)
+        await new OneJob().dispatch()
+        await new OtherJob().dispatch()
+        console.log((await one.Jobs.status()).queues[0].counts.waiting)
+        await other.Jobs.close()
+      })`
+    expect(await printed('copies.cjs', text, withoutEsm)).toBe(
+      'true true\ntrue true false\ntrue true false\ntrue false\n2',
+    )
+  })
+
+  test('has the Lua of the ES modules', async () => {
+    const text = `import('@s18i/lark-jobs').then(async () => {
+        const { createRequire } = require('node:module')
+        const path = require.resolve('@s18i/lark-jobs').replace('index.cjs', 'redis-store.cjs')
+        console.log(typeof createRequire(path)(path).RedisStore)
+      })`
+    expect(await printed('lua.cjs', text, withoutEsm)).toBe('function')
+  })
+})
+
+test('the declarations are of the same classes, imported or required', async () => {
+  const compilerOptions = {
+    module: 'nodenext',
+    strict: true,
+    noEmit: true,
+    target: 'es2022',
+    types: ['node'],
+  }
+  await app.write({
+    'typed/tsconfig.json': JSON.stringify({
+      compilerOptions: { ...compilerOptions, lib: ['es2023', 'esnext.disposable'], skipLibCheck: false },
+    }),
+    'typed/required.cts': `import { defineConfig } from '@s18i/lark/config'
+      import { Job, Jobs } from '@s18i/lark-jobs'
+      export class SendJob extends Job { handle(payload: { to: string }) { return payload.to } }
+      export const jobs: Jobs = Jobs
+      export const config = defineConfig({ jobs: { queues: ['default'] } })`,
+    'typed/imported.mts': `import { type Job, Jobs, type JobsConfig, defineConfig } from '@s18i/lark-jobs'
+      import { config, jobs, SendJob } from './required.cjs'
+      const job: Job = new SendJob()
+      const instance: Jobs = jobs
+      const section: JobsConfig | undefined = defineConfig(config).jobs
+      await Jobs.dispatch(new SendJob(), { to: 'a' })
+      // @ts-expect-error: the payload is not what handle takes
+      await instance.dispatch(new SendJob(), { to: 1 })
+      console.log(job, section)`,
+  })
+  expect(await compile(app, 'typed')).toBe('')
+})
+
+test('copies of one major version share the queue', () => {
+  const { version } = JSON.parse(read('packages/lark-jobs/package.json'))
+  expect(read('packages/lark-jobs/src/jobs.ts')).toContain(`'s18i.lark.jobs@${version.split('.')[0]}'`)
+})
