@@ -2,7 +2,7 @@
  * Builds one package: its sources as ES modules for Node and for bundlers, the same modules as CommonJS for the test
  * runners that cannot load ES modules, and one set of declarations for both. docs/architecture.md says why.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -30,10 +30,10 @@ export async function build(built) {
   rmSync(dist, { recursive: true, force: true })
   mkdirSync(dist)
   for (const [file, text] of Object.entries(built.written)) writeFileSync(join(dist, file), text)
+  declare(built)
   await bundle(built, built.entries, 'es', 'js')
   const required = Object.fromEntries(built.required.map((name) => [name, built.entries[name] ?? '']))
   await bundle(built, required, 'cjs', 'cjs')
-  declare(built)
 }
 
 /**
@@ -152,7 +152,8 @@ const leaving = (outside) => ({
 function declare({ folder, entries, exported }) {
   const types = join(folder, 'dist/types')
   const options = ['--emitDeclarationOnly', '--sourceMap', 'false', '--outDir', types]
-  execFileSync(process.execPath, [tsc, '-p', folder, ...options], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [tsc, '-p', folder, ...options], { stdio: 'inherit' })
+  if (status !== 0) process.exit(1) // it has said why
   /** @type {Set<string>} */
   const reached = new Set()
   /** @param {string} file */

@@ -8,6 +8,7 @@ import type { CommandClass } from './command.ts'
 import type { ConfigOptions } from './config.ts'
 import { Console } from './console.ts'
 import { LarkError, usageError } from './errors.ts'
+import { nearest } from './nearest.ts'
 import { globalFlags, printUsage, printVersions, readCommandLine } from './program.ts'
 
 export interface RunOptions extends ConfigOptions {
@@ -39,8 +40,7 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<num
   }
 }
 
-async function meantBy(flag: string): Promise<string> {
-  const { nearest } = await import('./nearest.ts')
+function meantBy(flag: string): string {
   const near = flag.startsWith('--') && nearest(flag.slice(2), globalFlags)
   return near ? `Did you mean --${near}?` : 'See lark --help'
 }
@@ -55,7 +55,7 @@ async function answer(words: string[], help: boolean, options: Call): Promise<nu
     printVersions(options.console, options.cwd ?? process.cwd())
     return 0
   }
-  if (name?.startsWith('-')) throw usageError(`Unknown flag ${name}`, await meantBy(name))
+  if (name?.startsWith('-')) throw usageError(`Unknown flag ${name}`, meantBy(name))
   const { call } = await import('./call.ts')
   if (name === undefined) return call('list', [], options)
   return help ? call('help', [name], options) : call(name, rest, options)
