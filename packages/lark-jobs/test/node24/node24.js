@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
-/** Whether the Node that runs is one. */
-export const isNode24 = Number(process.versions.node.split('.')[0]) >= 24
+const [major, minor, patch] = (process.versions.sqlite ?? '0.0.0').split('.').map(Number)
+
+/** Whether the Node that runs is one: its SQLite is 3.51.3 or newer. */
+export const isSound = major * 1e6 + minor * 1e3 + patch >= 3_051_003
 
 /**
  * Its path. With the first call it is installed.
@@ -17,7 +19,7 @@ export const isNode24 = Number(process.versions.node.split('.')[0]) >= 24
  * @returns {string}
  */
 export function node24() {
-  if (isNode24) return process.execPath
+  if (isSound) return process.execPath
   const path = `${folder}node_modules/node-${process.platform}-${process.arch}/bin/node`
   if (existsSync(path)) return path
   const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund']

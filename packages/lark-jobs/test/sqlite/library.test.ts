@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { preferred } from '../../src/store/sqlite/library.ts'
 import { Caller } from '../conformance/caller.ts'
-import { isNode24, node24 } from '../node24/node24.js'
+import { isSound, node24 } from '../node24/node24.js'
 import { Server } from '../redis/server.ts'
 import { Child } from './child.ts'
 import { Folder } from './folder.ts'
@@ -107,7 +107,7 @@ describe('on Node 24', () => {
 
   test('a worker with libsql and one with node:sqlite share a file: each job runs exactly once', async () => {
     await using folder = await Folder.make()
-    const nodes = [isNode24 ? undefined : process.execPath, node]
+    const nodes = [isSound ? undefined : process.execPath, node]
     const workers = nodes.map((each, n) => new Child('work', folder.file, `worker-${n}`, { node: each }))
     const ran: string[][] = [[], []]
     const allRan = new Promise<void>((resolve) => {
@@ -131,7 +131,7 @@ describe('on Node 24', () => {
 })
 
 // Such a Node runs the tests in CI, and not on the machine of everyone.
-if (!isNode24)
+if (!isSound)
   describe('on a Node without a sound SQLite', () => {
     test('it is loaded by the opening of a store, not with Lark', async () => {
       await using app = await Installation.make('binary')
