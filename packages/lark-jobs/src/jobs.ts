@@ -23,8 +23,8 @@ import type { NewJob } from './record.ts'
 import type { Status } from './status.ts'
 import { connect, type Place, RETENTION } from './store/connect.ts'
 import type { Role, Store } from './store/store.ts'
-import type { SupervisedOptions, WorkOptions } from './work.ts'
-import { callerScripts, type Scripts } from './worker/caller-scripts.ts'
+import type { Origin, SupervisedOptions, WorkOptions } from './work.ts'
+import { type Evaluations, evaluationsOf } from './worker/evaluations.ts'
 import type { Worker } from './worker/worker.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
@@ -55,8 +55,7 @@ export class JobsClient implements AsyncDisposable {
   /** What this process does with its store, as far as it is known. */
   #role: Role = PROGRAM in globalThis ? 'command' : 'web'
   readonly #underway = new Underway()
-  /** Each with the files that started it, in development. */
-  readonly #workers = new Map<Worker, Scripts | undefined>()
+  readonly #workers = new Map<Worker, Origin>()
   readonly #starting = new Set<Promise<Worker>>()
 
   /**
@@ -161,8 +160,9 @@ export class JobsClient implements AsyncDisposable {
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
    */
   work(options: WorkOptions = {}, supervised: SupervisedOptions = {}): Promise<Worker> {
-    const scripts = process.env.NODE_ENV === 'production' ? undefined : callerScripts()
-    const starting = this.#work(options, supervised, scripts, [...this.#starting])
+    const isProduction = process.env.NODE_ENV === 'production'
+    const evaluations = isProduction ? undefined : evaluationsOf(this.work)
+    const starting = this.#work(options, supervised, evaluations, [...this.#starting])
     this.#starting.add(starting)
     return starting.finally(() => this.#starting.delete(starting))
   }
@@ -312,7 +312,7 @@ export class JobsClient implements AsyncDisposable {
   async #work(
     given: WorkOptions,
     supervised: SupervisedOptions,
-    scripts: Scripts | undefined,
+    evaluations: Evaluations | undefined,
     before: readonly Promise<Worker>[],
   ): Promise<Worker> {
     const { checkNames, replaceFormer, workerOn } = await import('./work.ts')
@@ -322,11 +322,12 @@ export class JobsClient implements AsyncDisposable {
     const { jobs } = { jobs: this.#configured?.jobs, ...given }
     const options = { ...given, ...(jobs !== undefined && { jobs }) }
     const worker = await workerOn(newest, options, supervised)
-    if (scripts !== undefined) {
+    const origin = { evaluations, options }
+    if (evaluations !== undefined) {
       await Promise.allSettled(before)
-      replaceFormer(this.#workers, scripts, options)
+      replaceFormer(this.#workers, origin)
     }
-    this.#workers.set(worker, scripts)
+    this.#workers.set(worker, origin)
     void worker.done.then(() => this.#workers.delete(worker))
     await worker.start()
     return worker

@@ -5,11 +5,11 @@
 import { keyless } from './class-name.ts'
 import type { Settings } from './config.ts'
 import { absence } from './config-source.ts'
-import type { JobConstructor } from './job-class.ts'
+import { classOf, type JobConstructor } from './job-class.ts'
 import { misplaced, serviceOf } from './queues.ts'
 import type { Place } from './store/connect.ts'
 import type { Store } from './store/store.ts'
-import { loadedAgain, type Scripts } from './worker/caller-scripts.ts'
+import { type Evaluations, loadedAgain } from './worker/evaluations.ts'
 import { CONCURRENCY, type WorkerOptions } from './worker/options.ts'
 import { PlainReport } from './worker/plain-report.ts'
 import { registryOf } from './worker/registry.ts'
@@ -68,25 +68,46 @@ export async function workerOn(
   return worker
 }
 
+/** What started a worker. */
+export interface Origin {
+  /** Undefined in production, and when it has been replaced: then no other takes its place. */
+  evaluations: Evaluations | undefined
+  options: WorkOptions
+}
+
 /**
  * Has the workers end that a former load of a file started which now starts another.
  *
- * @param workers of this process, with the files that started them
+ * @param workers of this process
  */
-export function replaceFormer(
-  workers: Map<Worker, Scripts | undefined>,
-  now: Scripts,
-  { jobs, report = new PlainReport() }: WorkOptions,
-): void {
+export function replaceFormer(workers: Map<Worker, Origin>, now: Origin): void {
+  const { jobs, report = new PlainReport() } = now.options
   for (const [former, then] of workers) {
-    const file = then && loadedAgain(now, then)
-    if (file === undefined) continue
-    report.info(`${file} was loaded again: this worker takes the place of the one that it had started`)
+    const what = whatIsNew(now, then)
+    if (what === undefined) continue
+    report.info(`${what} was loaded again: this worker takes the place of the one from before`)
     if (jobs === undefined)
       report.warn(
         'Its classes are those that were loaded first, since Node loads the files of jobs once. Name them: Jobs.work({ jobs: [SendEmailJob] })',
       )
-    workers.set(former, undefined)
+    workers.set(former, { ...then, evaluations: undefined })
     void former.stop()
   }
+}
+
+/** The file that was loaded again, or the class that is there anew: two of one key would run each other's jobs. */
+function whatIsNew(now: Origin, then: Origin): string | undefined {
+  if (now.evaluations === undefined || then.evaluations === undefined) return undefined
+  return loadedAgain(now.evaluations, then.evaluations) ?? classAnew(now.options, then.options)
+}
+
+function classAnew(now: WorkOptions, then: WorkOptions): string | undefined {
+  const theirs = new Map(then.jobs?.map((make) => [classOf(make).key, make]))
+  const anew = now.jobs?.find((make) => (theirs.get(classOf(make).key) ?? make) !== make)
+  return anew !== undefined && shareQueue(now, then) ? classOf(anew).name : undefined
+}
+
+function shareQueue({ queues: ours }: WorkOptions, { queues: theirs }: WorkOptions): boolean {
+  if (ours === undefined || theirs === undefined) return true
+  return [theirs].flat().some((queue) => [ours].flat().includes(queue))
 }

@@ -101,11 +101,11 @@ test('a module that Vite loads again: its workers take the places of those that 
       await server.close()
       await Jobs.close()`,
   })
-  const { code, stdout, stderr } = await app.start(['server.js']).result
+  const { code, stdout, stderr } = await app.start(['server.js'], '.', { NODE_ENV: 'development' }).result
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   const lines = stdout.split('\n').filter((line) => !line.startsWith('Serving'))
   const replaced = expect.stringMatching(
-    /src\/worker\.js was loaded again: this worker takes the place of the one that it had started$/,
+    /src\/worker\.js was loaded again: this worker takes the place of the one from before$/,
   )
   expect(lines).toEqual([
     'runs old with 2',
@@ -152,6 +152,27 @@ test.each<[string, Record<string, string>, string[]]>([
   expect(stderr.includes('Name them: Jobs.work({ jobs: [SendEmailJob] })')).toBe(counts[1] === '1')
 })
 
+test('where no file tells, a class of one key that is there anew does; not in other queues', async () => {
+  await using app = await App.make({
+    'main.js': `
+      import { Job, Jobs } from '@s18i/lark-jobs'
+      const start = async (queues) => {
+        await null
+        class EchoJob extends Job { key = 'echo'; handle() {} }
+        return Jobs.work({ queues, jobs: [EchoJob], report: { wrote() {}, ended() {}, warn() {}, info: console.log } })
+      }
+      Jobs.configure({ queues: ['a', 'b'] })
+      const one = await start('a')
+      await start('b')
+      await start(['b', 'a'])
+      await one.done
+      await Jobs.close()`,
+  })
+  const { stdout } = await app.start(['main.js']).result
+  const replaced = 'EchoJob was loaded again: this worker takes the place of the one from before'
+  expect(stdout.split('\n').filter((line) => !line.startsWith('Serving'))).toEqual([replaced, replaced, ''])
+})
+
 test('many workers in one load are many: of one line, of two lines, of a function that others call', async () => {
   await using app = await App.make({
     'jobs/TellJob.js': job(''),
@@ -172,5 +193,6 @@ test('many workers in one load are many: of one line, of two lines, of a functio
       console.log((await Jobs.status()).workers.length)
       await Jobs.close()`,
   })
-  expect((await app.start(['main.js']).result).stdout).toBe('10\n')
+  for (const NODE_ENV of [undefined, 'development'])
+    expect((await app.start(['main.js'], '.', { NODE_ENV }).result).stdout).toBe('10\n')
 })
