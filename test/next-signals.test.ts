@@ -1,0 +1,44 @@
+/** What docs/web-servers.md tells users of Next to write into instrumentation.ts, in a server that ends as Next lets it. */
+import { expect, it } from 'vitest'
+import { blocksOf } from './markdown.ts'
+import { makeApp } from './program.ts'
+import { read, root } from './source.ts'
+
+const instrumentation = blocksOf(read('docs/web-servers.md')).find(({ text }) =>
+  text.includes('export async function register()'),
+)!.text
+
+it.each(['SIGTERM', 'SIGINT'] as const)('%s: dispatches are answered, running jobs end', async (signal) => {
+  await using app = await makeApp(
+    {
+      'src/instrumentation.ts': instrumentation,
+      'src/server.ts': `
+        import { createServer } from 'node:http'
+        import { Job, Jobs } from '@s18i/lark-jobs'
+        import { register } from './instrumentation'
+
+        class SlowJob extends Job {
+          readonly key = 'slow'
+          async handle({ n }: { n: number }) {
+            if (n === 1) void Promise.all(Array.from({ length: 50 }, () => new SlowJob().dispatch({ n: 2 })))
+            console.log('began ' + n)
+            await new Promise((resolve) => process.once('${signal}', () => setTimeout(resolve, 100)))
+            console.log('ended ' + n)
+          }
+        }
+
+        createServer().listen(0)
+        await register()
+        await new SlowJob().dispatch({ n: 1 })
+        await Jobs.work({ jobs: [SlowJob], concurrency: 1 })`,
+    },
+    { NEXT_RUNTIME: 'nodejs' },
+  )
+  const server = app.start([`${root}/node_modules/jiti/lib/jiti-cli.mjs`, 'src/server.ts'])
+  await server.says('began 1')
+  server.child.kill(signal)
+  const { code, stdout } = await server.result
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'began 1\nended 1\n' })
+  const status = await app.run('jobs:status', '--json')
+  expect(JSON.parse(status.stdout).queues[0].counts).toMatchObject({ waiting: 50, active: 0, completed: 1 })
+})
