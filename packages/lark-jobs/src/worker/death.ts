@@ -15,7 +15,12 @@ const FRAMES = 100
 interface Watched {
   running: ReadonlySet<Running>
   report: Pick<Report, 'warn'>
+  /** Told how the process ends, as a continuation of "its process"; nothing asynchronous comes after it. */
+  last?: (cause: string) => void
 }
+
+/** The most characters of a cause. */
+const LONGEST = 500
 
 const watched = new Set<Watched>()
 /** The uncaught exception that ends the process. */
@@ -38,11 +43,13 @@ function note(error: unknown): void {
 
 function tell(code: number): void {
   const stack = stackHere()
-  for (const { running, report } of watched) {
+  for (const { running, report, last } of watched) {
     const jobs = [...running].filter(({ abandoned }) => !abandoned)
     if (jobs.length === 0) continue
     const ran = `it ran ${listed(jobs.map(nameOf))}`
-    report.warn(`This process ends with exit code ${code}: ${why(jobs, stack)}; ${ran}`)
+    const cause = `exit code ${code}: ${why(jobs, stack)}`
+    report.warn(`This process ends with ${cause}; ${ran}`)
+    last?.(`ended with ${cause}`.slice(0, LONGEST))
   }
 }
 

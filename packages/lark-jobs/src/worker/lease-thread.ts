@@ -17,16 +17,19 @@ import { within } from './within.ts'
 /** Milliseconds that the thread gets to end by itself. */
 const LAST_CALL = 2_000
 
-/** What both sides share: four numbers. */
+/** Milliseconds that a process which ends waits for its thread to hand back what it held. */
+const LAST_WORDS = 2_000
+
+/** What both sides share: five numbers. */
 export class Pulse {
   readonly memory: SharedArrayBuffer
   readonly #times: Float64Array
   readonly #flags: Int32Array
 
-  constructor(memory = new SharedArrayBuffer(24)) {
+  constructor(memory = new SharedArrayBuffer(32)) {
     this.memory = memory
     this.#times = new Float64Array(memory, 0, 2)
-    this.#flags = new Int32Array(memory, 16, 2)
+    this.#flags = new Int32Array(memory, 16, 3)
   }
 
   /** When the event loop last turned, by `performance.now()` of the worker. */
@@ -59,6 +62,16 @@ export class Pulse {
   }
   set sign(number: number) {
     Atomics.store(this.#flags, 1, number)
+  }
+
+  /** Blocks the worker until the thread has handed back everything, or for so many milliseconds. */
+  awaitReturn(ms: number): void {
+    Atomics.wait(this.#flags, 2, 0, ms)
+  }
+  /** Everything is handed back. */
+  returned(): void {
+    Atomics.store(this.#flags, 2, 1)
+    Atomics.notify(this.#flags, 2)
   }
 }
 
@@ -94,11 +107,17 @@ export interface Holding {
   holdings: SharedArrayBuffer
 }
 
+/** How the process ends. */
+export interface Bequest {
+  /** Continues "its process". */
+  cause: string
+}
+
 /**
  * What it is told later: a page of the ledger or of the holdings, a partition, that something is held ahead, that the
- * worker ends.
+ * process ends, that the worker ends.
  */
-export type Message = SharedArrayBuffer | Holding | Served | 'wake' | 'end'
+export type Message = SharedArrayBuffer | Holding | Served | Bequest | 'wake' | 'end'
 
 /**
  * What it says: the number of a sign that it asks for, below 0 when it has recalled something; or why it does nothing for
@@ -265,6 +284,16 @@ export class LeaseThread {
     if (!this.pulse.isDozing) return
     this.pulse.isDozing = false
     this.#port?.postMessage('wake' satisfies Message)
+  }
+
+  /**
+   * Has the thread hand back what the worker holds, since the process ends, and waits for that: with the cause, which
+   * nobody else can know, and at once instead of when the leases end. While the store is away, they end.
+   */
+  bequeath(cause: string): void {
+    if (this.#port === undefined || this.#shared?.isOver !== false) return
+    this.#port.postMessage({ cause } satisfies Message)
+    this.pulse.awaitReturn(LAST_WORDS)
   }
 
   async stop(): Promise<void> {

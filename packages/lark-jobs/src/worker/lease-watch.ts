@@ -56,6 +56,8 @@ class LeaseWatch {
   readonly #rarely: number
   readonly #end = new AbortController()
   #store: Store | undefined
+  /** The same store, when it is open. */
+  readonly #opened = deferred<Store>()
   /** One a partition, in the order in which the worker met them; none before the store is open. */
   readonly #claimers: Claimer[] = []
   readonly #unread: Unread[] = []
@@ -88,6 +90,7 @@ class LeaseWatch {
     })
     port.on('message', (message: Message) => {
       if (message === 'end') return void this.#stop()
+      if (typeof message === 'object' && 'cause' in message) return void this.#handBack(message.cause)
       if (message instanceof SharedArrayBuffer) this.#pages.push(new Page(message))
       else if (message !== 'wake' && 'holdings' in message)
         this.#holdings.push(new HoldingsPage(message.holdings))
@@ -112,6 +115,7 @@ class LeaseWatch {
       await pause(this.#rarely)
     if (signal.aborted) return
     this.#store = store
+    this.#opened.resolve(store)
     this.#serve()
     this.#look()
   }
@@ -238,6 +242,25 @@ class LeaseWatch {
     }
   }
 
+  /** The process ends, and the worker waits for this. */
+  async #handBack(cause: string): Promise<void> {
+    this.#isEnding = true
+    const { caller: holder, partitions } = this.#watch
+    const takeFrom = async (store: Store, partition: string): Promise<void> => {
+      for (;;) {
+        const { recovered, failed } = await store.recover(partition, { holder, cause })
+        if (recovered.length + failed.length === 0) return
+      }
+    }
+    try {
+      const store = await this.#opened.promise
+      await Promise.all(partitions.map(({ partition }) => takeFrom(store, partition)))
+    } catch {
+      // The leases end.
+    }
+    this.#pulse.returned()
+  }
+
   #endIfStuck(at: number): void {
     const running = [...this.#jobsIn(RUNNING)]
     if (!running.some(({ page, index }) => page.terms[index * 3]! + STUCK.after < at)) return
@@ -267,6 +290,14 @@ class LeaseWatch {
     setTimeout(end, LAST_CALL)
     void Promise.all(this.#settling.values()).then(end)
   }
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve!: (value: T) => void
+  const promise = new Promise<T>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
 }
 
 /** The store of a place, for one more watch. */

@@ -190,7 +190,11 @@ export class Worker implements AsyncDisposable {
     this.#state = 'running'
     this.#leases.start()
     this.#thread.start()
-    this.#unwatch = watchDeath({ running: this.#slots.running, report: this.#options.report })
+    this.#unwatch = watchDeath({
+      ...{ running: this.#slots.running, report: this.#options.report },
+      // A supervisor does it for its processes.
+      ...(this.#options.onStuck === undefined && { last: (cause) => this.#thread.bequeath(cause) }),
+    })
     await this.#upkeep.start()
     this.#rings = hearRings(this.#options.store, this.id, this.#end.signal, {
       rang: (partition) => this.#rang(partition),

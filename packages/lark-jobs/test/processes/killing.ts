@@ -88,6 +88,12 @@ export function killing(url: () => string | undefined): void {
     const jobs = await failed(app)
     expect(jobs.map(({ key }) => key)).toEqual(Array(KILLERS).fill('KillerJob'))
     expect(jobs.every(({ errors }) => errors.at(-1)!.code === 'WORKER_DIED')).toBe(true)
+    const cause =
+      /^its process ended with exit code 3: .*process\.exit\(\).* at KillerJob\.handle \(\/.*\/jobs\/KillerJob\.js:\d+:\d+\)$/
+    for (const { errors } of jobs) expect(errors.at(-1)!.message).toMatch(cause)
+    expect((await app.run('jobs:failed')).stdout).toMatch(
+      /WORKER_DIED: its process ended with exit code 3: .*KillerJob\.js:\d+/,
+    )
     expect(await counts(app)).toMatchObject({ completed: INNOCENTS, failed: KILLERS, waiting: 0, active: 0 })
     // Two for each batch in which a killer is not known yet, and one for each killer.
     expect(deaths).toBeLessThanOrEqual(3 * KILLERS)
