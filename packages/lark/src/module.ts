@@ -4,17 +4,18 @@
  * `"type": "module"`: if such a file is an ES module after all, Node refuses it or prints a warning; if it is
  * CommonJS, jiti leaves it to Node.
  *
- * There is one jiti in a process, whatever the number of copies of this package, because a second one would
+ * There is one loader in a process, whatever the number of copies of this package, because a second one would
  * evaluate the application's modules a second time. jiti itself imports packages natively, so that a job in
  * TypeScript and the program that runs it share one `@s18i/lark`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { existsSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Jiti } from 'jiti'
-import { isError, placeOf } from './errors.ts'
-import { cacheFolder } from './owner.ts'
-import { packageRoot, readPackage } from './project.ts'
+import { isError, placeOf, reasonOf } from './errors.ts'
+import { cacheFolder, refuseForeign } from './owner.ts'
+import { packageRoot, projectFolders, readPackage } from './project.ts'
 import { importHere, requireHere } from './sandbox.ts'
 
 type Module = Record<string, unknown>
@@ -116,12 +117,19 @@ function loader(): Loader {
   return shared[LOADER]
 }
 
+/** A jiti, and why it does not follow the `paths` of a tsconfig.json: undefined if it does, or if there is none. */
+interface Importer {
+  jiti: Jiti
+  withoutPaths: string | undefined
+}
+
 /**
- * The one jiti. It hands out a module before the module has run to its end, so imports take turns; one that
- * begins inside another (a module that loads the configuration while it is imported) does not wait for it.
+ * One jiti for each tsconfig.json, since its `paths` say what imports stand for. All of them share the modules that they
+ * have evaluated. jiti hands out a module before the module has run to its end, so imports take turns; one that begins
+ * inside another (a module that loads the configuration while it is imported) does not wait for it.
  */
 class Loader {
-  #jiti: Promise<Jiti> | undefined
+  readonly #importers = new Map<string, Promise<Importer>>()
   #turn: Promise<unknown> = Promise.resolve()
   readonly #inside = new AsyncLocalStorage<true>()
 
@@ -135,7 +143,12 @@ class Loader {
 
   import(file: string): Promise<Module> {
     const evaluate = async () => {
-      const module: unknown = await (await this.#begin(file)).import(file)
+      const { jiti, withoutPaths } = await this.#begin(file)
+      const module: unknown = await jiti.import(file).catch((error: unknown) => {
+        if (withoutPaths !== undefined && codeOf(error) === 'MODULE_NOT_FOUND' && isError(error))
+          error.message = `${error.message.split('\n')[0]} (without the paths of tsconfig.json: ${withoutPaths})`
+        throw error
+      })
       // The second time jiti gives the bare `module.exports`, which may be a class.
       return typeof module === 'function' ? { default: module } : (module as Module)
     }
@@ -145,16 +158,28 @@ class Loader {
     return result
   }
 
-  #begin(file: string): Promise<Jiti> {
-    this.#jiti ??= createJiti(file)
-    return this.#jiti
+  #begin(file: string): Promise<Importer> {
+    // Not as far up as TypeScript searches: beyond the project, another user could say where imports lead.
+    const tsconfig = projectFolders(dirname(file))
+      .map((folder) => join(folder, 'tsconfig.json'))
+      .find((path) => existsSync(path))
+    const importer = this.#importers.get(tsconfig ?? '') ?? createImporter(file, tsconfig)
+    this.#importers.set(tsconfig ?? '', importer)
+    return importer
   }
 }
 
-async function createJiti(file: string): Promise<Jiti> {
+async function createImporter(file: string, tsconfig: string | undefined): Promise<Importer> {
   // Not by `import('jiti')`, because a bundler that took jiti in would leave its compiler behind.
   const { createJiti } = (await importHere('jiti')) as unknown as typeof import('jiti')
   const cache = cacheFolder(dirname(file))
   // jiti's own choice is a folder in the system's temporary one, where another user could put code for us to run.
-  return createJiti(file, { fsCache: cache === undefined ? false : join(cache, 'jiti') })
+  const fsCache = cache === undefined ? false : join(cache, 'jiti')
+  try {
+    if (tsconfig !== undefined) refuseForeign(tsconfig, '')
+    return { jiti: createJiti(file, { fsCache, tsconfigPaths: tsconfig ?? false }), withoutPaths: undefined }
+  } catch (error) {
+    // Many extend a file of a package that is not shipped, and need no `paths` at run time.
+    return { jiti: createJiti(file, { fsCache, tsconfigPaths: false }), withoutPaths: reasonOf(error) }
+  }
 }

@@ -115,6 +115,63 @@ console.log(JSON.stringify(all.map(({ a }) => a)))`
   expect(await answer(home, script)).toEqual([1, 2, 3, 4, 5])
 })
 
+describe('paths of tsconfig.json', () => {
+  const aliased = {
+    'src/name.ts': "export const name: string = 'app'",
+    'src/jobs/a.ts': "import { name } from '@/name'\nexport const a = name",
+  }
+  const paths = '{ "compilerOptions": { "paths": { "@/*": ["./src/*"] } } } // as bundlers follow them'
+
+  test('are followed, those of each package, also inherited; a module of both is evaluated once', async () => {
+    const home = new App({
+      'shared.ts': app['shared.ts'],
+      ...aliased,
+      'src/jobs/a.ts': `${aliased['src/jobs/a.ts']}\nexport { shared } from '../../shared'`,
+      'tsconfig.json': '{ "extends": "./generated/tsconfig.json" }',
+      'generated/tsconfig.json': '{ "compilerOptions": { "paths": { "@/*": ["../src/*"] } } }',
+      'other/package.json': '{ "name": "other" }',
+      'other/tsconfig.json': paths,
+      'other/src/name.ts': "export const name: string = 'other'",
+      'other/src/jobs/b.ts':
+        "import { name } from '@/name'\nexport { shared } from '../../../shared'\nexport const b = name",
+    })
+    const script = `const { a, shared } = await load('src/jobs/a.ts')
+const other = await load('other/src/jobs/b.ts')
+console.log(JSON.stringify([a, other.b, other.shared === shared, globalThis.evaluated]))`
+    expect(await answer(home, script)).toEqual(['app', 'other', true, 1])
+  })
+
+  test('of a file that cannot be read are left out, and what is not found then is said with the reason', async () => {
+    const home = new App({
+      ...aliased,
+      'tsconfig.json': '{ "extends": "@tsconfig/not-shipped/tsconfig.json" }',
+      'c.js': "import { name } from './src/name'\nexport const c = name",
+    })
+    const script = `console.log(JSON.stringify([
+  (await load('src/name.ts')).name,
+  (await load('c.js')).c,
+  await load('src/jobs/a.ts').catch(({ code, message }) => ({ code, message })),
+]))`
+    expect(await answer(home, script)).toEqual([
+      'app',
+      'app',
+      {
+        code: 'MODULE_NOT_FOUND',
+        message:
+          "Cannot find module '@/name' (without the paths of tsconfig.json: File '@tsconfig/not-shipped/tsconfig.json' not found.)",
+      },
+    ])
+  })
+
+  test('above the project are not followed', async () => {
+    const home = new App({ 'tsconfig.json': paths, 'src/name.ts': aliased['src/name.ts'] })
+    home.write({ 'project/.git/HEAD': '', 'project/package.json': '{ "name": "project" }' })
+    home.write({ 'project/a.ts': aliased['src/jobs/a.ts'] })
+    const script = "await load('project/a.ts').catch(({ message }) => console.log(JSON.stringify(message)))"
+    expect(await answer(home, script)).toMatch(/^Cannot find module '@\/name'\n/)
+  })
+})
+
 describe('sourceFiles', () => {
   test('lists what can be imported, sorted, one of each base name', async () => {
     const home = new App({
