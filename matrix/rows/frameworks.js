@@ -1,10 +1,15 @@
 // Frameworks: a small application of each, in production as in development. A request dispatches a job, a worker runs it,
 // and another request shows its result: `POST /greet` and `GET /greet/ID`.
 
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
 /** @typedef {import('../harness/row.js').Row} Row */
 /** @typedef {import('../harness/row.js').Trial} Trial */
 
 const lark = 'node_modules/@s18i/lark/bin/lark.js'
+const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url))
 const production = { NODE_ENV: 'production' }
 
 /** @type {(name: string, fixture: string, version: string, run: Row['run'], more?: Partial<Row>) => Row} */
@@ -41,9 +46,9 @@ class Server {
   }
 
   /** @returns {Promise<string>} the id of the job that a request has dispatched */
-  async dispatches() {
+  async dispatches(payload = {}) {
     const headers = { 'content-type': 'application/json' }
-    const body = JSON.stringify({ name: 'matrix' })
+    const body = JSON.stringify({ name: 'matrix', ...payload })
     const answer = await this.#answer(this.url, { method: 'POST', headers, body })
     this.trial.expect(answer.status, 202, 'POST /greet: ', await this.#said(answer))
     return (await answer.json()).id
@@ -60,7 +65,7 @@ class Server {
   async isServedByLark() {
     const id = await this.dispatches()
     this.trial.expect((await this.shows(id)).state, 'waiting', 'before the worker: ')
-    await this.trial.run(['node', lark, 'jobs:work', '--stop-when-empty'], { env: this.env })
+    await this.lark('jobs:work', '--stop-when-empty')
     this.#expect(await this.shows(id), 'Hello, matrix')
   }
 
@@ -70,10 +75,47 @@ class Server {
     this.#expect(await this.until(async () => ended(await this.shows(id))), greeting)
   }
 
-  /** Its process ends by itself, and well. */
+  /** Its process ends by itself at SIGTERM, and well. */
   async ends() {
     this.program.child.kill('SIGTERM')
     await this.program.succeeds()
+  }
+
+  /** At SIGTERM a job that runs ends before the process does. */
+  async endsItsJob() {
+    const id = await this.dispatches({ wait: 3_000 })
+    await this.until(async () => ((await this.shows(id)).state === 'active' ? true : undefined))
+    await this.ends()
+    const { stdout } = await this.lark('jobs:show', id, '--json')
+    this.#expect(JSON.parse(stdout), 'Hello, matrix')
+  }
+
+  /** Runs `lark` with what the server has in its environment. */
+  lark(...words) {
+    return this.trial.run(['node', lark, ...words], { env: this.env })
+  }
+
+  /** The workers that live. */
+  async workers() {
+    return JSON.parse((await this.lark('jobs:status', '--json')).stdout).workers
+  }
+
+  /** The file of a job is changed while the server runs: there is one worker afterwards, with the new class. */
+  async followsEdits(path) {
+    const file = join(this.trial.folder, path)
+    const text = readFileSync(file, 'utf8')
+    for (const greeting of ['Re: Hello, matrix', 'Re: Re: Hello, matrix']) {
+      const before = greeting.slice(0, -'Hello, matrix'.length)
+      writeFileSync(file, text.replace('return ', `return '${before}' + `))
+      await this.until(async () => {
+        const id = await this.dispatches()
+        const { result } = await this.until(async () => ended(await this.shows(id)))
+        return result === greeting ? true : undefined
+      })
+      // The worker that was replaced is gone as soon as it has ended what it runs.
+      await this.until(async () => ((await this.workers()).length === 1 ? true : undefined))
+      for (let time = 0; time < 5; time++) await this.isServed(greeting)
+    }
   }
 
   /** What `check` resolves to, as soon as that is something. */
@@ -119,7 +161,73 @@ const besideLark = (words, build) => async (trial) => {
   }
 }
 
+const next = 'node_modules/next/dist/bin/next'
+const quiet = { NEXT_TELEMETRY_DISABLED: '1' }
+
+/** @param {'Turbopack' | 'webpack'} bundler @returns {Row[]} */
+const nextRows = (bundler) => {
+  const flag = `--${bundler.toLowerCase()}`
+  const nextRow = (name, run) => row(`Next, ${bundler}, ${name}`, 'next', 'next', run)
+  /** The fixture as it was, since rows change it. */
+  const fresh = (trial) => {
+    rmSync(join(trial.folder, '.next'), { recursive: true, force: true })
+    for (const name of ['src', 'next.config.ts', 'tsconfig.json']) {
+      rmSync(join(trial.folder, name), { recursive: true, force: true })
+      cpSync(join(fixtures, 'next', name), join(trial.folder, name), { recursive: true })
+    }
+  }
+  const build = (trial) => trial.run(['node', next, 'build', flag], { env: { ...production, ...quiet } })
+  return [
+    nextRow('dev', async (trial) => {
+      fresh(trial)
+      const dev = ['node', next, 'dev', flag]
+      const development = { ...quiet, NODE_ENV: undefined }
+      for (const { url } of await trial.stores()) {
+        const server = await serve(trial, dev, { env: { ...development, LARK_JOBS_URL: url } })
+        await server.isServedByLark()
+        await server.program.stop()
+      }
+      const { url } = await trial.redis()
+      const env = { ...development, LARK_JOBS_URL: url, WORKER: '1' }
+      const server = await serve(trial, dev, { env })
+      await server.isServed()
+      await server.followsEdits('src/jobs/GreetJob.ts')
+      return 'lark jobs:work; a worker in the server follows edits; Redis, SQLite'
+    }),
+    nextRow('build and start', async (trial) => {
+      fresh(trial)
+      await build(trial)
+      for (const { url } of await trial.stores()) {
+        const env = { ...quiet, NEXT_MANUAL_SIG_HANDLE: 'true', LARK_JOBS_URL: url }
+        const server = await serve(trial, ['node', next, 'start'], { env })
+        await server.isServedByLark()
+        await server.ends()
+        const both = await serve(trial, ['node', next, 'start'], { env: { ...env, WORKER: '1' } })
+        await both.isServed()
+        await both.endsItsJob()
+      }
+      return 'lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
+    }),
+    nextRow('standalone', async (trial) => {
+      fresh(trial)
+      cpSync(join(trial.folder, 'standalone'), trial.folder, { recursive: true })
+      await build(trial)
+      const cwd = join(trial.out, 'deployed')
+      cpSync(join(trial.folder, '.next/standalone'), cwd, { recursive: true, verbatimSymlinks: true })
+      for (const { url } of await trial.stores()) {
+        const env = { ...quiet, NEXT_MANUAL_SIG_HANDLE: 'true', LARK_JOBS_URL: url, WORKER: '1' }
+        const server = await serve(trial, ['node', 'server.js'], { cwd, env })
+        await server.isServed()
+        await server.endsItsJob()
+      }
+      return 'configured in code; a worker in the server ends its job at SIGTERM; Redis, SQLite'
+    }),
+  ]
+}
+
 export const rows = [
+  ...nextRows('Turbopack'),
+  ...nextRows('webpack'),
   row('Express', 'express', 'express', async (trial) => {
     const build = () => trial.tool('typescript:tsc', [])
     await besideLark(['node', 'dist/server.js'], build)(trial)
