@@ -69,6 +69,7 @@ const floors: Record<string, string[][]> = {
       'store/limiters.ts',
       'store/store.ts',
       'store/servers.ts',
+      'store/credentials.ts',
       'store/secret.ts',
       'store/connection-text.ts',
     ],

@@ -4,6 +4,28 @@
  */
 import type { Duration } from '../duration.ts'
 
+/** Who logs in, and until when these words are good for it. */
+export interface Credentials {
+  /** Default: the user `default`. */
+  username?: string | undefined
+  password: string
+  /** How long from now. Without it and `expiresAt`, until a server refuses them. */
+  expiresIn?: Duration | undefined
+  /** The same as an instant: a `Date`, or milliseconds since 1970. */
+  expiresAt?: Date | number | undefined
+}
+
+/**
+ * Asked when the first connection is made, in time before what it gave expires, and when a server refuses it.
+ *
+ * @example
+ * credentials: async () => {
+ *   const { token, expiresOnTimestamp } = await credential.getToken('https://redis.azure.com/.default')
+ *   return { username: objectId, password: token, expiresAt: expiresOnTimestamp }
+ * }
+ */
+export type CredentialsFunction = () => Credentials | Promise<Credentials>
+
 /**
  * One server, or a cluster, or what Sentinels watch.
  *
@@ -34,6 +56,11 @@ export interface RedisServers {
   sentinel?: SentinelServers | undefined
   username?: string | undefined
   password?: string | undefined
+  /**
+   * Who logs in, by a function, instead of `username` and `password`: for tokens that expire and passwords that rotate.
+   * Living connections log in again with what it gives.
+   */
+  credentials?: CredentialsFunction | undefined
   /** Default 0; a cluster has no other. */
   database?: number | undefined
   /** `true`, or what `tls.connect` of Node takes beyond it: `ca`, `cert`, `key`, `servername`… */
@@ -45,6 +72,12 @@ export interface RedisServers {
   connectTimeout?: Duration | undefined
   /** What the names of the connections in `CLIENT LIST` begin with. Default `lark`: `lark:web`, `lark:worker`. */
   clientName?: string | undefined
+  /**
+   * A provider runs the server, and how it keeps its data cannot be set up: nobody is warned of that. Default: whether
+   * the name of the host is one of a provider's (ElastiCache, MemoryDB, Azure, Upstash, Render, Redis Cloud, Aiven,
+   * DigitalOcean, Scalingo).
+   */
+  managed?: boolean | undefined
   /**
    * Where nodes or servers are reached whose own addresses lead nowhere from here (Docker, NAT, a tunnel), by the
    * `host:port` that the cluster or the Sentinels give for them.
@@ -61,6 +94,8 @@ export interface SentinelServers {
   nodes: readonly string[]
   username?: string | undefined
   password?: string | undefined
+  /** Instead of `username` and `password`. */
+  credentials?: CredentialsFunction | undefined
   /** Default: as for the servers. */
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
 }

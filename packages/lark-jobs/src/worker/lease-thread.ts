@@ -8,6 +8,7 @@
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../store/connect.ts'
+import { type Lent, lend, withoutCredentials } from '../store/credentials.ts'
 import { threadFile } from './beside.ts'
 import type { HoldingsPage } from './holdings.ts'
 import type { Page } from './ledger.ts'
@@ -205,6 +206,7 @@ export class LeaseThread {
     this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
   #shared: Shared | undefined
   #port: MessagePort | undefined
+  #lent: Lent | undefined
 
   /**
    * @param watch undefined when the store is in this process's memory, where no other thread can reach it
@@ -227,7 +229,8 @@ export class LeaseThread {
       )
       return
     }
-    const unsharable = unsharableIn(this.#watch.place.connection)
+    const { place } = this.#watch
+    const unsharable = unsharableIn(withoutCredentials(place.connection))
     if (unsharable !== undefined) {
       this.#warn(
         `The lease thread cannot use ${unsharable} of the connection, because it is not plain data: a handler that blocks the event loop may lose its lease`,
@@ -235,8 +238,10 @@ export class LeaseThread {
       return
     }
     this.beat()
+    const lent = lend(place.connection)
     const watch: Watch = {
       ...this.#watch,
+      place: { ...place, connection: lent.connection },
       partitions: this.#partitions,
       pulse: this.pulse.memory,
       origin: clock() - performance.now(),
@@ -244,7 +249,8 @@ export class LeaseThread {
     const { port1: port, port2: theirs } = new MessageChannel()
     this.#shared = share(file)
     this.#shared.thread.on('error', this.#ended)
-    this.#shared.thread.postMessage({ watch, port: theirs }, [theirs])
+    this.#shared.thread.postMessage({ watch, port: theirs }, [theirs, ...lent.ports])
+    this.#lent = lent
     port.on('message', (message: Answer) => {
       if (typeof message === 'string') return this.#ended(message)
       this.pulse.sign = Math.abs(message)
@@ -304,5 +310,6 @@ export class LeaseThread {
     await leave(from, port)
     from.thread.off('error', this.#ended)
     port.close()
+    this.#lent?.close()
   }
 }

@@ -16,6 +16,7 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type MessagePort, parentPort } from 'node:worker_threads'
 import { connect, type Place } from '../store/connect.ts'
+import { isLent } from '../store/credentials.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
 import { HoldingsPage } from './holdings.ts'
@@ -39,7 +40,7 @@ const STUCK = { after: 10_000, still: 5_000 }
 const LAST_CALL = 3_000
 
 /** The stores of this thread, and how many watches use each. */
-const stores = new Map<string, { store: Promise<Store>; users: number }>()
+const stores = new Map<unknown, { store: Promise<Store>; users: number }>()
 
 parentPort!.on('message', ({ watch, port }: { watch: Watch; port: MessagePort }) => {
   new LeaseWatch(watch, port).start().catch((error) => port.postMessage(String(error?.stack ?? error)))
@@ -301,8 +302,9 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
 }
 
 /** The store of a place, for one more watch. */
-function open({ connection, prefix, options }: Place): Promise<Store> {
-  const name = JSON.stringify([connection, prefix, options])
+function open(place: Place): Promise<Store> {
+  const { connection, prefix, options } = place
+  const name = nameOf(place)
   const known = stores.get(name) ?? {
     store: connect(connection, prefix, { ...options, standsBy: true, role: 'lease-thread' }),
     users: 0,
@@ -313,8 +315,8 @@ function open({ connection, prefix, options }: Place): Promise<Store> {
 }
 
 /** One watch less. */
-async function leave({ connection, prefix, options }: Place): Promise<void> {
-  const name = JSON.stringify([connection, prefix, options])
+async function leave(place: Place): Promise<void> {
+  const name = nameOf(place)
   const known = stores.get(name)!
   if (--known.users > 0) return
   stores.delete(name)
@@ -322,4 +324,10 @@ async function leave({ connection, prefix, options }: Place): Promise<void> {
     (store) => store.close(),
     () => {},
   )
+}
+
+/** What is equal for places that share a store. One with a channel in it ends with its watch, and shares nothing. */
+function nameOf(place: Place): unknown {
+  const { connection, prefix, options } = place
+  return isLent(connection) ? place : JSON.stringify([connection, prefix, options])
 }

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Connection } from '../../src/store/redis/connection.ts'
 import { LAYOUT } from '../../src/store/redis/keys.ts'
+import { parseLocation } from '../../src/store/redis/location.ts'
 import { Caller } from '../conformance/caller.ts'
 import { failed, job, jobs, line, retried } from '../conformance/jobs.ts'
 import { addressOf, Server } from './server.ts'
@@ -46,6 +47,36 @@ test('warns of a server that keeps no append-only file', async () => {
   await using durable = await Server.start('redis-server', ['--appendonly', 'yes'])
   await using safe = makeStore(durable.url)
   expect(await safe.open()).toEqual([])
+})
+
+test('warns of nothing that only the provider of a server could set up', async () => {
+  const servers = { url: server.url, managed: true }
+  await using store = makeStore(servers)
+  expect(await store.open()).toEqual([])
+  await using strict = makeStore(servers, { durability: 'strict' })
+  await expect(strict.open()).rejects.toMatchObject({
+    code: 'STORE_INVALID',
+    hint: expect.stringContaining("A provider runs it. Take durability 'replicated'"),
+  })
+})
+
+test.each([
+  ['rediss://master.my.abc123.use1.cache.amazonaws.com', true],
+  ['rediss+cluster://clustercfg.my.abc123.memorydb.us-east-1.amazonaws.com', true],
+  ['rediss://name.redis.cache.windows.net:6380', true],
+  ['rediss://name.eastus.redis.azure.net:10000', true],
+  ['rediss://usable-cat-1.upstash.io', true],
+  ['redis://red-abcdefghij0123456789:6379', true],
+  ['redis://red-hat:6379', undefined],
+  ['rediss://ec2-1-2-3-4.compute-1.amazonaws.com', undefined],
+  ['redis://redis.railway.internal', undefined],
+  ['redis://upstash.io.example.com', undefined],
+  ['unix:/s', undefined],
+  [{ host: 'usable-cat-1.upstash.io', managed: false }, undefined],
+  [{ path: '/s', managed: true }, true],
+  [{ url: 'redis://h', managed: true }, true],
+])('whether a provider runs %j: %s', (given, managed) => {
+  expect(parseLocation(given).managed).toBe(managed)
 })
 
 test('on a node of a cluster, every verb keeps within the slot of its partition', async () => {

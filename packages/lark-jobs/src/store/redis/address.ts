@@ -5,6 +5,7 @@ import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
 import { type Duration, durationForm, milliseconds } from '../../duration.ts'
 import { JobsError } from '../../errors.ts'
+import type { CredentialSource } from '../credentials.ts'
 import type { ClientName } from './client-name.ts'
 
 export interface Address {
@@ -23,6 +24,8 @@ export interface Address {
   connectTimeout?: number
   /** What the names of the connections begin with, where it is not `lark`. */
   clientName?: string
+  /** Who logs in, instead of `username` and `password`. */
+  credentials?: CredentialSource
   /** Whose connections they are, for the server to show. */
   client?: ClientName
   /** Where others are reached than under the address that servers give for them. */

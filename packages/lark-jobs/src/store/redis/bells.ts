@@ -208,9 +208,13 @@ export class Bells {
   /** A server that refuses it (an ACL without our channels) leaves the caller deaf: it looks by itself. */
   async #subscribe(link: Link, caller: string, ears: Ears): Promise<void> {
     try {
-      await link.subscribe(this.#keys.bell(caller), (message) => this.#heard(caller, ears, message))
+      const hear = (message: string) => this.#heard(caller, ears, message)
+      const makeUp = () => {
+        for (const partition of ears.short) ears.ring(partition)
+      }
+      await link.subscribe(this.#keys.bell(caller), hear, makeUp)
       ears.hears = true
-      for (const partition of ears.short) ears.ring(partition)
+      makeUp()
     } catch {
       ears.hears = false
     }

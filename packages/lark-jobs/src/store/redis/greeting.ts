@@ -23,6 +23,7 @@ const EARLIER = '4'
 type Info = ReadonlyMap<string, string>
 
 /**
+ * @param isManaged a provider runs the servers, and how they keep their data cannot be set up
  * @returns warnings, one line each
  * @throws STORE_INVALID for a server that is too old or cannot be as durable as is asked, LAYOUT_UNKNOWN
  */
@@ -30,6 +31,7 @@ export async function greet(
   route: Route,
   keys: Keys,
   durability: 'normal' | Mode = 'normal',
+  isManaged = false,
 ): Promise<string[]> {
   const deadline = route.deadline()
   const servers = await route.servers(deadline)
@@ -38,9 +40,9 @@ export async function greet(
   for (const [i, info] of infos.entries()) {
     const { name } = servers[i]!
     checkVersion(name, info)
-    if (durability === 'strict') checkStrict(name, info)
+    if (durability === 'strict') checkStrict(name, info, isManaged)
     const isAlone = (servers[i] as Route) === route
-    for (const warning of warnings(info, durability, isAlone)) {
+    for (const warning of warnings(info, durability, isAlone, isManaged)) {
       found.set(warning, [...(found.get(warning) ?? []), name])
     }
   }
@@ -68,7 +70,7 @@ function checkVersion(server: string, info: Info): void {
   })
 }
 
-function checkStrict(server: string, info: Info): void {
+function checkStrict(server: string, info: Info, isManaged: boolean): void {
   const version = info.get('redis_version')
   if (version !== undefined && !isAtLeast(version, OLDEST_STRICT)) {
     throw new JobsError(
@@ -84,7 +86,9 @@ function checkStrict(server: string, info: Info): void {
       'STORE_INVALID',
       `${server} cannot keep durability 'strict': it keeps no append-only file`,
       {
-        hint: "Set 'appendonly yes' there",
+        hint: isManaged
+          ? "A provider runs it. Take durability 'replicated', which needs a replica; or 'normal' where the provider keeps every write, as MemoryDB does"
+          : "Set 'appendonly yes' there",
       },
     )
   }
@@ -124,14 +128,14 @@ async function bringForward(route: Route, keys: Keys): Promise<void> {
 }
 
 /** @param isAlone the server is all that the connection names */
-function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean): string[] {
+function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isManaged: boolean): string[] {
   const policy = info.get('maxmemory_policy')
   const bounded = Number(info.get('maxmemory') ?? 0) > 0
   return [
     ...(bounded && policy !== 'noeviction'
       ? [`jobs are dropped when the memory is full: maxmemory-policy is ${policy}, set it to noeviction`]
       : []),
-    ...(info.get('aof_enabled') === '0'
+    ...(info.get('aof_enabled') === '0' && !isManaged
       ? ['the newest jobs are lost in a crash: there is no append-only file (appendonly yes)']
       : []),
     ...(durability === 'replicated' && info.get('connected_slaves') === '0'

@@ -6,6 +6,7 @@
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
+import type { CredentialSource, Held } from '../credentials.ts'
 import { withoutPassword } from '../secret.ts'
 import { type Address, nameOf } from './address.ts'
 import { Refusal, Unsent } from './failure.ts'
@@ -14,8 +15,14 @@ import { encodeCommand, Replies, type Reply } from './wire.ts'
 export interface Link {
   /** @throws Refusal, Unsent, Unencodable, or whatever ended the link before the answer came */
   send(command: readonly string[]): Promise<unknown>
-  subscribe(channel: string, hear: (message: string) => void): Promise<void>
+  /** @param missed called when a message may have been missed */
+  subscribe(channel: string, hear: (message: string) => void, missed?: () => void): Promise<void>
   unsubscribe(channel: string): Promise<void>
+  /**
+   * Logs in anew.
+   * @throws Refusal: it stays who it was; or whatever ended the link
+   */
+  authenticate(username: string | undefined, password: string): Promise<void>
   /** Answers that are still to come. */
   readonly pending: number
   /** When the server last said something, by `performance.now()`. */
@@ -31,6 +38,8 @@ export interface Link {
 interface Waiting {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
+  /** If this comes, it is the answer to the next command, and there is none to this one. */
+  witness?: string | undefined
 }
 
 /**
@@ -40,7 +49,44 @@ interface Waiting {
  * @throws Refusal when the server does not want us, or whatever went wrong
  */
 export async function dial(address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
-  const link = new SocketLink(open(address))
+  const { credentials } = address
+  if (credentials === undefined) return greet(new SocketLink(open(address)), address, timeout, signal)
+  for (let isAgain = false; ; isAgain = true) {
+    const { number, username, password } = await credentials.current()
+    signal.throwIfAborted()
+    const link = new SocketLink(open(address))
+    // From now on: they may be replaced before the server has answered.
+    void link.lost.then(credentials.follow((next) => void logInAgain(link, credentials, next)))
+    try {
+      await greet(
+        link,
+        { ...address, ...(username !== undefined && { username }), password },
+        timeout,
+        signal,
+      )
+      credentials.accepted()
+      return link
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.word !== 'WRONGPASS') throw error
+      credentials.refused(number)
+      // No refusal to the callers: what is given next may be right.
+      if (isAgain) throw new Error(`the server refuses what credentials() returned: ${error.message}`)
+    }
+  }
+}
+
+async function logInAgain(link: Link, credentials: CredentialSource, next: Held): Promise<void> {
+  try {
+    await link.authenticate(next.username, next.password)
+    credentials.accepted()
+  } catch (error) {
+    // The link is good for as long as the server lets it be, and they are asked for again.
+    if (error instanceof Refusal) credentials.refused(next.number)
+  }
+}
+
+/** Says who we are. Destroys the link if that fails. */
+async function greet(link: Link, address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
   const timer = setTimeout(
     () => link.destroy(new Error(`connect ETIMEDOUT ${nameOf(address)}`)),
     address.connectTimeout ?? timeout,
@@ -77,11 +123,23 @@ function open({ host, port, path, tls, family }: Address): Socket {
  */
 function greetings({ username, password, database }: Address): string[][] {
   return [
-    ...(username === undefined ? [] : [['AUTH', username, password ?? '']]),
-    ...(username === undefined && password !== undefined ? [['AUTH', password]] : []),
+    ...(username === undefined && password === undefined ? [] : [login(username, password)]),
     ...(database === 0 ? [] : [['SELECT', String(database)]]),
   ]
 }
+
+function login(username: string | undefined, password = ''): string[] {
+  return username === undefined ? ['AUTH', password] : ['AUTH', username, password]
+}
+
+/** Who hears a channel. */
+interface Ear {
+  hear: (message: string) => void
+  missed: () => void
+}
+
+/** How often links of this process have logged in anew. */
+let logins = 0
 
 class SocketLink implements Link {
   readonly lost: Promise<unknown>
@@ -90,7 +148,7 @@ class SocketLink implements Link {
   /** Whose answers are still to come, those before `#next` have come. */
   #waiting: Waiting[] = []
   #next = 0
-  readonly #ears = new Map<string, (message: string) => void>()
+  readonly #ears = new Map<string, Ear>()
   /** It has subscribed: messages may come at any time, also on their way when the last ear is gone. */
   #isSubscriber = false
   #isCorked = false
@@ -121,12 +179,12 @@ class SocketLink implements Link {
     return this.#waiting.length - this.#next
   }
 
-  send(command: readonly string[]): Promise<Reply> {
+  send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
       // First: a command that cannot be written has no answer, and its waiter would take that of the next one.
       const text = encodeCommand(command)
-      this.#waiting.push({ resolve, reject })
+      this.#waiting.push({ resolve, reject, witness })
       this.#socket.write(text)
       if (this.#isCorked) return
       this.#isCorked = true
@@ -138,10 +196,33 @@ class SocketLink implements Link {
     })
   }
 
-  async subscribe(channel: string, hear: (message: string) => void): Promise<void> {
-    this.#ears.set(channel, hear)
+  async subscribe(channel: string, hear: (message: string) => void, missed = () => {}): Promise<void> {
+    this.#ears.set(channel, { hear, missed })
     this.#isSubscriber = true
     await this.send(['SUBSCRIBE', channel])
+  }
+
+  /**
+   * A link that has subscribed may not log in (in RESP2). So it leaves its channels, logs in, and comes back: in one
+   * write, which the server carries out at a stretch, unless it asks somebody else about the login.
+   *
+   * Redis does not answer a login that it refuses while it has answers that are not sent yet (7.2 to 8.0 at least). Each
+   * later answer would go to the wrong call. So a word is sent behind it that comes back.
+   */
+  async authenticate(username: string | undefined, password: string): Promise<void> {
+    const ears = [...this.#ears]
+    const left = ears.map(([channel]) => this.send(['UNSUBSCRIBE', channel]))
+    const witness = `login ${++logins}`
+    const admitted = this.send(login(username, password), witness)
+    const seen = this.send(['PING', witness])
+    const back = Promise.all(ears.map(([channel]) => this.send(['SUBSCRIBE', channel])))
+    const isBack = back.then(
+      () => {
+        for (const [, { missed }] of ears) missed()
+      },
+      (error) => this.destroy(error),
+    )
+    await Promise.all([...left, admitted, seen, isBack])
   }
 
   async unsubscribe(channel: string): Promise<void> {
@@ -168,12 +249,17 @@ class SocketLink implements Link {
   #answer(reply: Reply): void {
     if (this.#hasEnded) return
     if (this.#isSubscriber && Array.isArray(reply) && reply[0] === 'message') {
-      this.#ears.get(reply[1] as string)?.(reply[2] as string)
+      this.#ears.get(reply[1] as string)?.hear(reply[2] as string)
       return
     }
     const waiting = this.#waiting[this.#next++]
     if (waiting === undefined) {
       this.destroy(new Error('an answer that nobody asked for'))
+      return
+    }
+    if (waiting.witness !== undefined && reply === waiting.witness) {
+      waiting.reject(new Refusal('WRONGPASS the server did not say why'))
+      this.#answer(reply)
       return
     }
     // The list is kept short, but not moved for every answer.

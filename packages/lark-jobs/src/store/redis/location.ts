@@ -5,14 +5,21 @@
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
-import type { RedisServers, SentinelServers } from '../servers.ts'
+import { type CredentialSource, sourceOf } from '../credentials.ts'
+import type { CredentialsFunction, RedisServers, SentinelServers } from '../servers.ts'
 import type { Role } from '../store.ts'
 import { type Address, checkAddress, credentials, hostOf, invalid, nameOf, parseHost } from './address.ts'
 import { ClientName } from './client-name.ts'
 import { parseText } from './connection-string.ts'
 import { readNatMap } from './nat-map.ts'
+import { isManaged } from './provider.ts'
 
-export type Location =
+export type Location = Place & {
+  /** A provider runs it: `provider.ts`. */
+  managed?: true
+}
+
+type Place =
   | { kind: 'server'; name: string; address: Address }
   /** Some nodes of it, at least one. */
   | { kind: 'cluster'; name: string; nodes: Address[] }
@@ -28,14 +35,16 @@ const keys = [
   'sentinel',
   'username',
   'password',
+  'credentials',
   'database',
   'tls',
   'family',
   'connectTimeout',
   'clientName',
   'natMap',
+  'managed',
 ]
-const sentinelKeys = ['name', 'nodes', 'username', 'password', 'tls']
+const sentinelKeys = ['name', 'nodes', 'username', 'password', 'credentials', 'tls']
 
 /**
  * @param role of whoever connects, which the server then shows; without it, connections have no name
@@ -71,7 +80,9 @@ function bothTls(url: RedisServers['tls'], beside: RedisServers['tls']): RedisSe
 }
 
 function locate(servers: RedisServers, role: Role | undefined): Location {
-  const { cluster, sentinel, natMap, ...rest } = servers
+  const { cluster, sentinel, natMap, credentials: asked, managed, ...rest } = servers
+  if (managed !== undefined && typeof managed !== 'boolean')
+    throw invalid(`managed is ${typeof managed}, not true or false`)
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
   const ways = Object.entries({
     cluster,
@@ -88,9 +99,20 @@ function locate(servers: RedisServers, role: Role | undefined): Location {
   const checked = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
   const address: Address = {
     ...checked,
+    ...readSource(asked, checked),
     ...(natMap !== undefined && { natMap: readNatMap(natMap) }),
     ...(role !== undefined && { client: new ClientName(checked.clientName ?? 'lark', role) }),
   }
+  const place = placeOf(cluster, sentinel, address)
+  const first = place.kind === 'cluster' ? place.nodes[0]! : place.address
+  return isManaged(first, managed) ? { ...place, managed: true } : place
+}
+
+function placeOf(
+  cluster: RedisServers['cluster'],
+  sentinel: RedisServers['sentinel'],
+  address: Address,
+): Place {
   if (cluster !== undefined) {
     if (address.database !== 0) throw invalid(`a cluster has database 0 only, not ${address.database}`)
     return clusterOf(cluster, address)
@@ -99,12 +121,26 @@ function locate(servers: RedisServers, role: Role | undefined): Location {
   return { kind: 'server', name: nameOf(address), address }
 }
 
+/** Who logs in, if a function says it. @param said the part that says it otherwise */
+function readSource(
+  asked: unknown,
+  said: { username?: string | undefined; password?: string | undefined },
+): { credentials?: CredentialSource } {
+  if (asked === undefined) return {}
+  // In another thread it is the end of a channel.
+  if (typeof asked !== 'function' && !(asked instanceof MessagePort))
+    throw invalid(`credentials is ${asked === null ? 'null' : typeof asked}, not a function`)
+  if (said.username !== undefined || said.password !== undefined)
+    throw invalid('"credentials" says who logs in: leave out the username and the password')
+  return { credentials: sourceOf(asked as CredentialsFunction) }
+}
+
 function checkKeys(given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((key) => !known.includes(key))
   if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${known.join(', ')}`)
 }
 
-function clusterOf(hosts: readonly string[], address: Address): Location {
+function clusterOf(hosts: readonly string[], address: Address): Place {
   if (!Array.isArray(hosts) || hosts.length === 0)
     throw invalid('a cluster needs a list of at least one node')
   const nodes = hosts.map((host, i) =>
@@ -114,11 +150,12 @@ function clusterOf(hosts: readonly string[], address: Address): Location {
   return { kind: 'cluster', name, nodes }
 }
 
-function sentinelOf(given: SentinelServers, address: Address): Location {
+function sentinelOf(given: SentinelServers, address: Address): Place {
   if (typeof given !== 'object' || given === null)
     throw invalid('sentinel must be an object with name and nodes')
   checkKeys(given, sentinelKeys)
-  const { name: primary, nodes, username, password, tls = address.tls } = given
+  const { name: primary, nodes, username, password, credentials: asked, tls = address.tls } = given
+  const who = credentials(username, password)
   if (!primary) throw invalid('the Sentinels need the name of the primary, such as mymaster')
   if (typeof primary !== 'string' || /[\s@/:?#]/.test(primary))
     throw invalid('the name of the primary is one word, such as mymaster')
@@ -129,13 +166,14 @@ function sentinelOf(given: SentinelServers, address: Address): Location {
     ...(family !== undefined && { family }),
     ...(connectTimeout !== undefined && { connectTimeout }),
     ...(client !== undefined && { client }),
+    ...readSource(asked, who),
   }
   const sentinels = nodes.map((host, i) =>
     checkAddress({
       ...shared,
       ...parseHost(host, 26_379, `Sentinel ${i + 1}`),
       database: 0,
-      ...credentials(username, password),
+      ...who,
       ...(tls && { tls }),
     }),
   )

@@ -88,11 +88,20 @@ export class Sentinels implements Guide {
   /** A Sentinel that forbids it is no harm: a primary that is gone is missed all the same, if later. */
   async #listen(link: Link): Promise<void> {
     try {
-      await link.subscribe('+switch-master', (message) => {
+      const hear = (message: string) => {
         const [name, , , host, port] = message.split(' ')
         if (name === this.#primary) this.#moved(reached(this.#server, host!, Number(port)))
-      })
-      // What happened while nobody listened.
+      }
+      await link.subscribe('+switch-master', hear, () => void this.#makeUp())
+      await this.#makeUp()
+    } catch {
+      // asked again with the next attempt to connect
+    }
+  }
+
+  /** For what happened while nobody listened. */
+  async #makeUp(): Promise<void> {
+    try {
       this.#moved(await this.#ask(this.#closing.signal))
     } catch {
       // asked again with the next attempt to connect

@@ -93,6 +93,7 @@ export class RedisStore implements Store {
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
   readonly #client: ClientName | undefined
+  readonly #isManaged: boolean
   readonly #route: Route
   readonly #durability: Durability | undefined
   readonly #bells: Bells
@@ -115,6 +116,7 @@ export class RedisStore implements Store {
     this.#keys = new Keys(options.prefix ?? 'lark')
     const location = parseLocation(servers, role)
     this.#client = clientOf(location)
+    this.#isManaged = location.managed === true
     this.#route = reach(location, { standsBy, ...(patience !== undefined && { patience }) })
     this.#bells = new Bells(this.#route.bells, this.#keys)
     this.#registry = new Registry(this.#route, this.#keys, () => this.#clock())
@@ -133,10 +135,12 @@ export class RedisStore implements Store {
   }
 
   open(): Promise<string[]> {
-    this.#opened ??= greet(this.#route, this.#keys, this.#options.durability).catch((error) => {
-      this.#opened = undefined
-      throw nothingQueued(this.name, error)
-    })
+    this.#opened ??= greet(this.#route, this.#keys, this.#options.durability, this.#isManaged).catch(
+      (error) => {
+        this.#opened = undefined
+        throw nothingQueued(this.name, error)
+      },
+    )
     return this.#opened
   }
 
