@@ -38,6 +38,7 @@ const floors: Record<string, string[][]> = {
   'packages/lark-jobs/src': [
     [
       'duration.ts',
+      'abort-signal.ts',
       'backoff.ts',
       'record.ts',
       'errors.ts',

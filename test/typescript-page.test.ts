@@ -30,6 +30,33 @@ async function install(type: string, files: Record<string, string>) {
   return app
 }
 
+it('a project without the types of Node and of browsers, whose libraries are checked too', async () => {
+  const source = `
+    import { Job, Jobs } from '@s18i/lark-jobs'
+    export class WaitJob extends Job {
+      key = 'wait'
+      async handle({ ms }: { ms: number }): Promise<number> {
+        this.signal.throwIfAborted()
+        return this.signal.aborted ? 0 : ms
+      }
+    }
+    export const queued: Promise<boolean> = new WaitJob().dispatch({ ms: 5 })
+    export const done: Promise<void> = Jobs.flush()
+  `
+  const compilerOptions = {
+    target: 'es2022',
+    lib: ['es2022'],
+    types: [],
+    module: 'nodenext',
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+  }
+  const tsconfig = JSON.stringify({ compilerOptions, include: ['src'] })
+  await using app = await install('module', { 'src/WaitJob.ts': source, 'tsconfig.json': tsconfig })
+  expect(await compile(app)).toBe('')
+})
+
 it.each(['commonjs', 'module'])('a project that is only checked, of type %s', async (type) => {
   await using app = await install(type, { ...sources, 'tsconfig.json': checked! })
   expect(await compile(app)).toBe('')

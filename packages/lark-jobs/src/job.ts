@@ -3,6 +3,7 @@
  * object of it is dispatched, and another, made by a worker, runs.
  */
 import { branded } from '@s18i/lark/config'
+import type { Signal } from './abort-signal.ts'
 import { type BackoffOption, defaultBackoff } from './backoff.ts'
 import { type Decision, failing, releasing } from './decision.ts'
 import type { Duration } from './duration.ts'
@@ -171,7 +172,7 @@ export abstract class Job {
   }
 
   /** In `handle`: aborted, with the reason, when the job should end: its timeout, a stop, a lost lease. */
-  get signal(): AbortSignal {
+  get signal(): Signal {
     return this[currentRun]?.signal ?? neverAborted
   }
 

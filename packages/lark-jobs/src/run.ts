@@ -2,6 +2,7 @@
  * The running side of a job: what `this.id`, `this.attempt`, `this.signal` and `this.info()` reach while `handle`
  * runs. Made for every run, so it makes nothing that a handler does not touch.
  */
+import type { Signal } from './abort-signal.ts'
 import type { Decision } from './decision.ts'
 import { JobsError } from './errors.ts'
 import type { LogLevel } from './record.ts'
@@ -30,7 +31,7 @@ export class Run {
     this.#writer = writer
   }
 
-  get signal(): AbortSignal {
+  get signal(): Signal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.#reason !== undefined) this.#controller.abort(this.#reason)

@@ -1,7 +1,7 @@
 /**
  * A worker's dealings with one partition: when it asks, and when it rests.
  */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Claimer } from '../src/worker/claimer.ts'
 import { LEASE } from './conformance/caller.ts'
@@ -46,6 +46,20 @@ test('a call that only settles makes it ready when a job waits, and leaves it re
   claimer.settle(next!.id, next!.token, { kind: 'completed' }, 0)
   await claimer.exchange(0, 0, signal)
   expect(claimer.isResting).toBe(false)
+})
+
+test('a job that is due in less than a microsecond sets no timer to a time that is past', async () => {
+  const { harness, claimer } = await make()
+  await using _ = harness
+  await claimer.exchange(1, 0, signal)
+  const timers = vi.spyOn(globalThis, 'setTimeout')
+  // Node 24 warns of a negative delay (TimeoutNegativeWarning).
+  claimer.foresee(1e-7)
+  const delays = timers.mock.calls.map(([, ms]) => ms ?? 0)
+  timers.mockRestore()
+  expect(delays.length).toBeGreaterThan(0)
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(0)
+  claimer.stop()
 })
 
 test('what a survey foresees wakes it, then or at once', async () => {

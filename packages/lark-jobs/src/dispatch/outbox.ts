@@ -193,7 +193,8 @@ export class Outbox {
       this.#expireLater()
     }
     // Where it was this process that stood still, the answer may lie in the socket: it is read first.
-    this.#expiry = setTimeout(() => setImmediate(look), first.deadline - LEAST - performance.now())
+    const ms = Math.max(0, first.deadline - LEAST - performance.now())
+    this.#expiry = setTimeout(() => setImmediate(look), ms)
   }
 
   #rejectLate(): void {

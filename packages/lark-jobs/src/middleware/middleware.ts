@@ -1,6 +1,7 @@
 /**
  * Middleware: what stands around a job's `handle`, and the job as it sees it.
  */
+import type { Signal } from '../abort-signal.ts'
 import type { Duration } from '../duration.ts'
 
 /**
@@ -29,7 +30,7 @@ export interface MiddlewareJob<P = any> {
   /** The very object that `handle` will receive. */
   readonly payload: P
   /** Aborted, with the reason, when the job should end. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   info(text: string): void
   success(text: string): void
   warn(text: string): void

@@ -52,6 +52,7 @@
  * memory, disk full) rejects with `STORE_REFUSED` and has changed nothing. One that meets data which Lark did not write
  * rejects with `STORE_DAMAGED`; what it had done before stays.
  */
+import type { Signal } from '../abort-signal.ts'
 import type { Limits } from '../limit.ts'
 import type {
   CancelReason,
@@ -279,7 +280,7 @@ export interface Store extends AsyncDisposable {
   wait(
     caller: string,
     timeout: number,
-    signal?: AbortSignal,
+    signal?: Signal,
     noticed?: (partition: string) => void,
   ): Promise<string[]>
 

@@ -330,7 +330,7 @@ export class Claimer {
   #setTimer(): void {
     clearTimeout(this.#timer)
     this.#timerAt = this.#restUntil
-    const ms = Math.min(this.#restUntil - performance.now(), LONGEST)
+    const ms = Math.min(Math.max(0, this.#restUntil - performance.now()), LONGEST)
     this.#timer = setTimeout(() => this.#timeIsUp(), ms)
   }
 

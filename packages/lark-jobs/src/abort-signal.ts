@@ -1,0 +1,17 @@
+/**
+ * `AbortSignal` in the types that users see. Programs are checked without the types of Node and of browsers too
+ * (`"types": []`), where nobody declares it: there it is the part of it that jobs need.
+ */
+
+/** The `AbortSignal` of the platform. */
+export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer Declared } }
+  ? Declared
+  : UndeclaredSignal
+
+interface UndeclaredSignal {
+  readonly aborted: boolean
+  readonly reason: unknown
+  throwIfAborted(): void
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
