@@ -46,7 +46,12 @@ export type {
   WorkerRecord,
 } from './record.ts'
 export type { QueueStatus, ShownGroup, Status } from './status.ts'
-export type { RedisServers } from './store/servers.ts'
+export type {
+  Credentials,
+  CredentialsFunction,
+  RedisServers,
+  SentinelServers,
+} from './store/servers.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './unique.ts'
 export type { WorkOptions } from './work.ts'
 export type { Ending, Report, RunningJob, Summary } from './worker/report.ts'

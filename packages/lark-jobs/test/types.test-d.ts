@@ -283,6 +283,16 @@ other.dispatch(new NothingJob())
 // the configuration knows its keys
 defineConfig({ jobs: { queues: ['default', 'emails'], connection: 'redis://localhost' } })
 defineConfig({ jobs: { connection: process.env.REDIS_URL } })
+defineConfig({ jobs: { connection: { url: process.env.REDIS_URL, tls: { ca: 'PEM' }, managed: true } } })
+defineConfig({ jobs: { connection: { cluster: ['h:1'], natMap: { '10.0.0.1:6379': 'localhost:7001' } } } })
+defineConfig({ jobs: { connection: { credentials: () => ({ password: 'pw', expiresIn: '15m' }) } } })
+defineConfig({
+  jobs: { connection: { credentials: async () => ({ password: 'pw', expiresAt: new Date() }) } },
+})
+// @ts-expect-error no password
+defineConfig({ jobs: { connection: { credentials: () => ({ username: 'app' }) } } })
+// @ts-expect-error no family of addresses
+defineConfig({ jobs: { connection: { family: 5 } } })
 // @ts-expect-error unknown key
 defineConfig({ jobs: { queue: ['default'] } })
 // @ts-expect-error wrong type
