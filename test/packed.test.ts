@@ -252,6 +252,56 @@ describe('the CommonJS build', () => {
     )
   })
 
+  test('in a sandbox as that of Jest, works on the modules of the sandbox, by a configuration that only Node can import', async () => {
+    await app.write({
+      'sandbox/lark.config.mjs': "export default { jobs: { queues: ['mail'] } }",
+      'sandbox/mailer.cjs': "exports.send = () => 'really sent'",
+      'sandbox/jobs/SendJob.cjs': `const { Job } = require('@s18i/lark-jobs')
+        const mailer = require('../mailer.cjs')
+        exports.SendJob = class SendJob extends Job { queueName = 'mail'; handle() { return mailer.send() } }`,
+      'sandbox/test.cjs': `const { Jobs } = require('@s18i/lark-jobs')
+        const { SendJob } = require('./jobs/SendJob.cjs')
+        require('./mailer.cjs').send = () => 'mocked'
+        const report = new Proxy({}, { get: (_, word) => word === 'warn' ? console.log : () => {} })
+        exports.done = (async () => {
+          const job = new SendJob()
+          await job.dispatch()
+          const worker = await Jobs.work({ stopWhenEmpty: true, report })
+          await worker.done
+          const error = await Jobs.pause({ queue: 'none' }).catch((error) => error)
+          await import('node:fs').catch(({ code }) => console.log(code))
+          console.log((await Jobs.find(job.id)).result, error instanceof Error)
+          await Jobs.close()
+        })()`,
+      'sandbox/main.cjs': `const { readFileSync } = require('node:fs')
+        const { createRequire, isBuiltin } = require('node:module')
+        const vm = require('node:vm')
+        const { process, console, setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate } = globalThis
+        const { queueMicrotask, performance, AbortController, AbortSignal, URL, Buffer, structuredClone } = globalThis
+        const context = vm.createContext({
+          process, console, setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate,
+          queueMicrotask, performance, AbortController, AbortSignal, URL, Buffer, structuredClone,
+        })
+        const modules = new Map()
+        function load(file) {
+          if (file.endsWith('.mjs')) throw Object.assign(new Error('an ES module'), { code: 'ERR_REQUIRE_ESM' })
+          if (modules.has(file)) return modules.get(file).exports
+          const module = { exports: {} }
+          modules.set(file, module)
+          const outside = createRequire(file)
+          const require = (id) => (isBuiltin(id) ? outside(id) : load(outside.resolve(id)))
+          const text = '(function (exports, require, module, __filename, __dirname) {' + readFileSync(file) + '\\n})'
+          const run = new vm.Script(text, { filename: file }).runInContext(context)
+          run(module.exports, require, module, file, require('node:path').dirname(file))
+          return module.exports
+        }
+        load(require.resolve('./test.cjs')).done.catch(console.error)`,
+    })
+    const { stdout, stderr } = await app.start([withoutEsm, 'sandbox/main.cjs']).result
+    expect(stderr).toBe('')
+    expect(stdout).toBe('ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING\nmocked true\n')
+  })
+
   test('has the Lua of the ES modules', async () => {
     const text = `import('@s18i/lark-jobs').then(async () => {
         const { createRequire } = require('node:module')
