@@ -29,7 +29,7 @@ let loaded: Library | undefined
 
 /**
  * Loads it with the first call. (Measured on 2026-11-26 on Node 24.21: `node:sqlite` takes 5 MB less than `libsql`, and a
- * quarter less CPU to dispatch. See docs/performance.md.)
+ * quarter less CPU for dispatches that travel together. See docs/performance.md.)
  *
  * @param name of the store
  * @throws SQLITE_MISSING
