@@ -30,8 +30,8 @@ const row = (name, fixture, version, run, more = {}) => ({
  * @param {readonly string[]} words
  * @param {Partial<import('../harness/process.js').Options>} options
  */
-async function serve(trial, words, { env, ...options }) {
-  const port = await trial.port()
+async function serve(trial, words, { env, port: given, ...options }) {
+  const port = given ?? (await trial.port())
   const all = { HOST: '127.0.0.1', ...production, ...env, PORT: `${port}` }
   const program = await trial.start(words, { ...options, env: all })
   return new Server(trial, program, port, all)
@@ -116,6 +116,7 @@ class Server {
       await this.until(async () => ((await this.workers()).length === 1 ? true : undefined))
       for (let time = 0; time < 5; time++) await this.isServed(greeting)
     }
+    writeFileSync(file, text)
   }
 
   /** What `check` resolves to, as soon as that is something. */
@@ -256,5 +257,52 @@ export const rows = [
       await server.ends()
     }
     return 'nest build, a worker with the providers of the application; Redis, SQLite'
+  }),
+  row('Nitro', 'nitro', 'nitro', async (trial) => {
+    const nitro = 'node_modules/nitro/dist/cli/index.mjs'
+    await trial.run(['node', nitro, 'build'])
+    for (const { url } of await trial.stores()) {
+      const words = ['node', '.output/server/index.mjs']
+      const server = await serve(trial, words, { env: { LARK_JOBS_URL: url } })
+      await server.isServedByLark()
+      await server.ends()
+      const both = await serve(trial, words, { env: { LARK_JOBS_URL: url, WORKER: '1' } })
+      await both.isServed()
+      await both.endsItsJob()
+    }
+    return 'minified; lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
+  }),
+  row('SvelteKit, build and start', 'sveltekit', '@sveltejs/kit', async (trial) => {
+    await trial.tool('vite', ['build'], { env: production })
+    for (const { url } of await trial.stores()) {
+      const words = ['node', 'build/index.js']
+      const server = await serve(trial, words, { env: { LARK_JOBS_URL: url } })
+      await server.isServedByLark()
+      await server.ends()
+      const both = await serve(trial, words, { env: { LARK_JOBS_URL: url, WORKER: '1' } })
+      await both.isServed()
+      await both.endsItsJob()
+    }
+    return '@sveltejs/adapter-node; lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
+  }),
+  row('SvelteKit, dev', 'sveltekit', '@sveltejs/kit', async (trial) => {
+    for (const { url } of await trial.stores()) {
+      const port = await trial.port()
+      const words = [
+        'node',
+        'node_modules/vite/bin/vite.js',
+        'dev',
+        '--host',
+        '127.0.0.1',
+        '--port',
+        `${port}`,
+      ]
+      const env = { NODE_ENV: undefined, LARK_JOBS_URL: url, WORKER: '1' }
+      const server = await serve(trial, words, { port, env })
+      await server.isServed()
+      await server.followsEdits('src/lib/jobs/GreetJob.ts')
+      await server.program.stop()
+    }
+    return 'a worker in the server follows edits; Redis, SQLite'
   }),
 ]
