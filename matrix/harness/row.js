@@ -1,6 +1,7 @@
 // What a row of the matrix has at hand while it runs: its fixture, programs, stores, and what it expects of them.
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Failure, Program } from './process.js'
 import { freePort, startRedis } from './redis.js'
 
@@ -15,6 +16,8 @@ import { freePort, startRedis } from './redis.js'
  *   runs the matrix
  * @property {(row: Trial) => Promise<string | void>} run throws when it does not work; returns a remark
  */
+
+const sources = fileURLToPath(new URL('..', import.meta.url))
 
 /** @typedef {{ name: 'Redis' | 'SQLite', url: string }} Store */
 
@@ -34,6 +37,8 @@ export class Trial {
     this.folder = workshop.folderOf(row.fixture)
     /** An empty folder, with no node_modules in it or above it. */
     this.out = workshop.emptyFolder(`${row.kind} ${row.name}`)
+    /** The sources of the matrix's own program. */
+    this.sources = join(sources, 'program')
     /** The packed packages: files. */
     this.tarballs = workshop.tarballs
   }
@@ -146,6 +151,17 @@ export class Trial {
     const { stderr, output } = await this.run(words, { ...options, env })
     const { runs } = this.finds({ greeting: 'Hello, matrix', state: 'completed' }, `${store.name}: `, output)
     return { runs, stderr }
+  }
+
+  /** Does something while the fixture's packages are not there. @param {() => Promise<unknown>} act */
+  async withoutPackages(act) {
+    const packages = join(this.folder, 'node_modules')
+    renameSync(packages, `${packages}.away`)
+    try {
+      await act()
+    } finally {
+      renameSync(`${packages}.away`, packages)
+    }
   }
 
   /** A file that does not exist yet, in which a program writes what came of its job, as JSON. */

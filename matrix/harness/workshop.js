@@ -75,6 +75,8 @@ export class Workshop {
     if (this.#installed.has(fixture)) return folder
     const source = join(sources, 'fixtures', fixture)
     mkdirSync(folder, { recursive: true })
+    // Left by a run that was killed.
+    rmSync(join(folder, 'node_modules.away'), { recursive: true, force: true })
     const lock = readFileSync(join(source, 'package-lock.json'), 'utf8')
     // What lies there is right when the same was installed last: third parties, and the packed packages.
     const stamps = {

@@ -22,32 +22,26 @@ function bundler(name, { build, ...row }) {
     name,
     ...row,
     async run(trial) {
-      const built = join(trial.out, 'built')
-      await build(trial, built)
+      const alone = join(trial.out, 'alone')
+      const beside = join(trial.out, 'beside')
+      const driver = join(trial.out, 'driver')
+      await build(trial, alone, { main: program })
+      await build(trial, beside, { main: program, 'lease-watch': thread })
+      cpSync(beside, driver, { recursive: true })
+      for (const name of driverPackages(trial.folder))
+        cpSync(join(trial.folder, 'node_modules', name), join(driver, 'node_modules', name), {
+          recursive: true,
+        })
       const redis = await trial.redis()
-      const alone = await deployed(trial, built, 'alone', { thread: false })
-      await expects(trial, alone, redis, { thread: false, runs: 2 })
-      const beside = await deployed(trial, built, 'beside')
-      await expects(trial, beside, redis)
-      const driver = await deployed(trial, built, 'sqlite', { driver: true })
-      await expects(trial, driver, trial.sqlite())
+      // The machine that a program is deployed to is not the one that built it: no path of that one leads anywhere.
+      await trial.withoutPackages(async () => {
+        await expects(trial, alone, redis, { thread: false, runs: 2 })
+        await expects(trial, beside, redis)
+        await expects(trial, driver, trial.sqlite())
+      })
       return 'Redis, SQLite, with and without the lease thread'
     },
   }
-}
-
-/** @returns {Promise<string>} the program, in a folder of its own */
-async function deployed(trial, built, name, { thread = true, driver = false } = {}) {
-  const folder = join(trial.out, name)
-  const isThread = (path) => /lease-watch\.[cm]?js/.test(path)
-  cpSync(built, folder, { recursive: true, filter: (path) => thread || !isThread(path) })
-  cpSync(join(trial.folder, 'program/lark.config.mjs'), join(folder, 'lark.config.mjs'))
-  const packages = driver ? driverPackages(trial.folder) : []
-  for (const each of packages)
-    cpSync(join(trial.folder, 'node_modules', each), join(folder, 'node_modules', each), { recursive: true })
-  const main = readdirSync(folder).find((file) => /^main\.[cm]?js$/.test(file))
-  if (main === undefined) throw new Failure(`it built no main.*, only ${readdirSync(folder).join(', ')}`)
-  return join(folder, main)
 }
 
 /** The SQLite driver with what it depends on, by name. */
@@ -59,8 +53,11 @@ function driverPackages(folder, name = 'libsql') {
   return [name, ...needed.flatMap((each) => driverPackages(folder, each))]
 }
 
-async function expects(trial, file, store, { thread = true, runs = 1 } = {}) {
-  const result = await trial.works(['node', file], store, { mode: 'block', cwd: join(file, '..') })
+async function expects(trial, folder, store, { thread = true, runs = 1 } = {}) {
+  cpSync(join(trial.sources, 'lark.config.mjs'), join(folder, 'lark.config.mjs'))
+  const main = readdirSync(folder).find((file) => /^main\.[cm]?js$/.test(file))
+  if (main === undefined) throw new Failure(`it built no main.*, only ${readdirSync(folder).join(', ')}`)
+  const result = await trial.works(['node', main], store, { mode: 'block', cwd: folder })
   const lines = result.stderr.split('\n').filter((line) => /lease thread/i.test(line))
   if (lines.length !== (thread ? 0 : 1))
     throw new Failure(`${store.name}: ${lines.length} lines of the lease thread`, result.stderr)
@@ -71,9 +68,13 @@ async function expects(trial, file, store, { thread = true, runs = 1 } = {}) {
     )
 }
 
-/** A module whose only work is to be the thread: bundled, it is the file that lies beside the program. */
-const thread = 'node_modules/@s18i/lark-jobs/dist/worker/lease-watch.js'
-const inputs = ['main=program/main.mjs', `lease-watch=${thread}`]
+const program = 'program/main.mjs'
+/** The thread, as an entry beside the program's. */
+const thread = '@s18i/lark-jobs/lease-watch'
+/** The same for tools that take only files. */
+const threadFile = 'node_modules/@s18i/lark-jobs/dist/lease-watch.js'
+const asFiles = (entries) =>
+  Object.entries(entries).map(([name, file]) => [name, file === thread ? threadFile : file])
 
 /** @param {'cjs' | 'esm'} format @returns {Row} */
 const esbuild = (format) =>
@@ -81,9 +82,9 @@ const esbuild = (format) =>
     fixture: 'esbuild',
     version: 'esbuild',
     isSmall: true,
-    build: (trial, out) =>
+    build: (trial, out, entries) =>
       trial.tool('esbuild', [
-        ...inputs,
+        ...Object.entries(entries).map(([name, file]) => `${name}=${file}`),
         '--bundle',
         '--minify',
         '--platform=node',
@@ -93,54 +94,54 @@ const esbuild = (format) =>
       ]),
   })
 
-/** Built by `build.mjs` of the fixture, which is told where to and in which format. @returns {Row} */
+/**
+ * Built by `build.mjs` of the fixture, which is told where to, in which format, and the entries.
+ *
+ * @returns {Row}
+ */
 const byScript = (name, fixture, format, row = {}) =>
   bundler(name, {
     fixture,
     version: fixture,
-    build: (trial, out) => trial.run(['node', 'build.mjs', out, thread, format]),
+    build: (trial, out, entries) => trial.run(['node', 'build.mjs', out, format, JSON.stringify(entries)]),
     ...row,
   })
+
+/** As `build.mjs` of the fixture builds it, by the format: webpack makes `main.cjs` and `main.mjs`. */
+const both = (name, row) => [
+  byScript(`${name}, CommonJS`, name, 'cjs', { ...row, isSmall: name === 'webpack' }),
+  byScript(`${name}, ESM`, name, 'esm', row),
+]
 
 export const rows = [
   esbuild('cjs'),
   esbuild('esm'),
-  byScript('tsup, CommonJS', 'tsup', 'cjs', { node: '24' }),
-  byScript('tsup, ESM', 'tsup', 'esm', { node: '24' }),
-  byScript('webpack, CommonJS', 'webpack', 'cjs', { isSmall: true }),
-  byScript('webpack, ESM', 'webpack', 'esm'),
-  byScript('rollup, CommonJS', 'rollup', 'cjs'),
-  byScript('rollup, ESM', 'rollup', 'esm'),
+  ...both('tsup', { node: '24' }),
+  ...both('webpack'),
+  ...both('rollup'),
   byScript('Vite', 'vite', 'esm'),
-  byScript('rolldown, CommonJS', 'rolldown', 'cjs'),
-  byScript('rolldown, ESM', 'rolldown', 'esm'),
+  ...both('rolldown'),
   bundler('ncc', {
     fixture: 'ncc',
     version: '@vercel/ncc',
-    async build(trial, out) {
+    async build(trial, out, entries) {
       mkdirSync(out, { recursive: true })
-      for (const [file, name] of [
-        ['program/main.mjs', 'main'],
-        [thread, 'lease-watch'],
-      ]) {
+      // Each program gets a folder with an `index.*`, and a package.json that says what that is.
+      for (const [name, file] of asFiles(entries)) {
         const folder = join(trial.out, 'ncc', name)
         await trial.tool('@vercel/ncc:ncc', ['build', file, '--minify', '-o', folder])
-        for (const each of readdirSync(folder, { recursive: true }))
-          if (each !== 'package.json')
-            cpSync(join(folder, each), join(out, each.replace(/^index\./, `${name}.`)), { recursive: true })
-        if (existsSync(join(folder, 'package.json')))
-          cpSync(join(folder, 'package.json'), join(out, 'package.json'))
+        for (const each of readdirSync(folder))
+          cpSync(join(folder, each), join(out, each.replace(/^index\./, `${name}.`)), { recursive: true })
       }
     },
   }),
   bundler('bun build', {
     fixture: 'runtimes',
     version: 'bun',
-    build: async (trial, out) => {
+    async build(trial, out, entries) {
       const bun = trial.binary('@oven', 'bun')
-      const words = ['--target=node', '--minify', '--format=esm']
-      await trial.run([bun, 'build', 'program/main.mjs', ...words, `--outfile=${join(out, 'main.mjs')}`])
-      await trial.run([bun, 'build', thread, ...words, `--outfile=${join(out, 'lease-watch.mjs')}`])
+      for (const [name, file] of asFiles(entries))
+        await trial.run([bun, 'build', file, '--target=node', '--minify', `--outfile=${join(out, name)}.mjs`])
     },
   }),
 ]

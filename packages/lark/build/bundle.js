@@ -58,6 +58,7 @@ async function bundle(
       ...Object.fromEntries(exported.map((name) => [name, `${EXPORTS}${entries[name]}`])),
     },
     platform: 'node',
+    transform: { define: { LARK_VERSION: JSON.stringify(versionOf(folder)) } },
     preserveEntrySignatures: 'allow-extension',
     external: (id) => !/^[./]/.test(id),
     plugins: [
@@ -110,6 +111,9 @@ const exporting = (folder) => ({
   load: (id) =>
     id.startsWith(EXPORTS) ? `export * from ${JSON.stringify(join(folder, id.slice(EXPORTS.length)))}` : null,
 })
+
+/** @param {string} folder @returns {string} */
+const versionOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
 
 /** Where `require` is the way to load a module, `import()` often is not: Jest refuses it. */
 const requireLiterals = {

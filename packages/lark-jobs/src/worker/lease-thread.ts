@@ -76,8 +76,18 @@ export class Pulse {
   }
 }
 
+declare const LARK_VERSION: string
+
+/** Of this package, written in by the build; undefined where its sources are run. */
+export const VERSION = typeof LARK_VERSION === 'string' ? LARK_VERSION : undefined
+
+/** What a thread is given that is to be the lease thread. */
+export const LEASE_THREAD = '@s18i/lark-jobs: lease thread'
+
 /** What the thread is told of a worker, with its port. */
 export interface Watch {
+  /** The worker's `VERSION`: of another one, the thread would read its memory wrongly. */
+  version: string | undefined
   place: Place
   /** The worker's id. */
   caller: string
@@ -101,7 +111,7 @@ export interface Served {
 }
 
 /** What only the worker knows of it. */
-type Order = Omit<Watch, 'partitions' | 'pulse' | 'origin'>
+type Order = Omit<Watch, 'version' | 'partitions' | 'pulse' | 'origin'>
 
 /** A page of the worker's holdings. */
 export interface Holding {
@@ -144,7 +154,7 @@ let shared: Shared | undefined
 function share(file: string): Shared {
   if (shared === undefined) {
     const started: Shared = {
-      thread: new Thread(file, { execArgv: [], stderr: false }),
+      thread: new Thread(file, { workerData: LEASE_THREAD, execArgv: [], stderr: false }),
       users: 0,
       isOver: false,
     }
@@ -225,7 +235,7 @@ export class LeaseThread {
     const file = threadFile('lease-watch')
     if (file === undefined) {
       this.#warn(
-        'The lease thread is not there (is Lark bundled?): a handler that blocks the event loop may lose its lease',
+        'The lease thread is not there: a handler that blocks the event loop may lose its lease. A bundle needs @s18i/lark-jobs/lease-watch beside it, built as lease-watch.js',
       )
       return
     }
@@ -242,6 +252,7 @@ export class LeaseThread {
     const watch: Watch = {
       ...this.#watch,
       place: { ...place, connection: lent.connection },
+      version: VERSION,
       partitions: this.#partitions,
       pulse: this.pulse.memory,
       origin: clock() - performance.now(),

@@ -14,13 +14,13 @@
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type MessagePort, parentPort } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { connect, type Place } from '../store/connect.ts'
 import { isLent } from '../store/credentials.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../store/store.ts'
 import { Claimer } from './claimer.ts'
 import { HoldingsPage } from './holdings.ts'
-import { clock, type Message, Pulse, type Served, type Watch } from './lease-thread.ts'
+import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
 import { AHEAD, DONE, NEVER, Page, RETURNED, RUNNING } from './ledger.ts'
 import { Recaller } from './recaller.ts'
 import { Unread } from './unread.ts'
@@ -42,9 +42,27 @@ const LAST_CALL = 3_000
 /** The stores of this thread, and how many watches use each. */
 const stores = new Map<unknown, { store: Promise<Store>; users: number }>()
 
-parentPort!.on('message', ({ watch, port }: { watch: Watch; port: MessagePort }) => {
-  new LeaseWatch(watch, port).start().catch((error) => port.postMessage(String(error?.stack ?? error)))
-})
+/**
+ * Only in its thread: a bundler may put this file into one with what the worker needs as well, and then every thread of
+ * the program runs it.
+ */
+if (workerData === LEASE_THREAD) parentPort!.on('message', begin)
+
+function begin({ watch, port }: { watch: Watch; port: MessagePort }): void {
+  const unfit = unfitFor(watch.version)
+  if (unfit === undefined) {
+    new LeaseWatch(watch, port).start().catch((error) => port.postMessage(String(error?.stack ?? error)))
+    return
+  }
+  port.postMessage(unfit)
+  port.on('message', (message: Message) => message === 'end' && port.close())
+}
+
+/** Of another release, the file of the thread would read the worker's memory wrongly: beside a bundle, one may be left. */
+function unfitFor(version: string | undefined): string | undefined {
+  if (version === VERSION || version === undefined || VERSION === undefined) return undefined
+  return `Its file is of @s18i/lark-jobs ${VERSION}, and the worker of ${version}: build both from one release`
+}
 
 /** What the thread does for one worker. */
 class LeaseWatch {
