@@ -1,7 +1,6 @@
 /**
  * SQLite by the package `libsql`: an optional dependency, with a binary for each of the usual platforms.
  */
-import { createRequire } from 'node:module'
 import type Libsql from 'libsql'
 import type { Driver, Library, Row, Statement, Value } from './driver.ts'
 
@@ -12,10 +11,12 @@ export function loadLibsql(): Library {
 }
 
 /**
- * No bundler follows this `require`, and none could take in the binary. So the package is looked for from this file, and
- * where a bundle has taken this file in, also from the program and from the working directory.
+ * No bundler could take in the binary, and none follows this `require`: webpack does follow an imported `createRequire`.
+ * So the package is looked for from this file, and where a bundle has taken this file in, also from the program and from
+ * the working directory.
  */
 function requireLibsql(): unknown {
+  const { createRequire } = process.getBuiltinModule('node:module')
   let missing: unknown
   for (const from of [import.meta.url, process.argv[1], `${process.cwd()}/`]) {
     if (!from) continue
