@@ -2,7 +2,7 @@
 // table to stdout. The rows, and how to add one, are in `matrix/`.
 //
 //   --only=NAME   rows whose kind or name has this in it; may be repeated
-//   --small       the few that `npm test` runs
+//   --small       the few that `npm test` runs, without what takes long
 //   --json        the rows as JSON instead of the table
 //   --keep        write the outcome to docs/compatibility.md, also when only some rows ran; else when all did
 //   --fresh       install every fixture anew
@@ -53,7 +53,7 @@ async function attempt(row) {
   const outcome = { works: true, remark: '' }
   try {
     await workshop.install(row.fixture)
-    trial = new Trial(workshop, row)
+    trial = new Trial(workshop, row, { isQuick: said.small })
     outcome.remark = (await row.run(trial)) ?? ''
   } catch (error) {
     outcome.works = false

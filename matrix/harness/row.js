@@ -29,8 +29,10 @@ export class Trial {
   /**
    * @param {import('./workshop.js').Workshop} workshop
    * @param {Row} row
+   * @param {{ isQuick?: boolean }} [options] isQuick: it may leave out what takes long
    */
-  constructor(workshop, row) {
+  constructor(workshop, row, { isQuick = false } = {}) {
+    this.isQuick = isQuick
     this.#workshop = workshop
     this.#row = row
     /** The installed fixture. */

@@ -29,10 +29,15 @@ const jest = (name, version, extension, transform, row = {}) => ({
       join(trial.folder, `program/tests/greet.test.${extension === 'js' ? 'cjs' : extension}`),
       join(folder, `greet.test.${extension}`),
     )
-    copyFileSync(join(trial.folder, 'program/tests/lark.config.mjs'), join(folder, 'lark.config.mjs'))
+    // Jest loads no ES module that it does not transform.
+    const config = `{ jobs: { queues: { greetings: {} } } }\n`
+    writeFileSync(
+      join(folder, `lark.config.${extension}`),
+      `${extension === 'js' ? 'module.exports =' : 'export default'} ${config}`,
+    )
     writeFileSync(
       join(folder, 'package.json'),
-      JSON.stringify({ name: 'tests', jest: { ...(transform && { transform }) } }),
+      JSON.stringify({ name: 'tests', jest: { testTimeout: 60_000, ...(transform && { transform }) } }),
     )
     const words = ['node', join(trial.folder, 'node_modules/jest/bin/jest.js')]
     for (const store of await trial.stores()) await trial.works(words, store, { cwd: folder })
