@@ -1,6 +1,6 @@
-// `npm test`: everything from a fresh clone. Installs what is missing, builds, checks style and types, runs every
-// test, and fails when one was skipped. Redis and Valkey come from Debian's packages where they may be installed;
-// a server of your own is used when REDIS_URL or VALKEY_URL names it.
+// `npm test`: everything from a fresh clone. Installs what is missing, builds, checks style and types, runs a few rows of
+// the matrix (`npm run matrix`) and every test, and fails when one was skipped. Redis and Valkey come from Debian's
+// packages where they may be installed; a server of your own is used when REDIS_URL or VALKEY_URL names it.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,7 @@ for (const project of ['packages/lark/test', 'packages/lark-jobs/test', 'example
   if (existsSync(join(root, project, 'tsconfig.json')))
     run(`Checking types of ${project}`, 'npx', ['tsc', '-p', project, '--noEmit'])
 }
+run('Trying the packed packages', 'node', ['scripts/matrix.js', '--small'], { show: true })
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 const report = join(folder, 'report.json')
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
