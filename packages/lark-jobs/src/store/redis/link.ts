@@ -206,7 +206,7 @@ class SocketLink implements Link {
    * A link that has subscribed may not log in (in RESP2). So it leaves its channels, logs in, and comes back: in one
    * write, which the server carries out at a stretch, unless it asks somebody else about the login.
    *
-   * Redis does not answer a login that it refuses while it has answers that are not sent yet (7.2 to 8.0 at least). Each
+   * Redis does not answer a login that it refuses while it has answers that are not sent yet (seen with 8.0.2). Each
    * later answer would go to the wrong call. So a word is sent behind it that comes back.
    */
   async authenticate(username: string | undefined, password: string): Promise<void> {
