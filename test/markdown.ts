@@ -5,7 +5,8 @@
  *   ```ts run                     a script that is run; a console.log with a comment behind it says what it prints
  *   ```ts, ```js                  a piece of code that must compile
  *   ```sh                         commands
- *   ```typescript, ```javascript  on docs/dispatching-jobs.md: the founding snippets, see seed.test.ts
+ *   ```typescript, ```javascript  on docs/dispatching-jobs.md: the founding snippets, see seed.test.ts;
+ *                                 on docs/frameworks.md: files that the matrix runs, see frameworks-page.test.ts
  */
 export interface Block {
   language: string

@@ -1,17 +1,14 @@
-/** What docs/web-servers.md tells users of Next to write into instrumentation.ts, in a server that ends as Next lets it. */
+/** What users of Next write to end the server (docs/frameworks.md), in a server that ends as Next lets it. */
 import { expect, it } from 'vitest'
-import { blocksOf } from './markdown.ts'
 import { makeApp } from './program.ts'
 import { read, root } from './source.ts'
 
-const instrumentation = blocksOf(read('docs/web-servers.md')).find(({ text }) =>
-  text.includes('export async function register()'),
-)!.text
+const files = ['src/instrumentation.ts', 'src/instrumentation-node.ts']
 
 it.each(['SIGTERM', 'SIGINT'] as const)('%s: dispatches are answered, running jobs end', async (signal) => {
   await using app = await makeApp(
     {
-      'src/instrumentation.ts': instrumentation,
+      ...Object.fromEntries(files.map((file) => [file, read(`matrix/fixtures/next/${file}`)])),
       'src/server.ts': `
         import { createServer } from 'node:http'
         import { Job, Jobs } from '@s18i/lark-jobs'

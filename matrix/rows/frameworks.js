@@ -81,6 +81,11 @@ class Server {
     await this.program.succeeds()
   }
 
+  /** The worker in the server has found its lease thread. */
+  hasThread() {
+    this.trial.expect(/.*lease thread.*/.exec(this.program.output)?.[0], undefined)
+  }
+
   /** At SIGTERM a job that runs ends before the process does. */
   async endsItsJob() {
     const id = await this.dispatches({ wait: 3_000 })
@@ -205,6 +210,7 @@ const nextRows = (bundler) => {
         await server.ends()
         const both = await serve(trial, ['node', next, 'start'], { env: { ...env, WORKER: '1' } })
         await both.isServed()
+        both.hasThread()
         await both.endsItsJob()
       }
       return 'lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
@@ -219,6 +225,7 @@ const nextRows = (bundler) => {
         const env = { ...quiet, NEXT_MANUAL_SIG_HANDLE: 'true', LARK_JOBS_URL: url, WORKER: '1' }
         const server = await serve(trial, ['node', 'server.js'], { cwd, env })
         await server.isServed()
+        server.hasThread()
         await server.endsItsJob()
       }
       return 'configured in code; a worker in the server ends its job at SIGTERM; Redis, SQLite'
@@ -237,10 +244,13 @@ export const rows = [
   row('Fastify', 'fastify', 'fastify', async (trial) => {
     for (const { url } of await trial.stores()) {
       const server = await serve(trial, ['node', 'server.js'], { env: { LARK_JOBS_URL: url } })
-      await server.isServed()
+      await server.isServedByLark()
       await server.ends()
+      const both = await serve(trial, ['node', 'server.js'], { env: { LARK_JOBS_URL: url, WORKER: '1' } })
+      await both.isServed()
+      await both.ends()
     }
-    return 'a worker in the server; Redis, SQLite'
+    return 'lark jobs:work; a worker in the server; Redis, SQLite'
   }),
   row('Hono', 'hono', 'hono', async (trial) => {
     await besideLark(['node', '--import', 'tsx', 'src/server.ts'])(trial)
@@ -268,6 +278,7 @@ export const rows = [
       await server.ends()
       const both = await serve(trial, words, { env: { LARK_JOBS_URL: url, WORKER: '1' } })
       await both.isServed()
+      both.hasThread()
       await both.endsItsJob()
     }
     return 'minified; lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
@@ -281,6 +292,7 @@ export const rows = [
       await server.ends()
       const both = await serve(trial, words, { env: { LARK_JOBS_URL: url, WORKER: '1' } })
       await both.isServed()
+      both.hasThread()
       await both.endsItsJob()
     }
     return '@sveltejs/adapter-node; lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
