@@ -1,32 +1,32 @@
 /**
- * What people may do by hand to jobs in a store, what came of it, and what may be set for a partition.
+ * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
 import type { CancelReason } from '../record.ts'
 
 export type Change =
-  /** completed, failed, cancelled → waiting, queued now, at the end of its line; failures and crashes are forgotten.
-   *  It takes its lock again; while another has that, it is refused. */
+  /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
+   *  A unique job takes its lock again; it is refused while another job has the lock. */
   | { kind: 'retry' }
-  /** waiting, delayed → cancelled. active → its holder gets a notice with its next `extend`: verdict `asked`. */
+  /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. */
   | { kind: 'cancel'; reason: CancelReason }
   /** Any state but active → gone, with its log. */
   | { kind: 'remove' }
   /** delayed → waiting. */
   | { kind: 'run-now' }
-  /** waiting, delayed → delayed by so many milliseconds from now. */
+  /** waiting, delayed → delayed by `in` milliseconds from now. */
   | { kind: 'reschedule'; in: number }
   /** Any state but active: the payload (JSON text) is replaced. */
   | { kind: 'edit'; payload: string }
 
-/** `refused`: the job's state does not allow it. */
+/** `refused`: the state of the job does not allow the change. */
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 
-/** What is set for a partition by hand, and kept there. */
+/** The settings of a partition that people change by hand. The partition keeps them. */
 export interface Settings {
   paused: boolean
 }
 
-/** What is set, and the paused groups: at most `MAX_PAUSED`, in the order in which their pauses end. */
+/** The settings and the paused groups: at most `MAX_PAUSED`, in the order in which their pauses end. */
 export interface Setting extends Settings {
   groups: PausedGroup[]
 }
@@ -35,13 +35,14 @@ export const MAX_PAUSED = 100
 
 export interface PausedGroup {
   group: string
-  /** Milliseconds since 1970; absent: until somebody resumes it. */
+  /** Milliseconds since 1970. Absent: until somebody resumes the group. */
   until?: number
 }
 
-/** What a call that pauses or resumes found. */
+/** The state of a group that a call paused or resumed. */
 export interface MetGroup {
+  /** Before the call. */
   wasPaused: boolean
-  /** The group has jobs that wait, are delayed, or run. */
+  /** The group has jobs that are waiting, delayed or active. */
   hasJobs: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * From a connection string to its store. The only page that knows the stores by name; it imports the one that is
- * wanted and nothing of the others.
+ * Creates the store that a connection names. Only this file knows the stores by name. It imports the one that is
+ * needed, and no code of the others.
  */
 import { JobsError } from '../errors.ts'
 import { hintFor, plain, schemeOf } from './connection-text.ts'
@@ -8,7 +8,7 @@ import { formOf } from './secret.ts'
 import type { RedisServers } from './servers.ts'
 import type { Store, StoreOptions } from './store.ts'
 
-/** Kept of ended jobs, a queue: the newest, and not longer than. */
+/** How many ended jobs are kept of each state (the newest), and for how long, in milliseconds. */
 export const RETENTION: StoreOptions['retention'] = {
   completed: { count: 1_000, age: 3_600_000 },
   failed: { count: 10_000, age: 30 * 86_400_000 },
@@ -53,7 +53,7 @@ export async function connect(
   )
 }
 
-/** Removes a store with all that is in it. Nobody may have it open. */
+/** Removes a store and its data. No process may have it open. */
 export async function erase(connection: string | RedisServers, prefix: string): Promise<void> {
   const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(plain(connection))?.[1] : undefined
   if (file === undefined) return (await import('./redis/erase.ts')).erase(connection, prefix)

@@ -1,9 +1,8 @@
 /**
- * A connection as a text, the way that it comes out of an environment: with blanks, in quotes, or as something else that
- * is often taken for one.
+ * Reads a connection string as it comes from the environment: with blanks, in quotes, or mistaken for something else.
  */
 
-/** Without the blanks around it, and without quotes, if the same quote is at both ends. */
+/** Removes blanks around the text, and quotes if the same quote is at both ends. */
 export function plain(text: string): string {
   const bare = text.trim()
   return /^(["'`])(.*)\1$/s.exec(bare)?.[2]?.trim() ?? bare
@@ -14,7 +13,7 @@ export function schemeOf(text: string): string | undefined {
   return /^([a-z][a-z+-]*):/i.exec(text)?.[1]?.toLowerCase()
 }
 
-/** What a text looks like that names no store, and what to write. The text itself is not shown: see `secret.ts`. */
+/** Common mistakes: the form of the text, and a hint. Messages do not show the text itself: see `secret.ts`. */
 const mistakes: readonly (readonly [form: RegExp, hint: string])[] = [
   [
     /^["'`]|["'`]$/,
@@ -46,7 +45,7 @@ const mistakes: readonly (readonly [form: RegExp, hint: string])[] = [
   ],
 ]
 
-/** What to write instead of a text that names no store. */
+/** The hint for a text that names no store. */
 export function hintFor(text: string): string {
   return (
     mistakes.find(([form]) => form.test(text))?.[1] ??

@@ -1,9 +1,12 @@
 /**
- * The name of a lane: where the jobs of one group and one limiter wait, apart from all others. Both stores keep it so.
+ * The name of a lane. A lane holds the jobs of one group that need the same permits, apart from all other jobs. Both
+ * stores write the name in the same way.
  */
 import type { PausedGroup } from './change.ts'
 
-/** Of a job that has either: the group, or nothing, and `^` and the limiter, if there is one. */
+/**
+ * For a job with a group, a limiter, or both: the group (or nothing), and if there is a limiter, `^` and the limiter.
+ */
 export function laneName(group = '', limiter?: string): string {
   return limiter === undefined ? written(group) : `${written(group)}^${written(limiter)}`
 }
@@ -30,13 +33,18 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** A group that is paused, as it is shown. @param lane its name @param until as stores keep it: a very large number is for ever */
+/**
+ * A paused group, as people see it.
+ *
+ * @param lane its name
+ * @param until as stores keep it; a very large number is for ever
+ */
 export function pausedGroup(lane: string, until: number): PausedGroup {
   const { group = '' } = readLane(lane)
   return until >= Number.MAX_SAFE_INTEGER ? { group } : { group, until }
 }
 
-/** Names have no character that stores, or their scripts, have another use for. */
+/** Encodes a name, so that it has no character with a meaning of its own to the stores or their scripts. */
 function written(name: string): string {
   return /^[\w.*-]*$/.test(name) ? name : encodeURIComponent(name).replaceAll('~', '%7E')
 }

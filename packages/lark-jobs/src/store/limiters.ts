@@ -1,43 +1,46 @@
 /**
- * The contract between the job queue and a place where limiters are kept: an interface of its own beside the job verbs
- * (`store.ts`), which it knows nothing of. `test/conformance/limiters.ts` and `circuits.ts` say in tests what this page
- * says in prose.
+ * The contract between the job queue and a store of limiters. It is an interface of its own, independent of the job
+ * verbs (`store.ts`). `test/conformance/limiters.ts` and `circuits.ts` test what this comment says.
  *
- * **Limiter.** It has a name, which does not begin with a brace, and gives out permits over all workers: so many at a
- * time, so many within a time, or both. There is nothing to set up. What the limits are, each call says; a limiter that
- * nobody uses leaves nothing behind but when permits of a rate were given out. A permit is one of a number: who needs
- * three for one job takes three.
+ * **Limiter.** A limiter has a name, which does not begin with a brace, and grants permits to all workers together: a
+ * number at a time, a number within a time, or both. There is nothing to set up: each call states the limits. A limiter
+ * that no worker uses leaves no data, except for the times at which permits of a rate were granted. A job that needs
+ * three permits takes three.
  *
- * **Holder.** A worker. Of each the limiter knows how many permits it holds, and until when: a lease of the store's
- * clock. A holder whose lease has ended holds nothing. It may come back and say how many it uses; then these count, also
- * beyond what the limits allow, and nobody gets more until they are fewer.
+ * **Holder.** A holder is a worker. For each holder the limiter knows how many permits it holds, and until when: a
+ * lease by the store's clock. A holder whose lease has ended holds no permits. It may come back and say how many it
+ * uses. Then these count, even beyond the limits, and no holder gets more permits until the number is below the limits.
  *
- * **Calls.** A holder numbers its calls on a limiter, each higher than the last, one under way at a time. One that is
- * sent again because its answer was lost is answered as the first time, for as long as its lease lasts; nothing is
- * counted twice. One with a lower number than the last is refused: it comes out of a connection that was given up.
+ * **Calls.** A holder numbers its calls on a limiter, each higher than the last, and has one call under way at a time.
+ * If it sends a call again because the answer was lost, it gets the first answer, as long as its lease lasts, and
+ * nothing is counted twice. A call with a lower number than the last is refused: it comes from a connection that was
+ * given up.
  *
- * **Lots.** Who asks for lots of one size and gets none waits for a lease, longer where a rate says so. Of the sizes that
- * somebody waits for, that which has waited longest comes first: as many permits as such a lot has are kept from all who
- * ask for another size, until one is given out, whoever gets it. So a large lot is not waited for in vain while small ones
- * are taken, nor a small one while large ones are. Lots of which there are never enough wait for nothing.
+ * **Lots.** A lot is the number of permits that one job needs. A holder that asks for lots of one size and gets none
+ * waits for the time of a lease, or longer if a rate says so. Of all sizes that holders wait for, the one that has
+ * waited longest goes first: the limiter reserves the permits of one such lot, so that requests of other sizes cannot
+ * take them, until a lot of that size is granted to any holder. So small lots cannot keep a large lot waiting for ever,
+ * nor large lots a small one. A lot that is larger than the limits reserves nothing.
  *
- * **Rates** count what is given out, used or not.
+ * **Rates** count the permits granted, used or not.
  *
- * Failures are those of every verb: see `store.ts`.
+ * Failures are the same as for every verb: see `store.ts`.
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../circuit.ts'
 import type { Limits } from '../limit.ts'
 
-/** What a holder says and asks. */
+/** What a holder reports and asks for. */
 export interface PermitCall {
   holder: string
   number: number
   limits: Limits
-  /** Permits that it uses: those that it had and does not name are given back. */
+  /** How many permits it uses now. If it held more, the others are given back. */
   held: number
-  /** How many more it wants, up to `MAX_ITEMS`. With 0 it renews its lease, and gives back. */
+  /**
+   * How many more permits it wants, up to `MAX_ITEMS`. With 0 the call only renews the lease and gives permits back.
+   */
   wanted: number
-  /** Permits are of use to it only in such lots: it is given a multiple of this. Default 1. */
+  /** The size of a lot: the holder gets a multiple of this. Default 1. */
   each?: number
   /** Milliseconds. */
   lease: number
@@ -45,24 +48,27 @@ export interface PermitCall {
 
 export interface Permitted {
   granted: number
-  /** When it is less than was wanted: milliseconds until a rate allows `each` more; absent: once some are given back. */
+  /** If fewer than wanted: milliseconds until a rate allows `each` more. Absent: when other permits are given back. */
   wait?: number
 }
 
 export interface Limiters {
-  /** Says what is held, and asks for more: gives out what the limits allow, and no more than is wanted. */
+  /**
+   * Reports how many permits the holder uses, and asks for more. Grants at most `wanted`, as far as the limits allow.
+   */
   permit(limiter: string, call: PermitCall): Promise<Permitted>
 
   /**
-   * Renews the lease of a holder who cannot say how many permits it uses, whatever it is.
+   * Renews the lease of a holder that cannot say how many permits it uses. Their number stays.
    *
-   * @returns whether it was still known: else it holds nothing, and should say what it uses
+   * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what it uses
    */
   keep(limiter: string, holder: string, lease: number): Promise<boolean>
 
   /**
-   * Tells a circuit of a run, and is told how it stands. One that begins on a circuit whose pause is over is its trial,
-   * and the only one for another pause. Safe to repeat, except that a second `begins` is a second run.
+   * Reports an event of a run to a circuit, and returns the state of the circuit. A run that begins when the pause of
+   * the circuit is over is its trial; there is no other trial for another pause. Safe to repeat, except that a second
+   * `begins` counts as a second run.
    */
   circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit>
 }

@@ -1,21 +1,24 @@
 /**
- * What a store shows of a partition to people: jobs by page, how many there are, what ended lately.
+ * What a store shows people of a partition: jobs by page, their numbers, and the jobs that ended lately.
  */
 import type { JobRecord, State } from '../record.ts'
 
 /**
- * Jobs in their order, as many as were asked for or as go into `MAX_BYTES`: one that is larger comes alone. `cursor`
- * undefined: the last page. A page that has one may be short, or empty.
+ * Jobs in their order: as many as were asked for, or as fit into `MAX_BYTES`. A larger job is alone on its page.
+ * Without a `cursor`, this is the last page. A page with a `cursor` may be short, or empty.
  */
 export interface Page<T = JobRecord> {
   jobs: T[]
   cursor?: string
 }
 
-/** Only what is needed to choose jobs and to name them. */
+/** The fields that are needed to choose jobs and to name them. */
 export type JobHead = Pick<JobRecord, 'id' | 'key'>
 
-/** Ended jobs: the newest end first; active: by lease end, token, place in the claim; others: as they would run. */
+/**
+ * Which jobs, and from where on. Order of ended jobs: the latest end first. Of active jobs: by lease end, token, place
+ * in the claim. Of others: the order in which they would run.
+ */
 export interface Filter {
   state: State
   /** Default 100, at most 1,000. */
@@ -28,19 +31,19 @@ export type Counts = Record<State, number>
 /** The counts, minutes and pauses of a partition. */
 export interface Standing {
   counts: Counts
-  /** It is paused, or a group of it. */
+  /** The partition, or one of its groups, is paused. */
   isPaused: boolean
-  /** As `Store.minutes` has them. */
+  /** The same as `Store.minutes` returns. */
   minutes: Minute[]
 }
 
-/** What ended within one minute. */
+/** The numbers of jobs that ended within one minute. */
 export interface Minute {
-  /** Its first millisecond, since 1970. */
+  /** The first millisecond of the minute, since 1970. */
   at: number
   completed: number
-  /** For good: by their tries or by their crashes. */
+  /** Jobs that failed without a further retry, by their tries or by their crashes. */
   failed: number
-  /** Attempts that failed and were to be made again. */
+  /** Failed attempts that were to be retried. */
   retried: number
 }

@@ -1,6 +1,7 @@
 /**
- * The reason for a job's state, in the one text that both stores keep: why it was cancelled; or, for a waiting job, why its
- * last run put it back, after the number of that run. The next run makes the reason void, so nothing has to remove it.
+ * The reason for a job's state. Both stores keep it as one text: the reason why the job was cancelled; or for a waiting
+ * job, the number of its last run, and why that run put it back. The number shows when the text is out of date, so no
+ * call has to remove it.
  */
 import type { CancelReason, JobRecord, State } from '../record.ts'
 
@@ -8,7 +9,7 @@ export function putBack(runs: number, because: string): string {
   return `${runs}|${because}`
 }
 
-/** @param runs of the job by now */
+/** @param runs the job's number of runs so far */
 export function readReason(state: State, text: string, runs: number): Pick<JobRecord, 'reason' | 'because'> {
   if (state === 'cancelled') return { reason: text as CancelReason }
   const at = text.indexOf('|')

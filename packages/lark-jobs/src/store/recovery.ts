@@ -1,9 +1,10 @@
 /**
- * Taking back what a worker held that has died, or has not read it: what is asked of a store, and what came of it.
+ * Options and result of `Store.recover`, which takes back the jobs of a worker that has died, or that has not read
+ * them.
  *
- * When a process dies, the store cannot know which of the jobs in it was the cause. So a crash is counted for each that
- * had started, and a job that is one crash before the limit is a suspect: its worker runs it alone and records that, so the
- * next crash was certainly caused by it.
+ * When a process dies, the store cannot know which of its jobs was the cause. So each job that had started counts a
+ * crash. A job that is one crash before the limit is a suspect: its worker runs it alone and records this in the store,
+ * so that the next crash was certainly caused by this job.
  */
 import type { Counters } from '../record.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE } from './limits.ts'
@@ -11,42 +12,46 @@ import { MAX_CRASHES, MAX_CRASHES_BESIDE } from './limits.ts'
 /** The number of crashes from which on a job is a suspect. */
 export const SUSPECT = MAX_CRASHES - 1
 
-/** Whether a job is to run alone in its process. */
+/** Whether a job must run alone in its process. */
 export function isSuspect({ crashes }: Pick<Counters, 'crashes'>): boolean {
   return crashes >= SUSPECT
 }
 
-/** Whether a job has failed with this crash. @param isBeside it was a suspect, and others ran in its process */
+/** Whether this crash fails the job. @param isBeside the job was a suspect, and other jobs ran in its process */
 export function isCrashLimit(crashes: number, isBeside: boolean): boolean {
   return crashes >= (isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES)
 }
 
 export interface RecoverOptions {
-  /** No crash is counted: after an outage, when it was the store that died and not the workers. */
+  /** Counts no crash. For use after an outage, when the store was away and the workers did not die. */
   forgiving?: boolean
-  /** Takes back all that this caller holds, ended or not: its process is known to be dead. */
+  /**
+   * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known to be
+   * dead.
+   */
   holder?: string
   /**
-   * Does nothing when the store's clock (`now()`) has passed this: a recovery that was asked of a store which then
-   * stood still must not be carried out before the living have renewed.
+   * The recovery does nothing when the store's clock (`now()`) has passed this. Otherwise, if the store stood still
+   * before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
    */
   until?: number
   /**
-   * Takes back the claim of this token alone, which its caller has not read: none of its jobs has started, so they go
-   * back as `returned` ones do, and count as before. And the caller is offered nothing more with a ring until it asks.
+   * Takes back only the claim with this token, because its caller has not read it. None of its jobs has started, so
+   * they go back like `returned` jobs, with unchanged counters. The store hands the caller no more jobs with a ring
+   * until its next call.
    */
   unread?: string
-  /** How the holder ended, if that is known: kept with each crash that is counted. Continues "its process". */
+  /** How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its process". */
   cause?: string
 }
 
 export interface Recovery {
-  /** Put back at the head of their lines, a crash counted if they had started. */
+  /** Jobs that went back to the head of their lines. Those that had started count a crash. */
   recovered: string[]
-  /** The jobs that failed because they had crashed too often. */
+  /** Jobs that failed because they had crashed too often. */
   failed: string[]
-  /** Milliseconds until the next lease ends; undefined when nothing is leased, or `until` had passed. */
+  /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
   nextLeaseEnd?: number
-  /** Milliseconds until there is something for `endings`; undefined when nothing is known, or `until` had passed. */
+  /** Milliseconds until there is something for `endings`; undefined if none is known, or if `until` had passed. */
   nextEnding?: number
 }

@@ -1,11 +1,12 @@
 /**
- * What may be shown of values that may hold a password. A connection is often mistaken: with one quote, in a list, without
- * its scheme, with a whole URL as its host. Where the password stands in such a value nobody can tell, so that none of
- * its text is shown, only its form. (What is understood has a name without secrets: `redis/address.ts`.)
+ * Describes values that may contain a password. A connection often has mistakes: one quote, a list around it, no
+ * scheme, or a whole URL as its host. In such a value Lark cannot tell where the password is, so messages show only the
+ * form of the value, and none of its text. (A connection that Lark can parse has a name without secrets:
+ * `redis/address.ts`.)
  */
 import { plain } from './connection-text.ts'
 
-/** What stands where a connection should. */
+/** Describes a value that was given as a connection. */
 export function formOf(connection: unknown): string {
   if (typeof connection === 'string') {
     const text = plain(connection)
@@ -19,14 +20,14 @@ export function formOf(connection: unknown): string {
   return typeof connection === 'object' ? 'an object' : `a ${typeof connection}`
 }
 
-/** A setting as JSON, unless something in it may be an address with a password. */
+/** A setting as JSON, or only its form if it may contain an address with a password. */
 export function shownSetting(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   const json = JSON.stringify(value) ?? typeof value
   return /:\/\/|@/.test(json) ? `${formOf(value)} with what may be a password` : json
 }
 
-/** What a server said when it was given a password: some repeat what they did not understand. */
+/** A server's reply to a password, without the password: some servers repeat text that they did not understand. */
 export function withoutPassword(said: string, password: string): string {
   return password !== '' && said.includes(password)
     ? `${said.split(' ', 1)[0]} (it repeated the password)`

@@ -1,6 +1,6 @@
 /**
- * Redis servers as an object: what a connection string has no room for, such as certificates, or a password that
- * Sentinels ask for and servers do not.
+ * A Redis connection as an object. It can express what a connection string cannot, such as certificates, or a password
+ * that only the Sentinels ask for.
  */
 import type { Duration } from '../duration.ts'
 
@@ -40,8 +40,8 @@ export type CredentialsFunction = () => Credentials | Promise<Credentials>
  */
 export interface RedisServers {
   /**
-   * A connection string, to which the other keys add what it does not say. Without a value, the connection is that of
-   * `LARK_JOBS_URL` or `REDIS_URL`, as if there were no object.
+   * A connection string. The other keys add to it. If the key is there without a value, the connection of
+   * `LARK_JOBS_URL` or `REDIS_URL` is used, as if there were no object.
    */
   url?: string | undefined
   /** Default 127.0.0.1. */
@@ -50,37 +50,37 @@ export interface RedisServers {
   port?: number | undefined
   /** A Unix socket, instead of host and port. */
   path?: string | undefined
-  /** Some nodes of a cluster as `host:port`, instead of host and port. They are asked for the rest. */
+  /** Some nodes of a cluster as `host:port`, instead of host and port. Lark asks them for the other nodes. */
   cluster?: readonly string[] | undefined
-  /** Who knows the primary, instead of host and port. */
+  /** The Sentinels that know the primary, instead of host and port. */
   sentinel?: SentinelServers | undefined
   username?: string | undefined
   password?: string | undefined
   /**
-   * Who logs in, by a function, instead of `username` and `password`: for tokens that expire and passwords that rotate.
-   * Living connections log in again with what it gives.
+   * A function that returns the user name and password, instead of `username` and `password`: for tokens that expire
+   * and passwords that rotate. Open connections log in again with its result.
    */
   credentials?: CredentialsFunction | undefined
-  /** Default 0; a cluster has no other. */
+  /** Default 0. A cluster has only database 0. */
   database?: number | undefined
-  /** `true`, or what `tls.connect` of Node takes beyond it: `ca`, `cert`, `key`, `servername`… */
+  /** `true`, or options for Node's `tls.connect`: `ca`, `cert`, `key`, `servername`… */
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
   /** Which addresses of a host name are used: 4 (IPv4), 6 (IPv6), or 0 for both, which is the default. */
   family?: 0 | 4 | 6 | undefined
-  /** How long one attempt to connect may take, TLS and log-in included. Default 2 seconds; of a Sentinel, or a node
-   * that is asked for the map of its cluster, 1 second. */
+  /** How long one attempt to connect may take, TLS and log-in included. Default 2 seconds. For a Sentinel, and for a node
+   * that is asked for the map of its cluster, the default is 1 second. */
   connectTimeout?: Duration | undefined
-  /** What the names of the connections in `CLIENT LIST` begin with. Default `lark`: `lark:web`, `lark:worker`. */
+  /** The beginning of the connections' names in `CLIENT LIST`. Default `lark`: `lark:web`, `lark:worker`. */
   clientName?: string | undefined
   /**
-   * A provider runs the server, and how it keeps its data cannot be set up: nobody is warned of that. Default: whether
-   * the name of the host is one of a provider's (ElastiCache, MemoryDB, Azure, Upstash, Render, Redis Cloud, Aiven,
-   * DigitalOcean, Scalingo).
+   * Whether a provider runs the server. You then cannot configure how the server keeps its data, so Lark does not warn
+   * about that. Default: `true` if the host name belongs to a known provider (ElastiCache, MemoryDB, Azure, Upstash,
+   * Render, Redis Cloud, Aiven, DigitalOcean, Scalingo).
    */
   managed?: boolean | undefined
   /**
-   * Where nodes or servers are reached whose own addresses lead nowhere from here (Docker, NAT, a tunnel), by the
-   * `host:port` that the cluster or the Sentinels give for them.
+   * Addresses to use instead of those that the cluster or the Sentinels give, for servers whose own addresses cannot be
+   * reached from here (Docker, NAT, a tunnel). The keys are the given `host:port`.
    *
    * @example { '172.18.0.2:6379': 'localhost:7001', '172.18.0.3:6379': 'localhost:7002' }
    */
@@ -88,7 +88,7 @@ export interface RedisServers {
 }
 
 export interface SentinelServers {
-  /** What the Sentinels call the primary: `mymaster`. */
+  /** The Sentinels' name for the primary, such as `mymaster`. */
   name: string
   /** `host:port`; the port may be left out (26379). */
   nodes: readonly string[]
@@ -96,6 +96,6 @@ export interface SentinelServers {
   password?: string | undefined
   /** Instead of `username` and `password`. */
   credentials?: CredentialsFunction | undefined
-  /** Default: as for the servers. */
+  /** Default: the same as for the servers. */
   tls?: boolean | Readonly<Record<string, unknown>> | undefined
 }

@@ -1,56 +1,56 @@
 /**
- * The contract between the job queue and a place where jobs are kept. `redis/` and `sqlite/` each keep it;
- * nothing above this line knows them by name. `test/conformance/` says in tests what this page says in prose.
+ * The contract between the job queue and a store. `redis/` and `sqlite/` each implement it, and no code outside of
+ * `store/` knows them by name. `test/conformance/` tests what this comment says.
  *
- * **Partition.** A queue is kept in one or more partitions: `emails`, or `emails/0`, `emails/1`, … A verb works
- * on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`, and hands out no more
- * than that, or one job that is larger; callers loop. No verb's cost grows with the number of jobs stored, only with the
- * items that it is given, and none reads a payload that it does not hand out.
+ * **Partition.** A queue is kept in one or more partitions: `emails`, `emails/1`, `emails/2`, … (`partition.ts`). A
+ * verb works on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`, and hands
+ * out no more than that, or a single job that is larger; callers loop. The cost of a verb grows with the items that it
+ * is given, not with the number of jobs stored. No verb reads a payload that it does not hand out.
  *
- * **Clock.** Time is the store's own. Delays go in, and times until something come out, as durations.
+ * **Clock.** Only the store's clock counts. Calls and answers carry durations, not times.
  *
- * **Groups.** The jobs of a group (`record.ts`) take turns with those of others. All jobs without one take their turn as
- * if they were one more. Within limits of its own a group begins no more than they allow, and what may not begin is in
- * nobody's way. Where a partition has jobs of groups, nothing is handed out ahead.
+ * **Groups.** Groups (`record.ts`) take turns. All jobs without a group take turns as if they were one more group. If a
+ * group has limits, no more of its jobs begin than they allow, and the jobs that may not begin do not block others. In
+ * a partition that has jobs with groups, no jobs are prefetched. A group is in one of these states:
  *
- *   turn    each claim gives as many jobs of each as of the others, one after the other; who got some is last then
- *   asleep  until a time: a job falls due, its rate allows one, or its pause is over
+ *   turn    its jobs may begin. A claim takes one job of each group in turn; then these groups are last
+ *   asleep  until a time: a job is due, its rate allows one, or its pause is over
  *   full    until one of its jobs ends
  *
- * **Order.** Paused or not → the group's turn → priority, higher first → place → first in, first out; within a group, at
- * one millisecond, in the order of ids, which is that of making. A job's place is the time it was queued, or the time it
- * falls due when it was delayed. A job that falls due needs nobody to move it: it is `waiting` from that instant, for
- * `claim`, `counts` and `list` alike.
+ * **Order.** A paused queue hands out nothing. Otherwise the order is: the group's turn → priority, higher first →
+ * place → first in, first out. Within a group, jobs of one millisecond go in the order of their ids, which is the order
+ * in which they were made. The place of a job is the time it was queued, or its due time if it was delayed. No process
+ * has to move a job that is due: it is `waiting` from that instant, for `claim`, `counts` and `list` alike.
  *
- * **Calls.** `enqueue` and `exchange` name their caller and a number that this caller raises by one with each
- * new call on that partition, one under way at a time. A call that is sent again because its reply was lost
- * carries the same number, and gets the answer of the first time; nothing happens twice. A partition remembers
- * a caller's last call for at least `CALL_MEMORY`.
+ * **Calls.** `enqueue` and `exchange` carry their caller and a number. The caller raises the number by one with each
+ * new call on that partition, and has one call under way at a time. If a reply is lost, the caller sends the call again
+ * with the same number, and gets the first answer; the call takes effect once. A partition remembers a caller's last
+ * call for at least `CALL_MEMORY`.
  *
  * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.lease` milliseconds
- * and the token `<caller>.<number>` of that call. Only who shows the token settles or extends: everybody else gets
- * `lost`, and nothing changes. To extend one job of a claim is to extend all of it that is still held. A lease that
- * ended, but was not taken back by `recover`, still counts as held.
+ * and the token `<caller>.<number>` of that call. Only a caller that sends the token can settle or extend the jobs: any
+ * other gets `lost`, and nothing changes. Extending one job of a claim extends all of its jobs that are still held. A
+ * lease that has ended still counts as held until `recover` takes it back.
  *
- * **Ahead.** The first `want.limit` jobs of a claim count as started, the next `want.ahead` only when an `extend`
- * names them. One that is taken back before that has burnt nothing: no run and no crash. But whatever was taken back
- * once is not handed out ahead again until it is retried by hand: a claim ends before it, since to pass it over would
- * break the order. So a job that kills its worker is found out.
+ * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.ahead` jobs count as started
+ * only when an `extend` names them. If a prefetched job is taken back before that, no run and no crash is counted. But
+ * a job that was taken back once is not prefetched again until it is retried by hand: a claim ends before it, because
+ * passing over it would break the order. So a job that kills its worker is found.
  *
- * **Suspects.** A job that stands one crash before the limit is to run alone in its process. Wherever in a claim it
- * comes, it has not started before an `extend` says so, and whether it is alone (`LeaseNote.alone`). Its next crash
- * fails it only if it was; beside others the crash is counted, and fails it at `MAX_CRASHES_BESIDE`.
+ * **Suspects.** A job that is one crash before the limit should run alone in its process. Wherever in a claim it is, it
+ * counts as started only when an `extend` says so, and this also says whether it is alone (`LeaseNote.alone`). If it
+ * was alone, its next crash fails it. If other jobs ran beside it, it fails at `MAX_CRASHES_BESIDE` crashes.
  *
- * **Locks.** Of the jobs with a lock of one name, one at a time holds it (`record.ts`). A job that would be the second is
- * not queued, or changes the first. One that lets go of its lock when it starts is not handed out ahead.
+ * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not queued, or
+ * changes the first. A job that releases its lock when it starts is not prefetched.
  *
- * **Endings.** An ended job is kept as `retention` says: so many of a state, so long. The excess goes with the
- * call that made it, the old with `prune`; each takes a bounded number a call.
+ * **Retention.** `retention` says how many ended jobs of each state are kept, and for how long. The call that exceeds
+ * the number removes the excess, and `prune` removes old jobs; each removes a bounded number a call.
  *
- * **Failure.** A verb that certainly did nothing rejects with `STORE_UNREACHABLE`; one that was sent and got no
- * answer with `STORE_UNCERTAIN`: send it again under the same number. What the server refuses (read-only, out of
- * memory, disk full) rejects with `STORE_REFUSED` and has changed nothing. One that meets data which Lark did not write
- * rejects with `STORE_DAMAGED`; what it had done before stays.
+ * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
+ * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. If the server refuses the verb (read-only,
+ * out of memory, disk full), it rejects with `STORE_REFUSED` and has changed nothing. If it meets data that Lark did
+ * not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
  */
 import type { Signal } from '../abort-signal.ts'
 import type { Limits } from '../limit.ts'
@@ -78,7 +78,7 @@ export * from './page.ts'
 export * from './recovery.ts'
 export * from './survey.ts'
 
-/** How many ended jobs a partition keeps of a state, and for how long (milliseconds). */
+/** How many ended jobs of one state a partition keeps, and for how long (milliseconds). */
 export interface Retention {
   count: number
   age: number
@@ -87,44 +87,46 @@ export interface Retention {
 export interface StoreOptions {
   retention: { completed: Retention; failed: Retention; cancelled: Retention }
   /**
-   * What a power cut may cost: `normal` (default) the last second (Redis, AOF everysec) or the commits since the last
-   * sync (SQLite), `strict` nothing, `replicated` nothing that a replica has, and a dispatch is answered when one has
-   * it (Redis only).
+   * What a power cut may lose. `normal` (default): the last second (Redis, AOF everysec) or the commits since the last
+   * sync (SQLite). `strict`: nothing. `replicated` (Redis only): nothing that a replica has, and a dispatch is answered
+   * only when a replica has it.
    */
   durability?: 'normal' | 'strict' | 'replicated'
-  /** What the process that opens it does there, for people who look at the server. Default `web`. */
+  /** What the process uses the store for. People who look at the server see it. Default `web`. */
   role?: Role
-  /** It is opened only for emergencies, and rarely used. */
+  /** The store is opened only for emergencies, and is rarely used. */
   standsBy?: boolean
-  /** Milliseconds since 1970. Only tests set it; without it a store goes by its own clock. */
+  /** Milliseconds since 1970. Only tests set it; by default a store uses its own clock. */
   clock?: () => number
 }
 
-/** What a process does with a store: dispatch (`web`), work, look after leases or processes, or run a command. */
+/** What a process does with a store: dispatch (`web`), work, renew leases, supervise processes, or run a command. */
 export type Role = 'web' | 'worker' | 'lease-thread' | 'supervisor' | 'command'
 
-/** Who calls, and which of its calls on this partition it is. */
+/** The caller, and the number of its call on this partition. */
 export interface Call {
-  /** Must not end in a dot and a number: that is how its tokens end. */
+  /** Must not end in a dot and a number, because its tokens end in these. */
   caller: string
   number: number
-  /** Of an `enqueue`: how many jobs the partition may hold that have not begun, as the caller knows it. */
+  /** For an `enqueue`: how many jobs that have not begun the partition may hold, according to the caller. */
   bound?: Bound | undefined
-  /** Milliseconds that the caller waits for an answer; without it the store goes by its own patience. */
+  /** Milliseconds that the caller waits for an answer. Default: the store's own limit. */
   patience?: number
 }
 
-/** What a full partition does with one job more: it refuses that, or drops the one that is first in its lowest line. */
+/** What a full partition does with one more job: it rejects it, or drops the first job of the lowest priority. */
 export interface Bound {
   max: number
   full: 'reject' | 'drop-oldest'
 }
 
 /**
- * What became of a job that was to be queued. `exists`: one of that id is there already.
+ * The answer for one job of an `enqueue`.
  *
- *   rejected  it met the lock of another (`by`), or, `throttled`, came too soon after one; or the partition is full
- *   replaced  another, which had the lock and had not begun, has its payload now
+ *   exists    the store has a job with that id already
+ *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
+ *             partition is full
+ *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one
  */
 export type Enqueued =
   | 'queued'
@@ -142,39 +144,40 @@ export interface Settlement {
 export type Verdict = 'settled' | 'lost'
 
 export interface Want {
-  /** Jobs to claim that start at once. */
+  /** How many jobs to claim that start at once. */
   limit: number
-  /** Jobs to claim beyond those, that start soon. Default 0; with a `limit` of 0 as well, the call only settles. */
+  /** How many more jobs to claim (prefetch) that start soon. Default 0. If `limit` is 0 too, the call only settles. */
   ahead?: number
   /** Milliseconds. */
   lease: number
   /**
-   * Limits of the partition, as the claimer knows them: it is handed no more than they allow, and nothing ahead. Then
-   * `nextDue` says when a rate allows the next, and whoever waits for a job to end is rung when one does.
+   * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and no
+   * prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to end is rung
+   * when one ends.
    */
   limits?: Limits | undefined
   /**
-   * Milliseconds, whole: priorities age. A job then stands as if it had come so much sooner for each step of its priority,
-   * or later below 0; of the same place the higher one goes first. Groups have priorities that do not age.
+   * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had come that much sooner,
+   * or later below 0. Among jobs of the same place the higher priority goes first. The priorities in groups do not age.
    */
   aging?: number | undefined
-  /** How many jobs of each limiter (`record.ts#NewJob.limiter`) the claimer has permits for. */
+  /** For each limiter (`record.ts#NewJob.limiter`), how many jobs the claimer has permits for. */
   permits?: Readonly<Record<string, number>> | undefined
   /**
-   * Takes jobs that come while the caller waits, up to as many as it got less than `limit`: a store may hand them over
-   * with the ring, which spares the asking. Those of a ring that is lost come with the next `exchange`.
+   * Receives jobs that arrive while the caller waits: at most as many as the claim got fewer than `limit`. A store may
+   * hand them over with the ring, which saves a call. If the ring is lost, they come with the next `exchange`.
    */
   hand?: (claim: Claim) => void
 }
 
-/** Jobs that were claimed without asking. */
+/** Jobs that a waiting caller got with a ring. */
 export interface Claim {
-  /** As of a call: it is part of their token. */
+  /** Like the number of a call: it is part of the token of these jobs. */
   number: number
   jobs: LeasedJob[]
 }
 
-/** Word for a held job's holder: someone asked for it to be cancelled. */
+/** A message for the worker that holds a job: somebody asked to cancel the job. */
 export interface Notice {
   kind: 'cancel'
   id: string
@@ -182,100 +185,107 @@ export interface Notice {
 }
 
 export interface Exchange {
-  /** One a settlement, in their order. */
+  /** One for each settlement, in their order. */
   verdicts: Verdict[]
-  /** In the order they should start. */
+  /** In the order in which they should start. */
   jobs: LeasedJob[]
-  /** Limiters of which jobs might begin, if the claimer had permits: so many of each, at least. */
+  /** For each limiter, how many jobs at least could begin if the claimer had permits for them. */
   limited?: Record<string, number>
-  /** Milliseconds until the next job falls due; 0 when more wait now; undefined when none is known or paused. */
+  /** Milliseconds until the next job is due. 0: more jobs wait now. Undefined: no job is known, or it is paused. */
   nextDue?: number
 }
 
 export interface LeaseNote {
   id: string
   token: string
-  /** Lines written since the last note; kept with the job as if it had ended with them. */
+  /** Lines written since the last note. They are kept as the lines of an ended job are. */
   log?: LogLine[]
-  /** Of a suspect: whether it runs alone in its process from now on. Without it, that stays as it was; at first it is not. */
+  /** For a suspect: whether it runs alone in its process from now on. Default: unchanged; at first it is not alone. */
   alone?: boolean
 }
 
 export interface Extension {
-  /** Ids whose lease is no longer the caller's. */
+  /** Ids of jobs whose lease the caller no longer has. */
   lost: string[]
   notices: Notice[]
 }
 
 export interface Store extends AsyncDisposable {
-  /** What people call it: `redis://host:6379/0` or `sqlite:/path/jobs.db`. Never a password. */
+  /** For people: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
   readonly name: string
-  /** Whether another process does the work of a call, while this one goes on. */
+  /** Whether another process does the work of a call, while this process goes on. */
   readonly isElsewhere: boolean
-  /** Permits and circuits that workers share: an interface of its own. */
+  /** The permits and circuits that workers share: an interface of its own. */
   readonly limiters: Limiters
 
   /**
-   * Makes ready. Called once before any other verb; cheap to call again.
-   * @returns warnings for people, such as a server that would drop jobs when its memory is full
-   * @throws LAYOUT_UNKNOWN when another version of Lark laid the store out, STORE_UNREACHABLE
+   * Opens the store. Must be called before any other verb; calling it again is cheap.
+   * @returns warnings for people, for example about a server that would evict jobs when its memory is full
+   * @throws LAYOUT_UNKNOWN if another version of Lark created the store, STORE_UNREACHABLE
    */
   open(): Promise<string[]>
 
-  // hot: the way of every job
+  // hot: every job passes through these verbs
 
-  /** Queues jobs, all or none. Rings waiting workers (see `wait`). */
+  /** Queues jobs, all or none of them. Rings waiting workers (see `wait`). */
   enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
 
   /**
-   * Settles, then claims, in one step. Who gets less than `want.limit` is rung when more comes.
-   * A settled job's counters: `completed`, `failed`, `released` and `cancelled` count a run, `returned` does not.
+   * Settles jobs, then claims jobs, in one atomic step. A caller that got fewer than `want.limit` is rung when more
+   * jobs come. Outcomes and counters: `completed`, `failed`, `released` and `cancelled` count a run, `returned` does
+   * not.
    */
   exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
 
   /**
-   * Renews leases to `lease` milliseconds from now, notes that these jobs have started, takes log lines, brings
+   * Renews leases to `lease` milliseconds from now, marks these jobs as started, stores log lines, and returns
    * notices. Safe to repeat.
    */
   extend(partition: string, caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension>
 
-  // upkeep: any worker, for everyone
+  // maintenance: any worker, for all workers
 
   /**
-   * Says what there is to do in at most `MAX_ITEMS` partitions, and does none of it: a few looks for each, whatever is
-   * stored there. So a worker with nothing to do asks one thing for all that it serves and looks after. One call where
-   * all is on one server; on a cluster one for each partition, since each has a slot of its own.
+   * Reports what there is to do in at most `MAX_ITEMS` partitions, and does none of it. It makes a few reads for each
+   * partition, whatever is stored there. So an idle worker makes one call for all the partitions that it serves and
+   * maintains. On one server this is one call; on a cluster it is one for each partition, because each has its own
+   * slot.
    *
-   * The caller stays noted as waiting where it was. And what takes no writes just now (a replica, a server that loads
-   * its data) refuses this too: an answer says that the store works.
+   * The caller stays registered as waiting where it was. A store that accepts no writes at the moment (a replica, a
+   * server that loads its data) refuses this call too, so an answer proves that the store works.
    *
-   * @param announced makes a worker known on the way
+   * @param announced a worker to announce with the same call
    */
   survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey>
 
-  /** Takes back what dead workers held: at most `MAX_ITEMS` a call. Rings waiting workers. */
+  /** Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. */
   recover(partition: string, options?: RecoverOptions): Promise<Recovery>
 
   /**
-   * Jobs that ended where no handler ran, though their class has something to do then (`hooked`): they crashed too often,
-   * failed `untold`, or were cancelled or dropped while they did not run. At most `MAX_ENDINGS`, those that ended first before the others.
-   * Each belongs to whoever takes it for `lease` milliseconds; then it is given to the next, unless it was named as done.
+   * Jobs that ended without a running handler, and whose class has a hook for this (`hooked`): they crashed too often,
+   * failed `untold`, or were cancelled or dropped while they did not run. At most `MAX_ENDINGS`, the earliest ended
+   * first. The caller has each job for `lease` milliseconds. Then the store hands it to the next caller, unless it is
+   * in `done`.
    *
-   * @param done ids of which that was done
+   * @param done ids of jobs whose ending has been handled
    */
   endings(partition: string, done: readonly string[], lease: number): Promise<JobRecord[]>
 
-  /** Forgets ended jobs past their age, with their logs, and what else is over. @returns how many; under `MAX_ITEMS`: all */
+  /**
+   * Removes ended jobs past their age, with their logs, and other expired data.
+   *
+   * @returns how many; all, if under `MAX_ITEMS`
+   */
   prune(partition: string): Promise<number>
 
   /**
-   * Waits until a partition may have something for this caller, that is: since its last `exchange` there which
-   * got less than it wanted, a job came in, fell back, or the queue was resumed. Rings that come between two
-   * waits are kept. A hint, not a promise: a ring can be lost with a connection, so callers look again by
-   * themselves every few seconds. A dispatch rings at most as many waiting workers as it brings jobs.
-   * @param noticed told at once of partitions in which `alter` left a notice of a job that this caller holds; the wait
-   *   goes on. A hint as well: `extend` brings the notice
-   * @returns the partitions that rang; none when `timeout` (milliseconds) passed or `signal` was aborted
+   * Waits until a partition may have a job for this caller: that is, until a job came in, went back to its queue, or
+   * the queue was resumed, since the last `exchange` there that got fewer jobs than it wanted. Rings that come between
+   * two waits are kept. A ring is only a hint and can be lost with a connection, so callers also look every few
+   * seconds. A dispatch rings at most as many waiting workers as it brings jobs.
+   * @param noticed called at once with a partition in which `alter` left a notice for a job that this caller holds; the
+   *   wait goes on. This is a hint too: `extend` returns the notice
+   * @returns the partitions that rang; none if `timeout` (milliseconds) passed or `signal` was aborted
    */
   wait(
     caller: string,
@@ -284,53 +294,57 @@ export interface Store extends AsyncDisposable {
     noticed?: (partition: string) => void,
   ): Promise<string[]>
 
-  /** Rings one other waiting worker: what a worker does with a ring that it has no room to answer. */
+  /** Rings one other waiting worker. A worker calls it when it is rung and has no free slot. */
   wake(partition: string, caller: string): Promise<void>
 
-  /** Makes a worker known for `ttl` milliseconds. Its keys stay known for ever. */
+  /** Lists a worker as alive for `ttl` milliseconds. Its keys stay known for ever. */
   announce(worker: WorkerRecord, ttl: number): Promise<void>
-  /** Takes it back, its place among the waiting, and what was handed to it: the last thing a worker does. */
+  /**
+   * Removes a worker from the lists of live and of waiting workers, and takes back jobs handed to it. Its last call.
+   */
   retire(caller: string): Promise<void>
-  /** The workers that live. */
+  /** The live workers. */
   workers(): Promise<WorkerRecord[]>
   /** Every key that any worker ever announced. */
   keys(): Promise<string[]>
 
   // reading, by page
 
-  /** Milliseconds since 1970, by the store's clock: that of a partition, or without one, any that answers. */
+  /**
+   * Milliseconds since 1970, by the store's clock: the clock of the partition, or without one, any clock that answers.
+   */
   now(partition?: string): Promise<number>
 
   /** Every partition that ever held a job. */
   partitions(): Promise<string[]>
   get(partition: string, id: string): Promise<JobRecord | undefined>
   list(partition: string, filter: Filter): Promise<Page>
-  /** The same page, as `limit` has it, without what may be large: no payload is read. */
+  /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
   heads(partition: string, filter: Filter): Promise<Page<JobHead>>
   counts(partition: string): Promise<Counts>
-  /** Of the last `MINUTES` minutes, this one included, those in which something ended; oldest first. */
+  /** Those of the last `MINUTES` minutes (the current one included) in which a job ended; oldest first. */
   minutes(partition: string): Promise<Minute[]>
-  /** Counts and minutes of at most `MAX_STANDINGS` partitions, and whether one is paused: in their order. */
+  /** Counts, minutes and pauses of at most `MAX_STANDINGS` partitions, in their order. */
   standings(partitions: readonly string[]): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
 
   // operating
 
-  /** Changes jobs by hand. One verdict an id. Who holds one that is `asked` to end is rung (see `wait`). */
+  /** Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`). */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
-  /** Keeps what is given, leaves the rest. Resuming rings waiting workers. @returns what is set then */
+  /** Stores the given settings and leaves the others. Resuming rings waiting workers. @returns all settings */
   configure(partition: string, settings: Partial<Settings>): Promise<Setting>
   /**
-   * A group of a partition begins nothing for so many milliseconds, or without them until it is told to go on: 0. What
-   * runs goes on.
+   * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is resumed. 0
+   * resumes it. Running jobs go on.
    */
   pause(partition: string, group: string, ms?: number): Promise<MetGroup>
-  /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; under `MAX_ITEMS`: all */
+  /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; all, if under `MAX_ITEMS` */
   clear(partition: string, state: Exclude<State, 'active'>): Promise<number>
 
-  /** The process does something else from now on than was said in the options. For people who look at the server. */
+  /** Changes the role that was given in the options. People who look at the server see it. */
   become?(role: Role): void
 
-  /** Lets go of connections and files. Idempotent. */
+  /** Closes connections and files. Idempotent. */
   close(): Promise<void>
 }

@@ -1,26 +1,26 @@
 /**
- * What there is to do in partitions: what a worker asks every few seconds, of many at once, instead of asking each what
- * each verb would find there.
+ * Types of `Store.survey`: what there is to do in partitions. A worker asks this every few seconds for many partitions
+ * at once, instead of calling each verb on each partition.
  */
 import type { WorkerRecord } from '../record.ts'
 
-/** A partition that is looked at: for leases and endings, and for what else is said. */
+/** A partition to survey. Leases and endings are always surveyed; the flags ask for more. */
 export interface Surveyed {
   partition: string
-  /** The caller rests there: when may a job begin? */
+  /** The caller is idle there, and asks when a job may begin. */
   waits?: boolean
-  /** Would `prune` find something? */
+  /** Asks whether `prune` would find something. */
   prunes?: boolean
 }
 
-/** A worker that is made known, as by `announce`. */
+/** A worker to announce, as `announce` does. */
 export interface Announced {
   worker: WorkerRecord
   /** Milliseconds. */
   ttl: number
 }
 
-/** What a partition has. Where it has nothing of a kind, or was not asked for it, that is undefined. */
+/** What there is to do in a partition. A field is undefined if there is nothing, or if it was not asked for. */
 export interface Finding {
   partition: string
   /** Milliseconds since 1970, by the clock of its part of the store. */
@@ -30,8 +30,8 @@ export interface Finding {
   /** Milliseconds until there is something for `endings`. */
   nextEnding?: number
   /**
-   * Milliseconds until a job may begin, as far as that is known. 0 as well when the caller is not noted as waiting there:
-   * it was rung, or another server has taken over that never heard of it.
+   * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as waiting
+   * there, because it was rung, or because another server has taken over that does not know the caller.
    */
   nextDue?: number
   /** `prune` would find something. */
@@ -43,10 +43,10 @@ export interface Survey {
   at: number
   /** How many partitions ever held a job; undefined when no worker was announced. */
   partitions?: number
-  /** Of the partitions that have something, in no order. */
+  /** Only partitions with something to do, in no order. */
   findings: Finding[]
-  /** Partitions that could not be looked at, and why: their part of the store is away, or what it keeps is damaged. */
+  /** The error for each partition that could not be surveyed: its part of the store is away, or its data is damaged. */
   failures: ReadonlyMap<string, unknown>
-  /** Why the worker could not be announced, where the partitions could be looked at all the same. */
+  /** The error, if the partitions could be surveyed but the worker could not be announced. */
   unannounced?: unknown
 }

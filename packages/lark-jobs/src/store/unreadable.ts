@@ -1,26 +1,26 @@
 /**
- * Reads the texts that a store keeps of a job, where they may be damaged or of a later format. Nothing here throws: one
- * bad record must not keep the others from whoever reads them.
+ * Reads the texts that a store keeps of a job. They may be damaged, or have a later format. No function here throws:
+ * one bad record must not make the others unreadable.
  *
- * Options are JSON of an object, or begin with a mark: `!`, a name, and `;`. A mark says that what follows in the record,
- * options, key and payload, is written in another way, which has this name. This version writes none, and reads none.
+ * Options are a JSON object, or begin with a mark: `!`, a name, and `;`. A mark says that the options, key and payload
+ * of the record are in the format of that name. This version writes no marks, and cannot read such a format.
  */
 import type { JobError, JobOptions, LogLine, Unreadable } from '../record.ts'
 import { isDamagedLane, readLane } from './lane.ts'
 
-/** Characters of a damaged list that are kept where it is shown as an entry. */
+/** The most characters of a damaged list that are shown. */
 const MAX_TEXT = 2_000
 
 const MARK = '!'
 /** The numeric options. */
 const numbers = ['tries', 'timeout', 'retryUntil', 'expiresIn'] as const
 
-/** @param text as a store has it; of a damaged file or field, anything */
+/** @param text as the store returned it; if the file or field is damaged, it may be anything */
 export function damaged(field: string, text: unknown): Unreadable {
   return { kind: 'damaged', field, text: String(text) }
 }
 
-/** What the options of a record come to. */
+/** Parses the options of a record. */
 export function readOptions(text: unknown): { options?: JobOptions; unreadable?: Unreadable } {
   const mark = typeof text === 'string' && /^!([^;]*);/.exec(text)?.[1]
   if (typeof mark === 'string') return { unreadable: { kind: 'marked', mark } }
@@ -38,7 +38,7 @@ export function isMarked(options: unknown): boolean {
   return typeof options === 'string' && options.startsWith(MARK)
 }
 
-/** Group and limiter of a lane's name. */
+/** Parses group and limiter from the name of a lane. */
 export function readLaneName(lane: unknown): ReturnType<typeof readLane> & { unreadable?: Unreadable } {
   const names = readLane(lane as string)
   return isDamagedLane(lane) ? { ...names, unreadable: damaged('group', lane) } : names
@@ -50,7 +50,7 @@ export function readList<T>(text: unknown, instead: (text: string) => T): T[] {
   return Array.isArray(list) ? list : [instead(String(text).slice(0, MAX_TEXT))]
 }
 
-/** JSON texts, one a line. */
+/** Parses JSON texts, one a line. */
 export function readLines<T>(text: string, instead: (text: string) => T): T[] {
   return text.split('\n').map((line) => {
     const item = parsed(line)
