@@ -1,16 +1,16 @@
 /**
- * What a store keeps of a job, and how a run of it can end.
+ * The record of a job in a store, and the outcomes of a run.
  *
  * A job is in exactly one state:
  *
- *   waiting    due: a worker may claim it now (a delayed job that fell due is waiting)
+ *   waiting    due: a worker may claim it now (a delayed job is waiting as soon as it is due)
  *   delayed    due later: dispatched with a delay, released, or between two attempts
- *   blocked    waits for another job or a signal (kept for chains and steps; nothing enters it yet)
+ *   blocked    waits for another job or a signal (reserved for chains and steps; no job is blocked yet)
  *   active     a worker holds a lease on it
  *   completed, failed, cancelled    ended; kept for a while, then pruned
  *
- * Every time is in milliseconds of the store's clock since 1970. What a worker measures goes in as a
- * duration, never as a time, because its clock is not the store's.
+ * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its
+ * clock is not the store's.
  */
 
 import type { Backoff } from './backoff.ts'
@@ -22,17 +22,17 @@ export type State = (typeof states)[number]
 /** Why a job ended `cancelled`. */
 export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped'
 
-/** What one dispatch says differently from the job's class. Absent fields cost no byte. */
+/** The settings in which one job differs from its class. Absent fields cost no bytes. */
 export interface JobOptions {
   tries?: number
   backoff?: Backoff
   /** Milliseconds. */
   timeout?: number
-  /** Milliseconds from when it was queued, its delay included, in which attempts may begin; 0: no such limit. */
+  /** How long after it was queued attempts may begin: milliseconds, the delay included; 0: no limit. */
   retryUntil?: number
-  /** Milliseconds from when it was queued, its delay included, in which it may first begin; 0: no such limit. */
+  /** How long after it was queued the job may first begin: milliseconds, the delay included; 0: no limit. */
   expiresIn?: number
-  /** What was known where it was dispatched, beside its payload (`context.ts`). */
+  /** The context in which the job was dispatched (`context.ts`). */
   context?: Readonly<Record<string, unknown>>
 }
 
@@ -40,59 +40,59 @@ export interface JobOptions {
 export interface NewJob {
   /** Made by the dispatcher (`id.ts`): 13 characters, in order of time. */
   id: string
-  /** The class's stable name. Neither it nor the payload is ever decoded by a store. */
+  /** The key of its class. A store decodes neither the key nor the payload. */
   key: string
   /** JSON text. */
   payload: string
-  /** -100…100, higher first; absent is 0. */
+  /** -100…100, higher first. Default 0. */
   priority?: number
-  /** Milliseconds from the store's now; absent is due at once. */
+  /** Milliseconds until it is due, counted by the store. Default 0: due at once. */
   delay?: number
   options?: JobOptions
   lock?: Lock
   group?: Group
   /**
-   * What it needs permits of to begin: it is handed out to a claimer only that brings some. A store compares it and
-   * knows no more of it; it has no white space, comma, semicolon, or equals sign.
+   * The limiter and the number of permits that the job needs (`limiter.ts#needOf`). Only a claimer that brings such
+   * permits gets the job. A store only compares this text; it has no white space, comma, semicolon, or equals sign.
    */
   limiter?: string
-  /** Its class has something to do when it ends where no handler runs: see `Store.endings`. */
+  /** The class has a hook for jobs that end without a running handler: see `Store.endings`. */
   hooked?: boolean
 }
 
 /**
- * What only one job of a partition has at a time. It names its job, and is held as long as that job holds it: nobody
- * frees it, and whoever meets it looks whether its job still does.
+ * A lock. Only one job of a partition holds a lock of one name at a time. The lock names its job, and no process frees
+ * it: a dispatch that meets the lock checks whether its job still holds it.
  */
 export interface Lock {
-  /** A store compares it and knows no more of it. */
+  /** A store only compares it. */
   name: string
-  /** The job holds it until it is first started, or until it has ended. */
+  /** The job holds the lock until it first starts, or until it has ended. */
   until: 'start' | 'done'
-  /** Whoever meets it, while its job has not begun, gives that job its payload instead of being refused. */
+  /** While the job of the lock has not begun, a new dispatch replaces its payload instead of being rejected. */
   replace?: boolean
-  /** Milliseconds: whoever meets it so also puts that job off, to so long from then … */
+  /** Milliseconds: such a dispatch also delays the job by this much from then … */
   debounce?: number
-  /** … but to no more than so many milliseconds after it was queued. */
+  /** … but at most until this many milliseconds after the job was queued. */
   maxWait?: number
-  /** Milliseconds after a job was queued in which there is no other, whatever became of it. */
+  /** Milliseconds after a job was queued in which no other is queued, whatever became of the first. */
   throttle?: number
 }
 
-/** Those that take fair turns with other groups, and may have limits of their own. */
+/** A group. Groups take fair turns, and may have limits of their own. */
 export interface Group {
-  /** A store compares it and knows no more of it. */
+  /** A store only compares it. */
   name: string
-  /** Those of the whole group; with each job that comes, they are what that job says. */
+  /** The limits of the whole group. Those of the job that was queued last apply. */
   limits?: Limits
-  /** A job begins when the one before it has ended, its further attempts included. Then `concurrency` is 1. */
+  /** A job begins when the one before it has ended, its retries included. Then `concurrency` is 1. */
   strict?: boolean
 }
 
-/** How often a job was started, and how those runs ended. Starts that are still running count in `runs`. */
+/** How many times a job was started, and how those runs ended. A run that has not ended counts only in `runs`. */
 export interface Counters {
   runs: number
-  /** Attempts that failed: what `tries` limits. */
+  /** Attempts that failed. `tries` limits them. */
   failures: number
   /** Runs whose worker died or lost its lease. */
   crashes: number
@@ -100,7 +100,7 @@ export interface Counters {
   releases: number
 }
 
-/** What is kept of an error. If a thrown value is not an error, the message is its text. */
+/** The part of an error that is kept. If a thrown value is not an error, the message is its text. */
 export interface KeptError {
   name: string
   message: string
@@ -110,11 +110,11 @@ export interface KeptError {
   cause?: KeptError
   /** The first errors of an `AggregateError`. */
   errors?: KeptError[]
-  /** How many further errors it has. */
+  /** How many more errors the `AggregateError` has. */
   more?: number
 }
 
-/** A failed attempt, as kept with the job (the newest 10). */
+/** The error of a failed attempt. The newest 10 are kept with the job. */
 export interface JobError extends KeptError {
   /** Which run it was, from 1. */
   run: number
@@ -124,22 +124,22 @@ export interface JobError extends KeptError {
 
 export type LogLevel = 'info' | 'success' | 'warn' | 'error'
 
-/** A line that `this.info()` and its kin wrote. */
+/** A line that `this.info()`, `success()`, `warn()` or `error()` wrote. */
 export interface LogLine {
-  /** By the worker's clock: only read by people. */
+  /** By the worker's clock, for people only. */
   at: number
   level: LogLevel
   text: string
 }
 
 /**
- * Why a record cannot be run here: either one of its fields is damaged, and `text` is its content; or it is in a format
- * that this version does not know, and `mark` is the name of the format (`store/unreadable.ts`). Unreadable fields are
- * empty in the job.
+ * Why this version cannot run a record. Either a field of the record is damaged, and `text` is the content of the
+ * field; or the record has an unknown format, and `mark` is the name of the format (`store/unreadable.ts`). Unreadable
+ * fields are empty in the job.
  */
 export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
 
-/** A job under a lease, as `exchange` hands it to the claimer. */
+/** A leased job, as `exchange` hands it to the claimer. */
 export interface LeasedJob extends Counters {
   id: string
   key: string
@@ -149,14 +149,14 @@ export interface LeasedJob extends Counters {
   options?: JobOptions
   /** Name of its group. */
   group?: string
-  /** What it needs permits of. */
+  /** The permits that it needs. */
   limiter?: string
-  /** Proof of the lease: only who shows it settles the job. */
+  /** Proof of the lease: only a call with this token settles the job. */
   token: string
   unreadable?: Unreadable
 }
 
-/** A job as `get` and `list` show it. */
+/** A job as `get` and `list` return it. */
 export interface JobRecord extends Counters {
   id: string
   partition: string
@@ -168,60 +168,63 @@ export interface JobRecord extends Counters {
   unreadable?: Unreadable
   /** Name of its group. */
   group?: string
-  /** What it needs permits of. */
+  /** The permits that it needs. */
   limiter?: string
   queuedAt: number
   /** When a delayed or waiting job is or was due. */
   dueAt?: number
-  /** When the present lease was taken. */
+  /** When the current lease was taken. */
   claimedAt?: number
   finishedAt?: number
-  /** Which worker holds it. */
+  /** The id of the worker that holds it. */
   holder?: string
   /** Oldest first, at most 10. */
   errors: JobError[]
-  /** JSON text of what `handle` returned, when it was neither `true` nor `undefined`. */
+  /** JSON text of the value that `handle` returned, if it was neither `true` nor `undefined`. */
   result?: string
   reason?: CancelReason
-  /** Why its last run put it back, while it waits for the next. */
+  /** Why the last run put the job back. Only while the job waits for its next run. */
   because?: string
 }
 
 /**
- * How a claimed job ended, as its worker tells the store: a closed union.
+ * How the run of a claimed job ended, as its worker reports it to the store: a closed union.
  *
- * `returned` was never started and goes back unburnt, to the head of its line or for a while; `released` ran and comes
- * back without having failed. Every outcome may carry the run's log. Later kinds (`suspended`) and what an outcome
- * causes elsewhere (intents: the next job of a chain, a batch's callback) are further fields of this object,
- * recorded by the same settle.
+ * A `returned` job was never started: it goes back to the head of its line, or is delayed, and counts no run. A
+ * `released` job ran and goes back without having failed. Every outcome may carry the log of the run. Later kinds
+ * (`suspended`), and the effects of an outcome elsewhere (the next job of a chain, a batch's callback), will be further
+ * fields of this object, stored by the same settle call.
  */
 export type Outcome = (
   | { kind: 'completed'; result?: string }
   /**
-   * Without `retryIn` (milliseconds) the job has failed for good; then `untold` says that its class has not been told,
-   * because no handler could run: see `Store.endings`.
+   * `retryIn`: milliseconds until the retry. Without it the job has failed and is not retried. Then `untold` says that
+   * `failed()` of its class was not called, because no handler could run: see `Store.endings`.
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
-  /** With `pausesGroup`, no other of its group begins before that either. `because` is for people, in a few words. */
+  /**
+   * `in`: milliseconds until the job is due. With `pausesGroup`, no other job of its group begins before that either.
+   * `because` is for people, in a few words.
+   */
   | { kind: 'released'; in: number; pausesGroup?: boolean; because?: string }
-  /** With `in` (milliseconds), it is due only then. */
+  /** `in`: milliseconds until the job is due; without it, at once. */
   | { kind: 'returned'; in?: number }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & { log?: LogLine[] }
 
-/** A worker as `announce` makes it known. */
+/** A worker, as `announce` stores it. */
 export interface WorkerRecord {
   /** Also the caller of its claims. */
   id: string
   host: string
   pid: number
-  /** In the order served when `strict`. */
+  /** If `strict`, in the order in which they are served. */
   queues: string[]
   strict: boolean
   concurrency: number
   /** Jobs running now. */
   running: number
-  /** The keys and aliases it has a class for. */
+  /** The keys and aliases of its job classes. */
   keys: string[]
   startedAt: number
   state: 'running' | 'quiet'

@@ -1,21 +1,22 @@
 /**
- * Which line of the application dispatched a job, for the stack of an error that is made later and elsewhere.
+ * Finds the line of the application that dispatched a job, for the stack of an error that is created later and
+ * elsewhere.
  *
- * Where the caller awaits the dispatch (by itself, or in a `Promise.all`), V8 finds that line from the rejected promise,
- * and a dispatch that goes well costs nothing. Noting the stack of every dispatch would need no `await`, but takes as
- * long as the dispatch itself (2.9 µs for four frames and 5.2 for ten, where a dispatch among 100 takes 4.9, and
- * `dispatchMany` of ten took 35 µs instead of 25: Node 20, 2 cores, shared, 2026-11-25). So only the first dispatches of
- * a process note it, which wait for the store to open.
+ * If the caller awaits the dispatch (directly, or in a `Promise.all`), V8 finds that line from the rejected promise,
+ * and a successful dispatch costs nothing. Recording the stack of every dispatch would need no `await`, but takes as
+ * long as the dispatch itself (2.9 µs for four frames and 5.2 for ten, while a dispatch among 100 takes 4.9, and
+ * `dispatchMany` of ten took 35 µs instead of 25: Node 20, 2 cores, shared, 2026-11-25). So only the first dispatches
+ * of a process record their stack, while they wait for the store to open.
  */
 import { LarkError } from '@s18i/lark/config'
 import { JobsError } from '../errors.ts'
 
-/** A stack that is made into text only when it is read. */
+/** A stack. V8 turns it into text only when it is read. */
 export interface Caller {
   readonly stack?: unknown
 }
 
-/** @param below the function whose caller is the first line */
+/** @param below the stack begins with the caller of this function */
 // biome-ignore lint/complexity/noBannedTypes: what captureStackTrace takes
 export function callerOf(below: Function): Caller {
   const caller = {}
@@ -24,8 +25,8 @@ export function callerOf(below: Function): Caller {
 }
 
 /**
- * An error of the queue, as an object of its own whose stack leads to the caller. Any other error is a bug, which its own
- * stack leads to.
+ * Copies an error of Lark and gives the copy the stack of the caller. Any other error is a bug and is returned as it
+ * is, because its own stack shows the bug.
  */
 export function toldTo(caller: Caller, error: unknown): unknown {
   const frames = framesOf(caller)
@@ -36,12 +37,14 @@ export function toldTo(caller: Caller, error: unknown): unknown {
 }
 
 /**
- * What a promise is resolved with to reject it: by then V8 knows who awaits that promise.
+ * A promise that rejects. A dispatch is resolved with it instead of being rejected directly, because by the time it
+ * rejects, V8 knows which code awaits the dispatch.
  *
- * @param end called when it is
+ * @param end called just before the promise rejects
  */
 export async function rejection(error: unknown, end: () => void): Promise<never> {
-  // The promise is tied to this one by a microtask that is queued after the first of these, and before the second.
+  // The microtask that ties the dispatch's promise to this one is queued after the first of these, and before the
+  // second.
   await undefined
   await undefined
   end()

@@ -1,6 +1,7 @@
 /**
- * The way of jobs into the store: one by the short way of most dispatches, many in chunks of which each fits in one
- * call. Of a queue with several partitions, each takes its chunks one after the other, and all of them do at once.
+ * Sends jobs to the store: a single job on a short path, which most dispatches take, and many jobs in chunks that each
+ * fit in one call. If a queue has several partitions, each partition gets its chunks one after the other, and all
+ * partitions work at the same time.
  */
 import { JobsError } from '../errors.ts'
 import { dispatchedIds, dispatchRejection, type JobLike } from '../job-class.ts'
@@ -19,7 +20,7 @@ export class Dispatcher {
   readonly #underway: Underway
   readonly #met = new Set<string>()
 
-  /** @param partitions how many a queue has; one where nothing is said @param bounds of each of them, by queue */
+  /** @param partitions of each queue, default 1 @param bounds of each partition of a queue, by queue */
   constructor(
     store: Store,
     partitions: ReadonlyMap<string, number>,
@@ -32,7 +33,7 @@ export class Dispatcher {
   }
 
   /**
-   * Queues one job, with one promise, and counts as under way until it is answered.
+   * Queues one job. Creates only one promise. The dispatch counts as under way until it is answered.
    *
    * @throws STORE_UNREACHABLE, DISPATCH_UNCERTAIN, STORE_REFUSED
    */
@@ -53,9 +54,10 @@ export class Dispatcher {
   }
 
   /**
-   * Queues many. Nothing is awaited before the outboxes have them: what is dispatched in one tick travels together.
+   * Queues many jobs. It awaits nothing before the outboxes have the jobs, so that all jobs of one tick travel
+   * together.
    *
-   * @throws what `one` does; with the ids of those that are queued all the same
+   * @throws the errors of `one`, with the ids of the jobs that were queued in spite of the error
    */
   async many(job: JobLike, queue: string, records: readonly NewJob[]): Promise<boolean> {
     const rows = this.#rows(queue, records)
@@ -89,7 +91,9 @@ export class Dispatcher {
     )
   }
 
-  /** What each outbox sends: whole chunks in turn; of jobs with groups or locks, those whose place is there. */
+  /**
+   * The chunks for each outbox. Plain chunks go to the outboxes in turn. A job with a group or lock has a fixed outbox.
+   */
   #rows(queue: string, records: readonly NewJob[]): Row[] {
     if (records[0] === undefined || togetherOf(records[0]) === undefined) {
       const chunks = [...chunksOf(records)]
@@ -109,7 +113,7 @@ export class Dispatcher {
     return [...parts].map(([outbox, part]) => ({ outbox, chunks: [...chunksOf(part)] }))
   }
 
-  /** Warns, once a key and process, of jobs that may wait for ever. */
+  /** Warns about a key that no worker knows, because its jobs may wait for ever. Once for each key and process. */
   #meet(key: string): void {
     if (this.#met.has(key)) return
     this.#met.add(key)
@@ -125,7 +129,7 @@ export class Dispatcher {
   }
 }
 
-/** The name of what must be in one partition: the job's group, else its lock. */
+/** Jobs with the same name must be in one partition: the job's group, or else its lock. */
 function togetherOf({ group, lock }: NewJob): string | undefined {
   return group?.name ?? lock?.name
 }
@@ -138,11 +142,11 @@ interface Row {
 interface Chunk {
   jobs: NewJob[]
   bytes: number
-  /** Once they have come. */
+  /** Undefined until the store has answered. */
   answers?: Enqueued[]
 }
 
-/** Tells a job what became of its dispatch. @returns whether all of it is queued */
+/** Stores the ids and the rejection of a dispatch in the job. @returns whether all of its records are queued */
 function note(job: JobLike, records: readonly NewJob[], answers: readonly Enqueued[], first = 0): boolean {
   job[dispatchedIds] = idsOf(records, answers, first)
   let rejection: Rejection | undefined
@@ -155,7 +159,7 @@ function note(job: JobLike, records: readonly NewJob[], answers: readonly Enqueu
   return rejection === undefined
 }
 
-/** Of those that are queued: their own, which may be other than at first (see outbox.ts), or that of the job they changed. */
+/** The ids of queued jobs. An outbox may have changed an id (outbox.ts). For `replaced`, the id of the changed job. */
 function idsOf(records: readonly NewJob[], answers: readonly Enqueued[], first = 0): string[] {
   const ids: string[] = []
   for (let i = 0; i < records.length; i++) {
@@ -166,7 +170,7 @@ function idsOf(records: readonly NewJob[], answers: readonly Enqueued[], first =
   return ids
 }
 
-/** Cuts jobs into chunks of which each fits in one call. */
+/** Cuts jobs into chunks that each fit in one call. */
 function* chunksOf(jobs: readonly NewJob[]): Generator<Chunk> {
   let chunk: NewJob[] = []
   let bytes = 0
@@ -189,7 +193,7 @@ function sent(outbox: Outbox, { jobs, bytes }: Chunk): Promise<Enqueued[]> {
   })
 }
 
-/** Of several errors the one that leaves something in doubt, with all the jobs that are. */
+/** Of several errors, one that leaves jobs uncertain, with the ids of all uncertain jobs; otherwise the first. */
 function worst(errors: readonly unknown[]): unknown {
   const known = errors.filter((error) => error instanceof JobsError)
   const error = known.find(({ code }) => code === 'DISPATCH_UNCERTAIN') ?? known[0]
@@ -199,7 +203,7 @@ function worst(errors: readonly unknown[]): unknown {
   return error.again({ id: ids[0]!, ids })
 }
 
-/** The error of some, where others are queued. */
+/** Adds to an error the ids of the jobs that were queued before it. */
 function partial(error: unknown, queued: string[], count: number): unknown {
   if (queued.length === 0 || !(error instanceof JobsError)) return error
   return error.again({

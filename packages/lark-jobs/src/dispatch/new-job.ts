@@ -1,6 +1,6 @@
 /**
- * From a job and its payloads to the records that travel: what the class says stays with the class, and only what
- * this one job says differently is written down.
+ * Makes the records of a job and its payloads. A record has only those settings in which this job differs from its
+ * class.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type Backoff, isSameFunction } from '../backoff.ts'
@@ -26,7 +26,7 @@ import { textOf } from '../thrown.ts'
 import { lockOf, oneByOne, type Unique } from '../unique.ts'
 
 /**
- * The records of one job and its payloads: one a payload.
+ * The records of one job and its payloads: one record for each payload.
  *
  * @returns the queue, and the records that go there
  * @throws JOB_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, before anything is sent
@@ -64,7 +64,7 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
   return { queue: queueName, records }
 }
 
-/** @throws JOB_INVALID when what names the payload throws, or gives no name */
+/** Adds the lock of a unique job. @throws JOB_INVALID if the class's function throws, or returns no valid name */
 function lock(
   record: NewJob,
   payload: unknown,
@@ -82,12 +82,12 @@ function lock(
   record.delay = Math.max(record.delay ?? 0, debounce)
 }
 
-/** @throws JOB_INVALID when what names the payload's group throws, or gives no name */
+/** @throws JOB_INVALID if the class's function throws, or returns no valid name */
 function groupOfPayload(payload: unknown, grouped: GroupBy, name: string): Group {
   return named(name, 'group', 'the group of a job', () => groupFor(grouped, payload))
 }
 
-/** @throws JOB_INVALID when the weight of the payload throws, or is none */
+/** @throws JOB_INVALID if the class's function throws, or returns no valid weight */
 function needOfPayload(payload: unknown, limited: string | LimiterBy, { key, name }: JobClass): string {
   const need = asked(name, 'limiter.weight', () => needOf(limited, key, payload))
   if (need !== undefined) return need
@@ -97,7 +97,10 @@ function needOfPayload(payload: unknown, limited: string | LimiterBy, { key, nam
   )
 }
 
-/** What a function of the class makes of a payload, unless it is a text: that says what it gave instead of a name. */
+/**
+ * Calls `of`, which returns a string only if the class's function did not return a valid name: then the string
+ * describes it.
+ */
 function named<T>(name: string, field: string, what: string, of: () => T | string): T {
   const found = asked(name, field, of)
   if (typeof found !== 'string') return found
@@ -106,7 +109,7 @@ function named<T>(name: string, field: string, what: string, of: () => T | strin
   })
 }
 
-/** What a function of the class says. @throws JOB_INVALID when it throws */
+/** Calls a function of the class. @throws JOB_INVALID if the function throws */
 function asked<T>(name: string, field: string, of: () => T): T {
   try {
     return of()
@@ -115,7 +118,9 @@ function asked<T>(name: string, field: string, of: () => T): T {
   }
 }
 
-/** About how many bytes a record takes in a call. A character is at least one; a little over the mark is no harm. */
+/**
+ * About how many bytes a record takes in a call. It counts one byte a character; a call may be a little over its limit.
+ */
 export function bytesOf({ payload, options }: NewJob): number {
   return options?.context === undefined ? payload.length : payload.length + MAX_CONTEXT
 }

@@ -1,15 +1,16 @@
 /**
- * What waits to be queued in one partition. What is dispatched in the same tick, or while a call is under way,
- * travels in the next call, up to 1,000 jobs and 1 MiB.
+ * The jobs that wait to be queued in one partition. Jobs that are dispatched in the same tick, or while a call is under
+ * way, travel in the next call, up to 1,000 jobs and 1 MiB.
  *
  *   idle → scheduled (for the end of the tick) → calling → scheduled again, or idle
  *
- * A tick that brings much has its first jobs go before it ends: a store elsewhere queues them while this process
- * prepares the rest. So a few calls may be under way; each has a lane of its own, since a caller has one at a time.
+ * If a tick brings many jobs, the first ones are sent before the tick ends: a store in another process queues them
+ * while this process prepares the rest. So a few calls may be under way. Each needs a caller of its own (a lane),
+ * because a caller may have one call under way at a time.
  *
- * A *parcel* is what one `dispatch` or one chunk of `dispatchMany` brings: it is queued whole or not at all, and
- * has a promise of its own. It has until its deadline: one that was not sent by then was certainly not queued; one
- * that was sent, and sent again under the same number, without an answer, is uncertain.
+ * A *parcel* is one `dispatch`, or one chunk of `dispatchMany`. It is queued whole or not at all, and has its own
+ * promise and deadline. A parcel that was not sent by its deadline was certainly not queued. A parcel that was sent,
+ * and sent again under the same number, without an answer, is uncertain.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../errors.ts'
@@ -17,18 +18,18 @@ import { newId } from '../id.ts'
 import type { NewJob } from '../record.ts'
 import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
 
-/** Milliseconds until a dispatch gives up: a little before the 5 s that it promises. */
+/** Milliseconds until a dispatch gives up: a little less than the 5 s that the documentation promises. */
 const PATIENCE = 4_750
-/** Milliseconds that must be left for a call to be worth beginning. */
+/** A call begins only if at least this many milliseconds are left. */
 const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
 /**
- * Jobs that go before the tick ends. (Of `Promise.all` of 100 on a quiet machine, medians of 4 in turns, 2026-11-25: with
- * 34 213,000 jobs a second, with 40 214,000, with 50 223,000, with 64 200,000.)
+ * How many jobs make the outbox send before the tick ends. (Measured with `Promise.all` of 100 on a quiet machine,
+ * medians of 4 in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40 gave 214,000, 50 gave 223,000, 64 gave 200,000.)
  */
 const EARLY = 50
-/** Calls under way at most. */
+/** The most calls under way. */
 const LANES = 3
 
 interface Parcel {
@@ -36,12 +37,12 @@ interface Parcel {
   bytes: number
   /** By `performance.now()`. */
   deadline: number
-  /** Told of the whole call: `first` is the place of the parcel's first job. */
+  /** Gets the results of the whole call; `first` is the index of the parcel's first job. */
   resolve: (results: Enqueued[], first: number) => void
   reject: (error: unknown) => void
 }
 
-/** A caller of its own. */
+/** A caller, and the number of its last call. */
 interface Lane {
   caller: string
   number: number
@@ -53,11 +54,11 @@ export class Outbox {
   readonly #bound: Bound | undefined
   readonly #free: Lane[] = []
   #parcels: Parcel[] = []
-  /** Jobs in them. */
+  /** The number of jobs in the parcels. */
   #size = 0
   #isScheduled = false
   #calls = 0
-  /** Scheduled from idle: nothing waited for an answer. */
+  /** It was scheduled from idle, so its parcels have not waited for an answer. */
   #isFresh = false
   #expiry: NodeJS.Timeout | undefined
 
@@ -80,13 +81,13 @@ export class Outbox {
       void this.#call()
   }
 
-  /** After the promises of this tick have settled, so that what they dispatch comes along. */
+  /** Calls after the promises of this tick have settled, so that jobs which they dispatch travel too. */
   #schedule(): void {
     this.#isScheduled = true
     queueMicrotask(() =>
       process.nextTick(() => {
         this.#isScheduled = false
-        // What never waited for an answer has its whole time, however long this process was busy.
+        // Parcels that never waited for an answer get their whole time, however long this process was busy.
         if (this.#isFresh) this.#renew()
         this.#isFresh = false
         if (this.#parcels.length > 0 && this.#free.length > 0) void this.#call()
@@ -94,7 +95,7 @@ export class Outbox {
     )
   }
 
-  /** The store answers: whoever still waits may wait as long again. */
+  /** The store answers, so the waiting parcels get their whole time again. */
   #renew(): void {
     const deadline = performance.now() + PATIENCE
     for (const parcel of this.#parcels) parcel.deadline = deadline
@@ -131,7 +132,7 @@ export class Outbox {
     }
   }
 
-  /** Whole parcels, as many as one call takes. */
+  /** Takes as many whole parcels as fit in one call. */
   #take(): Parcel[] {
     let items = 0
     let bytes = 0
@@ -151,7 +152,7 @@ export class Outbox {
   async #enqueue(lane: Lane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
     const results = await this.#send(lane, jobs, deadline)
     if (!results.includes('exists')) return results
-    // Another process made the same id (see id.ts). What it queued is not ours.
+    // Another process made the same id (see id.ts), so our job is not queued yet.
     const again = jobs.filter((_, i) => results[i] === 'exists')
     for (const job of again) job.id = newId()
     try {
@@ -163,7 +164,7 @@ export class Outbox {
     }
   }
 
-  /** One call, sent under the same number until an answer comes or the time is over. */
+  /** Sends one call, again and again with the same number, until an answer comes or the time is over. */
   async #send(lane: Lane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
     const { caller } = lane
     const number = ++lane.number
@@ -182,7 +183,7 @@ export class Outbox {
     }
   }
 
-  /** Parcels that wait behind a call which takes too long have certainly not been sent. */
+  /** Later rejects the parcels that wait too long behind a slow call. They have certainly not been sent. */
   #expireLater(): void {
     const first = this.#parcels[0]
     if (this.#expiry !== undefined || first === undefined) return
@@ -192,7 +193,7 @@ export class Outbox {
       this.#rejectLate()
       this.#expireLater()
     }
-    // Where it was this process that stood still, the answer may lie in the socket: it is read first.
+    // If this process itself stood still, the answer may already be in the socket: setImmediate lets it be read first.
     const ms = Math.max(0, first.deadline - LEAST - performance.now())
     this.#expiry = setTimeout(() => setImmediate(look), ms)
   }
@@ -221,7 +222,7 @@ function uncertain(cause: unknown): JobsError {
   })
 }
 
-/** Every parcel of a failed call gets an error of its own, with its own ids. */
+/** Each parcel of a failed call gets its own error, with the ids of its jobs. */
 function ownError(error: unknown, jobs: NewJob[]): unknown {
   if (!(error instanceof JobsError)) return error
   const ids = jobs.map((job) => job.id)

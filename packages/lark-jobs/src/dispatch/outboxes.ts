@@ -1,9 +1,9 @@
 /**
- * The outboxes of each queue, one a partition, and whose turn it is.
+ * The outboxes of each queue, one for each partition, and whose turn it is.
  *
- * What is dispatched in one tick goes to one partition, so that it is one call; the next tick takes the next. Where a
- * process begins is chance: scripts that dispatch once must not all meet the same partition. A job with a lock goes where
- * that is kept.
+ * The jobs of one tick go to one partition, so that they need one call. The next tick uses the next partition. A
+ * process begins with a random partition, so that scripts which dispatch once do not all use the same one. A job with a
+ * group or a lock goes to the partition that its name decides.
  */
 import { newNonce } from '../id.ts'
 import { partitionFor, partitionsOf } from '../partition.ts'
@@ -12,7 +12,7 @@ import { Outbox } from './outbox.ts'
 
 interface Row {
   outboxes: Outbox[]
-  /** Whose turn it is, and in which tick that was said. */
+  /** The index of the outbox whose turn it is, and the tick in which this was decided. */
   at: number
   tick: number
 }
@@ -26,7 +26,7 @@ export class Outboxes {
   #tick = 0
   #isTicking = false
 
-  /** @param partitions how many a queue has; one where nothing is said @param bounds of each of them, by queue */
+  /** @param partitions of each queue, default 1 @param bounds of each partition of a queue, by queue */
   constructor(
     store: Store,
     partitions: ReadonlyMap<string, number>,
@@ -37,19 +37,19 @@ export class Outboxes {
     this.#bounds = bounds
   }
 
-  /** Where a job that is dispatched now goes. */
+  /** The outbox for a plain job that is dispatched now. */
   now(queue: string): Outbox {
     const row = this.#row(queue)
     return row.outboxes[row.at]!
   }
 
-  /** Where a job goes that belongs with all others of a name, whoever dispatches them. */
+  /** The outbox for all jobs with this group or lock name, in every process. */
   of(queue: string, name: string): Outbox {
     const { outboxes } = this.#rows.get(queue) ?? this.#open(queue)
     return outboxes[partitionFor(name, outboxes.length)]!
   }
 
-  /** All of a queue's, the one whose turn it is first. */
+  /** All outboxes of a queue, beginning with the one whose turn it is. */
   all(queue: string): Outbox[] {
     const { outboxes, at } = this.#row(queue)
     return [...outboxes.slice(at), ...outboxes.slice(0, at)]
@@ -73,7 +73,7 @@ export class Outboxes {
     return row
   }
 
-  /** As late as an outbox sends what came in a tick (see `outbox.ts`). */
+  /** Ends the tick at the same moment at which an outbox sends the jobs of the tick (see `outbox.ts`). */
   #endTick(): void {
     if (this.#isTicking) return
     this.#isTicking = true

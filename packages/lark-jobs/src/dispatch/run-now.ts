@@ -1,5 +1,5 @@
 /**
- * `dispatchNow`: one run of a job in this process, with no store.
+ * `dispatchNow`: runs a job once in this process, without a store.
  */
 import { HookCalls, type Hooks } from '../hooks.ts'
 import { newId } from '../id.ts'
@@ -13,7 +13,7 @@ import { through } from '../middleware/through.ts'
 import { decode, encode } from '../payload.ts'
 import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../run.ts'
 
-/** What is the same for every run. */
+/** The middleware and hooks around every run. */
 interface Around {
   middleware: readonly Middleware[]
   calls: HookCalls | undefined
@@ -23,7 +23,7 @@ export class RunNow {
   readonly #load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>
   #around: Around | undefined
 
-  /** @param load what stands around every run; asked until it has answered once */
+  /** @param load loads the middleware and hooks; called again until it has succeeded once */
   constructor(load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>) {
     this.#load = load
   }
@@ -39,11 +39,11 @@ export class RunNow {
   }
 
   /**
-   * Runs the job's `handle` on a JSON copy of the payload; and the class's `failed`, when that fails. All but the
-   * first begin at once.
+   * Runs the job's `handle` on a JSON copy of the payload, and the class's `failed` if that fails. The first run waits
+   * for the configuration; later runs begin at once.
    *
-   * @throws what `handle` throws; JOB_TIMED_OUT when its time was over, whatever it then did; JOB_RELEASED when it
-   * released itself; what reading the configuration throws
+   * @throws what `handle` throws; JOB_TIMED_OUT if its time was over, whatever `handle` then did; JOB_RELEASED if the
+   * job released itself; what reading the configuration throws
    */
   async run(job: JobLike, payload: unknown): Promise<unknown> {
     const jobClass = classOf(job.constructor as JobConstructor)
@@ -72,7 +72,7 @@ export class RunNow {
         const chain = [...middleware, ...jobClass.middleware]
         const result = await inRun(job, run, () =>
           through(chain, seen, () => job.handle(copy)).finally(() => {
-            // A handler that blocks the loop lets no timer tell it.
+            // While a handler blocks the event loop, the timer cannot fire.
             if (performance.now() - began >= timeout) run.abort(timedOut(name, timeout))
           }),
         )
@@ -95,7 +95,7 @@ export class RunNow {
   }
 }
 
-/** What `handle` does, or what its run came to. */
+/** Runs `handle`. The decision or abort of the run, if there is one, replaces what `handle` returned or threw. */
 async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unknown> {
   job[currentRun] = run
   try {

@@ -1,12 +1,12 @@
 /**
- * Counts the dispatches that are under way. So a caller can wait for all of them without a promise for each, and a process
- * that ends too early can say how many were not answered.
+ * Counts the dispatches that are under way. So a caller can wait for all of them without a promise for each, and a
+ * process that ends too early can say how many were not answered.
  */
 import { print } from '../job-log.ts'
 
 interface Generation {
   count: number
-  /** Called when the count is 0 again; undefined while nobody waits. */
+  /** Called when the count is 0 again; undefined while no caller waits. */
   empty?: () => void
 }
 
@@ -16,10 +16,10 @@ let isWatched = false
 
 export class Underway {
   #generation: Generation = { count: 0 }
-  /** Resolves when all older generations are through. */
+  /** Resolves when all older generations have ended. */
   #before: Promise<void> = Promise.resolve()
 
-  /** @param dispatches how many begin @returns call it once, when they are over */
+  /** @param dispatches how many begin @returns a function to call once, when they have ended */
   begin(dispatches = 1): () => void {
     const generation = this.#generation
     generation.count++
@@ -30,7 +30,7 @@ export class Underway {
     }
   }
 
-  /** Resolves when everything that has begun so far is over. What begins later is not waited for. */
+  /** Resolves when all dispatches that have begun so far have ended. It does not wait for later ones. */
   through(): Promise<void> {
     const generation = this.#generation
     this.#generation = { count: 0 }

@@ -1,6 +1,6 @@
 /**
- * A middleware that keeps jobs from a service that is down. `circuit.ts` has the states; they are kept in the store, for
- * all workers.
+ * A middleware that stops jobs from calling a service that is down. `circuit.ts` describes the states. The store keeps
+ * them for all workers.
  */
 import { type CircuitEvent, type CircuitRule, MAX_FAILURES } from '../circuit.ts'
 import type { Duration } from '../duration.ts'
@@ -14,24 +14,24 @@ import { checkOptions, refused, span } from './option.ts'
 import { reachOf } from './permits.ts'
 
 export interface CircuitBreakerOptions {
-  /** It opens after so many failed attempts … Default 5, at most 1,000. */
+  /** The circuit opens after this many failed attempts … Default 5, at most 1,000. */
   failures?: number
-  /** … within so long. Default 1 min. */
+  /** … within this time. Default 1 min. */
   per?: Duration
-  /** How long it stays open before a job is let through as a trial. Default 30 s. */
+  /** How long the circuit stays open before a job runs as a trial. Default 30 s. */
   pause?: Duration
-  /** Classes that give the same name share one. Default: each class has its own. */
+  /** Classes with the same name share one circuit. Default: each class has its own. */
   name?: string
-  /** Whether an error counts. Default: every one does. */
+  /** Whether an error counts. Default: every error counts. */
   when?: (error: unknown) => boolean
 }
 
 /**
- * Opens after so many failed attempts within a time, over all workers. While it is open, jobs are put back until it may
- * close, and burn no attempt. Then one job runs as a trial: if it succeeds, the circuit closes; if it fails, the pause
- * begins anew. Under `dispatchNow()` it does nothing.
+ * The circuit opens after a number of failed attempts within a time, over all workers. While it is open, jobs are put
+ * back until the pause is over, which burns no attempt. Then one job runs as a trial: if it succeeds, the circuit
+ * closes; if it fails, the pause begins anew. Under `dispatchNow()` this middleware does nothing.
  *
- * @throws JOB_INVALID for options that cannot be
+ * @throws JOB_INVALID for unknown options and wrong values
  * @example middleware() { return [circuitBreaker({ failures: 5, per: '1m', pause: '30s', name: 'stripe' })] }
  */
 // biome-ignore lint/suspicious/noExplicitAny: see Middleware
@@ -44,7 +44,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
     if (permits === undefined) return next()
     const place = name === undefined ? `class:${storedName(job.key)}` : `circuit:${storedName(name)}`
     const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal)
-    // Spread, so that not all of them come back for one trial.
+    // The random part spreads the jobs, so that not all of them come back for one trial.
     if (circuit.kind === 'open') {
       const wait = circuit.wait + (Math.random() * rule.pause) / 10
       return job.release(wait, `the circuit ${name ?? `of ${job.key}`} is open`)
@@ -65,20 +65,20 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
   }
 }
 
-/** Tells the circuit of one run, once. */
+/** Reports the end of one run to the circuit, once. */
 class Watch {
   readonly #job: MiddlewareJob
   readonly #opening: number | undefined
   readonly #when: CircuitBreakerOptions['when']
   readonly #tell: (event: CircuitEvent) => Promise<unknown>
   #told: Promise<unknown> | undefined
-  /** A handler may not hear that its time is over: the circuit does. */
+  /** Reports a timeout at once, because the handler may ignore its signal. */
   readonly #aborted = () => {
     const { reason } = this.#job.signal
     if (codeOf(reason) === 'JOB_TIMED_OUT') this.#failed(reason)
   }
 
-  /** @param opening of which it is the trial */
+  /** @param opening if the run is a trial: the opening that it tests */
   constructor(
     job: MiddlewareJob,
     opening: number | undefined,
@@ -101,7 +101,7 @@ class Watch {
   threw(error: unknown): void {
     const { decision } = reachOf(this.#job)
     if (decision?.kind === 'failed') this.#failed(decision.error)
-    // Put back, or ended for a reason of its worker's: that says nothing of the service.
+    // The job was put back, or its worker ended it: this says nothing about the service.
     else if (decision !== undefined || this.#job.signal.aborted) this.#undecided()
     else this.#failed(error)
   }
@@ -126,7 +126,7 @@ class Watch {
     )
   }
 
-  /** In doubt it does. */
+  /** If `when` throws, the error counts. */
   #counts(error: unknown): boolean {
     try {
       return this.#when?.(error) !== false

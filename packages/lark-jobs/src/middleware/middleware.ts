@@ -1,23 +1,24 @@
 /**
- * Middleware: what stands around a job's `handle`, and the job as it sees it.
+ * The types of middleware: the function, and the job that it receives.
  */
 import type { Signal } from '../abort-signal.ts'
 import type { Duration } from '../duration.ts'
 
 /**
- * Stands around `handle`, and around the middleware behind it.
+ * A function that runs around `handle`, and around the middleware after it.
  *
- * What it throws is a failed attempt. What it returns is the result; where it returns nothing, what `next()` gave is.
- * One that does not call `next()` skips `handle`.
+ * If it throws, the attempt has failed. Its return value is the result; if it returns nothing, the value of `next()`
+ * is. If it does not call `next()`, `handle` does not run.
  *
- * @param next runs the rest, once, and resolves to what `handle` returned; rejects with what it threw
+ * @param next runs the remaining middleware and `handle`, once. Resolves to what `handle` returned, or rejects with
+ *   what `handle` threw
  * @example
  * const inTransaction: Middleware = (job, next) => database.transaction(() => next())
  */
 // biome-ignore lint/suspicious/noExplicitAny: middleware that looks at no payload is for jobs of every payload
 export type Middleware<P = any> = (job: MiddlewareJob<P>, next: () => Promise<unknown>) => unknown
 
-/** A job as its middleware sees it. */
+/** The job that a middleware receives. */
 // biome-ignore lint/suspicious/noExplicitAny: see Middleware
 export interface MiddlewareJob<P = any> {
   readonly id: string
@@ -27,7 +28,7 @@ export interface MiddlewareJob<P = any> {
   readonly queue: string
   /** Which attempt this is, from 1. */
   readonly attempt: number
-  /** The very object that `handle` will receive. */
+  /** The same object that `handle` will receive. */
   readonly payload: P
   /** Aborted, with the reason, when the job should end. */
   readonly signal: Signal

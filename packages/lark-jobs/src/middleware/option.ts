@@ -1,11 +1,11 @@
 /**
- * Checks what a middleware of Lark's own is told, when it is made: that is, when its class is registered.
+ * Checks the options of Lark's own middleware when the middleware is created, that is, when its class is registered.
  */
 import { nearest } from '@s18i/lark/config'
 import { type Duration, durationForm, milliseconds } from '../duration.ts'
 import { JobsError } from '../errors.ts'
 
-/** @throws JOB_INVALID: an option that there is none of would be ignored silently */
+/** @throws JOB_INVALID for an unknown option, which would otherwise be ignored silently */
 export function checkOptions(middleware: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null)
     throw refused(middleware, 'what it is given', options, `an object with ${known.join(', ')}`)

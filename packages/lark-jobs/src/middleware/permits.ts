@@ -1,6 +1,6 @@
 /**
- * The way from a run to the limiters that workers share: what a middleware of Lark's own reaches beyond what others see
- * of a job. A run without a worker (`dispatchNow`) has no permits, and is let through.
+ * Gives Lark's own middleware access to the limiters that workers share, which other middleware cannot reach. A run
+ * without a worker (`dispatchNow`) has no such access, and always proceeds.
  */
 import { nearest } from '@s18i/lark/config'
 import type { Circuit, CircuitEvent, CircuitRule } from '../circuit.ts'
@@ -10,31 +10,31 @@ import type { Limits } from '../limit.ts'
 import { listed } from '../listed.ts'
 import type { MiddlewareJob } from './middleware.ts'
 
-/** Where a job has that; the same in every copy of this package. */
+/** The property of a job that holds its `Reach`; the same in every copy of this package. */
 export const reach = Symbol.for('s18i.lark.job.reach')
 
 export type Taken =
   | { kind: 'granted'; giveBack(): void }
-  /** `wait`: milliseconds until a rate may allow it; absent: once others give back. */
+  /** `wait`: milliseconds until a rate may allow it. Absent: when other jobs give permits back. */
   | { kind: 'refused'; wait?: number | undefined }
 
 export interface Permits {
   /**
-   * Takes as many permits of a limiter as a job weighs, or none.
+   * Takes `weight` permits of a limiter, or none.
    *
-   * @param limits of one that is not configured
-   * @throws the signal's reason, when that is aborted first; UNKNOWN_LIMITER
+   * @param limits for a limiter that is not configured
+   * @throws the signal's reason, if the signal is aborted first; UNKNOWN_LIMITER
    */
   take(limiter: string, weight: number, signal: AbortSignal, limits?: Limits): Promise<Taken>
 
-  /** See `Limiters.circuit`. @throws the signal's reason, when that is aborted first; what the store throws */
+  /** See `Limiters.circuit`. @throws the signal's reason, if the signal is aborted first; what the store throws */
   circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit>
 }
 
 export interface Reach {
-  /** Of its worker; undefined when the job runs without one. */
+  /** The permits of its worker; undefined if the job runs without a worker. */
   permits?: Permits | undefined
-  /** What the job has said of its run by now. */
+  /** The decision of the job so far: `fail()` or `release()`. */
   decision?: Decision | undefined
 }
 
@@ -42,7 +42,7 @@ export function reachOf(job: MiddlewareJob): Reach {
   return (job as { [reach]?: Reach })[reach] ?? {}
 }
 
-/** @param by the class that asks for it. @param place where limiters are configured */
+/** @param by the class that names the limiter. @param place where limiters are configured */
 export function unknownLimiter(
   limiter: string,
   known: Iterable<string>,

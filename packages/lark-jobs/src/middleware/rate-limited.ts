@@ -15,13 +15,13 @@ export interface RateLimitedOptions {
   /** How many permits a run takes. Default 1, at most 1,000. */
   weight?: number
   /**
-   * After about how long a job comes back when all permits are in use, which nobody can tell how long they will be: up to
-   * a quarter sooner or later. Default 1 s. Where a rate has none left, it comes back when there are some again.
+   * How long a job is put back if all permits are in use: up to a quarter sooner or later. Default 1 s. If a rate has
+   * no permits left, the job comes back when the rate has some again.
    */
   releaseAfter?: Duration
 }
 
-/** Where such a middleware has what it needs; the same in every copy of this package. */
+/** The property of such a middleware that holds its `Need`; the same in every copy of this package. */
 const need = Symbol.for('s18i.lark.middleware.need')
 
 interface Need {
@@ -30,12 +30,14 @@ interface Need {
 }
 
 /**
- * Runs a job when its limiter has a permit for it; one that it has none for is put back, and burns no attempt. Permits of
- * a `concurrency` are held for as long as the run takes; if its worker is killed, they are free again within the worker's
- * lease (15 s), or at once when that was a process of `--processes`. Under `dispatchNow()` it does nothing.
+ * Runs a job only if its limiter has permits for it. Otherwise it puts the job back, which burns no attempt. The job
+ * holds permits of a `concurrency` for as long as it runs. If its worker is killed, they are free again within the
+ * worker's lease (15 s), or at once if the worker was a process of `--processes`. Under `dispatchNow()` this middleware
+ * does nothing.
  *
- * @param limiter one of `jobs.limiters` of the configuration: else no worker with the class starts (`UNKNOWN_LIMITER`)
- * @throws JOB_INVALID for options that cannot be
+ * @param limiter one of `jobs.limiters` in the configuration; otherwise no worker with the class starts
+ *   (`UNKNOWN_LIMITER`)
+ * @throws JOB_INVALID for unknown options and wrong values
  * @example middleware() { return [rateLimited('stripe', { weight: 2 })] }
  */
 // biome-ignore lint/suspicious/noExplicitAny: see Middleware
@@ -64,10 +66,10 @@ export function rateLimited(limiter: string, options: RateLimitedOptions = {}): 
 }
 
 /**
- * Refuses a class whose middleware asks a limiter for what it does not have.
+ * Checks the limiters and weights in the middleware of a class.
  *
  * @param name of the class
- * @throws UNKNOWN_LIMITER; JOB_INVALID for a job that weighs more than its limiter ever gives out
+ * @throws UNKNOWN_LIMITER; JOB_INVALID if a weight is more than the limiter ever grants
  */
 export function checkNeeds(
   name: string,

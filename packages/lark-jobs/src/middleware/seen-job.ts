@@ -1,5 +1,5 @@
 /**
- * A job that runs, in the shape in which its middleware sees it. Made only where there is some.
+ * The running job as its middleware sees it. It is created only for jobs that have middleware.
  */
 import { failing, releasing } from '../decision.ts'
 import type { Duration } from '../duration.ts'
@@ -15,7 +15,7 @@ export class SeenJob implements MiddlewareJob {
   readonly #run: Run
   readonly #permits: Permits | undefined
 
-  /** @param permits of the worker; undefined without one */
+  /** @param permits of the worker; undefined without a worker */
   constructor(
     run: Run,
     jobClass: { key: string; name: string },

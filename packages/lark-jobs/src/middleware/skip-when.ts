@@ -1,13 +1,13 @@
 /**
- * A middleware that leaves a job undone when it need not be done any more.
+ * A middleware that skips jobs which are no longer needed.
  */
 import type { Middleware, MiddlewareJob } from './middleware.ts'
 
 /**
- * Completes the job without running it when the condition holds; its log says so. A condition that throws is a failed
- * attempt.
+ * Completes the job without running it if the condition returns `true`. The job's log says so. If the condition throws,
+ * the attempt has failed.
  *
- * @param condition told of the payload and the job; may be async
+ * @param condition receives the payload and the job; may be async
  * @example middleware() { return [skipWhen(async ({ userId }: { userId: number }) => isGone(userId))] }
  */
 // biome-ignore lint/suspicious/noExplicitAny: see Middleware

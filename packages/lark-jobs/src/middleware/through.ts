@@ -1,14 +1,14 @@
 /**
- * The way of one run through its middleware to `handle`, and back.
+ * Runs a chain of middleware and `handle`.
  */
 import { JobsError } from '../errors.ts'
 import type { Middleware, MiddlewareJob } from './middleware.ts'
 
 /**
- * Runs a chain, the first one outermost.
+ * Runs a chain; the first middleware is the outermost.
  *
- * The run is over when everything in it is, also what a middleware began with `next()` and did not wait for: then it
- * is taken for what it began.
+ * If a middleware calls `next()` and does not wait for it, the run still waits, and uses the result of `next()` if the
+ * middleware returned nothing.
  *
  * @param handle the end of the chain
  * @throws what the chain threw; NEXT_MISUSED
@@ -42,12 +42,12 @@ export async function through(
     return value === undefined ? passed : value
   } finally {
     isOver = true
-    // It threw while the rest still ran.
+    // The middleware threw while the rest still ran.
     if (rest !== undefined && !isThrough) await awaited(rest).catch(() => {})
   }
 }
 
-/** A promise whose rejection somebody sees to, whether or not it is awaited. */
+/** Marks the rejection of a promise as handled, whether or not the promise is awaited. */
 function awaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
   return promise

@@ -1,5 +1,5 @@
 /**
- * A middleware that looks at how long runs take.
+ * A middleware that measures how long runs take.
  */
 import { type Duration, durationForm, milliseconds, readable } from '../duration.ts'
 import { JobsError } from '../errors.ts'
@@ -7,16 +7,16 @@ import { textOf } from '../thrown.ts'
 import type { Middleware, MiddlewareJob } from './middleware.ts'
 
 export interface TimingOptions {
-  /** What takes longer is a warning in the job's log. Default: nothing is. */
+  /** A run that takes longer gets a warning in the job's log. Default: no warnings. */
   slow?: Duration
-  /** Told of every run, how ever it ends: milliseconds. What it throws is a warning in the job's log. */
+  /** Called after every run, however it ended, with its milliseconds. If it throws, the job's log gets a warning. */
   report?: (took: number, job: MiddlewareJob) => void
 }
 
 /**
- * Measures what is behind it in the chain.
+ * Measures the middleware after it in the chain, and `handle`.
  *
- * @throws JOB_INVALID when `slow` is no duration
+ * @throws JOB_INVALID if `slow` is not a duration
  * @example jobs: { middleware: [timing({ slow: '5s' })] }
  */
 export function timing({ slow, report }: TimingOptions): Middleware {

@@ -1,5 +1,6 @@
 /**
- * A middleware that keeps jobs of one name from running at the same time: each name is a limiter of one permit.
+ * A middleware that keeps jobs with the same name from running at the same time. Each name is a limiter with one
+ * permit.
  */
 import { type Duration, spread } from '../duration.ts'
 import { notName, storedPair } from '../stored-name.ts'
@@ -8,24 +9,25 @@ import { checkOptions, refused, span } from './option.ts'
 import { reachOf } from './permits.ts'
 
 export interface OverlappingOptions {
-  /** After about how long a job comes back that met another: up to a quarter sooner or later. Default 1 s. */
+  /** How long a job is put back if another with its name is running: up to a quarter sooner or later. Default 1 s. */
   releaseAfter?: Duration
-  /** Classes that give the same text here share their names. Default: each class has its own. */
+  /** Classes with the same text here share their names. Default: each class has its own names. */
   shared?: string
 }
 
-/** Milliseconds: of a job that nobody can tell when it may run. */
+/** Milliseconds that a job is put back if the time at which it may run is not known. */
 export const RELEASE_AFTER = 1_000
 
 /**
- * Runs jobs of one name one after the other, over all workers. One that meets another is put back, and burns no attempt;
- * when it comes again, others may have gone before.
+ * Runs jobs with the same name one after the other, over all workers. While one runs, another with its name is put
+ * back, which burns no attempt. Later jobs may run before a job that was put back.
  *
- * A name is held for as long as the run takes. If its worker is killed, it is free again within the worker's lease (15 s).
- * Under `dispatchNow()` it does nothing.
+ * A job holds its name for as long as it runs. If its worker is killed, the name is free again within the worker's
+ * lease (15 s). Under `dispatchNow()` this middleware does nothing.
  *
- * @param by names a payload: a text or a number. Without it all jobs of the class have one name
- * @throws JOB_INVALID for options that cannot be; and when it runs, for what is no name: a failed attempt
+ * @param by returns the name for a payload: a text or a number. Without it all jobs of the class have one name
+ * @throws JOB_INVALID for unknown options and wrong values. If `by` returns something that is not a name, the attempt
+ *   fails with JOB_INVALID
  * @example middleware() { return [withoutOverlapping(({ account }: { account: string }) => account)] }
  */
 export function withoutOverlapping<P>(
