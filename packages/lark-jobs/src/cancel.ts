@@ -1,5 +1,5 @@
 /**
- * Cancelling jobs from outside: those that wait end at once, those that run are asked to, by their `signal`.
+ * Cancels jobs from outside. A job that does not run ends at once. A running job is asked to end, by its `signal`.
  */
 import { JobsError } from './errors.ts'
 import { all, checkFilter, type Flags, isText, queueName } from './filter.ts'
@@ -7,20 +7,20 @@ import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queu
 import type { State } from './record.ts'
 import type { AlterVerdict, Store } from './store/store.ts'
 
-/** In which a job can be cancelled. */
+/** The states in which a job can be cancelled. */
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
 export type Cancellable = (typeof cancellable)[number]
 
 /** The conditions that choose jobs. A job must meet all of them. */
 interface Conditions {
-  /** Of this class. */
+  /** The key of the job's class. */
   key?: string
   queue?: string
-  /** In this state only. Default: every one in which a job can be cancelled. */
+  /** Default: every state in which a job can be cancelled. */
   state?: Cancellable
 }
 
-/** Which jobs: at least one condition, or every job of the store. */
+/** At least one condition, or `{ all: true }` for every job of the store. */
 export type CancelFilter =
   | (Conditions & ({ key: string } | { queue: string } | { state: Cancellable }))
   | ({ all: true } & { [Name in keyof Conditions]?: never })
@@ -56,16 +56,16 @@ export function checkCancelOptions(options: unknown): asserts options is CancelO
 }
 
 export interface Cancelled {
-  /** Jobs that had not begun, and have ended. */
+  /** Jobs that were not running, and are now cancelled. */
   cancelled: number
-  /** Jobs that run, and whose workers will tell them. */
+  /** Running jobs. Their workers will abort their signals. */
   asked: number
 }
 
 /**
- * Cancels the jobs of these ids.
+ * Cancels the jobs with these ids.
  *
- * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled
+ * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled
  */
 export async function cancel(store: Store, queues: Queues, ids: readonly string[]): Promise<Cancelled> {
   const found = await locateAll(store, queues, ids, 'lark jobs:status', (job) => {
@@ -77,7 +77,7 @@ export async function cancel(store: Store, queues: Queues, ids: readonly string[
 }
 
 /**
- * Cancels all that a filter names, as they are when it looks. What is dispatched meanwhile may stay.
+ * Cancels all jobs that match a filter when it reads them. Jobs that are dispatched meanwhile may remain.
  *
  * @throws UNKNOWN_QUEUE
  */
@@ -85,7 +85,7 @@ export async function cancelAll(store: Store, queues: Queues, filter: CancelFilt
   const { key, queue, state } = filter
   let verdicts: AlterVerdict[] = []
   for (const partition of await partitionsToLookIn(store, queues, queue)) {
-    // All ids first: each that is cancelled leaves the list which is being read.
+    // It reads all ids first, because a job that is cancelled leaves the list that is being read.
     const ids: string[] = []
     for (const each of state === undefined ? cancellable : [state]) {
       for await (const page of idsOf(store, partition, each, key)) ids.push(...page)
@@ -95,7 +95,7 @@ export async function cancelAll(store: Store, queues: Queues, filter: CancelFilt
   return counted(verdicts)
 }
 
-/** How many jobs `cancel` would cancel now, and how many it would ask to end. @throws as `cancel` */
+/** How many jobs `cancel` would cancel now, and how many it would ask to end. @throws the errors of `cancel` */
 export async function count(store: Store, queues: Queues, ids: readonly string[]): Promise<Cancelled> {
   const found = await locateAll(store, queues, ids, 'lark jobs:status', (job) => {
     if (!isCancellable(job.state)) throw notCancellable(job)
@@ -104,7 +104,7 @@ export async function count(store: Store, queues: Queues, ids: readonly string[]
   return { cancelled: found.length - asked, asked }
 }
 
-/** The same for a filter. Without a key, the counts of the store are enough, and no jobs are read. @throws UNKNOWN_QUEUE */
+/** The same for a filter. Without a key it reads only the counts of the store, and no jobs. @throws UNKNOWN_QUEUE */
 export async function countAll(store: Store, queues: Queues, filter: CancelFilter): Promise<Cancelled> {
   const { key, queue, state } = filter
   const found: Cancelled = { cancelled: 0, asked: 0 }
@@ -120,7 +120,7 @@ export async function countAll(store: Store, queues: Queues, filter: CancelFilte
   return found
 }
 
-/** The ids of all jobs in a state and with a key, a page at a time. */
+/** The ids of all jobs in a state, and with a key if one is given, a page at a time. */
 async function* idsOf(
   store: Store,
   partition: string,
@@ -135,7 +135,7 @@ function ask(store: Store, partition: string, ids: readonly string[]): Promise<A
   return alterAll(store, partition, ids, { kind: 'cancel', reason: 'user' })
 }
 
-/** What ended meanwhile is neither. */
+/** Jobs that have ended meanwhile count as neither. */
 function counted(verdicts: readonly AlterVerdict[]): Cancelled {
   const count = (verdict: AlterVerdict) => verdicts.filter((each) => each === verdict).length
   return { cancelled: count('done'), asked: count('asked') }

@@ -1,43 +1,47 @@
 /**
- * A circuit breaker: keeps jobs from a service that is down, over all workers.
+ * A circuit breaker: stops the jobs of all workers from calling a service that is down.
  *
- *   closed     jobs run; those that fail are counted
- *   open       too many failed within a time: no job runs until a pause is over
- *   half-open  the pause is over: one job runs, and its end decides. If none is heard of within another pause, the next
- *              job runs in its place
+ *   closed     jobs run; failures are counted
+ *   open       too many jobs failed within a time: no job runs until a pause is over
+ *   half-open  the pause is over: one job runs as a trial, and its result decides. If there is no result within another
+ *              pause, the next job becomes the trial
  *
- * An opening is named by the time at which it began, so that an end which is heard late, of a job that began before it,
- * does not end it.
+ * Each opening is identified by the time at which it began. So the late result of a job that began before the opening
+ * does not close the circuit.
  */
 
 /** When a circuit opens, and for how long. */
 export interface CircuitRule {
-  /** So many failed runs … */
+  /** This many failed runs … */
   failures: number
-  /** … within so many milliseconds open it … */
+  /** … within this many milliseconds open the circuit … */
   per: number
-  /** … for so many milliseconds. */
+  /** … for this many milliseconds. */
   pause: number
 }
 
-/** The most failures that a rule may wait for: they are remembered one by one. */
+/** The highest `failures`, because the store keeps each failure. */
 export const MAX_FAILURES = 1_000
 
-/** What is told of a run. */
+/** An event of a run, as it is reported to a circuit. */
 export type CircuitEvent =
   /** A job is about to run, and asks whether it may. */
   | { kind: 'begins' }
-  /** @param opening when it ran as the trial of one. @param id of this event: told twice, it counts once */
+  /**
+   * @param opening if the run was a trial: the opening it tested.
+   *
+   * @param id of this event; a repeated event counts once
+   */
   | { kind: 'failed'; id: string; opening?: number | undefined }
   /** A trial succeeded. */
   | { kind: 'passed'; opening: number }
-  /** A trial ended in a way that says nothing: the next job runs in its place. */
+  /** A trial ended without a result: the next job becomes the trial. */
   | { kind: 'undecided'; opening: number }
 
-/** How a circuit stands: for a job that asks whether it may run. */
+/** The answer to a job that asks whether it may run. */
 export type Circuit =
   | { kind: 'closed' }
-  /** It may run, as the trial of this opening. */
+  /** The job may run, as the trial of this opening. */
   | { kind: 'trial'; opening: number }
   /** Milliseconds until another trial is due. */
   | { kind: 'open'; wait: number }

@@ -1,6 +1,6 @@
 /**
- * How a job ends its own run: `this.fail()` and `this.release()`. Both throw, to end the handler; but what counts is
- * the decision, which holds as well where the handler catches what was thrown. The first one stays.
+ * How a job ends its own run: `this.fail()` and `this.release()`. Both throw, to end the handler. But only the decision
+ * counts: it also holds if the handler catches what was thrown. The first decision of a run is final.
  */
 import { type Duration, durationForm, milliseconds, readable } from './duration.ts'
 import { JobsError } from './errors.ts'
@@ -8,12 +8,12 @@ import { NonRetryableError } from './non-retryable.ts'
 
 export type Decision =
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** Milliseconds. */
   | {
       readonly kind: 'released'
+      /** Milliseconds until the job is due again. */
       readonly in: number
       readonly pausesGroup: boolean
-      /** For people. */
+      /** The reason, for people. */
       readonly because?: string
       readonly error: JobsError
     }
@@ -24,12 +24,12 @@ export function failing(error: unknown): Decision {
   return { kind: 'failed', error: error ?? new JobsError('JOB_FAILED_ITSELF', 'The job called this.fail()') }
 }
 
-/** Characters kept of why a job was put back. */
+/** The most characters that are kept of the reason for a release. */
 const MAX_BECAUSE = 200
 
 /**
  * @param name of the class, for the message
- * @throws JOB_INVALID when the delay or the text is invalid: then nothing is decided, and the attempt fails
+ * @throws JOB_INVALID if the delay or the reason is invalid. Then there is no decision, and the attempt fails
  */
 export function releasing(delay: Duration, name: string, pausesGroup = false, because?: unknown): Decision {
   const ms = milliseconds(delay)

@@ -10,10 +10,10 @@ const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000
 /** What a duration looks like, for messages that refuse one. */
 export const durationForm = "milliseconds, or a text like '30s', '5m', '2h' or '1d'"
 
-/** Milliseconds: a hundred years. What is longer is no duration but a mistake, and no store could count it. */
+/** Milliseconds: a hundred years. A longer duration is a mistake, and no store could count it. */
 const LONGEST = 100 * 365.25 * 86_400_000
 
-/** Milliseconds of a duration; undefined when it is none (negative, over a hundred years, unit unknown). */
+/** Milliseconds of a duration; undefined if the value is not valid (negative, over a hundred years, unit unknown). */
 export function milliseconds(value: unknown): number | undefined {
   if (typeof value === 'number') return value >= 0 && value <= LONGEST ? value : undefined
   if (typeof value !== 'string') return undefined
@@ -38,7 +38,7 @@ export function readable(ms: number): string {
   return rest === 0 ? `${whole} ${large}` : `${whole} ${large} ${rest} ${small}`
 }
 
-/** Up to a quarter less or more, so that what began together does not come back together. */
+/** Changes a duration at random by up to a quarter, so that jobs that began together do not come back together. */
 export function spread(ms: number): number {
   return ms * (0.75 + Math.random() / 2)
 }

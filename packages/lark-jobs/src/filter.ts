@@ -1,26 +1,26 @@
 /**
- * Checks the filter of a call that acts on many jobs or on a queue. A condition that is misspelled, or whose value is
- * missing, is refused: a call that ignored it would act on everything.
+ * Checks the filter of a call that acts on many jobs or on a queue. It refuses a condition that is misspelled or has no
+ * value, because a call that ignored the condition would act on everything.
  */
 import { inspect } from 'node:util'
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from './errors.ts'
 
-/** What the value of each condition must be, in words and as a test. */
+/** For each condition, what its value must be: in words and as a test. */
 export type Conditions = Readonly<Record<string, { right: string; ok: (value: unknown) => boolean }>>
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
 
-/** Stands for everything, instead of a condition. */
+/** `{ all: true }`: selects everything. */
 export const all: Conditions[string] = { right: 'true', ok: (value) => value === true }
 
 export const queueName: Conditions[string] = { right: 'the name of a queue', ok: isText }
 
 /**
- * @param call how the message begins: `Jobs.cancel()`
- * @param needed at least one of these must be there, or `all`. Default: nothing must
- * @param flags of a command that asks, by condition: its messages name those instead of call and condition
+ * @param call the beginning of the message: `Jobs.cancel()`
+ * @param needed the filter must have at least one of these conditions, or `all`. Default: none is required
+ * @param flags if a command makes the call: its flag for each condition, which messages name instead of the condition
  * @throws FILTER_INVALID naming the condition, its value, and what would be right
  */
 export function checkFilter(

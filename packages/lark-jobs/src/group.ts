@@ -1,6 +1,6 @@
 /**
- * Groups: the jobs of a queue that belong together, such as those of a tenant. They take turns with other groups, and a
- * group may have limits, and an order, of its own. Scope is the queue: classes that name a group alike share it.
+ * Groups: jobs of a queue that belong together, such as the jobs of one tenant. Groups take turns. A group may have its
+ * own limits and a strict order. Classes in one queue that use the same group name share the group.
  */
 import { isCount, limitsOf, type RateOption, rateProblem } from './limit.ts'
 import type { Group } from './record.ts'
@@ -11,22 +11,22 @@ export interface GroupOptions {
   concurrency?: number
   /** Jobs of a group that begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
   rate?: RateOption
-  /** Each job begins when the one before it has ended, also while that waits for a further attempt. Default: no. */
+  /** Each job begins only when the one before it has ended, its retries included. Default: no. */
   strict?: boolean
 }
 
-/** What `group()` makes. */
+/** The value that `group()` returns. */
 export interface GroupBy extends GroupOptions {
-  /** What names the group of a payload. */
+  /** Returns the name of the group for a payload. */
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
   readonly by: (payload: any) => string | number
 }
 
 /**
- * Says to which group a job belongs: groups take fair turns, whatever each has waiting.
+ * Puts the jobs of a class into groups. Groups take fair turns, however many jobs each of them has.
  *
- * @param by names the group of a payload. A text that is not empty, or a number
- * @param options see `GroupOptions`; each holds for every group
+ * @param by returns the name of the group for a payload: a number, or a text that is not empty
+ * @param options see `GroupOptions`; they apply to each group separately
  * @example
  * class SyncShopJob extends Job {
  *   group = group((payload: { shop: string }) => payload.shop, { concurrency: 2 })
@@ -38,7 +38,7 @@ export function group<P>(by: (payload: P) => string | number, options: GroupOpti
   return Object.freeze({ ...options, by })
 }
 
-/** What is wrong with a class's `group`: its field, value, and what would be right; undefined when all is well. */
+/** The first problem of a class's `group`: field, value, and what would be right; undefined if there is none. */
 export function groupProblem(option: unknown): [field: string, value: unknown, right: string] | undefined {
   if (option === undefined) return undefined
   if (typeof option !== 'object' || option === null)
@@ -58,7 +58,7 @@ export function groupProblem(option: unknown): [field: string, value: unknown, r
   return undefined
 }
 
-/** @returns its text when what `by` gave is no name */
+/** The group of one job. @returns a text that describes the value, if `by` did not return a valid name */
 export function groupFor(option: GroupBy, payload: unknown): Group | string {
   const value = option.by(payload)
   const problem = value === '' ? 'an empty text' : notName(value)
@@ -72,7 +72,7 @@ export function groupFor(option: GroupBy, payload: unknown): Group | string {
   return group
 }
 
-/** The name by which a store knows a group. */
+/** The name of a group in the store. */
 export function groupName(name: string | number): string {
   return storedName(String(name))
 }

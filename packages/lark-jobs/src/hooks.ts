@@ -1,17 +1,17 @@
 /**
- * Hooks: what the application hears of all its jobs, whatever their class. Nobody waits for them, and what goes wrong
- * in one concerns no job.
+ * Hooks: functions of the application that are called when jobs of any class begin and end. Jobs do not wait for them,
+ * and an error in a hook does not affect the job.
  */
 import { textOf } from './thrown.ts'
 
-/** A job whose run begins or has ended. */
+/** The job whose run begins or has ended. */
 export interface JobEvent {
   id: string
   key: string
   /** The name of its class. */
   name: string
   queue: string
-  /** Which attempt it is, from 1. */
+  /** The number of the attempt, from 1. */
   attempt: number
 }
 
@@ -21,29 +21,29 @@ export interface EndedEvent extends JobEvent {
 }
 
 export interface FailedEvent extends EndedEvent {
-  /** What the attempt threw, or why it was ended. */
+  /** What the attempt threw, or why it was aborted. */
   error: unknown
-  /** Milliseconds until the next attempt; absent when the job has failed for good. */
+  /** Milliseconds until the retry. Absent: there is no retry, and the job has failed. */
   retryIn?: number
 }
 
 export interface ReleasedEvent extends EndedEvent {
-  /** Milliseconds until it is due again. */
+  /** Milliseconds until the job is due again. */
   in: number
 }
 
-/** Each may be async; none is waited for. */
+/** A hook may be async. No job waits for it. */
 export interface Hooks {
   /** An attempt begins. */
   started?(event: JobEvent): unknown
   completed?(event: EndedEvent): unknown
-  /** An attempt failed, be it the last or not. */
+  /** An attempt failed, whether it was the last or not. */
   failed?(event: FailedEvent): unknown
   /** A job goes back without having failed: it released itself, or its worker stopped. */
   released?(event: ReleasedEvent): unknown
 }
 
-/** Calls hooks, and warns once of each that throws. */
+/** Calls hooks, and warns once about each hook that throws. */
 export class HookCalls {
   readonly #hooks: Hooks
   readonly #warn: (text: string) => void

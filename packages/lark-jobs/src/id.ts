@@ -1,10 +1,10 @@
 /**
  * Job ids: 13 letters and digits that sort by the time they were made.
  *
- * Seven say the millisecond (base 62 reaches the year 2081), six a random number, which within one millisecond is
- * raised by one instead of drawn again, so that the ids of one process keep the order in which they were made.
- * Two processes that make 100 ids each in the same millisecond meet with a chance of 1 in 280 million; the store
- * then answers `exists`, and the dispatcher takes another.
+ * Seven characters encode the millisecond (base 62 reaches the year 2081). Six encode a random number. Within one
+ * millisecond, the number is raised by one instead of drawn again, so that the ids of one process keep the order in
+ * which they were made. If two processes make 100 ids each in the same millisecond, the chance that two ids are equal
+ * is 1 in 280 million. The store then answers `exists`, and the dispatcher makes another id.
  */
 import { randomInt } from 'node:crypto'
 import { inspect } from 'node:util'
@@ -12,16 +12,16 @@ import { JobsError } from './errors.ts'
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const letters = [...alphabet]
-/** All texts of two letters. An id is put together of what is at hand (measured: 14 ns, 119 letter by letter). */
+/** All texts of two letters. Joining prepared texts makes an id in 14 ns; letter by letter it takes 119 ns. */
 const pairs = letters.flatMap((one) => letters.map((other) => one + other))
-/** Letters of an id that say when it was made. */
+/** How many letters of an id encode its time. */
 export const MADE = 7
-/** What three letters can say. */
+/** How many different texts three letters have. */
 const THREE = 62 ** 3
 
 let lastTime = 0
 let time = ''
-/** The random number: its upper and its lower three letters. */
+/** The random number: the values of its upper and its lower three letters. */
 let upper = 0
 let lower = 0
 /** The time and the upper half, as text. */
@@ -36,11 +36,13 @@ function encode(number: number, length: number): string {
   return text
 }
 
-/** What each letter of the alphabet is worth, by its code; -1 for all others. */
+/** The value of each letter of the alphabet, by its character code; -1 for all other characters. */
 const values = new Int8Array(128).fill(-1)
 for (const [value, letter] of letters.entries()) values[letter.charCodeAt(0)] = value
 
-/** When an id was made, by the clock of its maker: milliseconds since 1970; 0 for a text that is none of ours. */
+/**
+ * When an id was made: milliseconds since 1970, by the clock of its process; 0 for a text that is not an id of Lark.
+ */
 export function madeAt(id: string): number {
   let at = 0
   for (let i = 0; i < MADE; i++) {
@@ -51,12 +53,12 @@ export function madeAt(id: string): number {
   return at
 }
 
-/** A new id, greater than every one that this process made before. */
+/** A new id, greater than all ids that this process made before. */
 export function newId(now = Date.now()): string {
   if (now > lastTime) {
     lastTime = now
     time = encode(now, MADE)
-    // The upper half stays free, so that a busy millisecond cannot run over.
+    // The number begins in the lower half of its range, so that it cannot overflow within a millisecond.
     upper = randomInt(THREE / 2)
     lower = randomInt(THREE)
     head = time + encode(upper, 3)
@@ -67,17 +69,17 @@ export function newId(now = Date.now()): string {
   return head + pairs[Math.floor(lower / 62)] + letters[lower % 62]
 }
 
-/** Tells this process's callers from those of any other: 8 letters and digits. */
+/** A random text of 8 letters and digits that distinguishes the callers of this process from those of others. */
 export function newNonce(): string {
   return encode(randomInt(62 ** 4), 4) + encode(randomInt(62 ** 4), 4)
 }
 
-/** The most letters of an id that is looked up. */
+/** The most characters that an id from outside may have. */
 const LONGEST = 100
 
 /**
- * Checks ids from outside: one, or a list. A value from a request may be anything, such as the list that Express makes
- * of `?id[]=x`.
+ * Checks one id, or a list of ids, from outside. A value from a request may be anything, such as the list that Express
+ * makes of `?id[]=x`.
  *
  * @throws JOB_ID_INVALID for a value that cannot be the id of a job
  */

@@ -1,6 +1,6 @@
 /**
- * The lines that jobs write with `this.info()` and its kin, as people see them: on stderr, with the job's name
- * and id in front.
+ * Prints the log lines of jobs (`this.info()`, `success()`, `warn()`, `error()`) to stderr, with the job's name and id
+ * in front.
  */
 import { styleText } from 'node:util'
 import { visible, visibleLines } from '@s18i/lark/config'
@@ -13,7 +13,10 @@ const marks = {
   error: ['red', '✗'],
 } as const
 
-/** Writes a line to stderr, where colour says the level: `i SendEmailJob 0VQ6n2Kx8aB1c  Sending to a@example.com`. */
+/**
+ * Writes a line to stderr. Its mark and colour show the level: `i SendEmailJob 0VQ6n2Kx8aB1c  Sending to
+ * a@example.com`.
+ */
 export function print(name: string, id: string | undefined, level: LogLevel, text: string): void {
   const { env, stderr } = process
   const isColoured = env.FORCE_COLOR ? env.FORCE_COLOR !== '0' : stderr.isTTY === true && !env.NO_COLOR
@@ -24,7 +27,7 @@ export function print(name: string, id: string | undefined, level: LogLevel, tex
   stderr.write(`${paint(hue, mark)} ${who}  ${writtenText(text).replaceAll('\n', '\n  ')}\n`)
 }
 
-/** The text that a job wrote. Its second and later lines stand behind a bar, so that none passes for a line of another job. */
+/** The text that a job wrote. Later lines get a bar in front, so that no line can look like a line of another job. */
 export function writtenText(text: string): string {
   return visibleLines(text).join('\n│ ')
 }

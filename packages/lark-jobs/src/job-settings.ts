@@ -1,12 +1,12 @@
 /**
- * The settings of a job: as a class writes them, as they are kept, and the check that is between.
+ * The settings of a job: as a class writes them, as stores keep them, and the check that converts them.
  */
 import { inspect } from 'node:util'
 import { type Backoff, type BackoffFunction, MAX_PAUSES, normalBackoff } from './backoff.ts'
 import { durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
 
-/** As a class, or one job, writes them. */
+/** The settings as a class, or a single job, writes them. */
 export interface Written {
   queueName: string
   priority: number
@@ -25,20 +25,20 @@ export interface JobSettings {
   /** Milliseconds. */
   delay: number
   tries: number
-  /** Milliseconds from when a job was queued, its delay included; undefined: `tries` alone counts. */
+  /** Milliseconds from when a job was queued, its delay included; undefined: only `tries` counts. */
   retryUntil: number | undefined
-  /** Milliseconds from when a job was queued, its delay included; undefined: it is never too late to begin. */
+  /** Milliseconds from when a job was queued, its delay included; undefined: the job does not expire. */
   expiresIn: number | undefined
   backoff: Backoff | BackoffFunction
   /** Milliseconds. */
   timeout: number
 }
 
-/** How a value is shown that is refused. */
+/** How messages show a value that is refused. */
 const oneLine = { compact: true, breakLength: Infinity, depth: 1, maxArrayLength: 10, maxStringLength: 80 }
 
 /**
- * The settings of one job, which may differ from its class's.
+ * The settings of one job. They may differ from those of its class.
  *
  * @throws JOB_INVALID
  */
@@ -80,7 +80,7 @@ export function settingsOf(job: Written, name: string): JobSettings {
   }
 }
 
-/** Milliseconds of a duration that may be left out. */
+/** The milliseconds of an optional duration. */
 function span(name: string, field: string, value: unknown): number | undefined {
   if (value === undefined) return undefined
   const ms = milliseconds(value)
@@ -92,7 +92,7 @@ export function isName(value: unknown): boolean {
   return typeof value === 'string' && value !== '' && !/\p{C}/u.test(value)
 }
 
-/** @throws JOB_INVALID, unless `ok`: one line that names class, field, value and what would be right */
+/** @throws JOB_INVALID unless `ok`: one line with the class, the field, the value and what would be right */
 export function check(name: string, field: string, value: unknown, right: string, ok: boolean): void {
   if (ok) return
   throw new JobsError('JOB_INVALID', `${name}: ${field} is ${inspect(value, oneLine)}; it must be ${right}`)

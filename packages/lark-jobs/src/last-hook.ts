@@ -1,6 +1,6 @@
 /**
- * The last that a class hears of a job: `failed()` when it has failed for good, `cancelled()` when it was cancelled.
- * Called by whoever finds that out, on a job made for it.
+ * The last hook of a job: the method `failed()` of its class when the last attempt has failed, or `cancelled()` when
+ * the job was cancelled. It is called on a new object of the class.
  */
 import { currentRun, type JobClass, type JobLike } from './job-class.ts'
 import { decode } from './payload.ts'
@@ -8,21 +8,21 @@ import type { CancelReason } from './record.ts'
 import type { Run } from './run.ts'
 import { textOf } from './thrown.ts'
 
-/** How a job ended, of which its class is told. */
+/** Which hook is called, and its argument. */
 export type LastWord = { kind: 'failed'; error: unknown } | { kind: 'cancelled'; reason: CancelReason }
 
-/** Whether a class has something to do then. */
+/** Whether the class has this hook. */
 export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kind']): boolean {
   return kind === 'failed' ? hasFailed : hasCancelled
 }
 
 /**
- * Calls the hook, and waits until it has ended, or its run has timed out. What goes wrong in it is a line of the run's
- * log and concerns nobody else.
+ * Calls the hook, and waits until the hook has ended or its run has timed out. An error of the hook is written to the
+ * log of its run, and has no other effect.
  *
- * @param run of its own, with its time still before it
- * @param payload as kept
- * @returns whether it went through
+ * @param run a new run for the hook, whose timeout begins now
+ * @param payload as stored
+ * @returns whether the hook succeeded
  */
 export async function tell(jobClass: JobClass, run: Run, word: LastWord, payload: string): Promise<boolean> {
   if (!hears(jobClass, word.kind)) return true
@@ -41,7 +41,7 @@ function call(job: JobLike, word: LastWord, payload: unknown): unknown {
   return word.kind === 'failed' ? job.failed!(word.error, payload) : job.cancelled!(payload, word.reason)
 }
 
-/** Rejects when the time is over. A worker's end is for the hook itself to heed: it has its last words. */
+/** Rejects when the run times out. If the worker stops, the hook may still finish, unless it listens to the signal. */
 function timeOut(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => {

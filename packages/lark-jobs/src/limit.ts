@@ -4,43 +4,43 @@
 import { type Duration, milliseconds } from './duration.ts'
 
 /**
- * How the beginnings of jobs are counted:
+ * How a rate counts the jobs that begin:
  *
- *   sliding  never more than `limit` within any stretch of `per`
- *   window   by the clock: never more than `limit` within each whole `per`, so up to twice as many around its turn
- *   bucket   one each `per / limit`; what was not used is saved up, to at most `burst` at once
+ *   sliding  never more than `limit` within any period of length `per`
+ *   window   never more than `limit` within each fixed window of length `per`, so up to twice as many around its end
+ *   bucket   one every `per / limit`; unused starts are saved up, at most `burst` of them
  */
 export const rateKinds = ['sliding', 'window', 'bucket'] as const
 export type RateKind = (typeof rateKinds)[number]
 
-/** As users write it. */
+/** A rate as users write it. */
 export interface RateOption {
-  /** Jobs that may begin … */
+  /** How many jobs may begin … */
   limit: number
-  /** … within so long. Default a second. */
+  /** … within this time. Default: one second. */
   per?: Duration
   /** Default `sliding`. */
   kind?: RateKind
-  /** Of a bucket: how many at once. Default `limit`. */
+  /** For a bucket: how many may begin at once. Default `limit`. */
   burst?: number
 }
 
-/** As kept: milliseconds. */
+/** A rate as stores keep it: `per` is milliseconds. */
 export interface Rate extends Required<Omit<RateOption, 'per'>> {
   per: number
 }
 
-/** Of one partition. */
+/** The limits of one partition, group or limiter. */
 export interface Limits {
-  /** Jobs that are active at a time, whoever has them. */
+  /** How many jobs may be active at a time, over all workers. */
   concurrency?: number
   rate?: Rate
 }
 
-/** The most beginnings that a sliding rate remembers, one by one. */
+/** The highest limit of a sliding rate, because it keeps the time of each start. */
 export const MAX_SLIDING = 10_000
 
-/** What is wrong with a rate, as what would be right; undefined when all is well. */
+/** For a wrong rate, what would be right; undefined if the rate is valid. */
 export function rateProblem(option: unknown): string | undefined {
   const right = "an object such as { limit: 100, per: '1m' }"
   if (typeof option !== 'object' || option === null) return right
@@ -57,9 +57,10 @@ export function rateProblem(option: unknown): string | undefined {
 }
 
 /**
- * The limits of each of a queue's partitions: an equal share, and never more in all than the queue has.
+ * The limits of each partition of a queue: equal shares, rounded down, so that all of them together never exceed the
+ * limits of the queue.
  *
- * @returns undefined when there are none
+ * @returns undefined if there are no limits
  */
 export function limitsOf(
   { concurrency, rate }: { concurrency?: number; rate?: RateOption },

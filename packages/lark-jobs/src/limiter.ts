@@ -1,10 +1,10 @@
 /**
- * What a job needs permits of before it begins: a limiter that the configuration names, shared by classes and queues, or
- * one of its class alone.
+ * The limiter of a job class: a job begins only with permits of this limiter. It is either a limiter in the
+ * configuration, which classes and queues share, or one that belongs to the class alone.
  */
 import { isCount, type Limits, limitsOf, type RateOption, rateProblem } from './limit.ts'
 
-/** The heaviest that a job may be. */
+/** The highest weight. */
 export const HEAVIEST = 1_000
 const OWN = 'class:'
 
@@ -14,22 +14,23 @@ export interface LimiterOptions {
   weight?: number | ((payload: any) => number)
 }
 
-/** Limits of all jobs of a class, over all queues and workers. */
+/** Limits for all jobs of a class, over all queues and workers. */
 export interface ClassLimits {
-  /** Jobs of the class that run at a time. */
+  /** How many jobs of the class run at a time. */
   concurrency?: number
-  /** Jobs of the class that begin within a time: `{ limit: 100, per: '1m' }`. */
+  /** How many jobs of the class begin within a time: `{ limit: 100, per: '1m' }`. */
   rate?: RateOption
 }
 
-/** What `limiter()` makes. */
+/** The value that `limiter()` returns. */
 export interface LimiterBy extends LimiterOptions, ClassLimits {
-  /** Of the configuration; without it, it is the class's own. */
+  /** The name of a limiter in the configuration. Without it, the limiter belongs to the class alone. */
   readonly name?: string
 }
 
 /**
- * Says what a job needs permits of. It waits without a worker until there are some.
+ * Sets the limiter of a job class. A job waits in its queue, without using a worker, until the limiter has permits for
+ * it.
  *
  * @param limiter one of `jobs.limiters`, or the limits of this class alone
  * @example limiter = 'stripe'
@@ -42,7 +43,7 @@ export function limiter(first: string | ClassLimits, options: LimiterOptions = {
   return Object.freeze(typeof first === 'string' ? { ...options, name: first } : { ...first })
 }
 
-/** What is wrong with a class's `limiter`: its field, value, and what would be right; undefined when all is well. */
+/** The first problem of a class's `limiter`: field, value, and what would be right; undefined if there is none. */
 export function limiterProblem(option: unknown): [field: string, value: unknown, right: string] | undefined {
   if (option === undefined || (typeof option === 'string' && option !== '')) return undefined
   if (typeof option !== 'object' || option === null)
@@ -68,7 +69,9 @@ export function limiterProblem(option: unknown): [field: string, value: unknown,
   return undefined
 }
 
-/** The limiters of a class's own, as workers know them: under its key, and under those that it had before. */
+/**
+ * The limiter that belongs to a class alone, with its limits: one entry for the key of the class and for each alias.
+ */
 export function ownLimiters({
   limiter,
   key,
@@ -83,16 +86,16 @@ export function ownLimiters({
   return [key, ...aliases].map((each) => [ownName(each), limits])
 }
 
-/** Whether an option is limits of the class alone. */
+/** Whether the limiter belongs to the class alone. */
 export function isOwnOption(option: string | LimiterBy | undefined): option is LimiterBy {
   return typeof option === 'object' && option.name === undefined
 }
 
 /**
- * What one job needs, as a store keeps it: the limiter, `*`, and how many permits.
+ * The need of one job, as a store keeps it: the limiter, `*`, and the number of permits.
  *
  * @param key of the class
- * @returns undefined when its weight is none
+ * @returns undefined if the weight is not valid
  */
 export function needOf(option: string | LimiterBy, key: string, payload: unknown): string | undefined {
   const { name, weight = 1 } = typeof option === 'string' ? { name: option } : option
@@ -100,24 +103,24 @@ export function needOf(option: string | LimiterBy, key: string, payload: unknown
   return isWeight(count) ? `${name ?? ownName(key)}*${count}` : undefined
 }
 
-/** What `needOf` says. */
+/** Parses the text that `needOf` returns. */
 export function readNeed(need: string): { name: string; weight: number } {
   const at = need.lastIndexOf('*')
   return { name: need.slice(0, at), weight: Number(need.slice(at + 1)) }
 }
 
-/** The most permits that can be had at once. */
+/** The most permits that a limiter can grant at once. */
 export function mostOf({ concurrency = HEAVIEST, rate }: Limits): number {
   const { kind, limit = HEAVIEST, burst = HEAVIEST } = rate ?? {}
   return Math.min(HEAVIEST, concurrency, kind === 'bucket' ? burst : limit)
 }
 
-/** Whether a limiter is a class's own. A colon is in no name of the configuration. */
+/** Whether a limiter belongs to one class. Names in the configuration have no colon. */
 export function isOwn(name: string): boolean {
   return name.startsWith(OWN)
 }
 
-/** The limiter of a class's own, by the key of the class. */
+/** The name of the limiter that belongs to one class. */
 export function ownName(key: string): string {
   return `${OWN}${key}`
 }

@@ -1,9 +1,9 @@
 /**
- * Names in a message: a few of them, and how many more there are. An application may have thousands of queues.
+ * Lists names in a message: the first few, and the number of the others. An application may have thousands of queues.
  */
 const MOST = 10
 
-/** @param most that are named */
+/** @param most how many names are listed */
 export function listed(names: Iterable<string>, most = MOST): string {
   const all = [...names]
   const more = all.length - most

@@ -1,5 +1,5 @@
 /**
- * An error that says for itself that trying again is of no use.
+ * An error that fails a job without a retry.
  */
 import { branded } from '@s18i/lark/config'
 
@@ -7,10 +7,10 @@ import { branded } from '@s18i/lark/config'
 const brand = Symbol.for('s18i.lark.non-retryable')
 
 /**
- * Thrown by a handler, it fails the job for good, however many tries are left.
+ * If a handler throws this error, the job fails, however many tries are left.
  *
- * @param message what cannot be done, for people
- * @param options `cause` the error that showed it
+ * @param message for people: what cannot be done
+ * @param options `cause`: the error that led to this one
  * @example throw new NonRetryableError('The card was stolen', { cause: error })
  */
 export class NonRetryableError extends Error {

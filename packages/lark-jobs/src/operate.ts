@@ -23,8 +23,8 @@ import {
 import { shownName } from './stored-name.ts'
 
 /**
- * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores, shared,
- * the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
+ * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores,
+ * shared, the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
  */
 const TOGETHER = 250
 
@@ -40,28 +40,29 @@ export interface StoredJob<J extends JobLike = JobLike> extends Omit<JobRecord, 
   result?: Exclude<ResultOf<J>, boolean | undefined | void>
 }
 
-/** And with its log. */
+/** A stored job with its log. */
 export interface JobDetail<J extends JobLike = JobLike> extends StoredJob<J> {
   log: LogLine[]
 }
 
-/** Which failed jobs are shown. */
+/** Which failed jobs to return. */
 export interface FailedOptions {
   /** Default: every queue. */
   queue?: string
-  /** How many. Default 100. */
+  /** How many at most. Default 100. */
   limit?: number
 }
 
-/** @throws FILTER_INVALID: `{ queue: undefined }` would show those of every queue */
+/** @throws FILTER_INVALID also for `{ queue: undefined }`, which would return the jobs of every queue */
 export function checkFailed(options: unknown, flags?: Flags): void {
   const limit = { right: 'a whole number from 1', ok: isCount }
   checkFilter('Jobs.failed()', options, { queue: queueName, limit }, [], flags)
 }
 
 /**
- * @param which ids, or `'failed'`. @param named the arguments after it
- * @throws FILTER_INVALID: `undefined` instead of a queue would retry the jobs of every queue
+ * @param which ids, or `'failed'`
+ * @param named the arguments after it
+ * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue
  */
 export function checkRetry(which: unknown, named: readonly unknown[], flags?: Flags): void {
   if (named.length === 0) return
@@ -70,7 +71,7 @@ export function checkRetry(which: unknown, named: readonly unknown[], flags?: Fl
   checkFilter('Jobs.retry()', { queue: named[0] }, { queue: { right, ok } }, [], flags)
 }
 
-/** Every queue that is configured or met, with its partitions that are. */
+/** Every queue in the configuration or in the store, with all its partitions. */
 export async function everyPartition(store: Store, queues: Queues): Promise<Map<string, string[]>> {
   const all = new Map([...queues].map(([queue, count]) => [queue, partitionsOf(queue, count)]))
   for (const partition of (await store.partitions()).sort()) {
@@ -82,7 +83,7 @@ export async function everyPartition(store: Store, queues: Queues): Promise<Map<
   return all
 }
 
-/** The job of an id, with its log, wherever it is; undefined when there is none (any more). */
+/** The job with this id, with its log; undefined if there is none, or if it was removed. */
 export async function find<J extends JobLike>(
   store: Store,
   queues: Queues,
@@ -92,22 +93,22 @@ export async function find<J extends JobLike>(
   return job && { ...stored<J>(job), log: await store.log(job.partition, id) }
 }
 
-/** The job as people see it. The caller claims that it is of the class; nothing checks this. */
+/** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
 function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecord): StoredJob<J> {
   return {
     ...rest,
     queue: queueOf(rest.partition),
-    // Groups that Lark makes for itself mean nothing to users.
+    // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
     ...(payload !== '' && { payload: parsed(payload) }),
     ...(result !== undefined && { result: parsed(result) }),
   } as StoredJob<J>
 }
 
-/** Characters of a JSON text that may be nested so deeply that `JSON.stringify` runs out of stack. */
+/** A JSON text with more characters may be nested so deeply that `JSON.stringify` overflows the stack. */
 const DEEP = 10_000
 
-/** Parses JSON. A damaged text, or one that is nested too deeply to be written as JSON again, stays a text. */
+/** Parses JSON. A text that is damaged, or nested too deeply to be written as JSON again, is returned as it is. */
 function parsed(json: string): unknown {
   try {
     const value: unknown = JSON.parse(json)
@@ -130,14 +131,14 @@ async function locate(
   return undefined
 }
 
-/** Where a job is. */
+/** The place and state of a job. */
 export type Located = Pick<JobRecord, 'id' | 'partition' | 'state'>
 
 /**
- * The jobs of these ids, each once, in their order.
+ * Finds the jobs with these ids, each once, in their order.
  *
- * @param list the command that shows which there are
- * @throws JOB_NOT_FOUND; what `check` throws, of the first that either is to be said of
+ * @param list the command that lists such jobs, for the hint
+ * @throws for the first id with a problem: JOB_NOT_FOUND, or what `check` throws
  */
 export async function locateAll(
   store: Store,
@@ -153,13 +154,13 @@ export async function locateAll(
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
     check(job)
-    // There may be many jobs, and each may be large.
+    // Only these fields are kept, because there may be many jobs, and each may be large.
     found.push({ id, partition: job.partition, state: job.state })
   }
   return found
 }
 
-/** Failed jobs of these partitions, the last to fail first. Reads little more than it returns. */
+/** The failed jobs of these partitions, the last to fail first. It reads little more than it returns. */
 export async function failed<J extends JobLike>(
   store: Store,
   partitions: readonly string[],
@@ -181,12 +182,12 @@ function lastFirst(one: JobRecord, other: JobRecord): number {
   return (other.finishedAt ?? 0) - (one.finishedAt ?? 0)
 }
 
-/** Ids and keys of all jobs of a state, a page at a time. */
+/** The ids and keys of all jobs in a state, a page at a time. */
 export function heads(store: Store, partition: string, state: State): AsyncGenerator<JobHead[]> {
   return pages((filter) => store.heads(partition, filter), state)
 }
 
-/** @param most of a page */
+/** @param most the most jobs of a page */
 async function* pages<T>(
   read: (filter: Filter) => Promise<Page<T>>,
   state: State,
@@ -202,7 +203,7 @@ async function* pages<T>(
 }
 
 /**
- * The partitions of the queue that is named, else of every one.
+ * The partitions of the named queue; without a name, of every queue.
  *
  * @throws UNKNOWN_QUEUE
  */
@@ -218,9 +219,9 @@ export async function partitionsToLookIn(store: Store, queues: Queues, named?: s
 }
 
 /**
- * Puts ended jobs back to work, each at the end of its line, its attempts forgotten.
+ * Queues ended jobs again, each at the end of its queue and with all its tries.
  *
- * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back
+ * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued
  */
 export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<Located[]> {
   const found = await locateAll(store, queues, ids, 'lark jobs:failed', (job) => {
@@ -233,11 +234,11 @@ export async function retry(store: Store, queues: Queues, ids: readonly string[]
   return found
 }
 
-/** Puts every failed job of these partitions back to work, those that failed first at the head. @returns how many */
+/** Queues every failed job of these partitions again, the earliest to fail first. @returns how many */
 export async function retryFailed(store: Store, partitions: readonly string[]): Promise<number> {
   let count = 0
   for (const partition of partitions) {
-    // All ids first: a job that is retried and fails again meanwhile must not go round for ever.
+    // It reads all ids first. Otherwise a job that fails again meanwhile would be retried without end.
     const ids: string[] = []
     for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))
     ids.reverse()

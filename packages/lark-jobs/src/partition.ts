@@ -1,17 +1,17 @@
 /**
- * The names of a queue's partitions. The first has the queue's own name, the others a number behind it: `emails`,
- * `emails/1`, `emails/2`. So a queue that grows from one partition to several moves nothing.
+ * The names of a queue's partitions. The first has the queue's own name, the others add a number: `emails`, `emails/1`,
+ * `emails/2`. So a queue that gets more partitions moves no jobs.
  */
 
-/** The names of a queue's first so many partitions. */
+/** The names of a queue's first `count` partitions. */
 export function partitionsOf(queue: string, count: number): string[] {
   return Array.from({ length: count }, (_, number) => (number === 0 ? queue : `${queue}/${number}`))
 }
 
 /**
- * Which of so many partitions has what belongs together, such as the jobs of one lock: the one that weighs most with
- * that name (rendezvous hashing, Thaler and Ravishankar 1998). When a queue gets one more partition, only what that one
- * takes over moves.
+ * The number of the partition for all jobs with this group or lock name: the partition with the highest hash together
+ * with the name (rendezvous hashing, Thaler and Ravishankar 1998). When a queue gets one more partition, only the names
+ * that move to the new one change their partition.
  */
 export function partitionFor(name: string, count: number): number {
   let best = 0
@@ -23,7 +23,7 @@ export function partitionFor(name: string, count: number): number {
   return best
 }
 
-/** FNV-1a of 32 bits, stirred as MurmurHash3 does at its end: texts that are nearly alike must not come near each other. */
+/** FNV-1a of 32 bits, with the finalizer of MurmurHash3, so that similar texts have very different hashes. */
 function hash(text: string): number {
   let state = 0x811c9dc5
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193)
@@ -32,7 +32,7 @@ function hash(text: string): number {
   return (state ^ (state >>> 16)) >>> 0
 }
 
-/** The queue of a partition: the name of a queue has no slash. */
+/** The queue of a partition. The name of a queue has no slash. */
 export function queueOf(partition: string): string {
   const slash = partition.indexOf('/')
   return slash === -1 ? partition : partition.slice(0, slash)

@@ -1,5 +1,6 @@
 /**
- * Pausing a queue, or one group in it: none of its jobs starts. Running jobs go on, and dispatched jobs wait.
+ * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running jobs go on,
+ * and dispatched jobs wait.
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { JobsError } from './errors.ts'
@@ -10,21 +11,21 @@ import { partitionFor, partitionsOf } from './partition.ts'
 import type { Store } from './store/store.ts'
 import { isHash, notName } from './stored-name.ts'
 
-/** What is paused. */
+/** The queue or group to pause. */
 export interface PauseTarget {
   queue: string
-  /** Only this group of it, as the class's `group` names it. */
+  /** Only this group of the queue, by the name that the class's `group` gives. */
   group?: string | number
-  /** Only the group with this hash: for a name with more than 64 letters, `Jobs.status()` shows only the hash. */
+  /** Only the group with this hash. `Jobs.status()` shows only the hash of a name with more than 64 characters. */
   groupHash?: string
 }
 
 export interface PauseOptions extends PauseTarget {
-  /** With a group: it goes on by itself after so long. Default: when it is told to (`resume`). */
+  /** For a group: how long the pause lasts. Default: until `resume`. */
   for?: Duration
 }
 
-/** Every queue that is configured, or that the store has. */
+/** Every queue in the configuration or in the store. */
 export interface EveryQueue {
   all: true
   queue?: never
@@ -42,7 +43,7 @@ const target: Conditions = {
   groupHash: { right: 'a hash that Jobs.status() shows', ok: (value) => isText(value) && isHash(value) },
   all,
 }
-/** An invalid duration is `PAUSE_INVALID`. */
+/** `checkPause` checks the duration itself, and throws PAUSE_INVALID. */
 const span: Conditions[string] = { right: durationForm, ok: (value) => value !== undefined }
 
 /** @throws FILTER_INVALID, PAUSE_INVALID @param flags see `checkFilter` */
@@ -76,15 +77,15 @@ function check(call: string, options: unknown, conditions: Conditions, flags: Fl
   throw new JobsError('FILTER_INVALID', `${both} each name a group; give one of them`, { exit: 2 })
 }
 
-/** What a call that pauses or resumes found. */
+/** The result of `pause` and `resume`. */
 export interface MetPause {
-  /** It was paused; with several queues or partitions, at least one of them was. */
+  /** Whether it was paused before. With several queues or partitions: whether at least one of them was. */
   wasPaused: boolean
-  /** For a group: it has jobs that wait, are delayed, or run. */
+  /** For a group: whether it has jobs that are waiting, delayed or active. */
   hasJobs?: boolean
 }
 
-/** @throws UNKNOWN_QUEUE @param options checked */
+/** @throws UNKNOWN_QUEUE @param options must be checked already */
 export async function pause(
   store: Store,
   queues: Queues,
@@ -120,7 +121,8 @@ async function set(
     }
     return { wasPaused }
   }
-  // Where its jobs are put, and wherever they were before the queue had as many partitions.
+  // The partition of the group's new jobs, and all others: older jobs may be there, from when the queue had fewer
+  // partitions.
   const count = queues.get(queue) ?? 1
   const place = partitionsOf(queue, count)[partitionFor(name, count)]!
   let hasJobs = false

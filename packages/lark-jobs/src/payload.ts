@@ -1,24 +1,24 @@
 /**
- * Payloads are JSON. `encode` gives the text, or refuses and names the place; it never loses anything silently,
- * save a property that is `undefined`, which JSON drops by its own rule.
+ * Payloads are JSON. `encode` returns the JSON text, or refuses the value and names the path of the problem. It drops
+ * nothing silently, except properties that are `undefined`, which JSON drops by its own rule.
  *
- * A payload that is far too large or too deep is refused before it is written: the check counts as it goes, and stops at
- * a quarter above the limit. So a payload from outside costs no more than one of the largest size.
+ * A payload that is far too large or too deeply nested is refused before it is written: the check counts bytes as it
+ * goes, and stops at a quarter above the limit. So a payload from outside costs no more than the largest allowed one.
  */
 import { JobsError } from './errors.ts'
 
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288
-/** Bytes, as UTF-8: it goes with every job that is dispatched in it. */
+/** Bytes, as UTF-8. A context is small because it travels with every job that is dispatched in it. */
 export const MAX_CONTEXT = 4_096
 /**
- * Objects and lists within each other, the outermost included. For each, `JSON.stringify` compares it with all that it
- * lies in: 400 kB of short lists took 26 ms in 100 levels, 40 ms in 200, 141 ms in 990. (Node 20, 2 cores, shared,
- * 2026-11-25.)
+ * How deep objects and lists may be nested, the outermost included. `JSON.stringify` compares each of them with all
+ * those around it: 400 kB of short lists took 26 ms in 100 levels, 40 ms in 200, 141 ms in 990. (Node 20, 2 cores,
+ * shared, 2026-11-25.)
  */
 export const MAX_DEPTH = 200
 
-/** What is encoded: how much of it, and what refuses it. */
+/** The kinds of values: their size limits, and the codes of their errors. */
 const kinds = {
   payload: { limit: MAX_PAYLOAD, notJson: 'PAYLOAD_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
   result: { limit: MAX_PAYLOAD, notJson: 'RESULT_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
@@ -26,11 +26,11 @@ const kinds = {
 } as const
 
 /**
- * The JSON text of a payload; of no payload, the empty text.
+ * The JSON text of a value; the empty text for `undefined`.
  *
- * @param what the value is, which messages and codes go by
- * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a result and a
- * context theirs
+ * @param what the kind of value. It decides the words of messages, and the codes
+ * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a result
+ *   RESULT_NOT_JSON, PAYLOAD_TOO_LARGE; for a context CONTEXT_NOT_JSON, CONTEXT_TOO_LARGE
  */
 export function encode(value: unknown, of: string, what: keyof typeof kinds = 'payload'): string {
   if (value === undefined) return ''
@@ -39,7 +39,7 @@ export function encode(value: unknown, of: string, what: keyof typeof kinds = 'p
     new JobsError(tooLarge, `${of}: the ${what} has ${bytes} bytes, the limit is ${limit}`, {
       hint: 'Store the large part elsewhere and pass its id.',
     })
-  // A payload that is only a little too large is written nevertheless, so that the error can give its exact size.
+  // A value that is only a little too large is still written, so that the error can give its exact size.
   const most = 1.25 * limit
   const check = new Check(most)
   const problem = check.problemOf(value, what)
@@ -55,7 +55,7 @@ export function encode(value: unknown, of: string, what: keyof typeof kinds = 'p
   }
   if (check.isOver) throw refusal(`more than ${most}`)
   const text = JSON.stringify(value)
-  // A character takes at most three bytes of UTF-8: short texts need no counting.
+  // A character takes at most three bytes of UTF-8, so short texts need no counting.
   if (text.length * 3 > limit) {
     const bytes = Buffer.byteLength(text)
     if (bytes > limit) throw refusal(String(bytes))
@@ -63,7 +63,7 @@ export function encode(value: unknown, of: string, what: keyof typeof kinds = 'p
   return text
 }
 
-/** What `handle` receives: a copy, never the caller's object. */
+/** The value that `handle` receives: a copy, never the caller's object. */
 export function decode(text: string): unknown {
   return text === '' ? undefined : JSON.parse(text)
 }
@@ -71,14 +71,14 @@ export function decode(text: string): unknown {
 const TOO_DEEP = 'too deep'
 
 /**
- * One walk through a value, which ends at the first thing that has no JSON form, or when the rest need not be looked at.
+ * One walk through a value. It ends at the first part that has no JSON form, or when the value is too large.
  *
- * It counts at least one byte for each character, so never more than the text will have. What it needs to name a place
- * is gathered on the way back from a problem, so that where there is none it costs nothing.
+ * It counts one byte for each character, so never more bytes than the text will have. It collects the path of a problem
+ * on the way back from it, so that a value without problems costs nothing for this.
  */
 class Check {
   #left: number
-  /** From the problem upwards: in which object or list it is, and under which key. */
+  /** The path from the problem upwards: each object or list, and the key in it. */
   #trail: [above: object, key: string | number | undefined][] | undefined
 
   /** @param limit bytes */
@@ -90,7 +90,7 @@ class Check {
     return this.#left < 0
   }
 
-  /** The problem, as a sentence or `TOO_DEEP`; undefined if the walk found none. */
+  /** The problem, as a sentence or `TOO_DEEP`; undefined if there is no problem. */
   problemOf(value: unknown, what: string): string | undefined {
     try {
       const problem = this.#find(value, 0)
@@ -100,13 +100,13 @@ class Check {
       const again = trail.findIndex(([above], i) => trail.findIndex(([each]) => each === above) < i)
       return again < 0 ? TOO_DEEP : `${what}${textOf(trail.slice(0, again))} is a cycle: it contains itself`
     } catch (error) {
-      // The stack was nearly full before the call.
+      // The stack was nearly full before this call.
       if (error instanceof RangeError) return TOO_DEEP
       throw error
     }
   }
 
-  /** @param depth objects and lists around it */
+  /** @param depth the number of objects and lists around the value */
   #find(value: unknown, depth: number): string | undefined {
     switch (typeof value) {
       case 'string':
@@ -143,11 +143,11 @@ class Check {
       return undefined
     }
     const prototype = Object.getPrototypeOf(value)
-    // A root prototype is plain in every realm, whatever vm context the object comes from.
+    // An object whose prototype has no prototype is plain. This also holds for objects from another vm context.
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
       const name = prototype.constructor?.name || 'a class'
       const own = (value as { toJSON?: unknown }).toJSON
-      // A Date has toJSON, but comes back as a text: refused, so that handle gets what its type says.
+      // A Date has toJSON, but would arrive as a text. It is refused, so that handle gets values of its declared type.
       if (typeof own !== 'function' || value instanceof Date) return `is ${article(name)}`
       const form = own.call(value, '')
       if (form === value) return `is ${article(name)}`
@@ -158,7 +158,7 @@ class Check {
       const inner = (value as Record<string, unknown>)[key]
       if (inner === undefined) continue
       this.#left -= key.length + 4
-      // Most are a text or a number.
+      // Most values are texts or numbers.
       if (typeof inner === 'string') this.#left -= inner.length + 2
       else {
         const problem = this.#find(inner, depth)

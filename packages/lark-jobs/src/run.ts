@@ -1,16 +1,16 @@
 /**
- * The running side of a job: what `this.id`, `this.attempt`, `this.signal` and `this.info()` reach while `handle`
- * runs. Made for every run, so it makes nothing that a handler does not touch.
+ * One run of a job: behind `this.id`, `this.attempt`, `this.signal` and `this.info()` while `handle` runs. A `Run` is
+ * created for every run, so it creates its `AbortController` only when a handler asks for the signal.
  */
 import type { Signal } from './abort-signal.ts'
 import type { Decision } from './decision.ts'
 import { JobsError } from './errors.ts'
 import type { LogLevel } from './record.ts'
 
-/** The longest that a Node timer can wait, in milliseconds: 24.8 days. A longer one fires at once. */
+/** The longest time that a Node timer can wait, in milliseconds: 24.8 days. A longer timer would fire at once. */
 export const LONGEST_TIMER = 2_147_483_647
 
-/** Where a run's lines go. */
+/** Receives the log lines of a run. */
 export interface Writer {
   write(level: LogLevel, text: string): void
 }
@@ -19,7 +19,7 @@ export class Run {
   readonly id: string
   /** Which attempt this is, from 1. Crashes and releases do not count. */
   readonly attempt: number
-  /** How the job itself ended this run, if it did. */
+  /** The decision of `fail()` or `release()`, if the job called one of them. */
   decision: Decision | undefined
   readonly #writer: Writer
   #controller: AbortController | undefined
@@ -39,19 +39,19 @@ export class Run {
     return this.#controller.signal
   }
 
-  /** Why the run was told to end; undefined while it may go on. */
+  /** The reason of the abort; undefined while the run may go on. */
   get reason(): unknown {
     return this.#reason
   }
 
-  /** Tells the handler to end. The first reason stays. */
+  /** Aborts the signal. Only the first call counts. */
   abort(reason: Error): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#controller?.abort(reason)
   }
 
-  /** Ends the run: throws, and holds though that be caught. The first decision stays. */
+  /** Stores the decision and throws. Only the first decision counts; it also holds if the handler catches the error. */
   decide(decision: Decision): never {
     this.decision ??= decision
     throw decision.error
@@ -62,12 +62,12 @@ export class Run {
   }
 }
 
-/** The error of an attempt that ended with `false`. */
+/** The error of an attempt whose `handle` returned `false`. */
 export function returnedFalse(): JobsError {
   return new JobsError('HANDLE_RETURNED_FALSE', 'handle() returned false')
 }
 
-/** The reason of a signal whose run took too long. `timeout` in milliseconds. */
+/** The abort reason of a run that took too long. `timeout` in milliseconds. */
 export function timedOut(name: string, timeout: number): JobsError {
   return new JobsError('JOB_TIMED_OUT', `${name} took longer than its timeout of ${timeout / 1_000} s`, {
     hint: 'Pass this.signal on to what the job waits for, or raise its timeout.',

@@ -1,5 +1,5 @@
 /**
- * How it stands: every queue with its jobs, what ended there lately, and who works.
+ * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
  */
 import { everyPartition } from './operate.ts'
 import { states, type WorkerRecord } from './record.ts'
@@ -13,37 +13,37 @@ import {
 } from './store/store.ts'
 import { isHash, shownName } from './stored-name.ts'
 
-/** The most jobs of a partition and a state that are searched for unknown keys. */
+/** How many jobs of each partition and state are searched for unknown keys. */
 const LOOK = 100
 const MINUTE = 60_000
 
 /** How many runs ended within some time. */
 export interface Ended {
   completed: number
-  /** For good. */
+  /** Failed without a further retry. */
   failed: number
-  /** Failed attempts that were to be made again. */
+  /** Failed attempts that were to be retried. */
   retried: number
 }
 
-/** A paused group: its name, or only its hash if the name has more than 64 letters. */
+/** A paused group: its name, or only its hash if the name has more than 64 characters. */
 export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { groupHash: string })
 
 export interface QueueStatus {
   queue: string
-  /** Whether the configuration of who asks has it. If not, it was met in the store. */
+  /** Whether the configuration of this process has the queue. If not, the store has it. */
   configured: boolean
-  /** Of all its partitions. */
+  /** Of all its partitions together. */
   counts: Counts
   lastMinute: Ended
   lastHour: Ended
-  /** By hand: it, or one of its partitions. Nothing of that begins. */
+  /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
   paused: boolean
   /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
   pausedGroups: ShownGroup[]
-  /** Live workers that serve it. */
+  /** How many live workers serve the queue. */
   workers: number
-  /** Keys of waiting and delayed jobs that no live worker knows, among the next 100 of each, a partition. */
+  /** Keys that no live worker knows, among the next 100 waiting and the next 100 delayed jobs of each partition. */
   unknownKeys: string[]
   partitions: { partition: string; counts: Counts }[]
 }
@@ -54,7 +54,7 @@ export interface Status {
   workers: WorkerRecord[]
 }
 
-/** @param queues that are configured, and how many partitions each has */
+/** @param queues the configured queues, with the number of partitions of each */
 export async function status(store: Store, queues: ReadonlyMap<string, number>): Promise<Status> {
   const [workers, now, found] = await Promise.all([
     store.workers(),
@@ -97,13 +97,13 @@ interface Part {
   paused: boolean
   groups: PausedGroup[]
   minutes: Minute[]
-  /** Of the jobs that come next. */
+  /** The keys of the jobs that come next. */
   keys: string[]
 }
 
 /**
- * Asks for as many partitions at once as one call can answer: there may be thousands, and a call that waits behind too
- * many others is given up.
+ * Reads as many partitions at once as one call can answer. There may be thousands of them, and a call that waits behind
+ * too many others would be given up.
  */
 async function lookAtAll(store: Store, partitions: readonly string[]): Promise<Map<string, Part>> {
   const parts = new Map<string, Part>()
@@ -116,7 +116,7 @@ async function lookAtAll(store: Store, partitions: readonly string[]): Promise<M
   return parts
 }
 
-/** Asks only about queues that have something to show, because most of many queues have little. */
+/** Makes only the calls that have something to return: where there are many queues, most of them are empty. */
 async function look(store: Store, partition: string, { counts, isPaused, minutes }: Standing): Promise<Part> {
   const [{ paused, groups }, waiting, delayed] = await Promise.all([
     isPaused ? store.configure(partition, {}) : unpaused,
@@ -127,7 +127,7 @@ async function look(store: Store, partition: string, { counts, isPaused, minutes
   return { partition, counts, paused, groups, minutes, keys }
 }
 
-/** Lists each group once, although several partitions of its queue know of its pause. */
+/** Lists each group once, although several partitions of its queue may have its pause. */
 function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
   const groups = new Map(met.map((each) => [each.group, each]))
   const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until

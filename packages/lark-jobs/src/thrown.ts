@@ -3,11 +3,11 @@
  */
 import { inspect, types } from 'node:util'
 
-/** Characters of one text. */
+/** The most characters of a text. */
 const LONGEST = 2_000
 /**
- * How an object is written: getters are not called, proxies not asked. Fields of one object are not bounded: 1,000 of
- * them take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
+ * How an object is shown: without calling its getters or the traps of a proxy. The number of its fields is not bounded:
+ * 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
  */
 const SHORT = {
   depth: 2,
@@ -18,7 +18,7 @@ const SHORT = {
   customInspect: false,
 }
 
-/** Whether it is an error, also one of another realm. */
+/** Whether the value is an error, also if it comes from another realm. */
 export function isError(thrown: unknown): thrown is Error {
   try {
     return types.isNativeError(thrown) || thrown instanceof Error
@@ -27,7 +27,7 @@ export function isError(thrown: unknown): thrown is Error {
   }
 }
 
-/** A field of it; undefined when reading it throws. */
+/** A field of the value; undefined if reading it throws. */
 export function fieldOf(thrown: unknown, name: string): unknown {
   try {
     return (thrown as Record<string, unknown> | null | undefined)?.[name]
@@ -36,7 +36,7 @@ export function fieldOf(thrown: unknown, name: string): unknown {
   }
 }
 
-/** The message of an error, else the value itself: a text as it is, an object like `{ code: 42 }`. */
+/** The message of an error. Another value is shown itself: a text as it is, an object as `{ code: 42 }`. */
 export function textOf(thrown: unknown): string {
   try {
     const value: unknown = isError(thrown) ? thrown.message : thrown
@@ -46,7 +46,7 @@ export function textOf(thrown: unknown): string {
   }
 }
 
-/** All of it on many lines: an error with its stack, its causes, and what else it has. */
+/** An error on several lines, with its stack, causes and other fields. */
 export function wholeTextOf(thrown: unknown): string {
   if (!isError(thrown)) return textOf(thrown)
   try {

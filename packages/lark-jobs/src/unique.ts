@@ -1,48 +1,49 @@
 /**
- * Unique jobs: of what `unique()` names alike, a queue has one at a time. Scope is the class and the queue.
+ * Unique jobs: a queue has only one job at a time for each name that `unique()` gives. Names count within a class and a
+ * queue.
  */
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import type { Group, Lock } from './record.ts'
 import { notName, storedPair } from './stored-name.ts'
 
-/** How long a job is the only one, and what becomes of the next. Durations are milliseconds, or `'30s'`, `'5m'`. */
+/** How long a job is unique, and what happens to a second one. Durations are milliseconds, or `'30s'`, `'5m'`. */
 export interface UniqueOptions {
-  /** Until it first starts, or until it has ended. Default `done`; with `debounce` it is `start`. */
+  /** Unique until the job first starts, or until it has ended. Default `done`; with `debounce`, `start`. */
   until?: 'start' | 'done'
-  /** A job that would be the second gives the first its payload, as long as that has not begun. Default: it is refused. */
+  /** A second dispatch replaces the payload of the first job, if that has not begun. Default: it is rejected. */
   replace?: boolean
   /**
-   * While one runs, or waits for a further attempt, one more may wait: the last, since each dispatch gives it its payload.
-   * It begins when the other has ended. Default: no.
+   * While one job runs, or waits for a retry, one more may wait. Each dispatch replaces the payload of the waiting job,
+   * which begins when the other job has ended. Default: no.
    */
   keepLast?: boolean
-  /** Waits so long for a further dispatch, which replaces the payload and begins the wait anew. */
+  /** The job waits this long for a further dispatch, which replaces the payload and begins the wait anew. */
   debounce?: Duration
-  /** With `debounce`: the longest wait in all. Default: no end. */
+  /** With `debounce`: the longest wait in all. Default: no limit. */
   maxWait?: Duration
-  /** At most one in so long, from when it was queued and whatever became of it. */
+  /** At most one job is queued within this time, whatever became of the last one. */
   throttle?: Duration
 }
 
-/** What `unique()` makes. */
+/** The value that `unique()` returns. */
 export interface Unique extends UniqueOptions {
-  /** What names the jobs that are alike. Without it all jobs of the class are. */
+  /** Returns the name for a payload. Without it all jobs of the class have one name. */
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
   readonly by?: (payload: any) => string | number
 }
 
-/** Why a dispatch was not queued, and the job that was in its way. */
+/** Why a dispatch was rejected, and because of which job. */
 export interface Rejection {
-  /** `unique`: another of its kind is there; `throttled`: it came too soon after one; `full`: its queue is. */
+  /** `unique`: another job of its kind exists. `throttled`: it came too soon after one. `full`: its queue is full. */
   reason: 'unique' | 'throttled' | 'full'
-  /** Id of the other, of which there is none when it is full. It may be gone already when the job was throttled. */
+  /** The id of the other job; missing if the queue is full. A job that throttles others may be gone already. */
   by?: string
 }
 
 /**
- * Says which jobs of a class are alike, so that only one of them is there at a time.
+ * Makes the jobs of a class unique: a queue has only one job at a time for each name.
  *
- * @param by names a payload; jobs of one name are alike. A text or a number
+ * @param by returns the name for a payload, a text or a number
  * @param options see `UniqueOptions`
  * @example
  * class SyncUserJob extends Job {
@@ -50,7 +51,7 @@ export interface Rejection {
  *   async handle(payload: { userId: number }) {}
  * }
  * @example unique = unique((p: { id: string }) => p.id, { debounce: '30s', maxWait: '5m' })
- * @example unique = unique({ throttle: '1h' })   // one an hour of the whole class
+ * @example unique = unique({ throttle: '1h' })   // one job of the class an hour
  */
 export function unique<P>(by: (payload: P) => string | number, options?: UniqueOptions): Unique
 export function unique(options?: UniqueOptions): Unique
@@ -61,7 +62,7 @@ export function unique<P>(
   return Object.freeze(typeof first === 'function' ? { ...options, by: first } : { ...first })
 }
 
-/** What is wrong with a class's `unique`: its field, value, and what would be right; undefined when all is well. */
+/** The first problem of a class's `unique`: field, value, and what would be right; undefined if there is none. */
 export function problemOf(option: unknown): [field: string, value: unknown, right: string] | undefined {
   if (option === undefined) return undefined
   if (typeof option !== 'object' || option === null)
@@ -99,12 +100,12 @@ export function problemOf(option: unknown): [field: string, value: unknown, righ
 }
 
 /**
- * The group of a job of which the last is kept while another runs: its jobs begin one after the other.
+ * The group of `keepLast` jobs. It is strict, so that they run one after the other.
  *
- * @param lock its name
+ * @param lock the name of their lock
  */
 export function oneByOne(lock: string): Group {
-  // The group of a user never begins with this: see `storedName`.
+  // The name of a user's group never begins with `=`: see `storedName`.
   return { name: `=${lock}`, limits: { concurrency: 1 }, strict: true }
 }
 
@@ -112,7 +113,7 @@ export function oneByOne(lock: string): Group {
  * The lock of one job.
  *
  * @param key of the class
- * @returns its text when what `by` gave is no name
+ * @returns a text that describes the value, if `by` did not return a valid name
  */
 export function lockOf(option: Unique, key: string, payload: unknown): Lock | string {
   const { by, keepLast = false, debounce, maxWait, throttle } = option
