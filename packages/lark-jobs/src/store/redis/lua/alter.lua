@@ -3,10 +3,10 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many cancelled jobs to keep
--- ARGV[3]  what to do: retry, cancel, remove, run-now, reschedule, edit
--- ARGV[4]  with what: the reason, the milliseconds, the payload; else ''
+-- ARGV[3]  the change: retry, cancel, remove, run-now, reschedule, edit
+-- ARGV[4]  its value: the reason, the milliseconds, the payload; else ''
 -- ARGV[5…] ids
--- Returns  a letter an id: d(one), a(sked), m(issing), r(efused)
+-- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- include: start
 -- include: line
@@ -19,7 +19,7 @@
 -- include: notice
 -- include: ring
 
--- As in shared/queue.lua.
+-- The same as in shared/queue.lua.
 local MAX_SMALL = 1048
 local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local ended = { completed = true, failed = true, cancelled = true }
@@ -127,13 +127,13 @@ for i = 5, #ARGV do
   local state, record, priority, place = locate(ARGV[i])
   verdicts[i - 4] = state and changes[change](ARGV[i], state, record, priority, place) or 'm'
 end
--- After all verdicts, so that none is `missing` for the sake of another id of this call.
+-- After all verdicts, so that no id is `missing` because of another id of this call.
 if cancelled > 0 then
   trim('cancelled', kept, cancelled)
 end
 if made then
   made.stir_all()
-  -- What was behind a job of a lane may begin.
+  -- The jobs behind a removed job of a lane may begin now.
   rings = math.max(rings, #verdicts)
 end
 ring(rings)

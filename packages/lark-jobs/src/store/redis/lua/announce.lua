@@ -1,4 +1,4 @@
--- announce: makes a worker known for a while, and its keys for ever.
+-- announce: lists a worker as alive for a while, and stores its keys for ever.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -6,11 +6,11 @@
 -- ARGV[3]  milliseconds
 -- ARGV[4]  record, JSON
 -- ARGV[5…] keys
--- Returns  how many partitions there are
+-- Returns  the number of partitions
 -- Cost     O(n) for n keys
 -- include: start
 -- include: known
 
--- First, because it is a write that a full server allows: having written, it allows the rest as well.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
 redis.call('ZREM', key('worker-ends'), ARGV[2])
 return make_known(ARGV[2], ARGV[3], ARGV[4], 5, #ARGV)

@@ -1,15 +1,15 @@
--- circuit: tells a circuit breaker of a run, and asks how it stands.
+-- circuit: reports an event of a run to a circuit breaker, and returns its state.
 --
--- KEYS[1]  circuit     HASH while it is open: opening, when that began; trial, when the next trial is due
+-- KEYS[1]  circuit     HASH while it is open: opening, when it opened; trial, when the next trial is due
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many failures open it
+-- ARGV[2]  how many failures open the circuit
 -- ARGV[3]  within how many milliseconds
 -- ARGV[4]  for how many milliseconds
 -- ARGV[5]  begins, failed, passed or undecided
--- ARGV[6]  the opening whose trial ended so, or ''
+-- ARGV[6]  if the run was a trial: its opening, or ''
 -- ARGV[7]  id of a failure, or ''
 -- Returns  { closed, trial or open; the opening, or milliseconds until the next trial }
--- Cost     O(log f) for f failures remembered
+-- Cost     O(log f) for f stored failures
 -- include: start
 
 local circuit, failures, event = key('circuit'), key('failures'), ARGV[5]

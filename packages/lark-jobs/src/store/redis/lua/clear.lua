@@ -1,10 +1,10 @@
--- clear: removes jobs of one state, at most 1,000; fewer where there are large ones.
+-- clear: removes jobs of one state, at most 1,000, and fewer if there are large jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  state; not active
--- Returns  how many were removed, below 0 when there may be more (shared/removed.lua)
--- Cost     O(n + log m) for n removed of m; what is void in a list costs a little where it is passed
+-- Returns  how many were removed, negative if there may be more (shared/removed.lua)
+-- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed
 -- include: start
 -- include: line
 -- include: removed
@@ -12,7 +12,7 @@
 local state, most = ARGV[2], most_removed()
 local left = most
 
--- Removes from a sorted set what lies between two scores.
+-- Removes the members of a sorted set between two scores.
 local function clear_set(name, from, to)
   local ids = left > 0 and redis.call('ZRANGE', name, from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
   if #ids > 0 then
@@ -22,7 +22,7 @@ local function clear_set(name, from, to)
   end
 end
 
--- The same of the jobs of groups.
+-- The same for the jobs of groups.
 local function clear_lanes(from, to)
   local ids = left > 0 and redis.call('ZRANGE', key('laned'), from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
   for _, id in ipairs(ids) do
@@ -35,7 +35,7 @@ end
 
 local function clear_list(priority)
   local list, void = line('line', priority), line('void', priority)
-  -- Ends because every round takes something off the list.
+  -- The loop ends because every round removes entries from the list.
   while left > 0 do
     local ids = redis.call('LPOP', list, left)
     if not ids then

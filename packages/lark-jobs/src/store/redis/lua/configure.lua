@@ -1,11 +1,11 @@
--- configure: keeps what is set for a partition by hand.
+-- configure: stores and returns the settings of a partition.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  1 to pause, 0 to resume, '' to leave as it is
--- ARGV[3]  how many paused groups are shown
--- Returns  { 1 when it is paused now, else 0; a paused group; until when; another; … }
--- Cost     O(w) for w callers that wait, when it resumes; O(log m) for m paused groups
+-- ARGV[3]  how many paused groups to return
+-- Returns  { 1 if it is paused now, else 0; a paused group; until when; another; … }
+-- Cost     O(w) for w waiting callers when it resumes; O(log m) for m paused groups
 -- include: start
 -- include: ring
 

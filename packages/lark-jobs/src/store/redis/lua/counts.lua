@@ -1,4 +1,4 @@
--- counts: how many jobs there are of each state.
+-- counts: the number of jobs in each state.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

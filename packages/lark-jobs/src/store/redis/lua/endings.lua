@@ -1,12 +1,12 @@
--- endings: hands out jobs that ended where no handler ran, and forgets those with which something was done.
+-- endings: hands out jobs that ended without a running handler, and removes those whose ending has been handled.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  how many; fewer, if these do not go into one answer
+-- ARGV[2]  how many; fewer, if these do not fit into one answer
 -- ARGV[3]  milliseconds for which they are not handed out again
--- ARGV[4…] ids that are done
--- Returns  { those that failed, those that were cancelled, as in shared/show.lua }
--- Cost     O(n log m) for n handed out and done, of m
+-- ARGV[4…] ids of jobs whose ending has been handled
+-- Returns  { the failed jobs, the cancelled jobs, as in shared/show.lua }
+-- Cost     O(n log m) for n jobs handed out or handled, of m
 -- include: start
 -- include: line
 -- include: page

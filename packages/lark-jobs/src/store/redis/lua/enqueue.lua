@@ -1,26 +1,27 @@
--- enqueue: queues jobs, all or none.
+-- enqueue: queues jobs, all or none of them.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  caller
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
--- ARGV[5…] when the partition is bounded, `b` and how many it may hold, '|', and how many cancelled jobs are kept when
---          it drops the oldest for another, or '' when it refuses that; then runs of jobs that are alike, made in the
---          same millisecond: an h when they are hooked (shared/ending.lua), priority ('' for 0) or lane (shared/line.lua)
---          and '~' with its limits, a '|' and a lock (shared/lock.lua); delay ('' for none); how many; then two each: id,
---          the record without its first field
--- Returns  '' when all are queued, else a letter a job: q(ueued), e(xists), f(ull), u, t, r (shared/lock.lua); then for
---          each of the last three, a line with the id in its way
--- Cost     O(n); O(log m) for each delayed one among m delayed
+-- ARGV[5…] if the partition has a bound: `b`, how many jobs it may hold, '|', and either how many cancelled jobs are
+--          kept (it drops the oldest job) or '' (it rejects the new job); then runs of similar jobs, made in the same
+--          millisecond: 'h' if they are hooked (shared/ending.lua), priority ('' for 0) or lane (shared/line.lua), '~'
+--          and the limits of the lane, '|' and a lock (shared/lock.lua); delay ('' for none); how many jobs; then for
+--          each job its id, and the record without its first field
+-- Returns  '' if all are queued, otherwise one letter for each job: q(ueued), e(xists), f(ull), u, t, r
+--          (shared/lock.lua); then for each u, t and r a line with the id of the other job
+-- Cost     O(n); O(log m) for each delayed job among m delayed
 -- include: start
 -- include: call
 -- include: line
 -- include: queue
 
--- What few calls need is only made for them: a script makes its functions anew with each call, at 0.12 µs each.
+-- Functions that few calls need are created only for those calls: a script creates its functions anew with each call,
+-- which takes 0.12 µs each.
 
--- Those who wait for jobs, and how they get them.
+-- For calls that ring waiting callers.
 local function waiters()
 -- include: claim
 -- include: ring
@@ -29,20 +30,20 @@ local function waiters()
   return hand, ring
 end
 
--- Jobs that may not all be queued.
+-- For calls whose jobs perhaps may not all be queued.
 local function admits()
 -- include: payload
 -- include: admit
   return admit
 end
 
--- Payloads that are kept apart.
+-- For calls with payloads that are kept apart.
 local function payloads()
 -- include: payload
   return keep_payloads
 end
 
--- Partitions that hold only so many.
+-- For partitions with a bound.
 local function bounds()
 -- include: counters
 -- include: finish
@@ -71,11 +72,11 @@ end
 local ids, records, runs, is_plain, large = read_runs(at)
 
 local verdicts, rings = '', 0
--- First, because it is what a server that is full or read-only refuses.
+-- This is first because a full or read-only server refuses it before the script has changed anything.
 local added = is_plain and room >= #ids and write(ids, records) or 0
 if added < #ids then
   if added > 0 then
-    -- An id came twice in this call, and the first record of it counts.
+    -- An id came twice in this call: its first record counts.
     redis.call('HDEL', key('jobs'), unpack(ids))
   end
   records, verdicts, rings = admits()(ids, records, runs, large, room)
@@ -97,7 +98,7 @@ for _, run in ipairs(runs) do
   end
 end
 
--- Mostly nobody waits and no entry of the list is void, and one look tells both.
+-- Mostly no caller waits, and no entry of the list is void: one command checks both.
 local voids = {}
 for i, run in ipairs(runs) do
   voids[i] = line('void', run.priority)

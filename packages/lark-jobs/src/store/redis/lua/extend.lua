@@ -1,10 +1,11 @@
--- extend: renews the claims of jobs that run, notes that they have started, takes log lines, brings notices.
+-- extend: renews the claims of jobs, marks the jobs as started, stores log lines, returns notices.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  lease, milliseconds
--- ARGV[3…] three a note: id, token, log lines; before these, of a suspect, 1 when it runs alone from now on and 0 when not
--- Returns  { ids whose lease is lost; ids with a notice; the reasons of these }
+-- ARGV[3…] three for each note: id, token, log lines. For a suspect, the log lines begin with 1 if it runs
+--          alone from now on, and with 0 if not
+-- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices }
 -- Cost     O(n log m) for n notes among m claims
 -- include: start
 -- include: keep
@@ -14,14 +15,14 @@ local ids = {}
 for i = 3, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
 end
--- First, because it is a write that a full server allows: having written, it allows the rest as well. A living
--- worker must not lose its jobs for want of memory.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script. A live
+-- worker must not lose its jobs because the server is full.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
 local noticed = redis.call('EXISTS', key('notices')) == 1
 
--- How a job has started, after a note of it.
+-- The start (claim.lua) of a job after a note.
 local function started(start, alone)
   if start == 'a' or alone == '1' then
     return ''
@@ -43,7 +44,7 @@ for i, id in ipairs(ids) do
     if has ~= start then
       redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
     end
-    -- A note that is sent again brings the lines with which the log ends already.
+    -- If the log already ends with these lines, the note was sent again.
     if lines ~= '' and string.sub('\n' .. (redis.call('HGET', key('logs'), id) or ''), -#lines - 1) ~= '\n' .. lines then
       keep_log(id, lines)
     end

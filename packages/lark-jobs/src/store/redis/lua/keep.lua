@@ -1,10 +1,10 @@
--- keep: renews the lease of one who holds permits, whatever their number.
+-- keep: renews the lease of a holder of permits. The number of its permits stays.
 --
--- KEYS[1]  holders     HASH holder -> what permit.lua knows of it
+-- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  holder
 -- ARGV[3]  lease, milliseconds
--- Returns  1, or 0 when it has none, or its lease has ended
+-- Returns  1; or 0 if it holds no permits, or if its lease has ended
 -- Cost     O(log h) for h holders
 -- include: start
 
@@ -13,7 +13,7 @@ local till = redis.call('ZSCORE', ends, ARGV[2])
 if not till or tonumber(till) <= now then
   return 0
 end
--- First, because it is a write that a full server allows: having written, it allows the rest as well.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
 redis.call('ZREM', ends, ARGV[2])
 redis.call('ZADD', ends, now + lease, ARGV[2])
 if redis.call('PTTL', ends) < 2 * lease then

@@ -1,19 +1,19 @@
--- list-active: a page of the jobs that run, by the end of their claim's lease.
+-- list-active: a page of the running jobs, by the end of their claim's lease.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many (shared/page.lua)
--- ARGV[3]  lease end of the claim after whose job to go on, or ''
--- ARGV[4]  its token
+-- ARGV[3]  lease end of the claim with the last job of the page before, or ''
+-- ARGV[4]  token of that claim
 -- ARGV[5]  id of that job
--- Returns  { as in shared/page.lua; lease end, token and id of the last; nothing when there are no more }
--- Cost     O(n + log m) for n shown of m claims
+-- Returns  { as in shared/page.lua; lease end, token and id of the last job; nothing if there are no more }
+-- Cost     O(n + log m) for n jobs of m claims
 -- include: start
 -- include: page
 
 local ends_at, token_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 
--- From the claim in which the last page ended; if that is gone, from the claims after it.
+-- It continues in the claim in which the last page ended; if that claim is gone, in the claims after it.
 local start = 0
 if ends_at ~= '' then
   start = redis.call('ZRANK', key('leases'), token_at) or redis.call('ZCOUNT', key('leases'), '-inf', '(' .. ends_at)

@@ -3,18 +3,18 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many (shared/page.lua)
--- ARGV[3]  due time of the job after which to go on, or ''
+-- ARGV[3]  due time of the last job of the page before, or ''
 -- ARGV[4]  its priority
 -- ARGV[5]  its id
--- Returns  { as in shared/page.lua; due time, priority and id of the last; nothing when there are no more }
--- Cost     O(p (n + log m)) for n shown, p priorities in use, m delayed
+-- Returns  { as in shared/page.lua; due time, priority and id of the last job; nothing if there are no more }
+-- Cost     O(p (n + log m)) for n jobs, p priorities in use, m delayed
 -- include: start
 -- include: line
 -- include: page
 
 local due_at, priority_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 
--- The jobs of groups are as one more line.
+-- The jobs of groups count as one more line.
 local GROUPS = '@'
 
 return page('delayed', ARGV[2], function(limit)
@@ -26,7 +26,7 @@ return page('delayed', ARGV[2], function(limit)
     local due = priority == GROUPS and key('laned') or line('due', priority)
     local start = redis.call('ZCOUNT', due, '-inf', now)
     if due_at ~= '' then
-      -- Lines before the cursor's are through with its due time, lines after it have it still to come.
+      -- Lines before the cursor's line have already shown the jobs of its due time; lines after it have not.
       local here = priority == priority_at
       before = before and not here
       local rank = here and redis.call('ZRANK', due, id_at)

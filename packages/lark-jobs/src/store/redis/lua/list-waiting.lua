@@ -1,25 +1,25 @@
--- list-waiting: a page of the jobs that wait, in the order they would run; those of groups by place.
+-- list-waiting: a page of the waiting jobs, in the order in which they would run; jobs of groups last, by place.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many (shared/page.lua)
--- ARGV[3]  priority of the line to go on in, or 'first'
--- ARGV[4]  how many of that line's due jobs were passed
--- ARGV[5]  how many of its list were passed
--- Returns  { as in shared/page.lua; where to go on: priority, due jobs, list; nothing when there are no more }
--- Cost     O(n + log m) for n shown, and the seeking of a list's nodes
+-- ARGV[3]  priority of the line to continue in, or 'first'
+-- ARGV[4]  how many of that line's due jobs were shown or skipped
+-- ARGV[5]  how many entries of its list were shown or skipped
+-- Returns  { as in shared/page.lua; where to continue: priority, due jobs, list; nothing if there are no more }
+-- Cost     O(n + log m) for n jobs, and the search for a node of the list
 -- include: start
 -- include: line
 -- include: page
 
--- Those of groups come after all others, by place: whose turn it will be then, nobody can tell.
+-- Jobs of groups come after all others, by place, because their future turns are not known.
 local GROUPS = '@'
 local all = lines()
 all[#all + 1] = GROUPS
 
 local first = ARGV[3]
 local passed_due, passed_list = tonumber(ARGV[4]), tonumber(ARGV[5])
--- `marks`: where each stands.
+-- `marks`: the position of each job.
 local ids, places, marks, cursor = {}, {}, {}, {}
 
 local function read(priority, i, j, limit)
@@ -36,7 +36,7 @@ local function read(priority, i, j, limit)
   while #ids < limit and (early[e] or heads[h]) do
     local head = heads[h]
     if not head and #heads == wanted then
-      -- Some were void: the next page sees more of the list before a due job may pass it.
+      -- Some entries were void: the next page reads more of the list before a due job may pass it.
       break
     end
     local place = head and queued(head, records[h])
@@ -61,7 +61,7 @@ return page('waiting', ARGV[2], function(limit)
       local is_here = first == priority
       local i, j, more = read(priority, is_here and passed_due or 0, is_here and passed_list or 0, limit)
       first = 'first'
-      -- Void entries may leave a page short before its line is through.
+      -- Void entries may make a page short before its line ends.
       if #ids == limit or more then
         cursor = { priority, tostring(i), tostring(j) }
         break

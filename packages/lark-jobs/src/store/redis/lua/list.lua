@@ -1,20 +1,20 @@
--- list: a page of jobs that have ended, the newest end first.
+-- list: a page of ended jobs, the latest end first.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  state: completed, failed, cancelled
 -- ARGV[3]  how many (shared/page.lua)
--- ARGV[4]  score of the job after which to go on, or ''
+-- ARGV[4]  score of the last job of the page before, or ''
 -- ARGV[5]  id of that job
--- Returns  { as in shared/page.lua; score of the last one, or '' when there are no more }
--- Cost     O(n + log m) for n shown of m
+-- Returns  { as in shared/page.lua; score of the last job, or '' if there are no more }
+-- Cost     O(n + log m) for n jobs of m
 -- include: start
 -- include: page
 
 local state, score, last = ARGV[2], ARGV[4], ARGV[5]
 local name = key(state)
 
--- After the last job shown; if it is gone, after all that come before its score.
+-- It continues after the last job of the page before; if that job is gone, after all jobs before its score.
 local start = 0
 if score ~= '' then
   local at = redis.call('ZREVRANK', name, last)

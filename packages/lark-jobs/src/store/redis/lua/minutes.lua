@@ -1,8 +1,8 @@
--- minutes: what ended in each of the last 60 minutes.
+-- minutes: the number of jobs that ended in each of the last 60 minutes.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- Returns  four for each minute in which something did: minute since 1970, completed, failed, retried
+-- Returns  four numbers for each minute in which a job ended: minute since 1970, completed, failed, retried
 -- Cost     O(1)
 -- include: start
 -- include: minute

@@ -1,10 +1,10 @@
--- pause: a group begins nothing for so long, or goes on.
+-- pause: pauses a group, or resumes it.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  the group (shared/lane.lua)
--- ARGV[3]  milliseconds; 0 to go on; '' until it is told to
--- Returns  { 1 when it was paused before, else 0; 1 when it has jobs, else 0 }
+-- ARGV[3]  milliseconds; 0 to resume; '' to pause until it is resumed
+-- Returns  { 1 if it was paused before, else 0; 1 if it has jobs, else 0 }
 -- Cost     O(log m) for m groups
 -- include: start
 -- include: line

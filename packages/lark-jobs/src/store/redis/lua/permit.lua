@@ -1,7 +1,7 @@
--- permit: a holder says how many permits of a limiter it uses, and asks for more.
+-- permit: a holder reports how many permits of a limiter it uses, and asks for more.
 --
--- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held in all
---          waiting, waits  ZSET, ZSET  size of a lot -> since when somebody waits for one; until when that counts
+-- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all together
+--          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this counts
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  holder
 -- ARGV[3]  number of the call
@@ -10,14 +10,15 @@
 -- ARGV[6]  how many more it wants
 -- ARGV[7]  in lots of how many
 -- ARGV[8]  limits (shared/limit.lua)
--- ARGV[9]  1 when they ever allow as many as a lot, else ''
+-- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
 -- Returns  { granted, milliseconds until a rate allows more or -1 }
--- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder whose lease has ended, and each
---          size that nobody waits for any more
+-- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder whose lease has ended, and for
+-- each
+--          size that no holder waits for any more
 -- include: start
 -- include: limit
 
--- Of those whose lease has ended, that one call forgets.
+-- The most holders with an ended lease that one call removes.
 local MAX_ITEMS = 1000
 local holders, ends = key('holders'), key('ends')
 
@@ -30,17 +31,18 @@ end
 local function renew()
   local lease = tonumber(ARGV[4])
   redis.call('ZADD', ends, now + lease, ARGV[2])
-  -- Nothing is left of a limiter that nobody uses; and nothing goes before the longest lease has ended.
+  -- A limiter that no holder uses leaves no data. Its keys expire when the longest lease has ended.
   if redis.call('PTTL', ends) < 2 * lease then
     redis.call('PEXPIRE', ends, 2 * lease)
     redis.call('PEXPIRE', holders, 2 * lease)
   end
 end
 
--- Mostly nobody waits, and one look tells.
+-- Mostly no holder waits, and one command shows this.
 local is_awaited = false
 
--- Lots of the size that has waited longest come first: so many permits are kept from those who ask for another.
+-- The size that has waited longest goes first: one lot of it is reserved, so that requests of other sizes cannot take
+-- it.
 local function kept_from(each)
   is_awaited = redis.call('EXISTS', key('waiting')) == 1
   if not is_awaited then
@@ -61,7 +63,7 @@ local function stay(name, ms)
   end
 end
 
--- Whoever got some has had its turn; who got none has one from now on.
+-- A size that got permits has had its turn. A size that got none waits from now on.
 local function take_turn(each, has_some, patience)
   if has_some then
     if is_awaited then
@@ -80,7 +82,7 @@ local number, mine, granted, wait = read(ARGV[2])
 if number and number > tonumber(ARGV[3]) then
   error('a call on a connection that was given up')
 end
--- First, because it is a write that a full server allows: having written, it allows the rest as well.
+-- This is first because a full server allows this write. After a write, the server allows the rest of a script.
 redis.call('ZREM', ends, ARGV[2])
 if number == tonumber(ARGV[3]) then
   renew()
@@ -109,7 +111,7 @@ if wanted > 0 then
   if note and granted > 0 then
     note(granted)
   end
-  -- A rate says when there are more, if it is the rate that there are no more for.
+  -- If the rate is the cause of the refusal, it says when there are more permits.
   wait = granted < wanted and granted == in_lots(free) and wait or -1
   if ARGV[9] ~= '' then
     take_turn(each, granted > 0, tonumber(ARGV[4]) + math.max(wait, 0))

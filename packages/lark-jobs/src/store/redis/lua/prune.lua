@@ -1,12 +1,12 @@
--- prune: forgets ended jobs that are past their age, at most 1,000; fewer where there are large ones.
+-- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  age of completed jobs, milliseconds
 -- ARGV[3]  age of failed jobs
 -- ARGV[4]  age of cancelled jobs
--- Returns  how many were forgotten, below 0 when there may be more (shared/removed.lua)
--- Cost     O(n + log m) for n forgotten of m ended, and as many throttles that are over
+-- Returns  how many were removed, negative if there may be more (shared/removed.lua)
+-- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended
 -- include: start
 -- include: removed
 

@@ -1,17 +1,17 @@
--- recover: takes back what dead workers held: whole claims, at most 1,000 jobs.
+-- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many failed jobs to keep
 -- ARGV[3]  how many cancelled jobs to keep
--- ARGV[4]  the error that each crash leaves, as JSON without its first field: `,"name":…}`
--- ARGV[5]  1 when no crash is to be counted, else ''
--- ARGV[6]  the caller all of whose claims end now, or '': those whose lease has ended
--- ARGV[7]  when this is too late to be done, or ''
--- ARGV[8]  the token of a claim that its caller has not read, which alone goes back, or ''
--- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; and until there is
+-- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
+-- ARGV[5]  1 if no crash is counted, else ''
+-- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
+-- ARGV[7]  the time from which on this call does nothing, or ''
+-- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
+-- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is
 --            something for endings.lua, or -1 }
--- Cost     O(n log m) for n taken back among m claims; O(m) for those of one caller
+-- Cost     O(n log m) for n jobs taken back among m claims; O(m) for the claims of one caller
 -- include: start
 -- include: line
 -- include: counters
@@ -28,8 +28,8 @@ local MAX_CLAIMS = 100000
 local is_unread = ARGV[8] ~= ''
 local recovered, failed, cancelled = {}, {}, {}
 
--- Counts a run that ended with its worker. Says whether the job has failed with it. `beside`: it was a suspect, and not
--- alone.
+-- Counts a run whose worker died. Returns whether this crash fails the job. `beside`: the job was a suspect and did not
+-- run alone.
 local function crash(id, beside)
   local runs, failures, crashes, releases = counted(id)
   if ARGV[5] == '1' then
@@ -63,12 +63,12 @@ local function take_back(id, holder)
   end
 end
 
--- The caller that a token names, and the number of its call; a claim that came with a ring has that and a half.
+-- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends in a half.
 local function read_token(token)
   return string.match(token, '^(.-)%.(%d+)%.?5?$')
 end
 
--- The claims that have ended, those that ended first before the others.
+-- The claims whose lease has ended, the earliest end first.
 local function ended()
   if is_unread then
     return { ARGV[8] }
@@ -85,19 +85,19 @@ local function ended()
   return own
 end
 
--- Milliseconds until there is an ending to take, or -1.
+-- Milliseconds until there is something for endings.lua, or -1.
 local function next_ending()
   local from = redis.call('ZRANGE', key('endings'), 0, 0, 'WITHSCORES')[2]
   return from and math.max(from - now, 0) or -1
 end
 
--- A write, so that a server which takes none refuses also what is too late.
+-- A write, so that a server which accepts no writes refuses the call also if it comes too late to do anything.
 redis.call('ZREM', key('leases'), '')
 if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
   return { recovered, failed, -1, -1 }
 end
--- Whoever does not read is offered no more under this number: it may have asked anew meanwhile. When it was rung, the
--- ring was in vain, and goes to another.
+-- The caller that has not read its claim is handed no more jobs for this call. It may have made a new call meanwhile,
+-- whose offer stays. If the caller was rung in vain, the ring goes to another.
 local vain = 0
 if is_unread then
   local caller, number = read_token(ARGV[8])
@@ -136,7 +136,7 @@ note_endings(cancelled)
 finish('failed', failed, tonumber(ARGV[2]))
 count_minute('failed', #failed)
 finish('cancelled', cancelled, tonumber(ARGV[3]))
--- One that ended makes room for another as well, where there are limits.
+-- With limits, a job that ended lets another one begin too.
 ring(#recovered + #failed + #cancelled + vain)
 
 local ends = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]

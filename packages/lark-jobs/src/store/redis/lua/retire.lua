@@ -1,4 +1,4 @@
--- retire: takes back a worker.
+-- retire: removes a worker.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's

@@ -1,9 +1,10 @@
--- standings: how partitions stand.
+-- standings: counts, minutes and pauses of partitions.
 --
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2…] one a partition: its name
--- Returns  for each, in their order: { as counts.lua; 1 when it is paused, or a group of it; as minutes.lua }
+-- ARGV[2…] the names of the partitions
+-- Returns  for each partition, in their order: { as counts.lua; 1 if it or one of its groups is paused; as minutes.lua
+-- }
 -- Cost     O(n p log m) for n partitions, p priorities in use, m delayed
 -- include: start
 -- include: visit

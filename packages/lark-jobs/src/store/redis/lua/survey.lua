@@ -1,18 +1,20 @@
--- survey: says what there is to do in partitions, and may make a worker known on the way.
+-- survey: reports what there is to do in partitions, and may announce a worker with the same call.
 --
 -- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  caller
--- ARGV[3]  milliseconds for which it is made known, or ''
--- ARGV[4]  its record, JSON
+-- ARGV[3]  milliseconds for which the worker is announced, or '' for no announcement
+-- ARGV[4]  record of the worker, JSON
 -- ARGV[5]  how many job keys it knows
--- ARGV[6]  age of completed jobs that are forgotten, milliseconds
+-- ARGV[6]  age from which on completed jobs are removed, milliseconds
 -- ARGV[7]  age of failed jobs
 -- ARGV[8]  age of cancelled jobs
--- ARGV[9…] its keys; then one a partition: w when the caller rests there, p when it asks what there is to prune, '|', name
--- Returns  { the time; how many partitions there are, or -1; five a partition that has something: which of them, then
---            milliseconds, or -1, until a job may begin, a lease ends, there is something for endings.lua; 1 when there is
---            something to prune; two a partition that is damaged: which, and what it answers }
+-- ARGV[9…] the keys; then for each partition: 'w' if the caller is idle there, 'p' if it asks for jobs to prune, '|',
+--          and its name
+-- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
+--            milliseconds, or -1, until a job may begin, until a lease ends, until there is something for
+--            endings.lua; 1 if there is something to prune; two values for each damaged partition: its index, and
+--            the error }
 -- Cost     O(n log m) for n partitions, m waiting
 -- include: start
 -- include: known
@@ -20,11 +22,11 @@
 -- include: line
 -- include: take
 
--- As long as a call is remembered (call.lua).
+-- The same as in call.lua.
 local CALL_MEMORY = 60000
 local ages = { completed = ARGV[6], failed = ARGV[7], cancelled = ARGV[8] }
 
--- When the first of a set in order of time comes; nothing when it is empty.
+-- The first time in a sorted set of times; nothing if the set is empty.
 local function first_of(name)
   return tonumber(redis.call('ZRANGE', key(name), 0, 0, 'WITHSCORES')[2])
 end
@@ -40,7 +42,7 @@ local function next_job()
     return 0
   end
   if in_cluster then
-    -- That it lives (ring.lua).
+    -- Shows that the caller is alive (ring.lua).
     redis.call('PEXPIRE', key('call:' .. ARGV[2]), CALL_MEMORY)
   end
   local places = redis.call(
@@ -49,7 +51,7 @@ local function next_job()
   if places == 0 or redis.call('HGET', key('settings'), 'paused') == '1' then
     return -1
   elseif redis.call('EXISTS', key('limiters')) == 1 then
-    -- Whether there are permits, only the answer to a claim makes the caller ask.
+    -- The caller must make a claim: only its answer says for which limiters the caller needs permits.
     return 0
   end
   local due = next_due(lines())
@@ -74,7 +76,8 @@ local function look(waits, prunes)
   return due, ends, ending, prunes and is_old() and 1 or 0
 end
 
--- First, because it is a write: what takes none refuses it, and a server that is full allows the rest after it.
+-- This is first because it is a write: a server that accepts no writes refuses the call, and a full server allows the
+-- rest of a script after it.
 redis.call('ZREM', key('worker-ends'), '')
 local from = 9 + tonumber(ARGV[5])
 local known = -1

@@ -1,4 +1,4 @@
--- wake: rings one waiting caller other than the one that asks.
+-- wake: rings one waiting caller other than this one.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's

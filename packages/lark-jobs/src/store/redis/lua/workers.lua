@@ -1,4 +1,4 @@
--- workers: those that announced themselves and whose time has not run out. Forgets up to 1,000 others.
+-- workers: the announced workers whose time has not run out. Removes up to 1,000 others.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock, or '' for the server's

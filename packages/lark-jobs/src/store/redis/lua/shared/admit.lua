@@ -1,6 +1,7 @@
--- Jobs of a call that may not all be queued, looked at one by one. `room`: so many more may be. Returns ids and records of
--- those that are still to be written, the answer (`enqueue.lua`), and how many callers there are to ring for what is in its
--- place already. What is to be lined up is the `list` of each run.
+-- Decides one by one which jobs of a call are queued, when perhaps not all of them may be. `room`: how many more the
+-- partition may hold. Returns the ids and records that are still to be written, the answer (`enqueue.lua`), and how
+-- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
+-- `list` of each run.
 -- include: counters
 -- include: locate
 -- include: lock
@@ -34,7 +35,7 @@ local function admit(ids, records, runs, large, room)
           rest[#rest + 1] = id
           rest[#rest + 1] = record
         else
-          -- Now, so that the next of this call finds it.
+          -- Written now, so that the next job of this call finds the lock's job.
           redis.call('HSET', key('jobs'), id, record)
         end
         if run.lock == '' or run.delay == '' then

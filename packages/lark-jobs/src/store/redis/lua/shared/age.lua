@@ -1,7 +1,7 @@
--- Lines in the order of places that age: a job of a higher priority stands as if it had come so many milliseconds
--- sooner for each step of it. Nothing is scored anew: only the heads of the lines are compared.
+-- Takes jobs off the lines when priorities age: each step of a job's priority counts as if the job had come so many
+-- milliseconds sooner. No stored place changes: only the heads of the lines are compared.
 
--- The place of the first of a line that is due, as it would stand at priority 0; nothing when none is.
+-- The aged place of the first due job of a line; nothing if no job is due.
 local function aged_place(priority, milliseconds)
   local list, void = line('line', priority), line('void', priority)
   local head = redis.call('LRANGE', list, 0, 0)[1]
@@ -22,7 +22,7 @@ local function aged_place(priority, milliseconds)
   return place and place - (tonumber(priority) or 0) * milliseconds
 end
 
--- As `take_all`. Of the same place the higher priority goes first, which is the first line.
+-- Replaces `take_all`. If places are equal, the first line goes first, which has the higher priority.
 return function(all, limit, ids, places)
   local heads = {}
   for i, priority in ipairs(all) do

@@ -1,7 +1,7 @@
--- Jobs of a lane in the order of places that age (age.lua). A lane has all its priorities in one set.
+-- Takes jobs of a lane when priorities age (age.lua). A lane has all its priorities in one set.
 
--- The first due job of a lane from a rank on, with its place as it would stand at priority 100, and how many steps below
--- that it is; nothing when there is none.
+-- The first due job of a lane from a rank on, with its aged place, and how many steps its priority is below 100;
+-- nothing if there is no such job.
 local function head_from(lane, from, aging)
   local id, at = unpack(redis.call('ZRANGE', key('lane:' .. lane), from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'))
   if id then
@@ -14,7 +14,7 @@ local function rank_of(steps)
   return string.format('%.0f', steps * ABOVE)
 end
 
--- The first of each priority, from 100 to -100.
+-- The first job of each priority, from 100 to -100.
 local function heads_of(lane, aging)
   local heads, from = {}, '-inf'
   for _ = 0, 200 do
@@ -27,7 +27,8 @@ local function heads_of(lane, aging)
   return heads
 end
 
--- Takes so many out of the lane, or for which there is room. Of the same place the higher priority goes first.
+-- Takes at most `most` jobs out of the lane, and only jobs that fit into `room`. If places are equal, the higher
+-- priority goes first.
 local function take_aged(lane, most, aging, room)
   local ids, heads = {}, most > 0 and heads_of(lane, aging) or {}
   while #ids < most and #heads > 0 do

@@ -1,13 +1,13 @@
--- A partition that holds only so many jobs which have not begun.
+-- Partitions with a bound: they hold only a limited number of jobs that have not begun.
 
--- How many more it may hold. Less than 0: by how many it holds too many.
+-- How many more jobs the partition may hold. Negative: how many jobs it has too many.
 local function room_in(max)
   local waiting, delayed = pending()
   return max - waiting - delayed
 end
 
--- Drops so many, from the lowest line upwards: what would run first, and then what would fall due first; those of groups
--- after all others, by place. Says which.
+-- Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they would run;
+-- then delayed jobs in the same way, by due time; then jobs of groups, by place. Returns their ids.
 local function drop(count)
   count = math.min(count, MAX_ITEMS)
   local dropped, all = {}, lines()

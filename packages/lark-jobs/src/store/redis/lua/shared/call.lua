@@ -1,10 +1,11 @@
--- What a caller was answered last. ARGV[2] is the caller, ARGV[3] the number of its call, ARGV[4] how many links its
--- process had given up when it was sent.
+-- The last answer to each caller, so that a call can be sent again. ARGV[2] is the caller, ARGV[3] the number of its
+-- call,
+-- ARGV[4] how many connections its process had given up when it sent the call.
 local CALL_MEMORY = 60000
 local memory = key('call:' .. ARGV[2])
 
--- The answer to this very call, when it was made before. An error when a later call on a later connection was
--- heard since: then this is the ghost of a call that was given up, out of a socket that died slowly.
+-- The answer to this call, if it was run before. Throws if a later call, on a later connection, was run since: then
+-- this call comes from a connection that its process has given up.
 local function recall()
   local last = redis.call('GET', memory)
   if not last then

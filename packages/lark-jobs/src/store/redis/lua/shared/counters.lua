@@ -1,5 +1,5 @@
--- How a job's runs ended: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or that
--- completed, is not in it: it is known from the state.
+-- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or that
+-- completed the job, is not counted here: the state of the job shows it.
 local function counted(id)
   local counters = redis.call('HGET', key('counters'), id)
   local runs, failures, crashes, releases = string.match(counters or '', '^(%d+),(%d+),(%d+),(%d+)$')
@@ -17,7 +17,7 @@ local function count(id, runs, failures, crashes, releases)
   end
 end
 
--- The same of many as they are kept, when any job has some.
+-- The stored counters of many jobs; false if no job of the partition has counters.
 local function counters_of(ids)
   return #ids > 0 and redis.call('EXISTS', key('counters')) == 1 and redis.call('HMGET', key('counters'), unpack(ids))
 end

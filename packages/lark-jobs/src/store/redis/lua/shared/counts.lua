@@ -1,4 +1,4 @@
--- How many jobs there are of each state: waiting, delayed, active, completed, failed, cancelled.
+-- The number of jobs in each state: waiting, delayed, active, completed, failed, cancelled.
 local function counts()
   local waiting, delayed = pending()
   return {

@@ -1,10 +1,10 @@
--- Appends what ended in each of the last minutes: four for each in which something did.
+-- Appends four numbers for each of the last minutes in which a job ended: the minute, completed, failed, retried.
 local function append_minutes(found)
   local this, rest = math.floor(now / 60000), {}
   for minute = this - MINUTES + 1, this do
     rest[#rest + 1] = key('minutes:' .. minute)
   end
-  -- Of most partitions nothing ended.
+  -- In most partitions no job has ended lately.
   if redis.call('EXISTS', unpack(rest)) == 0 then
     return found
   end

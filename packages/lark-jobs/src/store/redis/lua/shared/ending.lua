@@ -1,6 +1,6 @@
--- Jobs that ended where no handler ran, though their class has something to do then.
---   hooked   HASH  id -> 1: all whose class has
---   endings  ZSET  id -> from when on it is for whoever asks
+-- Jobs that ended without a running handler, and whose class has a hook for this.
+--   hooked   HASH  id -> 1: jobs whose class has such a hook
+--   endings  ZSET  id -> from when on endings.lua hands the job out
 local function note_endings(ids)
   if #ids == 0 or redis.call('EXISTS', key('hooked')) == 0 then
     return

@@ -1,4 +1,4 @@
--- The end of jobs, and forgetting them.
+-- Ends jobs, and removes ended jobs.
 local MAX_ITEMS = 1000
 
 local function forget(ids)
@@ -29,7 +29,7 @@ local function forget(ids)
   end
 end
 
--- Forgets the oldest of a state beyond `kept`: all that `added` jobs brought too many, and up to 1,000 more.
+-- Removes the oldest jobs of a state beyond `kept`: as many as `added` jobs made too many, and up to 1,000 more.
 local function trim(state, kept, added)
   local excess = math.min(redis.call('ZCARD', key(state)) - kept, added + MAX_ITEMS)
   if excess > 0 then
@@ -39,12 +39,12 @@ local function trim(state, kept, added)
   end
 end
 
--- Ends jobs that lie in no line and under no lease any more.
+-- Ends jobs that have left their lines and claims.
 local function finish(state, ids, kept)
   if kept == 0 then
     return forget(ids)
   elseif #ids > 0 then
-    -- As text: the server would make one of the number for each.
+    -- As text, because the server would convert a number again for each job.
     local scored, at = {}, string.format('%.0f', now)
     for i = 1, #ids do
       scored[2 * i - 1], scored[2 * i] = at, ids[i]

@@ -1,12 +1,12 @@
--- Hands jobs that have just come to callers that wait and would take some: it spares them the asking. The claim's
--- number is that of the call and a half.
---   offers   HASH  caller -> number of the call that left it | how many it takes with a ring | lease
+-- Hands new jobs to callers that wait and have left an offer, which saves them a call. The number of such a claim is
+-- the number of the caller's last call plus a half.
+--   offers   HASH  caller -> number of the call that left the offer | how many jobs it takes with a ring | lease
 local HALF = '.5'
--- Bytes of jobs that go with a ring.
+-- The most bytes of jobs that go with a ring.
 local weight = 65536
 
--- `ids` with their `records`, from the first on, and behind these the payloads that are kept apart. Returns how many were
--- handed out, and how many callers were rung that have to ask.
+-- Hands out `ids` with their `records`, from the first on, followed by the payloads that are kept apart. Returns how
+-- many jobs were handed out, and how many callers were rung without jobs.
 local function hand(ids, records)
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
   local handed, rung = 0, 0

@@ -1,4 +1,4 @@
--- Appends lines to a job's text, and keeps the newest `most` of them, in `bytes` at most.
+-- Appends lines to a text of a job, and keeps the newest lines: at most `most` lines and `bytes` bytes.
 local MAX_ERRORS = 10
 local MAX_LOG_LINES = 100
 local MAX_LOG_BYTES = 16384

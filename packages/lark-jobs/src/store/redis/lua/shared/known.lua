@@ -1,5 +1,5 @@
--- Makes a worker known for so many milliseconds, and the job keys that it knows for ever. Returns how many partitions
--- there are. The keys are among ARGV.
+-- Lists a worker as alive for some milliseconds, and stores the job keys that it knows for ever. Returns the number of
+-- partitions. The keys are in ARGV.
 local function make_known(worker, milliseconds, record, first, last)
   redis.call('HSET', key('workers'), worker, record)
   redis.call('ZADD', key('worker-ends'), now + tonumber(milliseconds), worker)

@@ -1,18 +1,20 @@
--- A lane is where the jobs of one group and one limiter wait, apart from all others, so that nothing passes over what may
--- not begin. Its name is that of the group, or nothing, and `^` and the limiter's, if there is one.
---   laned         ZSET  id -> place: all that wait or are delayed in lanes
---   lane:<name>   ZSET  id -> rank: those that are due, by priority and place
---   late:<name>   ZSET  id -> place: those due later
---   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many are active;
---                       first: id of the one that goes before all others, in a group whose order is strict
+-- A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that no claim
+-- has to pass over jobs that may not begin. Its name is the name of the group, or '', and if there is a limiter, `^`
+-- and the limiter.
+--   laned         ZSET  id -> place: all waiting and delayed jobs in lanes
+--   lane:<name>   ZSET  id -> rank: the jobs that are due, by priority and place
+--   late:<name>   ZSET  id -> place: the jobs that are due later
+--   group:<name>  HASH  limits: as in a record (`packing.ts`); busy: how many jobs are active;
+--                       first: id of the job that goes before all others, in a strict group
 --   paused        ZSET  group -> when its pause ends
--- `settings` counts those that have a `group`: lanes. Whoever changes a lane stirs it in the end (turn.lua).
+-- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the lane in
+-- its right place at the end (`stir_all` in turn.lua).
 
--- Above any time in milliseconds.
+-- A number larger than any time in milliseconds.
 local ABOVE = 2 ^ 42
 local touched = {}
 
--- What a line's name says: priority, lane.
+-- Parses the name of a line: priority, lane.
 local function split(name)
   local priority, lane = string.match(name, '^(-?%d*)@(.*)$')
   return tonumber(priority) or 0, lane
@@ -22,7 +24,7 @@ local function rank(priority, place)
   return string.format('%.0f', (100 - priority) * ABOVE + place)
 end
 
--- Makes a lane known, with the limits that its group has now.
+-- Creates a lane if it does not exist, and stores the newest limits of its group.
 local function open(lane, limits)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then
     redis.call('HINCRBY', key('settings'), 'lanes', 1)
@@ -35,8 +37,8 @@ local function open(lane, limits)
   touched[lane] = true
 end
 
--- Whether the order of the jobs is strict, and limits as `permits` reads them, or ''. Damaged ones are none, until the next
--- job of the group says what they are.
+-- Whether the order of the jobs is strict, and the limits in the form that `permits` reads, or ''. Damaged limits count
+-- as none until the next job of the group brings new ones.
 local function read_limits(text)
   local strict, limits = string.match(text or '', '^(o?)(.*)$')
   local kind, rate = string.match(limits, '^%d*:(%a*)(:%d*:%d*:%d*)$')
@@ -47,7 +49,7 @@ local function read_limits(text)
   return strict == 'o', (string.gsub(limits, ':', '|'))
 end
 
--- New jobs of a line. Says how many callers there are to ring.
+-- Adds new jobs to a lane. Returns how many callers to ring.
 local function enter_all(name, limits, ids, place)
   local priority, lane = split(name)
   open(lane, limits)
@@ -65,7 +67,7 @@ local function enter_all(name, limits, ids, place)
   return tonumber(redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]) == place and 1 or 0
 end
 
--- As `put` of line.lua. `is_back`: it had begun.
+-- The same as `put` of line.lua, for a lane. `is_back`: the job had begun.
 local function put(id, name, place, is_back)
   local priority, lane = split(name)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then
@@ -87,7 +89,7 @@ local function put(id, name, place, is_back)
   return redis.call('ZRANGE', late, 0, 0)[1] == id
 end
 
--- As `leave` of line.lua.
+-- The same as `leave` of line.lua, for a lane.
 local function leave(id, name)
   local _, lane = split(name)
   touched[lane] = true
@@ -96,7 +98,7 @@ local function leave(id, name)
   redis.call('ZREM', key('late:' .. lane), id)
 end
 
--- A job that somebody held is no longer active.
+-- Notes that a job of the lane is no longer active.
 local function end_busy(holder)
   local lane = string.match(holder or '', '~(.*)$')
   if lane then
@@ -109,7 +111,7 @@ local function paused_until(group)
   return tonumber(redis.call('ZSCORE', key('paused'), group) or 0)
 end
 
--- A group begins nothing before that time, in whichever of its lanes. Says whether it has any.
+-- Pauses a group until a time, in all its lanes. Returns whether the group has lanes.
 local function pause(group, till)
   if till > now then
     redis.call('ZADD', key('paused'), string.format('%.0f', till), group)

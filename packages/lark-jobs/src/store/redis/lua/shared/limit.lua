@@ -1,10 +1,12 @@
--- Limits as whoever asks states them: `concurrency|kind|limit|per|burst`, '' where there is none. Of a partition, how many
--- jobs may begin; of a limiter, how many permits are given out. What is known of a rate:
---   rate    HASH  at, count: how many in the window that began then; at, tokens: what a bucket had then
---   starts  LIST  when the last were, the latest first: as many as may be within the time
+-- Limits, as each caller states them: `concurrency|kind|limit|per|burst`; a missing part is ''. For a partition they
+-- limit the jobs that begin, for a limiter the permits that are granted; both are called starts here. The state of a
+-- rate:
+--   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then
+--   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
 local rates = {}
 
--- Each of these: how many there may be now, milliseconds until `each` more, and what notes that so many are.
+-- Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
+-- records starts.
 function rates.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
@@ -36,7 +38,7 @@ function rates.sliding(most, per, _, wanted, suffix, each)
     redis.call('RPOP', starts, over)
   end
   local free = most - redis.call('LLEN', starts)
-  -- Those that must be over before so many more may be, beside what is left when all that may be are.
+  -- How many starts must expire before one more lot of `each` fits.
   local first = oldest[#oldest + 1 - each + free % each]
   return free, first and tonumber(first) + per - now or per, function(begun)
     if begun > 0 then
@@ -49,10 +51,10 @@ function rates.sliding(most, per, _, wanted, suffix, each)
   end
 end
 
--- How many of `wanted` there may be now; milliseconds until `each` more, or -1 when that is once one ends; and what notes
--- how many there were. `suffix`: of the keys of the rate, where a partition or a limiter has several; default none. What
--- has one goes by itself.
--- `active`: how many there are; default: the jobs of the partition that are active.
+-- Returns how many of `wanted` starts are allowed now; the milliseconds until `each` more are, or -1 if that depends on
+-- the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's keys, default '';
+-- keys with a suffix expire. `active`: the number that counts against the concurrency; default: the active jobs of the
+-- partition.
 local function permits(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|(%a*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil

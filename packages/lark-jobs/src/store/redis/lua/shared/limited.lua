@@ -1,5 +1,5 @@
--- Of how many jobs of each limiter may begin if only there are permits, at least: one of each lane, and all that are due
--- of the lane without a group. As `limiter=count,…`.
+-- For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a group, and
+-- all due jobs of the lane without a group. As `limiter=count,…`.
 local function limited()
   local waiting = {}
   for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do

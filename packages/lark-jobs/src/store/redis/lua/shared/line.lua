@@ -1,11 +1,11 @@
--- A line is what waits at one priority, in order of place; priority 0 is written ''. It has two halves:
---   line   LIST  queued to run at once, in the order of coming
---   due    ZSET  by place: what was delayed, retried, released or put back. Nobody moves what falls due;
---                claim merges the halves
---   void   SET   entries of the list that are no longer meant: cancelled, removed, rescheduled. Taking them out
---                would cost the length of the list. An id lies in a list once at most
--- `priorities` knows the lines other than 0. A job of a group is in no line but in a lane (lane.lua), and where its
--- priority is asked for it is `5@lane`, or `@lane`.
+-- A line holds the jobs of one priority, in order of place; priority 0 is written ''. It has two halves:
+--   line   LIST  jobs that were queued to run at once, in the order in which they came
+--   due    ZSET  by place: jobs that were delayed, retried, released or put back. Due jobs are not moved: a claim
+--                merges the two halves
+--   void   SET   entries of the list that no longer count, because the job was cancelled, removed or rescheduled.
+--                Removing them from the list would cost its length. An id is in a list at most once
+-- `priorities` has the lines other than 0. A job of a group is not in a line but in a lane (lane.lua). As its priority,
+-- functions take and return `5@lane`, or `@lane`.
 local function line(name, priority)
   if priority == '' then
     return key(name)
@@ -13,7 +13,7 @@ local function line(name, priority)
   return key(name .. ':' .. priority)
 end
 
--- Every line's priority, highest first.
+-- The priorities of all lines, highest first.
 local function lines()
   local all, zero = {}, false
   for _, priority in ipairs(redis.call('ZREVRANGE', key('priorities'), 0, -1)) do
@@ -34,10 +34,10 @@ local function open_line(priority)
   end
 end
 
--- Defined at the end, since lanes need what stands between.
+-- Defined at the end of this file, because lanes need the functions in between.
 local lanes
 
--- Puts a job where its place is. Says whether the line's next due job is now this one. `is_back`: it had begun.
+-- Puts a job at its place. Returns whether it is now the next due job of its line. `is_back`: the job had begun.
 local function put(id, priority, place, is_back)
   if string.find(priority, '@', 1, true) then
     return lanes().put(id, priority, place, is_back)
@@ -48,7 +48,7 @@ local function put(id, priority, place, is_back)
   return redis.call('ZRANGE', due, 0, 0)[1] == id
 end
 
--- Takes a job out of its line. `place`: where in the `due` half it lies, if it does.
+-- Takes a job out of its line. `place`: its place in the `due` half, if it is there.
 local function leave(id, priority, place)
   if string.find(priority, '@', 1, true) then
     lanes().leave(id, priority)
@@ -59,7 +59,7 @@ local function leave(id, priority, place)
   end
 end
 
--- When an id was made, which its first seven letters say (`id.ts`); 0 for what says nothing.
+-- When an id was made, from its first seven letters (`id.ts`); 0 if they do not encode a time.
 local function made_at(id)
   if not string.find(id, '^%w%w%w%w%w%w%w') then
     return 0
@@ -72,18 +72,18 @@ local function made_at(id)
   return at
 end
 
--- When and at which priority a job was queued. A record may be gone, from a server that evicts: claim passes over such
+-- When and at which priority a job was queued. A record may be missing if the server evicts keys: a claim skips such
 -- jobs.
 local function queued(id, record)
   local after, priority, lane = string.match(record or '0', '^(-?%d+),?(-?%d*)(@?[^,|~]*)')
   if lane and string.sub(lane, 1, 1) == '@' then
     priority = priority .. lane
   end
-  -- Of a damaged one, as if it had been queued when it was made, at priority 0.
+  -- A damaged record counts as queued at the time of its id, at priority 0.
   return made_at(id) + (tonumber(after) or 0), priority ~= '-' and priority or ''
 end
 
--- Made where there are some, as what is seldom needed in enqueue.lua.
+-- These functions are created only if there are lanes, like the rarely used functions in enqueue.lua.
 local made
 function lanes()
   made = made or (function()

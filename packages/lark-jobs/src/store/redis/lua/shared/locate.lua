@@ -1,5 +1,5 @@
--- Where a job is: its state, record, priority, and its place when it lies in the `due` half of its line.
--- Nothing when there is no such job.
+-- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Nothing if there is
+-- no such job.
 local function locate(id)
   local record = redis.call('HGET', key('jobs'), id)
   if not record then

@@ -1,15 +1,16 @@
--- Unique jobs. A lock names its job, and is held as long as that job does: nobody frees it, whoever meets it looks.
---   lockers    HASH  name -> id of the job that took it last
---   locks      HASH  id -> until when that job holds it | name; d: until it has ended; s, and how often it had been
---                    started when it took it: until it is started once more
---   throttles, throttlers  ZSET, HASH  name -> when the next job may come, and after whom, whatever became of that
+-- Unique jobs. A lock names its job. No process frees it: a job that meets the lock checks whether the lock's job still
+-- holds it.
+--   lockers    HASH  name -> id of the job that took the lock last
+--   locks      HASH  id -> how long that job holds the lock | name. d: until it has ended; s and its number of runs
+--                    when it took the lock: until it is started again
+--   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
 
 local function read_lock(lock)
   local till, runs, name = string.match(lock, '^(%a)(%d*)|(.*)$')
   return till, tonumber(runs), name
 end
 
--- Who holds a lock: id, state, record, priority, place (`locate.lua`). Nothing when nobody does.
+-- The job that holds a lock: id, state, record, priority, place (`locate.lua`). Nothing if no job holds it.
 local function locker(name)
   local id = redis.call('HGET', key('lockers'), name)
   local lock = id and redis.call('HGET', key('locks'), id)
@@ -24,7 +25,7 @@ local function locker(name)
   end
 end
 
--- `till`: s or d. `runs`: how often the job has been started.
+-- Gives a job its lock. `till`: s or d. `runs`: how many times the job has been started.
 local function take_lock(id, till, name, runs)
   redis.call('HSET', key('lockers'), name, id)
   redis.call('HSET', key('locks'), id, till .. (till == 's' and runs or '') .. '|' .. name)
@@ -33,9 +34,9 @@ local function take_lock(id, till, name, runs)
   end
 end
 
--- A job that comes with a lock: `until|replace or ''|debounce or ''|longest wait or ''|throttle or ''|name`. Says nothing
--- when it is to be queued, else a letter and who is in its way: u(nique), t(hrottled), r(eplaced: that job has the payload
--- of `mine` now, or `large`).
+-- Decides whether a job with a lock is queued. The lock: `until|replace or ''|debounce or ''|longest wait or
+-- ''|throttle or ''|name`. Returns nothing if the job is to be queued; otherwise a letter and the id of the other job:
+-- u(nique), t(hrottled), r(eplaced: that job now has the payload of `mine`, or `large`).
 local function meet(lock, id, mine, large)
   local till, replace, debounce, longest, throttle, name = string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then

@@ -1,4 +1,4 @@
--- What ended in a minute: `minutes:<minute since 1970>`, HASH of counts by kind, which goes by itself.
+-- Counts the jobs that end in each minute: `minutes:<minute since 1970>`, HASH of counts by kind. The key expires.
 local MINUTES = 60
 
 local function count_minute(kind, count)

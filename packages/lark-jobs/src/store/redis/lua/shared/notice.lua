@@ -1,11 +1,11 @@
--- Word for whoever holds a job: someone asked for it to be cancelled.
+-- Notices for the worker that holds a job: somebody asked to cancel the job.
 --   notices  HASH  id -> the reason
 
--- Who was rung by this call.
+-- The workers that this call has rung.
 local rung = {}
 
--- The holder hears of it with its next `extend`, and is rung, so that this is soon: once a call. It may be deaf, or the
--- server's ACL forbid the ring, which must not break the verb; hence pcall.
+-- The worker gets the notice with its next `extend`. It is rung, at most once a call, so that this happens soon. The
+-- server's ACL may forbid the ring, which must not break the verb; hence pcall.
 local function notice(id, reason)
   redis.call('HSET', key('notices'), id, reason)
   local caller = string.match(redis.call('HGET', key('holders'), id), '^(.-)%.%d+%.?5?|')

@@ -1,9 +1,9 @@
--- What becomes of a job whose holder settled it, but for those that completed.
+-- What happens to a job that its worker settled with an outcome other than completed.
 
--- Others to tell: of jobs that wait again, and of ones that are the next to fall due.
+-- How many callers to ring: for jobs that wait again, and for jobs that are now the next due.
 local again, later = 0, 0
 
--- Back into its line, unless someone asked meanwhile for it to be cancelled.
+-- Puts a job back into its line, unless somebody has asked meanwhile to cancel it.
 local function fall_back(id, place, job)
   if job.notice then
     redis.call('HSET', key('reasons'), id, job.notice)
@@ -20,7 +20,8 @@ local function fall_back(id, place, job)
   end
 end
 
--- By kind of outcome. `job`: its holder, a notice to cancel it, how many ended jobs are kept of each state.
+-- A function for each kind of outcome. `job`: its holder field, a notice to cancel it, and how many ended jobs of each
+-- state are kept.
 local outcomes = {}
 
 -- value: milliseconds until the retry | the error
@@ -32,7 +33,7 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job)
 end
 
--- value: milliseconds, with a `g` behind when its group begins nothing meanwhile; `|` and why, if it is said
+-- value: milliseconds, followed by `g` if its group is paused meanwhile, and by `|` and the reason if there is one
 function outcomes.released(id, value, job)
   local after, pauses, because = string.match(value, '^(%d+)(g?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
@@ -48,13 +49,13 @@ function outcomes.released(id, value, job)
   end
 end
 
--- value: milliseconds until it is due, or nothing: its place is what it was
+-- value: milliseconds until it is due, or nothing: then it keeps its place
 function outcomes.returned(id, value, job)
   local _, _, place = read_holder(job.holder)
   fall_back(id, value == '' and place or value ~= '' and now + tonumber(value) or nil, job)
 end
 
--- value: the error, behind a ! when the job's class has not been told
+-- value: the error, with ! in front if `failed()` of the class was not called
 function outcomes.failed(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)

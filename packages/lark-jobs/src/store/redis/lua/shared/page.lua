@@ -1,13 +1,13 @@
--- A page of jobs that are all in one state: as many as were asked for, or as go into one answer.
+-- A page of jobs in one state: as many as were asked for, or as fit into one answer.
 -- include: claim
 -- include: show
 
--- Bytes of jobs in one answer; the first goes whatever its size.
+-- The most bytes of jobs in one answer. The first job is included whatever its size.
 local MAX_BYTES = 1048576
--- Records that are looked at together: those of an earlier layout have their payloads in them.
+-- How many records are read together. Records of an earlier layout contain their payloads.
 local step = 20
 
--- How many of the jobs go into one answer.
+-- How many of the jobs fit into one answer.
 local function fitting(state, ids)
   local left, rest = MAX_BYTES, {}
   for _, name in ipairs(state == 'completed' and { 'errors', 'results' } or { 'errors' }) do
@@ -38,9 +38,9 @@ local function keys_of(ids)
   return keys
 end
 
--- `wanted`: how many, with an `h` before it when their ids and keys are enough. `read`: of a number, the ids of as many,
--- their places, and what says where to go on after the nth. Returns { the jobs as in show.lua, or their state, ids and
--- keys; where to go on }.
+-- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed. `read`: a function of a number that
+-- returns as many ids, their places, and a function that makes the cursor after the nth. Returns { the jobs as in
+-- show.lua, or their state, ids and keys; the cursor }.
 local function page(state, wanted, read)
   local heads, limit = string.match(wanted, '^(h?)(%d+)$')
   local ids, places, mark = read(tonumber(limit))

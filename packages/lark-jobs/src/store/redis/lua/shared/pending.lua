@@ -1,4 +1,4 @@
--- How many jobs have not begun: waiting, and delayed.
+-- The number of jobs that have not begun: waiting, delayed.
 local function pending()
   local waiting, delayed = 0, 0
   for _, priority in ipairs(lines()) do

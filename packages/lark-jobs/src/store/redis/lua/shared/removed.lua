@@ -1,13 +1,13 @@
--- Jobs that clear.lua and prune.lua remove.
+-- Removes jobs, for clear.lua and prune.lua.
 -- include: finish
 
--- How many a call removes. Large ones are freed a few at a time, since the server does nothing else meanwhile. (Measured
--- on 2026-11-25, 2 cores, shared: 1,000 of 510 kB take it 118 ms.)
+-- How many jobs a call removes. Large jobs are removed a few at a time, because the server does nothing else meanwhile.
+-- (Measured on 2026-11-25, 2 cores, shared: removing 1,000 jobs of 510 kB takes 118 ms.)
 local function most_removed()
   return redis.call('HGET', key('settings'), 'large') and 50 or MAX_ITEMS
 end
 
--- What a call says: how many it removed, below 0 when there may be more.
+-- The answer of a call: how many jobs it removed; negative if there may be more.
 local function removed(count, most)
   return count == most and most < MAX_ITEMS and -count or count
 end

@@ -1,9 +1,10 @@
--- Rings up to `count` of the callers that wait for this partition. Whoever hears nothing has died or is about to
--- subscribe again (and will look then), so its ring goes on to the next. A ring that the server's ACL forbids must
--- not break the verb, hence pcall.
+-- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died, or is
+-- about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL may forbid a
+-- ring, which must not break the verb; hence pcall.
 
--- On a cluster a node counts only those who listen at itself, and most listen elsewhere. But who waits calls again
--- every few seconds, and its last call is remembered for a minute: ten seconds without one, and it has died.
+-- On a cluster, a node counts only its own subscribers, and most callers subscribe at other nodes. But a waiting caller
+-- calls again every few seconds, and its last call is remembered for a minute: after ten seconds without a call it is
+-- dead.
 local function is_heard(caller, hearers)
   return hearers ~= 0 or in_cluster and redis.call('PTTL', key('call:' .. caller)) > 50000
 end
@@ -17,7 +18,7 @@ local function ring(count)
   for _ = 1, 100 do
     local callers = redis.call('SPOP', idle, count)
     if #callers > 0 then
-      -- They will ask, whatever they offered to take.
+      -- The caller will make a call, so its offer no longer counts.
       redis.call('HDEL', key('offers'), unpack(callers))
     end
     for _, caller in ipairs(callers) do

@@ -1,19 +1,19 @@
--- Rounds: jobs of lanes, and those without one, in fair turns.
+-- Rounds: takes jobs of lanes, and jobs without a lane, in fair turns.
 
--- The next jobs without a lane, in the order of their lines, and their turn after that.
+-- Takes the next jobs without a lane, in the order of their lines, and gives them their next turn.
 local function take_own(all, most, places)
   local ids = {}
   take_all(all, most, ids, places)
   if #ids == 0 then
-    -- They keep their turn: the next claim has room for them.
+    -- These jobs keep their turn: they fit into the next claim.
     return ids
   end
   redis.call('HSET', key('settings'), 'own', redis.call('HINCRBY', key('settings'), 'turn', 1))
   return ids
 end
 
--- Whose turn it is, the next first, at most `most` of them: lanes, and '' for the jobs without one. `permits`: how many
--- jobs of each limiter may begin.
+-- The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane. `permits`: how
+-- many jobs of each limiter may begin.
 local function in_turn(all, most, permits)
   local order = {}
   local function add(suffix, count)
@@ -38,8 +38,8 @@ local function in_turn(all, most, permits)
   return order
 end
 
--- Appends to `ids` until there are `most`: each in its turn as many as the others, one of each after the other. ARGV[8]
--- says what permits there are.
+-- Appends to `ids` until there are `most`. Each lane gives as many jobs as the others; the ids alternate between lanes.
+-- ARGV[8] has the permits.
 return function(all, most, ids, places)
   local permits = {}
   for limiter, count in string.gmatch(ARGV[8], '([^;,=]+)=(%d+)') do
@@ -59,7 +59,7 @@ return function(all, most, ids, places)
       local limiter = string.match(each.lane, '%^(.*)$')
       local part = math.min(share, limiter and permits[limiter] or share)
       if room then
-        -- Each has its share of the bytes, and one job at least.
+        -- Each lane has its share of the bytes, and gives at least one job.
         part = room.is_full and 0 or part
         room.floor = room.left - room.left / (#order - i + 1)
       end

@@ -1,13 +1,12 @@
--- Jobs that their holders settle.
+-- Settles jobs.
 
--- Which of the jobs are held by the token shown with each: as a list, as its indices, and how many of them each token
--- had.
+-- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
 local function verify(ids, tokens, holders)
   local settled, index, parts = {}, {}, {}
   local good, shown, part = nil, nil, 0
   for i = 1, #ids do
     local id, holder, token = ids[i], holders[i], tokens[i]
-    -- A batch mostly shows one token: one comparison of texts does for all of it.
+    -- Most batches have only one token: then one comparison of texts checks all jobs.
     if holder and (holder ~= good or token ~= shown) and is_held(holder, token) then
       parts[shown or token] = part
       good, shown, part = holder, token, parts[token] or 0
@@ -31,15 +30,15 @@ local function verdicts_of(ids, index)
   return table.concat(verdicts)
 end
 
--- The settlements. ARGV[first]: those that completed with nothing to say, as `token\nid\nid…`, joined by '|'. From
--- ARGV[first + 1] on, five each: id, token, kind, value, log lines. Kinds with their values are the outcomes above,
--- `completed`, and `result`: completed with a result. Returns '' when all are settled, else 1 (settled) or 0 (lost)
--- each, in this order; and how many are. `laned`: some may be of a group.
+-- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by '|'. From
+-- ARGV[first + 1] on, five values for each other job: id, token, kind, value, log lines. The kinds are the outcomes in
+-- outcome.lua, `completed`, and `result` (completed with a result). Returns '' if all jobs are settled, otherwise 1
+-- (settled) or 0 (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0
   for token, list in string.gmatch(ARGV[first], '([^|\n]+)\n([^|]+)') do
-    -- Half the time of a pattern for each.
+    -- A plain search takes half the time of a pattern.
     local from, to = 1, string.find(list, '\n', 1, true)
     while from do
       plain = plain + 1

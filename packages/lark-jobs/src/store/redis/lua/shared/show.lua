@@ -1,7 +1,8 @@
 -- include: payload
 
--- What is kept of jobs that are all in one state: { state, ids, records, counters, errors, places, holders, results,
--- reasons, payloads that are kept apart }. `places` are the due times (waiting, delayed), else the times they ended, or were claimed (active).
+-- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders, results,
+-- reasons, payloads that are kept apart }. `places`: the due times of waiting and delayed jobs, the claim times of
+-- active jobs, the end times of others.
 local function show(state, ids, places)
   if #ids == 0 then
     return { state, ids }

@@ -1,10 +1,10 @@
--- The clock and the keys. KEYS[1] is one key of the partition (or of the store-wide ones); all others have its
--- prefix and hash tag, so that they lie in the same slot. Times are in milliseconds since 1970.
+-- The clock and the keys. KEYS[1] is one key of the partition, or one of the store-wide keys. All other keys have the
+-- same prefix and hash tag, so that they are in the same slot. Times are in milliseconds since 1970.
 local tag = string.match(KEYS[1], '^.*}:')
 local function key(name)
   return tag .. name
 end
--- There is a KEYS[2] on a cluster only, and it names nothing (`slots.ts`).
+-- Only on a cluster there is a KEYS[2]. No data is stored under it (`slots.ts`).
 local in_cluster = KEYS[2] ~= nil
 
 local now = tonumber(ARGV[1])

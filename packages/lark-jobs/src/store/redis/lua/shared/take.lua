@@ -1,17 +1,17 @@
--- Takes jobs that are due off a line, in order of place.
+-- Takes due jobs off a line, in order of place.
 
--- Where bytes are counted: what there is room for (room.lua).
+-- Set if the claim counts bytes (room.lua).
 local room
 
--- The slow way: when delayed jobs fell due, the list has void entries, or bytes are counted. Merges the
--- two halves; at the same millisecond the lower id goes first, since ids are in order of dispatch. Says whether a job does
--- not go along.
+-- The slow path, for lines with due jobs in the `due` half, with void entries, or if bytes are counted. It merges the
+-- two halves. At the same millisecond the lower id goes first, because ids are in order of dispatch. Returns whether a
+-- job did not fit.
 local function merge(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
   local i, taken, before, is_over = 1, {}, #ids, false
   for round = 1, 10 do
-    -- Where bytes are counted, few may go: a few are looked at, then twice as many.
+    -- If bytes are counted, few jobs may fit: it reads a few heads, then twice as many.
     local wanted = room and math.min(limit - #ids, 8 * 2 ^ round) or limit - #ids
     local heads = redis.call('LRANGE', list, 0, wanted - 1)
     local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
@@ -20,7 +20,7 @@ local function merge(priority, limit, ids, places)
     while #ids < limit and not is_over and (early[i] or heads[j]) do
       local head = heads[j]
       if not head and #heads == wanted then
-        -- Some were void: more of the list must be seen before a due job may pass it.
+        -- Some heads were void: more of the list must be read before a due job may pass it.
         break
       end
       local place = head and early[i] and queued(head, records[j])
@@ -59,8 +59,9 @@ local function merge(priority, limit, ids, places)
   return is_over
 end
 
--- Appends to `ids` until there are `limit`. `places` gets the place of those whose place is not the time they
--- were queued. Says whether there is no room for the next.
+-- Appends to `ids` until there are `limit`. `places` gets the place of each job whose place is not the time it was
+-- queued.
+-- Returns whether the next job does not fit.
 local function take(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   if room or redis.call('EXISTS', due, void) > 0 then
@@ -76,10 +77,10 @@ local function take(priority, limit, ids, places)
   end
 end
 
--- Milliseconds by which a job ages, where priorities do (age.lua).
+-- Set if priorities age: the milliseconds of one step (age.lua).
 local aging
 
--- So of every line in turn.
+-- Takes jobs from each line in turn.
 local function take_all(all, limit, ids, places)
   if aging then
     return (function()
@@ -93,7 +94,7 @@ local function take_all(all, limit, ids, places)
   end
 end
 
--- Milliseconds until a job falls due; 0 when one waits, -1 when none is known.
+-- Milliseconds until a job is due; 0 if one waits, -1 if there is none.
 local function next_due(all)
   local nearest = -1
   for _, priority in ipairs(all) do
@@ -112,8 +113,8 @@ local function next_due(all)
   return nearest
 end
 
--- How many of the jobs taken may be handed out when only the first `limit` start at once: those before the first one
--- beyond it that must not be handed out ahead.
+-- How many of the taken jobs may be handed out if only the first `limit` start at once: a job after these that must not
+-- be prefetched ends the claim.
 local function ahead_until(ids, limit)
   if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
     for i, direct in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do

@@ -1,18 +1,18 @@
--- Turns: which lane is next, and what it may begin.
---   turns     ZSET  lane -> turn: lanes of which a job may begin. The lowest is next
---   turns^<limiter>  the same of those of a limiter, whose jobs begin with permits only that the claimer has
+-- Turns: which lane is next, and which of its jobs may begin.
+--   turns     ZSET  lane -> turn: lanes with a job that may begin. The lowest turn is next
+--   turns^<limiter>  the same for the lanes of a limiter, whose jobs may begin only if the claimer has permits
 --   limiters  ZSET  limiter -> how many lanes it has
---   asleep    ZSET  lane -> when one may begin. A lane that waits for one of its jobs to end is in neither
--- `settings` counts: turn, the last that was given; own, that of the jobs without a group.
+--   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in neither set
+-- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
 -- include: limit
 
--- Without end, as a number that Redis takes.
+-- Stands for no end. Redis accepts this number as a score.
 local NEVER = 2 ^ 53
--- Jobs that fall due, and lanes that wake, at most with one call.
+-- The most due jobs that one call moves, and the most lanes that it wakes.
 local MAX_ITEMS = 1000
 local falls = MAX_ITEMS
 
--- What fell due is due.
+-- Moves the due jobs of a lane from its `late` set to its `lane` set.
 local function fall_due(lane)
   local late = key('late:' .. lane)
   local fallen = falls > 0 and redis.call('ZRANGE', late, '-inf', now, 'BYSCORE', 'LIMIT', 0, falls, 'WITHSCORES') or {}
@@ -25,7 +25,8 @@ local function fall_due(lane)
   end
 end
 
--- When a job of a lane may begin: 0 now, a time, or NEVER before something happens. And whether nothing is left of it.
+-- When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. And whether the lane is
+-- empty.
 local function opens_at(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   busy = tonumber(busy or 0)
@@ -55,7 +56,7 @@ local function turns_of(lane)
   return 'turns' .. (string.match(lane, '%^.*$') or '')
 end
 
--- Puts a lane where it belongs now.
+-- Puts a lane in its right place: `turns`, `asleep`, neither, or removes it if it is empty.
 local function stir(lane)
   local turns = key(turns_of(lane))
   fall_due(lane)
@@ -79,7 +80,7 @@ local function stir(lane)
   end
 end
 
--- In the order of their names: what made them change has none.
+-- Puts all changed lanes in their right places, in the order of their names: the changes themselves have no order.
 local function stir_all()
   local names = {}
   for lane in pairs(touched) do
@@ -92,7 +93,7 @@ local function stir_all()
   end
 end
 
--- Milliseconds until a job of a lane may begin, or -1; `due`: the same of all others.
+-- Milliseconds until any job may begin, or -1. `due`: the milliseconds for the jobs without a lane.
 local function next_turn(due)
   if due == 0 or redis.call('EXISTS', key('turns')) == 1 then
     return 0
@@ -102,8 +103,8 @@ local function next_turn(due)
   return (due < 0 or rest >= 0 and rest < due) and rest or due
 end
 
--- Takes the next jobs of a lane whose turn it is. `places` gets their places with `~` and the lane behind. `aging`: of
--- priorities, in milliseconds, or nothing. `room`: for which of them there is room (room.lua), or nothing.
+-- Takes the next jobs of a lane whose turn it is. `places` gets their places, followed by `~` and the lane. `aging`:
+-- the milliseconds of one step of priority, or nothing. `room`: the bytes that are left (room.lua), or nothing.
 local function take_turn(lane, most, places, aging, room)
   fall_due(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
@@ -134,7 +135,7 @@ local function take_turn(lane, most, places, aging, room)
     end
   end
   if #ids == 0 and room and room.is_full then
-    -- It keeps its turn: the next claim has room for its job.
+    -- The lane keeps its turn: its job fits into the next claim.
     return ids
   end
   redis.call('ZREM', key(turns_of(lane)), lane)

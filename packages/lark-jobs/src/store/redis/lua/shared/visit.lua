@@ -1,4 +1,4 @@
--- Several partitions in one script, where all are on one server: from here on `key` is of this one.
+-- Lets one script work on several partitions of one server: from here on `key` makes the keys of this partition.
 local function visit(partition)
   tag = string.match(tag, '^[^{]*') .. '{' .. partition .. '}:'
 end
