@@ -3,8 +3,7 @@
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] the names of the partitions
--- Returns  for each partition, in their order: { as counts.lua; 1 if it or one of its groups is paused; as minutes.lua
--- }
+-- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; as minutes.lua }
 -- Cost     O(n p log m) for n partitions, p priorities in use, m delayed
 -- include: start
 -- include: visit
