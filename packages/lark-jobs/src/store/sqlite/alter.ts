@@ -1,5 +1,5 @@
 /**
- * Changes by hand: a table of what each change does to a job in each state.
+ * Changes by hand: a table of the effect of each change on a job in each state.
  */
 import type { AlterVerdict, Change } from '../store.ts'
 import { isMarked } from '../unreadable.ts'
@@ -20,7 +20,7 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
     const row = partition.database.get<Row>(find, partition.id, id)
     return row === undefined ? 'missing' : apply(partition, row, change)
   })
-  // What was behind a job of a lane may begin.
+  // The jobs behind a changed job of a lane may begin now.
   if (partition.touched.size > 0) partition.freed = ids.length
   return verdicts
 }

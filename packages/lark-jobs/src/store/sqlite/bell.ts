@@ -1,27 +1,27 @@
 /**
- * How a ring reaches a `wait`: in this process directly, in another through a file beside the database that
- * the ringer writes a byte to and the waiting watch (`jobs.db-bell`).
+ * Brings a ring to a `wait`: directly in this process, and in other processes through a file beside the database
+ * (`jobs.db-bell`), to which the ringing process writes a byte, and which the waiting processes watch.
  *
- * A ring carries no content: who waits looks into the table of waiters. Looks by the clock make up for rings that
- * no watch reports. Nothing here keeps a process alive but the timer of a pending wait.
+ * A ring has no content: a waiting caller reads the table of waiters. It also reads the table at intervals, in case the
+ * watch misses a ring. Only the timer of a pending wait keeps the process alive.
  *
- *   doubtful  it is not known that the watch hears anything, or a look by the clock found what it had not heard
- *   proven    it has heard a ring: at the start one of its own, that is for nobody
+ *   doubtful  it is not known whether the watch works, or it has missed a ring
+ *   proven    the watch has reported a ring: at the start, one that this process sends to itself
  */
 import { closeSync, type FSWatcher, watch } from 'node:fs'
 import { openBell, strike } from './files.ts'
 import { STALE } from './waiters.ts'
 
 /**
- * Milliseconds between two looks by the clock: while the watch is doubtful; after a ring, which is anybody's if the
- * one that it was for does not hear it; else. The last is well below the time after which a worker asks without a ring,
- * which would hide that the watch has missed one. (Measured on 2026-11-25: with a look every 250 ms, whatever the watch
- * hears, and the upkeep's as often, the main thread of an idle worker woke 9 times a second for 0.23 % of a core, and
- * now 3 times for 0.10 %.)
+ * Milliseconds between two looks into the table of waiters: while the watch is doubtful; after a ring, because a ring
+ * that its caller does not hear goes to another; otherwise. The last value is well below the interval at which a worker
+ * asks without a ring, because that would hide a ring that the watch has missed. (Measured on 2026-11-25: with a look
+ * every 250 ms in all cases, and maintenance as often, the main thread of an idle worker woke 9 times a second and used
+ * 0.23 % of a core; now it wakes 3 times and uses 0.10 %.)
  *
- * Measured on 2026-11-24 (2 cores, Node 20.20, another process dispatching; from its call to the job in hand):
- * doorbell file: 0.8 ms p50, 5 ms p99, idle CPU 0.26 %. Watching `jobs.db-wal` instead: 1.0 and 14 ms, 0.23 %,
- * but every commit of anyone wakes everyone. Looking every 5 ms without a watch: 3.7 and 105 ms, 2.9 %.
+ * Measured on 2026-11-24 (2 cores, Node 20.20; from the call of a dispatching process until the worker has the job):
+ * bell file: 0.8 ms p50, 5 ms p99, idle CPU 0.26 %. Watching `jobs.db-wal` instead: 1.0 and 14 ms, 0.23 %, but every
+ * commit wakes every process. Looking every 5 ms without a watch: 3.7 and 105 ms, 2.9 %.
  */
 const LOOK = { doubtful: 250, rung: STALE + 100, proven: 2_000 }
 
@@ -34,11 +34,11 @@ export class Bell {
   #isProven = false
   #rings = 0
   #closed = false
-  /** Those who sleep in `wait`, by caller. */
+  /** The pending `wait` calls, by caller. */
   readonly #sleepers = new Map<string, () => void>()
 
   /**
-   * @param file the store's; undefined when no other process can see the store
+   * @param file the file of the store; undefined if no other process can see the store
    * @throws STORE_REFUSED
    */
   constructor(name: string, file?: string) {
@@ -47,7 +47,7 @@ export class Bell {
     if (file !== undefined) this.#file = openBell(name, file)
   }
 
-  /** Another file is at the path now: everyone who waits looks there. */
+  /** Another file is at the path now: all waiting callers look there. */
   renew(): void {
     if (this.#store === undefined || this.#closed) return
     const isWatched = this.#watching
@@ -61,7 +61,7 @@ export class Bell {
     this.#wake()
   }
 
-  /** Wakes the callers that sleep here, and tells other processes if there may be more of them. */
+  /** Wakes the callers that wait in this process, and rings other processes if there may be waiting callers there. */
   ring(callers: readonly string[]): void {
     if (callers.length === 0) return
     const here = callers.filter((caller) => this.#sleepers.has(caller))
@@ -70,8 +70,8 @@ export class Bell {
   }
 
   /**
-   * Looks until something is found.
-   * @returns what `look` found; empty when the time is over, the signal aborted or the bell closed
+   * Calls `look` until it finds something.
+   * @returns what `look` found; empty if the time is over, the signal is aborted or the bell is closed
    */
   async wait(
     caller: string,
@@ -81,7 +81,7 @@ export class Bell {
   ): Promise<string[]> {
     const deadline = performance.now() + timeout
     this.#watch()
-    // Since the look before; nobody knows what did before the first.
+    // Whether the watch reported anything since the previous look. Before the first look this is not known.
     let rang = true
     let byClock = false
     while (!this.#closed && !signal?.aborted) {
@@ -146,7 +146,7 @@ export class Bell {
     try {
       strike(this.#file)
     } catch {
-      // What the ring is about is committed; the others look by themselves.
+      // The jobs are committed already, and the other processes look at intervals anyway.
     }
   }
 
@@ -165,7 +165,7 @@ export class Bell {
       })
       this.#tellOthers()
     } catch {
-      // No more watches to be had on this machine: looking must do.
+      // The machine has no more file watches: the looks at intervals must be enough.
     }
   }
 }

@@ -1,5 +1,6 @@
 /**
- * A partition that holds only so many jobs which have not begun: one more drops the one that is first in its lowest line.
+ * Partitions with a bound: they hold only a limited number of jobs that have not begun. One more job drops the first
+ * job of the lowest priority.
  */
 import { MAX_ITEMS } from '../store.ts'
 import { endedUnrun, move } from './move.ts'
@@ -7,14 +8,14 @@ import type { Partition } from './partition.ts'
 import { GROUPS, MAX, pendingJobs } from './read.ts'
 import { CANCELLED } from './schema.ts'
 
-/** How many have not begun. */
+/** The number of jobs that have not begun. */
 export function pendingOf({ waiting, delayed }: Partition): number {
   return waiting + delayed
 }
 
 /**
- * Drops so many, from the lowest line upwards: what would run first, and then what would fall due first; those of groups
- * after all others, by place.
+ * Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they would run;
+ * then delayed jobs in the same way, by due time; then jobs of groups, by place.
  */
 export function drop(partition: Partition, count: number): void {
   const { now } = partition

@@ -1,8 +1,8 @@
 /**
- * The last call of each caller on a partition, and what it was answered: what makes resending safe.
+ * The last call of each caller on a partition, and its answer, so that a call can be sent again.
  *
- * Only what cannot be found again is kept: nothing for an enqueue that queued everything or an exchange that
- * settled everything, the verdicts otherwise. Claimed jobs carry the call in their token.
+ * Only what the tables do not show is kept: the verdicts, unless an enqueue queued all its jobs or an exchange settled
+ * all its jobs. The jobs that a call claimed are found by their token, which contains the call.
  */
 import { CALL_MEMORY, type Call } from '../store.ts'
 import { parsed } from '../unreadable.ts'
@@ -13,12 +13,12 @@ const keep = `
   INSERT INTO calls (partition, caller, number, at, answer) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at, answer = excluded.answer`
 const prune = 'DELETE FROM calls WHERE partition = ? AND at < ?'
-/** Whether `forgetCalls` would find something in a row of `partitions`, at an instant. */
+/** SQL: whether `forgetCalls` would remove something of a row of `partitions`, at an instant. */
 export const olderCalls = (now: string) =>
   `EXISTS (SELECT 1 FROM calls WHERE partition = partitions.id AND at < ${now} - ${CALL_MEMORY})`
 
 /**
- * The answers to this call if it came before. `usual` stands for every item without an answer of its own.
+ * The answers to this call, if it was made before. If no answer was kept, each item had the answer `usual`.
  */
 export function recall<Answer>(
   partition: Partition,

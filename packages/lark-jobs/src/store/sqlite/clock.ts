@@ -1,14 +1,15 @@
 /**
- * The clock of a store's file: that of the machine, but it never goes back. What is kept are instants, so a clock that is
- * set back would have the leases of the dead, and all delays, last longer by as much.
+ * The clock of a store's file. It follows the clock of the machine, but never goes back. The store keeps instants, so a
+ * clock that is set back would make all leases and delays longer by the same time.
  *
- * Each partition keeps the instant of its last change, and whoever reads a later one than his own clock has goes on from
- * there. So all processes agree, also one that starts after the clock was set back, or after the machine was.
+ * Each partition keeps the instant of its last change. A process that reads an instant later than its own clock
+ * continues from there. So all processes agree, also one that starts after the machine's clock was set back, or after a
+ * restart of the machine.
  *
- *   level   as the machine
- *   ahead   the machine's was set back; this one is slower by a sixteenth until both agree
+ *   level   the same as the clock of the machine
+ *   ahead   the clock of the machine was set back: this clock runs slower by a sixteenth until both agree
  */
-/** By how much it is slower while it is ahead. */
+/** How much slower the clock runs while it is ahead. */
 const SLOWER = 1 / 16
 
 export class Clock {
@@ -16,20 +17,20 @@ export class Clock {
   readonly #steady: () => number
   /** The latest time that was returned. */
   #last = 0
-  /** While it is ahead: where it goes on from, and what the steady clock said then. */
+  /** While it is ahead: the time from which it continues, and the time of the steady clock then. */
   #ahead: { from: number; since: number } | undefined
 
   /**
    * @param machine milliseconds since 1970
-   * @param steady milliseconds that nobody can set. The machine's clock does not tell how long it is ahead: when that is
-   *   set right again, no time has passed.
+   * @param steady milliseconds of a monotonic clock. It measures how long this clock has been ahead; the machine's
+   *   clock cannot, because it may be set again meanwhile
    */
   constructor(machine: () => number = () => Date.now(), steady: () => number = () => performance.now()) {
     this.#machine = machine
     this.#steady = steady
   }
 
-  /** Milliseconds since 1970, whole ones. */
+  /** Whole milliseconds since 1970. */
   now(): number {
     const machine = this.#machine()
     if (this.#ahead !== undefined) {
@@ -44,7 +45,7 @@ export class Clock {
     return this.#last
   }
 
-  /** Tells the clock that the time is at least this late. */
+  /** Tells the clock an instant that another process has recorded: the clock continues from there if it is later. */
   meet(at: number): void {
     if (at <= this.#last) return
     this.#last = at

@@ -1,43 +1,43 @@
 /**
- * The disk of a store's file, and the room on it, so that a store which fills its disk does not stand still.
+ * The free space on the disk of a store's file, so that a store which fills its disk can still end jobs.
  *
- * A commit needs room in the write-ahead log, and the log is emptied into the file, which needs room for what is new
- * there. On a full disk neither goes, and nothing would end that makes room. So dispatches leave a reserve, for those who
- * settle and claim; and near it the log is kept short, so that the room it takes is used again and again.
+ * A commit needs space in the write-ahead log. A checkpoint moves the log into the file, and needs space for new pages
+ * there. On a full disk neither works, and no job could end and free space. So dispatches leave a reserve for calls
+ * that settle and claim. Near the reserve the log is kept short, so that its space is used again and again.
  *
- *   plenty   nothing is looked at but the free space, ten times a second
- *   near     every dispatch is looked at
- *   tight    the log is short as well
+ *   plenty   only the free space is checked, ten times a second
+ *   near     every dispatch is checked
+ *   tight    the log is also kept short
  */
 import { statfsSync, statSync } from 'node:fs'
 
 /**
- * Bytes that dispatches leave, but no more than a quarter of a small disk. The largest call of a worker settles 1 MiB of
- * jobs and claims as much; each is written to the log once, and with results a little more.
+ * Bytes that dispatches leave free, but no more than a quarter of a small disk. The largest call of a worker settles 1
+ * MiB of jobs and claims as many; each job is written to the log once, with a little more for results.
  */
 const RESERVE = 4 << 20
-/** Bytes that nobody fills between two looks. */
+/** While more bytes than this are free, no process can fill the disk between two looks. */
 const PLENTY = 64 << 20
 /** Milliseconds between two looks. (Measured on 2026-11-25: a look takes 3 µs.) */
 const LOOK = 100
-/** Bytes that a call writes beyond its jobs: the pages it touches. */
+/** Bytes that a call writes in addition to its jobs: the other pages that it changes. */
 const PAGES = 64 << 10
 
-/** A log that nobody has written to for so many milliseconds is emptied where it has more bytes than this. */
+/** A log with more bytes than this is emptied after it was not written to for some milliseconds. */
 const LEFT = { bytes: 1 << 20, ms: 1_000 }
 
-/** Of a file, in bytes, as a transaction sees it. */
+/** The size of a file, in bytes, as a transaction sees it. */
 export interface Extent {
-  /** With what is only in the log. */
+  /** Includes pages that are only in the log. */
   size: number
-  /** Within it, free for new rows. */
+  /** The part of it that is free for new rows. */
   free: number
 }
 
 export class Disk {
   readonly #path: string
   #lookAt = 0
-  /** Bytes; of a disk of which the system says nothing, without end. */
+  /** Free bytes; infinite if the system does not report the free space. */
   free = Number.POSITIVE_INFINITY
   reserve = RESERVE
 
@@ -49,23 +49,23 @@ export class Disk {
     return this.free < this.reserve * 4
   }
 
-  /** Whether a dispatch may find too little. */
+  /** Whether there may be too little space for a dispatch. */
   get isNear(): boolean {
     return this.free < PLENTY
   }
 
-  /** Whether the write-ahead log takes much of what is kept. */
+  /** Whether the write-ahead log takes much of the reserve. */
   get isLogLong(): boolean {
     return sizeOf(`${this.#path}-wal`) > this.reserve / 4
   }
 
-  /** Whether the log is still as long as a peak made it, and nobody has written to it for a while. */
+  /** Whether the log is still long after a peak, and was not written to for a while. */
   get isLogLeft(): boolean {
     const log = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })
     return log !== undefined && log.size > LEFT.bytes && Math.abs(Date.now() - log.mtimeMs) > LEFT.ms
   }
 
-  /** Looks again, unless it was a moment ago. */
+  /** Checks the free space again, unless the last check was a moment ago. */
   look(): void {
     const now = performance.now()
     if (now < this.#lookAt) return
@@ -74,8 +74,8 @@ export class Disk {
   }
 
   /**
-   * Whether jobs of so many bytes leave the reserve. Where the file has room for them within, half of it is enough: all
-   * that they take is a part of the log, which comes back.
+   * Whether jobs with this many bytes leave the reserve free. If they fit into free pages of the file, half of the
+   * reserve is enough: they only take space in the log, which becomes free again.
    */
   takes(bytes: number, { size, free }: Extent): boolean {
     this.#ask()
@@ -92,7 +92,7 @@ export class Disk {
       this.free = bavail * bsize
       this.reserve = Math.min(RESERVE, (blocks * bsize) / 4)
     } catch {
-      // The file is gone, or the system does not say: what does not fit is refused when it is written.
+      // The file is gone, or the system does not report the space: a write that does not fit will be refused.
     }
   }
 }

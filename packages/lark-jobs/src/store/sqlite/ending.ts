@@ -1,6 +1,6 @@
 /**
- * Jobs that ended where no handler ran, though their class has something to do then. `endingAt` is from when on a job is
- * for whoever asks; NULL when nothing is to be done for it, or all was.
+ * Jobs that ended without a running handler, and whose class has a hook for this. `endingAt` is the instant from which
+ * on `endings` hands the job out; NULL if there is nothing to do, or if it has been done.
  */
 import type { JobRecord } from '../../record.ts'
 import { MAX_ENDINGS } from '../store.ts'
@@ -29,7 +29,7 @@ export function endings(partition: Partition, done: readonly string[], lease: nu
   return rows.map((row) => toRecord(row, name, now))
 }
 
-/** Milliseconds until there is one to take; undefined when there is none. */
+/** Milliseconds until there is something for `endings`; undefined if there is nothing. */
 export function nextEnding({ database, id, now }: Partition): number | undefined {
   const at = database.get<{ endingAt: number | null }>(first, id)?.endingAt
   return at == null ? undefined : Math.max(0, at - now)

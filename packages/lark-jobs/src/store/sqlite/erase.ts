@@ -1,11 +1,11 @@
 /**
- * Removes a database that was made for a while, with the files that lie beside it.
+ * Removes a temporary database, with the files beside it.
  */
 import { rm } from 'node:fs/promises'
 
-/** Nobody may have it open. A file that is not there is fine. */
+/** No process may have the database open. Missing files are ignored. */
 export async function erase(file: string): Promise<void> {
-  // The log goes before the file: one that is found without its file counts as left behind (see `presence.ts`).
+  // The log is removed before the file, because a log without its file is refused as left behind (`presence.ts`).
   for (const suffix of ['-wal', '-shm', '-journal', '-bell', ''])
     await rm(`${file}${suffix}`, { force: true })
 }

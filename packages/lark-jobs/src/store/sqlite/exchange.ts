@@ -1,5 +1,5 @@
 /**
- * Settling and claiming in one step: a worker's whole conversation.
+ * Settles and claims jobs in one transaction: the main call of a worker.
  */
 import type { Call, Exchange, Settlement, Verdict, Want } from '../store.ts'
 import { recall, remember } from './calls.ts'
@@ -30,7 +30,7 @@ export function exchange(
   stirLanes(partition)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
   const hasLess = jobs.length < want.limit && (isLimited || nextJob(partition) !== 0)
-  // Under limits, one that ended makes room for one that waits.
+  // With limits, each job that ended lets a waiting job begin.
   const ended = verdicts.filter((verdict) => verdict === 'settled').length
   if (partition.lanes > 0) partition.freed = ended
   else if (want.limits) partition.freed = Math.max(0, ended - jobs.length)
@@ -44,7 +44,7 @@ export function exchange(
   return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
 }
 
-/** @param ms milliseconds until more may begin; undefined: once one ends */
+/** @param ms milliseconds until more jobs may begin; undefined: when a job ends */
 function wait(
   partition: Partition,
   verdicts: Verdict[],

@@ -1,6 +1,6 @@
 /**
- * Leases that go on. A note of one job renews the whole claim, and says that this job has started; of a suspect also
- * whether it is alone.
+ * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a suspect
+ * it also says whether the job is alone.
  */
 import { type Extension, isSuspect, type LeaseNote } from '../store.ts'
 import { renewLease } from './lease.ts'

@@ -1,13 +1,14 @@
 /**
- * A lane: where the jobs of one group and one limiter wait, apart from all others, so that nothing passes over what may
- * not begin. Those of a limiter begin with permits only that the claimer has.
+ * A lane holds the waiting jobs of one group that need the same permits, apart from all other jobs, so that no claim
+ * has to pass over jobs that may not begin. Jobs with a limiter may begin only if the claimer has permits.
  *
- *   turn     a job of it may begin; the lane with the lowest turn is next
- *   asleep   one may at `wakeAt`: it falls due, the group's rate allows it, or the group's pause is over
- *   full     neither is set: one may when one of its jobs has ended
+ *   turn     `turn` is set: a job may begin. The lane with the lowest turn is next
+ *   asleep   `wakeAt` is set: a job may begin then, when it is due, when the rate allows it, or when the pause is over
+ *   full     neither is set: a job may begin when one of the lane's jobs has ended
  *
- * `busy` is how many of its jobs are active, `first` the id of the one that goes before all others, in a group whose
- * order is strict. A lane of which nothing is left goes. Whoever changes one touches it, and stirs all of them in the end.
+ * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a strict group.
+ * An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the transaction `stirLanes`
+ * puts all noted lanes in their right places.
  */
 import type { Group } from '../../record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../change.ts'
@@ -28,7 +29,7 @@ export interface Lane {
   first: string | null
 }
 
-/** What a group says of itself. */
+/** The settings of a group. */
 export type Rules = Pick<Group, 'limits' | 'strict'>
 
 const NEVER = Number.MAX_SAFE_INTEGER
@@ -48,7 +49,9 @@ const findPauses =
 const endPause = 'DELETE FROM pauses WHERE partition = ? AND name = ?'
 const anyPause = 'SELECT 1 FROM pauses WHERE partition = ? AND until > ? LIMIT 1'
 const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
-/** The underscore comes next to the sign that is between group and limiter. */
+/**
+ * The lanes of a group. In the order of names, `_` is the character after `^`, which stands between group and limiter.
+ */
 const lanesOf = `
   SELECT name FROM lanes WHERE partition = ?1 AND name = ?2
   UNION ALL SELECT name FROM lanes WHERE partition = ?1 AND name >= ?2 || '^' AND name < ?2 || '_'`
@@ -58,24 +61,28 @@ export function findLane({ database, id }: Partition, name: string): Lane | unde
   return database.get<Lane>(find, id, name)
 }
 
-/** Makes a lane known, with what its group says now. @param limits JSON of `Rules` */
+/** Creates a lane if it does not exist, and stores the newest rules of its group. @param limits JSON of `Rules` */
 export function openLane(partition: Partition, name: string, limits: string | null): void {
   touch(partition, name)
   partition.database.run(setLimits, limits, partition.id, name)
 }
 
-/** As text, as it stands in a row. */
+/** The rules of a group, as the text in a row. */
 export function laneLimits({ limits, strict }: Group): string | null {
   return limits === undefined && !strict ? null : JSON.stringify({ limits, strict })
 }
 
-/** Something is different for a lane, which there is from then on. */
+/** Notes that a lane has changed. The lane exists from then on. */
 function touch(partition: Partition, name: string): void {
   partition.touched.add(name)
   partition.lanes += partition.database.run(create, partition.id, name, readLane(name).limiter ?? '')
 }
 
-/** A job of a lane is about to move, or to go. @param state it will have; undefined: it is removed */
+/**
+ * Call before a job of a lane changes its state, or is removed.
+ *
+ * @param state the new state; undefined: it is removed
+ */
 export function laneMoves(
   partition: Partition,
   row: Pick<Row, 'id' | 'state' | 'lane' | 'laneLimits'>,
@@ -92,13 +99,13 @@ export function laneMoves(
     partition.database.run(setFirst, id, partition.id, lane)
 }
 
-/** So many more of its jobs are active. */
+/** Notes that `count` more jobs of a lane are active. */
 export function addBusyTo(partition: Partition, lane: string, count: number): void {
   partition.touched.add(lane)
   partition.database.run(addBusy, count, partition.id, lane)
 }
 
-/** Pauses a group, in whichever of its lanes. @param until when it goes on; undefined: when it is told to */
+/** Pauses a group, in all its lanes. @param until the end of the pause; default: until the group is resumed */
 export function pauseGroup(partition: Partition, group: string, until = NEVER): MetGroup {
   const { database, id, now, touched } = partition
   const name = laneName(group)
@@ -115,7 +122,7 @@ export function pausedGroups({ database, id, now }: Partition): PausedGroup[] {
   return rows.map(({ name, until }) => pausedGroup(name, until))
 }
 
-/** The same, unless it is paused for longer. */
+/** The same, unless the group is already paused for longer. */
 export function pauseGroupMore(partition: Partition, group: string, until: number): void {
   pauseGroup(partition, group, Math.max(until, pausedUntil(partition, laneName(group))))
 }
@@ -129,17 +136,17 @@ export function hasPauses({ database, id, now }: Partition): boolean {
   return database.get(anyPause, id, now) !== undefined
 }
 
-/** Forgets the pauses that are over. */
+/** Removes the pauses that have ended. */
 export function forgetPauses({ database, id, now }: Partition): void {
   database.run(endPauses, id, now)
 }
 
 export function rulesOf(limits: string | null): Rules {
-  // Damaged limits are none, until the next job of the group says what they are.
+  // Damaged limits count as none until the next job of the group brings new ones.
   return (parsed(limits) as Rules | null | undefined) ?? {}
 }
 
-/** Puts every lane that was touched where it belongs now, in the order of names: what touched them has none. */
+/** Puts every noted lane in its right place, in the order of names: the changes themselves have no order. */
 export function stirLanes(partition: Partition): void {
   const names = [...partition.touched].sort()
   partition.touched.clear()
@@ -161,7 +168,7 @@ export function stirLane(partition: Partition, lane: Lane): void {
   database.run(place, turn, at > 0 && at < NEVER ? at : null, id, name)
 }
 
-/** When a job of a lane may begin: 0 now, a time, or NEVER before something happens. */
+/** When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. */
 function opensAt(partition: Partition, lane: Lane, earliest: number | undefined): number {
   const { database, id, now } = partition
   const { name, busy, first } = lane

@@ -1,9 +1,10 @@
 /**
  * The lease of one claim: a row of `leases` for all the jobs that one call was handed.
  *
- * It lists them in the order of handing out, with how many of them are still held, and goes when none is. A job
- * belongs to it as long as the job is active and carries its token. Kept once a claim, and not once a job, a lease
- * is renewed by one statement, and no index over the jobs that run is needed.
+ * The row lists the jobs in the order in which they were handed out, and has the number of those that are still held.
+ * It is removed when no job is held. A job belongs to the lease as long as it is active and has the token of the lease.
+ * With one lease for each claim, and not one for each job, one statement renews it, and no index over the active jobs
+ * is needed.
  */
 import { parsed } from '../unreadable.ts'
 import type { Partition } from './partition.ts'
@@ -48,7 +49,7 @@ export function findLease({ database, id }: Partition, token: string): Lease | u
   return database.get<Lease>(find, id, token)
 }
 
-/** Those behind a place, in the order of their ends. They may be let go on the way. */
+/** The leases after a place, in the order of their ends. The caller may remove leases while it iterates. */
 export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token = ''): Generator<Lease> {
   let place: Pick<Lease, 'leaseEnd' | 'token'> = { leaseEnd, token }
   for (;;) {
@@ -59,9 +60,9 @@ export function* leasesBehind({ database, id }: Partition, leaseEnd = -1, token 
   }
 }
 
-/** Those of a caller. They may be let go on the way. */
+/** The leases of a caller. The caller of this function may remove leases while it iterates. */
 export function* leasesOf({ database, id }: Partition, caller: string): Generator<Lease> {
-  // A slash follows the dot: all between begins with the caller and a dot.
+  // In the order of characters, the slash is next after the dot: all tokens between begin with the caller and a dot.
   for (let token = `${caller}.`; ; ) {
     const lease = database.get<Lease>(nextByToken, id, token, `${caller}/`)
     if (lease === undefined) return
@@ -70,12 +71,12 @@ export function* leasesOf({ database, id }: Partition, caller: string): Generato
   }
 }
 
-/** The jobs still held, in their order. */
+/** The jobs that are still held, in their order. */
 export function heldJobs(partition: Partition, lease: Lease): Row[] {
   return heldRows<Row>(partition, lease, jobColumns)
 }
 
-/** Some columns of them. @param after only those behind this `seq` */
+/** Some columns of the jobs that are still held. @param after only the jobs after this `seq` */
 export function heldRows<T extends { seq: number }>(
   { database, id }: Partition,
   { token, seqs }: Lease,
@@ -83,7 +84,7 @@ export function heldRows<T extends { seq: number }>(
   after?: number,
 ): T[] {
   const all = parsed(seqs)
-  // The list is damaged. Without it, the jobs are looked for in the whole partition.
+  // The list is damaged: the jobs are searched in the whole partition.
   if (!Array.isArray(all)) return database.all<T>(heldOf(columns), id, token, after ?? -1)
   const places = new Map(all.map((seq, place) => [seq, place]))
   const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
@@ -95,12 +96,12 @@ export function renewLease({ database, id, now }: Partition, token: string, ms: 
   database.run(renew, now + ms, id, token)
 }
 
-/** So many of its jobs are no longer held. */
+/** Notes that `count` jobs of a lease are no longer held. */
 export function letGoOf({ database, id }: Partition, token: string, count: number): void {
   if (database.run(end, id, token, count) === 0) database.run(letGo, count, id, token)
 }
 
-/** Milliseconds until the next lease ends; undefined when there is none. */
+/** Milliseconds until the next lease ends; undefined if there is no lease. */
 export function nextLeaseEnd({ database, id, now }: Partition): number | undefined {
   const leaseEnd = database.get<{ leaseEnd: number | null }>(firstEnd, id)?.leaseEnd
   return leaseEnd == null ? undefined : Math.max(0, leaseEnd - now)

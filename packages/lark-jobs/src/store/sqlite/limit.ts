@@ -1,24 +1,25 @@
 /**
- * Limits: of a partition, how many jobs may begin now, and when the next may; of a limiter, the same of permits.
+ * Limits: how many jobs of a partition may begin now, and when the next may; for a limiter, the same with permits. Both
+ * are called starts here.
  *
- * `rates` has the window that began `at` and how many began in it, or what a bucket had then; `starts` has when the last
- * began, until it is `over` and matters no more. Each is of a partition, or of one of several places of it (lanes), told
- * apart by a key.
+ * `rates` has the current window (when it began, and its starts), or a bucket (a time, and the tokens then). `starts`
+ * has the times of recent starts, until they are `over` and no longer count. Rows belong to a partition, or to a lane
+ * of it, which the key names.
  */
 import type { Limits, Rate } from '../../limit.ts'
 import { MAX_ITEMS } from '../store.ts'
 import type { Partition } from './partition.ts'
 
 export interface Permits {
-  /** So many may begin now. */
+  /** How many starts are allowed now. */
   free: number
-  /** Milliseconds until so many as go together may; undefined: once one ends. */
+  /** Milliseconds until one more lot of `each` is allowed; undefined: when a running one ends. */
   wait: number | undefined
-  /** So many have begun. */
+  /** Records `count` starts. */
   note(begun: number): void
 }
 
-/** Where what began is kept. The partition 0 is that of no queue, but of limiters (`limiters.ts`). */
+/** Where starts are kept. The partition 0 does not belong to a queue, but to the limiters (`limiters.ts`). */
 export interface Place extends Pick<Partition, 'database' | 'id' | 'now'> {
   key: string
 }
@@ -39,14 +40,14 @@ const forgetRates = `
 const forgetStarts = `
   DELETE FROM starts WHERE rowid IN (SELECT rowid FROM starts WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
 
-/** Whether `forgetOver` would find something, at an instant. */
+/** SQL: whether `forgetOver` would remove something, at an instant. */
 export const overRates = (now: string) => `
   EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
 
 /**
- * @param key where a partition has several places that are limited
- * @param active how many there are by now
- * @param each how many go together
+ * @param key the lane or limiter, if only that is limited and not the whole partition
+ * @param active the number that counts against the concurrency
+ * @param each the size of a lot
  */
 export function permits(
   { database, id, now, active: jobs }: Pick<Partition, 'database' | 'id' | 'now' | 'active'>,
@@ -65,7 +66,7 @@ export function permits(
   }
 }
 
-/** What is over, of whichever partition: a bounded number. @returns how much */
+/** Removes starts that no longer count, of all partitions: a bounded number. @returns how many */
 export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
   return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
 }
@@ -95,7 +96,7 @@ const kinds: Record<Rate['kind'], (place: Place, rate: Rate, each: number) => Pe
   sliding({ database, id, key, now }, { limit, per }, each) {
     database.run(forget, id, key, now - per)
     const free = limit - database.get<{ count: number }>(begun, id, key)!.count
-    // Beside what is left when all that may have begun, so many must be over.
+    // How many starts must expire before one more lot of `each` fits.
     const over = each - (((free % each) + each) % each)
     const first = database.get<{ at: number }>(nth, id, key, over - 1)
     return {

@@ -1,10 +1,10 @@
 /**
  * Limiters in SQLite: permits, and circuits. Each verb is one transaction.
  *
- * `holders` has a row for each holder of a limiter, with its last call; one whose lease has ended counts for nothing and
- * goes with anybody's next call. `waits` has the sizes of lots that somebody waits for, since when, and until when that
- * counts. `circuits` has those that are open, `failures` what was counted of those that are not.
- * What is known of a limiter's rate lies with that of partitions (`limit.ts`).
+ * `holders` has a row for each holder of a limiter, with its last call. A row whose lease has ended does not count, and
+ * the next call of any holder removes it. `waits` has the sizes of lots that holders wait for: since when, and until
+ * when this counts. `circuits` has the open circuits, `failures` the counted failures of the closed ones. The state of
+ * a limiter's rate is in the same tables as that of partitions (`limit.ts`).
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
 import { mostOf } from '../../limiter.ts'
@@ -44,7 +44,7 @@ const forgetFailures = 'DELETE FROM failures WHERE circuit = ? AND at <= ?'
 const keepFailure = 'INSERT OR IGNORE INTO failures (circuit, id, at) VALUES (?, ?, ?)'
 const countFailures = 'SELECT count(*) AS count FROM failures WHERE circuit = ?'
 
-/** Where no time is past. */
+/** An instant at which no lease has ended. */
 const NEVER = Number.MAX_SAFE_INTEGER
 
 export class SqliteLimiters implements Limiters {
@@ -102,7 +102,9 @@ function permit(database: Database, limiter: string, call: PermitCall, now: numb
   return wait === null ? { granted } : { granted, wait }
 }
 
-/** Lots of the size that has waited longest come first: so many permits are kept from those who ask for another. */
+/**
+ * How many permits are reserved, and not available to lots of size `each`: one lot of the size that has waited longest.
+ */
 function keptFrom(database: Database, limiter: string, each: number, now: number): number {
   database.run(forgetWaits, now)
   const first = Number(database.get<{ size: string }>(firstSize, limiter)?.size ?? 0)

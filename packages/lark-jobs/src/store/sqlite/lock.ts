@@ -1,9 +1,9 @@
 /**
- * Unique jobs. `lock` is the name of a job's lock, and of those with one name, one at most is said to hold it: its `holds`
- * is how often it had been started when it took it, that of the others NULL. It holds it until it has ended, or with
- * `untilStart` until it is started once more.
+ * Unique jobs. `lock` is the name of a job's lock. Of the jobs with one name, at most one is marked as the holder: its
+ * `holds` is its number of runs when it took the lock; `holds` of the others is NULL. The holder has the lock until it
+ * has ended, or with `untilStart` until it is started again.
  *
- * Nobody frees a lock: whoever meets it looks whether that job still holds it, and takes it over if not.
+ * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if not.
  */
 import type { Lock, NewJob } from '../../record.ts'
 import { type Enqueued, MAX_ITEMS } from '../store.ts'
@@ -26,7 +26,7 @@ const forget = `
     SELECT lock FROM throttles WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
   )`
 
-/** What becomes of a job that comes with a lock; undefined when it is to be queued, and to hold it. */
+/** The verdict for a new job with a lock; undefined if the job is to be queued and gets the lock. */
 export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | undefined {
   const { database, id, now } = partition
   if (lock.throttle !== undefined) {
@@ -38,7 +38,7 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
     if (lock.throttle !== undefined) database.run(throttle, id, lock.name, now + lock.throttle, job.id)
     return undefined
   }
-  // What is of another format has its payload written otherwise.
+  // A record in another format has its payload in another form, so it cannot be replaced.
   const mayReplace = lock.replace && other.state === PENDING && !isMarked(other.options)
   if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
   changePayload(database, other, job.payload)
@@ -46,14 +46,14 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
   return { kind: 'replaced', by: other.id }
 }
 
-/** Of a job that comes with a lock, or without: `lock`, `untilStart`, `holds` and `direct`. */
+/** The columns of a new job, with or without a lock: `lock`, `untilStart`, `holds` and `direct`. */
 export function lockValues(lock: Lock | undefined): Value[] {
   if (lock === undefined) return [null, null, null, 0]
   const untilStart = Number(lock.until === 'start')
   return [lock.name, untilStart, 0, untilStart]
 }
 
-/** Makes a lock free for the next, unless its job still holds it. @returns that job */
+/** Frees a lock whose job no longer holds it. @returns the job, if it still holds the lock */
 function takeOver({ database, id }: Partition, name: string): Row | undefined {
   const row = database.get<Row>(find, id, name)
   if (row === undefined || isHeld(row)) return row
@@ -75,7 +75,7 @@ function putOff(
   move(partition, row, { state: PENDING, dueAt })
 }
 
-/** A job that has ended and is put back takes its lock again. @returns false when another holds that */
+/** Gives an ended job that is queued again its lock. @returns false if another job holds the lock */
 export function takeAgain(partition: Partition, row: Row): boolean {
   if (row.lock === null) return true
   if (takeOver(partition, row.lock) !== undefined) return false
@@ -83,7 +83,7 @@ export function takeAgain(partition: Partition, row: Row): boolean {
   return true
 }
 
-/** Throttles that are over: a bounded number of them. */
+/** Removes throttles that have ended: a bounded number of them. */
 export function forgetThrottles({ database, id, now }: Partition): void {
   database.run(forget, id, now)
 }

@@ -1,5 +1,5 @@
 /**
- * The lines that a job's runs wrote, kept as JSON in its row: the newest, within two limits.
+ * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and one of bytes.
  */
 import type { LogLine } from '../../record.ts'
 import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../store.ts'
@@ -9,7 +9,7 @@ import type { Database } from './database.ts'
 const read = 'SELECT log FROM jobs WHERE seq = ?'
 const write = 'UPDATE jobs SET log = ? WHERE seq = ?'
 
-/** Adds lines; lines that are the newest ones already came twice, and are added once. */
+/** Appends lines. If the log already ends with these lines, the call was sent twice, and nothing is added. */
 export function appendLog(database: Database, seq: number, lines: readonly LogLine[] | undefined): void {
   if (lines === undefined || lines.length === 0) return
   const added = lines.map(cut)
@@ -19,7 +19,9 @@ export function appendLog(database: Database, seq: number, lines: readonly LogLi
   database.run(write, JSON.stringify(newest([...kept, ...added])), seq)
 }
 
-/** A line that would fill the log alone, and more, keeps its beginning: at most three bytes a UTF-16 unit. */
+/**
+ * Cuts a line that is longer than the whole log may be. It counts three bytes for each UTF-16 unit, which is the most.
+ */
 function cut(line: LogLine): LogLine {
   if (Buffer.byteLength(line.text) <= MAX_LOG_BYTES) return line
   return { ...line, text: line.text.slice(0, MAX_LOG_BYTES / 3) }

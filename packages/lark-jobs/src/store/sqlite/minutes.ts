@@ -1,12 +1,12 @@
 /**
- * What ended in each minute of the last hour. The present minute is counted in the partition's row, which every
- * transaction writes anyway; it comes into the table of `minutes` with the first transaction of another, and the
- * oldest ones go.
+ * The numbers of jobs that ended in each minute of the last hour. The current minute is counted in the partition's row,
+ * which every transaction writes anyway. The first transaction of a later minute writes it into the table `minutes`,
+ * and removes the oldest ones.
  */
 import { MINUTES, type Minute } from '../store.ts'
 import { MINUTE, type Partition } from './partition.ts'
 
-/** After a clock was set back, a minute comes twice. */
+/** After a clock was set back, a minute may come twice. */
 const keep = `
   INSERT INTO minutes (partition, at, completed, failed, retried) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET completed = completed + excluded.completed, failed = failed + excluded.failed,
@@ -18,7 +18,7 @@ const look = `
     SELECT minute, minuteCompleted, minuteFailed, minuteRetried FROM partitions WHERE id = ?1
   ) WHERE at BETWEEN ?2 AND ?3 AND completed + failed + retried > 0 GROUP BY at ORDER BY at`
 
-/** Writes down the minute that was the present one before this transaction, if that is over. */
+/** Writes the minute that was current before this transaction into the table, if it has ended. */
 export function keepLastMinute({ database, id, minute, lastMinute }: Partition): void {
   if (lastMinute === undefined) return
   const { at, completed, failed, retried } = lastMinute

@@ -1,6 +1,5 @@
 /**
- * A job's move from one state to another, by which its row, the indexes and the counters stay in step; and its
- * removal.
+ * Moves a job from one state to another, and removes jobs. Row, indexes and counters change together.
  */
 import type { JobError } from '../../record.ts'
 import { MAX_ERRORS } from '../store.ts'
@@ -16,7 +15,7 @@ const update = `
 const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = ?'
 const forget = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))'
 
-/** What a move changes in the row. Only a job that completed has a result, and it does not move with it. */
+/** The columns that a move changes. A result is not among them: only a completed job has one. */
 export type Change = Pick<Row, 'state'> &
   Partial<
     Pick<
@@ -35,8 +34,8 @@ export type Change = Pick<Row, 'state'> &
   > & { result?: string }
 
 /**
- * Moves a job, out of its lease if it had one: who calls counts it out of that (`lease.ts`). What was asked to be
- * cancelled does not go back to its line.
+ * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). A job that somebody has asked
+ * to cancel does not go back to its line, but is cancelled.
  */
 export function move(partition: Partition, row: Row, change: Change): void {
   const { state } = row
@@ -66,12 +65,12 @@ export function move(partition: Partition, row: Row, change: Change): void {
   partition.arrive(row)
 }
 
-/** What changes in a job that ends now, where no handler runs (`ending.ts`). */
+/** The columns that change when a job ends without a running handler (`ending.ts`). */
 export function endedUnrun({ hooked }: Row, now: number): Pick<Row, 'finishedAt' | 'endingAt'> {
   return { finishedAt: now, endingAt: hooked === null ? null : now }
 }
 
-/** Puts a job behind all others of its place. */
+/** Puts a job after all others of the same place. */
 export function toEnd(partition: Partition, row: Row): void {
   partition.database.run(last, row.seq)
 }
@@ -89,7 +88,7 @@ export function remove(
   }
 }
 
-/** The row's errors with one more, as kept. */
+/** The errors of a row with one more, as they are stored. */
 export function withError(row: Row, error: JobError): string {
   return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
 }

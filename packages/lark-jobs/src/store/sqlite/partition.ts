@@ -1,10 +1,10 @@
 /**
- * A partition as one transaction sees it: its counters, its clock, and who comes to know of what changed.
+ * A partition as one transaction sees it: its counters, its clock, and the callers to ring for its changes.
  *
- * Counting never scans. `waiting` and `delayed` are the pending jobs due by, and after, the instant `asOf`;
- * whoever enters at another instant counts, by index, only the jobs that fell due in between, so each job is
- * counted once in its life (measured: a million that fall due at one instant, 58 ms, once). `nextDue` spares
- * even that look while nothing can have fallen due. Nobody needs to move a job. `asOf` never goes back (`clock.ts`).
+ * Counting never scans. `waiting` and `delayed` are the numbers of pending jobs that are due by the instant `asOf`, and
+ * after it. A transaction at a later instant counts, by index, only the jobs that have become due in between, so each
+ * job is counted once in its life (a million jobs that are due at one instant take 58 ms, once). `nextDue` saves even
+ * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
 import type { Minute, Settings } from '../store.ts'
 import type { Database } from './database.ts'
@@ -46,7 +46,7 @@ const update = `
     cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?
   WHERE id = ?`
 
-/** Every priority that has pending jobs in a lane, or '' none, highest first: one seek each. */
+/** The priorities that have pending jobs in a lane ('' for no lane), highest first: one seek for each. */
 const priorities = (lane: string) => `
   WITH RECURSIVE lines (priority) AS (
     SELECT max(priority) FROM jobs WHERE partition = ?1 AND lane = ${lane} AND state = ${PENDING}
@@ -88,32 +88,32 @@ export class Partition {
   completed: number
   failed: number
   cancelled: number
-  /** Pending jobs that came in or fell back during this transaction and may run at once. */
+  /** How many jobs were queued or put back in this transaction and may run at once. */
   came = 0
-  /** Places that became free, where they are limited. */
+  /** With limits: how many jobs ended, so that others may begin. */
   freed = 0
-  /** Whether a job came that is due before all others that are delayed. */
+  /** Whether a new delayed job is due before all other delayed jobs. */
   sooner = false
-  /** Lanes that jobs of groups have here, the last turn that was given, and that of the jobs without a group (`turn.ts`). */
+  /** The number of lanes, the last turn that was given, and the turn of the jobs without a group (`turn.ts`). */
   lanes: number
   turn: number
   ownTurn: number
-  /** Lanes of which something is different. */
+  /** Lanes that this transaction has changed. */
   readonly touched = new Set<string>()
-  /** Whether it was paused until this transaction. */
+  /** Whether it was paused before this transaction. */
   resumed = false
-  /** Who holds jobs of which there is a notice since this transaction. */
+  /** The workers for whose jobs this transaction left a notice. */
   readonly noticed: string[] = []
-  /** How many jobs fell due since the counters were saved last. */
+  /** How many jobs have become due since the counters were last saved. */
   fellDue = 0
-  /** What ended within the present minute. */
+  /** The jobs that ended in the current minute. */
   readonly minute: Minute
-  /** The minute that was the present one before, until it is written down. */
+  /** The minute before, until it is written into the table. */
   readonly lastMinute: Minute | undefined
   #held: boolean
   #waiting: number
   #delayed: number
-  /** Never later than the truth; exact unless `#stale`. */
+  /** Never later than the next due time; exact unless `#stale`. */
   #nextDue: number | undefined
   #stale = false
 
@@ -143,13 +143,13 @@ export class Partition {
     this.#moveTo(now, row.asOf)
   }
 
-  /** For reading; undefined when nobody ever named it. */
+  /** For reading; undefined if no call ever wrote to the partition. */
   static find(database: Database, name: string, now: number): Partition | undefined {
     const row = database.get<Row>(find, name)
     return row && new Partition(database, name, row, now)
   }
 
-  /** For writing: made if need be. Whoever enters saves. */
+  /** For writing; creates the partition if it does not exist. The caller must save it. */
   static enter(database: Database, name: string, now: number): Partition {
     const found = Partition.find(database, name, now)
     if (found) return found
@@ -166,17 +166,17 @@ export class Partition {
     return database.get<{ count: number }>(countHeld)!.count
   }
 
-  /** The instant of the latest change of any; 0 when there was none. */
+  /** The instant of the latest change of any partition; 0 if there was none. */
   static latest(database: Database): number {
     return database.get<{ asOf: number | null }>(latest)!.asOf ?? 0
   }
 
-  /** The one that keeps the most jobs that completed. */
+  /** The partition with the most completed jobs. */
   static ofMostCompleted(database: Database): string | undefined {
     return database.get<{ name: string }>(mostCompleted)?.name
   }
 
-  /** Keeps what is given. */
+  /** Stores the given settings. */
   configure(settings: Partial<Settings>): void {
     this.resumed = this.paused && settings.paused === false
     this.paused = settings.paused ?? this.paused
@@ -190,7 +190,7 @@ export class Partition {
     return this.#delayed
   }
 
-  /** Milliseconds until a job is due, of a partition that is not paused. */
+  /** Milliseconds until a job is due; undefined if there is none, or if the partition is paused. */
   get nextDue(): number | undefined {
     if (this.paused) return undefined
     if (this.#waiting > 0) return 0
@@ -198,20 +198,20 @@ export class Partition {
     return this.#nextDue === undefined ? undefined : this.#nextDue - this.now
   }
 
-  /** When the earliest job of a lane, or '' of none, is due; undefined when it has none that has not begun. */
+  /** When the earliest pending job of a lane ('' for no lane) is due; undefined if it has no pending job. */
   earliest(lane: string, after = -1): number | undefined {
     return (
       this.database.get<{ dueAt: number | null }>(earliestAfter, this.id, after, lane)?.dueAt ?? undefined
     )
   }
 
-  /** Counts a job into the state it is in now. */
+  /** Counts a job into its new state. */
   arrive(job: Pick<JobRow, 'state' | 'dueAt'>): void {
     if (job.state === PENDING) this.#queue(job.dueAt)
     else this.#count(job.state, 1)
   }
 
-  /** Counts a job out of the state it was in. */
+  /** Counts a job out of its old state. */
   leave(job: Pick<JobRow, 'state' | 'dueAt'>): void {
     if (job.state !== PENDING) this.#count(job.state, -1)
     else if (job.dueAt <= this.now) this.#waiting -= 1
@@ -221,13 +221,13 @@ export class Partition {
     }
   }
 
-  /** `leave` and `arrive` of many waiting jobs that are claimed. */
+  /** `leave` and `arrive` for many waiting jobs that are claimed. */
   lease(count: number): void {
     this.#waiting -= count
     this.active += count
   }
 
-  /** Every priority that has pending jobs in a lane, highest first: a seek for each that is asked for. */
+  /** The priorities that have pending jobs in a lane, highest first: one seek for each that the caller reads. */
   *priorities(lane = ''): Generator<number> {
     let priority: number | null = Number.MAX_SAFE_INTEGER
     for (;;) {
