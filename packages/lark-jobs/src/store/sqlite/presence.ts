@@ -1,23 +1,24 @@
 /**
  * The presence of a store's file: whether its path still leads to the file that is open.
  *
- * SQLite goes on with a file that was moved or deleted, and finds its write-ahead log by the path. A new file at that
- * path would share the log with the old one: jobs would go where nobody looks for them, and both files would be
- * spoilt. (Tried: the new one lost its tables.) So whoever finds a log without its file makes no new file. A process
- * that has the old file open moves the log into it, removes the log, and goes on with what is at the path, or makes that.
+ * SQLite keeps working on a file that was moved or deleted, and finds the write-ahead log by the path. A new file at
+ * that path would share the log with the old file: jobs would go into a file that no other process reads, and both
+ * files would be damaged. (Tried: the new file lost its tables.) So a process that finds a log without its file does
+ * not make a new file. A process that has the old file open moves the log into the old file, removes the log, and
+ * continues with the file at the path, or makes one.
  *
- * Nothing here may open the file: to close any descriptor of it would end every lock that SQLite holds on it.
+ * No code here may open the file: closing any descriptor of it would end all locks that SQLite holds on it.
  */
 import { existsSync, readdirSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs'
 import { JobsError } from '../../errors.ts'
 
-/** Milliseconds between two looks of those who promise nothing. */
+/** Milliseconds between two checks, for calls whose result need not be in the file at the path. */
 const LOOK = 100
 
 /**
- * Which file it is, whatever its name. Large numbers of inodes are rounded, and the time of birth tells those apart.
- * (As bigints they would cost a dispatch 4 µs more.) Where the system does not tell that, Node says the time of the last
- * change instead: so a time of birth that is the same as that counts as unknown.
+ * Identifies a file, whatever its name. Large inode numbers are rounded, so the time of birth is compared too. (As
+ * bigints they would cost a dispatch 4 µs more.) If the system does not know the time of birth, Node returns the time
+ * of the last change instead. So a time of birth that equals the time of the last change counts as unknown.
  */
 type Identity = Pick<Stats, 'dev' | 'ino' | 'birthtimeMs' | 'ctimeMs'>
 
@@ -26,34 +27,34 @@ const orUndefined = { throwIfNoEntry: false } as const
 export class Presence {
   readonly path: string
   readonly #file: Identity | undefined
-  /** Those that lie beside it, once they are known. */
+  /** The files beside it (log, shared memory), once they are known. */
   #logs: { path: string; file: Identity | undefined }[] = []
   #lookAt = 0
 
-  /** Of a file that is about to be opened. */
+  /** For a file that is about to be opened. */
   constructor(path: string) {
     this.path = path
     this.#file = identityOf(path)
   }
 
-  /** Its log has been made. */
+  /** Call when the log exists. */
   noteLogs(): void {
     this.#logs = logsOf(this.path).map((path) => ({ path, file: identityOf(path) }))
   }
 
   /**
-   * One look for each transaction, however many jobs it brings. (Measured on 2026-11-26, 2 cores, shared, dispatches with
-   * and without it in turns: 4 to 6 µs of CPU of the 78 that a dispatch takes which is awaited by itself, on Node 20.20
-   * and nothing that could be told from chance on Node 24.21, or of `Promise.all` of 100. In a loop it takes 2.0 and 1.7
-   * µs, of which `existsSync` alone, the cheapest call that there is, takes 1.25. What only settles and claims does not
-   * look each time.)
+   * One check for each transaction, however many jobs it has. (Measured on 2026-11-26, 2 cores, shared, dispatches with
+   * and without it in turns. On Node 20.20, a dispatch that is awaited alone takes 78 µs of CPU, 4 to 6 of them for the
+   * check. On Node 24.21, and with `Promise.all` of 100, there was no difference beyond chance. In a loop the check
+   * takes 2.0 and 1.7 µs; `existsSync` alone, the cheapest call, takes 1.25. Calls that only settle and claim do not
+   * check each time.)
    */
   isThere(): boolean {
     const found = identityOf(this.path)
     return found !== undefined && isSame(found, this.#file)
   }
 
-  /** As it was at most a tenth of a second ago. */
+  /** The result of a check at most a tenth of a second ago. */
   wasThere(): boolean {
     const now = performance.now()
     if (now < this.#lookAt) return true
@@ -62,17 +63,17 @@ export class Presence {
     return true
   }
 
-  /** Whether its log still lies where a new file would find it. */
+  /** Whether its log is still at the path, where a new file would find it. */
   get hasLogs(): boolean {
     return this.#logs.some(isLeft)
   }
 
-  /** Nobody else may be doing it, nor write to the file. */
+  /** Removes the log. No other process may do the same at this time, or write to the file. */
   removeLogs(): void {
     for (const log of this.#logs) if (isLeft(log)) rmSync(log.path)
   }
 
-  /** Where the file is now: 'deleted', a path, or undefined where the system does not say. */
+  /** Where the file is now: 'deleted', a path, or undefined if the system does not say. */
   whereabouts(): string | undefined {
     try {
       const open = readdirSync('/proc/self/fd').map((descriptor) => `/proc/self/fd/${descriptor}`)
@@ -86,8 +87,9 @@ export class Presence {
 }
 
 /**
- * Called before the file is opened, which makes it. The log is looked for first: whoever makes a file makes its log
- * afterwards, so one that is found without its file was left behind.
+ * Refuses to make a file beside a log that was left behind. Call it before the file is opened, because opening creates
+ * it. The log is checked before the file: a process creates a file before its log, so a log without its file was left
+ * behind.
  *
  * @throws STORE_REFUSED
  */
@@ -103,7 +105,7 @@ export function refuseOrphans(name: string, path: string): void {
   )
 }
 
-/** What lies at a path where the file itself is gone. */
+/** The log files at a path whose file is gone. */
 export function orphansOf(path: string): string[] {
   const left = logsOf(path).filter((file) => existsSync(file))
   return left.length === 0 || existsSync(path) ? [] : left

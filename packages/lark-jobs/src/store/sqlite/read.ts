@@ -1,6 +1,6 @@
 /**
- * Reading, by page. A cursor is the place of the last job shown, so a page goes on where the one before ended,
- * whatever came or went in between. The places and sizes of jobs are read first, and then those that go into the page.
+ * Reads jobs by page. A cursor is the place of the last job shown, so a page continues where the one before ended,
+ * whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../record.ts'
 import type { Counts, Filter, JobHead, Page } from '../store.ts'
@@ -15,10 +15,10 @@ import { COMPLETED, PENDING } from './schema.ts'
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
-/** A job's place, and how many bytes it is to show. */
+/** The place of a job, and the bytes that showing it takes. */
 type Head = Pick<Row, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
   bytes: number
-  /** Of an active job. */
+  /** Only for an active job. */
   lease?: Lease
 }
 
@@ -43,12 +43,12 @@ const ended = `
 /** Later than any time, after any job. */
 export const MAX = Number.MAX_SAFE_INTEGER
 
-/** Instead of a priority: all jobs of groups, as if they were one more line, below the others. */
+/** Stands for a priority: all jobs of groups together, as one more line below the others. */
 export const GROUPS = -1_000
 
 type Place = readonly [dueAt: number, seq: number]
 
-/** Jobs of one priority that have not begun, behind a place up to a time, in their order. */
+/** Pending jobs of one priority, in their order: after a place, and due up to a time. */
 export function pendingJobs(
   partition: Partition,
   priority: number,
@@ -59,7 +59,7 @@ export function pendingJobs(
   return pendingRows<Row>(partition, priority, after, until, limit, columns)
 }
 
-/** Some columns of them. */
+/** Some columns of the pending jobs. */
 export function pendingRows<T>(
   { database, id }: Partition,
   priority: number,
@@ -84,7 +84,7 @@ export function log(partition: Partition, id: string): LogLine[] {
   return text ? readList(text, damagedLine) : []
 }
 
-/** Of a partition that was never named. */
+/** The counts of a partition that does not exist. */
 export const noCounts = Object.fromEntries(states.map((state) => [state, 0])) as Counts
 
 export function counts(partition: Partition): Counts {
@@ -106,7 +106,7 @@ export function listHeads(partition: Partition, filter: Filter): Page<JobHead> {
   return { jobs: jobs.map(({ id, key }) => ({ id, key })), ...(cursor !== undefined && { cursor }) }
 }
 
-/** @param room of what is to be shown; without it, as much as is asked for */
+/** @param room bytes of the answer; default: no limit */
 function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
   const cursor = filter.cursor === undefined ? undefined : JSON.parse(filter.cursor)
@@ -118,7 +118,7 @@ function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
 
 interface Heads {
   rows: Head[]
-  /** A job's place in this order, as it stands in a cursor. */
+  /** The place of a job in this order, as a cursor has it. */
   place: (head: Head) => (number | string)[]
 }
 
@@ -150,7 +150,7 @@ function headsOf(
 /** A job's lease end, token and `seq`. */
 type ActivePlace = [leaseEnd: number, token: string, seq: number]
 
-/** Claim by claim in the order of their ends; within a claim as it was handed out. */
+/** Active jobs: claim by claim in the order of their lease ends; within a claim in the order of handing out. */
 function active(partition: Partition, after: ActivePlace | undefined, limit: number): Heads {
   const rows: Head[] = []
   for (const lease of leasesFrom(partition, after)) {
@@ -169,7 +169,9 @@ function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Gene
   yield* leasesBehind(partition, leaseEnd, token)
 }
 
-/** Priority by priority, each in the order of its places; those of groups at last, since nobody can tell their turns. */
+/**
+ * Waiting jobs: priority by priority, in the order of places; jobs of groups last, because their turns are not known.
+ */
 function waiting(partition: Partition, cursor: number[] | undefined, limit: number): Heads {
   const rows: Head[] = []
   const [from, dueAt, seq] = cursor ?? [MAX, -1, -1]
@@ -183,13 +185,13 @@ function waiting(partition: Partition, cursor: number[] | undefined, limit: numb
   return { rows, place: (head) => [lineOf(head), head.dueAt, head.seq] }
 }
 
-/** By the time they fall due, the higher priority first: a merge of every priority's line. */
+/** Delayed jobs: by due time, then the higher priority first. This merges the lines of all priorities. */
 function delayed(partition: Partition, cursor: number[] | undefined, limit: number): Heads {
   const rows: Head[] = []
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
   for (const priority of lines(partition)) {
-    // At the cursor's instant, higher priorities are shown already and lower ones are not.
+    // At the due time of the cursor, higher priorities have been shown already and lower ones have not.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
     rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, headColumns))
   }
@@ -197,7 +199,7 @@ function delayed(partition: Partition, cursor: number[] | undefined, limit: numb
   return { rows: rows.slice(0, limit), place: (head) => [head.dueAt, lineOf(head), head.seq] }
 }
 
-/** Every priority that has jobs, highest first; and at last those of groups. */
+/** The priorities that have jobs, highest first; at the end the jobs of groups. */
 export function lines(partition: Partition): number[] {
   const priorities = [...partition.priorities()]
   return partition.lanes > 0 ? [...priorities, GROUPS] : priorities

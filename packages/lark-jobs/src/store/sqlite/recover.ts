@@ -1,5 +1,5 @@
 /**
- * Jobs taken back from workers that died: a crash for each that had started, nothing for the others.
+ * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
  */
 import type { JobError } from '../../record.ts'
 import {
@@ -38,7 +38,7 @@ export function recover(
     }
     letGoOf(partition, lease.token, lease.held)
   }
-  // What is too much goes first: there is nothing to do any more for what is gone.
+  // Excess failed jobs are removed first, so that a removed job does not count as an ending.
   trim(partition, retention)
   const lease = nextLeaseEnd(partition)
   const ending = nextEnding(partition)

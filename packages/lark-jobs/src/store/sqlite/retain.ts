@@ -1,5 +1,5 @@
 /**
- * Ended jobs going: by number with the call that made one too many, by age with `prune`, by hand with `clear`.
+ * Removes ended jobs: by number, in the call that exceeds it; by age, with `prune`; by hand, with `clear`.
  */
 import type { State } from '../../record.ts'
 import { MAX_ITEMS, type StoreOptions } from '../store.ts'
@@ -13,15 +13,15 @@ import { COMPLETED } from './schema.ts'
 
 type Gone = Pick<Row, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'> & { bytes: number }
 
-/** What one transaction removed, and whether more is to be removed. */
+/** How many jobs one transaction removed, and whether there are more to remove. */
 export interface Removal {
   count: number
   isCut: boolean
 }
 
 /**
- * Bytes of payloads that one transaction removes, while others wait for the file. (Measured on 2026-11-25, 2 cores, shared:
- * 0.7 ms for each of 510 kB, so that 1,000 took 724 ms.)
+ * The most bytes of payloads that one transaction removes, because other processes wait for the file meanwhile.
+ * (Measured on 2026-11-25, 2 cores, shared: 0.7 ms for each payload of 510 kB, so that 1,000 took 724 ms.)
  */
 const MAX_FREED = 16_777_216
 
@@ -30,7 +30,7 @@ const dropOldest = `
   DELETE FROM jobs WHERE seq IN (
     SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?
   )`
-/** The usual case, when jobs end one by one: it needs no list of what goes (measured: 10.9 µs instead of 14.6). */
+/** The usual case, in which jobs end one by one. It needs no list of ids (measured: 10.9 µs instead of 14.6). */
 const dropOne = `
   DELETE FROM jobs WHERE seq = (
     SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?
@@ -43,7 +43,7 @@ const aged = `
   ORDER BY finishedAt, seq LIMIT ?`
 const kinds = ['completed', 'failed', 'cancelled'] as const
 
-/** Drops what exceeds the counts. The counters say whether anything does. */
+/** Removes the ended jobs that exceed the counts. The counters show whether there are any. */
 export function trim(partition: Partition, retention: StoreOptions['retention']): void {
   for (const kind of kinds) {
     const excess = Math.min(partition[kind] - retention[kind].count, MAX_ITEMS)
@@ -53,11 +53,11 @@ export function trim(partition: Partition, retention: StoreOptions['retention'])
   }
 }
 
-/** Of jobs that completed, those that stay of a partition however full its disk is; and how many go at a time. */
+/** How many completed jobs of a partition are kept however full the disk is, and how many are removed at a time. */
 const LATEST = 10
 const FEW = 100
 
-/** Drops some of the oldest that completed, before their time. @returns how many */
+/** Removes some of the oldest completed jobs before their time. @returns how many */
 export function forgetCompleted(partition: Partition): number {
   const count = Math.min(partition.completed - LATEST, FEW)
   if (count <= 0) return 0
@@ -66,7 +66,7 @@ export function forgetCompleted(partition: Partition): number {
   return dropped
 }
 
-/** Drops what is past its age. @param most how many */
+/** Removes ended jobs past their age, at most `most`. */
 export function prune(partition: Partition, retention: StoreOptions['retention'], most: number): Removal {
   const room = new Room(MAX_FREED)
   let pruned = 0
@@ -81,7 +81,7 @@ export function prune(partition: Partition, retention: StoreOptions['retention']
   return { count: pruned, isCut: room.isFull }
 }
 
-/** Removes jobs of a state. @param most how many */
+/** Removes jobs of a state, at most `most`. */
 export function clear(partition: Partition, state: Exclude<State, 'active'>, most: number): Removal {
   const room = new Room(MAX_FREED)
   const gone = room.take(stateRows(partition, state, most))

@@ -1,6 +1,7 @@
 /**
- * How many bytes of jobs an answer may still carry: a claim, or a page. (Or how many a transaction may still remove.) The first job goes whatever its size. One that
- * does not fit ends the answer, since those behind it must not pass it over.
+ * How many bytes of jobs an answer (a claim or a page) may still carry, or how many bytes a transaction may still
+ * remove. The first job fits whatever its size. A job that does not fit ends the answer, because the jobs after it must
+ * not pass it.
  */
 import { MAX_BYTES } from '../store.ts'
 
@@ -15,9 +16,9 @@ export class Room {
   }
 
   /**
-   * @param jobs those that are next, in their order
-   * @param among how many lanes the room is for: of its share, this one has one job at least
-   * @returns the first of them, as many as go
+   * @param jobs the next jobs, in their order
+   * @param among how many lanes share the room. Each lane may use its share, and at least one job fits
+   * @returns the first of these jobs, as many as fit
    */
   take<T extends { bytes: number }>(jobs: readonly T[], among = 1): T[] {
     let count = 0

@@ -1,5 +1,5 @@
 /**
- * A row of `jobs`, and the shapes in which it leaves the store.
+ * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
 import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../record.ts'
 import { readReason } from '../reason.ts'
@@ -7,7 +7,7 @@ import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../
 import type { Value } from './driver.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
-/** All but what may be large and does not matter to a change of state: payload, result, and log. */
+/** All columns except payload, result and log, which may be large and do not matter for a change of state. */
 export interface Row {
   seq: number
   id: string
@@ -25,7 +25,7 @@ export interface Row {
   token: string | null
   hooked: 1 | null
   endingAt: number | null
-  /** '' when it has neither group nor limiter. */
+  /** '' if the job has neither group nor limiter. */
   lane: string
   laneLimits: string | null
   lock: string | null
@@ -37,11 +37,11 @@ export interface Row {
   key: string
   options: string | null
   errors: string | null
-  /** The row of `payloads` that has its payload; null when its own row has it. */
+  /** The id of the row in `payloads` with its payload; null if the payload is in this row. */
   apart: number | null
 }
 
-/** A row as it is shown. */
+/** A row with the columns that are shown to people. */
 export interface ShownRow extends Row {
   payload: string
   result: string | null
@@ -64,7 +64,7 @@ export function stateOf(row: Pick<Row, 'state' | 'dueAt'>, now: number): State {
   return names[row.state]!
 }
 
-/** @param claimedAt of an active job */
+/** @param claimedAt only for an active job */
 export function toRecord(row: ShownRow, partition: string, now: number, claimedAt?: number): JobRecord {
   return {
     id: row.id,
@@ -91,7 +91,7 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
   }
 }
 
-/** What a claim hands out: of the row, only what it needs. */
+/** The columns that a claim needs. */
 export type LeasedRow = Pick<
   ShownRow,
   | 'id'
@@ -127,7 +127,7 @@ export function toLeased(row: LeasedRow, token: string): LeasedJob {
   return flaw === undefined ? leased : Object.assign(leased, flaw)
 }
 
-/** SQLite keeps a value of any type in a column of any: what a damaged file has there need not be what was written. */
+/** The damage of a row, if any. SQLite columns may hold values of any type, so a damaged file may have a wrong one. */
 function flawOf(row: LeasedRow): Pick<LeasedJob, 'key' | 'payload' | 'unreadable'> | undefined {
   const { key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
   const isText = typeof key === 'string' && typeof payload === 'string'
@@ -140,7 +140,7 @@ function flawOf(row: LeasedRow): Pick<LeasedJob, 'key' | 'payload' | 'unreadable
   return { key: String(key), payload: isText ? payload : '', unreadable: damaged(field, value) }
 }
 
-/** Of a token: the caller whose call it names. */
+/** The caller in a token. */
 export function holderOf(token: string): string {
   return token.slice(0, token.lastIndexOf('.'))
 }

@@ -1,19 +1,31 @@
 /**
- * How the file is laid out, and the opening of it.
+ * The layout of the file, and how it is opened.
  *
- * A job is one row of `jobs` from dispatch to pruning; `state` and three partial indexes say where it stands:
+ * A job is one row of `jobs` from its dispatch until it is removed. `state` and three partial indexes show its state:
  *
- *   pending    in `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
- *   active     `token` says under which row of `leases`, which lists it; `ahead` says whether it has started
- *   ended      in `ended`, by the time it ended
+ *   pending    in the index `line`, in the order of running; waiting or delayed according to `dueAt` and the clock
+ *   active     `token` names its row of `leases`, which lists the job; `ahead` shows whether it has started
+ *   ended      in the index `ended`, by the time it ended
  *
- * `seq` rises with every job and decides between jobs of one place. Columns are named as the record's fields;
- * `direct` is 1 when the job is not handed out ahead: it was taken back from a worker, or lets go of its lock when it
- * starts. `lane` and `laneLimits` are of a job of a group or a limiter (`lane.ts`), `lock`, `untilStart` and `holds` are a unique
- * job's (`lock.ts`), `hooked` and `endingAt` of one that may have ended where no handler ran (`ending.ts`). `partitions` holds counters that the same
- * transactions keep, so that counting never means scanning: see `partition.ts`; those of past minutes are in
- * `minutes`. `payloads` has the large ones (`payload.ts`). `rates` and `starts` are of limits (`limit.ts`), `holders`, `waits`, `circuits` and `failures` of limiters
- * (`limiters.ts`). `calls` remembers answers, `waiters` who wants to be rung, `workers` and `keys` who is there.
+ * Columns have the names of the record's fields. Others:
+ *
+ *   seq                        rises with every job, and decides between jobs of one place
+ *   direct                     1 if the job must not be prefetched: it was taken back from a worker, or it releases its
+ *                              lock when it starts
+ *   lane, laneLimits           of a job with a group or a limiter (`lane.ts`)
+ *   lock, untilStart, holds    of a unique job (`lock.ts`)
+ *   hooked, endingAt           of a job whose class has a hook for jobs that end without a handler (`ending.ts`)
+ *
+ * Other tables:
+ *
+ *   partitions                 counters, kept by the same transactions, so that counting never scans (`partition.ts`)
+ *   minutes                    the counts of past minutes (`minutes.ts`)
+ *   payloads                   the large payloads (`payload.ts`)
+ *   rates, starts              the state of limits (`limit.ts`)
+ *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
+ *   calls                      the last answers (`calls.ts`)
+ *   waiters                    the callers to ring (`waiters.ts`)
+ *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
 import { JobsError } from '../../errors.ts'
 import type { StoreOptions } from '../store.ts'
@@ -32,23 +44,25 @@ export const NOT_STARTED = 1
 /** A suspect that started while others ran in its process (`recovery.ts`). */
 export const BESIDE = 2
 
-/** Raised with every change below that an older Lark could not read. */
+/** The version of the layout. Raise it with every change below that an older Lark could not read. */
 const LAYOUT = 7
-/** "Lark" in ASCII: tells our file from another program's. */
+/** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
-/** Payloads that are not in the row of their job, whose `apart` is their id. They go with that row. */
+/**
+ * Payloads that are not in the row of their job. The job's `apart` is their id. They are removed with the job's row.
+ */
 const payloads = `
   CREATE TABLE payloads (id INTEGER PRIMARY KEY, payload TEXT NOT NULL);
   CREATE TRIGGER payloadGone AFTER DELETE ON jobs WHEN OLD.apart IS NOT NULL
     BEGIN DELETE FROM payloads WHERE id = OLD.apart; END;`
 
 /**
- * What brings a file of an earlier layout to the next one. Other processes wait meanwhile, so it must be quick however
- * large the file is.
+ * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
+ * be quick however large the file is.
  */
 const migrations: Readonly<Record<number, string>> = {
-  // Large payloads that are in their rows stay there: to move them would rewrite the file.
+  // Large payloads stay in their rows, because moving them would rewrite the file.
   6: `ALTER TABLE jobs ADD COLUMN apart INTEGER; ${payloads}`,
 }
 
@@ -224,10 +238,10 @@ const tables = `
 `
 
 /**
- * Makes the file ready for use by several processes, whichever of them comes first.
+ * Prepares the file for use by several processes, whichever of them comes first.
  *
- * WAL lets readers go on while one writes; `synchronous = NORMAL` syncs at checkpoints only, so that a power
- * cut costs the commits since the last one, and a killed process nothing. `FULL` syncs every commit.
+ * WAL lets readers work while a process writes. `synchronous = NORMAL` syncs only at checkpoints: a power cut loses the
+ * commits since the last checkpoint, and a killed process loses nothing. `FULL` syncs every commit.
  *
  * @throws LAYOUT_UNKNOWN
  */
@@ -235,7 +249,7 @@ export async function prepare(
   database: Database,
   durability: StoreOptions['durability'] = 'normal',
 ): Promise<void> {
-  // Looking comes first, so that a file that is not ours keeps even its journal mode.
+  // The check is first, so that a file of another program keeps even its journal mode.
   const found = await database.read(() => layout(database))
   if (!isOurs(found) && found !== 'empty') throw unknown(database.name, found)
   const synchronous = durability === 'strict' ? 'FULL' : 'NORMAL'
@@ -246,19 +260,19 @@ export async function prepare(
     'temp_store = MEMORY',
   ])
     await database.retry(() => database.exec(`PRAGMA ${setting}`))
-  // The first transaction makes the log, also of a copy that had none.
+  // The first transaction creates the log, also for a file that was copied without it.
   if (found === 'ours') await database.read(() => undefined)
   else await database.write(() => layOut(database))
   database.ready(() => check(database))
 }
 
-/** A newer Lark may have laid the file out anew while this process had it open. Measured: 1.7 µs a transaction. */
+/** Checks whether a newer Lark has changed the layout while this process has the file open (1.7 µs a transaction). */
 function check(database: Database): void {
   const version = versionOf(database)
   if (version !== LAYOUT) throw unknown(database.name, `layout ${version}`)
 }
 
-/** Under the write lock; another process may have been quicker. */
+/** Creates or migrates the layout, under the write lock. Another process may have done it meanwhile. */
 function layOut(database: Database): void {
   const found = layout(database)
   if (found === 'empty') {
@@ -274,7 +288,7 @@ function isOurs(found: string): boolean {
   return found === 'ours' || found === 'earlier'
 }
 
-/** `ours`, `earlier`, `empty`, or a description of what is there instead. */
+/** `ours`, `earlier`, `empty`, or a description of another content. */
 function layout(database: Database): string {
   const application = database.get<{ application_id: number }>('PRAGMA application_id')?.application_id
   const version = versionOf(database)

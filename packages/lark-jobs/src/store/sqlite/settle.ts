@@ -1,10 +1,10 @@
 /**
- * Reporting how runs ended.
+ * Settles jobs.
  *
- * Most runs complete and say nothing else: those of one claim are one statement. (Measured in batches of 50, a job:
- * 2.8 µs so, 7.1 with a statement each.) So are those that did not begin, which others wait for while a handler blocks
- * their worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU so, 4.2 with two statements each.) Every other
- * outcome reads the row, works out what becomes of it, and moves it there.
+ * Most runs complete without result and log. All such jobs of one claim need one statement. (In batches of 50: 2.8 µs a
+ * job; 7.1 with a statement for each.) The same holds for jobs that had not begun and go back, because other workers
+ * wait for them while a handler blocks the worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two
+ * statements for each.) For every other outcome, the row is read, its next state is computed, and it is moved there.
  */
 import type { Outcome } from '../../record.ts'
 import { readLane } from '../lane.ts'
@@ -23,7 +23,7 @@ const complete = `
   WHERE state = ${ACTIVE} AND token = ? AND partition = ?`
 const completeOne = `${complete} AND id = ?`
 const completeMany = `${complete} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
-/** Not one that was asked to be cancelled, which does not go back to its line, nor one of a group. */
+/** Except jobs that somebody has asked to cancel, which do not go back to their line, and jobs in lanes. */
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
@@ -39,11 +39,11 @@ export function settle(partition: Partition, settlements: readonly Settlement[])
   }
   const settled = new Map<string, Set<string>>()
   for (const [token, claim] of claims) settled.set(token, settleClaim(partition, token, claim))
-  // Who names a job twice has lost it the second time.
+  // If a caller settles a job twice, the second verdict is `lost`.
   return settlements.map(({ id, token }) => (settled.get(token)!.delete(id) ? 'settled' : 'lost'))
 }
 
-/** @returns the ids of those that were held */
+/** @returns the ids of the jobs that were held */
 function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
   const plain = settlements.filter(({ outcome }) => isPlain(outcome)).map(({ id }) => id)
   const returned = settlements.filter(({ outcome }) => isReturned(outcome)).map(({ id }) => id)
@@ -104,7 +104,7 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
   return true
 }
 
-/** What becomes of a job whose run ended so. */
+/** The next state of a job, for the outcome of its run. */
 function follow(outcome: Outcome, row: Row, now: number): Change {
   switch (outcome.kind) {
     case 'completed':

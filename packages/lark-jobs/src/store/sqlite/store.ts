@@ -1,8 +1,8 @@
 /**
  * The embedded store: jobs in one SQLite file that several processes of a machine use at once, or in memory.
  *
- * Each verb is one transaction on one partition; its work is in the file named after its subject. Rings go out
- * after the commit, when whoever is rung can see what came.
+ * Each verb is one transaction on one partition. Its work is in the file named after its subject. Rings are sent after
+ * the commit, when the rung callers can see the jobs.
  */
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -70,7 +70,7 @@ import {
 import { allKeys, announce, forgetWorker, livingWorkers } from './workers.ts'
 
 const MEMORY = ':memory:'
-/** Jobs that fell due unseen before a reader of the counters writes them down. */
+/** If more jobs than this have become due since the counters were saved, a reader of the counters saves them. */
 const MANY = 1_000
 
 /**
@@ -116,7 +116,7 @@ export class SqliteStore implements Store {
   exchange(name: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange> {
     const attempt = (want: Want) =>
       this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
-    // To settle takes less space than to settle and claim, and frees some.
+    // Settling alone takes less space than settling and claiming, and frees some.
     const alone = { ...want, limit: 0, ahead: 0 }
     return this.#withRoom(() => attempt(want), settlements.length > 0 ? () => attempt(alone) : undefined)
   }
@@ -180,7 +180,7 @@ export class SqliteStore implements Store {
     const { database, bell } = this.#opened()
     return bell.wait(caller, timeout, signal, async () => {
       const now = this.#now()
-      // Looking takes no lock; most looks find nothing.
+      // The check takes no lock, and mostly finds nothing.
       if (!(await database.read(() => hasRing(database, caller, now)))) return []
       const found = await database.write(() => takeRings(database, caller, now))
       for (const partition of found.noticed) noticed?.(partition)
@@ -248,7 +248,7 @@ export class SqliteStore implements Store {
       unseen = partition.fellDue
       return counts(partition)
     })
-    // Written down, so that the next reader need not count them again.
+    // Saved, so that the next reader need not count them again.
     if (unseen > MANY) await this.#change(name, () => undefined)
     return found
   }
@@ -323,7 +323,7 @@ export class SqliteStore implements Store {
       this.#bell = bell
       database.renewed = (words) => {
         bell.renew()
-        // The lease thread of a worker has a store of its own, and the worker says it.
+        // Only for the worker's own store: its lease thread opens another, and would give the same warning.
         if (isMainThread) process.emitWarning(words, { code: 'LARK_STORE_MOVED' })
       }
       return []
@@ -358,9 +358,10 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Where the disk is full, jobs that completed go before their time, as many as need be.
+   * Runs a change. If the disk is full, it removes completed jobs before their time, as many as necessary, and tries
+   * again.
    *
-   * @param less tried first, where there is something that needs less room
+   * @param less a smaller change that is tried first when the disk is full
    */
   async #withRoom<T>(attempt: () => Promise<T>, less?: () => Promise<T>): Promise<T> {
     let next = attempt
@@ -382,12 +383,12 @@ export class SqliteStore implements Store {
     return name === undefined ? 0 : this.#change(name, forgetCompleted)
   }
 
-  /** A verb that writes: what came of it goes into the counters, what is too much goes, who waits is rung. */
+  /** Runs a verb that writes. Then it saves the counters, removes excess jobs, and rings waiting callers. */
   #change<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.write(change, call?.patience), call)
   }
 
-  /** A `#change` whose result the caller may rely on, such as a dispatch. */
+  /** A `#change` whose result must be in the file at the path, such as a dispatch. */
   #accept<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.accept(change, call?.patience), call)
   }
@@ -415,7 +416,7 @@ export class SqliteStore implements Store {
     return result
   }
 
-  /** A verb that reads; `nothing` when the partition was never named. */
+  /** Runs a verb that reads; returns `nothing` if the partition does not exist. */
   async #look<T>(name: string, nothing: T, work: (partition: Partition) => T): Promise<T> {
     const { database } = this.#opened()
     return database.read(() => {
@@ -427,7 +428,9 @@ export class SqliteStore implements Store {
   }
 }
 
-/** Removes up to `MAX_ITEMS` jobs: where these are large, in several transactions, between which others have their turn. */
+/**
+ * Removes up to `MAX_ITEMS` jobs. Large jobs need several transactions, so that other processes can write in between.
+ */
 async function removeAll(remove: (most: number) => Promise<Removal>): Promise<number> {
   let count = 0
   for (;;) {

@@ -1,6 +1,5 @@
 /**
- * What there is to do in many partitions: three questions to the file, of which each answers with the rows that have
- * something.
+ * Surveys many partitions with three queries. Each query returns only the partitions that have something to do.
  */
 import type { Finding, StoreOptions, Surveyed } from '../store.ts'
 import { olderCalls } from './calls.ts'
@@ -12,7 +11,7 @@ import { COMPLETED } from './schema.ts'
 import { nextJob } from './turn.ts'
 import { olderWaiters } from './waiters.ts'
 
-/** Partitions by their names, each once: `place` is where it stands in the list. */
+/** SQL: the given partitions by name, each once. `place` is the index in the list. */
 const partitions = 'SELECT value AS name, key AS place FROM json_each(?1)'
 
 const withLeases = `
@@ -23,7 +22,7 @@ const withLeases = `
     FROM (${partitions}) JOIN partitions USING (name)
   ) WHERE leaseEnd IS NOT NULL OR endingAt IS NOT NULL`
 
-/** Where the caller is not noted as waiting, it has to ask. What lanes have is told by `turn.ts`. */
+/** SQL: also partitions where the caller is not registered as waiting. For jobs in lanes, see `nextOfLanes`. */
 const withJobs = `
   SELECT name, dueAt FROM (
     SELECT name, ifnull(lanes > 0 AND paused = 0, 0) AS hasLanes, CASE
@@ -86,7 +85,7 @@ export function findings(
   return [...found.values()]
 }
 
-/** Also where a job needs permits: whether there are some, only the answer to a claim makes the caller ask. */
+/** Jobs with limiters count too: the caller must make a claim to learn for which limiters it needs permits. */
 function nextOfLanes(database: Database, name: string, now: number): number | undefined {
   const partition = Partition.find(database, name, now)!
   return database.get(hasTurns, partition.id) === undefined ? nextJob(partition) : 0

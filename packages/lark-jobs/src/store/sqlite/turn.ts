@@ -1,8 +1,8 @@
 /**
- * Turns: jobs of lanes, and those without a group, as a claim takes them.
+ * Turns: how a claim takes jobs of lanes, and jobs without a lane.
  *
- * Of all whose turn it is, each gives as many as the others, one after the other, and no more than its share of the
- * bytes; who gave some is last then.
+ * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than their
+ * share of the bytes. A lane that gave jobs is last afterwards.
  */
 import { laneName, readLane } from '../lane.ts'
 import { MAX_ITEMS, type Want } from '../store.ts'
@@ -16,7 +16,7 @@ import { PENDING } from './schema.ts'
 
 type Turn = Pick<Lane, 'name'> & { turn: number }
 
-/** Of a job that may be handed out: its payload if that is small, and how many bytes it has. */
+/** The columns of a job that may be handed out: its payload only if that is small, and its bytes. */
 export type Found = Omit<LeasedRow, 'payload'> &
   Pick<Row, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'> & { payload: string | null; bytes: number }
 
@@ -44,7 +44,7 @@ const countDue = `
 const nextWake = 'SELECT min(wakeAt) AS wakeAt FROM lanes WHERE partition = ? AND wakeAt IS NOT NULL'
 const served = 'UPDATE lanes SET busy = busy + ?, first = NULL, turn = NULL WHERE partition = ? AND name = ?'
 
-/** The next due jobs of a lane, or '' of none, in their order. @param aging see `Want` */
+/** The next due jobs of a lane ('' for no lane), in their order. @param aging see `Want` */
 export function nextJobs(partition: Partition, lane: string, most: number, aging?: number): Found[] {
   const { database, id, now } = partition
   if (aging !== undefined) return nextAged(partition, lane, most, aging)
@@ -56,23 +56,23 @@ export function nextJobs(partition: Partition, lane: string, most: number, aging
   return jobs
 }
 
-/** The first of every priority, in the order of places that age. */
+/** The next due jobs when priorities age: the heads of all priorities are merged by aged place. */
 function nextAged(partition: Partition, lane: string, most: number, aging: number): Found[] {
   const { database, id, now } = partition
   const jobs = [...partition.priorities(lane)].flatMap((priority) =>
     database.all<Found>(next, id, lane, priority, now, most),
   )
   const place = ({ dueAt, priority }: Found) => dueAt - priority * aging
-  // Those of one line are in their order already, and stay so.
+  // The jobs of one priority are already in their order, and stay in it.
   return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
 }
 
 /**
- * The next jobs of all, in fair turns.
+ * The next jobs of the partition, in fair turns.
  *
- * @param want for how many jobs of each limiter there are permits, and whether priorities age
- * @param room for how many bytes of payload
- * @param lease takes jobs out of their lines, before the next are looked for
+ * @param want the permits for each limiter, and whether priorities age
+ * @param room how many bytes of payload the claim may have
+ * @param lease called to take jobs out of their lines, before the next jobs are searched
  */
 export function nextInTurn(
   partition: Partition,
@@ -107,7 +107,7 @@ export function nextInTurn(
   return jobs
 }
 
-/** Whose turn it is, the next first, at most so many: names of lanes, and '' for the jobs without one. */
+/** The lanes whose turn it is, the next first, at most `most`; '' stands for the jobs without a lane. */
 function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string, number>): string[] {
   const { database, id, now, ownTurn } = partition
   const turns: Turn[] = []
@@ -121,8 +121,8 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
 }
 
 /**
- * Of how many jobs of each limiter may begin, if only there are permits, at least: one of each lane, and all that are due
- * of the lane without a group.
+ * For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a group, and
+ * all due jobs of the lane without a group.
  */
 export function limited({ database, id, now }: Partition): Record<string, number> {
   const found: Record<string, number> = {}
@@ -147,7 +147,7 @@ function takeTurn(
   const { database, id } = partition
   if (name === '') {
     const jobs = begin(nextJobs(partition, name, most, aging))
-    // Else it keeps its turn: the next claim has room for its job.
+    // Otherwise the lane keeps its turn: its job fits into the next claim.
     if (jobs.length > 0) partition.ownTurn = ++partition.turn
     return jobs
   }
@@ -167,7 +167,9 @@ function takeTurn(
   return jobs
 }
 
-/** Milliseconds until a job may be claimed, as `exchange` tells it; undefined when none is known, or it is paused. */
+/**
+ * Milliseconds until a job may be claimed, as `exchange` returns it; undefined if none is known, or if it is paused.
+ */
 export function nextJob(partition: Partition): number | undefined {
   const { database, id, now, paused } = partition
   if (partition.lanes === 0 || paused) return partition.nextDue

@@ -1,16 +1,16 @@
 /**
- * Who waits for jobs in which partition.
+ * The callers that wait for jobs, one row for each caller and partition.
  *
- *   idle    its last exchange got less than it wanted; `since` then
- *   rung    something came for it; it hears of that with its next `wait`, and its row goes
+ *   idle    its last exchange, at `since`, got fewer jobs than it wanted
+ *   rung    a job came for it. Its next `wait` returns the partition and removes the row
  *
- * A row with `notice` is not of one that waits for jobs, but of one that holds some: there is a notice of one of them. It
+ * A row with `notice` belongs to a worker that holds a job with a notice, and not to a caller that waits for jobs. It
  * is rung from the beginning.
  *
- * Rows are in the file, so that any process can ring exactly as many as it brings jobs. A process that died
- * leaves idle rows behind. They swallow no ring that a living worker needs: the one that asked last is rung
- * first, and the living go on asking every few seconds, so the dead sink below all of them. A ring that was
- * not heard within `STALE` (the process hangs, or died just now) is taken over by any other that waits.
+ * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process that dies
+ * leaves idle rows behind. They take no ring away from live workers: the caller that asked last is rung first, and live
+ * callers ask again every few seconds, so the rows of dead processes move behind them. If a ring is not heard within
+ * `STALE` (the process hangs, or has just died), any other waiting caller takes it over.
  */
 import type { Database } from './database.ts'
 import type { Partition } from './partition.ts'
@@ -18,11 +18,11 @@ import { list } from './row.ts'
 
 /** Milliseconds. */
 export const STALE = 1_000
-/** Milliseconds after which a row is a dead process's. */
+/** Milliseconds after which a row counts as left behind by a dead process. */
 const FORGOTTEN = 60_000
 /**
- * Milliseconds after which the row of a caller that waits says anew that it lives: of one that waits in a few partitions,
- * and in more of them. So long a ring may go to a dead process before it goes to one that lives.
+ * Milliseconds after which a waiting caller refreshes its rows to show that it is alive: for a caller that waits in few
+ * partitions, and in many. For this time, a ring may go to a dead process before it goes to a live one.
  */
 const REFRESH = { few: 4_000, many: 15_000 }
 const FEW = 100
@@ -34,7 +34,7 @@ const leave = 'DELETE FROM waiters WHERE caller = ? AND partition = ? AND notice
 const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rungAt, notice'
 const forget = 'DELETE FROM waiters WHERE partition = ? AND rungAt IS NULL AND since < ?'
 const forgetRung = 'DELETE FROM waiters WHERE rungAt < ?'
-/** Whether `forgetWaiters` would find something in a row of `partitions`, at an instant. */
+/** SQL: whether `forgetWaiters` would remove something of a row of `partitions`, at an instant. */
 export const olderWaiters = (now: string) =>
   `EXISTS (SELECT 1 FROM waiters WHERE partition = partitions.id AND rungAt IS NULL AND since < ${now} - ${FORGOTTEN})`
 const refresh = `
@@ -52,7 +52,7 @@ const take = `
   DELETE FROM waiters WHERE caller = ? AND rungAt IS NOT NULL
   RETURNING (SELECT name FROM partitions WHERE id = partition) AS name, notice`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
-/** Few are rung, so it begins with those: CROSS JOIN keeps this order. */
+/** Few rows are rung, so the query begins with those: CROSS JOIN keeps this order. */
 const stale = `
   SELECT theirs.partition, theirs.caller FROM waiters AS theirs CROSS JOIN waiters AS mine
   WHERE theirs.rungAt <= ?2 AND theirs.caller <> ?1 AND theirs.notice = 0
@@ -67,7 +67,7 @@ export function leaveWaiters(partition: Partition, caller: string): void {
   partition.database.run(leave, caller, partition.id)
 }
 
-/** Takes the caller out everywhere; a ring that it did not hear goes to another. @returns whom that rang */
+/** Removes all rows of a caller. A ring that it did not hear goes to another. @returns the callers that this rang */
 export function leaveAllWaiters(database: Database, caller: string, now: number): string[] {
   return database
     .all<{ partition: number; rungAt: number | null; notice: number }>(leaveAll, caller)
@@ -79,7 +79,7 @@ export function forgetWaiters(partition: Partition): void {
   partition.database.run(forget, partition.id, partition.now - FORGOTTEN)
 }
 
-/** The caller lives, and waits in these partitions, if it is noted there. */
+/** Refreshes the rows of a live caller in these partitions, where it has rows. */
 export function refreshWaiters(
   database: Database,
   caller: string,
@@ -90,12 +90,12 @@ export function refreshWaiters(
   if (partitions.length > 0) database.run(refresh, now, caller, age, list(partitions))
 }
 
-/** Those that a dead process did not hear, where nobody else waits who would take them over. */
+/** Removes rings that a dead process did not hear, and that no other caller has taken over. */
 export function forgetRings(database: Database, now: number): void {
   database.run(forgetRung, now - FORGOTTEN)
 }
 
-/** Rings at most `count` idle callers. @returns which */
+/** Rings at most `count` idle callers. @returns their ids */
 export function ring(
   partition: Pick<Partition, 'database' | 'id' | 'now'>,
   count: number,
@@ -109,8 +109,9 @@ export function ring(
 }
 
 /**
- * Rings for what came or fell back and is still there; as for delayed jobs, one caller is to learn the earlier
- * time. Resuming rings everyone: while paused they learned no time at all.
+ * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is an earlier
+ * due time, one caller is rung to learn it. If the partition was resumed, all callers are rung: while it was paused
+ * they learned no due time.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   if (partition.paused) return []
@@ -119,21 +120,21 @@ export function ringForNews(partition: Partition, except?: string): string[] {
   return ring(partition, left + Number(partition.sooner), except)
 }
 
-/** Whether the caller has a ring to hear, or one to take over. */
+/** Whether the caller has been rung, or can take over the ring of another. */
 export function hasRing(database: Database, caller: string, now: number): boolean {
   return database.get(isRung, caller) !== undefined || database.get(stale, caller, now - STALE) !== undefined
 }
 
-/** Rings the holder of a job, of which there is a notice. */
+/** Rings the worker that holds a job with a notice. */
 export function ringHolder({ database, id, now, noticed }: Partition, holder: string): void {
   database.run(note, holder, id, now)
   noticed.push(holder)
 }
 
 /**
- * Hears the caller's rings, and those that others left unheard.
+ * Takes the rings of the caller, and rings that others did not hear.
  *
- * @returns the names of the partitions that may have something for it, and of those with a notice
+ * @returns the names of the partitions that may have jobs for it, and of those with a notice
  */
 export function takeRings(
   database: Database,

@@ -1,5 +1,5 @@
 /**
- * The workers that live, and the keys that any ever knew.
+ * The live workers, and the keys that any worker ever knew.
  */
 import type { WorkerRecord } from '../../record.ts'
 import { parsed } from '../unreadable.ts'
