@@ -10,7 +10,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
 
 export function ahead(make: Make): void {
-  test('the jobs behind those that start at once, in one claim, in their order', async () => {
+  test('a claim also hands out the jobs after those that start at once, in their order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const low = jobs(3, { priority: -1 })
@@ -23,7 +23,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, active: 5 })
   })
 
-  test('none unless asked for', async () => {
+  test('a claim prefetches nothing unless it asks for it', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3))
@@ -32,7 +32,7 @@ export function ahead(make: Make): void {
     expect(await caller.claim(0)).toEqual([])
   })
 
-  test('a limit of 0 claims nothing but ahead', async () => {
+  test('a claim with a limit of 0 only prefetches', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(3)
@@ -42,7 +42,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.get('emails', list[0]!.id)).toMatchObject({ runs: 0, crashes: 0 })
   })
 
-  test('paused, a partition hands out none ahead', async () => {
+  test('a paused partition hands out no prefetched jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3))
@@ -50,7 +50,7 @@ export function ahead(make: Make): void {
     expect(await caller.claimAhead(1, 2)).toEqual([])
   })
 
-  test('taken back before it started, it has burnt nothing and stands where it stood', async () => {
+  test('a job that is taken back before it started counts no run and keeps its place', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -69,7 +69,7 @@ export function ahead(make: Make): void {
     expect(ids(await caller.claim(6))).toEqual(ids(list))
   })
 
-  test('what an extend names has started, and no other job of the claim', async () => {
+  test('an extend marks only the jobs it names as started', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(4)
@@ -87,7 +87,7 @@ export function ahead(make: Make): void {
     ])
   })
 
-  test('a note that shows another token starts nothing', async () => {
+  test('a note with another token starts no job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -116,7 +116,7 @@ export function ahead(make: Make): void {
   for (const [outcome, expected] of settled) {
     const words =
       outcome.kind === 'failed' && outcome.retryIn !== undefined ? 'failed, to be retried' : outcome.kind
-    test(`settled without a word in between: ${words}`, async () => {
+    test(`settled without an extend in between: ${words}`, async () => {
       await using harness = await make()
       const caller = harness.caller()
       await caller.enqueue(job())
@@ -126,7 +126,7 @@ export function ahead(make: Make): void {
     })
   }
 
-  test('given back unstarted by its holder, it may be handed out ahead again', async () => {
+  test('a prefetched job that its holder gives back may be prefetched again', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -135,7 +135,7 @@ export function ahead(make: Make): void {
     expect(await caller.claimAhead(0, 1)).toHaveLength(1)
   })
 
-  test('asked to be cancelled, it tells its holder; taken back, it is cancelled without having run', async () => {
+  test('a prefetched job that somebody cancels: its holder gets a notice; taken back, it is cancelled without a run', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -152,7 +152,7 @@ export function ahead(make: Make): void {
     })
   })
 
-  test('a holder that names it hears that it is to be cancelled', async () => {
+  test('an extend that names a cancelled job returns the notice', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -162,7 +162,7 @@ export function ahead(make: Make): void {
     expect(notices).toEqual([{ kind: 'cancel', id: held!.id, reason: 'user' }])
   })
 
-  test('sent again, the call hands out the same, and none has started by that', async () => {
+  test('a call that is sent again hands out the same jobs, and this starts none of them', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -176,7 +176,7 @@ export function ahead(make: Make): void {
     expect(await store.get('emails', list[2]!.id)).toMatchObject({ runs: 0, crashes: 0 })
   })
 
-  test(`a claim hands out at most ${MAX_ITEMS} jobs, those ahead included`, async () => {
+  test(`a claim hands out at most ${MAX_ITEMS} jobs, prefetched jobs included`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(MAX_ITEMS))
@@ -187,7 +187,7 @@ export function ahead(make: Make): void {
     expect(found.jobs.filter(({ crashes }) => crashes === 0)).toHaveLength(3)
   })
 
-  test('a claim hands out at most 1 MiB, those ahead included', async () => {
+  test('a claim hands out at most 1 MiB, prefetched jobs included', async () => {
     await using harness = await make()
     const caller = harness.caller()
     for (let n = 0; n < 4; n += 1) await caller.enqueue(job({ payload: 'x'.repeat(400_000) }))
@@ -197,7 +197,7 @@ export function ahead(make: Make): void {
     expect(await caller.claimAhead(0, 3)).toHaveLength(2)
   })
 
-  test('who has all that starts at once is not rung for what it would have liked ahead', async () => {
+  test('a caller that got its full limit is not rung because it got fewer prefetched jobs', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     await web.enqueue(job())
@@ -210,7 +210,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.wait('bob', 60)).toEqual([])
   })
 
-  test('who has less than starts at once is rung, whatever it wanted ahead', async () => {
+  test('a caller that got less than its limit is rung, however many jobs it wanted to prefetch', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     await web.enqueue(job())
@@ -220,7 +220,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.wait('ada', 10_000)).toEqual(['emails'])
   })
 
-  test('what falls back in an exchange may be handed out ahead by the same one', async () => {
+  test('a job that goes back in an exchange may be prefetched by the same exchange', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [first, second] = jobs(2)

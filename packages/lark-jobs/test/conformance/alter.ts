@@ -114,7 +114,7 @@ export function alter(make: Make): void {
     }
   }
 
-  test('one verdict an id, in their order', async () => {
+  test('returns one verdict for each id, in their order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(2)
@@ -144,7 +144,7 @@ export function alter(make: Make): void {
     expect(ids(await caller.claim(3))).toEqual(ids([...others, given]))
   })
 
-  test('a retried job has neither result nor reason any longer', async () => {
+  test('a retried job loses its result and its reason', async () => {
     await using harness = await make()
     const { store } = harness
     const done = await inState(harness, 'completed')
@@ -163,7 +163,7 @@ export function alter(make: Make): void {
     expect(await caller.enqueue(given)).toEqual(['queued'])
   })
 
-  test('the holder of a job to be cancelled gets word with every extend, until it settles', async () => {
+  test('every extend returns the notice to cancel a job until the job is settled', async () => {
     await using harness = await make()
     const { store } = harness
     const held = await inState(harness, 'active')
@@ -177,7 +177,7 @@ export function alter(make: Make): void {
     expect(await store.extend('emails', 'ada', [bystander], LEASE)).toEqual({ lost: [], notices: [] })
   })
 
-  test('a job to be cancelled that completes nevertheless has completed', async () => {
+  test('a job with a notice to cancel that completes is completed', async () => {
     await using harness = await make()
     const held = await inState(harness, 'active')
     await harness.store.alter('emails', [held.id], { kind: 'cancel', reason: 'user' })
@@ -187,7 +187,7 @@ export function alter(make: Make): void {
     expect(record).not.toHaveProperty('reason')
   })
 
-  test('a job to be cancelled does not go back to its line', async () => {
+  test('a job with a notice to cancel does not go back to its line', async () => {
     for (const outcome of [retried(0), returned, { kind: 'released', in: 10 } as const]) {
       await using harness = await make()
       const held = await inState(harness, 'active')
@@ -197,7 +197,7 @@ export function alter(make: Make): void {
     }
   })
 
-  test('run-now puts at the end of the line, reschedule counts from now', async () => {
+  test('run-now puts a job at the end of the line, reschedule counts from now', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

@@ -15,7 +15,7 @@ function enqueue(caller: Caller, bound: Bound, ...list: NewJob[]): Promise<Enque
 }
 
 export function bounded(make: Make): void {
-  test('reject: what is too much is not queued, and says so', async () => {
+  test('reject: a job beyond the bound is not queued, and the answer says so', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 3, full: 'reject' }
@@ -38,7 +38,7 @@ export function bounded(make: Make): void {
     expect(await enqueue(caller, bound, job(), job())).toEqual(['queued', full])
   })
 
-  test('drop-oldest: what would run next at the lowest priority is dropped, and why is kept', async () => {
+  test('drop-oldest: the job that would run next at the lowest priority is dropped, and the reason is kept', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -52,7 +52,7 @@ export function bounded(make: Make): void {
     expect(ids(await caller.claim(9))).toEqual([high.id, second!.id, third!.id])
   })
 
-  test('drop-oldest: of one call that is too large, the last stay; of delayed ones, those due later', async () => {
+  test('drop-oldest: of a call that is too large the last jobs stay; of delayed jobs those that are due later', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 3, full: 'drop-oldest' }
@@ -65,7 +65,7 @@ export function bounded(make: Make): void {
     expect(ids(left)).toEqual([delays[2]!.id, delays[0]!.id, delays[3]!.id])
   })
 
-  test('drop-oldest: a class that has something to do then hears of it', async () => {
+  test('drop-oldest: a dropped job of a class with a hook comes with the endings', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 1, full: 'drop-oldest' }
@@ -86,7 +86,7 @@ export function bounded(make: Make): void {
     expect(await harness.store.enqueue('emails', { ...caller.last(), bound }, given)).toEqual(answers)
   })
 
-  test('a unique job that meets another asks for no room', async () => {
+  test('a unique job that meets another needs no space in a full partition', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 2, full: 'reject' }

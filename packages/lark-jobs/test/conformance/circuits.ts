@@ -26,7 +26,7 @@ async function opened(harness: Harness): Promise<number> {
 }
 
 export function circuits(make: Make): void {
-  test('opens with so many failures within the time, for its pause', async () => {
+  test('a circuit opens after the given number of failures within the time, for its pause', async () => {
     await using harness = await make()
     expect(await tell(harness, begins)).toEqual({ kind: 'closed' })
     expect(await tell(harness, fails())).toEqual({ kind: 'closed' })
@@ -38,7 +38,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins, 'other')).toEqual({ kind: 'closed' })
   })
 
-  test('failures that are further apart do not open it; each counts once', async () => {
+  test('failures that are further apart do not open a circuit; each failure counts once', async () => {
     await using harness = await make()
     const first = fails()
     await tell(harness, first)
@@ -51,7 +51,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, fails())).toEqual({ kind: 'open', wait: 5_000 })
   })
 
-  test('after its pause one job runs as its trial; when that succeeds it is closed, and counts anew', async () => {
+  test('after the pause one job runs as a trial; if it succeeds, the circuit closes and counts anew', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 5_000 })
@@ -73,7 +73,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins)).toEqual({ kind: 'trial', opening })
   })
 
-  test('a trial that nothing is heard of is followed by another; whichever succeeds closes it', async () => {
+  test('a trial that does not report is followed by another; whichever succeeds closes the circuit', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     harness.clock.advance(RULE.pause)
@@ -81,7 +81,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
   })
 
-  test('a trial whose end says nothing is followed by the next job at once', async () => {
+  test('an undecided trial is followed by the next job at once', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     harness.clock.advance(10)
@@ -91,7 +91,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 5_000 })
   })
 
-  test('what began before it opened, or as the trial of an earlier opening, decides nothing', async () => {
+  test('a job that began before the opening, or as the trial of an earlier one, decides nothing', async () => {
     await using harness = await make()
     const earlier = await opened(harness)
     await tell(harness, { kind: 'passed', opening: earlier })

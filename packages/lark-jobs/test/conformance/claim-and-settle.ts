@@ -73,7 +73,7 @@ export function claimAndSettle(make: Make): void {
     })
   }
 
-  test('why a run put its job back is shown while the job waits for the next, and void with that', async () => {
+  test('the reason for a release is shown while the job waits for its next run, and not after that', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -132,7 +132,7 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, active: 1, completed: 2 })
   })
 
-  test('a job that falls back in an exchange may be claimed by the same one', async () => {
+  test('a job that goes back in an exchange may be claimed by the same exchange', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -172,7 +172,7 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.log('emails', given.id)).toEqual(lines)
   })
 
-  test('a job that is put back again and again, as one whose key is unknown, burns no attempt', async () => {
+  test('a job that is put back many times because its key is unknown burns no attempt', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job({ key: 'of-a-newer-deploy' })
@@ -192,7 +192,7 @@ export function claimAndSettle(make: Make): void {
     })
   })
 
-  test('a refused settlement leaves no line', async () => {
+  test('a refused settlement adds no line to the log', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())

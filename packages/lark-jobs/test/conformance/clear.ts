@@ -32,7 +32,7 @@ export function clear(make: Make): void {
     expect(Object.values(await store.counts('emails'))).toEqual([0, 0, 0, 0, 0, 0, 0])
   })
 
-  test('waiting means due: what fell due goes, what did not stays', async () => {
+  test('clearing waiting jobs removes delayed jobs that are due, and keeps the others', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const later = job({ delay: 200, priority: 5 })

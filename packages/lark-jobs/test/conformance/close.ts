@@ -6,21 +6,21 @@ import type { Make } from './harness.ts'
 import { job } from './jobs.ts'
 
 export function close(make: Make): void {
-  test('open again is cheap and says the same', async () => {
+  test('opening again is cheap and returns the same warnings', async () => {
     await using harness = await make()
     await harness.caller().enqueue(job())
     expect(await harness.store.open()).toEqual(await harness.store.open())
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1 })
   })
 
-  test('closing twice is closing', async () => {
+  test('closing twice is safe', async () => {
     await using harness = await make()
     await harness.store.close()
     await harness.store.close()
     await harness.store[Symbol.asyncDispose]()
   })
 
-  test('after it, verbs reject', async () => {
+  test('verbs reject after close', async () => {
     await using harness = await make()
     const { store } = harness
     await store.close()
@@ -29,7 +29,7 @@ export function close(make: Make): void {
     await expect(store.counts('emails')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
   })
 
-  test('it ends the waits under way', async () => {
+  test('close ends pending waits', async () => {
     await using harness = await make()
     await harness.caller('ada').claim()
     const wait = harness.store.wait('ada', 60_000)
@@ -37,7 +37,7 @@ export function close(make: Make): void {
     expect(await wait).toEqual([])
   })
 
-  test('a name that people can read', async () => {
+  test('the store has a name for people', async () => {
     await using harness = await make()
     expect(harness.store.name).toMatch(/^(rediss?|valkeys?|sqlite)(\+\w+)?:/)
   })

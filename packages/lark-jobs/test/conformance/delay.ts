@@ -20,7 +20,7 @@ export function delay(make: Make): void {
     expect(ids(await caller.claim())).toEqual([given.id])
   })
 
-  test('counts, get and list call it waiting from the instant it is due', async () => {
+  test('counts, get and list show a delayed job as waiting from the instant it is due', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job({ delay: 1_000 })
@@ -37,14 +37,14 @@ export function delay(make: Make): void {
     expect(ids((await store.list('emails', { state: 'waiting' })).jobs)).toEqual([given.id])
   })
 
-  test('a delay of 0 is none', async () => {
+  test('a delay of 0 is no delay', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job({ delay: 0 }))
     expect(await caller.claim()).toHaveLength(1)
   })
 
-  test('nextDue: unknown when nothing is there', async () => {
+  test('nextDue: undefined without jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     expect((await caller.exchange([], nothing)).nextDue).toBeUndefined()
@@ -52,7 +52,7 @@ export function delay(make: Make): void {
     expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBeUndefined()
   })
 
-  test('nextDue: 0 while more wait than were taken', async () => {
+  test('nextDue: 0 while more jobs wait than were claimed', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2), job({ delay: 500 }))
@@ -60,7 +60,7 @@ export function delay(make: Make): void {
     expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(500)
   })
 
-  test('nextDue: the earliest of any priority', async () => {
+  test('nextDue: the earliest due time of all priorities', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(
@@ -74,7 +74,7 @@ export function delay(make: Make): void {
     expect((await caller.exchange([], nothing)).nextDue).toBe(0)
   })
 
-  test('nextDue: knows what the same exchange puts back', async () => {
+  test('nextDue: includes jobs that the same exchange puts back', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())

@@ -25,7 +25,7 @@ async function crashed(harness: Harness) {
 }
 
 export function endings(make: Make): void {
-  test('one that crashed too often, and one that was cancelled while it waited: with what is known of them', async () => {
+  test('hands out a job that crashed too often, and one that was cancelled while it waited, with their records', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const dead = await crashed(harness)
@@ -48,7 +48,7 @@ export function endings(make: Make): void {
       expect(await store.get('emails', id)).toEqual(found.find((each) => each.id === id))
   })
 
-  test('one that was cancelled while it ran, and fell back', async () => {
+  test('hands out a job that was cancelled while it ran, and went back', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -61,7 +61,7 @@ export function endings(make: Make): void {
     expect(ids(await store.endings('emails', [], LEASE))).toEqual([given.id])
   })
 
-  test('one that failed with its class untold: as any failed job, and handed out', async () => {
+  test('a job that failed untold is a failed job like any other, and is handed out', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -84,7 +84,7 @@ export function endings(make: Make): void {
     expect(await store.endings('emails', [given.id], LEASE)).toEqual([])
   })
 
-  test('one that failed so where none are kept is forgotten', async () => {
+  test('a job that failed untold is not handed out if no failed jobs are kept', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()
@@ -94,7 +94,7 @@ export function endings(make: Make): void {
     expect(await harness.store.recover('emails')).not.toHaveProperty('nextEnding')
   })
 
-  test('none whose handler ran to its end, and none that is not hooked', async () => {
+  test('hands out no job whose handler ended, and none that is not hooked', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -109,7 +109,7 @@ export function endings(make: Make): void {
     expect(await store.recover('emails')).not.toHaveProperty('nextEnding')
   })
 
-  test('belongs for a lease to whoever takes it, and then to the next, until it is done', async () => {
+  test('a job is handed out again after each lease, until it is named as done', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { id } = await crashed(harness)
@@ -126,7 +126,7 @@ export function endings(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({ state: 'failed' })
   })
 
-  test('one that is retried, or removed meanwhile, is none any more', async () => {
+  test('a job that is retried or removed meanwhile is not handed out', async () => {
     await using harness = await make()
     const { store } = harness
     const [one, other] = [await crashed(harness), await crashed(harness)]
@@ -135,7 +135,7 @@ export function endings(make: Make): void {
     expect(await store.endings('emails', [], LEASE)).toEqual([])
   })
 
-  test('at most so many at once, those that ended first before the others', async () => {
+  test('hands out a limited number at once, the earliest end first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(MAX_ENDINGS + 5, { hooked: true })

@@ -7,14 +7,14 @@ import type { Make } from './harness.ts'
 import { failed, ids, job, jobs } from './jobs.ts'
 
 export function enqueue(make: Make): void {
-  test('queues jobs and says so, one word a job', async () => {
+  test('queues jobs and returns one answer for each', async () => {
     await using harness = await make()
     const caller = harness.caller()
     expect(await caller.enqueue(...jobs(3))).toEqual(['queued', 'queued', 'queued'])
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0 })
   })
 
-  test('keeps what was given and when it came', async () => {
+  test('keeps the record as given, and when it was queued', async () => {
     await using harness = await make()
     const options = { tries: 5, backoff: [1_000, 2_000], timeout: 30_000 }
     const given = job({ key: 'send-email', payload: '{"to":"ada"}', priority: -7, options })
@@ -37,7 +37,7 @@ export function enqueue(make: Make): void {
     })
   })
 
-  test('hands the claimer the same, with the proof of its lease', async () => {
+  test('hands the claimer the same record, with a token', async () => {
     await using harness = await make()
     const given = job({ priority: 3, options: { tries: 1 } })
     await harness.caller('web').enqueue(given)
@@ -59,7 +59,7 @@ export function enqueue(make: Make): void {
     ])
   })
 
-  test('has no options where none were given', async () => {
+  test('a job without options has none in its record', async () => {
     await using harness = await make()
     const given = job()
     const caller = harness.caller()
@@ -100,7 +100,7 @@ export function enqueue(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ ...kept, payload: '{",|":1}', queuedAt: clock.now })
   })
 
-  test('does not queue an id twice, whatever became of the first', async () => {
+  test('does not queue an id twice, whatever the state of the first job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()

@@ -10,7 +10,7 @@ import { completed, failed, ids, job, jobs, retried, returned, settlement } from
 const strict = (name: string) => of(name, { strict: true, limits: { concurrency: 1 } })
 
 export function groupLimits(make: Make): void {
-  test('a group under a limit begins no more, is in nobody’s way, and goes on when one ends', async () => {
+  test('a group at its limit begins no job, does not block other groups, and continues when a job ends', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     const [first, other] = [jobs(5, limited('a', 2)), jobs(3, of('b'))]
@@ -36,7 +36,7 @@ export function groupLimits(make: Make): void {
     },
   )
 
-  test('the places of the dead are free again when they are taken back', async () => {
+  test('the places of dead workers are free again when their jobs are taken back', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     await ada.enqueue(...jobs(6, limited('a', 3)))
@@ -47,7 +47,7 @@ export function groupLimits(make: Make): void {
     expect(await bob.claim(9)).toHaveLength(3)
   })
 
-  test('a rate of the group: says when the next may begin, and holds over the end of all its jobs', async () => {
+  test('a rate of a group: nextDue says when the next job may begin, and the rate survives the end of all its jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const rated = of('a', { limits: { rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2 } } })
@@ -62,7 +62,7 @@ export function groupLimits(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('the limits of a group are what its last job says', async () => {
+  test('the limits of a group are those of its last job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(4, limited('a', 1)))
@@ -88,7 +88,7 @@ export function groupLimits(make: Make): void {
     },
   )
 
-  test('strict: the others wait for a retry, a release, and for what a dead worker held', async () => {
+  test('strict: the other jobs wait for a retry, for a release, and for a job that a dead worker held', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [first, second] = jobs(2, strict('a'))

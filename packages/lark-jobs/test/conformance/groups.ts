@@ -9,7 +9,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs } from './jobs.ts'
 
 export function groups(make: Make): void {
-  test('fair turns: many jobs of one delay the first of another by one job a slot', async () => {
+  test('fair turns: many jobs of one group delay the first job of another by one job for each slot', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(500, of('big')))
@@ -21,7 +21,7 @@ export function groups(make: Make): void {
     expect(next[0]!.group).toBe('big')
   })
 
-  test('a claim gives as many of each, one after the other; the jobs without a group take their turn as one more', async () => {
+  test('a claim takes one job of each group in turn; the jobs without a group are one more group', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [a, b, none] = [jobs(9, of('a')), jobs(9, of('b')), jobs(9)]
@@ -31,7 +31,7 @@ export function groups(make: Make): void {
     expect(claimed).toEqual([0, 1].flatMap((i) => expected.map((list) => list[i])))
   })
 
-  test('who had a turn is last then, from claim to claim', async () => {
+  test('a group that had its turn is last in the next claims', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3, of('c')))
@@ -40,7 +40,7 @@ export function groups(make: Make): void {
     expect(turns.join('')).toBe('abcabcabc')
   })
 
-  test('what others leave goes to whoever has jobs', async () => {
+  test('groups with jobs use the turns of groups without jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(20, of('a')), ...jobs(2, of('b')))
@@ -66,7 +66,7 @@ export function groups(make: Make): void {
     expect(ids(await caller.claim(9))).toEqual(ids([plain[1]!, late, after, low]))
   })
 
-  test('a paused group begins nothing for so long; what runs goes on, and so do others', async () => {
+  test('a paused group begins no job until the time is over; running jobs and other groups go on', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')))
@@ -81,7 +81,7 @@ export function groups(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('paused without an end until it is told to go on, which rings', async () => {
+  test('a group that is paused without a time stays paused until it is resumed, which rings', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await harness.store.pause('emails', 'a')
@@ -95,7 +95,7 @@ export function groups(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('paused groups are listed, those that go on first before the others, and no more than a hundred', async () => {
+  test('lists up to a hundred paused groups, by the end of their pauses', async () => {
     await using harness = await make()
     const { store } = harness
     const listed = async () => (await store.configure('emails', {})).groups
@@ -118,7 +118,7 @@ export function groups(make: Make): void {
     expect(groups.map(({ group }) => group)).toEqual(Array.from({ length: 100 }, (_, i) => `group ${i}`))
   })
 
-  test('a pause, and its end, say whether there was one, and whether the group has jobs', async () => {
+  test('pause and resume return whether the group was paused, and whether it has jobs', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -135,7 +135,7 @@ export function groups(make: Make): void {
     expect(await store.pause('emails', 'a', 0)).toEqual({ wasPaused: false, hasJobs: false })
   })
 
-  test('a job that is put back may pause its group for as long', async () => {
+  test('a released job may pause its group for the same time', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')))
@@ -160,7 +160,7 @@ export function groups(make: Make): void {
     expect(ids(await caller.claim(1))).toEqual([late.id])
   })
 
-  test('are listed by page behind the others, and cleared with them', async () => {
+  test('jobs of groups are listed by page after the others, and are cleared with them', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -197,7 +197,7 @@ export function groups(make: Make): void {
     expect(claimed[0]!.group).toBe('a')
   })
 
-  test('any text is a name', async () => {
+  test('any text is a valid group name', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const names = ['a|b,c@d~e%f', 'ä\n😀', '{x}:*', ' ']
@@ -208,7 +208,7 @@ export function groups(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(4)
   })
 
-  test('nothing is handed out ahead where some are of a group', async () => {
+  test('nothing is prefetched if the partition has jobs with groups', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job(of('a')), ...jobs(5))
@@ -226,7 +226,7 @@ export function groups(make: Make): void {
     expect(nextDue).toBeUndefined()
   })
 
-  test('a full partition drops those of groups after all others', async () => {
+  test('a full partition drops jobs of groups after all others', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [grouped, plain] = [jobs(2, of('a')), job()]

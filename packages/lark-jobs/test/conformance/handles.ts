@@ -7,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, settlement } from './jobs.ts'
 
 export function handles(make: Make): void {
-  test('what one queues the other claims', async () => {
+  test('a job that one handle queues is claimed by the other', async () => {
     await using harness = await make()
     const other = await harness.another()
     const given = job()
@@ -57,7 +57,7 @@ export function handles(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 2_000, waiting: 0, active: 0 })
   })
 
-  test('one rings a worker that waits at the other', async () => {
+  test('a dispatch at one handle rings a worker that waits at the other', async () => {
     await using harness = await make()
     const other = await harness.another()
     expect(await harness.caller('ada').claim()).toEqual([])

@@ -102,7 +102,7 @@ export function largeJobs(make: Make): void {
     expect((await caller.claimOne()).payload).toBe('2')
   })
 
-  test('a refused job leaves nothing behind: one of its id is there, the lock is held, it is sent again', async () => {
+  test('a refused job leaves no payload behind: its id exists, the lock is held, the call is sent again', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -115,7 +115,7 @@ export function largeJobs(make: Make): void {
     expect((await caller.claimOne()).payload === first.payload).toBe(true)
   })
 
-  test('a ring hands over what goes with it, and the rest is asked for', async () => {
+  test('a ring hands over the jobs that fit, and the caller claims the rest', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     for (const bytes of [2_000, 40_000, 80_000]) {
@@ -159,7 +159,7 @@ export function largeJobs(make: Make): void {
     expect(claims).toEqual([2, 2, 2, 2, 1])
   })
 
-  test('a rate counts jobs of a claim that is cut once', async () => {
+  test('a rate counts the jobs of a claim that was cut short only once', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const rate = { limit: 6, per: 60_000, kind: 'window', burst: 6 } as const
@@ -235,7 +235,7 @@ export function largeJobs(make: Make): void {
     expect(begun).toEqual(ids([list[0]!, ...list]))
   })
 
-  test('where priorities age, large jobs go in the order of their places', async () => {
+  test('if priorities age, large jobs go in the order of their aged places', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const old = [large(), large()]
@@ -248,7 +248,7 @@ export function largeJobs(make: Make): void {
     expect(ids((await caller.exchange([], want)).jobs)).toEqual(ids([old[1]!, young[0]!]))
   })
 
-  test('a page ends at 1 MiB and the next goes on there, in every state', async () => {
+  test('a page ends at 1 MiB and the next continues there, in every state', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -278,7 +278,7 @@ export function largeJobs(make: Make): void {
     expect(await headsOf(store, { state: 'failed', limit: 4 })).toEqual(newestFirst)
   })
 
-  test('results and errors count as well, and pages by ids do not', async () => {
+  test('results and errors count towards the bytes of a page, and pages of ids do not', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -291,7 +291,7 @@ export function largeJobs(make: Make): void {
     expect((await pagesOf(store, { state: 'failed' })).map((page) => page.length)).toEqual([3, 1])
   })
 
-  test('a page of groups, and of what was cancelled in between, loses and repeats nothing', async () => {
+  test('pages of jobs of groups, with cancelled jobs in between, lose and repeat no job', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -306,7 +306,7 @@ export function largeJobs(make: Make): void {
     for (const page of found) expect(page.length).toBeLessThan(3)
   })
 
-  test('what heads lists is what list does, with keys of any letters', async () => {
+  test('heads lists the same jobs as list, with keys of any characters', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -321,7 +321,7 @@ export function largeJobs(make: Make): void {
     expect(await store.heads('nobody', { state: 'failed' })).toEqual({ jobs: [] })
   })
 
-  test('clear and prune remove large jobs as any others, however many calls that takes', async () => {
+  test('clear and prune remove large jobs too, in as many calls as necessary', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -336,7 +336,7 @@ export function largeJobs(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, completed: 0, cancelled: 0 })
   })
 
-  test('endings come a claim’s bytes at a time', async () => {
+  test('endings hands out at most as many bytes at a time as a claim', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

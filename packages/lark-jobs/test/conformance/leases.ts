@@ -7,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried, returned, settlement } from './jobs.ts'
 
 export function leases(make: Make): void {
-  test('the token is the call that claimed', async () => {
+  test('the token names the call that claimed', async () => {
     await using harness = await make()
     const caller = harness.caller('host-1-abc')
     await caller.enqueue(...jobs(2))
@@ -70,7 +70,7 @@ export function leases(make: Make): void {
     expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [], nextLeaseEnd: LEASE })
   })
 
-  test('extends from now, not from the end of the lease', async () => {
+  test('an extend counts from now, not from the end of the lease', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -83,7 +83,7 @@ export function leases(make: Make): void {
     expect((await harness.store.recover('emails')).recovered).toEqual([held.id])
   })
 
-  test('tells which leases are lost, and extends the others', async () => {
+  test('an extend returns the lost leases, and extends the others', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3))
@@ -98,7 +98,7 @@ export function leases(make: Make): void {
     expect((await harness.store.recover('emails')).recovered).toEqual([stolen.id])
   })
 
-  test('one job extended renews all of its claim that is still held, and no other claim', async () => {
+  test('extending one job renews all jobs of its claim that are still held, and no other claim', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(6))
@@ -116,7 +116,7 @@ export function leases(make: Make): void {
     expect([...late.recovered].sort()).toEqual(ids([first!, third!]))
   })
 
-  test('a job of the claim that is settled already renews nothing', async () => {
+  test('extending a job that is settled already renews nothing', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2))
@@ -179,7 +179,7 @@ export function leases(make: Make): void {
     expect((await harness.takeBack()).sort()).toEqual(ids([a3!, b2!]))
   })
 
-  test('takes log lines, which stay when the job ends; sent again, they are kept once', async () => {
+  test('an extend stores log lines, which stay when the job ends; lines that are sent again are kept once', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -193,7 +193,7 @@ export function leases(make: Make): void {
     expect(kept.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four'])
   })
 
-  test('takes no line for a lost lease', async () => {
+  test('an extend stores no line for a lost lease', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())

@@ -7,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, settlement } from './jobs.ts'
 
 export function limited(make: Make): void {
-  test('none without a permit, and the claimer is told of what there is', async () => {
+  test('a claimer without permits gets no job, and learns which limiters have jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [stripe, plain] = [jobs(3, { limiter: 'stripe' }), jobs(2)]
@@ -19,7 +19,7 @@ export function limited(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 3 })
   })
 
-  test('as many as there are permits for, in their order, and no more', async () => {
+  test('a claim gets as many jobs as it has permits for, in their order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(5, { limiter: 'stripe' })
@@ -34,7 +34,7 @@ export function limited(make: Make): void {
     expect(last.limited).toBeUndefined()
   })
 
-  test('jobs of several limiters and none take turns', async () => {
+  test('jobs of several limiters and jobs without a limiter take turns', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lists = [jobs(4), jobs(4, { limiter: 'a' }), jobs(4, { limiter: 'b*2' })]
@@ -81,7 +81,7 @@ export function limited(make: Make): void {
     expect(rest.jobs.map(({ group }) => group)).toEqual(['a', 'a', 'a'])
   })
 
-  test('the lane of a job that falls due is one that waits for a permit', async () => {
+  test('a delayed job of a limiter that is due waits for a permit', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job({ limiter: 'stripe', delay: 500 }))

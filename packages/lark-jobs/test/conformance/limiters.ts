@@ -58,7 +58,7 @@ const rate = (fields: Partial<Rate> = {}): Limits => ({
 })
 
 export function limiters(make: Make): void {
-  test('concurrency: never more than there are, whoever asks; what is given back is free', async () => {
+  test('concurrency: never grants more than the limit, whoever asks; permits that are given back are free', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 5 }))
     expect(await ada!.take(3)).toBe(3)
@@ -70,7 +70,7 @@ export function limiters(make: Make): void {
     expect([ada!.held, bob!.held]).toEqual([1, 4])
   })
 
-  test('one call gives back and takes', async () => {
+  test('one call gives permits back and takes others', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 3 })
     await ada.take(3)
@@ -78,7 +78,7 @@ export function limiters(make: Make): void {
     expect(ada.held).toBe(3)
   })
 
-  test('limiters know nothing of each other, nor of a queue of that name', async () => {
+  test('limiters are independent of each other, and of a queue with the same name', async () => {
     await using harness = await make()
     const limits = { concurrency: 1 }
     for (const limiter of ['stripe', 'stripe2', 'a b:"c"{d}', '{'])
@@ -87,7 +87,7 @@ export function limiters(make: Make): void {
     expect(await harness.store.counts('stripe')).toMatchObject({ active: 0 })
   })
 
-  test('a holder whose lease has ended holds nothing; one that says so, or keeps it, goes on', async () => {
+  test('a holder whose lease has ended holds no permits; a call or a keep renews the lease', async () => {
     await using harness = await make()
     const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(
       (id) => new Holder(harness.store, id, { concurrency: 6 }),
@@ -105,14 +105,14 @@ export function limiters(make: Make): void {
     expect(await ada!.take(9)).toBe(2)
   })
 
-  test('keeping what was never held comes to nothing', async () => {
+  test('keep of an unknown holder does nothing', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 1 }))
     expect(await ada!.keep()).toBe(false)
     expect(await bob!.take(1)).toBe(1)
   })
 
-  test('who comes back late with what it uses counts, also beyond the limit, and nobody gets more', async () => {
+  test('the permits of a holder that comes back late count, even beyond the limit, and no holder gets more', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 3 }))
     await ada!.take(2)
@@ -140,7 +140,7 @@ export function limiters(make: Make): void {
     expect(await bob!.take(9)).toBe(3)
   })
 
-  test('a call out of a connection that was given up changes nothing', async () => {
+  test('a call from a connection that was given up changes nothing', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 2 }))
     await ada!.take(1)
@@ -149,7 +149,7 @@ export function limiters(make: Make): void {
     expect(await bob!.take(9)).toBe(2)
   })
 
-  test('weights: all of a lot or nothing, also of a rate', async () => {
+  test('weights: grants a whole lot or nothing, also of a rate', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 7 })
     expect(await ada.take(9, { each: 3 })).toBe(6)
@@ -169,7 +169,7 @@ export function limiters(make: Make): void {
     }
   })
 
-  test('sliding: waits for as many to be over as are needed together', async () => {
+  test('sliding: waits until as many starts have expired as a lot needs', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', rate({ limit: 4 }))
     for (const step of [0, 100, 100, 100]) {
@@ -190,7 +190,7 @@ export function limiters(make: Make): void {
     expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 900 })
   })
 
-  test('a large lot has its turn among small ones, whoever asks, and small ones among large', async () => {
+  test('large and small lots take turns, whoever asks', async () => {
     await using harness = await make()
     const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(
       (id) => new Holder(harness.store, id, { concurrency: 8 }),
@@ -216,7 +216,7 @@ export function limiters(make: Make): void {
     expect(await bob.take(8, { each: 8 })).toBe(8)
   })
 
-  test('of a rate as well, and what is left beside a lot that waits is free', async () => {
+  test('lots of a rate take turns too, and permits beyond a reserved lot are free', async () => {
     await using harness = await make()
     const limits = rate({ kind: 'bucket', limit: 1, per: 100, burst: 10 })
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
@@ -230,7 +230,7 @@ export function limiters(make: Make): void {
     expect(await bob!.take(4, { each: 4 })).toBe(4)
   })
 
-  test('nobody waits for longer than a lease without asking again, nor for what never comes', async () => {
+  test('a request counts for one lease, and a lot that can never be granted reserves nothing', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 4 }))
     expect(await ada!.take(1)).toBe(1)
@@ -264,7 +264,7 @@ export function limiters(make: Make): void {
     },
   )
 
-  test('concurrency and a rate: the tighter one counts, and says whether time is what is needed', async () => {
+  test('concurrency and a rate: the tighter one counts, and the answer has a wait only for the rate', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 2, ...rate({ limit: 3 }) })
     expect(await ada.ask(9)).toEqual({ granted: 2 })
@@ -272,7 +272,7 @@ export function limiters(make: Make): void {
     expect(await ada.ask(9)).toEqual({ granted: 1, wait: 1_000 })
   })
 
-  test('by chance: never more than there are, and nothing is lost', async () => {
+  test('random calls: never grants more than the limit, and loses no permit', async () => {
     await using harness = await make()
     const random = new Random(20_261_125)
     const limits = { concurrency: 7 }

@@ -29,7 +29,7 @@ async function begun(harness: Harness, limits: Limits, step: number, steps: numb
 }
 
 export function limiting(make: Make): void {
-  test('concurrency: no more are active, whoever asks, and nothing is handed out ahead', async () => {
+  test('concurrency: never more jobs are active, whoever asks, and nothing is prefetched', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     await ada.enqueue(...jobs(10))
@@ -41,7 +41,7 @@ export function limiting(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ active: 3, waiting: 7 })
   })
 
-  test('concurrency: what ends makes room, in the same call, in the order of the line', async () => {
+  test('concurrency: a job that ends lets the next begin in the same call, in the order of the line', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = jobs(5)
@@ -74,7 +74,7 @@ export function limiting(make: Make): void {
     },
   )
 
-  test('concurrency: the places of the dead are free again when they are taken back', async () => {
+  test('concurrency: the places of dead workers are free again when their jobs are taken back', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     await ada.enqueue(...jobs(9))
@@ -86,7 +86,7 @@ export function limiting(make: Make): void {
     expect((await claim(bob, 9, limits)).jobs).toHaveLength(4)
   })
 
-  test('a call that is sent again gets the jobs of the first, and uses nothing up', async () => {
+  test('a call that is sent again gets the same jobs, and counts no start', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(5))
@@ -101,14 +101,14 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 5, limits)).jobs).toHaveLength(1)
   })
 
-  test('sliding: never more within any second; says when the next may begin', async () => {
+  test('sliding: never more within any second; nextDue says when the next job may begin', async () => {
     await using harness = await make()
     expect(await begun(harness, rate({ limit: 3 }), 250, 10)).toEqual([3, 0, 0, 0, 3, 0, 0, 0, 3, 0])
     const caller = harness.caller('other')
     expect((await claim(caller, 1, rate({ limit: 3 }))).nextDue).toBe(500)
   })
 
-  test('sliding: what began one by one is counted one by one', async () => {
+  test('sliding: jobs that began one by one expire one by one', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(9))
@@ -122,14 +122,14 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 5, limits)).nextDue).toBe(600)
   })
 
-  test('window: anew with each second of the clock', async () => {
+  test('window: counts anew with each second of the clock', async () => {
     await using harness = await make()
     harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000 + 500
     expect(await begun(harness, rate({ kind: 'window', limit: 3 }), 250, 8)).toEqual([3, 0, 3, 0, 0, 0, 3, 0])
     expect((await claim(harness.caller('other'), 1, rate({ kind: 'window', limit: 3 }))).nextDue).toBe(500)
   })
 
-  test('bucket: one each so often, and what was saved up at once', async () => {
+  test('bucket: one job per interval, and saved-up jobs at once', async () => {
     await using harness = await make()
     const limits = rate({ kind: 'bucket', limit: 4, burst: 3 })
     expect(await begun(harness, limits, 125, 8)).toEqual([3, 0, 1, 0, 1, 0, 1, 0])
@@ -139,7 +139,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 5, limits)).nextDue).toBe(250)
   })
 
-  test('a rate of nothing left, and nothing that waits: due is what is due', async () => {
+  test('a used-up rate without waiting jobs: nextDue is the next due time', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2), ...jobs(1, { delay: 5_000 }))
@@ -148,7 +148,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 2, limits)).nextDue).toBe(5_000)
   })
 
-  test('paused within a rate: what began goes on, nothing else begins, though its time has come', async () => {
+  test('a paused queue with a rate: running jobs go on, and no other begins when the rate allows it', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -165,7 +165,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 4, limits)).jobs).toHaveLength(1)
   })
 
-  test('what falls due while nothing may begin waits in its place, and begins as soon as it may', async () => {
+  test('a job that becomes due while the limit is reached keeps its place, and begins as soon as it may', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -182,7 +182,7 @@ export function limiting(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([due!.id, later!.id])
   })
 
-  test('both: the tighter one counts', async () => {
+  test('concurrency and a rate: the tighter one counts', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(9))
@@ -198,7 +198,7 @@ export function limiting(make: Make): void {
     expect(next.nextDue).toBe(1_000)
   })
 
-  test('who claims without limits is not limited: it is the claimer that says them', async () => {
+  test('a claim without limits is not limited, because each claim states the limits', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(5))

@@ -61,7 +61,7 @@ export function limits(make: Make): void {
     expect(await caller.claim(5_000)).toHaveLength(50)
   })
 
-  test('a claim hands out at most 1 MiB; what is left keeps its place', async () => {
+  test('a claim hands out at most 1 MiB; the other jobs keep their places', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const large = (fields: Partial<NewJob> = {}) => job({ ...fields, payload: 'x'.repeat(400_000) })
@@ -97,7 +97,7 @@ export function limits(make: Make): void {
     expect(sizes).toEqual([2, 2, 1, 0])
   })
 
-  test('who was left more than a claim hands out is not rung for it: it is told to ask again', async () => {
+  test('a caller for which more jobs wait than a claim hands out is told to ask again, and not rung', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     for (let n = 0; n < 3; n += 1) await ada.enqueue(job({ payload: 'x'.repeat(600_000) }))
@@ -117,7 +117,7 @@ export function limits(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([after.id])
   })
 
-  test('a payload of 512 KiB comes out as it went in', async () => {
+  test('a payload of 512 KiB is returned unchanged', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const payload = JSON.stringify({ text: 'é|"\n'.repeat(80_000).slice(0, 260_000) })
@@ -154,7 +154,7 @@ export function limits(make: Make): void {
     expect(ids(await caller.claim(3))).toEqual(ids(list))
   })
 
-  test('the ends of the range of priorities', async () => {
+  test('the highest and the lowest priority', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = [-100, 100, -99, 99].map((priority) => job({ priority }))

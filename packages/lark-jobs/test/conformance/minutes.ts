@@ -45,7 +45,7 @@ export function minutes(make: Make): void {
     expect((await store.standings(['q9', 'q8'])).map(({ isPaused }) => isPaused)).toEqual([false, true])
   })
 
-  test('none while nothing ended', async () => {
+  test('returns no minute while no job has ended', async () => {
     await using harness = await make()
     const { store } = harness
     expect(await store.minutes('emails')).toEqual([])
@@ -55,7 +55,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toEqual([])
   })
 
-  test('counts what completed, failed for good, and failed to be retried', async () => {
+  test('counts completed jobs, failed jobs, and failed attempts that are retried', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -81,7 +81,7 @@ export function minutes(make: Make): void {
     expect(await harness.store.minutes('emails')).toEqual([minute(harness.clock.now, expected)])
   })
 
-  test('does not count what is given back, put back or cancelled', async () => {
+  test('does not count jobs that are given back, released or cancelled', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.run(job(), { kind: 'released', in: 60_000 })
@@ -92,7 +92,7 @@ export function minutes(make: Make): void {
     expect(await harness.store.minutes('emails')).toEqual([])
   })
 
-  test('a lost settle counts nothing, one that is sent again counts once', async () => {
+  test('a lost settle counts nothing, a settle that is sent again counts once', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -105,7 +105,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toEqual([minute(harness.clock.now, { completed: 1 })])
   })
 
-  test('a job whose worker died too often has failed; its crashes before are no retries', async () => {
+  test('a job whose worker died too often counts as failed; its earlier crashes are no retries', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -119,7 +119,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toMatchObject([{ completed: 0, failed: 1, retried: 0 }])
   })
 
-  test('oldest first, and only minutes in which something ended', async () => {
+  test('returns the oldest first, and only minutes in which a job ended', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -137,7 +137,7 @@ export function minutes(make: Make): void {
     ])
   })
 
-  test(`looks back ${MINUTES} minutes, this one included`, async () => {
+  test(`covers ${MINUTES} minutes, the current one included`, async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -165,7 +165,7 @@ export function minutes(make: Make): void {
     expect(await harness.store.minutes('reports')).toMatchObject([{ completed: 0, failed: 1 }])
   })
 
-  test('what is pruned, removed or not kept at all has been counted', async () => {
+  test('jobs that are pruned, removed or not kept are still counted', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()

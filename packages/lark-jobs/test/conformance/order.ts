@@ -17,7 +17,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(100))).toEqual(ids([...first.slice(7), ...second]))
   })
 
-  test('does not order by id', async () => {
+  test('the order does not depend on the ids', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(20).reverse()
@@ -47,7 +47,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([low.id])
   })
 
-  test('a delayed job stands where it fell due, among those queued meanwhile', async () => {
+  test('the due time of a delayed job is its place among the jobs queued meanwhile', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const delayed = job({ delay: 1_000 })
@@ -61,7 +61,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual(ids([before, delayed, after]))
   })
 
-  test('among jobs that fall due at the same instant, the one dispatched first goes first', async () => {
+  test('of jobs that are due at the same instant, the one dispatched first goes first', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const early = job({ delay: 1_000 })
@@ -75,7 +75,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual(ids([early, ...late, now]))
   })
 
-  test('what was returned unstarted goes back to the head, in its old order', async () => {
+  test('jobs that are returned unstarted go back to the head, in their old order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(6)
@@ -86,7 +86,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(6))).toEqual(ids(list))
   })
 
-  test('what comes back after a failure stands where it falls due', async () => {
+  test('the due time of a retry is the place of the job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const failing = job()
@@ -98,7 +98,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(5)).slice(1)).toEqual([failing.id, late.id])
   })
 
-  test('a job falls due among more that wait than a claim takes', async () => {
+  test('a delayed job becomes due among more waiting jobs than a claim takes', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const delayed = job({ delay: 10, priority: 5 })
@@ -108,7 +108,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(1))).toEqual([delayed.id])
   })
 
-  test('priorities that age: a step is worth so long a wait; of the same place the higher goes first', async () => {
+  test('aging: a step of priority equals a wait; of the same place the higher priority goes first', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [low, late] = [job({ priority: -1 }), job({ delay: 1_000 })]
@@ -153,7 +153,7 @@ export function order(make: Make): void {
     },
   )
 
-  test('priorities that age pass over what was cancelled', async () => {
+  test('aging skips cancelled jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = [...jobs(3, { priority: 1 }), ...jobs(2)]

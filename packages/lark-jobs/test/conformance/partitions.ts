@@ -7,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'
 
 export function partitions(make: Make): void {
-  test('every partition that ever held a job, and no other', async () => {
+  test('lists every partition that ever held a job, and no other', async () => {
     await using harness = await make()
     const { store } = harness
     expect(await store.partitions()).toEqual([])
@@ -18,7 +18,7 @@ export function partitions(make: Make): void {
     expect((await store.partitions()).sort()).toEqual(['emails', 'emails/3'])
   })
 
-  test('the same id, caller and number live once in each', async () => {
+  test('the same id, caller and number may exist in each partition', async () => {
     await using harness = await make()
     const { store } = harness
     const names = ['emails', 'emails/0', 'emails/1', 'email']
@@ -38,7 +38,7 @@ export function partitions(make: Make): void {
     }
   })
 
-  test('pause, upkeep and clearing stay within one', async () => {
+  test('pause, maintenance and clear affect one partition', async () => {
     await using harness = await make()
     const { store } = harness
     const left = harness.caller('ada', 'emails/0')

@@ -7,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'
 
 export function pause(make: Make): void {
-  test('a partition is not paused unless told, and keeps what it is told', async () => {
+  test('a partition is not paused by default, and keeps its setting', async () => {
     await using harness = await make()
     const { store } = harness
     const groups: unknown[] = []
@@ -18,7 +18,7 @@ export function pause(make: Make): void {
     expect(await store.configure('emails', { paused: false })).toEqual({ paused: false, groups })
   })
 
-  test('paused, it takes jobs in, hands none out, and knows no next due', async () => {
+  test('a paused partition queues jobs, hands none out, and returns no nextDue', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -38,7 +38,7 @@ export function pause(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual(ids([...list, delayed]))
   })
 
-  test('paused, running jobs settle, renew and are taken back all the same', async () => {
+  test('jobs of a paused partition settle, renew and are taken back as usual', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

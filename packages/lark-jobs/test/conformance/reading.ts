@@ -25,7 +25,7 @@ async function listAll(store: Store, filter: Filter): Promise<string[]> {
 }
 
 export function reading(make: Make): void {
-  test('what is not there', async () => {
+  test('reads of missing jobs and partitions are empty', async () => {
     await using harness = await make()
     const { store } = harness
     expect(await store.get('emails', 'nobody')).toBeUndefined()
@@ -158,7 +158,7 @@ export function reading(make: Make): void {
     expect(await listAll(store, { state: 'active', limit: 2 })).toEqual(ids([...bob, ...late, ...ada]))
   })
 
-  test('a page of active jobs goes on where the last one ended, though that job is settled', async () => {
+  test('a page of active jobs continues after the last one, even if its last job is settled', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -209,7 +209,7 @@ export function reading(make: Make): void {
     }
   })
 
-  test('now is by the clock that jobs are queued by', async () => {
+  test('now uses the same clock as the times of jobs', async () => {
     await using harness = await make()
     expect(await harness.store.now()).toBe(harness.clock.now)
     harness.clock.advance(1_234)
@@ -219,7 +219,7 @@ export function reading(make: Make): void {
     expect((await harness.store.get('emails', given.id))?.queuedAt).toBe(await harness.store.now())
   })
 
-  test('every time in a record is by the clock of the store, whatever that of the process says', async () => {
+  test('every time in a record is by the clock of the store, not of the process', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -241,7 +241,7 @@ export function reading(make: Make): void {
     expect(record).not.toHaveProperty('claimedAt')
   })
 
-  test('what is listed is what get shows', async () => {
+  test('list returns the same records as get', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.run(job({ priority: 2, options: { tries: 9 } }), { kind: 'completed', result: '[1]' })

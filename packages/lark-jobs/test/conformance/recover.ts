@@ -8,7 +8,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried } from './jobs.ts'
 
 export function recover(make: Make): void {
-  test('leaves alone what is leased, and tells when the next lease ends', async () => {
+  test('takes no job back whose lease has not ended, and returns when the next lease ends', async () => {
     await using harness = await make()
     const caller = harness.caller()
     expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [] })
@@ -23,7 +23,7 @@ export function recover(make: Make): void {
     expect(nextLeaseEnd).toBe(2_000)
   })
 
-  test('puts back at the head of the line and counts a crash, not a failure', async () => {
+  test('puts jobs back at the head of the line and counts a crash, not a failure', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(4)
@@ -38,7 +38,7 @@ export function recover(make: Make): void {
     expect(ids(await caller.claim(4))).toEqual(ids(list))
   })
 
-  test('keeps the priority of what it puts back', async () => {
+  test('keeps the priority of the jobs it puts back', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const low = job({ priority: -1 })
@@ -77,7 +77,7 @@ export function recover(make: Make): void {
     expect(await caller.claim()).toEqual([])
   })
 
-  test('forgiving, it counts no crash: not the workers died, but the store was away', async () => {
+  test('a forgiving recovery counts no crash, because the store was away', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -127,7 +127,7 @@ export function recover(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_ITEMS + 5, active: 0 })
   })
 
-  test('takes back whole claims, those that ended first before the others', async () => {
+  test('takes back whole claims, the earliest end first', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -142,7 +142,7 @@ export function recover(make: Make): void {
     expect(counts).toEqual([601, 600, 0])
   })
 
-  test('of a holder that is known to be dead, all it holds goes back at once, a crash counted', async () => {
+  test('holder: all jobs of a dead holder go back at once, and count a crash', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -160,7 +160,7 @@ export function recover(make: Make): void {
     expect(await bob.settle(others[0]!, completed)).toBe('settled')
   })
 
-  test('of a holder, leases that ended as well; of others, none', async () => {
+  test('holder: takes back its ended leases too, and none of other holders', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller('web').enqueue(...jobs(4))
@@ -176,7 +176,7 @@ export function recover(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, active: 2 })
   })
 
-  test('of a holder whose death was not its own fault, nothing is counted', async () => {
+  test('holder: a forgiving recovery counts no crash', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -185,7 +185,7 @@ export function recover(make: Make): void {
     expect(await harness.store.get('emails', held.id)).toMatchObject({ runs: 1, crashes: 0 })
   })
 
-  test(`of a holder, at most ${MAX_ITEMS} a call, whole claims`, async () => {
+  test(`holder: takes back at most ${MAX_ITEMS} jobs a call, whole claims`, async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -199,7 +199,7 @@ export function recover(make: Make): void {
     expect(counts).toEqual([900, 300, 0])
   })
 
-  test('takes back from the caller of that very name, not from those whose names begin with it', async () => {
+  test('holder: takes nothing back from callers whose names begin with its name', async () => {
     await using harness = await make()
     const { store } = harness
     const names = ['a', 'a.b', 'a.1b', 'a-thread', 'aa', 'A', 'b.a', 'a.']
@@ -217,7 +217,7 @@ export function recover(make: Make): void {
     }
   })
 
-  test('a claim that its caller has not read goes back as if it had never been made, and nothing else does', async () => {
+  test('unread: only that claim goes back, as if it had never been made', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -238,7 +238,7 @@ export function recover(make: Make): void {
     expect(await store.recover('emails', { unread: token })).toMatchObject({ recovered: [], failed: [] })
   })
 
-  test('asked of a store that stood still meanwhile, it does nothing', async () => {
+  test('until: a recovery that the store runs too late does nothing', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -254,7 +254,7 @@ export function recover(make: Make): void {
     expect(await caller.settle(held, completed)).toBe('settled')
   })
 
-  test('asked in time, it does what it should', async () => {
+  test('until: a recovery in time takes jobs back', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -264,7 +264,7 @@ export function recover(make: Make): void {
     expect((await harness.store.recover('emails', { until })).recovered).toEqual([held.id])
   })
 
-  test('a job asked to be cancelled is not run again when its worker dies', async () => {
+  test('a job with a notice to cancel is not run again when its worker dies', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()

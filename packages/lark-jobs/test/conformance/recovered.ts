@@ -19,7 +19,7 @@ async function recoveredJob(harness: Harness, caller: Caller): Promise<string> {
 }
 
 export function recovered(make: Make): void {
-  test('what was taken back is not handed out ahead again, nor passed over', async () => {
+  test('a job that was taken back is not prefetched again, and no claim passes over it', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     const list = jobs(5)
@@ -34,7 +34,7 @@ export function recovered(make: Make): void {
     expect(ids(await ada.claimAhead(2, 4))).toEqual(ids(list.slice(1)))
   })
 
-  test('recovered jobs of a higher priority hold back those of a lower one', async () => {
+  test('recovered jobs of a higher priority end the claim before jobs of a lower one', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const high = jobs(2, { priority: 5 })
@@ -47,7 +47,7 @@ export function recovered(make: Make): void {
     expect(nextDue).toBe(0)
   })
 
-  test('started or not, forgiven or not: every job that was taken back is remembered', async () => {
+  test('every job that was taken back is marked, started or not, forgiven or not', async () => {
     for (const forgiving of [true, false]) {
       for (const [limit, beyond] of [
         [1, 0],
@@ -63,7 +63,7 @@ export function recovered(make: Make): void {
     }
   })
 
-  test('one taken back from a named holder is remembered as well', async () => {
+  test('a job taken back from a named holder is marked too', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -72,7 +72,7 @@ export function recovered(make: Make): void {
     expect(await caller.claimAhead(0, 1)).toEqual([])
   })
 
-  test('that it was taken back outlasts its failures, releases and returns', async () => {
+  test('the mark survives failures, releases and returns', async () => {
     for (const outcome of [retried(0), { kind: 'released', in: 0 }, returned] as Outcome[]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -83,7 +83,7 @@ export function recovered(make: Make): void {
     }
   })
 
-  test('retried by hand, it is as new', async () => {
+  test('a retry by hand removes the mark', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const id = await recoveredJob(harness, caller)
@@ -92,7 +92,7 @@ export function recovered(make: Make): void {
     expect(ids(await caller.claimAhead(0, 1))).toEqual([id])
   })
 
-  test('removed and queued once more, it is as new', async () => {
+  test('a job that is removed and queued again has no mark', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const id = await recoveredJob(harness, caller)

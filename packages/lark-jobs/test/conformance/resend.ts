@@ -8,7 +8,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'
 
 export function resend(make: Make): void {
-  test('enqueue: the same answer, and nothing queued twice', async () => {
+  test('enqueue: returns the same answer, and queues nothing twice', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -21,7 +21,7 @@ export function resend(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 3 })
   })
 
-  test('enqueue: not even when the job has run and is forgotten meanwhile', async () => {
+  test('enqueue: queues nothing twice even if the job has run and was removed meanwhile', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const web = harness.caller('web')
@@ -34,7 +34,7 @@ export function resend(make: Make): void {
     expect(await worker.claim()).toEqual([])
   })
 
-  test('exchange: the same verdicts and the same jobs', async () => {
+  test('exchange: returns the same verdicts and the same jobs', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -62,7 +62,7 @@ export function resend(make: Make): void {
     expect(second.jobs).toEqual(first.jobs)
   })
 
-  test('exchange: having got nothing, it gets nothing, though a job came in since', async () => {
+  test('exchange: a call that got no job gets none when it is sent again, even if a job came in since', async () => {
     await using harness = await make()
     const caller = harness.caller('worker')
     const want = { limit: 1, lease: LEASE }
@@ -73,7 +73,7 @@ export function resend(make: Make): void {
     expect(await caller.claim()).toHaveLength(1)
   })
 
-  test('exchange: sent again when its jobs were taken back, it has settled, and holds nothing', async () => {
+  test('exchange: sent again after its jobs were taken back, it has settled, and returns no job', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -94,7 +94,7 @@ export function resend(make: Make): void {
     expect(await store.minutes('emails')).toMatchObject([{ completed: 1 }])
   })
 
-  test('exchange: sent again, it hands out what it still holds', async () => {
+  test('exchange: sent again, it returns the jobs that it still holds', async () => {
     await using harness = await make()
     const caller = harness.caller('ada')
     await caller.enqueue(...jobs(3))
@@ -106,7 +106,7 @@ export function resend(make: Make): void {
     expect(again.jobs).toEqual([held[0], held[2]])
   })
 
-  test('a settle that did not arrive is no failure: its job runs on, and another settles it', async () => {
+  test('a settle that did not arrive fails no job: the job runs on, and another settles it', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -134,7 +134,7 @@ export function resend(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ id: held.id, runs: 2, failures: 0, crashes: 1 })
   })
 
-  test('each caller is remembered for itself', async () => {
+  test('the store remembers each caller separately', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller('web').enqueue(...jobs(6))

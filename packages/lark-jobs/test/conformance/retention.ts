@@ -10,7 +10,7 @@ import { completed, failed, ids, job, jobs, line, settlement } from './jobs.ts'
 const plenty = { count: 1_000_000, age: 1_000_000_000 }
 
 export function retention(make: Make): void {
-  test('keeps the newest of a state; the excess goes with the call that made it', async () => {
+  test('keeps the newest jobs of a state; the call that exceeds the number removes the excess', async () => {
     await using harness = await make({
       retention: { completed: { count: 3, age: 10_000 }, failed: plenty, cancelled: plenty },
     })
@@ -26,7 +26,7 @@ export function retention(make: Make): void {
     expect(await harness.store.get('emails', list[0]!.id)).toBeUndefined()
   })
 
-  test('counts each state for itself', async () => {
+  test('counts each state separately', async () => {
     const few = { count: 2, age: 10_000 }
     await using harness = await make({ retention: { completed: few, failed: few, cancelled: few } })
     const caller = harness.caller()
@@ -38,7 +38,7 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 2, failed: 2, cancelled: 2 })
   })
 
-  test('the excess of a large call goes with it', async () => {
+  test('a large call removes its whole excess', async () => {
     const none = { count: 0, age: 10_000 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()
@@ -69,7 +69,7 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ failed: 1, active: 0, waiting: 0 })
   })
 
-  test('prune forgets what is past its age, with its log, and tells how many', async () => {
+  test('prune removes jobs past their age, with their logs, and returns how many', async () => {
     await using harness = await make({
       retention: { completed: { count: 100, age: 10_000 }, failed: plenty, cancelled: plenty },
     })

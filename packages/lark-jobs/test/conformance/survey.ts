@@ -46,14 +46,14 @@ async function waiting(harness: Harness): Promise<void> {
 }
 
 export function survey(make: Make): void {
-  test('nothing of what never held a job, and of no partitions', async () => {
+  test('finds nothing in unknown partitions, and without partitions', async () => {
     await using harness = await make()
     const { store, clock } = harness
     expect(await found(harness, { prunes: true })).toBeUndefined()
     expect(await store.survey('ada', [])).toEqual({ at: clock.now, findings: [], failures: new Map() })
   })
 
-  test('one who is not noted as waiting must ask; one who is, when there is something', async () => {
+  test('nextDue is 0 for a caller that is not registered as waiting; for others, when a job may begin', async () => {
     await using harness = await make()
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
     await waiting(harness)
@@ -76,7 +76,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('jobs of a group: now, when its pause is over, and not while it is full', async () => {
+  test('jobs of a group: nextDue is now, or the end of the pause, or undefined while the group is full', async () => {
     await using harness = await make()
     const { store } = harness
     const group = { name: 'acme', limits: { concurrency: 1 } }
@@ -91,14 +91,14 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('jobs that need permits: whether there are some, only a claim can tell', async () => {
+  test('jobs that need permits: nextDue is 0, because only a claim names the limiters', async () => {
     await using harness = await make()
     await harness.caller('web').enqueue(job({ limiter: 'stripe' }))
     await waiting(harness)
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('paused, no job begins; resumed, it does', async () => {
+  test('a paused partition has no nextDue; a resumed one has', async () => {
     await using harness = await make()
     const { store } = harness
     await store.configure('emails', { paused: true })
@@ -109,7 +109,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('when the next lease ends; and one that has ended is not taken back', async () => {
+  test('returns when the next lease ends, and takes back no ended lease', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await harness.caller('web').enqueue(...jobs(2))
@@ -123,7 +123,7 @@ export function survey(make: Make): void {
     expect(await found(harness)).toEqual({ nextLeaseEnd: 6_000 })
   })
 
-  test('when there is something for endings', async () => {
+  test('returns when there is something for endings', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job({ hooked: true })
@@ -136,7 +136,7 @@ export function survey(make: Make): void {
     expect(await found(harness)).toBeUndefined()
   })
 
-  test('whether there is something to prune, where that is asked', async () => {
+  test('returns whether there is something to prune, if asked', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('bob')
@@ -156,7 +156,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { prunes: true })).toBeUndefined()
   })
 
-  test('each of many partitions for itself, and a worker made known on the way', async () => {
+  test('surveys many partitions, and announces a worker with the same call', async () => {
     await using harness = await make()
     const { store } = harness
     const names = Array.from({ length: MAX_ITEMS }, (_, i) => `q${i}`)
@@ -179,7 +179,7 @@ export function survey(make: Make): void {
     expect((await store.keys()).sort()).toEqual(['a', 'b'])
   })
 
-  test('the caller stays noted as waiting, for as long as it asks', async () => {
+  test('the caller stays registered as waiting as long as it surveys', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await waiting(harness)

@@ -19,7 +19,7 @@ async function suspects(harness: Harness, caller: Caller, count = 1): Promise<st
 }
 
 export function suspectJobs(make: Make): void {
-  test('one that was handed out and has not started burns nothing, wherever in the claim it came', async () => {
+  test('a suspect that was handed out and has not started counts no crash, wherever in the claim it was', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const all = await suspects(harness, caller, 3)
@@ -33,7 +33,7 @@ export function suspectJobs(make: Make): void {
       expect(await harness.store.get('emails', id)).toMatchObject({ crashes: SUSPECT, runs: SUSPECT })
   })
 
-  test('one that started alone fails with the next crash; those that came with it do not', async () => {
+  test('a suspect that started alone fails with the next crash; the other jobs of the claim do not', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [killer, ...others] = await suspects(harness, caller, 3)
@@ -46,7 +46,7 @@ export function suspectJobs(make: Make): void {
     })
   })
 
-  test('one that started beside others counts its crashes, and fails with the tenth', async () => {
+  test('a suspect that started beside others counts its crashes, and fails with the tenth', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)
@@ -61,7 +61,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('that it is alone holds until the opposite is said, whatever renews it', async () => {
+  test('a suspect counts as alone until an extend says the opposite, whatever renews its lease', async () => {
     for (const isStillAlone of [true, false]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -77,7 +77,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('of a group and with a place of its own it goes back to where it was', async () => {
+  test('a suspect of a group goes back to its place', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job({ group: { name: 'ada', limits: { concurrency: 1 }, strict: true }, delay: 10 })
@@ -96,7 +96,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, completed: 1 })
   })
 
-  test('retried by hand it is none any more', async () => {
+  test('a suspect that is retried by hand is no suspect any more', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)
@@ -108,7 +108,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.get('emails', id!)).toMatchObject({ state: 'waiting', crashes: 1 })
   })
 
-  test('what is returned for a while is due only then, unburnt', async () => {
+  test('a job that is returned with a delay is due after it, and counts no run', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(2)
@@ -124,7 +124,7 @@ export function suspectJobs(make: Make): void {
     expect(ids(await caller.claim(2))).toEqual([list[0]!.id])
   })
 
-  test('each crash leaves an error, which says how the process ended where that is known', async () => {
+  test('each crash adds an error, which says how the process ended if that is known', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

@@ -14,7 +14,7 @@ function locked(lock: Partial<Lock> = {}, fields: Partial<NewJob> = {}): NewJob 
 }
 
 export function unique(make: Make): void {
-  test('the second is not queued, and is told by whom', async () => {
+  test('the second job is rejected with the id of the first', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked()
@@ -26,7 +26,7 @@ export function unique(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([first.id])
   })
 
-  test('in one call too; others of the call are queued in their order', async () => {
+  test('a duplicate in the same call is rejected; the other jobs of the call are queued in their order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [a, b, c] = jobs(3)
@@ -51,7 +51,7 @@ export function unique(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 2 })
   })
 
-  test('the name may hold anything', async () => {
+  test('a lock may have any name', async () => {
     await using harness = await make()
     const caller = harness.caller()
     for (const name of ['', '|', 'a|b|', 'é\u001e%7C', '-5|d|']) {
@@ -64,7 +64,7 @@ export function unique(make: Make): void {
     }
   })
 
-  test('every partition has its own', async () => {
+  test('each partition has its own locks', async () => {
     await using harness = await make()
     expect(await harness.caller().enqueue(locked())).toEqual(['queued'])
     expect(await harness.caller('other', 'reports').enqueue(locked())).toEqual(['queued'])
@@ -125,7 +125,7 @@ export function unique(make: Make): void {
     },
   )
 
-  test('nobody frees it for another: what ends late, or goes late, leaves it where it is', async () => {
+  test('a job that ends or is removed late does not free the lock of another', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -142,7 +142,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked())).toEqual([{ kind: 'rejected', reason: 'unique', by: second.id }])
   })
 
-  test('until it starts: it holds none once it was claimed, however it goes on', async () => {
+  test('until start: a job that was claimed holds no lock, whatever happens to it', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const until = 'start'
@@ -158,7 +158,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked({ until }))).toEqual(['queued'])
   })
 
-  test('until it starts: it is not handed out ahead, so that its start is seen', async () => {
+  test('until start: the job is not prefetched, so that the store sees its start', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [a, first, b] = [job(), locked({ until: 'start' }), job()]
@@ -167,7 +167,7 @@ export function unique(make: Make): void {
     expect(ids(await caller.claimAhead(1, 5))).toEqual([first.id, b.id])
   })
 
-  test('until it starts: one that was given back holds it again', async () => {
+  test('until start: a job that was given back holds its lock again', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked({ until: 'start' })
@@ -178,7 +178,7 @@ export function unique(make: Make): void {
     ])
   })
 
-  test('a job that is retried by hand takes it again, or is refused', async () => {
+  test('a job that is retried by hand takes its lock again, or is refused', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -200,7 +200,7 @@ export function unique(make: Make): void {
     }
   })
 
-  test('one that replaces gives a job that has not begun its payload, and nothing else', async () => {
+  test('replace: changes only the payload of a job that has not begun', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked({}, { payload: '1', priority: 7, options: { tries: 9 } })
@@ -217,7 +217,7 @@ export function unique(make: Make): void {
     expect(await caller.claim()).toEqual([])
   })
 
-  test('in one call the last payload stays', async () => {
+  test('replace: of several jobs in one call the last payload stays', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [first, ...others] = [1, 2, 3].map((n) => locked({ replace: true }, { payload: `${n}` }))
@@ -229,7 +229,7 @@ export function unique(make: Make): void {
     expect(await caller.claim(5)).toMatchObject([{ id: first!.id, payload: '3' }])
   })
 
-  test('debounce: each puts it off, up to the longest wait; the last payload runs', async () => {
+  test('debounce: each dispatch delays the job, up to the longest wait; the last payload runs', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -252,7 +252,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked(lock, { delay: 1_000 }))).toEqual(['queued'])
   })
 
-  test('debounce: one that is due is not put off any more', async () => {
+  test('debounce: a job that is due is not delayed any more', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -266,7 +266,7 @@ export function unique(make: Make): void {
     expect(await store.get('emails', first.id)).toMatchObject({ state: 'waiting', payload: '"new"' })
   })
 
-  test('throttle: none within the time, whatever became of the last; then the next', async () => {
+  test('throttle: no second job within the time, whatever became of the first; then the next', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -285,7 +285,7 @@ export function unique(make: Make): void {
     ])
   })
 
-  test('throttle: past its time, a job that still holds the lock is in the way', async () => {
+  test('throttle: after its time, a job that still holds the lock rejects others', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked({ throttle: 1_000 })

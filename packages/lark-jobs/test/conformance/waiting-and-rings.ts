@@ -49,7 +49,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', MOMENT)).toEqual([])
   })
 
-  test('nothing rings who never asked, nor who got all it asked for', async () => {
+  test('a caller that never claimed, or got all it wanted, is not rung', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     await bob.enqueue(job())
@@ -60,7 +60,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, callers)).toEqual([])
   })
 
-  test('who got less than it asked for waits as well', async () => {
+  test('a caller that got less than it wanted is rung too', async () => {
     await using harness = await make()
     await harness.caller('web').enqueue(job())
     const ada = harness.caller('ada')
@@ -79,14 +79,14 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a dispatch rings as many as it brings', async () => {
+  test('a dispatch rings as many callers as it brings jobs', async () => {
     await using harness = await make()
     const callers = await idle(harness, 'ada', 'bob', 'cyd', 'dan')
     await harness.caller('web').enqueue(...jobs(2))
     expect(await rung(harness, callers)).toHaveLength(2)
   })
 
-  test('a job that exists already rings nobody', async () => {
+  test('a job that exists already rings no caller', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     const given = job()
@@ -97,7 +97,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, callers)).toEqual([])
   })
 
-  test('the next dispatch rings the next', async () => {
+  test('the next dispatch rings the next caller', async () => {
     await using harness = await make()
     const callers = await idle(harness, 'ada', 'bob')
     const web = harness.caller('web')
@@ -120,7 +120,7 @@ export function waitingAndRings(make: Make): void {
     expect([...heard, ...rest].sort()).toEqual(['emails', 'images'])
   })
 
-  test('a delayed job that is due before any other rings, so that someone learns when', async () => {
+  test('a delayed job that is due before all others rings a caller, which learns the time', async () => {
     await using harness = await make()
     const [ada] = await idle(harness, 'ada')
     await harness.caller('web').enqueue(job({ delay: 700 }))
@@ -128,7 +128,7 @@ export function waitingAndRings(make: Make): void {
     expect((await ada!.exchange([], { limit: 1, lease: LEASE })).nextDue).toBe(700)
   })
 
-  test('a job given back, or to be retried, rings another', async () => {
+  test('a job that is given back, or retried, rings another caller', async () => {
     for (const outcome of [returned, retried(0), retried(500)]) {
       await using harness = await make()
       const bob = harness.caller('bob')
@@ -140,7 +140,7 @@ export function waitingAndRings(make: Make): void {
     }
   })
 
-  test('a job taken back from the dead rings', async () => {
+  test('a job taken back from a dead worker rings a caller', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     await bob.enqueue(job())
@@ -151,7 +151,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a job retried, run or rescheduled by hand rings', async () => {
+  test('a job that is retried, run or rescheduled by hand rings a caller', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     const ended = job()
@@ -171,7 +171,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('resuming rings everyone who waits', async () => {
+  test('resuming rings all waiting callers', async () => {
     await using harness = await make()
     await harness.store.configure('emails', { paused: true })
     await harness.caller('web').enqueue(job())
@@ -180,7 +180,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, callers)).toEqual(['ada', 'bob'])
   })
 
-  test('wake passes a ring on to one other', async () => {
+  test('wake passes a ring on to one other caller', async () => {
     await using harness = await make()
     const callers = await idle(harness, 'ada', 'bob', 'cyd')
     await harness.store.wake('emails', 'ada')
@@ -189,14 +189,14 @@ export function waitingAndRings(make: Make): void {
     expect(heard).not.toContain('ada')
   })
 
-  test('wake with nobody else waiting does nothing', async () => {
+  test('wake without another waiting caller does nothing', async () => {
     await using harness = await make()
     const callers = await idle(harness, 'ada')
     await harness.store.wake('emails', 'ada')
     expect(await rung(harness, callers)).toEqual([])
   })
 
-  test('who retired is not rung; another is', async () => {
+  test('a retired caller is not rung; another is', async () => {
     await using harness = await make()
     const [ada, bob] = await idle(harness, 'ada', 'bob')
     await harness.store.retire('ada')
@@ -204,7 +204,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, [ada!, bob!])).toEqual(['bob'])
   })
 
-  test('a notice of a job rings its holder, who goes on waiting', async () => {
+  test('a notice rings the holder of the job, whose wait goes on', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -225,7 +225,7 @@ export function waitingAndRings(make: Make): void {
     expect([await wait, await bob, others]).toEqual([[], [], []])
   })
 
-  test('a notice that came before the wait is kept for one that takes it, and told once', async () => {
+  test('a notice that came before the wait is kept, and reported once', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -242,7 +242,7 @@ export function waitingAndRings(make: Make): void {
     expect(told).toEqual(['emails'])
   })
 
-  test('cancelling what nobody holds is no notice, and a job that is held is no news for who waits', async () => {
+  test('cancelling a job that nobody holds sends no notice, and a held job rings no waiting caller', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -265,7 +265,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', 0)).toEqual([])
   })
 
-  test('a wait ends when it is aborted, and the ring that comes after is kept', async () => {
+  test('a wait ends when it is aborted, and a ring after that is kept', async () => {
     await using harness = await make()
     await idle(harness, 'ada')
     const abort = new AbortController()
@@ -277,7 +277,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('who rings takes no job away: the one who comes first gets it', async () => {
+  test('a ring reserves no job: the first caller to claim gets it', async () => {
     await using harness = await make()
     const [ada] = await idle(harness, 'ada')
     const given = job()

@@ -24,13 +24,13 @@ function worker(fields: Partial<WorkerRecord> = {}): WorkerRecord {
 }
 
 export function workers(make: Make): void {
-  test('none at first', async () => {
+  test('there is no worker at first', async () => {
     await using harness = await make()
     expect(await harness.store.workers()).toEqual([])
     expect(await harness.store.keys()).toEqual([])
   })
 
-  test('shows those that announced themselves, as they did last', async () => {
+  test('returns the announced workers, with their last record', async () => {
     await using harness = await make()
     await harness.store.announce(worker(), TTL)
     await harness.store.announce(worker({ id: 'bob', queues: [], keys: [] }), TTL)
@@ -42,7 +42,7 @@ export function workers(make: Make): void {
     ])
   })
 
-  test('forgets who was silent for its ttl; announcing again renews it', async () => {
+  test('removes a worker after its ttl; announcing again renews it', async () => {
     await using harness = await make()
     await harness.store.announce(worker(), TTL)
     await harness.store.announce(worker({ id: 'bob' }), TTL)
@@ -53,7 +53,7 @@ export function workers(make: Make): void {
     expect((await harness.store.workers()).map(({ id }) => id)).toEqual(['bob'])
   })
 
-  test('forgets who retired', async () => {
+  test('removes a worker that retires', async () => {
     await using harness = await make()
     await harness.store.announce(worker(), TTL)
     await harness.store.retire('ada')

@@ -5,7 +5,7 @@ import { Bench, type Connect, signal } from './bench.ts'
 
 /** Runs that are told to end: at their timeout, or by people. */
 export function aborting(connect: Connect): void {
-  test('at its timeout the signal is aborted, and what it then returns does not count', async () => {
+  test('the signal is aborted at the timeout, and a later return value does not count', async () => {
     await using bench = await Bench.make(connect)
     const reasons: unknown[] = []
     class LongJob extends Job {
@@ -31,7 +31,7 @@ export function aborting(connect: Connect): void {
     expect(found?.errors[0]).toMatchObject({ code: 'JOB_TIMED_OUT' })
   })
 
-  test('a handler that blocks the loop past its timeout cannot be told, and what it comes to does not count', async () => {
+  test('a handler that blocks the event loop past its timeout has timed out, whatever it returns', async () => {
     await using bench = await Bench.make(connect)
     class BusyJob extends Job {
       override timeout = 30

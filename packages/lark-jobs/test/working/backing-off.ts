@@ -4,7 +4,7 @@ import { Bench, type Connect, Record } from './bench.ts'
 
 /** The pause before the next attempt. */
 export function backingOff(connect: Connect): void {
-  test('a function says it, told of the attempt and of the error', async () => {
+  test('a function returns the pause from the attempt and the error', async () => {
     await using bench = await Bench.make(connect)
     const asked: unknown[] = []
     class AskedJob extends Job {
@@ -78,7 +78,7 @@ export function backingOff(connect: Connect): void {
     },
   )
 
-  test('a function of one job is refused, for no store can keep it; another kind of pause is kept', async () => {
+  test('a function on a single job is refused; another kind of pause is kept with the job', async () => {
     await using bench = await Bench.make(connect)
     class ClassJob extends Job {
       override backoff: Job['backoff'] = backoff((attempt) => attempt)

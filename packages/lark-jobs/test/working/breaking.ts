@@ -36,7 +36,7 @@ export function breaking(connect: Connect): void {
   const kinds = ({ endings }: Record) => endings.map(({ outcome }) => outcome.kind)
   const last = ({ endings }: Record): Outcome => endings.at(-1)!.outcome
 
-  test('opens for all workers and classes of its name; jobs are put back unburnt until a trial closes it', async () => {
+  test('the circuit opens for all workers and classes with its name; jobs are put back until a trial closes it', async () => {
     await using bench = await Bench.make(connect)
     const { service, CallJob } = calling({ failures: 3, pause: 300, name: 'service' })
     class OtherJob extends CallJob {
@@ -69,7 +69,7 @@ export function breaking(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', failures: 0, releases: 1 })
   })
 
-  test('a trial that fails begins the pause anew: one job runs, the others are put back again', async () => {
+  test('a failed trial begins the pause anew: one job runs, the others are put back again', async () => {
     await using bench = await Bench.make(connect)
     const { service, CallJob } = calling({ failures: 1, pause: 500 })
     service.isDown = true
@@ -87,7 +87,7 @@ export function breaking(connect: Connect): void {
     })
   })
 
-  test('of failures counts what is a failed attempt, and what when() says; a job that releases itself does not', async () => {
+  test('failed attempts count if when() allows it; a job that releases itself does not count', async () => {
     await using bench = await Bench.make(connect)
     const { service, CallJob } = calling({ failures: 3, when: (error) => !(error instanceof TypeError) })
     const report = new Record()
@@ -113,7 +113,7 @@ export function breaking(connect: Connect): void {
     expect(await bench.jobs.dispatchNow(new CallJob(), works)).toBe(undefined)
   })
 
-  test('a run whose time is over has failed, whatever its handler goes on with', async () => {
+  test('a run that timed out counts as failed, whatever its handler does later', async () => {
     await using bench = await Bench.make(connect)
     const go = signal()
     class SlowJob extends Job {
@@ -143,7 +143,7 @@ export function breaking(connect: Connect): void {
     expect(circuit.mock.calls.filter(([, , { kind }]) => kind === 'failed')).toHaveLength(1)
   })
 
-  test('a trial that is put back by what stands behind is followed by the next job', async () => {
+  test('a trial that an inner middleware puts back is followed by the next job', async () => {
     await using bench = await Bench.make(connect)
     let isPutBack = false
     const { service, CallJob } = calling({ failures: 1, pause: 50 }, [

@@ -14,7 +14,7 @@ class OtherJob extends Job {
 
 /** Cancelling from another process. */
 export function cancelling(connect: Connect): void {
-  test('by id: what waits or is delayed ends at once, and does not run', async () => {
+  test('by id: a waiting or delayed job ends at once, and does not run', async () => {
     await using bench = await Bench.make(connect)
     const [waiting, delayed, kept] = [new NoteJob(), new NoteJob(), new NoteJob()]
     delayed.delay = '1h'
@@ -26,7 +26,7 @@ export function cancelling(connect: Connect): void {
     expect(completed).toBe(1)
   })
 
-  test('by id: one that runs hears why; thrown or not, it ends cancelled and is not tried again', async () => {
+  test('by id: a running job gets the reason by its signal, ends cancelled and is not retried', async () => {
     await using bench = await Bench.make(connect)
     const started = signal()
     const heard = signal<unknown>()
@@ -59,7 +59,7 @@ export function cancelling(connect: Connect): void {
     })
   })
 
-  test('one after the other, and all at once: each that runs hears of it', async () => {
+  test('cancelled one by one or all at once, each running job gets the reason', async () => {
     await using bench = await Bench.make(connect)
     const begun = [signal(), signal(), signal(), signal()]
     const heard: number[] = []
@@ -113,7 +113,7 @@ export function cancelling(connect: Connect): void {
     await expect(bench.jobs.cancel({ queue: 'emials' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('2,500 of a filter, whatever page they are on', async () => {
+  test('a filter cancels 2,500 jobs, on all pages', async () => {
     await using bench = await Bench.make(connect)
     const payloads = Array.from({ length: 2_500 }, (_, n) => ({ n }))
     await bench.jobs.dispatchMany(new NoteJob(), payloads)
@@ -123,7 +123,7 @@ export function cancelling(connect: Connect): void {
     expect(await bench.jobs.cancel({ key: 'note' })).toEqual({ cancelled: 5_000, asked: 0 })
   })
 
-  test('an unknown id, or a job that has ended: refused, before anything is cancelled', async () => {
+  test('an unknown id or an ended job is refused before any job is cancelled', async () => {
     await using bench = await Bench.make(connect)
     const [ended, waiting] = [new NoteJob(), new NoteJob()]
     await bench.jobs.dispatch(ended, { n: 1 })

@@ -4,7 +4,7 @@ import { Bench, type Connect, Record } from './bench.ts'
 
 /** What goes from a dispatch to the run, beside the payload. */
 export function contexts(connect: Connect): void {
-  test('it is there in all that runs, at every attempt, and what a job dispatches inherits it', async () => {
+  test('the context is there in all code of a job, at every attempt, and jobs that it dispatches inherit it', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     const see = (where: string) => void seen.push(`${where} ${JSON.stringify(context())}`)
@@ -45,7 +45,7 @@ export function contexts(connect: Connect): void {
     )
   })
 
-  test('a job that was dispatched in none has none, whatever ran before it and wherever its worker began', async () => {
+  test('a job that was dispatched without a context has none, whatever ran before it and wherever its worker began', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class SeeingJob extends Job {
@@ -65,7 +65,7 @@ export function contexts(connect: Connect): void {
     expect(seen).toEqual([undefined, undefined, { n: 2 }, { n: 2 }, undefined, undefined, { n: 4 }, { n: 4 }])
   })
 
-  test('it goes with each of many, beside what a job says differently, and with what runs here and now', async () => {
+  test('the context is stored with each job of dispatchMany, with own settings of a job, and applies in dispatchNow', async () => {
     await using bench = await Bench.make(connect)
     class TellingJob extends Job {
       handle(_: { n: number }) {
@@ -84,7 +84,7 @@ export function contexts(connect: Connect): void {
     expect(await here()).toBeUndefined()
   })
 
-  test('what many jobs carry of it is counted, so that each call to the store stays in its bounds', async () => {
+  test('the bytes of the context count for each job, so that no call to the store exceeds its bounds', async () => {
     await using bench = await Bench.make(connect)
     class CarryingJob extends Job {
       handle(_: { n: number }) {}

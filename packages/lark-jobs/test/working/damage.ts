@@ -166,7 +166,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     await bench.jobs.retry(id).catch(() => {})
   })
 
-  test('a claim of which the store lost count: its jobs go back all the same', async () => {
+  test('a claim with a damaged count: its jobs go back all the same', async () => {
     await using app = await make()
     const { bench, ids, place } = app
     const { store } = await bench.jobs.open()
@@ -194,7 +194,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect([...recovered].sort()).toEqual(ids.slice(1))
   })
 
-  test('a unique job puts no payload into a record of another format, and is told that it is refused', async () => {
+  test('a unique job cannot replace the payload of a record in another format, and is rejected', async () => {
     await using app = await make()
     const { bench, id, set } = app
     const { store } = await bench.jobs.open()
@@ -212,7 +212,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(await store.get('default', id)).toMatchObject({ payload: '1', unreadable: { kind: 'marked' } })
   })
 
-  test('of another format, it is put back, shown as such, and nothing of it is lost', async () => {
+  test('a job in another format is put back, shown as such, and loses no data', async () => {
     await using app = await make()
     const { bench, id, set } = app
     const { store } = await bench.jobs.open()

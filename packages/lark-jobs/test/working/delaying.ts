@@ -23,7 +23,7 @@ async function put(bench: Bench, delays: readonly number[]): Promise<void> {
 
 /** Jobs that fall due while workers are there. */
 export function delaying(connect: Connect): void {
-  test('one that is soon due is not kept waiting by one that is due in a year', async () => {
+  test('a job that is due soon does not wait for one that is due in a year', async () => {
     await using bench = await Bench.make(connect)
     const report = new Record()
     await bench.work([DueJob], { report })
@@ -37,7 +37,7 @@ export function delaying(connect: Connect): void {
     expect(await bench.jobs.find(year.id!)).toMatchObject({ state: 'delayed' })
   })
 
-  test('twelve that are due at different times run in the order of these', async () => {
+  test('twelve jobs that are due at different times run in that order', async () => {
     await using bench = await Bench.make(connect)
     const delays = [7, 2, 11, 0, 5, 9, 1, 12, 4, 10, 3, 8].map((n) => n * 20)
     await put(bench, delays)
@@ -47,7 +47,7 @@ export function delaying(connect: Connect): void {
     expect(DueJob.ran.map(({ delay }) => delay)).toEqual(delays.sort((one, other) => one - other))
   })
 
-  test('fifty over two workers: each once, none early, and most of them at once', async () => {
+  test('fifty delayed jobs over two workers: each runs once, none early, and most of them on time', async () => {
     await using bench = await Bench.make(connect)
     const report = new Record()
     for (const client of [bench.jobs, bench.client()]) await bench.work([DueJob], { report }, client)

@@ -32,7 +32,7 @@ async function failing(jobs: JobsClient, queue = 'default'): Promise<void> {
 
 /** From `dispatch` into the store. */
 export function dispatching(connect: Connect): void {
-  test('true, an id, and the job waits', async () => {
+  test('dispatch resolves to true, the job has an id, and waits', async () => {
     await using bench = await Bench.make(connect)
     const job = new NoteJob()
     job.priority = 7
@@ -51,7 +51,7 @@ export function dispatching(connect: Connect): void {
     })
   })
 
-  test('a delay makes it wait for its time', async () => {
+  test('a delayed job waits for its time', async () => {
     await using bench = await Bench.make(connect)
     const job = new NoteJob()
     job.delay = '1m'
@@ -73,7 +73,7 @@ export function dispatching(connect: Connect): void {
     expect((await bench.jobs.find(other.id!))?.options).toEqual({ tries: 9, backoff: [1_000, 5_000] })
   })
 
-  test('what is dispatched in one tick travels in one round trip, and each promise keeps its own outcome', async () => {
+  test('jobs that are dispatched in one tick travel in one round trip, and each promise has its own outcome', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs.open()
     const enqueue = store.enqueue.bind(store)
@@ -172,7 +172,7 @@ export function dispatching(connect: Connect): void {
     })
   })
 
-  test('the stack of a dispatch that fails leads to the line that awaits it, and each has an error of its own', async () => {
+  test('the stack of a failed dispatch leads to the line that awaits it, and each dispatch has its own error', async () => {
     await using bench = await Bench.make(connect)
     await failing(bench.client({ connection: 'mysql://nowhere' }))
     const { jobs } = bench
@@ -183,7 +183,7 @@ export function dispatching(connect: Connect): void {
     await failing(jobs)
   })
 
-  test('flush waits for what is under way', async () => {
+  test('flush waits for dispatches that are under way', async () => {
     await using bench = await Bench.make(connect)
     let queued = 0
     for (let n = 0; n < 20; n++) void bench.jobs.dispatch(new NoteJob(), { n }).then(() => queued++)
@@ -191,7 +191,7 @@ export function dispatching(connect: Connect): void {
     expect(queued).toBe(20)
   })
 
-  test('a key that no worker ever knew is warned of once, when others are known', async () => {
+  test('a key that no worker ever knew causes one warning, if other keys are known', async () => {
     await using bench = await Bench.make(connect)
     class KnownJob extends Job {
       handle() {}
@@ -210,7 +210,7 @@ export function dispatching(connect: Connect): void {
     }
   })
 
-  test('into a queue that is full: false, and why', async () => {
+  test('into a full queue: false, with the rejection', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { max: 3 } } })
     const job = new NoteJob()
@@ -221,7 +221,7 @@ export function dispatching(connect: Connect): void {
     expect(queue?.counts.waiting).toBe(3)
   })
 
-  test('into a queue that drops the oldest: true, and the first ends cancelled', async () => {
+  test('into a queue that drops its oldest job: true, and the first job ends cancelled', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { max: 2, full: 'drop-oldest' } } })
     const sent = [new NoteJob(), new NoteJob(), new NoteJob()]

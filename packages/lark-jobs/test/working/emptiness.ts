@@ -7,7 +7,7 @@ import { Bench, type Connect } from './bench.ts'
 
 /** `stopWhenEmpty` must not end before what is due within a minute has run. */
 export function emptiness(connect: Connect): void {
-  test('more jobs than a page that nobody knows hide none that is known', async () => {
+  test('more than a page of jobs with unknown keys do not hide a job with a known key', async () => {
     await using bench = await Bench.make(connect)
     class StrangeJob extends Job {
       override delay = '30s'
@@ -50,13 +50,13 @@ export function emptiness(connect: Connect): void {
     return { worker: await bench.work([FirstJob, LaterJob], { stopWhenEmpty: true }, client), store }
   }
 
-  test('what a job dispatches for later into another queue is waited for, though its ring is lost', async () => {
+  test('the worker waits for a delayed job that a job dispatched into another queue, even if its ring is lost', async () => {
     await using bench = await Bench.make(connect)
     const { worker } = await workDeaf(bench, '1s')
     expect(await worker.done).toMatchObject({ completed: 2 })
   })
 
-  test('what falls due between two reads of one look is waited for', async () => {
+  test('the worker waits for a job that becomes due between two reads of one check', async () => {
     await using bench = await Bench.make(connect)
     const { worker, store } = await workDeaf(bench, '100ms')
     const list = store.list.bind(store)
@@ -68,7 +68,7 @@ export function emptiness(connect: Connect): void {
     expect(await worker.done).toMatchObject({ completed: 2 })
   })
 
-  test('a look that fails is made again, and everything else gets its turn meanwhile', async () => {
+  test('a failed check is repeated, and other work goes on meanwhile', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs.open()
     const standings = store.standings.bind(store)

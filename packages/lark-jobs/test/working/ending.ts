@@ -22,7 +22,7 @@ export function ending(connect: Connect): void {
     }
   }
 
-  test('one that is not begun in time is cancelled as expired, and its class is told', async () => {
+  test('a job that has not begun in time is cancelled as expired, and cancelled() is called', async () => {
     await using bench = await Bench.make(connect)
     LateJob.ran = []
     LateJob.told = []
@@ -43,7 +43,7 @@ export function ending(connect: Connect): void {
     })
   })
 
-  test('the time begins when a delayed job falls due', async () => {
+  test('the time begins when a delayed job is due', async () => {
     await using bench = await Bench.make(connect)
     LateJob.ran = []
     const job = new LateJob()
@@ -55,7 +55,7 @@ export function ending(connect: Connect): void {
     expect((await bench.jobs.find(job.id!))?.options).toEqual({ expiresIn: 60_300 })
   })
 
-  test('one that has begun is tried again, however late', async () => {
+  test('a job that has begun is retried, however late', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     class ShakyJob extends Job {
@@ -71,7 +71,7 @@ export function ending(connect: Connect): void {
     expect(runs).toBe(2)
   })
 
-  test('cancelled while it ran: its class is told before it is over', async () => {
+  test('cancelled while it ran: cancelled() is called before the job has ended', async () => {
     await using bench = await Bench.make(connect)
     const started = signal()
     const told = signal<unknown>()
@@ -96,7 +96,7 @@ export function ending(connect: Connect): void {
     await report.ends(1)
   })
 
-  test('cancelled while it waited: some worker tells its class, once', async () => {
+  test('cancelled while it waited: a worker calls cancelled(), once', async () => {
     await using bench = await Bench.make(connect)
     const told = signal()
     const calls: unknown[] = []
@@ -122,7 +122,7 @@ export function ending(connect: Connect): void {
     expect(await store.recover('default')).not.toHaveProperty('nextEnding')
   })
 
-  test('crashed too often: some worker that knows it tells its class', async () => {
+  test('crashed too often: a worker that knows the class calls failed()', async () => {
     await using bench = await Bench.make(connect)
     const told = signal<unknown>()
     class CrashJob extends Job {
@@ -154,7 +154,7 @@ export function ending(connect: Connect): void {
     await stranger.stop()
   })
 
-  test('what goes wrong in the hook, or takes too long, is a line, and it is not called again', async () => {
+  test('a hook that throws or takes too long adds a line to the log, and is not called again', async () => {
     await using bench = await Bench.make(connect)
     let calls = 0
     class BadJob extends Job {

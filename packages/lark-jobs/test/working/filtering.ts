@@ -136,7 +136,7 @@ async function standing(jobs: JobsClient) {
 
 /** What people name, when they act on many jobs at once. */
 export function filtering(connect: Connect): void {
-  test('a filter that says nothing, or something unknown, is refused, and nothing is touched', async () => {
+  test('a filter without a condition, or with an unknown one, is refused, and no job changes', async () => {
     await using bench = await Bench.make(connect)
     await bench.jobs.dispatchMany(new NoteJob(), [undefined, undefined])
     await (await bench.work([NoteJob], { stopWhenEmpty: true })).done
@@ -154,7 +154,7 @@ export function filtering(connect: Connect): void {
     expect(await standing(bench.jobs)).toEqual(before)
   })
 
-  test('it is refused before the store is opened, and says what there is', async () => {
+  test('a filter is refused before the store is opened, and the error names the known conditions', async () => {
     const connection = 'sqlite:/nowhere/jobs.db'
     await using bench = await Bench.make(connect)
     const nowhere = bench.client({ connection })
@@ -170,7 +170,7 @@ export function filtering(connect: Connect): void {
     })
   })
 
-  test('{ all: true }: every job, every queue', async () => {
+  test('{ all: true } selects every job of every queue', async () => {
     await using bench = await Bench.make(connect)
     await bench.jobs.dispatchMany(new NoteJob(), [undefined, undefined])
     await bench.jobs.dispatch(new OtherJob())
@@ -185,7 +185,7 @@ export function filtering(connect: Connect): void {
     expect(await bench.jobs.cancel({ all: true })).toEqual({ cancelled: 3, asked: 0 })
   })
 
-  test('a worker whose queues are undefined is refused: it would serve all', async () => {
+  test('a worker with undefined queues is refused, because it would serve all queues', async () => {
     await using bench = await Bench.make(connect)
     for (const [queues, shown] of [
       [undefined, 'undefined'],

@@ -32,7 +32,7 @@ export function givingUp(connect: Connect): void {
     expect(await runOnce(handle)).toMatchObject(failed(error))
   })
 
-  test('this.fail() holds though what it throws is caught, also before a later this.release()', async () => {
+  test('this.fail() counts even if its error is caught, also before a later this.release()', async () => {
     const caught = await runOnce((job) => {
       try {
         job.fail('really')
@@ -52,7 +52,7 @@ export function givingUp(connect: Connect): void {
     expect(released).toMatchObject({ ...failed({ message: 'first' }), releases: 0 })
   })
 
-  test('a NonRetryableError is final, of whatever copy of the package, with what caused it', async () => {
+  test('a NonRetryableError of any copy of the package is final, and its cause is kept', async () => {
     const cause = new Error('stolen')
     const error = new NonRetryableError('no card', { cause })
     expect(error).toMatchObject({ name: 'NonRetryableError', cause })
@@ -71,7 +71,7 @@ export function givingUp(connect: Connect): void {
     expect(await thrown(unreadable)).toMatchObject({ state: 'delayed', failures: 1 })
   })
 
-  test('retryIf() decides; what it throws, or what is neither true nor false, leaves it retried', async () => {
+  test('retryIf() decides; if it throws, or returns neither true nor false, the job is retried', async () => {
     await using bench = await Bench.make(connect)
     class PickyJob extends Job {
       override backoff = '2h'
@@ -100,7 +100,7 @@ export function givingUp(connect: Connect): void {
     ])
   })
 
-  test('a job that gives up when its worker stops has failed for good', async () => {
+  test('a job that calls fail() when its worker stops has failed', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class StoppedJob extends Job {

@@ -31,7 +31,7 @@ function syncShop(options: GroupOptions = {}) {
 
 /** Groups, from `dispatch` to the end of what ran. */
 export function grouping(connect: Connect): void {
-  test('a shop with many jobs does not keep another waiting', async () => {
+  test('a group with many jobs does not keep another waiting', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob, begun } = syncShop()
     const many = Array.from({ length: 300 }, (_, n) => ({ shop: 'big', n }))
@@ -42,7 +42,7 @@ export function grouping(connect: Connect): void {
     expect(begun.findIndex(({ shop }) => shop === 'small')).toBeLessThanOrEqual(4)
   })
 
-  test('no more of a group run than its limit, over two workers; those of others do', async () => {
+  test('no more jobs of a group run than its limit, over two workers; other groups go on', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob, begun, most } = syncShop({ concurrency: 1 })
     for (const shop of ['a', 'b', 'c'])
@@ -64,7 +64,7 @@ export function grouping(connect: Connect): void {
       )
   })
 
-  test('strict: the next waits until the one before has ended, its second attempt included', async () => {
+  test('strict: the next job waits until the one before has ended, its retry included', async () => {
     await using bench = await Bench.make(connect)
     const story: string[] = []
     class TransferJob extends Job {
@@ -84,7 +84,7 @@ export function grouping(connect: Connect): void {
     expect(story).toEqual(['1.1', '1.2', '2.1', '2.1', '3.1'])
   })
 
-  test('pauseGroup puts the job back, and its group begins nothing meanwhile', async () => {
+  test('pauseGroup puts the job back, and no job of its group begins meanwhile', async () => {
     await using bench = await Bench.make(connect)
     const begun: string[] = []
     class CallJob extends Job {
@@ -109,7 +109,7 @@ export function grouping(connect: Connect): void {
     expect(report.endings.filter(({ outcome }) => outcome.kind === 'released')).toHaveLength(1)
   })
 
-  test('paused by hand: the group, then the queue; resumed, what waited runs', async () => {
+  test('paused by hand: the group, then the queue; when they are resumed, the waiting jobs run', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob, begun } = syncShop()
     await bench.jobs.pause({ queue: 'default', group: 'a' })
@@ -130,7 +130,7 @@ export function grouping(connect: Connect): void {
     await expect(unknown).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('of a queue in parts, a group is in one of them, whoever dispatches', async () => {
+  test('in a queue with several partitions, all jobs of a group are in one of them, whoever dispatches', async () => {
     await using bench = await Bench.make(connect)
     const queues = { default: { partitions: 3 } }
     const clients = [bench.client({ queues }), bench.client({ queues })]
@@ -153,7 +153,7 @@ export function grouping(connect: Connect): void {
     expect(most()).toBeLessThanOrEqual(6)
   })
 
-  test('the group is shown with the job', async () => {
+  test('the record of a job has its group', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob } = syncShop()
     const job = new SyncShopJob()
@@ -176,7 +176,7 @@ export function grouping(connect: Connect): void {
     })
   })
 
-  test('with a limiter of the class both hold: the order of each group, and so many in all', async () => {
+  test('with a limiter of the class, both the order of each group and the limiter apply', async () => {
     await using bench = await Bench.make(connect)
     const [running, order] = [new Map<string, number>(), new Map<string, number[]>()]
     const most = { group: 0, all: 0 }
@@ -242,7 +242,7 @@ export function grouping(connect: Connect): void {
     await expect(dispatched).rejects.toMatchObject({ code: 'JOB_INVALID', message })
   })
 
-  test('keepLast: of all that come while one runs, the last runs after it, also when it has failed', async () => {
+  test('keepLast: of the jobs dispatched while one runs, the last runs after it, also if it failed', async () => {
     await using bench = await Bench.make(connect)
     const { IndexJob, ran, started, gate } = indexJob({ keepLast: true })
     const report = new Record()
@@ -262,7 +262,7 @@ export function grouping(connect: Connect): void {
     expect(ran).toEqual(['a1', 'b1', 'a1', 'a4'])
   })
 
-  test('keepLast goes with no group of the class, nor with until done', async () => {
+  test('keepLast is refused together with a group of the class, or with until done', async () => {
     await using bench = await Bench.make(connect)
     const { IndexJob } = indexJob({ keepLast: true })
     class GroupedJob extends IndexJob {

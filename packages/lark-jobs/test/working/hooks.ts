@@ -22,7 +22,7 @@ function listener(): { hooks: Hooks; heard: unknown[] } {
 
 /** What the application hears of all its jobs. */
 export function hooks(connect: Connect): void {
-  test('they hear of every run as it begins and as it ends', async () => {
+  test('hooks are called when each run begins and ends', async () => {
     await using bench = await Bench.make(connect)
     const { hooks, heard } = listener()
     const jobs = bench.client({ hooks })
@@ -51,7 +51,7 @@ export function hooks(connect: Connect): void {
     ])
   })
 
-  test('they hear of a timeout, of what is given back, and of nothing that no class here runs', async () => {
+  test('hooks are called for a timeout and for a job that is given back, and not for an unknown key', async () => {
     await using bench = await Bench.make(connect)
     const { hooks, heard } = listener()
     const jobs = bench.client({ hooks })
@@ -88,7 +88,7 @@ export function hooks(connect: Connect): void {
     ])
   })
 
-  test('nobody waits for them, and one that throws is warned of once and changes nothing', async () => {
+  test('no job waits for a hook, and a hook that throws causes one warning and changes nothing', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({
       hooks: {
@@ -120,7 +120,7 @@ export function hooks(connect: Connect): void {
     ])
   })
 
-  test('they hear of what is run here and now', async () => {
+  test('hooks are called for dispatchNow', async () => {
     await using bench = await Bench.make(connect)
     const { hooks, heard } = listener()
     const jobs = bench.client({ hooks })

@@ -27,7 +27,7 @@ const odd: unknown[] = [
 
 /** Ids that come from outside. */
 export function ids(connect: Connect): void {
-  test('what is not an id is refused with a code, and honest callers beside it are not disturbed', async () => {
+  test('an invalid id is refused with a code, and other calls are not disturbed', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatch(new NoteJob(), { n: 0 })
@@ -51,7 +51,7 @@ export function ids(connect: Connect): void {
     expect(counts).toMatchObject({ waiting: 301, cancelled: 0 })
   })
 
-  test('the refusal says what came', async () => {
+  test('the refusal shows the value', async () => {
     await using bench = await Bench.make(connect)
     await expect(bench.jobs.find(['x'] as never)).rejects.toThrow("[ 'x' ] is not the id of a job")
     await expect(bench.jobs.retry(undefined as never)).rejects.toThrow('undefined is not the id of a job')
@@ -59,7 +59,7 @@ export function ids(connect: Connect): void {
     expect(await bench.jobs.find('none')).toBeUndefined()
   })
 
-  test('one id is enough to put a job back to work', async () => {
+  test('a single id retries a job', async () => {
     await using bench = await Bench.make(connect)
     const job = new NoteJob()
     await bench.jobs.dispatch(job, { n: 1 })

@@ -40,7 +40,7 @@ function payloads(store: Store): string[][] {
 
 /** Jobs of which only two go into one answer of the store. */
 export function largeJobs(connect: Connect): void {
-  test('many slots: jobs begin while more are claimed, and none goes back', async () => {
+  test('many slots: jobs begin while more are claimed, and none is given back', async () => {
     await using bench = await Bench.make(connect)
     ImportJob.begun = []
     for (let n = 0; n < 24; n += 1) await bench.jobs.dispatch(new ImportJob(), { n, text })
@@ -92,7 +92,7 @@ export function largeJobs(connect: Connect): void {
     expect(read).toEqual([])
   })
 
-  test('many jobs are changed some at a time', async () => {
+  test('many jobs are changed a few at a time', async () => {
     await using bench = await Bench.make(connect)
     await bench.jobs.dispatchMany(
       new ImportJob(),
@@ -104,7 +104,7 @@ export function largeJobs(connect: Connect): void {
     expect(alter.mock.calls.map(([, ids]) => ids.length)).toEqual([250, 250, 200])
   })
 
-  test('the last to fail come first, of many partitions and pages', async () => {
+  test('the jobs that failed last come first, over many partitions and pages', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { emails: { partitions: 3 } } })
     for (let n = 0; n < 12; n += 1) await jobs.dispatch(new BrokenJob(), { n, text })

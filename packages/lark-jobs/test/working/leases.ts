@@ -10,7 +10,7 @@ function standStill(ms: number): void {
 
 /** Who may go on with a job: leases that are kept, lost, and taken back from the dead. */
 export function leases(connect: Connect): void {
-  test('a sole worker whose loop a handler blocks for longer than a lease takes nothing from itself', async () => {
+  test('a single worker whose event loop is blocked for longer than a lease takes no job from itself', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs.open()
     const survey = vi.spyOn(store, 'survey')
@@ -68,7 +68,7 @@ export function leases(connect: Connect): void {
     },
   )
 
-  test('a job that this very worker claimed again: only its first run is told that the lease is lost', async () => {
+  test('a job that the same worker claimed again: only its first run gets LEASE_LOST', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs.open()
     const began = signal()
@@ -99,7 +99,7 @@ export function leases(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 2, crashes: 1 })
   })
 
-  test('a worker of one queue takes back the jobs of every other', async () => {
+  test('a worker of one queue takes back jobs of all queues', async () => {
     await using bench = await Bench.make(connect)
     class MailJob extends Job {
       override queueName = 'emails'

@@ -35,20 +35,20 @@ export function limiting(connect: Connect): void {
     return report
   }
 
-  test('concurrency: never more at a time, over three workers, and as many', async () => {
+  test('concurrency: over three workers, as many jobs run at a time as the limit, and never more', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { default: { concurrency: 4 } }, 120)
     expect(CountJob.most).toBe(4)
   })
 
-  test('concurrency of one: one after the other, in their order', async () => {
+  test('concurrency of one: jobs run one after the other, in their order', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { default: { concurrency: 1 } }, 30)
     expect(CountJob.most).toBe(1)
     expect(CountJob.ran).toEqual(Array.from({ length: 30 }, (_, n) => n))
   })
 
-  test('concurrency of one: failed attempts leave no place behind, and every job is done', async () => {
+  test('concurrency of one: a failed attempt frees its place, and every job completes', async () => {
     await using bench = await Bench.make(connect)
     let now = 0
     let most = 0
@@ -74,13 +74,13 @@ export function limiting(connect: Connect): void {
     expect(most).toBe(1)
   })
 
-  test('shared by the partitions of a queue', async () => {
+  test('the partitions of a queue share its limit', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { default: { concurrency: 5, partitions: 2 } }, 60)
     expect(CountJob.most).toBeLessThanOrEqual(4)
   })
 
-  test('rate: a job is not late for its turn, and never more within the time', async () => {
+  test('rate: a job begins when the rate allows it, and never more within the time', async () => {
     await using bench = await Bench.make(connect)
     const per = 300
     await drain(bench, { default: { rate: { limit: 5, per } } }, 20)
@@ -90,7 +90,7 @@ export function limiting(connect: Connect): void {
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
   })
 
-  test('a queue without limits beside one with: the first is not held up', async () => {
+  test('a queue with limits does not hold up a queue without', async () => {
     await using bench = await Bench.make(connect)
     CountJob.reset()
     const client = bench.client({ queues: { default: {}, emails: { rate: { limit: 1, per: '1h' } } } })
@@ -109,7 +109,7 @@ export function limiting(connect: Connect): void {
     expect(emails?.counts).toMatchObject({ waiting: 4, active: 0, completed: 1 })
   })
 
-  test('rate: a job that does not end holds up no other', async () => {
+  test('rate: a job that does not end does not hold up others', async () => {
     await using bench = await Bench.make(connect)
     const others = signal()
     const began: number[] = []

@@ -4,7 +4,7 @@ import { Bench, type Connect } from './bench.ts'
 
 /** What stands around `handle`. */
 export function middleware(connect: Connect): void {
-  test('that of the configuration is outermost; both see the job, and what it came to', async () => {
+  test('the middleware of the configuration is outermost; both see the job and its result', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     const outer: Middleware = async (job, next) => {
@@ -46,7 +46,7 @@ export function middleware(connect: Connect): void {
     expect(seen.at(-1)).toEqual([5])
   })
 
-  test('what one throws is a failed attempt; one may release and fail; what false comes to is failed', async () => {
+  test('a middleware that throws or returns false fails the attempt; it may release and fail the job', async () => {
     await using bench = await Bench.make(connect)
     const acts: Record<string, Middleware> = {
       throw: () => {
@@ -89,7 +89,7 @@ export function middleware(connect: Connect): void {
     ])
   })
 
-  test('skipWhen completes without running; timing tells who was slow, and everybody to its report', async () => {
+  test('skipWhen completes a job without running it; timing logs slow runs, and reports every run', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
     const reported: string[] = []
@@ -119,7 +119,7 @@ export function middleware(connect: Connect): void {
     expect(() => timing({ slow: 'soon' })).toThrow("timing(): slow is 'soon'; it must be milliseconds")
   })
 
-  test('its time is that of the job', async () => {
+  test('the timeout of the job includes its middleware', async () => {
     await using bench = await Bench.make(connect)
     class SlowJob extends Job {
       override timeout = 30

@@ -32,7 +32,7 @@ export function naming(connect: Connect): void {
     ])
   })
 
-  test('names of any letters: one job a name, none too few', async () => {
+  test('names of any characters: one job for each name', async () => {
     await using bench = await Bench.make(connect)
     const signs = ['a', ':', '%', '#', '=', '~', '|', '\0', '\n', 'é', '😀', '\u001e', 'a'.repeat(60)]
     const random = new Random(11)
@@ -55,7 +55,7 @@ export function naming(connect: Connect): void {
     }
   })
 
-  test('a group that looks like one of keepLast, or like a long name, is not that', async () => {
+  test('a group whose name looks like a group of keepLast, or like a hash, is distinct from it', async () => {
     await using bench = await Bench.make(connect)
     const long = 'l'.repeat(80)
     const hash = `#${createHash('sha256').update(long).digest('base64url')}`
@@ -85,7 +85,7 @@ export function naming(connect: Connect): void {
     expect(began.toSorted()).toEqual(['keepLast', '=sync:1', long, hash].toSorted())
   })
 
-  test('pausing a group named so pauses it, and nothing else', async () => {
+  test('pausing a group with such a name pauses only this group', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     class ShopJob extends Job {
@@ -105,7 +105,7 @@ export function naming(connect: Connect): void {
     expect(ran[2]).toBe('#general')
   })
 
-  test('a paused group with a long name goes on by the hash that the status shows of it', async () => {
+  test('a paused group with a long name is resumed by the hash in the status', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const long = 'a shop with a long name '.repeat(4)
@@ -124,7 +124,7 @@ export function naming(connect: Connect): void {
       })
   })
 
-  test('half of a surrogate pair is refused: in the store it would be the same as every other', async () => {
+  test('half of a surrogate pair is refused, because the store cannot distinguish it from others', async () => {
     await using bench = await Bench.make(connect)
     class HalfJob extends Job {
       override unique = unique((name: string) => name)

@@ -27,7 +27,7 @@ export function order(connect: Connect): void {
     expect(ran).toEqual(['c', 'e', 'a', 'd', 'b'])
   })
 
-  test('what the last job dispatches is taken up as that ends, the highest priority first', async () => {
+  test('jobs that the last job dispatches begin when it ends, the highest priority first', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
     class LastJob extends Job {
@@ -51,7 +51,7 @@ export function order(connect: Connect): void {
     expect(ran).toEqual([100, 7, 0, -3])
   })
 
-  test('one at a time: ten jobs in the order they came', async () => {
+  test('one at a time: ten jobs run in the order in which they came', async () => {
     await using bench = await Bench.make(connect)
     const steps: string[] = []
     class StepJob extends Job {
@@ -66,7 +66,7 @@ export function order(connect: Connect): void {
     expect(steps).toEqual(Array.from({ length: 10 }, (_, n) => [`begin ${n}`, `end ${n}`]).flat())
   })
 
-  test('a slow job does not hold up those behind it', async () => {
+  test('a slow job does not hold up the jobs behind it', async () => {
     await using bench = await Bench.make(connect)
     const others = signal()
     const ended: string[] = []
@@ -103,7 +103,7 @@ export function order(connect: Connect): void {
     return queueOf
   }
 
-  test('queues that are named are served strictly in their order', async () => {
+  test('named queues are served strictly in their order', async () => {
     await using bench = await Bench.make(connect)
     const queueOf = await fill(bench)
     await (await bench.work([QueueJob], { queues: ['low', 'default'], concurrency: 1, stopWhenEmpty: true }))
@@ -128,7 +128,7 @@ export function order(connect: Connect): void {
     }
   })
 
-  test('never more at a time than the concurrency, and as many', async () => {
+  test('as many jobs run at a time as the concurrency, and never more', async () => {
     await using bench = await Bench.make(connect)
     let now = 0
     let most = 0
@@ -148,7 +148,7 @@ export function order(connect: Connect): void {
     expect(most).toBe(7)
   })
 
-  test('set anew while it works: more begin at once, and of less what runs goes on', async () => {
+  test('concurrency changed at run time: with more, jobs begin at once; with less, running jobs go on', async () => {
     await using bench = await Bench.make(connect)
     const atBegin: number[] = []
     let now = 0
@@ -181,7 +181,7 @@ export function order(connect: Connect): void {
     expect(atBegin).toEqual([1, 2, 3, ...Array(37).fill(1)])
   })
 
-  test('max jobs ends the worker after so many', async () => {
+  test('maxJobs ends the worker after that number of jobs', async () => {
     await using bench = await Bench.make(connect)
     class CountJob extends Job {
       handle() {}
@@ -192,7 +192,7 @@ export function order(connect: Connect): void {
     expect(await store.counts('default')).toMatchObject({ waiting: 18, active: 0, completed: 12 })
   })
 
-  test('two workers share 2,000 jobs, each runs once', async () => {
+  test('two workers share 2,000 jobs, and each job runs once', async () => {
     await using bench = await Bench.make(connect)
     const runs = new Map<number, number>()
     class OnceJob extends Job {
@@ -216,7 +216,7 @@ export function order(connect: Connect): void {
     expect([...runs.values()].every((count) => count === 1)).toBe(true)
   })
 
-  test('5,000 at a time, of 6,000 that wait: more than a call hands out', async () => {
+  test('5,000 of 6,000 waiting jobs run at a time, more than a call hands out', async () => {
     await using bench = await Bench.make(connect)
     const runs = new Map<number, number>()
     const full = signal()
@@ -237,7 +237,7 @@ export function order(connect: Connect): void {
     expect([...runs.values()].every((count) => count === 1)).toBe(true)
   })
 
-  test('where priorities age, one that has waited long comes before higher ones', async () => {
+  test('aging: a job that has waited long goes before jobs of higher priority', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { aging: 50 } } })
     const ran: number[] = []

@@ -4,7 +4,7 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Jobs of one name that never run at the same time. */
 export function overlapping(connect: Connect): void {
-  test('one at a time of a name, over three workers, names beside each other; no attempt is burnt', async () => {
+  test('one job of each name runs at a time, over three workers; no attempt is burnt', async () => {
     await using bench = await Bench.make(connect)
     const now: { [name: string]: number } = { a: 0, b: 0 }
     const most = { name: 0, all: 0 }
@@ -78,7 +78,7 @@ export function overlapping(connect: Connect): void {
     return { endings: endings.sort(), released }
   }
 
-  test('names are of a class; one that meets another comes back in about the time that is said', async () => {
+  test('names belong to a class; a job that has to wait comes back after about releaseAfter', async () => {
     const { endings, released } = await meeting({ releaseAfter: '10s' }, { releaseAfter: '10s' })
     expect(endings).toEqual([
       'HoldingJob {"id":1} released',
@@ -89,7 +89,7 @@ export function overlapping(connect: Connect): void {
     expect(released[0]).toBeLessThanOrEqual(12_500)
   })
 
-  test('classes that say the same text share their names', async () => {
+  test('classes with the same shared text share their names', async () => {
     const { endings } = await meeting({ shared: 'accounts' }, { shared: 'accounts' })
     expect(endings).toEqual([
       'HoldingJob {"id":1} released',
@@ -98,7 +98,7 @@ export function overlapping(connect: Connect): void {
     ])
   })
 
-  test('without a function the class has one name; it is free when its job failed', async () => {
+  test('without a function the class has one name, which is free after its job failed', async () => {
     await using bench = await Bench.make(connect)
     let now = 0
     let most = 0
@@ -123,7 +123,7 @@ export function overlapping(connect: Connect): void {
     expect(most).toBe(1)
   })
 
-  test('what is no name is a failed attempt; dispatchNow() runs, whatever else does', async () => {
+  test('an invalid name is a failed attempt; dispatchNow() always runs', async () => {
     await using bench = await Bench.make(connect)
     class NamelessJob extends Job {
       override tries = 1
@@ -187,7 +187,7 @@ export function overlapping(connect: Connect): void {
     expect(await next.done).toMatchObject({ completed: 1 })
   })
 
-  test('while nothing is held, nothing is asked for and nothing renewed', async () => {
+  test('a worker that holds no name makes no call for limiters', async () => {
     await using bench = await Bench.make(connect)
     class PlainJob extends Job {
       handle() {}

@@ -20,7 +20,7 @@ async function fill(client: JobsClient, count: number, make: () => JobLike = () 
 
 /** A queue of several partitions is one queue to everybody but the stores. */
 export function partitions(connect: Connect): void {
-  test('what is dispatched in one tick goes to one partition, in one call; the next tick to the next', async () => {
+  test('jobs of one tick go to one partition, in one call; the next tick uses the next partition', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const { store } = await client.open()
@@ -34,7 +34,7 @@ export function partitions(connect: Connect): void {
     for (const name of names) expect((await store.counts(name)).waiting).toBe(80)
   })
 
-  test('dispatchMany fills all partitions at once, each in its order', async () => {
+  test('dispatchMany sends to all partitions at once, to each in order', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const { store } = await client.open()
@@ -61,7 +61,7 @@ export function partitions(connect: Connect): void {
     expect(new Set(job.ids).size).toBe(4_500)
   })
 
-  test('a chunk that fails stops those that would come after; the error says which ids are queued', async () => {
+  test('a chunk that fails stops the later chunks; the error has the queued ids', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const { store } = await client.open()
@@ -85,7 +85,7 @@ export function partitions(connect: Connect): void {
     expect(counts.reduce((sum, { waiting }) => sum + waiting, 0)).toBe(error.queued.length)
   })
 
-  test('a worker serves all of them, and people see one queue', async () => {
+  test('a worker serves all partitions, and people see one queue', async () => {
     await using bench = await Bench.make(connect)
     class FailJob extends MailJob {
       override tries = 1
@@ -124,7 +124,7 @@ export function partitions(connect: Connect): void {
     for (const name of names) expect((await store.counts(name)).waiting).toBe(2)
   })
 
-  test('order is kept within a partition', async () => {
+  test('the order is kept within a partition', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const { store } = await client.open()
@@ -179,7 +179,7 @@ export function partitions(connect: Connect): void {
     expect(ofLow).toBeLessThanOrEqual(60)
   })
 
-  test('strict order is one of queues: their partitions all come in the turn of their queue', async () => {
+  test('strict order of queues: all partitions of a queue have its turn', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     class LowJob extends MailJob {
@@ -201,7 +201,7 @@ export function partitions(connect: Connect): void {
     expect(ran).toEqual([...Array(60).fill('emails'), ...Array(20).fill('low')])
   })
 
-  test('max jobs are of all partitions together', async () => {
+  test('maxJobs counts the jobs of all partitions', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     await fill(client, 30)
@@ -211,7 +211,7 @@ export function partitions(connect: Connect): void {
     expect(queues[1]!.counts).toMatchObject({ waiting: 23, active: 0, completed: 7 })
   })
 
-  test('an idle worker is woken by a job in any of them', async () => {
+  test('a job in any partition wakes an idle worker', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     let ran = signal()
@@ -233,7 +233,7 @@ export function partitions(connect: Connect): void {
     expect(longest).toBeLessThan(3_000)
   })
 
-  test('a worker that knows of one serves the others as soon as it meets them', async () => {
+  test('a worker that is configured with one partition serves the others as soon as it finds them', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const report = new Record()
@@ -255,7 +255,7 @@ export function partitions(connect: Connect): void {
     }
   })
 
-  test('a queue that shrinks loses nothing', async () => {
+  test('a queue that gets fewer partitions loses no job', async () => {
     await using bench = await Bench.make(connect)
     await fill(bench.client(grown), 30)
     const client = bench.client({ queues: { default: {}, emails: { partitions: 1 } } })
@@ -267,7 +267,7 @@ export function partitions(connect: Connect): void {
     })
   })
 
-  test('a queue is not empty while there is something in a partition that came meanwhile', async () => {
+  test('a queue is not empty while a new partition has jobs', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     class FirstJob extends Job {

@@ -7,7 +7,7 @@ const limiters = { stripe: { concurrency: 2 } }
 
 /** Limits of a class, and limiters that classes share: what waits for a permit waits without a worker. */
 export function permitting(connect: Connect): void {
-  test('a limit of a class holds over its queues and workers, and its jobs burn nothing while they wait', async () => {
+  test('the limit of a class applies over all queues and workers, and waiting jobs burn no attempt', async () => {
     await using bench = await Bench.make(connect)
     const meter = new Meter()
     class ChargeJob extends Job {
@@ -35,7 +35,7 @@ export function permitting(connect: Connect): void {
     ).toBe(true)
   })
 
-  test('classes of several queues share a limiter, and none starves', async () => {
+  test('classes in several queues share a limiter, and none starves', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters })
     const meter = new Meter()
@@ -63,7 +63,7 @@ export function permitting(connect: Connect): void {
     expect(meter.begun.lastIndexOf('refund 2')).toBeLessThan(40)
   })
 
-  test('what needs no permit runs while others wait for one', async () => {
+  test('jobs that need no permit run while others wait for one', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters: { stripe: { concurrency: 1 } } })
     const gate = signal()
@@ -131,7 +131,7 @@ export function permitting(connect: Connect): void {
     expect(ran.lastIndexOf('card')).toBeLessThan(150)
   })
 
-  test('a worker of another queue has its chance, though one takes again all that it gives back', async () => {
+  test('a worker of another queue gets permits, although one worker takes again all that it gives back', async () => {
     await using bench = await Bench.make(connect)
     const [one, other] = [1, 2].map(() => bench.client({ limiters: { stripe: { concurrency: 1 } } })) as [
       ReturnType<typeof bench.client>,
@@ -157,7 +157,7 @@ export function permitting(connect: Connect): void {
     expect(ran.length).toBeLessThan(900)
   })
 
-  test('a rate: what may begin does, where several classes take turns', async () => {
+  test('a rate: jobs begin as the rate allows, also if several classes take turns', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     const classes = ['a', 'b', 'c'].map(
@@ -179,7 +179,7 @@ export function permitting(connect: Connect): void {
     expect(ran).toHaveLength(60)
   })
 
-  test('a class that was renamed, or has given its limits up, runs what was dispatched before', async () => {
+  test('a class that was renamed, or has no limits any more, runs jobs that were dispatched before', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
     const jobOf = (key: string, option?: ReturnType<typeof limiter>, aliases: string[] = []) =>
@@ -198,7 +198,7 @@ export function permitting(connect: Connect): void {
     expect(ran.sort()).toEqual([1, 2])
   })
 
-  test('a rate: no more begin within its time, and nothing is released for it', async () => {
+  test('a rate: no more jobs begin within its time, and no job is released', async () => {
     await using bench = await Bench.make(connect)
     const times: number[] = []
     class CallJob extends Job {
@@ -220,7 +220,7 @@ export function permitting(connect: Connect): void {
     expect(report.endings.filter(({ outcome }) => outcome.kind !== 'completed')).toEqual([])
   })
 
-  test('a worker that ends gives its permits back at once: nobody waits for its lease', async () => {
+  test('a worker that ends gives its permits back at once, before its lease ends', async () => {
     await using bench = await Bench.make(connect)
     const [one, other] = [bench.client({ limiters }), bench.client({ limiters })]
     const started = signal()
@@ -246,7 +246,7 @@ export function permitting(connect: Connect): void {
     await report.ends(4)
   })
 
-  test('refused where there is no such limiter, or it never has so many permits', async () => {
+  test('a dispatch is refused if the limiter is unknown, or never grants so many permits', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters })
     const jobOf = (option: unknown): JobConstructor =>

@@ -11,7 +11,7 @@ class FastJob extends Job {
 
 /** How many jobs a worker leases ahead, which is what its preset says. */
 export function presets(connect: Connect): void {
-  test('spread leases nothing ahead, and runs every job', async () => {
+  test('spread prefetches nothing, and runs every job', async () => {
     await using bench = await Bench.make(connect)
     const wants = await workThrough(bench, bench.jobs, 2_000, { preset: 'spread', concurrency: 3 })
     expect(wants.length).toBeGreaterThan(2_000 / 3)
@@ -19,7 +19,7 @@ export function presets(connect: Connect): void {
     expect(Math.max(...wants.map(({ limit }) => limit))).toBe(3)
   })
 
-  test('the preset of the configuration holds for a worker that names none', async () => {
+  test('the preset of the configuration applies to a worker without one', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ preset: 'spread' })
     const spread = await workThrough(bench, client, 2_000, { concurrency: 1 })
@@ -28,7 +28,7 @@ export function presets(connect: Connect): void {
     expect(balanced.some(({ ahead }) => ahead > 0)).toBe(true)
   })
 
-  test('throughput leases more ahead than balanced ever does', async () => {
+  test('throughput prefetches more than balanced ever does', async () => {
     await using bench = await Bench.make(connect)
     const most = async (preset: 'balanced' | 'throughput') => {
       const wants = await workThrough(bench, bench.jobs, 5_000, { preset, concurrency: 50 })

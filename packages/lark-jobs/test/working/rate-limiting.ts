@@ -50,19 +50,19 @@ export function rateLimiting(connect: Connect): void {
     return report
   }
 
-  test('concurrency: never more at a time, over two workers, two classes and two queues', async () => {
+  test('concurrency: never more jobs at a time, over two workers, two classes and two queues', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { stripe: { concurrency: 3 } }, 30, { releaseAfter: 10 })
     expect(run.most).toBe(3)
   })
 
-  test('weights: as many as are not too heavy together', async () => {
+  test('weights: as many jobs run as their weights allow together', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { stripe: { concurrency: 5 } }, 12, { weight: 2, releaseAfter: 10 })
     expect(run.most).toBe(2)
   })
 
-  test('rate: never more within the time; who is refused comes back when there is one, and not before', async () => {
+  test('rate: never more within the time; a refused job comes back when there is a permit, and not before', async () => {
     await using bench = await Bench.make(connect)
     const per = 250
     const report = await drain(bench, { stripe: { rate: { limit: 4, per } } }, 16)
@@ -101,7 +101,7 @@ export function rateLimiting(connect: Connect): void {
     },
   )
 
-  test('middleware of the configuration is checked as well, and a middleware in another when it runs', async () => {
+  test('middleware of the configuration is checked too, and a middleware inside of another when it runs', async () => {
     await using bench = await Bench.make(connect)
     class HiddenJob extends Job {
       override tries = 1

@@ -4,7 +4,7 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Jobs that put themselves back. */
 export function releasing(connect: Connect): void {
-  test('why a job was put back is kept while it waits, as short as it must be, and shown by the worker', async () => {
+  test('the reason for a release is kept while the job waits, cut to its limit, and shown by the worker', async () => {
     await using bench = await Bench.make(connect)
     class NotYetJob extends Job {
       handle() {
@@ -28,7 +28,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a released job comes back with its attempt unburnt, though what was thrown is caught', async () => {
+  test('a released job comes back without burning an attempt, even if the thrown error is caught', async () => {
     await using bench = await Bench.make(connect)
     const attempts: number[] = []
     class NotYetJob extends Job {
@@ -60,7 +60,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('it is delayed for as long as it says; what is no duration is a failed attempt', async () => {
+  test('a release delays the job for the given time; an invalid duration is a failed attempt', async () => {
     await using bench = await Bench.make(connect)
     class LaterJob extends Job {
       override tries = 1
@@ -86,7 +86,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a release past retryUntil fails it, however many it had', async () => {
+  test('a release past retryUntil fails the job, however many releases it had', async () => {
     await using bench = await Bench.make(connect)
     class ForeverJob extends Job {
       override retryUntil = '1h'
@@ -130,7 +130,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a job that is given back keeps the delay that it asked for', async () => {
+  test('a job that releases itself while its worker stops keeps its delay', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class StoppedJob extends Job {

@@ -4,7 +4,7 @@ import { Bench, type Connect, Record } from './bench.ts'
 
 /** Jobs that may be tried again for a while, and not a number of times. */
 export function retryUntil(connect: Connect): void {
-  test('within its time a job is tried again however many tries it has', async () => {
+  test('within its time a job is retried, however many tries it has', async () => {
     await using bench = await Bench.make(connect)
     class StubbornJob extends Job {
       override tries = 1
@@ -20,7 +20,7 @@ export function retryUntil(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 5, failures: 4 })
   })
 
-  test('a failure whose next attempt would begin after it is the last', async () => {
+  test('if the next attempt would begin after the time, the job has failed', async () => {
     await using bench = await Bench.make(connect)
     class LateJob extends Job {
       override tries = 10
@@ -36,7 +36,7 @@ export function retryUntil(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 2 })
   })
 
-  test('it begins when a delayed job falls due, and one job may say it differently', async () => {
+  test('the time begins when a delayed job is due, and a single job may have its own', async () => {
     await using bench = await Bench.make(connect)
     class DelayedJob extends Job {
       override delay = 20
@@ -70,7 +70,7 @@ export function retryUntil(connect: Connect): void {
     expect(await stateOf(plain)).toBe('delayed')
   })
 
-  test("it goes by the store's clock", async () => {
+  test('the time is measured by the clock of the store', async () => {
     await using bench = await Bench.make(connect)
     class HourJob extends Job {
       override retryUntil = '1h'
@@ -91,7 +91,7 @@ export function retryUntil(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
   })
 
-  test('put back to work by hand, it has all its time again', async () => {
+  test('a job that is retried by hand has all its time again', async () => {
     await using bench = await Bench.make(connect)
     class AgainJob extends Job {
       override retryUntil = '1h'

@@ -4,7 +4,7 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Jobs that people put back to work. */
 export function retrying(connect: Connect): void {
-  test('all that failed run once more, though they fail again at once', async () => {
+  test('retry of all failed jobs runs each once more, even if it fails again at once', async () => {
     await using bench = await Bench.make(connect)
     const runs = new Map<number, number>()
     class HopelessJob extends Job {
@@ -31,7 +31,7 @@ export function retrying(connect: Connect): void {
     expect(await bench.jobs.failed({ limit: 3_000 })).toHaveLength(2_500)
   })
 
-  test('an id that is given twice is put back once', async () => {
+  test('an id that is given twice is retried once', async () => {
     await using bench = await Bench.make(connect)
     class OnceJob extends Job {
       override tries = 1
@@ -47,7 +47,7 @@ export function retrying(connect: Connect): void {
     expect(queues[0]?.counts).toMatchObject({ waiting: 1, failed: 0 })
   })
 
-  test('one that fails twice is completed by its third attempt; one of a single try runs once', async () => {
+  test('a job that fails twice completes with its third attempt; a job with one try runs once', async () => {
     await using bench = await Bench.make(connect)
     const runs: string[] = []
     class ThirdTimeJob extends Job {
@@ -69,7 +69,7 @@ export function retrying(connect: Connect): void {
     expect(await bench.jobs.find(once.id!)).toMatchObject({ state: 'failed', runs: 1, failures: 1 })
   })
 
-  test('by hand a completed job runs again; one that is active, waiting or unknown is refused', async () => {
+  test('retry by hand: a completed job runs again; an active, waiting or unknown one is refused', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     const go = signal()
@@ -100,7 +100,7 @@ export function retrying(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed' })
   })
 
-  test('of many errors the newest ten are kept', async () => {
+  test('the newest ten errors are kept', async () => {
     await using bench = await Bench.make(connect)
     class LongJob extends Job {
       override tries = 14

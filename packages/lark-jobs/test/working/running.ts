@@ -92,7 +92,7 @@ export function running(connect: Connect): void {
     ])
   })
 
-  test('what is damaged in the store, or nested too deeply to be written again, is the text that it is', async () => {
+  test('a value that is damaged in the store, or nested too deeply to be written again, is returned as text', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await bench.jobs.open()
     const deep = '['.repeat(50_000) + ']'.repeat(50_000)
@@ -130,7 +130,7 @@ export function running(connect: Connect): void {
     },
   )
 
-  test('whatever JSON the payload is, or none, handle gets it', async () => {
+  test('handle gets any JSON payload, or none', async () => {
     await using bench = await Bench.make(connect)
     const got: unknown[] = []
     class AnyJob extends Job {
@@ -144,7 +144,7 @@ export function running(connect: Connect): void {
     expect(got).toEqual(payloads)
   })
 
-  test('it is retried up to its tries, and every error is kept', async () => {
+  test('a job is retried up to its tries, and every error is kept', async () => {
     await using bench = await Bench.make(connect)
     const attempts: number[] = []
     class FlakyJob extends Job {
@@ -179,7 +179,7 @@ export function running(connect: Connect): void {
     await expect(bench.jobs.retry(['nonesuch'])).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  test('between two attempts it is delayed by its backoff', async () => {
+  test('between two attempts a job is delayed by its backoff', async () => {
     await using bench = await Bench.make(connect)
     class SlowRetryJob extends Job {
       override backoff = ['2h']
@@ -195,7 +195,7 @@ export function running(connect: Connect): void {
     expect(found!.dueAt! - found!.queuedAt).toBeGreaterThanOrEqual(7_200_000)
   })
 
-  test('what one job says differently from its class holds for its run', async () => {
+  test('settings of a single job apply to its run', async () => {
     await using bench = await Bench.make(connect)
     class StrictJob extends Job {
       override tries = 5
@@ -211,7 +211,7 @@ export function running(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
   })
 
-  test('an alias runs what was stored under the old name', async () => {
+  test('a class runs jobs that were stored under its alias', async () => {
     await using bench = await Bench.make(connect)
     class OldJob extends Job {
       override readonly key = 'old-name'
@@ -231,7 +231,7 @@ export function running(connect: Connect): void {
     expect(await ran.promise).toBe(job.id)
   })
 
-  test('a key that the worker does not know is put back, and burns no attempt', async () => {
+  test('a job with an unknown key is put back, and burns no attempt', async () => {
     await using bench = await Bench.make(connect)
     class StrangeJob extends Job {
       override readonly key = 'strange'
@@ -255,7 +255,7 @@ export function running(connect: Connect): void {
     expect(queues[0]).toMatchObject({ queue: 'default', unknownKeys: ['strange'] })
   })
 
-  test('jobs dispatch jobs, and a job that comes later wakes an idle worker', async () => {
+  test('a job dispatches another, and a later job wakes an idle worker', async () => {
     await using bench = await Bench.make(connect)
     const ended = signal<number>()
     const report = new Record()

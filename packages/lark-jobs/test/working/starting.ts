@@ -27,7 +27,7 @@ export function starting(connect: Connect): void {
     expect((await bench.jobs.status()).workers).toEqual([])
   })
 
-  test('a class whose queue is not configured is warned of, and its jobs are run all the same', async () => {
+  test('a class whose queue is not configured causes a warning, and its jobs run all the same', async () => {
     await using bench = await Bench.make(connect)
     class LostJob extends Job {
       override queueName = 'nope'
@@ -76,7 +76,7 @@ export function starting(connect: Connect): void {
     }
   })
 
-  test('a queue that is named twice is served once', async () => {
+  test('a queue that is given twice is served once', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
     class MailJob extends Job {
@@ -133,7 +133,7 @@ export function starting(connect: Connect): void {
     expect(longest).toBeLessThan(3_000)
   })
 
-  test('a client that is closed while its worker starts stops that worker too', async () => {
+  test('closing a client while its worker starts also stops the worker', async () => {
     await using bench = await Bench.make(connect)
     for (const opened of [false, true]) {
       const client = bench.client()

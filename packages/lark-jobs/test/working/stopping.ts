@@ -5,7 +5,7 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** How workers end, and what becomes of the jobs of those that end badly. */
 export function stopping(connect: Connect): void {
-  test('stop takes no more, and waits for what runs', async () => {
+  test('stop takes no more jobs, and waits for running jobs', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     const go = signal()
@@ -28,7 +28,7 @@ export function stopping(connect: Connect): void {
     expect(await store.workers()).toEqual([])
   })
 
-  test('at the deadline it aborts the signals and gives back what runs, unburnt', async () => {
+  test('at the deadline, stop aborts the signals and gives running jobs back without burning an attempt', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     const reasons: string[] = []
@@ -69,7 +69,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0, errors: [] })
   })
 
-  test('a handler that still returns after the abort has done its work', async () => {
+  test('a handler that returns after the abort has completed its job', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class LateJob extends Job {
@@ -89,7 +89,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 'done' })
   })
 
-  test('quiet takes no more; the worker is known as quiet', async () => {
+  test('quiet takes no more jobs; the worker is listed as quiet', async () => {
     await using bench = await Bench.make(connect)
     class IdleJob extends Job {
       handle() {}
@@ -107,7 +107,7 @@ export function stopping(connect: Connect): void {
     expect((await store.counts('default')).waiting).toBe(1)
   })
 
-  test('a worker whose lease was taken back: another runs the job, its own end does not count', async () => {
+  test('a worker whose lease was taken back: another worker runs the job, and the first outcome does not count', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     const ran: string[] = []
@@ -144,7 +144,7 @@ export function stopping(connect: Connect): void {
     })
   })
 
-  test('it ends though the store is away, and an outcome waits behind a call that is sent again', async () => {
+  test('stop ends although the store is away and an outcome waits behind a call that is sent again', async () => {
     await using bench = await Bench.make(connect)
     const [began, asked] = [signal(), signal()]
     class LongJob extends Job {
@@ -168,7 +168,7 @@ export function stopping(connect: Connect): void {
     expect(worker.summary.released).toBeGreaterThan(0)
   })
 
-  test('a worker from code ends with its scope', async () => {
+  test('a worker in code ends with its scope', async () => {
     await using bench = await Bench.make(connect)
     class ScopedJob extends Job {
       handle() {}

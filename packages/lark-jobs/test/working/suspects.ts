@@ -102,7 +102,7 @@ export function suspects(connect: Connect): void {
     }
   }
 
-  test('it starts when nothing else runs, and nothing starts until it has ended', async () => {
+  test('a suspect starts when no other job runs, and no other starts until it has ended', async () => {
     await using app = await make()
     const { PlainJob, SuspectJob, store } = app
     const [id] = await app.suspect(SuspectJob, 'suspect')
@@ -126,7 +126,7 @@ export function suspects(connect: Connect): void {
     expect(await app.find(id)).toMatchObject({ state: 'completed', crashes: SUSPECT, runs: SUSPECT + 1 })
   })
 
-  test('alone, it is the cause of the next death; one that has not begun, or others run beside, is not', async () => {
+  test('a suspect that runs alone is the cause of the next crash; one that has not begun, or runs beside others, is not', async () => {
     await using app = await make()
     const ids = await app.suspect(app.SuspectJob, 'a', 'b', 'c')
     const worker = await app.work({ lease: 15_000 })
@@ -137,7 +137,7 @@ export function suspects(connect: Connect): void {
     app.end('a', 'b', 'c')
   })
 
-  test('many of them run one after the other, beside nobody, while others come', async () => {
+  test('many suspects run one after the other, each alone, while other jobs come', async () => {
     await using app = await make()
     const names = ['a', 'b', 'c', 'd', 'e']
     const ids = await app.suspect(app.SuspectJob, ...names)
@@ -149,7 +149,7 @@ export function suspects(connect: Connect): void {
     for (const id of ids) expect(await app.find(id)).toMatchObject({ state: 'completed', crashes: SUSPECT })
   })
 
-  test('two workers of one process run none beside a job of the other', async () => {
+  test('two workers of one process run no suspect beside a job of the other worker', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     const options = { lease: 15_000, queues: 'default' }
@@ -168,7 +168,7 @@ export function suspects(connect: Connect): void {
     expect(app.beside('suspect')).toEqual([])
   })
 
-  test('beside a job that does not end it goes back unburnt, again and again, others go on, and at last it runs', async () => {
+  test('a suspect beside a job that does not end goes back several times, others go on, and at last it runs', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     await app.store.configure('emails', { paused: true })
@@ -189,7 +189,7 @@ export function suspects(connect: Connect): void {
     app.end('endless', 'next', 'suspect')
   })
 
-  test('one that runs for long is not alone for ever, and then a death is not its own', async () => {
+  test('a suspect that runs for long is not alone for ever, and a later crash counts as one beside others', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     const worker = await app.work()
@@ -204,7 +204,7 @@ export function suspects(connect: Connect): void {
     app.end('suspect', 'next')
   })
 
-  test('of two that run for long, the second need not wait until the first has ended', async () => {
+  test('of two suspects that run for long, the second does not wait until the first has ended', async () => {
     await using app = await make()
     await app.suspect(app.SuspectJob, 'a', 'b')
     const worker = await app.work()
@@ -215,7 +215,7 @@ export function suspects(connect: Connect): void {
     expect(worker.summary).toMatchObject({ completed: 2, lost: 0 })
   })
 
-  test('where one starts beside others, its place is kept for it', async () => {
+  test('a slot is kept for a suspect that starts beside others', async () => {
     await using app = await make()
     const { store } = app
     await app.suspect(app.SuspectJob, 'suspect')
@@ -260,7 +260,7 @@ export function suspects(connect: Connect): void {
     expect(app.hasBegun('suspect')).toBe(false)
   })
 
-  test('of a strict group, it keeps its place before the others; of a limiter, it gives its permit back', async () => {
+  test('a suspect of a strict group keeps its place; a suspect of a limiter gives its permit back', async () => {
     await using app = await make()
     await app.suspect(app.LimitedJob, 'limited', 'limited too')
     await app.suspect(app.StrictJob, 'first')
@@ -271,7 +271,7 @@ export function suspects(connect: Connect): void {
     for (const name of ['first', 'limited', 'limited too']) expect(app.beside(name)).toEqual([])
   })
 
-  test('a worker that is to run so many jobs runs as many, whatever went back', async () => {
+  test('a worker with maxJobs runs that many jobs, whatever went back', async () => {
     await using app = await make()
     await app.suspect(app.SuspectJob, 'a', 'b', 'c')
     app.end('a', 'b', 'c')

@@ -5,7 +5,7 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** `failed()`: a class hears of its jobs that have failed for good. */
 export function telling(connect: Connect): void {
-  test('it is called once, after the last attempt, with its error and a copy of the payload', async () => {
+  test('failed() is called once, after the last attempt, with its error and a copy of the payload', async () => {
     await using bench = await Bench.make(connect)
     const told: unknown[] = []
     class HopelessJob extends Job {
@@ -31,7 +31,7 @@ export function telling(connect: Connect): void {
     expect(found?.log.map(({ text }) => text)).toEqual(['told'])
   })
 
-  test('it hears of what this.fail(), false and a timeout did; not of a release', async () => {
+  test('failed() is called after this.fail(), false and a timeout, and not after a release', async () => {
     await using bench = await Bench.make(connect)
     const told: string[] = []
     class EndingJob extends Job {
@@ -95,7 +95,7 @@ export function telling(connect: Connect): void {
     expect(found?.log.map(({ level, text }) => `${level} ${text}`)).toEqual([`warn ${line}`])
   })
 
-  test('while it runs the lease is kept', async () => {
+  test('the lease is kept while failed() runs', async () => {
     await using bench = await Bench.make(connect)
     const renewed = signal()
     class SlowJob extends Job {
@@ -123,7 +123,7 @@ export function telling(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', runs: 1, crashes: 0 })
   })
 
-  test('cut short by the end of its worker, the job goes back and another tells', async () => {
+  test('if the worker ends during failed(), the job goes back and another worker calls failed()', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     let told = 0

@@ -66,7 +66,7 @@ const thrown: [name: string, value: unknown, message: unknown][] = [
 
 /** Handlers may throw anything. */
 export function throwing(connect: Connect): void {
-  test('whatever is thrown is a failed attempt that is kept, and the worker goes on', async () => {
+  test('any thrown value is a failed attempt and is kept, and the worker goes on', async () => {
     await using bench = await Bench.make(connect)
     class OddJob extends Job {
       override tries = 1
@@ -96,7 +96,7 @@ export function throwing(connect: Connect): void {
     }
   })
 
-  test('the causes of an error, and the errors that it holds, are kept with it', async () => {
+  test('the causes of an error, and the errors of an AggregateError, are kept', async () => {
     await using bench = await Bench.make(connect)
     class ChainJob extends Job {
       override tries = 1

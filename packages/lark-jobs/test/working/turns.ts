@@ -7,7 +7,7 @@ import { Bench, type Connect } from './bench.ts'
 
 /** Queues get their turns although a worker holds jobs ahead, which it takes from whichever queue is fast. */
 export function turns(connect: Connect): void {
-  test('queues that all have jobs go forward together', async () => {
+  test('queues that all have jobs progress together', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     class WorkJob extends Job {
@@ -99,7 +99,7 @@ export function turns(connect: Connect): void {
     expect(before).toBeLessThan(800)
   })
 
-  test('with many queues, the jobs of one come a few together, and all are run', async () => {
+  test('with many queues, a turn takes a few jobs of a queue, and all jobs run', async () => {
     await using bench = await Bench.make(connect)
     const queues = Array.from({ length: 200 }, (_, n) => `queue-${n}`)
     const client = bench.client({ queues })

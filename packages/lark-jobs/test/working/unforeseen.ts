@@ -4,7 +4,7 @@ import { Bench, type Connect, Record } from './bench.ts'
 
 /** Answers of the store that nobody foresaw. */
 export function unforeseen(connect: Connect): void {
-  test('outcomes that such an answer met are kept and sent again, alone', async () => {
+  test('outcomes that got an unexpected answer are kept and sent again, without a claim', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     class PlainJob extends Job {

@@ -27,7 +27,7 @@ function syncJob(options: UniqueOptions = {}) {
 
 /** Unique jobs, from `dispatch` to the end of what ran. */
 export function uniqueness(connect: Connect): void {
-  test('false, and why; another user is another matter', async () => {
+  test('a duplicate resolves to false, with the rejection; another name is queued', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob } = syncJob()
     const first = new SyncJob()
@@ -42,7 +42,7 @@ export function uniqueness(connect: Connect): void {
     expect(second.id).not.toBe(first.id)
   })
 
-  test('of many in one tick, one', async () => {
+  test('of many duplicates in one tick, one is queued', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, gate } = syncJob()
     const dispatched = await Promise.all(
@@ -57,7 +57,7 @@ export function uniqueness(connect: Connect): void {
     ])
   })
 
-  test('dispatchMany: what is alone in its kind is queued; the others are told of by the first', async () => {
+  test('dispatchMany: jobs without a duplicate are queued; the rejection is that of the first duplicate', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob } = syncJob()
     const job = new SyncJob()
@@ -68,7 +68,7 @@ export function uniqueness(connect: Connect): void {
     expect(job.rejection).toEqual({ reason: 'unique', by: job.ids[0] })
   })
 
-  test('until done: none beside the one that runs; then the next', async () => {
+  test('until done: no second job while one runs; then the next', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, started, gate } = syncJob()
     await bench.jobs.dispatch(new SyncJob(), { user: 1, n: 1 })
@@ -88,7 +88,7 @@ export function uniqueness(connect: Connect): void {
     ])
   })
 
-  test('until start: one may wait beside the one that runs', async () => {
+  test('until start: one job may wait while another runs', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, started, gate } = syncJob({ until: 'start' })
     await bench.jobs.dispatch(new SyncJob(), { user: 1 })
@@ -99,7 +99,7 @@ export function uniqueness(connect: Connect): void {
     gate.resolve()
   })
 
-  test('replace: true, under the id of the one that waits, which runs with the last payload', async () => {
+  test('replace: resolves to true, with the id of the waiting job, which runs with the last payload', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, gate } = syncJob({ replace: true })
     const [first, second] = [new SyncJob(), new SyncJob()]
@@ -111,7 +111,7 @@ export function uniqueness(connect: Connect): void {
     expect(ran).toEqual([{ user: 1, n: 2 }])
   })
 
-  test('debounce: the last of a burst runs, once, when it has been quiet', async () => {
+  test('debounce: the last of many dispatches runs, once, after the wait', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, gate } = syncJob({ debounce: 300 })
     gate.resolve()
@@ -124,7 +124,7 @@ export function uniqueness(connect: Connect): void {
     expect(ran).toEqual([{ user: 1, n: 9 }])
   })
 
-  test('throttle: not a second time within the time, though the first is done', async () => {
+  test('throttle: no second job within the time, even if the first is done', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, gate } = syncJob({ throttle: '1h' })
     gate.resolve()
@@ -136,7 +136,7 @@ export function uniqueness(connect: Connect): void {
     expect(second.rejection).toEqual({ reason: 'throttled', by: first.id })
   })
 
-  test('a job that failed is retried by hand only while no other is there', async () => {
+  test('a failed job can be retried by hand only while no other of its name exists', async () => {
     await using bench = await Bench.make(connect)
     class FailJob extends Job {
       override tries = 1
@@ -159,7 +159,7 @@ export function uniqueness(connect: Connect): void {
     expect(await bench.jobs.retry([first.id!])).toBe(1)
   })
 
-  test('of a queue with several partitions: one, from whichever process', async () => {
+  test('in a queue with several partitions there is one job, whichever process dispatches', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob } = syncJob()
     const queues = { default: { partitions: 5 } }
@@ -179,7 +179,7 @@ export function uniqueness(connect: Connect): void {
     expect(new Set(counts.map((job) => job!.partition)).size).toBeGreaterThan(1)
   })
 
-  test('what names no payload is refused, and nothing is queued', async () => {
+  test('a function that returns no valid name is refused, and no job is queued', async () => {
     await using bench = await Bench.make(connect)
     class BadJob extends Job {
       override unique = unique(
@@ -215,7 +215,7 @@ export function uniqueness(connect: Connect): void {
     [unique({ debounce: 1, throttle: 1 }), 'unique.throttle is 1; it must be absent'],
     [unique({ untl: 'done' } as UniqueOptions), "unique.untl is 'done'; it must be absent"],
   ]
-  test.each(wrong)('a class that says it wrongly is refused: %j', async (option, message) => {
+  test.each(wrong)('a wrong unique option is refused: %j', async (option, message) => {
     await using bench = await Bench.make(connect)
     class WrongJob extends Job {
       override unique = option as never

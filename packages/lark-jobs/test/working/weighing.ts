@@ -49,7 +49,7 @@ export function weighing(connect: Connect): void {
     expect(meter.begun.lastIndexOf(String(few))).toBeLessThan(200)
   })
 
-  test('nor where the others are of another worker, which takes again all that it gives back', async () => {
+  test('a heavy job also runs if another worker takes again all permits that it gives back', async () => {
     await using bench = await Bench.make(connect)
     const meter = new Meter()
     const ImportJob = importJob(meter)
