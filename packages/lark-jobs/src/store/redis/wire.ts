@@ -1,17 +1,18 @@
 /**
  * The protocol of Redis (RESP2) in both directions: a command as text, and replies out of the bytes that come in.
  *
- * Ours, because a library's share of a call is more than all the rest of it. Milliseconds of round trip on our own
- * calls, one at a time on loopback, and what loading costs a process (medians of 15 in turns, two runs, 2 cores):
+ * It is our own because a client library takes more time for a call than everything else together. Round trips of our
+ * calls, one at a time on loopback, and the time that a process needs to load the code (medians of 15 in turns, two
+ * runs, 2 cores; each row ends with its unit):
  *
- *                                       this page   ioredis 6.0   node-redis 6.3
+ *                                       this file   ioredis 6.0   node-redis 6.3
  *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs
  *   exchange: claims 200                 75 – 98      84 – 101     102 – 138  µs
  *   a script without arguments           29 – 42      39 – 45       49 – 64   µs
  *   loading, once                            0            34            52   ms
  *
- * And because a command is written when it is sent, not at the end of the tick: the server works while this process
- * prepares the next one.
+ * Our client also writes a command when it is sent, and not at the end of the tick: the server works while this process
+ * prepares the next command.
  */
 import { Refusal, Unencodable, Unreadable } from './failure.ts'
 
