@@ -66,8 +66,8 @@ interface Open {
 
 /**
  * Replies out of chunks of bytes, however these are cut. Each byte is looked at once: what is whole of a list is kept,
- * and a long text is put together when all of it is there. (A list of 100 MB in chunks of 64 KiB: of texts of 500 kB 0.4 s,
- * of 100 bytes 2.2 s; read from its beginning with every chunk, neither was through after 20 s. 2 cores, shared,
+ * and a long text is put together when all of it is there. (A list of 100 MB in chunks of 64 KiB: of texts of 500 kB
+ * 0.4 s, of 100 bytes 2.2 s; read from its beginning with every chunk, neither was through after 20 s. 2 cores, shared,
  * 2026-11-25.)
  *
  * @example
