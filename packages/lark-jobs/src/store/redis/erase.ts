@@ -1,6 +1,6 @@
 /**
- * Removes everything under a prefix, on every server, for a store that was made for a while. Walks over all keys of
- * the database, since some of a store's own (who called last, the minutes) are known to nobody else.
+ * Removes all keys with a prefix, on every server, for a temporary store. It scans all keys of the database, because
+ * some keys of a store (last calls, minutes) are not listed anywhere.
  */
 import type { RedisServers } from '../servers.ts'
 import type { Connection } from './connection.ts'
@@ -9,7 +9,7 @@ import { Keys } from './keys.ts'
 import { parseLocation } from './location.ts'
 import { reach } from './reach.ts'
 
-/** Keys that one call looks at: a fraction of a millisecond of the server's time. */
+/** How many keys one call scans: a fraction of a millisecond of the server's time. */
 const PAGE = '1000'
 
 /** @throws STORE_INVALID, STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED */
@@ -28,7 +28,7 @@ async function eraseOn(server: Connection, pattern: string): Promise<void> {
   do {
     const page = await server.send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE])
     const [next, keys] = page as [string, string[]]
-    // One by one: on a cluster they may lie in different slots.
+    // One by one, because on a cluster they may be in different slots.
     const answers = await server.sendTogether(keys.map((key) => ['UNLINK', key]))
     for (const answer of answers) if (answer instanceof Refusal) throw refused(server.name, answer)
     cursor = next

@@ -1,6 +1,5 @@
 /**
- * The lane of a job as the scripts take it (`lua/shared/lane.lua`), and the permits that a claimer brings for those of a
- * limiter.
+ * The lane of a job, and the permits of a claimer, in the form that the scripts read (`lua/shared/lane.lua`).
  */
 import type { NewJob } from '../../record.ts'
 import { laneName } from '../lane.ts'
@@ -9,8 +8,8 @@ import { readLaneName } from '../unreadable.ts'
 import { packLimits } from './limits.ts'
 
 /**
- * `@`, the lane, and where its group says something of itself, `~` and its limits: these are parted by colons, and an `o`
- * before them says that the order is strict. Nothing of a job without a lane.
+ * `@` and the lane; if its group has limits or a strict order, also `~`, `o` for a strict order, and the limits,
+ * separated by colons. Empty for a job without a lane.
  */
 export function packLine({ group, limiter }: NewJob): string {
   if (group === undefined && limiter === undefined) return ''
@@ -26,20 +25,20 @@ export function unpackLine(line: string): ReturnType<typeof readLaneName> {
   return readLaneName(line.slice(1, limits < 0 ? line.length : limits))
 }
 
-/** How a caller waits, the permits that it brings, and how priorities age. */
+/** One argument of `exchange.lua`: how the caller waits, the permits that it brings, and how priorities age. */
 export function packWaiting(waits: string, { permits = {}, aging }: Want): string {
   const counts = Object.entries(permits).map(([limiter, count]) => `${nameOf(limiter)}=${count}`)
   if (aging !== undefined) counts.push(`~=${aging}`)
   return counts.length === 0 ? waits : `${waits};${counts.join(',')}`
 }
 
-/** Of how many jobs of each limiter `exchange.lua` tells. */
+/** Parses the counts of jobs by limiter that `exchange.lua` returns. */
 export function readLimited(text: string): Record<string, number> {
   const parts = text.split(',').map((part) => part.split('='))
   return Object.fromEntries(parts.map(([name, count]) => [decodeURIComponent(name!), Number(count)]))
 }
 
-/** A limiter by itself, as it stands in a lane. */
+/** The name of a limiter, in the form that a lane's name has. */
 function nameOf(limiter: string): string {
   return laneName('', limiter).slice(1)
 }

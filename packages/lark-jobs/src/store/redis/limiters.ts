@@ -1,5 +1,5 @@
 /**
- * Limiters on Redis: each has its own place, in a cluster too, and each verb is one script there.
+ * Limiters on Redis. Each limiter has its own keys, in one slot of a cluster, and each verb is one script.
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
 import { mostOf } from '../../limiter.ts'

@@ -1,14 +1,14 @@
 /**
- * Durations and limits as the scripts take them.
+ * Durations and limits, in the form that the scripts read.
  */
 import type { Limits } from '../../limit.ts'
 
-/** Milliseconds as the scripts take them: whole, not negative, rounded up so that nothing is early. */
+/** Milliseconds for the scripts: whole, not negative, and rounded up so that no job is early. */
 export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
 }
 
-/** As `shared/limit.lua` reads it. */
+/** Limits, in the form that `shared/limit.lua` reads. */
 export function packLimits({ concurrency, rate }: Limits): string {
   const parts =
     rate === undefined ? ['', '', '', ''] : [rate.kind, rate.limit, packDuration(rate.per), rate.burst]

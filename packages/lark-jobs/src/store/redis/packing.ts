@@ -1,12 +1,13 @@
 /**
- * What goes into Redis as text, and back.
+ * Converts jobs, outcomes and calls to the texts that go into Redis, and back.
  *
- * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`; a job of a group has `@`, the
- * name, and with limits `~` and these, behind its priority. `after` is how many milliseconds
- * after its id was made the job was queued; the script writes it, by its own clock. (With the time itself a job of 60
- * bytes took 170 bytes of memory instead of 154: Redis hands it out in steps.) A `|` in options and key is escaped; the
- * payload comes last because it may hold anything; a large one is kept apart. Options that begin with `!` are the mark of
- * another format (`store/unreadable.ts`): the scripts need nothing of what is behind it.
+ * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. A job in a lane has `@` and
+ * the lane after its priority, and if its group has limits, `~` and the limits. `after` is the number of milliseconds
+ * from the making of the id until the job was queued; the script writes it, by its own clock. (With the time itself, a
+ * job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates memory in steps.) A `|` in options
+ * and key is escaped. The payload is last because it may contain any character; a large one is kept apart. Options that
+ * begin with `!` are the mark of another format (`store/unreadable.ts`): the scripts need nothing that comes after the
+ * mark.
  */
 import { MADE, madeAt } from '../../id.ts'
 import type {
@@ -33,12 +34,12 @@ import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../
 import { packLine, unpackLine } from './lane.ts'
 import { packDuration } from './limits.ts'
 
-/** Parts the records that come with a ring. JSON text has no such character, but as `\u001e`. */
+/** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
-/** Stands in a record before the bytes of a payload that is kept apart (`lua/shared/payload.lua`). */
+/** In a record, precedes the number of bytes of a payload that is kept apart (`lua/shared/payload.lua`). */
 const GS = '\x1d'
 
-/** Jobs that are alike, and where among the arguments stands how many they are. */
+/** A run of similar jobs, and the index of the argument that has their number. */
 interface Run {
   made: string
   priority: number
@@ -51,10 +52,10 @@ interface Run {
 }
 
 /**
- * The arguments of `enqueue.lua`: runs of jobs that have priority, delay and the time of their making in common; before
- * them the bound, if there is one.
+ * The arguments of `enqueue.lua`: the bound, if there is one; then runs of jobs with the same priority, delay and time
+ * of making.
  *
- * @param kept cancelled jobs
+ * @param kept how many cancelled jobs are kept
  */
 export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string): string[] {
   const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
@@ -84,7 +85,7 @@ export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string):
   return args
 }
 
-/** As `shared/lock.lua` reads it. */
+/** A lock, in the form that `shared/lock.lua` reads. */
 function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): string {
   const durations = [debounce, maxWait, throttle].map((ms) => (ms === undefined ? '' : packDuration(ms)))
   return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')
@@ -107,8 +108,8 @@ function packPayload(payload: string): string {
 }
 
 /**
- * A job, and its counters while it runs. Made in one go: every worker does this for every job. A record that is damaged or
- * of another format says so.
+ * Parses a record into a leased job, with its counters while it runs. It is one function without helpers, because every
+ * worker calls it for every job. A record that is damaged or has another format becomes a job with `unreadable`.
  */
 export function unpackJob(
   id: string,
@@ -146,7 +147,7 @@ export function unpackJob(
   return isSound ? job : unsound(job, record)
 }
 
-/** Of a record of which not even the parts can be told. */
+/** The job of a record whose parts cannot be separated. */
 function unsound(job: LeasedJob, record: string): LeasedJob {
   const { id, queuedAt, priority } = job
   const sound = { queuedAt: Number.isNaN(queuedAt) ? madeAt(id) : queuedAt, priority: priority || 0 }
@@ -154,9 +155,9 @@ function unsound(job: LeasedJob, record: string): LeasedJob {
 }
 
 /**
- * Puts in the payloads that are kept apart, which come in the order of their jobs.
+ * Adds the payloads that are kept apart. They come in the order of their jobs.
  *
- * @param records of the jobs. One that is damaged has its payload among these, as the scripts see it, and no place for it
+ * @param records of the jobs. The scripts also return a payload for a damaged record; it is skipped
  */
 export function unpackPayloads(
   jobs: readonly Pick<LeasedJob, 'payload' | 'unreadable'>[],
@@ -178,9 +179,9 @@ export function unescapeKey(key: string): string {
   return key.replaceAll('%1D', GS).replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
 }
 
-/** @param started counts the run that is going on, or that completed, which the store does not count */
+/** @param started adds the run that is active, or that completed, because the store does not count it */
 export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
-  // Damaged counters are as none, as in the scripts (`lua/shared/counters.lua`).
+  // Damaged counters count as 0, as in the scripts (`lua/shared/counters.lua`).
   const isSound = text && /^\d+,\d+,\d+,\d+$/.test(text)
   const [runs = 0, failures = 0, crashes = 0, releases = 0] = isSound ? text.split(',').map(Number) : []
   return { runs: started ? runs + 1 : runs, failures, crashes, releases }
@@ -190,7 +191,7 @@ export function unpackErrors(text: string | null | undefined): JobError[] {
   return text ? readLines(text, damagedErrors) : []
 }
 
-/** The newest lines that a job's log has room for, one JSON text a line. */
+/** The newest lines that fit into a job's log, one JSON text a line. */
 export function packLog(log: readonly LogLine[] | undefined): string {
   if (!log || log.length === 0) return ''
   const lines: string[] = []
@@ -198,7 +199,7 @@ export function packLog(log: readonly LogLine[] | undefined): string {
   for (const line of log.slice(-MAX_LOG_LINES).reverse()) {
     let json = JSON.stringify(line)
     if (Buffer.byteLength(json) > MAX_LOG_BYTES) {
-      // In JSON no character has more than 6 bytes.
+      // In JSON, a character has at most 6 bytes.
       json = JSON.stringify({ ...line, text: `${line.text.slice(0, Math.floor(MAX_LOG_BYTES / 6) - 20)}…` })
     }
     bytes += Buffer.byteLength(json) + 1
@@ -213,10 +214,10 @@ export function unpackLog(text: string | null): LogLine[] {
 }
 
 /**
- * The arguments of `shared/settle.lua`: in the first those that completed with nothing to say, by token, then five
- * for each of the others.
+ * The arguments of `shared/settle.lua`: the first has the jobs that completed without result and log, by token; then
+ * there are five for each other job.
  *
- * @returns also at which place of the script's verdicts each settlement stands
+ * @returns also, for each settlement, the index of its verdict in the script's answer
  */
 export function packSettlements(settlements: readonly Settlement[]): { args: string[]; places: number[] } {
   const groups = new Map<string, { ids: string; indices: number[] }>()
@@ -294,12 +295,12 @@ export function packRecovery({
   cause,
 }: RecoverOptions): string[] {
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
-  // The script puts the run before it.
+  // The script adds the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
   return [rest, forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
 }
 
-/** What a change says beside its kind. */
+/** The value of a change, besides its kind. */
 export function packChange(change: Change): string {
   switch (change.kind) {
     case 'cancel':

@@ -1,13 +1,13 @@
 /**
- * What a connection string says after its `?`. Names are those that other clients use for the same. A parameter is
- * honoured or refused, never ignored: a misspelt `?tls=true` must not become an unencrypted connection.
+ * The parameters after the `?` of a connection string. Their names are those that other clients use. A parameter is
+ * applied or refused, never ignored: a misspelt `?tls=true` must not become an unencrypted connection.
  *
- * A parameter of another client is refused by its name, with what to write instead. One that nobody knows is not named:
- * it may be the second half of a password.
+ * The error for a parameter of another client names it, and says what to write instead. The error for an unknown
+ * parameter does not name it, because it may be the second half of a password.
  */
 import { invalid, misplaced } from './address.ts'
 
-/** What the parameters say, checked. */
+/** The values of the parameters, checked. */
 export interface Parameters {
   tls?: boolean
   checksCertificate?: boolean
@@ -23,7 +23,7 @@ export interface Parameters {
 
 type Key = keyof Parameters
 
-/** What each is called, the first name being ours. */
+/** The names of each parameter. The first one is Lark's own. */
 const names: Readonly<Record<Key, readonly string[]>> = {
   tls: ['tls', 'ssl'],
   database: ['db', 'database'],
@@ -137,7 +137,7 @@ const readers: { readonly [K in Key]: (value: string, name: string) => Parameter
   sentinelPassword: (value) => value,
 }
 
-/** Another name of what `name` names. */
+/** Another name of the parameter `name`. */
 function other(key: Key, name: string): string {
   return names[key].find((each) => each !== name) ?? name
 }

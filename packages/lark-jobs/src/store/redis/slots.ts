@@ -1,5 +1,5 @@
 /**
- * In which of a cluster's 16,384 slots a key lies: the CRC16 (XMODEM) of its hash tag, or of all of it.
+ * The slot of a key, of the 16,384 slots of a cluster: the CRC16 (XMODEM) of its hash tag, or of the whole key.
  */
 
 export const SLOTS = 16_384
@@ -20,10 +20,10 @@ export function slotOf(key: string): number {
 }
 
 /**
- * A key that never exists, in the same slot. A script is given it as KEYS[2] on a cluster. While a slot is on its way
- * from one node to another, its keys lie in two places, and a script that began on either would see half of a
- * partition. But a server refuses a call that names several keys of which one is not there (TRYAGAIN) for as long as
- * the slot is open, before anything is done. So one that is never there closes the partition for that time.
+ * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2]. While a slot moves from one node
+ * to another, its keys are on two nodes, and a script on either node would see only half of a partition. But while the
+ * slot moves, a server refuses a call that names several keys if one of them is missing (TRYAGAIN), before the call has
+ * changed anything. So a key that never exists makes the server refuse all calls on the partition in this time.
  */
 export function absentKey(key: string): string {
   return `${key.slice(0, key.indexOf('}') + 1)}:absent`

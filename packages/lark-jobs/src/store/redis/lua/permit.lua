@@ -12,9 +12,8 @@
 -- ARGV[8]  limits (shared/limit.lua)
 -- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
 -- Returns  { granted, milliseconds until a rate allows more or -1 }
--- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder whose lease has ended, and for
--- each
---          size that no holder waits for any more
+-- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size
+--          that no holder waits for any more
 -- include: start
 -- include: limit
 
