@@ -1,5 +1,5 @@
 // Test runners: a test of the user's that dispatches a job, works, and looks at its result; on Redis and on SQLite.
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** @typedef {import('../harness/row.js').Row} Row */
@@ -29,12 +29,12 @@ const jest = (name, version, extension, transform, row = {}) => ({
       join(trial.folder, `program/tests/greet.test.${extension === 'js' ? 'cjs' : extension}`),
       join(folder, `greet.test.${extension}`),
     )
-    // Jest loads no ES module that it does not transform.
-    const config = `{ jobs: { queues: { greetings: {} } } }\n`
+    // Jest loads no ES module that it does not transform: Lark imports it all the same.
     writeFileSync(
-      join(folder, `lark.config.${extension}`),
-      `${extension === 'js' ? 'module.exports =' : 'export default'} ${config}`,
+      join(folder, `lark.config.${extension === 'js' ? 'mjs' : extension}`),
+      'export default { jobs: { queues: { greetings: {}, mails: {} } } }\n',
     )
+    if (extension === 'ts') cpSync(join(trial.folder, 'program/tests/mocked'), folder, { recursive: true })
     writeFileSync(
       join(folder, 'package.json'),
       JSON.stringify({ name: 'tests', jest: { testTimeout: 60_000, ...(transform && { transform }) } }),
