@@ -1,6 +1,6 @@
 /**
- * Checks a configuration by its shape: of each key what it must be, in words and as a test. Unknown keys are refused,
- * with the nearest known one.
+ * Checks a configuration against a shape, which says for each key what its value must be, in words and as a test. The
+ * error for an unknown key names the nearest known one.
  */
 import { LarkError, nearest } from '@s18i/lark/config'
 import { shownSetting } from './store/secret.ts'
@@ -9,7 +9,7 @@ export interface Rule {
   /** What would be right. */
   right: string
   ok: (value: unknown) => boolean
-  /** How a wrong value is shown. Default: as JSON, unless it may hold a password. */
+  /** How messages show a wrong value. Default: as JSON, unless it may contain a password. */
   show?: (value: unknown) => string
 }
 

@@ -1,16 +1,16 @@
 /**
- * What can go wrong between `dispatch` and settled, each with a code that does not change.
+ * All errors of the job queue, each with a code that does not change.
  *
- * Three kinds meet here: what a caller did (thrown by `dispatch`, `createJobs`, the loading of jobs), what a
- * store answers (thrown by its verbs, see `store/store.ts`), and why a run ended (the reason of its `signal`,
- * the error kept with the job). `docs/errors.md` has an entry a code.
+ * There are three kinds: mistakes of a caller (thrown by `dispatch`, `createJobs`, and the loading of jobs), failures
+ * of a store (thrown by its verbs, see `store/store.ts`), and reasons why a run ended (the reason of its `signal`, the
+ * error kept with the job). `docs/errors.md` has an entry for each code.
  */
 import { branded, LarkError } from '@s18i/lark/config'
 
 /** Marks an error of the queue in every copy of this package. */
 const brand = Symbol.for('s18i.lark.jobs.error')
 
-/** Every code, with what it means in one line. */
+/** Every code, with its meaning in one line. */
 export const jobsErrors = {
   UNKNOWN_QUEUE: 'The job names a queue that the configuration does not list.',
   UNKNOWN_LIMITER: 'A middleware names a limiter that the configuration does not have.',
@@ -62,9 +62,9 @@ export interface JobsErrorOptions {
   exit?: number
   /** The job concerned. */
   id?: string | undefined
-  /** The jobs concerned, where there are several: of a chunk of `dispatchMany`. */
+  /** The jobs concerned, if there are several: those of a chunk of `dispatchMany`. */
   ids?: string[] | undefined
-  /** Ids that are queued all the same, when a dispatch of many failed half-way. */
+  /** If a dispatch of many jobs failed half-way: the ids of the jobs that are queued. */
   queued?: string[] | undefined
 }
 
@@ -93,7 +93,7 @@ export class JobsError extends LarkError {
     if (options.queued !== undefined) this.queued = options.queued
   }
 
-  /** A copy of the error, for when several calls met it. @param changes what differs in the copy */
+  /** A copy of the error, because several calls may have met the same one. @param changes what differs in the copy */
   again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
     const { code, hint, cause, exit, id, ids, queued } = this
     return new JobsError(code, message, { hint, cause, exit, id, ids, queued, ...changes })

@@ -1,5 +1,5 @@
 /**
- * What the configuration may say of a limiter: its type, its check, and what follows from it.
+ * The configuration of a limiter: its type, its check, and the values derived from it.
  */
 import { checkKeys, isObject, refuse, type Shape } from './check.ts'
 import { type ConfigSource, placeFor } from './config-source.ts'
@@ -9,7 +9,7 @@ import { isOwn, mostOf, readNeed } from './limiter.ts'
 import { unknownLimiter } from './middleware/permits.ts'
 import type { NewJob } from './record.ts'
 
-/** What jobs of any queue share: `concurrency`, `rate`, or both. */
+/** A limiter that jobs of any queue share: `concurrency`, `rate`, or both. */
 export interface LimiterConfig {
   /** Permits that jobs hold at a time, over all workers. Default: no limit. */
   concurrency?: number
@@ -20,7 +20,7 @@ export interface LimiterConfig {
 /** By name. */
 export type LimitersConfig = Readonly<Record<string, LimiterConfig>>
 
-/** Letters of a name. */
+/** The most characters of a name. */
 const LONGEST = 64
 
 const shape: Shape<LimiterConfig> = {
@@ -35,7 +35,7 @@ export function limitsOfLimiters(limiters: LimitersConfig): Map<string, Limits> 
   return new Map(Object.entries(limiters).map(([name, config]) => [name, limitsOf(config, 1)!]))
 }
 
-/** What the keys of a store have another use for is in no name: `:` tells the limiters of middleware from these. */
+/** A name has no character with a meaning in the keys of a store: `:` distinguishes the limiters of middleware. */
 export function areLimiterNames(limiters: unknown): boolean {
   return (
     isObject(limiters) &&
@@ -54,7 +54,7 @@ export function checkLimiter(where: string, path: string, config: unknown): void
 }
 
 /**
- * Refuses jobs whose limiter is not configured, or never has as many permits as they need.
+ * Refuses jobs whose limiter is not configured, or never grants as many permits as they need.
  *
  * @param name of their class
  * @throws UNKNOWN_LIMITER, JOB_INVALID
@@ -67,7 +67,7 @@ export function checkLimiters(
   for (const { limiter } of jobs) {
     if (limiter === undefined) continue
     const need = readNeed(limiter)
-    // Those of a class alone are of the class, and so is their check.
+    // A limiter that belongs to a class alone is checked with the class.
     if (isOwn(need.name)) continue
     const limits = limiters.get(need.name)
     if (limits === undefined)

@@ -1,48 +1,48 @@
 /**
- * What the configuration may say of a queue: its type, its check, and what follows from it.
+ * The configuration of a queue: its type, its check, and the values derived from it.
  */
 import { checkKeys, isObject, refuse, type Shape } from './check.ts'
 import { type Duration, durationForm, milliseconds } from './duration.ts'
 import { isCount, type Limits, limitsOf, type RateOption, rateProblem } from './limit.ts'
 import type { Bound } from './store/store.ts'
 
-/** What may be said of one queue. */
+/** The settings of one queue. */
 export interface QueueConfig {
   /**
-   * In how many parts it is kept, so that a queue may outgrow one Redis server; the order of jobs holds within each.
-   * Default 1.
+   * The number of partitions of the queue. With several, a queue may be larger than one Redis server. The order of jobs
+   * applies within each partition. Default 1.
    */
   partitions?: number
   /**
-   * How many of its jobs start among those of other queues, while all have some: of a queue of weight 6 twice as many as
-   * of one of weight 3. Default 1. A worker that serves its queues strictly in an order passes over it.
+   * The share of started jobs that the queue gets while all queues have jobs: a queue of weight 6 starts twice as many
+   * jobs as one of weight 3. Default 1. A worker that serves its queues strictly in an order ignores the weight.
    */
   weight?: number
   /**
-   * Priorities age: how long a job has to wait to come before one that is a step higher and has just come. Default: they
-   * do not, and as long as higher ones come the lower wait.
+   * Priorities age: how long a job must wait until it goes before a new job whose priority is one higher. Default: no
+   * aging; jobs of a lower priority wait as long as jobs of a higher priority come.
    */
   aging?: Duration
   /** Jobs of the queue that run at a time, over all workers. Default: no limit. */
   concurrency?: number
   /** Jobs of the queue that begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
   rate?: RateOption
-  /** Jobs that it holds which have not begun, at most. Default: no bound. */
+  /** The most jobs in the queue that have not begun. Default: no bound. */
   max?: number
   /**
-   * What one job more does: `reject` (default): `dispatch` resolves to `false`; `drop-oldest`: the one that would be next
-   * at the lowest priority is `cancelled`, for the reason `dropped`.
+   * What happens to one more job in a full queue. `reject` (default): `dispatch` resolves to `false`. `drop-oldest`:
+   * the next job of the lowest priority is `cancelled`, with the reason `dropped`.
    */
   full?: Bound['full']
 }
 
-/** The most partitions of a queue: each costs every worker a call. */
+/** The most partitions of a queue, because each costs every worker a call. */
 const MAX_PARTITIONS = 100
 
-/** The highest weight: of so many jobs, one is of a queue that says nothing. */
+/** The highest weight. A queue of this weight starts as many jobs for each job of a queue with the default weight. */
 const MAX_WEIGHT = 100
 
-/** Of all of them, in order. */
+/** The settings of all queues, in order. */
 export type QueuesConfig = readonly string[] | Readonly<Record<string, QueueConfig>>
 
 const queueShape: Shape<QueueConfig> = {
@@ -64,13 +64,13 @@ const queueShape: Shape<QueueConfig> = {
   },
 }
 
-/** Each queue, in order, and how many partitions it has. */
+/** Each queue, in order, with its number of partitions. */
 export function partitionsOfAll(queues: QueuesConfig): Map<string, number> {
   if (!isObject(queues)) return new Map(queues.map((queue) => [queue, 1]))
   return new Map(Object.entries(queues).map(([queue, { partitions = 1 }]) => [queue, partitions]))
 }
 
-/** Whole milliseconds, of the queues that say one. */
+/** The aging of the queues that set one, in whole milliseconds. */
 export function agingsOfAll(queues: QueuesConfig): Map<string, number> {
   const all = new Map<string, number>()
   for (const [queue, { aging }] of isObject(queues) ? Object.entries(queues) : [])
@@ -78,7 +78,7 @@ export function agingsOfAll(queues: QueuesConfig): Map<string, number> {
   return all
 }
 
-/** Of the queues that say one. */
+/** The weights of the queues that set one. */
 export function weightsOfAll(queues: QueuesConfig): Map<string, number> {
   const all = new Map<string, number>()
   for (const [queue, { weight }] of isObject(queues) ? Object.entries(queues) : [])
@@ -86,7 +86,7 @@ export function weightsOfAll(queues: QueuesConfig): Map<string, number> {
   return all
 }
 
-/** Of each partition of a queue, where there are any. */
+/** The limits of each partition, for the queues that have limits. */
 export function limitsOfAll(queues: QueuesConfig): Map<string, Limits> {
   const all = new Map<string, Limits>()
   for (const [queue, config] of isObject(queues) ? Object.entries(queues) : []) {
@@ -96,7 +96,7 @@ export function limitsOfAll(queues: QueuesConfig): Map<string, Limits> {
   return all
 }
 
-/** Each partition of a queue holds an equal share. */
+/** The bounds of each partition: equal shares of the bound of its queue. */
 export function boundsOfAll(queues: QueuesConfig): Map<string, Bound> {
   const all = new Map<string, Bound>()
   for (const [queue, config] of isObject(queues) ? Object.entries(queues) : []) {
