@@ -42,7 +42,7 @@ const report = new Report()
 for (const row of chosen) await attempt(row)
 if (said.json) console.log(JSON.stringify(report.results, null, 2))
 else console.log(report.table())
-if (said.keep || chosen.length === rows.length) report.keep(rows)
+if (chosen.length === rows.length) report.keep(rows)
 process.exit(report.isGood ? 0 : 1)
 
 /** @param {import('../matrix/harness/row.js').Row} row */
@@ -70,4 +70,6 @@ async function attempt(row) {
   if (!outcome.works)
     process.stderr.write(`  ${outcome.remark}\n${outcome.output.trim().replace(/^/gm, '    ')}\n`)
   report.add(row, { ...outcome, version, seconds })
+  // Row by row, so that a run that is ended has kept what it tried.
+  if (said.keep) report.keep(rows)
 }

@@ -40,6 +40,17 @@ export class Workshop {
     // What runs there is code: nobody else may have put it there.
     if (process.getuid && (uid !== process.getuid() || (mode & 0o077) !== 0))
       throw new Error(`${this.folder} must belong to you alone`)
+    this.#take()
+  }
+
+  /** Two runs at once would install over each other. */
+  #take() {
+    const lock = join(this.folder, 'lock')
+    const holder = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
+    if (holder > 0 && isAlive(holder))
+      throw new Error(`Another run of the matrix (process ${holder}) uses ${this.folder}`)
+    writeFileSync(lock, `${process.pid}`)
+    process.once('exit', () => rmSync(lock, { force: true }))
   }
 
   /** Packs both packages, which must be built. */
@@ -121,5 +132,14 @@ export class Workshop {
 
   #npm(cwd, words) {
     return new Program('npm', [...words, ...quiet], { cwd }).succeeds()
+  }
+}
+
+/** @param {number} id of a process */
+function isAlive(id) {
+  try {
+    return process.kill(id, 0)
+  } catch (error) {
+    return error.code === 'EPERM'
   }
 }
