@@ -131,7 +131,7 @@ describe('a program', () => {
     const jobs = createJobs({ connection: 'sqlite::memory:' })\n`
   const loadedBy = async (file: string, text: string) => {
     await app.write({ 'trace.mjs': trace })
-    return (await printed(file, text, '--import', './trace.mjs')).split('\n').sort()
+    return (await printed(file, text, '--no-deprecation', '--import', './trace.mjs')).split('\n').sort()
   }
   const atImport = [
     'lark-jobs/dist/dispatch.js',
@@ -150,7 +150,9 @@ describe('a program', () => {
 
   test('that imports the queue loads no module of Node for networks, threads or processes', async () => {
     const heavy = ['net', 'tls', 'dns', 'http', 'child_process', 'cluster', 'inspector']
-    const text = `const before = new Set(process.moduleLoadList)
+    // On Node 26, `node:util` by itself loads `net`, for a stdout that is a pipe.
+    const text = `import 'node:util'
+      const before = new Set(process.moduleLoadList)
       await import('@s18i/lark-jobs')
       const loaded = process.moduleLoadList.filter((name) => !before.has(name))
       console.log(loaded.filter((name) => /^NativeModule (${heavy.join('|')})$/.test(name)).length, loaded.length > 0)`
