@@ -69,6 +69,8 @@ async function attempt(row) {
   process.stderr.write(`${outcome.works ? 'works' : 'FAILS'}, ${seconds.toFixed(1)} s\n`)
   if (!outcome.works)
     process.stderr.write(`  ${outcome.remark}\n${outcome.output.trim().replace(/^/gm, '    ')}\n`)
+  const where = row.node !== undefined && row.kind !== 'Runtime' ? `on Node ${row.node}` : ''
+  if (outcome.works) outcome.remark = [outcome.remark, where].filter(Boolean).join(', ')
   report.add(row, { ...outcome, version, seconds })
   // Row by row, so that a run that is ended has kept what it tried.
   if (said.keep) report.keep(rows)

@@ -61,7 +61,9 @@ const row = (version, mode) => ({
       const file = join(folder, 'out', `main.${extension.replace('ts', 'js')}`)
       await trial.works(['node', file], trial.sqlite())
     }
-    return mode.extensions.length > 1 ? 'an ES module and a CommonJS module' : ''
+    return mode.extensions
+      .map((extension) => (extension === 'mts' ? 'an ES module' : 'a CommonJS module'))
+      .join(' and ')
   },
 })
 
