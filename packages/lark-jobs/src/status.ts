@@ -1,6 +1,7 @@
 /**
  * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
  */
+import type { JobsError } from './errors.ts'
 import { everyPartition } from './operate.ts'
 import { states, type WorkerRecord } from './record.ts'
 import {
@@ -46,6 +47,8 @@ export interface QueueStatus {
   /** Keys that no live worker knows, among the next 100 waiting and the next 100 delayed jobs of each partition. */
   unknownKeys: string[]
   partitions: { partition: string; counts: Counts }[]
+  /** Partitions that have data which Lark did not write. All else is as if they were empty. */
+  damaged: { partition: string; code: string; message: string }[]
 }
 
 export interface Status {
@@ -79,6 +82,9 @@ export async function status(store: Store, queues: ReadonlyMap<string, number>):
       workers: served.get(queue) ?? 0,
       unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
       partitions: parts.map(({ partition, counts }) => ({ partition, counts })),
+      damaged: parts.flatMap(({ partition, damage }) =>
+        damage === undefined ? [] : [{ partition, code: damage.code, message: damage.message }],
+      ),
     }
   })
   return { store: store.name, queues: lines, workers }
@@ -99,6 +105,7 @@ interface Part {
   minutes: Minute[]
   /** The keys of the jobs that come next. */
   keys: string[]
+  damage: JobsError | undefined
 }
 
 /**
@@ -109,22 +116,18 @@ async function lookAtAll(store: Store, partitions: readonly string[]): Promise<M
   const parts = new Map<string, Part>()
   for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
     const some = partitions.slice(i, i + MAX_STANDINGS)
-    const standings = await store.standings(some)
+    const standings = await store.standings(some, LOOK)
     const found = await Promise.all(some.map((partition, n) => look(store, partition, standings[n]!)))
     for (const part of found) parts.set(part.partition, part)
   }
   return parts
 }
 
-/** Makes only the calls that have something to return: where there are many queues, most of them are empty. */
-async function look(store: Store, partition: string, { counts, isPaused, minutes }: Standing): Promise<Part> {
-  const [{ paused, groups }, waiting, delayed] = await Promise.all([
-    isPaused ? store.configure(partition, {}) : unpaused,
-    counts.waiting > 0 ? store.heads(partition, { state: 'waiting', limit: LOOK }) : nothing,
-    counts.delayed > 0 ? store.heads(partition, { state: 'delayed', limit: LOOK }) : nothing,
-  ])
-  const keys = [...waiting.jobs, ...delayed.jobs].map(({ key }) => key)
-  return { partition, counts, paused, groups, minutes, keys }
+/** Asks what is paused only if something is. */
+async function look(store: Store, partition: string, standing: Standing): Promise<Part> {
+  const { counts, isPaused, minutes, keys, damage } = standing
+  const { paused, groups } = isPaused ? await store.configure(partition, {}) : unpaused
+  return { partition, counts, paused, groups, minutes, keys, damage }
 }
 
 /** Lists each group once, although several partitions of its queue may have its pause. */
@@ -138,7 +141,6 @@ function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
   }))
 }
 
-const nothing = { jobs: [] }
 const unpaused = { paused: false, groups: [] }
 
 function sum(all: readonly Counts[]): Counts {

@@ -70,6 +70,8 @@ export class JobsStatusCommand extends Command {
       const more = pausedGroups.length - MOST_GROUPS
       if (more > 0) this.info(visible(`${more} more groups of queue ${queue} are paused: see --json`))
     }
+    for (const { queue, damaged } of queues)
+      for (const { message } of damaged) this.warn(visible(`Queue ${queue} cannot be read: ${message}`))
     const left = queues.filter(({ configured, counts }) => !configured && isUnended(counts))
     if (left.length > 0) {
       const have = left.length === 1 ? 'has jobs and is' : 'have jobs and are'

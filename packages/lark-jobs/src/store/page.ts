@@ -1,6 +1,7 @@
 /**
  * What a store shows people of a partition: jobs by page, their numbers, and the jobs that ended lately.
  */
+import type { JobsError } from '../errors.ts'
 import type { JobRecord, State } from '../record.ts'
 
 /**
@@ -28,13 +29,17 @@ export interface Filter {
 
 export type Counts = Record<State, number>
 
-/** The counts, minutes and pauses of a partition. */
+/** The counts, minutes and pauses of a partition, and what comes next there. */
 export interface Standing {
   counts: Counts
   /** The partition, or one of its groups, is paused. */
   isPaused: boolean
   /** The same as `Store.minutes` returns. */
   minutes: Minute[]
+  /** Keys of the jobs that come next, each once: of those that wait and those that are delayed, as many as were asked for. */
+  keys: string[]
+  /** STORE_DAMAGED: what met there data which Lark did not write. The rest is as of an empty partition. */
+  damage?: JobsError
 }
 
 /** The numbers of jobs that ended within one minute. */

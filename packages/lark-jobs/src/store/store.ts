@@ -324,8 +324,12 @@ export interface Store extends AsyncDisposable {
   counts(partition: string): Promise<Counts>
   /** Those of the last `MINUTES` minutes (the current one included) in which a job ended; oldest first. */
   minutes(partition: string): Promise<Minute[]>
-  /** Counts, minutes and pauses of at most `MAX_STANDINGS` partitions, in their order. */
-  standings(partitions: readonly string[]): Promise<Standing[]>
+  /**
+   * Counts, minutes and pauses of at most `MAX_STANDINGS` partitions, in their order.
+   *
+   * @param next returns the keys of so many waiting jobs and so many delayed ones. Default 0, at most 100
+   */
+  standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>
 
   // operating

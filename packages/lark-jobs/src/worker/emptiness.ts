@@ -75,7 +75,9 @@ export class Emptiness {
           return this.#store.standings(partitions.slice(from, from + MAX_STANDINGS))
         },
       )
-      const counts = (await Promise.all(calls)).flat().map((each) => each.counts)
+      const standings = (await Promise.all(calls)).flat()
+      for (const { damage } of standings) if (damage !== undefined) throw damage
+      const counts = standings.map((each) => each.counts)
       if (counts.some(({ waiting, active }) => waiting > 0 || active > 0)) return undefined
       delayed.push(...counts.map((each) => each.delayed))
     }

@@ -19,7 +19,7 @@ export function minutes(make: Make): void {
     await using harness = await make()
     const { store, clock } = harness
     const names = Array.from({ length: MAX_STANDINGS }, (_, i) => `q${i}`)
-    const nothing = { counts: await store.counts('q0'), isPaused: false, minutes: [] }
+    const nothing = { counts: await store.counts('q0'), isPaused: false, minutes: [], keys: [] }
     expect(await store.standings(names)).toEqual(names.map(() => nothing))
     expect(await store.standings([])).toEqual([])
     const caller = harness.caller('ada', 'q7')
@@ -35,6 +35,7 @@ export function minutes(make: Make): void {
       counts: await store.counts('q7'),
       isPaused: false,
       minutes: await store.minutes('q7'),
+      keys: [],
     })
     expect(standings[7]).toMatchObject({
       counts: { waiting: 2, delayed: 1, active: 1, completed: 1, failed: 1 },
@@ -43,6 +44,28 @@ export function minutes(make: Make): void {
     expect(standings.map(({ isPaused }, i) => (isPaused ? i : -1)).filter((i) => i >= 0)).toEqual([8, 9])
     clock.advance(700)
     expect((await store.standings(['q9', 'q8'])).map(({ isPaused }) => isPaused)).toEqual([false, true])
+  })
+
+  test('standings: returns the distinct keys of the jobs that come next', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const web = harness.caller('web', 'a')
+    const keyed = (key: string, fields = {}) => job({ key, ...fields })
+    await web.enqueue(keyed('x'), keyed('y'), keyed('x'), keyed('top', { priority: 5 }))
+    await web.enqueue(
+      keyed('x', { delay: 500 }),
+      keyed('late', { delay: 600 }),
+      keyed('latest', { delay: 700 }),
+    )
+    await harness.caller('web', 'b').enqueue(keyed('z', { group: { name: 'acme' } }))
+    const keys = async (next?: number) => {
+      const standings = await store.standings(['a', 'b', 'none'], next)
+      return standings.map((each) => each.keys.toSorted())
+    }
+    expect(await keys()).toEqual([[], [], []])
+    expect(await keys(1)).toEqual([['top', 'x'], ['z'], []])
+    expect(await keys(2)).toEqual([['late', 'top', 'x'], ['z'], []])
+    expect(await keys(100)).toEqual([['late', 'latest', 'top', 'x', 'y'], ['z'], []])
   })
 
   test('returns no minute while no job has ended', async () => {

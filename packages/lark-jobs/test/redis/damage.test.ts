@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
+import { status } from '../../src/status.ts'
 import { kindOf, names } from '../../src/store/redis/keys.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
@@ -90,6 +91,41 @@ describe('a foreign value', () => {
     const other = new Caller(store, 'cid', 'reports')
     expect(await other.enqueue(job())).toEqual(['queued'])
     expect(await other.claim()).toHaveLength(1)
+    await removeKeys(url, prefix)
+  })
+
+  test.each(['settings', 'line', 'jobs'])(
+    'under %s of a queue: status shows it, and all the others',
+    async (name) => {
+      const prefix = newPrefix()
+      await using store = await openStore(url, { prefix })
+      for (const partition of ['a', 'b', 'c']) await new Caller(store, 'web', partition).enqueue(job())
+      await send('DEL', `${prefix}:{b}:${name}`)
+      await send('SET', `${prefix}:{b}:${name}`, 'foreign')
+      const { queues } = await status(store, new Map(['a', 'b', 'c'].map((queue) => [queue, 1])))
+      const message = expect.stringContaining(` has a string under ${prefix}:{b}:${name}, `)
+      expect(queues.map(({ damaged }) => damaged)).toEqual([
+        [],
+        [{ partition: 'b', code: 'STORE_DAMAGED', message }],
+        [],
+      ])
+      expect(queues.map(({ counts }) => counts.waiting)).toEqual([1, 0, 1])
+      await removeKeys(url, prefix)
+    },
+  )
+
+  test('in one of several partitions that a worker leaves is named, and the others are left', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(url, { prefix })
+    for (const partition of ['a', 'b', 'c']) {
+      await new Caller(store, 'web', partition).enqueue(job())
+      await new Caller(store, 'ada', partition).claim(2)
+    }
+    await send('DEL', `${prefix}:{b}:idle`)
+    await send('SET', `${prefix}:{b}:idle`, 'foreign')
+    const message = expect.stringContaining(` has a string under ${prefix}:{b}:idle, `)
+    await expect(store.retire('ada')).rejects.toMatchObject({ code: 'STORE_DAMAGED', message })
+    for (const partition of ['a', 'c']) expect(await send('EXISTS', `${prefix}:{${partition}}:idle`)).toBe(0)
     await removeKeys(url, prefix)
   })
 

@@ -4,7 +4,7 @@
  * one by one.
  */
 import { JobsError } from '../../errors.ts'
-import { Refusal } from './failure.ts'
+import { Refusal, refused } from './failure.ts'
 import { kindOf, names } from './keys.ts'
 import type { Route } from './route.ts'
 
@@ -45,6 +45,16 @@ export async function foreignBeside(route: Route, key: string, cause: Refusal): 
     // If the user may not ask, or gets no answer now, the error says what is known without it.
   }
   return damaged(route.name, `${tag}*`, 'something', cause)
+}
+
+/**
+ * The error of one partition, of which a script for several returns only the text.
+ *
+ * @param key one of its keys
+ */
+export async function failureBeside(route: Route, key: string, text: string): Promise<Error> {
+  const refusal = new Refusal(text)
+  return isForeign(refusal) ? foreignBeside(route, key, refusal) : refused(route.name, refusal)
 }
 
 /** Names that are made of priorities, groups, limiters and the time, as far as those can be read. */

@@ -231,13 +231,14 @@ export function readClock(reply: unknown): number {
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
 }
 
-/** Counts, whether it is paused, and minutes: of each partition, as `standings.lua` returns them. */
-export function readStandings(reply: unknown): Standing[] {
-  return (reply as number[][]).map((found) => ({
+/** Counts, whether it is paused, and minutes, as `standings.lua` returns them. */
+export function readStanding(found: readonly number[]): Standing {
+  return {
     counts: readCounts(found),
     isPaused: found[6] === 1,
     minutes: readMinutes(found.slice(7)),
-  }))
+    keys: [],
+  }
 }
 
 /** As `counts.lua` orders them. */

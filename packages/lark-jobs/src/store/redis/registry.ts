@@ -2,7 +2,8 @@
  * What is kept once for the whole store: its partitions, its workers, and the job keys that they know.
  */
 import type { WorkerRecord } from '../../record.ts'
-import { damaged, sendTo } from './damage.ts'
+import { MAX_ITEMS } from '../limits.ts'
+import { damaged, failureBeside, sendTo } from './damage.ts'
 import { nothingQueued } from './failure.ts'
 import type { Keys } from './keys.ts'
 import { packDuration } from './limits.ts'
@@ -84,19 +85,49 @@ export class Registry {
     throw damaged(this.#route.name, this.#keys.meta('workers'), 'the record of a worker', undefined)
   }
 
-  /** Forgets a worker, and that it waits: in every partition, since another process may do this for the dead. */
-  async retire(caller: string): Promise<void> {
+  /**
+   * Forgets a worker, and that it waits: in every partition, since another process may do this for the dead.
+   *
+   * @returns the partitions where jobs are handed out, to whomever; undefined on a cluster, which was not asked
+   */
+  async retire(caller: string): Promise<ReadonlySet<string> | undefined> {
     const partitions = await this.partitions()
+    const retiring = run(this.#route, 'retire', this.#keys.meta('workers'), [this.#clock(), caller])
+    if (this.#route.isWhole) {
+      const [, ...found] = await Promise.all([
+        retiring,
+        ...slices(partitions).map((some) => this.#leave(caller, some)),
+      ])
+      return new Set(found.flat())
+    }
     await Promise.all([
-      run(this.#route, 'retire', this.#keys.meta('workers'), [this.#clock(), caller]),
+      retiring,
       ...partitions.flatMap((partition) => [
         sendTo(this.#route, ['SREM', this.#keys.of(partition, 'idle'), caller]),
         sendTo(this.#route, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
       ]),
     ])
+    return undefined
+  }
+
+  /** @returns those where jobs are handed out */
+  async #leave(caller: string, partitions: readonly string[]): Promise<string[]> {
+    const args = [this.#clock(), caller, ...partitions]
+    const reply = await run(this.#route, 'leave', this.#keys.meta('partitions'), args)
+    const [holding, [place, text]] = reply as [number[], (number | string)[]]
+    if (place !== undefined)
+      throw await failureBeside(this.#route, this.#keys.of(partitions[Number(place)]!, 'jobs'), String(text))
+    return holding.map((i) => partitions[i]!)
   }
 
   async #members(key: string): Promise<string[]> {
     return ((await sendTo(this.#route, ['SMEMBERS', key])) as string[]).sort()
   }
+}
+
+/** As many partitions as one call is for. */
+function slices(partitions: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(partitions.length / MAX_ITEMS) }, (_, i) =>
+    partitions.slice(i * MAX_ITEMS, (i + 1) * MAX_ITEMS),
+  )
 }

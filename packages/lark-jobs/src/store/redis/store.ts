@@ -64,7 +64,6 @@ import {
   readMinutes,
   readRecovery,
   readSetting,
-  readStandings,
   readVerdicts,
   type Shown,
   type ShownHeads,
@@ -72,6 +71,7 @@ import {
 import { Registry } from './registry.ts'
 import type { Route } from './route.ts'
 import { Scripts } from './script.ts'
+import { Standings } from './standings.ts'
 import { Surveys } from './survey.ts'
 
 export interface RedisStoreOptions extends StoreOptions {
@@ -100,6 +100,7 @@ export class RedisStore implements Store {
   readonly #registry: Registry
   readonly #scripts: Scripts
   readonly #surveys: Surveys
+  readonly #standings: Standings
   /** How many completed, failed and cancelled jobs are kept. */
   readonly #kept: readonly [string, string, string]
   #opened: Promise<string[]> | undefined
@@ -129,6 +130,7 @@ export class RedisStore implements Store {
       options.retention,
       () => this.now(),
     )
+    this.#standings = new Standings(this.#route, this.#keys, this.#scripts, (...args) => this.heads(...args))
     this.limiters = new RedisLimiters(this.#scripts, this.#keys)
     this.#durability = durability === 'normal' ? undefined : new Durability(this.#route, durability)
     this.name = this.#route.name
@@ -242,9 +244,10 @@ export class RedisStore implements Store {
 
   async retire(caller: string): Promise<void> {
     const { rung, offered } = this.#bells.forget(caller)
-    await this.#registry.retire(caller)
+    const holding = await this.#registry.retire(caller)
+    const handed = holding === undefined ? offered : offered.filter((partition) => holding.has(partition))
     await Promise.all([
-      ...offered.map((partition) => this.recover(partition, { holder: caller, forgiving: true })),
+      ...handed.map((partition) => this.recover(partition, { holder: caller, forgiving: true })),
       ...rung.map((partition) => this.wake(partition, caller)),
     ])
   }
@@ -294,11 +297,8 @@ export class RedisStore implements Store {
     return readCounts((await this.#scripts.run('counts', partition, [])) as number[])
   }
 
-  async standings(partitions: readonly string[]): Promise<Standing[]> {
-    const ask = async (key: string, some: readonly string[]) =>
-      readStandings(await this.#scripts.on(key, 'standings', some))
-    if (this.#route.isWhole) return ask(this.#keys.meta('partitions'), partitions)
-    return (await Promise.all(partitions.map((each) => ask(this.#keys.of(each, 'jobs'), [each])))).flat()
+  standings(partitions: readonly string[], next = 0): Promise<Standing[]> {
+    return this.#standings.look(partitions, next)
   }
 
   async minutes(partition: string): Promise<Minute[]> {

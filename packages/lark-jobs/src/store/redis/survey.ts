@@ -2,8 +2,7 @@
  * Surveys: one script for all partitions where one server has them, and on a cluster one for each.
  */
 import type { Announced, Finding, StoreOptions, Survey, Surveyed } from '../store.ts'
-import { foreignBeside, isForeign } from './damage.ts'
-import { Refusal, refused } from './failure.ts'
+import { failureBeside } from './damage.ts'
 import type { Keys } from './keys.ts'
 import { packDuration } from './limits.ts'
 import type { Registry } from './registry.ts'
@@ -100,11 +99,8 @@ export class Surveys {
     const failures = new Map<string, unknown>()
     for (let i = 0; i < damaged.length; i += 2) {
       const { partition } = partitions[damaged[i] as number]!
-      const refusal = new Refusal(String(damaged[i + 1]))
-      const error = isForeign(refusal)
-        ? await foreignBeside(this.#route, this.#keys.of(partition, 'jobs'), refusal)
-        : refused(this.#route.name, refusal)
-      failures.set(partition, error)
+      const key = this.#keys.of(partition, 'jobs')
+      failures.set(partition, await failureBeside(this.#route, key, String(damaged[i + 1])))
     }
     return failures
   }

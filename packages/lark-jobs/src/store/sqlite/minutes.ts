@@ -5,6 +5,7 @@
  */
 import { MINUTES, type Minute } from '../store.ts'
 import { MINUTE, type Partition } from './partition.ts'
+import { list } from './row.ts'
 
 /** After a clock was set back, a minute may come twice. */
 const keep = `
@@ -12,11 +13,9 @@ const keep = `
   ON CONFLICT DO UPDATE SET completed = completed + excluded.completed, failed = failed + excluded.failed,
     retried = retried + excluded.retried`
 const forget = 'DELETE FROM minutes WHERE partition = ? AND at < ?'
-const look = `
-  SELECT at, sum(completed) AS completed, sum(failed) AS failed, sum(retried) AS retried FROM (
-    SELECT at, completed, failed, retried FROM minutes WHERE partition = ?1 UNION ALL
-    SELECT minute, minuteCompleted, minuteFailed, minuteRetried FROM partitions WHERE id = ?1
-  ) WHERE at BETWEEN ?2 AND ?3 AND completed + failed + retried > 0 GROUP BY at ORDER BY at`
+const kept = `
+  SELECT partition, at, completed, failed, retried FROM json_each(?) CROSS JOIN minutes ON partition = value
+  WHERE at >= ?`
 
 /** Writes the minute that was current before this transaction into the table, if it has ended. */
 export function keepLastMinute({ database, id, minute, lastMinute }: Partition): void {
@@ -26,9 +25,38 @@ export function keepLastMinute({ database, id, minute, lastMinute }: Partition):
   database.run(forget, id, oldestSince(minute.at))
 }
 
-export function minutes({ database, id, minute }: Partition): Minute[] {
-  const rows = database.all<Minute>(look, id, oldestSince(minute.at), minute.at)
-  return rows.map(({ at, completed, failed, retried }) => ({ at, completed, failed, retried }))
+export function minutes(partition: Partition): Minute[] {
+  return minutesOf([partition]).get(partition.id) ?? []
+}
+
+/** Of partitions by their ids, as of one transaction; none of those in which nothing ended. */
+export function minutesOf(partitions: readonly Partition[]): Map<number, Minute[]> {
+  const first = partitions[0]
+  if (first === undefined) return new Map()
+  type Kept = Minute & { partition: number }
+  const from = Math.min(...partitions.map(({ minute }) => oldestSince(minute.at)))
+  const rows = first.database.all<Kept>(kept, list(partitions.map(({ id }) => id)), from)
+  const all = new Map<number, Minute[]>(partitions.map(({ id }) => [id, []]))
+  for (const row of rows) all.get(row.partition)!.push(row)
+  const found = partitions.map(({ id, minute, lastMinute }): [number, Minute[]] => {
+    const ended = [...all.get(id)!, ...(lastMinute === undefined ? [] : [lastMinute]), minute]
+    return [id, lastHour(ended, minute.at)]
+  })
+  return new Map(found.filter(([, minutes]) => minutes.length > 0))
+}
+
+/** Each minute once, oldest first. */
+function lastHour(all: readonly Minute[], now: number): Minute[] {
+  const found = new Map<number, Minute>()
+  for (const { at, completed, failed, retried } of all) {
+    if (at < oldestSince(now) || at > now || completed + failed + retried === 0) continue
+    const sum = found.get(at) ?? { at, completed: 0, failed: 0, retried: 0 }
+    sum.completed += completed
+    sum.failed += failed
+    sum.retried += retried
+    found.set(at, sum)
+  }
+  return [...found.values()].sort((one, other) => one.at - other.at)
 }
 
 function oldestSince(at: number): number {

@@ -36,6 +36,7 @@ interface Row {
 export const MINUTE = 60_000
 
 const find = 'SELECT * FROM partitions WHERE name = ?'
+const findAll = 'SELECT * FROM partitions WHERE name IN (SELECT value FROM json_each(?))'
 const held = 'SELECT name FROM partitions WHERE held = 1'
 const countHeld = 'SELECT count(*) AS count FROM partitions WHERE held = 1'
 const latest = 'SELECT max(asOf) AS asOf FROM partitions'
@@ -147,6 +148,12 @@ export class Partition {
   static find(database: Database, name: string, now: number): Partition | undefined {
     const row = database.get<Row>(find, name)
     return row && new Partition(database, name, row, now)
+  }
+
+  /** The partitions of these names that exist, by name. */
+  static findAll(database: Database, names: readonly string[], now: number): Map<string, Partition> {
+    const rows = database.all<Row & { name: string }>(findAll, JSON.stringify(names))
+    return new Map(rows.map((row) => [row.name, new Partition(database, row.name, row, now)]))
   }
 
   /** For writing; creates the partition if it does not exist. The caller must save it. */

@@ -106,6 +106,21 @@ export function listHeads(partition: Partition, filter: Filter): Page<JobHead> {
   return { jobs: jobs.map(({ id, key }) => ({ id, key })), ...(cursor !== undefined && { cursor }) }
 }
 
+/** The distinct keys of the next `limit` waiting jobs and the next `limit` delayed ones. */
+export function nextKeys(partition: Partition, limit: number): string[] {
+  const keys = new Set<string>()
+  let left = partition.waiting > 0 ? limit : 0
+  for (const priority of left > 0 ? lines(partition) : []) {
+    const rows = pendingRows<Pick<Row, 'key'>>(partition, priority, [-1, -1], partition.now, left, 'key')
+    for (const { key } of rows) keys.add(key)
+    left -= rows.length
+    if (left === 0) break
+  }
+  const later = partition.delayed > 0 ? delayed(partition, undefined, limit).rows : []
+  for (const { key } of later) keys.add(key)
+  return [...keys]
+}
+
 /** @param room bytes of the answer; default: no limit */
 function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))

@@ -50,9 +50,9 @@ import { forgetPauses, hasPauses, pausedGroups, pauseGroup, stirLanes } from './
 import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
-import { keepLastMinute, minutes } from './minutes.ts'
+import { keepLastMinute, minutes, minutesOf } from './minutes.ts'
 import { Partition } from './partition.ts'
-import { counts, get, listHeads, listJobs, log, noCounts } from './read.ts'
+import { counts, get, listHeads, listJobs, log, nextKeys, noCounts } from './read.ts'
 import { recover } from './recover.ts'
 import { clear, forgetCompleted, prune, type Removal, trim } from './retain.ts'
 import { prepare } from './schema.ts'
@@ -253,19 +253,25 @@ export class SqliteStore implements Store {
     return found
   }
 
-  async standings(names: readonly string[]): Promise<Standing[]> {
+  async standings(names: readonly string[], next = 0): Promise<Standing[]> {
     const { database } = this.#opened()
     const now = this.#now()
     const unseen: string[] = []
-    const found = await database.read(() =>
-      names.map((name): Standing => {
-        const partition = Partition.find(database, name, now)
-        if (partition === undefined) return { counts: noCounts, isPaused: false, minutes: [] }
-        if (partition.fellDue > MANY) unseen.push(name)
-        const isPaused = partition.paused || hasPauses(partition)
-        return { counts: counts(partition), isPaused, minutes: minutes(partition) }
-      }),
-    )
+    const found = await database.read(() => {
+      const partitions = Partition.findAll(database, names, now)
+      const ended = minutesOf([...partitions.values()])
+      return names.map((name): Standing => {
+        const partition = partitions.get(name)
+        if (partition === undefined) return { counts: noCounts, isPaused: false, minutes: [], keys: [] }
+        if (partition.fellDue > MANY) unseen.push(partition.name)
+        return {
+          counts: counts(partition),
+          isPaused: partition.paused || hasPauses(partition),
+          minutes: ended.get(partition.id) ?? [],
+          keys: next > 0 ? nextKeys(partition, next) : [],
+        }
+      })
+    })
     for (const name of unseen) await this.#change(name, () => undefined)
     return found
   }

@@ -3,7 +3,8 @@
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2…] the names of the partitions
--- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; as minutes.lua }
+-- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; as minutes.lua }, or the
+--            error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m delayed
 -- include: start
 -- include: visit
@@ -14,11 +15,17 @@
 -- include: ended
 
 local all, after = {}, string.format('(%.0f', now)
-for i = 2, #ARGV do
-  visit(ARGV[i])
+
+local function standing()
   local found = counts()
   local is_paused = redis.call('HGET', key('settings'), 'paused') == '1' or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
   found[#found + 1] = is_paused and 1 or 0
-  all[#all + 1] = append_minutes(found)
+  return append_minutes(found)
+end
+
+for i = 2, #ARGV do
+  visit(ARGV[i])
+  local is_sound, found = pcall(standing)
+  all[i - 1] = is_sound and found or type(found) == 'table' and found.err or tostring(found)
 end
 return all

@@ -4,17 +4,18 @@ local function append_minutes(found)
   for minute = this - MINUTES + 1, this do
     rest[#rest + 1] = key('minutes:' .. minute)
   end
-  -- In most partitions no job has ended lately.
-  if redis.call('EXISTS', unpack(rest)) == 0 then
-    return found
-  end
-  for minute = this - MINUTES + 1, this do
-    local ended = redis.call('HMGET', key('minutes:' .. minute), 'completed', 'failed', 'retried')
+  -- In most partitions no job has ended lately, or only within a few minutes.
+  local left, minutes = redis.call('EXISTS', unpack(rest)), {}
+  for minute = this, this - MINUTES + 1, -1 do
+    local ended = left > 0 and redis.call('HMGET', key('minutes:' .. minute), 'completed', 'failed', 'retried') or {}
     if ended[1] or ended[2] or ended[3] then
-      found[#found + 1] = minute
-      for kind = 1, 3 do
-        found[#found + 1] = tonumber(ended[kind] or 0)
-      end
+      left = left - 1
+      table.insert(minutes, 1, { minute, tonumber(ended[1] or 0), tonumber(ended[2] or 0), tonumber(ended[3] or 0) })
+    end
+  end
+  for _, ended in ipairs(minutes) do
+    for i = 1, 4 do
+      found[#found + 1] = ended[i]
     end
   end
   return found
