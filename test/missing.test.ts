@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import * as api from '../packages/lark-jobs/src/index.ts'
-import { states } from '../packages/lark-jobs/src/record.ts'
+import { states } from '../packages/lark-jobs/src/model/record.ts'
 import { filesBelow, read, root } from './source.ts'
 
 const has = (file: string) => existsSync(join(root, 'packages', file))

@@ -346,5 +346,5 @@ test('the declarations are of the same classes, imported or required', async () 
 
 test('copies of one major version share the queue', () => {
   const { version } = JSON.parse(read('packages/lark-jobs/package.json'))
-  expect(read('packages/lark-jobs/src/jobs.ts')).toContain(`'s18i.lark.jobs@${version.split('.')[0]}'`)
+  expect(read('packages/lark-jobs/src/api/jobs.ts')).toContain(`'s18i.lark.jobs@${version.split('.')[0]}'`)
 })

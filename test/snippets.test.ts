@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadSettings } from '../packages/lark-jobs/src/config.ts'
+import { loadSettings } from '../packages/lark-jobs/src/config/config.ts'
 import type { App } from '../packages/lark-jobs/test/processes/app.ts'
 import { anchorsOf, type Block, blocksOf } from './markdown.ts'
 import { compile, makeApp, runScript, tsconfig } from './program.ts'

@@ -3,6 +3,13 @@
  * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
+export { Job } from './api/job.ts'
+export { createJobs, Jobs } from './api/jobs.ts'
+export type { WorkOptions } from './api/work.ts'
+export type { Durability, JobsConfig } from './config/config.ts'
+export type { CodeConfig } from './config/configured.ts'
+export type { LimiterConfig } from './config/limiter-config.ts'
+export type { QueueConfig } from './config/queue-config.ts'
 export {
   type Backoff,
   type BackoffFunction,
@@ -10,31 +17,12 @@ export {
   backoff,
   type Exponential,
   exponential,
-} from './backoff.ts'
-export type { CancelFilter, Cancellable, Cancelled } from './cancel.ts'
-export type { Durability, JobsConfig } from './config.ts'
-export type { CodeConfig } from './configured.ts'
-export { context, withContext } from './context.ts'
-export type { Duration } from './duration.ts'
-export { JobsError, type JobsErrorCode, jobsErrors } from './errors.ts'
-export { type GroupBy, type GroupOptions, group } from './group.ts'
-export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './hooks.ts'
-export { Job } from './job.ts'
-export type { JobConstructor, PayloadOf, ResultOf } from './job-class.ts'
-export { createJobs, Jobs } from './jobs.ts'
-export type { RateKind, RateOption } from './limit.ts'
-export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './limiter.ts'
-export type { LimiterConfig } from './limiter-config.ts'
-export { type CircuitBreakerOptions, circuitBreaker } from './middleware/circuit-breaker.ts'
-export type { Middleware, MiddlewareJob } from './middleware/middleware.ts'
-export { type RateLimitedOptions, rateLimited } from './middleware/rate-limited.ts'
-export { skipWhen } from './middleware/skip-when.ts'
-export { type TimingOptions, timing } from './middleware/timing.ts'
-export { type OverlappingOptions, withoutOverlapping } from './middleware/without-overlapping.ts'
-export { NonRetryableError } from './non-retryable.ts'
-export type { FailedOptions, JobDetail, StoredJob } from './operate.ts'
-export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
-export type { QueueConfig } from './queue-config.ts'
+} from './model/backoff.ts'
+export { context, withContext } from './model/context.ts'
+export type { Duration } from './model/duration.ts'
+export { JobsError, type JobsErrorCode, jobsErrors } from './model/errors.ts'
+export type { RateKind, RateOption } from './model/limit.ts'
+export { NonRetryableError } from './model/non-retryable.ts'
 export type {
   JobError,
   JobRecord,
@@ -44,15 +32,27 @@ export type {
   Outcome,
   State,
   WorkerRecord,
-} from './record.ts'
-export type { QueueStatus, ShownGroup, Status } from './status.ts'
+} from './model/record.ts'
+export type { CancelFilter, Cancellable, Cancelled } from './operate/cancel.ts'
+export type { FailedOptions, JobDetail, StoredJob } from './operate/operate.ts'
+export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
+export type { QueueStatus, ShownGroup, Status } from './operate/status.ts'
+export { type GroupBy, type GroupOptions, group } from './options/group.ts'
+export type { JobConstructor, PayloadOf, ResultOf } from './options/job-class.ts'
+export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'
+export type { Middleware, MiddlewareJob } from './options/middleware.ts'
+export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
+export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './run/hooks.ts'
+export { type CircuitBreakerOptions, circuitBreaker } from './run/middleware/circuit-breaker.ts'
+export { type RateLimitedOptions, rateLimited } from './run/middleware/rate-limited.ts'
+export { skipWhen } from './run/middleware/skip-when.ts'
+export { type TimingOptions, timing } from './run/middleware/timing.ts'
+export { type OverlappingOptions, withoutOverlapping } from './run/middleware/without-overlapping.ts'
 export type {
   Credentials,
   CredentialsFunction,
   RedisServers,
   SentinelServers,
-} from './store/servers.ts'
-export { type Rejection, type Unique, type UniqueOptions, unique } from './unique.ts'
-export type { WorkOptions } from './work.ts'
+} from './store/contract/servers.ts'
 export type { Ending, Report, RunningJob, Summary } from './worker/report.ts'
 export type { Worker } from './worker/worker.ts'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { LeasedJob } from '../src/record.ts'
-import { Ahead } from '../src/worker/ahead.ts'
-import { Ledger } from '../src/worker/ledger.ts'
-import { type Preset, paces } from '../src/worker/preset.ts'
+import type { LeasedJob } from '../src/model/record.ts'
+import { type Preset, paces } from '../src/options/preset.ts'
+import { Ahead } from '../src/worker/fetch/ahead.ts'
+import { Ledger } from '../src/worker/lease/ledger.ts'
 
 const noJobs: LeasedJob[] = []
 

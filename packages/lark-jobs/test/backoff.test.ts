@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { exponential, normalBackoff, pauseAfter } from '../src/backoff.ts'
+import { exponential, normalBackoff, pauseAfter } from '../src/model/backoff.ts'
 
 const none = () => 0
 const all = () => 1

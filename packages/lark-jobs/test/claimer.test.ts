@@ -3,7 +3,7 @@
  */
 import { expect, test, vi } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
-import { Claimer } from '../src/worker/claimer.ts'
+import { Claimer } from '../src/worker/fetch/claimer.ts'
 import { LEASE } from './conformance/caller.ts'
 import { Harness } from './conformance/harness.ts'
 import { job } from './conformance/jobs.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type JobsConfig, resolveSettings } from '../src/config.ts'
-import { serviceOf } from '../src/queues.ts'
+import { type JobsConfig, resolveSettings } from '../src/config/config.ts'
+import { serviceOf } from '../src/config/queues.ts'
 
 const settings = (jobs: JobsConfig, env: Record<string, string | undefined> = {}) =>
   resolveSettings({ config: { jobs }, file: '/app/lark.config.js', folder: '/app' }, env)

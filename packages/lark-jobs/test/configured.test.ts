@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { JobsClient } from '../src/api/jobs.ts'
 import { type CodeConfig, createJobs, Job } from '../src/index.ts'
-import type { JobConstructor } from '../src/job-class.ts'
-import { JobsClient } from '../src/jobs.ts'
+import type { JobConstructor } from '../src/options/job-class.ts'
 import { Record } from './working/bench.ts'
 
 let folder: string

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Claimer } from '../src/worker/claimer.ts'
-import { Deadline } from '../src/worker/deadline.ts'
-import { Page } from '../src/worker/ledger.ts'
-import { Running, type Workplace } from '../src/worker/running.ts'
+import { Deadline } from '../src/run/deadline.ts'
+import { Running, type Workplace } from '../src/run/running.ts'
+import type { Claimer } from '../src/worker/fetch/claimer.ts'
+import { Page } from '../src/worker/lease/ledger.ts'
 
 const DAY = 86_400_000
 /** Milliseconds that a handler gets after its signal. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { madeAt, newId, newNonce } from '../src/id.ts'
+import { madeAt, newId, newNonce } from '../src/model/id.ts'
 
 test('ids have 13 letters and digits', () => {
   expect(newId()).toMatch(/^[0-9A-Za-z]{13}$/)

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { exponential, Job, unique } from '../src/index.ts'
-import { classOf, type JobConstructor } from '../src/job-class.ts'
-import { Registry } from '../src/worker/registry.ts'
+import { classOf, type JobConstructor } from '../src/options/job-class.ts'
+import { Registry } from '../src/options/registry.ts'
 
 const messageOf = (act: () => unknown) => {
   try {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { MessageChannel, Worker as Thread } from 'node:worker_threads'
 import { afterEach, expect, it } from 'vitest'
 import { threadFile } from '../src/worker/beside.ts'
-import { LEASE_THREAD } from '../src/worker/lease-thread.ts'
+import { LEASE_THREAD } from '../src/worker/lease/lease-thread.ts'
 
 const file = threadFile('lease-watch')!
 const threads: Thread[] = []

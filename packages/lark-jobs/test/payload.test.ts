@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { decode, encode, MAX_CONTEXT, MAX_DEPTH, MAX_PAYLOAD } from '../src/payload.ts'
+import { decode, encode, MAX_CONTEXT, MAX_DEPTH, MAX_PAYLOAD } from '../src/model/payload.ts'
 import { Random } from './conformance/random.ts'
 
 const refused = (payload: unknown) => {

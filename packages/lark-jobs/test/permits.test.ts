@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
-import { JobsError } from '../src/errors.ts'
-import type { Limits } from '../src/limit.ts'
-import type { Taken } from '../src/middleware/permits.ts'
+import { JobsError } from '../src/model/errors.ts'
+import type { Limits } from '../src/model/limit.ts'
+import type { Taken } from '../src/run/middleware/permits.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
-import type { HoldingsPage } from '../src/worker/holdings.ts'
-import { WorkerPermits } from '../src/worker/permits.ts'
+import type { HoldingsPage } from '../src/worker/lease/holdings.ts'
+import { WorkerPermits } from '../src/worker/permits/permits.ts'
 import { retention } from './redis/stores.ts'
 
 const LEASE = 15_000

@@ -2,8 +2,8 @@
  * The part of the lease thread that takes back what the event loop has not read, on a clock of the test's own.
  */
 import { expect, test } from 'vitest'
-import { Recaller } from '../src/worker/recaller.ts'
-import { RING, Unread } from '../src/worker/unread.ts'
+import { Recaller } from '../src/worker/lease/recaller.ts'
+import { RING, Unread } from '../src/worker/lease/unread.ts'
 
 /** A worker that runs something, and to which the store may hand jobs with a ring. */
 function make() {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { backoff, Job, NonRetryableError } from '../src/index.ts'
-import { classOf, type JobConstructor } from '../src/job-class.ts'
-import type { JobOptions } from '../src/record.ts'
-import { retryIn } from '../src/worker/retry.ts'
-import type { Running } from '../src/worker/running.ts'
+import type { JobOptions } from '../src/model/record.ts'
+import { classOf, type JobConstructor } from '../src/options/job-class.ts'
+import { retryIn } from '../src/run/retry.ts'
+import type { Running } from '../src/run/running.ts'
 
 const written: string[] = []
 const NOW = 10_000_000

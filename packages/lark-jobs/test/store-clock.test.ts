@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { StoreClock } from '../src/worker/store-clock.ts'
+import { StoreClock } from '../src/worker/maintenance/store-clock.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 })

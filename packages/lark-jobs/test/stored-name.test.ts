@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { groupFor, groupName } from '../src/group.ts'
-import { laneName, readLane } from '../src/store/lane.ts'
-import { storedName, storedPair } from '../src/stored-name.ts'
-import { lockOf, oneByOne } from '../src/unique.ts'
+import { storedName, storedPair } from '../src/model/stored-name.ts'
+import { groupFor, groupName } from '../src/options/group.ts'
+import { lockOf, oneByOne } from '../src/options/unique.ts'
+import { laneName, readLane } from '../src/store/contract/lane.ts'
 import { Random } from './conformance/random.ts'
 
 /** What has a meaning somewhere on the way, and what might be taken for another in UTF-8, in a URL, or in SQL. */

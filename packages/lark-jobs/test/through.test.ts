@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Middleware, MiddlewareJob } from '../src/index.ts'
-import { through } from '../src/middleware/through.ts'
+import { through } from '../src/run/middleware/through.ts'
 import { signal } from './working/bench.ts'
 
 const job = {} as MiddlewareJob

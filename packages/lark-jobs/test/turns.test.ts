@@ -3,10 +3,10 @@
  */
 import { describe, expect, test } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
-import { Claimer } from '../src/worker/claimer.ts'
-import { Round } from '../src/worker/round.ts'
-import { Shares } from '../src/worker/shares.ts'
-import { TURN, Turns } from '../src/worker/turns.ts'
+import { Claimer } from '../src/worker/fetch/claimer.ts'
+import { Round } from '../src/worker/fetch/round.ts'
+import { Shares } from '../src/worker/fetch/shares.ts'
+import { TURN, Turns } from '../src/worker/fetch/turns.ts'
 import { options } from './sqlite/folder.ts'
 
 /** Never asked. */

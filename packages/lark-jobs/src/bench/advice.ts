@@ -1,7 +1,7 @@
 /**
  * What a measured store's dispatches wait for, in one line, when that is worth a change.
  */
-import type { Settings } from '../config.ts'
+import type { Settings } from '../config/config.ts'
 
 /** Milliseconds below which there is nothing to be won. */
 const LITTLE = 1

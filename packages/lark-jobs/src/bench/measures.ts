@@ -2,9 +2,9 @@
  * What is measured of a store, in this order: each measure works with what the ones before it have left.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Job } from '../job.ts'
-import type { JobConstructor } from '../job-class.ts'
-import type { JobsClient } from '../jobs.ts'
+import { Job } from '../api/job.ts'
+import type { JobsClient } from '../api/jobs.ts'
+import type { JobConstructor } from '../options/job-class.ts'
 import type { Report } from '../worker/report.ts'
 import { type Figure, limitOf, percentile, Watch } from './figure.ts'
 

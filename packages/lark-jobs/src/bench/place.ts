@@ -7,8 +7,8 @@
 import { existsSync } from 'node:fs'
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Settings } from '../config.ts'
-import { newNonce } from '../id.ts'
+import type { Settings } from '../config/config.ts'
+import { newNonce } from '../model/id.ts'
 import { erase } from '../store/connect.ts'
 
 export interface BenchPlace {

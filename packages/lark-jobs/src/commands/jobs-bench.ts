@@ -1,12 +1,12 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
+import { JobsClient } from '../api/jobs.ts'
 import { adviceOn } from '../bench/advice.ts'
 import type { Figure } from '../bench/figure.ts'
 import { measures, queues, type Stage } from '../bench/measures.ts'
 import { type BenchPlace, benchPlace } from '../bench/place.ts'
-import { loadSettings } from '../config.ts'
-import { JobsClient } from '../jobs.ts'
+import { loadSettings } from '../config/config.ts'
 import { wholeFromOne } from './whole-from-one.ts'
 
 /** `lark jobs:bench`: what the configured store can do, measured from here. None of its jobs is touched. */

@@ -1,9 +1,9 @@
 import { arg, Command, flag, LarkError } from '@s18i/lark'
 import { nearest } from '@s18i/lark/config'
-import { type CancelFilter, type Cancelled, cancellable, checkCancel } from '../cancel.ts'
-import { readable } from '../duration.ts'
-import { Jobs } from '../jobs.ts'
-import { listed } from '../listed.ts'
+import { Jobs } from '../api/jobs.ts'
+import { readable } from '../model/duration.ts'
+import { listed } from '../model/listed.ts'
+import { type CancelFilter, type Cancelled, cancellable, checkCancel } from '../operate/cancel.ts'
 import { RETENTION } from '../store/connect.ts'
 
 /** `lark jobs:cancel`: jobs that wait end at once, those that run are told. */

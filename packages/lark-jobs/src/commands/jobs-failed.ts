@@ -1,10 +1,10 @@
 import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { readable } from '../duration.ts'
-import { Jobs } from '../jobs.ts'
-import { checkFailed } from '../operate.ts'
-import type { KeptError } from '../record.ts'
-import { codedLine } from '../worker/job-error.ts'
+import { Jobs } from '../api/jobs.ts'
+import { readable } from '../model/duration.ts'
+import type { KeptError } from '../model/record.ts'
+import { checkFailed } from '../operate/operate.ts'
+import { codedLine } from '../run/job-error.ts'
 import { wholeFromOne } from './whole-from-one.ts'
 
 /** `lark jobs:failed`: what failed for good, and why. */

@@ -1,7 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { Jobs } from '../jobs.ts'
-import { checkPause } from '../pause.ts'
+import { Jobs } from '../api/jobs.ts'
+import { checkPause } from '../operate/pause.ts'
 import { resumeCommand } from './resume-command.ts'
 
 /** `lark jobs:pause`: a queue, or one group of it, begins nothing. */

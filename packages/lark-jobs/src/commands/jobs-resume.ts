@@ -1,7 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { Jobs } from '../jobs.ts'
-import { checkResume } from '../pause.ts'
+import { Jobs } from '../api/jobs.ts'
+import { checkResume } from '../operate/pause.ts'
 
 /** `lark jobs:resume`: a queue, or one group of it, goes on. */
 export class JobsResumeCommand extends Command {

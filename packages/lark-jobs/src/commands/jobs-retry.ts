@@ -1,6 +1,6 @@
 import { arg, Command, flag, LarkError } from '@s18i/lark'
-import { Jobs } from '../jobs.ts'
-import { checkRetry } from '../operate.ts'
+import { Jobs } from '../api/jobs.ts'
+import { checkRetry } from '../operate/operate.ts'
 
 /** `lark jobs:retry`: failed jobs back to work. */
 export class JobsRetryCommand extends Command {

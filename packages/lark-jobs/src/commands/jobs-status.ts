@@ -1,11 +1,11 @@
 import { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { readable } from '../duration.ts'
-import { Jobs } from '../jobs.ts'
-import { listed } from '../listed.ts'
-import type { Ended, QueueStatus, Status } from '../status.ts'
+import { Jobs } from '../api/jobs.ts'
+import { readable } from '../model/duration.ts'
+import { listed } from '../model/listed.ts'
+import type { Ended, QueueStatus, Status } from '../operate/status.ts'
 import { RETENTION } from '../store/connect.ts'
-import type { Counts } from '../store/store.ts'
+import type { Counts } from '../store/contract/store.ts'
 import { resumeCommand } from './resume-command.ts'
 
 /** The most paused groups of a queue that are named. */

@@ -7,15 +7,15 @@
  */
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { released } from '../decision.ts'
-import { readable } from '../duration.ts'
-import { writtenText } from '../job-log.ts'
-import type { KeptError, LeasedJob, LogLine } from '../record.ts'
-import { errorLine } from '../worker/job-error.ts'
+import { released } from '../model/decision.ts'
+import { readable } from '../model/duration.ts'
+import type { KeptError, LeasedJob, LogLine } from '../model/record.ts'
+import { errorLine } from '../run/job-error.ts'
+import { writtenText } from '../run/job-log.ts'
+import type { QueueFigures } from '../supervisor/supervised-figures.ts'
+import type { Shown } from '../supervisor/supervised-report.ts'
+import type { Station } from '../supervisor/supervision.ts'
 import type { Ending, RunningJob, Summary } from '../worker/report.ts'
-import type { QueueFigures } from '../worker/supervised-figures.ts'
-import type { Shown } from '../worker/supervised-report.ts'
-import type { Station } from '../worker/supervision.ts'
 
 /** Jobs a second above which they are counted. */
 const CALM = 50

@@ -9,7 +9,7 @@
  * of a process record their stack, while they wait for the store to open.
  */
 import { LarkError } from '@s18i/lark/config'
-import { JobsError } from '../errors.ts'
+import { JobsError } from '../model/errors.ts'
 
 /** A stack. V8 turns it into text only when it is read. */
 export interface Caller {

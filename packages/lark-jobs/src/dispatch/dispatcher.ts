@@ -3,11 +3,11 @@
  * fit in one call. If a queue has several partitions, each partition gets its chunks one after the other, and all
  * partitions work at the same time.
  */
-import { JobsError } from '../errors.ts'
-import { dispatchedIds, dispatchRejection, type JobLike } from '../job-class.ts'
-import type { NewJob } from '../record.ts'
-import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
-import type { Rejection } from '../unique.ts'
+import { JobsError } from '../model/errors.ts'
+import type { NewJob } from '../model/record.ts'
+import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-class.ts'
+import type { Rejection } from '../options/unique.ts'
+import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 import { rejection } from './caller.ts'
 import { bytesOf } from './new-job.ts'
 import type { Outbox } from './outbox.ts'

@@ -3,11 +3,14 @@
  * class.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type Backoff, isSameFunction } from '../backoff.ts'
-import { type Context, context } from '../context.ts'
-import { JobsError } from '../errors.ts'
-import { type GroupBy, groupFor } from '../group.ts'
-import { newId } from '../id.ts'
+import { type Backoff, isSameFunction } from '../model/backoff.ts'
+import { type Context, context } from '../model/context.ts'
+import { JobsError } from '../model/errors.ts'
+import { newId } from '../model/id.ts'
+import { encode, MAX_CONTEXT } from '../model/payload.ts'
+import type { Group, JobOptions, NewJob } from '../model/record.ts'
+import { textOf } from '../model/thrown.ts'
+import { type GroupBy, groupFor } from '../options/group.ts'
 import {
   classOf,
   groupOf,
@@ -17,13 +20,10 @@ import {
   type JobLike,
   limiterOf,
   uniqueOf,
-} from '../job-class.ts'
-import { type JobSettings, settingsOf } from '../job-settings.ts'
-import { HEAVIEST, isOwnOption, type LimiterBy, needOf } from '../limiter.ts'
-import { encode, MAX_CONTEXT } from '../payload.ts'
-import type { Group, JobOptions, NewJob } from '../record.ts'
-import { textOf } from '../thrown.ts'
-import { lockOf, oneByOne, type Unique } from '../unique.ts'
+} from '../options/job-class.ts'
+import { type JobSettings, settingsOf } from '../options/job-settings.ts'
+import { HEAVIEST, isOwnOption, type LimiterBy, needOf } from '../options/limiter.ts'
+import { lockOf, oneByOne, type Unique } from '../options/unique.ts'
 
 /**
  * The records of one job and its payloads: one record for each payload.

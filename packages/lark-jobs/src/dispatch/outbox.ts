@@ -13,10 +13,10 @@
  * and sent again under the same number, without an answer, is uncertain.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { JobsError } from '../errors.ts'
-import { newId } from '../id.ts'
-import type { NewJob } from '../record.ts'
-import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/store.ts'
+import { JobsError } from '../model/errors.ts'
+import { newId } from '../model/id.ts'
+import type { NewJob } from '../model/record.ts'
+import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 
 /** Milliseconds until a dispatch gives up: a little less than the 5 s that the documentation promises. */
 const PATIENCE = 4_750

@@ -5,9 +5,9 @@
  * process begins with a random partition, so that scripts which dispatch once do not all use the same one. A job with a
  * group or a lock goes to the partition that its name decides.
  */
-import { newNonce } from '../id.ts'
-import { partitionFor, partitionsOf } from '../partition.ts'
-import type { Bound, Store } from '../store/store.ts'
+import { newNonce } from '../model/id.ts'
+import { partitionFor, partitionsOf } from '../model/partition.ts'
+import type { Bound, Store } from '../store/contract/store.ts'
 import { Outbox } from './outbox.ts'
 
 interface Row {

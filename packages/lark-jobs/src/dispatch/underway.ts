@@ -2,7 +2,7 @@
  * Counts the dispatches that are under way. So a caller can wait for all of them without a promise for each, and a
  * process that ends too early can say how many were not answered.
  */
-import { print } from '../job-log.ts'
+import { print } from '../run/job-log.ts'
 
 interface Generation {
   count: number

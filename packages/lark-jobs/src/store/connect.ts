@@ -2,11 +2,12 @@
  * Creates the store that a connection names. Only this file knows the stores by name. It imports the one that is
  * needed, and no code of the others.
  */
-import { JobsError } from '../errors.ts'
-import { hintFor, plain, schemeOf } from './connection-text.ts'
-import { formOf } from './secret.ts'
-import type { RedisServers } from './servers.ts'
-import type { Store, StoreOptions } from './store.ts'
+
+import { hintFor, plain, schemeOf } from '../model/connection-text.ts'
+import { JobsError } from '../model/errors.ts'
+import { formOf } from '../model/secret.ts'
+import type { RedisServers } from './contract/servers.ts'
+import type { Store, StoreOptions } from './contract/store.ts'
 
 /** How many ended jobs are kept of each state (the newest), and for how long, in milliseconds. */
 export const RETENTION: StoreOptions['retention'] = {
@@ -56,6 +57,6 @@ export async function connect(
 /** Removes a store and its data. No process may have it open. */
 export async function erase(connection: string | RedisServers, prefix: string): Promise<void> {
   const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(plain(connection))?.[1] : undefined
-  if (file === undefined) return (await import('./redis/erase.ts')).erase(connection, prefix)
+  if (file === undefined) return (await import('./redis/verbs/erase.ts')).erase(connection, prefix)
   if (file !== ':memory:') return (await import('./sqlite/erase.ts')).erase(file)
 }

@@ -4,10 +4,10 @@
  * it, or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
-import { listed } from '../listed.ts'
-import { fieldOf, isError, textOf } from '../thrown.ts'
+import { listed } from '../model/listed.ts'
+import { fieldOf, isError, textOf } from '../model/thrown.ts'
+import type { Running } from '../run/running.ts'
 import type { Report } from './report.ts'
-import type { Running } from './running.ts'
 
 /** The frames of the stack that are searched for the call. */
 const FRAMES = 100

@@ -3,15 +3,15 @@
  */
 import { inspect } from 'node:util'
 import { nearest } from '@s18i/lark/config'
-import { JobsError } from '../errors.ts'
-import type { Hooks } from '../hooks.ts'
-import { isCount, type Limits } from '../limit.ts'
-import type { Middleware } from '../middleware/middleware.ts'
-import { checkNeeds } from '../middleware/rate-limited.ts'
+import { JobsError } from '../model/errors.ts'
+import { isCount, type Limits } from '../model/limit.ts'
+import type { Middleware } from '../options/middleware.ts'
+import { PRESET, type Preset, presets } from '../options/preset.ts'
+import type { Registry } from '../options/registry.ts'
+import type { Hooks } from '../run/hooks.ts'
+import { checkNeeds } from '../run/middleware/rate-limited.ts'
 import type { Place } from '../store/connect.ts'
-import type { Store } from '../store/store.ts'
-import { PRESET, type Preset, presets } from './preset.ts'
-import type { Registry } from './registry.ts'
+import type { Store } from '../store/contract/store.ts'
 import type { Report } from './report.ts'
 
 /** Jobs at a time. */

@@ -1,9 +1,10 @@
 /**
  * The report of a worker that was started from code: what jobs write, and what went wrong, on stderr.
  */
-import { print } from '../job-log.ts'
-import type { LeasedJob, LogLine } from '../record.ts'
-import { behind } from './job-error.ts'
+
+import type { LeasedJob, LogLine } from '../model/record.ts'
+import { behind } from '../run/job-error.ts'
+import { print } from '../run/job-log.ts'
 import type { Ending, Report } from './report.ts'
 
 export class PlainReport implements Report {

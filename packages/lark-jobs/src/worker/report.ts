@@ -1,7 +1,7 @@
 /**
  * What a worker tells people: an interface for whoever prints, and the figures it keeps.
  */
-import type { LeasedJob, LogLine, Outcome } from '../record.ts'
+import type { LeasedJob, LogLine, Outcome } from '../model/record.ts'
 
 /** A job that runs. */
 export interface RunningJob {

@@ -2,7 +2,7 @@
  * What is known after a run: from the journals of the roles, from the store, and from the conductor, who knows what he
  * broke. The accountant judges by this alone. Every time is in milliseconds of the one clock of the machine.
  */
-import type { Counters, State } from '../../src/record.ts'
+import type { Counters, State } from '../../src/model/record.ts'
 
 /** One job that was dispatched, as its dispatcher saw it. */
 export interface Ask {

@@ -1,8 +1,8 @@
 /**
  * The store at the end: every job in it, whatever its state.
  */
-import { type JobRecord, states } from '../../src/record.ts'
-import type { Store } from '../../src/store/store.ts'
+import { type JobRecord, states } from '../../src/model/record.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import type { Kept } from './evidence.ts'
 
 const PAGE = 500

@@ -2,8 +2,9 @@
  * Shows who is alive: each worker must complete a fresh job of a queue that it alone serves, and each dispatcher must
  * have a dispatch accepted that it made known after the probe began.
  */
+
+import type { JobsClient } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
-import type { JobsClient } from '../../src/jobs.ts'
 import type { Crew, Role } from './crew.ts'
 import type { Journals } from './journals.ts'
 import { within } from './within.ts'

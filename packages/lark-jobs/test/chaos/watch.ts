@@ -3,7 +3,7 @@
  * is away shows nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import type { LimitedQueue } from './evidence.ts'
 
 /** Milliseconds between two looks. */

@@ -3,8 +3,8 @@
  * taken back before.
  */
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/record.ts'
-import { MAX_BYTES, MAX_ITEMS } from '../../src/store/store.ts'
+import type { Outcome } from '../../src/model/record.ts'
+import { MAX_BYTES, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'

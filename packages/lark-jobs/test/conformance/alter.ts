@@ -2,8 +2,8 @@
  * Changes by hand: a table of each change in each state, and what follows from it.
  */
 import { expect, test } from 'vitest'
-import type { JobRecord, State } from '../../src/record.ts'
-import type { AlterVerdict, Change } from '../../src/store/store.ts'
+import type { JobRecord, State } from '../../src/model/record.ts'
+import type { AlterVerdict, Change } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried, returned } from './jobs.ts'

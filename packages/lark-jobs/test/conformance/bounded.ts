@@ -2,8 +2,8 @@
  * A partition that holds only so many jobs which have not begun: the bound is that of who dispatches.
  */
 import { expect, test } from 'vitest'
-import type { NewJob } from '../../src/record.ts'
-import type { Bound, Enqueued } from '../../src/store/store.ts'
+import type { NewJob } from '../../src/model/record.ts'
+import type { Bound, Enqueued } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { ids, job, jobs } from './jobs.ts'

@@ -1,7 +1,7 @@
 /**
  * One caller on one partition: numbers its calls as dispatchers and workers do.
  */
-import type { LeasedJob, NewJob, Outcome } from '../../src/record.ts'
+import type { LeasedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import type {
   Call,
   Enqueued,
@@ -11,7 +11,7 @@ import type {
   Store,
   Verdict,
   Want,
-} from '../../src/store/store.ts'
+} from '../../src/store/contract/store.ts'
 import { settlement } from './jobs.ts'
 
 /** Milliseconds: the lease of `claim`. */

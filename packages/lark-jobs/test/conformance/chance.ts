@@ -1,7 +1,7 @@
 /**
  * Jobs and outcomes as chance has them.
  */
-import type { Group, Lock, NewJob, Outcome } from '../../src/record.ts'
+import type { Group, Lock, NewJob, Outcome } from '../../src/model/record.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
 

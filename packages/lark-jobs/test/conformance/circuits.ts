@@ -2,7 +2,7 @@
  * Circuit breakers: closed, open, and half-open, over all who tell of their runs.
  */
 import { expect, test } from 'vitest'
-import type { Circuit, CircuitEvent } from '../../src/circuit.ts'
+import type { Circuit, CircuitEvent } from '../../src/options/circuit.ts'
 import type { Harness, Make } from './harness.ts'
 
 const RULE = { failures: 3, per: 1_000, pause: 5_000 }

@@ -2,8 +2,8 @@
  * A run from its claim to each outcome: state, counters, errors, result and log.
  */
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/record.ts'
-import { MAX_ERRORS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../src/store/store.ts'
+import type { Outcome } from '../../src/model/record.ts'
+import { MAX_ERRORS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, job, jobError, jobs, line, retried, returned, settlement } from './jobs.ts'

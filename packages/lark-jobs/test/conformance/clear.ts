@@ -2,7 +2,7 @@
  * Removing the jobs of a state by hand.
  */
 import { expect, test } from 'vitest'
-import { MAX_ITEMS } from '../../src/store/store.ts'
+import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line } from './jobs.ts'
 

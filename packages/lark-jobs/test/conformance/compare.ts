@@ -2,8 +2,8 @@
  * A partition of a store against the model of it.
  */
 import { expect } from 'vitest'
-import type { State } from '../../src/record.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { State } from '../../src/model/record.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import { ids } from './jobs.ts'
 import type { Model } from './model.ts'
 import { endings } from './model-job.ts'

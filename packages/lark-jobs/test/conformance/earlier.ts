@@ -3,8 +3,8 @@
  * dumps in `../sqlite/layouts/` and `../redis/layouts/` hold the same.
  */
 import { expect } from 'vitest'
-import type { LeasedJob } from '../../src/record.ts'
-import { MAX_BYTES, type Store } from '../../src/store/store.ts'
+import type { LeasedJob } from '../../src/model/record.ts'
+import { MAX_BYTES, type Store } from '../../src/store/contract/store.ts'
 import { Caller } from './caller.ts'
 import { completed } from './jobs.ts'
 

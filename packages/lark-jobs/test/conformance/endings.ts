@@ -2,8 +2,8 @@
  * Jobs that ended where no handler ran: what is handed out for their class to do something, and how often.
  */
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/record.ts'
-import { MAX_CRASHES, MAX_ENDINGS } from '../../src/store/store.ts'
+import type { Outcome } from '../../src/model/record.ts'
+import { MAX_CRASHES, MAX_ENDINGS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobError, jobs, line, retried } from './jobs.ts'

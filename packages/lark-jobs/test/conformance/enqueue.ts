@@ -2,7 +2,7 @@
  * Jobs coming in: what is kept of them, what the claimer gets, and that an id is queued once.
  */
 import { expect, test } from 'vitest'
-import type { NewJob } from '../../src/record.ts'
+import type { NewJob } from '../../src/model/record.ts'
 import type { Make } from './harness.ts'
 import { failed, ids, job, jobs } from './jobs.ts'
 

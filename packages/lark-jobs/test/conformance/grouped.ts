@@ -1,7 +1,7 @@
 /**
  * Jobs of groups for tests, in one word each.
  */
-import type { Group, NewJob } from '../../src/record.ts'
+import type { Group, NewJob } from '../../src/model/record.ts'
 import { type Caller, LEASE } from './caller.ts'
 import { completed, settlement } from './jobs.ts'
 

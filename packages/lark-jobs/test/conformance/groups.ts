@@ -2,7 +2,7 @@
  * Groups: jobs of several tenants in fair turns, each within its own limits and in its own order.
  */
 import { expect, test } from 'vitest'
-import type { NewJob } from '../../src/record.ts'
+import type { NewJob } from '../../src/model/record.ts'
 import { LEASE } from './caller.ts'
 import { limited, of, swap } from './grouped.ts'
 import type { Make } from './harness.ts'

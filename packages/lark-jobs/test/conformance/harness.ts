@@ -3,7 +3,7 @@
  *
  * An engine brings only a `Place`; everything else a subject needs is here.
  */
-import type { Store, StoreOptions } from '../../src/store/store.ts'
+import type { Store, StoreOptions } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from './caller.ts'
 
 /** What an engine brings: somewhere empty (a file, a key prefix on a server) that handles can be made on. */

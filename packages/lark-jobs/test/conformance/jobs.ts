@@ -1,8 +1,8 @@
 /**
  * Jobs, outcomes and settlements for tests, in one line each.
  */
-import type { JobError, LeasedJob, LogLine, NewJob, Outcome } from '../../src/record.ts'
-import type { Settlement } from '../../src/store/store.ts'
+import type { JobError, LeasedJob, LogLine, NewJob, Outcome } from '../../src/model/record.ts'
+import type { Settlement } from '../../src/store/contract/store.ts'
 
 let made = 0
 

@@ -3,8 +3,8 @@
  * in the order of any other, and what it does not hand out is not touched.
  */
 import { expect, test } from 'vitest'
-import type { NewJob } from '../../src/record.ts'
-import { type Filter, MAX_BYTES, MAX_ITEMS, MAX_SMALL, type Store } from '../../src/store/store.ts'
+import type { NewJob } from '../../src/model/record.ts'
+import { type Filter, MAX_BYTES, MAX_ITEMS, MAX_SMALL, type Store } from '../../src/store/contract/store.ts'
 import { signal } from '../working/bench.ts'
 import { type Caller, LEASE } from './caller.ts'
 import { of } from './grouped.ts'

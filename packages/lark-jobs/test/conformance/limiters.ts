@@ -2,8 +2,8 @@
  * Limiters: permits that workers share, so many at a time and so many within a time.
  */
 import { expect, test } from 'vitest'
-import type { Limits, Rate } from '../../src/limit.ts'
-import type { PermitCall, Permitted, Store } from '../../src/store/store.ts'
+import type { Limits, Rate } from '../../src/model/limit.ts'
+import type { PermitCall, Permitted, Store } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { Random } from './random.ts'

@@ -2,7 +2,7 @@
  * Limits: how many jobs of a partition are active at a time, and how many begin within a time, whoever claims them.
  */
 import { expect, test } from 'vitest'
-import type { Limits, Rate } from '../../src/limit.ts'
+import type { Limits, Rate } from '../../src/model/limit.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, jobs, retried, settlement } from './jobs.ts'

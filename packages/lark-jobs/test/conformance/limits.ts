@@ -2,8 +2,8 @@
  * The largest calls and payloads, and texts that must come out as they went in.
  */
 import { expect, test } from 'vitest'
-import type { NewJob } from '../../src/record.ts'
-import { MAX_BYTES, MAX_ITEMS } from '../../src/store/store.ts'
+import type { NewJob } from '../../src/model/record.ts'
+import { MAX_BYTES, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, settlement } from './jobs.ts'

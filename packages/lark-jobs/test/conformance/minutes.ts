@@ -2,8 +2,8 @@
  * What ended in each of the last minutes.
  */
 import { expect, test } from 'vitest'
-import type { Minute } from '../../src/store/store.ts'
-import { MAX_CRASHES, MAX_STANDINGS, MINUTES } from '../../src/store/store.ts'
+import type { Minute } from '../../src/store/contract/store.ts'
+import { MAX_CRASHES, MAX_STANDINGS, MINUTES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'

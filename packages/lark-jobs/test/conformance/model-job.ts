@@ -10,15 +10,15 @@ import type {
   NewJob,
   Outcome,
   State,
-} from '../../src/record.ts'
-import { laneName, readLane } from '../../src/store/lane.ts'
+} from '../../src/model/record.ts'
+import { laneName, readLane } from '../../src/store/contract/lane.ts'
 import {
   type AlterVerdict,
   type Change,
   isSuspect,
   MAX_CRASHES,
   MAX_CRASHES_BESIDE,
-} from '../../src/store/store.ts'
+} from '../../src/store/contract/store.ts'
 
 export const endings = ['completed', 'failed', 'cancelled'] as const
 export type Ended = (typeof endings)[number]

@@ -3,9 +3,9 @@
  * a lane's jobs are looked for among all.
  */
 import { expect } from 'vitest'
-import type { Group, LeasedJob } from '../../src/record.ts'
-import { readLane } from '../../src/store/lane.ts'
-import type { MetGroup, PausedGroup, Want } from '../../src/store/store.ts'
+import type { Group, LeasedJob } from '../../src/model/record.ts'
+import { readLane } from '../../src/store/contract/lane.ts'
+import type { MetGroup, PausedGroup, Want } from '../../src/store/contract/store.ts'
 import { type ModelJob, rank } from './model-job.ts'
 
 interface Lane {

@@ -1,8 +1,8 @@
 /**
  * What ended in each minute, as the model knows it.
  */
-import type { Outcome } from '../../src/record.ts'
-import { MINUTES, type Minute } from '../../src/store/store.ts'
+import type { Outcome } from '../../src/model/record.ts'
+import { MINUTES, type Minute } from '../../src/store/contract/store.ts'
 
 const MINUTE = 60_000
 

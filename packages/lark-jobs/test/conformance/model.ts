@@ -4,7 +4,7 @@
  * time), it checks what the store chose and follows.
  */
 import { expect } from 'vitest'
-import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/record.ts'
+import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/model/record.ts'
 import type {
   AlterVerdict,
   Change,
@@ -19,7 +19,7 @@ import type {
   Settlement,
   Verdict,
   Want,
-} from '../../src/store/store.ts'
+} from '../../src/store/contract/store.ts'
 import { type Ended, endings, ModelJob, rank } from './model-job.ts'
 import { ModelLanes } from './model-lanes.ts'
 import { ModelMinutes } from './model-minutes.ts'

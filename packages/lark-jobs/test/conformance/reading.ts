@@ -2,8 +2,8 @@
  * get, list and counts: always one state, whole pages, the right order.
  */
 import { expect, test } from 'vitest'
-import type { State } from '../../src/record.ts'
-import type { Filter, Store } from '../../src/store/store.ts'
+import type { State } from '../../src/model/record.ts'
+import type { Filter, Store } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement } from './jobs.ts'

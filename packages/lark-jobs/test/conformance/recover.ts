@@ -2,7 +2,7 @@
  * Jobs taken back from dead workers, and given up after too many crashes.
  */
 import { expect, test } from 'vitest'
-import { MAX_CRASHES, MAX_ITEMS } from '../../src/store/store.ts'
+import { MAX_CRASHES, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried } from './jobs.ts'

@@ -3,8 +3,8 @@
  * out.
  */
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/record.ts'
-import { isSuspect, MAX_CRASHES } from '../../src/store/store.ts'
+import type { Outcome } from '../../src/model/record.ts'
+import { isSuspect, MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'

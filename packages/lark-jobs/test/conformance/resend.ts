@@ -2,7 +2,7 @@
  * Calls whose reply "was lost", sent a second time under the same number.
  */
 import { expect, test } from 'vitest'
-import { CALL_MEMORY } from '../../src/store/store.ts'
+import { CALL_MEMORY } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'

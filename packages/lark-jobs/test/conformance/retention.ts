@@ -2,7 +2,7 @@
  * How many ended jobs are kept, and for how long.
  */
 import { expect, test } from 'vitest'
-import { MAX_ITEMS } from '../../src/store/store.ts'
+import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, settlement } from './jobs.ts'

@@ -4,7 +4,7 @@
  * tells its story.
  */
 import { expect, test } from 'vitest'
-import type { LeasedJob, NewJob } from '../../src/record.ts'
+import type { LeasedJob, NewJob } from '../../src/model/record.ts'
 import {
   CALL_MEMORY,
   type Change,
@@ -13,7 +13,7 @@ import {
   type RecoverOptions,
   type Settlement,
   type Want,
-} from '../../src/store/store.ts'
+} from '../../src/store/contract/store.ts'
 import type { Caller } from './caller.ts'
 import { chanceGroups, chanceJob, chanceLimiters, chanceOutcome, chancePayload } from './chance.ts'
 import { compare, forget } from './compare.ts'

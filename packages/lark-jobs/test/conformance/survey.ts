@@ -2,8 +2,8 @@
  * survey: what there is to do in many partitions, told in one call that does none of it.
  */
 import { expect, test } from 'vitest'
-import type { WorkerRecord } from '../../src/record.ts'
-import { type Finding, MAX_ITEMS, type Surveyed } from '../../src/store/store.ts'
+import type { WorkerRecord } from '../../src/model/record.ts'
+import { type Finding, MAX_ITEMS, type Surveyed } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'

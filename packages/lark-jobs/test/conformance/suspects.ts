@@ -2,7 +2,7 @@
  * Jobs that stand one crash before the limit: when they count as started, and which crash fails them.
  */
 import { expect, test } from 'vitest'
-import { MAX_CRASHES, MAX_CRASHES_BESIDE, SUSPECT } from '../../src/store/store.ts'
+import { MAX_CRASHES, MAX_CRASHES_BESIDE, SUSPECT } from '../../src/store/contract/store.ts'
 import type { Caller } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'

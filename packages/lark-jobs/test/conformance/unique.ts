@@ -2,8 +2,8 @@
  * Locks: that of the jobs with one name only one holds it, for how long it does, and what becomes of the others.
  */
 import { expect, test } from 'vitest'
-import type { Lock, NewJob } from '../../src/record.ts'
-import { MAX_CRASHES } from '../../src/store/store.ts'
+import type { Lock, NewJob } from '../../src/model/record.ts'
+import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'

@@ -2,7 +2,7 @@
  * The workers that live, and the keys that any ever knew.
  */
 import { expect, test } from 'vitest'
-import type { WorkerRecord } from '../../src/record.ts'
+import type { WorkerRecord } from '../../src/model/record.ts'
 import type { Make } from './harness.ts'
 
 const TTL = 15_000

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createJobs } from '../../src/index.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App, type Running } from './app.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Connection } from '../../src/store/redis/connection.ts'
+import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { TcpProxy } from './proxy.ts'

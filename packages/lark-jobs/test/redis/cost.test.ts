@@ -6,11 +6,11 @@
  * The clock is given; with the server's own there is one TIME more in each script.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { newId } from '../../src/id.ts'
-import type { LeasedJob, NewJob, Outcome } from '../../src/record.ts'
-import { Connection } from '../../src/store/redis/connection.ts'
+import { newId } from '../../src/model/id.ts'
+import type { LeasedJob, NewJob, Outcome } from '../../src/model/record.ts'
+import type { Claim } from '../../src/store/contract/store.ts'
+import { Connection } from '../../src/store/redis/client/connection.ts'
 import type { RedisStore } from '../../src/store/redis/store.ts'
-import type { Claim } from '../../src/store/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, failed, ids, job, retried, settlement } from '../conformance/jobs.ts'
 import { signal } from '../working/bench.ts'

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
-import { status } from '../../src/status.ts'
-import { kindOf, names } from '../../src/store/redis/keys.ts'
+import { status } from '../../src/operate/status.ts'
+import { kindOf, names } from '../../src/store/redis/client/keys.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
@@ -17,7 +17,7 @@ const url = inject('redisUrl')
 const send = (...words: string[]) => command(url, ...words)
 
 test('every key that the page of keys lists is known with its kind', () => {
-  const page = readFileSync(new URL('../../src/store/redis/keys.ts', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../src/store/redis/client/keys.ts', import.meta.url), 'utf8')
   const kind = '(?:HASH|LIST|SET|ZSET|STRING)'
   const row = new RegExp(`^ \\* {3}([a-z][^A-Z\\n]*?) +(${kind}(?:, ${kind})*)(?: |$)`, 'gm')
   const rows = [...page.matchAll(row)]

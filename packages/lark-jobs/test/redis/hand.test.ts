@@ -1,6 +1,6 @@
 /** Jobs that are handed over with a ring, to a caller that waits and takes them. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import type { Claim } from '../../src/store/store.ts'
+import type { Claim } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, ids, job, jobs, settlement } from '../conformance/jobs.ts'
 import { TcpProxy } from './proxy.ts'

@@ -3,8 +3,8 @@
  * id. Each step has a millisecond of its own; what falls due does so between the steps.
  */
 import { expect, inject, test } from 'vitest'
-import type { NewJob, State } from '../../src/record.ts'
-import { type Change, isSuspect, MAX_CRASHES } from '../../src/store/store.ts'
+import type { NewJob, State } from '../../src/model/record.ts'
+import { type Change, isSuspect, MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from '../conformance/caller.ts'
 import { Harness } from '../conformance/harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned } from '../conformance/jobs.ts'

@@ -2,8 +2,8 @@
  * One connection: whatever a command comes to, each answer goes to the one who asked.
  */
 import { describe, expect, inject, test } from 'vitest'
-import { Connection } from '../../src/store/redis/connection.ts'
-import { dial } from '../../src/store/redis/link.ts'
+import { Connection } from '../../src/store/redis/client/connection.ts'
+import { dial } from '../../src/store/redis/client/link.ts'
 import { Random } from '../conformance/random.ts'
 import { newPrefix } from './place.ts'
 import { addressOf } from './server.ts'

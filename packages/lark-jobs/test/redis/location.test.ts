@@ -2,9 +2,9 @@
  * What people write to say where their servers are.
  */
 import { expect, test } from 'vitest'
-import { type JobsConfig, resolveSettings } from '../../src/config.ts'
+import { type JobsConfig, resolveSettings } from '../../src/config/config.ts'
 import { connect } from '../../src/store/connect.ts'
-import { parseLocation } from '../../src/store/redis/location.ts'
+import { parseLocation } from '../../src/store/redis/client/location.ts'
 
 test('one server', () => {
   expect(parseLocation('redis://app:p%40ss@example.com:7000/3')).toEqual({

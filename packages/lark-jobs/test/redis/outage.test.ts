@@ -2,8 +2,8 @@
  * The server is killed and comes back, or forgets its scripts; nothing is lost and nobody restarts anything.
  */
 import { expect, test } from 'vitest'
-import type { JobsError } from '../../src/errors.ts'
-import { Connection } from '../../src/store/redis/connection.ts'
+import type { JobsError } from '../../src/model/errors.ts'
+import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { completed, ids, job, jobs, retried, settlement } from '../conformance/jobs.ts'
 import { addressOf, Server } from './server.ts'

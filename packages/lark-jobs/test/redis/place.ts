@@ -2,8 +2,8 @@
  * Somewhere empty on Redis servers: a key prefix that nobody has.
  */
 import { randomBytes } from 'node:crypto'
-import { parseLocation } from '../../src/store/redis/location.ts'
-import { reach } from '../../src/store/redis/reach.ts'
+import { parseLocation } from '../../src/store/redis/client/location.ts'
+import { reach } from '../../src/store/redis/client/reach.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { Connection } from '../../src/store/redis/connection.ts'
-import { Refusal } from '../../src/store/redis/failure.ts'
+import { Connection } from '../../src/store/redis/client/connection.ts'
+import { Refusal } from '../../src/store/redis/client/failure.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, job, jobs, settlement } from '../conformance/jobs.ts'
 import { addressOf, command, Server, until } from './server.ts'

@@ -1,10 +1,10 @@
 /**
  * Stores on servers of a test's own.
  */
-import type { JobsError } from '../../src/errors.ts'
+import type { JobsError } from '../../src/model/errors.ts'
+import type { RedisServers } from '../../src/store/contract/servers.ts'
+import type { StoreOptions } from '../../src/store/contract/store.ts'
 import { RedisStore, type RedisStoreOptions } from '../../src/store/redis/store.ts'
-import type { RedisServers } from '../../src/store/servers.ts'
-import type { StoreOptions } from '../../src/store/store.ts'
 
 export const retention: StoreOptions['retention'] = {
   completed: { count: 1_000, age: 3_600_000 },

@@ -3,9 +3,9 @@
  * as the real ones do: one call at a time in a partition, and the same call again until it is answered.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobsError } from '../../src/errors.ts'
-import type { LeasedJob } from '../../src/record.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { JobsError } from '../../src/model/errors.ts'
+import type { LeasedJob } from '../../src/model/record.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
 

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
-import { Connection } from '../../src/store/redis/connection.ts'
-import { Refusal } from '../../src/store/redis/failure.ts'
-import { encodeCommand, Replies, type Reply } from '../../src/store/redis/wire.ts'
+import { Connection } from '../../src/store/redis/client/connection.ts'
+import { Refusal } from '../../src/store/redis/client/failure.ts'
+import { encodeCommand, Replies, type Reply } from '../../src/store/redis/client/wire.ts'
 import { Random } from '../conformance/random.ts'
 
 /** What comes out when the bytes are cut into pieces of so many. */

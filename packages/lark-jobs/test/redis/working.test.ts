@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { Job, withoutOverlapping } from '../../src/index.ts'
-import { Connection } from '../../src/store/redis/connection.ts'
+import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Bench, type Connect, Record, signal } from '../working/bench.ts'
 import { TcpProxy } from './proxy.ts'
 import { addressOf, Server } from './server.ts'

@@ -3,7 +3,7 @@
  * that a whole life of jobs and leases uses finds its rows by an index, and none sorts.
  */
 import { afterEach, expect, test, vi } from 'vitest'
-import { states } from '../../src/record.ts'
+import { states } from '../../src/model/record.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'

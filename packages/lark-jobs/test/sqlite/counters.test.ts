@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import { MINUTES } from '../../src/store/contract/store.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
-import { MINUTES } from '../../src/store/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, job, jobs } from '../conformance/jobs.ts'
 import { connections, Folder, options } from './folder.ts'

@@ -3,8 +3,8 @@
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { connect } from '../../src/store/connect.ts'
+import type { StoreOptions } from '../../src/store/contract/store.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
-import type { StoreOptions } from '../../src/store/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { connections, Folder, options } from './folder.ts'

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { states } from '../../src/record.ts'
+import { states } from '../../src/model/record.ts'
 import type { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Random } from '../conformance/random.ts'
 import { Child } from './child.ts'

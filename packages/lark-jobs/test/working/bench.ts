@@ -4,6 +4,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { JobsClient } from '../../src/api/jobs.ts'
+import type { WorkOptions } from '../../src/api/work.ts'
 import {
   createJobs,
   type Ending,
@@ -13,9 +15,7 @@ import {
   type LogLine,
   type Report,
 } from '../../src/index.ts'
-import type { JobsClient } from '../../src/jobs.ts'
-import type { LeasedJob } from '../../src/record.ts'
-import type { WorkOptions } from '../../src/work.ts'
+import type { LeasedJob } from '../../src/model/record.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { type CircuitBreakerOptions, circuitBreaker, Job, type Middleware } from '../../src/index.ts'
-import type { Outcome } from '../../src/record.ts'
+import type { Outcome } from '../../src/model/record.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 type Act = 'works' | 'throws' | 'returns false' | 'fails itself' | 'throws what does not count' | 'releases'

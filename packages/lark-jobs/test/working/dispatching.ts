@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
+import type { JobsClient } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
-import type { JobsClient } from '../../src/jobs.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class NoteJob extends Job {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { Job, JobsError } from '../../src/index.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect } from './bench.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Job, type JobsError } from '../../src/index.ts'
-import { MAX_CRASHES } from '../../src/store/store.ts'
+import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** Milliseconds: a worker looks for what ended every third of it. */

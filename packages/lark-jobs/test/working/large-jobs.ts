@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { Job, NonRetryableError, type StoredJob } from '../../src/index.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 const text = 'x'.repeat(400_000)

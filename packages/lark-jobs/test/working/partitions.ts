@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import type { JobsClient } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
-import type { JobLike } from '../../src/job-class.ts'
-import type { JobsClient } from '../../src/jobs.ts'
+import type { JobLike } from '../../src/options/job-class.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 class MailJob extends Job {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
+import type { JobsClient } from '../../src/api/jobs.ts'
+import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
-import type { JobsClient } from '../../src/jobs.ts'
-import type { WorkOptions } from '../../src/work.ts'
-import { paces } from '../../src/worker/preset.ts'
+import { paces } from '../../src/options/preset.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class FastJob extends Job {

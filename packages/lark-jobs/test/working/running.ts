@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { newId } from '../../src/id.ts'
 import { Job } from '../../src/index.ts'
+import { newId } from '../../src/model/id.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** From the store through `handle`, and what becomes of the job. */

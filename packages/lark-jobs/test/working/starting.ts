@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
+import type { WorkOptions } from '../../src/api/work.ts'
 import { Job, JobsError } from '../../src/index.ts'
-import type { WorkOptions } from '../../src/work.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
 class IdleJob extends Job {

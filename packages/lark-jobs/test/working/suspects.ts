@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
-import { SUSPECT } from '../../src/store/store.ts'
-import type { WorkOptions } from '../../src/work.ts'
+import { SUSPECT } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 /** What waits and rests does so for so many leases. */

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import type { WorkOptions } from '../../src/api/work.ts'
+import type { QueueConfig } from '../../src/config/queue-config.ts'
 import { Job } from '../../src/index.ts'
-import type { QueueConfig } from '../../src/queue-config.ts'
-import type { WorkOptions } from '../../src/work.ts'
 import { Bench, type Connect } from './bench.ts'
 
 /** Queues get their turns although a worker holds jobs ahead, which it takes from whichever queue is fast. */

@@ -4,9 +4,9 @@
  * Two connections to a server at most: one carries every verb, many at once; the other hears bells, and is opened when
  * the first caller claims. What a job costs the server is in docs/performance.md.
  */
-import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
-import { laneName } from '../lane.ts'
-import type { RedisServers } from '../servers.ts'
+import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
+import { laneName } from '../contract/lane.ts'
+import type { RedisServers } from '../contract/servers.ts'
 import {
   type AlterVerdict,
   type Call,
@@ -35,20 +35,22 @@ import {
   type StoreOptions,
   type Survey,
   type Want,
-} from '../store.ts'
-import { Bells } from './bells.ts'
-import type { ClientName } from './client-name.ts'
-import { sendTo } from './damage.ts'
-import { Durability } from './durability.ts'
-import { nothingQueued } from './failure.ts'
-import { greet } from './greeting.ts'
-import { Keys } from './keys.ts'
-import { packWaiting, readLimited } from './lane.ts'
-import { RedisLimiters } from './limiters.ts'
-import { packDuration, packLimits } from './limits.ts'
-import { clientOf, parseLocation } from './location.ts'
-import { packChange, packJobs, packNotes, packRecovery, packSettlements, unpackLog } from './packing.ts'
-import { reach } from './reach.ts'
+} from '../contract/store.ts'
+import type { ClientName } from './client/client-name.ts'
+import { sendTo } from './client/damage.ts'
+import { nothingQueued } from './client/failure.ts'
+import { greet } from './client/greeting.ts'
+import { Keys } from './client/keys.ts'
+import { clientOf, parseLocation } from './client/location.ts'
+import { reach } from './client/reach.ts'
+import type { Route } from './client/route.ts'
+import { Scripts } from './client/script.ts'
+import { Bells } from './verbs/bells.ts'
+import { Durability } from './verbs/durability.ts'
+import { packWaiting, readLimited } from './verbs/lane.ts'
+import { RedisLimiters } from './verbs/limiters.ts'
+import { packDuration, packLimits } from './verbs/limits.ts'
+import { packChange, packJobs, packNotes, packRecovery, packSettlements, unpackLog } from './verbs/packing.ts'
 import {
   type Exchanged,
   nextCursor,
@@ -67,12 +69,10 @@ import {
   readVerdicts,
   type Shown,
   type ShownHeads,
-} from './reading.ts'
-import { Registry } from './registry.ts'
-import type { Route } from './route.ts'
-import { Scripts } from './script.ts'
-import { Standings } from './standings.ts'
-import { Surveys } from './survey.ts'
+} from './verbs/reading.ts'
+import { Registry } from './verbs/registry.ts'
+import { Standings } from './verbs/standings.ts'
+import { Surveys } from './verbs/survey.ts'
 
 export interface RedisStoreOptions extends StoreOptions {
   /** What all keys begin with. Default `lark`. */

@@ -1,8 +1,8 @@
 /**
  * Changes by hand: a table of the effect of each change on a job in each state.
  */
-import type { AlterVerdict, Change } from '../store.ts'
-import { isMarked } from '../unreadable.ts'
+import type { AlterVerdict, Change } from '../contract/store.ts'
+import { isMarked } from '../contract/unreadable.ts'
 import { takeAgain } from './lock.ts'
 import { endedUnrun, move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'

@@ -2,7 +2,7 @@
  * Partitions with a bound: they hold only a limited number of jobs that have not begun. One more job drops the first
  * job of the lowest priority.
  */
-import { MAX_ITEMS } from '../store.ts'
+import { MAX_ITEMS } from '../contract/store.ts'
 import { endedUnrun, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { GROUPS, MAX, pendingJobs } from './read.ts'

@@ -8,8 +8,8 @@
  * Measured on 2026-11-24 (2 cores, busy with other work, Node 20.20): settling and claiming 10 jobs takes 313, 326 and
  * 328 µs (p50) with 1,000, 500,000 and 1,000,000 waiting jobs and as many delayed jobs of a higher priority.
  */
-import type { LeasedJob } from '../../record.ts'
-import { isSuspect, MAX_ITEMS, type Want } from '../store.ts'
+import type { LeasedJob } from '../../model/record.ts'
+import { isSuspect, MAX_ITEMS, type Want } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
 import type { Partition } from './partition.ts'

@@ -9,7 +9,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { JobsError } from '../../errors.ts'
+import { JobsError } from '../../model/errors.ts'
 import { Disk } from './disk.ts'
 import type { Driver, Statement, Value } from './driver.ts'
 import { busyTooLong, closed, isBusy, isFull, NoRoom, stillUsed, toJobsError } from './failure.ts'

@@ -2,8 +2,8 @@
  * Jobs that ended without a running handler, and whose class has a hook for this. `endingAt` is the instant from which
  * on `endings` hands the job out; NULL if there is nothing to do, or if it has been done.
  */
-import type { JobRecord } from '../../record.ts'
-import { MAX_ENDINGS } from '../store.ts'
+import type { JobRecord } from '../../model/record.ts'
+import { MAX_ENDINGS } from '../contract/store.ts'
 import type { Partition } from './partition.ts'
 import { payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'

@@ -1,7 +1,7 @@
 /**
  * Settles and claims jobs in one transaction: the main call of a worker.
  */
-import type { Call, Exchange, Settlement, Verdict, Want } from '../store.ts'
+import type { Call, Exchange, Settlement, Verdict, Want } from '../contract/store.ts'
 import { recall, remember } from './calls.ts'
 import { claim, claimedBefore } from './claim.ts'
 import { stirLanes } from './lane.ts'

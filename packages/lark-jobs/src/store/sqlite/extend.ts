@@ -2,7 +2,7 @@
  * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a suspect
  * it also says whether the job is alone.
  */
-import { type Extension, isSuspect, type LeaseNote } from '../store.ts'
+import { type Extension, isSuspect, type LeaseNote } from '../contract/store.ts'
 import { renewLease } from './lease.ts'
 import { appendLog } from './log.ts'
 import type { Partition } from './partition.ts'

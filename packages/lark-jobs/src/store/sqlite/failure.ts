@@ -2,7 +2,7 @@
  * What SQLite answers when it fails, in the words of the store's contract. A transaction that failed was rolled
  * back, so every failure is certain: nothing here is `STORE_UNCERTAIN`.
  */
-import { JobsError } from '../../errors.ts'
+import { JobsError } from '../../model/errors.ts'
 
 /**
  * SQLite's primary result codes, of those that are told apart here. An extended code (`SQLITE_READONLY_DIRECTORY`, 1544)

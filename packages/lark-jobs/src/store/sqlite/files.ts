@@ -18,7 +18,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { JobsError } from '../../errors.ts'
+import { JobsError } from '../../model/errors.ts'
 
 /** The folder that Lark makes beside a configuration: all in it is Lark's own. */
 const OWN_FOLDER = '.lark'

@@ -10,10 +10,10 @@
  * An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the transaction `stirLanes`
  * puts all noted lanes in their right places.
  */
-import type { Group } from '../../record.ts'
-import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../change.ts'
-import { laneName, pausedGroup, readLane } from '../lane.ts'
-import { parsed } from '../unreadable.ts'
+import type { Group } from '../../model/record.ts'
+import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../contract/change.ts'
+import { laneName, pausedGroup, readLane } from '../contract/lane.ts'
+import { parsed } from '../contract/unreadable.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import type { Row } from './row.ts'

@@ -6,7 +6,7 @@
  * With one lease for each claim, and not one for each job, one statement renews it, and no index over the active jobs
  * is needed.
  */
-import { parsed } from '../unreadable.ts'
+import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
 import { holderOf, columns as jobColumns, list, type Row } from './row.ts'
 import { ACTIVE } from './schema.ts'

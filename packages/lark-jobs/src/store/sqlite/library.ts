@@ -7,7 +7,7 @@
  * the threads that it starts.
  */
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
-import { JobsError } from '../../errors.ts'
+import { JobsError } from '../../model/errors.ts'
 import type { Library } from './driver.ts'
 import { loadLibsql } from './libsql.ts'
 import { loadNodeSqlite } from './node-sqlite.ts'

@@ -6,8 +6,8 @@
  * has the times of recent starts, until they are `over` and no longer count. Rows belong to a partition, or to a lane
  * of it, which the key names.
  */
-import type { Limits, Rate } from '../../limit.ts'
-import { MAX_ITEMS } from '../store.ts'
+import type { Limits, Rate } from '../../model/limit.ts'
+import { MAX_ITEMS } from '../contract/store.ts'
 import type { Partition } from './partition.ts'
 
 export interface Permits {

@@ -6,9 +6,9 @@
  * when this counts. `circuits` has the open circuits, `failures` the counted failures of the closed ones. The state of
  * a limiter's rate is in the same tables as that of partitions (`limit.ts`).
  */
-import type { Circuit, CircuitEvent, CircuitRule } from '../../circuit.ts'
-import { mostOf } from '../../limiter.ts'
-import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../store.ts'
+import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
+import { mostOf } from '../../options/limiter.ts'
+import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { permits } from './limit.ts'
 

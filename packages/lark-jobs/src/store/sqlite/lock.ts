@@ -5,9 +5,9 @@
  *
  * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if not.
  */
-import type { Lock, NewJob } from '../../record.ts'
-import { type Enqueued, MAX_ITEMS } from '../store.ts'
-import { isMarked } from '../unreadable.ts'
+import type { Lock, NewJob } from '../../model/record.ts'
+import { type Enqueued, MAX_ITEMS } from '../contract/store.ts'
+import { isMarked } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'

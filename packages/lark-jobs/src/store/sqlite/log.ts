@@ -1,9 +1,9 @@
 /**
  * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and one of bytes.
  */
-import type { LogLine } from '../../record.ts'
-import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../store.ts'
-import { damagedLine, readList } from '../unreadable.ts'
+import type { LogLine } from '../../model/record.ts'
+import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../contract/store.ts'
+import { damagedLine, readList } from '../contract/unreadable.ts'
 import type { Database } from './database.ts'
 
 const read = 'SELECT log FROM jobs WHERE seq = ?'

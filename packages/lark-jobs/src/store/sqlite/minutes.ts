@@ -3,7 +3,7 @@
  * which every transaction writes anyway. The first transaction of a later minute writes it into the table `minutes`,
  * and removes the oldest ones.
  */
-import { MINUTES, type Minute } from '../store.ts'
+import { MINUTES, type Minute } from '../contract/store.ts'
 import { MINUTE, type Partition } from './partition.ts'
 import { list } from './row.ts'
 

@@ -1,8 +1,8 @@
 /**
  * Moves a job from one state to another, and removes jobs. Row, indexes and counters change together.
  */
-import type { JobError } from '../../record.ts'
-import { MAX_ERRORS } from '../store.ts'
+import type { JobError } from '../../model/record.ts'
+import { MAX_ERRORS } from '../contract/store.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { errorsOf, list, type Row } from './row.ts'

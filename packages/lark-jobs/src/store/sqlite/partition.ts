@@ -6,7 +6,7 @@
  * job is counted once in its life (a million jobs that are due at one instant take 58 ms, once). `nextDue` saves even
  * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
-import type { Minute, Settings } from '../store.ts'
+import type { Minute, Settings } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { Row as JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'

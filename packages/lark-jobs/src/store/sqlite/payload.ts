@@ -5,7 +5,7 @@
  * Every change of a job's state rewrites its row, so a payload in the row is written twice more after the dispatch:
  * with the claim and with the end of the run.
  */
-import { MAX_SMALL } from '../store.ts'
+import { MAX_SMALL } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { list, type Row } from './row.ts'
 

@@ -10,7 +10,7 @@
  * No code here may open the file: closing any descriptor of it would end all locks that SQLite holds on it.
  */
 import { existsSync, readdirSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs'
-import { JobsError } from '../../errors.ts'
+import { JobsError } from '../../model/errors.ts'
 
 /** Milliseconds between two checks, for calls whose result need not be in the file at the path. */
 const LOOK = 100

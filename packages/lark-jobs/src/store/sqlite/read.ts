@@ -2,9 +2,9 @@
  * Reads jobs by page. A cursor is the place of the last job shown, so a page continues where the one before ended,
  * whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the jobs that fit.
  */
-import { type JobRecord, type LogLine, states } from '../../record.ts'
-import type { Counts, Filter, JobHead, Page } from '../store.ts'
-import { damagedLine, readList } from '../unreadable.ts'
+import { type JobRecord, type LogLine, states } from '../../model/record.ts'
+import type { Counts, Filter, JobHead, Page } from '../contract/store.ts'
+import { damagedLine, readList } from '../contract/unreadable.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { payload, shownBytes } from './payload.ts'

@@ -1,7 +1,7 @@
 /**
  * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
  */
-import type { JobError } from '../../record.ts'
+import type { JobError } from '../../model/record.ts'
 import {
   isCrashLimit,
   MAX_ITEMS,
@@ -9,7 +9,7 @@ import {
   type Recovery,
   type StoreOptions,
   WORKER_DIED,
-} from '../store.ts'
+} from '../contract/store.ts'
 import { nextEnding } from './ending.ts'
 import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
 import { endedUnrun, move, withError } from './move.ts'

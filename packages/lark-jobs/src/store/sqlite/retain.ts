@@ -1,8 +1,8 @@
 /**
  * Removes ended jobs: by number, in the call that exceeds it; by age, with `prune`; by hand, with `clear`.
  */
-import type { State } from '../../record.ts'
-import { MAX_ITEMS, type StoreOptions } from '../store.ts'
+import type { State } from '../../model/record.ts'
+import { MAX_ITEMS, type StoreOptions } from '../contract/store.ts'
 import { remove } from './move.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes } from './payload.ts'

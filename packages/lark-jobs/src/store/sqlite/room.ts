@@ -3,7 +3,7 @@
  * remove. The first job fits whatever its size. A job that does not fit ends the answer, because the jobs after it must
  * not pass it.
  */
-import { MAX_BYTES } from '../store.ts'
+import { MAX_BYTES } from '../contract/store.ts'
 
 export class Room {
   #left: number

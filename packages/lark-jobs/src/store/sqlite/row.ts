@@ -1,9 +1,9 @@
 /**
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
-import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../record.ts'
-import { readReason } from '../reason.ts'
-import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../unreadable.ts'
+import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
+import { readReason } from '../contract/reason.ts'
+import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 

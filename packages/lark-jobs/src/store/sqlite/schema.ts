@@ -27,8 +27,8 @@
  *   waiters                    the callers to ring (`waiters.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
-import { JobsError } from '../../errors.ts'
-import type { StoreOptions } from '../store.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { StoreOptions } from '../contract/store.ts'
 import type { Database } from './database.ts'
 
 /** `jobs.state`. A partial index needs the number in the statement's text. */

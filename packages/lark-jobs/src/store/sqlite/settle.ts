@@ -6,10 +6,10 @@
  * wait for them while a handler blocks the worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two
  * statements for each.) For every other outcome, the row is read, its next state is computed, and it is moved there.
  */
-import type { Outcome } from '../../record.ts'
-import { readLane } from '../lane.ts'
-import { putBack } from '../reason.ts'
-import type { Settlement, Verdict } from '../store.ts'
+import type { Outcome } from '../../model/record.ts'
+import { readLane } from '../contract/lane.ts'
+import { putBack } from '../contract/reason.ts'
+import type { Settlement, Verdict } from '../contract/store.ts'
 import { addBusyTo, pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'

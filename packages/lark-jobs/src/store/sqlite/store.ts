@@ -7,7 +7,7 @@
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
-import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../record.ts'
+import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import {
   type AlterVerdict,
   type Announced,
@@ -35,7 +35,7 @@ import {
   type Survey,
   type Surveyed,
   type Want,
-} from '../store.ts'
+} from '../contract/store.ts'
 import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'

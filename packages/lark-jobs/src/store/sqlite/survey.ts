@@ -1,7 +1,7 @@
 /**
  * Surveys many partitions with three queries. Each query returns only the partitions that have something to do.
  */
-import type { Finding, StoreOptions, Surveyed } from '../store.ts'
+import type { Finding, StoreOptions, Surveyed } from '../contract/store.ts'
 import { olderCalls } from './calls.ts'
 import type { Database } from './database.ts'
 import { overRates } from './limit.ts'

@@ -4,8 +4,8 @@
  * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than their
  * share of the bytes. A lane that gave jobs is last afterwards.
  */
-import { laneName, readLane } from '../lane.ts'
-import { MAX_ITEMS, type Want } from '../store.ts'
+import { laneName, readLane } from '../contract/lane.ts'
+import { MAX_ITEMS, type Want } from '../contract/store.ts'
 import { findLane, type Lane, rulesOf, stirLane } from './lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'

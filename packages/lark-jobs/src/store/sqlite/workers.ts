@@ -1,8 +1,8 @@
 /**
  * The live workers, and the keys that any worker ever knew.
  */
-import type { WorkerRecord } from '../../record.ts'
-import { parsed } from '../unreadable.ts'
+import type { WorkerRecord } from '../../model/record.ts'
+import { parsed } from '../contract/unreadable.ts'
 import type { Database } from './database.ts'
 
 const keep = 'INSERT OR REPLACE INTO workers (id, record, until) VALUES (?, ?, ?)'

@@ -1,0 +1,292 @@
+/**
+ * The class that users extend. A job class defines the work (`handle`), the queue and the retries. The application
+ * dispatches one object of the class, and a worker makes another object to run it.
+ */
+import { branded } from '@s18i/lark/config'
+import type { Signal } from '../model/abort-signal.ts'
+import { type BackoffOption, defaultBackoff } from '../model/backoff.ts'
+import { type Decision, failing, releasing } from '../model/decision.ts'
+import type { Duration } from '../model/duration.ts'
+import type { LogLevel } from '../model/record.ts'
+import type { Run } from '../model/run.ts'
+import type { GroupBy } from '../options/group.ts'
+import {
+  currentRun,
+  dispatchedIds,
+  dispatchRejection,
+  idle,
+  jobBrand,
+  type PayloadOf,
+  type ResultOf,
+} from '../options/job-class.ts'
+import type { LimiterBy } from '../options/limiter.ts'
+import type { Middleware } from '../options/middleware.ts'
+import type { Rejection, Unique } from '../options/unique.ts'
+import { print } from '../run/job-log.ts'
+import { Jobs } from './jobs.ts'
+
+/**
+ * The base class of every job.
+ *
+ * The type of the payload is the type of the parameter of `handle`. `dispatch`, `dispatchNow` and `dispatchMany` accept
+ * only this type.
+ *
+ * @example
+ * export class SendEmailJob extends Job {
+ *   readonly key = 'send-email'
+ *   queueName = 'emails'
+ *
+ *   async handle(payload: { to: string; subject: string }) {
+ *     this.info(`Sending to ${payload.to}`)
+ *     await send(payload, { signal: this.signal })
+ *   }
+ * }
+ *
+ * await new SendEmailJob().dispatch({ to: 'user@example.com', subject: 'Welcome!' })
+ */
+export abstract class Job {
+  /** The name of the class in the store. Default: the name of the class in the code. */
+  declare readonly key?: string
+  /** Earlier keys of the class. The class also runs the jobs that were stored under them. */
+  aliases: readonly string[] = []
+  /** One of the configured queues. Default `default`. */
+  queueName: string = 'default'
+  /** -100…100, higher first. Default 0. */
+  priority: number = 0
+  /** How long to wait before the job is due: milliseconds, or `'30s'`, `'5m'`. Default 0. */
+  delay: Duration = 0
+  /** The number of attempts, the first one included. Default 3. */
+  tries: number = 3
+  /**
+   * How long attempts may begin after the job was queued, or after it was due if it was delayed: `'2h'`. If it is set,
+   * `tries` is ignored: within that time a failed attempt is always retried. Default: only `tries` counts.
+   */
+  declare retryUntil?: Duration | undefined
+  /**
+   * How long the job is worth starting after it was queued, or after it was due if it was delayed: `'10m'`. A job that
+   * has not begun by then is `cancelled`, with the reason `expired`. Default: no limit.
+   */
+  declare expiresIn?: Duration | undefined
+  /**
+   * The pause before each retry: one pause, a list (the last one repeats), `exponential()`, or a function (see
+   * `backoff()`). Default 1 s to 10 min.
+   */
+  backoff: BackoffOption = defaultBackoff
+  /** How long an attempt may take. Then `this.signal` is aborted, and the attempt has failed. Default 30 min. */
+  timeout: Duration = 1_800_000
+
+  /** Makes jobs of the class unique, so that there are no duplicates: `unique((payload: P) => payload.id)`. */
+  declare unique?: Unique | undefined
+
+  /** The group of a job. Groups take fair turns: `group((payload: P) => payload.tenant)`. */
+  declare group?: GroupBy | undefined
+
+  /**
+   * The limiter that must grant a permit before the job begins: the name of one of `jobs.limiters`, or limits of this
+   * class alone: `limiter({ concurrency: 5 })`. The job waits in its queue, without using a worker, until it has a
+   * permit.
+   */
+  declare limiter?: string | LimiterBy | undefined
+
+  declare [currentRun]?: Run | undefined
+  declare [dispatchedIds]?: string[] | undefined
+  declare [dispatchRejection]?: Rejection | undefined
+
+  get [jobBrand](): true {
+    return true
+  }
+
+  /**
+   * Does the work. Takes the payload, or no parameter.
+   *
+   * @returns `false` if the attempt failed; throwing an error means the same. Any other value is a success. A value
+   *   other than `true` and `undefined` is kept as the job's result, and must be JSON
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the one `any` that lets a subclass choose its payload
+  abstract handle(...payload: any[]): unknown
+
+  /**
+   * Whether to retry the job after this error, if tries are left. Called after each failed attempt, on a new object of
+   * the class. If it throws, the job is retried, and the job's log says so.
+   *
+   * @returns `false`: the job fails without a retry. Default `true`
+   * @example override retryIf(error: unknown) { return (error as { status?: number }).status !== 404 }
+   */
+  retryIf(_error: unknown): boolean {
+    return true
+  }
+
+  /**
+   * Called when the last attempt has failed, before the state of the job changes to `failed`. It runs on a new object
+   * of the class, with the same timeout as `handle`. If it throws, the error is written to the job's log, and the job
+   * is `failed` all the same. It is called at least once: if the worker dies meanwhile, the last attempt is made again.
+   *
+   * @param error what the last attempt threw, or why it was aborted
+   * @param payload a copy of the payload
+   * @example override async failed(error: unknown, payload: { to: string }) { await tellSupport(payload.to, error) }
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
+  failed(_error: unknown, ..._payload: any[]): unknown {
+    return undefined
+  }
+
+  /**
+   * Called when somebody cancelled the job, or when it expired (`expiresIn`), whether it was running or not. It runs on
+   * a new object of the class, with the same timeout as `handle`. If it throws, the error is written to the job's log,
+   * and the job is `cancelled` all the same. It is called at least once.
+   *
+   * @param payload a copy of the payload
+   * @param reason `user`, or `expired`
+   * @example override async cancelled(payload: { file: string }) { await removeUpload(payload.file) }
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
+  cancelled(..._payloadAndReason: any[]): unknown {
+    return undefined
+  }
+
+  /**
+   * The middleware of the class, the outermost first. The middleware of the configuration runs outside of it. Called
+   * once, when the class is first used.
+   *
+   * @example override middleware() { return [skipWhen(isUnsubscribed), timing({ slow: '5s' })] }
+   */
+  middleware(): readonly Middleware[] {
+    return []
+  }
+
+  /** In `handle`: the id of this job. After `dispatch`: the id of the queued job. */
+  get id(): string | undefined {
+    return this[currentRun]?.id ?? this[dispatchedIds]?.at(-1)
+  }
+
+  /** After `dispatchMany`: the ids of the queued jobs, in the order of the payloads. */
+  get ids(): readonly string[] {
+    return this[dispatchedIds] ?? []
+  }
+
+  /**
+   * After a `dispatch` that resolved to `false`: the reason, and the other job. After `dispatchMany`: of the first one.
+   */
+  get rejection(): Rejection | undefined {
+    return this[dispatchRejection]
+  }
+
+  /** In `handle`: the number of this attempt, from 1. Elsewhere 0. */
+  get attempt(): number {
+    return this[currentRun]?.attempt ?? 0
+  }
+
+  /**
+   * In `handle`: aborted, with a reason, when the job should end: at its timeout, a stop, a cancel, or a lost lease.
+   */
+  get signal(): Signal {
+    return this[currentRun]?.signal ?? neverAborted
+  }
+
+  /**
+   * Queues the job.
+   *
+   * @returns `true` if the job is queued; `false` only if it was rejected on purpose: `this.rejection` says why
+   * @throws UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, STORE_UNREACHABLE (certainly not queued, within 5 s),
+   *   DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED, STORE_NOT_CONFIGURED, JOB_INVALID
+   */
+  dispatch(...payload: PayloadOf<this>): Promise<boolean> {
+    return Jobs.enqueue(this, [(payload as readonly unknown[])[0]])
+  }
+
+  /**
+   * Queues one job for each payload, in as few calls as possible. All payloads are checked before the first is sent.
+   * Each chunk of up to 1,000 jobs is queued whole or not at all. If a later chunk fails, `error.queued` has the ids of
+   * the queued jobs. Afterwards `this.ids` has the ids of all jobs.
+   */
+  dispatchMany(payloads: readonly PayloadOf<this>[0][]): Promise<boolean> {
+    return Jobs.enqueue(this, payloads)
+  }
+
+  /**
+   * Runs `handle` once, in this process, on a JSON copy of the payload, without a store. The timeout, the signal and
+   * the middleware apply, including the middleware of a configuration, if there is one. Delay, tries and queue do not
+   * apply.
+   *
+   * @returns what `handle` returned; rejects with the error of `handle`
+   */
+  dispatchNow(...payload: PayloadOf<this>): Promise<ResultOf<this>> {
+    return Jobs.runNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
+  }
+
+  /**
+   * Ends this run and fails the job, even if tries are left. It throws, to end the handler. The job also fails if the
+   * handler catches the error.
+   *
+   * @param error the error that is kept with the job, or a text for people
+   * @throws that error; JOB_FAILED_ITSELF without one
+   * @example if (user === undefined) this.fail(`There is no user ${id}`)
+   */
+  fail(error?: unknown): never {
+    this.#decide(failing(error))
+  }
+
+  /**
+   * Ends this run and puts the job back without burning an attempt, because something that it needs is not ready. It
+   * throws, to end the handler. The job also goes back if the handler catches the error. Only `retryUntil` limits how
+   * often a job may release itself.
+   *
+   * @param delay how long until the job is due again: milliseconds, or `'30s'`, `'5m'`. Default 0
+   * @param because the reason, in a few words: `lark jobs:show` prints it while the job waits
+   * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay is not valid
+   * @example if (!(await isReady())) this.release('5m', 'the export is not ready')
+   */
+  release(delay: Duration = 0, because?: string): never {
+    this.#decide(releasing(delay, this.constructor.name, false, because))
+  }
+
+  /**
+   * Ends this run and puts the job back, as `release` does, and pauses its group for the same time, for example because
+   * a service that all of them call asks for a pause. Running jobs of the group go on.
+   *
+   * @param delay how long: milliseconds, or `'30s'`, `'5m'`
+   * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay is not valid
+   * @example if (response.status === 429) this.pauseGroup('30s')
+   */
+  pauseGroup(delay: Duration): never {
+    this.#decide(releasing(delay, this.constructor.name, true))
+  }
+
+  /** Writes a line with the job's name and id. The line is also kept with the job. */
+  info(text: string): void {
+    this.#write('info', text)
+  }
+
+  /** Like `info`, for a success. */
+  success(text: string): void {
+    this.#write('success', text)
+  }
+
+  /** Like `info`, for a warning. */
+  warn(text: string): void {
+    this.#write('warn', text)
+  }
+
+  /** Like `info`, for an error. The job goes on. */
+  error(text: string): void {
+    this.#write('error', text)
+  }
+
+  #decide(decision: Decision): never {
+    this[currentRun]?.decide(decision)
+    throw decision.error
+  }
+
+  #write(level: LogLevel, text: string): void {
+    const run = this[currentRun]
+    if (run === undefined) print(this.constructor.name, undefined, level, text)
+    else run.write(level, String(text))
+  }
+}
+
+branded(Job, (value) => typeof value === 'object' && value !== null && jobBrand in value)
+
+const { retryIf, failed, cancelled } = Job.prototype
+for (const method of [retryIf, failed, cancelled]) Object.assign(method, { [idle]: true })
+
+const neverAborted = new AbortController().signal

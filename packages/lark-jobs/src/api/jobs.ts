@@ -1,0 +1,403 @@
+/**
+ * `Jobs`: the way from a process to its store. It finds the configuration when it is first needed, opens the store
+ * once, and hands out the dispatcher, workers, and what people ask of jobs.
+ *
+ *   unopened → opening → open → closed (and opening again, when used again)
+ */
+
+import { type Around, loadAround, loadSettings, type Settings } from '../config/config.ts'
+import { type CodeConfig, Configured } from '../config/configured.ts'
+import { checkPlace } from '../config/queues.ts'
+import { callerOf, toldTo } from '../dispatch/caller.ts'
+import { Dispatcher } from '../dispatch/dispatcher.ts'
+import { newJobs } from '../dispatch/new-job.ts'
+import { Underway } from '../dispatch/underway.ts'
+import { JobsError } from '../model/errors.ts'
+import { readId, readIds } from '../model/id.ts'
+import type { NewJob } from '../model/record.ts'
+import type * as cancelling from '../operate/cancel.ts'
+import type { CancelFilter, Cancelled, CancelOptions } from '../operate/cancel.ts'
+import type * as operate from '../operate/operate.ts'
+import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from '../operate/pause.ts'
+import type { Status } from '../operate/status.ts'
+import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
+import { RunNow } from '../run/run-now.ts'
+import { connect, type Place, RETENTION } from '../store/connect.ts'
+import type { Role, Store } from '../store/contract/store.ts'
+import type { Worker } from '../worker/worker.ts'
+import { type Evaluations, evaluationsOf } from './evaluations.ts'
+import type { Origin, SupervisedOptions, WorkOptions } from './work.ts'
+
+/** Set by the program `lark`, in whose process a command runs. */
+const PROGRAM = Symbol.for('s18i.lark.program')
+
+/** How many of the dispatches that wait for the store to open note who dispatches (`dispatch/caller.ts`). */
+const NOTED = 100
+
+/** What is there once the store is open. */
+export interface Opened {
+  settings: Settings
+  /** Where another thread finds the same store. */
+  place: Place
+  store: Store
+  dispatcher: Dispatcher
+  /** What the store has to say to people who start a worker on it. */
+  warnings: string[]
+}
+
+export class JobsClient implements AsyncDisposable {
+  readonly #load: () => Promise<Settings>
+  readonly #runs: RunNow
+  #configured: Configured | undefined
+  /** Whether another configuration than `#configured` is refused: since it was given, and until `close`. */
+  #isFixed: boolean
+  #opened: Opened | undefined
+  #opening: Promise<Opened> | undefined
+  /** What this process does with its store, as far as it is known. */
+  #role: Role = PROGRAM in globalThis ? 'command' : 'web'
+  readonly #underway = new Underway()
+  readonly #workers = new Map<Worker, Origin>()
+  readonly #starting = new Set<Promise<Worker>>()
+
+  /**
+   * @param load finds the settings, where none are given in code
+   * @param around that part of them for which no store need be named
+   */
+  constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
+    this.#load = load
+    this.#runs = new RunNow(async () => this.#configured?.around() ?? around())
+    this.#configured = configured
+    this.#isFixed = configured !== undefined
+  }
+
+  /**
+   * Gives the configuration in code, for a program without a file: a bundle, a standalone copy. It takes the place of
+   * `lark.config`, which is not looked for then; variables count as they do beside a file. To be called before the first
+   * use of `Jobs`, in dispatchers and workers alike.
+   *
+   * The same configuration again changes nothing: a development server loads a module again at each change. Functions
+   * count as the same by their names and job classes by their keys, and whatever starts later has the newest. After
+   * `close()` another configuration may be given.
+   *
+   * @param config the `jobs` section of `lark.config`, and `jobs`: the classes that workers run
+   * @throws CONFIG_INVALID, JOB_INVALID; ALREADY_CONFIGURED, CONFIGURED_LATE
+   * @example Jobs.configure({ connection: process.env.REDIS_URL, queues: ['default', 'emails'], jobs: [SendEmailJob] })
+   */
+  configure(config: CodeConfig): void {
+    const given = new Configured(config, 'Jobs.configure()')
+    given.check()
+    const differences = this.#configured?.differences(given)
+    if (differences?.length !== 0) {
+      const isUsed = this.#opened !== undefined || this.#opening !== undefined || this.#runs.isInformed
+      if (differences !== undefined && (isUsed || this.#isFixed))
+        throw new JobsError(
+          'ALREADY_CONFIGURED',
+          `Jobs.configure(): Jobs was configured before, with other ${differences.join(', ')}`,
+          {
+            hint: 'Call it in one module, and import that. After Jobs.close() it may be called with others.',
+          },
+        )
+      if (isUsed)
+        throw new JobsError('CONFIGURED_LATE', 'Jobs.configure() was called after Jobs had been used', {
+          hint: 'Call it before the first dispatch and the first worker, in a module that is imported before.',
+        })
+      this.#isFixed = true
+    }
+    this.#configured = given
+    this.#runs.forget()
+  }
+
+  /**
+   * Queues a job here instead of with the default instance: what `job.dispatch(payload)` does there.
+   *
+   * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
+   */
+  dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean> {
+    return this.enqueue(job, [(payload as readonly unknown[])[0]])
+  }
+
+  /** Queues one job a payload; see `Job.dispatchMany`. */
+  dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
+    return this.enqueue(job, payloads)
+  }
+
+  /** Runs a job here and now, with this instance's middleware; see `Job.dispatchNow`. */
+  dispatchNow<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<ResultOf<J>> {
+    return this.runNow(job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
+  }
+
+  /** `dispatchNow` without its types. */
+  runNow(job: JobLike, payload: unknown): Promise<unknown> {
+    return this.#runs.run(job, payload)
+  }
+
+  /** `dispatch` and `dispatchMany` without their types: one job a payload. */
+  enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
+    try {
+      const { queue, records } = newJobs(job, payloads)
+      if (this.#opened === undefined || records.length !== 1) return this.#enqueue(job, queue, records)
+      // The short way of most dispatches.
+      const { settings, dispatcher } = this.#opened
+      checkPlace(queue, records, settings, job.constructor.name)
+      return dispatcher.one(job, queue, records[0]!)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Resolves when every dispatch so far is answered, well or ill. Call it before `process.exit()`. */
+  flush(): Promise<void> {
+    return this.#underway.through()
+  }
+
+  /**
+   * Starts a worker in this process. (`supervised` is the affair of `jobs:work`.)
+   *
+   * When a module that is loaded again, by the hot reload of a development server, starts one, this takes the place of
+   * those that its former loads started: they take no more jobs, and end with what they run. With
+   * `NODE_ENV=production` nothing is ever replaced.
+   *
+   * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
+   * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
+   */
+  work(options: WorkOptions = {}, supervised: SupervisedOptions = {}): Promise<Worker> {
+    const isProduction = process.env.NODE_ENV === 'production'
+    const evaluations = isProduction ? undefined : evaluationsOf(this.work)
+    const starting = this.#work(options, supervised, evaluations, [...this.#starting])
+    this.#starting.add(starting)
+    return starting.finally(() => this.#starting.delete(starting))
+  }
+
+  /**
+   * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)` gives
+   * payload and result the types of that class; nothing checks that the job is of that class.
+   *
+   * @throws JOB_ID_INVALID for an id that is not a text
+   * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
+   */
+  async find<J extends JobLike = JobLike>(id: string): Promise<operate.JobDetail<J> | undefined> {
+    readId(id)
+    const { store, settings } = await this.open()
+    const operate = await import('../operate/operate.ts')
+    return operate.find<J>(store, settings.partitions, id)
+  }
+
+  /**
+   * The jobs that failed for good, the newest first. Default: 100, of every queue.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async failed<J extends JobLike = JobLike>(
+    options: operate.FailedOptions = {},
+  ): Promise<operate.StoredJob<J>[]> {
+    const operate = await import('../operate/operate.ts')
+    operate.checkFailed(options)
+    const { store, settings } = await this.open()
+    const partitions = await operate.partitionsToLookIn(store, settings.partitions, options.queue)
+    return operate.failed<J>(store, partitions, options.limit ?? 100)
+  }
+
+  /**
+   * Queues ended jobs again: by one id, by several ids, or with `'failed'` all failed jobs.
+   *
+   * @param named with `'failed'`: the queue whose jobs to retry. Default: every queue
+   * @returns how many
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back; FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
+    const operate = await import('../operate/operate.ts')
+    operate.checkRetry(which, named)
+    const ids = which === 'failed' ? undefined : readIds(which)
+    const { store, settings } = await this.open()
+    if (ids !== undefined) return (await operate.retry(store, settings.partitions, ids)).length
+    const partitions = await operate.partitionsToLookIn(store, settings.partitions, named[0])
+    return operate.retryFailed(store, partitions)
+  }
+
+  /**
+   * Cancels jobs, by id or by a filter: those that wait end at once. One that runs is told by its `signal` at once,
+   * whichever process that is in; within a third of its worker's lease (5 s) at the latest.
+   *
+   * @returns how many were cancelled, and how many were asked
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; FILTER_INVALID,
+   * UNKNOWN_QUEUE
+   * @example await Jobs.cancel(job.id!)
+   * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
+   * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many it would be
+   */
+  async cancel(
+    which: string | readonly string[] | CancelFilter,
+    options: CancelOptions = {},
+  ): Promise<Cancelled> {
+    const by: typeof cancelling = await import('../operate/cancel.ts')
+    by.checkCancelOptions(options)
+    const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
+    if (isFilter) by.checkCancel(which)
+    const ids = isFilter ? undefined : readIds(which)
+    const { store, settings } = await this.open()
+    const { partitions } = settings
+    if (ids !== undefined) return (options.dryRun ? by.count : by.cancel)(store, partitions, ids)
+    return (options.dryRun ? by.countAll : by.cancelAll)(store, partitions, which as CancelFilter)
+  }
+
+  /**
+   * Pauses a queue, or one group of it: none of its jobs starts, on any worker. Running jobs go on.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
+   * @returns whether it was already paused; for a group, also whether it has jobs
+   * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
+   * @example await Jobs.pause({ all: true })   // every queue
+   */
+  async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
+    const { checkPause, pause } = await import('../operate/pause.ts')
+    checkPause(options)
+    const { store, settings } = await this.open()
+    return pause(store, settings.partitions, options)
+  }
+
+  /**
+   * Resumes a queue, or one group of it.
+   *
+   * @returns whether it was paused; for a group, also whether it has jobs
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
+    const { checkResume, resume } = await import('../operate/pause.ts')
+    checkResume(target)
+    const { store, settings } = await this.open()
+    return resume(store, settings.partitions, target)
+  }
+
+  /** Queues with their counts and what ended lately, and the workers that live. */
+  async status(): Promise<Status> {
+    const { store, settings } = await this.open()
+    const { status } = await import('../operate/status.ts')
+    return status(store, settings.partitions)
+  }
+
+  /**
+   * Opens the store, unless it is open. What fails is tried again by the next call.
+   *
+   * @param role what the process does there from now on. Default: what it did before
+   */
+  open(role: Role = this.#role): Promise<Opened> {
+    if (role !== this.#role) {
+      this.#role = role
+      this.#opened?.store.become?.(role)
+    }
+    if (this.#opened !== undefined) return Promise.resolve(this.#opened)
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  /** Stops the workers that were started here, flushes, and lets go of the store. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#starting])
+    await Promise.all([...this.#workers.keys()].map((worker) => worker.stop()))
+    await this.flush()
+    await this.#opening?.catch(() => {})
+    const opened = this.#opened
+    this.#opened = undefined
+    this.#isFixed = false
+    this.#runs.forget()
+    await opened?.store.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @param before workers that were being started when this one was asked for */
+  async #work(
+    given: WorkOptions,
+    supervised: SupervisedOptions,
+    evaluations: Evaluations | undefined,
+    before: readonly Promise<Worker>[],
+  ): Promise<Worker> {
+    const { checkNames, replaceFormer, workerOn } = await import('./work.ts')
+    checkNames(given)
+    const opened = await this.open('worker')
+    const newest = { ...opened, settings: { ...opened.settings, ...this.#configured?.around() } }
+    const { jobs } = { jobs: this.#configured?.jobs, ...given }
+    const options = { ...given, ...(jobs !== undefined && { jobs }) }
+    const worker = await workerOn(newest, options, supervised)
+    const origin = { evaluations, options }
+    if (evaluations !== undefined) {
+      await Promise.allSettled(before)
+      replaceFormer(this.#workers, origin)
+    }
+    this.#workers.set(worker, origin)
+    void worker.done.then(() => this.#workers.delete(worker))
+    await worker.start()
+    return worker
+  }
+
+  async #open(): Promise<Opened> {
+    Underway.watchExit()
+    const settings = this.#configured?.settings() ?? (await this.#load())
+    const { connection, prefix, durability } = settings
+    const place = { connection, prefix, options: { retention: RETENTION, durability } }
+    const store = await connect(connection, prefix, { ...place.options, role: this.#role })
+    try {
+      const warnings = await store.open()
+      // It may have changed meanwhile.
+      store.become?.(this.#role)
+      const { partitions, bounds } = settings
+      const dispatcher = new Dispatcher(store, partitions, bounds, this.#underway)
+      this.#opened = { settings, place, store, dispatcher, warnings }
+      return this.#opened
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  async #enqueue(job: JobLike, queue: string, records: NewJob[]): Promise<boolean> {
+    const isNoted = this.#opened === undefined && Underway.unanswered < NOTED
+    const caller = isNoted ? callerOf(this.enqueue) : undefined
+    const end = this.#underway.begin()
+    try {
+      // Once open, nothing is awaited before the dispatcher has it.
+      const { settings, dispatcher } = this.#opened ?? (await this.open())
+      checkPlace(queue, records, settings, job.constructor.name)
+      return await dispatcher.many(job, queue, records)
+    } catch (error) {
+      throw toldTo(caller ?? callerOf(this.#enqueue), error)
+    } finally {
+      end()
+    }
+  }
+}
+
+/**
+ * Another instance beside `Jobs`, with a configuration of its own: the `jobs` section of `lark.config`, and the classes
+ * that its workers run.
+ *
+ * @throws CONFIG_INVALID, STORE_NOT_CONFIGURED, when it is first used
+ * @example
+ * await using reports = createJobs({ connection: 'sqlite:reports.db' })
+ * await reports.dispatch(new BuildReportJob(), { month: '2026-11' })
+ */
+export function createJobs(config: CodeConfig = {}): JobsClient {
+  const configured = new Configured(config, 'createJobs()')
+  const load = async () => configured.settings()
+  return new JobsClient(load, load, configured)
+}
+
+/** With the major version: what `Job` calls of it may differ in another. */
+const slot = Symbol.for('s18i.lark.jobs@0')
+const shared = globalThis as { [slot]?: JobsClient }
+
+/**
+ * The default instance: one a process, whatever the number of copies of this package in it (one that was imported, one
+ * that a bundler took in, one of CommonJS). It goes by what `Jobs.configure()` was given, else by the `lark.config` that
+ * it finds when it is first used.
+ */
+shared[slot] ??= new JobsClient(
+  () => loadSettings(),
+  () => loadAround(),
+)
+export const Jobs: JobsClient = shared[slot]
+export type Jobs = JobsClient

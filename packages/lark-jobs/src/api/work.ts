@@ -1,0 +1,114 @@
+/**
+ * A worker in this process, on a store that is open. `Jobs.work` imports this file when it is called: most processes
+ * only dispatch, and the worker is the larger half of the package.
+ */
+
+import type { Settings } from '../config/config.ts'
+import { absence } from '../config/config-source.ts'
+import { misplaced, serviceOf } from '../config/queues.ts'
+import { keyless } from '../options/class-name.ts'
+import { classOf, type JobConstructor } from '../options/job-class.ts'
+import { registryOf } from '../options/registry.ts'
+import type { Place } from '../store/connect.ts'
+import type { Store } from '../store/contract/store.ts'
+import { CONCURRENCY, type WorkerOptions } from '../worker/options.ts'
+import { PlainReport } from '../worker/plain-report.ts'
+import type { Report } from '../worker/report.ts'
+import { Worker } from '../worker/worker.ts'
+import { type Evaluations, loadedAgain } from './evaluations.ts'
+
+export { checkNames } from '../worker/options.ts'
+
+/** How `Jobs.work` works. Everything is optional. */
+export interface WorkOptions
+  extends Pick<WorkerOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
+  /** Served strictly in this order; one that is named twice has the first place. Default: every configured queue, in fair turns. */
+  queues?: string | readonly string[]
+  /** The job classes to run. Default: those that the configuration names, else those found in the application's folders. */
+  jobs?: readonly JobConstructor[]
+  /** Who is told what happens. Default: job lines and failures go to stderr. */
+  report?: Report
+}
+
+/** What `jobs:work` says of a worker whose process has a supervisor. */
+export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
+
+/** The store that is open. */
+interface Opened {
+  settings: Settings
+  place: Place
+  store: Store
+  warnings: string[]
+}
+
+/**
+ * A worker, not yet started. Its report has been told what it serves, and what is odd about that.
+ *
+ * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
+ */
+export async function workerOn(
+  { settings, place, store, warnings }: Opened,
+  options: WorkOptions,
+  supervised: SupervisedOptions,
+): Promise<Worker> {
+  const { queues: named, jobs, report = new PlainReport(), ...rest } = options
+  const { queues, strict, words } = serviceOf(settings, named)
+  const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
+  const { preset = settings.preset } = options
+  const { partitions, limits, limiters, weights, agings, middleware, hooks } = settings
+  const served = { queues, partitions, limits, limiters, weights, agings, strict }
+  const where = { place, store, registry, report, preset, ...served, middleware, hooks }
+  const worker = new Worker({ ...rest, ...supervised, ...where })
+  const { concurrency = CONCURRENCY } = options
+  const isProduction = process.env.NODE_ENV === 'production'
+  const odd = misplaced(registry, settings)
+  const missing = absence(settings.source, isProduction || odd.length > 0)
+  report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time${missing}`)
+  const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
+  for (const remark of [...warnings, ...remarks, ...odd, ...unsure]) report.warn(remark)
+  return worker
+}
+
+/** What started a worker. */
+export interface Origin {
+  /** Undefined in production, and when it has been replaced: then no other takes its place. */
+  evaluations: Evaluations | undefined
+  options: WorkOptions
+}
+
+/**
+ * Has the workers end that a former load of a file started which now starts another.
+ *
+ * @param workers of this process
+ */
+export function replaceFormer(workers: Map<Worker, Origin>, now: Origin): void {
+  const { jobs, report = new PlainReport() } = now.options
+  for (const [former, then] of workers) {
+    const what = whatIsNew(now, then)
+    if (what === undefined) continue
+    report.info(`${what} was loaded again: this worker takes the place of the one from before`)
+    if (jobs === undefined)
+      report.warn(
+        'Its classes are those that were loaded first, since Node loads the files of jobs once. Name them: Jobs.work({ jobs: [SendEmailJob] })',
+      )
+    workers.set(former, { ...then, evaluations: undefined })
+    void former.stop()
+  }
+}
+
+/** The file that was loaded again, or the class that is there anew: two of one key would run each other's jobs. */
+function whatIsNew(now: Origin, then: Origin): string | undefined {
+  if (now.evaluations === undefined || then.evaluations === undefined) return undefined
+  return loadedAgain(now.evaluations, then.evaluations) ?? classAnew(now.options, then.options)
+}
+
+function classAnew(now: WorkOptions, then: WorkOptions): string | undefined {
+  const theirs = new Map(then.jobs?.map((make) => [classOf(make).key, make]))
+  const anew = now.jobs?.find((make) => (theirs.get(classOf(make).key) ?? make) !== make)
+  return anew !== undefined && shareQueue(now, then) ? classOf(anew).name : undefined
+}
+
+function shareQueue({ queues: ours }: WorkOptions, { queues: theirs }: WorkOptions): boolean {
+  if (ours === undefined || theirs === undefined) return true
+  return [theirs].flat().some((queue) => [ours].flat().includes(queue))
+}

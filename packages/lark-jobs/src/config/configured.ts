@@ -1,0 +1,94 @@
+/**
+ * A configuration that is given in code, by `createJobs()` or `Jobs.configure()`, instead of a file that is found.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { homeFolder } from '@s18i/lark/config'
+import { classOf, isJobClass, type JobConstructor } from '../options/job-class.ts'
+import { check } from '../options/job-settings.ts'
+import {
+  type Around,
+  aroundOf,
+  checkSection,
+  type JobsConfig,
+  type Settings,
+  settingsFrom,
+} from './config.ts'
+import type { ConfigSource } from './config-source.ts'
+
+/** The `jobs` section of `lark.config`, and what only code can name. Everything is optional. */
+export interface CodeConfig extends JobsConfig {
+  /**
+   * The job classes that workers of this program run, unless `Jobs.work({ jobs })` says others. Default: those found in the
+   * application's folders, of which a bundle has none.
+   */
+  jobs?: readonly JobConstructor[]
+}
+
+export class Configured {
+  /** Undefined: to be found. */
+  readonly jobs: readonly JobConstructor[] | undefined
+  readonly #section: JobsConfig
+  readonly #source: ConfigSource & { kind: 'code' }
+
+  constructor({ jobs, ...section }: CodeConfig, call: 'Jobs.configure()' | 'createJobs()') {
+    this.jobs = jobs
+    this.#section = section
+    this.#source = { kind: 'code', call }
+  }
+
+  /** @throws CONFIG_INVALID; of the classes JOB_INVALID */
+  check(): void {
+    checkSection(this.#section, this.#source)
+    if (this.jobs !== undefined)
+      check(this.#source.call, 'jobs', this.jobs, 'a list of job classes', areClasses(this.jobs))
+  }
+
+  /**
+   * @throws what `check` does; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND and CONFIG_FOREIGN, because of the folder that paths
+   * are relative to
+   */
+  settings(): Settings {
+    this.check()
+    return settingsFrom(this.#section, this.#source, homeFolder(), process.env)
+  }
+
+  /** @throws what `check` does */
+  around(): Around {
+    this.check()
+    return aroundOf(this.#section)
+  }
+
+  /**
+   * The settings in which they differ. A module that is loaded again makes its functions and classes anew, perhaps with an
+   * edit: so functions count as the same by their names, and job classes by their keys, in any order.
+   */
+  differences(other: Configured): string[] {
+    const [one, two] = [this.#compared(), other.#compared()]
+    const names = [...new Set([...Object.keys(one), ...Object.keys(two)])]
+    return names.filter((name) => !isDeepStrictEqual(one[name], two[name]))
+  }
+
+  #compared(): Record<string, unknown> {
+    const jobs = this.jobs?.map((make) => classOf(make).key).sort()
+    return comparable({ ...this.#section, jobs }) as Record<string, unknown>
+  }
+}
+
+function areClasses(jobs: unknown): boolean {
+  return Array.isArray(jobs) && jobs.every(isJobClass)
+}
+
+/** What is the same for two values that count as the same. */
+function comparable(value: unknown): unknown {
+  if (typeof value === 'function') return { function: value.name }
+  if (Array.isArray(value)) return value.map(comparable)
+  if (typeof value !== 'object' || value === null || !isPlain(value)) return value
+  const entries = Object.entries(value).filter(([, part]) => part !== undefined)
+  return Object.fromEntries(entries.map(([name, part]) => [name, comparable(part)]))
+}
+
+/** Not a certificate in a buffer, or what else is compared as it is. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}

@@ -1,0 +1,103 @@
+/**
+ * All errors of the job queue, each with a code that does not change.
+ *
+ * There are three kinds: mistakes of a caller (thrown by `dispatch`, `createJobs`, and the loading of jobs), failures
+ * of a store (thrown by its verbs, see `store/contract/store.ts`), and reasons why a run ended (the reason of its `signal`, the
+ * error kept with the job). `docs/errors.md` has an entry for each code.
+ */
+import { branded, LarkError } from '@s18i/lark/config'
+
+/** Marks an error of the queue in every copy of this package. */
+const brand = Symbol.for('s18i.lark.jobs.error')
+
+/** Every code, with its meaning in one line. */
+export const jobsErrors = {
+  UNKNOWN_QUEUE: 'The job names a queue that the configuration does not list.',
+  UNKNOWN_LIMITER: 'A middleware names a limiter that the configuration does not have.',
+  PAYLOAD_NOT_JSON: 'Something in the payload has no JSON form.',
+  PAYLOAD_TOO_LARGE: 'The payload, as JSON, has more bytes than the limit.',
+  CONTEXT_NOT_JSON: 'Something in the context has no JSON form.',
+  CONTEXT_TOO_LARGE: 'The context, as JSON, has more bytes than the limit.',
+  STORE_UNREACHABLE: 'The store did not answer; certainly nothing was queued.',
+  DISPATCH_UNCERTAIN: 'The dispatch was sent and got no answer; the job may be queued.',
+  ALREADY_CONFIGURED: 'Jobs.configure() was called with another configuration than before.',
+  CONFIGURED_LATE: 'Jobs.configure() was called after Jobs had been used.',
+  STORE_NOT_CONFIGURED: 'In production a store must be named.',
+  STORE_INVALID: 'The connection string names no store that Lark knows.',
+  STORE_REFUSED: 'The store refused to write: read-only, out of memory or disk.',
+  STORE_UNCERTAIN: 'A call to the store was sent and got no answer.',
+  STORE_DAMAGED: 'A key of Lark contains data that Lark did not write.',
+  SQLITE_MISSING: 'The embedded store found no SQLite library to use.',
+  LAYOUT_UNKNOWN: 'Another version of Lark laid this store out.',
+  JOB_INVALID: 'A job class is not one: no stable key, or a field that cannot be.',
+  JOB_KEY_TAKEN: 'Two job classes under one key, or one class under two.',
+  JOB_FAILED_TO_LOAD: 'A job file threw while it was imported.',
+  JOB_ID_INVALID: 'The value that was passed as the id of a job is not a valid id.',
+  JOB_NOT_FOUND: 'No job has this id.',
+  JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
+  JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
+  FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
+  PAUSE_INVALID: 'A pause was asked for with options that cannot be.',
+  HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
+  RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',
+  JOB_TIMED_OUT: 'The attempt took longer than its timeout.',
+  JOB_FAILED_ITSELF: 'The job called this.fail() without an error.',
+  JOB_RELEASED: 'The job called this.release(): thrown to end its handler.',
+  RETRY_UNTIL_PASSED: 'The job released itself to a time past its retryUntil.',
+  NEXT_MISUSED: 'A middleware called next() twice, or after it had ended.',
+  JOB_CANCELLED: 'The job was cancelled while it ran.',
+  LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
+  WORKER_INVALID: 'A worker was asked for with options that cannot be.',
+  RECORD_DAMAGED: 'The record of the job in the store is damaged.',
+  WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
+  WORKER_STOPPED: 'The worker stopped before the job had ended.',
+} as const
+
+export type JobsErrorCode = keyof typeof jobsErrors
+
+export interface JobsErrorOptions {
+  hint?: string | undefined
+  cause?: unknown
+  /** Exit code for the `lark` program; default 1. */
+  exit?: number
+  /** The job concerned. */
+  id?: string | undefined
+  /** The jobs concerned, if there are several: those of a chunk of `dispatchMany`. */
+  ids?: string[] | undefined
+  /** If a dispatch of many jobs failed half-way: the ids of the jobs that are queued. */
+  queued?: string[] | undefined
+}
+
+/**
+ * An error of the job queue.
+ *
+ * @example
+ * try {
+ *   await new SendEmailJob().dispatch({ to })
+ * } catch (error: any) {
+ *   if (error.code === 'STORE_UNREACHABLE') await keepForLater(to)
+ *   else throw error
+ * }
+ */
+export class JobsError extends LarkError {
+  override readonly name: string = 'JobsError'
+  declare readonly code: JobsErrorCode
+  declare readonly id?: string
+  declare readonly ids?: string[]
+  declare readonly queued?: string[]
+
+  constructor(code: JobsErrorCode, message: string, options: JobsErrorOptions = {}) {
+    super(code, message, options)
+    if (options.id !== undefined) this.id = options.id
+    if (options.ids !== undefined) this.ids = options.ids
+    if (options.queued !== undefined) this.queued = options.queued
+  }
+
+  /** A copy of the error, because several calls may have met the same one. @param changes what differs in the copy */
+  again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
+    const { code, hint, cause, exit, id, ids, queued } = this
+    return new JobsError(code, message, { hint, cause, exit, id, ids, queued, ...changes })
+  }
+}
+Object.defineProperty(JobsError.prototype, brand, { value: true })
+branded(JobsError, (value) => LarkError.is(value) && brand in value)

@@ -1,0 +1,231 @@
+/**
+ * The record of a job in a store, and the outcomes of a run.
+ *
+ * A job is in exactly one state:
+ *
+ *   waiting    due: a worker may claim it now (a delayed job is waiting as soon as it is due)
+ *   delayed    due later: dispatched with a delay, released, or between two attempts
+ *   blocked    waits for another job or a signal (reserved for chains and steps; no job is blocked yet)
+ *   active     a worker holds a lease on it
+ *   completed, failed, cancelled    ended; kept for a while, then pruned
+ *
+ * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations, never times, because its
+ * clock is not the store's.
+ */
+
+import type { Backoff } from './backoff.ts'
+import type { Limits } from './limit.ts'
+
+export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
+export type State = (typeof states)[number]
+
+/** Why a job ended `cancelled`. */
+export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped'
+
+/** The settings in which one job differs from its class. Absent fields cost no bytes. */
+export interface JobOptions {
+  tries?: number
+  backoff?: Backoff
+  /** Milliseconds. */
+  timeout?: number
+  /** How long after it was queued attempts may begin: milliseconds, the delay included; 0: no limit. */
+  retryUntil?: number
+  /** How long after it was queued the job may first begin: milliseconds, the delay included; 0: no limit. */
+  expiresIn?: number
+  /** The context in which the job was dispatched (`context.ts`). */
+  context?: Readonly<Record<string, unknown>>
+}
+
+/** A job on its way into a store. */
+export interface NewJob {
+  /** Made by the dispatcher (`id.ts`): 13 characters, in order of time. */
+  id: string
+  /** The key of its class. A store decodes neither the key nor the payload. */
+  key: string
+  /** JSON text. */
+  payload: string
+  /** -100…100, higher first. Default 0. */
+  priority?: number
+  /** Milliseconds until it is due, counted by the store. Default 0: due at once. */
+  delay?: number
+  options?: JobOptions
+  lock?: Lock
+  group?: Group
+  /**
+   * The limiter and the number of permits that the job needs (`limiter.ts#needOf`). Only a claimer that brings such
+   * permits gets the job. A store only compares this text; it has no white space, comma, semicolon, or equals sign.
+   */
+  limiter?: string
+  /** The class has a hook for jobs that end without a running handler: see `Store.endings`. */
+  hooked?: boolean
+}
+
+/**
+ * A lock. Only one job of a partition holds a lock of one name at a time. The lock names its job, and no process frees
+ * it: a dispatch that meets the lock checks whether its job still holds it.
+ */
+export interface Lock {
+  /** A store only compares it. */
+  name: string
+  /** The job holds the lock until it first starts, or until it has ended. */
+  until: 'start' | 'done'
+  /** While the job of the lock has not begun, a new dispatch replaces its payload instead of being rejected. */
+  replace?: boolean
+  /** Milliseconds: such a dispatch also delays the job by this much from then … */
+  debounce?: number
+  /** … but at most until this many milliseconds after the job was queued. */
+  maxWait?: number
+  /** Milliseconds after a job was queued in which no other is queued, whatever became of the first. */
+  throttle?: number
+}
+
+/** A group. Groups take fair turns, and may have limits of their own. */
+export interface Group {
+  /** A store only compares it. */
+  name: string
+  /** The limits of the whole group. Those of the job that was queued last apply. */
+  limits?: Limits
+  /** A job begins when the one before it has ended, its retries included. Then `concurrency` is 1. */
+  strict?: boolean
+}
+
+/** How many times a job was started, and how those runs ended. A run that has not ended counts only in `runs`. */
+export interface Counters {
+  runs: number
+  /** Attempts that failed. `tries` limits them. */
+  failures: number
+  /** Runs whose worker died or lost its lease. */
+  crashes: number
+  /** Runs that put the job back without failing. */
+  releases: number
+}
+
+/** The part of an error that is kept. If a thrown value is not an error, the message is its text. */
+export interface KeptError {
+  name: string
+  message: string
+  code?: string
+  stack?: string
+  /** A chain of up to five causes. */
+  cause?: KeptError
+  /** The first errors of an `AggregateError`. */
+  errors?: KeptError[]
+  /** How many more errors the `AggregateError` has. */
+  more?: number
+}
+
+/** The error of a failed attempt. The newest 10 are kept with the job. */
+export interface JobError extends KeptError {
+  /** Which run it was, from 1. */
+  run: number
+  /** Milliseconds the attempt took. */
+  took?: number
+}
+
+export type LogLevel = 'info' | 'success' | 'warn' | 'error'
+
+/** A line that `this.info()`, `success()`, `warn()` or `error()` wrote. */
+export interface LogLine {
+  /** By the worker's clock, for people only. */
+  at: number
+  level: LogLevel
+  text: string
+}
+
+/**
+ * Why this version cannot run a record. Either a field of the record is damaged, and `text` is the content of the
+ * field; or the record has an unknown format, and `mark` is the name of the format (`store/contract/unreadable.ts`). Unreadable
+ * fields are empty in the job.
+ */
+export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
+
+/** A leased job, as `exchange` hands it to the claimer. */
+export interface LeasedJob extends Counters {
+  id: string
+  key: string
+  payload: string
+  priority: number
+  queuedAt: number
+  options?: JobOptions
+  /** Name of its group. */
+  group?: string
+  /** The permits that it needs. */
+  limiter?: string
+  /** Proof of the lease: only a call with this token settles the job. */
+  token: string
+  unreadable?: Unreadable
+}
+
+/** A job as `get` and `list` return it. */
+export interface JobRecord extends Counters {
+  id: string
+  partition: string
+  state: State
+  key: string
+  payload: string
+  priority: number
+  options?: JobOptions
+  unreadable?: Unreadable
+  /** Name of its group. */
+  group?: string
+  /** The permits that it needs. */
+  limiter?: string
+  queuedAt: number
+  /** When a delayed or waiting job is or was due. */
+  dueAt?: number
+  /** When the current lease was taken. */
+  claimedAt?: number
+  finishedAt?: number
+  /** The id of the worker that holds it. */
+  holder?: string
+  /** Oldest first, at most 10. */
+  errors: JobError[]
+  /** JSON text of the value that `handle` returned, if it was neither `true` nor `undefined`. */
+  result?: string
+  reason?: CancelReason
+  /** Why the last run put the job back. Only while the job waits for its next run. */
+  because?: string
+}
+
+/**
+ * How the run of a claimed job ended, as its worker reports it to the store: a closed union.
+ *
+ * A `returned` job was never started: it goes back to the head of its line, or is delayed, and counts no run. A
+ * `released` job ran and goes back without having failed. Every outcome may carry the log of the run. Later kinds
+ * (`suspended`), and the effects of an outcome elsewhere (the next job of a chain, a batch's callback), will be further
+ * fields of this object, stored by the same settle call.
+ */
+export type Outcome = (
+  | { kind: 'completed'; result?: string }
+  /**
+   * `retryIn`: milliseconds until the retry. Without it the job has failed and is not retried. Then `untold` says that
+   * `failed()` of its class was not called, because no handler could run: see `Store.endings`.
+   */
+  | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
+  /**
+   * `in`: milliseconds until the job is due. With `pausesGroup`, no other job of its group begins before that either.
+   * `because` is for people, in a few words.
+   */
+  | { kind: 'released'; in: number; pausesGroup?: boolean; because?: string }
+  /** `in`: milliseconds until the job is due; without it, at once. */
+  | { kind: 'returned'; in?: number }
+  | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
+) & { log?: LogLine[] }
+
+/** A worker, as `announce` stores it. */
+export interface WorkerRecord {
+  /** Also the caller of its claims. */
+  id: string
+  host: string
+  pid: number
+  /** If `strict`, in the order in which they are served. */
+  queues: string[]
+  strict: boolean
+  concurrency: number
+  /** Jobs running now. */
+  running: number
+  /** The keys and aliases of its job classes. */
+  keys: string[]
+  startedAt: number
+  state: 'running' | 'quiet'
+}

@@ -1,0 +1,135 @@
+/**
+ * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running jobs go on,
+ * and dispatched jobs wait.
+ */
+import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { partitionFor, partitionsOf } from '../model/partition.ts'
+import { isHash, notName } from '../model/stored-name.ts'
+import { groupName } from '../options/group.ts'
+import type { Store } from '../store/contract/store.ts'
+import { all, type Conditions, checkFilter, type Flags, isText, queueName } from './filter.ts'
+import { partitionsToLookIn, type Queues } from './operate.ts'
+
+/** The queue or group to pause. */
+export interface PauseTarget {
+  queue: string
+  /** Only this group of the queue, by the name that the class's `group` gives. */
+  group?: string | number
+  /** Only the group with this hash. `Jobs.status()` shows only the hash of a name with more than 64 characters. */
+  groupHash?: string
+}
+
+export interface PauseOptions extends PauseTarget {
+  /** For a group: how long the pause lasts. Default: until `resume`. */
+  for?: Duration
+}
+
+/** Every queue in the configuration or in the store. */
+export interface EveryQueue {
+  all: true
+  queue?: never
+  group?: never
+  groupHash?: never
+  for?: never
+}
+
+const target: Conditions = {
+  queue: queueName,
+  group: {
+    right: 'the name of a group: a text that is not empty, or a number',
+    ok: (value) => value !== '' && notName(value) === undefined,
+  },
+  groupHash: { right: 'a hash that Jobs.status() shows', ok: (value) => isText(value) && isHash(value) },
+  all,
+}
+/** `checkPause` checks the duration itself, and throws PAUSE_INVALID. */
+const span: Conditions[string] = { right: durationForm, ok: (value) => value !== undefined }
+
+/** @throws FILTER_INVALID, PAUSE_INVALID @param flags see `checkFilter` */
+export function checkPause(options: unknown, flags?: Flags): void {
+  check('Jobs.pause()', options, { ...target, for: span }, flags)
+  const { queue, group, groupHash, for: time } = options as PauseOptions
+  if (time === undefined) return
+  if (!((milliseconds(time) ?? 0) > 0)) {
+    const got = typeof time === 'string' ? `'${time}'` : String(time)
+    throw new JobsError(
+      'PAUSE_INVALID',
+      `${flags?.for ?? 'for'} is ${got}; it must be ${durationForm}, above 0`,
+    )
+  }
+  if (group === undefined && groupHash === undefined)
+    throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
+      hint: 'A queue is paused until it is resumed.',
+    })
+}
+
+/** @throws FILTER_INVALID @param flags see `checkFilter` */
+export function checkResume(options: unknown, flags?: Flags): void {
+  check('Jobs.resume()', options, target, flags)
+}
+
+function check(call: string, options: unknown, conditions: Conditions, flags: Flags | undefined): void {
+  checkFilter(call, options, conditions, ['queue'], flags)
+  const { group, groupHash } = options as PauseTarget
+  if (group === undefined || groupHash === undefined) return
+  const both = flags === undefined ? `${call}: group and groupHash` : `${flags.group} and ${flags.groupHash}`
+  throw new JobsError('FILTER_INVALID', `${both} each name a group; give one of them`, { exit: 2 })
+}
+
+/** The result of `pause` and `resume`. */
+export interface MetPause {
+  /** Whether it was paused before. With several queues or partitions: whether at least one of them was. */
+  wasPaused: boolean
+  /** For a group: whether it has jobs that are waiting, delayed or active. */
+  hasJobs?: boolean
+}
+
+/** @throws UNKNOWN_QUEUE @param options must be checked already */
+export async function pause(
+  store: Store,
+  queues: Queues,
+  options: PauseOptions | EveryQueue,
+): Promise<MetPause> {
+  const { for: time } = options
+  return set(store, queues, options, true, time === undefined ? undefined : milliseconds(time))
+}
+
+/** @throws UNKNOWN_QUEUE */
+export async function resume(
+  store: Store,
+  queues: Queues,
+  target: PauseTarget | EveryQueue,
+): Promise<MetPause> {
+  return set(store, queues, target, false, 0)
+}
+
+async function set(
+  store: Store,
+  queues: Queues,
+  { queue, group, groupHash }: PauseTarget | EveryQueue,
+  paused: boolean,
+  ms: number | undefined,
+): Promise<MetPause> {
+  const partitions = await partitionsToLookIn(store, queues, queue)
+  let wasPaused = false
+  const name = group === undefined ? groupHash : groupName(group)
+  if (queue === undefined || name === undefined) {
+    for (const partition of partitions) {
+      wasPaused = (await store.configure(partition, {})).paused || wasPaused
+      await store.configure(partition, { paused })
+    }
+    return { wasPaused }
+  }
+  // The partition of the group's new jobs, and all others: older jobs may be there, from when the queue had fewer
+  // partitions.
+  const count = queues.get(queue) ?? 1
+  const place = partitionsOf(queue, count)[partitionFor(name, count)]!
+  let hasJobs = false
+  for (const partition of new Set([place, ...partitions])) {
+    const met = await store.pause(partition, name, ms)
+    wasPaused ||= met.wasPaused
+    hasJobs ||= met.hasJobs
+  }
+  return { wasPaused, hasJobs }
+}

@@ -1,0 +1,161 @@
+/**
+ * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
+ */
+import type { JobsError } from '../model/errors.ts'
+import { states, type WorkerRecord } from '../model/record.ts'
+import { isHash, shownName } from '../model/stored-name.ts'
+import {
+  type Counts,
+  MAX_STANDINGS,
+  type Minute,
+  type PausedGroup,
+  type Standing,
+  type Store,
+} from '../store/contract/store.ts'
+import { everyPartition } from './operate.ts'
+
+/** How many jobs of each partition and state are searched for unknown keys. */
+const LOOK = 100
+const MINUTE = 60_000
+
+/** How many runs ended within some time. */
+export interface Ended {
+  completed: number
+  /** Failed without a further retry. */
+  failed: number
+  /** Failed attempts that were to be retried. */
+  retried: number
+}
+
+/** A paused group: its name, or only its hash if the name has more than 64 characters. */
+export type ShownGroup = Omit<PausedGroup, 'group'> & ({ group: string } | { groupHash: string })
+
+export interface QueueStatus {
+  queue: string
+  /** Whether the configuration of this process has the queue. If not, the store has it. */
+  configured: boolean
+  /** Of all its partitions together. */
+  counts: Counts
+  lastMinute: Ended
+  lastHour: Ended
+  /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
+  paused: boolean
+  /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
+  pausedGroups: ShownGroup[]
+  /** How many live workers serve the queue. */
+  workers: number
+  /** Keys that no live worker knows, among the next 100 waiting and the next 100 delayed jobs of each partition. */
+  unknownKeys: string[]
+  partitions: { partition: string; counts: Counts }[]
+  /** Partitions that have data which Lark did not write. All else is as if they were empty. */
+  damaged: { partition: string; code: string; message: string }[]
+}
+
+export interface Status {
+  store: string
+  queues: QueueStatus[]
+  workers: WorkerRecord[]
+}
+
+/** @param queues the configured queues, with the number of partitions of each */
+export async function status(store: Store, queues: ReadonlyMap<string, number>): Promise<Status> {
+  const [workers, now, found] = await Promise.all([
+    store.workers(),
+    store.now(),
+    everyPartition(store, queues),
+  ])
+  const known = new Set(workers.flatMap((worker) => worker.keys))
+  const served = tally(workers.flatMap((worker) => worker.queues))
+  const all = await lookAtAll(store, [...found.values()].flat())
+  const lines = [...found].map(([queue, partitions]): QueueStatus => {
+    const parts = partitions.map((partition) => all.get(partition)!)
+    const minutes = parts.flatMap((part) => part.minutes)
+    const keys = new Set(parts.flatMap((part) => part.keys))
+    return {
+      queue,
+      configured: queues.has(queue),
+      counts: sum(parts.map((part) => part.counts)),
+      lastMinute: ended(minutes, (at) => withinLastMinute(at, now)),
+      lastHour: ended(minutes, () => 1),
+      paused: parts.some((part) => part.paused),
+      pausedGroups: pausedGroups(parts.flatMap((part) => part.groups)),
+      workers: served.get(queue) ?? 0,
+      unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
+      partitions: parts.map(({ partition, counts }) => ({ partition, counts })),
+      damaged: parts.flatMap(({ partition, damage }) =>
+        damage === undefined ? [] : [{ partition, code: damage.code, message: damage.message }],
+      ),
+    }
+  })
+  return { store: store.name, queues: lines, workers }
+}
+
+/** How often each value occurs. */
+function tally(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+interface Part {
+  partition: string
+  counts: Counts
+  paused: boolean
+  groups: PausedGroup[]
+  minutes: Minute[]
+  /** The keys of the jobs that come next. */
+  keys: string[]
+  damage: JobsError | undefined
+}
+
+/**
+ * Reads as many partitions at once as one call can answer. There may be thousands of them, and a call that waits behind
+ * too many others would be given up.
+ */
+async function lookAtAll(store: Store, partitions: readonly string[]): Promise<Map<string, Part>> {
+  const parts = new Map<string, Part>()
+  for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
+    const some = partitions.slice(i, i + MAX_STANDINGS)
+    const standings = await store.standings(some, LOOK)
+    const found = await Promise.all(some.map((partition, n) => look(store, partition, standings[n]!)))
+    for (const part of found) parts.set(part.partition, part)
+  }
+  return parts
+}
+
+/** Asks what is paused only if something is. */
+async function look(store: Store, partition: string, standing: Standing): Promise<Part> {
+  const { counts, isPaused, minutes, keys, damage } = standing
+  const { paused, groups } = isPaused ? await store.configure(partition, {}) : unpaused
+  return { partition, counts, paused, groups, minutes, keys, damage }
+}
+
+/** Lists each group once, although several partitions of its queue may have its pause. */
+function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
+  const groups = new Map(met.map((each) => [each.group, each]))
+  const time = ({ until = Number.MAX_SAFE_INTEGER }: PausedGroup) => until
+  const sorted = [...groups.values()].sort((one, other) => time(one) - time(other))
+  return sorted.map(({ group, ...rest }) => ({
+    ...(isHash(group) ? { groupHash: group } : { group: shownName(group) }),
+    ...rest,
+  }))
+}
+
+const unpaused = { paused: false, groups: [] }
+
+function sum(all: readonly Counts[]): Counts {
+  const total = (state: keyof Counts) => all.reduce((count, counts) => count + counts[state], 0)
+  return Object.fromEntries(states.map((state) => [state, total(state)])) as Counts
+}
+
+/** @param part how much of a minute counts, from 0 to 1 */
+function ended(minutes: readonly Minute[], part: (at: number) => number): Ended {
+  const total = (kind: keyof Ended) =>
+    Math.round(minutes.reduce((count, minute) => count + minute[kind] * part(minute.at), 0))
+  return { completed: total('completed'), failed: total('failed'), retried: total('retried') }
+}
+
+/** Minutes are counted by the clock: of the one before this, as much counts as is less than 60 seconds ago. */
+function withinLastMinute(at: number, now: number): number {
+  return Math.min(1, Math.max(0, 1 - (now - MINUTE - at) / MINUTE))
+}

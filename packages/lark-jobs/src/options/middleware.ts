@@ -1,0 +1,45 @@
+/**
+ * The types of middleware: the function, and the job that it receives.
+ */
+import type { Signal } from '../model/abort-signal.ts'
+import type { Duration } from '../model/duration.ts'
+
+/**
+ * A function that runs around `handle`, and around the middleware after it.
+ *
+ * If it throws, the attempt has failed. Its return value is the result; if it returns nothing, the value of `next()`
+ * is. If it does not call `next()`, `handle` does not run.
+ *
+ * @param next runs the remaining middleware and `handle`, once. Resolves to what `handle` returned, or rejects with
+ *   what `handle` threw
+ * @example
+ * const inTransaction: Middleware = (job, next) => database.transaction(() => next())
+ */
+// biome-ignore lint/suspicious/noExplicitAny: middleware that looks at no payload is for jobs of every payload
+export type Middleware<P = any> = (job: MiddlewareJob<P>, next: () => Promise<unknown>) => unknown
+
+/** The job that a middleware receives. */
+// biome-ignore lint/suspicious/noExplicitAny: see Middleware
+export interface MiddlewareJob<P = any> {
+  readonly id: string
+  readonly key: string
+  /** The name of its class. */
+  readonly name: string
+  readonly queue: string
+  /** Which attempt this is, from 1. */
+  readonly attempt: number
+  /** The same object that `handle` will receive. */
+  readonly payload: P
+  /** Aborted, with the reason, when the job should end. */
+  readonly signal: Signal
+  info(text: string): void
+  success(text: string): void
+  warn(text: string): void
+  error(text: string): void
+  /** See `Job.release`. @throws JOB_RELEASED, JOB_INVALID */
+  release(delay?: Duration, because?: string): never
+  /** See `Job.pauseGroup`. @throws JOB_RELEASED, JOB_INVALID */
+  pauseGroup(delay: Duration): never
+  /** See `Job.fail`. @throws the error */
+  fail(error?: unknown): never
+}

@@ -1,0 +1,135 @@
+/**
+ * The job classes that a worker can run, by every key and alias.
+ */
+import { readFile } from 'node:fs/promises'
+import { relative } from 'node:path'
+import {
+  declaresClass,
+  exportedValues,
+  importModule,
+  placeOf,
+  sourceFiles,
+  sourceFolders,
+} from '@s18i/lark/config'
+import { JobsError } from '../model/errors.ts'
+import { textOf } from '../model/thrown.ts'
+import { classOf, isJobClass, type JobClass, type JobConstructor } from './job-class.ts'
+
+export class Registry {
+  readonly #classes = new Map<string, JobClass>()
+  readonly #files = new Map<JobClass, string>()
+
+  /**
+   * Takes a class in. The same class again is no harm.
+   *
+   * @param file it is from, for people
+   * @throws JOB_INVALID, JOB_KEY_TAKEN when another class has its key or one of its aliases
+   */
+  add(make: JobConstructor, file?: string): void {
+    const jobClass = classOf(make)
+    for (const key of [jobClass.key, ...jobClass.aliases]) {
+      const other = this.#classes.get(key)
+      if (other !== undefined && other.make !== make) {
+        throw new JobsError(
+          'JOB_KEY_TAKEN',
+          `Two job classes under the key '${key}': ${named(other, this.#files.get(other))} and ${named(jobClass, file)}`,
+          {
+            hint: 'Give one of them another key. A class that extends another job inherits its key.',
+          },
+        )
+      }
+    }
+    for (const key of [jobClass.key, ...jobClass.aliases]) this.#classes.set(key, jobClass)
+    if (file !== undefined) this.#files.set(jobClass, file)
+  }
+
+  find(key: string): JobClass | undefined {
+    return this.#classes.get(key)
+  }
+
+  /** Keys and aliases. */
+  get keys(): string[] {
+    return [...this.#classes.keys()]
+  }
+
+  /** The file that a class was found in; undefined when it was given by name. */
+  fileOf(jobClass: JobClass): string | undefined {
+    return this.#files.get(jobClass)
+  }
+
+  get classes(): JobClass[] {
+    return [...new Set(this.#classes.values())]
+  }
+}
+
+/**
+ * The classes to run: those given, else the application's: every class that extends `Job` and is exported by a file
+ * in `paths`, by default in `jobs/` and `src/jobs/` of `folder`, or in their built copies.
+ *
+ * A file that throws when it is imported concerns only itself: it comes back as a remark, one line each.
+ *
+ * @throws JOB_KEY_TAKEN, JOB_INVALID: what would run the wrong class, or none, is refused before anything runs
+ */
+export async function registryOf(
+  given: readonly JobConstructor[] | undefined,
+  folder: string,
+  paths?: readonly string[],
+): Promise<{ registry: Registry; remarks: string[] }> {
+  const registry = new Registry()
+  const remarks: string[] = []
+  if (given !== undefined) {
+    for (const make of given) registry.add(make)
+    return { registry, remarks }
+  }
+  const folders = sourceFolders('jobs', folder, paths === undefined ? undefined : [...paths])
+  for (const file of await sourceFiles(folders)) {
+    const shown = relative(folder, file)
+    const classes = await jobsIn(file).catch((cause: unknown) => {
+      remarks.push(failedToLoad(shown, cause).message)
+      return undefined
+    })
+    if (classes?.length === 0 && declaresClass(await readFile(file, 'utf8'), '\\w*Job')) {
+      remarks.push(`${shown} has a job and does not export it: write export before class`)
+    }
+    for (const make of classes ?? []) addFrom(shown, make, registry)
+  }
+  if (registry.classes.length === 0) {
+    const looked = folders.length > 0 ? folders : (paths ?? [`${folder}/jobs`, `${folder}/src/jobs`])
+    remarks.push(
+      `No job classes found in ${looked.join(', ')} (make one: lark make:job NAME; a bundle names them: Jobs.work({ jobs: [SendEmailJob] }))`,
+    )
+  }
+  return { registry, remarks }
+}
+
+/** A base class of the application's own jobs has no `handle`, and is none itself. */
+async function jobsIn(file: string): Promise<JobConstructor[]> {
+  const exported = [...exportedValues(await importModule(file))].filter(isJobClass)
+  return exported.filter((make) => typeof make.prototype.handle === 'function')
+}
+
+function addFrom(file: string, make: JobConstructor, registry: Registry): void {
+  try {
+    registry.add(make, file)
+  } catch (error) {
+    if (!(error instanceof JobsError)) throw error
+    const { code, message, hint, cause } = error
+    // Of two classes that have one key, both files are named.
+    const text = code === 'JOB_KEY_TAKEN' && message.includes(file) ? message : `${message} (${file})`
+    throw new JobsError(code, text, { cause, ...(hint !== undefined && { hint }) })
+  }
+}
+
+function named({ name }: JobClass, file: string | undefined): string {
+  return file === undefined ? name : `${name} (${file})`
+}
+
+function failedToLoad(file: string, cause: unknown): JobsError {
+  const why = textOf(cause).split('\n', 1)[0]
+  const place = placeOf(cause)
+  return new JobsError(
+    'JOB_FAILED_TO_LOAD',
+    `${file} failed to load: ${why}${place === undefined ? '' : ` (${place})`}`,
+    { cause },
+  )
+}

@@ -1,0 +1,132 @@
+/**
+ * Unique jobs: a queue has only one job at a time for each name that `unique()` gives. Names count within a class and a
+ * queue.
+ */
+import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import type { Group, Lock } from '../model/record.ts'
+import { notName, storedPair } from '../model/stored-name.ts'
+
+/** How long a job is unique, and what happens to a second one. Durations are milliseconds, or `'30s'`, `'5m'`. */
+export interface UniqueOptions {
+  /** Unique until the job first starts, or until it has ended. Default `done`; with `debounce`, `start`. */
+  until?: 'start' | 'done'
+  /** A second dispatch replaces the payload of the first job, if that has not begun. Default: it is rejected. */
+  replace?: boolean
+  /**
+   * While one job runs, or waits for a retry, one more may wait. Each dispatch replaces the payload of the waiting job,
+   * which begins when the other job has ended. Default: no.
+   */
+  keepLast?: boolean
+  /** The job waits this long for a further dispatch, which replaces the payload and begins the wait anew. */
+  debounce?: Duration
+  /** With `debounce`: the longest wait in all. Default: no limit. */
+  maxWait?: Duration
+  /** At most one job is queued within this time, whatever became of the last one. */
+  throttle?: Duration
+}
+
+/** The value that `unique()` returns. */
+export interface Unique extends UniqueOptions {
+  /** Returns the name for a payload. Without it all jobs of the class have one name. */
+  // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
+  readonly by?: (payload: any) => string | number
+}
+
+/** Why a dispatch was rejected, and because of which job. */
+export interface Rejection {
+  /** `unique`: another job of its kind exists. `throttled`: it came too soon after one. `full`: its queue is full. */
+  reason: 'unique' | 'throttled' | 'full'
+  /** The id of the other job; missing if the queue is full. A job that throttles others may be gone already. */
+  by?: string
+}
+
+/**
+ * Makes the jobs of a class unique: a queue has only one job at a time for each name.
+ *
+ * @param by returns the name for a payload, a text or a number
+ * @param options see `UniqueOptions`
+ * @example
+ * class SyncUserJob extends Job {
+ *   unique = unique((payload: { userId: number }) => payload.userId)
+ *   async handle(payload: { userId: number }) {}
+ * }
+ * @example unique = unique((p: { id: string }) => p.id, { debounce: '30s', maxWait: '5m' })
+ * @example unique = unique({ throttle: '1h' })   // one job of the class an hour
+ */
+export function unique<P>(by: (payload: P) => string | number, options?: UniqueOptions): Unique
+export function unique(options?: UniqueOptions): Unique
+export function unique<P>(
+  first: ((payload: P) => string | number) | UniqueOptions = {},
+  options: UniqueOptions = {},
+): Unique {
+  return Object.freeze(typeof first === 'function' ? { ...options, by: first } : { ...first })
+}
+
+/** The first problem of a class's `unique`: field, value, and what would be right; undefined if there is none. */
+export function problemOf(option: unknown): [field: string, value: unknown, right: string] | undefined {
+  if (option === undefined) return undefined
+  if (typeof option !== 'object' || option === null)
+    return ['unique', option, 'unique(), or unique((payload) => payload.id)']
+  const { by, until, replace, keepLast, debounce, maxWait, throttle, ...rest } = option as Unique
+  const [unknown] = Object.entries(rest)
+  if (unknown !== undefined)
+    return [
+      `unique.${unknown[0]}`,
+      unknown[1],
+      'absent: it knows until, replace, keepLast, debounce, maxWait and throttle',
+    ]
+  if (by !== undefined && typeof by !== 'function') return ['unique.by', by, 'a function of the payload']
+  if (until !== undefined && until !== 'start' && until !== 'done')
+    return ['unique.until', until, "'start' or 'done'"]
+  if (replace !== undefined && typeof replace !== 'boolean')
+    return ['unique.replace', replace, 'true or false']
+  if (keepLast !== undefined && typeof keepLast !== 'boolean')
+    return ['unique.keepLast', keepLast, 'true or false']
+  if (keepLast && until === 'done') return ['unique.until', until, "absent: with keepLast it is 'start'"]
+  if (keepLast && replace === false) return ['unique.replace', replace, 'absent: keepLast replaces']
+  if (keepLast && throttle !== undefined)
+    return ['unique.throttle', throttle, 'absent: the last is kept or refused, not both']
+  for (const [field, value] of Object.entries({ debounce, maxWait, throttle })) {
+    if (value !== undefined && !((milliseconds(value) ?? 0) > 0))
+      return [`unique.${field}`, value, `${durationForm}, above 0`]
+  }
+  if (maxWait !== undefined && debounce === undefined)
+    return ['unique.maxWait', maxWait, 'absent: it goes with debounce']
+  if (debounce !== undefined && throttle !== undefined)
+    return ['unique.throttle', throttle, 'absent: a job is debounced or throttled, not both']
+  if (debounce !== undefined && replace === false)
+    return ['unique.replace', replace, 'absent: debounce replaces']
+  return undefined
+}
+
+/**
+ * The group of `keepLast` jobs. It is strict, so that they run one after the other.
+ *
+ * @param lock the name of their lock
+ */
+export function oneByOne(lock: string): Group {
+  // The name of a user's group never begins with `=`: see `storedName`.
+  return { name: `=${lock}`, limits: { concurrency: 1 }, strict: true }
+}
+
+/**
+ * The lock of one job.
+ *
+ * @param key of the class
+ * @returns a text that describes the value, if `by` did not return a valid name
+ */
+export function lockOf(option: Unique, key: string, payload: unknown): Lock | string {
+  const { by, keepLast = false, debounce, maxWait, throttle } = option
+  const value = by === undefined ? '' : by(payload)
+  const problem = notName(value)
+  if (problem !== undefined) return problem
+  const lock: Lock = {
+    name: storedPair(key, String(value)),
+    until: option.until ?? (debounce === undefined && !keepLast ? 'done' : 'start'),
+  }
+  if (option.replace || keepLast || debounce !== undefined) lock.replace = true
+  if (debounce !== undefined) lock.debounce = milliseconds(debounce)!
+  if (maxWait !== undefined) lock.maxWait = milliseconds(maxWait)!
+  if (throttle !== undefined) lock.throttle = milliseconds(throttle)!
+  return lock
+}

@@ -1,0 +1,52 @@
+/**
+ * The last hook of a job: the method `failed()` of its class when the last attempt has failed, or `cancelled()` when
+ * the job was cancelled. It is called on a new object of the class.
+ */
+
+import { decode } from '../model/payload.ts'
+import type { CancelReason } from '../model/record.ts'
+import type { Run } from '../model/run.ts'
+import { textOf } from '../model/thrown.ts'
+import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
+
+/** Which hook is called, and its argument. */
+export type LastWord = { kind: 'failed'; error: unknown } | { kind: 'cancelled'; reason: CancelReason }
+
+/** Whether the class has this hook. */
+export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kind']): boolean {
+  return kind === 'failed' ? hasFailed : hasCancelled
+}
+
+/**
+ * Calls the hook, and waits until the hook has ended or its run has timed out. An error of the hook is written to the
+ * log of its run, and has no other effect.
+ *
+ * @param run a new run for the hook, whose timeout begins now
+ * @param payload as stored
+ * @returns whether the hook succeeded
+ */
+export async function tell(jobClass: JobClass, run: Run, word: LastWord, payload: string): Promise<boolean> {
+  if (!hears(jobClass, word.kind)) return true
+  try {
+    const job = new jobClass.make()
+    job[currentRun] = run
+    await Promise.race([call(job, word, decode(payload)), timeOut(run.signal)])
+    return true
+  } catch (problem) {
+    run.write('warn', `${word.kind}() failed: ${textOf(problem)}`)
+    return false
+  }
+}
+
+function call(job: JobLike, word: LastWord, payload: unknown): unknown {
+  return word.kind === 'failed' ? job.failed!(word.error, payload) : job.cancelled!(payload, word.reason)
+}
+
+/** Rejects when the run times out. If the worker stops, the hook may still finish, unless it listens to the signal. */
+function timeOut(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => {
+      if (signal.reason?.code === 'JOB_TIMED_OUT') reject(signal.reason)
+    })
+  })
+}

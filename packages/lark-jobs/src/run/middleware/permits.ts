@@ -1,0 +1,62 @@
+/**
+ * Gives Lark's own middleware access to the limiters that workers share, which other middleware cannot reach. A run
+ * without a worker (`dispatchNow`) has no such access, and always proceeds.
+ */
+import { nearest } from '@s18i/lark/config'
+import type { Decision } from '../../model/decision.ts'
+import { JobsError } from '../../model/errors.ts'
+import type { Limits } from '../../model/limit.ts'
+import { listed } from '../../model/listed.ts'
+import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
+import type { MiddlewareJob } from '../../options/middleware.ts'
+
+/** The property of a job that holds its `Reach`; the same in every copy of this package. */
+export const reach = Symbol.for('s18i.lark.job.reach')
+
+export type Taken =
+  | { kind: 'granted'; giveBack(): void }
+  /** `wait`: milliseconds until a rate may allow it. Absent: when other jobs give permits back. */
+  | { kind: 'refused'; wait?: number | undefined }
+
+export interface Permits {
+  /**
+   * Takes `weight` permits of a limiter, or none.
+   *
+   * @param limits for a limiter that is not configured
+   * @throws the signal's reason, if the signal is aborted first; UNKNOWN_LIMITER
+   */
+  take(limiter: string, weight: number, signal: AbortSignal, limits?: Limits): Promise<Taken>
+
+  /** See `Limiters.circuit`. @throws the signal's reason, if the signal is aborted first; what the store throws */
+  circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit>
+}
+
+export interface Reach {
+  /** The permits of its worker; undefined if the job runs without a worker. */
+  permits?: Permits | undefined
+  /** The decision of the job so far: `fail()` or `release()`. */
+  decision?: Decision | undefined
+}
+
+export function reachOf(job: MiddlewareJob): Reach {
+  return (job as { [reach]?: Reach })[reach] ?? {}
+}
+
+/** @param by the class that names the limiter. @param place where limiters are configured */
+export function unknownLimiter(
+  limiter: string,
+  known: Iterable<string>,
+  by?: string,
+  place = 'jobs.limiters in lark.config',
+): JobsError {
+  const names = [...known]
+  const near = nearest(limiter, names)
+  const configured = names.length > 0 ? `Configured are ${listed(names)}.` : 'None is configured.'
+  return new JobsError(
+    'UNKNOWN_LIMITER',
+    `${by === undefined ? '' : `${by}: `}'${limiter}' is not a configured limiter`,
+    {
+      hint: near === undefined ? `${configured} Add it to ${place}.` : `Did you mean ${near}?`,
+    },
+  )
+}

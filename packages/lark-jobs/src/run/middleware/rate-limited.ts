@@ -1,0 +1,92 @@
+/**
+ * A middleware that takes permits of a configured limiter for a run.
+ */
+
+import { type Duration, spread } from '../../model/duration.ts'
+import { JobsError } from '../../model/errors.ts'
+import { isCount, type Limits } from '../../model/limit.ts'
+import { HEAVIEST, mostOf } from '../../options/limiter.ts'
+import type { Middleware } from '../../options/middleware.ts'
+import { checkOptions, refused, span } from './option.ts'
+import { reachOf, unknownLimiter } from './permits.ts'
+import { RELEASE_AFTER } from './without-overlapping.ts'
+
+export interface RateLimitedOptions {
+  /** How many permits a run takes. Default 1, at most 1,000. */
+  weight?: number
+  /**
+   * How long a job is put back if all permits are in use: up to a quarter sooner or later. Default 1 s. If a rate has
+   * no permits left, the job comes back when the rate has some again.
+   */
+  releaseAfter?: Duration
+}
+
+/** The property of such a middleware that holds its `Need`; the same in every copy of this package. */
+const need = Symbol.for('s18i.lark.middleware.need')
+
+interface Need {
+  limiter: string
+  weight: number
+}
+
+/**
+ * Runs a job only if its limiter has permits for it. Otherwise it puts the job back, which burns no attempt. The job
+ * holds permits of a `concurrency` for as long as it runs. If its worker is killed, they are free again within the
+ * worker's lease (15 s), or at once if the worker was a process of `--processes`. Under `dispatchNow()` this middleware
+ * does nothing.
+ *
+ * @param limiter one of `jobs.limiters` in the configuration; otherwise no worker with the class starts
+ *   (`UNKNOWN_LIMITER`)
+ * @throws JOB_INVALID for unknown options and wrong values
+ * @example middleware() { return [rateLimited('stripe', { weight: 2 })] }
+ */
+// biome-ignore lint/suspicious/noExplicitAny: see Middleware
+export function rateLimited(limiter: string, options: RateLimitedOptions = {}): Middleware<any> {
+  if (typeof limiter !== 'string' || limiter === '')
+    throw refused('rateLimited', 'the limiter', limiter, "the name of one, such as 'stripe'")
+  checkOptions('rateLimited', options, ['weight', 'releaseAfter'])
+  const { weight = 1, releaseAfter = RELEASE_AFTER } = options
+  if (!isCount(weight) || weight > HEAVIEST)
+    throw refused('rateLimited', 'weight', weight, `a whole number from 1 to ${HEAVIEST}`)
+  const pause = span('rateLimited', 'releaseAfter', releaseAfter)
+
+  const middleware: Middleware = async function rateLimited(job, next) {
+    const { permits } = reachOf(job)
+    if (permits === undefined) return next()
+    const taken = await permits.take(limiter, weight, job.signal)
+    if (taken.kind === 'refused')
+      return job.release(taken.wait ?? spread(pause), `limiter ${limiter} has no free permit`)
+    try {
+      return await next()
+    } finally {
+      taken.giveBack()
+    }
+  }
+  return Object.assign(middleware, { [need]: { limiter, weight } satisfies Need })
+}
+
+/**
+ * Checks the limiters and weights in the middleware of a class.
+ *
+ * @param name of the class
+ * @throws UNKNOWN_LIMITER; JOB_INVALID if a weight is more than the limiter ever grants
+ */
+export function checkNeeds(
+  name: string,
+  chain: readonly Middleware[],
+  limiters: ReadonlyMap<string, Limits>,
+): void {
+  for (const middleware of chain) {
+    const needed = (middleware as { [need]?: Need })[need]
+    if (needed === undefined) continue
+    const { limiter, weight } = needed
+    const limits = limiters.get(limiter)
+    if (limits === undefined) throw unknownLimiter(limiter, limiters.keys(), name)
+    const most = mostOf(limits)
+    if (weight <= most) continue
+    throw new JobsError(
+      'JOB_INVALID',
+      `${name}: rateLimited('${limiter}'): weight is ${weight}; it must be at most ${most}, which is all that the limiter gives out`,
+    )
+  }
+}

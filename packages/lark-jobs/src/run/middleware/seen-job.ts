@@ -1,0 +1,77 @@
+/**
+ * The running job as its middleware sees it. It is created only for jobs that have middleware.
+ */
+import { failing, releasing } from '../../model/decision.ts'
+import type { Duration } from '../../model/duration.ts'
+import type { Run } from '../../model/run.ts'
+import type { MiddlewareJob } from '../../options/middleware.ts'
+import { type Permits, type Reach, reach } from './permits.ts'
+
+export class SeenJob implements MiddlewareJob {
+  readonly key: string
+  readonly name: string
+  readonly queue: string
+  readonly payload: unknown
+  readonly #run: Run
+  readonly #permits: Permits | undefined
+
+  /** @param permits of the worker; undefined without a worker */
+  constructor(
+    run: Run,
+    jobClass: { key: string; name: string },
+    queue: string,
+    payload: unknown,
+    permits?: Permits,
+  ) {
+    this.#run = run
+    this.#permits = permits
+    this.key = jobClass.key
+    this.name = jobClass.name
+    this.queue = queue
+    this.payload = payload
+  }
+
+  get [reach](): Reach {
+    return { permits: this.#permits, decision: this.#run.decision }
+  }
+
+  get id(): string {
+    return this.#run.id
+  }
+
+  get attempt(): number {
+    return this.#run.attempt
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal
+  }
+
+  info(text: string): void {
+    this.#run.write('info', String(text))
+  }
+
+  success(text: string): void {
+    this.#run.write('success', String(text))
+  }
+
+  warn(text: string): void {
+    this.#run.write('warn', String(text))
+  }
+
+  error(text: string): void {
+    this.#run.write('error', String(text))
+  }
+
+  release(delay: Duration = 0, because?: string): never {
+    this.#run.decide(releasing(delay, this.name, false, because))
+  }
+
+  pauseGroup(delay: Duration): never {
+    this.#run.decide(releasing(delay, this.name, true))
+  }
+
+  fail(error?: unknown): never {
+    this.#run.decide(failing(error))
+  }
+}

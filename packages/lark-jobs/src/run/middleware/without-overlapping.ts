@@ -1,0 +1,67 @@
+/**
+ * A middleware that keeps jobs with the same name from running at the same time. Each name is a limiter with one
+ * permit.
+ */
+import { type Duration, spread } from '../../model/duration.ts'
+import { notName, storedPair } from '../../model/stored-name.ts'
+import type { Middleware } from '../../options/middleware.ts'
+import { checkOptions, refused, span } from './option.ts'
+import { reachOf } from './permits.ts'
+
+export interface OverlappingOptions {
+  /** How long a job is put back if another with its name is running: up to a quarter sooner or later. Default 1 s. */
+  releaseAfter?: Duration
+  /** Classes with the same text here share their names. Default: each class has its own names. */
+  shared?: string
+}
+
+/** Milliseconds that a job is put back if the time at which it may run is not known. */
+export const RELEASE_AFTER = 1_000
+
+/**
+ * Runs jobs with the same name one after the other, over all workers. While one runs, another with its name is put
+ * back, which burns no attempt. Later jobs may run before a job that was put back.
+ *
+ * A job holds its name for as long as it runs. If its worker is killed, the name is free again within the worker's
+ * lease (15 s). Under `dispatchNow()` this middleware does nothing.
+ *
+ * @param by returns the name for a payload: a text or a number. Without it all jobs of the class have one name
+ * @throws JOB_INVALID for unknown options and wrong values. If `by` returns something that is not a name, the attempt
+ *   fails with JOB_INVALID
+ * @example middleware() { return [withoutOverlapping(({ account }: { account: string }) => account)] }
+ */
+export function withoutOverlapping<P>(
+  by: (payload: P) => string | number,
+  options?: OverlappingOptions,
+): Middleware<P>
+// biome-ignore lint/suspicious/noExplicitAny: see Middleware
+export function withoutOverlapping(options?: OverlappingOptions): Middleware<any>
+export function withoutOverlapping<P>(
+  first: ((payload: P) => string | number) | OverlappingOptions = {},
+  second: OverlappingOptions = {},
+): Middleware<P> {
+  const [by, options] = typeof first === 'function' ? [first, second] : [undefined, first]
+  checkOptions('withoutOverlapping', options, ['releaseAfter', 'shared'])
+  const { releaseAfter = RELEASE_AFTER, shared } = options
+  const pause = span('withoutOverlapping', 'releaseAfter', releaseAfter)
+  if (shared !== undefined && (typeof shared !== 'string' || shared === '' || notName(shared) !== undefined))
+    throw refused('withoutOverlapping', 'shared', shared, "a text, such as 'accounts'")
+
+  return async function withoutOverlapping(job, next) {
+    const { permits } = reachOf(job)
+    if (permits === undefined) return next()
+    const value = by === undefined ? '' : by(job.payload)
+    if (notName(value) !== undefined)
+      throw refused('withoutOverlapping', 'the name of a payload', value, 'a text or a number')
+    const scope = shared === undefined ? 'overlap' : 'shared'
+    const limiter = `${scope}:${storedPair(shared ?? job.key, String(value))}`
+    const taken = await permits.take(limiter, 1, job.signal, { concurrency: 1 })
+    if (taken.kind === 'refused')
+      return job.release(spread(pause), `another job is running that it must not overlap with`)
+    try {
+      return await next()
+    } finally {
+      taken.giveBack()
+    }
+  }
+}

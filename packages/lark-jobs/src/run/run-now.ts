@@ -1,0 +1,113 @@
+/**
+ * `dispatchNow`: runs a job once in this process, without a store.
+ */
+
+import { newId } from '../model/id.ts'
+import { decode, encode } from '../model/payload.ts'
+import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run.ts'
+import { classOf, currentRun, type JobConstructor, type JobLike } from '../options/job-class.ts'
+import { settingsOf } from '../options/job-settings.ts'
+import type { Middleware } from '../options/middleware.ts'
+import { HookCalls, type Hooks } from './hooks.ts'
+import { print } from './job-log.ts'
+import { tell } from './last-hook.ts'
+import { SeenJob } from './middleware/seen-job.ts'
+import { through } from './middleware/through.ts'
+
+/** The middleware and hooks around every run. */
+interface Around {
+  middleware: readonly Middleware[]
+  calls: HookCalls | undefined
+}
+
+export class RunNow {
+  readonly #load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>
+  #around: Around | undefined
+
+  /** @param load loads the middleware and hooks; called again until it has succeeded once */
+  constructor(load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>) {
+    this.#load = load
+  }
+
+  /** Whether it has asked what stands around every run. */
+  get isInformed(): boolean {
+    return this.#around !== undefined
+  }
+
+  /** Asks again, at the next run. */
+  forget(): void {
+    this.#around = undefined
+  }
+
+  /**
+   * Runs the job's `handle` on a JSON copy of the payload, and the class's `failed` if that fails. The first run waits
+   * for the configuration; later runs begin at once.
+   *
+   * @throws what `handle` throws; JOB_TIMED_OUT if its time was over, whatever `handle` then did; JOB_RELEASED if the
+   * job released itself; what reading the configuration throws
+   */
+  async run(job: JobLike, payload: unknown): Promise<unknown> {
+    const jobClass = classOf(job.constructor as JobConstructor)
+    const { name, key } = jobClass
+    const { timeout, queueName } = settingsOf(job, name)
+    const text = encode(payload, name)
+    const { middleware, calls } = this.#around ?? (await this.#read())
+    const id = newId()
+    const inTime = async <T>(act: (run: Run) => Promise<T>): Promise<T> => {
+      const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text) })
+      const timer = setTimeout(() => run.abort(timedOut(name, timeout)), Math.min(timeout, LONGEST_TIMER))
+      return await act(run).finally(() => clearTimeout(timer))
+    }
+    const event = { id, key, name, queue: queueName, attempt: 1 }
+    const began = performance.now()
+    const ended = () => ({ ...event, took: performance.now() - began })
+    const failed = async (error: unknown) => {
+      await inTime((run) => tell(jobClass, run, { kind: 'failed', error }, text))
+      calls?.call('failed', { ...ended(), error })
+    }
+    return inTime(async (run) => {
+      calls?.call('started', event)
+      try {
+        const copy = decode(text)
+        const seen = new SeenJob(run, jobClass, queueName, copy)
+        const chain = [...middleware, ...jobClass.middleware]
+        const result = await inRun(job, run, () =>
+          through(chain, seen, () => job.handle(copy)).finally(() => {
+            // While a handler blocks the event loop, the timer cannot fire.
+            if (performance.now() - began >= timeout) run.abort(timedOut(name, timeout))
+          }),
+        )
+        if (result === false) await failed(returnedFalse())
+        else calls?.call('completed', ended())
+        return result
+      } catch (error) {
+        if (run.decision?.kind === 'released') calls?.call('released', { ...ended(), in: run.decision.in })
+        else await failed(error)
+        throw error
+      }
+    })
+  }
+
+  async #read(): Promise<Around> {
+    const { middleware, hooks } = await this.#load()
+    const calls = hooks && new HookCalls(hooks, (text) => print('lark-jobs', undefined, 'warn', text))
+    this.#around = { middleware, calls }
+    return this.#around
+  }
+}
+
+/** Runs `handle`. The decision or abort of the run, if there is one, replaces what `handle` returned or threw. */
+async function inRun(job: JobLike, run: Run, handle: () => unknown): Promise<unknown> {
+  job[currentRun] = run
+  try {
+    const result = await handle()
+    if (run.decision !== undefined) throw run.decision.error
+    if (run.reason !== undefined) throw run.reason
+    return result
+  } catch (error) {
+    throw run.decision?.error ?? run.reason ?? error
+  } finally {
+    // Another run of the same object may have begun meanwhile.
+    if (job[currentRun] === run) job[currentRun] = undefined
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * The changes that people make to jobs by hand, their results, and the settings of a partition.
+ */
+import type { CancelReason } from '../../model/record.ts'
+
+export type Change =
+  /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
+   *  A unique job takes its lock again; it is refused while another job has the lock. */
+  | { kind: 'retry' }
+  /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. */
+  | { kind: 'cancel'; reason: CancelReason }
+  /** Any state but active → gone, with its log. */
+  | { kind: 'remove' }
+  /** delayed → waiting. */
+  | { kind: 'run-now' }
+  /** waiting, delayed → delayed by `in` milliseconds from now. */
+  | { kind: 'reschedule'; in: number }
+  /** Any state but active: the payload (JSON text) is replaced. */
+  | { kind: 'edit'; payload: string }
+
+/** `refused`: the state of the job does not allow the change. */
+export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
+
+/** The settings of a partition that people change by hand. The partition keeps them. */
+export interface Settings {
+  paused: boolean
+}
+
+/** The settings and the paused groups: at most `MAX_PAUSED`, in the order in which their pauses end. */
+export interface Setting extends Settings {
+  groups: PausedGroup[]
+}
+
+export const MAX_PAUSED = 100
+
+export interface PausedGroup {
+  group: string
+  /** Milliseconds since 1970. Absent: until somebody resumes the group. */
+  until?: number
+}
+
+/** The state of a group that a call paused or resumed. */
+export interface MetGroup {
+  /** Before the call. */
+  wasPaused: boolean
+  /** The group has jobs that are waiting, delayed or active. */
+  hasJobs: boolean
+}

@@ -1,0 +1,302 @@
+/**
+ * Credentials that a function gives: tokens that expire (AWS IAM, Microsoft Entra), passwords that rotate. Everybody in
+ * a process who logs in with the same function shares what it gave last. It is asked again in time before that expires,
+ * and when a server refuses it; every living connection then logs in anew.
+ *
+ * A function cannot be passed to another thread. So the lease thread has one end of a channel in its place, and is
+ * handed what the function gives (`lend`).
+ */
+import type { MessagePort as Port } from 'node:worker_threads'
+import { durationForm, milliseconds } from '../../model/duration.ts'
+import type { Credentials, CredentialsFunction, RedisServers } from './servers.ts'
+
+/** What was given last. */
+export interface Held {
+  /** Counts what was given. */
+  number: number
+  username: string | undefined
+  password: string
+  /** Milliseconds from when it was given; `Infinity` where nobody says. */
+  life: number
+}
+
+/** Milliseconds that a function may take. */
+const PATIENCE = 10_000
+/** The part of its life after which credentials are replaced: a fifth is left for attempts that fail. */
+const RENEW_AFTER = 0.8
+/** Milliseconds before a function that failed is asked again, from the first time, doubling to the second. */
+const AGAIN = { from: 200, to: 30_000 }
+/** Milliseconds of the longest timer that there is. */
+const LONGEST = 2 ** 31 - 1
+
+type Told = (held: Held) => void
+
+export class CredentialSource {
+  readonly #ask: () => Promise<Held>
+  /** It renews by itself; else it is told. */
+  readonly #renews: boolean
+  readonly #followers = new Set<Told>()
+  #held: Held | undefined
+  #until = 0
+  #asking: Promise<Held> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #failures = 0
+
+  constructor(ask: () => Promise<Held>, renews: boolean) {
+    this.#ask = ask
+    this.#renews = renews
+  }
+
+  /** What to log in with now. Rejects when there is nothing: the function failed, or does not answer. */
+  current(): Promise<Held> {
+    if (this.#held !== undefined && performance.now() < this.#until) return Promise.resolve(this.#held)
+    this.#asking ??= this.#next().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  /** `told` is called with all that comes from now on. @returns how to stop that */
+  follow(told: Told): () => void {
+    this.#followers.add(told)
+    if (this.#timer === undefined && this.#held !== undefined) this.#planRenewal()
+    return () => {
+      this.#followers.delete(told)
+      if (this.#followers.size > 0) return
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    }
+  }
+
+  /** A server took them. */
+  accepted(): void {
+    this.#failures = 0
+  }
+
+  /** A server refused them: they are not given to anybody else. */
+  refused(number: number): void {
+    if (this.#held?.number !== number) return
+    this.#held = undefined
+    this.#planAnother()
+  }
+
+  /** The same for another thread, whose clock counts from elsewhere: what is left of its life. */
+  remaining(held: Held): Held {
+    return held.number === this.#held?.number ? { ...held, life: this.#until - performance.now() } : held
+  }
+
+  /** The one who renews them has new ones. */
+  take(held: Held): Held {
+    this.#held = held
+    this.#until = performance.now() + held.life
+    this.#planRenewal()
+    for (const told of this.#followers) told(held)
+    return held
+  }
+
+  async #next(): Promise<Held> {
+    const began = performance.now()
+    const held = await within(PATIENCE, this.#ask())
+    // One that is told has it already.
+    if (!this.#renews) return held
+    return this.take({ ...held, life: held.life - (performance.now() - began) })
+  }
+
+  #planRenewal(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const { life } = this.#held!
+    if (life !== Number.POSITIVE_INFINITY)
+      this.#plan(this.#until - performance.now() - life * (1 - RENEW_AFTER))
+  }
+
+  #planAnother(): void {
+    this.#failures += 1
+    this.#plan(Math.min(AGAIN.to, AGAIN.from * 2 ** Math.min(this.#failures, 10)))
+  }
+
+  /** Asks again after so many milliseconds, if anybody is logged in by then. */
+  #plan(ms: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (!this.#renews || this.#followers.size === 0) return
+    this.#timer = setTimeout(() => void this.#renew(), Math.min(LONGEST, Math.max(0, ms))).unref()
+  }
+
+  async #renew(): Promise<void> {
+    this.#timer = undefined
+    this.#asking ??= this.#next().finally(() => {
+      this.#asking = undefined
+    })
+    try {
+      await this.#asking
+    } catch (error) {
+      // Who connects is told by an error; who is connected goes on for now, and only people can mend it.
+      if (this.#failures === 0) process.emitWarning(messageOf(error), { code: 'LARK_CREDENTIALS' })
+      this.#planAnother()
+    }
+  }
+}
+
+const sources = new WeakMap<object, CredentialSource>()
+
+/** Of a function, or of the end of a channel that stands for one. */
+export function sourceOf(given: CredentialsFunction | Port): CredentialSource {
+  let source = sources.get(given)
+  if (source === undefined) {
+    source = typeof given === 'function' ? asked(given) : told(given)
+    sources.set(given, source)
+  }
+  return source
+}
+
+function asked(ask: CredentialsFunction): CredentialSource {
+  let number = 0
+  return new CredentialSource(async () => {
+    let given: unknown
+    try {
+      given = await ask()
+    } catch (error) {
+      throw new Error(`credentials() failed: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      })
+    }
+    return read(given, ++number)
+  }, true)
+}
+
+/** Without the values: one of them is the password. */
+function read(given: unknown, number: number): Held {
+  if (typeof given !== 'object' || given === null)
+    throw new Error(
+      `credentials() returned ${given === null ? 'null' : typeof given}, not { username, password }`,
+    )
+  const { username, password, expiresIn, expiresAt } = given as Credentials
+  if (typeof password !== 'string' || password === '')
+    throw new Error(
+      `credentials() returned a password that is ${password === '' ? 'empty' : typeof password}, not a text`,
+    )
+  if (username !== undefined && typeof username !== 'string')
+    throw new Error(`credentials() returned a username that is ${typeof username}, not a text`)
+  if (expiresIn !== undefined && expiresAt !== undefined)
+    throw new Error('credentials() returned expiresIn and expiresAt; give only one of them')
+  const life =
+    expiresAt !== undefined
+      ? Number(expiresAt) - Date.now()
+      : expiresIn !== undefined
+        ? (milliseconds(expiresIn) ?? Number.NaN)
+        : Number.POSITIVE_INFINITY
+  if (Number.isNaN(life))
+    throw new Error(
+      `credentials() returned ${expiresAt === undefined ? `an expiresIn that is not ${durationForm}` : 'an expiresAt that is neither a Date nor milliseconds since 1970'}`,
+    )
+  if (life <= 0) throw new Error('credentials() returned a password that has expired')
+  return { number, username: username === '' ? undefined : username, password, life }
+}
+
+/** A promise, or an error when it takes too long. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`credentials() did not answer within ${ms / 1_000} s`)), ms)
+    timer.unref()
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+function messageOf(error: unknown): string {
+  return `${error instanceof Error ? error.message : String(error)}. Connections stay as they are, and it is asked again`
+}
+
+/** What goes to the other thread: credentials, or why there are none. */
+type Handed = Held | string
+
+/** The side of the other thread, which is handed what the function gives. */
+function told(port: Port): CredentialSource {
+  let waiting: { resolve: (held: Held) => void; reject: (error: Error) => void }[] = []
+  let last = 0
+  const source = new CredentialSource(
+    () =>
+      new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject })
+        // The number of what was given last, which has expired or was refused.
+        port.postMessage(last)
+      }),
+    false,
+  )
+  port.on('message', (data: Handed) => {
+    const asked = waiting
+    waiting = []
+    if (typeof data === 'string') {
+      for (const { reject } of asked) reject(new Error(data))
+      return
+    }
+    last = data.number
+    source.take(data)
+    for (const { resolve } of asked) resolve(data)
+  })
+  port.unref()
+  return source
+}
+
+/** A connection for another thread. */
+export interface Lent {
+  connection: string | RedisServers
+  /** To be transferred with it. */
+  ports: Port[]
+  close(): void
+}
+
+/** The connection with the ends of channels in place of its functions. */
+export function lend(connection: string | RedisServers): Lent {
+  if (typeof connection === 'string') return { connection, ports: [], close() {} }
+  const channels: Port[] = []
+  const ports: Port[] = []
+  const leaves: (() => void)[] = []
+  const stand = (credentials: CredentialsFunction): CredentialsFunction => {
+    const { port1, port2 } = new MessageChannel()
+    channels.push(port1)
+    ports.push(port2)
+    leaves.push(hand(sourceOf(credentials), port1))
+    return port2 as unknown as CredentialsFunction
+  }
+  const { credentials, sentinel } = connection
+  const lent: RedisServers = {
+    ...connection,
+    ...(credentials && { credentials: stand(credentials) }),
+    ...(sentinel?.credentials && { sentinel: { ...sentinel, credentials: stand(sentinel.credentials) } }),
+  }
+  const close = () => {
+    for (const leave of leaves) leave()
+    for (const channel of channels) channel.close()
+  }
+  return { connection: lent, ports, close }
+}
+
+/** Hands over what a source gives from now on, and what it has when it is asked. @returns how to stop that */
+function hand(source: CredentialSource, port: Port): () => void {
+  port.on('message', (spent: number) => {
+    source.refused(spent)
+    source.current().then(
+      (held) => port.postMessage(source.remaining(held)),
+      (error) => port.postMessage(error instanceof Error ? error.message : String(error)),
+    )
+  })
+  port.unref()
+  return source.follow((held) => port.postMessage(held))
+}
+
+/** The rest of a connection, for what cannot deal with its functions. */
+export function withoutCredentials(connection: string | RedisServers): string | RedisServers {
+  if (typeof connection === 'string') return connection
+  const { credentials: _, sentinel, ...rest } = connection
+  if (sentinel === undefined) return rest
+  const { credentials: __, ...others } = sentinel
+  return { ...rest, sentinel: others }
+}
+
+/** Whether it has come from another thread with its functions replaced. */
+export function isLent(connection: string | RedisServers): boolean {
+  if (typeof connection === 'string') return false
+  return typeof (connection.credentials ?? connection.sentinel?.credentials) === 'object'
+}

@@ -1,0 +1,75 @@
+/**
+ * The contract between the job queue and a store of limiters. It is an interface of its own, independent of the job
+ * verbs (`store.ts`). `test/conformance/limiters.ts` and `circuits.ts` test what this comment says.
+ *
+ * **Limiter.** A limiter has a name, which does not begin with a brace, and grants permits to all workers together: a
+ * number at a time, a number within a time, or both. There is nothing to set up: each call states the limits. A limiter
+ * that no worker uses leaves no data, except for the times at which permits of a rate were granted. A job that needs
+ * three permits takes three.
+ *
+ * **Holder.** A holder is a worker. For each holder the limiter knows how many permits it holds, and until when: a
+ * lease by the store's clock. A holder whose lease has ended holds no permits. It may come back and say how many it
+ * uses. Then these count, even beyond the limits, and no holder gets more permits until the number is below the limits.
+ *
+ * **Calls.** A holder numbers its calls on a limiter, each higher than the last, and has one call under way at a time.
+ * If it sends a call again because the answer was lost, it gets the first answer, as long as its lease lasts, and
+ * nothing is counted twice. A call with a lower number than the last is refused: it comes from a connection that was
+ * given up.
+ *
+ * **Lots.** A lot is the number of permits that one job needs. A holder that asks for lots of one size and gets none
+ * waits for the time of a lease, or longer if a rate says so. Of all sizes that holders wait for, the one that has
+ * waited longest goes first: the limiter reserves the permits of one such lot, so that requests of other sizes cannot
+ * take them, until a lot of that size is granted to any holder. So small lots cannot keep a large lot waiting for ever,
+ * nor large lots a small one. A lot that is larger than the limits reserves nothing.
+ *
+ * **Rates** count the permits granted, used or not.
+ *
+ * Failures are the same as for every verb: see `store.ts`.
+ */
+
+import type { Limits } from '../../model/limit.ts'
+import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
+
+/** What a holder reports and asks for. */
+export interface PermitCall {
+  holder: string
+  number: number
+  limits: Limits
+  /** How many permits it uses now. If it held more, the others are given back. */
+  held: number
+  /**
+   * How many more permits it wants, up to `MAX_ITEMS`. With 0 the call only renews the lease and gives permits back.
+   */
+  wanted: number
+  /** The size of a lot: the holder gets a multiple of this. Default 1. */
+  each?: number
+  /** Milliseconds. */
+  lease: number
+}
+
+export interface Permitted {
+  granted: number
+  /** If fewer than wanted: milliseconds until a rate allows `each` more. Absent: when other permits are given back. */
+  wait?: number
+}
+
+export interface Limiters {
+  /**
+   * Reports how many permits the holder uses, and asks for more. Grants at most `wanted`, as far as the limits allow.
+   */
+  permit(limiter: string, call: PermitCall): Promise<Permitted>
+
+  /**
+   * Renews the lease of a holder that cannot say how many permits it uses. Their number stays.
+   *
+   * @returns whether the limiter still knew the holder. If not, it holds no permits, and should report what it uses
+   */
+  keep(limiter: string, holder: string, lease: number): Promise<boolean>
+
+  /**
+   * Reports an event of a run to a circuit, and returns the state of the circuit. A run that begins when the pause of
+   * the circuit is over is its trial; there is no other trial for another pause. Safe to repeat, except that a second
+   * `begins` counts as a second run.
+   */
+  circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit>
+}

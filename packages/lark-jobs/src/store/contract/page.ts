@@ -1,0 +1,54 @@
+/**
+ * What a store shows people of a partition: jobs by page, their numbers, and the jobs that ended lately.
+ */
+import type { JobsError } from '../../model/errors.ts'
+import type { JobRecord, State } from '../../model/record.ts'
+
+/**
+ * Jobs in their order: as many as were asked for, or as fit into `MAX_BYTES`. A larger job is alone on its page.
+ * Without a `cursor`, this is the last page. A page with a `cursor` may be short, or empty.
+ */
+export interface Page<T = JobRecord> {
+  jobs: T[]
+  cursor?: string
+}
+
+/** The fields that are needed to choose jobs and to name them. */
+export type JobHead = Pick<JobRecord, 'id' | 'key'>
+
+/**
+ * Which jobs, and from where on. Order of ended jobs: the latest end first. Of active jobs: by lease end, token, place
+ * in the claim. Of others: the order in which they would run.
+ */
+export interface Filter {
+  state: State
+  /** Default 100, at most 1,000. */
+  limit?: number
+  cursor?: string
+}
+
+export type Counts = Record<State, number>
+
+/** The counts, minutes and pauses of a partition, and what comes next there. */
+export interface Standing {
+  counts: Counts
+  /** The partition, or one of its groups, is paused. */
+  isPaused: boolean
+  /** The same as `Store.minutes` returns. */
+  minutes: Minute[]
+  /** Keys of the jobs that come next, each once: of those that wait and those that are delayed, as many as were asked for. */
+  keys: string[]
+  /** STORE_DAMAGED: what met there data which Lark did not write. The rest is as of an empty partition. */
+  damage?: JobsError
+}
+
+/** The numbers of jobs that ended within one minute. */
+export interface Minute {
+  /** The first millisecond of the minute, since 1970. */
+  at: number
+  completed: number
+  /** Jobs that failed without a further retry, by their tries or by their crashes. */
+  failed: number
+  /** Failed attempts that were to be retried. */
+  retried: number
+}

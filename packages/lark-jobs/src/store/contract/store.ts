@@ -1,0 +1,354 @@
+/**
+ * The contract between the job queue and a store. `redis/` and `sqlite/` each implement it, and no code outside of
+ * `store/` knows them by name. `test/conformance/` tests what this comment says.
+ *
+ * **Partition.** A queue is kept in one or more partitions: `emails`, `emails/1`, `emails/2`, … (`partition.ts`). A
+ * verb works on one partition and is atomic there. It takes at most `MAX_ITEMS` items and about `MAX_BYTES`, and hands
+ * out no more than that, or a single job that is larger; callers loop. The cost of a verb grows with the items that it
+ * is given, not with the number of jobs stored. No verb reads a payload that it does not hand out.
+ *
+ * **Clock.** Only the store's clock counts. Calls and answers carry durations, not times.
+ *
+ * **Groups.** Groups (`record.ts`) take turns. All jobs without a group take turns as if they were one more group. If a
+ * group has limits, no more of its jobs begin than they allow, and the jobs that may not begin do not block others. In
+ * a partition that has jobs with groups, no jobs are prefetched. A group is in one of these states:
+ *
+ *   turn    its jobs may begin. A claim takes one job of each group in turn; then these groups are last
+ *   asleep  until a time: a job is due, its rate allows one, or its pause is over
+ *   full    until one of its jobs ends
+ *
+ * **Order.** A paused queue hands out nothing. Otherwise the order is: the group's turn → priority, higher first →
+ * place → first in, first out. Within a group, jobs of one millisecond go in the order of their ids, which is the order
+ * in which they were made. The place of a job is the time it was queued, or its due time if it was delayed. No process
+ * has to move a job that is due: it is `waiting` from that instant, for `claim`, `counts` and `list` alike.
+ *
+ * **Calls.** `enqueue` and `exchange` carry their caller and a number. The caller raises the number by one with each
+ * new call on that partition, and has one call under way at a time. If a reply is lost, the caller sends the call again
+ * with the same number, and gets the first answer; the call takes effect once. A partition remembers a caller's last
+ * call for at least `CALL_MEMORY`.
+ *
+ * **Leases.** The jobs that one `exchange` hands out are one claim: they share a lease of `want.lease` milliseconds
+ * and the token `<caller>.<number>` of that call. Only a caller that sends the token can settle or extend the jobs: any
+ * other gets `lost`, and nothing changes. Extending one job of a claim extends all of its jobs that are still held. A
+ * lease that has ended still counts as held until `recover` takes it back.
+ *
+ * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.ahead` jobs count as started
+ * only when an `extend` names them. If a prefetched job is taken back before that, no run and no crash is counted. But
+ * a job that was taken back once is not prefetched again until it is retried by hand: a claim ends before it, because
+ * passing over it would break the order. So a job that kills its worker is found.
+ *
+ * **Suspects.** A job that is one crash before the limit should run alone in its process. Wherever in a claim it is, it
+ * counts as started only when an `extend` says so, and this also says whether it is alone (`LeaseNote.alone`). If it
+ * was alone, its next crash fails it. If other jobs ran beside it, it fails at `MAX_CRASHES_BESIDE` crashes.
+ *
+ * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not queued, or
+ * changes the first. A job that releases its lock when it starts is not prefetched.
+ *
+ * **Retention.** `retention` says how many ended jobs of each state are kept, and for how long. The call that exceeds
+ * the number removes the excess, and `prune` removes old jobs; each removes a bounded number a call.
+ *
+ * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
+ * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. If the server refuses the verb (read-only,
+ * out of memory, disk full), it rejects with `STORE_REFUSED` and has changed nothing. If it meets data that Lark did
+ * not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
+ */
+import type { Signal } from '../../model/abort-signal.ts'
+import type { Limits } from '../../model/limit.ts'
+import type {
+  CancelReason,
+  JobRecord,
+  LeasedJob,
+  LogLine,
+  NewJob,
+  Outcome,
+  State,
+  WorkerRecord,
+} from '../../model/record.ts'
+
+import type { AlterVerdict, Change, MetGroup, Setting, Settings } from './change.ts'
+import type { Limiters } from './limiters.ts'
+import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
+import type { RecoverOptions, Recovery } from './recovery.ts'
+import type { Announced, Survey, Surveyed } from './survey.ts'
+
+export * from './change.ts'
+export * from './limiters.ts'
+export * from './limits.ts'
+export * from './page.ts'
+export * from './recovery.ts'
+export * from './survey.ts'
+
+/** How many ended jobs of one state a partition keeps, and for how long (milliseconds). */
+export interface Retention {
+  count: number
+  age: number
+}
+
+export interface StoreOptions {
+  retention: { completed: Retention; failed: Retention; cancelled: Retention }
+  /**
+   * What a power cut may lose. `normal` (default): the last second (Redis, AOF everysec) or the commits since the last
+   * sync (SQLite). `strict`: nothing. `replicated` (Redis only): nothing that a replica has, and a dispatch is answered
+   * only when a replica has it.
+   */
+  durability?: 'normal' | 'strict' | 'replicated'
+  /** What the process uses the store for. People who look at the server see it. Default `web`. */
+  role?: Role
+  /** The store is opened only for emergencies, and is rarely used. */
+  standsBy?: boolean
+  /** Milliseconds since 1970. Only tests set it; by default a store uses its own clock. */
+  clock?: () => number
+}
+
+/** What a process does with a store: dispatch (`web`), work, renew leases, supervise processes, or run a command. */
+export type Role = 'web' | 'worker' | 'lease-thread' | 'supervisor' | 'command'
+
+/** The caller, and the number of its call on this partition. */
+export interface Call {
+  /** Must not end in a dot and a number, because its tokens end in these. */
+  caller: string
+  number: number
+  /** For an `enqueue`: how many jobs that have not begun the partition may hold, according to the caller. */
+  bound?: Bound | undefined
+  /** Milliseconds that the caller waits for an answer. Default: the store's own limit. */
+  patience?: number
+}
+
+/** What a full partition does with one more job: it rejects it, or drops the first job of the lowest priority. */
+export interface Bound {
+  max: number
+  full: 'reject' | 'drop-oldest'
+}
+
+/**
+ * The answer for one job of an `enqueue`.
+ *
+ *   exists    the store has a job with that id already
+ *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
+ *             partition is full
+ *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one
+ */
+export type Enqueued =
+  | 'queued'
+  | 'exists'
+  | { kind: 'rejected'; reason: 'unique' | 'throttled'; by: string }
+  | { kind: 'rejected'; reason: 'full' }
+  | { kind: 'replaced'; by: string }
+
+export interface Settlement {
+  id: string
+  token: string
+  outcome: Outcome
+}
+
+export type Verdict = 'settled' | 'lost'
+
+export interface Want {
+  /** How many jobs to claim that start at once. */
+  limit: number
+  /** How many more jobs to claim (prefetch) that start soon. Default 0. If `limit` is 0 too, the call only settles. */
+  ahead?: number
+  /** Milliseconds. */
+  lease: number
+  /**
+   * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and no
+   * prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to end is rung
+   * when one ends.
+   */
+  limits?: Limits | undefined
+  /**
+   * Whole milliseconds: priorities age. Each step of a job's priority counts as if the job had come that much sooner,
+   * or later below 0. Among jobs of the same place the higher priority goes first. The priorities in groups do not age.
+   */
+  aging?: number | undefined
+  /** For each limiter (`record.ts#NewJob.limiter`), how many jobs the claimer has permits for. */
+  permits?: Readonly<Record<string, number>> | undefined
+  /**
+   * Receives jobs that arrive while the caller waits: at most as many as the claim got fewer than `limit`. A store may
+   * hand them over with the ring, which saves a call. If the ring is lost, they come with the next `exchange`.
+   */
+  hand?: (claim: Claim) => void
+}
+
+/** Jobs that a waiting caller got with a ring. */
+export interface Claim {
+  /** Like the number of a call: it is part of the token of these jobs. */
+  number: number
+  jobs: LeasedJob[]
+}
+
+/** A message for the worker that holds a job: somebody asked to cancel the job. */
+export interface Notice {
+  kind: 'cancel'
+  id: string
+  reason: CancelReason
+}
+
+export interface Exchange {
+  /** One for each settlement, in their order. */
+  verdicts: Verdict[]
+  /** In the order in which they should start. */
+  jobs: LeasedJob[]
+  /** For each limiter, how many jobs at least could begin if the claimer had permits for them. */
+  limited?: Record<string, number>
+  /** Milliseconds until the next job is due. 0: more jobs wait now. Undefined: no job is known, or it is paused. */
+  nextDue?: number
+}
+
+export interface LeaseNote {
+  id: string
+  token: string
+  /** Lines written since the last note. They are kept as the lines of an ended job are. */
+  log?: LogLine[]
+  /** For a suspect: whether it runs alone in its process from now on. Default: unchanged; at first it is not alone. */
+  alone?: boolean
+}
+
+export interface Extension {
+  /** Ids of jobs whose lease the caller no longer has. */
+  lost: string[]
+  notices: Notice[]
+}
+
+export interface Store extends AsyncDisposable {
+  /** For people: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
+  readonly name: string
+  /** Whether another process does the work of a call, while this process goes on. */
+  readonly isElsewhere: boolean
+  /** The permits and circuits that workers share: an interface of its own. */
+  readonly limiters: Limiters
+
+  /**
+   * Opens the store. Must be called before any other verb; calling it again is cheap.
+   * @returns warnings for people, for example about a server that would evict jobs when its memory is full
+   * @throws LAYOUT_UNKNOWN if another version of Lark created the store, STORE_UNREACHABLE
+   */
+  open(): Promise<string[]>
+
+  // hot: every job passes through these verbs
+
+  /** Queues jobs, all or none of them. Rings waiting workers (see `wait`). */
+  enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
+
+  /**
+   * Settles jobs, then claims jobs, in one atomic step. A caller that got fewer than `want.limit` is rung when more
+   * jobs come. Outcomes and counters: `completed`, `failed`, `released` and `cancelled` count a run, `returned` does
+   * not.
+   */
+  exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
+
+  /**
+   * Renews leases to `lease` milliseconds from now, marks these jobs as started, stores log lines, and returns
+   * notices. Safe to repeat.
+   */
+  extend(partition: string, caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension>
+
+  // maintenance: any worker, for all workers
+
+  /**
+   * Reports what there is to do in at most `MAX_ITEMS` partitions, and does none of it. It makes a few reads for each
+   * partition, whatever is stored there. So an idle worker makes one call for all the partitions that it serves and
+   * maintains. On one server this is one call; on a cluster it is one for each partition, because each has its own
+   * slot.
+   *
+   * The caller stays registered as waiting where it was. A store that accepts no writes at the moment (a replica, a
+   * server that loads its data) refuses this call too, so an answer proves that the store works.
+   *
+   * @param announced a worker to announce with the same call
+   */
+  survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey>
+
+  /** Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. */
+  recover(partition: string, options?: RecoverOptions): Promise<Recovery>
+
+  /**
+   * Jobs that ended without a running handler, and whose class has a hook for this (`hooked`): they crashed too often,
+   * failed `untold`, or were cancelled or dropped while they did not run. At most `MAX_ENDINGS`, the earliest ended
+   * first. The caller has each job for `lease` milliseconds. Then the store hands it to the next caller, unless it is
+   * in `done`.
+   *
+   * @param done ids of jobs whose ending has been handled
+   */
+  endings(partition: string, done: readonly string[], lease: number): Promise<JobRecord[]>
+
+  /**
+   * Removes ended jobs past their age, with their logs, and other expired data.
+   *
+   * @returns how many; all, if under `MAX_ITEMS`
+   */
+  prune(partition: string): Promise<number>
+
+  /**
+   * Waits until a partition may have a job for this caller: that is, until a job came in, went back to its queue, or
+   * the queue was resumed, since the last `exchange` there that got fewer jobs than it wanted. Rings that come between
+   * two waits are kept. A ring is only a hint and can be lost with a connection, so callers also look every few
+   * seconds. A dispatch rings at most as many waiting workers as it brings jobs.
+   * @param noticed called at once with a partition in which `alter` left a notice for a job that this caller holds; the
+   *   wait goes on. This is a hint too: `extend` returns the notice
+   * @returns the partitions that rang; none if `timeout` (milliseconds) passed or `signal` was aborted
+   */
+  wait(
+    caller: string,
+    timeout: number,
+    signal?: Signal,
+    noticed?: (partition: string) => void,
+  ): Promise<string[]>
+
+  /** Rings one other waiting worker. A worker calls it when it is rung and has no free slot. */
+  wake(partition: string, caller: string): Promise<void>
+
+  /** Lists a worker as alive for `ttl` milliseconds. Its keys stay known for ever. */
+  announce(worker: WorkerRecord, ttl: number): Promise<void>
+  /**
+   * Removes a worker from the lists of live and of waiting workers, and takes back jobs handed to it. Its last call.
+   */
+  retire(caller: string): Promise<void>
+  /** The live workers. */
+  workers(): Promise<WorkerRecord[]>
+  /** Every key that any worker ever announced. */
+  keys(): Promise<string[]>
+
+  // reading, by page
+
+  /**
+   * Milliseconds since 1970, by the store's clock: the clock of the partition, or without one, any clock that answers.
+   */
+  now(partition?: string): Promise<number>
+
+  /** Every partition that ever held a job. */
+  partitions(): Promise<string[]>
+  get(partition: string, id: string): Promise<JobRecord | undefined>
+  list(partition: string, filter: Filter): Promise<Page>
+  /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
+  heads(partition: string, filter: Filter): Promise<Page<JobHead>>
+  counts(partition: string): Promise<Counts>
+  /** Those of the last `MINUTES` minutes (the current one included) in which a job ended; oldest first. */
+  minutes(partition: string): Promise<Minute[]>
+  /**
+   * Counts, minutes and pauses of at most `MAX_STANDINGS` partitions, in their order.
+   *
+   * @param next returns the keys of so many waiting jobs and so many delayed ones. Default 0, at most 100
+   */
+  standings(partitions: readonly string[], next?: number): Promise<Standing[]>
+  log(partition: string, id: string): Promise<LogLine[]>
+
+  // operating
+
+  /** Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`). */
+  alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
+  /** Stores the given settings and leaves the others. Resuming rings waiting workers. @returns all settings */
+  configure(partition: string, settings: Partial<Settings>): Promise<Setting>
+  /**
+   * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is resumed. 0
+   * resumes it. Running jobs go on.
+   */
+  pause(partition: string, group: string, ms?: number): Promise<MetGroup>
+  /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; all, if under `MAX_ITEMS` */
+  clear(partition: string, state: Exclude<State, 'active'>): Promise<number>
+
+  /** Changes the role that was given in the options. People who look at the server see it. */
+  become?(role: Role): void
+
+  /** Closes connections and files. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,133 @@
+/**
+ * What a server or a broken connection did, in the three errors that the store's contract knows.
+ */
+import { JobsError } from '../../../model/errors.ts'
+
+/** The server answered with an error. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+
+  /** @param said by the server. Of an unknown command it repeats the arguments, which may be a password or a payload */
+  constructor(said: string) {
+    super(said.replace(/,? with args beginning with:[\s\S]*$/, ''))
+  }
+
+  /** The word that says which: `READONLY`. Before Redis 7 it stands inside the message of a failed script. */
+  get word(): string {
+    return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(this.message)?.[1] ?? 'ERR'
+  }
+}
+
+/** A command that cannot be encoded, because one of its words is not a text: a bug in the caller. */
+export class Unencodable extends TypeError {
+  override readonly name = 'Unencodable'
+  readonly code = 'ERR_INVALID_ARG_TYPE'
+}
+
+/** The reply is not one of a Redis server, or is larger than anything that Lark asks for. */
+export class Unreadable extends Error {
+  override readonly name = 'Unreadable'
+}
+
+/** The client was asked to send and did not: certainly nothing happened. */
+export class Unsent extends Error {
+  override readonly name = 'Unsent'
+}
+
+const onItsWay =
+  'The slot of this queue is on its way from one node of the cluster to another. It answers again when it is there'
+
+/** Why a server refuses, and what to do about it. */
+const hints: Record<string, string> = {
+  READONLY:
+    'This server is a replica. Give the address of the primary; after a failover, wait for the new one',
+  OOM: 'The server has reached maxmemory. Raise it, or let workers finish what waits: ended jobs make room',
+  MISCONF: "The server cannot save to its disk. See its log, and the disk's free space",
+  LOADING: 'The server is reading its data set; it answers when it is through',
+  NOAUTH: 'The server asks for a password. Put it into the connection string: redis://:password@host',
+  WRONGPASS: 'User name or password are wrong in the connection string',
+  NOPERM:
+    "The user's ACL is too narrow: it needs the commands of the scripts, and keys and channels of the prefix",
+  CLUSTERDOWN: 'The cluster has lost nodes. See CLUSTER INFO',
+  MOVED: 'This server is a node of a cluster. Write redis+cluster://host:port',
+  ASK: onItsWay,
+  TRYAGAIN: onItsWay,
+  BUSY: "A script has blocked the server for longer than its busy-reply-threshold. See the server's log",
+  MASTERDOWN: 'This server is a replica that has lost its primary',
+  NOREPLICAS: 'The server has fewer replicas in good health than min-replicas-to-write',
+}
+
+/** Words after which another connection may be answered better, since a failover is under way. */
+export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
+
+/**
+ * A refusal as the contract's error. What is not known to be refused before anything was done stays what it is: a
+ * mistake of a script, that is ours.
+ */
+export function refused(store: string, refusal: Refusal): Error {
+  const hint = hints[refusal.word]
+  if (hint === undefined && !/max number of clients|permission|protected mode/i.test(refusal.message)) {
+    return refusal
+  }
+  return new JobsError('STORE_REFUSED', `${store} refused: ${refusal.message}`, {
+    cause: refusal,
+    ...(hint && { hint }),
+  })
+}
+
+/** Why no connection comes about, and what to do about it. */
+const unreached: readonly (readonly [form: RegExp, hint: string])[] = [
+  [
+    /certificate/,
+    "Node does not trust the server's certificate. NODE_EXTRA_CA_CERTS names a file of further authorities; ?ssl_cert_reqs=none accepts any certificate (Heroku's are signed by nobody)",
+  ],
+  [
+    /wrong version number|packet length too long|ETIMEDOUT rediss:/,
+    'If the server speaks no TLS there, write redis:// instead of rediss://',
+  ],
+  [
+    /connection was closed|ECONNRESET|no reply of Redis begins with/,
+    'The server ended the connection. If it speaks TLS there, write rediss:// instead of redis://',
+  ],
+]
+
+export function unreachable(store: string, cause: unknown): JobsError {
+  const reason = reasonOf(cause)
+  return new JobsError('STORE_UNREACHABLE', `${store} cannot be reached: ${reason}`, {
+    cause,
+    hint:
+      unreached.find(([form]) => form.test(reason))?.[1] ??
+      'Is Redis running there? Without REDIS_URL and `connection`, jobs are kept in a file and need no server',
+  })
+}
+
+export function uncertain(store: string, cause: unknown): JobsError {
+  return new JobsError('STORE_UNCERTAIN', `${store} did not answer: ${reasonOf(cause)}`, { cause })
+}
+
+/** A late answer from a server that is not confirmed as the primary. */
+export function unconfirmed(store: string, why: string): JobsError {
+  return new JobsError('STORE_UNCERTAIN', `${store} answered late, and the answer may not count: ${why}`)
+}
+
+/** For words that come before a dispatch: whatever became of them, no job was queued. */
+export function nothingQueued(store: string, error: unknown): unknown {
+  const isUncertain = error instanceof JobsError && error.code === 'STORE_UNCERTAIN'
+  return isUncertain ? unreachable(store, error.cause) : error
+}
+
+/** The refusal that an error is, or comes from. */
+export function refusalIn(error: unknown): Refusal | undefined {
+  const cause = error instanceof JobsError ? error.cause : error
+  return cause instanceof Refusal ? cause : undefined
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof JobsError ? error.code : undefined
+}
+
+/** On one line. A host with several addresses fails with one error for each. */
+export function reasonOf(cause: unknown): string {
+  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
+  return cause instanceof Error ? cause.message : String(cause)
+}

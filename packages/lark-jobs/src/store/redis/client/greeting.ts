@@ -1,0 +1,149 @@
+/**
+ * The first words with a server: whether it is new enough, whether its layout is ours, and what its operator should
+ * know. Of a cluster, every primary is asked; one that does not answer now is let pass, since calls will tell.
+ */
+import { JobsError } from '../../../model/errors.ts'
+import type { Mode } from '../verbs/durability.ts'
+import type { Connection } from './connection.ts'
+import { sendTo } from './damage.ts'
+import { codeOf, refusalIn } from './failure.ts'
+import { type Keys, LAYOUT } from './keys.ts'
+import type { Route } from './route.ts'
+
+/** LPOP with a count, SMISMEMBER, ZRANGE BYSCORE. */
+const OLDEST = [6, 2] as const
+/** WAITAOF. */
+const OLDEST_STRICT = [7, 2] as const
+/** Milliseconds that one of several servers has to answer. */
+const PATIENCE = 1_500
+
+/** The layout that is brought forward. */
+const EARLIER = '4'
+
+type Info = ReadonlyMap<string, string>
+
+/**
+ * @param isManaged a provider runs the servers, and how they keep their data cannot be set up
+ * @returns warnings, one line each
+ * @throws STORE_INVALID for a server that is too old or cannot be as durable as is asked, LAYOUT_UNKNOWN
+ */
+export async function greet(
+  route: Route,
+  keys: Keys,
+  durability: 'normal' | Mode = 'normal',
+  isManaged = false,
+): Promise<string[]> {
+  const deadline = route.deadline()
+  const servers = await route.servers(deadline)
+  const infos = await Promise.all(servers.map((server) => readInfo(server, servers.length, deadline)))
+  const found = new Map<string, string[]>()
+  for (const [i, info] of infos.entries()) {
+    const { name } = servers[i]!
+    checkVersion(name, info)
+    if (durability === 'strict') checkStrict(name, info, isManaged)
+    const isAlone = (servers[i] as Route) === route
+    for (const warning of warnings(info, durability, isAlone, isManaged)) {
+      found.set(warning, [...(found.get(warning) ?? []), name])
+    }
+  }
+  await checkLayout(route, keys)
+  return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
+}
+
+/** Empty where the user may not ask. */
+async function readInfo(server: Connection, servers: number, deadline: number): Promise<Info> {
+  try {
+    const text = String(await server.send(['INFO'], servers > 1 ? performance.now() + PATIENCE : deadline))
+    return new Map([...text.matchAll(/^(\w+):(.*)\r$/gm)].map(([, name, value]) => [name!, value!]))
+  } catch (error) {
+    if (refusalIn(error)?.word === 'NOPERM') return new Map()
+    if (servers > 1 && /UNREACHABLE|UNCERTAIN/.test(codeOf(error) ?? '')) return new Map()
+    throw error
+  }
+}
+
+function checkVersion(server: string, info: Info): void {
+  const version = info.get('redis_version')
+  if (version === undefined || isAtLeast(version, OLDEST)) return
+  throw new JobsError('STORE_INVALID', `${server} is Redis ${version}`, {
+    hint: `Lark needs Redis ${OLDEST.join('.')} or newer, or Valkey`,
+  })
+}
+
+function checkStrict(server: string, info: Info, isManaged: boolean): void {
+  const version = info.get('redis_version')
+  if (version !== undefined && !isAtLeast(version, OLDEST_STRICT)) {
+    throw new JobsError(
+      'STORE_INVALID',
+      `${server} is Redis ${version}: it cannot keep durability 'strict'`,
+      {
+        hint: `That needs Redis ${OLDEST_STRICT.join('.')} or Valkey. With 'appendfsync always' an older one is as safe without it`,
+      },
+    )
+  }
+  if (info.get('aof_enabled') === '0') {
+    throw new JobsError(
+      'STORE_INVALID',
+      `${server} cannot keep durability 'strict': it keeps no append-only file`,
+      {
+        hint: isManaged
+          ? "A provider runs it. Take durability 'replicated', which needs a replica; or 'normal' where the provider keeps every write, as MemoryDB does"
+          : "Set 'appendonly yes' there",
+      },
+    )
+  }
+}
+
+function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [its = 0, minors = 0] = version.split('.').map(Number)
+  return its > major || (its === major && minors >= minor)
+}
+
+async function checkLayout(route: Route, keys: Keys): Promise<void> {
+  const key = keys.meta('layout')
+  let layout = await sendTo(route, ['GET', key])
+  if (layout === null) {
+    await route.send(['SET', key, LAYOUT, 'NX'])
+    layout = await sendTo(route, ['GET', key])
+  }
+  if (layout === EARLIER) {
+    await bringForward(route, keys)
+    layout = LAYOUT
+  }
+  if (layout === LAYOUT) return
+  throw new JobsError('LAYOUT_UNKNOWN', `${route.name} has layout ${layout}; this Lark knows ${LAYOUT}`, {
+    hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
+  })
+}
+
+/**
+ * From the layout before. It kept every payload in its record, and these stay there: each partition is told that it has
+ * some. Safe to repeat, and to do in several processes at once; an older Lark is refused afterwards.
+ */
+async function bringForward(route: Route, keys: Keys): Promise<void> {
+  const partitions = (await sendTo(route, ['SMEMBERS', keys.meta('partitions')])) as string[]
+  const settings = partitions.map((partition) => keys.of(partition, 'settings'))
+  await Promise.all(settings.map((key) => sendTo(route, ['HSET', key, 'large', '2'])))
+  await route.send(['SET', keys.meta('layout'), LAYOUT])
+}
+
+/** @param isAlone the server is all that the connection names */
+function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isManaged: boolean): string[] {
+  const policy = info.get('maxmemory_policy')
+  const bounded = Number(info.get('maxmemory') ?? 0) > 0
+  return [
+    ...(bounded && policy !== 'noeviction'
+      ? [`jobs are dropped when the memory is full: maxmemory-policy is ${policy}, set it to noeviction`]
+      : []),
+    ...(info.get('aof_enabled') === '0' && !isManaged
+      ? ['the newest jobs are lost in a crash: there is no append-only file (appendonly yes)']
+      : []),
+    ...(durability === 'replicated' && info.get('connected_slaves') === '0'
+      ? ['no replica is there: every dispatch will be uncertain']
+      : []),
+    // Whoever speaks to a cluster knows how to keep scripts off a slot that is on its way (`slots.ts`).
+    ...(isAlone && info.get('cluster_enabled') === '1'
+      ? ['it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://']
+      : []),
+  ]
+}

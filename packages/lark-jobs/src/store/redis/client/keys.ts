@@ -1,0 +1,112 @@
+/**
+ * Every key that Lark has in Redis. Only this file makes key names, and one fragment that the scripts share
+ * (`lua/shared/start.lua`), which gives every key the prefix and hash tag of KEYS[1]. So all keys of a partition are in
+ * one slot of a cluster.
+ *
+ * Keys of a partition, `<prefix>:{emails}:…`:
+ *
+ *   jobs         HASH    id -> record (`packing.ts`)
+ *   payloads     HASH    id -> payload of a large job (`lua/shared/payload.lua`)
+ *   line, due, void  LIST, ZSET, SET  pending jobs (`lua/shared/line.lua`); with `:<priority>` if that is not 0
+ *   priorities   ZSET    priorities other than 0 that have a line
+ *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lane.lua`)
+ *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`lua/shared/turn.lua`)
+ *   paused       ZSET    groups -> until when
+ *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/claim.lua`)
+ *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
+ *                        taken back from a worker, or release their lock when they start
+ *   hooked, endings  HASH, ZSET  jobs whose class has a hook for their end (`lua/shared/ending.lua`)
+ *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/lock.lua`)
+ *   notices      HASH    id -> reason: running jobs that should be cancelled
+ *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
+ *   errors, logs HASH    id -> JSON lines
+ *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
+ *   completed, failed, cancelled   ZSET  id -> when it ended
+ *   settings     HASH    paused; lanes, turn, own; large
+ *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/limit.lua`); for a group with `@<name>`
+ *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
+ *   idle         SET     callers that got less than they wanted and can be rung
+ *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
+ *   call:<caller>        STRING  the caller's last call, and the answer
+ *
+ * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
+ *
+ *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`lua/permit.lua`); until when. Both are
+ *                        removed with the last holder
+ *   waiting, waits ZSET, ZSET  sizes of lots that holders wait for: since when, until when this counts
+ *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/limit.lua`)
+ *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`lua/circuit.lua`)
+ *
+ * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:
+ *
+ *   layout       STRING  the version of all this
+ *   partitions   SET
+ *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive
+ *   keys         SET     job keys that were ever announced
+ *
+ * And the channel `<prefix>:bell:<caller>`, on which the name of a partition is a ring.
+ */
+import { JobsError } from '../../../model/errors.ts'
+
+/** The version of the layout above. */
+export const LAYOUT = '5'
+
+type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
+
+/** The data under each key of a partition, a limiter or the store, by the word at the beginning of the key's name. */
+const kinds: Readonly<Record<Kind, string>> = {
+  hash:
+    'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
+    'reasons settings rate minutes offers circuit workers',
+  list: 'line starts',
+  set: 'void idle partitions keys',
+  zset:
+    'due priorities laned lane late turns asleep limiters paused leases endings throttles completed failed cancelled ' +
+    'ends waiting waits failures worker-ends',
+  string: 'call layout',
+}
+
+const byName = new Map(
+  Object.entries(kinds).flatMap(([kind, all]) => all.split(' ').map((name) => [name, kind as Kind] as const)),
+)
+
+/** Whole names, and beginnings of others (`line`, `line:5`). */
+export const names: readonly string[] = [...byName.keys()]
+
+/** The data under the key with this name: `jobs`, `line:5`, `turns^stripe`. */
+export function kindOf(name: string): Kind | undefined {
+  return byName.get(/^[a-z-]+/.exec(name)?.[0] ?? '')
+}
+
+export class Keys {
+  readonly #prefix: string
+
+  /** @throws STORE_INVALID if the prefix has a brace, which would break the hash tags */
+  constructor(prefix: string) {
+    if (!/^[^{}]+$/.test(prefix)) {
+      throw new JobsError('STORE_INVALID', `A prefix of Redis keys is a text without braces, not "${prefix}"`)
+    }
+    this.#prefix = prefix
+  }
+
+  of(partition: string, name: 'jobs' | 'settings' | 'idle' | 'offers' | 'logs' | `call:${string}`): string {
+    return `${this.#prefix}:{${partition}}:${name}`
+  }
+
+  limiter(name: string, part: 'holders' | 'circuit'): string {
+    return `${this.#prefix}:limit:{${name}}:${part}`
+  }
+
+  meta(name: 'layout' | 'partitions' | 'workers' | 'keys'): string {
+    return `${this.#prefix}:{meta}:${name}`
+  }
+
+  /** A pattern of Redis that matches every key of the store. */
+  get everything(): string {
+    return `${this.#prefix.replace(/[*?[\]\\]/g, '\\$&')}:*`
+  }
+
+  bell(caller: string): string {
+    return `${this.#prefix}:bell:${caller}`
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Where a store's servers are: one server, a cluster, or what Sentinels watch. From a connection string
+ * (`connection-string.ts`), from an object in its stead, or from both: what an object says beside its `url` is added to
+ * it, and nothing may be said twice.
+ *
+ * No error shows any part of the given text, because a password may be anywhere in it.
+ */
+import { type CredentialSource, sourceOf } from '../../contract/credentials.ts'
+import type { CredentialsFunction, RedisServers, SentinelServers } from '../../contract/servers.ts'
+import type { Role } from '../../contract/store.ts'
+import { type Address, checkAddress, credentials, hostOf, invalid, nameOf, parseHost } from './address.ts'
+import { ClientName } from './client-name.ts'
+import { parseText } from './connection-string.ts'
+import { readNatMap } from './nat-map.ts'
+import { isManaged } from './provider.ts'
+
+export type Location = Place & {
+  /** A provider runs it: `provider.ts`. */
+  managed?: true
+}
+
+type Place =
+  | { kind: 'server'; name: string; address: Address }
+  /** Some nodes of it, at least one. */
+  | { kind: 'cluster'; name: string; nodes: Address[] }
+  /** `address` is the primary's, but for host and port. */
+  | { kind: 'sentinel'; name: string; sentinels: Address[]; primary: string; address: Address }
+
+const keys = [
+  'url',
+  'host',
+  'port',
+  'path',
+  'cluster',
+  'sentinel',
+  'username',
+  'password',
+  'credentials',
+  'database',
+  'tls',
+  'family',
+  'connectTimeout',
+  'clientName',
+  'natMap',
+  'managed',
+]
+const sentinelKeys = ['name', 'nodes', 'username', 'password', 'credentials', 'tls']
+
+/**
+ * @param role of whoever connects, which the server then shows; without it, connections have no name
+ * @throws STORE_INVALID
+ */
+export function parseLocation(given: string | RedisServers, role?: Role): Location {
+  if (typeof given === 'string') return locate(parseText(given), role)
+  checkKeys(given, keys)
+  return locate(withUrl(given), role)
+}
+
+/** What the `url` of an object says, and what the object says beside it. */
+function withUrl({ url, ...beside }: RedisServers): RedisServers {
+  // As `process.env.REDIS_URL` of an empty variable.
+  if (url === undefined || url === '') return beside
+  if (typeof url !== 'string') throw invalid(`url is ${typeof url}, not a text`)
+  const said = parseText(url)
+  const rest = Object.entries(beside).filter(([, value]) => value !== undefined)
+  const twice = rest.find(([key]) => key !== 'tls' && said[key as keyof RedisServers] !== undefined)
+  if (twice !== undefined) throw invalid(`"${twice[0]}" is said by the url, and again beside it`)
+  return { ...said, ...Object.fromEntries(rest), tls: bothTls(said.tls, beside.tls) }
+}
+
+/** Options beside a url are added to what the url says; one of them may not turn off what the other turns on. */
+function bothTls(url: RedisServers['tls'], beside: RedisServers['tls']): RedisServers['tls'] {
+  if (url === undefined || beside === undefined) return url ?? beside
+  if ((url === false) !== (beside === false)) throw invalid('"tls" contradicts the url')
+  return typeof url === 'object' && typeof beside === 'object'
+    ? { ...url, ...beside }
+    : typeof beside === 'object'
+      ? beside
+      : url
+}
+
+function locate(servers: RedisServers, role: Role | undefined): Location {
+  const { cluster, sentinel, natMap, credentials: asked, managed, ...rest } = servers
+  if (managed !== undefined && typeof managed !== 'boolean')
+    throw invalid(`managed is ${typeof managed}, not true or false`)
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  const ways = Object.entries({
+    cluster,
+    sentinel,
+    path: given.path,
+    'host and port': given.host ?? given.port,
+  })
+  const said = ways.filter(([, value]) => value !== undefined).map(([way]) => way)
+  if (said.length > 1) throw invalid(`give only one of ${said.join(' and ')}`)
+  if (given.path !== undefined && given.family !== undefined)
+    throw invalid('"family" is for a host, and "path" names a Unix socket')
+  if (natMap !== undefined && cluster === undefined && sentinel === undefined)
+    throw invalid('"natMap" is for a cluster or Sentinels; give a single server the address that leads to it')
+  const checked = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
+  const address: Address = {
+    ...checked,
+    ...readSource(asked, checked),
+    ...(natMap !== undefined && { natMap: readNatMap(natMap) }),
+    ...(role !== undefined && { client: new ClientName(checked.clientName ?? 'lark', role) }),
+  }
+  const place = placeOf(cluster, sentinel, address)
+  const first = place.kind === 'cluster' ? place.nodes[0]! : place.address
+  return isManaged(first, managed) ? { ...place, managed: true } : place
+}
+
+function placeOf(
+  cluster: RedisServers['cluster'],
+  sentinel: RedisServers['sentinel'],
+  address: Address,
+): Place {
+  if (cluster !== undefined) {
+    if (address.database !== 0) throw invalid(`a cluster has database 0 only, not ${address.database}`)
+    return clusterOf(cluster, address)
+  }
+  if (sentinel !== undefined) return sentinelOf(sentinel, address)
+  return { kind: 'server', name: nameOf(address), address }
+}
+
+/** Who logs in, if a function says it. @param said the part that says it otherwise */
+function readSource(
+  asked: unknown,
+  said: { username?: string | undefined; password?: string | undefined },
+): { credentials?: CredentialSource } {
+  if (asked === undefined) return {}
+  // In another thread it is the end of a channel.
+  if (typeof asked !== 'function' && !(asked instanceof MessagePort))
+    throw invalid(`credentials is ${asked === null ? 'null' : typeof asked}, not a function`)
+  if (said.username !== undefined || said.password !== undefined)
+    throw invalid('"credentials" says who logs in: leave out the username and the password')
+  return { credentials: sourceOf(asked as CredentialsFunction) }
+}
+
+function checkKeys(given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key))
+  if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${known.join(', ')}`)
+}
+
+function clusterOf(hosts: readonly string[], address: Address): Place {
+  if (!Array.isArray(hosts) || hosts.length === 0)
+    throw invalid('a cluster needs a list of at least one node')
+  const nodes = hosts.map((host, i) =>
+    checkAddress({ ...address, ...parseHost(host, 6379, `node ${i + 1}`) }),
+  )
+  const name = `${address.tls ? 'rediss' : 'redis'}+cluster://${nodes.map(hostOf).join(',')}`
+  return { kind: 'cluster', name, nodes }
+}
+
+function sentinelOf(given: SentinelServers, address: Address): Place {
+  if (typeof given !== 'object' || given === null)
+    throw invalid('sentinel must be an object with name and nodes')
+  checkKeys(given, sentinelKeys)
+  const { name: primary, nodes, username, password, credentials: asked, tls = address.tls } = given
+  const who = credentials(username, password)
+  if (!primary) throw invalid('the Sentinels need the name of the primary, such as mymaster')
+  if (typeof primary !== 'string' || /[\s@/:?#]/.test(primary))
+    throw invalid('the name of the primary is one word, such as mymaster')
+  if (!Array.isArray(nodes) || nodes.length === 0)
+    throw invalid('nodes must be a list of at least one Sentinel')
+  const { family, connectTimeout, client } = address
+  const shared = {
+    ...(family !== undefined && { family }),
+    ...(connectTimeout !== undefined && { connectTimeout }),
+    ...(client !== undefined && { client }),
+    ...readSource(asked, who),
+  }
+  const sentinels = nodes.map((host, i) =>
+    checkAddress({
+      ...shared,
+      ...parseHost(host, 26_379, `Sentinel ${i + 1}`),
+      database: 0,
+      ...who,
+      ...(tls && { tls }),
+    }),
+  )
+  const scheme = `${address.tls ? 'rediss' : 'redis'}+sentinel`
+  const name = `${scheme}://${sentinels.map(hostOf).join(',')}/${primary}/${address.database}`
+  return { kind: 'sentinel', name, sentinels, primary, address }
+}
+
+/** Whose connections they are. */
+export function clientOf(location: Location): ClientName | undefined {
+  return (location.kind === 'cluster' ? location.nodes[0]! : location.address).client
+}

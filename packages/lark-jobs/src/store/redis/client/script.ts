@@ -1,0 +1,83 @@
+/**
+ * Runs the embedded scripts by their hash. A server that does not know one (it was restarted, or someone emptied
+ * its cache) has done nothing yet, and is sent the text with the same arguments.
+ */
+import type { Call } from '../../contract/store.ts'
+import { lua } from '../scripts.generated.ts'
+import { foreignBeside, isForeign } from './damage.ts'
+import { Refusal } from './failure.ts'
+import type { Keys } from './keys.ts'
+import type { Route } from './route.ts'
+
+export type ScriptName = keyof typeof lua.scripts
+
+/** The text of a script, put together from the pieces that it shares with others. */
+export function textOf(name: ScriptName): string {
+  return lua.scripts[name].pieces.map((piece) => lua.pieces[piece]).join('')
+}
+
+/**
+ * @param key KEYS[1]; all others are made from it
+ * @param args ARGV, or how to make them when the epoch is known in which they are sent
+ * @param isSure see `Route.send`
+ * @throws STORE_DAMAGED, beside what `Route.send` throws
+ */
+export async function run(
+  route: Route,
+  name: ScriptName,
+  key: string,
+  args: readonly string[] | ((epoch: number) => readonly string[]),
+  deadline = route.deadline(),
+  isSure = false,
+): Promise<unknown> {
+  const { sha1 } = lua.scripts[name]
+  const make = typeof args === 'function' ? args : () => args
+  try {
+    return await route.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key, isSure)
+  } catch (error) {
+    if (isForeign(error)) throw await foreignBeside(route, key, error)
+    if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
+  }
+  const text = textOf(name)
+  try {
+    return await route.send((epoch) => ['EVAL', text, '1', key, ...make(epoch)], deadline, key, isSure)
+  } catch (error) {
+    throw isForeign(error) ? await foreignBeside(route, key, error) : error
+  }
+}
+
+/** The scripts of one store, most of them on its partitions. */
+export class Scripts {
+  readonly #route: Route
+  readonly #keys: Keys
+  readonly #clock: () => string
+
+  /** @param clock the time as text; '' for the server's own */
+  constructor(route: Route, keys: Keys, clock: () => string) {
+    this.#route = route
+    this.#keys = keys
+    this.#clock = clock
+  }
+
+  run(script: ScriptName, partition: string, args: readonly string[]): Promise<unknown> {
+    return this.on(this.#keys.of(partition, 'jobs'), script, args)
+  }
+
+  /** One that is about something else than a partition. */
+  on(key: string, script: ScriptName, args: readonly string[]): Promise<unknown> {
+    return run(this.#route, script, key, [this.#clock(), ...args])
+  }
+
+  /** One that remembers who called it. */
+  call(
+    script: ScriptName,
+    partition: string,
+    { caller, number }: Call,
+    args: readonly string[],
+    deadline?: number,
+    isSure?: boolean,
+  ): Promise<unknown> {
+    const make = (epoch: number) => [this.#clock(), caller, String(number), String(epoch), ...args]
+    return run(this.#route, script, this.#keys.of(partition, 'jobs'), make, deadline, isSure)
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Who serves which slots of a cluster, by the word of whichever node answers first.
+ */
+import { JobsError } from '../../../model/errors.ts'
+import { type Address, hostOf, reached } from './address.ts'
+import type { Standing } from './doubt.ts'
+import { movedOn, Refusal } from './failure.ts'
+import { dial } from './link.ts'
+
+export interface Shard {
+  first: number
+  last: number
+  primary: Address
+  /** By which the nodes know the primary. */
+  id: string
+  replicas: Address[]
+}
+
+/** Milliseconds for one node to be dialled, and as many to answer. */
+const PATIENCE = 1_000
+/** Nodes that are asked at once. */
+const AT_ONCE = 3
+
+/**
+ * @param nodes who may be asked, the likeliest first
+ * @throws Refusal when nothing but a password or a right is missing; else an error with all that went wrong
+ */
+export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
+  const failures: unknown[] = []
+  for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
+    try {
+      return await Promise.any(nodes.slice(i, i + AT_ONCE).map((node) => ask(node, signal)))
+    } catch (error) {
+      failures.push(...(error as AggregateError).errors)
+    }
+  }
+  const telling = failures.find((error) => {
+    return error instanceof JobsError || (error instanceof Refusal && !movedOn.has(error.word))
+  })
+  throw telling ?? new AggregateError(failures, 'no node answers')
+}
+
+/**
+ * What a node knows of a primary: that it is one, or that it is none any more. One that it takes for failed may be
+ * replaced in the next moment, or be told to have recovered.
+ *
+ * @param id of the primary
+ * @param patience milliseconds for the node to be dialled, and as many to answer
+ */
+export async function askStanding(
+  node: Address,
+  id: string,
+  patience: number,
+  signal: AbortSignal,
+): Promise<Standing> {
+  const table = String(await answerOf(node, ['CLUSTER', 'NODES'], patience, signal))
+  const row = table.split('\n').find((line) => line.startsWith(`${id} `))
+  if (row === undefined) return undefined
+  const [, , flags = '', , , , , , ...slots] = row.split(' ')
+  if (!/\bmaster\b/.test(flags) || slots.length === 0) return 'replaced'
+  return /\bfail\b/.test(flags) ? undefined : 'primary'
+}
+
+async function ask(node: Address, signal: AbortSignal): Promise<Shard[]> {
+  try {
+    const shards = readShards(await answerOf(node, ['CLUSTER', 'SLOTS'], PATIENCE, signal), node)
+    if (shards.length > 0) return shards
+    throw new Error(`${hostOf(node)} knows of no slots`)
+  } catch (error) {
+    if (!(error instanceof Refusal) || !error.message.includes('cluster support disabled')) throw error
+    throw new JobsError('STORE_INVALID', `${hostOf(node)} is not a node of a cluster`, {
+      hint: 'Write redis://host:port for a server by itself',
+    })
+  }
+}
+
+/** On a link of its own. @param patience milliseconds to be dialled, and as many to answer */
+async function answerOf(
+  node: Address,
+  command: readonly string[],
+  patience: number,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const link = await dial(node, patience, signal)
+  const late = setTimeout(() => link.destroy(new Error(`${hostOf(node)} did not answer`)), patience).unref()
+  try {
+    return await link.send(command)
+  } finally {
+    clearTimeout(late)
+    link.destroy(new Error('it was asked'))
+  }
+}
+
+type Place = [host: string | null, port: number, id: string]
+
+/** A node without a name of its own is reached as the one that was asked; one called '?' is known to nobody. */
+function readShards(reply: unknown, asked: Address): Shard[] {
+  const at = ([host, port]: Place): Address => ({ ...asked, ...reached(asked, host || asked.host, port) })
+  return (reply as [number, number, ...Place[]][]).flatMap(([first, last, ...places]) => {
+    const [primary, ...replicas] = places.filter(([host]) => host !== '?').map(at)
+    return primary === undefined || places[0]![0] === '?'
+      ? []
+      : [{ first, last, primary, id: places[0]![2], replicas }]
+  })
+}

@@ -1,0 +1,36 @@
+/**
+ * Removes all keys with a prefix, on every server, for a temporary store. It scans all keys of the database, because
+ * some keys of a store (last calls, minutes) are not listed anywhere.
+ */
+import type { RedisServers } from '../../contract/servers.ts'
+import type { Connection } from '../client/connection.ts'
+import { Refusal, refused } from '../client/failure.ts'
+import { Keys } from '../client/keys.ts'
+import { parseLocation } from '../client/location.ts'
+import { reach } from '../client/reach.ts'
+
+/** How many keys one call scans: a fraction of a millisecond of the server's time. */
+const PAGE = '1000'
+
+/** @throws STORE_INVALID, STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED */
+export async function erase(servers: string | RedisServers, prefix: string): Promise<void> {
+  const { everything } = new Keys(prefix)
+  const route = reach(parseLocation(servers, 'command'), {})
+  try {
+    for (const server of await route.servers(route.deadline())) await eraseOn(server, everything)
+  } finally {
+    route.close()
+  }
+}
+
+async function eraseOn(server: Connection, pattern: string): Promise<void> {
+  let cursor = '0'
+  do {
+    const page = await server.send(['SCAN', cursor, 'MATCH', pattern, 'COUNT', PAGE])
+    const [next, keys] = page as [string, string[]]
+    // One by one, because on a cluster they may be in different slots.
+    const answers = await server.sendTogether(keys.map((key) => ['UNLINK', key]))
+    for (const answer of answers) if (answer instanceof Refusal) throw refused(server.name, answer)
+    cursor = next
+  } while (cursor !== '0')
+}

@@ -1,0 +1,44 @@
+/**
+ * The lane of a job, and the permits of a claimer, in the form that the scripts read (`lua/shared/lane.lua`).
+ */
+import type { NewJob } from '../../../model/record.ts'
+import { laneName } from '../../contract/lane.ts'
+import type { Want } from '../../contract/store.ts'
+import { readLaneName } from '../../contract/unreadable.ts'
+import { packLimits } from './limits.ts'
+
+/**
+ * `@` and the lane; if its group has limits or a strict order, also `~`, `o` for a strict order, and the limits,
+ * separated by colons. Empty for a job without a lane.
+ */
+export function packLine({ group, limiter }: NewJob): string {
+  if (group === undefined && limiter === undefined) return ''
+  const lane = `@${laneName(group?.name, limiter)}`
+  if (group?.limits === undefined && !group?.strict) return lane
+  const limits = group.limits === undefined ? '' : packLimits(group.limits).replaceAll('|', ':')
+  return `${lane}~${group.strict ? 'o' : ''}${limits}`
+}
+
+/** @param line with its `@` */
+export function unpackLine(line: string): ReturnType<typeof readLaneName> {
+  const limits = line.indexOf('~')
+  return readLaneName(line.slice(1, limits < 0 ? line.length : limits))
+}
+
+/** One argument of `exchange.lua`: how the caller waits, the permits that it brings, and how priorities age. */
+export function packWaiting(waits: string, { permits = {}, aging }: Want): string {
+  const counts = Object.entries(permits).map(([limiter, count]) => `${nameOf(limiter)}=${count}`)
+  if (aging !== undefined) counts.push(`~=${aging}`)
+  return counts.length === 0 ? waits : `${waits};${counts.join(',')}`
+}
+
+/** Parses the counts of jobs by limiter that `exchange.lua` returns. */
+export function readLimited(text: string): Record<string, number> {
+  const parts = text.split(',').map((part) => part.split('='))
+  return Object.fromEntries(parts.map(([name, count]) => [decodeURIComponent(name!), Number(count)]))
+}
+
+/** The name of a limiter, in the form that a lane's name has. */
+function nameOf(limiter: string): string {
+  return laneName('', limiter).slice(1)
+}

@@ -1,0 +1,56 @@
+/**
+ * Limiters on Redis. Each limiter has its own keys, in one slot of a cluster, and each verb is one script.
+ */
+import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
+import { mostOf } from '../../../options/limiter.ts'
+import type { Limiters, PermitCall, Permitted } from '../../contract/limiters.ts'
+import type { Keys } from '../client/keys.ts'
+import type { Scripts } from '../client/script.ts'
+import { packDuration, packLimits } from './limits.ts'
+
+export class RedisLimiters implements Limiters {
+  readonly #scripts: Scripts
+  readonly #keys: Keys
+
+  constructor(scripts: Scripts, keys: Keys) {
+    this.#scripts = scripts
+    this.#keys = keys
+  }
+
+  async permit(limiter: string, call: PermitCall): Promise<Permitted> {
+    const { holder, number, limits, held, wanted, each = 1, lease } = call
+    const reply = await this.#scripts.on(this.#keys.limiter(limiter, 'holders'), 'permit', [
+      holder,
+      String(number),
+      packDuration(lease),
+      String(held),
+      String(wanted),
+      String(each),
+      packLimits(limits),
+      each <= mostOf(limits) ? '1' : '',
+    ])
+    const [granted, wait] = reply as [number, number]
+    return wait < 0 ? { granted } : { granted, wait }
+  }
+
+  async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
+    const key = this.#keys.limiter(limiter, 'holders')
+    return (await this.#scripts.on(key, 'keep', [holder, packDuration(lease)])) === 1
+  }
+
+  async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {
+    const { failures, per, pause } = rule
+    const opening = event.kind === 'begins' ? undefined : event.opening
+    const reply = await this.#scripts.on(this.#keys.limiter(name, 'circuit'), 'circuit', [
+      String(failures),
+      packDuration(per),
+      packDuration(pause),
+      event.kind,
+      opening === undefined ? '' : String(opening),
+      event.kind === 'failed' ? event.id : '',
+    ])
+    const [kind, value] = reply as [Circuit['kind'], number]
+    if (kind === 'trial') return { kind, opening: value }
+    return kind === 'open' ? { kind, wait: value } : { kind }
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * Converts jobs, outcomes and calls to the texts that go into Redis, and back.
+ *
+ * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. A job in a lane has `@` and
+ * the lane after its priority, and if its group has limits, `~` and the limits. `after` is the number of milliseconds
+ * from the making of the id until the job was queued; the script writes it, by its own clock. (With the time itself, a
+ * job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates memory in steps.) A `|` in options
+ * and key is escaped. The payload is last because it may contain any character; a large one is kept apart. Options that
+ * begin with `!` are the mark of another format (`store/contract/unreadable.ts`): the scripts need nothing that comes after the
+ * mark.
+ */
+import { MADE, madeAt } from '../../../model/id.ts'
+import type {
+  Counters,
+  JobError,
+  JobOptions,
+  LeasedJob,
+  Lock,
+  LogLine,
+  NewJob,
+  Outcome,
+} from '../../../model/record.ts'
+import {
+  type Bound,
+  type Change,
+  type LeaseNote,
+  MAX_LOG_BYTES,
+  MAX_LOG_LINES,
+  type RecoverOptions,
+  type Settlement,
+  WORKER_DIED,
+} from '../../contract/store.ts'
+import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../../contract/unreadable.ts'
+import { packLine, unpackLine } from './lane.ts'
+import { packDuration } from './limits.ts'
+
+/** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
+export const RS = '\x1e'
+/** In a record, precedes the number of bytes of a payload that is kept apart (`lua/shared/payload.lua`). */
+const GS = '\x1d'
+
+/** A run of similar jobs, and the index of the argument that has their number. */
+interface Run {
+  made: string
+  priority: number
+  delay: number
+  hooked: boolean
+  lane: string
+  lock: Lock | undefined
+  count: number
+  at: number
+}
+
+/**
+ * The arguments of `enqueue.lua`: the bound, if there is one; then runs of jobs with the same priority, delay and time
+ * of making.
+ *
+ * @param kept how many cancelled jobs are kept
+ */
+export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string): string[] {
+  const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
+  let run: Run | undefined
+  for (const job of jobs) {
+    const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock } = job
+    const lane = packLine(job)
+    const isAlike =
+      run?.priority === priority &&
+      run.delay === delay &&
+      run.hooked === hooked &&
+      run.lane === lane &&
+      run.lock === lock
+    if (run === undefined || !isAlike || !id.startsWith(run.made)) {
+      if (run !== undefined) args[run.at] = String(run.count)
+      run = { made: id.slice(0, MADE), priority, delay, hooked, lane, lock, count: 0, at: args.length + 2 }
+      args.push(
+        `${hooked ? 'h' : ''}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
+        delay > 0 ? packDuration(delay) : '',
+        '',
+      )
+    }
+    run.count++
+    args.push(id, `${packSettings(priority, lane, options)}|${escapeKey(key)}|${packPayload(payload)}`)
+  }
+  if (run !== undefined) args[run.at] = String(run.count)
+  return args
+}
+
+/** A lock, in the form that `shared/lock.lua` reads. */
+function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): string {
+  const durations = [debounce, maxWait, throttle].map((ms) => (ms === undefined ? '' : packDuration(ms)))
+  return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')
+}
+
+function packSettings(priority: number, lane: string, options: JobOptions | undefined): string {
+  const line = `${priority || ''}${lane}`
+  if (options === undefined) return line === '' ? '' : `,${line}`
+  return `,${line},${JSON.stringify(options).replaceAll('|', '\\u007c')}`
+}
+
+function escapeKey(key: string): string {
+  if (/^[\w-]*$/.test(key)) return key
+  return key.replaceAll('%', '%25').replaceAll('|', '%7C').replaceAll(RS, '%1E').replaceAll(GS, '%1D')
+}
+
+function packPayload(payload: string): string {
+  if (!payload.includes(RS) && !payload.includes(GS)) return payload
+  return payload.replaceAll(RS, '\\u001e').replaceAll(GS, '\\u001d')
+}
+
+/**
+ * Parses a record into a leased job, with its counters while it runs. It is one function without helpers, because every
+ * worker calls it for every job. A record that is damaged or has another format becomes a job with `unreadable`.
+ */
+export function unpackJob(
+  id: string,
+  token: string,
+  record: string,
+  counters: string | null | undefined,
+): LeasedJob {
+  const head = record.indexOf('|')
+  const payload = record.indexOf('|', head + 1) + 1
+  const after = record.indexOf(',')
+  const isPlain = after < 0 || after > head
+  const job: LeasedJob = {
+    id,
+    token,
+    queuedAt: madeAt(id) + Number(record.slice(0, isPlain ? head : after)),
+    priority: 0,
+    key: unescapeKey(record.slice(head + 1, payload - 1)),
+    payload: record.slice(payload),
+    runs: 1,
+    failures: 0,
+    crashes: 0,
+    releases: 0,
+  }
+  if (!isPlain) {
+    const options = record.indexOf(',', after + 1)
+    const hasOptions = options > 0 && options < head
+    const line = record.slice(after + 1, hasOptions ? options : head)
+    const lane = line.indexOf('@')
+    job.priority = Number(lane < 0 ? line : line.slice(0, lane))
+    if (lane >= 0) Object.assign(job, unpackLine(line.slice(lane)))
+    if (hasOptions) Object.assign(job, readOptions(record.slice(options + 1, head)))
+  }
+  if (counters) Object.assign(job, unpackCounters(counters, true))
+  const isSound = head > 0 && payload > head + 1 && !Number.isNaN(job.queuedAt + job.priority)
+  return isSound ? job : unsound(job, record)
+}
+
+/** The job of a record whose parts cannot be separated. */
+function unsound(job: LeasedJob, record: string): LeasedJob {
+  const { id, queuedAt, priority } = job
+  const sound = { queuedAt: Number.isNaN(queuedAt) ? madeAt(id) : queuedAt, priority: priority || 0 }
+  return { ...job, ...sound, payload: '', key: '', unreadable: damaged('record', record) }
+}
+
+/**
+ * Adds the payloads that are kept apart. They come in the order of their jobs.
+ *
+ * @param records of the jobs. The scripts also return a payload for a damaged record; it is skipped
+ */
+export function unpackPayloads(
+  jobs: readonly Pick<LeasedJob, 'payload' | 'unreadable'>[],
+  records: readonly string[],
+  payloads: readonly (string | null)[],
+): void {
+  let next = 0
+  for (const [i, job] of jobs.entries()) {
+    if (!records[i]!.includes(GS)) continue
+    const payload = payloads[next++]
+    if (!job.payload.startsWith(GS)) continue
+    if (payload == null) job.unreadable = damaged('payload', job.payload)
+    job.payload = payload ?? ''
+  }
+}
+
+export function unescapeKey(key: string): string {
+  if (!key.includes('%')) return key
+  return key.replaceAll('%1D', GS).replaceAll('%1E', RS).replaceAll('%7C', '|').replaceAll('%25', '%')
+}
+
+/** @param started adds the run that is active, or that completed, because the store does not count it */
+export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
+  // Damaged counters count as 0, as in the scripts (`lua/shared/counters.lua`).
+  const isSound = text && /^\d+,\d+,\d+,\d+$/.test(text)
+  const [runs = 0, failures = 0, crashes = 0, releases = 0] = isSound ? text.split(',').map(Number) : []
+  return { runs: started ? runs + 1 : runs, failures, crashes, releases }
+}
+
+export function unpackErrors(text: string | null | undefined): JobError[] {
+  return text ? readLines(text, damagedErrors) : []
+}
+
+/** The newest lines that fit into a job's log, one JSON text a line. */
+export function packLog(log: readonly LogLine[] | undefined): string {
+  if (!log || log.length === 0) return ''
+  const lines: string[] = []
+  let bytes = 0
+  for (const line of log.slice(-MAX_LOG_LINES).reverse()) {
+    let json = JSON.stringify(line)
+    if (Buffer.byteLength(json) > MAX_LOG_BYTES) {
+      // In JSON, a character has at most 6 bytes.
+      json = JSON.stringify({ ...line, text: `${line.text.slice(0, Math.floor(MAX_LOG_BYTES / 6) - 20)}…` })
+    }
+    bytes += Buffer.byteLength(json) + 1
+    if (bytes > MAX_LOG_BYTES + 1) break
+    lines.push(json)
+  }
+  return lines.reverse().join('\n')
+}
+
+export function unpackLog(text: string | null): LogLine[] {
+  return text ? readLines(text, damagedLine) : []
+}
+
+/**
+ * The arguments of `shared/settle.lua`: the first has the jobs that completed without result and log, by token; then
+ * there are five for each other job.
+ *
+ * @returns also, for each settlement, the index of its verdict in the script's answer
+ */
+export function packSettlements(settlements: readonly Settlement[]): { args: string[]; places: number[] } {
+  const groups = new Map<string, { ids: string; indices: number[] }>()
+  const others: string[] = []
+  const last: number[] = []
+  let token: string | undefined
+  let group: { ids: string; indices: number[] } | undefined
+  for (const [i, settlement] of settlements.entries()) {
+    const { outcome } = settlement
+    if (outcome.kind !== 'completed' || outcome.result !== undefined || outcome.log !== undefined) {
+      const [kind, value] = packOutcome(outcome)
+      others.push(settlement.id, settlement.token, kind, value, packLog(outcome.log))
+      last.push(i)
+      continue
+    }
+    if (group === undefined || settlement.token !== token) {
+      token = settlement.token
+      group = groups.get(token)
+      if (group === undefined) {
+        group = { ids: token, indices: [] }
+        groups.set(token, group)
+      }
+    }
+    group.ids += `\n${settlement.id}`
+    group.indices.push(i)
+  }
+  const parts = [...groups.values()]
+  const places: number[] = []
+  let place = 0
+  for (const { indices } of [...parts, { indices: last }]) for (const i of indices) places[i] = place++
+  return { args: [parts.map(({ ids }) => ids).join('|'), ...others], places }
+}
+
+function packOutcome(outcome: Outcome): [kind: string, value: string] {
+  switch (outcome.kind) {
+    case 'completed':
+      return outcome.result === undefined ? ['completed', ''] : ['result', outcome.result]
+    case 'failed': {
+      const error = JSON.stringify(outcome.error)
+      if (outcome.retryIn === undefined) return ['failed', outcome.untold ? `!${error}` : error]
+      return ['retried', `${packDuration(outcome.retryIn)}|${error}`]
+    }
+    case 'released':
+      return ['released', packDuration(outcome.in) + (outcome.pausesGroup ? 'g' : '') + packBecause(outcome)]
+    case 'returned':
+      return ['returned', outcome.in === undefined ? '' : packDuration(outcome.in)]
+    case 'cancelled':
+      return ['cancelled', `${outcome.reason}|${outcome.error ? JSON.stringify(outcome.error) : ''}`]
+  }
+}
+
+function packBecause({ because }: { because?: string }): string {
+  return because === undefined ? '' : `|${because}`
+}
+
+/** The arguments of `extend.lua`. */
+export function packNotes(notes: readonly LeaseNote[], lease: number): string[] {
+  return [
+    packDuration(lease),
+    ...notes.flatMap(({ id, token, log, alone }) => [id, token, `${packAlone(alone)}${packLog(log)}`]),
+  ]
+}
+
+/** Log lines begin with a brace. */
+function packAlone(alone: boolean | undefined): string {
+  return alone === undefined ? '' : alone ? '1' : '0'
+}
+
+/** The arguments of `recover.lua` from the fourth on. */
+export function packRecovery({
+  forgiving,
+  holder = '',
+  until,
+  unread = '',
+  cause,
+}: RecoverOptions): string[] {
+  const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
+  // The script adds the number of the run in front.
+  const rest = `,${JSON.stringify(error).slice(1)}`
+  return [rest, forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
+}
+
+/** The value of a change, besides its kind. */
+export function packChange(change: Change): string {
+  switch (change.kind) {
+    case 'cancel':
+      return change.reason
+    case 'reschedule':
+      return packDuration(change.in)
+    case 'edit':
+      return packPayload(change.payload)
+    default:
+      return ''
+  }
+}

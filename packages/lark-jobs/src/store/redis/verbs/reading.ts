@@ -1,0 +1,248 @@
+/**
+ * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
+ */
+import type { CancelReason, JobRecord, LeasedJob, State } from '../../../model/record.ts'
+import { pausedGroup } from '../../contract/lane.ts'
+import { readReason } from '../../contract/reason.ts'
+import type {
+  AlterVerdict,
+  Claim,
+  Counts,
+  Enqueued,
+  Extension,
+  Filter,
+  JobHead,
+  Minute,
+  PausedGroup,
+  Recovery,
+  Setting,
+  Standing,
+} from '../../contract/store.ts'
+import type { ScriptName } from '../client/script.ts'
+import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
+
+type Texts = (string | null)[]
+export type Shown = [
+  state: State,
+  ids: string[],
+  records?: string[],
+  counters?: Texts,
+  errors?: Texts,
+  places?: Texts,
+  holders?: Texts,
+  results?: Texts,
+  reasons?: Texts,
+  payloads?: Texts,
+]
+/** A state, ids and packed keys. */
+export type ShownHeads = [state: State, ids: string[], keys: Texts]
+
+/** What `exchange.lua` returns. */
+export type Exchanged = [
+  verdicts: string,
+  due: number,
+  ids: string,
+  records: string[],
+  counters: string[] | null,
+  limited?: string,
+]
+
+const LIMIT = 100
+const MOST = 1_000
+
+/**
+ * @param ids one a line
+ * @param records and behind them the payloads that are kept apart
+ * @param counters of each, when any job has some
+ */
+export function readClaim(
+  token: string,
+  ids: string,
+  records: string[],
+  counters: Texts | null,
+): LeasedJob[] {
+  if (ids === '') return []
+  const names = ids.split('\n')
+  const jobs = names.map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
+  if (records.length > jobs.length) unpackPayloads(jobs, records, records.slice(jobs.length))
+  return jobs
+}
+
+/**
+ * What came over a caller's bell: a partition, and maybe, parted by RS, that there is a notice of a job that it holds,
+ * or a claim: its number, ids, records, and payloads that are kept apart.
+ */
+export function readRing(
+  caller: string,
+  message: string,
+): { partition: string; isNotice?: true; claim?: Claim } {
+  const [partition = '', number, ids = '', ...records] = message.split(RS)
+  if (number === undefined) return { partition }
+  if (number === 'notice') return { partition, isNotice: true }
+  const jobs = readClaim(`${caller}.${number}`, ids, records, null)
+  return { partition, claim: { number: Number(number), jobs } }
+}
+
+export function readJobs(partition: string, shown: Shown): JobRecord[] {
+  const [state, ids, records = [], counters, errors, places, holders, results, reasons, payloads = []] = shown
+  const started = state === 'active' || state === 'completed'
+  const jobs = ids.flatMap((id, i): JobRecord | [] => {
+    const record = records[i]
+    if (record == null) return []
+    const { token, ...packed } = unpackJob(id, '', record, null)
+    const place = places?.[i]
+    const holder = holders?.[i]
+    const result = results?.[i]
+    const reason = reasons?.[i]
+    const counted = unpackCounters(counters?.[i], started)
+    return {
+      ...packed,
+      partition,
+      state,
+      ...counted,
+      errors: unpackErrors(errors?.[i]),
+      ...readTime(state, packed.queuedAt, place),
+      ...(holder && readHolder(holder)),
+      ...(result !== null && result !== undefined && { result }),
+      ...(reason && readReason(state, reason, counted.runs)),
+    }
+  })
+  const found = records.filter((record) => record != null)
+  if (payloads.length > 0) unpackPayloads(jobs, found, payloads)
+  return jobs
+}
+
+/** A job of which the record is gone, from a server that evicts, is left out. */
+export function readHeads([, ids, keys]: ShownHeads): JobHead[] {
+  return ids.flatMap((id, i) => {
+    const key = keys[i]
+    return key == null ? [] : { id, key: unescapeKey(key) }
+  })
+}
+
+/** The answer of `configure.lua`. */
+export function readSetting([paused, ...pairs]: readonly string[]): Setting {
+  const groups: PausedGroup[] = []
+  for (let i = 0; i < pairs.length; i += 2) groups.push(pausedGroup(pairs[i]!, Number(pairs[i + 1])))
+  return { paused: paused === '1', groups }
+}
+
+/** Those that ended first before the others. */
+export function readEndings(partition: string, shown: readonly Shown[]): JobRecord[] {
+  const jobs = shown.flatMap((each) => readJobs(partition, each))
+  return jobs.sort((one, other) => one.finishedAt! - other.finishedAt!)
+}
+
+/** A job in a list has no place of its own: it was due when it was queued. */
+function readTime(state: State, queuedAt: number, place: string | null | undefined): Partial<JobRecord> {
+  if (state === 'waiting' || state === 'delayed') return { dueAt: place ? Number(place) : queuedAt }
+  return state === 'active' ? { claimedAt: Number(place) } : { finishedAt: Number(place) }
+}
+
+/** Of `caller.number|…` the caller. */
+function readHolder(holder: string): Partial<JobRecord> {
+  const token = holder.slice(0, holder.lastIndexOf('|'))
+  // A claim that came with a ring has the number of the call before it, and a half.
+  return { holder: token.replace(/\.\d+(\.5)?$/, '') }
+}
+
+export interface PageQuery {
+  script: ScriptName
+  args: string[]
+}
+
+/**
+ * Which script reads a page, and from where. Cursors are JSON: what the script said of the last job.
+ *
+ * @param what `heads`: ids and keys
+ */
+export function pageQuery({ state, limit = LIMIT, cursor }: Filter, what: 'jobs' | 'heads'): PageQuery {
+  const size = `${what === 'heads' ? 'h' : ''}${Math.max(1, Math.min(MOST, Math.floor(limit)))}`
+  const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
+  if (state === 'waiting') return { script: 'list-waiting', args: [size, ...(from ?? ['first', '0', '0'])] }
+  if (state === 'delayed') return { script: 'list-delayed', args: [size, ...(from ?? ['', '', ''])] }
+  if (state === 'active') return { script: 'list-active', args: [size, ...(from ?? ['', '', ''])] }
+  return { script: 'list', args: [state, size, ...(from ?? ['', ''])] }
+}
+
+/** @param mark what the script said of the last job; empty when there are no more */
+export function nextCursor(shown: Shown | ShownHeads, mark: string | string[]): { cursor?: string } {
+  if (mark.length === 0) return {}
+  return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
+}
+
+/** Ids that are lost, ids that someone asked to be cancelled, and why. */
+export function readExtension(reply: unknown): Extension {
+  const [lost, asked, reasons] = reply as [string[], string[], CancelReason[]]
+  return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
+}
+
+/** Ids put back, ids failed, milliseconds until the next lease ends or -1, and until the next ending. */
+export function readRecovery(reply: unknown): Recovery {
+  const [recovered, failed, ends, ending] = reply as [string[], string[], number, number]
+  return {
+    recovered,
+    failed,
+    ...(ends >= 0 && { nextLeaseEnd: ends }),
+    ...(ending >= 0 && { nextEnding: ending }),
+  }
+}
+
+/** Four numbers a minute: which since 1970, completed, failed, retried. */
+export function readMinutes(found: readonly number[]): Minute[] {
+  return Array.from({ length: found.length / 4 }, (_, i) => {
+    const [minute, completed, failed, retried] = found.slice(4 * i) as [number, number, number, number]
+    return { at: minute * 60_000, completed, failed, retried }
+  })
+}
+
+/** A letter a job, when not all are queued; and a line for each that met another. */
+export function readEnqueued(answer: string, count: number): Enqueued[] {
+  if (answer === '') return new Array(count).fill('queued')
+  const [letters = '', ...others] = answer.split('\n')
+  return Array.from({ length: count }, (_, i): Enqueued => {
+    switch (letters[i]) {
+      case 'e':
+        return 'exists'
+      case 'f':
+        return { kind: 'rejected', reason: 'full' }
+      case 'u':
+        return { kind: 'rejected', reason: 'unique', by: others.shift()! }
+      case 't':
+        return { kind: 'rejected', reason: 'throttled', by: others.shift()! }
+      case 'r':
+        return { kind: 'replaced', by: others.shift()! }
+      default:
+        return 'queued'
+    }
+  })
+}
+
+const alterVerdicts: Record<string, AlterVerdict> = { d: 'done', a: 'asked', m: 'missing', r: 'refused' }
+
+/** A letter an id. */
+export function readVerdicts(letters: string): AlterVerdict[] {
+  return [...letters].map((letter) => alterVerdicts[letter]!)
+}
+
+/** What TIME says, as milliseconds since 1970. */
+export function readClock(reply: unknown): number {
+  const [seconds, micros] = reply as [string, string]
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
+}
+
+/** Counts, whether it is paused, and minutes, as `standings.lua` returns them. */
+export function readStanding(found: readonly number[]): Standing {
+  return {
+    counts: readCounts(found),
+    isPaused: found[6] === 1,
+    minutes: readMinutes(found.slice(7)),
+    keys: [],
+  }
+}
+
+/** As `counts.lua` orders them. */
+export function readCounts(numbers: readonly number[]): Counts {
+  const [waiting = 0, delayed = 0, active = 0, completed = 0, failed = 0, cancelled = 0] = numbers
+  return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
+}

@@ -1,0 +1,133 @@
+/**
+ * What is kept once for the whole store: its partitions, its workers, and the job keys that they know.
+ */
+import type { WorkerRecord } from '../../../model/record.ts'
+import { MAX_ITEMS } from '../../contract/limits.ts'
+import { damaged, failureBeside, sendTo } from '../client/damage.ts'
+import { nothingQueued } from '../client/failure.ts'
+import type { Keys } from '../client/keys.ts'
+import type { Route } from '../client/route.ts'
+import { run } from '../client/script.ts'
+import { packDuration } from './limits.ts'
+
+export class Registry {
+  readonly #route: Route
+  readonly #keys: Keys
+  /** The virtual clock of tests, or ''. */
+  readonly #clock: () => string
+  /** Partitions that this process has entered, each in that epoch. */
+  readonly #entered = new Map<string, number>()
+  /** Those that are being entered. */
+  readonly #entering = new Map<string, Promise<void>>()
+
+  constructor(route: Route, keys: Keys, clock: () => string) {
+    this.#route = route
+    this.#keys = keys
+    this.#clock = clock
+  }
+
+  hasEntered(partition: string): boolean {
+    return this.#entered.get(partition) === this.#route.epoch
+  }
+
+  /**
+   * Makes a partition known: once an epoch, since behind the next link may be a server that never heard of it. Only
+   * the first time is waited for. What was known before is no reason to hold up a dispatch, when the part of a cluster
+   * that keeps the list is away.
+   */
+  async enter(partition: string, deadline: number): Promise<void> {
+    if (this.hasEntered(partition)) return
+    const entering = this.#entering.get(partition) ?? this.#enter(partition, this.#route.epoch, deadline)
+    if (!this.#entered.has(partition)) await entering
+  }
+
+  #enter(partition: string, epoch: number, deadline: number): Promise<void> {
+    const entering = sendTo(this.#route, ['SADD', this.#keys.meta('partitions'), partition], deadline, true)
+      .then(
+        () => void this.#entered.set(partition, epoch),
+        (error) => {
+          throw nothingQueued(this.#route.name, error)
+        },
+      )
+      .finally(() => this.#entering.delete(partition))
+    this.#entering.set(partition, entering)
+    entering.catch(() => {})
+    return entering
+  }
+
+  partitions(): Promise<string[]> {
+    return this.#members(this.#keys.meta('partitions'))
+  }
+
+  keys(): Promise<string[]> {
+    return this.#members(this.#keys.meta('keys'))
+  }
+
+  /** @returns how many partitions there are */
+  async announce(worker: WorkerRecord, ttl: number): Promise<number> {
+    const args = [this.#clock(), worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
+    return (await run(this.#route, 'announce', this.#keys.meta('workers'), args)) as number
+  }
+
+  async workers(): Promise<WorkerRecord[]> {
+    const records = await run(this.#route, 'workers', this.#keys.meta('workers'), [this.#clock()])
+    return (records as string[]).map((record) => this.#read(record))
+  }
+
+  /** @throws STORE_DAMAGED for what is not the record of a worker */
+  #read(record: string): WorkerRecord {
+    try {
+      const worker = JSON.parse(record) as WorkerRecord
+      if (Array.isArray(worker.queues) && Array.isArray(worker.keys)) return worker
+    } catch {
+      // Not even JSON.
+    }
+    throw damaged(this.#route.name, this.#keys.meta('workers'), 'the record of a worker', undefined)
+  }
+
+  /**
+   * Forgets a worker, and that it waits: in every partition, since another process may do this for the dead.
+   *
+   * @returns the partitions where jobs are handed out, to whomever; undefined on a cluster, which was not asked
+   */
+  async retire(caller: string): Promise<ReadonlySet<string> | undefined> {
+    const partitions = await this.partitions()
+    const retiring = run(this.#route, 'retire', this.#keys.meta('workers'), [this.#clock(), caller])
+    if (this.#route.isWhole) {
+      const [, ...found] = await Promise.all([
+        retiring,
+        ...slices(partitions).map((some) => this.#leave(caller, some)),
+      ])
+      return new Set(found.flat())
+    }
+    await Promise.all([
+      retiring,
+      ...partitions.flatMap((partition) => [
+        sendTo(this.#route, ['SREM', this.#keys.of(partition, 'idle'), caller]),
+        sendTo(this.#route, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
+      ]),
+    ])
+    return undefined
+  }
+
+  /** @returns those where jobs are handed out */
+  async #leave(caller: string, partitions: readonly string[]): Promise<string[]> {
+    const args = [this.#clock(), caller, ...partitions]
+    const reply = await run(this.#route, 'leave', this.#keys.meta('partitions'), args)
+    const [holding, [place, text]] = reply as [number[], (number | string)[]]
+    if (place !== undefined)
+      throw await failureBeside(this.#route, this.#keys.of(partitions[Number(place)]!, 'jobs'), String(text))
+    return holding.map((i) => partitions[i]!)
+  }
+
+  async #members(key: string): Promise<string[]> {
+    return ((await sendTo(this.#route, ['SMEMBERS', key])) as string[]).sort()
+  }
+}
+
+/** As many partitions as one call is for. */
+function slices(partitions: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(partitions.length / MAX_ITEMS) }, (_, i) =>
+    partitions.slice(i * MAX_ITEMS, (i + 1) * MAX_ITEMS),
+  )
+}

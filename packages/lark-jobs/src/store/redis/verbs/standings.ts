@@ -1,0 +1,65 @@
+/**
+ * How partitions stand: one script for all of them, or one for each on a cluster; and one more for those that have jobs
+ * which come next, where their keys are asked for.
+ */
+import { JobsError } from '../../../model/errors.ts'
+import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'
+import { failureBeside } from '../client/damage.ts'
+import type { Keys } from '../client/keys.ts'
+import type { Route } from '../client/route.ts'
+import type { Scripts } from '../client/script.ts'
+import { readStanding } from './reading.ts'
+
+type Heads = (partition: string, filter: Filter) => Promise<Page<JobHead>>
+
+export class Standings {
+  readonly #route: Route
+  readonly #keys: Keys
+  readonly #scripts: Scripts
+  readonly #heads: Heads
+
+  /** @param heads as `Store.heads` */
+  constructor(route: Route, keys: Keys, scripts: Scripts, heads: Heads) {
+    this.#route = route
+    this.#keys = keys
+    this.#scripts = scripts
+    this.#heads = heads
+  }
+
+  async look(partitions: readonly string[], next: number): Promise<Standing[]> {
+    const asked = this.#route.isWhole
+      ? [this.#ask(this.#keys.meta('partitions'), partitions)]
+      : partitions.map((partition) => this.#ask(this.#keys.of(partition, 'jobs'), [partition]))
+    const standings = (await Promise.all(asked)).flat()
+    if (next > 0)
+      await Promise.all(partitions.map((partition, i) => this.#addKeys(partition, standings[i]!, next)))
+    return standings
+  }
+
+  async #ask(key: string, partitions: readonly string[]): Promise<Standing[]> {
+    const all = (await this.#scripts.on(key, 'standings', partitions)) as (number[] | string)[]
+    const read = async (found: number[] | string, i: number): Promise<Standing> => {
+      if (typeof found !== 'string') return readStanding(found)
+      return damaged(await failureBeside(this.#route, this.#keys.of(partitions[i]!, 'jobs'), found))
+    }
+    return Promise.all(all.map(read))
+  }
+
+  async #addKeys(partition: string, standing: Standing, limit: number): Promise<void> {
+    const { waiting, delayed } = standing.counts
+    const ask = (count: number, state: Filter['state']) =>
+      count > 0 ? this.#heads(partition, { state, limit }) : { jobs: [] }
+    try {
+      const pages = await Promise.all([ask(waiting, 'waiting'), ask(delayed, 'delayed')])
+      standing.keys = [...new Set(pages.flatMap(({ jobs }) => jobs.map(({ key }) => key)))]
+    } catch (error) {
+      Object.assign(standing, damaged(error))
+    }
+  }
+}
+
+/** @throws what is something else than damage */
+function damaged(error: unknown): Standing {
+  if (!(error instanceof JobsError) || error.code !== 'STORE_DAMAGED') throw error
+  return { ...readStanding([]), damage: error }
+}

@@ -1,0 +1,121 @@
+/**
+ * Surveys: one script for all partitions where one server has them, and on a cluster one for each.
+ */
+import type { Announced, Finding, StoreOptions, Survey, Surveyed } from '../../contract/store.ts'
+import { failureBeside } from '../client/damage.ts'
+import type { Keys } from '../client/keys.ts'
+import type { Route } from '../client/route.ts'
+import type { Scripts } from '../client/script.ts'
+import { packDuration } from './limits.ts'
+import type { Registry } from './registry.ts'
+
+/** What `survey.lua` returns. */
+type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[]]
+
+export class Surveys {
+  readonly #route: Route
+  readonly #keys: Keys
+  readonly #scripts: Scripts
+  readonly #registry: Registry
+  /** Of completed, failed and cancelled jobs. */
+  readonly #ages: readonly string[]
+  readonly #now: () => Promise<number>
+
+  constructor(
+    route: Route,
+    keys: Keys,
+    scripts: Scripts,
+    registry: Registry,
+    { completed, failed, cancelled }: StoreOptions['retention'],
+    now: () => Promise<number>,
+  ) {
+    this.#route = route
+    this.#keys = keys
+    this.#scripts = scripts
+    this.#registry = registry
+    this.#now = now
+    this.#ages = [completed, failed, cancelled].map(({ age }) => packDuration(age))
+  }
+
+  survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
+    if (!this.#route.isWhole) return this.#eachAlone(caller, partitions, announced)
+    return this.#ask(this.#keys.meta('workers'), caller, partitions, announced)
+  }
+
+  /** The nodes of a cluster answer for themselves: one that is away must not hide what the others have. */
+  async #eachAlone(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
+    const announcing = announced && this.#registry.announce(announced.worker, announced.ttl)
+    const asking = partitions.map((each) => this.#ask(this.#keys.of(each.partition, 'jobs'), caller, [each]))
+    const [[known], answers] = await Promise.all([
+      Promise.allSettled([announcing]),
+      Promise.allSettled(asking),
+    ])
+    const surveys = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    const failures = new Map(surveys.flatMap((survey) => [...survey.failures]))
+    for (const [i, answer] of answers.entries())
+      if (answer.status === 'rejected') failures.set(partitions[i]!.partition, answer.reason)
+    if (surveys.length === 0 && failures.size > 0) throw failures.values().next().value
+    if (surveys.length === 0 && known.status === 'rejected') throw known.reason
+    return {
+      at: surveys[0]?.at ?? (await this.#now()),
+      findings: surveys.flatMap(({ findings }) => findings),
+      failures,
+      ...(known.status === 'rejected' && { unannounced: known.reason }),
+      ...(known.status === 'fulfilled' && known.value !== undefined && { partitions: known.value }),
+    }
+  }
+
+  async #ask(
+    key: string,
+    caller: string,
+    partitions: readonly Surveyed[],
+    announced?: Announced,
+  ): Promise<Survey> {
+    const keys = announced?.worker.keys ?? []
+    const reply = await this.#scripts.on(key, 'survey', [
+      caller,
+      announced === undefined ? '' : packDuration(announced.ttl),
+      announced === undefined ? '' : JSON.stringify(announced.worker),
+      String(keys.length),
+      ...this.#ages,
+      ...keys,
+      ...partitions.map(
+        ({ partition, waits, prunes }) => `${waits ? 'w' : ''}${prunes ? 'p' : ''}|${partition}`,
+      ),
+    ])
+    const [at, known, found, damaged] = reply as Surveying
+    return {
+      at,
+      findings: readFindings(at, partitions, found),
+      failures: await this.#readFailures(partitions, damaged),
+      ...(known >= 0 && { partitions: known }),
+    }
+  }
+
+  async #readFailures(
+    partitions: readonly Surveyed[],
+    damaged: readonly (number | string)[],
+  ): Promise<Survey['failures']> {
+    const failures = new Map<string, unknown>()
+    for (let i = 0; i < damaged.length; i += 2) {
+      const { partition } = partitions[damaged[i] as number]!
+      const key = this.#keys.of(partition, 'jobs')
+      failures.set(partition, await failureBeside(this.#route, key, String(damaged[i + 1])))
+    }
+    return failures
+  }
+}
+
+function readFindings(at: number, partitions: readonly Surveyed[], found: readonly number[]): Finding[] {
+  return Array.from({ length: found.length / 5 }, (_, i): Finding => {
+    const [place, due, ends, ending, old] = found.slice(5 * i) as [number, number, number, number, number]
+    return {
+      partition: partitions[place]!.partition,
+      at,
+      ...(due >= 0 && { nextDue: due }),
+      ...(ends >= 0 && { nextLeaseEnd: ends }),
+      ...(ending >= 0 && { nextEnding: ending }),
+      ...(old > 0 && { isOld: true }),
+    }
+  })
+}

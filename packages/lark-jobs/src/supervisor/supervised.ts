@@ -1,0 +1,106 @@
+/**
+ * A worker process's side of being supervised.
+ *
+ * It is quiet when the supervisor says so, or when it gets a SIGTSTP of its own, as a Ctrl-Z of the terminal sends it to
+ * both. It stops when the supervisor says so, when it gets a SIGTERM of its own, and when the supervisor is gone. These
+ * may come together (a process manager signals every process of a service at once), so none of them counts as the
+ * second signal: only the supervisor says "now". SIGINT it leaves to the supervisor: a Ctrl-C of the terminal
+ * reaches both.
+ */
+import { Worker as Thread } from 'node:worker_threads'
+import { threadFile } from '../worker/beside.ts'
+import { STOP_DEADLINE } from '../worker/options.ts'
+import type { Report } from '../worker/report.ts'
+import type { Worker } from '../worker/worker.ts'
+import { GRACE, LIFELINE, type Order, ours, STATION, type Station, type Word } from './supervision.ts'
+
+export class Supervised {
+  readonly station: Station
+  /** Whether anyone asked for an end. */
+  isAsked = false
+  #isQuiet = false
+  #worker: Worker | undefined
+  #report: Report | undefined
+
+  /**
+   * This process's supervisor; undefined when it has none. To be called once, before the application's files are
+   * loaded: processes that they start must not take themselves for workers.
+   */
+  static find(): Supervised | undefined {
+    const station = process.env[STATION]
+    delete process.env[STATION]
+    if (station === undefined || process.send === undefined) return undefined
+    return new Supervised(JSON.parse(station) as Station)
+  }
+
+  private constructor(station: Station) {
+    this.station = station
+    process.on('message', (message) => {
+      const order = ours<Order>(message)
+      if (order?.kind === 'quiet') this.#quiet()
+      if (order?.kind === 'stop') this.#stop(order.deadline)
+    })
+    process.on('disconnect', () => this.#orphaned())
+    process.on('SIGTERM', () => this.leave())
+    process.on('SIGINT', () => {})
+    process.on('SIGTSTP', () => this.#quiet())
+    this.#guard()
+  }
+
+  /** Its worker runs. */
+  serve(worker: Worker, report: Report): void {
+    this.#worker = worker
+    this.#report = report
+    if (this.#isQuiet) worker.quiet()
+    void this.tell({ kind: 'serving' })
+  }
+
+  /** Stops without having been told to by the supervisor, which will start another in its place. */
+  leave(): void {
+    void this.tell({ kind: 'leaving' })
+    this.#stop(STOP_DEADLINE)
+  }
+
+  /** Resolves when it is on its way, or there is nobody to hear it. */
+  tell(word: Word): Promise<void> {
+    return new Promise((resolve) => {
+      if (process.connected) process.send?.({ lark: word }, undefined, undefined, () => resolve())
+      else resolve()
+    })
+  }
+
+  /** One that is still starting is quiet as soon as it serves. */
+  #quiet(): void {
+    this.#isQuiet = true
+    this.#worker?.quiet()
+  }
+
+  #stop(deadline: number): void {
+    this.isAsked = true
+    if (this.#worker !== undefined) void this.#worker.stop(deadline)
+    // Nothing is claimed yet, and a file that is being loaded may take for ever.
+    else void this.tell({ kind: 'ended', finished: false }).then(() => process.exit())
+  }
+
+  #orphaned(): void {
+    this.#report?.warn('The supervisor is gone: finishes what runs, and ends')
+    this.#stop(STOP_DEADLINE)
+  }
+
+  #guard(): void {
+    const unwatched = 'A process that a handler blocks may outlive its supervisor'
+    const file = threadFile('supervised-guard')
+    if (file === undefined) {
+      void this.tell({ kind: 'remark', text: `${unwatched}: the thread that watches is not there` })
+      return
+    }
+    const workerData = { lifeline: LIFELINE, within: STOP_DEADLINE + GRACE }
+    // Without the options of this process: nothing that they load is wanted there.
+    const thread = new Thread(file, { workerData, execArgv: [] })
+    thread.unref()
+    thread.once('error', (error) => {
+      const text = `${unwatched}: the thread that watches has ended (${error.message})`
+      void this.tell({ kind: 'remark', text })
+    })
+  }
+}

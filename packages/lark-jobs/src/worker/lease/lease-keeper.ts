@@ -1,0 +1,167 @@
+/**
+ * Renews the leases of running jobs, and of the permits that they hold; hands their log lines over on the way, and brings
+ * back word of those that are lost or should be cancelled: every third of a lease, and at once where the store says that
+ * there is a notice. One call after the other, so that log lines keep their order. It runs on the worker's event loop:
+ * while a handler blocks that, the lease thread does the renewing.
+ */
+import { JobsError } from '../../model/errors.ts'
+import type { Running } from '../../run/running.ts'
+import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
+import type { WorkerPermits } from '../permits/permits.ts'
+import type { Pulse } from './lease-thread.ts'
+
+export class LeaseKeeper {
+  readonly #store: Store
+  readonly #caller: string
+  readonly #lease: number
+  readonly #running: ReadonlySet<Running>
+  readonly #permits: Pick<WorkerPermits, 'renew'>
+  readonly #trouble: (error: unknown) => void
+  #timer: NodeJS.Timeout | undefined
+  #round: Promise<void> | undefined
+  /** The last of what is done one after the other. */
+  #turn: Promise<void> = Promise.resolve()
+  /** Partitions whose notices are about to be read. */
+  readonly #noticed = new Set<string>()
+  /**
+   * Has when the last round that succeeded began: by the wall clock, because a machine that sleeps stops the other.
+   */
+  readonly #pulse: Pulse
+
+  constructor(
+    store: Store,
+    caller: string,
+    lease: number,
+    running: ReadonlySet<Running>,
+    permits: Pick<WorkerPermits, 'renew'>,
+    trouble: (error: unknown) => void,
+    pulse: Pulse,
+  ) {
+    this.#store = store
+    this.#caller = caller
+    this.#lease = lease
+    this.#running = running
+    this.#permits = permits
+    this.#trouble = trouble
+    this.#pulse = pulse
+    pulse.renewedAt = Date.now()
+  }
+
+  start(): void {
+    // A third of the lease: two rounds may fail before a lease ends.
+    this.#timer ??= setInterval(() => void this.#renewNow(), this.#lease / 3)
+  }
+
+  /** Renews first when a round is overdue: the loop was blocked, or the machine asleep. */
+  async catchUp(): Promise<void> {
+    if (Date.now() - this.#pulse.renewedAt > this.#lease / 2) await this.#renewNow()
+  }
+
+  /** Reads the notices of a partition. */
+  look(partition: string): void {
+    if (this.#noticed.has(partition)) return
+    this.#noticed.add(partition)
+    void this.#inTurn(async () => {
+      // What comes from now on may come after the store has answered.
+      this.#noticed.delete(partition)
+      await this.#renewGroup(partition, this.#groups().get(partition) ?? [])
+    })
+  }
+
+  /** What is under way is waited for. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    await this.#turn
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn.then(work)
+    return this.#turn
+  }
+
+  #renewNow(): Promise<void> {
+    this.#round ??= this.#inTurn(() => this.#renewAll()).finally(() => {
+      this.#round = undefined
+    })
+    return this.#round
+  }
+
+  async #renewAll(): Promise<void> {
+    const began = Date.now()
+    const renewed = await Promise.all([
+      this.#permits.renew(),
+      ...[...this.#groups()].map(([partition, group]) => this.#renewGroup(partition, group)),
+    ])
+    if (!renewed.includes(false)) this.#pulse.renewedAt = began
+  }
+
+  /** @returns whether the store answered */
+  async #renewGroup(partition: string, group: Running[]): Promise<boolean> {
+    for (let i = 0; i < group.length; i += MAX_ITEMS) {
+      if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
+    }
+    return true
+  }
+
+  /** What is to be renewed, by partition. */
+  #groups(): Map<string, Running[]> {
+    const newest = new Map<string, Running>()
+    for (const running of this.#running) {
+      if (running.abandoned) continue
+      // The same job claimed again by this very worker: the lease of its first run was taken back.
+      const before = newest.get(running.lease.id)
+      if (before !== undefined) this.#lose(before)
+      newest.set(running.lease.id, running)
+    }
+    const groups = new Map<string, Running[]>()
+    for (const running of newest.values()) {
+      const group = groups.get(running.claimer.partition)
+      if (group === undefined) groups.set(running.claimer.partition, [running])
+      else group.push(running)
+    }
+    return groups
+  }
+
+  async #renew(partition: string, group: Running[]): Promise<boolean> {
+    const notes = group.map((running): LeaseNote => {
+      const log = running.takeLog()
+      return { id: running.lease.id, token: running.lease.token, ...(log !== undefined && { log }) }
+    })
+    try {
+      this.#tell(group, await this.#store.extend(partition, this.#caller, notes, this.#lease))
+      return true
+    } catch (error) {
+      // After an unanswered call the lines may be kept already: once too few is better than twice.
+      if ((error as JobsError).code !== 'STORE_UNCERTAIN') {
+        for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
+      }
+      this.#trouble(error)
+      return false
+    }
+  }
+
+  #tell(group: Running[], { lost, notices }: Extension): void {
+    if (lost.length === 0 && notices.length === 0) return
+    for (const running of group) {
+      const { id } = running.lease
+      if (lost.includes(id)) {
+        if (this.#running.has(running)) this.#lose(running)
+        continue
+      }
+      const notice = notices.find((each) => each.id === id)
+      if (notice !== undefined) {
+        running.cancelled = notice.reason
+        running.run.abort(new JobsError('JOB_CANCELLED', `${id} was cancelled`, { id }))
+      }
+    }
+  }
+
+  #lose(running: Running): void {
+    const { id } = running.lease
+    running.abandoned = true
+    running.run.abort(
+      new JobsError('LEASE_LOST', `The lease on ${id} is lost; another worker may be running it`, { id }),
+    )
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * The worker's side of the lease thread (`lease-watch.ts`), which looks after the worker's jobs while a handler
+ * blocks the event loop. It is told of the ledger's pages, and reads from shared memory when the worker last did
+ * its part itself. The workers of a process share the thread, and each has a port of its own to it.
+ *
+ *   new → running → stopped; or missing, where there is no file for it (a bundle) or no store that it could open
+ */
+import { once, setMaxListeners } from 'node:events'
+import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
+import type { Place } from '../../store/connect.ts'
+import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
+import { threadFile } from '../beside.ts'
+import { within } from '../within.ts'
+import type { HoldingsPage } from './holdings.ts'
+import type { Page } from './ledger.ts'
+import type { Unread } from './unread.ts'
+
+/** Milliseconds that the thread gets to end by itself. */
+const LAST_CALL = 2_000
+
+/** Milliseconds that a process which ends waits for its thread to hand back what it held. */
+const LAST_WORDS = 2_000
+
+/** What both sides share: five numbers. */
+export class Pulse {
+  readonly memory: SharedArrayBuffer
+  readonly #times: Float64Array
+  readonly #flags: Int32Array
+
+  constructor(memory = new SharedArrayBuffer(32)) {
+    this.memory = memory
+    this.#times = new Float64Array(memory, 0, 2)
+    this.#flags = new Int32Array(memory, 16, 3)
+  }
+
+  /** When the event loop last turned, by `performance.now()` of the worker. */
+  get beat(): number {
+    return this.#times[0]!
+  }
+  set beat(at: number) {
+    this.#times[0] = at
+  }
+
+  /** When the worker last renewed all its leases, by the wall clock. */
+  get renewedAt(): number {
+    return this.#times[1]!
+  }
+  set renewedAt(at: number) {
+    this.#times[1] = at
+  }
+
+  /** The thread looks rarely, because nothing was held ahead for a while: it wants to be called. */
+  get isDozing(): boolean {
+    return Atomics.load(this.#flags, 0) === 1
+  }
+  set isDozing(dozes: boolean) {
+    Atomics.store(this.#flags, 0, dozes ? 1 : 0)
+  }
+
+  /** The last sign that the event loop gave when it was asked. */
+  get sign(): number {
+    return Atomics.load(this.#flags, 1)
+  }
+  set sign(number: number) {
+    Atomics.store(this.#flags, 1, number)
+  }
+
+  /** Blocks the worker until the thread has handed back everything, or for so many milliseconds. */
+  awaitReturn(ms: number): void {
+    Atomics.wait(this.#flags, 2, 0, ms)
+  }
+  /** Everything is handed back. */
+  returned(): void {
+    Atomics.store(this.#flags, 2, 1)
+    Atomics.notify(this.#flags, 2)
+  }
+}
+
+declare const LARK_VERSION: string
+
+/** Of this package, written in by the build; undefined where its sources are run. */
+export const VERSION = typeof LARK_VERSION === 'string' ? LARK_VERSION : undefined
+
+/** What a thread is given that is to be the lease thread. */
+export const LEASE_THREAD = '@s18i/lark-jobs: lease thread'
+
+/** What the thread is told of a worker, with its port. */
+export interface Watch {
+  /** The worker's `VERSION`: of another one, the thread would read its memory wrongly. */
+  version: string | undefined
+  place: Place
+  /** The worker's id. */
+  caller: string
+  /** Milliseconds. */
+  lease: number
+  /** That the worker serves; more may be told of later. */
+  partitions: Served[]
+  /** Milliseconds that a job may be held before it starts. */
+  window: number
+  pulse: SharedArrayBuffer
+  /** When `performance.now()` of the worker was 0, by `process.hrtime()`, in milliseconds. */
+  origin: number
+  /** A handler that blocks the loop long past its timeout ends the process: a supervisor will replace it. */
+  kills: boolean
+}
+
+/** A partition, and the memory of its `Unread`. */
+export interface Served {
+  partition: string
+  unread: SharedArrayBuffer
+}
+
+/** What only the worker knows of it. */
+type Order = Omit<Watch, 'version' | 'partitions' | 'pulse' | 'origin'>
+
+/** A page of the worker's holdings. */
+export interface Holding {
+  holdings: SharedArrayBuffer
+}
+
+/** How the process ends. */
+export interface Bequest {
+  /** Continues "its process". */
+  cause: string
+}
+
+/**
+ * What it is told later: a page of the ledger or of the holdings, a partition, that something is held ahead, that the
+ * process ends, that the worker ends.
+ */
+export type Message = SharedArrayBuffer | Holding | Served | Bequest | 'wake' | 'end'
+
+/**
+ * What it says: the number of a sign that it asks for, below 0 when it has recalled something; or why it does nothing for
+ * this worker.
+ */
+export type Answer = number | string
+
+/** Milliseconds by a clock that all threads of a process share. */
+export function clock(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1_000 + nanoseconds / 1e6
+}
+
+/** The thread of this process, how many of its workers need it, and whether it has ended. */
+interface Shared {
+  thread: Thread
+  users: number
+  isOver: boolean
+}
+
+let shared: Shared | undefined
+
+function share(file: string): Shared {
+  if (shared === undefined) {
+    const started: Shared = {
+      thread: new Thread(file, { workerData: LEASE_THREAD, execArgv: [], stderr: false }),
+      users: 0,
+      isOver: false,
+    }
+    // One listener a worker, and Node would warn of a leak from eleven on.
+    setMaxListeners(0, started.thread)
+    started.thread.unref()
+    started.thread.once('exit', () => {
+      started.isOver = true
+      if (shared === started) shared = undefined
+    })
+    shared = started
+  }
+  shared.users++
+  return shared
+}
+
+/**
+ * Has it end what it does for a worker between two of its calls. A thread that is ended from outside, in the middle of a
+ * call to SQLite, takes the process with it: the driver aborts.
+ */
+async function leave(from: Shared, port: MessagePort): Promise<void> {
+  if (!from.isOver) {
+    const closed = once(port, 'close')
+    port.postMessage('end' satisfies Message)
+    await within(LAST_CALL, closed)
+  }
+  if (--from.users > 0) return
+  if (shared === from) shared = undefined
+  await from.thread.terminate()
+}
+
+/**
+ * The options of a connection that cannot be passed to another thread, such as a function. They are not left out: a
+ * thread that connected without `tls.checkServerIdentity` might trust a server that the worker does not.
+ */
+function unsharableIn(value: unknown, path = ''): string | undefined {
+  try {
+    structuredClone(value)
+    return undefined
+  } catch {
+    if (typeof value !== 'object' || value === null) return path
+    for (const [key, part] of Object.entries(value)) {
+      const found = unsharableIn(part, path === '' ? key : `${path}.${key}`)
+      if (found !== undefined) return found
+    }
+    return path
+  }
+}
+
+export class LeaseThread {
+  readonly pulse = new Pulse()
+  readonly #watch: Order | undefined
+  readonly #warn: (text: string) => void
+  readonly #partitions: Served[] = []
+  readonly #recalled: () => void
+  readonly #pages: Page[] = []
+  readonly #holdings: Holding[] = []
+  readonly #ended = (why: Error | string) =>
+    this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
+  #shared: Shared | undefined
+  #port: MessagePort | undefined
+  #lent: Lent | undefined
+
+  /**
+   * @param watch undefined when the store is in this process's memory, where no other thread can reach it
+   * @param recalled called when the thread has recalled something
+   */
+  constructor(watch: Order | undefined, warn: (text: string) => void, recalled: () => void) {
+    this.#watch = watch
+    this.#warn = warn
+    this.#recalled = recalled
+  }
+
+  start(): void {
+    if (this.#watch === undefined || this.#port !== undefined) return
+    // Such a store is this process's alone, and has no other thread to be looked after by.
+    if (this.#watch.place.connection === 'sqlite::memory:') return
+    const file = threadFile('lease-watch')
+    if (file === undefined) {
+      this.#warn(
+        'The lease thread is not there: a handler that blocks the event loop may lose its lease. A bundle needs @s18i/lark-jobs/lease-watch beside it, built as lease-watch.js',
+      )
+      return
+    }
+    const { place } = this.#watch
+    const unsharable = unsharableIn(withoutCredentials(place.connection))
+    if (unsharable !== undefined) {
+      this.#warn(
+        `The lease thread cannot use ${unsharable} of the connection, because it is not plain data: a handler that blocks the event loop may lose its lease`,
+      )
+      return
+    }
+    this.beat()
+    const lent = lend(place.connection)
+    const watch: Watch = {
+      ...this.#watch,
+      place: { ...place, connection: lent.connection },
+      version: VERSION,
+      partitions: this.#partitions,
+      pulse: this.pulse.memory,
+      origin: clock() - performance.now(),
+    }
+    const { port1: port, port2: theirs } = new MessageChannel()
+    this.#shared = share(file)
+    this.#shared.thread.on('error', this.#ended)
+    this.#shared.thread.postMessage({ watch, port: theirs }, [theirs, ...lent.ports])
+    this.#lent = lent
+    port.on('message', (message: Answer) => {
+      if (typeof message === 'string') return this.#ended(message)
+      this.pulse.sign = Math.abs(message)
+      if (message < 0) this.#recalled()
+    })
+    port.unref()
+    this.#port = port
+    for (const page of this.#pages) port.postMessage(page.memory)
+    for (const holding of this.#holdings) port.postMessage(holding)
+  }
+
+  /** One more partition: pages name it by its place among all. */
+  serve(partition: string, unread: Unread): void {
+    const served: Served = { partition, unread: unread.memory }
+    this.#partitions.push(served)
+    this.#port?.postMessage(served satisfies Message)
+  }
+
+  add(page: Page): void {
+    this.#pages.push(page)
+    this.#port?.postMessage(page.memory)
+  }
+
+  addHoldings({ memory: holdings }: HoldingsPage): void {
+    const holding: Holding = { holdings }
+    this.#holdings.push(holding)
+    this.#port?.postMessage(holding satisfies Message)
+  }
+
+  /** The event loop turns. */
+  beat(): void {
+    this.pulse.beat = performance.now()
+  }
+
+  /** Something is held ahead. */
+  wake(): void {
+    if (!this.pulse.isDozing) return
+    this.pulse.isDozing = false
+    this.#port?.postMessage('wake' satisfies Message)
+  }
+
+  /**
+   * Has the thread hand back what the worker holds, since the process ends, and waits for that: with the cause, which
+   * nobody else can know, and at once instead of when the leases end. While the store is away, they end.
+   */
+  bequeath(cause: string): void {
+    if (this.#port === undefined || this.#shared?.isOver !== false) return
+    this.#port.postMessage({ cause } satisfies Message)
+    this.pulse.awaitReturn(LAST_WORDS)
+  }
+
+  async stop(): Promise<void> {
+    if (this.#shared === undefined) return
+    const [from, port] = [this.#shared, this.#port!]
+    this.#shared = undefined
+    this.#port = undefined
+    await leave(from, port)
+    from.thread.off('error', this.#ended)
+    port.close()
+    this.#lent?.close()
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * Has suspects run alone: jobs that stand one crash before the limit (`store/contract/recovery.ts`), of which some kill their
+ * process and others only ran beside one that did. When the process dies while one of them is alone, it was the cause.
+ *
+ *   waits     until nothing else runs in the process; nothing else starts meanwhile. At most for `WAIT`, since a job may
+ *             never end: then it goes back for a pause, and another process may have it
+ *   alone     runs, and nothing else starts
+ *   beside    it has been alone for long, or could not be for a minute: it runs with others, of which one may be the next
+ *             suspect, and the store counts a crash of it without failing it
+ *
+ * The store is told before it starts, and told again before others start beside it. A death in between is counted as
+ * before, so a job that was not alone is never taken for the cause.
+ */
+import { spread } from '../../model/duration.ts'
+import { unlessAborted } from '../../run/aborted.ts'
+import { type Extension, type Store, SUSPECT } from '../../store/contract/store.ts'
+import type { Claimer } from '../fetch/claimer.ts'
+import type { Held } from '../lease/ledger.ts'
+import type { Slots } from '../slots.ts'
+import { floor } from './floor.ts'
+
+/**
+ * In leases, of which one is 15 seconds: how long nothing starts because a suspect waits, less than half of one, so that
+ * it need not be renewed meanwhile; and for how long it goes back then.
+ */
+const WAIT = 1 / 3
+const PAUSE = 1 / 3
+/** Leases after a wait in vain in which no other suspect waits: what took so long is likely to go on. */
+const REST = 2
+/** Leases after which a suspect that could never be alone here starts beside others. */
+const PATIENCE = 4
+/**
+ * Leases for which nothing starts beside a suspect that runs: a minute. Four times as many after each crash that it had
+ * beside others: a job that kills its process after an hour is alone then at its sixth crash, and fails.
+ */
+const ALONE = 4
+/** Milliseconds: the longest that a timer can be set for. */
+const LONGEST = 2 ** 31 - 1
+/** Milliseconds until the store, which did not answer, is told again that it is not alone any more. */
+const AGAIN = 1_000
+/** Suspects of which it is remembered when they were met first. */
+const MOST = 1_000
+
+export interface SuspectsOptions {
+  store: Store
+  caller: string
+  /** Milliseconds of a lease. */
+  lease: number
+  slots: Pick<Slots, 'begin'>
+  /** Aborted when the worker lets go of the store. */
+  signal: AbortSignal
+  trouble: (error: unknown) => void
+  /** Others may start, or one that was set apart did not start. */
+  changed: () => void
+  /** One went back. */
+  returned: () => void
+}
+
+interface Waiting {
+  claimer: Claimer
+  giveUp: () => void
+}
+
+export class Suspects {
+  readonly #options: SuspectsOptions
+  readonly #unwatch: () => void
+  /** When each that could not start yet was met first, by `performance.now()`. */
+  readonly #met = new Map<string, number>()
+  #waiting: Waiting | undefined
+  /** Jobs that were set apart, and have neither begun nor gone back. */
+  count = 0
+  #restUntil = 0
+  #isShut = false
+
+  constructor(options: SuspectsOptions) {
+    this.#options = options
+    this.#unwatch = floor.watch(options.changed)
+  }
+
+  /** Takes what would be the next to start. */
+  take(held: Held, claimer: Claimer): void {
+    if (!claimer.ahead.setApart(held)) {
+      claimer.limited?.ended(held.lease)
+      this.#options.returned()
+      return
+    }
+    const { id } = held.lease
+    const now = performance.now()
+    const met = this.#met.get(id) ?? now
+    const isLate = this.#isLate(met)
+    if (floor.hasSuspect || (now < this.#restUntil && floor.running > 0 && !isLate)) {
+      this.#remember(id, met)
+      this.#giveBack(held, claimer, this.#pause)
+      return
+    }
+    this.#met.delete(id)
+    this.count++
+    const mayWait = now >= this.#restUntil || floor.running === 0
+    floor.take(held, mayWait)
+    void this.#run(held, claimer, met, mayWait).finally(() => {
+      this.count--
+      this.#options.changed()
+    })
+  }
+
+  /** Gives back what waits, of one partition or of all. */
+  giveBack(claimer?: Claimer): void {
+    if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
+  }
+
+  /** Closes: gives back what waits, and starts nothing from now on. */
+  shut(): void {
+    this.#isShut = true
+    this.giveBack()
+  }
+
+  stop(): void {
+    this.#unwatch()
+  }
+
+  async #run(held: Held, claimer: Claimer, met: number, mayWait: boolean): Promise<void> {
+    const came = mayWait ? await this.#wait(claimer) : 'late'
+    if (came === 'late' && mayWait) this.#restUntil = performance.now() + REST * this.#options.lease
+    if (came === 'given up') this.#leave(held, claimer)
+    else if (came === 'late' && !this.#isLate(met)) {
+      this.#remember(held.lease.id, met)
+      this.#leave(held, claimer, this.#pause)
+    } else await this.#start(held, claimer, came === 'alone')
+  }
+
+  async #wait(claimer: Claimer): Promise<'alone' | 'late' | 'given up'> {
+    if (floor.running === 0) return 'alone'
+    const { lease } = this.#options
+    let timer: NodeJS.Timeout | undefined
+    const ended = new Promise<'late' | 'given up'>((resolve) => {
+      timer = setTimeout(resolve, WAIT * lease, 'late')
+      this.#waiting = { claimer, giveUp: () => resolve('given up') }
+    })
+    const came = await Promise.race([ended, floor.emptied().then(() => 'alone' as const)])
+    clearTimeout(timer)
+    this.#waiting = undefined
+    return came
+  }
+
+  async #start(held: Held, claimer: Claimer, alone: boolean): Promise<void> {
+    if (!alone) floor.open()
+    const { lease, slots, returned } = this.#options
+    const sentAt = performance.now()
+    const told = await this.#tell(held, claimer, alone)
+    const now = performance.now()
+    if (told !== undefined && told.lost.length > 0) {
+      claimer.limited?.ended(held.lease)
+      claimer.ahead.settled(held)
+      returned()
+      floor.leave(held)
+      return
+    }
+    held.until = sentAt + lease
+    // A suspect that is to be cancelled goes back, and the store then cancels it.
+    const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && !this.#isShut
+    if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
+    else if (!alone) floor.leave(held)
+    else this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - SUSPECT))
+  }
+
+  /** Tells the store that a suspect starts, or how it goes on. @returns undefined when there is no answer */
+  async #tell(
+    { lease: { id, token } }: Held,
+    claimer: Claimer,
+    alone: boolean,
+  ): Promise<Extension | undefined> {
+    const { store, caller, lease, signal, trouble } = this.#options
+    try {
+      return await unlessAborted(
+        signal,
+        store.extend(claimer.partition, caller, [{ id, token, alone }], lease),
+      )
+    } catch (error) {
+      trouble(error)
+      return undefined
+    }
+  }
+
+  #openIn(held: Held, claimer: Claimer, ms: number): void {
+    const open = async () => {
+      if (!floor.isTakenBy(held)) return
+      const told = await this.#tell(held, claimer, false)
+      if (!floor.isTakenBy(held)) return
+      if (told === undefined) this.#openIn(held, claimer, AGAIN)
+      else floor.leave(held)
+    }
+    const timer = setTimeout(open, Math.min(ms, LONGEST))
+    timer.unref()
+  }
+
+  #leave(held: Held, claimer: Claimer, ms?: number): void {
+    this.#giveBack(held, claimer, ms)
+    floor.leave(held)
+  }
+
+  #giveBack(held: Held, claimer: Claimer, ms?: number): void {
+    claimer.giveBackApart(held, ms)
+    this.#options.returned()
+  }
+
+  #isLate(met: number): boolean {
+    return performance.now() - met >= PATIENCE * this.#options.lease
+  }
+
+  get #pause(): number {
+    return spread(PAUSE * this.#options.lease)
+  }
+
+  #remember(id: string, met: number): void {
+    if (this.#met.size >= MOST && !this.#met.has(id)) this.#met.delete(this.#met.keys().next().value!)
+    this.#met.set(id, met)
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * The permits that a worker holds, of any limiter: it takes them for its jobs and gives them back, one call at a time a
+ * limiter. All that is wanted and given back meanwhile goes together in the next. Who holds none costs nothing.
+ *
+ * Held permits are renewed with the leases of jobs: by the loop (`lease-keeper.ts`), and while a handler blocks that by
+ * the lease thread, which reads off the holdings what there is to renew.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { JobsError } from '../../model/errors.ts'
+import type { Limits } from '../../model/limit.ts'
+import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
+import { orAborted } from '../../run/aborted.ts'
+import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
+import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../store/contract/store.ts'
+import { RESEND, resendable } from '../fetch/claimer.ts'
+import { Holdings, type HoldingsPage } from '../lease/holdings.ts'
+
+/** Milliseconds between two looks whether an outage is over. */
+const CALM = 100
+/** Milliseconds: an answer that takes no longer is no sign of an outage, however short the leases are. */
+const LATE = 500
+
+/** A job that waits for an answer. */
+interface Taker {
+  weight: number
+  /** It waits no more. */
+  isGone: boolean
+  resolve(taken: Taken): void
+  reject(error: unknown): void
+}
+
+/** One limiter, as long as something is held or wanted of it. */
+interface Dealing {
+  name: string
+  limits: Limits
+  /** In use, if there is a limit of how many may be. */
+  held: number
+  takers: Taker[]
+  /** Something was given back since the last call, or the store does not know what is held. */
+  owes: boolean
+  /** Calls that are under way. */
+  serving: Promise<void> | undefined
+}
+
+export interface PermitsOptions {
+  store: Store
+  /** The worker. */
+  holder: string
+  /** Milliseconds. */
+  lease: number
+  /** Those that are configured. Default: none. */
+  limiters: ReadonlyMap<string, Limits> | undefined
+  /** Told of each new page of the holdings. */
+  added: (page: HoldingsPage) => void
+  trouble: (error: unknown) => void
+  /** Others may not yet have renewed what they hold: until then nothing more is asked for. */
+  isAfterOutage: () => boolean
+  /** Aborted when the worker lets go of the store. */
+  signal: AbortSignal
+}
+
+export class WorkerPermits implements Permits {
+  readonly #options: PermitsOptions
+  readonly #limiters: ReadonlyMap<string, Limits>
+  readonly #holdings: Holdings
+  readonly #dealings = new Map<string, Dealing>()
+  /** Of the last call on any limiter. */
+  #number = 0
+  #isStopped = false
+  /** By then (`performance.now()`) the living have renewed, after an outage that was met here. */
+  #renewedBy = 0
+
+  constructor(options: PermitsOptions) {
+    this.#options = options
+    this.#limiters = options.limiters ?? new Map()
+    this.#holdings = new Holdings(options.added)
+  }
+
+  take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
+    const limits = given ?? this.#limiters.get(name)
+    if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
+    const dealing = this.#dealings.get(name) ?? this.#begin(name, limits)
+    let taker!: Taker
+    const taken = new Promise<Taken>((resolve, reject) => {
+      taker = { weight, isGone: false, resolve, reject }
+    })
+    dealing.takers.push(taker)
+    this.#serve(dealing)
+    return orAborted(signal, taken, () => {
+      taker.isGone = true
+    })
+  }
+
+  circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit> {
+    const ask = () => this.#options.store.limiters.circuit(name, rule, event)
+    // How a run ended is told once: it is not worth to hold up a job while the store is away.
+    return signal === undefined ? ask() : orAborted(signal, this.#answered(ask, signal))
+  }
+
+  /** Renews what is held, once. @returns whether the store answered for all of it */
+  async renew(): Promise<boolean> {
+    const held = [...this.#dealings.values()].filter((dealing) => dealing.held > 0)
+    const renewed = await Promise.all(held.map((dealing) => this.#renew(dealing)))
+    return !renewed.includes(false)
+  }
+
+  /** Gives everything back. What is still in use by handlers that were given up is so no more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const dealings = [...this.#dealings.values()]
+    for (const dealing of dealings) {
+      dealing.owes = dealing.held > 0
+      dealing.held = 0
+      this.#serve(dealing)
+    }
+    await Promise.all(dealings.map(({ serving }) => serving))
+  }
+
+  #begin(name: string, limits: Limits): Dealing {
+    const dealing = { name, limits, held: 0, takers: [], owes: false, serving: undefined }
+    this.#dealings.set(name, dealing)
+    return dealing
+  }
+
+  #serve(dealing: Dealing): void {
+    dealing.serving ??= this.#deal(dealing)
+  }
+
+  async #deal(dealing: Dealing): Promise<void> {
+    // What comes in one tick goes together.
+    await null
+    // Before the first call, whose answer may come while the loop stands still.
+    if (dealing.limits.concurrency !== undefined) this.#holdings.enter(dealing.name)
+    while (dealing.takers.length > 0 || dealing.owes) {
+      if (dealing.owes || !this.#isAfterOutage) await this.#exchange(dealing)
+      else await pause(CALM, undefined, { signal: this.#options.signal }).catch(() => {})
+    }
+    dealing.serving = undefined
+    if (dealing.held > 0) return
+    this.#dealings.delete(dealing.name)
+    this.#holdings.leave(dealing.name)
+  }
+
+  /** After one the leases of the living have ended as well, and whoever asked first would have what is theirs. */
+  get #isAfterOutage(): boolean {
+    const { isAfterOutage, signal } = this.#options
+    return !signal.aborted && (isAfterOutage() || performance.now() < this.#renewedBy)
+  }
+
+  /** One call: says what is held, and asks for those who wait, as far as they weigh the same. */
+  async #exchange(dealing: Dealing): Promise<void> {
+    const { name, held, limits } = dealing
+    const { holder, lease } = this.#options
+    const waiting = dealing.takers.filter(({ isGone }) => !isGone)
+    const each = waiting[0]?.weight ?? 1
+    const most = this.#isAfterOutage ? 0 : Math.floor(MAX_ITEMS / each)
+    const takers = waiting.filter(({ weight }) => weight === each).slice(0, most)
+    dealing.takers = waiting.filter((taker) => !takers.includes(taker))
+    dealing.owes = false
+    const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
+    call.wanted = this.#isStopped ? 0 : takers.length * each
+    const sentAt = Date.now()
+    const isLate = () => Date.now() - sentAt > Math.max(lease / 4, LATE)
+    try {
+      const answer = await this.#answered(async (isAgain) => {
+        if (isAgain && call.wanted > 0 && this.#isAfterOutage) return undefined
+        return this.#options.store.limiters.permit(name, call)
+      })
+      // The store stood still, or this process did: what it brought may be another's.
+      const isDoubtful = limits.concurrency !== undefined && takers.length > 0 && isLate()
+      if (isDoubtful) this.#renewedBy = performance.now() + lease / 2
+      if (answer === undefined || isDoubtful) {
+        dealing.takers.unshift(...takers)
+        dealing.owes = true
+      } else this.#hand(dealing, takers, each, answer)
+    } catch (error) {
+      // What is held is renewed, or its lease ends.
+      for (const taker of takers) taker.reject(error)
+    }
+  }
+
+  #hand(dealing: Dealing, takers: Taker[], each: number, { granted, wait }: Permitted): void {
+    const { rate, concurrency } = dealing.limits
+    const count = granted / each
+    if (concurrency !== undefined) dealing.held += granted
+    // What came after the end is not kept: the next call says so.
+    if (this.#isStopped && dealing.held > 0) {
+      dealing.held = 0
+      dealing.owes = true
+      for (const taker of takers) taker.resolve({ kind: 'refused' })
+      return
+    }
+    for (const [place, taker] of takers.entries()) {
+      if (place < count) {
+        const giveBack = concurrency === undefined ? () => {} : this.#giving(dealing, each)
+        if (taker.isGone) giveBack()
+        else taker.resolve({ kind: 'granted', giveBack })
+        continue
+      }
+      // Of those who are refused, no more need come back at a time than it allows.
+      const turns = rate === undefined ? 0 : Math.floor(((place - count) * each) / rate.limit)
+      taker.resolve({ kind: 'refused', wait: wait === undefined ? undefined : wait + turns * rate!.per })
+    }
+  }
+
+  /** Gives so many back, once. */
+  #giving(dealing: Dealing, count: number): () => void {
+    let isBack = false
+    return () => {
+      if (isBack || this.#isStopped) return
+      isBack = true
+      dealing.held -= count
+      dealing.owes = true
+      this.#serve(dealing)
+    }
+  }
+
+  async #renew(dealing: Dealing): Promise<boolean> {
+    const { store, holder, lease, trouble } = this.#options
+    try {
+      if (!(await store.limiters.keep(dealing.name, holder, lease))) {
+        dealing.owes = true
+        this.#serve(dealing)
+      }
+      return true
+    } catch (error) {
+      trouble(error)
+      return false
+    }
+  }
+
+  /** Sends a call again until it is answered, or the worker lets go of the store. */
+  async #answered<T>(ask: (isAgain: boolean) => Promise<T>, given?: AbortSignal): Promise<T> {
+    const { signal, trouble } = this.#options
+    for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
+      try {
+        return await ask(wait > RESEND.from)
+      } catch (error) {
+        if (!resendable.has((error as JobsError).code)) throw error
+        trouble(error)
+        if (!signal.aborted) await pause(wait, undefined, { signal }).catch(() => {})
+        if (signal.aborted || given?.aborted) throw error
+      }
+    }
+  }
+}
