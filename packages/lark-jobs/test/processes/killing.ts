@@ -7,7 +7,7 @@ const KILLERS = 2
 const INNOCENTS = 20
 
 const files = {
-  'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX || 'lark' } }`,
+  'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX || 'lark', limiters: { one: { concurrency: 1 } } } }`,
   'jobs/KillerJob.js': `
     import { setTimeout as sleep } from 'node:timers/promises'
     import { Job } from '@s18i/lark-jobs'
@@ -28,6 +28,23 @@ const files = {
         await sleep(ms)
       }
     }`,
+  'jobs/LimitedJob.js': `
+    import { Job } from '@s18i/lark-jobs'
+    export class LimitedJob extends Job {
+      limiter = 'one'
+      handle() {
+        if (process.argv[2] === 'exit') process.exit(3)
+      }
+    }`,
+  'put-limited.js': `
+    import { LimitedJob } from './jobs/LimitedJob.js'
+    await new LimitedJob().dispatch()`,
+  // The test would be over before this lease.
+  'long-lease.js': `
+    import { Jobs } from '@s18i/lark-jobs'
+    const worker = await Jobs.work({ lease: 300_000, stopWhenEmpty: true })
+    await worker.done
+    await Jobs.close()`,
   'put.js': `
     import { InnocentJob } from './jobs/InnocentJob.js'
     import { KillerJob } from './jobs/KillerJob.js'
@@ -71,6 +88,15 @@ export function killing(url: () => string | undefined): void {
     const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
     return queues[0].counts
   }
+
+  test('process.exit() gives back the permit of its job too', async () => {
+    await using app = await make()
+    expect(await app.start(['put-limited.js']).result).toMatchObject({ code: 0 })
+    expect(await app.start(['long-lease.js', 'exit']).result).toMatchObject({ code: 3 })
+    expect(await app.start(['long-lease.js']).result).toMatchObject({ code: 0 })
+    const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
+    expect(queues[0].counts).toMatchObject({ completed: 1 })
+  })
 
   test('a lone worker that is started again and again: the killers alone are failed', async () => {
     await using app = await make()

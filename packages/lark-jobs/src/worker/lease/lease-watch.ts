@@ -273,7 +273,11 @@ class LeaseWatch {
     }
     try {
       const store = await this.#opened.promise
+      // First the worker waits no more: the ring for a job that goes back would reach only its blocked loop.
+      await store.retire(holder).catch(() => {})
       await Promise.all(partitions.map(({ partition }) => takeFrom(store, partition)))
+      const limiters = this.#holdings.flatMap(({ names }) => names)
+      await Promise.all(limiters.map((name) => store.limiters.keep(name, holder, 0)))
     } catch {
       // The leases end.
     }
