@@ -87,5 +87,10 @@ interface Enclosing {
 }
 
 function pathOf(name: string): string {
-  return name.startsWith('file:') ? fileURLToPath(name) : name
+  if (!name.startsWith('file:')) return name
+  try {
+    return fileURLToPath(name)
+  } catch {
+    return name // any text may stand behind a `sourceURL`
+  }
 }
