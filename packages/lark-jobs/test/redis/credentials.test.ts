@@ -144,10 +144,17 @@ async function expectSmoothRounds(
       before = await clientsOf(servers)
       return before.length === last
     })
+    const lost = async () => {
+      const ids = new Set((await clientsOf(servers)).map(({ id }) => id))
+      return before.filter(({ id }) => !ids.has(id))
+    }
+    // After a slow answer, other nodes are asked about the primary, on connections for that alone.
+    await rotation.turn()
+    const passing = new Set(await lost())
+    before = before.filter((client) => !passing.has(client))
+    expect(kinds.filter((kind) => !before.some(({ name }) => name === kind))).toEqual([])
     for (let round = 0; round < 5; round++) await rotation.turn()
-    const after = await clientsOf(servers)
-    const ids = new Set(after.map(({ id }) => id))
-    expect(before.filter(({ id }) => !ids.has(id))).toEqual([])
+    expect(await lost()).toEqual([])
   })
   expect(jobs).toBeGreaterThan(100)
   expect([...CountJob.seen.values()].every((runs) => runs === 1)).toBe(true)
@@ -282,6 +289,11 @@ test.each(['redis-server', 'valkey-server'])(
 describe('a function', () => {
   const wrong: [what: string, give: () => unknown, message: string][] = [
     ['throws', () => Promise.reject(new Error('no network')), 'credentials() failed: no network'],
+    [
+      'reads a password as JSON',
+      async () => JSON.parse('hunter2'),
+      'credentials() failed with a SyntaxError',
+    ],
     ['returns nothing', () => undefined, 'credentials() returned undefined, not { username, password }'],
     ['returns no password', () => ({ username: 'x' }), 'a password that is undefined, not a text'],
     ['returns an empty password', () => ({ password: '' }), 'a password that is empty'],

@@ -157,6 +157,8 @@ function asked(ask: CredentialsFunction): CredentialSource {
     try {
       given = await ask()
     } catch (error) {
+      // JSON.parse shows the text that it cannot read, which may be the password.
+      if (error instanceof SyntaxError) throw new Error('credentials() failed with a SyntaxError')
       throw new Error(`credentials() failed: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,
       })

@@ -82,7 +82,9 @@ export function checkAddress(given: GivenAddress): Address {
   if (typeof host !== 'string' || !(isIP(host) || /^[^:[\]\s@/?#]+$/.test(host)))
     throw invalid('the host is neither a name nor an IP address; a URL or a port does not belong there')
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw invalid(`${typeof port === 'number' ? port : `a port that is a ${typeof port}`} is not a port`)
+    throw invalid(
+      `the port is ${typeof port === 'number' ? '' : `a ${typeof port}, `}not a number from 1 to 65535`,
+    )
   if (path !== undefined && (typeof path !== 'string' || !isAbsolute(path)))
     throw invalid('the path of a Unix socket must be absolute')
   if (!Number.isInteger(database) || database < 0)
@@ -103,6 +105,11 @@ export function checkAddress(given: GivenAddress): Address {
 }
 
 /** @throws STORE_INVALID */
+/** For a question that has a short time of its own: `connectTimeout` would take the place of that. */
+export function withoutConnectTimeout({ connectTimeout: _, ...address }: Address): Address {
+  return address
+}
+
 function patience(connectTimeout: unknown): Pick<Address, 'connectTimeout'> {
   if (connectTimeout === undefined) return {}
   const ms = milliseconds(connectTimeout)

@@ -313,7 +313,9 @@ export class Connection {
     const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls
     const heartbeat = setInterval(() => {
       const isSilent = performance.now() - link.heardAt > every * 0.75
-      if (link.pending === 0 && isSilent) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
+      // Calls have deadlines of their own. A login on a link that stands by has none, and would wait on a dead link.
+      const isAsked = link.pending > 0 && !this.#options.standsBy
+      if (isSilent && !isAsked) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
     }, every).unref()
     const cause = await link.lost
     clearInterval(heartbeat)

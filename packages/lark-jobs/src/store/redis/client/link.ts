@@ -199,7 +199,13 @@ class SocketLink implements Link {
   async subscribe(channel: string, hear: (message: string) => void, missed = () => {}): Promise<void> {
     this.#ears.set(channel, { hear, missed })
     this.#isSubscriber = true
-    await this.send(['SUBSCRIBE', channel])
+    try {
+      await this.send(['SUBSCRIBE', channel])
+    } catch (error) {
+      // A login would subscribe to it again, be refused again, and end the link.
+      this.#ears.delete(channel)
+      throw error
+    }
   }
 
   /**

@@ -174,7 +174,7 @@ function sentinelOf(given: SentinelServers, address: Address): Place {
       ...parseHost(host, 26_379, `Sentinel ${i + 1}`),
       database: 0,
       ...who,
-      ...(tls && { tls }),
+      ...(tls !== undefined && { tls }),
     }),
   )
   const scheme = `${address.tls ? 'rediss' : 'redis'}+sentinel`

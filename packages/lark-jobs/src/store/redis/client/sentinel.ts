@@ -6,7 +6,7 @@
  * may not know yet that it is none any more.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Address, hostOf, reached } from './address.ts'
+import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
 import { Connection } from './connection.ts'
 import { Doubt, type Standing } from './doubt.ts'
 import { Refusal } from './failure.ts'
@@ -138,7 +138,7 @@ export class Sentinels implements Guide {
    */
   async #standing(address: Address, patience: number, signal: AbortSignal): Promise<Standing> {
     const asked = await Promise.allSettled(
-      this.#sentinels.map((sentinel) => this.#askOne(sentinel, signal, patience)),
+      this.#sentinels.map((sentinel) => this.#askOne(withoutConnectTimeout(sentinel), signal, patience)),
     )
     const words = asked.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
     if (words.length <= this.#sentinels.length / 2) return undefined

@@ -2,7 +2,7 @@
  * Who serves which slots of a cluster, by the word of whichever node answers first.
  */
 import { JobsError } from '../../../model/errors.ts'
-import { type Address, hostOf, reached } from './address.ts'
+import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
 import type { Standing } from './doubt.ts'
 import { movedOn, Refusal } from './failure.ts'
 import { dial } from './link.ts'
@@ -53,7 +53,7 @@ export async function askStanding(
   patience: number,
   signal: AbortSignal,
 ): Promise<Standing> {
-  const table = String(await answerOf(node, ['CLUSTER', 'NODES'], patience, signal))
+  const table = String(await answerOf(withoutConnectTimeout(node), ['CLUSTER', 'NODES'], patience, signal))
   const row = table.split('\n').find((line) => line.startsWith(`${id} `))
   if (row === undefined) return undefined
   const [, , flags = '', , , , , , ...slots] = row.split(' ')
