@@ -170,6 +170,24 @@ const besideLark = (words, build) => async (trial) => {
 const next = 'node_modules/next/dist/bin/next'
 const quiet = { NEXT_TELEMETRY_DISABLED: '1' }
 
+/**
+ * A server of the framework's own build: `lark jobs:work` runs its jobs, and then a worker in the server itself.
+ *
+ * @param {Trial} trial
+ * @param {readonly string[]} words
+ */
+async function servesBothWays(trial, words) {
+  for (const { url } of await trial.stores()) {
+    const server = await serve(trial, words, { env: { LARK_JOBS_URL: url } })
+    await server.isServedByLark()
+    await server.ends()
+    const both = await serve(trial, words, { env: { LARK_JOBS_URL: url, WORKER: '1' } })
+    await both.isServed()
+    both.hasThread()
+    await both.endsItsJob()
+  }
+}
+
 /** @param {'Turbopack' | 'webpack'} bundler @returns {Row[]} */
 const nextRows = (bundler) => {
   const flag = `--${bundler.toLowerCase()}`
@@ -271,30 +289,12 @@ export const rows = [
   row('Nitro', 'nitro', 'nitro', async (trial) => {
     const nitro = 'node_modules/nitro/dist/cli/index.mjs'
     await trial.run(['node', nitro, 'build'])
-    for (const { url } of await trial.stores()) {
-      const words = ['node', '.output/server/index.mjs']
-      const server = await serve(trial, words, { env: { LARK_JOBS_URL: url } })
-      await server.isServedByLark()
-      await server.ends()
-      const both = await serve(trial, words, { env: { LARK_JOBS_URL: url, WORKER: '1' } })
-      await both.isServed()
-      both.hasThread()
-      await both.endsItsJob()
-    }
+    await servesBothWays(trial, ['node', '.output/server/index.mjs'])
     return 'minified; lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
   }),
   row('SvelteKit, build and start', 'sveltekit', '@sveltejs/kit', async (trial) => {
     await trial.tool('vite', ['build'], { env: production })
-    for (const { url } of await trial.stores()) {
-      const words = ['node', 'build/index.js']
-      const server = await serve(trial, words, { env: { LARK_JOBS_URL: url } })
-      await server.isServedByLark()
-      await server.ends()
-      const both = await serve(trial, words, { env: { LARK_JOBS_URL: url, WORKER: '1' } })
-      await both.isServed()
-      both.hasThread()
-      await both.endsItsJob()
-    }
+    await servesBothWays(trial, ['node', 'build/index.js'])
     return '@sveltejs/adapter-node; lark jobs:work; a worker in the server ends its job at SIGTERM; Redis, SQLite'
   }),
   row('SvelteKit, dev', 'sveltekit', '@sveltejs/kit', async (trial) => {
