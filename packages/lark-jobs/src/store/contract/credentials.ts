@@ -33,7 +33,7 @@ type Told = (held: Held) => void
 
 export class CredentialSource {
   readonly #ask: () => Promise<Held>
-  /** It renews by itself; else it is told. */
+  /** It renews the credentials by itself; otherwise another thread hands them over. */
   readonly #renews: boolean
   readonly #followers = new Set<Told>()
   #held: Held | undefined
@@ -50,10 +50,7 @@ export class CredentialSource {
   /** What to log in with now. Rejects when there is nothing: the function failed, or does not answer. */
   current(): Promise<Held> {
     if (this.#held !== undefined && performance.now() < this.#until) return Promise.resolve(this.#held)
-    this.#asking ??= this.#next().finally(() => {
-      this.#asking = undefined
-    })
-    return this.#asking
+    return this.#refresh()
   }
 
   /** `told` is called with all that comes from now on. @returns how to stop that */
@@ -68,12 +65,12 @@ export class CredentialSource {
     }
   }
 
-  /** A server took them. */
+  /** A server accepted the credentials. */
   accepted(): void {
     this.#failures = 0
   }
 
-  /** A server refused them: they are not given to anybody else. */
+  /** A server refused these credentials: nobody else logs in with them. */
   refused(number: number): void {
     if (this.#held?.number !== number) return
     this.#held = undefined
@@ -85,7 +82,7 @@ export class CredentialSource {
     return held.number === this.#held?.number ? { ...held, life: this.#until - performance.now() } : held
   }
 
-  /** The one who renews them has new ones. */
+  /** New credentials: every follower logs in with them. */
   take(held: Held): Held {
     this.#held = held
     this.#until = performance.now() + held.life
@@ -94,10 +91,18 @@ export class CredentialSource {
     return held
   }
 
+  /** Asks once for everybody who wants new credentials meanwhile. */
+  #refresh(): Promise<Held> {
+    this.#asking ??= this.#next().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
   async #next(): Promise<Held> {
     const began = performance.now()
     const held = await within(PATIENCE, this.#ask())
-    // One that is told has it already.
+    // Where another thread hands them over, `take` was called with them.
     if (!this.#renews) return held
     return this.take({ ...held, life: held.life - (performance.now() - began) })
   }
@@ -125,13 +130,11 @@ export class CredentialSource {
 
   async #renew(): Promise<void> {
     this.#timer = undefined
-    this.#asking ??= this.#next().finally(() => {
-      this.#asking = undefined
-    })
     try {
-      await this.#asking
+      await this.#refresh()
     } catch (error) {
-      // Who connects is told by an error; who is connected goes on for now, and only people can mend it.
+      // A connection that is being made fails with this error. Those that are logged in go on for now, so a warning says
+      // what only people can mend.
       if (this.#failures === 0) process.emitWarning(messageOf(error), { code: 'LARK_CREDENTIALS' })
       this.#planAnother()
     }
