@@ -243,6 +243,7 @@ describe('the CommonJS build', () => {
         console.log(new OneJob() instanceof other.Job, new OtherJob() instanceof one.Job, new OneJob() instanceof OtherJob)
         const error = await other.createJobs({ connection: 'x:' }).status().catch((error) => error)
         console.log(error instanceof one.JobsError, error instanceof one.LarkError, new Error() instanceof one.JobsError)
+        console.log(one.JobsError.is(error, 'STORE_INVALID'), one.JobsError.is(error, 'STORE_REFUSED'))
         console.log(new one.NonRetryableError() instanceof other.NonRetryableError, error instanceof one.NonRetryableError)
         await new OneJob().dispatch()
         await new OtherJob().dispatch()
@@ -250,7 +251,7 @@ describe('the CommonJS build', () => {
         await other.Jobs.close()
       })`
     expect(await printed('copies.cjs', text, withoutEsm)).toBe(
-      'true true\ntrue true false\ntrue true false\ntrue false\n2',
+      'true true\ntrue true false\ntrue true false\ntrue false\ntrue false\n2',
     )
   })
 

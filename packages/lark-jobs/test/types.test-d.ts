@@ -9,6 +9,7 @@ import {
   exponential,
   Job,
   type Jobs,
+  JobsError,
   type Middleware,
   NonRetryableError,
   type Rejection,
@@ -337,4 +338,23 @@ unique({ until: 'end' })
 // @ts-expect-error unknown option
 unique({ until: 'done', key: 'x' })
 
-export { change, inside, never, number, queued, rejection, requestId, sent, wrapped }
+// an error of the queue is told from others, and one code from the others
+const met = (error: unknown) => {
+  // @ts-expect-error anything
+  error.code
+  if (JobsError.is(error, 'DISPATCH_UNCERTAIN')) {
+    const code: 'DISPATCH_UNCERTAIN' = error.code
+    return `${code} ${error.id}`
+  }
+  // @ts-expect-error no such code
+  JobsError.is(error, 'DISPATCH_UNSURE')
+  if (JobsError.is(error)) {
+    const hint: string | undefined = error.hint
+    // @ts-expect-error no such code
+    return error.code === 'DISPATCH_UNSURE' ? hint : undefined
+  }
+  // @ts-expect-error still anything
+  return error.code
+}
+
+export { change, inside, met, never, number, queued, rejection, requestId, sent, wrapped }

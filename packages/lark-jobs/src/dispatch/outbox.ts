@@ -175,7 +175,7 @@ export class Outbox {
         const call = { caller, number, patience, bound: this.#bound }
         return await this.#store.enqueue(this.#partition, call, jobs)
       } catch (error) {
-        if ((error as JobsError).code === 'STORE_UNCERTAIN') sent = true
+        if (JobsError.is(error, 'STORE_UNCERTAIN')) sent = true
         else if (!sent) throw error
         if (deadline - performance.now() < LEAST) throw uncertain(error)
         await pause(RESEND_PAUSE)

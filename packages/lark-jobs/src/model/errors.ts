@@ -74,9 +74,9 @@ export interface JobsErrorOptions {
  * @example
  * try {
  *   await new SendEmailJob().dispatch({ to })
- * } catch (error: any) {
- *   if (error.code === 'STORE_UNREACHABLE') await keepForLater(to)
- *   else throw error
+ * } catch (error) {
+ *   if (!JobsError.is(error, 'STORE_UNREACHABLE')) throw error
+ *   await keepForLater(to)
  * }
  */
 export class JobsError extends LarkError {
@@ -93,6 +93,16 @@ export class JobsError extends LarkError {
     if (options.queued !== undefined) this.queued = options.queued
   }
 
+  /**
+   * Whether a value is an error of the queue, thrown by this copy of the package or by another one.
+   *
+   * @param code if given: whether it also has this code
+   * @example if (JobsError.is(error, 'DISPATCH_UNCERTAIN')) await lookFor(error.id!)
+   */
+  static override is<C extends JobsErrorCode>(value: unknown, code?: C): value is JobsError & { code: C } {
+    return LarkError.is(value) && brand in value && (code === undefined || value.code === code)
+  }
+
   /** A copy of the error, because several calls may have met the same one. @param changes what differs in the copy */
   again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
     const { code, hint, cause, exit, id, ids, queued } = this
@@ -100,4 +110,4 @@ export class JobsError extends LarkError {
   }
 }
 Object.defineProperty(JobsError.prototype, brand, { value: true })
-branded(JobsError, (value) => LarkError.is(value) && brand in value)
+branded(JobsError, (value) => JobsError.is(value))

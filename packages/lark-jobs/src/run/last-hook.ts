@@ -3,6 +3,7 @@
  * the job was cancelled. It is called on a new object of the class.
  */
 
+import { JobsError } from '../model/errors.ts'
 import { decode } from '../model/payload.ts'
 import type { CancelReason } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
@@ -46,7 +47,7 @@ function call(job: JobLike, word: LastWord, payload: unknown): unknown {
 function timeOut(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => {
-      if (signal.reason?.code === 'JOB_TIMED_OUT') reject(signal.reason)
+      if (JobsError.is(signal.reason, 'JOB_TIMED_OUT')) reject(signal.reason)
     })
   })
 }

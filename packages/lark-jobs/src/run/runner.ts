@@ -137,7 +137,7 @@ async function told(
   running.workplace.goesOn(running)
   const { run, lease } = running
   const isTold = await tell(jobClass, run, word, lease.payload)
-  return isTold || codeOf(run.reason) !== 'WORKER_STOPPED' ? outcome : { kind: 'released', in: 0 }
+  return isTold || !JobsError.is(run.reason, 'WORKER_STOPPED') ? outcome : { kind: 'released', in: 0 }
 }
 
 /** The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late. */
@@ -156,7 +156,8 @@ function thrown(error: unknown, running: Running, jobClass: JobClass): Outcome {
 /** What the job itself said of its run; but one that is too late, or cancelled, is not put back by it. */
 function decided(decision: Decision, running: Running, jobClass: JobClass): Outcome {
   if (decision.kind === 'failed') return failedForGood(decision.error, running)
-  if (isTooLate(running) || codeOf(running.run.reason) === 'JOB_CANCELLED') return stopped(running, jobClass)
+  if (isTooLate(running) || JobsError.is(running.run.reason, 'JOB_CANCELLED'))
+    return stopped(running, jobClass)
   const { lease, workplace } = running
   const limit = limitOf(lease, jobClass)
   if (limit === undefined || workplace.clock.now() + decision.in <= lease.queuedAt + limit)
@@ -216,11 +217,7 @@ function success(value: unknown, running: Running, jobClass: JobClass): Outcome 
 }
 
 function isTooLate({ run }: Running): boolean {
-  return codeOf(run.reason) === 'JOB_TIMED_OUT'
-}
-
-function codeOf(reason: unknown): string | undefined {
-  return (reason as JobsError | undefined)?.code
+  return JobsError.is(run.reason, 'JOB_TIMED_OUT')
 }
 
 /** The run was told to end, and ended without success, or does not end. */

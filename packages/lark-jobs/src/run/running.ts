@@ -2,6 +2,7 @@
  * A job that a worker has begun and whose end it has not yet handed to the store.
  */
 
+import { JobsError } from '../model/errors.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
@@ -103,7 +104,7 @@ export class Running implements Writer {
   }
 
   get isLost(): boolean {
-    return (this.run.reason as { code?: string } | undefined)?.code === 'LEASE_LOST'
+    return JobsError.is(this.run.reason, 'LEASE_LOST')
   }
 
   /** Keeps a line for the store. */

@@ -4,6 +4,7 @@
  */
 
 import type { Duration } from '../../model/duration.ts'
+import { JobsError } from '../../model/errors.ts'
 import { newId } from '../../model/id.ts'
 import { isCount } from '../../model/limit.ts'
 import { returnedFalse } from '../../model/run.ts'
@@ -76,7 +77,7 @@ class Watch {
   /** Reports a timeout at once, because the handler may ignore its signal. */
   readonly #aborted = () => {
     const { reason } = this.#job.signal
-    if (codeOf(reason) === 'JOB_TIMED_OUT') this.#failed(reason)
+    if (JobsError.is(reason, 'JOB_TIMED_OUT')) this.#failed(reason)
   }
 
   /** @param opening if the run is a trial: the opening that it tests */
@@ -152,8 +153,4 @@ function ruleOf(options: CircuitBreakerOptions): CircuitRule {
     per: span('circuitBreaker', 'per', per),
     pause: span('circuitBreaker', 'pause', pause),
   }
-}
-
-function codeOf(reason: unknown): unknown {
-  return (reason as { code?: unknown } | undefined)?.code
 }

@@ -133,7 +133,7 @@ export class LeaseKeeper {
       return true
     } catch (error) {
       // After an unanswered call the lines may be kept already: once too few is better than twice.
-      if ((error as JobsError).code !== 'STORE_UNCERTAIN') {
+      if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
       this.#trouble(error)

@@ -14,11 +14,13 @@
  * The map is asked for anew after MOVED (and some times more, since nodes hear of a change one after another), for as
  * long as a node that serves slots cannot be reached, and once a minute. A primary that is none any more is let go, and those who waited for it go where the map says.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises'
+import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, parseHost, reached } from './address.ts'
 import { type Build, Connection, type ConnectionOptions, currentEpoch, PATIENCE } from './connection.ts'
 import { Doubt, type Standing } from './doubt.ts'
-import { codeOf, movedOn, Refusal, refusalIn, refused, unreachable } from './failure.ts'
+import { movedOn, Refusal, refusalIn, refused, unreachable } from './failure.ts'
 import { fixed, type Guide } from './guide.ts'
 import type { Route } from './route.ts'
 import { absentKey, SLOTS, slotOf } from './slots.ts'
@@ -141,7 +143,7 @@ export class Cluster implements Route {
       void this.#refresh(node).catch(() => {})
     } else if (word !== 'TRYAGAIN') {
       // Who waited for a primary that is none any more waits for the next; all else is for the caller.
-      const isLetGo = codeOf(error) === 'STORE_UNREACHABLE' && this.#slots[slot] !== node
+      const isLetGo = JobsError.is(error, 'STORE_UNREACHABLE') && this.#slots[slot] !== node
       if (!isLetGo) throw error
     }
     return undefined
@@ -159,7 +161,7 @@ export class Cluster implements Route {
       const node = this.#slots[slot]
       if (node) return node
       if (cause instanceof Refusal && !movedOn.has(cause.word)) throw refused(this.name, cause)
-      if (codeOf(cause) === 'STORE_INVALID') throw cause
+      if (JobsError.is(cause, 'STORE_INVALID')) throw cause
       if (this.#closing.signal.aborted) throw unreachable(this.name, this.#closing.signal.reason)
       if (performance.now() + pause >= deadline) throw unreachable(this.name, cause)
       await sleep(pause)

@@ -112,18 +112,13 @@ export function unconfirmed(store: string, why: string): JobsError {
 
 /** For words that come before a dispatch: whatever became of them, no job was queued. */
 export function nothingQueued(store: string, error: unknown): unknown {
-  const isUncertain = error instanceof JobsError && error.code === 'STORE_UNCERTAIN'
-  return isUncertain ? unreachable(store, error.cause) : error
+  return JobsError.is(error, 'STORE_UNCERTAIN') ? unreachable(store, error.cause) : error
 }
 
 /** The refusal that an error is, or comes from. */
 export function refusalIn(error: unknown): Refusal | undefined {
   const cause = error instanceof JobsError ? error.cause : error
   return cause instanceof Refusal ? cause : undefined
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof JobsError ? error.code : undefined
 }
 
 /** On one line. A host with several addresses fails with one error for each. */

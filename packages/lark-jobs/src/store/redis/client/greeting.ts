@@ -6,7 +6,7 @@ import { JobsError } from '../../../model/errors.ts'
 import type { Mode } from '../verbs/durability.ts'
 import type { Connection } from './connection.ts'
 import { sendTo } from './damage.ts'
-import { codeOf, refusalIn } from './failure.ts'
+import { refusalIn } from './failure.ts'
 import { type Keys, LAYOUT } from './keys.ts'
 import type { Route } from './route.ts'
 
@@ -57,7 +57,8 @@ async function readInfo(server: Connection, servers: number, deadline: number): 
     return new Map([...text.matchAll(/^(\w+):(.*)\r$/gm)].map(([, name, value]) => [name!, value!]))
   } catch (error) {
     if (refusalIn(error)?.word === 'NOPERM') return new Map()
-    if (servers > 1 && /UNREACHABLE|UNCERTAIN/.test(codeOf(error) ?? '')) return new Map()
+    if (servers > 1 && (JobsError.is(error, 'STORE_UNREACHABLE') || JobsError.is(error, 'STORE_UNCERTAIN')))
+      return new Map()
     throw error
   }
 }

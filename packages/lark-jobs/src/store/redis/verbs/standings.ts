@@ -60,6 +60,6 @@ export class Standings {
 
 /** @throws what is something else than damage */
 function damaged(error: unknown): Standing {
-  if (!(error instanceof JobsError) || error.code !== 'STORE_DAMAGED') throw error
+  if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
   return { ...readStanding([]), damage: error }
 }
