@@ -19,8 +19,8 @@ import type { Limits } from './limit.ts'
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]
 
-/** Why a job ended `cancelled`. */
-export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped'
+/** Why a job ended `cancelled`. `removed`: a person removed it before it had ended. */
+export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'removed'
 
 /** The settings in which one job differs from its class. Absent fields cost no bytes. */
 export interface JobOptions {

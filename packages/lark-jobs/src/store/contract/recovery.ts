@@ -6,7 +6,9 @@
  * crash. A job that is one crash before the limit is a suspect: its worker runs it alone and records this in the store,
  * so that the next crash was certainly caused by this job.
  */
+import type { Effect } from '../../model/effect.ts'
 import type { Counters } from '../../model/record.ts'
+import type { EffectsWanted } from './effects.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE } from './limits.ts'
 
 /** The number of crashes from which on a job is a suspect. */
@@ -31,7 +33,7 @@ export interface RecoverOptions {
    */
   holder?: string
   /**
-   * The recovery does nothing when the store's clock (`now()`) has passed this. Otherwise, if the store stood still
+   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store stood still
    * before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
    */
   until?: number
@@ -43,6 +45,8 @@ export interface RecoverOptions {
   unread?: string
   /** How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its process". */
   cause?: string
+  /** Asks for effects, and acknowledges some: also when `until` has passed. */
+  effects?: EffectsWanted | undefined
 }
 
 export interface Recovery {
@@ -54,4 +58,8 @@ export interface Recovery {
   nextLeaseEnd?: number
   /** Milliseconds until there is something for `endings`; undefined if none is known, or if `until` had passed. */
   nextEnding?: number
+  /** Effects that the caller should deliver now. */
+  effects?: Effect[]
+  /** Milliseconds until there is an effect to hand out; undefined if there is none. */
+  nextEffect?: number
 }

@@ -53,6 +53,7 @@
  * not write, it rejects with `STORE_DAMAGED`; the changes that it had made before remain.
  */
 import type { Signal } from '../../model/abort-signal.ts'
+import type { Effect } from '../../model/effect.ts'
 import type { Limits } from '../../model/limit.ts'
 import type {
   CancelReason,
@@ -66,12 +67,15 @@ import type {
 } from '../../model/record.ts'
 
 import type { AlterVerdict, Change, MetGroup, Setting, Settings } from './change.ts'
+import type { EffectsWanted } from './effects.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
 import type { Announced, Survey, Surveyed } from './survey.ts'
 
 export * from './change.ts'
+export * from './effects.ts'
+export * from './flows.ts'
 export * from './limiters.ts'
 export * from './limits.ts'
 export * from './page.ts'
@@ -163,6 +167,8 @@ export interface Want {
   aging?: number | undefined
   /** For each limiter (`record.ts#NewJob.limiter`), how many jobs the claimer has permits for. */
   permits?: Readonly<Record<string, number>> | undefined
+  /** Asks for effects, and acknowledges some. */
+  effects?: EffectsWanted | undefined
   /**
    * Receives jobs that arrive while the caller waits: at most as many as the claim got fewer than `limit`. A store may
    * hand them over with the ring, which saves a call. If the ring is lost, they come with the next `exchange`.
@@ -193,6 +199,8 @@ export interface Exchange {
   limited?: Record<string, number>
   /** Milliseconds until the next job is due. 0: more jobs wait now. Undefined: no job is known, or it is paused. */
   nextDue?: number
+  /** Effects that the caller should deliver now. */
+  effects?: Effect[]
 }
 
 export interface LeaseNote {

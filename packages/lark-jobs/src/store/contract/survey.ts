@@ -29,6 +29,8 @@ export interface Finding {
   nextLeaseEnd?: number
   /** Milliseconds until there is something for `endings`. */
   nextEnding?: number
+  /** Milliseconds until there is an effect to hand out. */
+  nextEffect?: number
   /**
    * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as waiting
    * there, because it was rung, or because another server has taken over that does not know the caller.

@@ -1,0 +1,58 @@
+/**
+ * An effect is what must happen elsewhere because a job ended. The store writes it in the same atomic step as the end,
+ * and keeps it until somebody acknowledges it. A job has at most one effect of each kind:
+ *
+ *   hook     the class of the job hears of an end without a running handler
+ *   member   the job is a member of a flow, and the home partition of the flow counts it as ended
+ *
+ * The id of a member says which flow, where, and which member: `<flow>.<home>:<index>`. So no store keeps a table of
+ * members. The id of a flow has letters and digits only. A flow that runs again has a new id. Ids of other jobs have no
+ * colon.
+ */
+import type { JobRecord } from './record.ts'
+
+/** A job as it ended. */
+export type Effect = { kind: 'hook'; job: JobRecord } | { kind: 'member'; job: EndedMember }
+
+export type EffectKind = Effect['kind']
+
+/** The home of a flow does not need the payloads of its members, which may be large. */
+export type EndedMember = Omit<JobRecord, 'payload'>
+
+/** Names an effect, to acknowledge it. */
+export interface EffectName {
+  kind: EffectKind
+  /** Of the job. */
+  id: string
+  /** The job's `finishedAt`: a job that was retried by hand may have ended again. */
+  at: number
+}
+
+/** A member of a flow. */
+export interface Member {
+  flow: string
+  /** The partition that keeps the flow. */
+  home: string
+  /** From 0. */
+  index: number
+}
+
+export function nameOf({ kind, job }: Effect): EffectName {
+  return { kind, id: job.id, at: job.finishedAt! }
+}
+
+/** All indices have the same width, so that ids sort by index. */
+const WIDTH = 8
+const form = /^([0-9A-Za-z]+)\.(.+):([0-9]{8})$/
+
+/** The id of a member. */
+export function memberId({ flow, home, index }: Member): string {
+  return `${flow}.${home}:${String(index).padStart(WIDTH, '0')}`
+}
+
+/** The member that an id names; undefined for the id of any other job. */
+export function memberOf(id: string): Member | undefined {
+  // Most ids have no colon, and are not compared with the form.
+  const parts = id.includes(':') ? form.exec(id) : null
+  return parts === null ? undefined : { flow: parts[1]!, home: parts[2]!, index: Number(parts[3]) }
+}
