@@ -168,10 +168,10 @@ describe('is refused:', () => {
   test.each<[given: Given, sentence: string]>([
     [
       'redis://h?keyPrefix=app',
-      '"?keyPrefix=" is no parameter of Lark: the prefix of the keys is jobs.prefix',
+      '"?keyPrefix=" is not a parameter of Lark: the prefix of the keys is jobs.prefix',
     ],
-    ['redis://h?maxRetriesPerRequest=3', '"?maxRetriesPerRequest=" is no parameter of Lark: leave it out'],
-    ['redis://h?protocol=3', '"?protocol=" is no parameter of Lark'],
+    ['redis://h?maxRetriesPerRequest=3', '"?maxRetriesPerRequest=" is not a parameter of Lark: leave it out'],
+    ['redis://h?protocol=3', '"?protocol=" is not a parameter of Lark'],
     ['redis://h?socket_connect_timeout=5', 'it is ?connectTimeout='],
     ['redis://h?timeout=5s', 'how long a call may take is fixed'],
     ['redis://h?pool_size=10', 'one connection for all its calls'],

@@ -17,7 +17,9 @@ export class Clock {
   readonly #steady: () => number
   /** The latest time that was returned. */
   #last = 0
-  /** While it is ahead: the time from which it continues, and the time of the steady clock then. */
+  /**
+   * Only while the clock is ahead: the time from which it continues, and the time of the steady clock at that moment.
+   */
   #ahead: { from: number; since: number } | undefined
 
   /**

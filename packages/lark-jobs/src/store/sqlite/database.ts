@@ -1,10 +1,10 @@
 /**
- * One connection to one SQLite file: statements prepared once, transactions tried again while another process
+ * One connection to one SQLite file. It prepares each statement once, and retries transactions while another process
  * writes.
  *
- * The driver is synchronous: a transaction runs from its first statement to its commit without another task
- * of this process in between. So a lock held elsewhere must not be waited for inside SQLite, where the event
- * loop would stand still: SQLite waits `LOCK_WAIT`, then we do, outside.
+ * The driver is synchronous: no other task of this process runs between the first statement of a transaction and its
+ * commit. If SQLite waits for a lock of another process, the event loop stands still. So SQLite waits only for
+ * `LOCK_WAIT`, and after that `retry` waits without blocking.
  */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -18,60 +18,67 @@ import { library } from './library.ts'
 import { orphansOf, Presence, refuseOrphans } from './presence.ts'
 
 /**
- * Milliseconds in which SQLite itself waits for a lock, and the event loop stands still. It looks again after 1 and 3.
- * (After those come 8, 18 and 25: beside a writer who makes one transaction after the other, most looks find the file
- * locked, and with 25 here a worker stood still for longer than it may hold jobs. Measured on 2026-11-25.)
+ * Milliseconds for which SQLite itself waits for a lock, while the event loop stands still. SQLite tries again 1 and 3
+ * ms after the beginning. (Its next tries would be after 8, 18 and 25 ms. Beside a process that writes without a pause,
+ * most tries find the file locked, and with a limit of 25 ms a worker stood still for longer than it may hold jobs.
+ * Measured on 2026-11-25.)
  */
 const LOCK_WAIT = 3
-/** Milliseconds of trying in all: within what `dispatch` promises. */
+/** Milliseconds after which `retry` gives up: less than the 5 s that `dispatch` promises. */
 const PATIENCE = 4_500
-/** Milliseconds of trying to empty the log, for a call that found no room. */
+/** Milliseconds for which a call that found no room retries, while other processes keep the log from being emptied. */
 const EMPTYING = 1_000
-/** Milliseconds between two tries: an eighth of what was waited so far, within these. */
+/** Bounds of the pause between two tries, in milliseconds. The pause is an eighth of the time waited so far. */
 const PAUSE = { from: 1, to: 50 }
 
 /**
- * Each takes its lock, or fails, at once. Nothing after it can find the file locked: that matters, because a
- * kept statement that failed on a lock stays in progress, and the driver has no way to reset it.
+ * The two ways to begin a transaction. Each takes its lock at once, or fails. So no later statement can find the file
+ * locked. This matters because statements are kept: a statement that fails on a lock stays in progress, and the driver
+ * cannot reset it.
  */
 const WRITE = 'BEGIN IMMEDIATE'
 const READ = 'BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'
 
-/** Bytes: SQLite's default, and what a page has on top of it in the log. */
+/** Bytes of a page (SQLite's default), and the bytes that the log adds to each page. */
 const PAGE = 4_096
 const FRAME = 24
 
 /**
- * Pages of the write-ahead log from which on a commit moves it into the file, which syncs the disk twice. While others
- * write it is not emptied then, and the next commits try again. (Measured on 2026-11-25, 60,000 jobs, with 1,000 pages
- * and with these, 16 MB: of 570 commits 22 and 6 took over 3 ms, 175 and 104 ms in all, 17 and 33 ms at most; 52,600 and
- * 60,000 jobs worked off a second. With 8,000: 5, 108 and 52 ms, 55,900 a second.) On a disk that is almost full, as many
- * as one call may write.
+ * The size of the write-ahead log, in pages, from which a commit makes a checkpoint: it moves the log into the file,
+ * which syncs the disk twice. While other processes write, the log is not emptied, and the next commits try again.
+ * `tight` is for a disk that is almost full: as many pages as one call may write.
+ *
+ * Measured on 2026-11-25 with 60,000 jobs and 570 commits:
+ *
+ *   pages            commits over 3 ms   their sum   the longest   jobs a second
+ *   1,000                     22           175 ms       17 ms         52,600
+ *   4,000 (16 MB)              6           104 ms       33 ms         60,000
+ *   8,000                      5           108 ms       52 ms         55,900
  */
 const CHECKPOINT = { plenty: 4_000, tight: 64 }
 
 const unended = 'SELECT total(waiting + delayed) AS pending, total(active) AS active FROM partitions'
 
-/** Thrown by an attempt that met a file which is not at its path any more. */
+/** An attempt throws this if the file is no longer at its path. */
 const GONE = new Error('the file is gone')
 
 export class Database {
-  /** What people call it. */
+  /** The name that people see. */
   readonly name: string
   readonly #statements = new Map<string, Statement>()
   readonly #patience: number
   #driver: Driver
-  /** Of a file. */
+  /** Undefined for `:memory:`. */
   #presence: Presence | undefined
   readonly #disk: Disk | undefined
   #isTight = false
   #renewing: Promise<boolean> | undefined
   #open = true
-  /** Called in each transaction before its work: throws when that must not be done. */
+  /** Called in each transaction before its work. Throws if the work must not be done. */
   guard: (() => void) | undefined
-  /** Opens what is at the path, or makes it; called when the file that was open is gone from there. */
+  /** Opens the file at the path, or makes one. Called when the open file is no longer at the path. */
   reopen: (() => Promise<Database>) | undefined
-  /** Called when another file is in use, with what became of the previous one. */
+  /** Called when this database has changed to another file. The argument says what happened to the previous one. */
   renewed: ((words: string) => void) | undefined
 
   private constructor(name: string, driver: Driver, patience: number, presence?: Presence) {
@@ -85,7 +92,7 @@ export class Database {
 
   /**
    * @param file a path or `:memory:`
-   * @param patience milliseconds of trying while the file is locked
+   * @param patience milliseconds for which calls retry while the file is locked
    */
   static async connect(name: string, file: string, patience = PATIENCE): Promise<Database> {
     const { open } = library(name)
@@ -97,13 +104,13 @@ export class Database {
         const presence = isFile ? new Presence(file) : undefined
         const driver = open(file)
         if (presence?.isThere() === false) {
-          // It was moved just now, so it is unknown which file was opened.
+          // The file was moved just now, so it is unknown which file was opened.
           driver.close()
           continue
         }
         const database = new Database(name, driver, patience, presence)
         database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT}; PRAGMA trusted_schema = OFF`)
-        // After a peak, the log is cut to what it usually has.
+        // After a peak, the log is cut to its usual size.
         const limit = CHECKPOINT.plenty * (PAGE + FRAME)
         database.exec(
           `PRAGMA wal_autocheckpoint = ${CHECKPOINT.plenty}; PRAGMA journal_size_limit = ${limit}`,
@@ -115,13 +122,13 @@ export class Database {
     }
   }
 
-  /** It is laid out, and has its log. */
+  /** Call when the file has its tables and its log. */
   ready(guard: () => void): void {
     this.guard = guard
     this.#presence?.noteLogs()
   }
 
-  /** @returns how many rows it changed */
+  /** @returns how many rows the statement changed */
   run(sql: string, ...values: Value[]): number {
     return this.#statement(sql).run(values)
   }
@@ -138,14 +145,14 @@ export class Database {
     this.#driver.exec(sql)
   }
 
-  /** Runs `work` in a transaction that holds the write lock from its start. All of it is kept, or none. */
+  /** Runs `work` in a transaction that holds the write lock from its start. All changes are kept, or none. */
   write<T>(work: () => T, patience?: number): Promise<T> {
     return this.retry(() => this.#change(work), patience)
   }
 
   /**
-   * `write` of what somebody is promised: it is kept in the file that is at the path. Where that was moved or deleted,
-   * `work` runs again in the one that comes after it.
+   * Like `write`, but promises that the changes are in the file at the path. If this file was moved or deleted
+   * meanwhile, `work` runs again in the next file.
    */
   accept<T>(work: () => T, patience?: number): Promise<T> {
     return this.retry(() => {
@@ -155,12 +162,12 @@ export class Database {
     }, patience)
   }
 
-  /** Runs `work` so that all it reads is of one instant. */
+  /** Runs `work` in a transaction, so that everything it reads is of the same instant. */
   read<T>(work: () => T): Promise<T> {
     return this.retry(() => this.#transaction(READ, work))
   }
 
-  /** Runs `attempt`, again while it finds the file locked or gone. */
+  /** Runs `attempt`, and repeats it while the file is locked or gone. */
   async retry<T>(attempt: () => T, patience = this.#patience): Promise<T> {
     const start = performance.now()
     let isFirst = true
@@ -188,8 +195,8 @@ export class Database {
   }
 
   /**
-   * Moves the write-ahead log into the file, if nobody else is at it, and lets go. The driver gives the file
-   * back to the system when the statements are collected, not before.
+   * Moves the write-ahead log into the file if no other process uses it, and closes the connection. With `libsql`, the
+   * descriptors of the file stay open until the statements are garbage collected.
    */
   close(): void {
     if (!this.#open) return
@@ -199,12 +206,12 @@ export class Database {
 
   #close(): void {
     this.#statements.clear()
-    // Only tidying up: if it fails, the next process that opens the file does it.
+    // If this fails, the next process that opens the file does it.
     this.#emptyLog()
     this.#driver.close()
   }
 
-  /** Called in a transaction that brings jobs. @param bytes as many as they have */
+  /** Call in a transaction that adds jobs. @param bytes returns their size @throws NoRoom */
   leaveRoom(bytes: () => number): void {
     const disk = this.#disk
     if (disk === undefined || !disk.isNear) return
@@ -217,12 +224,14 @@ export class Database {
     return this.get<Record<string, number>>(`PRAGMA ${pragma}`)![pragma]!
   }
 
-  /** Called now and then by whoever keeps the store in order. */
+  /** Empties a long log that is not in use. Maintenance calls this from time to time. */
   tidy(): void {
     if (this.#disk?.isLogLeft) this.#emptyLog()
   }
 
-  /** Gives the room of the write-ahead log back, unless somebody is at it, or the file cannot grow. */
+  /**
+   * Moves the write-ahead log into the file and truncates it, unless another process uses it or the file cannot grow.
+   */
   #emptyLog(): 'empty' | 'busy' | 'full' {
     try {
       const [answer] = this.#driver.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([]) as unknown as {
@@ -240,7 +249,7 @@ export class Database {
     disk.look()
     if (disk.isTight !== this.#isTight) this.#tighten(disk.isTight)
     const result = this.#transaction(WRITE, work)
-    // Where several write at once, none of the checkpoints that SQLite makes may have let the log begin anew.
+    // If several processes write at the same time, the checkpoints of SQLite itself may never empty the log.
     if (disk.isTight && disk.isLogLong) this.#emptyLog()
     return result
   }
@@ -264,7 +273,7 @@ export class Database {
     }
   }
 
-  /** For all who meet it at once. @returns false while another process still writes to the old file */
+  /** Calls that come together share one renewal. @returns false while another process still writes to the old file */
   #renewOnce(): Promise<boolean> {
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined
@@ -279,7 +288,7 @@ export class Database {
     // The file may be back at its path.
     if (left === undefined) return presence.isThere()
     const next = await this.reopen!().catch((error) => {
-      // The file that came next is gone too, and the process that made it sees to its log.
+      // The next file is gone too, and the process that made it moves its log.
       if (orphansOf(presence.path).length > 0) return undefined
       throw error
     })
@@ -301,16 +310,16 @@ export class Database {
   }
 
   /**
-   * Moves the log of a file that is gone into it, and out of the way of the next one.
+   * Moves the log of a file that is gone into that file, and removes the log, so that the next file does not find it.
    *
-   * @returns what the file held, in words; undefined while that cannot be done
+   * @returns what the file contained, in words; undefined while the log cannot be moved
    */
   #leave(presence: Presence, isDeleted: boolean): string | undefined {
     const driver = this.#driver
     const numbers = (sql: string) => driver.prepare(sql).get([]) as Record<string, number>
     try {
       if (!isDeleted && presence.hasLogs && this.#emptyLog() !== 'empty') return undefined
-      // All who have the old file open come through here: its own lock says whose turn it is.
+      // Every process that has the old file open does this. The lock of the old file makes them take turns.
       driver.exec(WRITE)
       try {
         if (presence.isThere()) return undefined
@@ -336,7 +345,7 @@ export class Database {
   }
 }
 
-/** Finds out why a file could not be opened, because the driver only says that it could not. */
+/** Finds out why a file cannot be opened, because the driver does not say why. */
 function denied(file: string): unknown {
   try {
     for (const path of [dirname(file), file].filter((path) => existsSync(path)))

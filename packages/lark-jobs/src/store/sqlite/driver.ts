@@ -1,16 +1,16 @@
 /**
- * What the embedded store needs of an SQLite library. There are two, in `libsql.ts` and `node-sqlite.ts`; `library.ts`
- * decides which one a process uses.
+ * The interface through which the embedded store uses an SQLite library. `libsql.ts` and `node-sqlite.ts` implement it,
+ * and `library.ts` decides which of them a process uses.
  */
 
-/** What may be bound. Not booleans: `libsql` aborts the process on one. */
+/** A value that may be bound. Booleans are excluded, because `libsql` aborts the process on one. */
 export type Value = string | number | null
 
 export type Row = Record<string, Value>
 
 export interface Library {
   readonly name: 'libsql' | 'node:sqlite'
-  /** @param path of a file, which is made when there is none; or `:memory:` */
+  /** @param path the path of a file, which is made if it does not exist; or `:memory:` */
   open(path: string): Driver
 }
 
@@ -19,13 +19,16 @@ export interface Driver {
   /** Runs any number of statements. */
   exec(sql: string): void
   prepare(sql: string): Statement
-  /** Undoes the transaction that is open, if there is one: some failures (a full disk) have undone it already. */
+  /**
+   * Rolls back the open transaction, if there is one: SQLite itself rolls back after some failures, such as a full
+   * disk.
+   */
   rollback(): void
   close(): void
 }
 
 export interface Statement {
-  /** @returns how many rows it changed */
+  /** @returns how many rows the statement changed */
   run(values: readonly Value[]): number
   get(values: readonly Value[]): Row | undefined
   all(values: readonly Value[]): Row[]

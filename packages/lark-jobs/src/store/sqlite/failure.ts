@@ -1,12 +1,13 @@
 /**
- * What SQLite answers when it fails, in the words of the store's contract. A transaction that failed was rolled
- * back, so every failure is certain: nothing here is `STORE_UNCERTAIN`.
+ * Turns the errors of SQLite into the errors of the store contract. A transaction that failed was rolled back, so every
+ * failure is certain, and none is `STORE_UNCERTAIN`.
  */
 import { JobsError } from '../../model/errors.ts'
 
 /**
- * SQLite's primary result codes, of those that are told apart here. An extended code (`SQLITE_READONLY_DIRECTORY`, 1544)
- * has its primary one in the low byte; the driver names only some of them, and calls others `UNKNOWN_SQLITE_ERROR_1544`.
+ * The result codes of SQLite that this file distinguishes. An extended code (`SQLITE_READONLY_DIRECTORY`, 1544)
+ * contains the primary code in its low byte. The driver has names for only some extended codes, and calls others
+ * `UNKNOWN_SQLITE_ERROR_1544`.
  */
 const PERM = 3
 const BUSY = 5
@@ -17,12 +18,12 @@ const IOERR_WRITE = 778
 const CORRUPT = 11
 const FULL = 13
 const CANTOPEN = 14
-/** Two connections got in each other's way while one of them opened the log. */
+/** Two connections collided while one of them opened the log. */
 const PROTOCOL = 15
 const AUTH = 23
 const NOTADB = 26
 
-/** Another process holds the lock that is needed: worth another try. */
+/** Whether another process holds the lock that is needed, so that another try may succeed. */
 export function isBusy(error: unknown): boolean {
   const code = primaryOf(error)
   return code === BUSY || code === LOCKED || code === PROTOCOL
@@ -45,7 +46,7 @@ export function stillUsed(name: string): JobsError {
   )
 }
 
-/** A dispatch that would not leave the reserve. */
+/** A dispatch was refused because it would use the reserve. */
 export class NoRoom extends JobsError {
   constructor(name: string, free: number, reserve: number) {
     super(
@@ -56,12 +57,12 @@ export class NoRoom extends JobsError {
   }
 }
 
-/** Written to a full disk, or beyond a quota. */
+/** Whether a write failed on a full disk or beyond a quota. */
 export function isFull(error: unknown): boolean {
   return primaryOf(error) === FULL || rawOf(error) === IOERR_WRITE
 }
 
-/** Of what a store threw. */
+/** Whether an error that a store threw is due to missing disk space. */
 export function isForWantOfRoom(error: unknown): boolean {
   return error instanceof NoRoom || (error instanceof JobsError && isFull(error.cause))
 }
@@ -80,7 +81,7 @@ export function closed(name: string): JobsError {
   return new JobsError('STORE_UNREACHABLE', `${name} is not open`)
 }
 
-/** The error that a user should see; what is neither SQLite's nor the file system's goes through as it is. */
+/** The error for the user. An error that comes neither from SQLite nor from the file system stays as it is. */
 export function toJobsError(name: string, error: unknown): unknown {
   if (error instanceof JobsError) return error
   const code = primaryOf(error)
@@ -100,7 +101,7 @@ export function toJobsError(name: string, error: unknown): unknown {
     const hint = 'This call changed nothing.'
     return new JobsError('STORE_REFUSED', `${name} failed: ${why}`, { cause: error, hint })
   }
-  // The folder and the bell fail as files do.
+  // The folder and the bell fail with errors of the file system.
   const system = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
   if (/^(EACCES|EPERM|EROFS)$/.test(system)) return refused(name, message, hints[READONLY]!, error)
   if (/^(ENOSPC|EDQUOT|EFBIG)$/.test(system)) return refused(name, message, hints[FULL]!, error)
@@ -110,7 +111,7 @@ export function toJobsError(name: string, error: unknown): unknown {
   return error
 }
 
-/** Why SQLite does not write, and what to do. */
+/** What to do when SQLite does not write, by its result code. */
 const hints: Record<number, string> = {
   [FULL]: 'Free space on its disk. This call changed nothing, and jobs that were queued before are safe.',
   [IOERR]:
@@ -124,12 +125,12 @@ function refused(name: string, why: string, hint: string, cause: unknown): JobsE
   return new JobsError('STORE_REFUSED', `${name} refused to write: ${why}`, { cause, hint })
 }
 
-/** The result code in an error of the driver; undefined of any other error. */
+/** The result code in an error of the driver; undefined for any other error. */
 function rawOf(error: unknown): number | undefined {
   const { rawCode, errcode, message } = (error ?? {}) as Record<string, unknown>
   const code = rawCode ?? errcode
   if (typeof code === 'number') return code
-  // When it cannot open a file, the driver gives the code only in its message.
+  // If `libsql` cannot open a file, the code is only in its message.
   const opening = /^ConnectionFailed\("Unable to open.*: (\d+)"\)$/.exec(String(message))
   return opening === null ? undefined : Number(opening[1])
 }
@@ -139,7 +140,7 @@ function primaryOf(error: unknown): number | undefined {
   return raw === undefined ? undefined : raw & 0xff
 }
 
-/** An extended code, for people: the driver's message is that of the primary one. */
+/** The extended code, as text: the driver's message describes only the primary code. */
 function extendedOf(error: unknown): string {
   const raw = rawOf(error)!
   return raw > 0xff ? ` (SQLite's code ${raw})` : ''

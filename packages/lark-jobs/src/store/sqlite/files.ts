@@ -1,6 +1,6 @@
 /**
- * The files of a store and the folder around them, as they are made: for their owner alone, and never through a link
- * that somebody else may have laid. SQLite makes `-wal` and `-shm` with the mode of the file itself.
+ * Makes the files of a store and their folder: readable for their owner only, and never through a symbolic link,
+ * because another user may have made the link. SQLite makes `-wal` and `-shm` with the mode of the file itself.
  */
 import {
   chmodSync,
@@ -20,18 +20,19 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { JobsError } from '../../model/errors.ts'
 
-/** The folder that Lark makes beside a configuration: all in it is Lark's own. */
+/** The folder that Lark makes beside a configuration. Everything in it belongs to Lark. */
 const OWN_FOLDER = '.lark'
-/** What a bell contains. */
+/** The content of a bell. */
 const BYTE = Buffer.from('.')
-/** Windows has neither links nor pipes there. */
+/** Windows has neither O_NOFOLLOW nor O_NONBLOCK. */
 const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 
 /**
- * Makes the folder and an empty file, unless they are there. What is there keeps its mode, so that its owner may share it.
+ * Makes the folder and an empty file, unless they exist. An existing one keeps its mode, so that its owner may share
+ * it.
  *
- * @throws STORE_REFUSED where a link lies in the place of one of the files
- * @throws STORE_INVALID where the path is that of a folder
+ * @throws STORE_REFUSED if one of the paths is a symbolic link
+ * @throws STORE_INVALID if the path is a folder
  */
 export function makeFile(name: string, path: string): void {
   const folder = dirname(path)
@@ -47,13 +48,13 @@ export function makeFile(name: string, path: string): void {
     })
 }
 
-/** @returns whether it was not there */
+/** @returns whether the folder was made */
 function makeFolder(folder: string): boolean {
   try {
     return mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    // On a read-only disk the recursive form of Node 20 says ENOENT. The plain form says EROFS.
+    // On a read-only disk, the recursive form of Node 20 fails with ENOENT. The plain form fails with EROFS.
     let missing = folder
     while (!existsSync(dirname(missing))) missing = dirname(missing)
     mkdirSync(missing, { mode: 0o700 })
@@ -62,17 +63,17 @@ function makeFolder(folder: string): boolean {
 }
 
 /**
- * Opens the bell of a store's file, or makes it.
+ * Opens the bell of a store's file, or makes the bell.
  *
  * @returns a descriptor
- * @throws STORE_REFUSED when what is there is not a bell: its first byte is written with every ring
+ * @throws STORE_REFUSED if another kind of file is at the bell's path: each ring overwrites the first byte
  */
 export function openBell(name: string, path: string): number {
   const bell = `${path}-bell`
   refuseLink(name, bell)
   const made = create(bell, statSync(path).mode & 0o666)
   if (made !== undefined) {
-    // It has its byte while there is room on the disk.
+    // Write its byte now, while the disk has room.
     strike(made)
     return made
   }
@@ -86,8 +87,8 @@ export function openBell(name: string, path: string): number {
 }
 
 /**
- * Writes to a bell, always the first byte: the file does not grow. The byte is a buffer, because Deno writes a string
- * wherever the last write ended, whatever the position (2.9.6).
+ * Rings a bell: overwrites its first byte, so that the file does not grow. The byte is a buffer, because Deno 2.9.6
+ * ignores the position of a string and writes it where the last write ended.
  */
 export function strike(bell: number): void {
   writeSync(bell, BYTE, 0, 1, 0)
@@ -100,7 +101,7 @@ function isBell(file: number): boolean {
   return readSync(file, byte, 0, 1, 0) === 0 || byte.equals(BYTE)
 }
 
-/** @returns a descriptor of the file that it made; undefined when something is there */
+/** @returns a descriptor of the new file; undefined if the path is taken */
 function create(path: string, mode: number): number | undefined {
   try {
     const file = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
@@ -116,7 +117,7 @@ function keepOutOfGit(folder: string): void {
   try {
     writeFileSync(join(folder, '.gitignore'), '*\n', { flag: 'wx', mode: 0o600 })
   } catch {
-    // It is there, or cannot be; the store works without it.
+    // The file exists already, or cannot be made. The store works without it.
   }
 }
 

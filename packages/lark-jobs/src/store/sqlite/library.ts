@@ -1,10 +1,10 @@
 /**
- * Which SQLite library this process uses, `libsql` or `node:sqlite`: one for all of it.
+ * Chooses the SQLite library, `libsql` or `node:sqlite`. A process uses only one of them.
  *
- * POSIX locks belong to the process, and end when it closes any descriptor of the file. Each library keeps its descriptors
- * open for as long as it holds locks on the file, but knows only its own: with two of them, one would end the locks of the
- * other, and two processes would write at once. So the first choice holds for every copy of Lark in the process, and for
- * the threads that it starts.
+ * POSIX locks belong to the process, and end when it closes any descriptor of the file. Each library keeps its own
+ * descriptors open for as long as it holds locks on the file, but does not know the descriptors of another library.
+ * With two libraries, one would end the locks of the other, and two processes would write at the same time. So the
+ * first choice holds for every copy of Lark in the process, and for the threads that the process starts.
  */
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { JobsError } from '../../model/errors.ts'
@@ -14,12 +14,12 @@ import { loadNodeSqlite } from './node-sqlite.ts'
 
 type Name = Library['name']
 
-/** Under which the choice is kept. Threads inherit it. */
+/** The key of the choice in the environment data, which threads inherit. */
 const CHOICE = '@s18i/lark-jobs: SQLite library'
 
 /**
- * The SQLite that is sound. Those before lose commits, rarely, when one process begins the log anew while another moves it
- * into the file. `libsql` 0.5.29 is made of 3.45.1, and has no release with this fix.
+ * The first SQLite that is sound. Earlier versions can lose commits, though rarely, when one process restarts the log
+ * while another moves it into the file. `libsql` 0.5.29 contains 3.45.1, and no release of `libsql` has the correction.
  */
 const SOUND = [3, 51, 3]
 
@@ -28,10 +28,10 @@ const loaders: Readonly<Record<Name, () => Library>> = { libsql: loadLibsql, 'no
 let loaded: Library | undefined
 
 /**
- * Loads it with the first call. (Measured on 2026-11-26 on Node 24.21: `node:sqlite` takes 5 MB less than `libsql`, and a
- * quarter less CPU for dispatches that travel together. See docs/performance.md.)
+ * The library of this process. The first call loads it. (Measured on 2026-11-26 on Node 24.21: `node:sqlite` takes 5 MB
+ * less memory than `libsql`, and a quarter less CPU for dispatches that travel together. See docs/performance.md.)
  *
- * @param name of the store
+ * @param name the name of the store, for the error
  * @throws SQLITE_MISSING
  */
 export function library(name: string): Library {
@@ -62,12 +62,15 @@ function load(name: string): Library {
   )
 }
 
-/** Without the list of modules that Node adds. */
+/** The message without the list of modules that Node adds. */
 function firstLine(error: unknown): string {
   return String((error as Error).message).split('\n')[0]!
 }
 
-/** In which order they are tried. @param version of the SQLite that Node has; undefined where it has none */
+/**
+ * The order in which the libraries are tried. @param version the version of Node's own SQLite; undefined if Node has
+ * none
+ */
 export function preferred(version: string | undefined): Name[] {
   return isSound(version ?? '0') ? ['node:sqlite', 'libsql'] : ['libsql', 'node:sqlite']
 }

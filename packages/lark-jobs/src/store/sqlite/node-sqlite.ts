@@ -1,19 +1,19 @@
 /**
- * SQLite by Node itself: the module `node:sqlite` of Node 22.13 and later. Bun and Deno have it too.
+ * SQLite from Node itself: the module `node:sqlite` of Node 22.13 and later. Bun and Deno have it too.
  *
- * It refuses to read a whole number of more than 53 bits, which only a damaged row has, where `libsql` rounds it. Node 22,
- * and 24 before 24.16, cut a text at a NUL character when it is read, so nothing that is read may have one
+ * The module refuses to read an integer of more than 53 bits, which `libsql` rounds. Only a damaged row has one. Node
+ * 22, and 24 before 24.16, cut a text at a NUL character when they read it, so no stored text may contain one
  * (`stored-name.ts`).
  */
 import type { Driver, Library, Row, Statement, Value } from './driver.ts'
 
-/** What is used of it. `@types/node` of Node 20 does not know it. */
+/** The part of the module that is used here. `@types/node` of Node 20 does not declare it. */
 interface NodeSqlite {
   DatabaseSync: new (path: string) => Connection
 }
 
 interface Connection {
-  /** Since 22.16 and 24. */
+  /** Exists since Node 22.16 and 24. */
   readonly isTransaction?: boolean
   exec(sql: string): void
   prepare(sql: string): Native
@@ -29,7 +29,7 @@ interface Native {
   setReadBigInts(reads: boolean): void
 }
 
-/** @throws where there is none */
+/** @throws an error if Node has no usable `node:sqlite` */
 export function loadNodeSqlite(): Library {
   const module = loadQuietly()
   if (module === undefined) throw new Error("This Node has no 'node:sqlite': it comes with 22.13")
@@ -39,8 +39,9 @@ export function loadNodeSqlite(): Library {
 }
 
 /**
- * Node 22, and 24 before it was stable, warn with the first load that SQLite is experimental, before the call returns.
- * Users of Lark have not asked for it. A bundler leaves the name of the module alone.
+ * Loads the module without its warning. Node 22, and 24 before the module was stable, warn during the first load that
+ * SQLite is experimental, and users of Lark did not choose the module themselves. Bundlers leave the name of the module
+ * in this call unchanged.
  */
 function loadQuietly(): NodeSqlite | undefined {
   const { emitWarning } = process
@@ -56,9 +57,10 @@ function loadQuietly(): NodeSqlite | undefined {
 }
 
 /**
- * Whether values can be bound to `?1` by their order, which Node does since 22.20 and 24.8. Before, only by name.
+ * Whether values can be bound to `?1` by position. Node can do this since 22.20 and 24.8. Before, they are bound by
+ * name.
  *
- * @throws on Node 22.5, which returns a row where there is none
+ * @throws an error on Node 22.5, which returns a row if there is none
  */
 function probe(DatabaseSync: NodeSqlite['DatabaseSync']): boolean {
   const connection = new DatabaseSync(':memory:')
@@ -107,7 +109,7 @@ class NodeDriver implements Driver {
     try {
       this.#connection.exec('ROLLBACK')
     } catch (error) {
-      // Where Node does not say whether there is one.
+      // Older versions of Node do not say whether a transaction is open.
       if (isTransaction || !/no transaction/.test((error as Error).message)) throw error
     }
   }
@@ -118,9 +120,9 @@ class NodeDriver implements Driver {
 }
 
 interface Traits {
-  /** Its values are bound by name. */
+  /** Whether the values are bound by name. */
   isNamed: boolean
-  /** It changes nothing when it is read. */
+  /** Whether reading changes nothing, so that it may be repeated. */
   isRepeatable: boolean
 }
 
@@ -161,7 +163,7 @@ class NodeStatement implements Statement {
       : values
   }
 
-  /** Reads again, when it failed on a number that is too large, and rounds. */
+  /** If reading failed on a number that is too large, reads again and rounds the number. */
   #readLarge<R extends Row | undefined>(error: unknown, read: () => R[]): R[] {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE' || !this.#traits.isRepeatable)
       throw error

@@ -37,24 +37,26 @@ export class Presence {
     this.#file = identityOf(path)
   }
 
-  /** Call when the log exists. */
+  /** Notes the log files. Call when they exist. */
   noteLogs(): void {
     this.#logs = logsOf(this.path).map((path) => ({ path, file: identityOf(path) }))
   }
 
   /**
-   * One check for each transaction, however many jobs it has. (Measured on 2026-11-26, 2 cores, shared, dispatches with
-   * and without it in turns. On Node 20.20, a dispatch that is awaited alone takes 78 µs of CPU, 4 to 6 of them for the
-   * check. On Node 24.21, and with `Promise.all` of 100, there was no difference beyond chance. In a loop the check
-   * takes 2.0 and 1.7 µs; `existsSync` alone, the cheapest call, takes 1.25. Calls that only settle and claim do not
-   * check each time.)
+   * Whether the path still leads to the open file. A dispatch checks once for each transaction, however many jobs it
+   * has. Calls that only settle and claim do not check each time.
+   *
+   * Measured on 2026-11-26, 2 cores, shared, dispatches with and without the check in turns: on Node 20.20, a dispatch
+   * that is awaited alone takes 78 µs of CPU, 4 to 6 of them for the check. On Node 24.21, and with `Promise.all` of
+   * 100, there was no difference beyond chance. In a loop the check takes 2.0 µs on Node 20.20 and 1.7 on 24.21;
+   * `existsSync` alone, the cheapest call, takes 1.25.
    */
   isThere(): boolean {
     const found = identityOf(this.path)
     return found !== undefined && isSame(found, this.#file)
   }
 
-  /** The result of a check at most a tenth of a second ago. */
+  /** The same, but a positive result may be a tenth of a second old. */
   wasThere(): boolean {
     const now = performance.now()
     if (now < this.#lookAt) return true
@@ -63,7 +65,7 @@ export class Presence {
     return true
   }
 
-  /** Whether its log is still at the path, where a new file would find it. */
+  /** Whether the log is still at the path, where a new file would find it. */
   get hasLogs(): boolean {
     return this.#logs.some(isLeft)
   }

@@ -18,24 +18,24 @@ export interface Address {
   database: number
   /** `true`, or what `tls.connect` takes beyond it: `ca`, `cert`, `key`, `servername`… */
   tls?: boolean | Readonly<Record<string, unknown>>
-  /** Of a host name: IPv4, IPv6, or (0, the default) whatever answers. */
+  /** Which addresses of a host name to use: IPv4, IPv6, or both (0, the default). */
   family?: 0 | 4 | 6
-  /** Milliseconds for one attempt to connect, where it is not the usual. */
+  /** Milliseconds for one attempt to connect. The default depends on what is connected to. */
   connectTimeout?: number
-  /** What the names of the connections begin with, where it is not `lark`. */
+  /** The beginning of the connections' names. The default is `lark`. */
   clientName?: string
-  /** Who logs in, instead of `username` and `password`. */
+  /** Gives the user name and password, instead of `username` and `password`. */
   credentials?: CredentialSource
-  /** Whose connections they are, for the server to show. */
+  /** The name that the server shows for these connections. */
   client?: ClientName
-  /** Where others are reached than under the address that servers give for them. */
+  /** Translates addresses that servers give for other servers. */
   natMap?: NatMap
 }
 
-/** `host:port` that a server gives for another, and where that one is reached. */
+/** From the `host:port` that a server gives for another server to the address under which this one is reached. */
 export type NatMap = ReadonlyMap<string, { host: string; port: number }>
 
-/** Milliseconds of `connectTimeout`. */
+/** Bounds of `connectTimeout`, in milliseconds. */
 const CONNECT_TIMEOUT = { least: 10, most: 600_000 }
 
 const forms =
@@ -43,7 +43,7 @@ const forms =
   'redis+cluster://[user:password@]host[:port],host[:port]…, ' +
   'or redis+sentinel://[user:password@]host[:port],host[:port]…/NAME[/database]'
 
-/** `host`, `host:port`, `[::1]:port`. @param which of them, for an error @throws STORE_INVALID */
+/** Reads `host`, `host:port` or `[::1]:port`. @param which what an error calls the text @throws STORE_INVALID */
 export function parseHost(text: unknown, port: number, which = 'the host'): { host: string; port: number } {
   if (typeof text !== 'string' || text.trim() === '') throw invalid(`${which}: a host is missing`)
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s@/?#]+))(?::(\d+))?$/.exec(text.trim())
@@ -51,29 +51,29 @@ export function parseHost(text: unknown, port: number, which = 'the host'): { ho
   return { host: (match[1] ?? match[2])!, port: match[3] === undefined ? port : Number(match[3]) }
 }
 
-/** `host:port`, which is also how a server of a cluster is told from the others. */
+/** `host:port`. It also identifies a server of a cluster. */
 export function hostOf({ host, port }: { host: string; port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** As people call it; never with a password. */
+/** The address as it is shown to people. It never contains a password. */
 export function nameOf(address: Address): string {
   if (address.path !== undefined) return `unix:${address.path}?db=${address.database}`
   return `${address.tls ? 'rediss' : 'redis'}://${hostOf(address)}/${address.database}`
 }
 
-/** An address whose parts were not checked. */
+/** An address whose parts are not checked yet. */
 export type GivenAddress = Omit<Address, 'connectTimeout'> & { connectTimeout?: Duration }
 
-/** Where a server is reached that another gives as `host` and `port`. */
+/** The address under which a server is reached that another server gives as `host` and `port`. */
 export function reached(by: Address, host: string, port: number): { host: string; port: number } {
   return by.natMap?.get(hostOf({ host, port })) ?? { host, port }
 }
 
 /**
- * Checks the parts of which the store's name is made: a whole URL given as a host would be shown with its password.
+ * Checks the parts. The store's name is made of them: a whole URL given as a host would be shown with its password.
  *
- * @returns it without user or password where these are empty
+ * @returns the address, without a user name or password that is empty
  * @throws STORE_INVALID
  */
 export function checkAddress(given: GivenAddress): Address {
@@ -93,7 +93,7 @@ export function checkAddress(given: GivenAddress): Address {
     throw invalid('tls must be true, false, or an object with options')
   if (family !== undefined && family !== 0 && family !== 4 && family !== 6)
     throw invalid('the family must be 4, 6, or 0 for both')
-  // Redis itself allows no blanks.
+  // Redis allows no blanks in the name of a connection.
   if (clientName !== undefined && !(typeof clientName === 'string' && /^[\x21-\x7e]{1,64}$/.test(clientName)))
     throw invalid('the clientName must be 1 to 64 letters of ASCII without blanks')
   return {
@@ -104,12 +104,12 @@ export function checkAddress(given: GivenAddress): Address {
   }
 }
 
-/** @throws STORE_INVALID */
-/** For a question that has a short time of its own: `connectTimeout` would take the place of that. */
+/** For a question that has its own short timeout: `connectTimeout` would replace this timeout. */
 export function withoutConnectTimeout({ connectTimeout: _, ...address }: Address): Address {
   return address
 }
 
+/** @throws STORE_INVALID */
 function patience(connectTimeout: unknown): Pick<Address, 'connectTimeout'> {
   if (connectTimeout === undefined) return {}
   const ms = milliseconds(connectTimeout)
@@ -118,7 +118,7 @@ function patience(connectTimeout: unknown): Pick<Address, 'connectTimeout'> {
   return { connectTimeout: ms }
 }
 
-/** @throws STORE_INVALID for what is not text */
+/** @throws STORE_INVALID if one of them is not text */
 export function credentials(username: unknown, password: unknown): Pick<Address, 'username' | 'password'> {
   for (const [key, value] of Object.entries({ username, password })) {
     if (value !== undefined && typeof value !== 'string')
@@ -130,14 +130,14 @@ export function credentials(username: unknown, password: unknown): Pick<Address,
   }
 }
 
-/** Without the text itself: it may hold a password. */
+/** An error without the given text, because the text may contain a password. */
 export function invalid(why: string): JobsError {
   return new JobsError('STORE_INVALID', `The connection of Redis cannot be understood: ${why}`, {
     hint: `Write ${forms}`,
   })
 }
 
-/** What is understood otherwise than it was meant: it stands in the wrong part of a URL. */
+/** A URL was parsed differently from what was meant: a password contains a character that ends its part of the URL. */
 export function misplaced(): JobsError {
   return invalid(
     'a password with / ? or # in it is written with %2F, %3F or %23; so is an @ behind them, with %40',

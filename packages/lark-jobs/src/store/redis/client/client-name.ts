@@ -1,13 +1,13 @@
 /**
- * What the connections of a store are called in `CLIENT LIST`: `lark:web`, `lark:worker`. A process that begins to work
- * after it has dispatched is called otherwise from then on, on the connections that it has too.
+ * The name of a store's connections in `CLIENT LIST`: `lark:web`, `lark:worker`. If a process that dispatches becomes a
+ * worker, its existing connections are renamed too.
  *
- * It is told with `HELLO`, which every user may send whatever its ACL (`CLIENT SETNAME` needs a right). A server that
- * refuses it shows no name, and is used all the same.
+ * The name is set with `HELLO`, which every user may send whatever its ACL (`CLIENT SETNAME` needs a permission). If a
+ * server refuses the name, it shows none, and works all the same.
  */
 import type { Role } from '../../contract/store.ts'
 
-/** What there is of a link here. */
+/** The part of a link that this file needs. */
 interface Named {
   send(command: readonly string[]): Promise<unknown>
   readonly lost: Promise<unknown>
@@ -18,13 +18,13 @@ export class ClientName {
   #role: Role
   readonly #links = new Set<Named>()
 
-  /** @param base what comes before the role */
+  /** @param base the part of the name before the role */
   constructor(base: string, role: Role) {
     this.#base = base
     this.#role = role
   }
 
-  /** Tells the server of a link, and again when the role changes. */
+  /** Tells the server of this link the name, and tells it again when the role changes. */
   introduce(link: Named): void {
     this.#links.add(link)
     void link.lost.then(() => this.#links.delete(link))
@@ -37,7 +37,7 @@ export class ClientName {
     for (const link of this.#links) this.#tell(link)
   }
 
-  /** A link that has subscribed takes no such command: it keeps the name it has. */
+  /** A link that has subscribed accepts no `HELLO`: it keeps its name. */
   #tell(link: Named): void {
     link.send(['HELLO', '2', 'SETNAME', `${this.#base}:${this.#role}`]).catch(() => {})
   }

@@ -1,18 +1,19 @@
 /**
- * A cluster: one connection for each primary, and which of them serves which slot.
+ * A cluster: one connection for each primary, and a map of which primary serves which slot.
  *
- * A call goes to the node that is known to serve its slot. What the node answers when it does not:
+ * A call goes to the node that the map names for its slot. If the node does not serve the slot, it answers:
  *
- *   MOVED         another one serves it, and the map is out of date
- *   ASK           the slot is on its way to another node, and this key is there already
- *   TRYAGAIN      the slot is on its way, and half of what the call names is there: nothing is done (`slots.ts`)
+ *   MOVED         another node serves the slot, and the map is out of date
+ *   ASK           the slot is moving to another node, and the key is already on that node
+ *   TRYAGAIN      the slot is moving, and some of the call's keys are not on this node (`slots.ts`)
  *   CLUSTERDOWN   part of the cluster is gone, or this node cannot see the others
  *
- * and with these a call is sent again, until its deadline. Certainly nothing happened, so this is safe; a call that
- * got no answer is left to its caller, as everywhere.
+ * After one of these answers the call is sent again, until its deadline. This is safe, because a node that answers so
+ * has changed nothing. A call without an answer is an error for the caller, as with a single server.
  *
- * The map is asked for anew after MOVED (and some times more, since nodes hear of a change one after another), for as
- * long as a node that serves slots cannot be reached, and once a minute. A primary that is none any more is let go, and those who waited for it go where the map says.
+ * The map is read anew after MOVED (and a few times more, since nodes hear of a change one after another), for as long
+ * as a node that serves slots cannot be reached, and about once a minute. The connection to a server that is no longer
+ * a primary is closed, and calls that waited for it go where the new map says.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -26,15 +27,20 @@ import type { Route } from './route.ts'
 import { absentKey, SLOTS, slotOf } from './slots.ts'
 import { askShards, askStanding, type Shard } from './topology.ts'
 
-/** Milliseconds before a call is sent again, from the first time, doubling to the second. */
+/** Milliseconds before a call is sent again: `from` at first, then doubling up to `to`. */
 const RESEND = { from: 5, to: 100 }
-/** Milliseconds that must be left for it: an answer that is late ends the link for all calls. */
+/**
+ * Milliseconds that must be left before the deadline to send a call again: a late answer ends the link for all calls.
+ */
 const LEAST = 100
-/** Milliseconds between two looks at the map while a node is away, from the first, doubling to the second. */
+/** Milliseconds between two reads of the map while a node is away: `from` at first, then doubling up to `to`. */
 const LOOK = { from: 50, to: 1_000 }
-/** How many more primaries than needed are asked about one in doubt, because some may not answer. */
+/** How many more primaries than needed are asked about a primary in doubt, because some may not answer. */
 const SPARE = 2
-/** Milliseconds between two looks at the map when all is well; spread, so that a fleet does not ask at once. */
+/**
+ * Milliseconds between two reads of the map when nothing is wrong. Varied at random, so that many processes do not ask
+ * at the same time.
+ */
 const REFRESH = 60_000
 
 export class Cluster implements Route {
@@ -47,14 +53,14 @@ export class Cluster implements Route {
   #slots: (Connection | undefined)[] = new Array(SLOTS)
   /** The last map. */
   #shards: readonly Shard[] = []
-  /** Of primaries, by `host:port`: they outlive the connections. */
+  /** Doubts about primaries, by `host:port`. They outlive the connections. */
   readonly #doubts = new Map<string, Doubt>()
-  /** Every node of the last map, replicas too. */
+  /** Every node of the last map, including replicas. */
   #known: Address[] = []
   #asking: Promise<void> | undefined
   #isWatching = false
   #timer: NodeJS.Timeout | undefined
-  /** Milliseconds until the next look; it grows when all is well. */
+  /** Milliseconds until the next read of the map. It grows while nothing is wrong. */
   #calm = REFRESH
   readonly #listeners = new Set<(stays: (address: Address) => boolean) => void>()
   readonly #closing = new AbortController()
@@ -81,7 +87,7 @@ export class Cluster implements Route {
   }
 
   async send(build: Build, deadline = this.deadline(), key = keyOf(build), isSure = false): Promise<unknown> {
-    // What concerns no key is asked of anybody who is there.
+    // A command without a key goes to any connected node.
     const slot =
       key === ''
         ? Math.max(
@@ -127,8 +133,8 @@ export class Cluster implements Route {
 
   /**
    * What a failed attempt means for the next one.
-   * @returns the node to ask, for this one time; undefined: whoever serves the slot
-   * @throws what is for the caller
+   * @returns the node to ask this one time; undefined: the node that serves the slot
+   * @throws an error that another attempt cannot resolve
    */
   #redirected(node: Connection, slot: number, error: unknown, refusal?: Refusal): Connection | undefined {
     if (this.#closing.signal.aborted) throw error
@@ -142,14 +148,14 @@ export class Cluster implements Route {
     } else if (word === 'CLUSTERDOWN' || (word !== undefined && movedOn.has(word))) {
       void this.#refresh(node).catch(() => {})
     } else if (word !== 'TRYAGAIN') {
-      // Who waited for a primary that is none any more waits for the next; all else is for the caller.
+      // A call that waited for a former primary waits for the next one. Every other error goes to the caller.
       const isLetGo = JobsError.is(error, 'STORE_UNREACHABLE') && this.#slots[slot] !== node
       if (!isLetGo) throw error
     }
     return undefined
   }
 
-  /** The node that serves a slot, when none is known to. */
+  /** Finds the node that serves a slot when the map names none. */
   async #located(slot: number, deadline: number): Promise<Connection> {
     let cause: unknown = new Error(`no node serves slot ${slot}`)
     for (let pause = LOOK.from; ; pause = Math.min(LOOK.to, pause * 2)) {
@@ -168,7 +174,7 @@ export class Cluster implements Route {
     }
   }
 
-  /** Asks for the map; one at a time. @param doubted a node that is asked last */
+  /** Reads the map. Calls that come meanwhile share one read. @param doubted a node that is asked last */
   #refresh(doubted?: Connection): Promise<void> {
     const { signal } = this.#closing
     if (signal.aborted) return Promise.reject(signal.reason)
@@ -222,9 +228,10 @@ export class Cluster implements Route {
   }
 
   /**
-   * What the others say of a primary. It is replaced when a majority of the primaries takes it for failed and votes for a
-   * replica. So its replicas are asked, of which one may be the new primary; and so many of the other primaries that
-   * one at least has voted, if there was a vote: it would not say that all is well.
+   * What the other nodes say of a primary. A primary is replaced when a majority of the primaries considers it failed
+   * and votes for one of its replicas. So this asks its replicas, because one of them may be the new primary. It also
+   * asks so many of the other primaries that, if there was a vote, at least one of them has taken part: a node that
+   * voted does not report the old primary as healthy.
    */
   async #standing(host: string, patience: number, signal: AbortSignal): Promise<Standing> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
@@ -249,17 +256,17 @@ export class Cluster implements Route {
     )
     const witness = asked[words.indexOf('replaced')]
     if (witness !== undefined) {
-      // The map as it is there: another node may not have heard yet.
+      // The map of this node: another node may not have heard of the change yet.
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }
-    // A user without the right to ask has chosen to do without confirmation.
+    // If no node permits the question to this user, answers count without confirmation.
     if (asked.length > 0 && words.every((word) => word === 'barred')) return 'primary'
     const sure = words.slice(0, asked.length - replicas.length).filter((word) => word === 'primary')
     return sure.length >= needed && !words.includes('unsure') ? 'primary' : undefined
   }
 
-  /** Looks for others for as long as a node that is wanted is away. */
+  /** Reads the map again for as long as a primary has no connection. */
   async #watch(): Promise<void> {
     if (this.#isWatching) return
     this.#isWatching = true
@@ -279,7 +286,7 @@ export class Cluster implements Route {
     }
   }
 
-  /** One that answers, as far as is known. */
+  /** A node that is probably reachable. */
   async #anyNode(): Promise<Address> {
     if (this.#known.length === 0) await this.#refresh()
     const living = this.#known.filter((address) => this.#primaries.get(hostOf(address))?.link)
@@ -291,12 +298,12 @@ function keyed(address: Address): [string, Address] {
   return [hostOf(address), address]
 }
 
-/** A command's first argument; scripts bring their key themselves. */
+/** A command's first argument. The callers of scripts pass the key themselves. */
 function keyOf(build: Build): string {
   return typeof build === 'function' ? '' : (build[1] ?? '')
 }
 
-/** A script's keys, with the one that is never there. */
+/** Adds to a script's keys the one that never exists (`slots.ts`). */
 function guard(build: Build, key: string): Build {
   const absent = absentKey(key)
   return (epoch) => {
@@ -307,7 +314,7 @@ function guard(build: Build, key: string): Build {
   }
 }
 
-/** `MOVED 3999 127.0.0.1:6381`; without a host, the one that answered has it too. */
+/** Reads `MOVED 3999 127.0.0.1:6381`. If the host is missing, it is the host of the node that answered. */
 function placeIn(refusal: Refusal, from: Connection, like: Address): Address {
   const [, host = '', port = ''] = /^\S+ \d+ (.*):(\d+)/.exec(refusal.message) ?? []
   const asked = from.address?.host ?? like.host
@@ -322,7 +329,7 @@ function shuffled<T>(list: readonly T[]): T[] {
     .map(({ item }) => item)
 }
 
-/** The promise, but not beyond the deadline. The timer keeps the process alive. */
+/** Waits for the promise until the deadline at most. The timer keeps the process alive. */
 function until<T>(deadline: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout
   const late = new Promise<never>((_, reject) => {

@@ -1,9 +1,9 @@
 /**
- * A connection string of Redis, as an object.
+ * Parses a connection string of Redis into an object.
  *
- * The forms are those that others use already: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` as in
- * Python's clients, `redis-sentinel://`, `redis-cluster://` and `redis-socket://` as in Java's and Rust's,
- * `redis+unix://`, `redis+ssl://` and `redis+tls://` as in some. What stands after the `?` is read by `parameters.ts`.
+ * It accepts the forms of other clients: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` of Python's,
+ * `redis-sentinel://`, `redis-cluster://` and `redis-socket://` of Java's and Rust's, and `redis+unix://`,
+ * `redis+ssl://` and `redis+tls://` of some others. `parameters.ts` reads the part after the `?`.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -32,7 +32,7 @@ export function parseText(given: string): RedisServers {
 
 function parseHosts(rest: string, sort: string | undefined, isSecure: boolean): RedisServers {
   const [, authority = '', path = '', query] = /^([^/?#]*)\/?([^?#]*)(?:\?([^#]*))?$/.exec(rest) ?? []
-  // The text after the first of these characters is not parsed as a password, whatever it was meant to be.
+  // An @ after one of these characters means that a password contains the character unescaped.
   if (path.includes('@')) throw misplaced()
   if (rest.includes('#')) {
     if (sort === 'sentinel' && !rest.slice(rest.indexOf('#')).includes('@'))
@@ -66,7 +66,7 @@ function parseHosts(rest: string, sort: string | undefined, isSecure: boolean): 
   return hosts === '' ? servers : { ...servers, ...parseHost(hosts, 6379) }
 }
 
-/** `unix:/path`, `unix:///path`, `redis+unix://user:password@/path`. */
+/** Reads `unix:/path`, `unix:///path` or `redis+unix://user:password@/path`. */
 function parseSocket(text: string): RedisServers {
   const [, who, path, query] =
     /^[a-z+-]+:(?:\/\/(?:([^/?#]*)@)?)?(\/(?!\/)[^?#]*)(?:\?([^#]*))?$/i.exec(text) ?? []
@@ -81,14 +81,14 @@ function parseSocket(text: string): RedisServers {
   }
 }
 
-/** `user:password`, `:password`, `user`. */
+/** Reads `user:password`, `:password` or `user`. */
 function readCredentials(text: string): Pick<RedisServers, 'username' | 'password'> {
   const colon = text.indexOf(':')
   const [username, password] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)]
   return credentials(decode(username), decode(password))
 }
 
-/** What stands before the hosts, and what stands after the `?`. */
+/** Joins the credentials before the hosts and the parameters after the `?`. */
 function merged(before: Pick<RedisServers, 'username' | 'password'>, after: Parameters): RedisServers {
   const { username, password, family, connectTimeout, clientName } = after
   const found = Object.entries({ username, password, family, connectTimeout, clientName })

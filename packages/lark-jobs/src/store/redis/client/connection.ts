@@ -1,14 +1,14 @@
 /**
- * A connection that is always there again: our own loop around links (`link.ts`).
+ * A connection that reconnects by itself: a loop that makes one link after another (`link.ts`).
  *
- *   dialling   no link; whoever uses the connection waits, for `patience` at most
- *   connected  the link carries what is sent, many calls at once, answers in order
- *   closed     for good
+ *   dialling   there is no link; calls wait for one, for `patience` at most
+ *   connected  the link carries many calls at once, and the answers come in their order
+ *   closed     no further link is made
  *
- * A lost link is dialled anew for ever, after 50 ms that double to 2 s. Nothing that may have been done is sent twice
- * from here: a call whose link was lost before the answer is `STORE_UNCERTAIN`, and its caller knows whether to send
- * it again. A link on which an answer is late is given up, and so is one whose server says that it is not the one any
- * more.
+ * After a lost link, attempts to connect go on for ever, with pauses that double from 50 ms to 2 s. The connection
+ * never repeats a call that the server may have carried out: if the link is lost before the answer, the call fails with
+ * `STORE_UNCERTAIN`, and its caller knows whether to send it again. A link is given up if an answer misses its
+ * deadline, or if its server says that it is no longer the primary.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
@@ -27,27 +27,27 @@ import { admit, fixed, type Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
 import { Waiters } from './waiters.ts'
 
-/** Milliseconds from a call to its error: below the 5 s that `dispatch` promises. */
+/** Milliseconds after which a call without an answer fails: less than the 5 s that `dispatch` promises. */
 export const PATIENCE = 4_500
 /** Milliseconds for one attempt to connect. */
 const DIAL_TIMEOUT = 2_000
 const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 2_000
 /**
- * Milliseconds without a word from the server after which it must prove that it is there: dead links are found early. Of
- * links that carry calls; and of those that stand by, for which users of metered servers pay all the same. (What a link
- * that carries rings has lost is found by the next survey, within five seconds.)
+ * Milliseconds of silence after which the server is sent a PING, so that dead links are found early. `calls` is for
+ * links that carry calls. `standby` is longer, because users of metered servers pay for each PING. (Rings that a dead
+ * link has lost are made up for by the next survey, within five seconds.)
  */
 const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 
-/** Links that this process has given up so far, to whatever server. */
+/** How many links this process has given up so far, to all servers together. */
 let givenUp = 0
 
 export function currentEpoch(): number {
   return givenUp
 }
 
-/** A command, or how to make it when the epoch is known in which it is sent. */
+/** A command, or a function that makes it from the epoch in which it is sent. */
 export type Build = readonly string[] | ((epoch: number) => readonly string[])
 
 export interface ConnectionOptions {
@@ -87,19 +87,20 @@ export class Connection {
     })
   }
 
-  /** The link, when there is one now. */
+  /** The present link, if there is one. */
   get link(): Link | undefined {
     return this.#link
   }
 
-  /** It should have a link and has none. */
+  /** Whether the connection has been started and has no link now. */
   get isAway(): boolean {
     return this.#state === 'running' && this.#link === undefined
   }
 
   /**
-   * Rises whenever a link of this process is given up. A call that was sent in a lower epoch than one which came
-   * after it may be its ghost: given up, and still in a socket on its way (see `lua/shared/call.lua`).
+   * A number that rises whenever a link of this process is given up. If a server receives a call with a lower epoch
+   * after one with a higher epoch, the late call was on a link that was given up, and its caller may have sent it again
+   * since (see `lua/shared/call.lua`).
    */
   get epoch(): number {
     return givenUp
@@ -114,24 +115,24 @@ export class Connection {
     return this.#address
   }
 
-  /** Begins to connect; idempotent. Using the connection does it too. */
+  /** Begins to connect. Idempotent. The first call does it too. */
   start(): void {
     if (this.#state !== 'new') return
     this.#state = 'running'
     void this.#run()
   }
 
-  /** Until when a verb that begins now may take. */
+  /** The deadline of a verb that starts now, by `performance.now()`. */
   deadline(patience = this.#patience): number {
     return performance.now() + patience
   }
 
   /**
    * Sends a command.
-   * @param deadline of the verb that this is part of
-   * @param isSure the answer counts only when it came from the primary: see `sure`
-   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal for what is not the server's condition;
-   * Unencodable
+   * @param deadline the deadline of the verb to which this command belongs
+   * @param isSure whether the answer counts only if it came from the primary: see `sure`
+   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal if the error is not about the server's
+   * condition; Unencodable
    */
   async send(build: Build, deadline = this.deadline(), _key?: string, isSure = false): Promise<unknown> {
     for (;;) {
@@ -144,17 +145,17 @@ export class Connection {
         this.#failed(link, error)
         continue
       }
-      // The common case: no answer is in doubt.
+      // Usually no answer is in doubt, and this costs nothing.
       if (isSure && this.#guide.doubt?.isThere) await this.sure(deadline)
       return answer
     }
   }
 
   /**
-   * Resolves when the server that has just answered is known to be the primary: at once, unless one of its answers was
-   * late.
+   * Resolves when the server that has just answered is known to be the primary. This is at once, unless one of its
+   * answers was late.
    *
-   * @throws STORE_UNCERTAIN when another has taken its place, or nobody can say so in time
+   * @throws STORE_UNCERTAIN if another server has taken its place, or if nobody confirms the server in time
    */
   async sure(deadline: number): Promise<void> {
     const { doubt } = this.#guide
@@ -175,8 +176,8 @@ export class Connection {
   }
 
   /**
-   * Sends commands right behind each other on one link. Some may be refused and others not: refusals are among the
-   * answers.
+   * Sends commands directly one after another on one link. If the server refuses some of them, the refusals are among
+   * the answers.
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN
    */
   async sendTogether(builds: readonly Build[], deadline = this.deadline()): Promise<unknown[]> {
@@ -197,23 +198,23 @@ export class Connection {
     return typeof build === 'function' ? build(this.epoch) : build
   }
 
-  /** Itself: it is the only server. */
+  /** This connection itself: there is only one server. */
   async servers(_deadline: number): Promise<readonly Connection[]> {
     return [this]
   }
 
-  /** One more connection to the same place, for commands that block the one which carries them. */
+  /** A second connection to the same server, for commands that block their connection. */
   beside(_key: string): Connection {
     this.#second ??= new Connection(this.#guide, { patience: this.#patience })
     return this.#second
   }
 
-  /** Ends what is under way, and the loop. Idempotent, and does not wait for the server. */
+  /** Ends the loop, and fails all calls under way. Idempotent. It does not wait for the server. */
   close(): void {
     this.#end(new Error('the store is closed'), (link, cause) => link.destroy(cause))
   }
 
-  /** Ends the loop, and the link when the answers under way have come. Who waits for a link is refused. */
+  /** Ends the loop, and closes the link when the answers under way have come. Calls that wait for a link fail. */
   retire(cause: Error): void {
     this.#end(cause, (link) => link.retire())
   }
@@ -232,16 +233,16 @@ export class Connection {
     this.#guide.close?.()
   }
 
-  /** Returns when the call may be sent again, on another link: certainly nothing happened. */
+  /** Returns if the call has certainly changed nothing and may be sent again on another link. Throws otherwise. */
   #failed(link: Link, error: unknown): void {
-    // The link is as it was.
+    // The command was not sent, and the link is still good.
     if (error instanceof Unencodable) throw error
     if (error instanceof Unsent) {
       this.#drop(link)
       return
     }
     if (!(error instanceof Refusal)) {
-      // Before its caller sends the next one: that is what the epoch is for.
+      // The epoch must rise before the caller sends its next call.
       this.#drop(link)
       throw uncertain(this.name, error)
     }
@@ -253,13 +254,16 @@ export class Connection {
     throw refused(this.name, error)
   }
 
-  /** The answer, or the link's end: an answer that is late ends it. The timer keeps the process alive. */
+  /**
+   * Sends a command and waits for its answer. If the answer is late, the link is ended. The timer keeps the process
+   * alive.
+   */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
     const sent = performance.now()
     const patience = Math.max(1, Math.round(deadline - sent))
     let isAnswered = false
     const timer = setTimeout(() => {
-      // Where it was this process that stood still, the answer may lie in the socket: read it first.
+      // If this process itself stood still, the answer may be in the socket already: read the socket first.
       setImmediate(() => {
         if (!isAnswered) link.destroy(new Error(`no answer within ${patience} ms`))
       })
@@ -296,14 +300,15 @@ export class Connection {
       } catch (error) {
         failures += 1
         this.#cause = error
-        // What only a person can mend is told at once. The loop goes on: they may be about to.
+        // Only a person can correct such a refusal, so the waiting calls fail at once. The loop goes on, because the
+        // person may do so soon.
         if (error instanceof Refusal && !movedOn.has(error.word)) this.#waiters.refuse(this.#noLink())
       }
       if (this.#state === 'running') await this.#pause(failures)
     }
   }
 
-  /** Lets everybody use a link until it is lost. */
+  /** Lets all calls use a link until it is lost. */
   async #serve(link: Link, address: Address): Promise<void> {
     if (this.#state !== 'running') return link.destroy(this.#cause)
     this.#link = link
@@ -313,7 +318,8 @@ export class Connection {
     const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls
     const heartbeat = setInterval(() => {
       const isSilent = performance.now() - link.heardAt > every * 0.75
-      // Calls have deadlines of their own. A login on a link that stands by has none, and would wait on a dead link.
+      // A call under way has its own deadline and needs no PING. A login on a standby link has no deadline, and would
+      // wait on a dead link.
       const isAsked = link.pending > 0 && !this.#options.standsBy
       if (isSilent && !isAsked) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
     }, every).unref()
@@ -332,7 +338,10 @@ export class Connection {
     link.retire()
   }
 
-  /** Half of it is chance, so that a thousand processes do not come back in the same instant. */
+  /**
+   * Waits before the next attempt. Half of the pause is random, so that a thousand processes do not reconnect in the
+   * same instant.
+   */
   async #pause(failures: number): Promise<void> {
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures, 10))
     const options = { ref: false, signal: this.#closing.signal }
@@ -340,7 +349,7 @@ export class Connection {
   }
 }
 
-/** A refusal is an answer too. */
+/** Turns a refusal into an answer. Throws every other error. */
 function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   throw error

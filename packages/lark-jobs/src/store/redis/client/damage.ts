@@ -1,25 +1,24 @@
 /**
- * Foreign data under a key of Lark's: another program has written there, or somebody by hand. The server refuses what
- * Lark does with it (WRONGTYPE), and does not say under which of the keys that a script uses. So they are looked at then,
- * one by one.
+ * Foreign data under a key of Lark's: another program, or somebody by hand, has written there. The server refuses the
+ * script (WRONGTYPE), and does not say which of the script's keys is wrong. So Lark then looks at the keys one by one.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { Refusal, refused } from './failure.ts'
 import { kindOf, names } from './keys.ts'
 import type { Route } from './route.ts'
 
-/** Of groups, so many are looked at. */
+/** How many groups are looked at. */
 const SOME = 100
 
-/** Whether an error says that there is something else under a key than Lark keeps there. */
+/** Whether an error says that a key has another type of data than Lark keeps there. */
 export function isForeign(error: unknown): error is Refusal {
-  // Before Redis 7 it stands inside the message of a failed script.
+  // Before Redis 7, the word is inside the message of a failed script.
   return (
     error instanceof Refusal && /^(WRONGTYPE|ERR Error running script.*[ -]WRONGTYPE) /.test(error.message)
   )
 }
 
-/** @param what is there, in words */
+/** @param the data that was found, in words */
 export function damaged(store: string, key: string, what: string, cause: unknown): JobsError {
   return new JobsError('STORE_DAMAGED', `${store} has ${what} under ${key}, which Lark did not write`, {
     cause,
@@ -30,7 +29,7 @@ export function damaged(store: string, key: string, what: string, cause: unknown
 /**
  * The error for a script that met foreign data.
  *
- * @param key KEYS[1] of it
+ * @param key KEYS[1] of the script
  */
 export async function foreignBeside(route: Route, key: string, cause: Refusal): Promise<JobsError> {
   const tag = key.slice(0, key.lastIndexOf('}:') + 2)
@@ -42,22 +41,22 @@ export async function foreignBeside(route: Route, key: string, cause: Refusal): 
       if (type !== 'none' && type !== kindOf(name)) return damaged(route.name, tag + name, `a ${type}`, cause)
     }
   } catch {
-    // If the user may not ask, or gets no answer now, the error says what is known without it.
+    // If the user may not ask, or the server does not answer now, the error names no single key.
   }
   return damaged(route.name, `${tag}*`, 'something', cause)
 }
 
 /**
- * The error of one partition, of which a script for several returns only the text.
+ * The error of one partition, from its text: a script for several partitions returns only the text.
  *
- * @param key one of its keys
+ * @param key a key of the partition
  */
 export async function failureBeside(route: Route, key: string, text: string): Promise<Error> {
   const refusal = new Refusal(text)
   return isForeign(refusal) ? foreignBeside(route, key, refusal) : refused(route.name, refusal)
 }
 
-/** Names that are made of priorities, groups, limiters and the time, as far as those can be read. */
+/** Names that contain priorities, groups, limiters and the time, as far as these can be read. */
 async function moreNames(route: Route, tag: string): Promise<string[]> {
   const read = async (name: string, last: number) => {
     const found = await route.send(['ZRANGE', tag + name, '0', String(last)]).catch(() => [])
@@ -81,7 +80,7 @@ async function moreNames(route: Route, tag: string): Promise<string[]> {
   ]
 }
 
-/** Sends a command about one key. @throws STORE_DAMAGED, beside what `send` throws */
+/** Sends a command about one key. @throws STORE_DAMAGED, and what `send` throws */
 export async function sendTo(
   route: Route,
   command: readonly [name: string, key: string, ...string[]],

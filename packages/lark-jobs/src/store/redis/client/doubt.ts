@@ -1,29 +1,29 @@
 /**
- * A server that was silent for a while may have been replaced meanwhile. A primary that stood still (its machine was
- * frozen, or moved) does not know of it when it wakes, and answers "queued" to calls that no other server ever sees. So
- * after a late answer it is in doubt, until those have been asked who know which server is the primary: the Sentinels,
- * or the other nodes of the cluster.
+ * A server that was silent for a while may have been replaced meanwhile. If the machine of a primary was frozen or
+ * moved, the primary does not know of its replacement when it wakes, and answers "queued" to calls that no other server
+ * ever sees. So a late answer puts the server in doubt, until the Sentinels or the other nodes of the cluster have said
+ * which server is the primary.
  *
- * A quick answer costs nothing: no server is replaced within the time that counts as late. What is not found out: a call
- * that was sent just before the server woke, by a process that had asked it nothing for as long as it stood still.
+ * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case is not
+ * noticed: a process that sent nothing while the server stood still sends a call just before the server wakes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address } from './address.ts'
 
 /**
- * Milliseconds from a call to an answer that is late. (Of 14,298 calls one after the other on loopback, while 17 processes
- * wanted the 2 cores, 2026-11-25: half took 0.3 ms, one in 1,000 more than 63, one in 10,000 more than 105, none more than
- * 141.)
+ * Milliseconds after which an answer is late. (14,298 calls one after the other on loopback, while 17 processes
+ * competed for 2 cores, 2026-11-25: half took 0.3 ms, one in 1,000 more than 63, one in 10,000 more than 105, none more
+ * than 141.)
  */
 export const LATE = 250
 
 /**
- * Milliseconds to connect to each Sentinel or node, and as many for its answer: they start at `from` and double up to `to`
- * while they are too few. To connect takes two or three round trips, and a network may be slow.
+ * Milliseconds to connect to each Sentinel or node, and as many for its answer. They start at `from` and double up to
+ * `to` while they are too short: connecting takes two or three round trips, and a network may be slow.
  */
 const ASKING = { from: 300, to: 2_000 }
 
-/** Milliseconds before those who could not say it are asked again, from the first time, doubling to the second. */
+/** Milliseconds before the next round, when nobody could say it: `from` at first, then doubling up to `to`. */
 const AGAIN = { from: 25, to: 200 }
 
 /** What the Sentinels or nodes say about a server; undefined: none of them knows yet. */
@@ -43,7 +43,7 @@ interface Round {
 
 export class Doubt {
   readonly #ask: Ask
-  /** Late answers so far, and of how many it is known that they came from the primary. */
+  /** How many answers were late so far, and how many of these are known to have come from the primary. */
   #late = 0
   #known = 0
   #round: Round | undefined
@@ -53,7 +53,7 @@ export class Doubt {
     this.#ask = ask
   }
 
-  /** An answer was late, and nobody has confirmed the server as the primary since. */
+  /** Whether an answer was late and nobody has confirmed the server as the primary since. */
   get isThere(): boolean {
     return this.#late > this.#known
   }
@@ -64,14 +64,14 @@ export class Doubt {
   }
 
   /**
-   * Whether the server is still the primary, by those who are asked after this is called. Calls that come together
-   * are told by one asking.
+   * Asks whether the server is still the primary. The asking begins after this call. Calls that come together share one
+   * round.
    *
    * @param deadline by `performance.now()`
-   * @returns undefined when nobody could say it in time
+   * @returns undefined if nobody could say it in time
    */
   async resolve(address: Address, deadline: number): Promise<Standing> {
-    // The links to those who are asked do not keep the process alive; this does.
+    // This timer keeps the process alive: the links to the Sentinels or nodes do not.
     let timer: NodeJS.Timeout
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, Math.max(1, deadline - performance.now()), undefined)
@@ -87,7 +87,7 @@ export class Doubt {
     }
   }
 
-  /** The next round of asking. */
+  /** The next round of asking. It begins when the present one is over. */
   #next(address: Address, deadline: number): Promise<Standing> {
     const last = this.#round
     if (last !== undefined && !last.hasBegun) return last.standing

@@ -1,5 +1,5 @@
 /**
- * What a server or a broken connection did, in the three errors that the store's contract knows.
+ * Turns the failures of servers and connections into the three errors that the store contract knows.
  */
 import { JobsError } from '../../../model/errors.ts'
 
@@ -7,12 +7,18 @@ import { JobsError } from '../../../model/errors.ts'
 export class Refusal extends Error {
   override readonly name = 'Refusal'
 
-  /** @param said by the server. Of an unknown command it repeats the arguments, which may be a password or a payload */
+  /**
+   * @param said the server's text. For an unknown command it repeats the arguments, which may contain a password or a
+   * payload
+   */
   constructor(said: string) {
     super(said.replace(/,? with args beginning with:[\s\S]*$/, ''))
   }
 
-  /** The word that says which: `READONLY`. Before Redis 7 it stands inside the message of a failed script. */
+  /**
+   * The word that names the kind of error: `READONLY`. Before Redis 7, the word is inside the message of a failed
+   * script.
+   */
   get word(): string {
     return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(this.message)?.[1] ?? 'ERR'
   }
@@ -24,20 +30,20 @@ export class Unencodable extends TypeError {
   readonly code = 'ERR_INVALID_ARG_TYPE'
 }
 
-/** The reply is not one of a Redis server, or is larger than anything that Lark asks for. */
+/** The reply does not follow the protocol of Redis, or is larger than anything that Lark asks for. */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable'
 }
 
-/** The client was asked to send and did not: certainly nothing happened. */
+/** The client did not send the command, so the command has certainly changed nothing. */
 export class Unsent extends Error {
   override readonly name = 'Unsent'
 }
 
 const onItsWay =
-  'The slot of this queue is on its way from one node of the cluster to another. It answers again when it is there'
+  'The slot of this queue is moving from one node of the cluster to another. Calls succeed again when it has arrived'
 
-/** Why a server refuses, and what to do about it. */
+/** What to do about a refusal, by its word. */
 const hints: Record<string, string> = {
   READONLY:
     'This server is a replica. Give the address of the primary; after a failover, wait for the new one',
@@ -57,12 +63,12 @@ const hints: Record<string, string> = {
   NOREPLICAS: 'The server has fewer replicas in good health than min-replicas-to-write',
 }
 
-/** Words after which another connection may be answered better, since a failover is under way. */
+/** Refusals that may mean a failover: a new connection may lead to a server that accepts the call. */
 export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
 
 /**
- * A refusal as the contract's error. What is not known to be refused before anything was done stays what it is: a
- * mistake of a script, that is ours.
+ * Turns a refusal into an error of the contract. If the refusal is not known to come before any change, it stays a
+ * Refusal: it is then a mistake in one of Lark's scripts.
  */
 export function refused(store: string, refusal: Refusal): Error {
   const hint = hints[refusal.word]
@@ -75,7 +81,7 @@ export function refused(store: string, refusal: Refusal): Error {
   })
 }
 
-/** Why no connection comes about, and what to do about it. */
+/** What to do when no connection can be made, by the text of the error. */
 const unreached: readonly (readonly [form: RegExp, hint: string])[] = [
   [
     /certificate/,
@@ -110,18 +116,18 @@ export function unconfirmed(store: string, why: string): JobsError {
   return new JobsError('STORE_UNCERTAIN', `${store} answered late, and the answer may not count: ${why}`)
 }
 
-/** For words that come before a dispatch: whatever became of them, no job was queued. */
+/** For commands that precede a dispatch: even if their outcome is uncertain, no job was queued. */
 export function nothingQueued(store: string, error: unknown): unknown {
   return JobsError.is(error, 'STORE_UNCERTAIN') ? unreachable(store, error.cause) : error
 }
 
-/** The refusal that an error is, or comes from. */
+/** The refusal that an error is or was caused by. */
 export function refusalIn(error: unknown): Refusal | undefined {
   const cause = error instanceof JobsError ? error.cause : error
   return cause instanceof Refusal ? cause : undefined
 }
 
-/** On one line. A host with several addresses fails with one error for each. */
+/** The reason on one line. A host with several addresses fails with one error for each address. */
 export function reasonOf(cause: unknown): string {
   if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ')
   return cause instanceof Error ? cause.message : String(cause)

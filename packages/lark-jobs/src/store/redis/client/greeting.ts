@@ -1,6 +1,7 @@
 /**
- * The first words with a server: whether it is new enough, whether its layout is ours, and what its operator should
- * know. Of a cluster, every primary is asked; one that does not answer now is let pass, since calls will tell.
+ * The first questions to a server: whether it is new enough, whether its layout is known, and what its operator should
+ * know. In a cluster, every primary is asked. A primary that does not answer now is accepted, because later calls will
+ * fail if it stays away.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Mode } from '../verbs/durability.ts'
@@ -10,11 +11,11 @@ import { refusalIn } from './failure.ts'
 import { type Keys, LAYOUT } from './keys.ts'
 import type { Route } from './route.ts'
 
-/** LPOP with a count, SMISMEMBER, ZRANGE BYSCORE. */
+/** The oldest Redis with LPOP with a count, SMISMEMBER and ZRANGE BYSCORE. */
 const OLDEST = [6, 2] as const
-/** WAITAOF. */
+/** The oldest Redis with WAITAOF. */
 const OLDEST_STRICT = [7, 2] as const
-/** Milliseconds that one of several servers has to answer. */
+/** Milliseconds within which each of several servers must answer. */
 const PATIENCE = 1_500
 
 /** The layout that is brought forward. */
@@ -23,9 +24,9 @@ const EARLIER = '4'
 type Info = ReadonlyMap<string, string>
 
 /**
- * @param isManaged a provider runs the servers, and how they keep their data cannot be set up
+ * @param isManaged a provider runs the servers, and its customers cannot change how they keep their data
  * @returns warnings, one line each
- * @throws STORE_INVALID for a server that is too old or cannot be as durable as is asked, LAYOUT_UNKNOWN
+ * @throws STORE_INVALID if a server is too old or cannot be as durable as required; LAYOUT_UNKNOWN
  */
 export async function greet(
   route: Route,
@@ -50,7 +51,7 @@ export async function greet(
   return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
-/** Empty where the user may not ask. */
+/** The server's INFO. Empty if the user may not ask. */
 async function readInfo(server: Connection, servers: number, deadline: number): Promise<Info> {
   try {
     const text = String(await server.send(['INFO'], servers > 1 ? performance.now() + PATIENCE : deadline))
@@ -128,7 +129,7 @@ async function bringForward(route: Route, keys: Keys): Promise<void> {
   await route.send(['SET', keys.meta('layout'), LAYOUT])
 }
 
-/** @param isAlone the server is all that the connection names */
+/** @param isAlone the connection names only this server */
 function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isManaged: boolean): string[] {
   const policy = info.get('maxmemory_policy')
   const bounded = Number(info.get('maxmemory') ?? 0) > 0
@@ -142,7 +143,7 @@ function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isM
     ...(durability === 'replicated' && info.get('connected_slaves') === '0'
       ? ['no replica is there: every dispatch will be uncertain']
       : []),
-    // Whoever speaks to a cluster knows how to keep scripts off a slot that is on its way (`slots.ts`).
+    // Only a connection to the whole cluster keeps scripts off a slot that is moving (`slots.ts`).
     ...(isAlone && info.get('cluster_enabled') === '1'
       ? ['it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://']
       : []),

@@ -1,23 +1,28 @@
 /**
- * Who says where a connection leads. A server of a fixed address is its own guide; `sentinel.ts` and `cluster.ts`
- * have others, for servers that change places.
+ * A guide says to which server a connection leads. For a server with a fixed address, `fixed` makes one. `sentinel.ts`
+ * and `cluster.ts` have guides for servers that change places.
  */
 import { type Address, nameOf } from './address.ts'
 import type { Doubt } from './doubt.ts'
 import type { Link } from './link.ts'
 
 export interface Guide {
-  /** What people call it. */
+  /** The name that people see. */
   readonly name: string
-  /** Whether a call that a failover refused is worth sending again: it may soon lead elsewhere. */
+  /**
+   * Whether a call that was refused because of a failover should be sent again: the connection may soon lead elsewhere.
+   */
   readonly moves: boolean
-  /** Where a server may be replaced by another. */
+  /** Present if a server may be replaced by another. */
   readonly doubt?: Doubt
-  /** Before every attempt to connect. */
+  /** The address to connect to. Called before every attempt. */
   find(signal: AbortSignal): Promise<Address>
-  /** Before anybody uses the link: rejects when the server that answered is not the one. */
+  /** Called before the link is used. Rejects if the server that answered is the wrong one. */
   check?(link: Link): Promise<void>
-  /** `move` is called when links are to be given up, but for those to the addresses for which it answers true. */
+  /**
+   * Has `move` called when servers have changed places. Links are then given up, except those to addresses for which
+   * `stays` returns true.
+   */
   follow?(move: (stays: (address: Address) => boolean) => void): void
   close?(): void
 }
@@ -26,7 +31,7 @@ export function fixed(address: Address): Guide {
   return { name: nameOf(address), moves: false, find: () => Promise.resolve(address) }
 }
 
-/** Lets the guide have a look at a link. @param timeout milliseconds */
+/** Has the guide check a new link. @param timeout milliseconds */
 export async function admit(guide: Guide, link: Link, timeout: number): Promise<void> {
   if (!guide.check) return
   const late = setTimeout(() => link.destroy(new Error('no answer to who it is')), timeout).unref()

@@ -1,7 +1,7 @@
 /**
- * Every key that Lark has in Redis. Only this file makes key names, and one fragment that the scripts share
- * (`lua/shared/start.lua`), which gives every key the prefix and hash tag of KEYS[1]. So all keys of a partition are in
- * one slot of a cluster.
+ * Every key that Lark has in Redis. Key names are made in this file and in one fragment that the scripts share
+ * (`lua/shared/start.lua`), and nowhere else. The fragment gives every key the prefix and hash tag of KEYS[1], so all
+ * keys of a partition are in one slot of a cluster.
  *
  * Keys of a partition, `<prefix>:{emails}:…`:
  *
@@ -53,7 +53,7 @@ export const LAYOUT = '5'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
-/** The data under each key of a partition, a limiter or the store, by the word at the beginning of the key's name. */
+/** The type of data under each key of a partition, a limiter or the store, by the first word of the key's name. */
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
@@ -70,10 +70,10 @@ const byName = new Map(
   Object.entries(kinds).flatMap(([kind, all]) => all.split(' ').map((name) => [name, kind as Kind] as const)),
 )
 
-/** Whole names, and beginnings of others (`line`, `line:5`). */
+/** All first words. Some of them are whole names too (`line`, beside `line:5`). */
 export const names: readonly string[] = [...byName.keys()]
 
-/** The data under the key with this name: `jobs`, `line:5`, `turns^stripe`. */
+/** The type of data under the key with this name: `jobs`, `line:5`, `turns^stripe`. */
 export function kindOf(name: string): Kind | undefined {
   return byName.get(/^[a-z-]+/.exec(name)?.[0] ?? '')
 }
@@ -84,7 +84,10 @@ export class Keys {
   /** @throws STORE_INVALID if the prefix has a brace, which would break the hash tags */
   constructor(prefix: string) {
     if (!/^[^{}]+$/.test(prefix)) {
-      throw new JobsError('STORE_INVALID', `A prefix of Redis keys is a text without braces, not "${prefix}"`)
+      throw new JobsError(
+        'STORE_INVALID',
+        `A prefix of Redis keys must be a text without braces, not "${prefix}"`,
+      )
     }
     this.#prefix = prefix
   }

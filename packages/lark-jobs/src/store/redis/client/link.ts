@@ -1,8 +1,9 @@
 /**
- * One connection to a server, from dialled to lost. No link keeps the process alive: whoever waits for an answer
- * holds a timer that does. How commands and replies are written is in `wire.ts`.
+ * One connection to a server, from dialled to lost. A link does not keep the process alive: a caller that waits for an
+ * answer has a timer for this. `wire.ts` encodes commands and parses replies.
  *
- * Of commands that are sent in one tick, the first goes at once, the others together at the end of the tick.
+ * Of the commands that are sent in one tick, the first is written at once, and the others together at the end of the
+ * tick.
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
@@ -13,40 +14,40 @@ import { Refusal, Unsent } from './failure.ts'
 import { encodeCommand, Replies, type Reply } from './wire.ts'
 
 export interface Link {
-  /** @throws Refusal, Unsent, Unencodable, or whatever ended the link before the answer came */
+  /** @throws Refusal, Unsent, Unencodable, or the reason why the link ended before the answer came */
   send(command: readonly string[]): Promise<unknown>
   /** @param missed called when a message may have been missed */
   subscribe(channel: string, hear: (message: string) => void, missed?: () => void): Promise<void>
   unsubscribe(channel: string): Promise<void>
   /**
-   * Logs in anew.
-   * @throws Refusal: it stays who it was; or whatever ended the link
+   * Logs in again, with other credentials.
+   * @throws Refusal, and the link keeps its earlier user; or the reason why the link ended
    */
   authenticate(username: string | undefined, password: string): Promise<void>
-  /** Answers that are still to come. */
+  /** How many answers are still to come. */
   readonly pending: number
-  /** When the server last said something, by `performance.now()`. */
+  /** When the server last sent something, by `performance.now()`. */
   readonly heardAt: number
   /** Resolves with the reason when the link has ended. */
   readonly lost: Promise<unknown>
-  /** Ends it when the answers that are under way have come. */
+  /** Ends the link when the answers under way have come. */
   retire(): void
-  /** Ends it now. */
+  /** Ends the link now. */
   destroy(reason: unknown): void
 }
 
 interface Waiting {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
-  /** If this comes, it is the answer to the next command, and there is none to this one. */
+  /** The answer to the next command. If it comes in the place of this command's answer, this command gets none. */
   witness?: string | undefined
 }
 
 /**
- * @param timeout milliseconds for all of it, where the address names no other: a server that accepts connections and says
- * nothing counts as none
- * @param signal gives it up
- * @throws Refusal when the server does not want us, or whatever went wrong
+ * @param timeout milliseconds to connect and to be greeted, unless the address has a `connectTimeout`: a server that
+ * accepts connections and then says nothing counts as unreachable
+ * @param signal gives up the attempt
+ * @throws Refusal if the server refuses us, or the error of the connection
  */
 export async function dial(address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
   const { credentials } = address
@@ -55,7 +56,7 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     const { number, username, password } = await credentials.current()
     signal.throwIfAborted()
     const link = new SocketLink(open(address))
-    // From now on: they may be replaced before the server has answered.
+    // Follow the credentials from now on, because they may be replaced before the server has answered.
     void link.lost.then(credentials.follow((next) => void logInAgain(link, credentials, next)))
     try {
       await greet(
@@ -69,7 +70,7 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     } catch (error) {
       if (!(error instanceof Refusal) || error.word !== 'WRONGPASS') throw error
       credentials.refused(number)
-      // No refusal to the callers: what is given next may be right.
+      // Callers get no Refusal, because the next credentials may be right.
       if (isAgain) throw new Error(`the server refuses what credentials() returned: ${error.message}`)
     }
   }
@@ -80,12 +81,12 @@ async function logInAgain(link: Link, credentials: CredentialSource, next: Held)
     await link.authenticate(next.username, next.password)
     credentials.accepted()
   } catch (error) {
-    // The link is good for as long as the server lets it be, and they are asked for again.
+    // The link works for as long as the server permits, and new credentials are asked for.
     if (error instanceof Refusal) credentials.refused(next.number)
   }
 }
 
-/** Says who we are. Destroys the link if that fails. */
+/** Logs in, selects the database and waits for the answers. Destroys the link if this fails. */
 async function greet(link: Link, address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
   const timer = setTimeout(
     () => link.destroy(new Error(`connect ETIMEDOUT ${nameOf(address)}`)),
@@ -112,14 +113,14 @@ async function greet(link: Link, address: Address, timeout: number, signal: Abor
 function open({ host, port, path, tls, family }: Address): Socket {
   const place = path === undefined ? { host, port, ...(family !== undefined && { family }) } : { path }
   if (!tls) return connect(place)
-  // An IP address is no name that a server could be asked for; the certificate is held to it all the same.
+  // TLS allows no IP address as a server name. The certificate is checked against the IP address all the same.
   const named = isIP(host) === 0 ? { servername: host } : {}
   return connectSecurely({ ...place, ...named, ...(typeof tls === 'object' && tls) })
 }
 
 /**
- * Sent as soon as the socket is there, and in this order. A user who is named logs in, without a password too: else the
- * connection would be that of `default`, who may have all rights.
+ * The commands that are sent first, in this order. A user with a name logs in even without a password. Otherwise the
+ * connection would belong to `default`, which may have all permissions.
  */
 function greetings({ username, password, database }: Address): string[][] {
   return [
@@ -132,24 +133,24 @@ function login(username: string | undefined, password = ''): string[] {
   return username === undefined ? ['AUTH', password] : ['AUTH', username, password]
 }
 
-/** Who hears a channel. */
+/** A subscription to one channel. */
 interface Ear {
   hear: (message: string) => void
   missed: () => void
 }
 
-/** How often links of this process have logged in anew. */
+/** How often links of this process have logged in again. */
 let logins = 0
 
 class SocketLink implements Link {
   readonly lost: Promise<unknown>
   heardAt = performance.now()
   readonly #socket: Socket
-  /** Whose answers are still to come, those before `#next` have come. */
+  /** Commands that wait for their answers. The answers of those before `#next` have come. */
   #waiting: Waiting[] = []
   #next = 0
   readonly #ears = new Map<string, Ear>()
-  /** It has subscribed: messages may come at any time, also on their way when the last ear is gone. */
+  /** Whether the link has ever subscribed. Then messages may come at any time, even after the last `unsubscribe`. */
   #isSubscriber = false
   #isCorked = false
   #isRetired = false
@@ -182,7 +183,8 @@ class SocketLink implements Link {
   send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
-      // First: a command that cannot be written has no answer, and its waiter would take that of the next one.
+      // Encode before anything else: a command that cannot be encoded gets no answer, and if it were waiting, it would
+      // take the answer of the next one.
       const text = encodeCommand(command)
       this.#waiting.push({ resolve, reject, witness })
       this.#socket.write(text)
@@ -202,18 +204,19 @@ class SocketLink implements Link {
     try {
       await this.send(['SUBSCRIBE', channel])
     } catch (error) {
-      // A login would subscribe to it again, be refused again, and end the link.
+      // If the channel stayed here, the next login would subscribe to it again, be refused again, and end the link.
       this.#ears.delete(channel)
       throw error
     }
   }
 
   /**
-   * A link that has subscribed may not log in (in RESP2). So it leaves its channels, logs in, and comes back: in one
-   * write, which the server carries out at a stretch, unless it asks somebody else about the login.
+   * In RESP2, a link that has subscribed may not log in. So it leaves its channels, logs in, and subscribes again. All
+   * of this is one write, which the server carries out without a break, unless it asks another service about the login.
    *
-   * Redis does not answer a login that it refuses while it has answers that are not sent yet (seen with 8.0.2). Each
-   * later answer would go to the wrong call. So a word is sent behind it that comes back.
+   * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Each later answer would then
+   * go to the wrong call. So a PING follows the login with a word that the server sends back: if the word comes first,
+   * the login has no answer.
    */
   async authenticate(username: string | undefined, password: string): Promise<void> {
     const ears = [...this.#ears]
@@ -268,7 +271,7 @@ class SocketLink implements Link {
       this.#answer(reply)
       return
     }
-    // The list is kept short, but not moved for every answer.
+    // Answered entries are removed in bulk: moving the list for every answer would cost more.
     if (this.#next === this.#waiting.length || this.#next === 1_000) {
       this.#waiting = this.#waiting.slice(this.#next)
       this.#next = 0

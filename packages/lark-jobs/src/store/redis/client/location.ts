@@ -1,7 +1,7 @@
 /**
- * Where a store's servers are: one server, a cluster, or what Sentinels watch. From a connection string
- * (`connection-string.ts`), from an object in its stead, or from both: what an object says beside its `url` is added to
- * it, and nothing may be said twice.
+ * Where a store's servers are: one server, a cluster, or a primary that Sentinels watch. The location is read from a
+ * connection string (`connection-string.ts`), from an object, or from both: an object may have further options beside
+ * its `url`, but none that the URL has already.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -15,15 +15,15 @@ import { readNatMap } from './nat-map.ts'
 import { isManaged } from './provider.ts'
 
 export type Location = Place & {
-  /** A provider runs it: `provider.ts`. */
+  /** A provider runs the servers (`provider.ts`). */
   managed?: true
 }
 
 type Place =
   | { kind: 'server'; name: string; address: Address }
-  /** Some nodes of it, at least one. */
+  /** At least one node of the cluster. */
   | { kind: 'cluster'; name: string; nodes: Address[] }
-  /** `address` is the primary's, but for host and port. */
+  /** `address` applies to the primary, except host and port, which the Sentinels give. */
   | { kind: 'sentinel'; name: string; sentinels: Address[]; primary: string; address: Address }
 
 const keys = [
@@ -47,7 +47,8 @@ const keys = [
 const sentinelKeys = ['name', 'nodes', 'username', 'password', 'credentials', 'tls']
 
 /**
- * @param role of whoever connects, which the server then shows; without it, connections have no name
+ * @param role what the process does, which the server shows in the connections' names; without it, connections have no
+ * name
  * @throws STORE_INVALID
  */
 export function parseLocation(given: string | RedisServers, role?: Role): Location {
@@ -56,9 +57,9 @@ export function parseLocation(given: string | RedisServers, role?: Role): Locati
   return locate(withUrl(given), role)
 }
 
-/** What the `url` of an object says, and what the object says beside it. */
+/** Joins the `url` of an object with the options beside it. */
 function withUrl({ url, ...beside }: RedisServers): RedisServers {
-  // As `process.env.REDIS_URL` of an empty variable.
+  // An empty environment variable, given as `process.env.REDIS_URL`.
   if (url === undefined || url === '') return beside
   if (typeof url !== 'string') throw invalid(`url is ${typeof url}, not a text`)
   const said = parseText(url)
@@ -121,13 +122,13 @@ function placeOf(
   return { kind: 'server', name: nameOf(address), address }
 }
 
-/** Who logs in, if a function says it. @param said the part that says it otherwise */
+/** The source of the credentials, if a function gives them. @param said fixed credentials, which exclude a function */
 function readSource(
   asked: unknown,
   said: { username?: string | undefined; password?: string | undefined },
 ): { credentials?: CredentialSource } {
   if (asked === undefined) return {}
-  // In another thread it is the end of a channel.
+  // In another thread, `credentials` is a port to the thread that has the function.
   if (typeof asked !== 'function' && !(asked instanceof MessagePort))
     throw invalid(`credentials is ${asked === null ? 'null' : typeof asked}, not a function`)
   if (said.username !== undefined || said.password !== undefined)
@@ -182,7 +183,7 @@ function sentinelOf(given: SentinelServers, address: Address): Place {
   return { kind: 'sentinel', name, sentinels, primary, address }
 }
 
-/** Whose connections they are. */
+/** The name of the connections to this location. */
 export function clientOf(location: Location): ClientName | undefined {
   return (location.kind === 'cluster' ? location.nodes[0]! : location.address).client
 }

@@ -1,6 +1,6 @@
 /**
- * The `natMap` of a connection: where servers are reached that are not under the address which a cluster or Sentinels
- * give for them.
+ * The `natMap` of a connection: the real addresses of servers that are not reachable under the address that a cluster
+ * or Sentinels give for them.
  */
 import { hostOf, invalid, type NatMap, parseHost } from './address.ts'
 
@@ -16,7 +16,7 @@ export function readNatMap(given: unknown): NatMap {
   )
 }
 
-/** Both parts are needed: without its port, a node is not told from another on the same machine. */
+/** Host and port are both needed: the port tells a node from another node on the same machine. */
 function readPlace(text: unknown, which: string): { host: string; port: number } {
   const place = parseHost(text, 0, which)
   if (place.port < 1 || place.port > 65_535) throw invalid(`${which} needs a port from 1 to 65535`)

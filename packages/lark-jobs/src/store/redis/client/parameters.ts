@@ -130,7 +130,7 @@ const readers: { readonly [K in Key]: (value: string, name: string) => Parameter
     if (!/^[046]$/.test(value)) throw invalid(`"?${name}=" must be 4, 6, or 0 for both`)
     return Number(value) as 0 | 4 | 6
   },
-  // Its bounds are checked with those of the object form.
+  // `checkAddress` checks the bounds, as in the object form.
   connectTimeout: (value) => (/^\d+$/.test(value) ? Number(value) : value),
   clientName: (value) => value,
   sentinelUsername: (value) => value,
@@ -144,7 +144,7 @@ function other(key: Key, name: string): string {
 
 function unknown(name: string, place: number, query: string, keys: readonly Key[]): Error {
   const instead = insteadOf.get(name)
-  if (instead !== undefined) return invalid(`"?${name}=" is no parameter of Lark: ${instead}`)
+  if (instead !== undefined) return invalid(`"?${name}=" is not a parameter of Lark: ${instead}`)
   if (query.includes('@')) return misplaced()
   const known = keys.map((key) => `?${names[key][0]}=`).join(', ')
   return invalid(`parameter ${place} after the ? is unknown; known are ${known}`)

@@ -1,12 +1,12 @@
 /**
- * Whether a server is run by a provider, whose customers cannot set up how it keeps its data: told by the names of its
- * hosts, or by the `managed` of the connection.
+ * Whether a provider runs a server, so that its customers cannot change how it keeps its data. The `managed` of the
+ * connection says so, or the name of the host shows it.
  */
 import type { Address } from './address.ts'
 
 /**
- * The ends of their hosts' names. (Heroku's are those of Amazon's machines, on which anybody may run a server; and on
- * Railway a server is the customer's own.)
+ * The ends of providers' host names. (Heroku is missing, because its hosts have the names of Amazon's machines, on
+ * which anybody may run a server. Railway is missing, because a server there is the customer's own.)
  */
 const domains: readonly string[] = [
   // ElastiCache
@@ -30,7 +30,7 @@ const domains: readonly string[] = [
   'scalingo-dbs.com',
 ]
 
-/** Names that have something else in them: MemoryDB; and Render, on the network that its services share. */
+/** Host names that need a pattern: MemoryDB, and Render's within its private network. */
 const forms: readonly RegExp[] = [/\.memorydb\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/, /^red-[a-z0-9]{20}$/]
 
 /** @param said the `managed` of the connection */

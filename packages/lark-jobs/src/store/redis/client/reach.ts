@@ -1,5 +1,5 @@
 /**
- * From where servers are to the way that calls take there.
+ * Makes the route to a location.
  */
 import { Cluster } from './cluster.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'

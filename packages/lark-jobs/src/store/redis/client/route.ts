@@ -1,30 +1,31 @@
 /**
- * How commands get to where their key lies: over one connection, or over one for each primary of a cluster.
+ * Takes each command to the server that has its key: over one connection, or over one for each primary of a cluster.
  */
 import type { Build, Connection } from './connection.ts'
 import type { Guide } from './guide.ts'
 
 export interface Route {
-  /** What people call it. */
+  /** The name that people see. */
   readonly name: string
   /** Whether all keys are on one server, so that a script may use those of several partitions. */
   readonly isWhole: boolean
-  /** Rises whenever a link of this process is given up. */
+  /** A number that rises whenever a link of this process is given up (`Connection.epoch`). */
   readonly epoch: number
-  /** Where rings can be heard, which are the same everywhere. */
+  /** Leads to a server on which rings can be heard. Every server of a cluster has all rings. */
   readonly bells: Guide
-  /** Until when a verb that begins now may take. */
+  /** The deadline of a verb that starts now, by `performance.now()`. */
   deadline(patience?: number): number
   /**
-   * Sends a command. Every key in it has one hash tag.
-   * @param key one of its keys. By default it is the command's first argument
-   * @param isSure an answer counts only when it came from the primary: a late one is confirmed (`doubt.ts`)
-   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal for what is not the server's condition
+   * Sends a command. All keys in it have the same hash tag.
+   * @param key one of the command's keys. The default is its first argument
+   * @param isSure whether an answer counts only if it came from the primary: a late answer must be confirmed
+   * (`doubt.ts`)
+   * @throws STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED; Refusal if the error is not about the server's condition
    */
   send(build: Build, deadline?: number, key?: string, isSure?: boolean): Promise<unknown>
-  /** The servers that take writes, by now. */
+  /** The servers that accept writes at present. */
   servers(deadline: number): Promise<readonly Connection[]>
-  /** A connection beside the one that carries the calls of this key. */
+  /** A second connection to the server that has this key. */
   beside(key: string): Connection | undefined
   close(): void
 }

@@ -1,6 +1,6 @@
 /**
- * Runs the embedded scripts by their hash. A server that does not know one (it was restarted, or someone emptied
- * its cache) has done nothing yet, and is sent the text with the same arguments.
+ * Runs the embedded scripts by their hash. If a server does not know a script (it was restarted, or someone emptied its
+ * cache), it has done nothing yet, and is sent the text of the script with the same arguments.
  */
 import type { Call } from '../../contract/store.ts'
 import { lua } from '../scripts.generated.ts'
@@ -11,16 +11,16 @@ import type { Route } from './route.ts'
 
 export type ScriptName = keyof typeof lua.scripts
 
-/** The text of a script, put together from the pieces that it shares with others. */
+/** The text of a script. It is assembled from pieces that scripts share. */
 export function textOf(name: ScriptName): string {
   return lua.scripts[name].pieces.map((piece) => lua.pieces[piece]).join('')
 }
 
 /**
- * @param key KEYS[1]; all others are made from it
- * @param args ARGV, or how to make them when the epoch is known in which they are sent
+ * @param key KEYS[1]; the script makes all other keys from it
+ * @param args ARGV, or a function that makes it from the epoch in which it is sent
  * @param isSure see `Route.send`
- * @throws STORE_DAMAGED, beside what `Route.send` throws
+ * @throws STORE_DAMAGED, and what `Route.send` throws
  */
 export async function run(
   route: Route,
@@ -46,13 +46,13 @@ export async function run(
   }
 }
 
-/** The scripts of one store, most of them on its partitions. */
+/** Runs the scripts of one store, most of them on its partitions. */
 export class Scripts {
   readonly #route: Route
   readonly #keys: Keys
   readonly #clock: () => string
 
-  /** @param clock the time as text; '' for the server's own */
+  /** @param clock returns the time as text, or '' for the server's own time */
   constructor(route: Route, keys: Keys, clock: () => string) {
     this.#route = route
     this.#keys = keys
@@ -63,12 +63,12 @@ export class Scripts {
     return this.on(this.#keys.of(partition, 'jobs'), script, args)
   }
 
-  /** One that is about something else than a partition. */
+  /** Runs a script on the key of a limiter or of the whole store. */
   on(key: string, script: ScriptName, args: readonly string[]): Promise<unknown> {
     return run(this.#route, script, key, [this.#clock(), ...args])
   }
 
-  /** One that remembers who called it. */
+  /** Runs a script that stores the caller and number of its call, so that the call can be sent again. */
   call(
     script: ScriptName,
     partition: string,

@@ -1,9 +1,10 @@
 /**
- * Who the primary is, by the word of Sentinels: asked before every attempt to connect, and heard when it changes.
+ * Which server is the primary, according to the Sentinels. They are asked before every attempt to connect, and announce
+ * when the primary changes.
  *
- * Of the answers that come at about the same time the one counts that is of the newest failover, since Sentinels
- * learn of it one after another. The server itself must say that it is a primary: one that comes back from the dead
- * may not know yet that it is none any more.
+ * Sentinels learn of a failover one after another. So, of the answers that come at about the same time, the one about
+ * the newest failover counts. The server itself must then say that it is a primary. (A server that has just come back
+ * may still believe that it is one.)
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -13,26 +14,29 @@ import { Refusal } from './failure.ts'
 import type { Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
 
-/** Milliseconds for one Sentinel to be dialled, and as many to answer. */
+/** Milliseconds to connect to one Sentinel, and as many for its answer. */
 const PATIENCE = 1_000
 /**
- * Milliseconds after which a Sentinel that misses the primary is alone with that: what the others told it before, it has
- * forgotten after five seconds.
+ * Milliseconds after which a Sentinel that cannot reach the primary has heard the same from no other Sentinel: it
+ * forgets what others told it after five seconds.
  */
 const ALONE = 6_000
-/** Milliseconds that the others have to answer, after the first. */
+/** Milliseconds that the other Sentinels have to answer after the first one has. */
 const GRACE = 100
 
 interface Word {
   host: string
   port: number
-  /** Of the failover that made it the primary. */
+  /** The number of the failover that made this server the primary. */
   epoch: number
-  /** It does not answer this Sentinel. */
+  /** Whether the primary does not answer this Sentinel. */
   isMissed: boolean
-  /** That is so since a moment ago, enough of them say so, or it is being replaced. */
+  /**
+   * Whether the primary may be about to be replaced: it has stopped answering only recently, enough Sentinels miss it,
+   * or a failover is under way.
+   */
   isGoing: boolean
-  /** How many must miss it before it is replaced; 0 when this Sentinel does not say. */
+  /** How many Sentinels must miss the primary before it is replaced; 0 if this Sentinel does not say. */
   quorum: number
 }
 
@@ -42,7 +46,7 @@ export class Sentinels implements Guide {
   readonly doubt = new Doubt((...asked) => this.#standing(...asked))
   readonly #sentinels: readonly Address[]
   readonly #primary: string
-  /** The primary's, but for host and port. */
+  /** The address of the primary, except host and port. */
   readonly #server: Address
   readonly #moves = new Set<(stays: (address: Address) => boolean) => void>()
   readonly #ears: Connection
@@ -71,7 +75,7 @@ export class Sentinels implements Guide {
       const [role] = (await link.send(['ROLE'])) as [string]
       if (role !== 'master') throw new Error(`the primary that the Sentinels name says that it is a ${role}`)
     } catch (error) {
-      // Who may not ask finds out when it writes.
+      // If the user may not ask for the role, a wrong server shows itself when it refuses a write.
       if (!(error instanceof Refusal) || error.word !== 'NOPERM') throw error
     }
   }
@@ -85,7 +89,10 @@ export class Sentinels implements Guide {
     this.#ears.close()
   }
 
-  /** A Sentinel that forbids it is no harm: a primary that is gone is missed all the same, if later. */
+  /**
+   * Listens for failovers. If a Sentinel forbids this, failovers are still noticed, but later: when the link to the
+   * primary fails.
+   */
   async #listen(link: Link): Promise<void> {
     try {
       const hear = (message: string) => {
@@ -95,16 +102,16 @@ export class Sentinels implements Guide {
       await link.subscribe('+switch-master', hear, () => void this.#makeUp())
       await this.#makeUp()
     } catch {
-      // asked again with the next attempt to connect
+      // The next attempt to connect asks again.
     }
   }
 
-  /** For what happened while nobody listened. */
+  /** Asks for the primary, in case it changed while nobody listened. */
   async #makeUp(): Promise<void> {
     try {
       this.#moved(await this.#ask(this.#closing.signal))
     } catch {
-      // asked again with the next attempt to connect
+      // The next attempt to connect asks again.
     }
   }
 
@@ -133,8 +140,9 @@ export class Sentinels implements Guide {
   }
 
   /**
-   * By the newest failover that any of them knows of, when a majority of them answers, none says that another is under way,
-   * and those that miss it, with those that say nothing, are too few to begin one.
+   * What the Sentinels say of a server. The newest failover that any Sentinel knows decides whether the server was
+   * replaced. It is confirmed as the primary if a majority of the Sentinels answers, none of them says that a failover
+   * is under way, and those that miss the primary, together with those that do not answer, are too few to begin one.
    */
   async #standing(address: Address, patience: number, signal: AbortSignal): Promise<Standing> {
     const asked = await Promise.allSettled(
@@ -151,7 +159,7 @@ export class Sentinels implements Guide {
     return mayBegin || words.some(({ isGoing }) => isGoing) ? undefined : 'primary'
   }
 
-  /** @param patience milliseconds to be dialled, and as many to answer */
+  /** @param patience milliseconds to connect, and as many for the answer */
   async #askOne(sentinel: Address, signal: AbortSignal, patience = PATIENCE): Promise<Word> {
     const link = await dial(sentinel, patience, signal)
     const late = setTimeout(

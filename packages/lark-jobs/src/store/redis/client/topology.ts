@@ -1,5 +1,5 @@
 /**
- * Who serves which slots of a cluster, by the word of whichever node answers first.
+ * Which node serves which slots of a cluster, according to the node that answers first.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -11,19 +11,19 @@ export interface Shard {
   first: number
   last: number
   primary: Address
-  /** By which the nodes know the primary. */
+  /** The id by which the nodes know the primary. */
   id: string
   replicas: Address[]
 }
 
-/** Milliseconds for one node to be dialled, and as many to answer. */
+/** Milliseconds to connect to one node, and as many for its answer. */
 const PATIENCE = 1_000
-/** Nodes that are asked at once. */
+/** How many nodes are asked at the same time. */
 const AT_ONCE = 3
 
 /**
- * @param nodes who may be asked, the likeliest first
- * @throws Refusal when nothing but a password or a right is missing; else an error with all that went wrong
+ * @param nodes the nodes that may be asked, the most likely one first
+ * @throws Refusal if a node refuses for lack of a password or permission; otherwise an error that lists every failure
  */
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
@@ -41,11 +41,11 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
 }
 
 /**
- * What a node knows of a primary: that it is one, or that it is none any more. One that it takes for failed may be
- * replaced in the next moment, or be told to have recovered.
+ * What a node knows of a primary: that it is one, or that it was replaced. If the node considers the primary failed,
+ * the answer is undefined: the primary may be replaced soon, or may have recovered.
  *
- * @param id of the primary
- * @param patience milliseconds for the node to be dialled, and as many to answer
+ * @param id the primary's id
+ * @param patience milliseconds to connect to the node, and as many for its answer
  */
 export async function askStanding(
   node: Address,
@@ -74,7 +74,7 @@ async function ask(node: Address, signal: AbortSignal): Promise<Shard[]> {
   }
 }
 
-/** On a link of its own. @param patience milliseconds to be dialled, and as many to answer */
+/** Asks on a link of its own. @param patience milliseconds to connect, and as many for the answer */
 async function answerOf(
   node: Address,
   command: readonly string[],
@@ -93,7 +93,10 @@ async function answerOf(
 
 type Place = [host: string | null, port: number, id: string]
 
-/** A node without a name of its own is reached as the one that was asked; one called '?' is known to nobody. */
+/**
+ * Reads the answer to CLUSTER SLOTS. A node without a host has the host of the node that was asked. The address of a
+ * node with the host '?' is not known.
+ */
 function readShards(reply: unknown, asked: Address): Shard[] {
   const at = ([host, port]: Place): Address => ({ ...asked, ...reached(asked, host || asked.host, port) })
   return (reply as [number, number, ...Place[]][]).flatMap(([first, last, ...places]) => {

@@ -1,5 +1,5 @@
 /**
- * Calls that wait for a link, each until its own deadline. Their timers keep the process alive.
+ * The calls that wait for a link, each until its own deadline. Their timers keep the process alive.
  */
 import type { Link } from './link.ts'
 
@@ -11,7 +11,7 @@ interface Waiter {
 export class Waiters {
   readonly #waiters = new Set<Waiter>()
 
-  /** @param late what becomes of it at the deadline */
+  /** @param late makes the error for the deadline */
   wait(deadline: number, late: () => Error): Promise<Link> {
     return new Promise((resolve, reject) => {
       const leave = () => {

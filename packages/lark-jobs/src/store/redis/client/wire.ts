@@ -1,9 +1,9 @@
 /**
- * The protocol of Redis (RESP2) in both directions: a command as text, and replies out of the bytes that come in.
+ * The protocol of Redis (RESP2): encodes commands as text, and parses replies from the bytes that come in.
  *
- * It is our own because a client library takes more time for a call than everything else together. Round trips of our
- * calls, one at a time on loopback, and the time that a process needs to load the code (medians of 15 in turns, two
- * runs, 2 cores; each row ends with its unit):
+ * The client is our own because a client library takes more time for a call than everything else together. The table
+ * has the round trips of our calls, one at a time on loopback, and the time that a process needs to load the code
+ * (medians of 15 in turns, two runs, 2 cores; each row ends with its unit):
  *
  *                                       this file   ioredis 6.0   node-redis 6.3
  *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs
@@ -11,12 +11,12 @@
  *   a script without arguments           29 – 42      39 – 45       49 – 64   µs
  *   loading, once                            0            34            52   ms
  *
- * Our client also writes a command when it is sent, and not at the end of the tick: the server works while this process
+ * Our client also writes a command at once, and not at the end of the tick, so that the server works while this process
  * prepares the next command.
  */
 import { Refusal, Unencodable, Unreadable } from './failure.ts'
 
-/** What a server answers. A refusal may also stand inside a list. */
+/** What a server answers. A list may contain refusals. */
 export type Reply = string | number | null | Refusal | Reply[]
 
 const CR = 13
@@ -28,9 +28,9 @@ const PLUS = 43
 const STAR = 42
 const ZERO = 48
 
-/** @throws Unencodable for what the server would read as something else, or not answer */
+/** @throws Unencodable if the server would misread the command, or not answer it */
 export function encodeCommand(command: readonly string[]): string {
-  if (command.length === 0) throw new Unencodable('A command of Redis has one word at least')
+  if (command.length === 0) throw new Unencodable('A command of Redis needs at least one word')
   let text = `*${command.length}\r\n`
   for (const word of command) {
     if (typeof word !== 'string') throw unencodable(command)
@@ -46,29 +46,29 @@ function unencodable(command: readonly unknown[]): Unencodable {
   return new Unencodable(`Word ${at + 1} of a ${command[0]} command is ${type}; it must be a string`)
 }
 
-/** Bytes of one reply at most: no text in Node is longer, nor do servers keep a longer value by default. */
+/** The largest reply, in bytes. No text in Node is longer, and by default no value on a server is either. */
 const MAX_REPLY = 512 * 1_024 * 1_024
-/** Items of one list at most: as many as a server takes in a command. The longest list of ours has some thousand. */
+/** The longest list, in items: as many as a server accepts in a command. Our longest lists have a few thousand. */
 const MAX_LIST = 1_024 * 1_024
-/** Lists within lists at most. Those of our scripts have four. */
+/** The deepest nesting of lists. The replies of our scripts have four levels. */
 const MAX_DEPTH = 8
-/** Bytes of a line at most: a status, an error, a number. */
+/** The longest line (a status, an error, a number), in bytes. */
 const MAX_LINE = 65_536
 
-/** More bytes are needed. */
+/** The item is not complete: more bytes are needed. */
 const INCOMPLETE = Symbol()
 
-/** A list of which not all items have come. */
+/** A list that has not received all its items yet. */
 interface Open {
   list: Reply[]
   length: number
 }
 
 /**
- * Replies out of chunks of bytes, however these are cut. Each byte is looked at once: what is whole of a list is kept,
- * and a long text is put together when all of it is there. (A list of 100 MB in chunks of 64 KiB: of texts of 500 kB
- * 0.4 s, of 100 bytes 2.2 s; read from its beginning with every chunk, neither was through after 20 s. 2 cores, shared,
- * 2026-11-25.)
+ * Parses replies from chunks of bytes, wherever these are cut. Each byte is read once: the complete items of a list are
+ * kept, and a long text is joined when all of it has come. (A list of 100 MB in chunks of 64 KiB took 0.4 s with texts
+ * of 500 kB, and 2.2 s with texts of 100 bytes. A parser that began anew with every chunk had finished neither after 20
+ * s. 2 cores, shared, 2026-11-25.)
  *
  * @example
  * const replies = new Replies((reply) => console.log(reply))
@@ -76,13 +76,13 @@ interface Open {
  */
 export class Replies {
   readonly #each: (reply: Reply) => void
-  /** What has not made a whole item yet, and how many bytes of it there must be before it is worth looking again. */
+  /** The bytes of an incomplete item, their number, and how many there must be before parsing is tried again. */
   #chunks: Buffer[] = []
   #size = 0
   #needed = 0
   #bytes: Buffer = Buffer.alloc(0)
   #at = 0
-  /** Lists that are under way, the outermost first, and how many bytes of them have been read. */
+  /** The incomplete lists, the outermost first, and how many bytes of them have been read. */
   readonly #open: Open[] = []
   #read = 0
 
@@ -90,7 +90,7 @@ export class Replies {
     this.#each = each
   }
 
-  /** @throws Unreadable when the bytes are not of this protocol, or say that a reply is larger than any of ours */
+  /** @throws Unreadable if the bytes do not follow the protocol, or announce a reply that is larger than any of ours */
   feed(chunk: Buffer): void {
     this.#chunks.push(chunk)
     this.#size += chunk.length
@@ -114,7 +114,7 @@ export class Replies {
     this.#needed = Math.max(0, this.#needed - whole)
   }
 
-  /** Into the list that is under way, or out. */
+  /** Adds an item to the innermost incomplete list, or hands out the reply if there is no list. */
   #put(item: Reply): void {
     for (let reply = item; ; ) {
       const open = this.#open.at(-1)
@@ -126,7 +126,7 @@ export class Replies {
     }
   }
 
-  /** @returns undefined for a list whose items are to come */
+  /** @returns undefined for a list whose items are still to come */
   #item(): Reply | undefined | typeof INCOMPLETE {
     const type = this.#bytes[this.#at]
     const end = this.#bytes.indexOf(CR, this.#at + 1)
