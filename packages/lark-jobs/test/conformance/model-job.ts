@@ -14,10 +14,12 @@ import type {
 import { laneName, readLane } from '../../src/store/contract/lane.ts'
 import {
   type AlterVerdict,
+  afterDeath,
+  afterRun,
   type Change,
+  type Consequence,
   isSuspect,
-  MAX_CRASHES,
-  MAX_CRASHES_BESIDE,
+  type Running,
 } from '../../src/store/contract/store.ts'
 
 export const endings = ['completed', 'failed', 'cancelled'] as const
@@ -135,31 +137,9 @@ export class ModelJob implements Counters {
     this.isAhead = isAhead || isSuspect(this)
   }
 
-  follow(outcome: Outcome): void {
-    switch (outcome.kind) {
-      case 'completed':
-        this.#end('completed')
-        break
-      case 'failed':
-        this.failures += 1
-        if (outcome.retryIn === undefined) {
-          if (outcome.untold) this.#endUnrun('failed')
-          else this.#end('failed')
-        } else this.#putBack(this.#now() + outcome.retryIn)
-        break
-      case 'released':
-        this.releases += 1
-        if (outcome.because !== undefined) this.#because = { runs: this.runs, text: outcome.because }
-        this.#putBack(this.#now() + outcome.in)
-        break
-      case 'returned':
-        this.runs -= 1
-        this.#putBack(outcome.in === undefined ? this.place : this.#now() + outcome.in)
-        break
-      case 'cancelled':
-        this.#end('cancelled', outcome.reason)
-        break
-    }
+  /** @returns how it counts in the minutes */
+  follow(outcome: Outcome): Consequence['counts'] {
+    return this.#become(afterRun(outcome, this.#counters, this.#now()))
   }
 
   /** Its holder says that it has started, and of a suspect whether alone. */
@@ -168,14 +148,27 @@ export class ModelJob implements Counters {
     else if (alone !== undefined || this.isAhead) Object.assign(this, { isAhead: false, isBeside: !alone })
   }
 
-  takeBack(forgiving: boolean): void {
-    const isCounted = !this.isAhead && !forgiving
-    if (this.isAhead) this.runs -= 1
-    if (isCounted) this.crashes += 1
-    this.wasRecovered = true
-    const most = this.isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES
-    if (isCounted && this.crashes >= most) this.#endUnrun('failed')
-    else this.#putBack(this.place)
+  /** @returns how it counts in the minutes */
+  takeBack(forgiving: boolean): Consequence['counts'] {
+    const running = { ...this.#counters, hasStarted: !this.isAhead, isBeside: this.isBeside }
+    return this.#become(afterDeath(running, forgiving))
+  }
+
+  get #counters(): Counters & Pick<Running, 'asked'> {
+    const { runs, failures, crashes, releases } = this
+    return { runs, failures, crashes, releases, asked: this.#asked ?? null }
+  }
+
+  #become(consequence: Consequence): Consequence['counts'] {
+    const { state, dueAt = this.place, because, isDirect, isUntold, reason } = consequence
+    const { runs, failures, crashes, releases } = consequence
+    if (because !== undefined) this.#because = { runs: this.runs, text: because }
+    Object.assign(this, { runs, failures, crashes, releases })
+    if (isDirect) this.wasRecovered = true
+    if (state === 'pending') this.#putBack(dueAt)
+    else if (isUntold) this.#endUnrun(state, reason)
+    else this.#end(state, reason)
+    return consequence.counts
   }
 
   /** Every change but `remove`, which is done when this says so. */
@@ -227,10 +220,6 @@ export class ModelJob implements Counters {
   }
 
   #putBack(place: number): void {
-    if (this.#asked !== undefined) {
-      this.#endUnrun('cancelled', this.#asked)
-      return
-    }
     this.endingAt = undefined
     this.#letGo()
     this.#state = 'pending'

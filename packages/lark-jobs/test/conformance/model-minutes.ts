@@ -1,8 +1,7 @@
 /**
  * What ended in each minute, as the model knows it.
  */
-import type { Outcome } from '../../src/model/record.ts'
-import { MINUTES, type Minute } from '../../src/store/contract/store.ts'
+import { type Consequence, MINUTES, type Minute } from '../../src/store/contract/store.ts'
 
 const MINUTE = 60_000
 
@@ -19,12 +18,8 @@ export class ModelMinutes {
     return [...this.#minutes.values()].filter(({ at }) => at >= oldest)
   }
 
-  countOutcome(outcome: Outcome): void {
-    if (outcome.kind === 'completed') this.count('completed')
-    else if (outcome.kind === 'failed') this.count(outcome.retryIn === undefined ? 'failed' : 'retried')
-  }
-
-  count(kind: 'completed' | 'failed' | 'retried'): void {
+  count(kind: Consequence['counts']): void {
+    if (kind === undefined) return
     const at = this.#minute
     const minute = this.#minutes.get(at) ?? { at, completed: 0, failed: 0, retried: 0 }
     minute[kind] += 1

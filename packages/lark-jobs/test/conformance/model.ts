@@ -109,11 +109,10 @@ export class Model {
   settle({ id, token, outcome }: Settlement): Verdict {
     const job = this.#held(id, token)
     if (!job) return 'lost'
-    job.follow(outcome)
+    this.#minutes.count(job.follow(outcome))
     this.lanes.moved(job, true)
     if (outcome.kind === 'released' && outcome.pausesGroup && job.group)
       this.lanes.pauseMore(job.group.name, outcome.in)
-    this.#minutes.countOutcome(outcome)
     return 'settled'
   }
 
@@ -177,13 +176,10 @@ export class Model {
     for (const job of this.in('active')) {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
       if (unread === undefined ? !isOver : job.token !== unread) continue
-      if (unread === undefined) job.takeBack(forgiving)
-      else job.follow({ kind: 'returned' })
+      this.#minutes.count(unread === undefined ? job.takeBack(forgiving) : job.follow({ kind: 'returned' }))
       this.lanes.moved(job, true)
       if (job.isPending) recovery.recovered.push(job.id)
-      if (job.state !== 'failed') continue
-      recovery.failed.push(job.id)
-      this.#minutes.count('failed')
+      if (job.state === 'failed') recovery.failed.push(job.id)
     }
     this.lanes.stir()
     const ends = this.in('active').map((job) => this.#leaseEnd(job) - this.#now())

@@ -1,28 +1,9 @@
 /**
  * Options and result of `Store.recover`, which takes back the jobs of a worker that has died, or that has not read
  * them.
- *
- * When a process dies, the store cannot know which of its jobs was the cause. So each job that had started counts a
- * crash. A job that is one crash before the limit is a suspect: its worker runs it alone and records this in the store,
- * so that the next crash was certainly caused by this job.
  */
 import type { Effect } from '../../model/effect.ts'
-import type { Counters } from '../../model/record.ts'
 import type { EffectsWanted } from './effects.ts'
-import { MAX_CRASHES, MAX_CRASHES_BESIDE } from './limits.ts'
-
-/** The number of crashes from which on a job is a suspect. */
-export const SUSPECT = MAX_CRASHES - 1
-
-/** Whether a job must run alone in its process. */
-export function isSuspect({ crashes }: Pick<Counters, 'crashes'>): boolean {
-  return crashes >= SUSPECT
-}
-
-/** Whether this crash fails the job. @param isBeside the job was a suspect, and other jobs ran in its process */
-export function isCrashLimit(crashes: number, isBeside: boolean): boolean {
-  return crashes >= (isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES)
-}
 
 export interface RecoverOptions {
   /** Counts no crash. For use after an outage, when the store was away and the workers did not die. */

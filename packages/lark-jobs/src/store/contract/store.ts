@@ -74,6 +74,7 @@ import type { RecoverOptions, Recovery } from './recovery.ts'
 import type { Announced, Survey, Surveyed } from './survey.ts'
 
 export * from './change.ts'
+export * from './consequence.ts'
 export * from './effects.ts'
 export * from './flows.ts'
 export * from './limiters.ts'

@@ -12,12 +12,12 @@ import type { LeasedJob } from '../../model/record.ts'
 import { isSuspect, MAX_ITEMS, type Want } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
+import { type Found, nextInTurn, nextJobs } from './order.ts'
 import type { Partition } from './partition.ts'
 import { readPayloads } from './payload.ts'
 import { Room } from './room.ts'
 import { list, type Row, toLeased } from './row.ts'
 import { ACTIVE, NOT_STARTED, STARTED } from './schema.ts'
-import { type Found, nextInTurn, nextJobs } from './turn.ts'
 
 const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
 const hold = `UPDATE jobs SET ahead = ${NOT_STARTED} WHERE seq IN (SELECT value FROM json_each(?))`

@@ -6,9 +6,9 @@ import { recall, remember } from './calls.ts'
 import { claim, claimedBefore } from './claim.ts'
 import { stirLanes } from './lane.ts'
 import { permits } from './limit.ts'
+import { limited, nextJob } from './order.ts'
 import type { Partition } from './partition.ts'
 import { settle } from './settle.ts'
-import { limited, nextJob } from './turn.ts'
 import { joinWaiters, leaveWaiters } from './waiters.ts'
 
 export function exchange(

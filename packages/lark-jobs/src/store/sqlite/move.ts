@@ -2,11 +2,13 @@
  * Moves a job from one state to another, and removes jobs. Row, indexes and counters change together.
  */
 import type { JobError } from '../../model/record.ts'
+import type { Consequence } from '../contract/consequence.ts'
+import { putBack } from '../contract/reason.ts'
 import { MAX_ERRORS } from '../contract/store.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
-import { errorsOf, list, type Row } from './row.ts'
-import { CANCELLED, PENDING } from './schema.ts'
+import { endedStates, errorsOf, list, type Row } from './row.ts'
+import { PENDING } from './schema.ts'
 
 const update = `
   UPDATE jobs SET state = ?, dueAt = ?, runs = ?, failures = ?, crashes = ?, releases = ?, direct = ?,
@@ -33,18 +35,32 @@ export type Change = Pick<Row, 'state'> &
     >
   > & { result?: string }
 
-/**
- * Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). A job that somebody has asked
- * to cancel does not go back to its line, but is cancelled.
- */
+/** Does with an active job what the rules say. */
+export function follow(partition: Partition, row: Row, consequence: Consequence): void {
+  const { state, dueAt, reason, because, error, result, isDirect, isUntold, counts, ...counters } =
+    consequence
+  const { now } = partition
+  if (counts !== undefined) partition.minute[counts] += 1
+  move(partition, row, {
+    ...counters,
+    ...(error !== undefined && { errors: withError(row, error) }),
+    ...(result !== undefined && { result }),
+    ...(isDirect && { direct: 1 }),
+    ...(dueAt !== undefined && { dueAt }),
+    ...(because !== undefined && { reason: putBack(row.runs, because) }),
+    ...(reason !== undefined && { reason }),
+    ...(state === 'pending'
+      ? { state: PENDING }
+      : { state: endedStates[state], ...(isUntold ? endedUnrun(row, now) : { finishedAt: now }) }),
+  })
+}
+
+/** Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). */
 export function move(partition: Partition, row: Row, change: Change): void {
   const { state } = row
   const { result = null, ...fields } = change
   partition.leave(row)
   Object.assign(row, fields)
-  if (row.state === PENDING && row.asked !== null) {
-    Object.assign(row, { state: CANCELLED, reason: row.asked, ...endedUnrun(row, partition.now) })
-  }
   laneMoves(partition, { ...row, state }, row.state)
   partition.database.run(
     update,
@@ -89,6 +105,6 @@ export function remove(
 }
 
 /** The errors of a row with one more, as they are stored. */
-export function withError(row: Row, error: JobError): string {
+function withError(row: Row, error: JobError): string {
   return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
 }

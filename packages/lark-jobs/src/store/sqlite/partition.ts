@@ -95,7 +95,7 @@ export class Partition {
   freed = 0
   /** Whether a new delayed job is due before all other delayed jobs. */
   sooner = false
-  /** The number of lanes, the last turn that was given, and the turn of the jobs without a group (`turn.ts`). */
+  /** The number of lanes, the last turn that was given, and the turn of the jobs without a group (`order.ts`). */
   lanes: number
   turn: number
   ownTurn: number

@@ -1,18 +1,11 @@
 /**
  * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
  */
-import type { JobError } from '../../model/record.ts'
-import {
-  isCrashLimit,
-  MAX_ITEMS,
-  type RecoverOptions,
-  type Recovery,
-  type StoreOptions,
-  WORKER_DIED,
-} from '../contract/store.ts'
+import { afterDeath, afterRun } from '../contract/consequence.ts'
+import { MAX_ITEMS, type RecoverOptions, type Recovery, type StoreOptions } from '../contract/store.ts'
 import { nextEnding } from './ending.ts'
 import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
-import { endedUnrun, move, withError } from './move.ts'
+import { follow } from './move.ts'
 import type { Partition } from './partition.ts'
 import { trim } from './retain.ts'
 import type { Row } from './row.ts'
@@ -62,28 +55,15 @@ function* ended(partition: Partition): Generator<Lease> {
   }
 }
 
-function takeBack(partition: Partition, row: Row, options: RecoverOptions): void {
-  const { forgiving = false, unread, cause } = options
-  if (unread !== undefined) {
-    move(partition, row, { state: PENDING, runs: row.runs - 1 })
-    return
-  }
-  if (row.ahead === NOT_STARTED || forgiving) {
-    const runs = row.runs - Number(row.ahead === NOT_STARTED)
-    move(partition, row, { state: PENDING, runs, direct: 1 })
-    return
-  }
-  const crashes = row.crashes + 1
-  const error: JobError = {
-    run: row.runs,
-    ...WORKER_DIED,
-    ...(cause !== undefined && { message: `its process ${cause}` }),
-  }
-  const errors = withError(row, error)
-  if (!isCrashLimit(crashes, row.ahead === BESIDE)) {
-    move(partition, row, { state: PENDING, crashes, errors, direct: 1 })
-    return
-  }
-  move(partition, row, { state: FAILED, crashes, errors, ...endedUnrun(row, partition.now) })
-  partition.minute.failed += 1
+function takeBack(
+  partition: Partition,
+  row: Row,
+  { forgiving = false, unread, cause }: RecoverOptions,
+): void {
+  const running = { ...row, hasStarted: row.ahead !== NOT_STARTED, isBeside: row.ahead === BESIDE }
+  const consequence =
+    unread === undefined
+      ? afterDeath(running, forgiving, cause)
+      : afterRun({ kind: 'returned' }, row, partition.now)
+  follow(partition, row, consequence)
 }

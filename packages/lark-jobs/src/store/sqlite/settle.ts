@@ -7,16 +7,16 @@
  * statements for each.) For every other outcome, the row is read, its next state is computed, and it is moved there.
  */
 import type { Outcome } from '../../model/record.ts'
+import { afterRun } from '../contract/consequence.ts'
 import { readLane } from '../contract/lane.ts'
-import { putBack } from '../contract/reason.ts'
 import type { Settlement, Verdict } from '../contract/store.ts'
 import { addBusyTo, pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'
-import { type Change, endedUnrun, move, withError } from './move.ts'
+import { follow } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, list, type Row } from './row.ts'
-import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
+import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
 
 const complete = `
   UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL
@@ -97,54 +97,8 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
   const row = partition.database.get<Row>(find, partition.id, id, token)
   if (row === undefined) return false
   appendLog(partition.database, row.seq, outcome.log)
-  move(partition, row, follow(outcome, row, partition.now))
+  follow(partition, row, afterRun(outcome, row, partition.now))
   if (outcome.kind === 'released' && outcome.pausesGroup && readLane(row.lane).group)
     pauseGroupMore(partition, readLane(row.lane).group!, partition.now + outcome.in)
-  count(partition, outcome)
   return true
-}
-
-/** The next state of a job, for the outcome of its run. */
-function follow(outcome: Outcome, row: Row, now: number): Change {
-  switch (outcome.kind) {
-    case 'completed':
-      return {
-        state: COMPLETED,
-        finishedAt: now,
-        ...(outcome.result !== undefined && { result: outcome.result }),
-      }
-    case 'failed': {
-      const burnt = { failures: row.failures + 1, errors: withError(row, outcome.error) }
-      return outcome.retryIn === undefined
-        ? { ...burnt, state: FAILED, ...(outcome.untold ? endedUnrun(row, now) : { finishedAt: now }) }
-        : { ...burnt, state: PENDING, dueAt: now + outcome.retryIn }
-    }
-    case 'released':
-      return {
-        state: PENDING,
-        dueAt: now + outcome.in,
-        releases: row.releases + 1,
-        ...(outcome.because !== undefined && { reason: putBack(row.runs, outcome.because) }),
-      }
-    case 'returned':
-      return {
-        state: PENDING,
-        runs: row.runs - 1,
-        ...(outcome.in !== undefined && { dueAt: now + outcome.in }),
-      }
-    case 'cancelled':
-      return {
-        state: CANCELLED,
-        finishedAt: now,
-        reason: outcome.reason,
-        ...(outcome.error && { errors: withError(row, outcome.error) }),
-      }
-  }
-}
-
-function count({ minute }: Partition, outcome: Outcome): void {
-  if (outcome.kind === 'completed') minute.completed += 1
-  else if (outcome.kind !== 'failed') return
-  else if (outcome.retryIn === undefined) minute.failed += 1
-  else minute.retried += 1
 }

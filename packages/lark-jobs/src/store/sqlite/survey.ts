@@ -5,10 +5,10 @@ import type { Finding, StoreOptions, Surveyed } from '../contract/store.ts'
 import { olderCalls } from './calls.ts'
 import type { Database } from './database.ts'
 import { overRates } from './limit.ts'
+import { nextJob } from './order.ts'
 import { Partition } from './partition.ts'
 import { endedStates, list } from './row.ts'
 import { COMPLETED } from './schema.ts'
-import { nextJob } from './turn.ts'
 import { olderWaiters } from './waiters.ts'
 
 /** SQL: the given partitions by name, each once. `place` is the index in the list. */

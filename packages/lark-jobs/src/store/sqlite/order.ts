@@ -1,5 +1,6 @@
 /**
- * Turns: how a claim takes jobs of lanes, and jobs without a lane.
+ * Which jobs are next. Within a line: the higher priority first, then by place. Between the lanes of groups, and the
+ * jobs without a lane: in turns.
  *
  * All lanes whose turn it is give the same number of jobs, one job of each after the other, and no more than their
  * share of the bytes. A lane that gave jobs is last afterwards.

@@ -1,0 +1,117 @@
+/**
+ * What becomes of a job when its run has ended, or when its worker has died: the rules that every store follows. SQLite
+ * and the model of the conformance tests call these functions; `redis/lua/shared/consequence.lua` says the same in Lua.
+ */
+import type { CancelReason, Counters, JobError, Outcome, State } from '../../model/record.ts'
+import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './limits.ts'
+
+/** What the rules need to know of an active job. Its `runs` include the one that has ended. */
+export interface Running extends Counters {
+  /** Somebody has asked to cancel it, for this reason. */
+  asked?: CancelReason | null
+  /** False if it was handed out ahead, or as a suspect, and nobody has said that it started. */
+  hasStarted: boolean
+  /** It is a suspect that started while others ran in its process. */
+  isBeside: boolean
+}
+
+/** What becomes of the job. Fields that are absent stay as they are; `error` is added to its errors. */
+export interface Consequence extends Counters {
+  state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
+  /** Milliseconds since 1970. Absent: a pending job keeps its place. */
+  dueAt?: number
+  reason?: CancelReason
+  /** Why the run put the job back. */
+  because?: string
+  error?: JobError
+  result?: string
+  /** From now on the job is not prefetched. */
+  isDirect?: true
+  /** No handler ran that could do what its class does when a job ends: the class hears of it (`model/effect.ts`). */
+  isUntold?: true
+  /** How it counts in the minutes. */
+  counts?: 'completed' | 'failed' | 'retried'
+}
+
+/** The number of crashes from which on a job is a suspect. */
+export const SUSPECT = MAX_CRASHES - 1
+
+/** Whether a job must run alone in its process. */
+export function isSuspect({ crashes }: Pick<Counters, 'crashes'>): boolean {
+  return crashes >= SUSPECT
+}
+
+/** A worker has settled the job. @param now milliseconds since 1970 */
+export function afterRun(
+  outcome: Outcome,
+  job: Pick<Running, keyof Counters | 'asked'>,
+  now: number,
+): Consequence {
+  const { runs, failures, crashes, releases } = job
+  const counters = { runs, failures, crashes, releases }
+  switch (outcome.kind) {
+    case 'completed': {
+      const { result } = outcome
+      return { ...counters, state: 'completed', counts: 'completed', ...(result !== undefined && { result }) }
+    }
+    case 'failed': {
+      const { error, retryIn, untold } = outcome
+      counters.failures += 1
+      if (retryIn === undefined)
+        return { ...counters, state: 'failed', error, counts: 'failed', ...(untold && { isUntold: true }) }
+      return unlessAsked(job, {
+        ...counters,
+        state: 'pending',
+        dueAt: now + retryIn,
+        error,
+        counts: 'retried',
+      })
+    }
+    case 'released': {
+      const { because } = outcome
+      counters.releases += 1
+      const dueAt = now + outcome.in
+      return unlessAsked(job, {
+        ...counters,
+        state: 'pending',
+        dueAt,
+        ...(because !== undefined && { because }),
+      })
+    }
+    case 'returned': {
+      counters.runs -= 1
+      const dueAt = outcome.in === undefined ? {} : { dueAt: now + outcome.in }
+      return unlessAsked(job, { ...counters, state: 'pending', ...dueAt })
+    }
+    case 'cancelled': {
+      const { reason, error } = outcome
+      return { ...counters, state: 'cancelled', reason, ...(error !== undefined && { error }) }
+    }
+  }
+}
+
+/**
+ * The lease of the job was taken back. A job that had started counts a crash: when a process dies, the store cannot
+ * know which of its jobs was the cause. A suspect was alone, so that its next crash was certainly caused by it; if
+ * others ran beside it, more crashes are needed.
+ *
+ * @param forgiving counts no crash
+ * @param cause how the process ended; continues the words "its process"
+ */
+export function afterDeath(job: Running, forgiving: boolean, cause?: string): Consequence {
+  const { runs, failures, crashes, releases, hasStarted } = job
+  const counters = { runs, failures, crashes, releases }
+  if (!hasStarted) counters.runs -= 1
+  if (!hasStarted || forgiving) return unlessAsked(job, { ...counters, state: 'pending', isDirect: true })
+  counters.crashes += 1
+  const error = { run: runs, ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
+  if (counters.crashes >= (job.isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES))
+    return { ...counters, state: 'failed', error, isUntold: true, counts: 'failed' }
+  return unlessAsked(job, { ...counters, state: 'pending', error, isDirect: true })
+}
+
+/** A job that somebody has asked to cancel does not go back to its line. */
+function unlessAsked({ asked }: Pick<Running, 'asked'>, put: Consequence): Consequence {
+  if (asked === undefined || asked === null) return put
+  return { ...put, state: 'cancelled', reason: asked, isUntold: true }
+}
