@@ -347,5 +347,8 @@ test('the declarations are of the same classes, imported or required', async () 
 
 test('copies of one major version share the queue', () => {
   const { version } = JSON.parse(read('packages/lark-jobs/package.json'))
-  expect(read('packages/lark-jobs/src/api/jobs.ts')).toContain(`'s18i.lark.jobs@${version.split('.')[0]}'`)
+  const symbols = ['default-jobs', 'jobs'].flatMap((file) => [
+    ...read(`packages/lark-jobs/src/api/${file}.ts`).matchAll(/Symbol\.for\('s18i\.lark\.jobs@(\d+)/g),
+  ])
+  expect(symbols.map(([, major]) => major)).toEqual(Array(5).fill(version.split('.')[0]))
 })

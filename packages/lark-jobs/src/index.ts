@@ -3,8 +3,9 @@
  * `@s18i/lark-jobs`: jobs as classes, dispatched into a store, run by workers.
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
+export { Jobs } from './api/default-jobs.ts'
 export { Job } from './api/job.ts'
-export { createJobs, Jobs } from './api/jobs.ts'
+export { createJobs } from './api/jobs.ts'
 export type { WorkOptions } from './api/work.ts'
 export type { Durability, JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'

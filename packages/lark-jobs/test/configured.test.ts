@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { JobsClient } from '../src/api/jobs.ts'
+import { Jobs, open } from '../src/api/jobs.ts'
 import { type CodeConfig, createJobs, Job } from '../src/index.ts'
 import type { JobConstructor } from '../src/options/job-class.ts'
 import { Record } from './working/bench.ts'
@@ -15,7 +15,7 @@ afterAll(() => rm(folder, { recursive: true }))
 
 /** As the default instance is, in a process that has no file. */
 const client = () =>
-  new JobsClient(async () => {
+  new Jobs(async () => {
     throw new Error('looked for a file')
   })
 
@@ -131,27 +131,27 @@ test('after the first use the same is taken, another is not, and a first one com
   const own = config()
   await using jobs = client()
   jobs.configure(own)
-  await jobs.open()
+  await jobs[open]()
   jobs.configure({ ...own })
   expect(codeOf(() => jobs.configure(config()))).toMatch(/^ALREADY_CONFIGURED: .* with other connection$/)
 
   const late = 'CONFIGURED_LATE: Jobs.configure() was called after Jobs had been used'
   const configured = createJobs(config())
-  const settings = (await configured.open()).settings
+  const settings = (await configured[open]()).settings
   await configured.close()
-  await using found = new JobsClient(async () => settings)
-  const opening = found.open()
+  await using found = new Jobs(async () => settings)
+  const opening = found[open]()
   expect(codeOf(() => found.configure(own))).toBe(late)
   await opening
   expect(codeOf(() => found.configure(own))).toBe(late)
 
-  await using running = new JobsClient(async () => settings)
+  await using running = new Jobs(async () => settings)
   await running.dispatchNow(new (load(''))())
   expect(codeOf(() => running.configure(own))).toBe(late)
 })
 
 test('what could not be opened does not count as used; after close() another may be given', async () => {
-  await using jobs = new JobsClient(async () => {
+  await using jobs = new Jobs(async () => {
     throw new Error('no file')
   })
   await expect(jobs.dispatch(new (load(''))())).rejects.toThrow('no file')
@@ -165,6 +165,16 @@ test('what could not be opened does not count as used; after close() another may
   // It goes on being configured.
   expect((await jobs.status()).queues).toHaveLength(1)
   expect(codeOf(() => jobs.configure(first))).toMatch('ALREADY_CONFIGURED')
+})
+
+test('after close() the same configuration is as fixed as another one would be', async () => {
+  const first = config()
+  await using jobs = client()
+  jobs.configure(first)
+  await jobs.status()
+  await jobs.close()
+  jobs.configure(first)
+  expect(codeOf(() => jobs.configure(config()))).toMatch('ALREADY_CONFIGURED')
 })
 
 test('an instance of createJobs() has its configuration from the start', () => {
@@ -210,7 +220,7 @@ test('variables count beside it as they do beside a file', async () => {
   vi.stubEnv('LARK_JOBS_URL', connection as string)
   await using jobs = client()
   jobs.configure({ queues: ['only'] })
-  const { settings } = await jobs.open()
+  const { settings } = await jobs[open]()
   expect(settings).toMatchObject({ connection, queues: ['only'], source: { kind: 'code' } })
   vi.unstubAllEnvs()
 })

@@ -148,14 +148,14 @@ const leaving = (outside) => ({
 
 /**
  * Writes the declarations into `dist/types`, as those of CommonJS modules: an ES module may import these in every
- * version of TypeScript, but not the other way round. The ones of the ES modules re-export them, so there is one class
+ * version of TypeScript, but not the other way round. What is marked `@internal` is left out. The ones of the ES modules re-export them, so there is one class
  * `Job`, whichever way it was imported.
  *
  * @param {Package} built
  */
 function declare({ folder, entries, exported }) {
   const types = join(folder, 'dist/types')
-  const options = ['--emitDeclarationOnly', '--sourceMap', 'false', '--outDir', types]
+  const options = ['--emitDeclarationOnly', '--stripInternal', '--sourceMap', 'false', '--outDir', types]
   const { status } = spawnSync(process.execPath, [tsc, '-p', folder, ...options], { stdio: 'inherit' })
   if (status !== 0) process.exit(1) // it has said why
   /** @type {Set<string>} */

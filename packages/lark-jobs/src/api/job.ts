@@ -23,7 +23,8 @@ import type { LimiterBy } from '../options/limiter.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
-import { Jobs } from './jobs.ts'
+import { Jobs } from './default-jobs.ts'
+import { enqueue, runNow } from './jobs.ts'
 
 /**
  * The base class of every job.
@@ -88,10 +89,14 @@ export abstract class Job {
    */
   declare limiter?: string | LimiterBy | undefined
 
+  /** @internal */
   declare [currentRun]?: Run | undefined
+  /** @internal */
   declare [dispatchedIds]?: string[] | undefined
+  /** @internal */
   declare [dispatchRejection]?: Rejection | undefined
 
+  /** @internal */
   get [jobBrand](): true {
     return true
   }
@@ -112,7 +117,8 @@ export abstract class Job {
    * @returns `false`: the job fails without a retry. Default `true`
    * @example override retryIf(error: unknown) { return (error as { status?: number }).status !== 404 }
    */
-  retryIf(_error: unknown): boolean {
+  retryIf(error: unknown): boolean
+  retryIf(): boolean {
     return true
   }
 
@@ -126,7 +132,8 @@ export abstract class Job {
    * @example override async failed(error: unknown, payload: { to: string }) { await tellSupport(payload.to, error) }
    */
   // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
-  failed(_error: unknown, ..._payload: any[]): unknown {
+  failed(error: unknown, payload: any): unknown
+  failed(): unknown {
     return undefined
   }
 
@@ -140,7 +147,8 @@ export abstract class Job {
    * @example override async cancelled(payload: { file: string }) { await removeUpload(payload.file) }
    */
   // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
-  cancelled(..._payloadAndReason: any[]): unknown {
+  cancelled(payload: any, reason: 'user' | 'expired'): unknown
+  cancelled(): unknown {
     return undefined
   }
 
@@ -191,7 +199,7 @@ export abstract class Job {
    *   DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED, STORE_NOT_CONFIGURED, JOB_INVALID
    */
   dispatch(...payload: PayloadOf<this>): Promise<boolean> {
-    return Jobs.enqueue(this, [(payload as readonly unknown[])[0]])
+    return Jobs[enqueue](this, [(payload as readonly unknown[])[0]])
   }
 
   /**
@@ -200,7 +208,7 @@ export abstract class Job {
    * the queued jobs. Afterwards `this.ids` has the ids of all jobs.
    */
   dispatchMany(payloads: readonly PayloadOf<this>[0][]): Promise<boolean> {
-    return Jobs.enqueue(this, payloads)
+    return Jobs[enqueue](this, payloads)
   }
 
   /**
@@ -211,7 +219,7 @@ export abstract class Job {
    * @returns what `handle` returned; rejects with the error of `handle`
    */
   dispatchNow(...payload: PayloadOf<this>): Promise<ResultOf<this>> {
-    return Jobs.runNow(this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
+    return Jobs[runNow](this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
   }
 
   /**

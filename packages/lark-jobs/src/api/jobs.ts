@@ -1,11 +1,11 @@
 /**
  * `Jobs`: the way from a process to its store. It finds the configuration when it is first needed, opens the store
- * once, and hands out the dispatcher, workers, and what people ask of jobs.
+ * once, and then dispatches jobs, starts workers, and lets people look at jobs and change them.
  *
  *   unopened → opening → open → closed (and opening again, when used again)
  */
 
-import { type Around, loadAround, loadSettings, type Settings } from '../config/config.ts'
+import type { Around, Settings } from '../config/config.ts'
 import { type CodeConfig, Configured } from '../config/configured.ts'
 import { checkPlace } from '../config/queues.ts'
 import { callerOf, toldTo } from '../dispatch/caller.ts'
@@ -34,7 +34,7 @@ const PROGRAM = Symbol.for('s18i.lark.program')
 /** How many of the dispatches that wait for the store to open note who dispatches (`dispatch/caller.ts`). */
 const NOTED = 100
 
-/** What is there once the store is open. */
+/** What is there once the store is open. @internal */
 export interface Opened {
   settings: Settings
   /** Where another thread finds the same store. */
@@ -45,7 +45,18 @@ export interface Opened {
   warnings: string[]
 }
 
-export class JobsClient implements AsyncDisposable {
+// What the rest of the package asks of an instance, and users do not. All copies of one major version share the symbols,
+// because a job may belong to one copy and the default instance to another.
+/** @internal */
+export const enqueue = Symbol.for('s18i.lark.jobs@0.enqueue')
+/** @internal */
+export const runNow = Symbol.for('s18i.lark.jobs@0.runNow')
+/** @internal */
+export const open = Symbol.for('s18i.lark.jobs@0.open')
+/** @internal */
+export const supervisedWork = Symbol.for('s18i.lark.jobs@0.supervisedWork')
+
+export class Jobs implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
   readonly #runs: RunNow
   #configured: Configured | undefined
@@ -60,8 +71,9 @@ export class JobsClient implements AsyncDisposable {
   readonly #starting = new Set<Promise<Worker>>()
 
   /**
-   * @param load finds the settings, where none are given in code
-   * @param around that part of them for which no store need be named
+   * @internal
+   * @param load finds the settings, if none are given in code
+   * @param around finds the part of them for which no store need be configured
    */
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
     this.#load = load
@@ -101,8 +113,8 @@ export class JobsClient implements AsyncDisposable {
         throw new JobsError('CONFIGURED_LATE', 'Jobs.configure() was called after Jobs had been used', {
           hint: 'Call it before the first dispatch and the first worker, in a module that is imported before.',
         })
-      this.#isFixed = true
     }
+    this.#isFixed = true
     this.#configured = given
     this.#runs.forget()
   }
@@ -113,26 +125,26 @@ export class JobsClient implements AsyncDisposable {
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
   dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean> {
-    return this.enqueue(job, [(payload as readonly unknown[])[0]])
+    return this[enqueue](job, [(payload as readonly unknown[])[0]])
   }
 
   /** Queues one job a payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
-    return this.enqueue(job, payloads)
+    return this[enqueue](job, payloads)
   }
 
   /** Runs a job here and now, with this instance's middleware; see `Job.dispatchNow`. */
   dispatchNow<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<ResultOf<J>> {
-    return this.runNow(job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
+    return this[runNow](job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
   }
 
-  /** `dispatchNow` without its types. */
-  runNow(job: JobLike, payload: unknown): Promise<unknown> {
+  /** `dispatchNow` without its types. @internal */
+  [runNow](job: JobLike, payload: unknown): Promise<unknown> {
     return this.#runs.run(job, payload)
   }
 
-  /** `dispatch` and `dispatchMany` without their types: one job a payload. */
-  enqueue(job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
+  /** `dispatch` and `dispatchMany` without their types: queues one job for each payload. @internal */
+  [enqueue](job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
     try {
       const { queue, records } = newJobs(job, payloads)
       if (this.#opened === undefined || records.length !== 1) return this.#enqueue(job, queue, records)
@@ -145,27 +157,29 @@ export class JobsClient implements AsyncDisposable {
     }
   }
 
-  /** Resolves when every dispatch so far is answered, well or ill. Call it before `process.exit()`. */
+  /** Resolves when every dispatch so far has succeeded or failed. Call it before `process.exit()`. */
   flush(): Promise<void> {
     return this.#underway.through()
   }
 
   /**
-   * Starts a worker in this process. (`supervised` is the affair of `jobs:work`.)
+   * Starts a worker in this process.
    *
-   * When a module that is loaded again, by the hot reload of a development server, starts one, this takes the place of
-   * those that its former loads started: they take no more jobs, and end with what they run. With
-   * `NODE_ENV=production` nothing is ever replaced.
+   * If a development server loads the calling module again, the new worker replaces the worker that the previous load
+   * started: this takes no more jobs, and ends when its running jobs have ended. With `NODE_ENV=production` no worker is
+   * ever replaced.
    *
    * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })
    */
-  work(options: WorkOptions = {}, supervised: SupervisedOptions = {}): Promise<Worker> {
+  work(options: WorkOptions = {}): Promise<Worker> {
     const isProduction = process.env.NODE_ENV === 'production'
-    const evaluations = isProduction ? undefined : evaluationsOf(this.work)
-    const starting = this.#work(options, supervised, evaluations, [...this.#starting])
-    this.#starting.add(starting)
-    return starting.finally(() => this.#starting.delete(starting))
+    return this.#work(options, {}, isProduction ? undefined : evaluationsOf(this.work))
+  }
+
+  /** `work`, in a process of `jobs:work` that may have a supervisor. @internal */
+  [supervisedWork](options: WorkOptions, supervised: SupervisedOptions = {}): Promise<Worker> {
+    return this.#work(options, supervised, undefined)
   }
 
   /**
@@ -177,7 +191,7 @@ export class JobsClient implements AsyncDisposable {
    */
   async find<J extends JobLike = JobLike>(id: string): Promise<operate.JobDetail<J> | undefined> {
     readId(id)
-    const { store, settings } = await this.open()
+    const { store, settings } = await this[open]()
     const operate = await import('../operate/operate.ts')
     return operate.find<J>(store, settings.partitions, id)
   }
@@ -192,7 +206,7 @@ export class JobsClient implements AsyncDisposable {
   ): Promise<operate.StoredJob<J>[]> {
     const operate = await import('../operate/operate.ts')
     operate.checkFailed(options)
-    const { store, settings } = await this.open()
+    const { store, settings } = await this[open]()
     const partitions = await operate.partitionsToLookIn(store, settings.partitions, options.queue)
     return operate.failed<J>(store, partitions, options.limit ?? 100)
   }
@@ -208,7 +222,7 @@ export class JobsClient implements AsyncDisposable {
     const operate = await import('../operate/operate.ts')
     operate.checkRetry(which, named)
     const ids = which === 'failed' ? undefined : readIds(which)
-    const { store, settings } = await this.open()
+    const { store, settings } = await this[open]()
     if (ids !== undefined) return (await operate.retry(store, settings.partitions, ids)).length
     const partitions = await operate.partitionsToLookIn(store, settings.partitions, named[0])
     return operate.retryFailed(store, partitions)
@@ -234,7 +248,7 @@ export class JobsClient implements AsyncDisposable {
     const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
     if (isFilter) by.checkCancel(which)
     const ids = isFilter ? undefined : readIds(which)
-    const { store, settings } = await this.open()
+    const { store, settings } = await this[open]()
     const { partitions } = settings
     if (ids !== undefined) return (options.dryRun ? by.count : by.cancel)(store, partitions, ids)
     return (options.dryRun ? by.countAll : by.cancelAll)(store, partitions, which as CancelFilter)
@@ -251,7 +265,7 @@ export class JobsClient implements AsyncDisposable {
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
     const { checkPause, pause } = await import('../operate/pause.ts')
     checkPause(options)
-    const { store, settings } = await this.open()
+    const { store, settings } = await this[open]()
     return pause(store, settings.partitions, options)
   }
 
@@ -264,23 +278,24 @@ export class JobsClient implements AsyncDisposable {
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
     const { checkResume, resume } = await import('../operate/pause.ts')
     checkResume(target)
-    const { store, settings } = await this.open()
+    const { store, settings } = await this[open]()
     return resume(store, settings.partitions, target)
   }
 
   /** Queues with their counts and what ended lately, and the workers that live. */
   async status(): Promise<Status> {
-    const { store, settings } = await this.open()
+    const { store, settings } = await this[open]()
     const { status } = await import('../operate/status.ts')
     return status(store, settings.partitions)
   }
 
   /**
-   * Opens the store, unless it is open. What fails is tried again by the next call.
+   * Opens the store, unless it is open. After a failure the next call tries again.
    *
-   * @param role what the process does there from now on. Default: what it did before
+   * @internal
+   * @param role what the process does with the store from now on. Default: what it did before
    */
-  open(role: Role = this.#role): Promise<Opened> {
+  [open](role: Role = this.#role): Promise<Opened> {
     if (role !== this.#role) {
       this.#role = role
       this.#opened?.store.become?.(role)
@@ -292,7 +307,7 @@ export class JobsClient implements AsyncDisposable {
     return this.#opening
   }
 
-  /** Stops the workers that were started here, flushes, and lets go of the store. */
+  /** Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#starting])
     await Promise.all([...this.#workers.keys()].map((worker) => worker.stop()))
@@ -309,8 +324,18 @@ export class JobsClient implements AsyncDisposable {
     return this.close()
   }
 
-  /** @param before workers that were being started when this one was asked for */
-  async #work(
+  #work(
+    options: WorkOptions,
+    supervised: SupervisedOptions,
+    evaluations: Evaluations | undefined,
+  ): Promise<Worker> {
+    const starting = this.#start(options, supervised, evaluations, [...this.#starting])
+    this.#starting.add(starting)
+    return starting.finally(() => this.#starting.delete(starting))
+  }
+
+  /** @param before workers that are being started already */
+  async #start(
     given: WorkOptions,
     supervised: SupervisedOptions,
     evaluations: Evaluations | undefined,
@@ -318,7 +343,7 @@ export class JobsClient implements AsyncDisposable {
   ): Promise<Worker> {
     const { checkNames, replaceFormer, workerOn } = await import('./work.ts')
     checkNames(given)
-    const opened = await this.open('worker')
+    const opened = await this[open]('worker')
     const newest = { ...opened, settings: { ...opened.settings, ...this.#configured?.around() } }
     const { jobs } = { jobs: this.#configured?.jobs, ...given }
     const options = { ...given, ...(jobs !== undefined && { jobs }) }
@@ -356,11 +381,11 @@ export class JobsClient implements AsyncDisposable {
 
   async #enqueue(job: JobLike, queue: string, records: NewJob[]): Promise<boolean> {
     const isNoted = this.#opened === undefined && Underway.unanswered < NOTED
-    const caller = isNoted ? callerOf(this.enqueue) : undefined
+    const caller = isNoted ? callerOf(this[enqueue]) : undefined
     const end = this.#underway.begin()
     try {
       // Once open, nothing is awaited before the dispatcher has it.
-      const { settings, dispatcher } = this.#opened ?? (await this.open())
+      const { settings, dispatcher } = this.#opened ?? (await this[open]())
       checkPlace(queue, records, settings, job.constructor.name)
       return await dispatcher.many(job, queue, records)
     } catch (error) {
@@ -380,24 +405,8 @@ export class JobsClient implements AsyncDisposable {
  * await using reports = createJobs({ connection: 'sqlite:reports.db' })
  * await reports.dispatch(new BuildReportJob(), { month: '2026-11' })
  */
-export function createJobs(config: CodeConfig = {}): JobsClient {
+export function createJobs(config: CodeConfig = {}): Jobs {
   const configured = new Configured(config, 'createJobs()')
   const load = async () => configured.settings()
-  return new JobsClient(load, load, configured)
+  return new Jobs(load, load, configured)
 }
-
-/** With the major version: what `Job` calls of it may differ in another. */
-const slot = Symbol.for('s18i.lark.jobs@0')
-const shared = globalThis as { [slot]?: JobsClient }
-
-/**
- * The default instance: one a process, whatever the number of copies of this package in it (one that was imported, one
- * that a bundler took in, one of CommonJS). It goes by what `Jobs.configure()` was given, else by the `lark.config` that
- * it finds when it is first used.
- */
-shared[slot] ??= new JobsClient(
-  () => loadSettings(),
-  () => loadAround(),
-)
-export const Jobs: JobsClient = shared[slot]
-export type Jobs = JobsClient

@@ -3,7 +3,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Job } from '../api/job.ts'
-import type { JobsClient } from '../api/jobs.ts'
+import { type Jobs, open } from '../api/jobs.ts'
 import type { JobConstructor } from '../options/job-class.ts'
 import type { Report } from '../worker/report.ts'
 import { type Figure, limitOf, percentile, Watch } from './figure.ts'
@@ -21,9 +21,9 @@ const PATIENCE = 10_000
 
 export interface Stage {
   /** Dispatches. */
-  here: JobsClient
+  here: Jobs
   /** Works, as another process would. */
-  there: JobsClient
+  there: Jobs
   /** About so many jobs for each figure. */
   jobs: number
   /** At most so long. */
@@ -78,7 +78,7 @@ function newPayloads(count: number): Payload[] {
 
 /** By the cheapest thing that a store can be asked. */
 async function measureRoundTrip(stage: Stage): Promise<Figure> {
-  const { store } = await stage.here.open()
+  const { store } = await stage.here[open]()
   const { calls } = await repeat(stage, 1, () => store.now())
   stage.roundTrip = percentile(calls, 50) ?? 0
   return { name: 'round trip', p50: stage.roundTrip, p99: percentile(calls, 99) }
@@ -152,7 +152,7 @@ async function processing(stage: Stage, concurrency: number): Promise<Figure> {
 
 /** Sees to it that there is enough to be processed. */
 async function fill({ here, jobs, signal }: Stage): Promise<void> {
-  const { store } = await here.open()
+  const { store } = await here[open]()
   const { waiting } = await store.counts(HEAP)
   for (let missing = jobs - waiting; missing > 0; missing -= 1_000) {
     signal.throwIfAborted()

@@ -1,7 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { JobsClient } from '../api/jobs.ts'
+import { Jobs, open } from '../api/jobs.ts'
 import { adviceOn } from '../bench/advice.ts'
 import type { Figure } from '../bench/figure.ts'
 import { measures, queues, type Stage } from '../bench/measures.ts'
@@ -22,11 +22,11 @@ export class JobsBenchCommand extends Command {
     const { jobs, seconds, signal } = this
     const settings = await loadSettings()
     const place = benchPlace(settings, queues)
-    const here = new JobsClient(async () => place.settings)
-    const there = place.kind === 'memory' ? here : new JobsClient(async () => place.settings)
+    const here = new Jobs(async () => place.settings)
+    const there = place.kind === 'memory' ? here : new Jobs(async () => place.settings)
     let isThere = true
     try {
-      const { store, warnings } = await here.open().catch((error) => {
+      const { store, warnings } = await here[open]().catch((error) => {
         isThere = error.code !== 'STORE_UNREACHABLE'
         throw error
       })

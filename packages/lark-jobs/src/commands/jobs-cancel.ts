@@ -1,6 +1,7 @@
 import { arg, Command, flag, LarkError } from '@s18i/lark'
 import { nearest } from '@s18i/lark/config'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
+import { open } from '../api/jobs.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { type CancelFilter, type Cancelled, cancellable, checkCancel } from '../operate/cancel.ts'
@@ -83,7 +84,7 @@ export class JobsCancelCommand extends Command {
   async #isNone({ cancelled, asked }: Cancelled, jobs: Jobs): Promise<boolean> {
     const { job: key } = this
     if (cancelled + asked > 0) return false
-    const { store } = await jobs.open()
+    const { store } = await jobs[open]()
     const keys = key === undefined ? [] : (await store.keys()).sort()
     if (key === undefined || keys.includes(key)) {
       if (!this.json) this.success('Nothing to cancel: no such job is waiting or running')

@@ -1,6 +1,6 @@
 import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import type { KeptError } from '../model/record.ts'
 import { checkFailed } from '../operate/operate.ts'

@@ -1,6 +1,6 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
 import { checkPause } from '../operate/pause.ts'
 import { resumeCommand } from './resume-command.ts'
 

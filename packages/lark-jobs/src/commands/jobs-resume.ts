@@ -1,6 +1,6 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
 import { checkResume } from '../operate/pause.ts'
 
 /** `lark jobs:resume`: a queue, or one group of it, goes on. */

@@ -1,5 +1,5 @@
 import { arg, Command, flag, LarkError } from '@s18i/lark'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
 import { checkRetry } from '../operate/operate.ts'
 
 /** `lark jobs:retry`: failed jobs back to work. */

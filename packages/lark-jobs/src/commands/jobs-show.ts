@@ -1,6 +1,6 @@
 import { arg, Command } from '@s18i/lark'
 import { visible, visibleLines } from '@s18i/lark/config'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import type { JobError, LogLine } from '../model/record.ts'

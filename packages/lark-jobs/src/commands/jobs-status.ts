@@ -1,6 +1,6 @@
 import { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import type { Ended, QueueStatus, Status } from '../operate/status.ts'

@@ -2,7 +2,8 @@ import type { ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Command, flag, LarkError } from '@s18i/lark'
-import { Jobs } from '../api/jobs.ts'
+import { Jobs } from '../api/default-jobs.ts'
+import { open, supervisedWork } from '../api/jobs.ts'
 import type { SupervisedOptions } from '../api/work.ts'
 import { absence } from '../config/config-source.ts'
 import { serviceOf } from '../config/queues.ts'
@@ -88,7 +89,7 @@ export class JobsWorkCommand extends Command {
 
   async #supervise(processes: number): Promise<number> {
     const signals = this.#signals()
-    const { settings, store, warnings } = await Jobs.open('supervisor')
+    const { settings, store, warnings } = await Jobs[open]('supervisor')
     const { queues, words } = serviceOf(settings, this.queue.length > 0 ? this.queue : undefined)
     const report = this.#report()
     const missing = absence(settings.source, process.env.NODE_ENV === 'production')
@@ -121,7 +122,7 @@ export class JobsWorkCommand extends Command {
   }
 
   async #start(report: Report, supervised?: SupervisedOptions): Promise<Worker> {
-    const worker = await Jobs.work(
+    const worker = await Jobs[supervisedWork](
       {
         report,
         concurrency: this.concurrency,

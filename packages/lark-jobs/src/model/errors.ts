@@ -103,7 +103,12 @@ export class JobsError extends LarkError {
     return LarkError.is(value) && brand in value && (code === undefined || value.code === code)
   }
 
-  /** A copy of the error, because several calls may have met the same one. @param changes what differs in the copy */
+  /**
+   * A copy of the error, because several calls may have met the same one.
+   *
+   * @internal
+   * @param changes what differs in the copy
+   */
   again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
     const { code, hint, cause, exit, id, ids, queued } = this
     return new JobsError(code, message, { hint, cause, exit, id, ids, queued, ...changes })

@@ -16,6 +16,7 @@ const brand = Symbol.for('s18i.lark.non-retryable')
 export class NonRetryableError extends Error {
   override readonly name: string = 'NonRetryableError'
 
+  /** @internal */
   get [brand](): true {
     return true
   }

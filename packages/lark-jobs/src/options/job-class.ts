@@ -42,8 +42,11 @@ export interface JobLike extends Written {
   cancelled?(payload: unknown, reason: CancelReason): unknown
   middleware?(): readonly Middleware[]
   handle(payload?: unknown): unknown
+  /** @internal */
   [currentRun]?: Run | undefined
+  /** @internal */
   [dispatchedIds]?: string[] | undefined
+  /** @internal */
   [dispatchRejection]?: Rejection | undefined
 }
 

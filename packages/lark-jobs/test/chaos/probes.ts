@@ -3,7 +3,7 @@
  * have a dispatch accepted that it made known after the probe began.
  */
 
-import type { JobsClient } from '../../src/api/jobs.ts'
+import { type Jobs, open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
 import type { Crew, Role } from './crew.ts'
 import type { Journals } from './journals.ts'
@@ -19,7 +19,7 @@ export function probeQueue(role: string): string {
 }
 
 export class Probes implements AsyncDisposable {
-  readonly #jobs: JobsClient
+  readonly #jobs: Jobs
   readonly #journals: Journals
   readonly #crew: Crew
   readonly #deadline: number
@@ -42,7 +42,7 @@ export class Probes implements AsyncDisposable {
   }
 
   async store() {
-    return (await this.#jobs.open()).store
+    return (await this.#jobs[open]()).store
   }
 
   /** @returns the milliseconds until the last was seen to be alive, and who was not */

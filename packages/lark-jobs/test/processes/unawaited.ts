@@ -30,14 +30,14 @@ const failing: [code: string, dispatch: string][] = [
   ['UNKNOWN_QUEUE', 'createJobs().dispatch(new LostJob(), {})'],
   ['STORE_UNREACHABLE', `createJobs({ connection: 'redis://127.0.0.1:1' }).dispatch(new NoteJob(), {})`],
   ['STORE_INVALID', `createJobs({ connection: 'mysql://x' }).dispatchMany(new NoteJob(), [{}, {}])`],
-  ['UNKNOWN_QUEUE', 'await Jobs.open(); new LostJob().dispatch({})'],
+  ['UNKNOWN_QUEUE', 'await Jobs.status(); new LostJob().dispatch({})'],
   ['UNKNOWN_QUEUE', 'new LostJob().dispatchMany([{}, {}])'],
   ['PAYLOAD_NOT_JSON', 'new NoteJob().dispatch({ at: new Date() })'],
   ['PAYLOAD_NOT_JSON', 'new NoteJob().dispatchMany([{ at: new Date() }])'],
   ['PAYLOAD_NOT_JSON', 'new NoteJob().dispatchNow({ at: new Date() })'],
   ['UNKNOWN_QUEUE', `Jobs.work({ queues: 'nope', jobs: [NoteJob] })`],
   // Of an open store that is away: here it is closed.
-  ['STORE_UNREACHABLE', 'await (await Jobs.open()).store.close(); new NoteJob().dispatch({})'],
+  ['STORE_UNREACHABLE', 'await (await Jobs.status()).store.close(); new NoteJob().dispatch({})'],
   ['STORE_UNREACHABLE', 'new NoteJob().dispatchMany([{}, {}])'],
 ]
 
@@ -83,7 +83,7 @@ export function unawaited(url: () => string | undefined): void {
         const note = ({ code }) => codes.push(code)
         new LostJob().dispatch({}).catch(note)
         new LostJob().dispatchMany([{}, {}]).catch(note)
-        await Jobs.open()
+        await Jobs.status()
         new LostJob().dispatchMany([{}, {}]).catch(note)
         await new LostJob().dispatch({}).catch(note)
         await new NoteJob().dispatch({})
@@ -99,7 +99,7 @@ export function unawaited(url: () => string | undefined): void {
     await using app = await appWith(url(), {
       'main.js': `
         import { NoteJob, Jobs, createJobs } from './jobs.js'
-        await Jobs.open()
+        await Jobs.status()
         for (let i = 0; i < 3; i++) new NoteJob().dispatch({})
         new NoteJob().dispatchMany([{}, {}])
         createJobs().dispatch(new NoteJob(), {})

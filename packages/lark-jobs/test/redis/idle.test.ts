@@ -5,6 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job, type JobsConfig } from '../../src/index.ts'
 import { lua } from '../../src/store/redis/scripts.generated.ts'
 import { Bench } from '../working/bench.ts'
@@ -40,7 +41,7 @@ test.concurrent.each([
     await using server = await Server.start()
     await using bench = await Bench.make(async () => ({ connection: server.url, remove: async () => {} }))
     const client = bench.client(config)
-    const { store } = await client.open()
+    const { store } = await client[open]()
     const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
     await bench.work([IdleJob], {}, client)
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)

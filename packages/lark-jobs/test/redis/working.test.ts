@@ -3,6 +3,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job, withoutOverlapping } from '../../src/index.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Bench, type Connect, Record, signal } from '../working/bench.ts'
@@ -42,7 +43,7 @@ test('a server that was frozen for longer than a lease: what two living workers 
   )
   await full.promise
   // At the worst moment: just as one of them is about to look for leases that ended.
-  const { store } = await bench.jobs.open()
+  const { store } = await bench.jobs[open]()
   const frozen = signal()
   const freeze = () => {
     server.signal('SIGSTOP')
@@ -63,7 +64,7 @@ test('a server that was frozen for longer than a lease: what two living workers 
   server.signal('SIGCONT')
   // Until each has renewed, and looked for leases that ended.
   for (const client of clients) {
-    const survey = vi.spyOn((await client.open()).store, 'survey')
+    const survey = vi.spyOn((await client[open]()).store, 'survey')
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(3), 20_000)
   }
   go.resolve()
@@ -100,7 +101,7 @@ test('a server that was frozen for longer than a lease: no other worker has the 
   const others = bench.client()
   const second = await bench.work([SoleJob], { lease, queues: ['emails'] }, others)
   // At the worst moment: it is the first that the server hears when it goes on.
-  const { limiters } = (await others.open()).store
+  const { limiters } = (await others[open]()).store
   const permit = limiters.permit.bind(limiters)
   const asked = vi.spyOn(limiters, 'permit').mockImplementationOnce((...args) => {
     server.signal('SIGSTOP')
@@ -142,7 +143,7 @@ test('a server that is full: a living worker keeps its job, and is known', async
   const admin = new Connection(addressOf(server.url))
   await admin.send(['CONFIG', 'SET', 'maxmemory', '1'])
   admin.close()
-  const { store } = await bench.jobs.open()
+  const { store } = await bench.jobs[open]()
   await expect(bench.jobs.dispatch(new NoteJob(), { n: 1 })).rejects.toMatchObject({ code: 'STORE_REFUSED' })
   const leaseEnds = performance.now() + 300
   const survey = vi.spyOn(store, 'survey')
@@ -254,7 +255,7 @@ describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away
     const worker = await bench.work([NoteJob])
     server.signal(away)
     // Until it has asked for jobs, and hears nothing: it looks by itself every few seconds.
-    const exchange = vi.spyOn((await bench.jobs.open()).store, 'exchange')
+    const exchange = vi.spyOn((await bench.jobs[open]()).store, 'exchange')
     await vi.waitFor(() => expect(exchange).toHaveBeenCalled(), 10_000)
     expect((await timed(worker.stop())).ms).toBeLessThan(10_000)
   })

@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
@@ -178,7 +179,7 @@ test('laid out anew while a worker serves it, the worker says so, lives on, and 
   const worker = await jobs.work({ jobs: [IdleJob], report })
   await jobs.dispatch(new IdleJob())
   await report.ends(1)
-  const { store } = await jobs.open()
+  const { store } = await jobs[open]()
   const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
   inOther(folder.file, `PRAGMA user_version = ${(await present()) + 1}`)
   await vi.waitFor(

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
@@ -73,7 +74,7 @@ export function aborting(connect: Connect): void {
       await bench.jobs.dispatch(job)
       const worker = await bench.work([PatientJob], { stopWhenEmpty: true, lease: 300 })
       await began.promise
-      const { store } = await bench.jobs.open()
+      const { store } = await bench.jobs[open]()
       expect(await store.alter('default', [job.id!], { kind: 'cancel', reason })).toEqual(['asked'])
       expect(await worker.done).toMatchObject({ cancelled: 1 })
       expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'cancelled', reason })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { backoff, exponential, Job } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -136,7 +137,7 @@ export function backingOff(connect: Connect): void {
       }
     }
     await bench.jobs.dispatch(new PausingJob())
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     for (const [least, most] of expected) {
       const report = new Record()
       const worker = await bench.work([PausingJob], { report })

@@ -4,7 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { JobsClient } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import {
   createJobs,
@@ -38,9 +38,9 @@ export function redisPrefix(url: string): Connect {
 type AnyJob = new () => Job
 
 export class Bench implements AsyncDisposable {
-  readonly jobs: JobsClient
+  readonly jobs: Jobs
   readonly #place: Awaited<ReturnType<Connect>>
-  readonly #clients: JobsClient[] = []
+  readonly #clients: Jobs[] = []
 
   private constructor(place: Awaited<ReturnType<Connect>>) {
     this.#place = place
@@ -52,7 +52,7 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Another client on the same store, as another process would have. */
-  client(config: JobsConfig = {}): JobsClient {
+  client(config: JobsConfig = {}): Jobs {
     const { connection, prefix } = this.#place
     const client = createJobs({
       connection,

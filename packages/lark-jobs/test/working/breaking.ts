@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { type CircuitBreakerOptions, circuitBreaker, Job, type Middleware } from '../../src/index.ts'
 import type { Outcome } from '../../src/model/record.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
@@ -127,7 +128,7 @@ export function breaking(connect: Connect): void {
       }
     }
     const { service, CallJob } = calling({ failures: 1, name: 'slow' })
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const circuit = vi.spyOn(store.limiters, 'circuit')
     const report = new Record()
     await bench.work([SlowJob, CallJob], { report })

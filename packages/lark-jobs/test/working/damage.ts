@@ -1,5 +1,6 @@
 import { createClient } from '@redis/client'
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { group, Job } from '../../src/index.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
@@ -111,7 +112,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
 
   /** Whoever looks at jobs sees all three. */
   async function look({ bench, ids }: Awaited<ReturnType<typeof make>>): Promise<void> {
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const pages = await Promise.all(
       (['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const).map((state) =>
         store.list('default', { state }),
@@ -169,7 +170,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
   test('a claim with a damaged count: its jobs go back all the same', async () => {
     await using app = await make()
     const { bench, ids, place } = app
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const want = { limit: 3, lease: 60_000 }
     const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
     const settled = jobs
@@ -197,7 +198,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
   test('a unique job cannot replace the payload of a record in another format, and is rejected', async () => {
     await using app = await make()
     const { bench, id, set } = app
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     await store.alter('default', [id], { kind: 'remove' })
     const lock = { name: 'only', until: 'done', replace: true } as const
     const job = (payload: string, of: string) => ({ id: of, key: 'DamageJob', payload, lock })
@@ -215,7 +216,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
   test('a job in another format is put back, shown as such, and loses no data', async () => {
     await using app = await make()
     const { bench, id, set } = app
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     if (isRedis) await set('jobs', '5,,!sealed2;8fe1c0|7d|%%%|opaque')
     else {
       await set('options', '!sealed2;8fe1c0')

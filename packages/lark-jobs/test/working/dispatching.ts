@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import type { JobsClient } from '../../src/api/jobs.ts'
+import { type Jobs, open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 
@@ -9,7 +9,7 @@ class NoteJob extends Job {
 }
 
 /** Dispatches in each way, of which all must fail. */
-async function failing(jobs: JobsClient, queue = 'default'): Promise<void> {
+async function failing(jobs: Jobs, queue = 'default'): Promise<void> {
   const job = () => Object.assign(new NoteJob(), { queueName: queue })
   async function awaitsOne() {
     await jobs.dispatch(job(), { n: 1 })
@@ -75,7 +75,7 @@ export function dispatching(connect: Connect): void {
 
   test('jobs that are dispatched in one tick travel in one round trip, and each promise has its own outcome', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const enqueue = store.enqueue.bind(store)
     const sizes: number[] = []
     let answered = 0
@@ -106,13 +106,13 @@ export function dispatching(connect: Connect): void {
   test('the first dispatches of a process travel together too', async () => {
     await using bench = await Bench.make(connect)
     await Promise.all(Array.from({ length: 50 }, (_, n) => bench.jobs.dispatch(new NoteJob(), { n })))
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     expect((await store.counts('default')).waiting).toBe(50)
   })
 
   test('dispatchMany goes in chunks, keeps the order, and knows the ids', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const enqueue = vi.spyOn(store, 'enqueue')
     const job = new NoteJob()
     expect(
@@ -136,13 +136,13 @@ export function dispatching(connect: Connect): void {
     await expect(bench.jobs.dispatchMany(new NoteJob(), payloads)).rejects.toMatchObject({
       code: 'PAYLOAD_NOT_JSON',
     })
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     expect((await store.counts('default')).waiting).toBe(0)
   })
 
   test('when a later chunk fails, the error says which ids are queued', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const enqueue = store.enqueue.bind(store)
     let calls = 0
     // The store itself fails for real in its own tests; here only the moment is chosen.
@@ -177,7 +177,7 @@ export function dispatching(connect: Connect): void {
     await failing(bench.client({ connection: 'mysql://nowhere' }))
     const { jobs } = bench
     await failing(jobs, 'nowhere')
-    const { store } = await jobs.open()
+    const { store } = await jobs[open]()
     await failing(jobs, 'nowhere')
     await store.close()
     await failing(jobs)

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import type { Worker } from '../../src/worker/worker.ts'
@@ -20,7 +21,7 @@ export function emptiness(connect: Connect): void {
     known.delay = '1s'
     await bench.jobs.dispatchMany(new StrangeJob(), Array(150).fill(undefined))
     await bench.jobs.dispatch(known)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const { jobs: strange } = await store.list('default', { state: 'delayed', limit: 1_000 })
     const ids = strange.filter(({ key }) => key === 'StrangeJob').map(({ id }) => id)
     // Due before the known one, and after the worker's first look.
@@ -42,7 +43,7 @@ export function emptiness(connect: Connect): void {
     }
     await bench.jobs.dispatch(new FirstJob())
     const client = bench.client()
-    const { store } = await client.open()
+    const { store } = await client[open]()
     vi.spyOn(store, 'wait').mockImplementation(async (_caller, timeout, signal) => {
       await pause(timeout, undefined, { signal: signal! }).catch(() => {})
       return []
@@ -70,7 +71,7 @@ export function emptiness(connect: Connect): void {
 
   test('a failed check is repeated, and other work goes on meanwhile', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const standings = store.standings.bind(store)
     let [looks, turned] = [0, false]
     vi.spyOn(store, 'standings').mockImplementation((partitions) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JobsClient } from '../../src/api/jobs.ts'
+import type { Jobs } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 
@@ -129,7 +129,7 @@ type Untyped = {
 }
 
 /** Every job of the store, by queue and state, and which queues are paused. */
-async function standing(jobs: JobsClient) {
+async function standing(jobs: Jobs) {
   const { queues } = await jobs.status()
   return queues.map(({ queue, counts, paused }) => ({ queue, counts, paused }))
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -188,7 +189,7 @@ export function order(connect: Connect): void {
     }
     await bench.jobs.dispatchMany(new CountJob(), Array(30).fill(undefined))
     expect(await (await bench.work([CountJob], { maxJobs: 12 })).done).toMatchObject({ completed: 12 })
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     expect(await store.counts('default')).toMatchObject({ waiting: 18, active: 0, completed: 12 })
   })
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import type { JobsClient } from '../../src/api/jobs.ts'
+import { enqueue, type Jobs, open } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
 import type { JobLike } from '../../src/options/job-class.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
@@ -14,8 +14,8 @@ const names = ['emails', 'emails/1', 'emails/2']
 const grown = { queues: { default: {}, emails: { partitions: 3 }, low: {} } }
 
 /** Dispatches so many jobs, each in a tick of its own, and so each to the next partition. */
-async function fill(client: JobsClient, count: number, make: () => JobLike = () => new MailJob()) {
-  for (let n = 0; n < count; n++) await client.enqueue(make(), [{ n }])
+async function fill(client: Jobs, count: number, make: () => JobLike = () => new MailJob()) {
+  for (let n = 0; n < count; n++) await client[enqueue](make(), [{ n }])
 }
 
 /** A queue of several partitions is one queue to everybody but the stores. */
@@ -23,7 +23,7 @@ export function partitions(connect: Connect): void {
   test('jobs of one tick go to one partition, in one call; the next tick uses the next partition', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client.open()
+    const { store } = await client[open]()
     const enqueue = vi.spyOn(store, 'enqueue')
     for (let tick = 0; tick < 6; tick++)
       await Promise.all(Array.from({ length: 40 }, (_, n) => client.dispatch(new MailJob(), { n })))
@@ -37,7 +37,7 @@ export function partitions(connect: Connect): void {
   test('dispatchMany sends to all partitions at once, to each in order', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client.open()
+    const { store } = await client[open]()
     const enqueue = vi.spyOn(store, 'enqueue')
     const job = new MailJob()
     const payloads = Array.from({ length: 4_500 }, (_, n) => ({ n }))
@@ -64,7 +64,7 @@ export function partitions(connect: Connect): void {
   test('a chunk that fails stops the later chunks; the error has the queued ids', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client.open()
+    const { store } = await client[open]()
     const enqueue = store.enqueue.bind(store)
     let calls = 0
     const failed: string[] = []
@@ -94,7 +94,7 @@ export function partitions(connect: Connect): void {
       }
     }
     const client = bench.client(grown)
-    const { store } = await client.open()
+    const { store } = await client[open]()
     await fill(client, 30)
     await fill(client, 6, () => new FailJob())
     const report = new Record()
@@ -127,7 +127,7 @@ export function partitions(connect: Connect): void {
   test('the order is kept within a partition', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
-    const { store } = await client.open()
+    const { store } = await client[open]()
     const enqueue = vi.spyOn(store, 'enqueue')
     const ran: number[] = []
     class OrderJob extends MailJob {
@@ -260,7 +260,7 @@ export function partitions(connect: Connect): void {
     await fill(bench.client(grown), 30)
     const client = bench.client({ queues: { default: {}, emails: { partitions: 1 } } })
     await fill(client, 5)
-    const { store } = await client.open()
+    const { store } = await client[open]()
     expect((await store.counts('emails')).waiting).toBe(15)
     expect(await (await bench.work([MailJob], { stopWhenEmpty: true }, client)).done).toMatchObject({
       completed: 35,

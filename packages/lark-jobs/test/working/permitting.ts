@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { enqueue } from '../../src/api/jobs.ts'
 import { Job, type JobConstructor, limiter } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 import { Meter } from './meter.ts'
@@ -255,7 +256,7 @@ export function permitting(connect: Connect): void {
         override limiter = option as string
         handle(_n: number) {}
       }
-    const dispatch = (option: unknown) => client.enqueue(new (jobOf(option))(), [1])
+    const dispatch = (option: unknown) => client[enqueue](new (jobOf(option))(), [1])
     await expect(dispatch('strip')).rejects.toMatchObject({
       code: 'UNKNOWN_LIMITER',
       message: "CardJob: 'strip' is not a configured limiter",

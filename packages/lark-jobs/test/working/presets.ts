@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JobsClient } from '../../src/api/jobs.ts'
+import { type Jobs, open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
 import { paces } from '../../src/options/preset.ts'
@@ -56,7 +56,7 @@ export function presets(connect: Connect): void {
 /** Has a worker run so many jobs. @returns what it wanted in each call that claimed */
 async function workThrough(
   bench: Bench,
-  client: JobsClient,
+  client: Jobs,
   jobs: number,
   options: WorkOptions,
 ): Promise<{ limit: number; ahead: number }[]> {
@@ -64,7 +64,7 @@ async function workThrough(
     new FastJob(),
     Array.from({ length: jobs }, (_, n) => n),
   )
-  const { store } = await client.open()
+  const { store } = await client[open]()
   const exchange = store.exchange
   const wants: { limit: number; ahead: number }[] = []
   store.exchange = (partition, call, settlements, want) => {

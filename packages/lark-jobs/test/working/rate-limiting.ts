@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job, type JobsConfig, type RateLimitedOptions, rateLimited } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -152,7 +153,7 @@ export function rateLimiting(connect: Connect): void {
   test('dispatchNow() asks for no permit', async () => {
     await using bench = await Bench.make(connect)
     const [ChargeJob] = classes()
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const permit = vi.spyOn(store.limiters, 'permit')
     expect(await bench.jobs.dispatchNow(new ChargeJob())).toBe(1)
     expect(permit).not.toHaveBeenCalled()

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -55,7 +56,7 @@ export function retryUntil(connect: Connect): void {
     none.tries = 1
     const plain = new DelayedJob()
     for (const job of [later, short, none, plain]) await bench.jobs.dispatch(job)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const kept = async (job: Job) => (await store.get('default', job.id!))?.options
     expect(await kept(later)).toEqual({ retryUntil: 3_720_000 })
     expect(await kept(none)).toEqual({ tries: 1, retryUntil: 0 })
@@ -81,7 +82,7 @@ export function retryUntil(connect: Connect): void {
     }
     const job = new HourJob()
     await bench.jobs.dispatch(job)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const survey = store.survey.bind(store)
     vi.spyOn(store, 'survey').mockImplementation(async (...args) => {
       const answer = await survey(...args)

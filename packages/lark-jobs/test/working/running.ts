@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { newId } from '../../src/model/id.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
@@ -94,7 +95,7 @@ export function running(connect: Connect): void {
 
   test('a value that is damaged in the store, or nested too deeply to be written again, is returned as text', async () => {
     await using bench = await Bench.make(connect)
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     const deep = '['.repeat(50_000) + ']'.repeat(50_000)
     for (const [i, payload] of ['{"n":', deep, '"text"'].entries()) {
       const id = newId()

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -23,7 +24,7 @@ export function stopping(connect: Connect): void {
     await stopped
     await worker.stop()
     expect(worker.summary).toMatchObject({ completed: 1, released: 0 })
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     expect(await store.counts('default')).toMatchObject({ waiting: 1, active: 0, completed: 1 })
     expect(await store.workers()).toEqual([])
   })
@@ -95,7 +96,7 @@ export function stopping(connect: Connect): void {
       handle() {}
     }
     const worker = await bench.work([IdleJob])
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     expect(await store.workers()).toMatchObject([
       { id: worker.id, state: 'running', keys: ['IdleJob'], queues: ['default', 'emails', 'low'] },
     ])
@@ -129,7 +130,7 @@ export function stopping(connect: Connect): void {
     const report = new Record()
     const first = await bench.work([StealJob], { lease: 300, concurrency: 1, report })
     await began.promise
-    await (await bench.jobs.open()).store.recover('default', { holder: first.id })
+    await (await bench.jobs[open]()).store.recover('default', { holder: first.id })
     const other = new Record()
     await bench.work([StealJob], { report: other })
     await other.ends(1)
@@ -157,7 +158,7 @@ export function stopping(connect: Connect): void {
     await bench.jobs.dispatch(new LongJob())
     const worker = await bench.work([LongJob])
     await began.promise
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     vi.spyOn(store, 'exchange').mockImplementation(() => {
       asked.resolve()
       return Promise.reject(new JobsError('STORE_UNREACHABLE', 'Away'))
@@ -179,7 +180,7 @@ export function stopping(connect: Connect): void {
       await bench.jobs.dispatch(new ScopedJob())
       await report.ends(1)
     }
-    const { store } = await bench.jobs.open()
+    const { store } = await bench.jobs[open]()
     expect(await store.workers()).toEqual([])
   })
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
 import { SUSPECT } from '../../src/store/contract/store.ts'
@@ -59,7 +60,7 @@ export function suspects(connect: Connect): void {
   async function make() {
     const bench = await Bench.make(connect)
     const client = bench.client({ limiters: { stripe: { concurrency: 1 } } })
-    const { store } = await client.open()
+    const { store } = await client[open]()
     const all = classes()
     const { PlainJob, SuspectJob, LimitedJob, StrictJob } = all
     let dead = 0

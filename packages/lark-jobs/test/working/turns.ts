@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import type { QueueConfig } from '../../src/config/queue-config.ts'
 import { Job } from '../../src/index.ts'
@@ -118,7 +119,7 @@ export function turns(connect: Connect): void {
       job.queueName = queue
       await client.dispatchMany(job, Array(40).fill(queue))
     }
-    const { store } = await client.open()
+    const { store } = await client[open]()
     const exchange = vi.spyOn(store, 'exchange')
     const worker = await bench.work([ManyJob], { stopWhenEmpty: true }, client)
     expect(await worker.done).toMatchObject({ completed: 8_000, lost: 0 })
