@@ -173,7 +173,9 @@ test.each([
   ['n$t', 'class n$t extends e.Job{handle(){}}e.made=n$t'],
   ['_ab', 'class _ab extends e.Job{handle(){}}e.made=_ab'],
   ['oAe', 'var oAe=class extends e.Job{handle(){}};e.made=oAe'],
-])('a name of three letters in minified code is refused: %s', (name, text) => {
+  ['Pr', 'class Pr extends e.Job{handle(){}}e.made=Pr'],
+  ['P', 'class P extends e.Job { handle() {} }\ne.made = P'],
+])('a short name in minified code is refused: %s', (name, text) => {
   expect(messageOf(() => classOf(made(text)))).toBe(
     `JOB_INVALID: ${name}: a minifier made this name, and the class has no key`,
   )
@@ -186,6 +188,12 @@ test.each([
   ['aBc', 'class aBc extends e.Job{\n  handle() {}\n}\ne.made = aBc'],
   ['Job1', 'class Job1 extends e.Job{handle(){}}e.made=Job1'],
   ['SyncA', 'class SyncA extends e.Job{handle(){}}e.made=SyncA'],
+  ['PR', 'class PR extends e.Job {\n  handle() {}\n}\ne.made = PR'],
+  ['送信', 'class 送信 extends e.Job {\n  handle() {}\n}\ne.made = 送信'],
+  // No minifier makes names that are not in ASCII. esbuild escapes those that people gave.
+  ['送信', 'class 送信 extends e.Job{handle(){}}e.made=送信'],
+  ['送信', 'class \\u9001\\u4FE1 extends e.Job{handle(){}}e.made=\\u9001\\u4FE1'],
+  ['猫', 'class 猫 extends e.Job{handle(){}}e.made=猫'],
   // Minified, and names are kept.
   [
     'Sms',
@@ -198,18 +206,29 @@ test.each([
   warn.mockRestore()
 })
 
-test('a word of three letters in minified code may be either: it is a key, with a warning', () => {
-  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
-  const make = made('class Fax extends e.Job{handle(){}}e.made=Fax')
-  expect(classOf(make).key).toBe('Fax')
-  expect(classOf(make).key).toBe('Fax')
-  expect(warn.mock.calls).toEqual([
-    [
-      expect.stringMatching(/^The code of job class Fax is minified, and it has no key/),
-      { code: 'LARK_JOB_NAME' },
-    ],
-  ])
-  warn.mockRestore()
+test.each(['Fax', 'PR'])(
+  'a short word in minified code may be either: it is a key, with a warning: %s',
+  (name) => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const make = made(`class ${name} extends e.Job{handle(){}}e.made=${name}`)
+    expect(classOf(make)).toMatchObject({ key: name, name })
+    expect(classOf(make).key).toBe(name)
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringMatching(`^The code of job class ${name} is minified, and it has no key`),
+        { code: 'LARK_JOB_NAME' },
+      ],
+    ])
+    warn.mockRestore()
+  },
+)
+
+test('messages name a class by a name that its author gave, however short, and else by its key', () => {
+  const nameOf = (text: string) => classOf(made(text)).name
+  expect(nameOf("class PR extends e.Job {\n  key = 'pull-request'\n}\ne.made = PR")).toBe('PR')
+  expect(nameOf("class 送信 extends e.Job{key='send'}e.made=送信")).toBe('送信')
+  expect(nameOf("class t extends e.Job{key='send'}e.made=t")).toBe('send')
+  expect(nameOf("class YBn extends e.Job{key='send'}e.made=YBn")).toBe('send')
 })
 
 test('a class that is exported by default without a name has none', () => {

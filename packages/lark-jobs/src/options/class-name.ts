@@ -1,33 +1,36 @@
 /**
- * The name of a class: whether its author gave it, or a minifier did. Jobs of a class without a key are stored under that
- * name, and what a minifier makes is another one after the next build.
+ * The name of a class: whether its author gave it, or a minifier did. The jobs of a class without a key are stored under
+ * the name of the class, and a minifier makes another name with the next build.
  *
- * A minifier names classes anew with as few letters as suffice: one or two in most bundles, three in those of more than
- * some 3,000 names, and four from 220,000 on. It also leaves out the blank before a class's brace and all indentation,
- * which nobody else does. So a name of three letters is only suspected where the text of its class is minified, and
- * whoever writes `class Sms` is left alone.
+ * A minifier gives classes names that are as short as possible: one or two letters in most bundles, three letters in a
+ * bundle with more than some 3,000 names, and four from 220,000 on. Two capital letters come up after some 930 names.
+ * (Measured on 2026-11-26 with 4,200 classes and esbuild 0.28, terser 5.51 and swc 1.16: each made 676 names like `PR`,
+ * and none with a character that is not in ASCII.) A minifier also leaves out the blank before the brace of a class, and
+ * all indentation, which nobody else does. So if people write such a name as well (`Sms`, `PR`), it is suspected only
+ * where the text of the class is minified.
  */
 import { listed } from '../model/listed.ts'
 
-/** What people write in three letters: `Sms`, `SMS`, `IoT`. */
-const HONEST = /^[A-Z](?:[a-z\d]{2}|[A-Z\d]{2}|[a-z][A-Z])$/
+/** The short names that people write: `PR`, `S3`, `Sms`, `SMS`, `IoT`. */
+const HONEST = /^[A-Z](?:[A-Z\d]|[a-z\d]{2}|[A-Z\d]{2}|[a-z][A-Z])$/
 
-/** From `class` to the brace. */
+/** From `class` to the brace, in minified code. */
 const HEAD = /^class(?: ([\w$]+))?(?: extends [^{}\n]*[^{}\s])?\{/
 
-/** `made`: certainly by a minifier; `doubtful`: it may have. */
+/** `made`: certainly by a minifier; `doubtful`: perhaps by a minifier. */
 export type NameOrigin = 'given' | 'doubtful' | 'made'
 
-/** @param make a class; its name has at least three letters */
+/** @param make a class that has a name */
 export function originOf(make: { name: string }): NameOrigin {
   const { name } = make
-  if (name.length > 3) return 'given'
+  if (name.length > 3 || /[^ -~]/.test(name)) return 'given'
+  const isHonest = HONEST.test(name)
   const text = Function.prototype.toString.call(make)
-  const head = HEAD.exec(text)
-  if (head === null || /\n\s/.test(text)) return 'given'
-  // Minified, and told to keep names: they are set beside the minified ones.
+  const head = /\n\s/.test(text) ? null : HEAD.exec(text)
+  if (head === null) return isHonest || name.length === 3 ? 'given' : 'made'
+  // The code is minified, and the names of its classes are kept beside the minified names.
   if (head[1] !== undefined && head[1] !== name) return 'given'
-  return HONEST.test(name) ? 'doubtful' : 'made'
+  return isHonest ? 'doubtful' : 'made'
 }
 
 /** What to tell people who run this in production; undefined when every class has a key. */

@@ -118,14 +118,14 @@ export function classOf(make: JobConstructor): JobClass {
       hint: 'A key must be the same for every job of its class.',
     })
   }
-  // What a minifier made of the name tells nobody anything.
   const { queueName, priority, delay, tries, retryUntil, expiresIn, backoff, timeout } = job
   const found = {
     ...settings,
     key,
     hasKey: job.key !== undefined,
     aliases: job.aliases,
-    name: name.length > 2 ? name : key,
+    // A name that a minifier made tells nobody anything.
+    name: name === '' || originOf(make) === 'made' ? key : name,
     make,
     hasRetryIf: hasOwn(job, 'retryIf', name || key),
     hasFailed: hasOwn(job, 'failed', name || key),
@@ -139,7 +139,8 @@ export function classOf(make: JobConstructor): JobClass {
 }
 
 /**
- * Refuses what is no name, or one that a minifier made, as the key of a class; warns of one that it may have made.
+ * Refuses a class without a key that has no name, or a name that a minifier made. Warns of a name that a minifier may
+ * have made.
  *
  * @throws JOB_INVALID
  */
@@ -147,7 +148,7 @@ function checkName(make: JobConstructor): void {
   const { name } = make
   const advice = "give it a key, such as readonly key = 'send-email'"
   const isNone = name === '' || name === 'default'
-  const origin = name.length <= 2 ? 'made' : originOf(make)
+  const origin = originOf(make)
   if (origin === 'given' && !isNone) return
   if (origin === 'doubtful') {
     const text = `The code of job class ${name} is minified, and it has no key: if the build shortened its name, the next build changes it, and no worker knows the jobs`
