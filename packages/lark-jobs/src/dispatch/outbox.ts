@@ -77,7 +77,7 @@ export class Outbox {
       this.#isFresh = true
       this.#schedule()
     }
-    if (this.#isFresh && this.#size >= EARLY && this.#free.length > 0 && this.#store.isElsewhere)
+    if (this.#isFresh && this.#size >= EARLY && this.#free.length > 0 && this.#store.isRemote)
       void this.#call()
   }
 

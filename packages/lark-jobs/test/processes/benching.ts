@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
-import { reach } from '../../src/store/redis/client/reach.ts'
+import { openTransport } from '../../src/store/redis/client/open-transport.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
 
@@ -136,7 +136,7 @@ async function greetedStore(url: string | undefined) {
 }
 
 async function ask(url: string, command: string[]): Promise<unknown> {
-  const route = reach(parseLocation(url), {})
+  const route = openTransport(parseLocation(url), {})
   try {
     return await route.send(command)
   } finally {

@@ -2,7 +2,7 @@
  * A cluster whose nodes die, come and go, and how it is opened. Nobody restarts anything.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { slotOf } from '../../src/store/redis/client/slots.ts'
+import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job, jobs } from '../conformance/jobs.ts'
 import { type Cluster, startCluster } from './cluster.ts'

@@ -2,7 +2,7 @@
  * A cluster on the loopback: primaries that share the slots evenly, each with replicas. A node that is gone for
  * longer than `nodeTimeout` has failed, and one of its replicas takes its place.
  */
-import { SLOTS, slotOf } from '../../src/store/redis/client/slots.ts'
+import { SLOTS, slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import type { Certificates } from './certificates.ts'
 import { freePort, Server, until } from './server.ts'
 

@@ -4,9 +4,9 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { PATIENCE } from '../../src/store/redis/client/connection.ts'
-import { Doubt, LATE, type Standing } from '../../src/store/redis/client/doubt.ts'
+import { Doubt, LATE, type ServerRole } from '../../src/store/redis/client/doubt.ts'
+import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Sentinels } from '../../src/store/redis/client/sentinel.ts'
-import { slotOf } from '../../src/store/redis/client/slots.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { type Cluster, startCluster } from './cluster.ts'
@@ -165,7 +165,7 @@ describe('a doubt', () => {
   const soon = () => performance.now() + 5_000
 
   test('calls that come together are told by one asking, and one that comes later by the next', async () => {
-    const askings: ((standing: Standing) => void)[] = []
+    const askings: ((standing: ServerRole) => void)[] = []
     const doubt = new Doubt(() => new Promise((resolve) => askings.push(resolve)))
     doubt.raise()
     const first = Promise.all([1, 2, 3].map(() => doubt.resolve(address, soon())))

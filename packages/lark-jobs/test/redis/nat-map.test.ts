@@ -3,7 +3,7 @@
  * stands behind a proxy, and its own address is closed to us.
  */
 import { expect, test } from 'vitest'
-import { slotOf } from '../../src/store/redis/client/slots.ts'
+import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { startCluster } from './cluster.ts'

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
-import { reach } from '../../src/store/redis/client/reach.ts'
+import { openTransport } from '../../src/store/redis/client/open-transport.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 
@@ -27,7 +27,7 @@ export function newPrefix(): string {
 
 /** On every server, of a cluster too. */
 export async function removeKeys(url: string, prefix: string): Promise<void> {
-  const route = reach(parseLocation(url), {})
+  const route = openTransport(parseLocation(url), {})
   try {
     for (const server of await route.servers(route.deadline())) {
       let cursor = '0'

@@ -94,7 +94,7 @@ export function dispatching(connect: Connect): void {
       bench.jobs.dispatch(bad, { n: 0 }),
       bench.jobs.dispatch(new NoteJob(), { n: Number.NaN }),
     ])
-    expect(sizes).toEqual(store.isElsewhere ? [50, 50] : [100])
+    expect(sizes).toEqual(store.isRemote ? [50, 50] : [100])
     expect(results.filter((result) => result.status === 'fulfilled' && result.value)).toHaveLength(100)
     expect(results.slice(100).map((result) => result.status === 'rejected' && result.reason.code)).toEqual([
       'UNKNOWN_QUEUE',

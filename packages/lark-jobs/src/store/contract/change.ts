@@ -22,12 +22,12 @@ export type Change =
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 
 /** The settings of a partition that people change by hand. The partition keeps them. */
-export interface Settings {
+export interface PartitionSettings {
   paused: boolean
 }
 
 /** The settings and the paused groups: at most `MAX_PAUSED`, in the order in which their pauses end. */
-export interface Setting extends Settings {
+export interface Setting extends PartitionSettings {
   groups: PausedGroup[]
 }
 

@@ -11,7 +11,7 @@ import { durationForm, milliseconds } from '../../model/duration.ts'
 import type { Credentials, CredentialsFunction, RedisServers } from './servers.ts'
 
 /** What was given last. */
-export interface Held {
+export interface CurrentCredentials {
   /** Counts what was given. */
   number: number
   username: string | undefined
@@ -29,26 +29,26 @@ const AGAIN = { from: 200, to: 30_000 }
 /** Milliseconds of the longest timer that there is. */
 const LONGEST = 2 ** 31 - 1
 
-type Told = (held: Held) => void
+type Told = (held: CurrentCredentials) => void
 
 export class CredentialSource {
-  readonly #ask: () => Promise<Held>
+  readonly #ask: () => Promise<CurrentCredentials>
   /** It renews the credentials by itself; otherwise another thread hands them over. */
   readonly #renews: boolean
   readonly #followers = new Set<Told>()
-  #held: Held | undefined
+  #held: CurrentCredentials | undefined
   #until = 0
-  #asking: Promise<Held> | undefined
+  #asking: Promise<CurrentCredentials> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
 
-  constructor(ask: () => Promise<Held>, renews: boolean) {
+  constructor(ask: () => Promise<CurrentCredentials>, renews: boolean) {
     this.#ask = ask
     this.#renews = renews
   }
 
   /** What to log in with now. Rejects when there is nothing: the function failed, or does not answer. */
-  current(): Promise<Held> {
+  current(): Promise<CurrentCredentials> {
     if (this.#held !== undefined && performance.now() < this.#until) return Promise.resolve(this.#held)
     return this.#refresh()
   }
@@ -78,12 +78,12 @@ export class CredentialSource {
   }
 
   /** The same for another thread, whose clock counts from elsewhere: what is left of its life. */
-  remaining(held: Held): Held {
+  remaining(held: CurrentCredentials): CurrentCredentials {
     return held.number === this.#held?.number ? { ...held, life: this.#until - performance.now() } : held
   }
 
   /** New credentials: every follower logs in with them. */
-  take(held: Held): Held {
+  take(held: CurrentCredentials): CurrentCredentials {
     this.#held = held
     this.#until = performance.now() + held.life
     this.#planRenewal()
@@ -92,14 +92,14 @@ export class CredentialSource {
   }
 
   /** Asks once for everybody who wants new credentials meanwhile. */
-  #refresh(): Promise<Held> {
+  #refresh(): Promise<CurrentCredentials> {
     this.#asking ??= this.#next().finally(() => {
       this.#asking = undefined
     })
     return this.#asking
   }
 
-  async #next(): Promise<Held> {
+  async #next(): Promise<CurrentCredentials> {
     const began = performance.now()
     const held = await within(PATIENCE, this.#ask())
     // Where another thread hands them over, `take` was called with them.
@@ -171,7 +171,7 @@ function asked(ask: CredentialsFunction): CredentialSource {
 }
 
 /** Without the values: one of them is the password. */
-function read(given: unknown, number: number): Held {
+function read(given: unknown, number: number): CurrentCredentials {
   if (typeof given !== 'object' || given === null)
     throw new Error(
       `credentials() returned ${given === null ? 'null' : typeof given}, not { username, password }`,
@@ -214,11 +214,11 @@ function messageOf(error: unknown): string {
 }
 
 /** What goes to the other thread: credentials, or why there are none. */
-type Handed = Held | string
+type Handed = CurrentCredentials | string
 
 /** The side of the other thread, which is handed what the function gives. */
 function told(port: Port): CredentialSource {
-  let waiting: { resolve: (held: Held) => void; reject: (error: Error) => void }[] = []
+  let waiting: { resolve: (held: CurrentCredentials) => void; reject: (error: Error) => void }[] = []
   let last = 0
   const source = new CredentialSource(
     () =>

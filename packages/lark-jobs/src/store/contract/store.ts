@@ -66,7 +66,7 @@ import type {
   WorkerRecord,
 } from '../../model/record.ts'
 
-import type { AlterVerdict, Change, MetGroup, Setting, Settings } from './change.ts'
+import type { AlterVerdict, Change, MetGroup, PartitionSettings, Setting } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
@@ -223,7 +223,7 @@ export interface Store extends AsyncDisposable {
   /** For people: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
   readonly name: string
   /** Whether another process does the work of a call, while this process goes on. */
-  readonly isElsewhere: boolean
+  readonly isRemote: boolean
   /** The permits and circuits that workers share: an interface of its own. */
   readonly limiters: Limiters
 
@@ -346,7 +346,7 @@ export interface Store extends AsyncDisposable {
   /** Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`). */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /** Stores the given settings and leaves the others. Resuming rings waiting workers. @returns all settings */
-  configure(partition: string, settings: Partial<Settings>): Promise<Setting>
+  configure(partition: string, settings: Partial<PartitionSettings>): Promise<Setting>
   /**
    * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is resumed. 0
    * resumes it. Running jobs go on.

@@ -24,11 +24,11 @@ import {
   type MetGroup,
   type Minute,
   type Page,
+  type PartitionSettings,
   type RecoverOptions,
   type Recovery,
   type Role,
   type Setting,
-  type Settings,
   type Settlement,
   type Standing,
   type Store,
@@ -42,14 +42,14 @@ import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
 import { clientOf, parseLocation } from './client/location.ts'
-import { reach } from './client/reach.ts'
-import type { Route } from './client/route.ts'
+import { openTransport } from './client/open-transport.ts'
 import { Scripts } from './client/script.ts'
-import { Bells } from './verbs/bells.ts'
-import { Durability } from './verbs/durability.ts'
+import type { Transport } from './client/transport.ts'
+import { DurabilityWait } from './verbs/durability-wait.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
-import { packDuration, packLimits } from './verbs/limits.ts'
+import { Notifier } from './verbs/notifier.ts'
+import { packDuration, packLimits } from './verbs/pack-limits.ts'
 import { packChange, packJobs, packNotes, packRecovery, packSettlements, unpackLog } from './verbs/packing.ts'
 import {
   type Exchanged,
@@ -67,10 +67,10 @@ import {
   readRecovery,
   readSetting,
   readVerdicts,
-  type Shown,
   type ShownHeads,
+  type ShownJobs,
 } from './verbs/reading.ts'
-import { Registry } from './verbs/registry.ts'
+import { PartitionRegistry } from './verbs/registry.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
 
@@ -87,17 +87,17 @@ export interface RedisStoreOptions extends StoreOptions {
  * for (const warning of await store.open()) console.error(warning)
  */
 export class RedisStore implements Store {
-  readonly isElsewhere = true
+  readonly isRemote = true
   readonly name: string
   readonly limiters: RedisLimiters
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
   readonly #client: ClientName | undefined
   readonly #isManaged: boolean
-  readonly #route: Route
-  readonly #durability: Durability | undefined
-  readonly #bells: Bells
-  readonly #registry: Registry
+  readonly #transport: Transport
+  readonly #durability: DurabilityWait | undefined
+  readonly #notifier: Notifier
+  readonly #registry: PartitionRegistry
   readonly #scripts: Scripts
   readonly #surveys: Surveys
   readonly #standings: Standings
@@ -118,26 +118,28 @@ export class RedisStore implements Store {
     const location = parseLocation(servers, role)
     this.#client = clientOf(location)
     this.#isManaged = location.managed === true
-    this.#route = reach(location, { standsBy, ...(patience !== undefined && { patience }) })
-    this.#bells = new Bells(this.#route.bells, this.#keys)
-    this.#registry = new Registry(this.#route, this.#keys, () => this.#clock())
-    this.#scripts = new Scripts(this.#route, this.#keys, () => this.#clock())
+    this.#transport = openTransport(location, { standsBy, ...(patience !== undefined && { patience }) })
+    this.#notifier = new Notifier(this.#transport.notifications, this.#keys)
+    this.#registry = new PartitionRegistry(this.#transport, this.#keys, () => this.#clock())
+    this.#scripts = new Scripts(this.#transport, this.#keys, () => this.#clock())
     this.#surveys = new Surveys(
-      this.#route,
+      this.#transport,
       this.#keys,
       this.#scripts,
       this.#registry,
       options.retention,
       () => this.now(),
     )
-    this.#standings = new Standings(this.#route, this.#keys, this.#scripts, (...args) => this.heads(...args))
+    this.#standings = new Standings(this.#transport, this.#keys, this.#scripts, (...args) =>
+      this.heads(...args),
+    )
     this.limiters = new RedisLimiters(this.#scripts, this.#keys)
-    this.#durability = durability === 'normal' ? undefined : new Durability(this.#route, durability)
-    this.name = this.#route.name
+    this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
+    this.name = this.#transport.name
   }
 
   open(): Promise<string[]> {
-    this.#opened ??= greet(this.#route, this.#keys, this.#options.durability, this.#isManaged).catch(
+    this.#opened ??= greet(this.#transport, this.#keys, this.#options.durability, this.#isManaged).catch(
       (error) => {
         this.#opened = undefined
         throw nothingQueued(this.name, error)
@@ -148,7 +150,7 @@ export class RedisStore implements Store {
 
   async enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
     if (jobs.length === 0) return []
-    const deadline = this.#route.deadline(call.patience)
+    const deadline = this.#transport.deadline(call.patience)
     // Else nothing is awaited: the call goes off while its dispatches are still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const packed = packJobs(jobs, call.bound, this.#kept[2])
@@ -166,8 +168,8 @@ export class RedisStore implements Store {
   ): Promise<Exchange> {
     const { limit, ahead = 0 } = want
     const claims = limit + ahead > 0
-    const hears = claims && (await this.#bells.listen(call.caller))
-    const unheard = claims ? this.#bells.looks(call.caller, partition, call.number, want.hand) : ''
+    const hears = claims && (await this.#notifier.listen(call.caller))
+    const unheard = claims ? this.#notifier.looks(call.caller, partition, call.number, want.hand) : ''
     const { args, places } = packSettlements(settlements)
     const reply = await this.#scripts.call(
       'exchange',
@@ -182,11 +184,11 @@ export class RedisStore implements Store {
         ...this.#kept,
         ...args,
       ],
-      this.#route.deadline(call.patience),
+      this.#transport.deadline(call.patience),
     )
     const [verdicts, due, ids, records, counters, limited] = reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
-    if (claims) this.#bells.looked(call.caller, partition, jobs.length < limit, hears)
+    if (claims) this.#notifier.looked(call.caller, partition, jobs.length < limit, hears)
     return {
       verdicts: places.map((place) => (verdicts[place] === '0' ? 'lost' : 'settled')),
       jobs,
@@ -217,7 +219,7 @@ export class RedisStore implements Store {
       packDuration(lease),
       ...done,
     ])
-    return readEndings(partition, shown as Shown[])
+    return readEndings(partition, shown as ShownJobs[])
   }
 
   async prune(partition: string): Promise<number> {
@@ -231,7 +233,7 @@ export class RedisStore implements Store {
   }
 
   wait(...[caller, timeout, signal, noticed]: Parameters<Store['wait']>): Promise<string[]> {
-    return this.#bells.wait(caller, timeout, signal, noticed)
+    return this.#notifier.wait(caller, timeout, signal, noticed)
   }
 
   async wake(partition: string, caller: string): Promise<void> {
@@ -243,7 +245,7 @@ export class RedisStore implements Store {
   }
 
   async retire(caller: string): Promise<void> {
-    const { rung, offered } = this.#bells.forget(caller)
+    const { rung, offered } = this.#notifier.forget(caller)
     const holding = await this.#registry.retire(caller)
     const handed = holding === undefined ? offered : offered.filter((partition) => holding.has(partition))
     await Promise.all([
@@ -264,7 +266,7 @@ export class RedisStore implements Store {
     const virtual = this.#clock()
     if (virtual !== '') return Number(virtual)
     const key = partition === undefined ? undefined : this.#keys.of(partition, 'jobs')
-    return readClock(await this.#route.send(['TIME'], this.#route.deadline(), key))
+    return readClock(await this.#transport.send(['TIME'], this.#transport.deadline(), key))
   }
 
   partitions(): Promise<string[]> {
@@ -273,13 +275,13 @@ export class RedisStore implements Store {
 
   async get(partition: string, id: string): Promise<JobRecord | undefined> {
     const shown = await this.#scripts.run('get', partition, [id])
-    return shown ? readJobs(partition, shown as Shown)[0] : undefined
+    return shown ? readJobs(partition, shown as ShownJobs)[0] : undefined
   }
 
   async list(partition: string, filter: Filter): Promise<Page> {
     if (filter.state === 'blocked') return { jobs: [] }
     const { script, args } = pageQuery(filter, 'jobs')
-    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [Shown, string | string[]]
+    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [ShownJobs, string | string[]]
     return { jobs: readJobs(partition, shown), ...nextCursor(shown, mark) }
   }
 
@@ -307,7 +309,7 @@ export class RedisStore implements Store {
 
   async log(partition: string, id: string): Promise<LogLine[]> {
     return unpackLog(
-      (await sendTo(this.#route, ['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
+      (await sendTo(this.#transport, ['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
     )
   }
 
@@ -317,7 +319,7 @@ export class RedisStore implements Store {
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 
-  async configure(partition: string, { paused }: Partial<Settings>): Promise<Setting> {
+  async configure(partition: string, { paused }: Partial<PartitionSettings>): Promise<Setting> {
     const set = paused === undefined ? '' : paused ? '1' : '0'
     return readSetting(
       (await this.#scripts.run('configure', partition, [set, String(MAX_PAUSED)])) as string[],
@@ -339,8 +341,8 @@ export class RedisStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#bells.close()
-    this.#route.close()
+    this.#notifier.close()
+    this.#transport.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import { takeAgain } from './lock.ts'
 import { endedUnrun, move, remove, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { changePayload } from './payload.ts'
-import { columns, holderOf, type Row, stateOf } from './row.ts'
+import { columns, holderOf, type JobRow, stateOf } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
 import { ringHolder } from './waiters.ts'
 
@@ -17,7 +17,7 @@ const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
 export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
   const verdicts = ids.map((id) => {
-    const row = partition.database.get<Row>(find, partition.id, id)
+    const row = partition.database.get<JobRow>(find, partition.id, id)
     return row === undefined ? 'missing' : apply(partition, row, change)
   })
   // The jobs behind a changed job of a lane may begin now.
@@ -25,7 +25,7 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
   return verdicts
 }
 
-function apply(partition: Partition, row: Row, change: Change): AlterVerdict {
+function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict {
   const { database, now } = partition
   switch (change.kind) {
     case 'retry':

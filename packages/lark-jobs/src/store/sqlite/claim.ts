@@ -16,7 +16,7 @@ import { type Found, nextInTurn, nextJobs } from './order.ts'
 import type { Partition } from './partition.ts'
 import { readPayloads } from './payload.ts'
 import { Room } from './room.ts'
-import { list, type Row, toLeased } from './row.ts'
+import { type JobRow, list, toLeased } from './row.ts'
 import { ACTIVE, NOT_STARTED, STARTED } from './schema.ts'
 
 const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
@@ -63,7 +63,7 @@ function takeInTurn(partition: Partition, want: Want, token: string): Found[] {
   return nextInTurn(partition, Math.min(limit, MAX_ITEMS), want, new Room(), active)
 }
 
-function setActive(database: Database, seqs: readonly number[], token: string, ahead: Row['ahead']): void {
+function setActive(database: Database, seqs: readonly number[], token: string, ahead: JobRow['ahead']): void {
   if (seqs.length === 1) database.run(leaseOne, token, ahead, seqs[0]!)
   if (seqs.length > 1) database.run(leaseMany, token, ahead, list(seqs))
 }

@@ -6,21 +6,21 @@ import { type Extension, isSuspect, type LeaseNote } from '../contract/store.ts'
 import { renewLease } from './lease.ts'
 import { appendLog } from './log.ts'
 import type { Partition } from './partition.ts'
-import type { Row } from './row.ts'
+import type { JobRow } from './row.ts'
 import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from './schema.ts'
 
 const find = `
   SELECT seq, ahead, asked, crashes FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 const start = 'UPDATE jobs SET ahead = ? WHERE seq = ?'
 
-type Found = Pick<Row, 'seq' | 'ahead' | 'asked' | 'crashes'>
+type HeldRow = Pick<JobRow, 'seq' | 'ahead' | 'asked' | 'crashes'>
 
 export function extend(partition: Partition, notes: readonly LeaseNote[], lease: number): Extension {
   const { database } = partition
   const extension: Extension = { lost: [], notices: [] }
   const renewed = new Set<string>()
   for (const { id, token, log, alone } of notes) {
-    const row = database.get<Found>(find, partition.id, id, token)
+    const row = database.get<HeldRow>(find, partition.id, id, token)
     if (row === undefined) {
       extension.lost.push(id)
       continue
@@ -35,7 +35,7 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
   return extension
 }
 
-function startOf(row: Found, alone: boolean | undefined): Row['ahead'] {
+function startOf(row: HeldRow, alone: boolean | undefined): JobRow['ahead'] {
   if (!isSuspect(row)) return STARTED
   if (alone === undefined && row.ahead !== NOT_STARTED) return row.ahead
   return alone ? STARTED : BESIDE

@@ -16,10 +16,10 @@ import { laneName, pausedGroup, readLane } from '../contract/lane.ts'
 import { parsed } from '../contract/unreadable.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
-import type { Row } from './row.ts'
+import type { JobRow } from './row.ts'
 import { ACTIVE, PENDING } from './schema.ts'
 
-export interface Lane {
+export interface LaneRow {
   name: string
   /** JSON of `Rules`. */
   limits: string | null
@@ -57,8 +57,8 @@ const lanesOf = `
   UNION ALL SELECT name FROM lanes WHERE partition = ?1 AND name >= ?2 || '^' AND name < ?2 || '_'`
 const findJob = 'SELECT state, dueAt FROM jobs WHERE partition = ? AND id = ?'
 
-export function findLane({ database, id }: Partition, name: string): Lane | undefined {
-  return database.get<Lane>(find, id, name)
+export function findLane({ database, id }: Partition, name: string): LaneRow | undefined {
+  return database.get<LaneRow>(find, id, name)
 }
 
 /** Creates a lane if it does not exist, and stores the newest rules of its group. @param limits JSON of `Rules` */
@@ -85,7 +85,7 @@ function touch(partition: Partition, name: string): void {
  */
 export function laneMoves(
   partition: Partition,
-  row: Pick<Row, 'id' | 'state' | 'lane' | 'laneLimits'>,
+  row: Pick<JobRow, 'id' | 'state' | 'lane' | 'laneLimits'>,
   state?: number,
 ): void {
   const { id, lane } = row
@@ -112,7 +112,7 @@ export function pauseGroup(partition: Partition, group: string, until = NEVER): 
   const wasPaused = pausedUntil(partition, name) > now
   if (until > now) database.run(pause, id, name, until)
   else database.run(endPause, id, name)
-  const lanes = database.all<Pick<Lane, 'name'>>(lanesOf, id, name)
+  const lanes = database.all<Pick<LaneRow, 'name'>>(lanesOf, id, name)
   for (const lane of lanes) touched.add(lane.name)
   return { wasPaused, hasJobs: lanes.length > 0 }
 }
@@ -153,7 +153,7 @@ export function stirLanes(partition: Partition): void {
   for (const name of names) stirLane(partition, findLane(partition, name)!)
 }
 
-export function stirLane(partition: Partition, lane: Lane): void {
+export function stirLane(partition: Partition, lane: LaneRow): void {
   const { database, id } = partition
   const { name, busy } = lane
   const earliest = partition.earliest(name)
@@ -169,12 +169,12 @@ export function stirLane(partition: Partition, lane: Lane): void {
 }
 
 /** When a job of a lane may begin: 0 for now, a time, or NEVER if that depends on another call. */
-function opensAt(partition: Partition, lane: Lane, earliest: number | undefined): number {
+function opensAt(partition: Partition, lane: LaneRow, earliest: number | undefined): number {
   const { database, id, now } = partition
   const { name, busy, first } = lane
   let at = earliest === undefined ? NEVER : earliest > now ? earliest : 0
   if (first !== null) {
-    const job = database.get<Pick<Row, 'state' | 'dueAt'>>(findJob, id, first)
+    const job = database.get<Pick<JobRow, 'state' | 'dueAt'>>(findJob, id, first)
     if (job?.state !== PENDING) database.run(setFirst, null, id, name)
     else if (job.dueAt > now) at = job.dueAt
   }

@@ -8,7 +8,7 @@
  */
 import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
-import { holderOf, columns as jobColumns, list, type Row } from './row.ts'
+import { holderOf, type JobRow, columns as jobColumns, list } from './row.ts'
 import { ACTIVE } from './schema.ts'
 
 export interface Lease {
@@ -72,8 +72,8 @@ export function* leasesOf({ database, id }: Partition, caller: string): Generato
 }
 
 /** The jobs that are still held, in their order. */
-export function heldJobs(partition: Partition, lease: Lease): Row[] {
-  return heldRows<Row>(partition, lease, jobColumns)
+export function heldJobs(partition: Partition, lease: Lease): JobRow[] {
+  return heldRows<JobRow>(partition, lease, jobColumns)
 }
 
 /** Some columns of the jobs that are still held. @param after only the jobs after this `seq` */

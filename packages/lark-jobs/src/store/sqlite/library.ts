@@ -12,7 +12,7 @@ import type { Library } from './driver.ts'
 import { loadLibsql } from './libsql.ts'
 import { loadNodeSqlite } from './node-sqlite.ts'
 
-type Name = Library['name']
+type LibraryName = Library['name']
 
 /** The key of the choice in the environment data, which threads inherit. */
 const CHOICE = '@s18i/lark-jobs: SQLite library'
@@ -23,7 +23,10 @@ const CHOICE = '@s18i/lark-jobs: SQLite library'
  */
 const SOUND = [3, 51, 3]
 
-const loaders: Readonly<Record<Name, () => Library>> = { libsql: loadLibsql, 'node:sqlite': loadNodeSqlite }
+const loaders: Readonly<Record<LibraryName, () => Library>> = {
+  libsql: loadLibsql,
+  'node:sqlite': loadNodeSqlite,
+}
 
 let loaded: Library | undefined
 
@@ -40,7 +43,7 @@ export function library(name: string): Library {
 }
 
 function load(name: string): Library {
-  const chosen = getEnvironmentData(CHOICE) as Name | undefined
+  const chosen = getEnvironmentData(CHOICE) as LibraryName | undefined
   const failures: unknown[] = []
   for (const each of chosen === undefined ? preferred(process.versions.sqlite) : [chosen]) {
     try {
@@ -71,7 +74,7 @@ function firstLine(error: unknown): string {
  * The order in which the libraries are tried. @param version the version of Node's own SQLite; undefined if Node has
  * none
  */
-export function preferred(version: string | undefined): Name[] {
+export function preferred(version: string | undefined): LibraryName[] {
   return isSound(version ?? '0') ? ['node:sqlite', 'libsql'] : ['libsql', 'node:sqlite']
 }
 

@@ -56,13 +56,13 @@ class LibsqlDriver implements Driver {
   }
 }
 
-type Native = ReturnType<Libsql.Database['prepare']>
+type NativeStatement = ReturnType<Libsql.Database['prepare']>
 
 class LibsqlStatement implements Statement {
-  readonly #native: Native
+  readonly #native: NativeStatement
   #names: string[] | undefined
 
-  constructor(native: Native) {
+  constructor(native: NativeStatement) {
     this.#native = native
   }
 

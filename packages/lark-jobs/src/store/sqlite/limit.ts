@@ -10,7 +10,7 @@ import type { Limits, Rate } from '../../model/limit.ts'
 import { MAX_ITEMS } from '../contract/store.ts'
 import type { Partition } from './partition.ts'
 
-export interface Permits {
+export interface StartPermits {
   /** How many starts are allowed now. */
   free: number
   /** Milliseconds until one more lot of `each` is allowed; undefined: when a running one ends. */
@@ -20,7 +20,7 @@ export interface Permits {
 }
 
 /** Where starts are kept. The partition 0 does not belong to a queue, but to the limiters (`limiters.ts`). */
-export interface Place extends Pick<Partition, 'database' | 'id' | 'now'> {
+export interface RateKey extends Pick<Partition, 'database' | 'id' | 'now'> {
   key: string
 }
 
@@ -55,7 +55,7 @@ export function permits(
   key = '',
   active = jobs,
   each = 1,
-): Permits {
+): StartPermits {
   const byRate = rate && kinds[rate.kind]({ database, id, now, key }, rate, each)
   const free = concurrency === undefined ? Number.POSITIVE_INFINITY : concurrency - active
   const isByRate = byRate !== undefined && byRate.free <= free
@@ -71,7 +71,7 @@ export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'
   return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
 }
 
-const kinds: Record<Rate['kind'], (place: Place, rate: Rate, each: number) => Permits> = {
+const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => StartPermits> = {
   window({ database, id, key, now }, { limit, per }) {
     const at = now - (now % per)
     const known = database.get<{ at: number; count: number }>(find, id, key)

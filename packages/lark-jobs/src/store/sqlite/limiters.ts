@@ -12,7 +12,7 @@ import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../co
 import type { Database } from './database.ts'
 import { permits } from './limit.ts'
 
-interface Held {
+interface LimiterRow {
   number: number
   held: number
   granted: number
@@ -77,7 +77,7 @@ export class SqliteLimiters implements Limiters {
 
 function permit(database: Database, limiter: string, call: PermitCall, now: number): Permitted {
   const { holder, number, limits, held, wanted, each = 1, lease } = call
-  const last = database.get<Held>(find, limiter, holder, now)
+  const last = database.get<LimiterRow>(find, limiter, holder, now)
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
   const isAgain = last?.number === number
   let [granted, wait] = isAgain ? [last.granted, last.wait] : [0, null]

@@ -12,7 +12,7 @@ import type { Value } from './driver.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { changePayload } from './payload.ts'
-import { columns, type Row, stateOf } from './row.ts'
+import { columns, type JobRow, stateOf } from './row.ts'
 import { COMPLETED, PENDING } from './schema.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND lock = ? AND holds IS NOT NULL`
@@ -30,7 +30,7 @@ const forget = `
 export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | undefined {
   const { database, id, now } = partition
   if (lock.throttle !== undefined) {
-    const last = database.get<Pick<Row, 'id'>>(throttled, id, lock.name, now)
+    const last = database.get<Pick<JobRow, 'id'>>(throttled, id, lock.name, now)
     if (last !== undefined) return { kind: 'rejected', reason: 'throttled', by: last.id }
   }
   const other = takeOver(partition, lock.name)
@@ -54,20 +54,20 @@ export function lockValues(lock: Lock | undefined): Value[] {
 }
 
 /** Frees a lock whose job no longer holds it. @returns the job, if it still holds the lock */
-function takeOver({ database, id }: Partition, name: string): Row | undefined {
-  const row = database.get<Row>(find, id, name)
+function takeOver({ database, id }: Partition, name: string): JobRow | undefined {
+  const row = database.get<JobRow>(find, id, name)
   if (row === undefined || isHeld(row)) return row
   database.run(hold, null, row.seq)
   return undefined
 }
 
-function isHeld({ state, untilStart, holds, runs }: Row): boolean {
+function isHeld({ state, untilStart, holds, runs }: JobRow): boolean {
   return untilStart === 1 ? state === PENDING && runs === holds : state < COMPLETED
 }
 
 function putOff(
   partition: Partition,
-  row: Row,
+  row: JobRow,
   { debounce = 0, maxWait = Number.POSITIVE_INFINITY }: Lock,
 ): void {
   const { now } = partition
@@ -76,7 +76,7 @@ function putOff(
 }
 
 /** Gives an ended job that is queued again its lock. @returns false if another job holds the lock */
-export function takeAgain(partition: Partition, row: Row): boolean {
+export function takeAgain(partition: Partition, row: JobRow): boolean {
   if (row.lock === null) return true
   if (takeOver(partition, row.lock) !== undefined) return false
   partition.database.run(hold, row.runs, row.seq)

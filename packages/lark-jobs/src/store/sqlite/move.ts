@@ -7,7 +7,7 @@ import { putBack } from '../contract/reason.ts'
 import { MAX_ERRORS } from '../contract/store.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
-import { endedStates, errorsOf, list, type Row } from './row.ts'
+import { endedStates, errorsOf, type JobRow, list } from './row.ts'
 import { PENDING } from './schema.ts'
 
 const update = `
@@ -18,10 +18,10 @@ const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = 
 const forget = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))'
 
 /** The columns that a move changes. A result is not among them: only a completed job has one. */
-export type Change = Pick<Row, 'state'> &
+export type Move = Pick<JobRow, 'state'> &
   Partial<
     Pick<
-      Row,
+      JobRow,
       | 'dueAt'
       | 'runs'
       | 'failures'
@@ -36,7 +36,7 @@ export type Change = Pick<Row, 'state'> &
   > & { result?: string }
 
 /** Does with an active job what the rules say. */
-export function follow(partition: Partition, row: Row, consequence: Consequence): void {
+export function follow(partition: Partition, row: JobRow, consequence: Consequence): void {
   const { state, dueAt, reason, because, error, result, isDirect, isUntold, counts, ...counters } =
     consequence
   const { now } = partition
@@ -56,7 +56,7 @@ export function follow(partition: Partition, row: Row, consequence: Consequence)
 }
 
 /** Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). */
-export function move(partition: Partition, row: Row, change: Change): void {
+export function move(partition: Partition, row: JobRow, change: Move): void {
   const { state } = row
   const { result = null, ...fields } = change
   partition.leave(row)
@@ -82,19 +82,19 @@ export function move(partition: Partition, row: Row, change: Change): void {
 }
 
 /** The columns that change when a job ends without a running handler (`ending.ts`). */
-export function endedUnrun({ hooked }: Row, now: number): Pick<Row, 'finishedAt' | 'endingAt'> {
+export function endedUnrun({ hooked }: JobRow, now: number): Pick<JobRow, 'finishedAt' | 'endingAt'> {
   return { finishedAt: now, endingAt: hooked === null ? null : now }
 }
 
 /** Puts a job after all others of the same place. */
-export function toEnd(partition: Partition, row: Row): void {
+export function toEnd(partition: Partition, row: JobRow): void {
   partition.database.run(last, row.seq)
 }
 
 /** Removes jobs, with their logs. */
 export function remove(
   partition: Partition,
-  rows: readonly Pick<Row, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>[],
+  rows: readonly Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>[],
 ): void {
   if (rows.length === 0) return
   partition.database.run(forget, list(rows.map((row) => row.seq)))
@@ -105,6 +105,6 @@ export function remove(
 }
 
 /** The errors of a row with one more, as they are stored. */
-function withError(row: Row, error: JobError): string {
+function withError(row: JobRow, error: JobError): string {
   return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
 }

@@ -9,23 +9,23 @@ import type { Driver, Library, Row, Statement, Value } from './driver.ts'
 
 /** The part of the module that is used here. `@types/node` of Node 20 does not declare it. */
 interface NodeSqlite {
-  DatabaseSync: new (path: string) => Connection
+  DatabaseSync: new (path: string) => NodeConnection
 }
 
-interface Connection {
+interface NodeConnection {
   /** Exists since Node 22.16 and 24. */
   readonly isTransaction?: boolean
   exec(sql: string): void
-  prepare(sql: string): Native
+  prepare(sql: string): RawStatement
   close(): void
 }
 
-type Bound = readonly Value[] | [Record<string, Value>]
+type BoundValues = readonly Value[] | [Record<string, Value>]
 
-interface Native {
-  run(...bound: Bound): { changes: number | bigint }
-  get(...bound: Bound): Row | undefined
-  all(...bound: Bound): Row[]
+interface RawStatement {
+  run(...bound: BoundValues): { changes: number | bigint }
+  get(...bound: BoundValues): Row | undefined
+  all(...bound: BoundValues): Row[]
   setReadBigInts(reads: boolean): void
 }
 
@@ -83,10 +83,10 @@ function isPossible(act: () => void): boolean {
 }
 
 class NodeDriver implements Driver {
-  readonly #connection: Connection
+  readonly #connection: NodeConnection
   readonly #takesNumbers: boolean
 
-  constructor(connection: Connection, takesNumbers: boolean) {
+  constructor(connection: NodeConnection, takesNumbers: boolean) {
     this.#connection = connection
     this.#takesNumbers = takesNumbers
   }
@@ -127,10 +127,10 @@ interface Traits {
 }
 
 class NodeStatement implements Statement {
-  readonly #native: Native
+  readonly #native: RawStatement
   readonly #traits: Traits
 
-  constructor(native: Native, traits: Traits) {
+  constructor(native: RawStatement, traits: Traits) {
     this.#native = native
     this.#traits = traits
   }
@@ -157,7 +157,7 @@ class NodeStatement implements Statement {
     }
   }
 
-  #bound(values: readonly Value[]): Bound {
+  #bound(values: readonly Value[]): BoundValues {
     return this.#traits.isNamed
       ? [Object.fromEntries(values.map((value, index) => [`?${index + 1}`, value]))]
       : values

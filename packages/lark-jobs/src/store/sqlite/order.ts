@@ -7,19 +7,19 @@
  */
 import { laneName, readLane } from '../contract/lane.ts'
 import { MAX_ITEMS, type Want } from '../contract/store.ts'
-import { findLane, type Lane, rulesOf, stirLane } from './lane.ts'
+import { findLane, type LaneRow, rulesOf, stirLane } from './lane.ts'
 import { permits } from './limit.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes, smallPayload } from './payload.ts'
 import type { Room } from './room.ts'
-import type { LeasedRow, Row } from './row.ts'
+import type { JobRow, LeasedRow } from './row.ts'
 import { PENDING } from './schema.ts'
 
-type Turn = Pick<Lane, 'name'> & { turn: number }
+type Turn = Pick<LaneRow, 'name'> & { turn: number }
 
 /** The columns of a job that may be handed out: its payload only if that is small, and its bytes. */
 export type Found = Omit<LeasedRow, 'payload'> &
-  Pick<Row, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'> & { payload: string | null; bytes: number }
+  Pick<JobRow, 'seq' | 'dueAt' | 'direct' | 'lane' | 'laneLimits'> & { payload: string | null; bytes: number }
 
 const columns = `
   seq, id, key, priority, queuedAt, dueAt, options, runs, failures, crashes, releases, direct, lane, laneLimits,
@@ -89,7 +89,7 @@ export function nextInTurn(
     lease(begun)
     return begun
   }
-  for (const { name } of partition.database.all<Lane>(awake, partition.id, partition.now))
+  for (const { name } of partition.database.all<LaneRow>(awake, partition.id, partition.now))
     stirLane(partition, findLane(partition, name)!)
   while (jobs.length < most && !room.isFull) {
     const order = inTurn(partition, most - jobs.length, left)

@@ -6,12 +6,12 @@
  * job is counted once in its life (a million jobs that are due at one instant take 58 ms, once). `nextDue` saves even
  * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
-import type { Minute, Settings } from '../contract/store.ts'
+import type { Minute, PartitionSettings } from '../contract/store.ts'
 import type { Database } from './database.ts'
-import type { Row as JobRow } from './row.ts'
+import type { JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
-interface Row {
+interface PartitionRow {
   id: number
   held: number
   paused: number
@@ -118,7 +118,7 @@ export class Partition {
   #nextDue: number | undefined
   #stale = false
 
-  private constructor(database: Database, name: string, row: Row, clock: number) {
+  private constructor(database: Database, name: string, row: PartitionRow, clock: number) {
     const now = Math.max(clock, row.asOf)
     this.database = database
     this.name = name
@@ -146,13 +146,13 @@ export class Partition {
 
   /** For reading; undefined if no call ever wrote to the partition. */
   static find(database: Database, name: string, now: number): Partition | undefined {
-    const row = database.get<Row>(find, name)
+    const row = database.get<PartitionRow>(find, name)
     return row && new Partition(database, name, row, now)
   }
 
   /** The partitions of these names that exist, by name. */
   static findAll(database: Database, names: readonly string[], now: number): Map<string, Partition> {
-    const rows = database.all<Row & { name: string }>(findAll, JSON.stringify(names))
+    const rows = database.all<PartitionRow & { name: string }>(findAll, JSON.stringify(names))
     return new Map(rows.map((row) => [row.name, new Partition(database, row.name, row, now)]))
   }
 
@@ -184,7 +184,7 @@ export class Partition {
   }
 
   /** Stores the given settings. */
-  configure(settings: Partial<Settings>): void {
+  configure(settings: Partial<PartitionSettings>): void {
     this.resumed = this.paused && settings.paused === false
     this.paused = settings.paused ?? this.paused
   }

@@ -7,7 +7,7 @@
  */
 import { MAX_SMALL } from '../contract/store.ts'
 import type { Database } from './database.ts'
-import { list, type Row } from './row.ts'
+import { type JobRow, list } from './row.ts'
 
 /**
  * The most bytes of a payload in its row: up to this size, a row fits into its page. (Measured on 2026-11-25, 2 cores,
@@ -49,7 +49,7 @@ export function forgetPayload(database: Database, apart: number | null): void {
 }
 
 /** Replaces the payload of a job. */
-export function changePayload(database: Database, row: Pick<Row, 'seq' | 'apart'>, text: string): void {
+export function changePayload(database: Database, row: Pick<JobRow, 'seq' | 'apart'>, text: string): void {
   forgetPayload(database, row.apart)
   const { payload, apart } = keepPayload(database, text)
   database.run(change, payload, apart, row.seq)

@@ -9,14 +9,14 @@ import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'
-import { columns, endedStates, list, type Row, type ShownRow, toRecord } from './row.ts'
+import { columns, endedStates, type JobRow, list, type ShownRow, toRecord } from './row.ts'
 import { COMPLETED, PENDING } from './schema.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
 /** The place of a job, and the bytes that showing it takes. */
-type Head = Pick<Row, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
+type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finishedAt' | 'lane'> & {
   bytes: number
   /** Only for an active job. */
   lease?: Lease
@@ -46,24 +46,24 @@ export const MAX = Number.MAX_SAFE_INTEGER
 /** Stands for a priority: all jobs of groups together, as one more line below the others. */
 export const GROUPS = -1_000
 
-type Place = readonly [dueAt: number, seq: number]
+type LinePlace = readonly [dueAt: number, seq: number]
 
 /** Pending jobs of one priority, in their order: after a place, and due up to a time. */
 export function pendingJobs(
   partition: Partition,
   priority: number,
-  after: Place,
+  after: LinePlace,
   until: number,
   limit: number,
-): Row[] {
-  return pendingRows<Row>(partition, priority, after, until, limit, columns)
+): JobRow[] {
+  return pendingRows<JobRow>(partition, priority, after, until, limit, columns)
 }
 
 /** Some columns of the pending jobs. */
 export function pendingRows<T>(
   { database, id }: Partition,
   priority: number,
-  [dueAt, seq]: Place,
+  [dueAt, seq]: LinePlace,
   until: number,
   limit: number,
   columns: string,
@@ -111,7 +111,7 @@ export function nextKeys(partition: Partition, limit: number): string[] {
   const keys = new Set<string>()
   let left = partition.waiting > 0 ? limit : 0
   for (const priority of left > 0 ? lines(partition) : []) {
-    const rows = pendingRows<Pick<Row, 'key'>>(partition, priority, [-1, -1], partition.now, left, 'key')
+    const rows = pendingRows<Pick<JobRow, 'key'>>(partition, priority, [-1, -1], partition.now, left, 'key')
     for (const { key } of rows) keys.add(key)
     left -= rows.length
     if (left === 0) break
@@ -131,7 +131,7 @@ function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   return { jobs, ...(rows.length > jobs.length && { cursor: JSON.stringify(place(jobs.at(-1)!)) }) }
 }
 
-interface Heads {
+interface HeadRows {
   rows: Head[]
   /** The place of a job in this order, as a cursor has it. */
   place: (head: Head) => (number | string)[]
@@ -143,7 +143,7 @@ function headsOf(
   // biome-ignore lint/suspicious/noExplicitAny: each state has its own kind of place
   cursor: any,
   limit: number,
-): Heads {
+): HeadRows {
   switch (state) {
     case 'waiting':
       return waiting(partition, cursor, limit)
@@ -166,7 +166,7 @@ function headsOf(
 type ActivePlace = [leaseEnd: number, token: string, seq: number]
 
 /** Active jobs: claim by claim in the order of their lease ends; within a claim in the order of handing out. */
-function active(partition: Partition, after: ActivePlace | undefined, limit: number): Heads {
+function active(partition: Partition, after: ActivePlace | undefined, limit: number): HeadRows {
   const rows: Head[] = []
   for (const lease of leasesFrom(partition, after)) {
     const from = lease.token === after?.[1] ? after[2] : undefined
@@ -187,7 +187,7 @@ function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Gene
 /**
  * Waiting jobs: priority by priority, in the order of places; jobs of groups last, because their turns are not known.
  */
-function waiting(partition: Partition, cursor: number[] | undefined, limit: number): Heads {
+function waiting(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
   const rows: Head[] = []
   const [from, dueAt, seq] = cursor ?? [MAX, -1, -1]
   for (const priority of lines(partition)) {
@@ -201,7 +201,7 @@ function waiting(partition: Partition, cursor: number[] | undefined, limit: numb
 }
 
 /** Delayed jobs: by due time, then the higher priority first. This merges the lines of all priorities. */
-function delayed(partition: Partition, cursor: number[] | undefined, limit: number): Heads {
+function delayed(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
   const rows: Head[] = []
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start

@@ -8,7 +8,7 @@ import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextL
 import { follow } from './move.ts'
 import type { Partition } from './partition.ts'
 import { trim } from './retain.ts'
-import type { Row } from './row.ts'
+import type { JobRow } from './row.ts'
 import { BESIDE, FAILED, NOT_STARTED, PENDING } from './schema.ts'
 
 export function recover(
@@ -57,7 +57,7 @@ function* ended(partition: Partition): Generator<Lease> {
 
 function takeBack(
   partition: Partition,
-  row: Row,
+  row: JobRow,
   { forgiving = false, unread, cause }: RecoverOptions,
 ): void {
   const running = { ...row, hasStarted: row.ahead !== NOT_STARTED, isBeside: row.ahead === BESIDE }

@@ -8,10 +8,10 @@ import type { Partition } from './partition.ts'
 import { payloadBytes } from './payload.ts'
 import { lines, MAX, pendingRows } from './read.ts'
 import { Room } from './room.ts'
-import { endedStates, type Row } from './row.ts'
+import { endedStates, type JobRow } from './row.ts'
 import { COMPLETED } from './schema.ts'
 
-type Gone = Pick<Row, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'> & { bytes: number }
+type Gone = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'> & { bytes: number }
 
 /** How many jobs one transaction removed, and whether there are more to remove. */
 export interface Removal {

@@ -8,7 +8,7 @@ import type { Value } from './driver.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
 
 /** All columns except payload, result and log, which may be large and do not matter for a change of state. */
-export interface Row {
+export interface JobRow {
   seq: number
   id: string
   state: number
@@ -42,7 +42,7 @@ export interface Row {
 }
 
 /** A row with the columns that are shown to people. */
-export interface ShownRow extends Row {
+export interface ShownRow extends JobRow {
   payload: string
   result: string | null
 }
@@ -59,7 +59,7 @@ const names: Record<number, State> = {
 
 export const endedStates = { completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } as const
 
-export function stateOf(row: Pick<Row, 'state' | 'dueAt'>, now: number): State {
+export function stateOf(row: Pick<JobRow, 'state' | 'dueAt'>, now: number): State {
   if (row.state === PENDING) return row.dueAt <= now ? 'waiting' : 'delayed'
   return names[row.state]!
 }
@@ -145,7 +145,7 @@ export function holderOf(token: string): string {
   return token.slice(0, token.lastIndexOf('.'))
 }
 
-export function errorsOf(row: Pick<Row, 'errors'>): JobError[] {
+export function errorsOf(row: Pick<JobRow, 'errors'>): JobError[] {
   return row.errors === null ? [] : readList(row.errors, damagedErrors)
 }
 

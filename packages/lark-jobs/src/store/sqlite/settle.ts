@@ -15,7 +15,7 @@ import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'
 import { follow } from './move.ts'
 import type { Partition } from './partition.ts'
-import { columns, list, type Row } from './row.ts'
+import { columns, type JobRow, list } from './row.ts'
 import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
 
 const complete = `
@@ -70,7 +70,7 @@ function completeAll(partition: Partition, token: string, ids: readonly string[]
   const { database, id, now } = partition
   const settled = new Set<string>()
   if (ids.length > 1 || (ids.length === 1 && partition.lanes > 0)) {
-    const rows = database.all<Pick<Row, 'id' | 'lane'>>(completeMany, now, token, id, list(ids))
+    const rows = database.all<Pick<JobRow, 'id' | 'lane'>>(completeMany, now, token, id, list(ids))
     for (const { id, lane } of rows) {
       settled.add(id)
       if (lane !== '') addBusyTo(partition, lane, -1)
@@ -94,7 +94,7 @@ function returnAll(partition: Partition, token: string, ids: readonly string[]):
 }
 
 function settleOne(partition: Partition, { id, token, outcome }: Settlement): boolean {
-  const row = partition.database.get<Row>(find, partition.id, id, token)
+  const row = partition.database.get<JobRow>(find, partition.id, id, token)
   if (row === undefined) return false
   appendLog(partition.database, row.seq, outcome.log)
   follow(partition, row, afterRun(outcome, row, partition.now))

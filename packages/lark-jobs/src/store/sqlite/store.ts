@@ -24,10 +24,10 @@ import {
   type MetGroup,
   type Minute,
   type Page,
+  type PartitionSettings,
   type RecoverOptions,
   type Recovery,
   type Setting,
-  type Settings,
   type Settlement,
   type Standing,
   type Store,
@@ -79,7 +79,7 @@ const MANY = 1_000
  * await store.open()
  */
 export class SqliteStore implements Store {
-  readonly isElsewhere = false
+  readonly isRemote = false
   readonly name: string
   readonly limiters = new SqliteLimiters(
     () => this.#opened().database,
@@ -288,7 +288,7 @@ export class SqliteStore implements Store {
     return this.#accept(name, (partition) => alter(partition, ids, change))
   }
 
-  configure(name: string, settings: Partial<Settings>): Promise<Setting> {
+  configure(name: string, settings: Partial<PartitionSettings>): Promise<Setting> {
     const setting = (partition: Partition) => ({ paused: partition.paused, groups: pausedGroups(partition) })
     if (settings.paused === undefined) return this.#look(name, { paused: false, groups: [] }, setting)
     return this.#accept(name, (partition) => {

@@ -137,7 +137,7 @@ export class Claimer {
 
   /** Its store is in this process: what a call has brought is read before the microtasks are over. */
   get isHere(): boolean {
-    return !this.#store.isElsewhere
+    return !this.#store.isRemote
   }
 
   get isResting(): boolean {

@@ -163,7 +163,7 @@ class LeaseWatch {
     for (const { partition, unread: memory } of partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
       // A store in this process is answered by the loop that asks it.
-      if (store.isElsewhere) this.#unread.push(new Unread(memory))
+      if (store.isRemote) this.#unread.push(new Unread(memory))
     }
   }
 

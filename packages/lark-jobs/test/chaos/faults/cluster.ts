@@ -2,7 +2,7 @@
  * A cluster that moves a slot under load, and whose nodes die or stand still.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { slotOf } from '../../../src/store/redis/client/slots.ts'
+import { slotOf } from '../../../src/store/redis/client/hash-slot.ts'
 import type { Cluster } from '../../redis/cluster.ts'
 import { type Server, until } from '../../redis/server.ts'
 import { type FaultKind, pick } from '../fault.ts'

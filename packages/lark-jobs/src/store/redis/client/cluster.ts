@@ -5,7 +5,7 @@
  *
  *   MOVED         another node serves the slot, and the map is out of date
  *   ASK           the slot is moving to another node, and the key is already on that node
- *   TRYAGAIN      the slot is moving, and some of the call's keys are not on this node (`slots.ts`)
+ *   TRYAGAIN      the slot is moving, and some of the call's keys are not on this node (`hash-slot.ts`)
  *   CLUSTERDOWN   part of the cluster is gone, or this node cannot see the others
  *
  * After one of these answers the call is sent again, until its deadline. This is safe, because a node that answers so
@@ -20,12 +20,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, parseHost, reached } from './address.ts'
 import { type Build, Connection, type ConnectionOptions, currentEpoch, PATIENCE } from './connection.ts'
-import { Doubt, type Standing } from './doubt.ts'
+import { Doubt, type ServerRole } from './doubt.ts'
 import { movedOn, Refusal, refusalIn, refused, unreachable } from './failure.ts'
-import { fixed, type Guide } from './guide.ts'
-import type { Route } from './route.ts'
-import { absentKey, SLOTS, slotOf } from './slots.ts'
+import { absentKey, SLOTS, slotOf } from './hash-slot.ts'
+import { fixed, type Resolver } from './resolver.ts'
 import { askShards, askStanding, type Shard } from './topology.ts'
+import type { Transport } from './transport.ts'
 
 /** Milliseconds before a call is sent again: `from` at first, then doubling up to `to`. */
 const RESEND = { from: 5, to: 100 }
@@ -43,7 +43,7 @@ const SPARE = 2
  */
 const REFRESH = 60_000
 
-export class Cluster implements Route {
+export class Cluster implements Transport {
   readonly name: string
   readonly isWhole = false
   readonly #seeds: readonly Address[]
@@ -64,13 +64,13 @@ export class Cluster implements Route {
   #calm = REFRESH
   readonly #listeners = new Set<(stays: (address: Address) => boolean) => void>()
   readonly #closing = new AbortController()
-  readonly bells: Guide
+  readonly notifications: Resolver
 
   constructor(name: string, seeds: readonly Address[], options: ConnectionOptions = {}) {
     this.name = name
     this.#seeds = seeds
     this.#options = options
-    this.bells = {
+    this.notifications = {
       name,
       moves: true,
       find: () => this.#anyNode(),
@@ -233,7 +233,7 @@ export class Cluster implements Route {
    * asks so many of the other primaries that, if there was a vote, at least one of them has taken part: a node that
    * voted does not report the old primary as healthy.
    */
-  async #standing(host: string, patience: number, signal: AbortSignal): Promise<Standing> {
+  async #standing(host: string, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
     const id = own[0]?.id
     if (id === undefined) {
@@ -303,7 +303,7 @@ function keyOf(build: Build): string {
   return typeof build === 'function' ? '' : (build[1] ?? '')
 }
 
-/** Adds to a script's keys the one that never exists (`slots.ts`). */
+/** Adds to a script's keys the one that never exists (`hash-slot.ts`). */
 function guard(build: Build, key: string): Build {
   const absent = absentKey(key)
   return (epoch) => {

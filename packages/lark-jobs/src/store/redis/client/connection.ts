@@ -23,9 +23,9 @@ import {
   unconfirmed,
   unreachable,
 } from './failure.ts'
-import { admit, fixed, type Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
-import { Waiters } from './waiters.ts'
+import { LinkWaiters } from './link-waiters.ts'
+import { admit, fixed, type Resolver } from './resolver.ts'
 
 /** Milliseconds after which a call without an answer fails: less than the 5 s that `dispatch` promises. */
 export const PATIENCE = 4_500
@@ -62,10 +62,10 @@ export interface ConnectionOptions {
 export class Connection {
   readonly name: string
   readonly isWhole = true
-  readonly #guide: Guide
+  readonly #resolver: Resolver
   readonly #patience: number
   readonly #options: ConnectionOptions
-  readonly #waiters = new Waiters()
+  readonly #waiters = new LinkWaiters()
   /** Why there is no link. */
   #cause: unknown = new Error('not connected')
   #link: Link | undefined
@@ -75,12 +75,12 @@ export class Connection {
   #state: 'new' | 'running' | 'closed' = 'new'
   readonly #closing = new AbortController()
 
-  constructor(where: Address | Guide, options: ConnectionOptions = {}) {
-    this.#guide = 'find' in where ? where : fixed(where)
-    this.name = this.#guide.name
+  constructor(where: Address | Resolver, options: ConnectionOptions = {}) {
+    this.#resolver = 'find' in where ? where : fixed(where)
+    this.name = this.#resolver.name
     this.#patience = options.patience ?? PATIENCE
     this.#options = options
-    this.#guide.follow?.((stays) => {
+    this.#resolver.follow?.((stays) => {
       if (this.#link && this.#address && !stays(this.#address)) {
         this.#link.destroy(new Error(`${this.name} has moved`))
       }
@@ -106,8 +106,8 @@ export class Connection {
     return givenUp
   }
 
-  get bells(): Guide {
-    return this.#guide
+  get notifications(): Resolver {
+    return this.#resolver
   }
 
   /** Where the last link led. */
@@ -146,7 +146,7 @@ export class Connection {
         continue
       }
       // Usually no answer is in doubt, and this costs nothing.
-      if (isSure && this.#guide.doubt?.isThere) await this.sure(deadline)
+      if (isSure && this.#resolver.doubt?.isThere) await this.sure(deadline)
       return answer
     }
   }
@@ -158,7 +158,7 @@ export class Connection {
    * @throws STORE_UNCERTAIN if another server has taken its place, or if nobody confirms the server in time
    */
   async sure(deadline: number): Promise<void> {
-    const { doubt } = this.#guide
+    const { doubt } = this.#resolver
     const [link, address] = [this.#link, this.#address]
     if (!doubt?.isThere || address === undefined) return
     const standing = await doubt.resolve(address, deadline)
@@ -205,7 +205,7 @@ export class Connection {
 
   /** A second connection to the same server, for commands that block their connection. */
   beside(_key: string): Connection {
-    this.#second ??= new Connection(this.#guide, { patience: this.#patience })
+    this.#second ??= new Connection(this.#resolver, { patience: this.#patience })
     return this.#second
   }
 
@@ -230,7 +230,7 @@ export class Connection {
     this.#closing.abort(cause)
     this.#waiters.refuse(unreachable(this.name, cause))
     this.#second?.close()
-    this.#guide.close?.()
+    this.#resolver.close?.()
   }
 
   /** Returns if the call has certainly changed nothing and may be sent again on another link. Throws otherwise. */
@@ -249,7 +249,7 @@ export class Connection {
     if (movedOn.has(error.word)) {
       this.#drop(link)
       this.#cause = error
-      if (this.#guide.moves) return
+      if (this.#resolver.moves) return
     }
     throw refused(this.name, error)
   }
@@ -271,7 +271,7 @@ export class Connection {
     return link.send(command).finally(() => {
       isAnswered = true
       clearTimeout(timer)
-      if (performance.now() - sent > LATE) this.#guide.doubt?.raise()
+      if (performance.now() - sent > LATE) this.#resolver.doubt?.raise()
     })
   }
 
@@ -292,9 +292,9 @@ export class Connection {
     let failures = 0
     while (this.#state === 'running') {
       try {
-        const address = await this.#guide.find(this.#closing.signal)
+        const address = await this.#resolver.find(this.#closing.signal)
         const link = await dial(address, DIAL_TIMEOUT, this.#closing.signal)
-        await admit(this.#guide, link, DIAL_TIMEOUT)
+        await admit(this.#resolver, link, DIAL_TIMEOUT)
         failures = 0
         await this.#serve(link, address)
       } catch (error) {

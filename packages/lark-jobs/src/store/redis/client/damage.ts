@@ -5,7 +5,7 @@
 import { JobsError } from '../../../model/errors.ts'
 import { Refusal, refused } from './failure.ts'
 import { kindOf, names } from './keys.ts'
-import type { Route } from './route.ts'
+import type { Transport } from './transport.ts'
 
 /** How many groups are looked at. */
 const SOME = 100
@@ -31,19 +31,20 @@ export function damaged(store: string, key: string, what: string, cause: unknown
  *
  * @param key KEYS[1] of the script
  */
-export async function foreignBeside(route: Route, key: string, cause: Refusal): Promise<JobsError> {
+export async function foreignBeside(transport: Transport, key: string, cause: Refusal): Promise<JobsError> {
   const tag = key.slice(0, key.lastIndexOf('}:') + 2)
   try {
-    const all = [...names, ...(await moreNames(route, tag))]
-    const types = await Promise.all(all.map((name) => route.send(['TYPE', tag + name])))
+    const all = [...names, ...(await moreNames(transport, tag))]
+    const types = await Promise.all(all.map((name) => transport.send(['TYPE', tag + name])))
     for (const [i, type] of types.entries()) {
       const name = all[i]!
-      if (type !== 'none' && type !== kindOf(name)) return damaged(route.name, tag + name, `a ${type}`, cause)
+      if (type !== 'none' && type !== kindOf(name))
+        return damaged(transport.name, tag + name, `a ${type}`, cause)
     }
   } catch {
     // If the user may not ask, or the server does not answer now, the error names no single key.
   }
-  return damaged(route.name, `${tag}*`, 'something', cause)
+  return damaged(transport.name, `${tag}*`, 'something', cause)
 }
 
 /**
@@ -51,15 +52,15 @@ export async function foreignBeside(route: Route, key: string, cause: Refusal): 
  *
  * @param key a key of the partition
  */
-export async function failureBeside(route: Route, key: string, text: string): Promise<Error> {
+export async function failureBeside(transport: Transport, key: string, text: string): Promise<Error> {
   const refusal = new Refusal(text)
-  return isForeign(refusal) ? foreignBeside(route, key, refusal) : refused(route.name, refusal)
+  return isForeign(refusal) ? foreignBeside(transport, key, refusal) : refused(transport.name, refusal)
 }
 
 /** Names that contain priorities, groups, limiters and the time, as far as these can be read. */
-async function moreNames(route: Route, tag: string): Promise<string[]> {
+async function moreNames(transport: Transport, tag: string): Promise<string[]> {
   const read = async (name: string, last: number) => {
-    const found = await route.send(['ZRANGE', tag + name, '0', String(last)]).catch(() => [])
+    const found = await transport.send(['ZRANGE', tag + name, '0', String(last)]).catch(() => [])
     return found as string[]
   }
   const priorities = await read('priorities', -1)
@@ -82,16 +83,16 @@ async function moreNames(route: Route, tag: string): Promise<string[]> {
 
 /** Sends a command about one key. @throws STORE_DAMAGED, and what `send` throws */
 export async function sendTo(
-  route: Route,
+  transport: Transport,
   command: readonly [name: string, key: string, ...string[]],
-  deadline = route.deadline(),
+  deadline = transport.deadline(),
   isSure = false,
 ): Promise<unknown> {
   try {
-    return await route.send(command, deadline, command[1], isSure)
+    return await transport.send(command, deadline, command[1], isSure)
   } catch (error) {
     if (!isForeign(error)) throw error
-    const type = await route.send(['TYPE', command[1]]).catch(() => 'value')
-    throw damaged(route.name, command[1], `a ${type}`, error)
+    const type = await transport.send(['TYPE', command[1]]).catch(() => 'value')
+    throw damaged(transport.name, command[1], `a ${type}`, error)
   }
 }

@@ -27,17 +27,17 @@ const ASKING = { from: 300, to: 2_000 }
 const AGAIN = { from: 25, to: 200 }
 
 /** What the Sentinels or nodes say about a server; undefined: none of them knows yet. */
-export type Standing = 'primary' | 'replaced' | undefined
+export type ServerRole = 'primary' | 'replaced' | undefined
 
 /**
  * Asks the Sentinels or nodes about a server.
  *
  * @param patience milliseconds to connect to each of them, and as many for its answer
  */
-type Ask = (address: Address, patience: number, signal: AbortSignal) => Promise<Standing>
+type Ask = (address: Address, patience: number, signal: AbortSignal) => Promise<ServerRole>
 
-interface Round {
-  standing: Promise<Standing>
+interface Inquiry {
+  standing: Promise<ServerRole>
   hasBegun: boolean
 }
 
@@ -46,7 +46,7 @@ export class Doubt {
   /** How many answers were late so far, and how many of these are known to have come from the primary. */
   #late = 0
   #known = 0
-  #round: Round | undefined
+  #round: Inquiry | undefined
   #patience = ASKING.from
 
   constructor(ask: Ask) {
@@ -70,7 +70,7 @@ export class Doubt {
    * @param deadline by `performance.now()`
    * @returns undefined if nobody could say it in time
    */
-  async resolve(address: Address, deadline: number): Promise<Standing> {
+  async resolve(address: Address, deadline: number): Promise<ServerRole> {
     // This timer keeps the process alive: the links to the Sentinels or nodes do not.
     let timer: NodeJS.Timeout
     const late = new Promise<undefined>((resolve) => {
@@ -88,10 +88,10 @@ export class Doubt {
   }
 
   /** The next round of asking. It begins when the present one is over. */
-  #next(address: Address, deadline: number): Promise<Standing> {
+  #next(address: Address, deadline: number): Promise<ServerRole> {
     const last = this.#round
     if (last !== undefined && !last.hasBegun) return last.standing
-    const round: Round = { standing: Promise.resolve(undefined), hasBegun: false }
+    const round: Inquiry = { standing: Promise.resolve(undefined), hasBegun: false }
     const ask = async () => {
       await last?.standing
       round.hasBegun = true

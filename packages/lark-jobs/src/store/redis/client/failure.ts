@@ -31,7 +31,7 @@ export class Unencodable extends TypeError {
 }
 
 /** The reply does not follow the protocol of Redis, or is larger than anything that Lark asks for. */
-export class Unreadable extends Error {
+export class UnreadableReply extends Error {
   override readonly name = 'Unreadable'
 }
 

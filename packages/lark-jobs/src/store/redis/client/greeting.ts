@@ -4,12 +4,12 @@
  * fail if it stays away.
  */
 import { JobsError } from '../../../model/errors.ts'
-import type { Mode } from '../verbs/durability.ts'
+import type { Mode } from '../verbs/durability-wait.ts'
 import type { Connection } from './connection.ts'
 import { sendTo } from './damage.ts'
 import { refusalIn } from './failure.ts'
 import { type Keys, LAYOUT } from './keys.ts'
-import type { Route } from './route.ts'
+import type { Transport } from './transport.ts'
 
 /** The oldest Redis with LPOP with a count, SMISMEMBER and ZRANGE BYSCORE. */
 const OLDEST = [6, 2] as const
@@ -29,25 +29,25 @@ type Info = ReadonlyMap<string, string>
  * @throws STORE_INVALID if a server is too old or cannot be as durable as required; LAYOUT_UNKNOWN
  */
 export async function greet(
-  route: Route,
+  transport: Transport,
   keys: Keys,
   durability: 'normal' | Mode = 'normal',
   isManaged = false,
 ): Promise<string[]> {
-  const deadline = route.deadline()
-  const servers = await route.servers(deadline)
+  const deadline = transport.deadline()
+  const servers = await transport.servers(deadline)
   const infos = await Promise.all(servers.map((server) => readInfo(server, servers.length, deadline)))
   const found = new Map<string, string[]>()
   for (const [i, info] of infos.entries()) {
     const { name } = servers[i]!
     checkVersion(name, info)
     if (durability === 'strict') checkStrict(name, info, isManaged)
-    const isAlone = (servers[i] as Route) === route
+    const isAlone = (servers[i] as Transport) === transport
     for (const warning of warnings(info, durability, isAlone, isManaged)) {
       found.set(warning, [...(found.get(warning) ?? []), name])
     }
   }
-  await checkLayout(route, keys)
+  await checkLayout(transport, keys)
   return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
@@ -101,19 +101,19 @@ function isAtLeast(version: string, [major, minor]: readonly [number, number]): 
   return its > major || (its === major && minors >= minor)
 }
 
-async function checkLayout(route: Route, keys: Keys): Promise<void> {
+async function checkLayout(transport: Transport, keys: Keys): Promise<void> {
   const key = keys.meta('layout')
-  let layout = await sendTo(route, ['GET', key])
+  let layout = await sendTo(transport, ['GET', key])
   if (layout === null) {
-    await route.send(['SET', key, LAYOUT, 'NX'])
-    layout = await sendTo(route, ['GET', key])
+    await transport.send(['SET', key, LAYOUT, 'NX'])
+    layout = await sendTo(transport, ['GET', key])
   }
   if (layout === EARLIER) {
-    await bringForward(route, keys)
+    await bringForward(transport, keys)
     layout = LAYOUT
   }
   if (layout === LAYOUT) return
-  throw new JobsError('LAYOUT_UNKNOWN', `${route.name} has layout ${layout}; this Lark knows ${LAYOUT}`, {
+  throw new JobsError('LAYOUT_UNKNOWN', `${transport.name} has layout ${layout}; this Lark knows ${LAYOUT}`, {
     hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
   })
 }
@@ -122,11 +122,11 @@ async function checkLayout(route: Route, keys: Keys): Promise<void> {
  * From the layout before. It kept every payload in its record, and these stay there: each partition is told that it has
  * some. Safe to repeat, and to do in several processes at once; an older Lark is refused afterwards.
  */
-async function bringForward(route: Route, keys: Keys): Promise<void> {
-  const partitions = (await sendTo(route, ['SMEMBERS', keys.meta('partitions')])) as string[]
+async function bringForward(transport: Transport, keys: Keys): Promise<void> {
+  const partitions = (await sendTo(transport, ['SMEMBERS', keys.meta('partitions')])) as string[]
   const settings = partitions.map((partition) => keys.of(partition, 'settings'))
-  await Promise.all(settings.map((key) => sendTo(route, ['HSET', key, 'large', '2'])))
-  await route.send(['SET', keys.meta('layout'), LAYOUT])
+  await Promise.all(settings.map((key) => sendTo(transport, ['HSET', key, 'large', '2'])))
+  await transport.send(['SET', keys.meta('layout'), LAYOUT])
 }
 
 /** @param isAlone the connection names only this server */
@@ -143,7 +143,7 @@ function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isM
     ...(durability === 'replicated' && info.get('connected_slaves') === '0'
       ? ['no replica is there: every dispatch will be uncertain']
       : []),
-    // Only a connection to the whole cluster keeps scripts off a slot that is moving (`slots.ts`).
+    // Only a connection to the whole cluster keeps scripts off a slot that is moving (`hash-slot.ts`).
     ...(isAlone && info.get('cluster_enabled') === '1'
       ? ['it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://']
       : []),

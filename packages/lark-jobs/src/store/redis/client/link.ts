@@ -8,7 +8,7 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import { withoutPassword } from '../../../model/secret.ts'
-import type { CredentialSource, Held } from '../../contract/credentials.ts'
+import type { CredentialSource, CurrentCredentials } from '../../contract/credentials.ts'
 import { type Address, nameOf } from './address.ts'
 import { Refusal, Unsent } from './failure.ts'
 import { encodeCommand, Replies, type Reply } from './wire.ts'
@@ -36,7 +36,7 @@ export interface Link {
   destroy(reason: unknown): void
 }
 
-interface Waiting {
+interface PendingReply {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
   /** The answer to the next command. If it comes in the place of this command's answer, this command gets none. */
@@ -76,7 +76,11 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
   }
 }
 
-async function logInAgain(link: Link, credentials: CredentialSource, next: Held): Promise<void> {
+async function logInAgain(
+  link: Link,
+  credentials: CredentialSource,
+  next: CurrentCredentials,
+): Promise<void> {
   try {
     await link.authenticate(next.username, next.password)
     credentials.accepted()
@@ -147,9 +151,9 @@ class SocketLink implements Link {
   heardAt = performance.now()
   readonly #socket: Socket
   /** Commands that wait for their answers. The answers of those before `#next` have come. */
-  #waiting: Waiting[] = []
+  #waiting: PendingReply[] = []
   #next = 0
-  readonly #ears = new Map<string, Ear>()
+  readonly #subscription = new Map<string, Ear>()
   /** Whether the link has ever subscribed. Then messages may come at any time, even after the last `unsubscribe`. */
   #isSubscriber = false
   #isCorked = false
@@ -199,13 +203,13 @@ class SocketLink implements Link {
   }
 
   async subscribe(channel: string, hear: (message: string) => void, missed = () => {}): Promise<void> {
-    this.#ears.set(channel, { hear, missed })
+    this.#subscription.set(channel, { hear, missed })
     this.#isSubscriber = true
     try {
       await this.send(['SUBSCRIBE', channel])
     } catch (error) {
       // If the channel stayed here, the next login would subscribe to it again, be refused again, and end the link.
-      this.#ears.delete(channel)
+      this.#subscription.delete(channel)
       throw error
     }
   }
@@ -219,15 +223,15 @@ class SocketLink implements Link {
    * the login has no answer.
    */
   async authenticate(username: string | undefined, password: string): Promise<void> {
-    const ears = [...this.#ears]
-    const left = ears.map(([channel]) => this.send(['UNSUBSCRIBE', channel]))
+    const subscription = [...this.#subscription]
+    const left = subscription.map(([channel]) => this.send(['UNSUBSCRIBE', channel]))
     const witness = `login ${++logins}`
     const admitted = this.send(login(username, password), witness)
     const seen = this.send(['PING', witness])
-    const back = Promise.all(ears.map(([channel]) => this.send(['SUBSCRIBE', channel])))
+    const back = Promise.all(subscription.map(([channel]) => this.send(['SUBSCRIBE', channel])))
     const isBack = back.then(
       () => {
-        for (const [, { missed }] of ears) missed()
+        for (const [, { missed }] of subscription) missed()
       },
       (error) => this.destroy(error),
     )
@@ -235,7 +239,7 @@ class SocketLink implements Link {
   }
 
   async unsubscribe(channel: string): Promise<void> {
-    this.#ears.delete(channel)
+    this.#subscription.delete(channel)
     await this.send(['UNSUBSCRIBE', channel])
   }
 
@@ -258,7 +262,7 @@ class SocketLink implements Link {
   #answer(reply: Reply): void {
     if (this.#hasEnded) return
     if (this.#isSubscriber && Array.isArray(reply) && reply[0] === 'message') {
-      this.#ears.get(reply[1] as string)?.hear(reply[2] as string)
+      this.#subscription.get(reply[1] as string)?.hear(reply[2] as string)
       return
     }
     const waiting = this.#waiting[this.#next++]

@@ -14,12 +14,12 @@ import { parseText } from './connection-string.ts'
 import { readNatMap } from './nat-map.ts'
 import { isManaged } from './provider.ts'
 
-export type Location = Place & {
+export type Location = ServerLocation & {
   /** A provider runs the servers (`provider.ts`). */
   managed?: true
 }
 
-type Place =
+type ServerLocation =
   | { kind: 'server'; name: string; address: Address }
   /** At least one node of the cluster. */
   | { kind: 'cluster'; name: string; nodes: Address[] }
@@ -113,7 +113,7 @@ function placeOf(
   cluster: RedisServers['cluster'],
   sentinel: RedisServers['sentinel'],
   address: Address,
-): Place {
+): ServerLocation {
   if (cluster !== undefined) {
     if (address.database !== 0) throw invalid(`a cluster has database 0 only, not ${address.database}`)
     return clusterOf(cluster, address)
@@ -141,7 +141,7 @@ function checkKeys(given: object, known: readonly string[]): void {
   if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${known.join(', ')}`)
 }
 
-function clusterOf(hosts: readonly string[], address: Address): Place {
+function clusterOf(hosts: readonly string[], address: Address): ServerLocation {
   if (!Array.isArray(hosts) || hosts.length === 0)
     throw invalid('a cluster needs a list of at least one node')
   const nodes = hosts.map((host, i) =>
@@ -151,7 +151,7 @@ function clusterOf(hosts: readonly string[], address: Address): Place {
   return { kind: 'cluster', name, nodes }
 }
 
-function sentinelOf(given: SentinelServers, address: Address): Place {
+function sentinelOf(given: SentinelServers, address: Address): ServerLocation {
   if (typeof given !== 'object' || given === null)
     throw invalid('sentinel must be an object with name and nodes')
   checkKeys(given, sentinelKeys)

@@ -7,7 +7,7 @@ import { lua } from '../scripts.generated.ts'
 import { foreignBeside, isForeign } from './damage.ts'
 import { Refusal } from './failure.ts'
 import type { Keys } from './keys.ts'
-import type { Route } from './route.ts'
+import type { Transport } from './transport.ts'
 
 export type ScriptName = keyof typeof lua.scripts
 
@@ -19,42 +19,42 @@ export function textOf(name: ScriptName): string {
 /**
  * @param key KEYS[1]; the script makes all other keys from it
  * @param args ARGV, or a function that makes it from the epoch in which it is sent
- * @param isSure see `Route.send`
- * @throws STORE_DAMAGED, and what `Route.send` throws
+ * @param isSure see `Transport.send`
+ * @throws STORE_DAMAGED, and what `Transport.send` throws
  */
 export async function run(
-  route: Route,
+  transport: Transport,
   name: ScriptName,
   key: string,
   args: readonly string[] | ((epoch: number) => readonly string[]),
-  deadline = route.deadline(),
+  deadline = transport.deadline(),
   isSure = false,
 ): Promise<unknown> {
   const { sha1 } = lua.scripts[name]
   const make = typeof args === 'function' ? args : () => args
   try {
-    return await route.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key, isSure)
+    return await transport.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key, isSure)
   } catch (error) {
-    if (isForeign(error)) throw await foreignBeside(route, key, error)
+    if (isForeign(error)) throw await foreignBeside(transport, key, error)
     if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
   }
   const text = textOf(name)
   try {
-    return await route.send((epoch) => ['EVAL', text, '1', key, ...make(epoch)], deadline, key, isSure)
+    return await transport.send((epoch) => ['EVAL', text, '1', key, ...make(epoch)], deadline, key, isSure)
   } catch (error) {
-    throw isForeign(error) ? await foreignBeside(route, key, error) : error
+    throw isForeign(error) ? await foreignBeside(transport, key, error) : error
   }
 }
 
 /** Runs the scripts of one store, most of them on its partitions. */
 export class Scripts {
-  readonly #route: Route
+  readonly #transport: Transport
   readonly #keys: Keys
   readonly #clock: () => string
 
   /** @param clock returns the time as text, or '' for the server's own time */
-  constructor(route: Route, keys: Keys, clock: () => string) {
-    this.#route = route
+  constructor(transport: Transport, keys: Keys, clock: () => string) {
+    this.#transport = transport
     this.#keys = keys
     this.#clock = clock
   }
@@ -65,7 +65,7 @@ export class Scripts {
 
   /** Runs a script on the key of a limiter or of the whole store. */
   on(key: string, script: ScriptName, args: readonly string[]): Promise<unknown> {
-    return run(this.#route, script, key, [this.#clock(), ...args])
+    return run(this.#transport, script, key, [this.#clock(), ...args])
   }
 
   /** Runs a script that stores the caller and number of its call, so that the call can be sent again. */
@@ -78,6 +78,6 @@ export class Scripts {
     isSure?: boolean,
   ): Promise<unknown> {
     const make = (epoch: number) => [this.#clock(), caller, String(number), String(epoch), ...args]
-    return run(this.#route, script, this.#keys.of(partition, 'jobs'), make, deadline, isSure)
+    return run(this.#transport, script, this.#keys.of(partition, 'jobs'), make, deadline, isSure)
   }
 }

@@ -9,10 +9,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
 import { Connection } from './connection.ts'
-import { Doubt, type Standing } from './doubt.ts'
+import { Doubt, type ServerRole } from './doubt.ts'
 import { Refusal } from './failure.ts'
-import type { Guide } from './guide.ts'
 import { dial, type Link } from './link.ts'
+import type { Resolver } from './resolver.ts'
 
 /** Milliseconds to connect to one Sentinel, and as many for its answer. */
 const PATIENCE = 1_000
@@ -24,7 +24,7 @@ const ALONE = 6_000
 /** Milliseconds that the other Sentinels have to answer after the first one has. */
 const GRACE = 100
 
-interface Word {
+interface SentinelReply {
   host: string
   port: number
   /** The number of the failover that made this server the primary. */
@@ -40,7 +40,7 @@ interface Word {
   quorum: number
 }
 
-export class Sentinels implements Guide {
+export class Sentinels implements Resolver {
   readonly name: string
   readonly moves = true
   readonly doubt = new Doubt((...asked) => this.#standing(...asked))
@@ -49,7 +49,7 @@ export class Sentinels implements Guide {
   /** The address of the primary, except host and port. */
   readonly #server: Address
   readonly #moves = new Set<(stays: (address: Address) => boolean) => void>()
-  readonly #ears: Connection
+  readonly #subscription: Connection
   readonly #closing = new AbortController()
 
   constructor(name: string, sentinels: readonly Address[], primary: string, server: Address) {
@@ -58,7 +58,7 @@ export class Sentinels implements Guide {
     this.#primary = primary
     this.#server = server
     let turn = Math.floor(Math.random() * sentinels.length)
-    this.#ears = new Connection(
+    this.#subscription = new Connection(
       { name, moves: true, find: async () => sentinels[turn++ % sentinels.length]! },
       { connected: (link) => void this.#listen(link) },
     )
@@ -66,7 +66,7 @@ export class Sentinels implements Guide {
 
   async find(signal: AbortSignal): Promise<Address> {
     const { host, port } = await this.#ask(signal)
-    this.#ears.start()
+    this.#subscription.start()
     return { ...this.#server, host, port }
   }
 
@@ -86,7 +86,7 @@ export class Sentinels implements Guide {
 
   close(): void {
     this.#closing.abort(new Error('the store is closed'))
-    this.#ears.close()
+    this.#subscription.close()
   }
 
   /**
@@ -119,8 +119,8 @@ export class Sentinels implements Guide {
     for (const move of this.#moves) move((address) => hostOf(address) === hostOf(to))
   }
 
-  async #ask(signal: AbortSignal): Promise<Word> {
-    const words: Word[] = []
+  async #ask(signal: AbortSignal): Promise<SentinelReply> {
+    const words: SentinelReply[] = []
     const failures: unknown[] = []
     const asked = this.#sentinels.map((sentinel) =>
       this.#askOne(sentinel, signal).then(
@@ -144,7 +144,7 @@ export class Sentinels implements Guide {
    * replaced. It is confirmed as the primary if a majority of the Sentinels answers, none of them says that a failover
    * is under way, and those that miss the primary, together with those that do not answer, are too few to begin one.
    */
-  async #standing(address: Address, patience: number, signal: AbortSignal): Promise<Standing> {
+  async #standing(address: Address, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const asked = await Promise.allSettled(
       this.#sentinels.map((sentinel) => this.#askOne(withoutConnectTimeout(sentinel), signal, patience)),
     )
@@ -160,7 +160,7 @@ export class Sentinels implements Guide {
   }
 
   /** @param patience milliseconds to connect, and as many for the answer */
-  async #askOne(sentinel: Address, signal: AbortSignal, patience = PATIENCE): Promise<Word> {
+  async #askOne(sentinel: Address, signal: AbortSignal, patience = PATIENCE): Promise<SentinelReply> {
     const link = await dial(sentinel, patience, signal)
     const late = setTimeout(
       () => link.destroy(new Error(`Sentinel ${hostOf(sentinel)} did not answer`)),

@@ -3,7 +3,7 @@
  */
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
-import type { Standing } from './doubt.ts'
+import type { ServerRole } from './doubt.ts'
 import { movedOn, Refusal } from './failure.ts'
 import { dial } from './link.ts'
 
@@ -52,7 +52,7 @@ export async function askStanding(
   id: string,
   patience: number,
   signal: AbortSignal,
-): Promise<Standing> {
+): Promise<ServerRole> {
   const table = String(await answerOf(withoutConnectTimeout(node), ['CLUSTER', 'NODES'], patience, signal))
   const row = table.split('\n').find((line) => line.startsWith(`${id} `))
   if (row === undefined) return undefined
@@ -91,15 +91,15 @@ async function answerOf(
   }
 }
 
-type Place = [host: string | null, port: number, id: string]
+type Node = [host: string | null, port: number, id: string]
 
 /**
  * Reads the answer to CLUSTER SLOTS. A node without a host has the host of the node that was asked. The address of a
  * node with the host '?' is not known.
  */
 function readShards(reply: unknown, asked: Address): Shard[] {
-  const at = ([host, port]: Place): Address => ({ ...asked, ...reached(asked, host || asked.host, port) })
-  return (reply as [number, number, ...Place[]][]).flatMap(([first, last, ...places]) => {
+  const at = ([host, port]: Node): Address => ({ ...asked, ...reached(asked, host || asked.host, port) })
+  return (reply as [number, number, ...Node[]][]).flatMap(([first, last, ...places]) => {
     const [primary, ...replicas] = places.filter(([host]) => host !== '?').map(at)
     return primary === undefined || places[0]![0] === '?'
       ? []

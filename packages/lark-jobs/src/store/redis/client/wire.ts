@@ -14,7 +14,7 @@
  * Our client also writes a command at once, and not at the end of the tick, so that the server works while this process
  * prepares the next command.
  */
-import { Refusal, Unencodable, Unreadable } from './failure.ts'
+import { Refusal, Unencodable, UnreadableReply } from './failure.ts'
 
 /** What a server answers. A list may contain refusals. */
 export type Reply = string | number | null | Refusal | Reply[]
@@ -59,7 +59,7 @@ const MAX_LINE = 65_536
 const INCOMPLETE = Symbol()
 
 /** A list that has not received all its items yet. */
-interface Open {
+interface PartialList {
   list: Reply[]
   length: number
 }
@@ -83,7 +83,7 @@ export class Replies {
   #bytes: Buffer = Buffer.alloc(0)
   #at = 0
   /** The incomplete lists, the outermost first, and how many bytes of them have been read. */
-  readonly #open: Open[] = []
+  readonly #open: PartialList[] = []
   #read = 0
 
   constructor(each: (reply: Reply) => void) {
@@ -106,7 +106,7 @@ export class Replies {
       whole = this.#at
       if (item !== undefined) this.#put(item)
       if (this.#open.length === 0) this.#read = 0
-      else if (this.#read > MAX_REPLY) throw new Unreadable(`a reply is longer than ${MAX_REPLY} bytes`)
+      else if (this.#read > MAX_REPLY) throw new UnreadableReply(`a reply is longer than ${MAX_REPLY} bytes`)
     }
     const rest = this.#bytes.subarray(whole)
     this.#chunks = rest.length > 0 ? [rest] : []
@@ -132,10 +132,10 @@ export class Replies {
     const end = this.#bytes.indexOf(CR, this.#at + 1)
     if (end === -1 || end + 1 >= this.#bytes.length) {
       if (this.#bytes.length - this.#at > MAX_LINE)
-        throw new Unreadable(`a line is longer than ${MAX_LINE} bytes`)
+        throw new UnreadableReply(`a line is longer than ${MAX_LINE} bytes`)
       return INCOMPLETE
     }
-    if (this.#bytes[end + 1] !== LF) throw new Unreadable('a line does not end with CR and LF')
+    if (this.#bytes[end + 1] !== LF) throw new UnreadableReply('a line does not end with CR and LF')
     const from = this.#at + 1
     const next = end + 2
     switch (type) {
@@ -154,25 +154,25 @@ export class Replies {
         this.#at = next
         return this.#list(this.#number(from, end))
       default:
-        throw new Unreadable(`no reply of Redis begins with byte ${type}`)
+        throw new UnreadableReply(`no reply of Redis begins with byte ${type}`)
     }
   }
 
   #number(from: number, end: number): number {
     const isNegative = this.#bytes[from] === MINUS
     let at = isNegative ? from + 1 : from
-    if (at >= end || end - at > 19) throw new Unreadable('a number has no digits, or too many')
+    if (at >= end || end - at > 19) throw new UnreadableReply('a number has no digits, or too many')
     let number = 0
     for (; at < end; at++) {
       const digit = this.#bytes[at]! - ZERO
-      if (digit < 0 || digit > 9) throw new Unreadable('a number has letters in it')
+      if (digit < 0 || digit > 9) throw new UnreadableReply('a number has letters in it')
       number = number * 10 + digit
     }
     return isNegative ? -number : number
   }
 
   #text(length: number, from: number): string | null | typeof INCOMPLETE {
-    if (length > MAX_REPLY) throw new Unreadable(`a text of ${length} bytes is longer than ${MAX_REPLY}`)
+    if (length > MAX_REPLY) throw new UnreadableReply(`a text of ${length} bytes is longer than ${MAX_REPLY}`)
     if (length < 0) {
       this.#at = from
       return null
@@ -183,16 +183,16 @@ export class Replies {
       return INCOMPLETE
     }
     if (this.#bytes[end] !== CR || this.#bytes[end + 1] !== LF)
-      throw new Unreadable('a text does not end where it says')
+      throw new UnreadableReply('a text does not end where it says')
     this.#at = end + 2
     return this.#bytes.toString('utf8', from, end)
   }
 
   #list(length: number): Reply | undefined {
-    if (length > MAX_LIST) throw new Unreadable(`a list of ${length} items is longer than ${MAX_LIST}`)
+    if (length > MAX_LIST) throw new UnreadableReply(`a list of ${length} items is longer than ${MAX_LIST}`)
     if (length < 0) return null
     if (length === 0) return []
-    if (this.#open.length === MAX_DEPTH) throw new Unreadable(`lists are more than ${MAX_DEPTH} deep`)
+    if (this.#open.length === MAX_DEPTH) throw new UnreadableReply(`lists are more than ${MAX_DEPTH} deep`)
     this.#open.push({ list: [], length })
     return undefined
   }

@@ -7,7 +7,7 @@ import type { Connection } from '../client/connection.ts'
 import { Refusal, refused } from '../client/failure.ts'
 import { Keys } from '../client/keys.ts'
 import { parseLocation } from '../client/location.ts'
-import { reach } from '../client/reach.ts'
+import { openTransport } from '../client/open-transport.ts'
 
 /** How many keys one call scans: a fraction of a millisecond of the server's time. */
 const PAGE = '1000'
@@ -15,11 +15,11 @@ const PAGE = '1000'
 /** @throws STORE_INVALID, STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED */
 export async function erase(servers: string | RedisServers, prefix: string): Promise<void> {
   const { everything } = new Keys(prefix)
-  const route = reach(parseLocation(servers, 'command'), {})
+  const transport = openTransport(parseLocation(servers, 'command'), {})
   try {
-    for (const server of await route.servers(route.deadline())) await eraseOn(server, everything)
+    for (const server of await transport.servers(transport.deadline())) await eraseOn(server, everything)
   } finally {
-    route.close()
+    transport.close()
   }
 }
 

@@ -5,7 +5,7 @@ import type { NewJob } from '../../../model/record.ts'
 import { laneName } from '../../contract/lane.ts'
 import type { Want } from '../../contract/store.ts'
 import { readLaneName } from '../../contract/unreadable.ts'
-import { packLimits } from './limits.ts'
+import { packLimits } from './pack-limits.ts'
 
 /**
  * `@` and the lane; if its group has limits or a strict order, also `~`, `o` for a strict order, and the limits,

@@ -6,7 +6,7 @@ import { mostOf } from '../../../options/limiter.ts'
 import type { Limiters, PermitCall, Permitted } from '../../contract/limiters.ts'
 import type { Keys } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
-import { packDuration, packLimits } from './limits.ts'
+import { packDuration, packLimits } from './pack-limits.ts'
 
 export class RedisLimiters implements Limiters {
   readonly #scripts: Scripts

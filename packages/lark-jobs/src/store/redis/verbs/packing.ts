@@ -32,7 +32,7 @@ import {
 } from '../../contract/store.ts'
 import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../../contract/unreadable.ts'
 import { packLine, unpackLine } from './lane.ts'
-import { packDuration } from './limits.ts'
+import { packDuration } from './pack-limits.ts'
 
 /** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
@@ -40,7 +40,7 @@ export const RS = '\x1e'
 const GS = '\x1d'
 
 /** A run of similar jobs, and the index of the argument that has their number. */
-interface Run {
+interface JobRun {
   made: string
   priority: number
   delay: number
@@ -59,7 +59,7 @@ interface Run {
  */
 export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string): string[] {
   const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
-  let run: Run | undefined
+  let run: JobRun | undefined
   for (const job of jobs) {
     const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock } = job
     const lane = packLine(job)

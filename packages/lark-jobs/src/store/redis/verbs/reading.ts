@@ -22,7 +22,7 @@ import type { ScriptName } from '../client/script.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 
 type Texts = (string | null)[]
-export type Shown = [
+export type ShownJobs = [
   state: State,
   ids: string[],
   records?: string[],
@@ -83,7 +83,7 @@ export function readRing(
   return { partition, claim: { number: Number(number), jobs } }
 }
 
-export function readJobs(partition: string, shown: Shown): JobRecord[] {
+export function readJobs(partition: string, shown: ShownJobs): JobRecord[] {
   const [state, ids, records = [], counters, errors, places, holders, results, reasons, payloads = []] = shown
   const started = state === 'active' || state === 'completed'
   const jobs = ids.flatMap((id, i): JobRecord | [] => {
@@ -128,7 +128,7 @@ export function readSetting([paused, ...pairs]: readonly string[]): Setting {
 }
 
 /** Those that ended first before the others. */
-export function readEndings(partition: string, shown: readonly Shown[]): JobRecord[] {
+export function readEndings(partition: string, shown: readonly ShownJobs[]): JobRecord[] {
   const jobs = shown.flatMap((each) => readJobs(partition, each))
   return jobs.sort((one, other) => one.finishedAt! - other.finishedAt!)
 }
@@ -166,7 +166,7 @@ export function pageQuery({ state, limit = LIMIT, cursor }: Filter, what: 'jobs'
 }
 
 /** @param mark what the script said of the last job; empty when there are no more */
-export function nextCursor(shown: Shown | ShownHeads, mark: string | string[]): { cursor?: string } {
+export function nextCursor(shown: ShownJobs | ShownHeads, mark: string | string[]): { cursor?: string } {
   if (mark.length === 0) return {}
   return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
 }

@@ -6,12 +6,12 @@ import { MAX_ITEMS } from '../../contract/limits.ts'
 import { damaged, failureBeside, sendTo } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
 import type { Keys } from '../client/keys.ts'
-import type { Route } from '../client/route.ts'
 import { run } from '../client/script.ts'
-import { packDuration } from './limits.ts'
+import type { Transport } from '../client/transport.ts'
+import { packDuration } from './pack-limits.ts'
 
-export class Registry {
-  readonly #route: Route
+export class PartitionRegistry {
+  readonly #transport: Transport
   readonly #keys: Keys
   /** The virtual clock of tests, or ''. */
   readonly #clock: () => string
@@ -20,14 +20,14 @@ export class Registry {
   /** Those that are being entered. */
   readonly #entering = new Map<string, Promise<void>>()
 
-  constructor(route: Route, keys: Keys, clock: () => string) {
-    this.#route = route
+  constructor(transport: Transport, keys: Keys, clock: () => string) {
+    this.#transport = transport
     this.#keys = keys
     this.#clock = clock
   }
 
   hasEntered(partition: string): boolean {
-    return this.#entered.get(partition) === this.#route.epoch
+    return this.#entered.get(partition) === this.#transport.epoch
   }
 
   /**
@@ -37,16 +37,21 @@ export class Registry {
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
-    const entering = this.#entering.get(partition) ?? this.#enter(partition, this.#route.epoch, deadline)
+    const entering = this.#entering.get(partition) ?? this.#enter(partition, this.#transport.epoch, deadline)
     if (!this.#entered.has(partition)) await entering
   }
 
   #enter(partition: string, epoch: number, deadline: number): Promise<void> {
-    const entering = sendTo(this.#route, ['SADD', this.#keys.meta('partitions'), partition], deadline, true)
+    const entering = sendTo(
+      this.#transport,
+      ['SADD', this.#keys.meta('partitions'), partition],
+      deadline,
+      true,
+    )
       .then(
         () => void this.#entered.set(partition, epoch),
         (error) => {
-          throw nothingQueued(this.#route.name, error)
+          throw nothingQueued(this.#transport.name, error)
         },
       )
       .finally(() => this.#entering.delete(partition))
@@ -66,11 +71,11 @@ export class Registry {
   /** @returns how many partitions there are */
   async announce(worker: WorkerRecord, ttl: number): Promise<number> {
     const args = [this.#clock(), worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
-    return (await run(this.#route, 'announce', this.#keys.meta('workers'), args)) as number
+    return (await run(this.#transport, 'announce', this.#keys.meta('workers'), args)) as number
   }
 
   async workers(): Promise<WorkerRecord[]> {
-    const records = await run(this.#route, 'workers', this.#keys.meta('workers'), [this.#clock()])
+    const records = await run(this.#transport, 'workers', this.#keys.meta('workers'), [this.#clock()])
     return (records as string[]).map((record) => this.#read(record))
   }
 
@@ -82,7 +87,7 @@ export class Registry {
     } catch {
       // Not even JSON.
     }
-    throw damaged(this.#route.name, this.#keys.meta('workers'), 'the record of a worker', undefined)
+    throw damaged(this.#transport.name, this.#keys.meta('workers'), 'the record of a worker', undefined)
   }
 
   /**
@@ -92,8 +97,8 @@ export class Registry {
    */
   async retire(caller: string): Promise<ReadonlySet<string> | undefined> {
     const partitions = await this.partitions()
-    const retiring = run(this.#route, 'retire', this.#keys.meta('workers'), [this.#clock(), caller])
-    if (this.#route.isWhole) {
+    const retiring = run(this.#transport, 'retire', this.#keys.meta('workers'), [this.#clock(), caller])
+    if (this.#transport.isWhole) {
       const [, ...found] = await Promise.all([
         retiring,
         ...slices(partitions).map((some) => this.#leave(caller, some)),
@@ -103,8 +108,8 @@ export class Registry {
     await Promise.all([
       retiring,
       ...partitions.flatMap((partition) => [
-        sendTo(this.#route, ['SREM', this.#keys.of(partition, 'idle'), caller]),
-        sendTo(this.#route, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
+        sendTo(this.#transport, ['SREM', this.#keys.of(partition, 'idle'), caller]),
+        sendTo(this.#transport, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
       ]),
     ])
     return undefined
@@ -113,15 +118,19 @@ export class Registry {
   /** @returns those where jobs are handed out */
   async #leave(caller: string, partitions: readonly string[]): Promise<string[]> {
     const args = [this.#clock(), caller, ...partitions]
-    const reply = await run(this.#route, 'leave', this.#keys.meta('partitions'), args)
+    const reply = await run(this.#transport, 'leave', this.#keys.meta('partitions'), args)
     const [holding, [place, text]] = reply as [number[], (number | string)[]]
     if (place !== undefined)
-      throw await failureBeside(this.#route, this.#keys.of(partitions[Number(place)]!, 'jobs'), String(text))
+      throw await failureBeside(
+        this.#transport,
+        this.#keys.of(partitions[Number(place)]!, 'jobs'),
+        String(text),
+      )
     return holding.map((i) => partitions[i]!)
   }
 
   async #members(key: string): Promise<string[]> {
-    return ((await sendTo(this.#route, ['SMEMBERS', key])) as string[]).sort()
+    return ((await sendTo(this.#transport, ['SMEMBERS', key])) as string[]).sort()
   }
 }
 

@@ -6,28 +6,28 @@ import { JobsError } from '../../../model/errors.ts'
 import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'
 import { failureBeside } from '../client/damage.ts'
 import type { Keys } from '../client/keys.ts'
-import type { Route } from '../client/route.ts'
 import type { Scripts } from '../client/script.ts'
+import type { Transport } from '../client/transport.ts'
 import { readStanding } from './reading.ts'
 
-type Heads = (partition: string, filter: Filter) => Promise<Page<JobHead>>
+type ReadHeads = (partition: string, filter: Filter) => Promise<Page<JobHead>>
 
 export class Standings {
-  readonly #route: Route
+  readonly #transport: Transport
   readonly #keys: Keys
   readonly #scripts: Scripts
-  readonly #heads: Heads
+  readonly #heads: ReadHeads
 
   /** @param heads as `Store.heads` */
-  constructor(route: Route, keys: Keys, scripts: Scripts, heads: Heads) {
-    this.#route = route
+  constructor(transport: Transport, keys: Keys, scripts: Scripts, heads: ReadHeads) {
+    this.#transport = transport
     this.#keys = keys
     this.#scripts = scripts
     this.#heads = heads
   }
 
   async look(partitions: readonly string[], next: number): Promise<Standing[]> {
-    const asked = this.#route.isWhole
+    const asked = this.#transport.isWhole
       ? [this.#ask(this.#keys.meta('partitions'), partitions)]
       : partitions.map((partition) => this.#ask(this.#keys.of(partition, 'jobs'), [partition]))
     const standings = (await Promise.all(asked)).flat()
@@ -40,7 +40,7 @@ export class Standings {
     const all = (await this.#scripts.on(key, 'standings', partitions)) as (number[] | string)[]
     const read = async (found: number[] | string, i: number): Promise<Standing> => {
       if (typeof found !== 'string') return readStanding(found)
-      return damaged(await failureBeside(this.#route, this.#keys.of(partitions[i]!, 'jobs'), found))
+      return damaged(await failureBeside(this.#transport, this.#keys.of(partitions[i]!, 'jobs'), found))
     }
     return Promise.all(all.map(read))
   }

@@ -4,32 +4,32 @@
 import type { Announced, Finding, StoreOptions, Survey, Surveyed } from '../../contract/store.ts'
 import { failureBeside } from '../client/damage.ts'
 import type { Keys } from '../client/keys.ts'
-import type { Route } from '../client/route.ts'
 import type { Scripts } from '../client/script.ts'
-import { packDuration } from './limits.ts'
-import type { Registry } from './registry.ts'
+import type { Transport } from '../client/transport.ts'
+import { packDuration } from './pack-limits.ts'
+import type { PartitionRegistry } from './registry.ts'
 
 /** What `survey.lua` returns. */
 type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[]]
 
 export class Surveys {
-  readonly #route: Route
+  readonly #transport: Transport
   readonly #keys: Keys
   readonly #scripts: Scripts
-  readonly #registry: Registry
+  readonly #registry: PartitionRegistry
   /** Of completed, failed and cancelled jobs. */
   readonly #ages: readonly string[]
   readonly #now: () => Promise<number>
 
   constructor(
-    route: Route,
+    transport: Transport,
     keys: Keys,
     scripts: Scripts,
-    registry: Registry,
+    registry: PartitionRegistry,
     { completed, failed, cancelled }: StoreOptions['retention'],
     now: () => Promise<number>,
   ) {
-    this.#route = route
+    this.#transport = transport
     this.#keys = keys
     this.#scripts = scripts
     this.#registry = registry
@@ -38,7 +38,7 @@ export class Surveys {
   }
 
   survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
-    if (!this.#route.isWhole) return this.#eachAlone(caller, partitions, announced)
+    if (!this.#transport.isWhole) return this.#eachAlone(caller, partitions, announced)
     return this.#ask(this.#keys.meta('workers'), caller, partitions, announced)
   }
 
@@ -100,7 +100,7 @@ export class Surveys {
     for (let i = 0; i < damaged.length; i += 2) {
       const { partition } = partitions[damaged[i] as number]!
       const key = this.#keys.of(partition, 'jobs')
-      failures.set(partition, await failureBeside(this.#route, key, String(damaged[i + 1])))
+      failures.set(partition, await failureBeside(this.#transport, key, String(damaged[i + 1])))
     }
     return failures
   }

@@ -4,7 +4,7 @@ local tag = string.match(KEYS[1], '^.*}:')
 local function key(name)
   return tag .. name
 end
--- Only on a cluster there is a KEYS[2]. No data is stored under it (`slots.ts`).
+-- Only on a cluster there is a KEYS[2]. No data is stored under it (`hash-slot.ts`).
 local in_cluster = KEYS[2] ~= nil
 
 local now = tonumber(ARGV[1])

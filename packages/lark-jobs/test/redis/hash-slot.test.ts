@@ -2,7 +2,7 @@
  * Slots of a cluster that move while calls go on.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { slotOf } from '../../src/store/redis/client/slots.ts'
+import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, job, jobs } from '../conformance/jobs.ts'
 import { type Cluster, startCluster } from './cluster.ts'

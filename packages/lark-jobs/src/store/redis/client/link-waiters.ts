@@ -3,13 +3,13 @@
  */
 import type { Link } from './link.ts'
 
-interface Waiter {
+interface LinkWaiter {
   enter(link: Link): void
   refuse(error: unknown): void
 }
 
-export class Waiters {
-  readonly #waiters = new Set<Waiter>()
+export class LinkWaiters {
+  readonly #waiters = new Set<LinkWaiter>()
 
   /** @param late makes the error for the deadline */
   wait(deadline: number, late: () => Error): Promise<Link> {
@@ -18,7 +18,7 @@ export class Waiters {
         clearTimeout(timer)
         this.#waiters.delete(waiter)
       }
-      const waiter: Waiter = {
+      const waiter: LinkWaiter = {
         enter(link) {
           leave()
           resolve(link)

@@ -1,7 +1,7 @@
 /**
  * Rings for the callers of this process: one connection for all of them, opened when the first one claims.
  *
- * A caller's ears go from deaf to hearing when the server has confirmed its subscription, and back with a lost
+ * A caller's subscription goes from deaf to hearing when the server has confirmed it, and back with a lost
  * connection. A caller is noted as waiting (by `exchange`) only while it hears. What rang while it was deaf is
  * made up for when it hears again: every partition it waits for rings once.
  *
@@ -11,9 +11,9 @@
 import type { Want } from '../../contract/store.ts'
 import { Connection } from '../client/connection.ts'
 import { unreachable } from '../client/failure.ts'
-import type { Guide } from '../client/guide.ts'
 import type { Keys } from '../client/keys.ts'
 import type { Link } from '../client/link.ts'
+import type { Resolver } from '../client/resolver.ts'
 import { readRing } from './reading.ts'
 
 /** Told of a partition in which there is a notice of a job that the caller holds. */
@@ -22,7 +22,7 @@ type Noticed = (partition: string) => void
 /** Milliseconds that a caller's first claim waits for its subscription at most; it claims deaf then. */
 const FIRST_SUBSCRIPTION = 400
 
-class Ears {
+class Subscription {
   hears = false
   /** Partitions where the last exchange got less than was wanted. */
   readonly short = new Set<string>()
@@ -66,43 +66,44 @@ class Ears {
   }
 }
 
-export class Bells {
+export class Notifier {
   readonly #connection: Connection
   readonly #keys: Keys
-  readonly #ears = new Map<string, Ears>()
+  readonly #subscriptions = new Map<string, Subscription>()
   #closed = false
 
-  /** @param guide to any server where rings are heard */
-  constructor(guide: Guide, keys: Keys) {
+  /** @param resolver of any server where rings are heard */
+  constructor(resolver: Resolver, keys: Keys) {
     this.#keys = keys
-    this.#connection = new Connection(guide, {
+    this.#connection = new Connection(resolver, {
       standsBy: true,
       connected: (link) => {
-        for (const [caller, ears] of this.#ears) if (ears.first) void this.#subscribe(link, caller, ears)
+        for (const [caller, subscription] of this.#subscriptions)
+          if (subscription.first) void this.#subscribe(link, caller, subscription)
       },
       disconnected: () => {
-        for (const ears of this.#ears.values()) ears.hears = false
+        for (const subscription of this.#subscriptions.values()) subscription.hears = false
       },
     })
   }
 
   /** Before a claim. @returns whether the caller hears its bell: now, or after the first subscription */
   async listen(caller: string): Promise<boolean> {
-    const ears = this.#of(caller)
-    if (!ears.first) {
-      ears.first = new Promise((resolve) => {
+    const subscription = this.#of(caller)
+    if (!subscription.first) {
+      subscription.first = new Promise((resolve) => {
         const timer = setTimeout(resolve, FIRST_SUBSCRIPTION)
-        ears.heard = () => {
+        subscription.heard = () => {
           clearTimeout(timer)
           resolve()
         }
       })
       const { link } = this.#connection
-      if (link) void this.#subscribe(link, caller, ears)
+      if (link) void this.#subscribe(link, caller, subscription)
       else this.#connection.start()
     }
-    if (!ears.hears) await ears.first
-    return ears.hears
+    if (!subscription.hears) await subscription.first
+    return subscription.hears
   }
 
   /**
@@ -121,51 +122,51 @@ export class Bells {
 
   /** A claim looked. @param heard what `listen` said before it */
   looked(caller: string, partition: string, short: boolean, heard: boolean): void {
-    const ears = this.#of(caller)
+    const subscription = this.#of(caller)
     if (!short) {
-      ears.short.delete(partition)
+      subscription.short.delete(partition)
       // Nor does it wait, so nothing is handed to it: one look less in its next claim.
-      const call = ears.calls.get(partition)
+      const call = subscription.calls.get(partition)
       if (call !== undefined) call.hand = undefined
       return
     }
-    ears.short.add(partition)
+    subscription.short.add(partition)
     // It began to hear while it looked, and was not noted as waiting.
-    if (!heard && ears.hears) ears.ring(partition)
+    if (!heard && subscription.hears) subscription.ring(partition)
   }
 
   wait(caller: string, timeout: number, signal?: AbortSignal, noticed?: Noticed): Promise<string[]> {
     if (this.#closed)
       return Promise.reject(unreachable(this.#connection.name, new Error('the store is closed')))
-    const ears = this.#of(caller)
+    const subscription = this.#of(caller)
     if (signal?.aborted) return Promise.resolve([])
-    ears.tell(noticed)
-    if (ears.rung.size > 0 || timeout <= 0) return Promise.resolve(ears.take())
+    subscription.tell(noticed)
+    if (subscription.rung.size > 0 || timeout <= 0) return Promise.resolve(subscription.take())
     return new Promise((resolve) => {
       const abort = () => end([])
-      const ring = () => end(ears.take())
+      const ring = () => end(subscription.take())
       const end = (partitions: string[]) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
-        ears.waits.delete(ring)
+        subscription.waits.delete(ring)
         resolve(partitions)
       }
       const timer = setTimeout(abort, timeout)
       signal?.addEventListener('abort', abort)
-      ears.waits.set(ring, noticed)
+      subscription.waits.set(ring, noticed)
     })
   }
 
   /** Stops listening. @returns partitions whose rings the caller did not take, and those that may have handed it jobs */
   forget(caller: string): { rung: string[]; offered: string[] } {
-    const ears = this.#ears.get(caller)
-    if (!ears) return { rung: [], offered: [] }
-    this.#ears.delete(caller)
-    const offered = [...ears.calls]
+    const subscription = this.#subscriptions.get(caller)
+    if (!subscription) return { rung: [], offered: [] }
+    this.#subscriptions.delete(caller)
+    const offered = [...subscription.calls]
       .filter(([, { hand }]) => hand !== undefined)
       .map(([partition]) => partition)
-    const rung = ears.take()
-    ears.endWaits()
+    const rung = subscription.take()
+    subscription.endWaits()
     void this.#connection.link?.unsubscribe(this.#keys.bell(caller)).catch(() => {})
     return { rung, offered }
   }
@@ -173,51 +174,51 @@ export class Bells {
   close(): void {
     this.#closed = true
     this.#connection.close()
-    for (const ears of this.#ears.values()) {
-      ears.heard()
-      ears.rung.clear()
-      ears.endWaits()
+    for (const subscription of this.#subscriptions.values()) {
+      subscription.heard()
+      subscription.rung.clear()
+      subscription.endWaits()
     }
   }
 
-  #heard(caller: string, ears: Ears, message: string): void {
+  #heard(caller: string, subscription: Subscription, message: string): void {
     const { partition, isNotice, claim } = readRing(caller, message)
     if (isNotice) {
-      ears.notice(partition)
+      subscription.notice(partition)
       return
     }
-    const call = ears.calls.get(partition)
+    const call = subscription.calls.get(partition)
     if (claim !== undefined) {
       if (call === undefined || claim.number !== call.number + 0.5) return
       call.isHanded = true
       call.hand?.(claim)
       return
     }
-    ears.ring(partition)
+    subscription.ring(partition)
   }
 
-  #of(caller: string): Ears {
-    let ears = this.#ears.get(caller)
-    if (!ears) {
-      ears = new Ears()
-      this.#ears.set(caller, ears)
+  #of(caller: string): Subscription {
+    let subscription = this.#subscriptions.get(caller)
+    if (!subscription) {
+      subscription = new Subscription()
+      this.#subscriptions.set(caller, subscription)
     }
-    return ears
+    return subscription
   }
 
   /** A server that refuses it (an ACL without our channels) leaves the caller deaf: it looks by itself. */
-  async #subscribe(link: Link, caller: string, ears: Ears): Promise<void> {
+  async #subscribe(link: Link, caller: string, subscription: Subscription): Promise<void> {
     try {
-      const hear = (message: string) => this.#heard(caller, ears, message)
+      const hear = (message: string) => this.#heard(caller, subscription, message)
       const makeUp = () => {
-        for (const partition of ears.short) ears.ring(partition)
+        for (const partition of subscription.short) subscription.ring(partition)
       }
       await link.subscribe(this.#keys.bell(caller), hear, makeUp)
-      ears.hears = true
+      subscription.hears = true
       makeUp()
     } catch {
-      ears.hears = false
+      subscription.hears = false
     }
-    ears.heard()
+    subscription.heard()
   }
 }

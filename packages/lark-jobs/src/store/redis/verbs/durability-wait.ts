@@ -17,14 +17,14 @@ import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'
 import type { Connection } from '../client/connection.ts'
 import { Refusal, reasonOf } from '../client/failure.ts'
-import type { Route } from '../client/route.ts'
+import type { Transport } from '../client/transport.ts'
 
 export type Mode = 'strict' | 'replicated'
 
 /** Milliseconds that the server gives up before the connection would be. */
 const MARGIN = 100
 
-interface Waiter {
+interface Unconfirmed {
   /** The key of the caller's memory. */
   memory: string
   deadline: number
@@ -32,13 +32,13 @@ interface Waiter {
   reject: (error: unknown) => void
 }
 
-export class Durability {
-  readonly #route: Route
+export class DurabilityWait {
+  readonly #transport: Transport
   readonly #mode: Mode
-  readonly #lines = new WeakMap<Connection, Waiter[]>()
+  readonly #lines = new WeakMap<Connection, Unconfirmed[]>()
 
-  constructor(route: Route, mode: Mode) {
-    this.#route = route
+  constructor(transport: Transport, mode: Mode) {
+    this.#transport = transport
     this.#mode = mode
   }
 
@@ -62,7 +62,7 @@ export class Durability {
           reject(error)
         },
       }
-      const connection = this.#route.beside(memory)
+      const connection = this.#transport.beside(memory)
       if (!connection) return waiter.reject(this.#unsafe('no node serves its slot'))
       const line = this.#lines.get(connection)
       if (line) return void line.push(waiter)
@@ -71,7 +71,7 @@ export class Durability {
   }
 
   /** One wait after another, until nobody is left. */
-  async #serve(connection: Connection, line: Waiter[]): Promise<void> {
+  async #serve(connection: Connection, line: Unconfirmed[]): Promise<void> {
     this.#lines.set(connection, line)
     while (line.length > 0) {
       const group = line.splice(0)
@@ -84,7 +84,7 @@ export class Durability {
     this.#lines.delete(connection)
   }
 
-  async #wait(connection: Connection, group: Waiter[]): Promise<void> {
+  async #wait(connection: Connection, group: Unconfirmed[]): Promise<void> {
     const deadline = Math.max(...group.map((waiter) => waiter.deadline))
     const patience = String(Math.max(1, Math.floor(deadline - performance.now() - MARGIN)))
     const writes = group.map(({ memory }) => ['PEXPIRE', memory, String(CALL_MEMORY)])
@@ -103,7 +103,7 @@ export class Durability {
     const where = this.#mode === 'strict' ? 'on disk' : 'on a replica'
     return new JobsError(
       'STORE_UNCERTAIN',
-      `${this.#route.name} has the jobs, but not surely ${where}: ${why}`,
+      `${this.#transport.name} has the jobs, but not surely ${where}: ${why}`,
       {
         cause,
       },

@@ -1,14 +1,14 @@
 /**
- * Makes the route to a location.
+ * Makes the transport to a location.
  */
 import { Cluster } from './cluster.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
-import { fixed } from './guide.ts'
 import type { Location } from './location.ts'
-import type { Route } from './route.ts'
+import { fixed } from './resolver.ts'
 import { Sentinels } from './sentinel.ts'
+import type { Transport } from './transport.ts'
 
-export function reach(location: Location, options: ConnectionOptions): Route {
+export function openTransport(location: Location, options: ConnectionOptions): Transport {
   switch (location.kind) {
     case 'server':
       return new Connection(fixed(location.address), options)

@@ -1,12 +1,12 @@
 /**
- * A guide says to which server a connection leads. For a server with a fixed address, `fixed` makes one. `sentinel.ts`
- * and `cluster.ts` have guides for servers that change places.
+ * A resolver says to which server a connection leads. For a server with a fixed address, `fixed` makes one. `sentinel.ts`
+ * and `cluster.ts` have resolvers for servers that change places.
  */
 import { type Address, nameOf } from './address.ts'
 import type { Doubt } from './doubt.ts'
 import type { Link } from './link.ts'
 
-export interface Guide {
+export interface Resolver {
   /** The name that people see. */
   readonly name: string
   /**
@@ -27,16 +27,16 @@ export interface Guide {
   close?(): void
 }
 
-export function fixed(address: Address): Guide {
+export function fixed(address: Address): Resolver {
   return { name: nameOf(address), moves: false, find: () => Promise.resolve(address) }
 }
 
-/** Has the guide check a new link. @param timeout milliseconds */
-export async function admit(guide: Guide, link: Link, timeout: number): Promise<void> {
-  if (!guide.check) return
+/** Has the resolver check a new link. @param timeout milliseconds */
+export async function admit(resolver: Resolver, link: Link, timeout: number): Promise<void> {
+  if (!resolver.check) return
   const late = setTimeout(() => link.destroy(new Error('no answer to who it is')), timeout).unref()
   try {
-    await guide.check(link)
+    await resolver.check(link)
   } catch (error) {
     link.destroy(error)
     throw error

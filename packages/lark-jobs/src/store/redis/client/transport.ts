@@ -2,9 +2,9 @@
  * Takes each command to the server that has its key: over one connection, or over one for each primary of a cluster.
  */
 import type { Build, Connection } from './connection.ts'
-import type { Guide } from './guide.ts'
+import type { Resolver } from './resolver.ts'
 
-export interface Route {
+export interface Transport {
   /** The name that people see. */
   readonly name: string
   /** Whether all keys are on one server, so that a script may use those of several partitions. */
@@ -12,7 +12,7 @@ export interface Route {
   /** A number that rises whenever a link of this process is given up (`Connection.epoch`). */
   readonly epoch: number
   /** Leads to a server on which rings can be heard. Every server of a cluster has all rings. */
-  readonly bells: Guide
+  readonly notifications: Resolver
   /** The deadline of a verb that starts now, by `performance.now()`. */
   deadline(patience?: number): number
   /**
