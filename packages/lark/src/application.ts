@@ -1,7 +1,7 @@
 /**
- * The application: from the words of a command line to an exit code. What the program says of itself is answered
- * here; a command is called by call.ts, imported only then, so that `lark --help` stays quick. Whatever is thrown
- * on the way is printed here, once.
+ * The application: from the words of a command line to an exit code. It answers `lark --help` and `lark --version`
+ * itself. Only to call a command does it import `call.ts`, so that `lark --help` stays quick. It prints every error,
+ * once.
  */
 import type { Call } from './call.ts'
 import type { CommandClass } from './command.ts'
@@ -12,9 +12,9 @@ import { nearest } from './nearest.ts'
 import { globalFlags, printUsage, printVersions, readCommandLine } from './program.ts'
 
 export interface RunOptions extends ConfigOptions {
-  /** Where output goes; default the process's own streams. */
+  /** Where output goes. Default: the process's own streams. */
   console?: Console
-  /** Runs with these commands instead of looking for them on disk. */
+  /** The commands to run with, instead of those on disk. */
   commands?: CommandClass[]
 }
 

@@ -1,26 +1,26 @@
 /**
- * Declaring what a command takes. A command's field is initialised with a declaration, typed as the value that
- * the field will hold; before `handle()` the application puts the parsed value in its place:
+ * Declares what a command takes. A field of the command is initialised with a declaration, whose type is that of the
+ * later value. Before `handle()`, the application replaces the declaration with the parsed value:
  *
  * ```ts
  * email = arg.string('Who')                                // string
  * limit = flag.number('How many', { default: 100 })        // number
  * ```
  *
- * A field's life: declaration (at construction) → value (from its first use in `handle()` on).
+ * So a field contains its declaration during construction, and its value in `handle()`.
  */
 const BRAND = Symbol.for('s18i.lark.declaration')
 
 export type ValueType = 'string' | 'number' | 'boolean' | 'enum'
 
-/** What a field was declared to be, without its name: that is the field's. */
+/** The declaration of an argument or flag, without its name: the field has the name. */
 export interface Declaration {
   kind: 'argument' | 'flag'
   type: ValueType
   description: string
-  /** Takes any number of values, into an array. */
+  /** Whether it takes any number of values. The field then contains an array. */
   many: boolean
-  /** Must be given (or come from the environment). */
+  /** Whether a value must be given, on the command line or by the environment. */
   required: boolean
   default?: string | number | boolean
   /** The closed set of an enum. */
@@ -32,9 +32,9 @@ export interface Declaration {
 }
 
 export interface ArgumentOptions<T> {
-  /** May be left out; then undefined. */
+  /** Whether the argument may be omitted. Its value is then undefined. */
   optional?: boolean
-  /** Its value when left out. */
+  /** The value if the argument is omitted. */
   default?: T
 }
 
@@ -43,16 +43,16 @@ export interface FlagOptions<T> {
   short?: string
   /** An environment variable to read when the flag is not given. */
   env?: string
-  /** Its value when neither is given. */
+  /** The value if neither the flag nor the variable is given. */
   default?: T
-  /** Must be given, here or by `env`. */
+  /** Whether a value must be given, by the flag or by `env`. */
   required?: boolean
 }
 
 type Given<T> = { default: T } | { required: true }
 type ListOptions = Omit<FlagOptions<never>, 'default'>
 
-/** Arguments: taken by place, in the order of the fields. */
+/** Arguments. Values are assigned by position, in the order of the fields. */
 export const arg = {
   string: stringArgument,
   number: numberArgument,
@@ -60,7 +60,7 @@ export const arg = {
   strings: stringsArgument,
 }
 
-/** Flags: taken by name, `--like-this`; the field `likeThis` names it. */
+/** Flags. Values are assigned by name: the flag of the field `likeThis` is `--like-this`. */
 export const flag = {
   string: stringFlag,
   number: numberFlag,
@@ -106,7 +106,10 @@ function enumArgument(
   return argument('enum', description, options, { values })
 }
 
-/** The rest of the arguments, any number of them unless `required`; the last argument of a command only. */
+/**
+ * All remaining arguments. With `required`, at least one must be given. Only the last argument of a command can be of
+ * this kind.
+ */
 function stringsArgument(description: string, options: { required?: boolean } = {}): string[] {
   return declare({
     kind: 'argument',
@@ -152,7 +155,7 @@ function enumFlag(
   return flagOf('enum', description, options, { values })
 }
 
-/** May be repeated, and each time hold a list: `--queue=a,b --queue c`. */
+/** A flag that may be repeated, and may contain a list each time: `--queue=a,b --queue c`. */
 function stringsFlag(description: string, options: ListOptions = {}): string[] {
   return flagOf('string', description, options, { many: true }) as never
 }

@@ -1,10 +1,10 @@
 /**
- * What the command files held when they were last imported, so that most starts import only the file of the
- * command they run. It lies in `node_modules/.cache/lark/commands.json` beside the nearest package.json, and an
- * entry holds as long as its file keeps its path, time and size.
+ * Remembers which commands each file contained when it was last imported, so that most starts import only the file of
+ * the command that they run. The cache is `node_modules/.cache/lark/commands.json` beside the nearest package.json. An
+ * entry is valid as long as its file keeps its path, time and size.
  *
- * The cache is only ever a shortcut: one that cannot be read, or was not written whole by Lark, counts as empty; one that
- * cannot be written is left.
+ * Lark also works without the cache. A cache that cannot be read, or that differs from what Lark wrote, counts as
+ * empty. If the cache cannot be written, it stays as it is.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
@@ -12,10 +12,13 @@ import { dirname, join } from 'node:path'
 import type { CommandMetadata } from './metadata.ts'
 import { cacheFolder } from './owner.ts'
 
-/** Changes with the shape of the entries. */
+/** Raise this number when the form of the entries changes. */
 const LAYOUT = 2
 
-/** What one file held, and what was wrong with it: it could not be imported, or a command in it is invalid. */
+/**
+ * The commands that one file contains. `problem` is set if the file cannot be imported, or if a command in it is
+ * invalid.
+ */
 export interface HeldCommands {
   commands: CommandMetadata[]
   problem?: { code: string; message: string; hint?: string | undefined }
@@ -39,7 +42,7 @@ export class CommandCache {
     this.#version = version
   }
 
-  /** The cache of the package around `folder`, as this version of Lark left it. */
+  /** Reads the cache of the package around `folder`. A cache of another version of Lark counts as empty. */
   static async open(folder: string, larkVersion: string): Promise<CommandCache> {
     const home = cacheFolder(folder)
     const version = `${larkVersion}/${LAYOUT}`
@@ -49,12 +52,12 @@ export class CommandCache {
       const stored = JSON.parse(await readFile(path ?? '', 'utf8'))
       if (stored.version === version && stored.sum === sumOf(stored.files)) cache.#files = stored.files
     } catch {
-      // None yet, or one that is damaged: begin anew.
+      // There is no cache yet, or it is damaged: begin with an empty one.
     }
     return cache
   }
 
-  /** What `file` held, if it has not changed since. */
+  /** The commands of `file`, if the file has not changed since it was imported. */
   async get(file: string): Promise<HeldCommands | undefined> {
     const cached = this.#files[file]
     if (!cached) return undefined
@@ -67,7 +70,7 @@ export class CommandCache {
     this.#changed = true
   }
 
-  /** Forgets every file but these. */
+  /** Forgets all files except these. */
   keepOnly(files: string[]): void {
     const kept = new Set(files)
     for (const file of Object.keys(this.#files)) {
@@ -77,13 +80,15 @@ export class CommandCache {
     }
   }
 
-  /** Writes what has changed, whole or not at all: another process may be reading. */
+  /**
+   * Writes the cache if it has changed. It replaces the file in one step, because another process may be reading it.
+   */
   async save(): Promise<void> {
     if (!this.#changed || this.#path === undefined) return
     const unfinished = `${this.#path}.${process.pid}`
     try {
       await mkdir(dirname(this.#path), { recursive: true })
-      // Never through a link that somebody laid there.
+      // The flag `wx` refuses a link that another user may have made at this path.
       const [version, files] = [this.#version, this.#files]
       const text = JSON.stringify({ version, sum: sumOf(files), files })
       await writeFile(unfinished, text, { flag: 'wx' })
@@ -94,7 +99,9 @@ export class CommandCache {
   }
 }
 
-/** A checksum shows whether a file is still as Lark wrote it, so not every field needs a check. */
+/**
+ * A checksum of the entries. It shows whether the file is unchanged since Lark wrote it, so the fields need no check.
+ */
 function sumOf(files: unknown): string {
   return createHash('sha256').update(JSON.stringify(files)).digest('hex')
 }

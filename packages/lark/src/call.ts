@@ -1,6 +1,6 @@
 /**
- * Calling a command. In order: the configuration, the catalogue, the class, the values of its fields, `handle()`,
- * and what its result means as an exit code.
+ * Calls a command, in these steps: load the configuration, read the catalogue, load the class, set the values of its
+ * fields, run `handle()`, and turn its result into an exit code.
  */
 import { CATALOG, Catalog, type Entry, entriesOf } from './catalog.ts'
 import { CONTEXT, type CommandClass } from './command.ts'
@@ -14,19 +14,19 @@ import { Interrupt } from './interrupt.ts'
 import { readMetadata } from './metadata.ts'
 import { parseWords } from './parse.ts'
 
-/** What a command is called with, beside its words. */
+/** What a command is called with, in addition to its words. */
 export interface Call extends ConfigOptions {
   console: Console
   env: Record<string, string | undefined>
-  /** Calls one of these instead of looking for commands on disk. */
+  /** The commands to choose from, instead of those on disk. */
   commands?: CommandClass[]
 }
 
 /**
- * Calls the command with this key or alias; a namespace alone lists what is in it.
+ * Calls the command with this key or alias. If the name is a namespace without further words, lists its commands.
  *
- * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, those of `loadConfig`, and what the command
- * itself throws
+ * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and those of the
+ * command itself
  */
 export async function call(name: string, words: string[], options: Call): Promise<number> {
   const catalog = await openCatalog(name, options)
@@ -36,7 +36,10 @@ export async function call(name: string, words: string[], options: Call): Promis
   return invoke(entry ?? catalog.get(name, words[0]), words, catalog, options)
 }
 
-/** Files that were broken last time are tried again only where it matters: by `list`, `help` or an unknown word. */
+/**
+ * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for an
+ * unknown name.
+ */
 async function openCatalog(name: string, { commands, ...options }: Call) {
   const own = entriesOf([ListCommand, HelpCommand, MakeCommand])
   if (commands) {

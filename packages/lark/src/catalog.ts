@@ -1,6 +1,6 @@
 /**
- * The catalogue: every command that can be called here, by key, and what is wrong with those that cannot. It is
- * made of metadata; a command's class is imported when it runs.
+ * The catalogue: every command that can be called, by key, and the problems of commands that cannot. It contains only
+ * metadata. The class of a command is imported when the command runs.
  */
 import type { CommandClass } from './command.ts'
 import type { LarkConfig } from './config.ts'
@@ -8,9 +8,9 @@ import { type LarkError, larkError } from './errors.ts'
 import { type CommandMetadata, readMetadata } from './metadata.ts'
 import { nearest } from './nearest.ts'
 
-/** A command in the catalogue, and where its class is. */
+/** A command in the catalogue, and how to load its class. */
 export interface Entry extends CommandMetadata {
-  /** Relative to the project's folder; undefined for a class that was handed over. */
+  /** The path of its file, relative to the project's folder; undefined for a class that was passed to `run`. */
   file?: string
   load(): Promise<CommandClass>
 }
@@ -20,13 +20,15 @@ export interface Project {
   config: LarkConfig
 }
 
-/** Where an instance that the program runs holds the catalogue: `list` and `help` are commands as any other. */
+/**
+ * The key under which an instance finds the catalogue. `list` and `help` need it, and are ordinary commands otherwise.
+ */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
 export class Catalog {
   readonly project: Project
   readonly entries: Entry[] = []
-  /** What is not among the entries and should be. */
+  /** Why commands or files are missing among the entries. */
   readonly problems: LarkError[]
   readonly #byName = new Map<string, Entry>()
   readonly #refused = new Map<string, LarkError>()
@@ -53,7 +55,7 @@ export class Catalog {
   /**
    * The command with this key or alias.
    *
-   * @throws COMMAND_INVALID when two commands claim it.
+   * @throws COMMAND_INVALID if two commands have this name.
    */
   find(name: string): Entry | undefined {
     const refused = this.#refused.get(name)
@@ -62,10 +64,11 @@ export class Catalog {
   }
 
   /**
-   * As `find`, for a name that a user typed.
+   * Like `find`, but for a name that a user typed.
    *
-   * @param next the word behind it: `lark jobs work` may be `jobs:work`
-   * @throws UNKNOWN_COMMAND with what was meant, and with the files that may hold it and could not be read
+   * @param next the next word: `lark jobs work` may mean `jobs:work`
+   * @throws UNKNOWN_COMMAND, with what the user may have meant, and with the files that could not be read and may
+   * contain the command
    */
   get(name: string, next?: string): Entry {
     const entry = this.find(name)
@@ -78,7 +81,7 @@ export class Catalog {
     throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })
   }
 
-  /** There are only Lark's own commands. */
+  /** Whether there are only Lark's own commands. */
   get #isBare(): boolean {
     return this.entries.every(({ file }) => file === undefined)
   }
@@ -90,7 +93,7 @@ export class Catalog {
     )
   }
 
-  /** The commands that a name may mean: the nearest key, or a key whose last word it is (`work` is `jobs:work`). */
+  /** The key that a name may mean: the nearest key, or a key with this last word (`work` means `jobs:work`). */
   #meant(name: string, next: string | undefined): string | undefined {
     const inside = this.inNamespace(name)
     if (inside.length > 0) return next === undefined ? undefined : byLastWord(next, inside)
@@ -99,7 +102,7 @@ export class Catalog {
     return nearest(name, all) ?? byLastWord(name, shown)
   }
 
-  /** The commands of a namespace: `users` holds `users:process`. */
+  /** The commands of a namespace: `users` contains `users:process`. */
   inNamespace(namespace: string): Entry[] {
     return this.entries.filter(({ key, hidden }) => !hidden && namespaceOf(key) === namespace)
   }
@@ -125,7 +128,7 @@ export function namespaceOf(key: string): string {
   return key.includes(':') ? key.slice(0, key.indexOf(':')) : ''
 }
 
-/** The entries of classes that are already there. */
+/** Makes the entries of classes that are already loaded. */
 export function entriesOf(classes: CommandClass[]): Entry[] {
   return classes.map((each) => ({ ...readMetadata(new each()), load: async () => each }))
 }

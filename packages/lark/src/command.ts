@@ -1,34 +1,34 @@
 /**
- * A command: a class with a key, a `handle()`, and fields that declare what it takes. Anything exported that
- * extends `Command` is one. An instance is made to read its declarations, and again to run it once, so its
- * constructor and initialisers do no work.
+ * A command: a class with a key, a `handle()`, and fields that declare what it takes. Every exported class that extends
+ * `Command` is a command. One instance is made to read the declarations, and another to run the command once, so the
+ * constructor and the initialisers must do no work.
  *
- * The program and the application may hold different copies of this package. Commands are therefore known by a
- * brand, and the application hands an instance what it runs with under a symbol of the global registry.
+ * The program and the application may have different copies of this package. So commands are recognised by a brand, and
+ * an instance gets its context under a symbol of the global registry.
  */
 import { Console } from './console.ts'
 import { Interrupt } from './interrupt.ts'
 import { Progress, type ProgressOptions } from './progress.ts'
 
 const BRAND = Symbol.for('s18i.lark.command')
-/** Where an instance holds its context. */
+/** The key under which an instance has its context. */
 export const CONTEXT = Symbol.for('s18i.lark.context')
 
-/** What an instance runs with. */
+/** The context that an instance runs with. */
 export interface Context {
   console: Console
   interrupt: Interrupt
 }
 
 /**
- * What `handle()` may give back: `true` or nothing is success, `false` exit code 1, a number is the exit code,
- * and an object is success and, under `--json`, what is printed.
+ * What `handle()` may return. `true` and nothing mean success, `false` means exit code 1, and a number is the exit
+ * code. An object means success, and is printed under `--json`.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handle() without return is the common case
 export type CommandResult = boolean | number | object | undefined | void
 
 /**
- * The base of every command.
+ * The base class of every command.
  *
  * ```ts
  * export class ProcessUsers extends Command {
@@ -48,14 +48,17 @@ export abstract class Command {
   abstract readonly key: string
   /** One line for `lark list`. */
   description = ''
-  /** Other keys that it is also known by. */
+  /** Other keys under which the command can be called. */
   aliases: readonly string[] = []
-  /** Left out of `lark list`. */
+  /** Whether `lark list` omits the command. */
   hidden = false
 
   declare [CONTEXT]?: Context
 
-  /** The work. See CommandResult for what its result means; an error thrown is printed, and exits with 1. */
+  /**
+   * Does the work. CommandResult says what the result means. A thrown error is printed, and the exit code is then 1, or
+   * the `exit` of a LarkError.
+   */
   abstract handle(): CommandResult | Promise<CommandResult>
 
   /** Where the output goes. */
@@ -63,7 +66,7 @@ export abstract class Command {
     return this.#context.console
   }
 
-  /** Whether `--json` was given: stdout is to carry JSON only. */
+  /** Whether `--json` was given, so that stdout must contain only JSON. */
   get json(): boolean {
     return this.console.isJson
   }
@@ -73,27 +76,27 @@ export abstract class Command {
     return this.console.isQuiet
   }
 
-  /** Aborted by the first SIGINT or SIGTERM; the second ends the process at once. */
+  /** A signal that the first SIGINT or SIGTERM aborts. The second one ends the process at once. */
   get signal(): AbortSignal {
     return this.#context.interrupt.signal
   }
 
-  /** Says how it goes; to stderr, silent under `--quiet`. */
+  /** Prints a message to stderr. `--quiet` omits it. */
   info(text: string): void {
     this.console.info(text)
   }
 
-  /** Says that something is done; to stderr, silent under `--quiet`. */
+  /** Prints to stderr that something is done. `--quiet` omits it. */
   success(text: string): void {
     this.console.success(text)
   }
 
-  /** Warns; to stderr. */
+  /** Prints a warning to stderr. */
   warn(text: string): void {
     this.console.warn(text)
   }
 
-  /** Says that something failed; to stderr. Does not end the command. */
+  /** Prints to stderr that something failed. Does not end the command. */
   error(text: string): void {
     this.console.error(text)
   }
@@ -103,7 +106,7 @@ export abstract class Command {
     this.console.line(text)
   }
 
-  /** Prints rows of data to stdout, in columns; under `--json` as an array of objects. */
+  /** Prints rows of data to stdout, in columns. Under `--json`, they are an array of objects. */
   table(head: string[], rows: unknown[][]): void {
     this.console.table(head, rows)
   }
@@ -115,15 +118,15 @@ export abstract class Command {
    * if (!this.yes && !(await this.confirm('Delete 12 users?'))) return false
    * ```
    *
-   * @throws USAGE, exit code 2, when nobody can answer (`this.console.canAsk` is false)
+   * @throws USAGE, exit code 2, if nobody can answer (`this.console.canAsk` is false)
    */
   confirm(question: string): Promise<boolean> {
     return this.console.confirm(question)
   }
 
   /**
-   * Runs `each` for one item after the other, and shows how far it is: a bar on a terminal, a few lines elsewhere,
-   * nothing under `--json` and `--quiet`. With a number, gives the bar to advance by hand.
+   * Runs `each` for one item after the other, and shows the progress: as a bar on a terminal, as a few lines elsewhere,
+   * and not at all under `--json` and `--quiet`. Given a number of items, returns a Progress that the caller advances.
    *
    * ```ts
    * await this.progress(users, async (user) => this.greet(user), { label: 'users' })
@@ -150,7 +153,10 @@ export abstract class Command {
     })
   }
 
-  /** An instance that no application made (a test that calls `handle()` itself) talks to the terminal. */
+  /**
+   * The context. An instance that a test makes itself has none yet, and gets one that prints to the process's own
+   * streams.
+   */
   get #context(): Context {
     this[CONTEXT] ??= { console: new Console(), interrupt: new Interrupt() }
     return this[CONTEXT]
@@ -182,7 +188,7 @@ function sizeOf(items: object): number | undefined {
 
 export type CommandClass = new () => Command
 
-/** Whether an exported value is a class of commands, of this or of another copy of the package. */
+/** Whether a value is a class that extends `Command`, from this or another copy of the package. */
 export function isCommandClass(value: unknown): value is CommandClass {
   return typeof value === 'function' && BRAND in value && !Object.hasOwn(value, BRAND)
 }

@@ -1,9 +1,9 @@
 /**
- * The configuration file, `lark.config.{ts,js,mjs,mts,cjs}`: finding it, importing it, and refusing what it should not
- * hold. This is an entry of the package by itself, because a program that dispatches a job needs nothing else of
- * Lark; it loads Node's own modules and a few small files.
+ * Finds, imports and checks the configuration file, `lark.config.{ts,js,mjs,mts,cjs}`. This file is an entry of the
+ * package, because a program that dispatches jobs needs nothing else of Lark. It loads only Node's own modules and a
+ * few small files.
  *
- * A package adds its section to the type, and declares the key in its package.json (see packages.ts):
+ * A package adds its section to the type, and declares the key in its package.json (see `packages.ts`):
  *
  * ```ts
  * declare module '@s18i/lark/config' {
@@ -28,49 +28,60 @@ export { packageRoot } from './project.ts'
 export { sourceFiles, sourceFolders } from './sources.ts'
 export { visible, visibleLines } from './visible.ts'
 
-/** What `lark.config` exports. Packages add their sections. */
+/** The default export of `lark.config`. Packages add their sections. */
 export interface LarkConfig {
-  /** Folders of commands, relative to this file; default `commands` and `src/commands`. */
+  /** Folders of commands, relative to this file. Default: `commands` and `src/commands`. */
   commands?: string | string[]
 }
 
-/** Where the search for the configuration begins. Each default is what the process itself says. */
+/** Where the search for the configuration begins. The defaults come from the process. */
 export interface ConfigOptions {
-  /** Default `process.env`. */
+  /** Default: `process.env`. */
   env?: Record<string, string | undefined>
-  /** The script that was started; default `process.argv[1]`. */
+  /** The script that was started. Default: `process.argv[1]`. */
   entry?: string | undefined
-  /** Default `process.cwd()`. */
+  /** Default: `process.cwd()`. */
   cwd?: string
 }
 
 export interface LoadOptions extends ConfigOptions {
-  /** Top-level keys that the caller itself reads, known even where its package.json cannot be found (bundles). */
+  /**
+   * Top-level keys that the caller itself reads. They are known even if the caller's package.json is not found, as in a
+   * bundle.
+   */
   sections?: string[]
 }
 
 export interface LoadedConfig {
   config: LarkConfig
-  /** The file it came from; undefined when there is none, and `config` is empty. */
+  /** The file of the configuration. If there is none, it is undefined, and `config` is empty. */
   file: string | undefined
-  /** What paths are relative to: the file's folder, else that of the nearest package.json, else the current one. */
+  /**
+   * The folder for relative paths: the folder of the file, otherwise that of the nearest package.json, otherwise the
+   * current folder.
+   */
   folder: string
-  /** The folders that were searched in vain, where there is no file. */
+  /** If there is no file: the folders that were searched. */
   looked?: readonly string[]
 }
 
 const FILES = ['ts', 'js', 'mjs', 'mts', 'cjs'].map((extension) => `lark.config.${extension}`)
 
-/** Gives a configuration its type. Returns it as it is. */
+/** Gives a configuration its type, and returns it unchanged. */
 export function defineConfig(config: LarkConfig): LarkConfig {
   return config
 }
 
 /**
- * The path of the configuration file: what the variable `LARK_CONFIG` names, else the first `lark.config.*` from
- * the started script's folder upward, else from the current folder upward, each as far as the project reaches.
+ * The path of the configuration file. It is looked for in this order:
  *
- * @throws CONFIG_NOT_FOUND when `LARK_CONFIG` names a file that does not exist; CONFIG_FOREIGN when the search finds one
+ * 1. the file that the variable `LARK_CONFIG` names;
+ * 2. the first `lark.config.*` from the folder of the started script upward;
+ * 3. the first `lark.config.*` from the current folder upward.
+ *
+ * The searches upward end where the project ends.
+ *
+ * @throws CONFIG_NOT_FOUND if `LARK_CONFIG` names a file that does not exist; CONFIG_FOREIGN if the search finds a file
  * that belongs to another user
  */
 export function findConfig(options: ConfigOptions = {}): string | undefined {
@@ -93,11 +104,11 @@ export function findConfig(options: ConfigOptions = {}): string | undefined {
 }
 
 /**
- * Finds, imports and checks the configuration. Without a file it is empty. May be called often: the file is
- * imported once.
+ * Finds, imports and checks the configuration. Without a file, the configuration is empty. Repeated calls import the
+ * file only once.
  *
- * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN, CONFIG_FAILED (it threw while it was imported), CONFIG_INVALID (not an object, or an
- * unknown key).
+ * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN, CONFIG_FAILED (the file threw while it was imported), CONFIG_INVALID (it
+ * does not export an object, or has an unknown key)
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const file = findConfig(options)
@@ -122,22 +133,22 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   return { config, file, folder }
 }
 
-/** The script's folder, then the current one. */
+/** The folder of the script, then the current folder. */
 function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOptions): string[] {
   const script = entry && scriptFolder(resolve(cwd, entry))
   return script ? [script, cwd] : [cwd]
 }
 
 /**
- * The folder of the script that was started, or undefined when that script is a tool and not the application's
- * own: the program `lark` (perhaps linked from a checkout of its source), or anything else in node_modules.
+ * The folder of the script that was started. It is undefined if the script is not part of the application: if it is the
+ * program `lark` (perhaps linked from a checkout of its source), or anything else in node_modules.
  */
 function scriptFolder(entry: string): string | undefined {
   let path: string
   try {
     path = realpathSync(entry)
   } catch {
-    return undefined // `node -e`, or a script that a bundle or a loader has made up
+    return undefined // The script is not a file: `node -e`, or a name that a bundle or loader has invented.
   }
   if (path.includes(`${sep}node_modules${sep}`)) return undefined
   const folder = dirname(path)
@@ -146,8 +157,8 @@ function scriptFolder(entry: string): string | undefined {
 }
 
 /**
- * What relative paths are relative to: the folder of the configuration file, else that of the nearest package.json
- * in the project of the started script or the current folder. Where there is none, the script's own folder.
+ * The folder for relative paths: the folder of the configuration file, otherwise that of the nearest package.json in
+ * the project of the started script or of the current folder, otherwise the script's own folder.
  *
  * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN
  */
@@ -167,7 +178,8 @@ export function homeFolder(options: ConfigOptions = {}): string {
 function refuseUnknownKeys(file: string, folders: string[], keys: string[], sections: string[]): void {
   let known = ['commands', ...sections]
   const stranger = () => keys.find((key) => !known.includes(key))
-  // Only as far as need be: reading the package.json of every dependency is not for each start of every program.
+  // The whole workspace is read only if a key is still unknown: it takes long to read the package.json of every
+  // dependency.
   for (const isWhole of [false, true]) {
     if (stranger() === undefined) return
     known = [...new Set([...known, ...larkPackages(folders, isWhole).flatMap((each) => each.config)])]

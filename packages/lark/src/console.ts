@@ -1,16 +1,16 @@
 /**
- * Where a command's words go. Talk (`info`, `success`, `warn`, `error`) goes to stderr; data (`line`, `table`,
- * `json`) goes to stdout, so that a pipe carries nothing else. Two modes change that:
+ * The output of a command. Messages (`info`, `success`, `warn`, `error`) go to stderr. Data (`line`, `table`, `json`)
+ * goes to stdout, so that a pipe contains nothing else. Two modes change this:
  *
- * - `isJson`: stdout carries JSON only. A table becomes an array of objects; a line is talk.
- * - `isQuiet`: `info`, `success` and lines that are talk are left out.
+ * - `isJson`: stdout contains only JSON. A table becomes an array of objects, and a line becomes a message.
+ * - `isQuiet`: `info`, `success`, and lines that are messages, are omitted.
  *
- * The last line of a terminal may hold a status (a progress bar). Every other write takes it off first and puts
- * it back after.
+ * The last line of a terminal may show a status, such as a progress bar. Every other write erases the status first, and
+ * shows it again afterwards.
  *
- * Text that is printed here cannot move the cursor, erase or hide anything (`visible.ts`). Text from a command keeps its
- * colours; errors lose them. A line of data is left unchanged where stdout is not a terminal, because a program may read
- * it.
+ * Text that is printed here cannot move the cursor, and cannot erase or hide anything (`visible.ts`). Text from a
+ * command keeps its colours, and errors lose theirs. If stdout is not a terminal, a line of data stays unchanged,
+ * because a program may read it.
  */
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf, usageError } from './errors.ts'
@@ -35,7 +35,10 @@ export interface ConsoleOptions {
   stdout?: Writer
   /** Default `process.stderr`. */
   stderr?: Writer
-  /** Default: each stream's own, as a terminal, `NO_COLOR` and `FORCE_COLOR` say. */
+  /**
+   * Whether to print colours. Default: decided for each stream, by `FORCE_COLOR`, `NO_COLOR` and whether it is a
+   * terminal.
+   */
   color?: boolean | undefined
   quiet?: boolean
   json?: boolean
@@ -46,7 +49,7 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue'
 export class Console {
   isJson: boolean
   isQuiet: boolean
-  /** Overrules what the streams are; undefined leaves it to them. */
+  /** Whether to print colours; undefined decides for each stream. */
   color: boolean | undefined
   readonly #stdin: Reader | undefined
   readonly #stdout: Writer
@@ -81,7 +84,7 @@ export class Console {
     }
   }
 
-  /** One line of data. Under `--json` it is talk. */
+  /** Prints one line of data. Under `--json` it is a message. */
   line(text = ''): void {
     const isVerbatim = !this.isJson && this.#stdout.isTTY !== true
     const shown = isVerbatim ? text : visibleInColor(text)
@@ -90,7 +93,7 @@ export class Console {
   }
 
   /**
-   * Rows of data under the head of their columns. Under `--json` an array of objects, whose keys are the heads.
+   * Prints rows of data in columns with heads. Under `--json` they are an array of objects, whose keys are the heads.
    */
   table(head: string[], rows: unknown[][]): void {
     if (this.isJson) {
@@ -106,32 +109,32 @@ export class Console {
     }
   }
 
-  /** One line of JSON on stdout, whatever the mode. */
+  /** Prints one line of JSON to stdout, in every mode. */
   json(value: unknown): void {
     this.#write(this.#stdout, `${visibleJson(value)}\n`)
   }
 
-  /** Text for stdout in a colour, where stdout shows colours. */
+  /** Colours a text for stdout, if stdout shows colours. */
   paint(style: Style, text: string): string {
     return this.#paint(this.#stdout, style, text)
   }
 
-  /** How many places a line of data has: as many as the terminal, and without one as it needs. */
+  /** The width of a line of data, in terminal columns. It is unlimited if stdout is not a terminal. */
   get width(): number {
     return this.#stdout.isTTY ? this.#stdout.columns || 80 : Number.POSITIVE_INFINITY
   }
 
-  /** Whether a status line would be seen. */
+  /** Whether a status line can be shown. */
   get hasStatus(): boolean {
     return this.#stderr.isTTY === true && !this.isJson && !this.isQuiet
   }
 
-  /** How many places a status line has; some terminals say 0 when they do not know. */
+  /** The width of a status line, in terminal columns. (Some terminals report 0 if they do not know their width.) */
   get columns(): number {
     return this.#stderr.columns || 80
   }
 
-  /** Puts `text` on the terminal's last line, in place of what was there; '' takes it off. */
+  /** Shows `text` in the status line, instead of the earlier text. '' removes the status line. */
   status(text: string): void {
     if (!this.hasStatus || (text === '' && this.#status === '')) return
     this.#status = visible(text)
@@ -139,8 +142,8 @@ export class Console {
   }
 
   /**
-   * Reports what ended a command: one line and a hint if it is a LarkError, else the stack; under `--json` as
-   * `{"error":{"code","message","hint"}}` on stdout, with the stack still on stderr.
+   * Prints the error that ended a command: a LarkError as one line and a hint, any other error with its stack. Under
+   * `--json` the error is `{"error":{"code","message","hint"}}` on stdout, and the stack is still on stderr.
    */
   failure(error: unknown): void {
     const expected = LarkError.is(error)
@@ -155,15 +158,15 @@ export class Console {
     if (!expected) this.#talk(this.#mark('✗', 'red'), ofError(inspect(error)))
   }
 
-  /** Whether somebody can answer a question: at a terminal, and without `--json`. */
+  /** Whether somebody can answer a question: only at a terminal and without `--json`. */
   get canAsk(): boolean {
     return this.#reader.isTTY === true && this.#stderr.isTTY === true && !this.isJson
   }
 
   /**
-   * Asks a question, and resolves to whether the answer is yes. Any other answer, and the end of the input, is no.
+   * Asks a question, and resolves to whether the answer is yes. Any other answer, or the end of the input, means no.
    *
-   * @throws USAGE, exit code 2, when nobody can answer
+   * @throws USAGE, exit code 2, if nobody can answer
    */
   async confirm(question: string): Promise<boolean> {
     if (!this.canAsk) throw usageError(`There is no terminal to ask on: ${question}`)
@@ -176,7 +179,7 @@ export class Console {
   protected async ask(question: string): Promise<string | undefined> {
     const { createInterface } = await import('node:readline')
     this.#stderr.write(question)
-    // As plain lines: the terminal itself lets people mend what they type, and Ctrl-C stays a signal.
+    // Read plain lines: the terminal itself lets people correct their input, and Ctrl-C stays a signal.
     const lines = createInterface({ input: this.#reader, terminal: false })
     try {
       const { value } = await lines[Symbol.asyncIterator]().next()
@@ -186,7 +189,7 @@ export class Console {
     }
   }
 
-  /** Opened only when needed, because reading `process.stdin` opens it. */
+  /** The source of answers. It is looked up only when needed, because reading `process.stdin` opens it. */
   get #reader(): Reader {
     return this.#stdin ?? process.stdin
   }
@@ -195,7 +198,7 @@ export class Console {
     return this.#paint(this.#stderr, style, symbol)
   }
 
-  /** A mark, and the text beside it; further lines stand under the first. */
+  /** Prints a message: a mark with the text beside it. Further lines are indented to the first. */
   #talk(mark: string, text: string): void {
     this.#write(this.#stderr, `${mark} ${visibleInColor(text).replaceAll('\n', '\n  ')}\n`)
   }
@@ -215,17 +218,20 @@ export class Console {
   }
 }
 
-/** Back to the first column, and erase to the end of the line. */
+/** Moves the cursor to the first column and erases to the end of the line. */
 const ERASE = '\r\x1b[K'
 
-/** As Node itself decides: `FORCE_COLOR`, then `NO_COLOR`, then whether it is a terminal. */
+/**
+ * Whether a stream shows colours. As in Node, this depends on `FORCE_COLOR`, then on `NO_COLOR`, then on whether the
+ * stream is a terminal.
+ */
 function showsColor(stream: Writer): boolean {
   const { FORCE_COLOR, NO_COLOR, TERM } = process.env
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false'
   return !NO_COLOR && stream.isTTY === true && TERM !== 'dumb'
 }
 
-/** Errors quote text from outside, so even their colours may come from there. */
+/** The text of an error, without colours: errors quote text from outside, which may contain colours. */
 function ofError(text: string): string {
   return visibleLines(text).join('\n')
 }

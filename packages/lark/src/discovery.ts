@@ -1,7 +1,7 @@
 /**
- * Finding commands on disk: in the folders of the packages that add some, and in the application's own. A file that
- * cannot be imported, or a command declared wrongly, spoils nothing but itself: it becomes a problem, which
- * `lark list` shows.
+ * Finds commands on disk: in the folders of the application, and of the packages that add commands. If a file cannot be
+ * imported, or a command is declared wrongly, this becomes a problem that `lark list` shows, and all other commands
+ * work.
  */
 import { relative } from 'node:path'
 import { CommandCache, type HeldCommands } from './cache.ts'
@@ -14,8 +14,9 @@ import { type ScanRequest, scan } from './scanner.ts'
 import { sourceFiles, sourceFolders } from './sources.ts'
 
 /**
- * What the project's packages (from `cwd` and from its folder) and its folders hold. Files not in the cache are imported; those that could not be
- * imported last time are tried again only if `retry` says so.
+ * Finds the commands of the project's folders and of the packages that `cwd` and the project's folder depend on. Files
+ * that are not in the cache are imported. Files that could not be imported the last time are imported again only with
+ * `retry`.
  */
 export async function discover(
   { folder, config }: Project,

@@ -1,9 +1,10 @@
 /**
- * Errors that a user of Lark can do something about. Each has a stable `code`, a message of one line that names
- * the thing, and often a `hint` that says what to do. The program prints them without a stack; anything that is
- * not a LarkError is a bug, ours or the application's, and keeps its stack.
+ * Errors that a user of Lark can do something about. Each has a stable `code`, a message of one line that names the
+ * thing, and often a `hint` that says what to do. The program prints them without a stack. Any other error is a bug in
+ * Lark or in the application, and is printed with its stack.
  *
- * An application may hold two copies of this package, so a LarkError is known by its brand, also by `instanceof`.
+ * An application may have two copies of this package, so a LarkError is recognised by its brand. `instanceof` uses the
+ * brand too.
  */
 import { types } from 'node:util'
 import { branded } from './brand.ts'
@@ -11,11 +12,11 @@ import { branded } from './brand.ts'
 const BRAND = Symbol.for('s18i.lark.error')
 
 export interface LarkErrorOptions {
-  /** What to do about it, one line. */
+  /** What to do about the error, in one line. */
   hint?: string | undefined
-  /** Exit code of the program; default 1. Usage errors have 2. */
+  /** The exit code of the program. Default: 1. Usage errors have 2. */
   exit?: number
-  /** The error underneath. */
+  /** The error that caused this one. */
   cause?: unknown
 }
 
@@ -39,7 +40,7 @@ export class LarkError extends Error {
     if (options.hint !== undefined) this.hint = options.hint
   }
 
-  /** Whether `value` is a LarkError of this or of another copy of the package. */
+  /** Whether `value` is a LarkError from this or another copy of the package. */
   static is(value: unknown): value is LarkError {
     return typeof value === 'object' && value !== null && BRAND in value
   }
@@ -47,13 +48,13 @@ export class LarkError extends Error {
 Object.defineProperty(LarkError.prototype, BRAND, { value: true })
 branded(LarkError, LarkError.is)
 
-/** Every code that this package itself gives, with its meaning in one line. */
+/** Every code of this package, with its meaning in one line. */
 export const larkErrors = {
   UNKNOWN_COMMAND: 'No command has this key.',
   USAGE:
     'The command was called with arguments or flags that it does not take, or without ones that it needs.',
   CONFIG_NOT_FOUND: 'LARK_CONFIG names a file that does not exist.',
-  CONFIG_INVALID: 'The configuration file exports something else than an object with known keys.',
+  CONFIG_INVALID: 'The configuration file does not export an object with known keys only.',
   CONFIG_FOREIGN: 'The search found a configuration file or a package.json that belongs to another user.',
   CONFIG_FAILED: 'The configuration file threw an error while it was imported.',
   COMMAND_INVALID:
@@ -65,30 +66,30 @@ export const larkErrors = {
 
 export type LarkErrorCode = keyof typeof larkErrors
 
-/** A LarkError of this package, with its code checked by the compiler. */
+/** Makes a LarkError whose code the compiler checks. */
 export function larkError(code: LarkErrorCode, message: string, options?: LarkErrorOptions): LarkError {
   return new LarkError(code, message, options)
 }
 
-/** What the user called the program with is wrong: exit code 2. */
+/** Makes the error for a wrong command line, with exit code 2. */
 export function usageError(message: string, hint?: string): LarkError {
   return larkError('USAGE', message, { hint, exit: 2 })
 }
 
-/** Whether it is an error, also one of another realm: Jest runs tests in a realm of their own. */
+/** Whether a value is an error. It may come from another realm, because Jest runs tests in a realm of their own. */
 export function isError(thrown: unknown): thrown is Error {
   return types.isNativeError(thrown) || thrown instanceof Error
 }
 
-/** The message of anything thrown, on one line. */
+/** The first line of an error's message, for any thrown value. */
 export function reasonOf(error: unknown): string {
   const message = isError(error) ? error.message || error.name : String(error)
   return (message.split('\n', 1)[0] ?? '').trim()
 }
 
 /**
- * The first place (`path:line` or `path:line:column`) that an error's stack names. None if Node's module loader
- * comes before it: then no code ran, and whoever called the loader is not the place.
+ * The first place (`path:line` or `path:line:column`) in an error's stack. It is undefined if Node's module loader
+ * comes first in the stack: then no code of the module has run, and the next place is only the caller of the loader.
  */
 export function placeOf(error: unknown): string | undefined {
   if (!isError(error)) return undefined

@@ -1,6 +1,6 @@
 /**
- * What one command file holds: its classes, and the metadata of each. A file that cannot be imported, or a command
- * declared wrongly, comes back as a problem and spoils nothing else.
+ * Reads one command file: its classes, and their metadata. If the file cannot be imported, or a command is declared
+ * wrongly, the result has a `problem` beside the commands that are right.
  */
 import { readFile } from 'node:fs/promises'
 import type { HeldCommands } from './cache.ts'
@@ -9,7 +9,7 @@ import { LarkError, larkError, placeOf, reasonOf } from './errors.ts'
 import { readMetadata } from './metadata.ts'
 import { declaresClass, exportedValues, importModule } from './module.ts'
 
-/** @param file how messages call it: the path, relative to the project */
+/** @param file the path for messages, relative to the project */
 export async function readCommands(path: string, file: string): Promise<HeldCommands> {
   const held: HeldCommands = { commands: [] }
   const attempt = async (work: () => void | Promise<void>) => {
@@ -35,9 +35,9 @@ export async function readCommands(path: string, file: string): Promise<HeldComm
 }
 
 /**
- * The class of a command that the file held.
+ * Loads the class of a command that the file contained when it was last read.
  *
- * @throws COMMAND_FAILED_TO_LOAD, COMMAND_INVALID when it holds it no longer
+ * @throws COMMAND_FAILED_TO_LOAD; COMMAND_INVALID if the file no longer contains the command
  */
 export async function loadClass(path: string, file: string, key: string): Promise<CommandClass> {
   const found = (await commandClasses(path, file)).find((each) => new each().key === key)

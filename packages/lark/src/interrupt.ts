@@ -1,9 +1,10 @@
 /**
- * SIGINT and SIGTERM, for a command that wants to end well. The first one aborts the signal, the second ends the
- * process at once with the shell's exit code (130, 143). Handlers are installed when the signal is first asked
- * for: a command that never asks dies as any program does.
+ * Handles SIGINT and SIGTERM for a command that wants to end in an orderly way. The first one aborts `signal`. The
+ * second one ends the process at once, with the shell's exit code (130 or 143). The handlers are installed when
+ * `signal` is first read. A command that never reads it ends with the first SIGINT or SIGTERM, as any program does.
  *
- * States: idle → listening (asked for) → aborted (first signal) → process gone (second), or stopped.
+ * States: idle → listening (`signal` was read) → aborted (first SIGINT or SIGTERM) → the process ends (second), or
+ * stopped.
  */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -11,7 +12,7 @@ type SignalName = keyof typeof EXIT_CODES
 
 export class Interrupt {
   #controller: AbortController | undefined
-  /** The exit code that the signal received asks for; undefined before. */
+  /** The exit code for the received SIGINT or SIGTERM; undefined before. */
   exitCode: number | undefined
 
   get signal(): AbortSignal {
@@ -23,14 +24,14 @@ export class Interrupt {
     return this.#controller.signal
   }
 
-  /** Whether `error` is what the abort of this signal threw in a handler. */
+  /** Whether `error` was thrown because this signal was aborted. */
   caused(error: unknown): boolean {
     const signal = this.#controller?.signal
     if (!signal?.aborted) return false
     return error === signal.reason || (error instanceof Error && error.name === 'AbortError')
   }
 
-  /** Lets the signals do again what they do in any program. */
+  /** Removes the handlers, so that SIGINT and SIGTERM end the process again. */
   stop(): void {
     process.off('SIGINT', this.#receive)
     process.off('SIGTERM', this.#receive)

@@ -1,12 +1,13 @@
 import { Console, type ConsoleOptions, type Writer } from './console.ts'
 
 /**
- * A console that keeps what is written, for tests:
+ * A console for tests that keeps its output:
  *
  * ```ts
  * const console = new MemoryConsole()
  * const code = await run(['users:process', '--limit=5'], { commands: [ProcessUsers], console })
- * console.stderr // '✓ Queued 5 jobs\n'
+ * console.stderr // '✓ Queued 5 jobs
+'
  * ```
  */
 export class MemoryConsole extends Console {
@@ -17,7 +18,7 @@ export class MemoryConsole extends Console {
     options: Omit<ConsoleOptions, 'stdin' | 'stdout' | 'stderr'> & {
       isTTY?: boolean
       columns?: number
-      /** The answers to questions, in this order. Default: nobody can answer. */
+      /** The answers to questions, in order. Default: nobody can answer. */
       answers?: string[]
     } = {},
   ) {
@@ -44,12 +45,12 @@ export class MemoryConsole extends Console {
     return this.#answers?.shift()
   }
 
-  /** All that went to stdout so far. */
+  /** Everything written to stdout so far. */
   get stdout(): string {
     return this.#written.stdout
   }
 
-  /** All that went to stderr so far. */
+  /** Everything written to stderr so far. */
   get stderr(): string {
     return this.#written.stderr
   }

@@ -1,14 +1,14 @@
 /**
- * What a command is, as data: its key, description, arguments and flags. Read once from an instance of its class,
- * then kept in the cache, so that `lark list` and `lark help` need not import the application.
+ * The metadata of a command: its key, description, arguments and flags. It is read once from an instance of the class
+ * and then kept in the cache, so that `lark list` and `lark help` need not import the application.
  */
 import { type Declaration, isDeclaration } from './arguments.ts'
 import { larkError } from './errors.ts'
 
-/** A declaration and its names: the field that holds it, and the word that a user types. */
+/** A declaration with its names: the name of its field, and the word that a user types. */
 export interface Parameter extends Declaration {
   field: string
-  /** `EMAIL` of an argument, `--dry-run` of a flag. */
+  /** `EMAIL` for an argument, `--dry-run` for a flag. */
   name: string
 }
 
@@ -21,7 +21,7 @@ export interface CommandMetadata {
   flags: Parameter[]
 }
 
-/** What `readMetadata` needs of an instance. */
+/** The fields of an instance that `readMetadata` reads. */
 interface CommandFields {
   readonly key: string
   description: string
@@ -30,13 +30,13 @@ interface CommandFields {
 }
 
 const OWN_FIELDS = ['key', 'description', 'aliases', 'hidden']
-/** Flags that every command has: their names and letters are taken. */
+/** The flags that every command has. A command may not declare their names or letters. */
 const RESERVED = ['--help', '--json', '--quiet', '--color']
 const RESERVED_LETTERS = ['h', 'q']
 const KEY = /^[A-Za-z0-9][\w.-]*(:[\w.-]+)*$/
 
 /**
- * The metadata of a command, and the check of what its author declared.
+ * Reads the metadata of a command, and checks its declarations.
  *
  * @throws COMMAND_INVALID
  */
@@ -95,7 +95,7 @@ function faultOfFlags(flags: Parameter[]): Fault {
   return undefined
 }
 
-/** The declarations among the fields of an instance, in the order in which they were written. */
+/** The declarations among the fields of an instance, in their order in the source. */
 function readParameters(command: object): Parameter[] {
   return Object.entries(command).flatMap(([field, value]) =>
     isDeclaration(value) ? [{ ...value, field, name: nameOf(field, value.kind) }] : [],

@@ -1,12 +1,12 @@
 /**
- * Importing a module of the application, whatever it is written in. JavaScript is imported by Node. Through jiti
- * go TypeScript, JavaScript that Node refuses for want of a file extension, and `.js` outside of packages of
- * `"type": "module"`: if such a file is an ES module after all, Node refuses it or prints a warning; if it is
- * CommonJS, jiti leaves it to Node.
+ * Imports a module of the application, in JavaScript or TypeScript. Node itself imports most JavaScript. jiti imports
+ * TypeScript, JavaScript whose imports lack file extensions, and `.js` files of packages without `"type": "module"`.
+ * (If such a `.js` file is an ES module, Node refuses it or prints a warning. If it is CommonJS, jiti leaves it to
+ * Node.)
  *
- * There is one loader in a process, whatever the number of copies of this package, because a second one would
- * evaluate the application's modules a second time. jiti itself imports packages natively, so that a job in
- * TypeScript and the program that runs it share one `@s18i/lark`.
+ * A process has one loader, however many copies of this package it has, because a second loader would evaluate the
+ * application's modules a second time. jiti imports packages natively, so that a job in TypeScript and the program that
+ * runs it share one `@s18i/lark`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { existsSync } from 'node:fs'
@@ -24,22 +24,22 @@ const LOADER = Symbol.for('s18i.lark.loader')
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 /**
- * Imports the module in `file` (an absolute path) and resolves to its exports. An error thrown by the module is
- * rethrown as it is.
+ * Imports the module in `file` (an absolute path) and resolves to its exports. An error that the module throws is
+ * thrown unchanged.
  */
 export async function importModule(file: string): Promise<Module> {
   if (requireHere === undefined) return importInNode(file)
   try {
     return required(requireHere(file))
   } catch (error) {
-    // An ES module, or a language that the tests are not written in.
+    // The file is an ES module, or in a language that the tests are not compiled from.
     const isForeign = codeOf(error) === 'ERR_REQUIRE_ESM' || (isError(error) && error.name === 'SyntaxError')
     if (isForeign) return importInNode(file)
     throw error
   }
 }
 
-/** The exports of a required module, as `import()` gives them. */
+/** The exports of a required module, in the form of `import()`. */
 function required(exports: unknown): Module {
   const isObject = typeof exports === 'object' && exports !== null
   if (isObject && '__esModule' in exports) return exports as Module
@@ -56,19 +56,19 @@ async function importInNode(file: string): Promise<Module> {
     try {
       return await loader().import(file)
     } catch (second) {
-      // jiti found no such module either: Node's message says more.
+      // jiti did not find the module either: the message of Node says more.
       throw codeOf(second) === 'MODULE_NOT_FOUND' ? error : second
     }
   }
 }
 
-/** What a module exports: by name, by default, or as the properties of `module.exports`. */
+/** All values that a module exports: by name, by default, or as properties of `module.exports`. */
 export function exportedValues(module: Module): Set<unknown> {
   const { default: main } = module
   return new Set([...Object.values(module), ...(isPlain(main) ? Object.values(main) : [])])
 }
 
-/** Whether it is an object without a class, also one of another realm. */
+/** Whether a value is an object without a class. It may come from another realm. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value)
@@ -76,8 +76,8 @@ function isPlain(value: unknown): value is object {
 }
 
 /**
- * Whether a module's text declares a class that extends one of these names: a hint that what it exports, if that is
- * none of them, was meant to be one.
+ * Whether the text of a module declares a class that extends one of these names. If the module exports no such class,
+ * its author has probably forgotten `export`.
  */
 export function declaresClass(text: string, ...parents: string[]): boolean {
   return new RegExp(
@@ -92,7 +92,7 @@ function mayBeEither(file: string): boolean {
   return root === undefined || readPackage(root)?.type !== 'module'
 }
 
-/** Whether Node refused the module for a reason that jiti does not have. */
+/** Whether Node refused the module for a reason that does not apply to jiti. */
 function isCurable(error: unknown): boolean {
   const message = isError(error) ? error.message : ''
   switch (codeOf(error)) {
@@ -100,9 +100,10 @@ function isCurable(error: unknown): boolean {
     case 'ERR_UNSUPPORTED_DIR_IMPORT':
       return true
     case 'ERR_MODULE_NOT_FOUND':
-      return message.startsWith('Cannot find module') // a package would be "Cannot find package"
+      return message.startsWith('Cannot find module') // for a package: "Cannot find package"
     default:
-      // Thrown by the parser and not by running code: jiti may read it, or else says in which line it is wrong.
+      // The parser threw this, and not the code of the module: jiti may be able to read the file, and otherwise names
+      // the wrong line.
       return isError(error) && error.name === 'SyntaxError' && placeOf(error) === undefined
   }
 }
@@ -117,23 +118,27 @@ function loader(): Loader {
   return shared[LOADER]
 }
 
-/** A jiti, and why it does not follow the `paths` of a tsconfig.json: undefined if it does, or if there is none. */
+/**
+ * A jiti. `withoutPaths` says why it ignores the `paths` of tsconfig.json; undefined if it follows them or there is no
+ * tsconfig.json.
+ */
 interface Importer {
   jiti: Jiti
   withoutPaths: string | undefined
 }
 
 /**
- * One jiti for each tsconfig.json, since its `paths` say what imports stand for. All of them share the modules that they
- * have evaluated. jiti hands out a module before the module has run to its end, so imports take turns; one that begins
- * inside another (a module that loads the configuration while it is imported) does not wait for it.
+ * Keeps one jiti for each tsconfig.json, because its `paths` decide what an import means. All jitis share the modules
+ * that they have evaluated. jiti may return a module before its code has run to the end, so imports take turns. An
+ * import that begins inside another one (a module that loads the configuration while it is imported) does not wait for
+ * its turn.
  */
 class Loader {
   readonly #importers = new Map<string, Promise<Importer>>()
   #turn: Promise<unknown> = Promise.resolve()
   readonly #inside = new AsyncLocalStorage<true>()
 
-  /** A bundle may be deployed without jiti. */
+  /** Whether jiti can be loaded: a bundle may be deployed without it. */
   isInstalled(file: string): Promise<boolean> {
     return this.#begin(file).then(
       () => true,
@@ -149,7 +154,7 @@ class Loader {
           error.message = `${error.message.split('\n')[0]} (without the paths of tsconfig.json: ${withoutPaths})`
         throw error
       })
-      // The second time jiti gives the bare `module.exports`, which may be a class.
+      // From the second import on, jiti returns the bare `module.exports`, which may be a class.
       return typeof module === 'function' ? { default: module } : (module as Module)
     }
     if (this.#inside.getStore()) return evaluate()
@@ -159,7 +164,7 @@ class Loader {
   }
 
   #begin(file: string): Promise<Importer> {
-    // Not as far up as TypeScript searches: beyond the project, another user could say where imports lead.
+    // Search only within the project, unlike TypeScript: outside of it, another user could decide where imports lead.
     const tsconfig = projectFolders(dirname(file))
       .map((folder) => join(folder, 'tsconfig.json'))
       .find((path) => existsSync(path))
@@ -170,16 +175,17 @@ class Loader {
 }
 
 async function createImporter(file: string, tsconfig: string | undefined): Promise<Importer> {
-  // Not by `import('jiti')`, because a bundler that took jiti in would leave its compiler behind.
+  // A plain `import('jiti')` would make bundlers include jiti without its compiler.
   const { createJiti } = (await importHere('jiti')) as unknown as typeof import('jiti')
   const cache = cacheFolder(dirname(file))
-  // jiti's own choice is a folder in the system's temporary one, where another user could put code for us to run.
+  // By default, jiti caches in the system's temporary folder, where another user could put code that we would run.
   const fsCache = cache === undefined ? false : join(cache, 'jiti')
   try {
     if (tsconfig !== undefined) refuseForeign(tsconfig, '')
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: tsconfig ?? false }), withoutPaths: undefined }
   } catch (error) {
-    // Many extend a file of a package that is not shipped, and need no `paths` at run time.
+    // Many tsconfig.json files extend a file of a development dependency that is not deployed, and need no `paths` at
+    // run time.
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: false }), withoutPaths: reasonOf(error) }
   }
 }

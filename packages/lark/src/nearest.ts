@@ -4,7 +4,7 @@
  */
 
 /**
- * The candidate nearest to `word`, or undefined when none is near: a third of its letters (and at least two) may
+ * The candidate nearest to `word`, or undefined if none is near enough. A third of its letters, and at least two, may
  * differ.
  *
  * ```ts
@@ -17,7 +17,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let least = furthest + 1
   for (const candidate of candidates) {
     const edits = distance(word.toLowerCase(), candidate.toLowerCase())
-    // A word as short as the edits allowed would match anything.
+    // A candidate that is not longer than the number of edits would match any word.
     if (edits < least && edits < candidate.length) {
       best = candidate
       least = edits

@@ -1,7 +1,7 @@
 /**
- * To whom a file belongs, and who can write where it lies. Lark runs code that it finds by searching, so what it finds
- * must be of the user who runs it, of root, or of the owner of the script that was started, whose code runs already. On
- * Windows there is nothing to ask.
+ * Checks the owner of a file, and who can write to it or its folder. Lark runs code that it finds by searching. Such a
+ * file must belong to the current user, to root, or to the owner of the started script, whose code runs already. On
+ * Windows, nothing is checked.
  */
 import { lstatSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -11,8 +11,8 @@ import { packageRoot } from './project.ts'
 const warned = new Set<string>()
 
 /**
- * @param hint what to do about it
- * @throws CONFIG_FOREIGN when a file, or a link in its place, belongs to another user
+ * @param hint what the user can do
+ * @throws CONFIG_FOREIGN if the file, or a link at its path, belongs to another user
  */
 export function refuseForeign(file: string, hint: string): void {
   const owner = foreignOwner(lstatSync(file)) ?? foreignOwner(statSync(file))
@@ -21,7 +21,7 @@ export function refuseForeign(file: string, hint: string): void {
   throw larkError('CONFIG_FOREIGN', message, { hint })
 }
 
-/** Warns, once, of a file that others can change or replace. */
+/** Warns once about a file that other users can change or replace. */
 export function warnOfOpen(file: string): void {
   const folder = dirname(file)
   const message = isOpen(statSync(file))
@@ -34,7 +34,7 @@ export function warnOfOpen(file: string): void {
   process.emitWarning(message, { code: 'LARK_CONFIG_OPEN' })
 }
 
-/** Where Lark may keep what it knows of the package around a folder: nowhere, if others could put files there. */
+/** The folder for caches of the package around `folder`; undefined if other users could put files there. */
 export function cacheFolder(folder: string): string | undefined {
   const root = packageRoot(folder)
   if (root === undefined) return undefined
@@ -49,13 +49,16 @@ function foreignOwner({ uid }: Stats): number | undefined {
   return user === undefined || uid === 0 || uid === user || uid === scriptOwner() ? undefined : uid
 }
 
-/** In a container, root often runs files that all belong to the user outside it. */
+/** The owner of the started script. In a container, root often runs files that belong to a user outside of it. */
 function scriptOwner(): number | undefined {
   const script = process.argv[1]
   return script === undefined ? undefined : statSync(script, { throwIfNoEntry: false })?.uid
 }
 
-/** Also where the sticky bit keeps them from removing it, as in /tmp: they can still add files. */
+/**
+ * Whether every user can write to a file or folder. The sticky bit (as of /tmp) makes no difference, because it only
+ * prevents the removal of files.
+ */
 function isOpen({ mode }: Stats): boolean {
   return process.getuid !== undefined && (mode & 0o002) !== 0
 }

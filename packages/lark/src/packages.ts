@@ -1,12 +1,12 @@
 /**
- * Packages that extend Lark. A package does so by a field of its own package.json, and the application needs no
- * wiring: `"lark": { "commands": "./dist/commands", "config": "jobs" }` adds a folder of commands and a section of
- * the configuration file.
+ * Finds the packages that extend Lark. A package declares this in its own package.json, and the application needs no
+ * wiring: `"lark": { "commands": "./dist/commands", "config": "jobs" }` adds a folder of commands and a section of the
+ * configuration file.
  *
- * Asked are the packages that the project itself names as dependencies: in the package.json files from the current
- * folder and from that of the configuration up to the root of the workspace. Who stands in that root itself stands for
- * the whole workspace, and the packages of it are asked as well. Each is looked for from the package.json that names
- * it, as Node would.
+ * Only direct dependencies of the project are considered. They are read from each package.json between the current
+ * folder and the root of the workspace, and between the folder of the configuration and that root. If the current
+ * folder is the root of the workspace, the dependencies of all its packages are considered too. A dependency is looked
+ * for from the package.json that names it, as Node does.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -18,17 +18,17 @@ import { workspaceFolders } from './workspace.ts'
 export interface LarkPackage {
   name: string
   version: string
-  /** Absolute folders of its commands. */
+  /** The absolute paths of its folders of commands. */
   commands: string[]
-  /** The top-level keys that it reads of the configuration file. */
+  /** The top-level keys of the configuration file that it reads. */
   config: string[]
 }
 
 /**
- * The packages that extend Lark for the project around `folders`, the first of which is the current one; sorted by name.
+ * The packages that extend Lark for the project around `folders`, sorted by name. The first folder is the current one.
  *
- * @param isWhole whether to ask all packages of the workspace, wherever in it the folders are
- * @throws CONFIG_FOREIGN when one of them, or a package.json that names it, belongs to another user
+ * @param isWhole whether to consider all packages of the workspace, wherever in it the folders are
+ * @throws CONFIG_FOREIGN if such a package, or a package.json that names it, belongs to another user
  */
 export function larkPackages(folders: string[], isWhole = false): LarkPackage[] {
   const found = new Map<string, LarkPackage>()
@@ -64,21 +64,21 @@ function homesOf(folders: string[], isWhole: boolean): Set<string> {
   return new Set([...lines.flat(), ...roots.flatMap(workspaceFolders)])
 }
 
-/** Where the package is that a package.json in `home` names. */
+/** The folder of a package that the package.json in `home` names. */
 function installed(name: string, home: string): string | undefined {
   for (const folder of foldersUpward(home)) {
     const root = join(folder, 'node_modules', name)
     if (existsSync(join(root, 'package.json'))) return root
   }
   try {
-    // In no such folder: Yarn's Plug'n'Play answers in the place of Node.
+    // The package is in no such folder. With Plug'n'Play, Yarn answers this call.
     return dirname(createRequire(join(home, 'package.json')).resolve(`${name}/package.json`))
   } catch {
     return undefined
   }
 }
 
-/** One or many, as a configuration field may be written. */
+/** The list of a configuration field that may be one value or several. */
 export function list(value: string | string[] | undefined): string[] {
   return value === undefined ? [] : [value].flat()
 }

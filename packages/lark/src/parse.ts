@@ -1,26 +1,27 @@
 /**
- * From the words on the command line to the values of a command's fields. Node's `parseArgs` splits the words
- * into tokens; what they mean, and the one line that says what is wrong with them, is decided here.
+ * Turns the words of the command line into the values of a command's fields. Node's `parseArgs` splits the words into
+ * tokens. This file decides what the tokens mean, and which error they cause.
  */
 import { parseArgs } from 'node:util'
 import { usageError } from './errors.ts'
 import type { Parameter } from './metadata.ts'
 import { nearest } from './nearest.ts'
 
-/** The flags of every command: `program.ts` takes them out before. */
+/** The flags of every command, for suggestions. `program.ts` has removed them before. */
 const GLOBAL = ['help', 'json', 'quiet', 'no-color']
 
 type Value = string | number | boolean | string[] | undefined
 type Env = Record<string, string | undefined>
 
-/** A word given to a parameter, and what to call the parameter when the word is wrong. */
+/** A word for a parameter, and the name of the parameter for an error. */
 interface Given {
   text: string
   as: string
 }
 
 /**
- * The value of each parameter, by field: what was given, else the environment's, else the default.
+ * The value of each parameter, by field. The word from the command line comes first, then the environment, then the
+ * default.
  *
  * @throws USAGE
  */
@@ -55,7 +56,7 @@ export function parseWords(
       give(parameter, String(!negated), token.rawName)
       continue
     }
-    // `--name --force` is a forgotten value, `--limit -5` a negative number.
+    // In `--name --force` the value of `--name` is missing; in `--limit -5` the value is a negative number.
     const looksLikeFlag = !token.inlineValue && /^-(?!\d|\.\d|$)/.test(token.value ?? '')
     if (token.value === undefined || looksLikeFlag) {
       const hint = looksLikeFlag ? `Write ${token.rawName}=${token.value} if that is the value` : help
@@ -67,7 +68,7 @@ export function parseWords(
   return new Map(parameters.map((each) => [each.field, resolveValue(each, given.get(each), env, help)]))
 }
 
-/** How a parameter's value is written in help: `NUMBER`, `fast|safe`, `TEXT,…`. */
+/** How help describes a parameter's value: `NUMBER`, `fast|safe`, `TEXT,…`. */
 export function placeholder({ type, values, many }: Parameter): string {
   if (type === 'enum') return (values ?? []).join('|')
   const word = type === 'number' ? 'NUMBER' : 'TEXT'
@@ -114,7 +115,7 @@ function resolveValue(parameter: Parameter, given: Given[] | undefined, env: Env
     const texts = words.map(({ text }) => text)
     if (parameter.kind === 'argument') return texts
     const items = texts.flatMap((text) => text.split(',').filter(Boolean))
-    // `--queue=$QUEUES` of an empty variable: nothing given is not the same as not given.
+    // `--queue=$QUEUES` with an empty variable is an error: an empty list is not the same as no flag.
     if (items.length === 0)
       throw usageError(`${words[0]!.as} needs a value (${placeholder(parameter)})`, help)
     return items

@@ -1,6 +1,6 @@
 /**
- * What the program `lark` says of itself, and the flags that it takes before and behind every command. Answering
- * `lark --help` and `lark --version` needs this and the console: no configuration, no command, no catalogue.
+ * The answers to `lark --help` and `lark --version`, and the flags that may be before or after every command. The
+ * answers need only this file and the console, but no configuration, command or catalogue.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,11 +20,11 @@ const PROGRAM_FLAGS = [
   { name: '--version', short: '-V', description: 'The versions of Lark and its packages' },
 ]
 
-/** Their names, without the hyphens. */
+/** The names of all these flags, without the hyphens. */
 export const globalFlags = [...GLOBAL_FLAGS, ...PROGRAM_FLAGS].map(({ name }) => name.slice(2))
 
 export interface CommandLine {
-  /** The command's key and what follows it, or flags of the program itself. */
+  /** The key of the command and the words after it, or flags of the program itself. */
   words: string[]
   help: boolean
   json: boolean
@@ -32,7 +32,7 @@ export interface CommandLine {
   noColor: boolean
 }
 
-/** Takes the flags that every command has out of the words, up to `--`. */
+/** Removes the flags that every command has from the words before `--`. */
 export function readCommandLine(argv: string[]): CommandLine {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
   const own = argv.slice(0, end)
@@ -52,7 +52,7 @@ export function larkVersion(): string {
   return readPackage(join(dirname(fileURLToPath(import.meta.url)), '..'))?.version ?? ''
 }
 
-/** `lark --help`. */
+/** Prints `lark --help`. */
 export function printUsage(console: Console): void {
   const flags = [...GLOBAL_FLAGS, ...PROGRAM_FLAGS]
   if (console.isJson) {
@@ -66,7 +66,7 @@ export function printUsage(console: Console): void {
   console.line('lark list shows the commands, lark help KEY shows how one is used.')
 }
 
-/** `lark --version`: Lark, and the packages that extend it for the project around `folder`. */
+/** Prints `lark --version`: the versions of Lark and of the packages that extend it for the project around `folder`. */
 export function printVersions(console: Console, folder: string): void {
   const packages = larkPackages([folder]).filter(({ name }) => name !== '@s18i/lark')
   const versions = [{ name: '@s18i/lark', version: larkVersion() }, ...packages]
@@ -77,7 +77,10 @@ export function printVersions(console: Console, folder: string): void {
 /** How any command is called. */
 export const USAGE = 'lark KEY [arguments] [flags]'
 
-/** Flags in two columns of so many places together: short and long name, description. */
+/**
+ * Flags in two columns, with the names on the left and the descriptions on the right. @param width of both, in terminal
+ * columns
+ */
 export function flagLines(
   flags: { name: string; short?: string; description: string }[],
   width: number,

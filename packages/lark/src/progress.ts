@@ -1,16 +1,16 @@
 /**
- * How far a long command is. On a terminal a bar, on its last line; in a log a line at each tenth of the way, or
- * at 10, 100, 1,000… where the end is not known. Nothing under `--json` and `--quiet`.
+ * Shows how far a long command is. On a terminal it is a bar on the last line. In a log it is a line for each tenth,
+ * or, if the total is not known, a line at 10, 100, 1,000… Under `--json` and `--quiet` nothing is shown.
  */
 import type { Console } from './console.ts'
 
 export interface ProgressOptions {
-  /** What is counted, before the bar. */
+  /** The name of what is counted: `users`. */
   label?: string
 }
 
 const BAR = 24
-/** A terminal is drawn at most this often, in milliseconds: nobody reads faster. */
+/** The shortest time between two updates of the bar, in milliseconds: nobody reads faster. */
 const FRAME = 50
 
 export class Progress {
@@ -29,7 +29,7 @@ export class Progress {
     if (total !== 0) this.#draw()
   }
 
-  /** Counts `by` more as done. */
+  /** Counts `by` more items as done. */
   advance(by = 1): void {
     this.#done += by
     if (this.#console.hasStatus) {
@@ -40,7 +40,7 @@ export class Progress {
     }
   }
 
-  /** Takes the bar off. */
+  /** Removes the bar. */
   finish(): void {
     this.#console.status('')
   }

@@ -1,12 +1,12 @@
 /**
- * Where the project is: the folders from one place upward, as far as the project reaches. It ends at the first
- * folder that holds `.git` or is the root of a workspace; without either, at the nearest package.json. Nothing above
- * belongs to it: what lies in a parent folder such as /tmp may be anybody's.
+ * Finds the folders of the project, from one folder upward. The project ends at the first folder that contains `.git`
+ * or is the root of a workspace. If there is no such folder, it ends at the nearest package.json. Files above do not
+ * belong to the project: in a parent folder such as /tmp they may be anybody's.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
-/** What Lark reads of a package.json. */
+/** The fields of package.json that Lark reads. */
 export interface PackageJson {
   name?: string
   version?: string
@@ -18,7 +18,7 @@ export interface PackageJson {
   lark?: { commands?: string | string[]; config?: string | string[] }
 }
 
-/** The package.json in `folder`, or undefined when there is none that can be read. */
+/** The package.json in `folder`, or undefined if there is none that can be read. */
 export function readPackage(folder: string): PackageJson | undefined {
   try {
     const json: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
@@ -40,8 +40,8 @@ export function* foldersUpward(from: string): Generator<string> {
 }
 
 /**
- * `from` and the folders above it that belong to the same project, its outermost folder included. Without any mark of a
- * project it is `from` alone.
+ * `from` and the folders above it that belong to the same project, including the outermost one. If there is no project,
+ * this is `from` alone.
  */
 export function projectFolders(from: string): string[] {
   const folders: string[] = []
@@ -54,7 +54,7 @@ export function projectFolders(from: string): string[] {
   return folders.slice(0, count || 1)
 }
 
-/** The nearest folder at or above `from` that holds a package.json. */
+/** The nearest folder, `from` or above it, that contains a package.json. */
 export function packageRoot(from: string): string | undefined {
   for (const folder of foldersUpward(from)) {
     if (existsSync(join(folder, 'package.json'))) return folder
@@ -62,7 +62,10 @@ export function packageRoot(from: string): string | undefined {
   return undefined
 }
 
-/** Builds write a package.json that says nothing but the type of their files. */
+/**
+ * Whether a folder is a package. Builds write a package.json that contains only the `type` of their files, and does not
+ * count.
+ */
 function isPackage(folder: string): boolean {
   return Object.keys(readPackage(folder) ?? {}).some((key) => key !== 'type')
 }

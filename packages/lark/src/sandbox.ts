@@ -1,17 +1,17 @@
 /**
- * How modules are loaded that are known at run time only.
+ * Loads modules whose path is known only at run time.
  *
- * The CommonJS build, which only test runners load, has another file in the place of this one (`build/sandbox.cjs.js`):
- * Jest runs code in a sandbox, in which `import()` fails.
+ * The CommonJS build, which only test runners load, contains `build/sandbox.cjs.js` instead of this file: Jest runs
+ * code in a sandbox, where `import()` fails.
  */
 
 /**
- * What loads modules in such a sandbox: its own `require` compiles TypeScript too, in the way that the tests are
- * compiled, and gives the same modules that the tests have. undefined elsewhere.
+ * The `require` of such a sandbox. It compiles TypeScript in the same way as the tests, and returns the modules that
+ * the tests have. It is undefined outside of a sandbox.
  */
 export const requireHere: ((file: string) => unknown) | undefined = undefined
 
-/** `import()`, which every bundler is told to leave as it is: what it would put in its place finds no file at run time. */
+/** An `import()` that bundlers leave unchanged: their own replacement would not find the file at run time. */
 export function importHere(specifier: string): Promise<Record<string, unknown>> {
   return import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ specifier)
 }

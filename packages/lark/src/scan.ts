@@ -1,6 +1,6 @@
 /**
- * The process in which command files are imported for what they hold (see scanner.ts). Whatever a file opens or
- * prints meanwhile, and even if it ends the process, concerns only this one.
+ * The process that imports command files to read their metadata (see `scanner.ts`). If a file opens connections, prints
+ * something or ends the process, this affects only this process.
  */
 import { readCommands } from './holding.ts'
 import { type Found, ours, type ScanRequest } from './scanner.ts'

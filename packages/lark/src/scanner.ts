@@ -1,9 +1,9 @@
 /**
- * Has command files imported by another process, which ends afterwards: a file may open a pool of connections, print
- * or even exit when it is imported, and the command that the user runs is another one.
+ * Imports command files in another process, which ends afterwards: when it is imported, a file may open connections,
+ * print or even exit, and usually it is not the file of the command that the user runs.
  *
- * The channel between the two is not Lark's alone: a file may send something itself, and under `node --watch` Node
- * reports on it each module that is imported. So each message of Lark's is under the key `lark`.
+ * Other code may use the channel between the two processes: a file may send messages itself, and under `node --watch`
+ * Node reports each imported module on it. So each message of Lark has the key `lark`.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -11,25 +11,25 @@ import type { HeldCommands } from './cache.ts'
 
 export interface ScanRequest {
   path: string
-  /** How messages call it. */
+  /** The path for messages. */
   file: string
 }
 
-/** What the process says of one file. */
+/** What the process found in one file. */
 export interface Found {
   path: string
   held: HeldCommands
 }
 
-/** What a message of the channel says to Lark; undefined when it is from somebody else. */
+/** The content of a message from Lark; undefined if the message is from other code. */
 export function ours<T>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }
 
-/** From the sources (in tests) as from the built package. */
+/** This path is right from the sources (in tests) and from the built package. */
 const program = fileURLToPath(new URL('../dist/scan.js', import.meta.url))
 
-/** What each file holds, by its path. */
+/** Reads the commands of each file, by path. */
 export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCommands>> {
   const found = new Map<string, HeldCommands>()
   let left = requests
@@ -42,7 +42,7 @@ export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCom
   return found
 }
 
-/** Resolves when the process has ended, whether or not it came to the last file. */
+/** Resolves when the process has ended, even if it did not reach the last file. */
 function scanOnce(requests: ScanRequest[], found: Map<string, HeldCommands>): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })

@@ -1,21 +1,21 @@
 /**
- * The application's folders of one kind (`commands`, `jobs`) and the modules in them: its sources, or their built
- * copies.
+ * Finds the application's folders of one kind (`commands`, `jobs`), and the modules in them: the sources, or their
+ * built copies.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { list } from './packages.ts'
 
-/** In order of preference when one module is there twice. */
+/** If a module exists with several extensions, the first of these is taken. */
 const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
 const DECLARATION = /\.d\.[cm]?ts$/
 const TEST = /\.(test|spec)\.[cm]?[jt]s$/
 
 /**
- * Every importable file in the folders and their subfolders, sorted by path. Left out are declarations (`.d.ts`),
- * tests (`.test.*`, `.spec.*`) and names that begin with `_` or `.`; of `x.ts` and `x.js` side by side, the first
- * is taken. A folder that does not exist holds nothing.
+ * Every importable file in the folders and their subfolders, sorted by path. Declarations (`.d.ts`), tests (`.test.*`,
+ * `.spec.*`) and names that begin with `_` or `.` are omitted. If `x.ts` and `x.js` are in the same folder, `x.ts` is
+ * taken. A folder that does not exist counts as empty.
  */
 export async function sourceFiles(folders: string[]): Promise<string[]> {
   const perFolder = await Promise.all(folders.map((folder) => filesIn(resolve(folder))))
@@ -48,10 +48,10 @@ async function filesIn(folder: string): Promise<string[]> {
 }
 
 /**
- * The folders that hold the application's modules of one kind: those that the configuration names, or `KIND/` and
- * `src/KIND/` beside it. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or `build/`) are
- * taken where the sources do not exist, and where the script that was started is a built one itself: its own
- * imports are of the copies, and a class must not be there twice.
+ * The application's folders of one kind: those that the configuration names, or `KIND/` and `src/KIND/` beside the
+ * configuration. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or `build/`) are taken in two
+ * cases: if the sources do not exist, and if the started script is itself a built file. In the second case the script
+ * imports built copies, and a class must not be loaded twice.
  *
  * ```ts
  * const { config, folder } = await loadConfig()
@@ -75,7 +75,7 @@ export function sourceFolders(
   return candidates.map(existing).find((folders) => folders.length > 0) ?? []
 }
 
-/** Where a compiler may put them: with `src/` in the path, or without. */
+/** The paths where a compiler may put the built copies: with `src/` or without. */
 function builtCopies(sources: string[], folder: string, output: string): string[] {
   return sources.flatMap((source) => {
     const inside = relative(folder, source)
@@ -87,7 +87,7 @@ function existing(folders: string[]): string[] {
   return [...new Set(folders)].filter((folder) => existsSync(folder))
 }
 
-/** `outDir` of tsconfig.json, read as text because the file may hold comments. */
+/** The `outDir` of tsconfig.json. The file is read as text, because it may contain comments. */
 function compilerOutput(folder: string): string | undefined {
   try {
     return /^\s*"outDir"\s*:\s*"([^"]+)"/m.exec(readFileSync(join(folder, 'tsconfig.json'), 'utf8'))?.[1]

@@ -1,4 +1,7 @@
-/** What the `make:` commands share: where a new file goes, in which language, and never over an old one. */
+/**
+ * What the `make:` commands share: they choose the folder and language of a new file, and write it without overwriting
+ * an old one.
+ */
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -8,7 +11,7 @@ import { packageRoot, readPackage } from './project.ts'
 import { sourceFiles } from './sources.ts'
 
 /**
- * Writes a new file, with the folders that it needs.
+ * Writes a new file, and makes its folders.
  *
  * @throws FILE_EXISTS, FILE_NOT_WRITTEN
  */
@@ -17,7 +20,7 @@ export async function writeStub(path: string, text: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text, { flag: 'wx' })
   } catch (error) {
-    // For a folder, EEXIST means that a file lies in its place.
+    // From `mkdir`, EEXIST means that a file is in the place of a folder.
     const { code, syscall } = error as NodeJS.ErrnoException
     if (code === 'EEXIST' && syscall === 'open')
       throw larkError('FILE_EXISTS', `${path} exists already`, {
@@ -28,9 +31,9 @@ export async function writeStub(path: string, text: string): Promise<void> {
 }
 
 /**
- * Where a new module of one kind (`commands`, `jobs`) belongs: in the folder that there is or that the
- * configuration names, else in `src/KIND` or `KIND`; in TypeScript if the application is. `isModule`: whether it is
- * written with `import` and `export`, and not for `require`.
+ * Where a new module of one kind (`commands`, `jobs`) belongs. The folder is one that exists or that the configuration
+ * names, otherwise `src/KIND` or `KIND`. The extension is `ts` if the application is in TypeScript. `isModule` says
+ * whether the module uses `import` and `export`, and not `require`.
  */
 export async function stubPlace(
   kind: string,

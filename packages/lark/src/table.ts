@@ -1,6 +1,6 @@
 /**
- * Columns that line up by what a terminal shows: colour codes take no room, and East Asian characters and emoji
- * take two places.
+ * Tables and wrapped text for a terminal, aligned by the width that the terminal shows: colour codes have no width, and
+ * East Asian characters and emoji are two columns wide. In this file, a `place` is one column of the terminal.
  */
 import { visibleInColor, visibleJson, withoutColor } from './visible.ts'
 
@@ -8,7 +8,7 @@ const WIDE =
   /\p{Emoji_Presentation}|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|[\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]/u
 const NO_ROOM = /^[\p{Mark}\p{Format}]+$/u
 
-/** How many places `text` takes in a terminal. */
+/** The width of `text` in a terminal, in places. */
 export function displayWidth(text: string): number {
   const plain = withoutColor(text)
   if (/^[\x20-\x7e]*$/.test(plain)) return plain.length
@@ -17,28 +17,29 @@ export function displayWidth(text: string): number {
   return width
 }
 
-/** @param character as people see one, of however many code points */
+/** @param character a character as people see it, which may consist of several code points */
 function placesOf(character: string): number {
   return NO_ROOM.test(character) ? 0 : WIDE.test(character) ? 2 : 1
 }
 
-/** Code units that are looked at together: more than a character has. */
+/** How many code units are segmented together: more than any character has. */
 const STRETCH = 256
 
 /**
- * The characters of a text as people see them. It is looked at in stretches, since each step of a segmenter costs as much as
- * the text is long: 50,000 characters took 2 s at once and take 0.1 s so (2 cores, shared, 2026-11-25).
+ * The characters of a text as people see them. The text is segmented in stretches, because each step of a segmenter
+ * takes time in proportion to the length of the text: 50,000 characters took 2 s as one stretch, and take 0.1 s in
+ * these (2 cores, shared, 2026-11-25).
  */
 function* charactersOf(text: string): Generator<string> {
   const segmenter = new Intl.Segmenter()
   for (let at = 0; at < text.length; ) {
     let end = Math.min(text.length, at + STRETCH)
-    // Not between the halves of a surrogate pair.
+    // Do not cut between the halves of a surrogate pair.
     if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--
     const stretch = text.slice(at, end)
     const isLast = end === text.length
     for (const { segment, index } of segmenter.segment(stretch)) {
-      // The next stretch may go on with it.
+      // The character may continue in the next stretch.
       if (!isLast && index > 0 && index + segment.length === stretch.length) break
       yield segment
       at += segment.length
@@ -46,20 +47,20 @@ function* charactersOf(text: string): Generator<string> {
   }
 }
 
-/** `text` with as many spaces behind (or before) it as fill `width` places. */
+/** Fills `text` with spaces up to `width` places. @param side where the text is */
 export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
   const spaces = ' '.repeat(Math.max(0, width - displayWidth(text)))
   return side === 'left' ? text + spaces : spaces + text
 }
 
-/** Places that a column of text needs at least for its lines to be of use. */
+/** The narrowest column of text that is still readable, in places. */
 const NARROWEST = 30
-/** How far text stands in that has no room beside what it belongs to. */
+/** The indentation of a text that is below its name or row because it does not fit beside it. */
 const INDENT = '    '
 
 /**
- * Text in lines of so many places, broken between words. A word that is longer than a line is broken where it must be.
- * Text that fits stays as it is; of other text, spaces between words become one.
+ * Breaks a text into lines of at most `width` places. It breaks between words, and inside a word only if the word is
+ * longer than a line. A text that fits stays unchanged. In other texts, several spaces between words become one.
  */
 export function wrap(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text]
@@ -91,7 +92,8 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /**
- * Names, and beside each what it is about, in lines of so many places. Names that leave too little room have it below.
+ * Lines with names, and with the description beside each name. If the names leave too little room, the descriptions are
+ * below them. @param width of a line, in places
  */
 export function describeAll(
   all: readonly (readonly [name: string, about: string])[],
@@ -108,16 +110,17 @@ export function describeAll(
 }
 
 /**
- * Rows as lines, two spaces between columns. A column is set right when all of its cells but the first are numbers. A
- * cell is one line whatever it holds, and keeps its colours.
+ * Formats rows as lines, with two spaces between columns. A column is aligned to the right if all its cells except the
+ * head are numbers. Every cell becomes one line, and keeps its colours.
  */
 export function alignRows(head: string[], rows: unknown[][]): string[] {
   return lay(measure(head, rows))
 }
 
 /**
- * The same in lines of so many places. If the last column is text, it is broken between words, or stands below its row
- * where it would be narrow. A table of numbers is laid in several blocks, each with the first column.
+ * Like `alignRows`, but with lines of at most `width` places. If the last column is text, the text is broken between
+ * words, or is below its row if there is too little room beside it. A table of numbers is split into several blocks,
+ * and each block repeats the first column.
  *
  * @returns blocks, each with its head as the first line
  */
@@ -129,7 +132,7 @@ export function fitRows(head: string[], rows: unknown[][], width: number): strin
 }
 
 interface Table {
-  /** The head first. */
+  /** The texts of all cells, row by row. The head is the first row. */
   texts: string[][]
   widths: number[]
   numeric: boolean[]
@@ -164,7 +167,7 @@ function layLastBroken(table: Table, width: number): string[] {
   const isBeside = width - column >= NARROWEST
   return lay(before).flatMap((line, row) => {
     const text = table.texts[row]![last] ?? ''
-    // The head is short enough to stand in its place.
+    // The head is short enough and is never broken.
     if (text === '' || row === 0) return [`${pad(line, column)}${text}`.trimEnd()]
     if (!isBeside) return [line, ...wrap(text, width - INDENT.length).map((each) => INDENT + each)]
     const [first = '', ...rest] = wrap(text, width - column)
@@ -172,7 +175,7 @@ function layLastBroken(table: Table, width: number): string[] {
   })
 }
 
-/** Which columns stand in which block: as few blocks as will do, about as wide as each other. */
+/** Divides the columns into as few blocks as possible, of about the same width. */
 function blocksOf(widths: readonly number[], width: number): number[][] {
   const [first = 0, ...others] = widths
   const room = Math.max(1, width - first)
@@ -204,7 +207,7 @@ function cellText(value: unknown): string {
   if (value === undefined || value === null) return ''
   const text = typeof value === 'object' ? visibleJson(value) : String(value)
   if (text === undefined) return ''
-  // Not one expression with white space on both sides: on 50,000 spaces that took 3.1 s.
+  // A single expression with white space on both sides would be slower: it took 3.1 s for 50,000 spaces.
   const lines = text.split('\n')
   const line = lines.length === 1 ? text : lines.map((each) => each.trim()).join(' ')
   return visibleInColor(line).replaceAll('\t', '\\t')

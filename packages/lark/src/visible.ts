@@ -1,39 +1,39 @@
 /**
- * Text from outside on its way to a terminal: names, payloads, messages of errors, lines that jobs write. A terminal
- * obeys control characters, and a reader trusts that one line is one line. So what is not plain text is shown as an
- * escape (`\x1b`, `\r`, `\u202e`): it can be read, and does nothing.
+ * Makes text from outside safe for a terminal: names, payloads, messages of errors, lines that jobs write. A terminal
+ * obeys control characters, and a reader expects that one line is one entry. So every character that is not plain text
+ * is shown as an escape (`\x1b`, `\r`, `\u202e`), which people can read and the terminal does not obey.
  *
- * Text that is styled here is made visible first and styled then.
+ * Lark's own styles are added after this.
  */
 
 /**
- * What a terminal obeys or a reader does not see: C0, DEL, C1, the line separators of Unicode, and the characters that
- * change the direction of text.
+ * The characters that a terminal obeys or a reader does not see: C0, DEL, C1, the line separators of Unicode, and the
+ * characters that change the direction of text.
  */
 const CONTROLS = '\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069'
-/** A colour or a style (SGR). It moves nothing and erases nothing. */
+/** A colour or style (SGR). It cannot move the cursor or erase anything. */
 const COLOR = '\\x1b\\[[\\d;:]{0,64}m'
 
 const EVERY_COLOR = new RegExp(COLOR, 'g')
 const COLOR_OR_CONTROL = new RegExp(`${COLOR}|[${CONTROLS}]`, 'g')
-/** Those that JSON.stringify leaves as they are. */
+/** The control characters that JSON.stringify does not escape. */
 const LEFT_BY_JSON = new RegExp(`[${CONTROLS.replace('\\x00-\\x1f', '')}]`, 'g')
 
 const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** Text as one line without colours; every other control character as an escape. */
+/** Text as one line, without colours, and with every other control character as an escape. */
 export function visible(text: string): string {
   return text.replace(COLOR_OR_CONTROL, (found) => (found.length > 1 ? '' : escaped(found)))
 }
 
-/** As `visible`, of text that may have several lines: one each. A tab stays. */
+/** Like `visible`, but for text of several lines, which are returned one by one. Tabs stay. */
 export function visibleLines(text: string): string[] {
   return text.split(/\r?\n/).map((line) => line.split('\t').map(visible).join('\t'))
 }
 
 /**
- * Text that somebody printed here on purpose: it keeps its colours, lines and tabs, and every other control character
- * is shown as an escape.
+ * For text that a command prints on purpose: it keeps its colours, lines and tabs, and every other control character is
+ * shown as an escape.
  */
 export function visibleInColor(text: string): string {
   return text.replace(COLOR_OR_CONTROL, (found) => {
@@ -41,7 +41,7 @@ export function visibleInColor(text: string): string {
   })
 }
 
-/** The JSON of a value; what a terminal would obey is written as `\uXXXX`, so the value that it stands for is the same. */
+/** The JSON of a value. Control characters are written as `\uXXXX`, so the JSON still stands for the same value. */
 export function visibleJson(value: unknown): string | undefined {
   return JSON.stringify(value)?.replace(LEFT_BY_JSON, (found) => `\\u${hex(found, 4)}`)
 }

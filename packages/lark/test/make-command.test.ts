@@ -30,7 +30,7 @@ describe('the names', () => {
     const app = new App()
     const { code, stderr } = await app.lark('make:command', name)
     expect(code).toBe(2)
-    expect(stderr).toContain(`✗ "${name}" is no name for a command\n`)
+    expect(stderr).toContain(`✗ "${name}" is not a name for a command\n`)
     expect(app.has('commands')).toBe(false)
   })
 })

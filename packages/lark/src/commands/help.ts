@@ -26,7 +26,7 @@ export class HelpCommand extends Command {
 
   #print(command: Omit<Entry, 'load'>): void {
     const { key, description, aliases, arguments: positional, flags } = command
-    // Beside the two spaces before each line of a section.
+    // Each line of a section is indented by two spaces.
     const width = this.console.width - 2
     if (description) {
       for (const line of wrap(visible(description), this.console.width)) this.line(line)
@@ -64,7 +64,7 @@ function describeFlag(flag: Parameter) {
   return { name, description: explain(flag), ...(flag.short ? { short: `-${flag.short}` } : {}) }
 }
 
-/** The description, and in brackets what else a user must know. */
+/** The description, followed by further facts in brackets. */
 function explain({ kind, type, description, default: fallback, values, env, required }: Parameter): string {
   const facts = [
     kind === 'argument' && type === 'enum' && values?.join('|'),

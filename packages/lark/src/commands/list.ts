@@ -7,7 +7,7 @@ import { USAGE } from '../program.ts'
 import { describeAll, pad } from '../table.ts'
 import { visible } from '../visible.ts'
 
-/** `lark list`, `lark` alone, and a namespace alone. */
+/** Answers `lark list`, `lark` without words, and `lark NAMESPACE`. */
 export class ListCommand extends Command {
   readonly key = 'list'
   override description = 'List the commands, or those of one namespace'
@@ -38,7 +38,7 @@ export class ListCommand extends Command {
       this.line(`${this.console.paint('bold', 'Usage')}  ${USAGE}`)
       this.line()
     }
-    // One column for all, so that they line up from one namespace to the next.
+    // The column of keys has the same width in all namespaces.
     const described = entries.map(({ key, description }) => [key, visible(description)] as const)
     const longest = Math.max(...entries.map(({ key }) => key.length))
     const namespaces = [...new Set(entries.map(({ key }) => namespaceOf(key)))].sort()

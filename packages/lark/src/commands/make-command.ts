@@ -29,10 +29,10 @@ export class MakeCommand extends Command {
   }
 }
 
-/** A name with a capital is a class; anything else is a key. */
+/** A name that begins with a capital is a class. Any other name is a key. */
 function namesFrom(name: string): { key: string; className: string } {
   if (!/^[A-Za-z][A-Za-z0-9]*([-:_][A-Za-z0-9]+)*$/.test(name)) {
-    throw usageError(`"${name}" is no name for a command`, 'Names look like users:process or ProcessUsers')
+    throw usageError(`"${name}" is not a name for a command`, 'Names look like users:process or ProcessUsers')
   }
   if (/^[A-Z]\w*$/.test(name)) {
     const words = name.replace(/(?<=.)Command$/, '').match(/[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+/g) ?? [name]
