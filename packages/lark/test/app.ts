@@ -1,6 +1,6 @@
 /**
- * A real application in a temporary folder, with this package in its node_modules, and the built program run in
- * it. Folders are removed at the end of each test file.
+ * A real application in a temporary folder, with this package in its node_modules. Tests run the built program there.
+ * The folders are removed at the end of each test file.
  */
 import { execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import {
@@ -33,12 +33,12 @@ export interface Result {
 }
 
 export class App {
-  /** With every link resolved: what the program under test will see. */
+  /** The path without symbolic links, as the program under test sees it. */
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'lark-test-')))
 
   constructor(files: Record<string, string> = {}) {
     created.push(this.folder)
-    // The end of the project: nothing above it counts.
+    // The project ends here: Lark looks at no folder above.
     mkdirSync(join(this.folder, '.git'))
     this.write({ 'package.json': '{"name":"app"}', ...files })
     this.link('@s18i/lark', packageFolder)
@@ -69,12 +69,12 @@ export class App {
     return existsSync(this.path(name))
   }
 
-  /** Runs `lark` here, to its end. */
+  /** Runs `lark` here and waits until it ends. */
   lark(...words: string[]): Promise<Result> {
     return this.node([bin, ...words])
   }
 
-  /** Runs Node here, to its end. */
+  /** Runs Node here and waits until it ends. */
   node(words: string[], options: SpawnOptions = {}): Promise<Result> {
     return finished(this.start(words, options))
   }
@@ -99,7 +99,7 @@ export function finished(child: ReturnType<App['start']>): Promise<Result> {
   })
 }
 
-/** A command in a file of its own, whose handle() is `body`. */
+/** The source of a command whose `handle()` has this body. */
 export function command(className: string, key: string, body = 'return true', fields = ''): string {
   return `import { Command, arg, flag } from '@s18i/lark'
 export class ${className} extends Command {

@@ -5,7 +5,7 @@ import { App, bin, command } from './app.ts'
 
 const CACHE = 'node_modules/.cache/lark/commands.json'
 
-/** A command whose file says on stderr that it is imported. */
+/** A command whose file prints to stderr when it is imported. */
 function loud(className: string, key: string, body?: string) {
   return `process.stderr.write('[${key}]')\n${command(className, key, body)}`
 }
@@ -33,7 +33,7 @@ test('a run imports only the file of its command', async () => {
   expect((await app.lark('b')).stderr).toBe('[b]')
 })
 
-test('a file changed in time or size is read anew, one deleted is forgotten', async () => {
+test('a file with another time or size is read again, and a deleted file is forgotten', async () => {
   const app = twoCommands()
   await app.lark('list')
   app.write({ 'commands/a.js': loud('A', 'renamed') })
@@ -46,7 +46,7 @@ test('a file changed in time or size is read anew, one deleted is forgotten', as
   expect(stdout).not.toContain('  b\n')
 })
 
-test('it lies beside the nearest package.json', async () => {
+test('the cache is beside the nearest package.json', async () => {
   const app = new App({
     'package.json': '{"workspaces":["packages/*"]}',
     'packages/web/package.json': '{"type":"module"}',
@@ -57,7 +57,7 @@ test('it lies beside the nearest package.json', async () => {
   expect(app.has(CACHE)).toBe(false)
 })
 
-test('one that cannot be read, or is of another version, counts as empty', async () => {
+test('a cache that cannot be read, or is of another version, counts as empty', async () => {
   const app = twoCommands()
   await app.lark('list')
   app.write({ [CACHE]: app.read(CACHE).slice(0, 40) })
@@ -67,7 +67,7 @@ test('one that cannot be read, or is of another version, counts as empty', async
   expect((await app.lark('list')).stderr).toBe('')
 })
 
-test('one that is damaged, or that somebody else wrote, counts as empty and is made anew', async () => {
+test('a cache that is damaged, or that another program wrote, counts as empty and is written again', async () => {
   const app = twoCommands()
   const file = app.path('commands/a.js')
   const held = { commands: [], problem: { code: 'CODE', message: 'no' } }
@@ -108,7 +108,7 @@ test('one that is damaged, or that somebody else wrote, counts as empty and is m
   }
 })
 
-test('a damaged one ends no command', async () => {
+test('a damaged cache ends no command', async () => {
   const app = twoCommands()
   await app.lark('list')
   const { version, sum } = JSON.parse(app.read(CACHE))
@@ -116,23 +116,23 @@ test('a damaged one ends no command', async () => {
   expect(await app.lark('a')).toMatchObject({ code: 0, stdout: '' })
 })
 
-test('a folder in its place ends nothing', async () => {
+test('a folder in the place of the cache ends no command', async () => {
   const app = twoCommands()
   app.write({ [`${CACHE}/inside`]: '' })
   expect(await app.lark('a')).toMatchObject({ code: 0 })
   expect(readdirSync(app.path('node_modules/.cache/lark'))).toEqual(['commands.json'])
 })
 
-test('one that cannot be written is left', async () => {
+test('a cache that cannot be written stays as it is', async () => {
   const app = twoCommands()
-  // A file where the folder should be: even root cannot write below it.
+  // A file is in the place of the folder, so even root cannot write there.
   app.write({ 'node_modules/.cache': '' })
   const { code, stderr } = await app.lark('list')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '[a][b]' })
   expect((await app.lark('a')).code).toBe(0)
 })
 
-test('nothing unfinished is left beside it', async () => {
+test('no unfinished file is left beside the cache', async () => {
   const app = twoCommands()
   await Promise.all([app.lark('list'), app.lark('list'), app.lark('list')])
   expect(readdirSync(app.path('node_modules/.cache/lark'))).toEqual(['commands.json'])

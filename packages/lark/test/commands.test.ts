@@ -10,7 +10,7 @@ async function keys(app: App) {
 }
 
 describe('where commands are found', () => {
-  test('where there are none, an unknown one is told where Lark has looked', async () => {
+  test('without any commands, the error for an unknown command says where Lark has looked', async () => {
     const app = new App()
     const { code, stderr } = await app.lark('jobs:status')
     expect(code).toBe(2)
@@ -23,7 +23,7 @@ describe('where commands are found', () => {
     expect((await app.lark('jobs:status')).stderr).toBe('✗ Unknown command "jobs:status"\n  See lark list\n')
   })
 
-  test('in commands/ and src/commands/, any number a file, by name and by default', async () => {
+  test('in commands/ and src/commands/, any number in a file, exported by name or by default', async () => {
     const app = new App({
       'package.json': '{"type":"module"}',
       'commands/one.js': `${command('One', 'one')}export const notACommand = class {}\n`,
@@ -52,7 +52,7 @@ module.exports = Object.fromEntries([['C', C]])`,
     ])
   })
 
-  test('where the configuration says, relative to it', async () => {
+  test('in the folders that the configuration names, relative to it', async () => {
     const app = new App({
       'lark.config.js': "export default { commands: ['cli', 'more/cli'] }",
       'cli/a.js': command('A', 'a'),
@@ -71,7 +71,7 @@ module.exports = Object.fromEntries([['C', C]])`,
     expect((await app.node([bin, 'a'], { cwd: app.path('x/y') })).code).toBe(9)
   })
 
-  test('in their built copies when the sources are not there', async () => {
+  test('in their built copies, if the sources do not exist', async () => {
     const app = new App({ 'dist/commands/a.js': command('A', 'a') })
     expect((await keys(app)).keys).toEqual(['a'])
     app.write({ 'src/commands/b.ts': command('B', 'b') })
@@ -107,7 +107,7 @@ module.exports = Object.fromEntries([['C', C]])`,
     expect((await app.node([bin, 'direct:a'], { cwd })).code).toBe(5)
   })
 
-  describe('in a workspace whose root has the configuration, and one package what it is for', () => {
+  describe('in a workspace whose root has the configuration, and whose package has the dependency', () => {
     const files = {
       'lark.config.mjs': 'export default { jobs: {} }',
       'packages/web/package.json': '{"dependencies":{"app-jobs":"1"}}',
@@ -148,7 +148,7 @@ module.exports = Object.fromEntries([['C', C]])`,
     })
   })
 
-  test("where Node's own resolution finds a package, though no folder holds it, as under Plug'n'Play", async () => {
+  test("a package that only Node's own resolution finds, as with Plug'n'Play", async () => {
     const app = new App({
       'package.json': '{"dependencies":{"app-jobs":"1"}}',
       'lark.config.mjs': 'export default { jobs: {} }',
@@ -168,7 +168,7 @@ module.exports = Object.fromEntries([['C', C]])`,
   })
 })
 
-test('TypeScript, extensionless imports included, with and without a type', async () => {
+test('TypeScript, with imports without extensions, in packages with and without a type', async () => {
   for (const json of ['{"type":"module"}', '{}']) {
     const app = new App({
       'package.json': json,
@@ -190,7 +190,7 @@ export class Greet extends Command {
 })
 
 describe('a file that cannot be imported', () => {
-  test('is one line in the list; the others run as if it were not there', async () => {
+  test('is one line in the list, and all other commands run', async () => {
     const app = new App({
       'commands/good.js': command('Good', 'good', "this.line('ran')"),
       'commands/bad.js': `throw new Error('no database')\n${command('Bad', 'bad')}`,
@@ -207,7 +207,7 @@ describe('a file that cannot be imported', () => {
     })
   })
 
-  test('is tried again when what it imports was mended', async () => {
+  test('is imported again when a module that it imports was corrected', async () => {
     const app = new App({
       'commands/a.js': `import './broken.mjs'\n${command('A', 'a', 'return 6')}`.replace(
         './broken.mjs',
@@ -220,7 +220,7 @@ describe('a file that cannot be imported', () => {
     expect((await app.lark('a')).code).toBe(6)
   })
 
-  test('that once could: its command says why, where, and ends with 1', async () => {
+  test('but could be before: its command says why and where, and exits with 1', async () => {
     const app = new App({
       'commands/a.js': `import '../dependency.mjs'\n${command('A', 'a')}`,
       'dependency.mjs': '',
@@ -235,7 +235,7 @@ describe('a file that cannot be imported', () => {
   })
 })
 
-test('a command declared wrongly is a line in the list, and names its file', async () => {
+test('a command that is declared wrongly is one line in the list, with its file', async () => {
   const app = new App({ 'commands/a.js': command('A', 'two words'), 'commands/b.js': command('B', 'b') })
   expect(await keys(app)).toEqual({
     keys: ['b'],
@@ -253,13 +253,13 @@ describe('two commands under one key', () => {
   })
   const both = 'Two commands are called "same": commands/a.js and commands/b.js'
 
-  test('are refused, both files named', async () => {
+  test('are refused, and the error names both files', async () => {
     const { code, stderr } = await app.lark('same')
     expect(code).toBe(1)
     expect(stderr.split('\n')[0]).toBe(`✗ ${both}`)
   })
 
-  test('are a line in the list; an alias counts as a key', async () => {
+  test('are one line in the list, and an alias counts as a key', async () => {
     expect(await keys(app)).toEqual({
       keys: ['fine', 'other', 'third'],
       stderr: `! ${both}\n! Two commands are called "third": commands/d.js and commands/c.js\n`,
@@ -287,7 +287,7 @@ describe('what a command file does when it is imported concerns no other command
     ${text}
     export class Noisy extends Command { key = 'noisy'; handle() { process.exit() } }`
 
-  test('it may leave something open: the process ends all the same', async () => {
+  test('it may leave something open: the process still ends', async () => {
     const app = new App({
       'commands/Quiet.js': quiet,
       'commands/Noisy.js': noisy('setInterval(() => {}, 1_000)'),
@@ -296,12 +296,12 @@ describe('what a command file does when it is imported concerns no other command
     expect((await app.lark('list')).stdout).toContain('noisy')
   })
 
-  test('it may print: stdout carries what was asked for', async () => {
+  test('it may print: stdout contains only the output of the command', async () => {
     const app = new App({ 'commands/Quiet.js': quiet, 'commands/Noisy.js': noisy(`console.log('noise')`) })
     expect((await app.lark('quiet')).stdout).toBe('done\n')
   })
 
-  test('it may end the process: that is told of, and every other command is there', async () => {
+  test('it may end the process: this is reported, and all other commands are found', async () => {
     const app = new App({ 'commands/Ender.js': noisy('process.exit(3)'), 'commands/Quiet.js': quiet })
     const { code, stdout, stderr } = await app.lark('list')
     expect(code).toBe(0)

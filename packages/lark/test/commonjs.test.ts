@@ -24,7 +24,7 @@ test.each([
   }
 })
 
-test('a command that is declared and not exported is told of', async () => {
+test('a command that is declared but not exported is reported', async () => {
   const app = new App()
   app.write({
     'commands/Greet.js': `${header}class Greet extends Command { key = 'greet'; handle() {} }`,
@@ -35,7 +35,7 @@ test('a command that is declared and not exported is told of', async () => {
   expect(await app.lark('greet')).toMatchObject({ code: 2, stderr: `✗ Unknown command "greet"\n  ${line}\n` })
 })
 
-test('make:command writes what the package is written in', async () => {
+test('make:command writes the module format of the package', async () => {
   const app = new App()
   app.write({ 'package.json': JSON.stringify({ name: 'app', type: 'module' }) })
   await app.lark('make:command', 'greet')

@@ -21,23 +21,23 @@ describe('findConfig', () => {
   const root = app.path('lark.config.js')
   const api = app.path('packages/api/lark.config.ts')
 
-  test('goes upward from the script that was started, first', () => {
+  test('first searches upward from the script that was started', () => {
     const entry = app.path('packages/api/src/main.js')
     expect(findConfig({ env, entry, cwd: app.path('packages/esm') })).toBe(api)
   })
 
-  test('then from the current folder; .ts before .js', () => {
+  test('then searches upward from the current folder; .ts comes before .js', () => {
     expect(findConfig({ env, entry: undefined, cwd: app.path('packages/api/src') })).toBe(api)
     expect(findConfig({ env, entry: undefined, cwd: app.path('packages/esm') })).toBe(
       app.path('packages/esm/lark.config.mjs'),
     )
   })
 
-  test('up to the root of the workspace', () => {
+  test('searches up to the root of the workspace', () => {
     expect(findConfig({ env, entry: app.path('packages/web/src/server.js'), cwd: '/' })).toBe(root)
   })
 
-  test('follows a linked script to where it lies', () => {
+  test('follows a linked script to its real folder', () => {
     const link = app.path('start.js')
     symlinkSync(app.path('packages/api/src/main.js'), link)
     expect(findConfig({ env, entry: link, cwd: '/' })).toBe(api)
@@ -49,7 +49,7 @@ describe('findConfig', () => {
     expect(findConfig({ env, entry: bin, cwd })).toBe(api)
   })
 
-  test.each(['.git', 'pnpm-workspace.yaml'])('ends at %s', (mark) => {
+  test.each(['.git', 'pnpm-workspace.yaml'])('the search ends at %s', (mark) => {
     const outer = new App({ 'lark.config.js': '', 'inner/src/x.js': '' })
     const options = { env, entry: undefined, cwd: outer.path('inner/src') }
     expect(findConfig(options)).toBe(outer.path('lark.config.js'))
@@ -60,20 +60,20 @@ describe('findConfig', () => {
     expect(findConfig(options)).toBe(outer.path('inner/lark.config.mjs'))
   })
 
-  test('LARK_CONFIG goes before all, relative to the current folder', () => {
+  test('LARK_CONFIG comes first, and is relative to the current folder', () => {
     const options = { entry: app.path('packages/api/src/main.js'), cwd: app.path('packages') }
     expect(findConfig({ ...options, env: { LARK_CONFIG: '../lark.config.js' } })).toBe(root)
     expect(findConfig({ ...options, env: { LARK_CONFIG: root } })).toBe(root)
   })
 
-  test('LARK_CONFIG that points nowhere is an error', () => {
+  test('a LARK_CONFIG that names no file is an error', () => {
     const find = () => findConfig({ env: { LARK_CONFIG: 'none.js' }, cwd: app.folder })
     expect(find).toThrow(`LARK_CONFIG is "none.js", and there is no file ${app.path('none.js')}`)
     expect(find).toThrow(expect.objectContaining({ code: 'CONFIG_NOT_FOUND' }))
   })
 })
 
-// In a process of its own: a test runner has an import() of its own, and Node's is what is tested here.
+// This runs in its own process, because a test runner replaces `import()`, and the test is about Node's.
 const PROBE = `import { LarkError, loadConfig } from '@s18i/lark/config'
 const sections = process.argv.slice(2)
 const answer = await Promise.all([loadConfig({ sections }), loadConfig({ sections })]).then(
@@ -133,17 +133,20 @@ describe('loadConfig', () => {
     expect(await load({ [`lark.config.${ext}`]: text })).toMatchObject({ same: true, loads: 1 })
   })
 
-  test.each(['js', 'ts', 'mjs'])('lark.config.%s that throws: its cause, and the place', async (ext) => {
-    const name = `lark.config.${ext}`
-    expect(await load({ [name]: '\nnull.oops\nexport default {}' })).toEqual({
-      code: 'CONFIG_FAILED',
-      message: `./${name} failed to load: Cannot read properties of null (reading 'oops')`,
-      hint: `At ./${name}:2:6`,
-      cause: 'TypeError',
-    })
-  })
+  test.each(['js', 'ts', 'mjs'])(
+    'a lark.config.%s that throws: the error has the cause and the place',
+    async (ext) => {
+      const name = `lark.config.${ext}`
+      expect(await load({ [name]: '\nnull.oops\nexport default {}' })).toEqual({
+        code: 'CONFIG_FAILED',
+        message: `./${name} failed to load: Cannot read properties of null (reading 'oops')`,
+        hint: `At ./${name}:2:6`,
+        cause: 'TypeError',
+      })
+    },
+  )
 
-  test('lark says it in two lines, and ends with 1', async () => {
+  test('lark prints two lines, and exits with 1', async () => {
     const app = new App({ 'lark.config.js': "\nthrow new Error('no database')" })
     expect(await app.lark('list')).toEqual({
       code: 1,
@@ -152,7 +155,7 @@ describe('loadConfig', () => {
     })
   })
 
-  test.each(['js', 'ts', 'mjs'])('lark.config.%s that does not parse', async (ext) => {
+  test.each(['js', 'ts', 'mjs'])('a lark.config.%s that does not parse', async (ext) => {
     expect(await load({ [`lark.config.${ext}`]: 'export default { a: ; }' })).toMatchObject({
       code: 'CONFIG_FAILED',
       message: `./lark.config.${ext} failed to load: ParseError: Unexpected token`,
@@ -180,12 +183,12 @@ describe('loadConfig', () => {
       'node_modules/app-more/package.json': '{"lark":{"config":["mail","cache"]}}',
     }
 
-    test('those of installed packages are known', async () => {
+    test('keys of installed packages are known', async () => {
       const text = 'export default { commands: [], jobs: {}, mail: {}, cache: {} }'
       expect(await load({ ...packages, 'lark.config.mjs': text })).toMatchObject({ config: { mail: {} } })
     })
 
-    test('others are refused, with the nearest known one', async () => {
+    test('other keys are refused, and the error names the nearest known key', async () => {
       expect(await load({ ...packages, 'lark.config.mjs': 'export default { job: {} }' })).toMatchObject({
         code: 'CONFIG_INVALID',
         message: './lark.config.mjs has an unknown key "job"',
@@ -198,7 +201,7 @@ describe('loadConfig', () => {
       )
     })
 
-    test('those that the caller reads are known without any package.json', async () => {
+    test('keys that the caller reads are known without any package.json', async () => {
       const text = 'export default { queue: 1 }'
       expect(await load({ 'lark.config.mjs': text }, ['queue'])).toMatchObject({ config: { queue: 1 } })
       expect(await load({ 'lark.config.mjs': text })).toMatchObject({ code: 'CONFIG_INVALID' })

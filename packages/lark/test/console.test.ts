@@ -30,32 +30,32 @@ async function report(...words: string[]) {
   return { stdout: console.stdout, stderr: console.stderr }
 }
 
-test('talk goes to stderr, data to stdout', async () => {
+test('messages go to stderr, data goes to stdout', async () => {
   expect(await report()).toEqual({
     stdout: 'for ann\nid  name\n 1  Ann\n20\n',
     stderr: 'i begins\n  in two lines\n! careful\n✗ wrong\n✓ false false\n',
   })
 })
 
-test('--quiet leaves out info and success', async () => {
+test('--quiet omits info and success', async () => {
   expect(await report('--quiet')).toEqual({
     stdout: 'for ann\nid  name\n 1  Ann\n20\n',
     stderr: '! careful\n✗ wrong\n',
   })
 })
 
-test('--json puts JSON lines only on stdout; a line becomes talk', async () => {
+test('--json prints only JSON lines to stdout; a line becomes a message', async () => {
   expect(await report('--json')).toEqual({
     stdout: '[{"id":1,"name":"Ann"},{"id":20,"name":null}]\n{"users":2}\n',
     stderr: 'i begins\n  in two lines\nfor ann\n! careful\n✗ wrong\n✓ true false\n',
   })
 })
 
-test('--json --quiet: the line goes too', async () => {
+test('--json --quiet omits the line too', async () => {
   expect((await report('--json', '-q')).stderr).toBe('! careful\n✗ wrong\n')
 })
 
-test('the flags may stand before the key', async () => {
+test('the flags may be before the key', async () => {
   const console = new MemoryConsole()
   await run(['--json', '-q', 'report'], { commands: [Report], console })
   expect(console.stderr).toBe('! careful\n✗ wrong\n')
@@ -112,7 +112,7 @@ describe('tables', () => {
     expect(displayWidth(text)).toBe(width)
   })
 
-  test('a text that is longer than is looked at at once is not cut within a character', () => {
+  test('a text that is longer than one stretch is not cut within a character', () => {
     for (const [before, character, width] of [
       ['', '日', 2],
       ['x', '👨‍👩‍👧', 2],
@@ -125,7 +125,7 @@ describe('tables', () => {
     }
   })
 
-  test('columns line up; columns of numbers stand right', () => {
+  test('columns are aligned, and columns of numbers to the right', () => {
     const rows = [
       ['日本', 1, { a: 1 }],
       ['x', 1000, 'two\nlines'],
@@ -137,7 +137,7 @@ describe('tables', () => {
     ])
   })
 
-  test('a cell of nothing but white space, and many rows', () => {
+  test('cells that contain only white space, in many rows', () => {
     const cell = `${' '.repeat(50_000)}x${' '.repeat(50_000)}\n\n${' '.repeat(50_000)}`
     expect(alignRows(['a'], [[cell]])).toEqual(['a', 'x'])
     expect(
@@ -148,12 +148,12 @@ describe('tables', () => {
     ).toHaveLength(200_001)
   })
 
-  test('no rows leave the head', () => {
+  test('a table without rows prints its head', () => {
     expect(alignRows(['a', 'bc'], [])).toEqual(['a  bc'])
   })
 })
 
-test('a command called without an application talks to the given streams of the process', () => {
+test('a command that is called without an application prints to the streams of the process', () => {
   const written: string[] = []
   const writer = { write: (text: string) => written.push(text) }
   const console = new Console({ stdout: writer, stderr: writer, color: false })
@@ -162,7 +162,7 @@ test('a command called without an application talks to the given streams of the 
   expect(written).toEqual(['data\n', 'i talk\n'])
 })
 
-describe('within so many places', () => {
+describe('text in a limited width', () => {
   test.each<[string, number, string[]]>([
     ['two  words', 10, ['two  words']],
     ['one two  three', 8, ['one two', 'three']],
@@ -175,7 +175,7 @@ describe('within so many places', () => {
     expect(wrap(text, width)).toEqual(lines)
   })
 
-  test('a word of a long text is never broken that fits, and nothing is lost', () => {
+  test('in a long text, no word that fits is broken, and nothing is lost', () => {
     const words = Array.from({ length: 5_000 }, (_, n) => 'x'.repeat(n % 17) + n)
     for (const width of [21, 80, 200]) {
       const lines = wrap(words.join(' '), width)
@@ -184,12 +184,12 @@ describe('within so many places', () => {
     }
   })
 
-  test('one word of any length is broken where it must be', () => {
+  test('a word that is longer than a line is broken', () => {
     expect(wrap('x'.repeat(80_000), 80)).toHaveLength(1_000)
     expect(wrap('日'.repeat(40_000), 80)).toHaveLength(1_000)
   })
 
-  test('descriptions stand beside their names, or below where names are long', () => {
+  test('descriptions are beside their names, or below if the names are long', () => {
     const all = [
       ['a', 'words that are more than will go into one line of it'],
       ['bc', ''],
@@ -203,7 +203,7 @@ describe('within so many places', () => {
   })
 
   const rows = [['id1', 5, 'an error with a good many words in it, which go on and on']]
-  test('the last column of text is broken between words, or stands below', () => {
+  test('the last column of text is broken between words, or is below its row', () => {
     expect(fitRows(['ID', 'RUNS', 'ERROR'], rows, 200)).toEqual([alignRows(['ID', 'RUNS', 'ERROR'], rows)])
     expect(fitRows(['ID', 'RUNS', 'ERROR'], rows, 50)).toEqual([
       [
@@ -223,7 +223,7 @@ describe('within so many places', () => {
     ])
   })
 
-  test('a table of numbers is laid in blocks, each with the first column', () => {
+  test('a table of numbers is split into blocks, each with the first column', () => {
     const head = ['QUEUE', 'ONE', 'TWO', 'THREE']
     expect(fitRows(head, [['default', 1, 2, 3]], 18)).toEqual([
       ['QUEUE    ONE  TWO', 'default    1    2'],
@@ -232,7 +232,7 @@ describe('within so many places', () => {
     expect(fitRows(head, [['default', 1, 2, 3]], 3)).toHaveLength(3)
   })
 
-  test('a console fits tables into its terminal, and leaves them as they are without one', () => {
+  test('a console fits tables into its terminal; without a terminal it does not change them', () => {
     const terminal = new MemoryConsole({ isTTY: true, columns: 30 })
     terminal.table(['ID', 'RUNS', 'ERROR'], rows)
     expect(terminal.stdout).toContain('\n    words in it, which go on\n')
@@ -241,7 +241,7 @@ describe('within so many places', () => {
     expect(pipe.stdout.split('\n')[1]).toMatch(/and on$/)
   })
 
-  test('list and help use the width of the terminal, and break no word', async () => {
+  test('list and help use the width of the terminal, and break no words', async () => {
     const about =
       'What it does, in words that are so many that they do not go into the eighty places of a terminal'
     class Long extends Command {
@@ -260,7 +260,7 @@ describe('within so many places', () => {
         await run(words, { commands: [Long], console })
         const lines = console.stdout.split('\n')
         expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(most)
-        // Joined again, the words are whole.
+        // When the lines are joined again, no word is broken.
         if (words[0] !== '--help') expect(lines.map((line) => line.trim()).join(' ')).toContain(about)
       }
     }
@@ -293,7 +293,7 @@ describe('questions', () => {
     expect(await asked(input)).toEqual({ yes, written: '? Delete\\x1b[2J 12? [y/N] ' })
   })
 
-  test('nobody is asked who cannot see it or answer', async () => {
+  test('there is no question if nobody can see or answer it', async () => {
     for (const terminals of [{ stdin: false }, { stderr: false }])
       await expect(asked('y\n', terminals)).rejects.toMatchObject({ code: 'USAGE', exit: 2 })
   })

@@ -20,7 +20,7 @@ test('a LarkError has a code, a hint, an exit code and a cause', () => {
   expect('cause' in new LarkError('X', 'message')).toBe(false)
 })
 
-test('it is known across copies of the package', async () => {
+test('LarkError.is recognises errors of other copies of the package', async () => {
   const built: typeof import('../src/index.ts') = await import(join(packageFolder, 'dist/index.js'))
   expect(built.LarkError).not.toBe(LarkError)
   expect(LarkError.is(new built.LarkError('X', 'message'))).toBe(true)
@@ -28,13 +28,13 @@ test('it is known across copies of the package', async () => {
 })
 
 test.each([undefined, null, 'LarkError', {}, new Error('x'), { code: 'X', name: 'LarkError' }])(
-  '%o is none',
+  '%o is not a LarkError',
   (value) => {
     expect(LarkError.is(value)).toBe(false)
   },
 )
 
-test('every code is given somewhere in the source, and no other', () => {
+test('the source uses every code, and no other', () => {
   const folder = join(packageFolder, 'src')
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && name !== 'errors.ts')

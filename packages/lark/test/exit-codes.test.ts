@@ -24,7 +24,7 @@ test.each<[CommandResult, number]>([
   [256, 1],
   [-1, 1],
   [0.5, 1],
-])('handle() gives %o: exit code %i, and nothing printed', async (result, code) => {
+])('handle() returns %o: the exit code is %i, and nothing is printed', async (result, code) => {
   expect(await ending(() => result)).toEqual({ code, stdout: '', stderr: '' })
   expect(await ending(async () => result)).toEqual({ code, stdout: '', stderr: '' })
 })
@@ -34,7 +34,7 @@ describe('a LarkError', () => {
     throw new LarkError('NO_SUCH_USER', 'No user is called ann', { hint: 'See lark users:list', exit: 4 })
   }
 
-  test('is one line and its hint, and its exit code', async () => {
+  test('is one line with its hint, and sets the exit code', async () => {
     expect(await ending(thrown)).toEqual({
       code: 4,
       stdout: '',
@@ -56,7 +56,7 @@ describe('any other error', () => {
     throw new TypeError('x is not a function', { cause: new Error('the deeper reason') })
   }
 
-  test('keeps its stack and its cause, exit code 1', async () => {
+  test('is printed with its stack and its cause, and the exit code is 1', async () => {
     const { code, stdout, stderr } = await ending(thrown)
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(/^✗ TypeError: x is not a function\n\s+at .*exit-codes\.test\.ts/)
@@ -70,7 +70,7 @@ describe('any other error', () => {
     expect(stderr).toContain('exit-codes.test.ts')
   })
 
-  test('may be anything', async () => {
+  test('may be any value', async () => {
     expect(
       await ending(() => {
         throw 'a word'
@@ -79,7 +79,7 @@ describe('any other error', () => {
   })
 })
 
-test('an unknown key has exit code 2 and says what was meant', async () => {
+test('an unknown key exits with 2 and suggests a command', async () => {
   const console = new MemoryConsole()
   class Task extends Command {
     readonly key = 'users:process'

@@ -126,7 +126,7 @@ test.each<[string[], string]>([
   expect(await app.lark(...words)).toEqual({ code: 2, stdout: '', stderr })
 })
 
-test('a hidden command is not listed, and runs', async () => {
+test('a hidden command runs, but is not listed', async () => {
   expect((await app.lark('users:secret')).code).toBe(7)
 })
 
@@ -145,7 +145,7 @@ test('--version names Lark and the packages that extend it', async () => {
   expect(JSON.parse(stdout)).toEqual({ '@s18i/lark': '0.0.0', 'app-jobs': '1.2.3' })
 })
 
-test('metadata is data: list --json', async () => {
+test('list --json prints the metadata', async () => {
   const { stdout, stderr } = await app.lark('list', '--json')
   const commands: { key: string; file?: string }[] = JSON.parse(stdout)
   expect(stderr).toBe('')
@@ -159,7 +159,7 @@ test('metadata is data: list --json', async () => {
   ])
 })
 
-test('metadata is data: help KEY --json', async () => {
+test('help KEY --json prints the metadata', async () => {
   const { stdout } = await app.lark('help', 'users:process', '--json')
   const { flags, ...command } = JSON.parse(stdout)
   expect(command).toMatchObject({

@@ -1,7 +1,7 @@
-/** Texts made to deceive a terminal, or its reader; the same for the same seed. */
+/** Texts that are made to deceive a terminal or its reader. The same seed makes the same texts. */
 
-/** Whatever a terminal obeys or a reader does not see. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it is for
+/** The characters that a terminal obeys or a reader does not see. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the expression must find control characters
 export const raw = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
 
 const PIECES = [
@@ -41,7 +41,7 @@ const PIECES = [
 ]
 
 export function hostileText(seed: number): string {
-  // Numerical Recipes' generator: any will do.
+  // The generator of Numerical Recipes. Any generator would do.
   let state = seed + 1
   const next = (below: number) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0

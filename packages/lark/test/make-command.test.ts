@@ -54,7 +54,7 @@ describe('the place and the language', () => {
   })
 })
 
-test('a file is never written over', async () => {
+test('a file is never overwritten', async () => {
   const app = new App({ 'commands/Greet.js': '// mine' })
   expect(await app.lark('make:command', 'greet')).toEqual({
     code: 1,
@@ -64,7 +64,7 @@ test('a file is never written over', async () => {
   expect(app.read('commands/Greet.js')).toBe('// mine')
 })
 
-test('a file in the place of the folder is one line', async () => {
+test('a file in the place of the folder causes an error of one line', async () => {
   const app = new App({ commands: '// mine' })
   const { code, stderr } = await app.lark('make:command', 'greet')
   const path = app.path('commands/Greet.js')
@@ -74,7 +74,7 @@ test('a file in the place of the folder is one line', async () => {
   expect(app.read('commands')).toBe('// mine')
 })
 
-test('nor a key taken', async () => {
+test('a key that exists already is refused', async () => {
   const app = new App()
   await app.lark('make:command', 'greet')
   const { code, stderr } = await app.lark('make:command', 'Greet')

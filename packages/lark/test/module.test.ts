@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { sourceFiles, sourceFolders } from '../src/config.ts'
 import { App, installPacked } from './app.ts'
 
-/** Runs `script` in the application, with Node itself: what it prints, as JSON. */
+/** Runs `script` in the application with Node, and returns the JSON that it prints. */
 async function answer(app: App, script: string) {
   app.write({
     'probe.mjs': `import { importModule } from '@s18i/lark/config'
@@ -52,22 +52,25 @@ console.log(JSON.stringify([first.shared === second.shared, globalThis.evaluated
   expect(await answer(home, script)).toEqual([true, 1])
 })
 
-describe('what Node refuses', () => {
+describe('a module that Node refuses', () => {
   const esm = { 'b.js': "export const b = 'b'", 'folder/index.js': "export const c = 'c'" }
-  test.each(['{"type":"module"}', '{"type":"commonjs"}', '{}'])('is cured in a package %s', async (json) => {
-    const home = new App({
-      'package.json': json,
-      ...esm,
-      'a.js': "import { b } from './b'\nimport { c } from './folder'\nexport const a = b + c",
-      'typed.js': "import { t } from './typed.ts'\nexport const a = t",
-      'typed.ts': "export const t: string = 't'",
-    })
-    const script =
-      "console.log(JSON.stringify([(await load('a.js')).a, (await load('b.js')).b, (await load('typed.js')).a]))"
-    expect(await answer(home, script)).toEqual(['bc', 'b', 't'])
-  })
+  test.each(['{"type":"module"}', '{"type":"commonjs"}', '{}'])(
+    'is imported by jiti, in a package %s',
+    async (json) => {
+      const home = new App({
+        'package.json': json,
+        ...esm,
+        'a.js': "import { b } from './b'\nimport { c } from './folder'\nexport const a = b + c",
+        'typed.js': "import { t } from './typed.ts'\nexport const a = t",
+        'typed.ts': "export const t: string = 't'",
+      })
+      const script =
+        "console.log(JSON.stringify([(await load('a.js')).a, (await load('b.js')).b, (await load('typed.js')).a]))"
+      expect(await answer(home, script)).toEqual(['bc', 'b', 't'])
+    },
+  )
 
-  test('is not cured when the module is not there, or throws', async () => {
+  test('is an error if it does not exist, or throws', async () => {
     const home = new App({
       'package.json': '{"type":"module"}',
       'missing.js': "import './nowhere'",
@@ -91,7 +94,7 @@ console.log(JSON.stringify({ errors, runs: globalThis.runs }))`
   })
 })
 
-test('a module may load another while it is loaded', async () => {
+test('a module may import another one while it is imported itself', async () => {
   const home = new App({
     'outer.ts': `import { importModule } from '@s18i/lark/config'
 const inner = await importModule(new URL('./inner.ts', import.meta.url).pathname)
@@ -122,7 +125,7 @@ describe('paths of tsconfig.json', () => {
   }
   const paths = '{ "compilerOptions": { "paths": { "@/*": ["./src/*"] } } } // as bundlers follow them'
 
-  test('are followed, those of each package, also inherited; a module of both is evaluated once', async () => {
+  test('apply, for each package its own, and also inherited ones; a module of two packages is evaluated once', async () => {
     const home = new App({
       'shared.ts': app['shared.ts'],
       ...aliased,
@@ -141,7 +144,7 @@ console.log(JSON.stringify([a, other.b, other.shared === shared, globalThis.eval
     expect(await answer(home, script)).toEqual(['app', 'other', true, 1])
   })
 
-  test('of a file that cannot be read are left out, and what is not found then is said with the reason', async () => {
+  test('of a file that cannot be read are ignored, and the error for a missing module gives the reason', async () => {
     const home = new App({
       ...aliased,
       'tsconfig.json': '{ "extends": "@tsconfig/not-shipped/tsconfig.json" }',
@@ -163,7 +166,7 @@ console.log(JSON.stringify([a, other.b, other.shared === shared, globalThis.eval
     ])
   })
 
-  test('above the project are not followed', async () => {
+  test('above the project do not apply', async () => {
     const home = new App({ 'tsconfig.json': paths, 'src/name.ts': aliased['src/name.ts'] })
     home.write({ 'project/.git/HEAD': '', 'project/package.json': '{ "name": "project" }' })
     home.write({ 'project/a.ts': aliased['src/jobs/a.ts'] })
@@ -173,7 +176,7 @@ console.log(JSON.stringify([a, other.b, other.shared === shared, globalThis.eval
 })
 
 describe('sourceFiles', () => {
-  test('lists what can be imported, sorted, one of each base name', async () => {
+  test('lists the importable files, sorted, one for each base name', async () => {
     const home = new App({
       'commands/b.ts': '',
       'commands/b.js': '',
@@ -231,7 +234,7 @@ describe('sourceFolders', () => {
     expect(folders(files, configured)).toEqual(expected)
   })
 
-  test('outDir of tsconfig.json, which may hold comments', () => {
+  test('the outDir of a tsconfig.json that contains comments', () => {
     const tsconfig =
       '{\n  // "outDir": "wrong"\n  "compilerOptions": {\n    "outDir": "./out", // here\n  }\n}'
     expect(folders(['out/jobs/a.js', 'dist/jobs/a.js'], undefined, tsconfig)).toEqual(['out/jobs'])

@@ -1,4 +1,4 @@
-/** Whose code is run: what a parent folder holds may be anybody's. */
+/** Lark runs no code of other users: files in a parent folder may be anybody's. */
 import { chmodSync, lchownSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { findConfig, homeFolder } from '../src/config.ts'
@@ -8,7 +8,7 @@ import { App, bin } from './app.ts'
 
 const NOBODY = 65_534
 
-/** An application without a mark that ends the project: as in a container, or in a folder of /tmp. */
+/** An application in a folder that does not end the project, as in a container or in /tmp. */
 function bare(files: Record<string, string>): App {
   const app = new App(files)
   rmSync(app.path('.git'), { recursive: true })
@@ -17,7 +17,10 @@ function bare(files: Record<string, string>): App {
   return app
 }
 
-/** Gives a file to another user; one who is not root cannot, and becomes another user instead. @returns who it is run as */
+/**
+ * Gives a file to another user. Only root can do this, so without root the process pretends to be another user instead.
+ * @returns the user that `as` pretends to be
+ */
 function giveAway(path: string): { user: number } {
   const user = process.getuid!()
   if (user !== 0) return { user: NOBODY }
@@ -25,7 +28,7 @@ function giveAway(path: string): { user: number } {
   return { user }
 }
 
-/** @param user who the process takes itself for */
+/** @param user the user that the process pretends to be */
 function as<T>({ user }: { user: number }, act: () => T): T {
   const { getuid, argv } = process
   process.getuid = () => user
@@ -58,7 +61,7 @@ test('without a repository or a workspace the project ends at the nearest packag
   })
   expect(findConfig(at(app.path('inner/src')))).toBeUndefined()
   expect(projectFolders(app.path('inner/src'))).toEqual([app.path('inner/src'), app.path('inner')])
-  // Only the type of built files: the package is further up.
+  // This package.json contains only the type of built files: the package itself is above.
   expect(findConfig(at(app.path('built/dist')))).toBe(app.path('lark.config.js'))
   mkdirSync(app.path('.git'))
   expect(findConfig(at(app.path('inner/src')))).toBe(app.path('lark.config.js'))
@@ -71,7 +74,7 @@ test('without any package.json only the first folder is looked at', () => {
   expect(homeFolder(at(app.path('inner')))).toBe(app.path('inner'))
 })
 
-test("another user's configuration is refused; one that is named by LARK_CONFIG is not", () => {
+test("another user's configuration is refused, unless LARK_CONFIG names it", () => {
   const app = new App({ 'lark.config.js': '' })
   const file = app.path('lark.config.js')
   const other = giveAway(file)
@@ -81,7 +84,7 @@ test("another user's configuration is refused; one that is named by LARK_CONFIG 
   })
 })
 
-test('a link of another user is refused as well', () => {
+test("another user's link is refused too", () => {
   const app = new App({ 'real.js': '' })
   const link = app.path('lark.config.js')
   symlinkSync(app.path('real.js'), link)
@@ -89,7 +92,7 @@ test('a link of another user is refused as well', () => {
   as(other, () => expect(() => findConfig(at(app.folder))).toThrow(foreign(link)))
 })
 
-test("another user's package.json, and a package of his with commands, are refused", () => {
+test("another user's package.json is refused, and so is another user's package with commands", () => {
   const commands = '{"name":"evil","lark":{"commands":"./commands"}}'
   const app = new App({
     'package.json': '{"dependencies":{"evil":"1"}}',
@@ -102,7 +105,7 @@ test("another user's package.json, and a package of his with commands, are refus
   as(giveAway(home), () => expect(() => homeFolder(at(app.folder))).toThrow(foreign(home)))
 })
 
-test('what belongs to the owner of the script that was started is run: his code runs already', () => {
+test('files of the owner of the started script are run, because the script itself runs already', () => {
   const app = new App({ 'lark.config.js': '', 'start.js': '' })
   const other = giveAway(app.path('lark.config.js'))
   giveAway(app.path('start.js'))
@@ -112,7 +115,7 @@ test('what belongs to the owner of the script that was started is run: his code 
   })
 })
 
-test('on Windows there is nobody to ask about', () => {
+test('on Windows no owner is checked', () => {
   const app = new App({ 'lark.config.js': '' })
   giveAway(app.path('lark.config.js'))
   const { getuid } = process
@@ -124,7 +127,7 @@ test('on Windows there is nobody to ask about', () => {
   }
 })
 
-test('a folder that every user can write is warned of once, also with the sticky bit; nothing is cached there', async () => {
+test('one warning names a folder that every user can write, also with the sticky bit, and nothing is cached there', async () => {
   const app = new App({
     'lark.config.ts': 'export default {}',
     'probe.mjs': `import { loadConfig } from '@s18i/lark/config'
@@ -149,7 +152,7 @@ test('a folder that every user can write is warned of once, also with the sticky
   )
 })
 
-test("the program says it in one line, and runs nothing of the other user's", async () => {
+test('the program prints one line, and runs no code of the other user', async () => {
   const app = new App({ 'lark.config.js': `console.log('RUN')\nexport default {}` })
   const file = app.path('lark.config.js')
   const { user } = giveAway(file)
@@ -162,7 +165,7 @@ test("the program says it in one line, and runs nothing of the other user's", as
   ])
 })
 
-test('a file that somebody put into the folder above is not run', async () => {
+test('a file that somebody has put into the folder above is not run', async () => {
   const app = bare({
     'lark.config.js': `console.log('RUN')\nexport default {}`,
     'inner/package.json': '{"name":"inner"}',

@@ -46,8 +46,8 @@ class Required extends Command {
   }
 }
 
-describe('what is given', () => {
-  test('nothing leaves the defaults', async () => {
+describe('given words', () => {
+  test('without words, the defaults apply', async () => {
     expect(await values([])).toEqual(defaults)
   })
 
@@ -80,7 +80,7 @@ describe('what is given', () => {
 })
 
 describe('the environment', () => {
-  test('stands in for a flag that is not given', async () => {
+  test('gives the value of a flag that is not given', async () => {
     expect(await values([], { APP_NAME: 'shop', CACHE: '0' })).toEqual({
       ...defaults,
       appName: 'shop',
@@ -88,14 +88,14 @@ describe('the environment', () => {
     })
   })
 
-  test('yields to one that is, and counts as absent when empty', async () => {
+  test('does not replace a given flag, and counts as absent when it is empty', async () => {
     expect(await values(['--app-name', 'bar'], { APP_NAME: 'shop', CACHE: '' })).toEqual({
       ...defaults,
       appName: 'bar',
     })
   })
 
-  test('serves a required flag', async () => {
+  test('may give a required flag', async () => {
     const console = new MemoryConsole()
     const code = await run(['mail', 'ann', '2'], { commands: [Required], console, env: { SUBJECT: 'Hi' } })
     expect(code).toBe(0)
@@ -103,7 +103,7 @@ describe('the environment', () => {
   })
 })
 
-describe('what is wrong is one line and a hint, with exit code 2', () => {
+describe('wrong words cause one line and a hint, with exit code 2', () => {
   const help = 'See lark help users:process'
   test.each([
     [['--limt', '5'], 'Unknown flag --limt', 'Did you mean --limit?'],

@@ -27,7 +27,7 @@ const app = new App({
   ),
 })
 
-/** Starts a command, waits until it says `word`, and returns it running. */
+/** Starts a command, waits until it prints that it works, and returns the running process. */
 async function running(words: string[]) {
   const child = app.start([bin, ...words])
   const result = finished(child)
@@ -39,22 +39,22 @@ async function running(words: string[]) {
   return { child, result, said }
 }
 
-test('the process ends by draining: what handle() left pending is finished', async () => {
+test('the process ends by itself, so that pending work of handle() completes', async () => {
   expect(await app.lark('late')).toEqual({ code: 3, stdout: 'late\n', stderr: '' })
 })
 
-test('a handle() that can never end is not a success', async () => {
+test('a handle() that never ends is not a success', async () => {
   expect((await app.lark('forget')).code).not.toBe(0)
 })
 
-test('a pipe is drained whole', async () => {
+test('a pipe receives the whole output', async () => {
   const { code, stdout } = await app.lark('many')
   expect(code).toBe(0)
   expect(stdout.split('\n')).toHaveLength(100_001)
   expect(stdout.endsWith('99999\n')).toBe(true)
 })
 
-test('a reader that leaves (| head) is no failure', async () => {
+test('a reader that ends early (| head) causes no error', async () => {
   const child = app.start([bin, 'many'])
   let stderr = ''
   child.stderr?.on('data', (chunk) => {
@@ -66,7 +66,7 @@ test('a reader that leaves (| head) is no failure', async () => {
 })
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  'the first %s aborts the signal, and handle() ends as it likes',
+  'the first %s aborts the signal, and handle() decides how it ends',
   async (name) => {
     const { child, result } = await running(['wait'])
     child.kill(name)
@@ -90,7 +90,7 @@ test.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)(
-  'a handle() that throws what the signal threw: %s is exit code %i, without a stack',
+  'a handle() that throws the reason of the signal: %s exits with %i, without a stack',
   async (name, code) => {
     const { child, result } = await running(['wait', '--fails'])
     child.kill(name)
@@ -98,14 +98,14 @@ test.each([
   },
 )
 
-test('a command that never asks for the signal dies of it as any program does', async () => {
+test('a command that never reads the signal is ended by SIGINT and SIGTERM', async () => {
   const { child, result } = await running(['plain'])
   child.kill('SIGINT')
   expect((await result).code).toBe(null)
   expect(child.signalCode).toBe('SIGINT')
 })
 
-test('colours under FORCE_COLOR, none in a pipe', async () => {
+test('colours with FORCE_COLOR, and none in a pipe', async () => {
   const { stdout } = await app.node([bin, 'list'], { env: { FORCE_COLOR: '1' } })
   expect(stdout).toContain('\u001b[1mUsage\u001b[22m')
   expect((await app.lark('list')).stdout).not.toContain('\u001b')
@@ -113,7 +113,7 @@ test('colours under FORCE_COLOR, none in a pipe', async () => {
   expect(plain.stdout).not.toContain('\u001b')
 })
 
-test('under node --watch, with nothing in the cache: what Node reports on the channel is not taken for an answer', async () => {
+test("under node --watch with an empty cache, Node's own messages on the channel are ignored", async () => {
   const watched = new App({
     'package.json': '{"type":"module"}',
     'commands/ready.js': command('Ready', 'ready', "this.line('ready')"),
@@ -121,7 +121,7 @@ test('under node --watch, with nothing in the cache: what Node reports on the ch
   const child = watched.start(['--watch', bin, 'ready'])
   const printed = finished(child)
   await new Promise<void>((resolve) => {
-    // Node prints the second line in the end, whichever way the program has ended.
+    // Node prints one of these lines when the program has ended.
     child.stdout?.on('data', (chunk) => /(Completed|Failed) running/.test(String(chunk)) && resolve())
   })
   child.kill('SIGTERM')
@@ -130,7 +130,7 @@ test('under node --watch, with nothing in the cache: what Node reports on the ch
   expect(stdout).toContain('ready\n')
 })
 
-test('a command file may talk on the channel of the process that imports it', async () => {
+test('a command file may send messages on the channel of the process that imports it', async () => {
   const talking = new App({
     'package.json': '{"type":"module"}',
     'commands/talk.js': `process.send?.({ path: 7 }); process.send?.(null); process.send?.('text')\n${command('Talk', 'talk', "this.line('said')")}`,

@@ -50,7 +50,7 @@ async function talk(words: string[], options: { isTTY?: boolean; columns?: numbe
   return { code, stderr: console.stderr }
 }
 
-test('in a log: a line at each tenth', async () => {
+test('in a log there is a line for each tenth', async () => {
   const { code, stderr } = await talk(['greet'])
   expect(code).toBe(0)
   expect(stderr.split('\n')).toEqual([
@@ -59,16 +59,16 @@ test('in a log: a line at each tenth', async () => {
   ])
 })
 
-test('of unknown length: a line at each power of ten', async () => {
+test('with an unknown total there is a line for each power of ten', async () => {
   expect((await talk(['stream'])).stderr).toBe('i 10\ni 100\n')
 })
 
-test.each(['--json', '--quiet'])('silent under %s', async (flag) => {
+test.each(['--json', '--quiet'])('nothing is shown under %s', async (flag) => {
   expect(await talk(['greet', flag], { isTTY: true })).toEqual({ code: 0, stderr: '' })
   expect(await talk(['greet', flag])).toEqual({ code: 0, stderr: '' })
 })
 
-test('on a terminal: one line, taken off before other talk and at the end', async () => {
+test('on a terminal there is one line, which is removed before other messages and at the end', async () => {
   const { stderr } = await talk(['manual'], { isTTY: true })
   const erase = '\r\u001b[K'
   const empty = `${erase}${'─'.repeat(24)} 0/10 files`
@@ -77,14 +77,14 @@ test('on a terminal: one line, taken off before other talk and at the end', asyn
   expect(stderr.endsWith(erase)).toBe(true)
 })
 
-test('a narrow terminal cuts it', async () => {
+test('a narrow terminal cuts the line', async () => {
   const { stderr } = await talk(['manual'], { isTTY: true, columns: 10 })
   expect(stderr.startsWith(`\r\u001b[K${'─'.repeat(9)}\r`)).toBe(true)
   const unknown = await talk(['manual'], { isTTY: true, columns: 0 })
   expect(unknown.stderr).toContain('─ 0/10 files')
 })
 
-test('an error in one item ends it and takes the bar off', async () => {
+test('an error in one item ends the progress and removes the bar', async () => {
   const { code, stderr } = await talk(['fails'], { isTTY: true })
   expect(code).toBe(1)
   expect(stderr).toContain('\r\u001b[K✗ Error: on the first')

@@ -28,7 +28,7 @@ async function modulesOf(...words: string[]) {
     .sort()
 }
 
-test.each(['--help', '--version'])('lark %s loads the program and its words, nothing else', async (flag) => {
+test.each(['--help', '--version'])('lark %s loads only the program and its texts', async (flag) => {
   expect(await modulesOf(flag)).toEqual(['bin.js', 'configuration.js', 'program.js'])
 })
 

@@ -1,10 +1,10 @@
-/** Promises of types, kept or broken at compile time: `tsc -p test/tsconfig.json`. */
+/** What the types promise. The compiler checks it: `tsc -p test/tsconfig.json`. */
 import { arg, Command, type CommandResult, defineConfig, flag, type LarkConfig } from '../src/index.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_: Same<A, B>): void {}
 
-/** What the fields infer. */
+/** The types of fields. */
 class Fields extends Command {
   readonly key = 'fields'
   required = arg.string('')
@@ -50,7 +50,7 @@ class Fields extends Command {
 }
 new Fields()
 
-/** What is refused. */
+/** Declarations that the compiler refuses. */
 // @ts-expect-error a default of another type
 flag.number('', { default: 'x' })
 // @ts-expect-error an option that does not exist
@@ -76,7 +76,7 @@ class NoKey extends Command {
 }
 new NoKey()
 
-/** What handle() may give. */
+/** The results that `handle()` may have. */
 class Results extends Command {
   readonly key = 'results'
   nothing = () => {}
@@ -88,7 +88,7 @@ new Results()
 
 class Text extends Command {
   readonly key = 'text'
-  // @ts-expect-error a text is no result: print it
+  // @ts-expect-error a text is not a result: print it
   handle() {
     return 'done'
   }
@@ -107,7 +107,7 @@ class Progress extends Command {
 }
 new Progress()
 
-/** A package adds its section. Under its public name this is `declare module '@s18i/lark/config'`. */
+/** A package adds its section. Packages write `declare module '@s18i/lark/config'`. */
 declare module '../src/config.ts' {
   interface LarkConfig {
     testing?: { level: number }

@@ -11,18 +11,18 @@ test.each([
   ['abc\u202edef', 'abc\\u202edef'],
   ['\u2028', '\\u2028'],
   ['\u001b[31mred\u001b[0m', 'red'],
-  // What is left when a colour is taken out of the middle is no colour.
+  // Removing a colour from the middle must not leave another colour.
   ['\u001b[\u001b[0m31m', '\\x1b[31m'],
   ['\u001b[2J', '\\x1b[2J'],
 ])('%j is shown as %j', (text, shown) => {
   expect(visible(text)).toBe(shown)
 })
 
-test('lines stay lines, with their tabs; a lone carriage return does not overwrite one', () => {
+test('lines and tabs stay; a single carriage return does not overwrite a line', () => {
   expect(visibleLines('a\tb\r\nc\rd\n\u001b[1me')).toEqual(['a\tb', 'c\\rd', 'e'])
 })
 
-test('what was printed on purpose keeps its colours, and nothing else that a terminal obeys', () => {
+test('text that a command prints keeps its colours, but no other control characters', () => {
   expect(visibleInColor('\u001b[1;32mdone\u001b[0m\n\t\u001b[1A\u001b]8;;x\u0007')).toBe(
     '\u001b[1;32mdone\u001b[0m\n\t\\x1b[1A\\x1b]8;;x\\x07',
   )
@@ -37,7 +37,7 @@ test('JSON stays the same value', () => {
   }
 })
 
-/** Prints a text by every way that a command has. */
+/** Prints a text in every way that a command has. */
 class Echo extends Command {
   readonly key = 'echo'
   text = arg.string('What', { default: '' })
@@ -57,11 +57,11 @@ class Echo extends Command {
   }
 }
 
-/** What the console itself writes: it erases the line of the status, and lets colours be. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it writes
+/** What the console itself writes: it erases the status line, and keeps colours. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the console writes these
 const OWN = /\r\u001b\[K|\u001b\[[\d;:]*m/g
 
-test('nothing that is printed reaches a terminal as anything but text and colours', async () => {
+test('only text and colours reach a terminal', async () => {
   const texts = Array.from({ length: 60 }, (_, seed) => hostileText(seed))
   for (const text of texts) {
     for (const words of [
@@ -86,7 +86,7 @@ test('nothing that is printed reaches a terminal as anything but text and colour
   }
 })
 
-test('an error quotes nothing in colours', async () => {
+test('an error has no colours from the text that it quotes', async () => {
   const console = new MemoryConsole({ isTTY: true, color: false })
   await run(['\u001b[32m✓ all is well'], { commands: [Echo], console })
   expect(console.stderr).toMatch(/^✗ Unknown command "✓ all is well"\n/)
@@ -98,13 +98,13 @@ test('a cell is one line', () => {
   expect(console.stdout).toBe('a\nx ✓ y\n\\tz\n')
 })
 
-test("the styles of Lark's own survive around a text that is made visible", () => {
+test("Lark's own styles stay around a text that is made visible", () => {
   const console = new MemoryConsole({ isTTY: true, color: true })
   console.line(console.paint('bold', visible('\u001b[2Jx')))
   expect(console.stdout).toBe('\u001b[1m\\x1b[2Jx\u001b[22m\n')
 })
 
-test('a line for a program is left as it is', () => {
+test('a line for a program stays unchanged', () => {
   const console = new MemoryConsole({ isTTY: false })
   console.line('a\rb\u200f')
   expect(console.stdout).toBe('a\rb\u200f\n')

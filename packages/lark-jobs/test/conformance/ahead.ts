@@ -1,6 +1,6 @@
 /**
- * Jobs handed out beyond those that start at once: which, what counts as started, and what it costs when they are
- * taken back before.
+ * Prefetched jobs: which jobs a claim hands out beyond those that start at once, when they count as started, and what a
+ * recovery before their start counts.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'
@@ -98,7 +98,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ runs: 0, crashes: 0 })
   })
 
-  /** What each outcome makes of a job that was handed out ahead and never named in between. */
+  /** What each outcome makes of a prefetched job that no extend has named. */
   const settled: [outcome: Outcome, expected: object][] = [
     [completed, { state: 'completed', runs: 1 }],
     [failed, { state: 'failed', runs: 1, failures: 1 }],
@@ -135,7 +135,7 @@ export function ahead(make: Make): void {
     expect(await caller.claimAhead(0, 1)).toHaveLength(1)
   })
 
-  test('a prefetched job that somebody cancels: its holder gets a notice; taken back, it is cancelled without a run', async () => {
+  test('a prefetched job is cancelled: its holder gets a notice, and after a recovery the job is cancelled without a run', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -162,7 +162,7 @@ export function ahead(make: Make): void {
     expect(notices).toEqual([{ kind: 'cancel', id: held!.id, reason: 'user' }])
   })
 
-  test('a call that is sent again hands out the same jobs, and this starts none of them', async () => {
+  test('a call that is sent again hands out the same jobs, and starts none of them', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

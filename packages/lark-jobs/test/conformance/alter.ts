@@ -1,5 +1,5 @@
 /**
- * Changes by hand: a table of each change in each state, and what follows from it.
+ * Changes by hand: a table of each change in each state, and the effects of each change.
  */
 import { expect, test } from 'vitest'
 import type { JobRecord, State } from '../../src/model/record.ts'
@@ -8,7 +8,7 @@ import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried, returned } from './jobs.ts'
 
-/** Makes a job and brings it into a state; returns its id and, when active, its token. */
+/** Makes a job and brings it into a state. @returns its id and, if it is active, its token */
 async function inState(harness: Harness, state: State): Promise<{ id: string; token: string }> {
   const caller = harness.caller('ada')
   const given = job({ delay: state === 'delayed' ? 60_000 : 0 })
@@ -23,7 +23,7 @@ async function inState(harness: Harness, state: State): Promise<{ id: string; to
 
 type Row = [state: State, verdict: AlterVerdict, after: Partial<JobRecord> | undefined]
 
-/** What each change does in each state; `undefined`: the job is gone. */
+/** What each change does in each state. `undefined` means that the job is gone. */
 const table: [Change, Row[]][] = [
   [
     { kind: 'retry' },

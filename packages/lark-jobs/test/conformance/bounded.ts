@@ -1,5 +1,5 @@
 /**
- * A partition that holds only so many jobs which have not begun: the bound is that of who dispatches.
+ * A partition with a bound on the number of pending jobs. The dispatcher states the bound.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'

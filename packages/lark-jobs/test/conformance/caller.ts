@@ -1,5 +1,5 @@
 /**
- * One caller on one partition: numbers its calls as dispatchers and workers do.
+ * One caller on one partition. It numbers its calls as dispatchers and workers do.
  */
 import type { LeasedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import type {
@@ -14,7 +14,7 @@ import type {
 } from '../../src/store/contract/store.ts'
 import { settlement } from './jobs.ts'
 
-/** Milliseconds: the lease of `claim`. */
+/** The lease of `claim`, in milliseconds. */
 export const LEASE = 15_000
 
 export class Caller {
@@ -29,13 +29,13 @@ export class Caller {
     this.partition = partition
   }
 
-  /** The next call's name. */
+  /** The caller and number of the next call. */
   next(): Call {
     this.#number += 1
     return this.last()
   }
 
-  /** The name of the call made last: what a resend goes under. */
+  /** The caller and number of the last call, to send the call again. */
   last(): Call {
     return { caller: this.id, number: this.#number }
   }
@@ -52,26 +52,26 @@ export class Caller {
     return (await this.exchange([], { limit, lease })).jobs
   }
 
-  /** Claims `limit` jobs that start at once, and `ahead` beyond them. */
+  /** Claims `limit` jobs that start at once, and prefetches `ahead` more. */
   async claimAhead(limit: number, ahead: number, lease = LEASE): Promise<LeasedJob[]> {
     return (await this.exchange([], { limit, ahead, lease })).jobs
   }
 
-  /** Claims the one job that is expected to be there. */
+  /** Claims one job. The test fails if there is none. */
   async claimOne(lease = LEASE): Promise<LeasedJob> {
     const [claimed] = await this.claim(1, lease)
     if (!claimed) throw new Error(`expected a job to claim in ${this.partition}`)
     return claimed
   }
 
-  /** Claims jobs and starts each as a worker does that has nothing else to run. */
+  /** Claims jobs and starts each of them alone, as a worker does that runs nothing else. */
   async claimAlone(limit = 1): Promise<LeasedJob[]> {
     const held = await this.claim(limit)
     await this.start(held, true)
     return held
   }
 
-  /** Says of suspects that they start. @param alone in their process */
+  /** Reports that suspects start. @param alone whether each is the only running job of its process */
   start(held: readonly Pick<LeasedJob, 'id' | 'token'>[], alone: boolean): Promise<Extension> {
     const notes = held.map(({ id, token }) => ({ id, token, alone }))
     return this.store.extend(this.partition, this.id, notes, LEASE)
@@ -82,13 +82,13 @@ export class Caller {
     return verdicts[0]
   }
 
-  /** Renews the claims of these jobs, and notes that they have started. */
+  /** Renews the claims of these jobs, and reports that they have started. */
   extend(held: readonly Pick<LeasedJob, 'id' | 'token'>[], lease = LEASE): Promise<Extension> {
     const notes = held.map(({ id, token }) => ({ id, token }))
     return this.store.extend(this.partition, this.id, notes, lease)
   }
 
-  /** Queues a job, claims it and settles it at once; it must be the next in line. */
+  /** Queues a job, claims it and settles it at once. The job must be the next in line. */
   async run(job: NewJob, outcome: Outcome): Promise<void> {
     await this.enqueue(job)
     await this.settle(await this.claimOne(), outcome)

@@ -1,11 +1,11 @@
 /**
- * Jobs and outcomes as chance has them.
+ * Random jobs and outcomes.
  */
 import type { Group, Lock, NewJob, Outcome } from '../../src/model/record.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
 
-/** A group each of which says something else of itself. */
+/** Groups with different options. */
 export const chanceGroups: readonly Group[] = [
   { name: 'free' },
   { name: 'two at a time', limits: { concurrency: 2 } },
@@ -14,7 +14,7 @@ export const chanceGroups: readonly Group[] = [
 
 export const chanceLimiters = ['stripe', 'class:send*2'] as const
 
-/** @param known its id, if it is to be one that is there already */
+/** @param known the id of an existing job, if the new job is to have it */
 export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
   return job({
     ...(known !== undefined && { id: known }),
@@ -28,7 +28,7 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
   })
 }
 
-/** One in five is large. */
+/** A random payload. One in five is large. */
 export function chancePayload(random: Random): string {
   const text = String(random.below(100))
   return random.chance(5) ? text.padEnd(5_000, '.') : text

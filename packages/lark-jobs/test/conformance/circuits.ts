@@ -1,5 +1,5 @@
 /**
- * Circuit breakers: closed, open, and half-open, over all who tell of their runs.
+ * Circuit breakers: closed, open and half-open, shared by all workers that report runs.
  */
 import { expect, test } from 'vitest'
 import type { Circuit, CircuitEvent } from '../../src/options/circuit.ts'
@@ -16,7 +16,7 @@ function tell(harness: Harness, event: CircuitEvent, name = 'stripe'): Promise<C
 const begins: CircuitEvent = { kind: 'begins' }
 const fails = (opening?: number): CircuitEvent => ({ kind: 'failed', id: String(++made), opening })
 
-/** Has it open. @returns the trial's opening, once its pause is over */
+/** Opens the circuit, and waits until its pause is over. @returns the opening of the trial */
 async function opened(harness: Harness): Promise<number> {
   for (let i = 0; i < RULE.failures; i++) await tell(harness, fails())
   harness.clock.advance(RULE.pause)
@@ -73,7 +73,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins)).toEqual({ kind: 'trial', opening })
   })
 
-  test('a trial that does not report is followed by another; whichever succeeds closes the circuit', async () => {
+  test('a trial that does not report is followed by another trial; the first success closes the circuit', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     harness.clock.advance(RULE.pause)

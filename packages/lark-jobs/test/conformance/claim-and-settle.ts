@@ -1,5 +1,5 @@
 /**
- * A run from its claim to each outcome: state, counters, errors, result and log.
+ * A run from its claim to its outcome: state, counters, errors, result and log.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'

@@ -1,5 +1,5 @@
 /**
- * The ends of a handle: open, close, and what comes after.
+ * Opening and closing a handle, and its calls after closing.
  */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'

@@ -8,7 +8,7 @@ for (const binary of ['redis-server', 'valkey-server']) {
   let cluster: Cluster
   beforeAll(async () => {
     cluster = await startCluster({ binary })
-    // All of it as the user of the manual, who needs nothing beyond.
+    // All tests run as the user that the manual describes, so its permissions must be enough.
     for (const node of cluster.nodes) await node.send(...rights('a cluster', [], `${PREFIX}*`))
   })
   afterAll(async () => {

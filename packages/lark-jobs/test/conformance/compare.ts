@@ -1,5 +1,5 @@
 /**
- * A partition of a store against the model of it.
+ * Compares a partition of a store with its model.
  */
 import { expect } from 'vitest'
 import type { State } from '../../src/model/record.ts'
@@ -9,7 +9,10 @@ import type { Model } from './model.ts'
 import { endings } from './model-job.ts'
 import type { Random } from './random.ts'
 
-/** Counters, and one job in every detail that the model knows; now and then the list of those that are active. */
+/**
+ * Compares the counters, and one job in every detail that the model knows. Sometimes compares the list of active jobs
+ * too.
+ */
 export async function compare(store: Store, partition: string, model: Model, random: Random): Promise<void> {
   await forget(store, partition, model)
   expect(await store.counts(partition)).toEqual(model.counts())
@@ -26,7 +29,7 @@ export async function compare(store: Store, partition: string, model: Model, ran
   expect(record?.holder).toBe(expected.holder || undefined)
 }
 
-/** Has the model forget what the store did not keep. */
+/** Removes the ended jobs from the model that the store did not keep. */
 export async function forget(store: Store, partition: string, model: Model): Promise<void> {
   for (const state of endings) {
     if (!model.exceeds(state)) continue

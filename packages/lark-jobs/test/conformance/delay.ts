@@ -1,5 +1,5 @@
 /**
- * Jobs that are due later, and what a claimer learns of the time.
+ * Delayed jobs, and what a claimer learns about the time.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
@@ -9,7 +9,7 @@ import { ids, job, jobs, retried, settlement } from './jobs.ts'
 const nothing = { limit: 0, lease: LEASE }
 
 export function delay(make: Make): void {
-  test('a delayed job is not handed out before it is due, and then at once', async () => {
+  test('a delayed job is handed out as soon as it is due, and not before', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job({ delay: 1_000 })
@@ -37,7 +37,7 @@ export function delay(make: Make): void {
     expect(ids((await store.list('emails', { state: 'waiting' })).jobs)).toEqual([given.id])
   })
 
-  test('a delay of 0 is no delay', async () => {
+  test('a job with a delay of 0 is not delayed', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job({ delay: 0 }))

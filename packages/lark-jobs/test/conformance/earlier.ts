@@ -1,6 +1,6 @@
 /**
- * Jobs that an earlier Lark left, in the layout that it had: small and large ones, waiting, held and ended. The files and
- * dumps in `../sqlite/layouts/` and `../redis/layouts/` hold the same.
+ * Jobs of an earlier Lark, in its layout: small and large jobs that wait, are held or have ended. The files in
+ * `../sqlite/layouts/` and the dumps in `../redis/layouts/` contain the same jobs.
  */
 import { expect } from 'vitest'
 import type { LeasedJob } from '../../src/model/record.ts'
@@ -11,7 +11,7 @@ import { completed } from './jobs.ts'
 const id = (name: string) => name.padStart(13, '0')
 const text = (name: string) => JSON.stringify({ text: name.repeat(2_000) })
 
-/** Works off what such a store holds. @param other a second handle on it */
+/** Runs the jobs of such a store. @param other a second handle on the store */
 export async function goesOn(store: Store, other: Store): Promise<void> {
   const counts = { waiting: 10, active: 2, completed: 1, failed: 2, cancelled: 1 }
   expect(await other.counts('emails')).toMatchObject(counts)
@@ -26,7 +26,7 @@ export async function goesOn(store: Store, other: Store): Promise<void> {
   for (const claim of claims)
     expect(claim.reduce((bytes, { payload }) => bytes + payload.length, 0)).toBeLessThanOrEqual(MAX_BYTES)
   for (const one of claims.flat()) await bob.settle(one, completed)
-  // What was held by then, and the second of a group, which waited for the first.
+  // The jobs that were held, and the second job of a group, which waited for the first.
   await store.recover('emails', { holder: 'ada' })
   const rest = new Map((await bob.claim(9)).map((each) => [each.id, each.payload]))
   expect(rest.get(id('largeActive'))).toBe(text('largeActive'))

@@ -1,5 +1,5 @@
 /**
- * Jobs that ended where no handler ran: what is handed out for their class to do something, and how often.
+ * Jobs that ended while no handler ran: which of them are handed out for the hook of their class, and how often.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'
@@ -48,7 +48,7 @@ export function endings(make: Make): void {
       expect(await store.get('emails', id)).toEqual(found.find((each) => each.id === id))
   })
 
-  test('hands out a job that was cancelled while it ran, and went back', async () => {
+  test('hands out a job that was cancelled while it ran and was then given back', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -61,7 +61,7 @@ export function endings(make: Make): void {
     expect(ids(await store.endings('emails', [], LEASE))).toEqual([given.id])
   })
 
-  test('a job that failed untold is a failed job like any other, and is handed out', async () => {
+  test('a job that failed before its class was told is a failed job, and is handed out', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -84,7 +84,7 @@ export function endings(make: Make): void {
     expect(await store.endings('emails', [given.id], LEASE)).toEqual([])
   })
 
-  test('a job that failed untold is not handed out if no failed jobs are kept', async () => {
+  test('a job that failed before its class was told is not handed out if no failed jobs are kept', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()
@@ -94,7 +94,7 @@ export function endings(make: Make): void {
     expect(await harness.store.recover('emails')).not.toHaveProperty('nextEnding')
   })
 
-  test('hands out no job whose handler ended, and none that is not hooked', async () => {
+  test('hands out no job whose handler ended, and no job without a hook', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -109,7 +109,7 @@ export function endings(make: Make): void {
     expect(await store.recover('emails')).not.toHaveProperty('nextEnding')
   })
 
-  test('a job is handed out again after each lease, until it is named as done', async () => {
+  test('a job is handed out again after each lease, until a call names it as done', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { id } = await crashed(harness)
@@ -135,7 +135,7 @@ export function endings(make: Make): void {
     expect(await store.endings('emails', [], LEASE)).toEqual([])
   })
 
-  test('hands out a limited number at once, the earliest end first', async () => {
+  test('hands out a limited number of jobs at a time, those with the earliest end first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(MAX_ENDINGS + 5, { hooked: true })

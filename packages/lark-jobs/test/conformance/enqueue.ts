@@ -1,5 +1,5 @@
 /**
- * Jobs coming in: what is kept of them, what the claimer gets, and that an id is queued once.
+ * Queuing jobs: what is kept of them, what the claimer gets, and that an id is queued only once.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -76,10 +76,10 @@ export function enqueue(make: Make): void {
     { options: { backoff: { from: 1_000, to: 2_000, jitter: 0.5 } } },
     { key: '!', priority: 100, options: { tries: 2 }, payload: '[",|"]' },
     { payload: '","' },
-    // Made before, or by a clock that is far ahead of the store's.
+    // Ids that were made earlier, or by a clock that is far ahead of the store's.
     { id: 'Vbsk2bY5yxXPK', priority: 1 },
     { id: 'zzzzzzz000000' },
-  ])('keeps it through a retry by hand, whatever letters it has: %j', async (fields) => {
+  ])('a record with any characters is the same after a retry by hand: %j', async (fields) => {
     await using harness = await make()
     const caller = harness.caller()
     const { store, clock } = harness

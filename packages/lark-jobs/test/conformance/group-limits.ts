@@ -1,5 +1,5 @@
 /**
- * What a group may begin: its limits, and its order where that is strict.
+ * Which jobs of a group may begin: its limits, and strict order.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
@@ -97,7 +97,7 @@ export function groupLimits(make: Make): void {
     const answer = await swap(caller, held!, retried(5_000))
     expect(answer).toMatchObject({ jobs: [], nextDue: 5_000 })
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1 })
-    // Of a higher priority, and yet behind the one that has begun.
+    // This job has a higher priority, but comes after the one that has begun.
     const urgent = job({ ...strict('a'), priority: 100 })
     await caller.enqueue(urgent)
     harness.clock.advance(5_000)
@@ -113,7 +113,7 @@ export function groupLimits(make: Make): void {
   })
 
   test.each(['cancel', 'remove'] as const)(
-    'strict: a %s of the one that all wait for lets them go on, and rings',
+    'strict: after a %s of the job that the others wait for, the next one begins, and a caller is rung',
     async (kind) => {
       await using harness = await make()
       const caller = harness.caller()

@@ -1,5 +1,5 @@
 /**
- * Jobs of groups for tests, in one word each.
+ * Short forms of jobs with groups, for tests.
  */
 import type { Group, NewJob } from '../../src/model/record.ts'
 import { type Caller, LEASE } from './caller.ts'
@@ -10,7 +10,7 @@ export const of = (name: string, fields: Partial<Group> = {}): Partial<NewJob> =
 })
 export const limited = (name: string, concurrency: number) => of(name, { limits: { concurrency } })
 
-/** Settles one job and claims up to so many. */
+/** Settles one job and claims others in the same call. */
 export function swap(
   caller: Caller,
   held: Parameters<typeof settlement>[0],

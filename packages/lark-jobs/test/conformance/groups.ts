@@ -49,7 +49,7 @@ export function groups(make: Make): void {
     expect(claimed).toHaveLength(12)
   })
 
-  test('within a group: higher priority first, then the place', async () => {
+  test('within a group: higher priority first, then the place in line', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [late, low, high] = [

@@ -1,5 +1,5 @@
 /**
- * Two handles on one place, as two processes have.
+ * Two handles on one store, as two processes have.
  */
 import { expect, test } from 'vitest'
 import { type Caller, LEASE } from './caller.ts'
@@ -17,7 +17,7 @@ export function handles(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'completed', result: '"ok"' })
   })
 
-  test('2,000 jobs, queued and worked by both at once, run exactly once each', async () => {
+  test('2,000 jobs that both handles queue and run at the same time run exactly once each', async () => {
     await using harness = await make({
       retention: {
         completed: { count: 5_000, age: 60_000 },

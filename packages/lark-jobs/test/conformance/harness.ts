@@ -1,25 +1,25 @@
 /**
- * A fresh, empty place to keep jobs, with open handles on it and one virtual clock for all of them.
+ * A new, empty store, with open handles on it and one virtual clock for all of them.
  *
- * An engine brings only a `Place`; everything else a subject needs is here.
+ * A store under test provides only a `Place`. Everything else that a subject needs is here.
  */
 import type { Store, StoreOptions } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from './caller.ts'
 
-/** What an engine brings: somewhere empty (a file, a key prefix on a server) that handles can be made on. */
+/** An empty place for jobs (a file, or a key prefix on a server), on which handles can be made. */
 export interface Place {
   /** A new handle on this place, not yet opened. */
   handle(options: StoreOptions): Store
-  /** Called when every handle is closed. */
+  /** Removes the place. Called when every handle is closed. */
   remove(): Promise<void>
 }
 
 export type MakePlace = () => Promise<Place>
 
-/** What subjects are given. */
+/** Makes a harness. Each subject gets this function. */
 export type Make = (options?: Partial<StoreOptions>) => Promise<Harness>
 
-/** A clock that moves only when told. */
+/** A clock that moves only when a test moves it. */
 export class Clock {
   now = Date.UTC(2026, 0, 1)
 
@@ -40,7 +40,7 @@ const defaults: StoreOptions = {
 
 export class Harness implements AsyncDisposable {
   readonly clock = new Clock()
-  /** The first handle; open. */
+  /** The first handle. It is open. */
   readonly store: Store
   readonly #place: Place
   readonly #options: StoreOptions
@@ -59,14 +59,14 @@ export class Harness implements AsyncDisposable {
     return harness
   }
 
-  /** A second handle on the same place, as another process would have. */
+  /** Another handle on the same place, as another process would have. */
   async another(): Promise<Store> {
     const store = this.#handle()
     await store.open()
     return store
   }
 
-  /** The caller of that name, who goes on counting its calls wherever a test mentions it. */
+  /** The caller with this name. Its calls are numbered on wherever a test mentions it. */
   caller(id = 'ada', partition = 'emails', store = this.store): Caller {
     const name = `${id} ${partition}`
     let caller = this.#callers.get(name)
@@ -77,7 +77,7 @@ export class Harness implements AsyncDisposable {
     return caller
   }
 
-  /** Lets the leases end, and takes back what they were of. @returns the ids */
+  /** Lets the leases end, and takes their jobs back. @returns the ids */
   async takeBack(forgiving = false): Promise<string[]> {
     this.clock.advance(LEASE)
     return (await this.store.recover('emails', { forgiving })).recovered

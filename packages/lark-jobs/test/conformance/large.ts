@@ -1,6 +1,6 @@
 /**
- * Large payloads: kept apart from what a change of state reads or rewrites. A claim hands out what one answer may carry,
- * in the order of any other, and what it does not hand out is not touched.
+ * Large payloads are kept apart from the data that a change of state reads or rewrites. A claim hands out as many as
+ * one answer may contain, in the usual order, and does not touch the others.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -11,18 +11,18 @@ import { of } from './grouped.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
 
-/** A job whose payload is not small, nor like that of another. */
+/** A job with a large payload that differs from every other. */
 function large(fields: Partial<NewJob> = {}, bytes = 400_000): NewJob {
   const given = job(fields)
   return { ...given, payload: given.id + 'x'.repeat(bytes - given.id.length) }
 }
 
-/** One call each: a call carries no more than a claim. */
+/** Queues each job with its own call, because a call may contain no more than a claim. */
 async function enqueue(caller: Caller, list: readonly NewJob[]): Promise<void> {
   for (const given of list) await caller.enqueue(given)
 }
 
-/** Every page of a state. */
+/** The ids of every page of a state. */
 async function pagesOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[][]> {
   const pages: string[][] = []
   let cursor: string | undefined
@@ -30,14 +30,14 @@ async function pagesOf(store: Store, filter: Filter, partition = 'emails'): Prom
     const page = await store.list(partition, { ...filter, ...(cursor !== undefined && { cursor }) })
     const bytes = page.jobs.reduce((sum, { payload, result = '' }) => sum + payload.length + result.length, 0)
     if (page.jobs.length > 1) expect(bytes).toBeLessThanOrEqual(MAX_BYTES)
-    // Where one was full to the last job, an empty one follows.
+    // If the last page is full, an empty one follows.
     if (page.jobs.length > 0 || page.cursor !== undefined) pages.push(ids(page.jobs))
     cursor = page.cursor
   } while (cursor !== undefined)
   return pages
 }
 
-/** The same by ids and keys alone. */
+/** The same with `heads`, which returns only ids and keys. */
 async function headsOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[]> {
   const found: string[] = []
   let cursor: string | undefined
@@ -115,7 +115,7 @@ export function largeJobs(make: Make): void {
     expect((await caller.claimOne()).payload === first.payload).toBe(true)
   })
 
-  test('a ring hands over the jobs that fit, and the caller claims the rest', async () => {
+  test('a ring brings the jobs that fit, and the caller claims the rest', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     for (const bytes of [2_000, 40_000, 80_000]) {
@@ -202,7 +202,7 @@ export function largeJobs(make: Make): void {
     ])
   })
 
-  test('small jobs of a group begin beside large ones of another, and of none', async () => {
+  test('small jobs of a group begin beside large jobs of another group, and of no group', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await enqueue(caller, [
@@ -268,7 +268,7 @@ export function largeJobs(make: Make): void {
     while (held.length < list.length) held.push(...(await caller.claim(9)))
     expect((await pagesOf(store, { state: 'active' })).flat()).toEqual(ids(list))
     expect(await headsOf(store, { state: 'active', limit: 2 })).toEqual(ids(list))
-    // All at one instant.
+    // All jobs end at the same instant.
     await caller.exchange(
       held.map((one) => settlement(one, failed)),
       { limit: 0, lease: LEASE },

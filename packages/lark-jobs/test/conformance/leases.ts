@@ -1,5 +1,5 @@
 /**
- * Who holds a job: tokens, late settlements, and leases, which a whole claim shares and one extend renews.
+ * Holding a job: tokens, late settlements, and leases. All jobs of a claim share one lease, which one extend renews.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'

@@ -1,5 +1,5 @@
 /**
- * Jobs of a limiter: handed out to a claimer only that brings permits for them.
+ * Jobs of a limiter. Only a claimer that brings permits gets them.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'

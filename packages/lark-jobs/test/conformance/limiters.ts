@@ -1,5 +1,5 @@
 /**
- * Limiters: permits that workers share, so many at a time and so many within a time.
+ * Limiters: permits that workers share, with a limit at the same time and a limit per period.
  */
 import { expect, test } from 'vitest'
 import type { Limits, Rate } from '../../src/model/limit.ts'
@@ -8,7 +8,7 @@ import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { Random } from './random.ts'
 
-/** A holder of permits of one limiter: numbers its calls, and knows what it holds. */
+/** A holder of permits of one limiter. It numbers its calls, and counts the permits that it holds. */
 class Holder {
   held = 0
   readonly id: string
@@ -33,7 +33,7 @@ class Holder {
     return answer
   }
 
-  /** Asks, and is told how many. */
+  /** Asks for permits. @returns how many were granted */
   async take(wanted: number, fields: Partial<PermitCall> = {}): Promise<number> {
     return (await this.ask(wanted, fields)).granted
   }
@@ -43,7 +43,7 @@ class Holder {
     await this.ask(0)
   }
 
-  /** Sends its last call once more. */
+  /** Sends its last call again. */
   again(): Promise<Permitted> {
     return this.#store.limiters.permit(this.#limiter, this.#last!)
   }
@@ -161,7 +161,7 @@ export function limiters(make: Make): void {
       harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000
       expect(await bob.take(2)).toBe(2)
       harness.clock.advance(100)
-      // Of the two and a half, or three, that are left nothing is lost.
+      // The permits that are left (two and a half, or three) are not lost.
       const { granted, wait } = await bob.ask(4, { each: 4 })
       expect([granted, kind, wait]).toEqual([0, kind, { sliding: 900, window: 900, bucket: 100 }[kind]])
       harness.clock.advance(wait!)
@@ -179,7 +179,7 @@ export function limiters(make: Make): void {
     expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 900 })
     harness.clock.advance(700)
     expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 200 })
-    // The others wait their turn.
+    // The other requests wait for their turn.
     harness.clock.advance(1)
     expect(await ada.ask(1)).toEqual({ granted: 0 })
     harness.clock.advance(199)
@@ -198,14 +198,14 @@ export function limiters(make: Make): void {
     expect(await ada.take(6)).toBe(6)
     expect(await bob.ask(8, { each: 8 })).toEqual({ granted: 0 })
     harness.clock.advance(1)
-    // What is free, and what is given back, is kept for it.
+    // Free and returned permits are reserved for the large lot.
     expect(await eve.take(2)).toBe(0)
     await ada.giveBack(5)
     expect(await ada.take(5)).toBe(0)
     await ada.giveBack(1)
-    // Eight of another holder are as good as these.
+    // Another holder may take the lot of eight instead.
     expect(await eve.take(8, { each: 8 })).toBe(8)
-    // Small ones have waited since.
+    // Small lots have waited since then.
     expect(await bob.take(8, { each: 8 })).toBe(0)
     await eve.giveBack(8)
     expect(await bob.take(8, { each: 8 })).toBe(0)
@@ -243,13 +243,13 @@ export function limiters(make: Make): void {
     expect(await ada!.take(1)).toBe(1)
   })
 
-  /** How many are given out at each step, when somebody always asks for five. */
+  /** How many permits are granted at each step, if five are always requested. */
   test.each<[Rate['kind'], number[], number]>([
     ['sliding', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
     ['window', [3, 0, 0, 0, 3, 0, 0, 0, 3, 0], 500],
     ['bucket', [3, 0, 1, 1, 1, 0, 1, 1, 1, 0], 167],
   ])(
-    'rate, %s: counts what is given out, kept or not, and says when there is more',
+    'rate, %s: counts granted permits, even returned ones, and says when there are more',
     async (kind, given, wait) => {
       await using harness = await make()
       const limits = rate({ kind, limit: 3, burst: 3 })

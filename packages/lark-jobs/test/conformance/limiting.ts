@@ -1,5 +1,6 @@
 /**
- * Limits: how many jobs of a partition are active at a time, and how many begin within a time, whoever claims them.
+ * Limits: how many jobs of a partition may be active at the same time, and how many may begin per period, whichever
+ * workers claim them.
  */
 import { expect, test } from 'vitest'
 import type { Limits, Rate } from '../../src/model/limit.ts'
@@ -11,12 +12,12 @@ const rate = (fields: Partial<Rate> = {}): Limits => ({
   rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2, ...fields },
 })
 
-/** Claims up to so many within limits. */
+/** Claims jobs within limits. */
 function claim(caller: Caller, limit: number, limits: Limits) {
   return caller.exchange([], { limit, ahead: 5, lease: LEASE, limits })
 }
 
-/** How many begin at each step of so many milliseconds, when somebody always asks for five. */
+/** How many jobs begin at each step, if five are always requested. @param step milliseconds */
 async function begun(harness: Harness, limits: Limits, step: number, steps: number): Promise<number[]> {
   const caller = harness.caller()
   await harness.caller('web').enqueue(...jobs(200))
@@ -58,7 +59,7 @@ export function limiting(make: Make): void {
   })
 
   test.each([completed, failed, retried(60_000)])(
-    'who waits is rung when a place is free: %j',
+    'a waiting caller is rung when a place is free: %j',
     async (outcome) => {
       await using harness = await make()
       const { store } = harness
@@ -178,7 +179,7 @@ export function limiting(make: Make): void {
     await caller.enqueue(later!)
     expect(await claim(caller, 5, limits)).toMatchObject({ jobs: [], nextDue: 59_800 })
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 0 })
-    // As one whose configuration has no limit any more.
+    // The worker's configuration has no limit any more.
     expect(ids(await caller.claim(5))).toEqual([due!.id, later!.id])
   })
 

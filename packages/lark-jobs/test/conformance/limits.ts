@@ -1,5 +1,5 @@
 /**
- * The largest calls and payloads, and texts that must come out as they went in.
+ * The largest calls and payloads, and texts that must come back unchanged.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -8,7 +8,7 @@ import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, settlement } from './jobs.ts'
 
-/** Texts that a separator, an escape, a type guess or an encoding would spoil. */
+/** Texts that could be changed by separators, escapes, guessed types or encodings. */
 const weird = [
   '',
   ' ',

@@ -1,5 +1,5 @@
 /**
- * What ended in each of the last minutes.
+ * How many jobs ended in each of the last minutes.
  */
 import { expect, test } from 'vitest'
 import type { Minute } from '../../src/store/contract/store.ts'

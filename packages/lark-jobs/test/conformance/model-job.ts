@@ -1,5 +1,5 @@
 /**
- * A job as the model knows it, and what each thing that can happen makes of it.
+ * A job in the model, and the effect of each event on it.
  */
 import type {
   CancelReason,
@@ -34,30 +34,30 @@ export class ModelJob implements Counters {
   crashes = 0
   releases = 0
   token = ''
-  /** Handed out ahead or as a suspect, and not started. */
+  /** The job was prefetched, or handed out as a suspect, and has not started. */
   isAhead = false
-  /** A suspect that started beside others. */
+  /** The job is a suspect, and started beside other jobs. */
   isBeside = false
-  /** Taken back from a worker, and not retried by hand since. */
+  /** The job was taken back from a worker, and was not retried by hand since. */
   wasRecovered = false
   readonly lock: Lock | undefined
   readonly group: Group | undefined
   readonly limiter: string | undefined
-  /** '' when it has neither. */
+  /** '' without a group and a limiter. */
   readonly lane: string
   readonly #isHooked: boolean
-  /** From when on it is for whoever asks for endings. */
+  /** The time from which `endings` hands out the job. */
   endingAt: number | undefined
   finishedAt = 0
   reason: CancelReason | undefined
-  /** What its last run said that put it back with a word, and which one that was. */
+  /** The reason of the last run that released the job with a reason, and the number of this run. */
   #because: { runs: number; text: string } | undefined
   place: number
   #state: 'pending' | 'active' | Ended = 'pending'
   #asked: CancelReason | undefined
   readonly #now: () => number
 
-  /** How often it had been started when it took its lock. */
+  /** The number of runs when the job took its lock. */
   #runsBefore = 0
   #queuedAt: number
 
@@ -93,18 +93,18 @@ export class ModelJob implements Counters {
     return this.#state !== 'pending' && this.#state !== 'active'
   }
 
-  /** It must not be handed out ahead. */
+  /** Whether the job must not be prefetched. */
   get isDirect(): boolean {
     return this.wasRecovered || this.lock?.until === 'start'
   }
 
-  /** If it was the last to take its lock. */
+  /** Whether the job holds its lock: it must be the last that took the lock. */
   get holdsLock(): boolean {
     if (this.lock === undefined || this.isEnded) return false
     return this.lock.until === 'done' || (this.isPending && this.runs === this.#runsBefore)
   }
 
-  /** A job with the same lock came. @returns whether this one has its payload now */
+  /** Another job with the same lock was dispatched. @returns whether this job now has the payload of the other */
   replace(payload: string, { replace, debounce, maxWait = Number.POSITIVE_INFINITY }: Lock): boolean {
     if (!replace || !this.isPending) return false
     this.payload = payload
@@ -114,7 +114,7 @@ export class ModelJob implements Counters {
     return true
   }
 
-  /** Why its holder is asked to cancel it. */
+  /** The reason for which the holder is asked to cancel the job. */
   get asked(): CancelReason | undefined {
     return this.#asked
   }
@@ -123,7 +123,7 @@ export class ModelJob implements Counters {
     return this.token.slice(0, this.token.lastIndexOf('.'))
   }
 
-  /** What its claimer is told, as far as the model knows it. */
+  /** What the claimer gets, as far as the model knows it. */
   get handedOut(): Partial<LeasedJob> {
     const { id, payload, priority, token, runs, failures, crashes, releases } = this
     const lane = readLane(this.lane)
@@ -142,7 +142,7 @@ export class ModelJob implements Counters {
     return this.#become(afterRun(outcome, this.#counters, this.#now()))
   }
 
-  /** Its holder says that it has started, and of a suspect whether alone. */
+  /** The holder reports that the job has started. @param alone for a suspect: whether no other job runs */
   start(alone: boolean | undefined): void {
     if (!isSuspect(this)) this.isAhead = false
     else if (alone !== undefined || this.isAhead) Object.assign(this, { isAhead: false, isBeside: !alone })
@@ -171,7 +171,7 @@ export class ModelJob implements Counters {
     return consequence.counts
   }
 
-  /** Every change but `remove`, which is done when this says so. */
+  /** Applies a change. A `remove` is carried out by the caller, if the verdict allows it. */
   apply(change: Change): AlterVerdict {
     const isActive = this.#state === 'active'
     switch (change.kind) {
@@ -213,7 +213,7 @@ export class ModelJob implements Counters {
     this.#because = undefined
   }
 
-  /** No handler runs that could do what is to be done then. */
+  /** The job ends while no handler runs, so its class must be told later. */
   #endUnrun(state: Ended, reason?: CancelReason): void {
     this.#end(state, reason)
     if (this.#isHooked) this.endingAt = this.#now()
@@ -234,7 +234,7 @@ export class ModelJob implements Counters {
   }
 }
 
-/** Negative when `a` must run before `b`; 0 when the contract leaves the choice. */
+/** Negative if `a` must run before `b`; 0 if the contract leaves the choice. */
 export function rank(a: ModelJob, b: ModelJob, aging?: number): number {
   if (aging === undefined) return b.priority - a.priority || a.place - b.place
   return a.place - a.priority * aging - (b.place - b.priority * aging) || b.priority - a.priority

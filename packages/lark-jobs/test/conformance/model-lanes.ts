@@ -1,6 +1,6 @@
 /**
- * The lanes of groups as the model knows them: whose turn it is, and what each may begin. As plainly as it can be said:
- * a lane's jobs are looked for among all.
+ * The lanes of groups in the model: which lane is next, and which jobs each may begin. It is as simple as possible: the
+ * jobs of a lane are looked up among all jobs.
  */
 import { expect } from 'vitest'
 import type { Group, LeasedJob } from '../../src/model/record.ts'
@@ -17,7 +17,7 @@ interface Lane {
 
 type Rules = Pick<Group, 'limits' | 'strict'>
 
-/** Stands for the jobs without a lane. */
+/** The name of the lane for jobs without a group. */
 const NONE = ''
 
 export class ModelLanes {
@@ -25,7 +25,7 @@ export class ModelLanes {
   readonly #now: () => number
   readonly #lanes = new Map<string, Lane>()
   readonly #touched = new Set<string>()
-  /** By group: until when. */
+  /** The end of each pause, by group. */
   readonly #paused = new Map<string, number>()
   #turn = 0
   #ownTurn = 0
@@ -39,12 +39,12 @@ export class ModelLanes {
     return this.#lanes.size
   }
 
-  /** Its lane is known, with the rules that its group has now. */
+  /** Adds the lane of a job, with the present rules of its group. */
   open({ lane, group }: ModelJob): void {
     if (lane !== NONE) this.#touch(lane, {}).rules = group ?? {}
   }
 
-  /** A job has left its line, has come into it, or has ended. @param wasActive before */
+  /** A job has left its line, has come into it, or has ended. @param wasActive whether it was active before */
   moved({ id, lane, group, isPending }: ModelJob, wasActive = false): void {
     if (lane === NONE) return
     const touched = this.#touch(lane, group ?? {})
@@ -65,7 +65,7 @@ export class ModelLanes {
     return paused.map(([group, until]) => (until === Infinity ? { group } : { group, until }))
   }
 
-  /** Unless it is paused for longer. */
+  /** Pauses a group, unless it is paused for longer. */
   pauseMore(group: string, ms: number): void {
     this.pause(group, Math.max(ms, this.#pausedUntil(group) - this.#now()))
   }
@@ -75,7 +75,7 @@ export class ModelLanes {
     this.#touched.clear()
   }
 
-  /** Checks that these are the jobs that must be handed out, and hands them out. */
+  /** Checks that these jobs must be handed out, and hands them out. */
   claim(
     claimed: readonly LeasedJob[],
     most: number,
@@ -110,7 +110,7 @@ export class ModelLanes {
     expect(claimed).toHaveLength(taken)
   }
 
-  /** Of how many jobs of each limiter may begin with a permit: one of each lane, and all of the lane without a group. */
+  /** How many jobs of each limiter may begin with a permit: one of each lane, and all of the lane without a group. */
   get limited(): Record<string, number> {
     const counts: Record<string, number> = {}
     for (const [name, { turn }] of this.#lanes) {
@@ -121,7 +121,7 @@ export class ModelLanes {
     return counts
   }
 
-  /** When one may begin without a permit, of all. */
+  /** The earliest time at which a job of any lane may begin without a permit. */
   get nextAt(): number | undefined {
     const own = this.#of(NONE).map(({ place }) => place)
     const times = [...this.#lanes].flatMap(([name, { turn, wakeAt }]) => {
@@ -143,7 +143,7 @@ export class ModelLanes {
     return this.#paused.get(group ?? '') ?? 0
   }
 
-  /** Which of the claimed jobs are whose: one of each after the other. */
+  /** Which of the claimed jobs belong to which lane, if the lanes take turns. */
   #places(counts: readonly number[], from: number): number[][] {
     const places: number[][] = counts.map(() => [])
     let place = from
@@ -221,7 +221,7 @@ export class ModelLanes {
     return this.#of(name).filter((job) => job.state === 'waiting')
   }
 
-  /** Those that have not begun. */
+  /** The jobs of a lane that have not begun. */
   #of(name: string): ModelJob[] {
     return [...this.#jobs.values()].filter((job) => job.isPending && job.lane === name)
   }

@@ -1,5 +1,5 @@
 /**
- * What ended in each minute, as the model knows it.
+ * How many jobs ended in each minute, in the model.
  */
 import { type Consequence, MINUTES, type Minute } from '../../src/store/contract/store.ts'
 

@@ -1,7 +1,7 @@
 /**
- * The contract of one partition, as plainly as it can be said: a map of jobs, one of leases, and no index. It answers
- * as a store must answer; where the contract leaves a choice (which of several jobs of one place, or of one ending
- * time), it checks what the store chose and follows.
+ * The contract of one partition, as simply as possible: a map of jobs, a map of leases, and no index. It answers as a
+ * store must answer. If the contract leaves a choice (between jobs with the same place, or with the same time of their
+ * end), the model checks what the store chose and does the same.
  */
 import { expect } from 'vitest'
 import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/model/record.ts'
@@ -28,17 +28,17 @@ export class Model {
   readonly jobs = new Map<string, ModelJob>()
   readonly lanes: ModelLanes
   paused = false
-  /** By token: when the lease of that claim ends. */
+  /** The end of the lease of each claim, by token. */
   readonly #leases = new Map<string, number>()
-  /** By the name of a lock: who took it last. */
+  /** The job that took each lock last, by the name of the lock. */
   readonly #lockers = new Map<string, string>()
-  /** By the name of a lock. */
+  /** By the name of the lock. */
   readonly #throttles = new Map<string, { until: number; id: string }>()
   readonly #minutes: ModelMinutes
   readonly #retention: Retention
   readonly #now: () => number
 
-  /** @param retention of each ended state */
+  /** @param retention what is kept of each ended state */
   constructor(retention: Retention, now: () => number) {
     this.#retention = retention
     this.#now = now
@@ -116,7 +116,7 @@ export class Model {
     return 'settled'
   }
 
-  /** Checks that these are the jobs that must be handed out, and hands them out. */
+  /** Checks that these jobs must be handed out, and hands them out. */
   claim(claimed: readonly LeasedJob[], want: Want, token: string): void {
     const { lease, limits } = want
     this.lanes.stir()
@@ -137,7 +137,7 @@ export class Model {
       job.claim(token, isAhead)
       expect(leased).toMatchObject(job.handedOut)
     }
-    // It ends early only before a job that must be among those that start at once.
+    // A claim ends early only before a job that must start at once.
     if (claimed.length >= limit && claimed.length < most) {
       expect(this.#firstInLine(want.aging).some((job) => job.isDirect)).toBe(true)
     } else {
@@ -145,12 +145,14 @@ export class Model {
     }
   }
 
-  /** Whether a claim got less than it wanted for want of a place: then no time is known when there is more. */
+  /**
+   * Whether a claim got fewer jobs than it wanted because no place is free. Then nobody knows when there will be more.
+   */
   isFull({ limit, limits }: Want, claimed: readonly LeasedJob[]): boolean {
     return !!limits && claimed.length < limit && this.in('active').length >= limits.concurrency!
   }
 
-  /** What of a claim is still held: the answer when its call is sent again. */
+  /** The jobs of a claim that are still held: the answer if its call is sent again. */
   stillHeld(claimed: readonly LeasedJob[]): LeasedJob[] {
     return claimed.filter(({ id, token }) => this.#held(id, token))
   }
@@ -187,7 +189,7 @@ export class Model {
     return recovery
   }
 
-  /** Milliseconds until there is something for `endings`. */
+  /** Milliseconds until `endings` has a job to hand out. */
   nextEnding(): number | undefined {
     const times = [...this.jobs.values()].flatMap(({ endingAt }) => endingAt ?? [])
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now())
@@ -203,14 +205,14 @@ export class Model {
     return taken.map(({ id }) => id)
   }
 
-  /** When the lease of each active job ends, and its token, in the order of a list. */
+  /** The end of the lease and the token of each active job, in the order of `list`. */
   activePlaces(): [leaseEnd: number, token: string][] {
     return this.in('active')
       .map((job): [number, string] => [this.#leaseEnd(job), job.token])
       .sort(([end, token], [end2, token2]) => end - end2 || (token < token2 ? -1 : Number(token > token2)))
   }
 
-  /** The place of an active job among them. */
+  /** The place of an active job in this order. */
   placeOf(id: string): [leaseEnd: number, token: string] {
     const job = this.jobs.get(id)!
     return [this.#leaseEnd(job), job.token]
@@ -251,12 +253,12 @@ export class Model {
     return verdicts
   }
 
-  /** Whether the ended jobs exceed what is kept: then the store has chosen, see `keep`. */
+  /** Whether more jobs have ended than are kept. Then the store has chosen some: see `keep`. */
   exceeds(state: Ended): boolean {
     return this.in(state).length > this.#retention.count
   }
 
-  /** Checks that the store kept the newest, and forgets the others. */
+  /** Checks that the store kept the newest jobs, and forgets the others. */
   keep(state: Ended, kept: readonly string[]): void {
     expect(kept).toHaveLength(this.#retention.count)
     const gone = this.in(state).filter((job) => !kept.includes(job.id))
@@ -276,7 +278,7 @@ export class Model {
     return this.#leases.get(job.token)!
   }
 
-  /** Those of which one must be handed out next: several where the contract leaves the choice. */
+  /** The jobs of which one must be handed out next. There are several if the contract leaves the choice. */
   #firstInLine(aging?: number): ModelJob[] {
     const waiting = this.in('waiting')
     return waiting.filter((job) => waiting.every((other) => rank(job, other, aging) <= 0))

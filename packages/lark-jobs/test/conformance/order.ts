@@ -1,5 +1,6 @@
 /**
- * Who goes first: priority, then place, then first in, first out; delayed jobs where they fall due.
+ * The order of jobs: priority, then place in line, then first in, first out. The place of a delayed job is its due
+ * time.
  */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'
@@ -117,7 +118,7 @@ export function order(make: Make): void {
     const [zero, high] = [job(), job({ priority: 1 })]
     await caller.enqueue(zero, high)
     const claim = (aging: number) => caller.exchange([], { limit: 9, ahead: 9, lease: 60_000, aging })
-    // As if they had come at 1,000 (low), 1,000 (late), 2,000 and 1,000 (high).
+    // Their aged places are 1,000 (low), 1,000 (late), 2,000 and 1,000 (high).
     const { jobs: claimed } = await claim(1_000)
     expect(ids(claimed)).toEqual(ids([high, late, low, zero]))
     await caller.exchange(
@@ -130,28 +131,25 @@ export function order(make: Make): void {
   test.each([
     ['of a group', { group: { name: 'acme' } }],
     ['of a limiter', { limiter: 'stripe*1' }],
-  ])(
-    'priorities that age among the jobs %s, also what fell due and what was given back',
-    async (_, fields) => {
-      await using harness = await make()
-      const caller = harness.caller()
-      const [low, late] = [job({ priority: -100, ...fields }), job({ delay: 1_000, ...fields })]
-      await caller.enqueue(low, late)
-      harness.clock.advance(2_000)
-      const [zero, high] = [job(fields), job({ priority: 1, ...fields })]
-      await caller.enqueue(zero, high)
-      const claim = (aging: number, limit: number) =>
-        caller.exchange([], { limit, lease: 60_000, aging, permits: { 'stripe*1': limit } })
-      // As if they had come at 1,000 (late), 1,000 and a step of it (low), 1,990 (high) and 2,000.
-      const { jobs: claimed } = await claim(10, 3)
-      expect(ids(claimed)).toEqual(ids([late, low, high]))
-      await caller.exchange(
-        claimed.map((held) => settlement(held, returned)),
-        { limit: 0, lease: 60_000 },
-      )
-      expect(ids((await claim(1, 9)).jobs)).toEqual(ids([low, late, high, zero]))
-    },
-  )
+  ])('aging priorities of jobs %s, including jobs that became due or were given back', async (_, fields) => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [low, late] = [job({ priority: -100, ...fields }), job({ delay: 1_000, ...fields })]
+    await caller.enqueue(low, late)
+    harness.clock.advance(2_000)
+    const [zero, high] = [job(fields), job({ priority: 1, ...fields })]
+    await caller.enqueue(zero, high)
+    const claim = (aging: number, limit: number) =>
+      caller.exchange([], { limit, lease: 60_000, aging, permits: { 'stripe*1': limit } })
+    // Their aged places are 1,000 (late), 1,000 and a step of aging (low), 1,990 (high) and 2,000.
+    const { jobs: claimed } = await claim(10, 3)
+    expect(ids(claimed)).toEqual(ids([late, low, high]))
+    await caller.exchange(
+      claimed.map((held) => settlement(held, returned)),
+      { limit: 0, lease: 60_000 },
+    )
+    expect(ids((await claim(1, 9)).jobs)).toEqual(ids([low, late, high, zero]))
+  })
 
   test('aging skips cancelled jobs', async () => {
     await using harness = await make()

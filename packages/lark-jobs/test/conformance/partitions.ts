@@ -1,5 +1,5 @@
 /**
- * Partitions know nothing of each other.
+ * Partitions are independent of each other.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'

@@ -1,5 +1,5 @@
 /**
- * A partition that hands nothing out for a while.
+ * A paused partition hands out no jobs.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
@@ -30,7 +30,7 @@ export function pause(make: Make): void {
     expect(exchange.jobs).toEqual([])
     expect(exchange.nextDue).toBeUndefined()
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 1 })
-    // What falls due meanwhile waits like the others.
+    // A job that becomes due meanwhile waits like the others.
     harness.clock.advance(100)
     expect(await caller.claim(5)).toEqual([])
     expect(await store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0 })

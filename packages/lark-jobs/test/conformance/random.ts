@@ -1,5 +1,5 @@
 /**
- * Chance that can be repeated: the same seed, the same choices (mulberry32).
+ * Random choices that can be repeated: the same seed gives the same choices (mulberry32).
  */
 export class Random {
   #state: number
@@ -8,7 +8,7 @@ export class Random {
     this.#state = seed
   }
 
-  /** From 0 up to, not including, `below`. */
+  /** A whole number from 0 to `below - 1`. */
   below(below: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
@@ -24,7 +24,7 @@ export class Random {
     return list[this.below(list.length)]
   }
 
-  /** Each element with a chance of one in so many. */
+  /** A random part of the list. Each element is in it with a chance of one in `oneIn`. */
   some<T>(list: readonly T[], oneIn = 2): T[] {
     return list.filter(() => this.chance(oneIn))
   }

@@ -1,5 +1,5 @@
 /**
- * get, list and counts: always one state, whole pages, the right order.
+ * get, list and counts: each job in one state, complete pages, the right order.
  */
 import { expect, test } from 'vitest'
 import type { State } from '../../src/model/record.ts'

@@ -1,5 +1,5 @@
 /**
- * Jobs taken back from dead workers, and given up after too many crashes.
+ * Jobs that are taken back from dead workers, and that fail after too many crashes.
  */
 import { expect, test } from 'vitest'
 import { MAX_CRASHES, MAX_ITEMS } from '../../src/store/contract/store.ts'
@@ -77,7 +77,7 @@ export function recover(make: Make): void {
     expect(await caller.claim()).toEqual([])
   })
 
-  test('a forgiving recovery counts no crash, because the store was away', async () => {
+  test('a forgiving recovery (after an outage of the store) counts no crash', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -110,7 +110,7 @@ export function recover(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ failures: 2, crashes: 2, runs: 5 })
   })
 
-  test(`takes back at most ${MAX_ITEMS} a call, and goes on with the next`, async () => {
+  test(`takes back at most ${MAX_ITEMS} jobs a call, and the rest with the next call`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(MAX_ITEMS))
@@ -127,7 +127,7 @@ export function recover(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_ITEMS + 5, active: 0 })
   })
 
-  test('takes back whole claims, the earliest end first', async () => {
+  test('takes back whole claims, those with the earliest end first', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -212,12 +212,12 @@ export function recover(make: Make): void {
     for (const [name, id] of held) {
       expect(await store.get('emails', id)).toMatchObject({ holder: name })
       expect(await store.recover('emails', { holder: name })).toMatchObject({ recovered: [id] })
-      // Out of the way of the next.
+      // Cancelled, so that the next claim does not get this job.
       await store.alter('emails', [id], { kind: 'cancel', reason: 'user' })
     }
   })
 
-  test('unread: only that claim goes back, as if it had never been made', async () => {
+  test('unread: only this claim goes back, as if it had never been made', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -232,7 +232,7 @@ export function recover(make: Make): void {
       expect(await store.get('emails', id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
     expect(await ada.settle(unread[0]!, completed)).toBe('lost')
     expect(await ada.settle(read[0]!, completed)).toBe('settled')
-    // In their place, and ahead again.
+    // They are in their old places, and may be prefetched again.
     const again = await harness.caller('bob').claimAhead(0, 3)
     expect(ids(again)).toEqual(ids(unread))
     expect(await store.recover('emails', { unread: token })).toMatchObject({ recovered: [], failed: [] })
@@ -249,7 +249,7 @@ export function recover(make: Make): void {
     expect(await store.recover('emails', { until })).toEqual({ recovered: [], failed: [] })
     expect(await store.recover('emails', { until, holder: 'ada' })).toEqual({ recovered: [], failed: [] })
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'active', holder: 'ada', crashes: 0 })
-    // So the living have their time to renew.
+    // So living workers have time to renew.
     expect(await caller.extend([held])).toEqual({ lost: [], notices: [] })
     expect(await caller.settle(held, completed)).toBe('settled')
   })

@@ -1,6 +1,6 @@
 /**
- * Jobs that were taken back from a worker: never handed out ahead again, so that one which kills its worker is found
- * out.
+ * Jobs that were taken back from a worker. They are never prefetched again, so that a job that kills its worker is
+ * identified.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'
@@ -9,7 +9,7 @@ import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'
 
-/** Queues a job that is taken back from its worker; it stands at the head of the line then. */
+/** Queues a job that is then taken back from its worker. Afterwards it is at the head of the line. */
 async function recoveredJob(harness: Harness, caller: Caller): Promise<string> {
   const given = job()
   await caller.enqueue(given)
@@ -27,9 +27,9 @@ export function recovered(make: Make): void {
     const [first] = await bob.claimAhead(0, 3)
     await harness.takeBack()
     const ada = harness.caller('ada')
-    // The head of the line was recovered: nothing goes ahead of it.
+    // The job at the head was recovered, so nothing is prefetched.
     expect(await ada.claimAhead(0, 5)).toEqual([])
-    // It starts at once; the next was recovered as well.
+    // The first job starts at once. The next one was recovered too, so the claim ends before it.
     expect(ids(await ada.claimAhead(1, 4))).toEqual([first!.id])
     expect(ids(await ada.claimAhead(2, 4))).toEqual(ids(list.slice(1)))
   })
@@ -101,14 +101,15 @@ export function recovered(make: Make): void {
     expect(ids(await caller.claimAhead(0, 1))).toEqual([id])
   })
 
-  test(`a job that kills its worker fails after ${MAX_CRASHES} crashes, its neighbours unburnt`, async () => {
+  test(`a job that kills its worker fails after ${MAX_CRASHES} crashes, and other jobs burn no attempt`, async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
     const [innocent, killer, another] = jobs(3)
     await caller.enqueue(innocent!, killer!, another!)
     let deaths = 0
-    // Each worker runs what it has one by one; it dies by the killer before it can say that it started it.
+    // Each worker runs its jobs one by one. The killer ends the worker before the worker can report that the killer has
+    // started.
     for (let round = 0; round < 10; round += 1) {
       const held = await caller.claimAhead(1, 2)
       if (held.length === 0) break

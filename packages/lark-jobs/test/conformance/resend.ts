@@ -1,5 +1,5 @@
 /**
- * Calls whose reply "was lost", sent a second time under the same number.
+ * Calls whose reply was lost, and that are sent a second time under the same number.
  */
 import { expect, test } from 'vitest'
 import { CALL_MEMORY } from '../../src/store/contract/store.ts'
@@ -73,7 +73,7 @@ export function resend(make: Make): void {
     expect(await caller.claim()).toHaveLength(1)
   })
 
-  test('exchange: sent again after its jobs were taken back, it has settled, and returns no job', async () => {
+  test('exchange: a call that is sent again after its jobs were taken back has settled, and returns no job', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -88,13 +88,13 @@ export function resend(make: Make): void {
     const again = await store.exchange('emails', ada.last(), settlements, want)
     expect(again.verdicts).toEqual(['settled', 'lost'])
     expect(again.jobs).toEqual([])
-    // Nothing that happened since is undone: bob has the one, the other waits.
+    // Later changes are not undone: bob holds one job, and the other waits.
     expect(await store.get('emails', bob.id)).toMatchObject({ state: 'active', holder: 'bob' })
     expect(await store.counts('emails')).toMatchObject({ waiting: 1, active: 1, completed: 1 })
     expect(await store.minutes('emails')).toMatchObject([{ completed: 1 }])
   })
 
-  test('exchange: sent again, it returns the jobs that it still holds', async () => {
+  test('exchange: a call that is sent again returns the jobs that it still holds', async () => {
     await using harness = await make()
     const caller = harness.caller('ada')
     await caller.enqueue(...jobs(3))
@@ -106,13 +106,13 @@ export function resend(make: Make): void {
     expect(again.jobs).toEqual([held[0], held[2]])
   })
 
-  test('a settle that did not arrive fails no job: the job runs on, and another settles it', async () => {
+  test('a settle that did not arrive fails no job: the job stays active, and a later call settles it', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
     await caller.enqueue(job())
     const held = await caller.claimOne()
-    // The call with the outcome never reached the store; it goes out under a new number, just before the end.
+    // The call with the outcome never reached the store. It is sent under a new number just before the lease ends.
     caller.next()
     harness.clock.advance(LEASE - 1)
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'active', failures: 0, errors: [] })
@@ -155,7 +155,7 @@ export function resend(make: Make): void {
     expect(await harness.store.counts('reports')).toMatchObject({ waiting: 2 })
   })
 
-  test('a call is remembered as long as promised, whatever others do', async () => {
+  test('a call is remembered as long as promised, whatever other callers do', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     const other = harness.caller('other')

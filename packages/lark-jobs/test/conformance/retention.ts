@@ -1,5 +1,5 @@
 /**
- * How many ended jobs are kept, and for how long.
+ * How many ended jobs are kept, and how long.
  */
 import { expect, test } from 'vitest'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
@@ -10,7 +10,7 @@ import { completed, failed, ids, job, jobs, line, settlement } from './jobs.ts'
 const plenty = { count: 1_000_000, age: 1_000_000_000 }
 
 export function retention(make: Make): void {
-  test('keeps the newest jobs of a state; the call that exceeds the number removes the excess', async () => {
+  test('keeps the newest jobs of a state; the call that exceeds the count removes the excess', async () => {
     await using harness = await make({
       retention: { completed: { count: 3, age: 10_000 }, failed: plenty, cancelled: plenty },
     })

@@ -1,7 +1,7 @@
 /**
- * Random verbs in random order, each answered by a model too; and replies that are lost, so that a call comes a
- * second time, at once or after others have changed everything. The same seed makes the same sequence, and a failure
- * tells its story.
+ * Random verbs in random order. A model answers each of them too, and the answers are compared. Some replies are lost,
+ * so that their calls come a second time, at once or after other calls. The same seed makes the same sequence, and a
+ * failure prints its steps.
  */
 import { expect, test } from 'vitest'
 import type { LeasedJob, NewJob } from '../../src/model/record.ts'
@@ -23,28 +23,28 @@ import { Model } from './model.ts'
 import { endings } from './model-job.ts'
 import { Random } from './random.ts'
 
-/** Another start makes other sequences: `LARK_SEED=1000`. A failure names the seed that it needs. */
+/** The first seed. `LARK_SEED=1000` makes other sequences. A failure names its seed. */
 const FIRST = Number(process.env.LARK_SEED ?? 1)
 const SEQUENCES = 300
 const BLOCK = 60
 const STEPS = 50
 
-/** Few and short, so that chance meets every limit. */
+/** The retention is so small that random sequences reach every limit. */
 const kept = { count: 3, age: 2_000 }
 const LEASES = [50, 300, 2_000]
-/** Milliseconds in which callers give up and minutes go by. */
+/** Milliseconds after which calls are forgotten and minutes have passed. */
 const LONG = 25 * 60_000
 
-/** A call that was carried out, and whose answer did not arrive. Its caller makes no other until it has one. */
+/** A call that was carried out and whose answer was lost. Its caller makes no other call until it has the answer. */
 interface Lost {
   caller: Caller
-  /** Sends it again, and checks the answer. */
+  /** Sends the call again, and checks the answer. */
   again: () => Promise<void>
 }
 
 export function sequences(make: Make): void {
   for (let first = FIRST; first < FIRST + SEQUENCES; first += BLOCK) {
-    test(`random verbs, seeds ${first} to ${first + BLOCK - 1}: every answer is the model's`, async () => {
+    test(`random verbs, seeds ${first} to ${first + BLOCK - 1}: every answer is that of the model`, async () => {
       await using harness = await make({ retention: { completed: kept, failed: kept, cancelled: kept } })
       for (let seed = first; seed < first + BLOCK; seed += 1) await new Sequence(harness, seed).run()
     })
@@ -58,7 +58,7 @@ class Sequence {
   readonly #model: Model
   readonly #partition: string
   readonly #callers: Caller[]
-  /** Every job that was ever handed out here, so that chance also tries tokens of the past. */
+  /** Every job that was ever handed out, so that old tokens are tried too. */
   readonly #handed: LeasedJob[] = []
   #lost: Lost[] = []
   readonly #story: string[] = []
@@ -146,14 +146,14 @@ class Sequence {
     })
   }
 
-  /** Whoever is not waiting for the answer to a call. */
+  /** A random caller that waits for no answer. */
   #caller(): Caller {
     return this.#random.pick(
       this.#callers.filter((caller) => !this.#lost.some((lost) => lost.caller === caller)),
     )!
   }
 
-  /** The answer may be lost: then the call is sent again at once, or some time later. */
+  /** Loses the answer at random. The call is then sent again at once, or some time later. */
   async #mayLose(caller: Caller, again: () => Promise<void>): Promise<void> {
     if (this.#random.chance(5)) {
       this.#tell('again', caller.id)
@@ -209,7 +209,7 @@ class Sequence {
     expect([...recovery.recovered].sort()).toEqual(expected.recovered.sort())
     expect([...recovery.failed].sort()).toEqual(expected.failed.sort())
     expect(recovery.nextLeaseEnd).toBe(expected.nextLeaseEnd)
-    // What this call ended may be too much to be kept, and gone.
+    // Some jobs that this call has ended may exceed the retention, and are gone.
     await forget(this.#harness.store, this.#partition, this.#model)
     if (now <= (options.until ?? now)) expect(recovery.nextEnding).toBe(this.#model.nextEnding())
   }
@@ -265,7 +265,7 @@ class Sequence {
     expect(ids(jobs).sort()).toEqual(this.#model.endings(done, lease).sort())
   }
 
-  /** Every second sequence: what is handed out ahead is seen in the others. */
+  /** Every second sequence has groups. The others test prefetched jobs. */
   get #hasGroups(): boolean {
     return this.#seed % 2 === 0
   }

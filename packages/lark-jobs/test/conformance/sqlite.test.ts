@@ -5,7 +5,7 @@ import { library } from '../../src/store/sqlite/library.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { describeStore } from './suite.ts'
 
-/** `npm test` runs this on Node 20, by `libsql`, and on Node 24, by `node:sqlite`. */
+/** `npm test` runs this on Node 20 with `libsql`, and on Node 24 with `node:sqlite`. */
 const { name } = library('the suite')
 
 describeStore(

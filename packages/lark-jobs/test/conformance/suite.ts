@@ -1,9 +1,9 @@
 /**
- * What every store must pass, subject by subject. Everything goes through the `Store` interface and moves by a
- * virtual clock; an engine brings only somewhere empty to work in.
+ * The tests that every store must pass, by subject. They use only the `Store` interface and a virtual clock. A store
+ * under test provides only an empty place.
  *
- * Where each invariant of the store contract is tested, beside `sequences.ts`, which tests them all by chance against
- * a model:
+ * Each invariant of the store contract is tested in the files below. `sequences.ts` also tests all of them, with random
+ * calls and a model:
  *
  *   1  at least once, and in exactly one state    reading.ts, handles.ts; killing is each engine's own: ../sqlite/,
  *                                                 ../redis/
@@ -55,12 +55,12 @@ import { waitingAndRings } from './waiting-and-rings.ts'
 import { workers } from './workers.ts'
 
 export interface Traits {
-  /** Whether two handles see the same jobs; not so for memory. */
+  /** Whether two handles see the same jobs. Not so for a store in memory. */
   shared: boolean
 }
 
 /**
- * Registers the whole suite for one engine.
+ * Registers the whole suite for one store.
  *
  * @example
  * describeStore('sqlite file', async () => {

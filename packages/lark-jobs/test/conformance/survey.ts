@@ -1,5 +1,5 @@
 /**
- * survey: what there is to do in many partitions, told in one call that does none of it.
+ * survey: one call returns what there is to do in many partitions, and changes nothing.
  */
 import { expect, test } from 'vitest'
 import type { WorkerRecord } from '../../src/model/record.ts'
@@ -8,7 +8,7 @@ import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'
 
-/** Real milliseconds: longer than any ring takes. */
+/** Longer than any ring takes, in milliseconds of the real clock. */
 const PATIENCE = 10_000
 const HOUR = 3_600_000
 
@@ -25,7 +25,7 @@ const worker: WorkerRecord = {
   state: 'running',
 }
 
-/** What is found in `emails`, but for its clock. */
+/** The findings for `emails`, without the time. */
 async function found(
   { store, clock }: Harness,
   asked: Omit<Surveyed, 'partition'> = {},
@@ -40,7 +40,7 @@ async function found(
   return rest
 }
 
-/** `ada` asked for a job, and got none. */
+/** `ada` asks for a job and gets none, so she is registered as waiting. */
 async function waiting(harness: Harness): Promise<void> {
   expect(await harness.caller('ada').claim()).toEqual([])
 }
@@ -60,13 +60,13 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toBeUndefined()
     await waiting(harness)
     await harness.caller('bob').claim()
-    // Rings one of them, and may be lost.
+    // This rings one of them, and the ring may be lost.
     await harness.caller('web').enqueue(job())
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
     expect(await found(harness)).toBeUndefined()
   })
 
-  test.each([0, 3, -3])('when a delayed job of priority %i falls due', async (priority) => {
+  test.each([0, 3, -3])('nextDue of a delayed job with priority %i', async (priority) => {
     await using harness = await make()
     await harness.caller('web').enqueue(job({ delay: 700, priority }))
     await waiting(harness)
@@ -190,12 +190,12 @@ export function survey(make: Make): void {
     }
     await harness.caller('web').enqueue(job())
     expect(await store.wait('ada', PATIENCE)).toEqual(['emails'])
-    // It has heard the ring, and must ask to be noted again.
+    // The caller has heard the ring, and must ask again to be registered.
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 }
 
-/** The job that is active. */
+/** The active job, if there is one. */
 async function held({ store }: Harness): Promise<{ id: string; token: string } | undefined> {
   const [active] = (await store.list('emails', { state: 'active' })).jobs
   return active && { id: active.id, token: 'ada.1' }

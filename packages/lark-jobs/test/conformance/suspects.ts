@@ -1,5 +1,5 @@
 /**
- * Jobs that stand one crash before the limit: when they count as started, and which crash fails them.
+ * Suspects: jobs that are one crash below the limit. When they count as started, and which crash fails them.
  */
 import { expect, test } from 'vitest'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE, SUSPECT } from '../../src/store/contract/store.ts'
@@ -7,7 +7,7 @@ import type { Caller } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'
 
-/** Queues jobs and has their workers die, as often as makes suspects of them. */
+/** Queues jobs, and lets their workers die until the jobs are suspects. */
 async function suspects(harness: Harness, caller: Caller, count = 1): Promise<string[]> {
   const list = jobs(count)
   await caller.enqueue(...list)
@@ -52,7 +52,7 @@ export function suspectJobs(make: Make): void {
     const [id] = await suspects(harness, caller)
     for (let crashes = SUSPECT + 1; crashes <= MAX_CRASHES_BESIDE; crashes += 1) {
       const held = await caller.claim()
-      // A plain renewal is one of a job that runs beside others, too.
+      // A renewal that does not say whether the job is alone does not change this.
       if (crashes % 2 === 0) await caller.start(held, false)
       else await caller.extend(held)
       await harness.takeBack()
@@ -96,7 +96,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, completed: 1 })
   })
 
-  test('a suspect that is retried by hand is no suspect any more', async () => {
+  test('a suspect that is retried by hand is not a suspect any more', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)

@@ -1,5 +1,6 @@
 /**
- * Locks: that of the jobs with one name only one holds it, for how long it does, and what becomes of the others.
+ * Locks of unique jobs: only one of the jobs with the same lock holds it. How long it holds the lock, and what happens
+ * to the others.
  */
 import { expect, test } from 'vitest'
 import type { Lock, NewJob } from '../../src/model/record.ts'
@@ -71,7 +72,7 @@ export function unique(make: Make): void {
   })
 
   test.each(['waiting', 'delayed', 'active', 'between two attempts', 'given back', 'taken back'])(
-    'until it is done, a job that is %s holds it',
+    'a job that is %s holds its lock until it is done',
     async (state) => {
       await using harness = await make()
       const caller = harness.caller()
@@ -91,7 +92,7 @@ export function unique(make: Make): void {
   )
 
   test.each(['completed', 'failed', 'cancelled', 'crashed', 'removed', 'cleared', 'expired'])(
-    'a job that is %s holds none',
+    'a job that is %s holds no lock',
     async (state) => {
       await using harness = await make({
         retention: {
@@ -266,7 +267,7 @@ export function unique(make: Make): void {
     expect(await store.get('emails', first.id)).toMatchObject({ state: 'waiting', payload: '"new"' })
   })
 
-  test('throttle: no second job within the time, whatever became of the first; then the next', async () => {
+  test('throttle: no second job within the time, whatever happens to the first; after it, the next is queued', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

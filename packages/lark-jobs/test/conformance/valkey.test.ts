@@ -7,7 +7,7 @@ import { describeStore } from './suite.ts'
 const url = inject('valkeyUrl')
 const server = { send: (...words: string[]) => command(url, ...words) }
 
-// All of it as the user of the manual, who needs nothing beyond.
+// All tests run as the user that the manual describes, so its permissions must be enough.
 beforeAll(async () => {
   await server.send(...rights('one server', [], `${PREFIX}*`))
 })

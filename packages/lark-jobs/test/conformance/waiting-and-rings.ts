@@ -1,25 +1,25 @@
 /**
- * wait and wake, and the rings of notices: who is rung, how often, and when a wait ends. Waits go by the real clock, so those that must
- * end without a ring are short.
+ * wait, wake, and rings: which callers are rung, how often, and when a wait ends. Waits use the real clock, so waits
+ * that must end without a ring are short.
  */
 import { expect, test } from 'vitest'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, returned } from './jobs.ts'
 
-/** Real milliseconds: longer than any ring takes. Waits that should ring never last so long. */
+/** Longer than any ring takes, in milliseconds of the real clock. Waits that should be rung never last so long. */
 const PATIENCE = 10_000
-/** Real milliseconds after which a wait that should not ring gives up. */
+/** Milliseconds of the real clock after which a wait that should not be rung ends. */
 const MOMENT = 60
 
-/** Workers that asked for a job and got none. */
+/** Workers that have asked for a job and got none. */
 async function idle(harness: Harness, ...names: string[]): Promise<Caller[]> {
   const callers = names.map((name) => harness.caller(name))
   for (const caller of callers) expect(await caller.claim()).toEqual([])
   return callers
 }
 
-/** Which of the callers have a ring, in no order. */
+/** The callers that have a ring, in any order. */
 async function rung(harness: Harness, callers: readonly Caller[]): Promise<string[]> {
   const waits = callers.map(async ({ id }) => ((await harness.store.wait(id, MOMENT)).length > 0 ? [id] : []))
   return (await Promise.all(waits)).flat()

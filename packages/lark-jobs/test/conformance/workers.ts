@@ -1,5 +1,5 @@
 /**
- * The workers that live, and the keys that any ever knew.
+ * The living workers, and the keys that any worker ever announced.
  */
 import { expect, test } from 'vitest'
 import type { WorkerRecord } from '../../src/model/record.ts'
