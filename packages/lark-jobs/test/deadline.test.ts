@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Deadline } from '../src/run/deadline.ts'
-import { Running, type Workplace } from '../src/run/running.ts'
+import { Execution, type RunEnvironment } from '../src/run/execution.ts'
 import type { Claimer } from '../src/worker/fetch/claimer.ts'
-import { Page } from '../src/worker/lease/ledger.ts'
+import { LedgerPage } from '../src/worker/lease/ledger.ts'
 
 const DAY = 86_400_000
 /** Milliseconds that a handler gets after its signal. */
@@ -19,13 +19,13 @@ const lease = { id: 'one', key: 'k', payload: '', priority: 0, queuedAt: 0, toke
 const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
 
 function setUp() {
-  const jobs = new Set<Running>()
-  const stuck = vi.fn<(running: Running) => void>()
+  const jobs = new Set<Execution>()
+  const stuck = vi.fn<(running: Execution) => void>()
   const deadline = new Deadline(jobs, stuck)
   const begin = (timeout: number) => {
     const job = { ...lease, ...counters, options: { timeout } }
-    const held = { lease: job, page: new Page(), index: 0, until: 1e9 }
-    const running = new Running(held, {} as Claimer, undefined, {} as Workplace, performance.now())
+    const held = { lease: job, page: new LedgerPage(), index: 0, until: 1e9 }
+    const running = new Execution(held, {} as Claimer, undefined, {} as RunEnvironment, performance.now())
     jobs.add(running)
     deadline.watch(running)
     return running

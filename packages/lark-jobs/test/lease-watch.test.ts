@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { MessageChannel, Worker as Thread } from 'node:worker_threads'
 import { afterEach, expect, it } from 'vitest'
-import { threadFile } from '../src/worker/beside.ts'
 import { LEASE_THREAD } from '../src/worker/lease/lease-thread.ts'
+import { threadFile } from '../src/worker/thread-file.ts'
 
 const file = threadFile('lease-watch')!
 const threads: Thread[] = []

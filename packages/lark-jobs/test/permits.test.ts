@@ -5,7 +5,7 @@ import type { Limits } from '../src/model/limit.ts'
 import type { Taken } from '../src/run/middleware/permits.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import type { HoldingsPage } from '../src/worker/lease/holdings.ts'
-import { WorkerPermits } from '../src/worker/permits/permits.ts'
+import { PermitPools } from '../src/worker/permits/permit-pools.ts'
 import { retention } from './redis/stores.ts'
 
 const LEASE = 15_000
@@ -21,8 +21,8 @@ class Shop implements AsyncDisposable {
   readonly permit = vi.spyOn(this.store.limiters, 'permit')
   readonly keep = vi.spyOn(this.store.limiters, 'keep')
 
-  worker(holder: string, limiters: Record<string, Limits> = {}, lease = LEASE): WorkerPermits {
-    return new WorkerPermits({
+  worker(holder: string, limiters: Record<string, Limits> = {}, lease = LEASE): PermitPools {
+    return new PermitPools({
       store: this.store,
       holder,
       lease,
@@ -55,9 +55,9 @@ afterEach(() => {
 })
 
 const forever = new AbortController().signal
-const take = (worker: WorkerPermits, name: string, weight = 1, signal = forever) =>
+const take = (worker: PermitPools, name: string, weight = 1, signal = forever) =>
   worker.take(name, weight, signal)
-const many = (worker: WorkerPermits, name: string, count: number, weight = 1) =>
+const many = (worker: PermitPools, name: string, count: number, weight = 1) =>
   Promise.all(Array.from({ length: count }, () => take(worker, name, weight)))
 const granted = (list: Taken[]) => list.filter(({ kind }) => kind === 'granted').length
 function giveBack(taken: Taken): void {

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { backoff, Job, NonRetryableError } from '../src/index.ts'
 import type { JobOptions } from '../src/model/record.ts'
 import { classOf, type JobConstructor } from '../src/options/job-class.ts'
+import type { Execution } from '../src/run/execution.ts'
 import { retryIn } from '../src/run/retry.ts'
-import type { Running } from '../src/run/running.ts'
 
 const written: string[] = []
 const NOW = 10_000_000
@@ -21,8 +21,8 @@ function expected(fields: object, lease: { failures?: number; options?: JobOptio
   const running = {
     lease: { failures: 0, queuedAt: NOW, ...lease },
     run: { write: (_: string, text: string) => written.push(text) },
-    workplace: { clock: { now: () => NOW } },
-  } as unknown as Running
+    environment: { clock: { now: () => NOW } },
+  } as unknown as Execution
   return retryIn(new Error('blocked'), running, jobClass, inMs)
 }
 

@@ -5,7 +5,7 @@ import type { JobConstructor } from '../src/options/job-class.ts'
 import { Registry } from '../src/options/registry.ts'
 import type { Permits } from '../src/run/middleware/permits.ts'
 import type { Claimer } from '../src/worker/fetch/claimer.ts'
-import { type Held, Ledger, TOLD } from '../src/worker/lease/ledger.ts'
+import { type HeldJob, Ledger, TOLD } from '../src/worker/lease/ledger.ts'
 import { StoreClock } from '../src/worker/maintenance/store-clock.ts'
 import { Slots } from '../src/worker/slots.ts'
 import { signal } from './working/bench.ts'
@@ -18,7 +18,7 @@ afterEach(() => {
 })
 
 /** One job of a class in a worker under a supervisor, and what it settles. */
-function begin(make: unknown): { held: Held; settled: Outcome[]; onStuck: () => void; slots: Slots } {
+function begin(make: unknown): { held: HeldJob; settled: Outcome[]; onStuck: () => void; slots: Slots } {
   const registry = new Registry()
   registry.add(make as JobConstructor)
   const report = { wrote() {}, ended() {}, warn() {}, info() {} }
@@ -51,7 +51,7 @@ function begin(make: unknown): { held: Held; settled: Outcome[]; onStuck: () => 
 }
 
 /** What the lease thread reads of it: when its time is over, and when it is tried again if it blocks till then. */
-const terms = ({ page, index }: Held) => [...page.terms.subarray(index * 3, index * 3 + 2)]
+const terms = ({ page, index }: HeldJob) => [...page.terms.subarray(index * 3, index * 3 + 2)]
 
 test('of a handler that is stuck its class is told before the process is replaced, and its end is ignored', async () => {
   const told = signal()

@@ -34,7 +34,7 @@ export interface WorkOptions
 export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
 
 /** The store that is open. */
-interface Opened {
+interface OpenStore {
   settings: Settings
   place: Place
   store: Store
@@ -47,7 +47,7 @@ interface Opened {
  * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
  */
 export async function workerOn(
-  { settings, place, store, warnings }: Opened,
+  { settings, place, store, warnings }: OpenStore,
   options: WorkOptions,
   supervised: SupervisedOptions,
 ): Promise<Worker> {

@@ -23,7 +23,7 @@ export interface Figure {
 const BUSY = 0.7
 
 /** Times a process while it is measured. */
-export class Watch {
+export class ProcessTimer {
   readonly #isEmbedded: boolean
   readonly #began = performance.now()
   readonly #cpu = process.cpuUsage()

@@ -6,7 +6,7 @@ import { Job } from '../api/job.ts'
 import { type Jobs, open } from '../api/jobs.ts'
 import type { JobConstructor } from '../options/job-class.ts'
 import type { Report } from '../worker/report.ts'
-import { type Figure, limitOf, percentile, Watch } from './figure.ts'
+import { type Figure, limitOf, ProcessTimer, percentile } from './figure.ts'
 
 /** Jobs that lie there to be processed, and those that a worker waits for. */
 const HEAP = 'bench'
@@ -110,7 +110,7 @@ async function repeat(
 ) {
   const during = async (part: number) => {
     const calls: number[] = []
-    const watch = new Watch(isEmbedded)
+    const watch = new ProcessTimer(isEmbedded)
     const most = Math.ceil((jobs * part) / size)
     do {
       signal.throwIfAborted()
@@ -130,16 +130,16 @@ async function processing(stage: Stage, concurrency: number): Promise<Figure> {
   await fill(stage)
   let count = 0
   let last = 0
-  let warm: { at: number; count: number; watch: Watch } | undefined
+  let warm: { at: number; count: number; watch: ProcessTimer } | undefined
   let isBusy = false
-  const watch = new Watch(isEmbedded)
+  const watch = new ProcessTimer(isEmbedded)
   const enough = new Promise<void>((resolve) => {
     BenchJob.started = () => {
       last = performance.now()
       count++
       const passed = watch.elapsed / 1_000
       if (warm === undefined && (count > jobs * WARM_UP || passed > seconds * WARM_UP))
-        warm = { at: last, count, watch: new Watch(isEmbedded) }
+        warm = { at: last, count, watch: new ProcessTimer(isEmbedded) }
       if (count < jobs && passed < seconds * (1 + WARM_UP)) return
       isBusy = warm?.watch.isBusy ?? false
       resolve()
@@ -164,7 +164,7 @@ async function fill({ here, jobs, signal }: Stage): Promise<void> {
 async function idle(stage: Stage): Promise<Figure> {
   const { here, jobs, seconds, signal, isEmbedded } = stage
   const took: number[] = []
-  const watch = new Watch(isEmbedded)
+  const watch = new ProcessTimer(isEmbedded)
   const dispatches = Math.min(DISPATCHES, jobs)
   await working(stage, IDLE, 10, async () => {
     while (took.length < dispatches && (took.length < 2 || watch.elapsed < seconds * 1_000)) {

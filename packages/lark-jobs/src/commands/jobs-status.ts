@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
-import type { Ended, QueueStatus, Status } from '../operate/status.ts'
+import type { EndedCounts, QueueStatus, Status } from '../operate/status.ts'
 import { RETENTION } from '../store/connect.ts'
 import type { Counts } from '../store/contract/store.ts'
 import { resumeCommand } from './resume-command.ts'
@@ -106,7 +106,7 @@ function isFull({ partitions }: QueueStatus, state: (typeof keptStates)[number])
   return partitions.some(({ counts }) => counts[state] >= RETENTION[state].count)
 }
 
-function words({ completed, failed }: Ended): string {
+function words({ completed, failed }: EndedCounts): string {
   return failed === 0 ? `${completed}` : `${completed}, ${failed} failed`
 }
 

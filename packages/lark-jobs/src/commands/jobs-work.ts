@@ -12,7 +12,7 @@ import { presets } from '../options/preset.ts'
 import { Supervised } from '../supervisor/supervised.ts'
 import { startProcess } from '../supervisor/supervised-fork.ts'
 import { SupervisedReport } from '../supervisor/supervised-report.ts'
-import type { Station } from '../supervisor/supervision.ts'
+import type { ProcessSlot } from '../supervisor/supervision.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { CONCURRENCY } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
@@ -61,11 +61,11 @@ export class JobsWorkCommand extends Command {
 
   /** One of several, in a process that a supervisor has started. */
   async #workFor(supervised: Supervised): Promise<number> {
-    const shown = this.#report(supervised.station)
+    const shown = this.#report(supervised.slot)
     const report = new SupervisedReport(shown, supervised)
     try {
       const worker = await this.#start(report, {
-        id: supervised.station.worker,
+        id: supervised.slot.worker,
         onStuck: () => supervised.leave(),
       })
       report.summary = () => worker.summary
@@ -97,7 +97,7 @@ export class JobsWorkCommand extends Command {
     report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
     const supervisor = new Supervisor({
       processes,
-      start: (station) => this.#fork(station),
+      start: (slot) => this.#fork(slot),
       store,
       queues,
       limiters: [...settings.limiters.keys()],
@@ -117,8 +117,8 @@ export class JobsWorkCommand extends Command {
     }
   }
 
-  #report(station?: Station): ConsoleReport | JsonReport {
-    return this.json ? new JsonReport(this.console, station) : new ConsoleReport(this.console, station)
+  #report(slot?: ProcessSlot): ConsoleReport | JsonReport {
+    return this.json ? new JsonReport(this.console, slot) : new ConsoleReport(this.console, slot)
   }
 
   async #start(report: Report, supervised?: SupervisedOptions): Promise<Worker> {
@@ -138,7 +138,7 @@ export class JobsWorkCommand extends Command {
     return worker
   }
 
-  #fork(station: Station): ChildProcess {
+  #fork(slot: ProcessSlot): ChildProcess {
     const words = [
       this.key,
       `--concurrency=${this.concurrency}`,
@@ -150,7 +150,7 @@ export class JobsWorkCommand extends Command {
     if (this.json) words.push('--json')
     if (this.quiet) words.push('--quiet')
     if (this.console.color === false) words.push('--no-color')
-    return startProcess(program(), words, station)
+    return startProcess(program(), words, slot)
   }
 
   #signals(): WorkSignals {

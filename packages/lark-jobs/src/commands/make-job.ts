@@ -38,9 +38,9 @@ function namesFrom(name: string): { key: string; className: string } {
   }
 }
 
-type Place = Awaited<ReturnType<typeof stubPlace>>
+type StubPlace = Awaited<ReturnType<typeof stubPlace>>
 
-function stub(key: string, className: string, { extension, isModule }: Place): string {
+function stub(key: string, className: string, { extension, isModule }: StubPlace): string {
   const typed = extension === 'ts'
   const start = isModule
     ? "import { Job } from '@s18i/lark-jobs'\n\nexport "

@@ -13,8 +13,8 @@ import type { KeptError, LeasedJob, LogLine } from '../model/record.ts'
 import { errorLine } from '../run/job-error.ts'
 import { writtenText } from '../run/job-log.ts'
 import type { QueueFigures } from '../supervisor/supervised-figures.ts'
-import type { Shown } from '../supervisor/supervised-report.ts'
-import type { Station } from '../supervisor/supervision.ts'
+import type { ShownReport } from '../supervisor/supervised-report.ts'
+import type { ProcessSlot } from '../supervisor/supervision.ts'
 import type { Ending, RunningJob, Summary } from '../worker/report.ts'
 
 /** Jobs a second above which they are counted. */
@@ -22,7 +22,7 @@ const CALM = 50
 /** The most long-running jobs that get a line each; above that, one line counts them. */
 const FEW = 5
 
-export class ConsoleReport implements Shown {
+export class ConsoleReport implements ShownReport {
   readonly queues = new Map<string, QueueFigures>()
   hidden = 0
   readonly #console: Console
@@ -38,11 +38,11 @@ export class ConsoleReport implements Shown {
   #second: NodeJS.Timeout | undefined
 
   /** @param station of a process that has a supervisor */
-  constructor(console: Console, station?: Station) {
+  constructor(console: Console, slot?: ProcessSlot) {
     this.#console = console
-    this.#calm = CALM / (station?.of ?? 1)
-    this.#counts = station === undefined
-    this.#speaker = station === undefined || station.of === 1 ? '' : `#${station.number} `
+    this.#calm = CALM / (slot?.of ?? 1)
+    this.#counts = slot === undefined
+    this.#speaker = slot === undefined || slot.of === 1 ? '' : `#${slot.number} `
   }
 
   wrote(lease: LeasedJob, name: string, { level, text }: LogLine): void {
@@ -162,7 +162,7 @@ function unknown({ lease: { unreadable } }: Ending): string {
     : 'no class here has the key'
 }
 
-export class JsonReport implements Shown {
+export class JsonReport implements ShownReport {
   readonly queues = new Map<string, QueueFigures>()
   readonly hidden = 0
   readonly #console: Console
@@ -170,9 +170,9 @@ export class JsonReport implements Shown {
   readonly #worker: string | undefined
 
   /** @param station of a process that has a supervisor */
-  constructor(console: Console, station?: Station) {
+  constructor(console: Console, slot?: ProcessSlot) {
     this.#console = console
-    this.#worker = station?.worker
+    this.#worker = slot?.worker
   }
 
   wrote({ id, key }: LeasedJob, name: string, { level, text }: LogLine): void {

@@ -63,7 +63,7 @@ export class Dispatcher {
     const rows = this.#rows(queue, records)
     const chunks = rows.flatMap((row) => row.chunks)
     const errors: unknown[] = []
-    const send = async ({ outbox, chunks }: Row) => {
+    const send = async ({ outbox, chunks }: OutboxChunks) => {
       for (const chunk of chunks) {
         if (errors.length > 0) return
         try {
@@ -94,7 +94,7 @@ export class Dispatcher {
   /**
    * The chunks for each outbox. Plain chunks go to the outboxes in turn. A job with a group or lock has a fixed outbox.
    */
-  #rows(queue: string, records: readonly NewJob[]): Row[] {
+  #rows(queue: string, records: readonly NewJob[]): OutboxChunks[] {
     if (records[0] === undefined || togetherOf(records[0]) === undefined) {
       const chunks = [...chunksOf(records)]
       const outboxes = this.#outboxes.all(queue).slice(0, chunks.length)
@@ -134,7 +134,7 @@ function togetherOf({ group, lock }: NewJob): string | undefined {
   return group?.name ?? lock?.name
 }
 
-interface Row {
+interface OutboxChunks {
   outbox: Outbox
   chunks: Chunk[]
 }

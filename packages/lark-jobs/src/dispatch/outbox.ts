@@ -43,7 +43,7 @@ interface Parcel {
 }
 
 /** A caller, and the number of its last call. */
-interface Lane {
+interface CallLane {
   caller: string
   number: number
 }
@@ -52,7 +52,7 @@ export class Outbox {
   readonly #store: Store
   readonly #partition: string
   readonly #bound: Bound | undefined
-  readonly #free: Lane[] = []
+  readonly #free: CallLane[] = []
   #parcels: Parcel[] = []
   /** The number of jobs in the parcels. */
   #size = 0
@@ -117,7 +117,7 @@ export class Outbox {
     if (!this.#isScheduled) this.#schedule()
   }
 
-  async #deliver(lane: Lane, parcels: Parcel[]): Promise<void> {
+  async #deliver(lane: CallLane, parcels: Parcel[]): Promise<void> {
     const jobs = parcels.length === 1 ? parcels[0]!.jobs : parcels.flatMap((parcel) => parcel.jobs)
     try {
       const results = await this.#enqueue(lane, jobs, parcels[0]!.deadline)
@@ -149,7 +149,7 @@ export class Outbox {
     return parcels
   }
 
-  async #enqueue(lane: Lane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
+  async #enqueue(lane: CallLane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
     const results = await this.#send(lane, jobs, deadline)
     if (!results.includes('exists')) return results
     // Another process made the same id (see id.ts), so our job is not queued yet.
@@ -165,7 +165,7 @@ export class Outbox {
   }
 
   /** Sends one call, again and again with the same number, until an answer comes or the time is over. */
-  async #send(lane: Lane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
+  async #send(lane: CallLane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
     const { caller } = lane
     const number = ++lane.number
     let sent = false

@@ -10,7 +10,7 @@ import { partitionFor, partitionsOf } from '../model/partition.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
 import { Outbox } from './outbox.ts'
 
-interface Row {
+interface QueueOutboxes {
   outboxes: Outbox[]
   /** The index of the outbox whose turn it is, and the tick in which this was decided. */
   at: number
@@ -22,7 +22,7 @@ export class Outboxes {
   readonly #partitions: ReadonlyMap<string, number>
   readonly #bounds: ReadonlyMap<string, Bound>
   readonly #caller = newNonce()
-  readonly #rows = new Map<string, Row>()
+  readonly #rows = new Map<string, QueueOutboxes>()
   #tick = 0
   #isTicking = false
 
@@ -55,7 +55,7 @@ export class Outboxes {
     return [...outboxes.slice(at), ...outboxes.slice(0, at)]
   }
 
-  #row(queue: string): Row {
+  #row(queue: string): QueueOutboxes {
     const row = this.#rows.get(queue) ?? this.#open(queue)
     if (row.outboxes.length === 1 || row.tick === this.#tick) return row
     row.tick = this.#tick
@@ -64,7 +64,7 @@ export class Outboxes {
     return row
   }
 
-  #open(queue: string): Row {
+  #open(queue: string): QueueOutboxes {
     const outboxes = partitionsOf(queue, this.#partitions.get(queue) ?? 1).map(
       (partition) => new Outbox(this.#store, partition, this.#caller, this.#bounds.get(queue)),
     )

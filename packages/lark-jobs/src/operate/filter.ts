@@ -7,15 +7,15 @@ import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 
 /** For each condition, what its value must be: in words and as a test. */
-export type Conditions = Readonly<Record<string, { right: string; ok: (value: unknown) => boolean }>>
+export type ConditionChecks = Readonly<Record<string, { right: string; ok: (value: unknown) => boolean }>>
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
 
 /** `{ all: true }`: selects everything. */
-export const all: Conditions[string] = { right: 'true', ok: (value) => value === true }
+export const all: ConditionChecks[string] = { right: 'true', ok: (value) => value === true }
 
-export const queueName: Conditions[string] = { right: 'the name of a queue', ok: isText }
+export const queueName: ConditionChecks[string] = { right: 'the name of a queue', ok: isText }
 
 /**
  * @param call the beginning of the message: `Jobs.cancel()`
@@ -26,7 +26,7 @@ export const queueName: Conditions[string] = { right: 'the name of a queue', ok:
 export function checkFilter(
   call: string,
   filter: unknown,
-  conditions: Conditions,
+  conditions: ConditionChecks,
   needed: readonly string[] = [],
   flags?: Flags,
 ): void {

@@ -8,7 +8,7 @@ import { partitionFor, partitionsOf } from '../model/partition.ts'
 import { isHash, notName } from '../model/stored-name.ts'
 import { groupName } from '../options/group.ts'
 import type { Store } from '../store/contract/store.ts'
-import { all, type Conditions, checkFilter, type Flags, isText, queueName } from './filter.ts'
+import { all, type ConditionChecks, checkFilter, type Flags, isText, queueName } from './filter.ts'
 import { partitionsToLookIn, type Queues } from './operate.ts'
 
 /** The queue or group to pause. */
@@ -34,7 +34,7 @@ export interface EveryQueue {
   for?: never
 }
 
-const target: Conditions = {
+const target: ConditionChecks = {
   queue: queueName,
   group: {
     right: 'the name of a group: a text that is not empty, or a number',
@@ -44,7 +44,7 @@ const target: Conditions = {
   all,
 }
 /** `checkPause` checks the duration itself, and throws PAUSE_INVALID. */
-const span: Conditions[string] = { right: durationForm, ok: (value) => value !== undefined }
+const span: ConditionChecks[string] = { right: durationForm, ok: (value) => value !== undefined }
 
 /** @throws FILTER_INVALID, PAUSE_INVALID @param flags see `checkFilter` */
 export function checkPause(options: unknown, flags?: Flags): void {
@@ -69,7 +69,7 @@ export function checkResume(options: unknown, flags?: Flags): void {
   check('Jobs.resume()', options, target, flags)
 }
 
-function check(call: string, options: unknown, conditions: Conditions, flags: Flags | undefined): void {
+function check(call: string, options: unknown, conditions: ConditionChecks, flags: Flags | undefined): void {
   checkFilter(call, options, conditions, ['queue'], flags)
   const { group, groupHash } = options as PauseTarget
   if (group === undefined || groupHash === undefined) return

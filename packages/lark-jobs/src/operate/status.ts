@@ -19,7 +19,7 @@ const LOOK = 100
 const MINUTE = 60_000
 
 /** How many runs ended within some time. */
-export interface Ended {
+export interface EndedCounts {
   completed: number
   /** Failed without a further retry. */
   failed: number
@@ -36,8 +36,8 @@ export interface QueueStatus {
   configured: boolean
   /** Of all its partitions together. */
   counts: Counts
-  lastMinute: Ended
-  lastHour: Ended
+  lastMinute: EndedCounts
+  lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
   paused: boolean
   /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
@@ -149,8 +149,8 @@ function sum(all: readonly Counts[]): Counts {
 }
 
 /** @param part how much of a minute counts, from 0 to 1 */
-function ended(minutes: readonly Minute[], part: (at: number) => number): Ended {
-  const total = (kind: keyof Ended) =>
+function ended(minutes: readonly Minute[], part: (at: number) => number): EndedCounts {
+  const total = (kind: keyof EndedCounts) =>
     Math.round(minutes.reduce((count, minute) => count + minute[kind] * part(minute.at), 0))
   return { completed: total('completed'), failed: total('failed'), retried: total('retried') }
 }

@@ -20,7 +20,7 @@
 export interface Pace {
   /** Milliseconds that a job may be held before it starts; what has not started by then goes back. */
   window: number
-  /** Milliseconds of the worker's own work, at its measured speed, that are held. Half of the window: see `ahead.ts`. */
+  /** Milliseconds of the worker's own work, at its measured speed, that are held. Half of the window: see `prefetch.ts`. */
   horizon: number
   /**
    * The most jobs that are held ahead, of one partition; 0: none. Where half of them is gone the next call goes off, and

@@ -3,25 +3,25 @@
  * and cleared for nothing.
  */
 import { LONGEST_TIMER } from '../model/run.ts'
-import type { Running } from './running.ts'
+import type { Execution } from './execution.ts'
 
 /** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
 const GRACE = 5_000
 
 export class Deadline {
-  readonly #running: ReadonlySet<Running>
-  readonly #stuck: (running: Running) => void
+  readonly #running: ReadonlySet<Execution>
+  readonly #stuck: (running: Execution) => void
   #timer: NodeJS.Timeout | undefined
   #next = Number.POSITIVE_INFINITY
 
   /** @param stuck told of a handler that ignores its signal */
-  constructor(running: ReadonlySet<Running>, stuck: (running: Running) => void) {
+  constructor(running: ReadonlySet<Execution>, stuck: (running: Execution) => void) {
     this.#running = running
     this.#stuck = stuck
   }
 
   /** Will abort the signal of a job that began when its time is over. */
-  watch(running: Running): void {
+  watch(running: Execution): void {
     if (running.deadline < this.#next) this.#arm(running.deadline)
   }
 
@@ -46,7 +46,7 @@ export class Deadline {
     if (next < Number.POSITIVE_INFINITY) this.#arm(next)
   }
 
-  #pass(running: Running, now: number): void {
+  #pass(running: Execution, now: number): void {
     if (running.isLate) {
       running.deadline = Number.POSITIVE_INFINITY
       this.#stuck(running)

@@ -3,8 +3,8 @@
  */
 import { inContext } from '../model/context.ts'
 import type { Outcome } from '../model/record.ts'
+import type { Execution } from './execution.ts'
 import { HookCalls, type Hooks, type JobEvent } from './hooks.ts'
-import type { Running } from './running.ts'
 
 export class Hooked {
   readonly #calls: HookCalls
@@ -14,12 +14,12 @@ export class Hooked {
     this.#calls = new HookCalls(hooks, warn)
   }
 
-  started(running: Running): void {
+  started(running: Execution): void {
     this.#in(running, (event) => this.#calls.call('started', event))
   }
 
   /** @param took milliseconds */
-  ended(running: Running, outcome: Outcome, took: number): void {
+  ended(running: Execution, outcome: Outcome, took: number): void {
     this.#in(running, (event) => {
       if (outcome.kind === 'completed') this.#calls.call('completed', { ...event, took })
       if (outcome.kind === 'released') this.#calls.call('released', { ...event, took, in: outcome.in })
@@ -32,7 +32,7 @@ export class Hooked {
   }
 
   /** In the job's context. Of a job that no class here runs, nobody hears. */
-  #in({ lease, jobClass, claimer }: Running, tell: (event: JobEvent) => void): void {
+  #in({ lease, jobClass, claimer }: Execution, tell: (event: JobEvent) => void): void {
     if (jobClass === undefined) return
     const { key, name } = jobClass
     const event = { id: lease.id, key, name, queue: claimer.queue, attempt: lease.failures + 1 }

@@ -21,7 +21,7 @@ const MAX_HELD = 5
 const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[0].replace('file://', '')
 
 /** The budget that is left for the causes and inner errors of one error. */
-interface Room {
+interface Budget {
   characters: number
   parts: number
   /** The errors kept so far, because an error may be its own cause. */
@@ -55,7 +55,7 @@ function own(thrown: unknown, cut: (text: string, most: number) => string): Kept
 }
 
 /** The cause and the inner errors, as far as the budget allows. */
-function below(thrown: unknown, room: Room, depth: number): Pick<KeptError, 'cause' | 'errors' | 'more'> {
+function below(thrown: unknown, room: Budget, depth: number): Pick<KeptError, 'cause' | 'errors' | 'more'> {
   if (!isError(thrown) || depth > MAX_DEPTH) return {}
   const held = heldBy(thrown)
   const errors: KeptError[] = []
@@ -73,7 +73,7 @@ function below(thrown: unknown, room: Room, depth: number): Pick<KeptError, 'cau
   }
 }
 
-function partOf(thrown: unknown, room: Room, depth: number): KeptError | undefined {
+function partOf(thrown: unknown, room: Budget, depth: number): KeptError | undefined {
   if (room.parts === 0 || room.characters <= 0 || room.seen.has(thrown)) return undefined
   room.parts--
   if (Object(thrown) === thrown) room.seen.add(thrown)

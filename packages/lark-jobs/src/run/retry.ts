@@ -10,7 +10,7 @@ import { isNonRetryable } from '../model/non-retryable.ts'
 import type { LeasedJob } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
 import { currentRun, type JobClass } from '../options/job-class.ts'
-import type { Running } from './running.ts'
+import type { Execution } from './execution.ts'
 
 /** Told of a function that did not do what it should. */
 type Warn = (text: string) => void
@@ -27,26 +27,26 @@ export function limitOf({ options }: LeasedJob, jobClass: JobClass): number | un
  */
 export function retryIn(
   thrown: unknown,
-  running: Running,
+  execution: Execution,
   jobClass: JobClass,
   expected?: number,
 ): number | undefined {
-  const { lease, workplace } = running
+  const { lease, environment } = execution
   const failures = lease.failures + 1
   const limit = limitOf(lease, jobClass)
   if (limit === undefined && failures >= (lease.options?.tries ?? jobClass.tries)) return undefined
   if (isNonRetryable(thrown)) return undefined
   const warn = (text: string) => {
-    if (expected === undefined) running.run.write('warn', text)
+    if (expected === undefined) execution.run.write('warn', text)
   }
-  if (jobClass.hasRetryIf && !asksForMore(thrown, running, jobClass, warn)) return undefined
+  if (jobClass.hasRetryIf && !asksForMore(thrown, execution, jobClass, warn)) return undefined
   const pause = pauseOf(lease.options?.backoff ?? jobClass.backoff, failures, thrown, warn)
-  const at = workplace.clock.now() + (expected ?? 0) + pause
+  const at = environment.clock.now() + (expected ?? 0) + pause
   return limit !== undefined && at > lease.queuedAt + limit ? undefined : pause
 }
 
 /** What `retryIf` says; in doubt the job is tried again. */
-function asksForMore(thrown: unknown, { run }: Running, jobClass: JobClass, warn: Warn): boolean {
+function asksForMore(thrown: unknown, { run }: Execution, jobClass: JobClass, warn: Warn): boolean {
   try {
     const job = new jobClass.make()
     job[currentRun] = run

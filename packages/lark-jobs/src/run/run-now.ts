@@ -15,14 +15,14 @@ import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 
 /** The middleware and hooks around every run. */
-interface Around {
+interface RunNowOptions {
   middleware: readonly Middleware[]
   calls: HookCalls | undefined
 }
 
 export class RunNow {
   readonly #load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>
-  #around: Around | undefined
+  #around: RunNowOptions | undefined
 
   /** @param load loads the middleware and hooks; called again until it has succeeded once */
   constructor(load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>) {
@@ -88,7 +88,7 @@ export class RunNow {
     })
   }
 
-  async #read(): Promise<Around> {
+  async #read(): Promise<RunNowOptions> {
     const { middleware, hooks } = await this.#load()
     const calls = hooks && new HookCalls(hooks, (text) => print('lark-jobs', undefined, 'warn', text))
     this.#around = { middleware, calls }

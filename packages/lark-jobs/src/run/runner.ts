@@ -13,12 +13,12 @@ import type { Outcome } from '../model/record.ts'
 import { returnedFalse } from '../model/run.ts'
 import { textOf } from '../model/thrown.ts'
 import { currentRun, type JobClass } from '../options/job-class.ts'
+import type { Execution } from './execution.ts'
 import { jobError } from './job-error.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { limitOf, retryIn } from './retry.ts'
-import type { Running } from './running.ts'
 
 /** Milliseconds: the pause of a job that no class here runs, doubled with every meeting up to the second. */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
@@ -34,53 +34,53 @@ const COMPLETED: Outcome = { kind: 'completed' }
  * Written with callbacks, because each `async` function on the way of a job costs as much as all the rest of this
  * page (measured: 0.4 µs of 1.9 for a handler that does nothing).
  */
-export function runJob(running: Running, ended: (running: Running, outcome: Outcome) => void): void {
-  const { lease, jobClass } = running
+export function runJob(execution: Execution, ended: (execution: Execution, outcome: Outcome) => void): void {
+  const { lease, jobClass } = execution
   if (lease.unreadable?.kind === 'damaged') {
     const { field, text } = lease.unreadable
     queueMicrotask(() =>
-      conclude(running, jobClass, failedForGood(damage(running, field, text), running), ended),
+      conclude(execution, jobClass, failedForGood(damage(execution, field, text), execution), ended),
     )
     return
   }
   if (jobClass === undefined) {
     const isMarked = lease.unreadable?.kind === 'marked'
     const because = isMarked ? 'the worker does not know its format' : 'the worker has no class with this key'
-    queueMicrotask(() => ended(running, { kind: 'released', in: unknownPause(lease.releases), because }))
+    queueMicrotask(() => ended(execution, { kind: 'released', in: unknownPause(lease.releases), because }))
     return
   }
-  inContext(lease.options?.context, run, running, jobClass, ended)
+  inContext(lease.options?.context, run, execution, jobClass, ended)
 }
 
 function run(
-  running: Running,
+  execution: Execution,
   jobClass: JobClass,
-  ended: (running: Running, outcome: Outcome) => void,
+  ended: (execution: Execution, outcome: Outcome) => void,
 ): void {
-  if (isExpired(running, jobClass)) {
-    queueMicrotask(() => conclude(running, jobClass, { kind: 'cancelled', reason: 'expired' }, ended))
+  if (isExpired(execution, jobClass)) {
+    queueMicrotask(() => conclude(execution, jobClass, { kind: 'cancelled', reason: 'expired' }, ended))
     return
   }
-  handle(running, jobClass).then(
+  handle(execution, jobClass).then(
     (value) => {
-      running.through()
-      conclude(running, jobClass, returned(value, running, jobClass), ended)
+      execution.through()
+      conclude(execution, jobClass, returned(value, execution, jobClass), ended)
     },
     (error) => {
-      running.through()
-      conclude(running, jobClass, thrown(error, running, jobClass), ended)
+      execution.through()
+      conclude(execution, jobClass, thrown(error, execution, jobClass), ended)
     },
   )
 }
 
 /** Whether it is too late to begin. What has begun once is not held against the time. */
-function isExpired({ lease, workplace }: Running, jobClass: JobClass): boolean {
+function isExpired({ lease, environment }: Execution, jobClass: JobClass): boolean {
   const limit = lease.options?.expiresIn ?? jobClass.expiresIn
-  return !!limit && lease.runs === 1 && workplace.clock.now() > lease.queuedAt + limit
+  return !!limit && lease.runs === 1 && environment.clock.now() > lease.queuedAt + limit
 }
 
 /** The error of a job that can never run. The store keeps the damaged content. */
-function damage({ lease, claimer }: Running, field: string, text: string): JobsError {
+function damage({ lease, claimer }: Execution, field: string, text: string): JobsError {
   const { id } = lease
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
   const what = field === 'record' ? 'is' : `has as its ${field}`
@@ -95,32 +95,32 @@ function damage({ lease, claimer }: Running, field: string, text: string): JobsE
 
 /** The last step. A job that has failed for good, or was cancelled, is so only when its class has been told. */
 export function conclude(
-  running: Running,
+  execution: Execution,
   jobClass: JobClass | undefined,
   outcome: Outcome,
-  ended: (running: Running, outcome: Outcome) => void,
+  ended: (execution: Execution, outcome: Outcome) => void,
 ): void {
   // The handler of one that was stuck may end while its class is being told.
-  if (running.isConcluded) return
-  const word = lastWord(outcome, running)
+  if (execution.isConcluded) return
+  const word = lastWord(outcome, execution)
   // What is lost or given back, its next worker will tell of.
   if (
     word === undefined ||
     jobClass === undefined ||
     !hears(jobClass, word.kind) ||
-    running.isLost ||
-    running.abandoned
+    execution.isLost ||
+    execution.abandoned
   ) {
-    ended(running, outcome)
+    ended(execution, outcome)
     return
   }
-  running.isConcluded = true
+  execution.isConcluded = true
   // The handler of a stuck one is not where this comes from.
-  const telling = inContext(running.lease.options?.context, told, running, jobClass, word, outcome)
-  void telling.then((then) => ended(running, then))
+  const telling = inContext(execution.lease.options?.context, told, execution, jobClass, word, outcome)
+  void telling.then((then) => ended(execution, then))
 }
 
-function lastWord(outcome: Outcome, { thrown }: Running): LastWord | undefined {
+function lastWord(outcome: Outcome, { thrown }: Execution): LastWord | undefined {
   if (outcome.kind === 'cancelled') return { kind: 'cancelled', reason: outcome.reason }
   return outcome.kind === 'failed' && outcome.retryIn === undefined
     ? { kind: 'failed', error: thrown }
@@ -129,38 +129,38 @@ function lastWord(outcome: Outcome, { thrown }: Running): LastWord | undefined {
 
 /** What is cut short by the worker's end is done again, with the attempt: each is called at least once. */
 async function told(
-  running: Running,
+  execution: Execution,
   jobClass: JobClass,
   word: LastWord,
   outcome: Outcome,
 ): Promise<Outcome> {
-  running.workplace.goesOn(running)
-  const { run, lease } = running
+  execution.environment.goesOn(execution)
+  const { run, lease } = execution
   const isTold = await tell(jobClass, run, word, lease.payload)
   return isTold || !JobsError.is(run.reason, 'WORKER_STOPPED') ? outcome : { kind: 'released', in: 0 }
 }
 
 /** The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late. */
-function returned(value: unknown, running: Running, jobClass: JobClass): Outcome {
-  const { decision } = running.run
-  if (decision !== undefined) return decided(decision, running, jobClass)
-  return isTooLate(running) ? stopped(running, jobClass) : success(value, running, jobClass)
+function returned(value: unknown, execution: Execution, jobClass: JobClass): Outcome {
+  const { decision } = execution.run
+  if (decision !== undefined) return decided(decision, execution, jobClass)
+  return isTooLate(execution) ? stopped(execution, jobClass) : success(value, execution, jobClass)
 }
 
-function thrown(error: unknown, running: Running, jobClass: JobClass): Outcome {
-  const { decision, reason } = running.run
-  if (decision !== undefined) return decided(decision, running, jobClass)
-  return reason === undefined ? failure(error, running, jobClass) : stopped(running, jobClass)
+function thrown(error: unknown, execution: Execution, jobClass: JobClass): Outcome {
+  const { decision, reason } = execution.run
+  if (decision !== undefined) return decided(decision, execution, jobClass)
+  return reason === undefined ? failure(error, execution, jobClass) : stopped(execution, jobClass)
 }
 
 /** What the job itself said of its run; but one that is too late, or cancelled, is not put back by it. */
-function decided(decision: Decision, running: Running, jobClass: JobClass): Outcome {
-  if (decision.kind === 'failed') return failedForGood(decision.error, running)
-  if (isTooLate(running) || JobsError.is(running.run.reason, 'JOB_CANCELLED'))
-    return stopped(running, jobClass)
-  const { lease, workplace } = running
+function decided(decision: Decision, execution: Execution, jobClass: JobClass): Outcome {
+  if (decision.kind === 'failed') return failedForGood(decision.error, execution)
+  if (isTooLate(execution) || JobsError.is(execution.run.reason, 'JOB_CANCELLED'))
+    return stopped(execution, jobClass)
+  const { lease, environment } = execution
   const limit = limitOf(lease, jobClass)
-  if (limit === undefined || workplace.clock.now() + decision.in <= lease.queuedAt + limit)
+  if (limit === undefined || environment.clock.now() + decision.in <= lease.queuedAt + limit)
     return {
       kind: 'released',
       in: decision.in,
@@ -170,7 +170,7 @@ function decided(decision: Decision, running: Running, jobClass: JobClass): Outc
   const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
   return failedForGood(
     new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`),
-    running,
+    execution,
   )
 }
 
@@ -180,14 +180,14 @@ function unknownPause(releases: number): number {
 }
 
 /** What `handle` returns, as a promise, whatever it is and whatever it throws; through middleware, if there is any. */
-function handle(running: Running, jobClass: JobClass): Promise<unknown> {
+function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   try {
     const job = new jobClass.make()
-    job[currentRun] = running.run
-    const payload = payloadOf(running)
-    const { middleware, permits } = running.workplace
+    job[currentRun] = execution.run
+    const payload = payloadOf(execution)
+    const { middleware, permits } = execution.environment
     if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
-    const seen = new SeenJob(running.run, jobClass, running.claimer.queue, payload, permits)
+    const seen = new SeenJob(execution.run, jobClass, execution.claimer.queue, payload, permits)
     return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
   } catch (error) {
     return Promise.reject(error)
@@ -195,47 +195,47 @@ function handle(running: Running, jobClass: JobClass): Promise<unknown> {
 }
 
 /** @throws RECORD_DAMAGED; then a retry is of no use */
-function payloadOf(running: Running): unknown {
-  const { payload } = running.lease
+function payloadOf(execution: Execution): unknown {
+  const { payload } = execution.lease
   try {
     return decode(payload)
   } catch {
-    return running.run.decide({ kind: 'failed', error: damage(running, 'payload', payload) })
+    return execution.run.decide({ kind: 'failed', error: damage(execution, 'payload', payload) })
   }
 }
 
-function success(value: unknown, running: Running, jobClass: JobClass): Outcome {
+function success(value: unknown, execution: Execution, jobClass: JobClass): Outcome {
   if (value === true || value === undefined) return COMPLETED
-  if (value === false) return failure(returnedFalse(), running, jobClass)
+  if (value === false) return failure(returnedFalse(), execution, jobClass)
   try {
     return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
   } catch (error) {
     // The work is done: a result that cannot be kept must not make it be done again.
-    running.run.write('warn', `The result was not kept: ${textOf(error)}`)
+    execution.run.write('warn', `The result was not kept: ${textOf(error)}`)
     return { kind: 'completed' }
   }
 }
 
-function isTooLate({ run }: Running): boolean {
+function isTooLate({ run }: Execution): boolean {
   return JobsError.is(run.reason, 'JOB_TIMED_OUT')
 }
 
 /** The run was told to end, and ended without success, or does not end. */
-export function stopped(running: Running, jobClass: JobClass): Outcome {
-  const reason = running.run.reason as JobsError
+export function stopped(execution: Execution, jobClass: JobClass): Outcome {
+  const reason = execution.run.reason as JobsError
   if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }
-  if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: running.cancelled ?? 'user' }
-  return failure(reason, running, jobClass)
+  if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: execution.cancelled ?? 'user' }
+  return failure(reason, execution, jobClass)
 }
 
-function failure(thrown: unknown, running: Running, jobClass: JobClass): Outcome {
-  const outcome = failedForGood(thrown, running)
-  const pause = retryIn(thrown, running, jobClass)
+function failure(thrown: unknown, execution: Execution, jobClass: JobClass): Outcome {
+  const outcome = failedForGood(thrown, execution)
+  const pause = retryIn(thrown, execution, jobClass)
   return pause === undefined ? outcome : { ...outcome, retryIn: pause }
 }
 
-function failedForGood(thrown: unknown, running: Running): Outcome & { kind: 'failed' } {
-  running.thrown = thrown
-  const error = jobError(thrown, running.lease.runs, performance.now() - running.startedAt)
+function failedForGood(thrown: unknown, execution: Execution): Outcome & { kind: 'failed' } {
+  execution.thrown = thrown
+  const error = jobError(thrown, execution.lease.runs, performance.now() - execution.startedAt)
   return { kind: 'failed', error }
 }

@@ -6,15 +6,15 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { STATION, type Station } from './supervision.ts'
+import { PROCESS_SLOT, type ProcessSlot } from './supervision.ts'
 
 const NEWLINE = 10
 
 /** @param file a program that runs a worker when it is called with `words` */
-export function startProcess(file: string, words: readonly string[], station: Station): ChildProcess {
+export function startProcess(file: string, words: readonly string[], slot: ProcessSlot): ChildProcess {
   const { env, stdout } = process
   const child = fork(file, words, {
-    env: { ...env, [STATION]: JSON.stringify(station) },
+    env: { ...env, [PROCESS_SLOT]: JSON.stringify(slot) },
     // The fifth is the lifeline.
     stdio: ['ignore', stdout.isTTY ? 'inherit' : 'pipe', 'inherit', 'ipc', 'pipe'],
   })

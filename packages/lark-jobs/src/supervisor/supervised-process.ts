@@ -9,7 +9,7 @@ import type { ChildProcess } from 'node:child_process'
 import { newNonce } from '../model/id.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import { type Figures, noFigures } from './supervised-figures.ts'
-import { GRACE, type Order, ours, type Station, type Word } from './supervision.ts'
+import { GRACE, ours, type ProcessCommand, type ProcessReport, type ProcessSlot } from './supervision.ts'
 
 /** Milliseconds after a process's end in which its last words come in. */
 const LAST_WORDS = 1_000
@@ -17,7 +17,7 @@ const LAST_WORDS = 1_000
 /** How a process ended: `finished` and `left` in order, the latter to be replaced. */
 export type Departure =
   | { kind: 'finished' | 'left' }
-  | Extract<Word, { kind: 'refused' }>
+  | Extract<ProcessReport, { kind: 'refused' }>
   /** @param how continues a sentence: `was killed by SIGKILL` */
   | { kind: 'died'; how: string }
 
@@ -30,7 +30,7 @@ export interface Hearing {
 }
 
 export class SupervisedProcess {
-  readonly station: Station
+  readonly slot: ProcessSlot
   readonly pid: number | undefined
   /** By `performance.now()`. */
   readonly startedAt = performance.now()
@@ -47,13 +47,13 @@ export class SupervisedProcess {
   #killAt = Number.POSITIVE_INFINITY
   #kill: NodeJS.Timeout | undefined
 
-  constructor(number: number, of: number, start: (station: Station) => ChildProcess, hearing: Hearing) {
-    this.station = { number, of, worker: newNonce() }
+  constructor(number: number, of: number, start: (slot: ProcessSlot) => ChildProcess, hearing: Hearing) {
+    this.slot = { number, of, worker: newNonce() }
     this.#hearing = hearing
-    this.#child = start(this.station)
+    this.#child = start(this.slot)
     this.pid = this.#child.pid
     this.#child.on('message', (message) => {
-      const word = ours<Word>(message)
+      const word = ours<ProcessReport>(message)
       if (word !== undefined) this.#hear(word)
       // As it would without a supervisor: a job's to the program that started this one, Node's to `node --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
@@ -73,11 +73,11 @@ export class SupervisedProcess {
   }
 
   /** A process that has just ended hears nothing, and need not. */
-  #tell(order: Order): void {
+  #tell(order: ProcessCommand): void {
     if (this.#child.connected) this.#child.send({ lark: order }, () => {})
   }
 
-  #hear(word: Word): void {
+  #hear(word: ProcessReport): void {
     if (word.kind === 'remark') this.#hearing.remark(word.text)
     else if (word.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
     else if (word.kind === 'serving') {

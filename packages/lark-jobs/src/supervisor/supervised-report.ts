@@ -11,7 +11,7 @@ import type { QueueFigures } from './supervised-figures.ts'
 const SECOND = 1_000
 
 /** What shows the lines, and counts. */
-export interface Shown extends Report {
+export interface ShownReport extends Report {
   readonly queues: ReadonlyMap<string, QueueFigures>
   /** Runs for which no line was printed. */
   readonly hidden: number
@@ -20,12 +20,12 @@ export interface Shown extends Report {
 export class SupervisedReport implements Report {
   /** What the worker did so far, once there is one. */
   summary: (() => Summary) | undefined
-  readonly #shown: Shown
+  readonly #shown: ShownReport
   readonly #supervised: Supervised
   #last = 0
   #second: NodeJS.Timeout | undefined
 
-  constructor(shown: Shown, supervised: Supervised) {
+  constructor(shown: ShownReport, supervised: Supervised) {
     this.#shown = shown
     this.#supervised = supervised
   }

@@ -8,14 +8,22 @@
  * reaches both.
  */
 import { Worker as Thread } from 'node:worker_threads'
-import { threadFile } from '../worker/beside.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
+import { threadFile } from '../worker/thread-file.ts'
 import type { Worker } from '../worker/worker.ts'
-import { GRACE, LIFELINE, type Order, ours, STATION, type Station, type Word } from './supervision.ts'
+import {
+  GRACE,
+  LIFELINE,
+  ours,
+  PROCESS_SLOT,
+  type ProcessCommand,
+  type ProcessReport,
+  type ProcessSlot,
+} from './supervision.ts'
 
 export class Supervised {
-  readonly station: Station
+  readonly slot: ProcessSlot
   /** Whether anyone asked for an end. */
   isAsked = false
   #isQuiet = false
@@ -27,16 +35,16 @@ export class Supervised {
    * loaded: processes that they start must not take themselves for workers.
    */
   static find(): Supervised | undefined {
-    const station = process.env[STATION]
-    delete process.env[STATION]
-    if (station === undefined || process.send === undefined) return undefined
-    return new Supervised(JSON.parse(station) as Station)
+    const slot = process.env[PROCESS_SLOT]
+    delete process.env[PROCESS_SLOT]
+    if (slot === undefined || process.send === undefined) return undefined
+    return new Supervised(JSON.parse(slot) as ProcessSlot)
   }
 
-  private constructor(station: Station) {
-    this.station = station
+  private constructor(slot: ProcessSlot) {
+    this.slot = slot
     process.on('message', (message) => {
-      const order = ours<Order>(message)
+      const order = ours<ProcessCommand>(message)
       if (order?.kind === 'quiet') this.#quiet()
       if (order?.kind === 'stop') this.#stop(order.deadline)
     })
@@ -62,7 +70,7 @@ export class Supervised {
   }
 
   /** Resolves when it is on its way, or there is nobody to hear it. */
-  tell(word: Word): Promise<void> {
+  tell(word: ProcessReport): Promise<void> {
     return new Promise((resolve) => {
       if (process.connected) process.send?.({ lark: word }, undefined, undefined, () => resolve())
       else resolve()

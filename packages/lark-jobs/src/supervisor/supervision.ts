@@ -9,13 +9,13 @@ import type { Figures } from './supervised-figures.ts'
 
 /** Milliseconds that a process gets beyond its deadline, to let go of the store; then it is killed. */
 export const GRACE = 4_000
-/** The environment variable that holds a `Station`, as JSON. */
-export const STATION = 'LARK_SUPERVISED'
+/** The environment variable that holds a `ProcessSlot`, as JSON. */
+export const PROCESS_SLOT = 'LARK_SUPERVISED'
 /** The file descriptor of a pipe whose other end only the supervisor holds: it ends when the supervisor does. */
 export const LIFELINE = 4
 
 /** Who a worker process is. */
-export interface Station {
+export interface ProcessSlot {
   /** From 1. */
   number: number
   /** How many there are. */
@@ -25,7 +25,7 @@ export interface Station {
 }
 
 /** From a worker process. */
-export type Word =
+export type ProcessReport =
   /** Something that is true of every process, for the supervisor to say once. */
   | { kind: 'remark'; text: string }
   /** It could not start, and ends. */
@@ -40,9 +40,9 @@ export type Word =
   | { kind: 'ended'; finished: boolean }
 
 /** From the supervisor: take no more; stop, within so many milliseconds. */
-export type Order = { kind: 'quiet' } | { kind: 'stop'; deadline: number }
+export type ProcessCommand = { kind: 'quiet' } | { kind: 'stop'; deadline: number }
 
 /** What a message of the channel says to us; undefined when it is the application's. */
-export function ours<T extends Word | Order>(message: unknown): T | undefined {
+export function ours<T extends ProcessReport | ProcessCommand>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }

@@ -18,7 +18,7 @@ import { within } from '../worker/within.ts'
 import { ended, type Figures, noFigures, sum } from './supervised-figures.ts'
 import { type Returned, SupervisedLeases } from './supervised-leases.ts'
 import { type Departure, SupervisedProcess } from './supervised-process.ts'
-import type { Station } from './supervision.ts'
+import type { ProcessSlot } from './supervision.ts'
 
 /** Milliseconds after which a process has proved itself. */
 const HEALTHY = 60_000
@@ -33,7 +33,7 @@ const SECOND = 1_000
 export interface SupervisorOptions {
   processes: number
   /** Starts a process that runs a worker: with an IPC channel, and a pipe at `LIFELINE`. */
-  start: (station: Station) => ChildProcess
+  start: (slot: ProcessSlot) => ChildProcess
   store: Store
   /** Those that the workers serve. */
   queues: readonly string[]
@@ -49,7 +49,7 @@ export interface SupervisorOptions {
   }
 }
 
-interface Place {
+interface ProcessPlace {
   number: number
   process: SupervisedProcess | undefined
   /** Lives shorter than `HEALTHY`, one after the other. */
@@ -70,7 +70,7 @@ export class Supervisor implements AsyncDisposable {
   /** Resolves when no process is left. Rejects when the first ones could not start, with what they said. */
   readonly done: Promise<Supervision>
   readonly #options: SupervisorOptions
-  readonly #places: Place[]
+  readonly #places: ProcessPlace[]
   readonly #leases: SupervisedLeases
   readonly #remarks = new Set<string>()
   /** Words about ends that wait for what became of the jobs. */
@@ -136,7 +136,7 @@ export class Supervisor implements AsyncDisposable {
     return this.stop()
   }
 
-  #fill(place: Place): void {
+  #fill(place: ProcessPlace): void {
     const process = new SupervisedProcess(place.number, this.#places.length, this.#options.start, {
       remark: (text) => this.#remark(text),
       serving: () => {
@@ -150,7 +150,7 @@ export class Supervisor implements AsyncDisposable {
     void process.departed.then((departure) => this.#departed(place, process, departure))
   }
 
-  #departed(place: Place, process: SupervisedProcess, departure: Departure): void {
+  #departed(place: ProcessPlace, process: SupervisedProcess, departure: Departure): void {
     place.process = undefined
     place.isFinished = departure.kind === 'finished'
     this.#past = sum(this.#past, process.figures)
@@ -171,7 +171,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** @returns milliseconds until another takes the place; undefined when none does */
-  #replace(place: Place, { startedAt }: SupervisedProcess): number | undefined {
+  #replace(place: ProcessPlace, { startedAt }: SupervisedProcess): number | undefined {
     if (this.#state !== 'running' || place.isFinished) return undefined
     if (performance.now() - startedAt >= HEALTHY) place.shortLives = 0
     const { from, to } = PAUSE
@@ -182,7 +182,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** The job that ended the process was found, so it cannot end the next one. @returns as `#replace` */
-  #hurry(place: Place): number {
+  #hurry(place: ProcessPlace): number {
     place.shortLives = 0
     if (this.#state === 'running' && place.process === undefined) {
       clearTimeout(place.pause)
@@ -193,18 +193,18 @@ export class Supervisor implements AsyncDisposable {
 
   /** Hands back what the process held, and says how it ended. */
   async #tidy(
-    place: Place,
+    place: ProcessPlace,
     process: SupervisedProcess,
     departure: Departure,
     pause: number | undefined,
   ): Promise<void> {
     const { report } = this.#options
-    const { pid, station } = process
-    const name = `Worker process ${station.number}`
+    const { pid, slot } = process
+    const name = `Worker process ${slot.number}`
     const late = (returned: Returned) => report.info(`${name}: ${wentBack(returned)} after all`)
     let returned: Returned | undefined
     const cause = departure.kind === 'died' ? departure.how : undefined
-    const handed = this.#leases.handBack(station.worker, cause, late).then((all) => {
+    const handed = this.#leases.handBack(slot.worker, cause, late).then((all) => {
       returned = all
     })
     await within(PATIENCE, handed)

@@ -6,14 +6,14 @@
 import { fileURLToPath } from 'node:url'
 import { listed } from '../model/listed.ts'
 import { fieldOf, isError, textOf } from '../model/thrown.ts'
-import type { Running } from '../run/running.ts'
+import type { Execution } from '../run/execution.ts'
 import type { Report } from './report.ts'
 
 /** The frames of the stack that are searched for the call. */
 const FRAMES = 100
 
 interface Watched {
-  running: ReadonlySet<Running>
+  running: ReadonlySet<Execution>
   report: Pick<Report, 'warn'>
   /** Told how the process ends, as a continuation of "its process"; nothing asynchronous comes after it. */
   last?: (cause: string) => void
@@ -53,7 +53,7 @@ function tell(code: number): void {
   }
 }
 
-function why(jobs: readonly Running[], stack: readonly string[]): string {
+function why(jobs: readonly Execution[], stack: readonly string[]): string {
   if (uncaught !== undefined) {
     const { error } = uncaught
     const name = isError(error) ? `${textOf(fieldOf(error, 'name'))}: ` : ''
@@ -69,7 +69,7 @@ function why(jobs: readonly Running[], stack: readonly string[]): string {
 }
 
 /** The one that ran alone, or the only one of a class whose `handle` is on the stack. */
-function culpritOf(jobs: readonly Running[], stack: readonly string[]): Running | undefined {
+function culpritOf(jobs: readonly Execution[], stack: readonly string[]): Execution | undefined {
   if (jobs.length === 1) return jobs[0]
   const calls = jobs.filter(({ jobClass }) =>
     stack.some((line) => line.includes(`${jobClass?.name}.handle `)),
@@ -90,6 +90,6 @@ function shown(frame: string): string {
   return frame.replace(/file:\/\/[^\s)]+?(?=:\d+:\d+)/, (url) => fileURLToPath(url))
 }
 
-function nameOf({ name, lease }: Running): string {
+function nameOf({ name, lease }: Execution): string {
   return `${name} ${lease.id}`
 }

@@ -10,13 +10,13 @@ import { timedOut } from '../model/run.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Registry } from '../options/registry.ts'
 import { Deadline } from '../run/deadline.ts'
+import { Execution, type RunEnvironment } from '../run/execution.ts'
 import { Hooked } from '../run/hooked.ts'
 import type { Permits } from '../run/middleware/permits.ts'
 import { limitOf, retryIn } from '../run/retry.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
-import { Running, type Workplace } from '../run/running.ts'
 import type { Claimer } from './fetch/claimer.ts'
-import { type Held, type Ledger, NEVER, TOLD } from './lease/ledger.ts'
+import { type HeldJob, type Ledger, NEVER, TOLD } from './lease/ledger.ts'
 import { LongRuns } from './long-runs.ts'
 import { floor } from './maintenance/floor.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
@@ -27,8 +27,8 @@ import { within } from './within.ts'
 /** Milliseconds that handlers get to hear their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
 
-export class Slots implements Workplace {
-  readonly running = new Set<Running>()
+export class Slots implements RunEnvironment {
+  readonly running = new Set<Execution>()
   /** How many there are. It may be set at any time: of fewer, those that are too many are free when their jobs end. */
   concurrency: number
   readonly tally = new Tally()
@@ -72,11 +72,11 @@ export class Slots implements Workplace {
   }
 
   /** @param now by `performance.now()` @returns false when the lease thread has given it back meanwhile */
-  begin(held: Held, claimer: Claimer, now: number): boolean {
+  begin(held: HeldJob, claimer: Claimer, now: number): boolean {
     const { key, unreadable } = held.lease
     // A newer worker may read it, as it may know a key that is unknown here.
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#registry.find(key)
-    const running = new Running(held, claimer, jobClass, this, now)
+    const running = new Execution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
       claimer.limited?.ended(held.lease)
       return false
@@ -91,17 +91,17 @@ export class Slots implements Workplace {
     return true
   }
 
-  wrote({ lease, name }: Running, line: LogLine): void {
+  wrote({ lease, name }: Execution, line: LogLine): void {
     this.#report.wrote(lease, name, line)
   }
 
-  goesOn(running: Running): void {
+  goesOn(running: Execution): void {
     running.goOn()
     this.#ledger.judge(running.held, running.deadline, TOLD)
     this.#deadline.watch(running)
   }
 
-  readonly #ended = (running: Running, outcome: Outcome): void => {
+  readonly #ended = (running: Execution, outcome: Outcome): void => {
     // It may have been given back meanwhile.
     if (!this.#leave(running)) return
     running.claimer.ahead.ended()
@@ -129,7 +129,7 @@ export class Slots implements Workplace {
   }
 
   /** Where its process is replaced, its job need not wait for that. */
-  #stuck(running: Running): void {
+  #stuck(running: Execution): void {
     const { name, lease, jobClass } = running
     const isReplaced = this.#onStuck !== undefined && jobClass !== undefined
     const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
@@ -137,7 +137,7 @@ export class Slots implements Workplace {
     if (isReplaced) conclude(running, jobClass, stopped(running, jobClass), this.#replaced)
   }
 
-  readonly #replaced = (running: Running, outcome: Outcome): void => {
+  readonly #replaced = (running: Execution, outcome: Outcome): void => {
     // It may have been given back while its class was told.
     if (!this.running.has(running)) return
     this.#abandon(running, outcome)
@@ -145,7 +145,7 @@ export class Slots implements Workplace {
   }
 
   /** Goes on without its handler. */
-  #abandon(running: Running, outcome: Outcome): void {
+  #abandon(running: Execution, outcome: Outcome): void {
     const now = performance.now()
     this.#leave(running)
     this.abandoned++
@@ -154,7 +154,7 @@ export class Slots implements Workplace {
     this.#changed(now - running.startedAt)
   }
 
-  #leave(running: Running): boolean {
+  #leave(running: Execution): boolean {
     if (!this.running.delete(running)) return false
     floor.left(running.held)
     this.#ledger.end(running.held)
@@ -163,7 +163,7 @@ export class Slots implements Workplace {
   }
 
   /** Only who will be replaced when a handler blocks it has its lease thread judge. */
-  #retryIn(running: Running): number {
+  #retryIn(running: Execution): number {
     const { jobClass, timeout, name } = running
     if (this.#onStuck === undefined || jobClass === undefined) return NEVER
     // An error, which takes microseconds to make, only for those who look at it.
@@ -178,7 +178,7 @@ export class Slots implements Workplace {
   }
 
   /** Has its end told to the store, if it still counts. */
-  #settle(running: Running, outcome: Outcome, now: number): void {
+  #settle(running: Execution, outcome: Outcome, now: number): void {
     const { held, lease, claimer, jobClass, name } = running
     if (running.abandoned) {
       this.#ledger.settled(held)
@@ -201,6 +201,6 @@ export class Slots implements Workplace {
 }
 
 /** A job that runs, as a report sees it. */
-function seen({ lease, name, claimer, startedAt }: Running): RunningJob {
+function seen({ lease, name, claimer, startedAt }: Execution): RunningJob {
   return { lease, name, queue: claimer.queue, took: performance.now() - startedAt }
 }

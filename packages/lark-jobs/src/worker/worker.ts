@@ -12,28 +12,28 @@ import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import { watchDeath } from './death.ts'
-import { Ahead } from './fetch/ahead.ts'
 import { Claimer } from './fetch/claimer.ts'
-import { Emptiness } from './fetch/emptiness.ts'
+import { DrainCheck } from './fetch/drain-check.ts'
+import { FairOrder } from './fetch/fair-order.ts'
 import { Intake } from './fetch/intake.ts'
+import { Prefetch } from './fetch/prefetch.ts'
 import { hearRings } from './fetch/rings.ts'
-import { Service } from './fetch/service.ts'
-import { sharesOf } from './fetch/shares.ts'
-import { Turns } from './fetch/turns.ts'
+import { ServedPartitions } from './fetch/served-partitions.ts'
+import { sharesOf } from './fetch/weighted-shares.ts'
 import { LeaseKeeper } from './lease/lease-keeper.ts'
 import { LeaseThread } from './lease/lease-thread.ts'
 import { Ledger } from './lease/ledger.ts'
 import { Endings } from './maintenance/endings.ts'
+import { Maintenance } from './maintenance/maintenance.ts'
 import { selfOf } from './maintenance/self.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
-import { Upkeep } from './maintenance/upkeep.ts'
 import { checkConcurrency, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
-import { Limited, limitersOf } from './permits/limited.ts'
-import { WorkerPermits } from './permits/permits.ts'
+import { OutageReporter } from './outage-reporter.ts'
+import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
+import { PermitPools } from './permits/permit-pools.ts'
 import type { Summary } from './report.ts'
 import { Slots } from './slots.ts'
-import { Trouble } from './trouble.ts'
 import { within } from './within.ts'
 
 /** Milliseconds that the last call to the store may take. */
@@ -44,19 +44,19 @@ export class Worker implements AsyncDisposable {
   /** Resolves with what was done when the worker has stopped. */
   readonly done: Promise<Summary>
   readonly #options: WorkerOptions
-  readonly #service: Service
-  readonly #turns: Turns
+  readonly #served: ServedPartitions
+  readonly #order: FairOrder
   readonly #intake: Intake
   readonly #slots: Slots
   readonly #suspects: Suspects
-  readonly #trouble: Trouble
-  readonly #permits: WorkerPermits
-  readonly #limited: Limited
+  readonly #trouble: OutageReporter
+  readonly #permits: PermitPools
+  readonly #claimPermits: ClaimPermits
   readonly #leases: LeaseKeeper
   readonly #thread: LeaseThread
-  readonly #upkeep: Upkeep
+  readonly #maintenance: Maintenance
   readonly #endings: Endings
-  readonly #emptiness: Emptiness
+  readonly #drainCheck: DrainCheck
   /** Aborted when the worker lets go of the store: ends waits and the sending again of calls. */
   readonly #end = new AbortController()
   #state: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
@@ -84,40 +84,45 @@ export class Worker implements AsyncDisposable {
     this.done = new Promise((resolve) => {
       this.#resolveDone = resolve
     })
-    const isAway = () => [...this.#service.claimers].some((claimer) => claimer.isAway)
-    this.#trouble = new Trouble(store.name, options.report, isAway)
+    const isAway = () => [...this.#served.claimers].some((claimer) => claimer.isAway)
+    this.#trouble = new OutageReporter(store.name, options.report, isAway)
     this.#thread = new LeaseThread(
       place && { place, caller: id, lease, window: pace.window, kills: onStuck !== undefined },
       warn,
       () => {
-        for (const claimer of this.#service.claimers) claimer.askAnew()
+        for (const claimer of this.#served.claimers) claimer.askAnew()
       },
     )
     const ledger = new Ledger((page) => this.#thread.add(page))
     const clock = new StoreClock()
     const met = (error: unknown) => this.#trouble.met(error)
-    this.#permits = new WorkerPermits({
+    this.#permits = new PermitPools({
       ...{ store, holder: id, lease, limiters: options.limiters, trouble: met, signal },
       added: (page) => this.#thread.addHoldings(page),
-      isAfterOutage: () => this.#upkeep.isAfterOutage,
+      isAfterOutage: () => this.#maintenance.isAfterOutage,
     })
-    this.#limited = new Limited({ permits: this.#permits, limiters: limitersOf(options), warn, signal })
+    this.#claimPermits = new ClaimPermits({
+      permits: this.#permits,
+      limiters: limitersOf(options),
+      warn,
+      signal,
+    })
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
-    this.#turns = new Turns(strict, this.#slots, sharesOf(options, this.#slots))
+    this.#order = new FairOrder(strict, this.#slots, sharesOf(options, this.#slots))
     this.#suspects = new Suspects({
       ...{ store, caller: id, lease, slots: this.#slots, signal, trouble: met },
       changed: () => this.#intake.freed(),
       returned: () => this.#intake.returned(),
     })
     this.#intake = new Intake({
-      turns: this.#turns,
+      order: this.#order,
       slots: this.#slots,
       suspects: this.#suspects,
       pace,
       maxJobs,
       lease,
-      stoodStill: () => this.#upkeep.standstill.length,
+      stoodStill: () => this.#maintenance.standstill.length,
       signal,
       answered: () => {
         this.#thread.beat()
@@ -126,33 +131,37 @@ export class Worker implements AsyncDisposable {
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
-    this.#service = new Service(options.queues, options.partitions ?? new Map(), (partition, rank, index) => {
-      const ahead = new Ahead(ledger, index, pace)
-      const changed = (each: Claimer) => this.#intake.changed(each)
-      const queue = queueOf(partition)
-      const claimer = new Claimer({
-        ...{ store, partition, rank, caller: id, lease, ahead, trouble: met, changed },
-        weight: options.weights?.get(queue),
-        terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
-        limited: this.#limited,
-      })
-      this.#thread.serve(partition, claimer.unread)
-      this.#intake.changed(claimer)
-      return claimer
-    })
-    this.#emptiness = new Emptiness(store, this.#service, registry)
+    this.#served = new ServedPartitions(
+      options.queues,
+      options.partitions ?? new Map(),
+      (partition, rank, index) => {
+        const ahead = new Prefetch(ledger, index, pace)
+        const changed = (each: Claimer) => this.#intake.changed(each)
+        const queue = queueOf(partition)
+        const claimer = new Claimer({
+          ...{ store, partition, rank, caller: id, lease, ahead, trouble: met, changed },
+          weight: options.weights?.get(queue),
+          terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
+          limited: this.#claimPermits,
+        })
+        this.#thread.serve(partition, claimer.unread)
+        this.#intake.changed(claimer)
+        return claimer
+      },
+    )
+    this.#drainCheck = new DrainCheck(store, this.#served, registry)
     const { running } = this.#slots
     this.#leases = new LeaseKeeper(store, id, lease, running, this.#permits, met, this.#thread.pulse)
     this.#endings = new Endings({ store, registry, report, lease, met })
-    this.#upkeep = new Upkeep({
+    this.#maintenance = new Maintenance({
       store,
-      partitions: this.#service.partitions,
-      met: (partitions) => this.#service.meet(partitions),
+      partitions: this.#served.partitions,
+      met: (partitions) => this.#served.meet(partitions),
       lease,
       record: selfOf(id, options, this.#slots, () => (this.#state === 'running' ? 'running' : 'quiet')),
       clock,
-      rests: (partition) => this.#intake.isOpen && this.#service.of(partition)?.rests === true,
-      foreseen: (partition, ms) => this.#service.of(partition)?.foresee(ms),
+      rests: (partition) => this.#intake.isOpen && this.#served.of(partition)?.rests === true,
+      foreseen: (partition, ms) => this.#served.of(partition)?.foresee(ms),
       ended: (partition) => this.#endings.look(partition),
       report,
       renew: () => {
@@ -195,7 +204,7 @@ export class Worker implements AsyncDisposable {
       // A supervisor does it for its processes.
       ...(this.#options.onStuck === undefined && { last: (cause) => this.#thread.bequeath(cause) }),
     })
-    await this.#upkeep.start()
+    await this.#maintenance.start()
     this.#rings = hearRings(this.#options.store, this.id, this.#end.signal, {
       rang: (partition) => this.#rang(partition),
       noticed: (partition) => this.#noticed(partition),
@@ -208,8 +217,8 @@ export class Worker implements AsyncDisposable {
   quiet(): void {
     if (this.#state !== 'running') return
     this.#state = 'quiet'
-    this.#announced = this.#upkeep.announce().catch((error) => this.#trouble.met(error))
-    this.#limited.shut()
+    this.#announced = this.#maintenance.announce().catch((error) => this.#trouble.met(error))
+    this.#claimPermits.shut()
     this.#intake.shut()
   }
 
@@ -239,14 +248,14 @@ export class Worker implements AsyncDisposable {
 
   /** A ring is for one worker: whoever cannot answer it hands it on. */
   async #rang(partition: string): Promise<void> {
-    this.#service.of(partition)?.ring()
+    this.#served.of(partition)?.ring()
     if (this.#intake.room <= 0) await this.#options.store.wake(partition, this.id)
     this.#intake.schedule()
   }
 
   /** What has not begun goes back, as it may be the one that is to be cancelled. */
   #noticed(partition: string): void {
-    const claimer = this.#service.of(partition)
+    const claimer = this.#served.of(partition)
     if (claimer !== undefined) this.#intake.giveBack(claimer)
     this.#leases.look(partition)
   }
@@ -255,8 +264,8 @@ export class Worker implements AsyncDisposable {
     if (this.#state === 'stopped') return
     if (this.#slots.running.size > 0 || this.#intake.held > 0) return
     // Once it has let go of the store, no outcome is answered for any more.
-    if (this.#turns.isSettling && !this.#end.signal.aborted) return
-    if (this.#turns.isCalling) {
+    if (this.#order.isSettling && !this.#end.signal.aborted) return
+    if (this.#order.isCalling) {
       // Only claims are under way. A store that is away must not hold the end up.
       if (this.#state === 'quiet') this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
@@ -269,9 +278,9 @@ export class Worker implements AsyncDisposable {
   }
 
   async #stopIfEmpty(): Promise<void> {
-    if (this.#turns.isBusy) return
+    if (this.#order.isBusy) return
     try {
-      const empty = await this.#emptiness.look(this.#end.signal)
+      const empty = await this.#drainCheck.look(this.#end.signal)
       if (empty && this.#slots.running.size === 0 && !this.#intake.isBusy) return void this.stop()
       if (empty === undefined) return
     } catch (error) {
@@ -288,7 +297,7 @@ export class Worker implements AsyncDisposable {
     this.#state = 'stopped'
     this.#letGo()
     this.#intake.stop()
-    for (const claimer of this.#service.claimers) claimer.stop()
+    for (const claimer of this.#served.claimers) claimer.stop()
     clearTimeout(this.#lastCall)
     this.#slots.stop()
     this.#suspects.stop()
@@ -297,7 +306,7 @@ export class Worker implements AsyncDisposable {
     const parts = Promise.all([
       this.#leases.stop(),
       this.#permits.stop(),
-      this.#upkeep.stop(),
+      this.#maintenance.stop(),
       this.#endings.stop(),
       this.#rings,
       this.#announced,

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { connect } from '../../src/store/connect.ts'
-import { STATION } from '../../src/supervisor/supervision.ts'
+import { PROCESS_SLOT } from '../../src/supervisor/supervision.ts'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
 import { readTrace } from './trace.ts'
 import { countsOf, isAlive, type Traced, tracedApp, until } from './traced-app.ts'
@@ -22,7 +22,7 @@ async function supervise({ app }: Traced, url: string | undefined) {
           ...process.env,
           ...app.env,
           TRACE: join(app.folder, 'trace.txt'),
-          [STATION]: JSON.stringify(station),
+          [PROCESS_SLOT]: JSON.stringify(station),
         },
         stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'],
       }),

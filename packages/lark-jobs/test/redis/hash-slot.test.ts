@@ -67,7 +67,9 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
       if (left > 0) settled ??= caller.settle(held, completed)
     })
     expect(seen.length).toBeGreaterThan(8)
-    expect(new Set(seen)).toEqual(new Set(['STORE_REFUSED', expect.stringContaining('on its way')]))
+    expect(new Set(seen)).toEqual(
+      new Set(['STORE_REFUSED', expect.stringContaining('is moving from one node')]),
+    )
     expect(await settled).toBe('settled')
     const counts = { waiting: 3, delayed: 1, active: 0, completed: 1 }
     expect(await store.counts('halfway')).toMatchObject(counts)

@@ -64,7 +64,7 @@ export function turns(connect: Connect): void {
     const among = ran.slice(0, count)
     const counts = Object.keys(weights).map((queue) => among.filter((each) => each === queue).length)
     for (const [i, part] of [0.6, 0.3, 0.1].entries()) {
-      // The exact shares are counted in `turns.test.ts`; here calls of several queues pass each other.
+      // The exact shares are counted in `fair-order.test.ts`; here calls of several queues pass each other.
       expect(counts[i]! / count).toBeGreaterThan(Math.max(part - 0.15, 0.02))
       expect(counts[i]! / count).toBeLessThan(part + 0.15)
     }

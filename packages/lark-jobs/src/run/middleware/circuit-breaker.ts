@@ -52,7 +52,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
       return job.release(wait, `the circuit ${name ?? `of ${job.key}`} is open`)
     }
     const opening = circuit.kind === 'trial' ? circuit.opening : undefined
-    const watch = new Watch(job, opening, when, (event) => permits.circuit(place, rule, event))
+    const watch = new CircuitReport(job, opening, when, (event) => permits.circuit(place, rule, event))
     try {
       const value = await next()
       if (value === false) watch.threw(returnedFalse())
@@ -68,7 +68,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
 }
 
 /** Reports the end of one run to the circuit, once. */
-class Watch {
+class CircuitReport {
   readonly #job: MiddlewareJob
   readonly #opening: number | undefined
   readonly #when: CircuitBreakerOptions['when']

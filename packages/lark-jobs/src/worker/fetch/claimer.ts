@@ -22,10 +22,10 @@ import {
   type Store,
   type Want,
 } from '../../store/contract/store.ts'
-import { type Held, Ledger } from '../lease/ledger.ts'
+import { type HeldJob, Ledger } from '../lease/ledger.ts'
 import { CALL, RING, sources, Unread } from '../lease/unread.ts'
-import type { Limited } from '../permits/limited.ts'
-import { Ahead } from './ahead.ts'
+import type { ClaimPermits } from '../permits/claim-permits.ts'
+import { Prefetch } from './prefetch.ts'
 
 /** Milliseconds: the longest that a timer is set for. A timer cannot wait for a month. */
 const LONGEST = 3_600_000
@@ -43,8 +43,8 @@ export const resendable: ReadonlySet<string> = new Set([
 ])
 
 /** `held`: its place in the ledger, unless it never began. */
-interface Ended extends Settlement {
-  held: Held | undefined
+interface Outgoing extends Settlement {
+  held: HeldJob | undefined
 }
 
 export interface Answer extends Exchange {
@@ -71,9 +71,9 @@ export interface ClaimerOptions {
   caller: string
   /** Milliseconds. */
   lease: number
-  ahead?: Ahead
+  ahead?: Prefetch
   /** Takes permits for jobs that need some. */
-  limited?: Limited
+  limited?: ClaimPermits
   /** Of the partition. Under limits nothing is claimed ahead, nor handed over. */
   terms?: Terms
   trouble?: (error: unknown) => void
@@ -86,10 +86,10 @@ export class Claimer {
   readonly queue: string
   readonly rank: number
   readonly weight: number
-  readonly ahead: Ahead
+  readonly ahead: Prefetch
   readonly limits: Limits | undefined
   readonly #terms: Terms
-  readonly limited: Limited | undefined
+  readonly limited: ClaimPermits | undefined
   readonly unread = new Unread()
   readonly #store: Store
   readonly #caller: string
@@ -97,7 +97,7 @@ export class Claimer {
   readonly #trouble: (error: unknown) => void
   readonly #changed: (claimer: Claimer) => void
   #number = 0
-  #settlements: Ended[] = []
+  #settlements: Outgoing[] = []
   /** When the first of them came, by `performance.now()`. */
   #since = 0
   calling = false
@@ -118,7 +118,7 @@ export class Claimer {
 
   constructor(options: ClaimerOptions) {
     const { store, partition, rank = 0, weight = 1, caller, lease, terms = {} } = options
-    const { ahead = new Ahead(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
+    const { ahead = new Prefetch(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
     this.partition = partition
     this.queue = queueOf(partition)
     this.rank = rank
@@ -167,7 +167,7 @@ export class Claimer {
     return isFull || ahead.size === 0 || ahead.isLow ? 0 : this.#since + age
   }
 
-  settle(id: string, token: string, outcome: Outcome, now: number, held?: Held): void {
+  settle(id: string, token: string, outcome: Outcome, now: number, held?: HeldJob): void {
     if (this.#settlements.push({ id, token, outcome, held }) > 1) return
     this.#since = now
     this.#changed(this)
@@ -184,13 +184,13 @@ export class Claimer {
   }
 
   /** Gives back a job that was taken out to start, and whose lease may have ended. */
-  giveBackLate(held: Held): void {
+  giveBackLate(held: HeldJob): void {
     if (this.ahead.withdraw(held)) this.giveBack([held.lease])
     else this.limited?.ended(held.lease)
   }
 
   /** Gives back a suspect that did not start. @param ms until it is due; if omitted, it keeps its place */
-  giveBackApart(held: Held, ms?: number): void {
+  giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
     this.limited?.ended(held.lease)
@@ -344,7 +344,7 @@ export class Claimer {
     }
   }
 
-  #take(): Ended[] {
+  #take(): Outgoing[] {
     let bytes = 0
     let count = 0
     for (const { outcome } of this.#settlements) {

@@ -11,18 +11,18 @@
 
 import type { Pace } from '../../options/preset.ts'
 import { type Claim, isSuspect } from '../../store/contract/store.ts'
+import { Coalesced } from '../coalesced.ts'
 import { CALL, RING, type Source } from '../lease/unread.ts'
 import { floor } from '../maintenance/floor.ts'
 import type { Suspects } from '../maintenance/suspects.ts'
 import type { Slots } from '../slots.ts'
-import { Soon } from '../soon.ts'
 import type { Answer, Claimer } from './claimer.ts'
-import type { Round } from './round.ts'
+import { type FairOrder, TURN } from './fair-order.ts'
+import type { RoundRobin } from './round-robin.ts'
 import { Speed } from './speed.ts'
-import { TURN, type Turns } from './turns.ts'
 
 export interface IntakeOptions {
-  turns: Turns
+  order: FairOrder
   slots: Slots
   suspects: Suspects
   pace: Pace
@@ -44,7 +44,7 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions
   /** Those that hold jobs. */
-  readonly #holding: Round
+  readonly #holding: RoundRobin
   #isOpen = false
   /** Free slots for which jobs are being asked. */
   #reserved = 0
@@ -60,10 +60,10 @@ export class Intake {
   #row = 1
   /** Calls under way to a store in this process. */
   #callsHere = 0
-  readonly #turnSoon = new Soon(Soon.endOfTick, () => this.#turn())
-  readonly #startSoon = new Soon(setImmediate, () => this.#start())
+  readonly #turnSoon = new Coalesced(Coalesced.endOfTick, () => this.#turn())
+  readonly #startSoon = new Coalesced(setImmediate, () => this.#start())
   /** When the event loop has turned. */
-  readonly #goOn = new Soon(setImmediate, () => {
+  readonly #goOn = new Coalesced(setImmediate, () => {
     this.#slice = this.#options.pace.slice
     this.#fill()
     this.schedule()
@@ -73,7 +73,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options
-    this.#holding = options.turns.round()
+    this.#holding = options.order.round()
     this.#speed = new Speed(options.pace, options.slots)
     this.#slice = options.pace.slice
   }
@@ -141,7 +141,7 @@ export class Intake {
 
   /** A claimer is new, has become ready, or has an outcome. */
   changed(claimer: Claimer): void {
-    this.#options.turns.changed(claimer)
+    this.#options.order.changed(claimer)
     this.schedule()
   }
 
@@ -171,24 +171,24 @@ export class Intake {
 
   /** How many more jobs to claim ahead, when a call is made; of a queue that has a turn only now and then, a few. */
   #aheadOf(claimer: Claimer, limit: number): number {
-    if (!this.#mayStart || !this.#options.turns.mayHold(claimer)) return 0
+    if (!this.#mayStart || !this.#options.order.mayHold(claimer)) return 0
     const few = this.#row > 1 ? TURN : Math.min(TURN, this.#speed.soon - this.#held - this.#asked)
     return Math.max(0, Math.min(Math.max(claimer.ahead.want, limit > 0 ? few : 0), this.#left - limit))
   }
 
   #turn(): void {
-    const { turns, signal, turned } = this.#options
+    const { order, signal, turned } = this.#options
     if (!signal.aborted) {
-      this.#row = turns.row(this.#speed.reach)
+      this.#row = order.row(this.#speed.reach)
       for (let free = this.room; free > 0; ) {
-        const claimer = turns.next()
+        const claimer = order.next()
         if (claimer === undefined) break
-        const limit = Math.min(free, turns.share(claimer, this.#row))
+        const limit = Math.min(free, order.share(claimer, this.#row))
         free -= limit
         void this.#exchange(claimer, limit)
       }
       for (let spare = this.#spare; spare > 0; spare--) {
-        const claimer = turns.nextHungry(this.#holding)
+        const claimer = order.nextHungry(this.#holding)
         if (claimer === undefined) break
         void this.#exchange(claimer, 1)
       }
@@ -201,7 +201,7 @@ export class Intake {
   #press(): void {
     const now = performance.now()
     let wakeAt = Number.POSITIVE_INFINITY
-    for (const claimer of this.#options.turns.pressing) {
+    for (const claimer of this.#options.order.pressing) {
       const waits = claimer.hasSettlements ? claimer.waitUntil : 0
       if (waits > now) wakeAt = Math.min(wakeAt, waits)
       else if (claimer.hasSettlements || this.#aheadOf(claimer, 0) >= this.#row)
@@ -212,7 +212,7 @@ export class Intake {
   }
 
   async #exchange(claimer: Claimer, limit: number): Promise<void> {
-    const { turns, slots, signal, answered, maxJobs } = this.#options
+    const { order, slots, signal, answered, maxJobs } = this.#options
     const ahead = this.#aheadOf(claimer, limit)
     this.#reserved += limit
     this.#asked += ahead
@@ -220,14 +220,14 @@ export class Intake {
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
     const answering = claimer.exchange(limit, ahead, signal, hand)
-    turns.changed(claimer)
+    order.changed(claimer)
     if (claimer.isHere) this.#callsHere++
     const reply = await answering
     if (claimer.isHere) this.#callsHere--
     this.#reserved -= limit
     this.#asked -= ahead
     if (reply !== undefined) this.#hold(claimer, reply, CALL)
-    turns.changed(claimer)
+    order.changed(claimer)
     if (reply !== undefined) {
       answered()
       for (const [i, verdict] of reply.verdicts.entries())
@@ -285,7 +285,7 @@ export class Intake {
 
   /** In strict order or in turns, while there are free slots. */
   #start(): void {
-    const { slots, turns, suspects } = this.#options
+    const { slots, order, suspects } = this.#options
     while (this.#mayStart && this.#held > 0 && this.#free > 0) {
       if (this.#slice === 0) {
         this.#goOn.ask()
@@ -295,12 +295,12 @@ export class Intake {
       const { ahead } = claimer
       this.#slice--
       this.#held--
-      turns.started(claimer)
+      order.started(claimer)
       const job = ahead.take()!
       if (ahead.size === 0) this.#holding.set(claimer, false)
       // It may want more now.
-      const isNews = ahead.size === 0 || (ahead.isLow && !turns.pressing.has(claimer))
-      if (isNews && !claimer.calling) turns.changed(claimer)
+      const isNews = ahead.size === 0 || (ahead.isLow && !order.pressing.has(claimer))
+      if (isNews && !claimer.calling) order.changed(claimer)
       const now = performance.now()
       if (isSuspect(job.lease)) suspects.take(job, claimer)
       else if (now > job.until) {
@@ -338,7 +338,7 @@ export class Intake {
     this.#held -= count
     this.#claimed -= count
     claimer.giveBack(jobs)
-    this.#options.turns.changed(claimer)
+    this.#options.order.changed(claimer)
   }
 }
 

@@ -9,7 +9,7 @@ const WAIT = 60_000
 /** Milliseconds before waiting again after a wait that failed. */
 const PAUSE = 1_000
 
-export interface Ears {
+export interface RingListener {
   /** There may be jobs in a partition. */
   rang(partition: string): void | Promise<void>
   /** There is a notice of a job that the worker holds in a partition. */
@@ -22,7 +22,7 @@ export async function hearRings(
   store: Store,
   caller: string,
   signal: AbortSignal,
-  ears: Ears,
+  ears: RingListener,
 ): Promise<void> {
   while (!signal.aborted) {
     try {

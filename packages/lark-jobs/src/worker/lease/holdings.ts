@@ -39,14 +39,14 @@ export class HoldingsPage {
   }
 }
 
-interface Place {
+interface NameEntry {
   page: HoldingsPage
   index: number
 }
 
 export class Holdings {
-  readonly #places = new Map<string, Place>()
-  readonly #free: Place[] = []
+  readonly #places = new Map<string, NameEntry>()
+  readonly #free: NameEntry[] = []
   readonly #added: (page: HoldingsPage) => void
 
   /** @param added told of each new page */
@@ -69,7 +69,7 @@ export class Holdings {
     this.#free.push(place)
   }
 
-  #onNewPage(): Place {
+  #onNewPage(): NameEntry {
     const page = new HoldingsPage()
     this.#added(page)
     for (let index = NAMES - 1; index > 0; index--) this.#free.push({ page, index })

@@ -5,17 +5,17 @@
  * while a handler blocks that, the lease thread does the renewing.
  */
 import { JobsError } from '../../model/errors.ts'
-import type { Running } from '../../run/running.ts'
+import type { Execution } from '../../run/execution.ts'
 import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
-import type { WorkerPermits } from '../permits/permits.ts'
+import type { PermitPools } from '../permits/permit-pools.ts'
 import type { Pulse } from './lease-thread.ts'
 
 export class LeaseKeeper {
   readonly #store: Store
   readonly #caller: string
   readonly #lease: number
-  readonly #running: ReadonlySet<Running>
-  readonly #permits: Pick<WorkerPermits, 'renew'>
+  readonly #running: ReadonlySet<Execution>
+  readonly #permits: Pick<PermitPools, 'renew'>
   readonly #trouble: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
@@ -32,8 +32,8 @@ export class LeaseKeeper {
     store: Store,
     caller: string,
     lease: number,
-    running: ReadonlySet<Running>,
-    permits: Pick<WorkerPermits, 'renew'>,
+    running: ReadonlySet<Execution>,
+    permits: Pick<PermitPools, 'renew'>,
     trouble: (error: unknown) => void,
     pulse: Pulse,
   ) {
@@ -97,7 +97,7 @@ export class LeaseKeeper {
   }
 
   /** @returns whether the store answered */
-  async #renewGroup(partition: string, group: Running[]): Promise<boolean> {
+  async #renewGroup(partition: string, group: Execution[]): Promise<boolean> {
     for (let i = 0; i < group.length; i += MAX_ITEMS) {
       if (!(await this.#renew(partition, group.slice(i, i + MAX_ITEMS)))) return false
     }
@@ -105,8 +105,8 @@ export class LeaseKeeper {
   }
 
   /** What is to be renewed, by partition. */
-  #groups(): Map<string, Running[]> {
-    const newest = new Map<string, Running>()
+  #groups(): Map<string, Execution[]> {
+    const newest = new Map<string, Execution>()
     for (const running of this.#running) {
       if (running.abandoned) continue
       // The same job claimed again by this very worker: the lease of its first run was taken back.
@@ -114,7 +114,7 @@ export class LeaseKeeper {
       if (before !== undefined) this.#lose(before)
       newest.set(running.lease.id, running)
     }
-    const groups = new Map<string, Running[]>()
+    const groups = new Map<string, Execution[]>()
     for (const running of newest.values()) {
       const group = groups.get(running.claimer.partition)
       if (group === undefined) groups.set(running.claimer.partition, [running])
@@ -123,7 +123,7 @@ export class LeaseKeeper {
     return groups
   }
 
-  async #renew(partition: string, group: Running[]): Promise<boolean> {
+  async #renew(partition: string, group: Execution[]): Promise<boolean> {
     const notes = group.map((running): LeaseNote => {
       const log = running.takeLog()
       return { id: running.lease.id, token: running.lease.token, ...(log !== undefined && { log }) }
@@ -141,7 +141,7 @@ export class LeaseKeeper {
     }
   }
 
-  #tell(group: Running[], { lost, notices }: Extension): void {
+  #tell(group: Execution[], { lost, notices }: Extension): void {
     if (lost.length === 0 && notices.length === 0) return
     for (const running of group) {
       const { id } = running.lease
@@ -157,7 +157,7 @@ export class LeaseKeeper {
     }
   }
 
-  #lose(running: Running): void {
+  #lose(running: Execution): void {
     const { id } = running.lease
     running.abandoned = true
     running.run.abort(

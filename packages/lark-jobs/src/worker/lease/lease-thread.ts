@@ -9,10 +9,10 @@ import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Place } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
-import { threadFile } from '../beside.ts'
+import { threadFile } from '../thread-file.ts'
 import { within } from '../within.ts'
 import type { HoldingsPage } from './holdings.ts'
-import type { Page } from './ledger.ts'
+import type { LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
 
 /** Milliseconds that the thread gets to end by itself. */
@@ -111,7 +111,7 @@ export interface Served {
 }
 
 /** What only the worker knows of it. */
-type Order = Omit<Watch, 'version' | 'partitions' | 'pulse' | 'origin'>
+type WatchOrder = Omit<Watch, 'version' | 'partitions' | 'pulse' | 'origin'>
 
 /** A page of the worker's holdings. */
 export interface Holding {
@@ -134,7 +134,7 @@ export type Message = SharedArrayBuffer | Holding | Served | Bequest | 'wake' | 
  * What it says: the number of a sign that it asks for, below 0 when it has recalled something; or why it does nothing for
  * this worker.
  */
-export type Answer = number | string
+export type ThreadAnswer = number | string
 
 /** Milliseconds by a clock that all threads of a process share. */
 export function clock(): number {
@@ -206,11 +206,11 @@ function unsharableIn(value: unknown, path = ''): string | undefined {
 
 export class LeaseThread {
   readonly pulse = new Pulse()
-  readonly #watch: Order | undefined
+  readonly #watch: WatchOrder | undefined
   readonly #warn: (text: string) => void
   readonly #partitions: Served[] = []
   readonly #recalled: () => void
-  readonly #pages: Page[] = []
+  readonly #pages: LedgerPage[] = []
   readonly #holdings: Holding[] = []
   readonly #ended = (why: Error | string) =>
     this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
@@ -222,7 +222,7 @@ export class LeaseThread {
    * @param watch undefined when the store is in this process's memory, where no other thread can reach it
    * @param recalled called when the thread has recalled something
    */
-  constructor(watch: Order | undefined, warn: (text: string) => void, recalled: () => void) {
+  constructor(watch: WatchOrder | undefined, warn: (text: string) => void, recalled: () => void) {
     this.#watch = watch
     this.#warn = warn
     this.#recalled = recalled
@@ -262,7 +262,7 @@ export class LeaseThread {
     this.#shared.thread.on('error', this.#ended)
     this.#shared.thread.postMessage({ watch, port: theirs }, [theirs, ...lent.ports])
     this.#lent = lent
-    port.on('message', (message: Answer) => {
+    port.on('message', (message: ThreadAnswer) => {
       if (typeof message === 'string') return this.#ended(message)
       this.pulse.sign = Math.abs(message)
       if (message < 0) this.#recalled()
@@ -280,7 +280,7 @@ export class LeaseThread {
     this.#port?.postMessage(served satisfies Message)
   }
 
-  add(page: Page): void {
+  add(page: LedgerPage): void {
     this.#pages.push(page)
     this.#port?.postMessage(page.memory)
   }

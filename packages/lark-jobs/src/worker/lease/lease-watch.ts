@@ -21,7 +21,7 @@ import { type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/stor
 import { Claimer } from '../fetch/claimer.ts'
 import { HoldingsPage } from './holdings.ts'
 import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
-import { AHEAD, DONE, NEVER, Page, RETURNED, RUNNING } from './ledger.ts'
+import { AHEAD, DONE, LedgerPage, NEVER, RETURNED, RUNNING } from './ledger.ts'
 import { Recaller } from './recaller.ts'
 import { Unread } from './unread.ts'
 
@@ -69,7 +69,7 @@ class LeaseWatch {
   readonly #watch: Watch
   readonly #port: MessagePort
   readonly #pulse: Pulse
-  readonly #pages: Page[] = []
+  readonly #pages: LedgerPage[] = []
   readonly #holdings: HoldingsPage[] = []
   /** Milliseconds. */
   readonly #rarely: number
@@ -110,7 +110,7 @@ class LeaseWatch {
     port.on('message', (message: Message) => {
       if (message === 'end') return void this.#stop()
       if (typeof message === 'object' && 'cause' in message) return void this.#handBack(message.cause)
-      if (message instanceof SharedArrayBuffer) this.#pages.push(new Page(message))
+      if (message instanceof SharedArrayBuffer) this.#pages.push(new LedgerPage(message))
       else if (message !== 'wake' && 'holdings' in message)
         this.#holdings.push(new HoldingsPage(message.holdings))
       else if (message !== 'wake') this.#serve(message)
@@ -195,7 +195,7 @@ class LeaseWatch {
   }
 
   /** The jobs in one state, page by page. */
-  *#jobsIn(state: number): Generator<{ page: Page; index: number; id: string; token: string }> {
+  *#jobsIn(state: number): Generator<{ page: LedgerPage; index: number; id: string; token: string }> {
     for (const page of this.#pages) {
       page.isRead = true
       try {

@@ -31,7 +31,7 @@ export const NEVER = -1
 export const TOLD = -2
 
 /** One page, as either side sees it. */
-export class Page {
+export class LedgerPage {
   readonly memory: SharedArrayBuffer
   /** Whether it is in use, its number of jobs, which partition, bytes of text; whether the thread reads it. */
   readonly head: Int32Array
@@ -89,20 +89,20 @@ export class Page {
 }
 
 /** A claimed job that has not begun, with its place in the ledger. */
-export interface Held {
+export interface HeldJob {
   lease: LeasedJob
-  page: Page
+  page: LedgerPage
   index: number
   /** The earliest time at which its lease may end, by `performance.now()`. */
   until: number
 }
 
 export class Ledger {
-  readonly #free: Page[] = []
-  readonly #added: (page: Page) => void
+  readonly #free: LedgerPage[] = []
+  readonly #added: (page: LedgerPage) => void
 
   /** @param added told of each new page */
-  constructor(added: (page: Page) => void = () => {}) {
+  constructor(added: (page: LedgerPage) => void = () => {}) {
     this.#added = added
   }
 
@@ -113,8 +113,14 @@ export class Ledger {
    * @param number of the call
    * @param until when its lease ends at the earliest, by `performance.now()`
    */
-  enter(partition: number, number: number, jobs: readonly LeasedJob[], now: number, until: number): Held[] {
-    const held: Held[] = []
+  enter(
+    partition: number,
+    number: number,
+    jobs: readonly LeasedJob[],
+    now: number,
+    until: number,
+  ): HeldJob[] {
+    const held: HeldJob[] = []
     for (let at = 0; at < jobs.length; at += JOBS) {
       const part = jobs.slice(at, at + JOBS)
       const page = this.#unused()
@@ -126,7 +132,7 @@ export class Ledger {
   }
 
   /** @returns false when the thread was first, and gave it back */
-  begin(held: Held, deadline: number, retryIn: number): boolean {
+  begin(held: HeldJob, deadline: number, retryIn: number): boolean {
     const { page, index } = held
     this.judge(held, deadline, retryIn)
     if (page.states[index] !== APART) return this.#take(held, RUNNING)
@@ -135,18 +141,18 @@ export class Ledger {
   }
 
   /** Keeps a job that has not begun from going back when its window is over. @returns as `begin` */
-  setApart(held: Held): boolean {
+  setApart(held: HeldJob): boolean {
     return this.#take(held, APART)
   }
 
-  #take({ page, index }: Held, state: number): boolean {
+  #take({ page, index }: HeldJob, state: number): boolean {
     if (Atomics.compareExchange(page.states, index, AHEAD, state) === AHEAD) return true
     this.#leave(page)
     return false
   }
 
   /** Writes down how a job is judged if it blocks the loop. */
-  judge({ lease, page, index }: Held, deadline: number, retryIn: number): void {
+  judge({ lease, page, index }: HeldJob, deadline: number, retryIn: number): void {
     const at = index * 3
     page.terms[at] = deadline
     page.terms[at + 1] = retryIn
@@ -154,33 +160,33 @@ export class Ledger {
   }
 
   /** A job that runs has ended. */
-  end({ page, index }: Held): void {
+  end({ page, index }: HeldJob): void {
     Atomics.store(page.states, index, DONE)
   }
 
   /** The store has answered for the end of a job, or nobody needs to hear of it. */
-  settled({ page }: Held): void {
+  settled({ page }: HeldJob): void {
     this.#leave(page)
   }
 
   /** Takes a job back that has not begun. @returns false when the thread was first */
-  withdraw({ page, index }: Held): boolean {
+  withdraw({ page, index }: HeldJob): boolean {
     const isOurs = Atomics.compareExchange(page.states, index, AHEAD, DONE) === AHEAD
     this.#leave(page)
     return isOurs
   }
 
-  #leave(page: Page): void {
+  #leave(page: LedgerPage): void {
     page.left--
     if (page.left > 0) return
     Atomics.store(page.head, 0, 0)
     this.#free.push(page)
   }
 
-  #unused(): Page {
+  #unused(): LedgerPage {
     const free = this.#free.findLastIndex((page) => !page.isRead)
     if (free >= 0) return this.#free.splice(free, 1)[0]!
-    const page = new Page()
+    const page = new LedgerPage()
     this.#added(page)
     return page
   }

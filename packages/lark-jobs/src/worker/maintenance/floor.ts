@@ -5,12 +5,12 @@
  *   open     jobs start
  *   closed   a suspect waits until nothing else runs, or runs alone: nothing else starts
  */
-import type { Held } from '../lease/ledger.ts'
+import type { HeldJob } from '../lease/ledger.ts'
 
 class Floor {
   /** Jobs that run. */
   running = 0
-  #suspect: Held | undefined
+  #suspect: HeldJob | undefined
   #isClosed = false
   readonly #opened = new Set<() => void>()
   #emptied: (() => void) | undefined
@@ -30,7 +30,7 @@ class Floor {
   }
 
   /** A suspect takes the floor, where there is none. @param closes nothing else starts until `open` */
-  take(suspect: Held, closes: boolean): void {
+  take(suspect: HeldJob, closes: boolean): void {
     this.#suspect = suspect
     this.#isClosed = closes
   }
@@ -50,7 +50,7 @@ class Floor {
     })
   }
 
-  isTakenBy(suspect: Held): boolean {
+  isTakenBy(suspect: HeldJob): boolean {
     return suspect === this.#suspect
   }
 
@@ -60,14 +60,14 @@ class Floor {
   }
 
   /** A job that had begun has ended, or its place is free though its handler still runs. */
-  left(held: Held): void {
+  left(held: HeldJob): void {
     this.running--
     if (held === this.#suspect) this.leave(held)
     if (this.running === 0) this.#emptied?.()
   }
 
   /** A suspect leaves, whether it started or not. */
-  leave(suspect: Held): void {
+  leave(suspect: HeldJob): void {
     if (suspect !== this.#suspect) return
     this.#suspect = undefined
     this.open()

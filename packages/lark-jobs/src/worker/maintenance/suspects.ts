@@ -15,7 +15,7 @@ import { spread } from '../../model/duration.ts'
 import { unlessAborted } from '../../run/aborted.ts'
 import { type Extension, type Store, SUSPECT } from '../../store/contract/store.ts'
 import type { Claimer } from '../fetch/claimer.ts'
-import type { Held } from '../lease/ledger.ts'
+import type { HeldJob } from '../lease/ledger.ts'
 import type { Slots } from '../slots.ts'
 import { floor } from './floor.ts'
 
@@ -56,7 +56,7 @@ export interface SuspectsOptions {
   returned: () => void
 }
 
-interface Waiting {
+interface WaitingSuspect {
   claimer: Claimer
   giveUp: () => void
 }
@@ -66,7 +66,7 @@ export class Suspects {
   readonly #unwatch: () => void
   /** When each that could not start yet was met first, by `performance.now()`. */
   readonly #met = new Map<string, number>()
-  #waiting: Waiting | undefined
+  #waiting: WaitingSuspect | undefined
   /** Jobs that were set apart, and have neither begun nor gone back. */
   count = 0
   #restUntil = 0
@@ -78,7 +78,7 @@ export class Suspects {
   }
 
   /** Takes what would be the next to start. */
-  take(held: Held, claimer: Claimer): void {
+  take(held: HeldJob, claimer: Claimer): void {
     if (!claimer.ahead.setApart(held)) {
       claimer.limited?.ended(held.lease)
       this.#options.returned()
@@ -118,7 +118,7 @@ export class Suspects {
     this.#unwatch()
   }
 
-  async #run(held: Held, claimer: Claimer, met: number, mayWait: boolean): Promise<void> {
+  async #run(held: HeldJob, claimer: Claimer, met: number, mayWait: boolean): Promise<void> {
     const came = mayWait ? await this.#wait(claimer) : 'late'
     if (came === 'late' && mayWait) this.#restUntil = performance.now() + REST * this.#options.lease
     if (came === 'given up') this.#leave(held, claimer)
@@ -142,7 +142,7 @@ export class Suspects {
     return came
   }
 
-  async #start(held: Held, claimer: Claimer, alone: boolean): Promise<void> {
+  async #start(held: HeldJob, claimer: Claimer, alone: boolean): Promise<void> {
     if (!alone) floor.open()
     const { lease, slots, returned } = this.#options
     const sentAt = performance.now()
@@ -165,7 +165,7 @@ export class Suspects {
 
   /** Tells the store that a suspect starts, or how it goes on. @returns undefined when there is no answer */
   async #tell(
-    { lease: { id, token } }: Held,
+    { lease: { id, token } }: HeldJob,
     claimer: Claimer,
     alone: boolean,
   ): Promise<Extension | undefined> {
@@ -181,7 +181,7 @@ export class Suspects {
     }
   }
 
-  #openIn(held: Held, claimer: Claimer, ms: number): void {
+  #openIn(held: HeldJob, claimer: Claimer, ms: number): void {
     const open = async () => {
       if (!floor.isTakenBy(held)) return
       const told = await this.#tell(held, claimer, false)
@@ -193,12 +193,12 @@ export class Suspects {
     timer.unref()
   }
 
-  #leave(held: Held, claimer: Claimer, ms?: number): void {
+  #leave(held: HeldJob, claimer: Claimer, ms?: number): void {
     this.#giveBack(held, claimer, ms)
     floor.leave(held)
   }
 
-  #giveBack(held: Held, claimer: Claimer, ms?: number): void {
+  #giveBack(held: HeldJob, claimer: Claimer, ms?: number): void {
     claimer.giveBackApart(held, ms)
     this.#options.returned()
   }

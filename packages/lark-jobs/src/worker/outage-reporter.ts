@@ -3,7 +3,7 @@
  */
 import type { Report } from './report.ts'
 
-export class Trouble {
+export class OutageReporter {
   readonly #store: string
   readonly #report: Report
   readonly #isAway: () => boolean

@@ -9,32 +9,32 @@ import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { MAX_LOG_LINES } from '../store/contract/store.ts'
 import type { Claimer } from '../worker/fetch/claimer.ts'
-import type { Held } from '../worker/lease/ledger.ts'
+import type { HeldJob } from '../worker/lease/ledger.ts'
 import type { StoreClock } from '../worker/maintenance/store-clock.ts'
 import type { Permits } from './middleware/permits.ts'
 
 /** What all jobs that a worker runs have in common. */
-export interface Workplace {
+export interface RunEnvironment {
   readonly clock: StoreClock
   /** Around every job. */
   readonly middleware: readonly Middleware[]
   /** For middleware that limits. */
   readonly permits: Permits
   /** A job wrote a line. */
-  wrote(running: Running, line: LogLine): void
+  wrote(running: Execution, line: LogLine): void
   /** Its handler is through, and it goes on with a time and a signal of its own: for `failed`. */
-  goesOn(running: Running): void
+  goesOn(running: Execution): void
 }
 
-export class Running implements Writer {
-  readonly held: Held
+export class Execution implements Writer {
+  readonly held: HeldJob
   readonly lease: LeasedJob
   readonly claimer: Claimer
   /** Undefined when no class here has its key. */
   readonly jobClass: JobClass | undefined
   /** Its run; once its handler is through, that of `failed`. */
   run: Run
-  readonly workplace: Workplace
+  readonly environment: RunEnvironment
   /** By `performance.now()`. */
   readonly startedAt: number
   /** Milliseconds that it may take. */
@@ -56,10 +56,10 @@ export class Running implements Writer {
   #log: LogLine[] | undefined
 
   constructor(
-    held: Held,
+    held: HeldJob,
     claimer: Claimer,
     jobClass: JobClass | undefined,
-    workplace: Workplace,
+    environment: RunEnvironment,
     startedAt: number,
   ) {
     const { lease } = held
@@ -70,12 +70,12 @@ export class Running implements Writer {
     this.startedAt = startedAt
     this.timeout = lease.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY
     this.deadline = this.startedAt + this.timeout
-    this.workplace = workplace
+    this.environment = environment
     this.run = new Run(lease.id, lease.failures + 1, this)
   }
 
   write(level: LogLevel, text: string): void {
-    this.workplace.wrote(this, this.#keep(level, text))
+    this.environment.wrote(this, this.#keep(level, text))
   }
 
   /** Its handler is through, and its time may be over though the signal was not told: a handler blocked the loop. */

@@ -1,14 +1,14 @@
 /**
  * Claimers in the order of their turns: queues among each other, and within a queue its partitions. Whose last turn is
  * longest ago comes first, also when it was away meanwhile: who is busy settling must not lose its place. By weight:
- * whichever has had least (`shares.ts`).
+ * whichever has had least (`weighted-shares.ts`).
  */
 import type { Claimer } from './claimer.ts'
-import type { Shares } from './shares.ts'
+import type { WeightedShares } from './weighted-shares.ts'
 
-export class Round {
+export class RoundRobin {
   readonly #strict: boolean
-  readonly #shares: Shares | undefined
+  readonly #shares: WeightedShares | undefined
   /** How many it has. */
   size = 0
   /** Those of each queue, by its rank, the next first. */
@@ -24,7 +24,7 @@ export class Round {
   readonly #had = new Map<number | Claimer, number>()
 
   /** @param shares by weight */
-  constructor(strict: boolean, shares?: Shares) {
+  constructor(strict: boolean, shares?: WeightedShares) {
     this.#strict = strict
     this.#shares = shares
   }
@@ -95,7 +95,7 @@ export class Round {
   }
 
   /** To the front: whichever has had least. */
-  #bring(shares: Shares): void {
+  #bring(shares: WeightedShares): void {
     const ranks = this.#ranks
     let [least, at] = [Number.POSITIVE_INFINITY, 0]
     for (let i = 0; i < ranks.length; i++) {

@@ -4,9 +4,9 @@
 import { describe, expect, test } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Claimer } from '../src/worker/fetch/claimer.ts'
-import { Round } from '../src/worker/fetch/round.ts'
-import { Shares } from '../src/worker/fetch/shares.ts'
-import { TURN, Turns } from '../src/worker/fetch/turns.ts'
+import { FairOrder, TURN } from '../src/worker/fetch/fair-order.ts'
+import { RoundRobin } from '../src/worker/fetch/round-robin.ts'
+import { WeightedShares } from '../src/worker/fetch/weighted-shares.ts'
 import { options } from './sqlite/folder.ts'
 
 /** Never asked. */
@@ -24,13 +24,13 @@ function claimers(weights: readonly number[], partitions = 1): Claimer[] {
 
 /** Takes the next so many jobs of those that all these hold, as a worker does. @returns whose each was */
 class Held {
-  readonly round: Round
-  readonly #shares: Shares | undefined
+  readonly round: RoundRobin
+  readonly #shares: WeightedShares | undefined
 
   constructor(all: readonly Claimer[], strict = false) {
     const isWeighted = !strict && new Set(all.map(({ weight }) => weight)).size > 1
-    this.#shares = isWeighted ? new Shares({ concurrency: 10 }) : undefined
-    this.round = new Round(strict, this.#shares)
+    this.#shares = isWeighted ? new WeightedShares({ concurrency: 10 }) : undefined
+    this.round = new RoundRobin(strict, this.#shares)
     for (const claimer of all) this.round.set(claimer, true)
   }
 
@@ -113,15 +113,19 @@ describe('jobs that are held', () => {
 
 describe('slots', () => {
   /** Turns with so many slots, in which each of these may have jobs. */
-  function turnsOf(all: readonly Claimer[], concurrency: number, strict = false): Turns {
+  function turnsOf(all: readonly Claimer[], concurrency: number, strict = false): FairOrder {
     const isWeighted = !strict && new Set(all.map(({ weight }) => weight)).size > 1
-    const turns = new Turns(strict, { concurrency }, isWeighted ? new Shares({ concurrency }) : undefined)
+    const turns = new FairOrder(
+      strict,
+      { concurrency },
+      isWeighted ? new WeightedShares({ concurrency }) : undefined,
+    )
     for (const claimer of all) turns.changed(claimer)
     return turns
   }
 
   /** Shares out so many free slots, as a worker does; all are answered, and start, before the next time. */
-  function ask(turns: Turns, free: number): [rank: number, limit: number][] {
+  function ask(turns: FairOrder, free: number): [rank: number, limit: number][] {
     const asked: [Claimer, number][] = []
     while (free > 0) {
       const claimer = turns.next()
@@ -141,7 +145,7 @@ describe('slots', () => {
   }
 
   /** How many slots each queue is given, when so many are free each time. */
-  function given(turns: Turns, free: number, rounds: number): number[] {
+  function given(turns: FairOrder, free: number, rounds: number): number[] {
     const slots: number[] = []
     for (let i = 0; i < rounds; i++)
       for (const [rank, limit] of ask(turns, free)) slots[rank] = (slots[rank] ?? 0) + limit

@@ -60,7 +60,7 @@ interface Chores {
 
 type Chore = [partition: string, chores: Chores]
 
-export interface UpkeepOptions {
+export interface MaintenanceOptions {
   store: Store
   /** Those that the worker serves: known from the start. */
   partitions: readonly string[]
@@ -83,8 +83,8 @@ export interface UpkeepOptions {
   trouble: { met(error: unknown): void; passed(): void }
 }
 
-export class Upkeep {
-  readonly #options: UpkeepOptions
+export class Maintenance {
+  readonly #options: MaintenanceOptions
   readonly #chores = new Map<string, Chores>()
   readonly #id: string
   #announceAt = 0
@@ -106,7 +106,7 @@ export class Upkeep {
   #round: Promise<void> | undefined
   #stopped = false
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: MaintenanceOptions) {
     this.#options = options
     this.#id = options.record().id
     // So long without progress, and the living may not have been able to renew.

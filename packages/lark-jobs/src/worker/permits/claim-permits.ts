@@ -29,7 +29,7 @@ const PATIENCE = 200
 const LONGEST = 60_000
 
 /** Who claims, as far as it matters here: it looks again when it is rung. */
-interface Claimer {
+interface PermitClaimer {
   ring(): void
 }
 
@@ -51,7 +51,7 @@ interface Needs {
   turn: number
 }
 
-export interface LimitedOptions {
+export interface ClaimPermitsOptions {
   permits: Permits
   /** Those that are configured, and those of classes; undefined for one that a class here has given up. */
   limiters: (name: string) => Limits | 'none' | undefined
@@ -60,28 +60,28 @@ export interface LimitedOptions {
   signal: AbortSignal
 }
 
-export class Limited {
-  readonly #options: LimitedOptions
-  readonly #needs = new Map<Claimer, Needs>()
+export class ClaimPermits {
+  readonly #options: ClaimPermitsOptions
+  readonly #needs = new Map<PermitClaimer, Needs>()
   readonly #inUse = new WeakMap<LeasedJob, Grant>()
   /** By limiter: claimers that were refused, the longest first. */
-  readonly #waiting = new Map<string, Set<Claimer>>()
+  readonly #waiting = new Map<string, Set<PermitClaimer>>()
   /** By limiter: since when it was taken again at once. */
   readonly #since = new Map<string, number>()
   readonly #unknown = new Set<string>()
   #isShut = false
 
-  constructor(options: LimitedOptions) {
+  constructor(options: ClaimPermitsOptions) {
     this.#options = options
   }
 
   /** Whether a call for so many jobs is one of a claimer that was told of jobs that need permits. */
-  isNeeded(claimer: Claimer, want: number): boolean {
+  isNeeded(claimer: PermitClaimer, want: number): boolean {
     return want > 0 && this.#needs.has(claimer)
   }
 
   /** Takes permits for a call for so many jobs. @returns for how many jobs of each need; undefined when for none */
-  async prepare(claimer: Claimer, want: number): Promise<Want['permits']> {
+  async prepare(claimer: PermitClaimer, want: number): Promise<Want['permits']> {
     const needs = this.#needs.get(claimer)!
     const now = performance.now()
     const due = [...needs.known.keys()].filter((need) => (needs.putOff.get(need) ?? 0) <= now)
@@ -104,7 +104,7 @@ export class Limited {
 
   /** A call for jobs was answered. @param limited as the store says it */
   answered(
-    claimer: Claimer,
+    claimer: PermitClaimer,
     jobs: readonly LeasedJob[],
     limited: Readonly<Record<string, number>> = {},
   ): void {
@@ -152,7 +152,7 @@ export class Limited {
     this.#isShut = true
   }
 
-  async #take(claimer: Claimer, needs: Needs, need: string, count: number): Promise<void> {
+  async #take(claimer: PermitClaimer, needs: Needs, need: string, count: number): Promise<void> {
     const { permits, limiters, signal } = this.#options
     const { name, weight } = readNeed(need)
     const limits = limiters(name)
@@ -187,7 +187,7 @@ export class Limited {
     next.ring()
   }
 
-  #begin(claimer: Claimer): Needs {
+  #begin(claimer: PermitClaimer): Needs {
     const needs: Needs = { known: new Map(), putOff: new Map(), brought: [], timer: undefined, turn: 0 }
     this.#needs.set(claimer, needs)
     return needs
@@ -211,7 +211,7 @@ export class Limited {
  * The limits that a worker knows by the name of their limiter: those that are configured, and those of its classes, also
  * under the names that these had before. `none`: of a class that has given its own up.
  */
-export function limitersOf({ limiters, registry }: WorkerOptions): LimitedOptions['limiters'] {
+export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsOptions['limiters'] {
   const own = new Map(registry.classes.flatMap(ownLimiters))
   return (name) =>
     limiters?.get(name) ?? own.get(name) ?? (isOwn(name) && isOfClass(name) ? 'none' : undefined)

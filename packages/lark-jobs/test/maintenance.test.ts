@@ -3,8 +3,8 @@ import { expect, test, vi } from 'vitest'
 import { JobsError } from '../src/model/errors.ts'
 import type { WorkerRecord } from '../src/model/record.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
+import { Maintenance } from '../src/worker/maintenance/maintenance.ts'
 import { StoreClock } from '../src/worker/maintenance/store-clock.ts'
-import { Upkeep } from '../src/worker/maintenance/upkeep.ts'
 import { Harness } from './conformance/harness.ts'
 import { job } from './conformance/jobs.ts'
 
@@ -62,7 +62,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
   const met = vi.fn()
   const trouble = { met, passed() {} }
   const dice = vi.spyOn(Math, 'random').mockReturnValue(late === 'prune' ? 0 : 0.5)
-  const upkeep = new Upkeep({
+  const upkeep = new Maintenance({
     clock: new StoreClock(),
     rests: () => false,
     foreseen() {},

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Registry } from '../../options/registry.ts'
 import { MAX_STANDINGS, type Store } from '../../store/contract/store.ts'
-import type { Service } from './service.ts'
+import type { ServedPartitions } from './served-partitions.ts'
 
 /** Milliseconds. */
 const SOON = 60_000
@@ -17,15 +17,15 @@ const TOGETHER = 10
 /** Milliseconds between two looks. */
 const LOOK = 250
 
-export class Emptiness {
+export class DrainCheck {
   readonly #store: Store
-  readonly #service: Service
+  readonly #served: ServedPartitions
   readonly #registry: Registry
   #looking = false
 
-  constructor(store: Store, service: Service, registry: Registry) {
+  constructor(store: Store, served: ServedPartitions, registry: Registry) {
     this.#store = store
-    this.#service = service
+    this.#served = served
     this.#registry = registry
   }
 
@@ -53,7 +53,7 @@ export class Emptiness {
    * a queue that was looked at already, while the rest is read. And last, a look for partitions that came meanwhile.
    */
   async #isEmpty(): Promise<boolean> {
-    const { partitions } = this.#service
+    const { partitions } = this.#served
     const before = await this.#delayed(partitions)
     if (before === undefined) return false
     for (const [i, partition] of partitions.entries()) {
@@ -61,7 +61,7 @@ export class Emptiness {
     }
     const after = await this.#delayed(partitions)
     if (after === undefined || !after.every((count, i) => count === before[i])) return false
-    return !this.#service.meet(await this.#store.partitions())
+    return !this.#served.meet(await this.#store.partitions())
   }
 
   /** How many jobs are delayed in each partition; undefined when some wait or are active. */

@@ -6,15 +6,15 @@ import { partitionsOf, queueOf } from '../../model/partition.ts'
 import type { Claimer } from './claimer.ts'
 
 /** @param rank of its queue @param index among all that the worker serves, in the order in which they were met */
-export type Open = (partition: string, rank: number, index: number) => Claimer
+export type OpenClaimer = (partition: string, rank: number, index: number) => Claimer
 
-export class Service {
+export class ServedPartitions {
   readonly #ranks: ReadonlyMap<string, number>
   readonly #claimers = new Map<string, Claimer>()
-  readonly #open: Open
+  readonly #open: OpenClaimer
 
   /** @param partitions how many a queue has; one where nothing is said */
-  constructor(queues: readonly string[], partitions: ReadonlyMap<string, number>, open: Open) {
+  constructor(queues: readonly string[], partitions: ReadonlyMap<string, number>, open: OpenClaimer) {
     this.#ranks = new Map(queues.map((queue, rank) => [queue, rank]))
     this.#open = open
     this.meet(queues.flatMap((queue) => partitionsOf(queue, partitions.get(queue) ?? 1)))

@@ -9,16 +9,16 @@
  */
 import type { LeasedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
-import type { Held, Ledger } from '../lease/ledger.ts'
+import type { HeldJob, Ledger } from '../lease/ledger.ts'
 
-export class Ahead {
+export class Prefetch {
   readonly pace: Pace
   /** Told of what the lease thread has given back. */
   gone: (lease: LeasedJob) => void = () => {}
   readonly #ledger: Ledger
   /** Its number among the worker's. */
   readonly #partition: number
-  #jobs: Held[] = []
+  #jobs: HeldJob[] = []
   #first = 0
   /** How many came together, and when (`performance.now()`). */
   #batches: { left: number; at: number }[] = []
@@ -59,17 +59,17 @@ export class Ahead {
   }
 
   /** The store has answered for its end. */
-  settled(held: Held): void {
+  settled(held: HeldJob): void {
     this.#ledger.settled(held)
   }
 
   /** Takes a job that was taken out back in, as one that does not begin. @returns false when the thread gave it back */
-  withdraw(held: Held): boolean {
+  withdraw(held: HeldJob): boolean {
     return this.#ledger.withdraw(held)
   }
 
   /** A job that was taken out waits to run alone. @returns false when the thread gave it back */
-  setApart(held: Held): boolean {
+  setApart(held: HeldJob): boolean {
     return this.#ledger.setApart(held)
   }
 
@@ -102,7 +102,7 @@ export class Ahead {
   }
 
   /** The next to start. */
-  take(): Held | undefined {
+  take(): HeldJob | undefined {
     const batch = this.#batches[0]
     if (batch === undefined) return undefined
     if (--batch.left === 0) this.#batches.shift()
@@ -125,7 +125,7 @@ export class Ahead {
     this.#speed = 0
     this.#since = undefined
     // What is not ours any more, the lease thread has given back.
-    const [ours, theirs]: Held[][] = [[], []]
+    const [ours, theirs]: HeldJob[][] = [[], []]
     for (const each of held) (this.#ledger.withdraw(each) ? ours! : theirs!).push(each)
     for (const { lease } of theirs!) this.gone(lease)
     return ours!.map(({ lease }) => lease)

@@ -13,7 +13,7 @@ import type { Slots } from '../slots.ts'
 /** Of those: how many times as many a queue may be ahead. */
 const OWED = 4
 
-export class Shares {
+export class WeightedShares {
   readonly #slots: Pick<Slots, 'concurrency'>
   /** By rank. */
   readonly #had = new Map<number, number>()
@@ -53,7 +53,7 @@ interface Weighted {
 export function sharesOf(
   { queues, weights, strict }: Pick<WorkerOptions, 'queues' | 'weights' | 'strict'>,
   slots: Pick<Slots, 'concurrency'>,
-): Shares | undefined {
+): WeightedShares | undefined {
   const differ = new Set(queues.map((queue) => weights?.get(queue) ?? 1)).size > 1
-  return differ && !strict ? new Shares(slots) : undefined
+  return differ && !strict ? new WeightedShares(slots) : undefined
 }

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-type Name = 'lease-watch' | 'supervised-guard'
+type ThreadFile = 'lease-watch' | 'supervised-guard'
 
 /**
  * Not written `new URL(name, import.meta.url)`: for webpack, that is an order to find the file while it builds. In a
@@ -19,7 +19,7 @@ type Name = 'lease-watch' | 'supervised-guard'
 const here: string | undefined = import.meta.url
 
 /** The path of the file that runs a thread of this name; undefined when there is none. */
-export function threadFile(name: Name): string | undefined {
+export function threadFile(name: ThreadFile): string | undefined {
   const starts = [pathOf(here), process.mainModule?.filename, process.argv[1]]
   const files = starts.filter((file) => file !== undefined)
   return (
@@ -28,7 +28,7 @@ export function threadFile(name: Name): string | undefined {
   )
 }
 
-function beside(file: string, name: Name): string | undefined {
+function beside(file: string, name: ThreadFile): string | undefined {
   const folder = join(dirname(file), file === pathOf(here) && file.endsWith('.ts') ? '../../dist' : '.')
   return ['js', 'mjs', 'cjs']
     .map((extension) => join(folder, `${name}.${extension}`))
@@ -39,7 +39,7 @@ function beside(file: string, name: Name): string | undefined {
  * As Node resolves it when the program runs; webpack would follow an imported `createRequire` while it builds. Of another
  * version than the worker's, the thread says so and does nothing (`lease-watch.ts`).
  */
-function installed(file: string, name: Name): string | undefined {
+function installed(file: string, name: ThreadFile): string | undefined {
   try {
     return process.getBuiltinModule('node:module').createRequire(file).resolve(`@s18i/lark-jobs/${name}`)
   } catch {

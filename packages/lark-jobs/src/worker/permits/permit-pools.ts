@@ -21,7 +21,7 @@ const CALM = 100
 const LATE = 500
 
 /** A job that waits for an answer. */
-interface Taker {
+interface PermitRequest {
   weight: number
   /** It waits no more. */
   isGone: boolean
@@ -30,19 +30,19 @@ interface Taker {
 }
 
 /** One limiter, as long as something is held or wanted of it. */
-interface Dealing {
+interface PermitPool {
   name: string
   limits: Limits
   /** In use, if there is a limit of how many may be. */
   held: number
-  takers: Taker[]
+  requests: PermitRequest[]
   /** Something was given back since the last call, or the store does not know what is held. */
   owes: boolean
   /** Calls that are under way. */
   serving: Promise<void> | undefined
 }
 
-export interface PermitsOptions {
+export interface PermitPoolsOptions {
   store: Store
   /** The worker. */
   holder: string
@@ -59,18 +59,18 @@ export interface PermitsOptions {
   signal: AbortSignal
 }
 
-export class WorkerPermits implements Permits {
-  readonly #options: PermitsOptions
+export class PermitPools implements Permits {
+  readonly #options: PermitPoolsOptions
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #holdings: Holdings
-  readonly #dealings = new Map<string, Dealing>()
+  readonly #pools = new Map<string, PermitPool>()
   /** Of the last call on any limiter. */
   #number = 0
   #isStopped = false
   /** By then (`performance.now()`) the living have renewed, after an outage that was met here. */
   #renewedBy = 0
 
-  constructor(options: PermitsOptions) {
+  constructor(options: PermitPoolsOptions) {
     this.#options = options
     this.#limiters = options.limiters ?? new Map()
     this.#holdings = new Holdings(options.added)
@@ -79,15 +79,15 @@ export class WorkerPermits implements Permits {
   take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
     const limits = given ?? this.#limiters.get(name)
     if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
-    const dealing = this.#dealings.get(name) ?? this.#begin(name, limits)
-    let taker!: Taker
+    const pool = this.#pools.get(name) ?? this.#begin(name, limits)
+    let request!: PermitRequest
     const taken = new Promise<Taken>((resolve, reject) => {
-      taker = { weight, isGone: false, resolve, reject }
+      request = { weight, isGone: false, resolve, reject }
     })
-    dealing.takers.push(taker)
-    this.#serve(dealing)
+    pool.requests.push(request)
+    this.#serve(pool)
     return orAborted(signal, taken, () => {
-      taker.isGone = true
+      request.isGone = true
     })
   }
 
@@ -99,46 +99,46 @@ export class WorkerPermits implements Permits {
 
   /** Renews what is held, once. @returns whether the store answered for all of it */
   async renew(): Promise<boolean> {
-    const held = [...this.#dealings.values()].filter((dealing) => dealing.held > 0)
-    const renewed = await Promise.all(held.map((dealing) => this.#renew(dealing)))
+    const held = [...this.#pools.values()].filter((pool) => pool.held > 0)
+    const renewed = await Promise.all(held.map((pool) => this.#renew(pool)))
     return !renewed.includes(false)
   }
 
   /** Gives everything back. What is still in use by handlers that were given up is so no more. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    const dealings = [...this.#dealings.values()]
-    for (const dealing of dealings) {
-      dealing.owes = dealing.held > 0
-      dealing.held = 0
-      this.#serve(dealing)
+    const pools = [...this.#pools.values()]
+    for (const pool of pools) {
+      pool.owes = pool.held > 0
+      pool.held = 0
+      this.#serve(pool)
     }
-    await Promise.all(dealings.map(({ serving }) => serving))
+    await Promise.all(pools.map(({ serving }) => serving))
   }
 
-  #begin(name: string, limits: Limits): Dealing {
-    const dealing = { name, limits, held: 0, takers: [], owes: false, serving: undefined }
-    this.#dealings.set(name, dealing)
-    return dealing
+  #begin(name: string, limits: Limits): PermitPool {
+    const pool = { name, limits, held: 0, requests: [], owes: false, serving: undefined }
+    this.#pools.set(name, pool)
+    return pool
   }
 
-  #serve(dealing: Dealing): void {
-    dealing.serving ??= this.#deal(dealing)
+  #serve(pool: PermitPool): void {
+    pool.serving ??= this.#deal(pool)
   }
 
-  async #deal(dealing: Dealing): Promise<void> {
+  async #deal(pool: PermitPool): Promise<void> {
     // What comes in one tick goes together.
     await null
     // Before the first call, whose answer may come while the loop stands still.
-    if (dealing.limits.concurrency !== undefined) this.#holdings.enter(dealing.name)
-    while (dealing.takers.length > 0 || dealing.owes) {
-      if (dealing.owes || !this.#isAfterOutage) await this.#exchange(dealing)
+    if (pool.limits.concurrency !== undefined) this.#holdings.enter(pool.name)
+    while (pool.requests.length > 0 || pool.owes) {
+      if (pool.owes || !this.#isAfterOutage) await this.#exchange(pool)
       else await pause(CALM, undefined, { signal: this.#options.signal }).catch(() => {})
     }
-    dealing.serving = undefined
-    if (dealing.held > 0) return
-    this.#dealings.delete(dealing.name)
-    this.#holdings.leave(dealing.name)
+    pool.serving = undefined
+    if (pool.held > 0) return
+    this.#pools.delete(pool.name)
+    this.#holdings.leave(pool.name)
   }
 
   /** After one the leases of the living have ended as well, and whoever asked first would have what is theirs. */
@@ -148,17 +148,17 @@ export class WorkerPermits implements Permits {
   }
 
   /** One call: says what is held, and asks for those who wait, as far as they weigh the same. */
-  async #exchange(dealing: Dealing): Promise<void> {
-    const { name, held, limits } = dealing
+  async #exchange(pool: PermitPool): Promise<void> {
+    const { name, held, limits } = pool
     const { holder, lease } = this.#options
-    const waiting = dealing.takers.filter(({ isGone }) => !isGone)
+    const waiting = pool.requests.filter(({ isGone }) => !isGone)
     const each = waiting[0]?.weight ?? 1
     const most = this.#isAfterOutage ? 0 : Math.floor(MAX_ITEMS / each)
-    const takers = waiting.filter(({ weight }) => weight === each).slice(0, most)
-    dealing.takers = waiting.filter((taker) => !takers.includes(taker))
-    dealing.owes = false
+    const requests = waiting.filter(({ weight }) => weight === each).slice(0, most)
+    pool.requests = waiting.filter((request) => !requests.includes(request))
+    pool.owes = false
     const call: PermitCall = { holder, number: ++this.#number, limits, held, wanted: 0, each, lease }
-    call.wanted = this.#isStopped ? 0 : takers.length * each
+    call.wanted = this.#isStopped ? 0 : requests.length * each
     const sentAt = Date.now()
     const isLate = () => Date.now() - sentAt > Math.max(lease / 4, LATE)
     try {
@@ -167,60 +167,60 @@ export class WorkerPermits implements Permits {
         return this.#options.store.limiters.permit(name, call)
       })
       // The store stood still, or this process did: what it brought may be another's.
-      const isDoubtful = limits.concurrency !== undefined && takers.length > 0 && isLate()
+      const isDoubtful = limits.concurrency !== undefined && requests.length > 0 && isLate()
       if (isDoubtful) this.#renewedBy = performance.now() + lease / 2
       if (answer === undefined || isDoubtful) {
-        dealing.takers.unshift(...takers)
-        dealing.owes = true
-      } else this.#hand(dealing, takers, each, answer)
+        pool.requests.unshift(...requests)
+        pool.owes = true
+      } else this.#hand(pool, requests, each, answer)
     } catch (error) {
       // What is held is renewed, or its lease ends.
-      for (const taker of takers) taker.reject(error)
+      for (const request of requests) request.reject(error)
     }
   }
 
-  #hand(dealing: Dealing, takers: Taker[], each: number, { granted, wait }: Permitted): void {
-    const { rate, concurrency } = dealing.limits
+  #hand(pool: PermitPool, requests: PermitRequest[], each: number, { granted, wait }: Permitted): void {
+    const { rate, concurrency } = pool.limits
     const count = granted / each
-    if (concurrency !== undefined) dealing.held += granted
+    if (concurrency !== undefined) pool.held += granted
     // What came after the end is not kept: the next call says so.
-    if (this.#isStopped && dealing.held > 0) {
-      dealing.held = 0
-      dealing.owes = true
-      for (const taker of takers) taker.resolve({ kind: 'refused' })
+    if (this.#isStopped && pool.held > 0) {
+      pool.held = 0
+      pool.owes = true
+      for (const request of requests) request.resolve({ kind: 'refused' })
       return
     }
-    for (const [place, taker] of takers.entries()) {
+    for (const [place, request] of requests.entries()) {
       if (place < count) {
-        const giveBack = concurrency === undefined ? () => {} : this.#giving(dealing, each)
-        if (taker.isGone) giveBack()
-        else taker.resolve({ kind: 'granted', giveBack })
+        const giveBack = concurrency === undefined ? () => {} : this.#giving(pool, each)
+        if (request.isGone) giveBack()
+        else request.resolve({ kind: 'granted', giveBack })
         continue
       }
       // Of those who are refused, no more need come back at a time than it allows.
       const turns = rate === undefined ? 0 : Math.floor(((place - count) * each) / rate.limit)
-      taker.resolve({ kind: 'refused', wait: wait === undefined ? undefined : wait + turns * rate!.per })
+      request.resolve({ kind: 'refused', wait: wait === undefined ? undefined : wait + turns * rate!.per })
     }
   }
 
   /** Gives so many back, once. */
-  #giving(dealing: Dealing, count: number): () => void {
+  #giving(pool: PermitPool, count: number): () => void {
     let isBack = false
     return () => {
       if (isBack || this.#isStopped) return
       isBack = true
-      dealing.held -= count
-      dealing.owes = true
-      this.#serve(dealing)
+      pool.held -= count
+      pool.owes = true
+      this.#serve(pool)
     }
   }
 
-  async #renew(dealing: Dealing): Promise<boolean> {
+  async #renew(pool: PermitPool): Promise<boolean> {
     const { store, holder, lease, trouble } = this.#options
     try {
-      if (!(await store.limiters.keep(dealing.name, holder, lease))) {
-        dealing.owes = true
-        this.#serve(dealing)
+      if (!(await store.limiters.keep(pool.name, holder, lease))) {
+        pool.owes = true
+        this.#serve(pool)
       }
       return true
     } catch (error) {

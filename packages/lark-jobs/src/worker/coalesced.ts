@@ -1,7 +1,7 @@
 /**
  * Work that is done later, and once, however often it is asked for until then.
  */
-export class Soon {
+export class Coalesced {
   /** At the end of this tick. */
   static readonly endOfTick = (run: () => void): void => queueMicrotask(() => process.nextTick(run))
 

@@ -3,7 +3,7 @@
  *
  * Strict: queue by queue, as listed; a later one gets what the earlier ones leave. Fair: each queue in its turn, and at
  * most its part of the slots a call, so that none of them takes all while others have jobs. By weight: whichever has had
- * least for its weight (`shares.ts`), and its part of the slots is as large as its weight. Within a queue its partitions
+ * least for its weight (`weighted-shares.ts`), and its part of the slots is as large as its weight. Within a queue its partitions
  * take turns and share, so a queue does not get more by having more of them.
  *
  * A worker may serve a thousand partitions of which a few have jobs. So nothing here looks at all of them: a claimer
@@ -12,32 +12,32 @@
 
 import type { Slots } from '../slots.ts'
 import type { Claimer } from './claimer.ts'
-import { Round } from './round.ts'
-import type { Shares } from './shares.ts'
+import { RoundRobin } from './round-robin.ts'
+import type { WeightedShares } from './weighted-shares.ts'
 
 /** Jobs that a queue gets in its turn, if the worker is so fast that others hardly notice. */
 export const TURN = 16
 
-export class Turns {
+export class FairOrder {
   readonly #strict: boolean
   readonly #slots: Pick<Slots, 'concurrency'>
   /** May have jobs, or are being asked: they share the slots. */
-  readonly #busy: Round
+  readonly #busy: RoundRobin
   /** By weight: as well, and the store answers them. */
-  readonly #present: Round
+  readonly #present: RoundRobin
   /** May be asked: those that may have jobs, and those with outcomes, since a claim costs nothing on the way. */
-  readonly #asking: Round
+  readonly #asking: RoundRobin
   /** May have jobs, and hold none. */
-  readonly #hungry: Round
+  readonly #hungry: RoundRobin
   readonly #calling = new Set<Claimer>()
   readonly #settling = new Set<Claimer>()
   /** Want a call whether or not there is a free slot: they have outcomes, or little left ahead. */
   readonly pressing = new Set<Claimer>()
   /** By weight. */
-  readonly #shares: Shares | undefined
+  readonly #shares: WeightedShares | undefined
 
   /** @param shares where the queues are not all of the same weight, and their order is not strict */
-  constructor(strict: boolean, slots: Pick<Slots, 'concurrency'>, shares?: Shares) {
+  constructor(strict: boolean, slots: Pick<Slots, 'concurrency'>, shares?: WeightedShares) {
     this.#strict = strict
     this.#slots = slots
     this.#shares = shares
@@ -48,8 +48,8 @@ export class Turns {
   }
 
   /** One in the same order. */
-  round(): Round {
-    return new Round(this.#strict, this.#shares)
+  round(): RoundRobin {
+    return new RoundRobin(this.#strict, this.#shares)
   }
 
   /** Some may have jobs, or are being asked. */
@@ -105,7 +105,7 @@ export class Turns {
   }
 
   /** Whose jobs would start before those that others hold, and who holds none. */
-  nextHungry(holding: Round): Claimer | undefined {
+  nextHungry(holding: RoundRobin): Claimer | undefined {
     const { first } = this.#hungry
     if (this.#strict && (this.#busy.first < first || holding.first <= first)) return undefined
     const claimer = this.#hungry.next()

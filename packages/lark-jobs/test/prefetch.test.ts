@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { LeasedJob } from '../src/model/record.ts'
 import { type Preset, paces } from '../src/options/preset.ts'
-import { Ahead } from '../src/worker/fetch/ahead.ts'
+import { Prefetch } from '../src/worker/fetch/prefetch.ts'
 import { Ledger } from '../src/worker/lease/ledger.ts'
 
 const noJobs: LeasedJob[] = []
 
 /** What is held ahead by a worker of this preset in which so many jobs end in each of 20 milliseconds. */
-function ahead(preset: Preset, speed: number): Ahead {
-  const one = new Ahead(new Ledger(), 0, paces[preset])
+function ahead(preset: Preset, speed: number): Prefetch {
+  const one = new Prefetch(new Ledger(), 0, paces[preset])
   for (let now = 0; now < 20; now++) {
     one.push(now, noJobs, false, now, now)
     for (let n = 0; n < speed; n++) one.ended()
