@@ -159,7 +159,8 @@ class Loader {
     }
     if (this.#inside.getStore()) return evaluate()
     const result = this.#turn.then(() => this.#inside.run(true, evaluate))
-    this.#turn = result.catch(() => {})
+    // Node 20 and 22 would go on to call a hook for every promise of the process.
+    this.#turn = result.catch(() => {}).then(() => this.#inside.disable())
     return result
   }
 

@@ -23,8 +23,16 @@ type Called = (...args: never[]) => unknown
 const FRAMES = 30
 
 const marks = new AsyncLocalStorage<Evaluations>()
-// Before Node 24 a chain that began earlier than the first use is not followed, and a mark in it is everybody's: no load
-// is told from another then. Servers for development set the variable before they load anything of the application.
+/**
+ * Whether loads are marked. Before Node 24 an `AsyncLocalStorage` in use has Node call a hook for every promise of the
+ * process, and a chain that began before its first use is not followed: a mark in it is everybody's, and no load is told
+ * from another. So there it is used in development alone. Servers for development set the variable before they load
+ * anything of the application.
+ *
+ * (Measured on 2026-11-26, Node 20.20, 2 cores, shared: a job that does nothing took 4.4 µs of CPU without the hook, and
+ * 5.2 µs with it.)
+ */
+const isMarking = process.env.NODE_ENV === 'development' || Number.parseInt(process.versions.node, 10) >= 24
 if (process.env.NODE_ENV === 'development') marks.enterWith(new Map())
 
 /** @param below the function of this package that the application has called */
@@ -38,7 +46,7 @@ export function evaluationsOf(below: Called): Evaluations {
     if (!/[\\/]/.test(file) || file.startsWith('node:') || found.has(file)) continue
     const module = modules[file]
     if (module !== undefined) found.set(file, module)
-    else if (isTop(site)) found.set(file, marked(file))
+    else if (isMarking && isTop(site)) found.set(file, marked(file))
   }
   return found
 }
