@@ -49,7 +49,9 @@ const floors: Record<string, string[][]> = {
     ['operate/*'],
     ['api/*'],
     ['bench/*'],
-    ['index.ts', 'commands/*'],
+    // what the package exports
+    ['index.ts', 'operate.ts'],
+    ['commands/*'],
   ],
 }
 
@@ -102,6 +104,17 @@ describe('between the packages', () => {
   it('only commands load more of @s18i/lark than its configuration', () => {
     const more = jobs.filter(({ from }) => from.startsWith('@s18i/') && from !== '@s18i/lark/config')
     expect(more.filter(({ importer }) => !importer.startsWith('commands/'))).toEqual([])
+  })
+})
+
+describe('the commands', () => {
+  it('look at jobs and change them by what the package exports for that, as a dashboard would', () => {
+    const imports = everyImport('packages/lark-jobs/src').filter(({ importer }) =>
+      importer.startsWith('commands/'),
+    )
+    const inner = imports.filter(({ file }) => /^(operate|store)\//.test(file ?? ''))
+    expect(inner.map(({ importer, file }) => `${importer} imports ${file}`)).toEqual([])
+    expect(imports.filter(({ file }) => file === 'operate.ts').length).toBeGreaterThan(5)
   })
 })
 

@@ -7,10 +7,11 @@ export { Jobs } from './api/default-jobs.ts'
 export { Job } from './api/job.ts'
 export { createJobs } from './api/jobs.ts'
 export type { WorkOptions } from './api/work.ts'
-export type { Durability, JobsConfig } from './config/config.ts'
+export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
-export type { LimiterConfig } from './config/limiter-config.ts'
-export type { QueueConfig } from './config/queue-config.ts'
+export type { LimiterConfig, LimitersConfig } from './config/limiter-config.ts'
+export type { QueueConfig, QueuesConfig } from './config/queue-config.ts'
+export type { Signal } from './model/abort-signal.ts'
 export {
   type Backoff,
   type BackoffFunction,
@@ -21,27 +22,40 @@ export {
 } from './model/backoff.ts'
 export { context, withContext } from './model/context.ts'
 export type { Duration } from './model/duration.ts'
-export { JobsError, type JobsErrorCode, jobsErrors } from './model/errors.ts'
+export { JobsError, type JobsErrorCode, type JobsErrorOptions, jobsErrors } from './model/errors.ts'
 export type { RateKind, RateOption } from './model/limit.ts'
 export { NonRetryableError } from './model/non-retryable.ts'
 export type {
+  CancelReason,
+  Counters,
   JobError,
+  JobOptions,
   JobRecord,
   KeptError,
+  LeasedJob,
   LogLevel,
   LogLine,
   Outcome,
   State,
+  Unreadable,
   WorkerRecord,
 } from './model/record.ts'
-export type { CancelFilter, Cancellable, Cancelled } from './operate/cancel.ts'
-export type { FailedOptions, JobDetail, StoredJob } from './operate/operate.ts'
+export type {
+  CancelConditions,
+  CancelFilter,
+  Cancellable,
+  Cancelled,
+  CancelOptions,
+} from './operate/cancel.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
-export type { QueueStatus, ShownGroup, Status } from './operate/status.ts'
+export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
+export type { FailedOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
-export type { JobConstructor, PayloadOf, ResultOf } from './options/job-class.ts'
+export type { JobConstructor, JobLike, PayloadOf, ResultOf } from './options/job-class.ts'
+export type { Written as JobFields } from './options/job-settings.ts'
 export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'
 export type { Middleware, MiddlewareJob } from './options/middleware.ts'
+export type { Preset } from './options/preset.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
 export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './run/hooks.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './run/middleware/circuit-breaker.ts'
@@ -49,11 +63,15 @@ export { type RateLimitedOptions, rateLimited } from './run/middleware/rate-limi
 export { skipWhen } from './run/middleware/skip-when.ts'
 export { type TimingOptions, timing } from './run/middleware/timing.ts'
 export { type OverlappingOptions, withoutOverlapping } from './run/middleware/without-overlapping.ts'
+export type { PausedGroup } from './store/contract/change.ts'
+export type { Counts } from './store/contract/page.ts'
 export type {
   Credentials,
   CredentialsFunction,
   RedisServers,
   SentinelServers,
 } from './store/contract/servers.ts'
+export type { Durability } from './store/contract/store.ts'
+export type { WorkerSettings } from './worker/options.ts'
 export type { Ending, Report, RunningJob, Summary } from './worker/report.ts'
 export type { Worker } from './worker/worker.ts'

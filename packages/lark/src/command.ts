@@ -53,6 +53,7 @@ export abstract class Command {
   /** Whether `lark list` omits the command. */
   hidden = false
 
+  /** @internal */
   declare [CONTEXT]?: Context
 
   /**

@@ -22,7 +22,7 @@ import { packageRoot, projectFolders, readPackage } from './project.ts'
 
 export { branded } from './brand.ts'
 export { LarkError, placeOf } from './errors.ts'
-export { declaresClass, exportedValues, importModule } from './module.ts'
+export { declaresClass, exportedValues, importModule, type Module } from './module.ts'
 export { nearest } from './nearest.ts'
 export { packageRoot } from './project.ts'
 export { sourceFiles, sourceFolders } from './sources.ts'

@@ -18,7 +18,7 @@ import { cacheFolder, refuseForeign } from './owner.ts'
 import { packageRoot, projectFolders, readPackage } from './project.ts'
 import { importHere, requireHere } from './sandbox.ts'
 
-type Module = Record<string, unknown>
+export type Module = Record<string, unknown>
 
 const LOADER = Symbol.for('s18i.lark.loader')
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])

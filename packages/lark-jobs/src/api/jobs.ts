@@ -13,13 +13,12 @@ import { Dispatcher } from '../dispatch/dispatcher.ts'
 import { newJobs } from '../dispatch/new-job.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
-import { readId, readIds } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
-import type * as cancelling from '../operate/cancel.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from '../operate/cancel.ts'
-import type * as operate from '../operate/operate.ts'
+import type { Operate } from '../operate/operate.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from '../operate/pause.ts'
 import type { Status } from '../operate/status.ts'
+import type { FailedOptions, JobDetail, StoredJob } from '../operate/stored-jobs.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
 import { RunNow } from '../run/run-now.ts'
 import { connect, type Place, RETENTION } from '../store/connect.ts'
@@ -53,6 +52,8 @@ export const enqueue = Symbol.for('s18i.lark.jobs@0.enqueue')
 export const runNow = Symbol.for('s18i.lark.jobs@0.runNow')
 /** @internal */
 export const open = Symbol.for('s18i.lark.jobs@0.open')
+/** @internal */
+export const settings = Symbol.for('s18i.lark.jobs@0.settings')
 /** @internal */
 export const supervisedWork = Symbol.for('s18i.lark.jobs@0.supervisedWork')
 
@@ -189,11 +190,8 @@ export class Jobs implements AsyncDisposable {
    * @throws JOB_ID_INVALID for an id that is not a text
    * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
    */
-  async find<J extends JobLike = JobLike>(id: string): Promise<operate.JobDetail<J> | undefined> {
-    readId(id)
-    const { store, settings } = await this[open]()
-    const operate = await import('../operate/operate.ts')
-    return operate.find<J>(store, settings.partitions, id)
+  async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
+    return (await this.#operate()).find<J>(id)
   }
 
   /**
@@ -201,14 +199,8 @@ export class Jobs implements AsyncDisposable {
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
-  async failed<J extends JobLike = JobLike>(
-    options: operate.FailedOptions = {},
-  ): Promise<operate.StoredJob<J>[]> {
-    const operate = await import('../operate/operate.ts')
-    operate.checkFailed(options)
-    const { store, settings } = await this[open]()
-    const partitions = await operate.partitionsToLookIn(store, settings.partitions, options.queue)
-    return operate.failed<J>(store, partitions, options.limit ?? 100)
+  async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
+    return (await this.#operate()).failed<J>(options)
   }
 
   /**
@@ -219,13 +211,7 @@ export class Jobs implements AsyncDisposable {
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back; FILTER_INVALID, UNKNOWN_QUEUE
    */
   async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
-    const operate = await import('../operate/operate.ts')
-    operate.checkRetry(which, named)
-    const ids = which === 'failed' ? undefined : readIds(which)
-    const { store, settings } = await this[open]()
-    if (ids !== undefined) return (await operate.retry(store, settings.partitions, ids)).length
-    const partitions = await operate.partitionsToLookIn(store, settings.partitions, named[0])
-    return operate.retryFailed(store, partitions)
+    return (await this.#operate()).retry(which, ...named)
   }
 
   /**
@@ -243,15 +229,7 @@ export class Jobs implements AsyncDisposable {
     which: string | readonly string[] | CancelFilter,
     options: CancelOptions = {},
   ): Promise<Cancelled> {
-    const by: typeof cancelling = await import('../operate/cancel.ts')
-    by.checkCancelOptions(options)
-    const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
-    if (isFilter) by.checkCancel(which)
-    const ids = isFilter ? undefined : readIds(which)
-    const { store, settings } = await this[open]()
-    const { partitions } = settings
-    if (ids !== undefined) return (options.dryRun ? by.count : by.cancel)(store, partitions, ids)
-    return (options.dryRun ? by.countAll : by.cancelAll)(store, partitions, which as CancelFilter)
+    return (await this.#operate()).cancel(which, options)
   }
 
   /**
@@ -263,10 +241,7 @@ export class Jobs implements AsyncDisposable {
    * @example await Jobs.pause({ all: true })   // every queue
    */
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
-    const { checkPause, pause } = await import('../operate/pause.ts')
-    checkPause(options)
-    const { store, settings } = await this[open]()
-    return pause(store, settings.partitions, options)
+    return (await this.#operate()).pause(options)
   }
 
   /**
@@ -276,17 +251,12 @@ export class Jobs implements AsyncDisposable {
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
-    const { checkResume, resume } = await import('../operate/pause.ts')
-    checkResume(target)
-    const { store, settings } = await this[open]()
-    return resume(store, settings.partitions, target)
+    return (await this.#operate()).resume(target)
   }
 
   /** Queues with their counts and what ended lately, and the workers that live. */
   async status(): Promise<Status> {
-    const { store, settings } = await this[open]()
-    const { status } = await import('../operate/status.ts')
-    return status(store, settings.partitions)
+    return (await this.#operate()).status()
   }
 
   /**
@@ -305,6 +275,11 @@ export class Jobs implements AsyncDisposable {
       this.#opening = undefined
     })
     return this.#opening
+  }
+
+  /** The configuration with its defaults. The store is not opened. @internal */
+  async [settings](): Promise<Settings> {
+    return this.#configured?.settings() ?? (await this.#load())
   }
 
   /** Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store. */
@@ -359,19 +334,26 @@ export class Jobs implements AsyncDisposable {
     return worker
   }
 
+  async #operate(): Promise<Operate> {
+    const { Operate } = await import('../operate/operate.ts')
+    return new Operate(
+      () => this[open](),
+      () => this[settings](),
+    )
+  }
+
   async #open(): Promise<Opened> {
     Underway.watchExit()
-    const settings = this.#configured?.settings() ?? (await this.#load())
-    const { connection, prefix, durability } = settings
+    const found = await this[settings]()
+    const { connection, prefix, durability, partitions, bounds } = found
     const place = { connection, prefix, options: { retention: RETENTION, durability } }
     const store = await connect(connection, prefix, { ...place.options, role: this.#role })
     try {
       const warnings = await store.open()
       // It may have changed meanwhile.
       store.become?.(this.#role)
-      const { partitions, bounds } = settings
       const dispatcher = new Dispatcher(store, partitions, bounds, this.#underway)
-      this.#opened = { settings, place, store, dispatcher, warnings }
+      this.#opened = { settings: found, place, store, dispatcher, warnings }
       return this.#opened
     } catch (error) {
       await store.close()

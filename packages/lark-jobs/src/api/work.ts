@@ -11,7 +11,7 @@ import { classOf, type JobConstructor } from '../options/job-class.ts'
 import { registryOf } from '../options/registry.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/contract/store.ts'
-import { CONCURRENCY, type WorkerOptions } from '../worker/options.ts'
+import { CONCURRENCY, type WorkerOptions, type WorkerSettings } from '../worker/options.ts'
 import { PlainReport } from '../worker/plain-report.ts'
 import type { Report } from '../worker/report.ts'
 import { Worker } from '../worker/worker.ts'
@@ -20,8 +20,7 @@ import { type Evaluations, loadedAgain } from './evaluations.ts'
 export { checkNames } from '../worker/options.ts'
 
 /** How `Jobs.work` works. Everything is optional. */
-export interface WorkOptions
-  extends Pick<WorkerOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
+export interface WorkOptions extends WorkerSettings {
   /** Served strictly in this order; one that is named twice has the first place. Default: every configured queue, in fair turns. */
   queues?: string | readonly string[]
   /** The job classes to run. Default: those that the configuration names, else those found in the application's folders. */

@@ -1,11 +1,16 @@
 import { arg, Command, flag, LarkError } from '@s18i/lark'
 import { nearest } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { open } from '../api/jobs.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
-import { type CancelFilter, type Cancelled, cancellable, checkCancel } from '../operate/cancel.ts'
-import { RETENTION } from '../store/connect.ts'
+import {
+  type CancelFilter,
+  type Cancelled,
+  cancellable,
+  type Operate,
+  operate,
+  retention,
+} from '../operate.ts'
 
 /** `lark jobs:cancel`: jobs that wait end at once, those that run are told. */
 export class JobsCancelCommand extends Command {
@@ -37,7 +42,6 @@ export class JobsCancelCommand extends Command {
         { exit: 2, hint: 'See lark jobs:status' },
       )
     }
-    if (isFiltered) checkCancel(filter, { key: '--job', queue: '--queue', state: '--state', all: '--all' })
     const mayAsk = isFiltered && !this.yes && !this.dryRun
     if (mayAsk && !this.console.canAsk) {
       throw new LarkError('USAGE', 'To cancel by a filter needs a yes, and there is no terminal to ask on', {
@@ -46,11 +50,13 @@ export class JobsCancelCommand extends Command {
       })
     }
     await using jobs = Jobs
+    const names = { key: '--job', queue: '--queue', state: '--state', all: '--all' }
+    const operating = operate(jobs, { names })
     const which = isFiltered ? filter : ids
     const of = isFiltered ? ` of ${words(filter)}` : ''
     if (this.dryRun || mayAsk) {
-      const would = await jobs.cancel(which, { dryRun: true })
-      const isNone = await this.#isNone(would, jobs)
+      const would = await operating.cancel(which, { dryRun: true })
+      const isNone = await this.#isNone(would, operating)
       if (this.json) return { ...would, dryRun: true }
       if (this.dryRun && !isNone) this.success(`Would cancel ${told(would, of)}`)
       if (this.dryRun || isNone) return true
@@ -59,8 +65,8 @@ export class JobsCancelCommand extends Command {
         return false
       }
     }
-    const { cancelled, asked } = await jobs.cancel(which)
-    const isNone = await this.#isNone({ cancelled, asked }, jobs)
+    const { cancelled, asked } = await operating.cancel(which)
+    const isNone = await this.#isNone({ cancelled, asked }, operating)
     if (this.json) return { cancelled, asked }
     if (isNone) return true
     if (cancelled > 0) this.success(`Cancelled ${jobsOf(cancelled)}`)
@@ -68,7 +74,7 @@ export class JobsCancelCommand extends Command {
       this.success(
         `Told ${asked.toLocaleString('en')} running ${asked === 1 ? 'job' : 'jobs'} to end, which takes some seconds`,
       )
-    const { count, age } = RETENTION.cancelled
+    const { count, age } = retention.cancelled
     if (cancelled > count)
       this.info(
         `Each queue keeps its newest ${count.toLocaleString('en')} cancelled jobs, for ${readable(age)}: see lark jobs:status`,
@@ -81,11 +87,10 @@ export class JobsCancelCommand extends Command {
    *
    * @throws USAGE when no worker ever knew the key: it may be misspelled
    */
-  async #isNone({ cancelled, asked }: Cancelled, jobs: Jobs): Promise<boolean> {
+  async #isNone({ cancelled, asked }: Cancelled, operating: Operate): Promise<boolean> {
     const { job: key } = this
     if (cancelled + asked > 0) return false
-    const { store } = await jobs[open]()
-    const keys = key === undefined ? [] : (await store.keys()).sort()
+    const keys = key === undefined ? [] : await operating.keys()
     if (key === undefined || keys.includes(key)) {
       if (!this.json) this.success('Nothing to cancel: no such job is waiting or running')
       return true

@@ -3,7 +3,7 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import type { KeptError } from '../model/record.ts'
-import { checkFailed } from '../operate/operate.ts'
+import { operate } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
 import { wholeFromOne } from './whole-from-one.ts'
 
@@ -17,9 +17,8 @@ export class JobsFailedCommand extends Command {
   async handle() {
     wholeFromOne('--limit', this.limit, this.key)
     const which = { limit: this.limit, ...(this.queue !== undefined && { queue: this.queue }) }
-    checkFailed(which, { queue: '--queue' })
     await using jobs = Jobs
-    const failed = await jobs.failed(which)
+    const failed = await operate(jobs, { names: { queue: '--queue' } }).failed(which)
     if (this.json) return { jobs: failed }
     if (failed.length === 0) {
       this.success('No failed jobs')

@@ -1,7 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { checkPause } from '../operate/pause.ts'
+import { operate } from '../operate.ts'
 import { resumeCommand } from './resume-command.ts'
 
 /** `lark jobs:pause`: a queue, or one group of it, begins nothing. */
@@ -19,9 +19,9 @@ export class JobsPauseCommand extends Command {
       ...(group !== undefined && { group }),
       ...(this.for !== undefined && { for: this.for }),
     }
-    checkPause(target, { group: '--group', for: '--for' })
     await using jobs = Jobs
-    const { wasPaused, hasJobs } = await jobs.pause(target)
+    const names = { group: '--group', for: '--for' }
+    const { wasPaused, hasJobs } = await operate(jobs, { names }).pause(target)
     if (this.json) return { queue, group, paused: true, wasPaused, hasJobs }
     const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`
     const until = this.for === undefined ? `until ${resumeCommand(queue, group)}` : `for ${this.for}`

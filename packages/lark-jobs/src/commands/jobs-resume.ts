@@ -1,7 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { checkResume } from '../operate/pause.ts'
+import { operate } from '../operate.ts'
 
 /** `lark jobs:resume`: a queue, or one group of it, goes on. */
 export class JobsResumeCommand extends Command {
@@ -18,9 +18,9 @@ export class JobsResumeCommand extends Command {
       ...(group !== undefined && { group }),
       ...(groupHash !== undefined && { groupHash }),
     }
-    checkResume(target, { group: '--group', groupHash: '--group-hash' })
     await using jobs = Jobs
-    const { wasPaused, hasJobs } = await jobs.resume(target)
+    const names = { group: '--group', groupHash: '--group-hash' }
+    const { wasPaused, hasJobs } = await operate(jobs, { names }).resume(target)
     if (this.json) return { queue, group, groupHash, paused: false, wasPaused, hasJobs }
     const name = group ?? groupHash
     const what = name === undefined ? `Queue ${queue}` : `Group ${name} of queue ${queue}`

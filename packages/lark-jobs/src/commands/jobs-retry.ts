@@ -1,6 +1,6 @@
 import { arg, Command, flag, LarkError } from '@s18i/lark'
 import { Jobs } from '../api/default-jobs.ts'
-import { checkRetry } from '../operate/operate.ts'
+import { operate } from '../operate.ts'
 
 /** `lark jobs:retry`: failed jobs back to work. */
 export class JobsRetryCommand extends Command {
@@ -26,9 +26,8 @@ export class JobsRetryCommand extends Command {
     }
     const which = this.all ? 'failed' : this.ids
     const named: [] | [string] = this.queue === undefined ? [] : [this.queue]
-    checkRetry(which, named, { queue: '--queue' })
     await using jobs = Jobs
-    const count = await jobs.retry(which, ...named)
+    const count = await operate(jobs, { names: { queue: '--queue' } }).retry(which, ...named)
     if (this.json) return { retried: count }
     this.success(`Put ${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'} back to work`)
   }

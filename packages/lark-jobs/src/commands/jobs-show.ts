@@ -4,7 +4,7 @@ import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import type { JobError, LogLine } from '../model/record.ts'
-import type { JobDetail } from '../operate/operate.ts'
+import { type JobDetail, operate } from '../operate.ts'
 import { isOwn, readNeed } from '../options/limiter.ts'
 import { partsOf } from '../run/job-error.ts'
 import { jsonExcerpt } from './json-excerpt.ts'
@@ -20,7 +20,7 @@ export class JobsShowCommand extends Command {
 
   async handle() {
     await using jobs = Jobs
-    const job = await jobs.find(this.id)
+    const job = await operate(jobs).find(this.id)
     if (job === undefined) {
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${this.id}`, {
         id: this.id,

@@ -3,9 +3,14 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
-import type { EndedCounts, QueueStatus, Status } from '../operate/status.ts'
-import { RETENTION } from '../store/connect.ts'
-import type { Counts } from '../store/contract/store.ts'
+import {
+  type Counts,
+  type EndedCounts,
+  operate,
+  type QueueStatus,
+  retention,
+  type Status,
+} from '../operate.ts'
 import { resumeCommand } from './resume-command.ts'
 
 /** The most paused groups of a queue that are named. */
@@ -19,7 +24,7 @@ export class JobsStatusCommand extends Command {
 
   async handle() {
     await using jobs = Jobs
-    const status = await jobs.status()
+    const status = await operate(jobs).status()
     if (this.json) return status
     const { queues } = status
     const kept = keptStates.map((state) => {
@@ -51,7 +56,7 @@ export class JobsStatusCommand extends Command {
 
   #remarks({ queues, workers }: Status): void {
     const full = keptStates.filter((state) => queues.some((each) => isFull(each, state)))
-    const limits = full.map((state) => `${RETENTION[state].count.toLocaleString('en')} ${state}`)
+    const limits = full.map((state) => `${retention[state].count.toLocaleString('en')} ${state}`)
     const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
     if (full.length > 0) this.info(`+: each ${each} keeps only its newest ${limits.join(', ')} jobs`)
     for (const { queue, paused, pausedGroups } of queues) {
@@ -103,7 +108,7 @@ function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
 
 /** Whether as many jobs in this state are there as the store keeps: then there may have been more. */
 function isFull({ partitions }: QueueStatus, state: (typeof keptStates)[number]): boolean {
-  return partitions.some(({ counts }) => counts[state] >= RETENTION[state].count)
+  return partitions.some(({ counts }) => counts[state] >= retention[state].count)
 }
 
 function words({ completed, failed }: EndedCounts): string {

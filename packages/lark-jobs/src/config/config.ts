@@ -12,7 +12,7 @@ import type { Middleware } from '../options/middleware.ts'
 import { PRESET, type Preset, presets } from '../options/preset.ts'
 import type { Hooks } from '../run/hooks.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
-import type { Bound, StoreOptions } from '../store/contract/store.ts'
+import type { Bound, Durability } from '../store/contract/store.ts'
 import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
 import { areLimiterNames, checkLimiter, type LimitersConfig, limitsOfLimiters } from './limiter-config.ts'
 import {
@@ -57,8 +57,6 @@ export interface JobsConfig {
   /** Told how jobs begin and end: `started`, `completed`, `failed`, `released`. Nobody waits for them. */
   hooks?: Hooks
 }
-
-export type Durability = NonNullable<StoreOptions['durability']>
 
 declare module '@s18i/lark/config' {
   interface LarkConfig {

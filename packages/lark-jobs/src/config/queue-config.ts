@@ -34,7 +34,7 @@ export interface QueueConfig {
    * What happens to one more job in a full queue. `reject` (default): `dispatch` resolves to `false`. `drop-oldest`:
    * the next job of the lowest priority is `cancelled`, with the reason `dropped`.
    */
-  full?: Bound['full']
+  full?: 'reject' | 'drop-oldest'
 }
 
 /** The most partitions of a queue, because each costs every worker a call. */

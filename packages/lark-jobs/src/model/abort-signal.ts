@@ -6,12 +6,10 @@
 /** The `AbortSignal` of the platform. */
 export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer Declared } }
   ? Declared
-  : UndeclaredSignal
-
-interface UndeclaredSignal {
-  readonly aborted: boolean
-  readonly reason: unknown
-  throwIfAborted(): void
-  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
-  removeEventListener(type: 'abort', listener: () => void): void
-}
+  : {
+      readonly aborted: boolean
+      readonly reason: unknown
+      throwIfAborted(): void
+      addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
+      removeEventListener(type: 'abort', listener: () => void): void
+    }

@@ -5,14 +5,14 @@ import { JobsError } from '../model/errors.ts'
 import type { State } from '../model/record.ts'
 import type { AlterVerdict, Store } from '../store/contract/store.ts'
 import { all, checkFilter, type Flags, isText, queueName } from './filter.ts'
-import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './operate.ts'
+import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
 
 /** The states in which a job can be cancelled. */
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
 export type Cancellable = (typeof cancellable)[number]
 
 /** The conditions that choose jobs. A job must meet all of them. */
-interface Conditions {
+export interface CancelConditions {
   /** The key of the job's class. */
   key?: string
   queue?: string
@@ -22,8 +22,8 @@ interface Conditions {
 
 /** At least one condition, or `{ all: true }` for every job of the store. */
 export type CancelFilter =
-  | (Conditions & ({ key: string } | { queue: string } | { state: Cancellable }))
-  | ({ all: true } & { [Name in keyof Conditions]?: never })
+  | (CancelConditions & ({ key: string } | { queue: string } | { state: Cancellable }))
+  | ({ all: true } & { [Name in keyof CancelConditions]?: never })
 
 /** @throws FILTER_INVALID */
 export function checkCancel(filter: unknown, flags?: Flags): asserts filter is CancelFilter {

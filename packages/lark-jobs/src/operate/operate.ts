@@ -1,273 +1,167 @@
 /**
- * What people do to jobs that are in a store: look and retry. The commands and `Jobs` offer these; a dashboard will.
- *
- * `queues` are those that are configured, and how many partitions each has.
+ * What people do to the jobs in a store: look, retry, cancel, pause, resume. `Jobs`, the commands and dashboards call
+ * it. Each call checks what it is given before it opens the store.
  */
-import { nearest } from '@s18i/lark/config'
-import { JobsError } from '../model/errors.ts'
-import { isCount } from '../model/limit.ts'
-import { listed } from '../model/listed.ts'
-import { partitionsOf, queueOf } from '../model/partition.ts'
-import type { JobRecord, LogLine, State } from '../model/record.ts'
-import { shownName } from '../model/stored-name.ts'
-import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
+import type { Settings } from '../config/config.ts'
+import { readId, readIds } from '../model/id.ts'
+import type { WorkerRecord } from '../model/record.ts'
+import type { JobLike } from '../options/job-class.ts'
+import { erase } from '../store/connect.ts'
+import type { RedisServers } from '../store/contract/servers.ts'
+import type { Durability, Store } from '../store/contract/store.ts'
 import {
-  type AlterVerdict,
-  type Change,
-  type Filter,
-  type JobHead,
-  MAX_ITEMS,
-  type Page,
-  type Store,
-} from '../store/contract/store.ts'
-import { checkFilter, type Flags, queueName } from './filter.ts'
+  type CancelFilter,
+  type Cancelled,
+  type CancelOptions,
+  cancel,
+  cancelAll,
+  checkCancel,
+  checkCancelOptions,
+  count,
+  countAll,
+} from './cancel.ts'
+import { all, checkFilter, type Flags } from './filter.ts'
+import {
+  checkPause,
+  checkResume,
+  type EveryQueue,
+  type MetPause,
+  type PauseOptions,
+  type PauseTarget,
+  pause,
+  resume,
+} from './pause.ts'
+import { checkRetry, retry, retryFailed } from './retry.ts'
+import { type Status, status } from './status.ts'
+import {
+  checkFailed,
+  type FailedOptions,
+  failed,
+  find,
+  type JobDetail,
+  partitionsToLookIn,
+  type StoredJob,
+} from './stored-jobs.ts'
 
-/**
- * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores,
- * shared, the best of eight: to retry 250 jobs takes it 5 ms, and 1,000 take 44.)
- */
-const TOGETHER = 250
-
-export type Queues = ReadonlyMap<string, number>
-
-/** A job with its queue, and with its payload and result as values. */
-export interface StoredJob<J extends JobLike = JobLike> extends Omit<JobRecord, 'payload' | 'result'> {
-  queue: string
-  /** A copy of the payload that it was dispatched with; absent if it had none. */
-  payload?: PayloadOf<J>[0]
-  /** The value that `handle` returned; absent before it returns, and if it returned `true` or nothing. */
-  // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
-  result?: Exclude<ResultOf<J>, boolean | undefined | void>
+/** Where jobs are kept, as it is configured. */
+export interface StorePlace {
+  /** May contain a password. */
+  connection: string | RedisServers
+  /** What keys begin with on Redis. */
+  prefix: string
+  durability: Durability
 }
 
-/** A stored job with its log. */
-export interface JobDetail<J extends JobLike = JobLike> extends StoredJob<J> {
-  log: LogLine[]
-}
+export class Operate {
+  readonly #open: () => Promise<{ store: Store; settings: Settings }>
+  readonly #settings: () => Promise<Settings>
+  readonly #names: Flags | undefined
 
-/** Which failed jobs to return. */
-export interface FailedOptions {
-  /** Default: every queue. */
-  queue?: string
-  /** How many at most. Default 100. */
-  limit?: number
-}
-
-/** @throws FILTER_INVALID also for `{ queue: undefined }`, which would return the jobs of every queue */
-export function checkFailed(options: unknown, flags?: Flags): void {
-  const limit = { right: 'a whole number from 1', ok: isCount }
-  checkFilter('Jobs.failed()', options, { queue: queueName, limit }, [], flags)
-}
-
-/**
- * @param which ids, or `'failed'`
- * @param named the arguments after it
- * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue
- */
-export function checkRetry(which: unknown, named: readonly unknown[], flags?: Flags): void {
-  if (named.length === 0) return
-  const right = which === 'failed' ? queueName.right : 'left out where ids are given'
-  const ok = (queue: unknown) => which === 'failed' && queueName.ok(queue)
-  checkFilter('Jobs.retry()', { queue: named[0] }, { queue: { right, ok } }, [], flags)
-}
-
-/** Every queue in the configuration or in the store, with all its partitions. */
-export async function everyPartition(store: Store, queues: Queues): Promise<Map<string, string[]>> {
-  const all = new Map([...queues].map(([queue, count]) => [queue, partitionsOf(queue, count)]))
-  for (const partition of (await store.partitions()).sort()) {
-    const queue = queueOf(partition)
-    const known = all.get(queue)
-    if (known === undefined) all.set(queue, [partition])
-    else if (!known.includes(partition)) known.push(partition)
+  /**
+   * @internal
+   * @param names what messages call the conditions of a filter
+   */
+  constructor(
+    open: () => Promise<{ store: Store; settings: Settings }>,
+    settings: () => Promise<Settings>,
+    names?: Flags,
+  ) {
+    this.#open = open
+    this.#settings = settings
+    this.#names = names
   }
-  return all
-}
 
-/** The job with this id, with its log; undefined if there is none, or if it was removed. */
-export async function find<J extends JobLike>(
-  store: Store,
-  queues: Queues,
-  id: string,
-): Promise<JobDetail<J> | undefined> {
-  const job = await locate(store, await partitionsToLookIn(store, queues), id)
-  return job && { ...stored<J>(job), log: await store.log(job.partition, id) }
-}
-
-/** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
-function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecord): StoredJob<J> {
-  return {
-    ...rest,
-    queue: queueOf(rest.partition),
-    // Groups that Lark itself creates are not shown.
-    ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
-    ...(payload !== '' && { payload: parsed(payload) }),
-    ...(result !== undefined && { result: parsed(result) }),
-  } as StoredJob<J>
-}
-
-/** A JSON text with more characters may be nested so deeply that `JSON.stringify` overflows the stack. */
-const DEEP = 10_000
-
-/** Parses JSON. A text that is damaged, or nested too deeply to be written as JSON again, is returned as it is. */
-function parsed(json: string): unknown {
-  try {
-    const value: unknown = JSON.parse(json)
-    if (json.length > DEEP) JSON.stringify(value)
-    return value
-  } catch {
-    return json
+  /** See `Jobs.find`. */
+  async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
+    readId(id)
+    const { store, settings } = await this.#open()
+    return find<J>(store, settings.partitions, id)
   }
-}
 
-async function locate(
-  store: Store,
-  partitions: readonly string[],
-  id: string,
-): Promise<JobRecord | undefined> {
-  for (const partition of partitions) {
-    const job = await store.get(partition, id)
-    if (job !== undefined) return job
+  /** See `Jobs.failed`. */
+  async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
+    checkFailed(options, this.#names)
+    const { store, settings } = await this.#open()
+    const partitions = await partitionsToLookIn(store, settings.partitions, options.queue)
+    return failed<J>(store, partitions, options.limit ?? 100)
   }
-  return undefined
-}
 
-/** The place and state of a job. */
-export type Located = Pick<JobRecord, 'id' | 'partition' | 'state'>
-
-/**
- * Finds the jobs with these ids, each once, in their order.
- *
- * @param list the command that lists such jobs, for the hint
- * @throws for the first id with a problem: JOB_NOT_FOUND, or what `check` throws
- */
-export async function locateAll(
-  store: Store,
-  queues: Queues,
-  ids: readonly string[],
-  list: string,
-  check: (job: Located) => void,
-): Promise<Located[]> {
-  const partitions = await partitionsToLookIn(store, queues)
-  const found: Located[] = []
-  for (const id of new Set(ids)) {
-    const job = await locate(store, partitions, id)
-    if (job === undefined)
-      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
-    check(job)
-    // Only these fields are kept, because there may be many jobs, and each may be large.
-    found.push({ id, partition: job.partition, state: job.state })
+  /** See `Jobs.retry`. */
+  async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
+    checkRetry(which, named, this.#names)
+    const ids = which === 'failed' ? undefined : readIds(which)
+    const { store, settings } = await this.#open()
+    if (ids !== undefined) return (await retry(store, settings.partitions, ids)).length
+    return retryFailed(store, await partitionsToLookIn(store, settings.partitions, named[0]))
   }
-  return found
-}
 
-/** The failed jobs of these partitions, the last to fail first. It reads little more than it returns. */
-export async function failed<J extends JobLike>(
-  store: Store,
-  partitions: readonly string[],
-  limit: number,
-): Promise<StoredJob<J>[]> {
-  let jobs: JobRecord[] = []
-  for (const partition of partitions) {
-    for await (const page of pages((filter) => store.list(partition, filter), 'failed', limit)) {
-      jobs = [...jobs, ...page].sort(lastFirst).slice(0, limit)
-      // The other jobs of this partition failed before the last one of this page.
-      const rank = page.length > 0 ? jobs.indexOf(page.at(-1)!) : 0
-      if (rank < 0 || rank === limit - 1) break
-    }
+  /** See `Jobs.cancel`. */
+  async cancel(
+    which: string | readonly string[] | CancelFilter,
+    options: CancelOptions = {},
+  ): Promise<Cancelled> {
+    checkCancelOptions(options)
+    const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
+    if (isFilter) checkCancel(which, this.#names)
+    const ids = isFilter ? undefined : readIds(which)
+    const { store, settings } = await this.#open()
+    if (ids !== undefined) return (options.dryRun ? count : cancel)(store, settings.partitions, ids)
+    return (options.dryRun ? countAll : cancelAll)(store, settings.partitions, which as CancelFilter)
   }
-  return jobs.map((job) => stored<J>(job))
-}
 
-function lastFirst(one: JobRecord, other: JobRecord): number {
-  return (other.finishedAt ?? 0) - (one.finishedAt ?? 0)
-}
-
-/** The ids and keys of all jobs in a state, a page at a time. */
-export function heads(store: Store, partition: string, state: State): AsyncGenerator<JobHead[]> {
-  return pages((filter) => store.heads(partition, filter), state)
-}
-
-/** @param most the most jobs of a page */
-async function* pages<T>(
-  read: (filter: Filter) => Promise<Page<T>>,
-  state: State,
-  most = MAX_ITEMS,
-): AsyncGenerator<T[]> {
-  let cursor: string | undefined
-  do {
-    const limit = Math.min(most, MAX_ITEMS)
-    const page = await read({ state, limit, ...(cursor !== undefined && { cursor }) })
-    yield page.jobs
-    cursor = page.cursor
-  } while (cursor !== undefined)
-}
-
-/**
- * The partitions of the named queue; without a name, of every queue.
- *
- * @throws UNKNOWN_QUEUE
- */
-export async function partitionsToLookIn(store: Store, queues: Queues, named?: string): Promise<string[]> {
-  const all = await everyPartition(store, queues)
-  if (named === undefined) return [...all.values()].flat()
-  const partitions = all.get(named)
-  if (partitions !== undefined) return partitions
-  const near = nearest(named, all.keys())
-  throw new JobsError('UNKNOWN_QUEUE', `There is no queue '${named}'`, {
-    hint: `${near ? `Did you mean ${near}? ` : ''}There are ${listed(all.keys())}.`,
-  })
-}
-
-/**
- * Queues ended jobs again, each at the end of its queue and with all its tries.
- *
- * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued
- */
-export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<Located[]> {
-  const found = await locateAll(store, queues, ids, 'lark jobs:failed', (job) => {
-    if (!isEnded(job.state)) throw notRetriable(job)
-  })
-  for (const job of found) {
-    const [verdict] = await store.alter(job.partition, [job.id], { kind: 'retry' })
-    if (verdict !== 'done') throw notRetriable((await store.get(job.partition, job.id)) ?? job)
+  /** See `Jobs.pause`. */
+  async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
+    checkPause(options, this.#names)
+    const { store, settings } = await this.#open()
+    return pause(store, settings.partitions, options)
   }
-  return found
-}
 
-/** Queues every failed job of these partitions again, the earliest to fail first. @returns how many */
-export async function retryFailed(store: Store, partitions: readonly string[]): Promise<number> {
-  let count = 0
-  for (const partition of partitions) {
-    // It reads all ids first. Otherwise a job that fails again meanwhile would be retried without end.
-    const ids: string[] = []
-    for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))
-    ids.reverse()
-    const verdicts = await alterAll(store, partition, ids, { kind: 'retry' })
-    count += verdicts.filter((verdict) => verdict === 'done').length
+  /** See `Jobs.resume`. */
+  async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
+    checkResume(target, this.#names)
+    const { store, settings } = await this.#open()
+    return resume(store, settings.partitions, target)
   }
-  return count
-}
 
-/** Changes any number of jobs. */
-export async function alterAll(
-  store: Store,
-  partition: string,
-  ids: readonly string[],
-  change: Change,
-): Promise<AlterVerdict[]> {
-  const verdicts: AlterVerdict[] = []
-  for (let i = 0; i < ids.length; i += TOGETHER)
-    verdicts.push(...(await store.alter(partition, ids.slice(i, i + TOGETHER), change)))
-  return verdicts
-}
+  /** See `Jobs.status`. */
+  async status(): Promise<Status> {
+    const { store, settings } = await this.#open()
+    return status(store, settings.partitions)
+  }
 
-function notRetriable({ id, state, unreadable }: Pick<JobRecord, 'id' | 'state' | 'unreadable'>): JobsError {
-  const why =
-    unreadable?.kind === 'damaged' ? 'has a damaged record' : 'is unique, and another job of its kind exists'
-  const text = isEnded(state) ? `${id} ${why}` : `${id} is ${state}; only a job that has ended can be retried`
-  return new JobsError('JOB_NOT_RETRIABLE', text, { id })
-}
+  /** The live workers. */
+  async workers(): Promise<WorkerRecord[]> {
+    return (await this.#open()).store.workers()
+  }
 
-function isEnded(state: State): boolean {
-  return state === 'failed' || state === 'cancelled' || state === 'completed'
+  /** The keys of all job classes that any worker of this store ever had, in alphabetical order. */
+  async keys(): Promise<string[]> {
+    return (await (await this.#open()).store.keys()).sort()
+  }
+
+  /** How many milliseconds the store takes to answer the smallest question. Opens it first, and does not count that. */
+  async ping(): Promise<number> {
+    const { store } = await this.#open()
+    const asked = performance.now()
+    await store.now()
+    return performance.now() - asked
+  }
+
+  /** Where the jobs are kept, as it is configured. The store is not opened. */
+  async place(): Promise<StorePlace> {
+    const { connection, prefix, durability } = await this.#settings()
+    return { connection, prefix, durability }
+  }
+
+  /**
+   * Removes the store with everything in it, for the temporary store of a test: the file of an embedded store, or on
+   * Redis all keys of the prefix. No process may use the store meanwhile, so close this instance of `Jobs` before.
+   *
+   * @throws FILTER_INVALID without `{ all: true }`
+   */
+  async erase(what: { all: true }): Promise<void> {
+    checkFilter('operate().erase()', what, { all }, ['all'])
+    const { connection, prefix } = await this.#settings()
+    await erase(connection, prefix)
+  }
 }

@@ -9,7 +9,7 @@ import { isHash, notName } from '../model/stored-name.ts'
 import { groupName } from '../options/group.ts'
 import type { Store } from '../store/contract/store.ts'
 import { all, type ConditionChecks, checkFilter, type Flags, isText, queueName } from './filter.ts'
-import { partitionsToLookIn, type Queues } from './operate.ts'
+import { partitionsToLookIn, type Queues } from './stored-jobs.ts'
 
 /** The queue or group to pause. */
 export interface PauseTarget {

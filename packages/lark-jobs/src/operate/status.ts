@@ -12,7 +12,7 @@ import {
   type Standing,
   type Store,
 } from '../store/contract/store.ts'
-import { everyPartition } from './operate.ts'
+import { everyPartition } from './stored-jobs.ts'
 
 /** How many jobs of each partition and state are searched for unknown keys. */
 const LOOK = 100

@@ -21,7 +21,24 @@ export const LEASE = 15_000
 /** Milliseconds from `stop` until what still runs is given back. */
 export const STOP_DEADLINE = 25_000
 
-export interface WorkerOptions {
+/** What people may say of a worker. */
+export interface WorkerSettings {
+  /** How many jobs run at a time. Default 10. */
+  concurrency?: number
+  /**
+   * How the worker takes jobs: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow or uneven
+   * jobs, which then go to whichever worker is free.
+   */
+  preset?: Preset
+  /** End when the queues hold no job that is waiting, active, or due within a minute. */
+  stopWhenEmpty?: boolean
+  /** End after this number of jobs. */
+  maxJobs?: number
+  /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
+  lease?: number
+}
+
+export interface WorkerOptions extends WorkerSettings {
   store: Store
   registry: Registry
   queues: readonly string[]
@@ -37,19 +54,6 @@ export interface WorkerOptions {
   agings?: ReadonlyMap<string, number>
   /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
   strict?: boolean
-  /** Jobs at a time. Default 10. */
-  concurrency?: number
-  /**
-   * How it takes jobs in: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow or uneven ones,
-   * which then go to whoever is free.
-   */
-  preset?: Preset
-  /** End when the queues hold nothing waiting, active, or due within a minute. */
-  stopWhenEmpty?: boolean
-  /** End after so many jobs. */
-  maxJobs?: number
-  /** Milliseconds. Default 15 s. */
-  lease?: number
   /** Where the store is, for the lease thread; undefined when only this process can reach it. */
   place?: Place | undefined
   report: Report

@@ -69,7 +69,7 @@ export class Worker implements AsyncDisposable {
   /** Set by the end of the worker, which waits for everything to be settled. */
   #allSettled: (() => void) | undefined
 
-  /** @throws WORKER_INVALID */
+  /** @internal @throws WORKER_INVALID */
   constructor(options: WorkerOptions) {
     checkOptions(options)
     // One listener a partition, and Node would warn of a leak from eleven on.

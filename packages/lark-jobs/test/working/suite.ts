@@ -23,6 +23,7 @@ import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
 import { middleware } from './middleware.ts'
 import { naming } from './naming.ts'
+import { operating } from './operating.ts'
 import { order } from './order.ts'
 import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
@@ -51,6 +52,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('aborting', () => aborting(connect))
   describe('cancelling', () => cancelling(connect))
   describe('filtering', () => filtering(connect))
+  describe('operating', () => operating(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
   describe('delaying', () => delaying(connect))

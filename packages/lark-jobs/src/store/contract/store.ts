@@ -89,14 +89,17 @@ export interface Retention {
   age: number
 }
 
+/**
+ * What a power cut may lose. `normal`: the last second (Redis, AOF everysec) or the commits since the last sync (SQLite).
+ * `strict`: nothing. `replicated` (Redis only): nothing that a replica has, and a dispatch is answered only when a replica
+ * has it.
+ */
+export type Durability = 'normal' | 'strict' | 'replicated'
+
 export interface StoreOptions {
-  retention: { completed: Retention; failed: Retention; cancelled: Retention }
-  /**
-   * What a power cut may lose. `normal` (default): the last second (Redis, AOF everysec) or the commits since the last
-   * sync (SQLite). `strict`: nothing. `replicated` (Redis only): nothing that a replica has, and a dispatch is answered
-   * only when a replica has it.
-   */
-  durability?: 'normal' | 'strict' | 'replicated'
+  retention: Readonly<Record<'completed' | 'failed' | 'cancelled', Retention>>
+  /** Default `normal`. */
+  durability?: Durability
   /** What the process uses the store for. People who look at the server see it. Default `web`. */
   role?: Role
   /** The store is opened only for emergencies, and is rarely used. */

@@ -1,0 +1,61 @@
+/**
+ * Queues ended jobs again.
+ */
+import { JobsError } from '../model/errors.ts'
+import type { JobRecord, State } from '../model/record.ts'
+import type { Store } from '../store/contract/store.ts'
+import { checkFilter, type Flags, queueName } from './filter.ts'
+import { alterAll, heads, type Located, locateAll, type Queues } from './stored-jobs.ts'
+
+/**
+ * @param which ids, or `'failed'`
+ * @param named the arguments after it
+ * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue
+ */
+export function checkRetry(which: unknown, named: readonly unknown[], flags?: Flags): void {
+  if (named.length === 0) return
+  const right = which === 'failed' ? queueName.right : 'left out where ids are given'
+  const ok = (queue: unknown) => which === 'failed' && queueName.ok(queue)
+  checkFilter('Jobs.retry()', { queue: named[0] }, { queue: { right, ok } }, [], flags)
+}
+
+/**
+ * Queues ended jobs again, each at the end of its queue and with all its tries.
+ *
+ * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued
+ */
+export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<Located[]> {
+  const found = await locateAll(store, queues, ids, 'lark jobs:failed', (job) => {
+    if (!isEnded(job.state)) throw notRetriable(job)
+  })
+  for (const job of found) {
+    const [verdict] = await store.alter(job.partition, [job.id], { kind: 'retry' })
+    if (verdict !== 'done') throw notRetriable((await store.get(job.partition, job.id)) ?? job)
+  }
+  return found
+}
+
+/** Queues every failed job of these partitions again, the earliest to fail first. @returns how many */
+export async function retryFailed(store: Store, partitions: readonly string[]): Promise<number> {
+  let count = 0
+  for (const partition of partitions) {
+    // It reads all ids first. Otherwise a job that fails again meanwhile would be retried without end.
+    const ids: string[] = []
+    for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))
+    ids.reverse()
+    const verdicts = await alterAll(store, partition, ids, { kind: 'retry' })
+    count += verdicts.filter((verdict) => verdict === 'done').length
+  }
+  return count
+}
+
+function notRetriable({ id, state, unreadable }: Pick<JobRecord, 'id' | 'state' | 'unreadable'>): JobsError {
+  const why =
+    unreadable?.kind === 'damaged' ? 'has a damaged record' : 'is unique, and another job of its kind exists'
+  const text = isEnded(state) ? `${id} ${why}` : `${id} is ${state}; only a job that has ended can be retried`
+  return new JobsError('JOB_NOT_RETRIABLE', text, { id })
+}
+
+function isEnded(state: State): boolean {
+  return state === 'failed' || state === 'cancelled' || state === 'completed'
+}

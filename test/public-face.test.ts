@@ -1,0 +1,122 @@
+/**
+ * What users of the built packages see in their editor: what is suggested behind a dot, which parameters are shown, and
+ * that each type in what they see can be imported.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Node, SyntaxKind } from 'typescript/unstable/ast'
+import { API, type Checker, type Symbol as Declared, SymbolFlags } from 'typescript/unstable/sync'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { App } from '../packages/lark-jobs/test/processes/app.ts'
+import { makeApp } from './program.ts'
+
+const entries = ['@s18i/lark', '@s18i/lark/config', '@s18i/lark-jobs', '@s18i/lark-jobs/operate']
+
+/** What a user types. A number in a comment marks a place where the editor is asked. */
+const text = `import { Job, Jobs, type JobsError } from '@s18i/lark-jobs'
+import { operate } from '@s18i/lark-jobs/operate'
+${entries.map((name, i) => `import * as entry${i} from '${name}'`).join('\n')}
+export class SendJob extends Job { handle(payload: { to: string }) { return this./*1*/id } }
+const job = new SendJob()
+Jobs./*2*/close
+job./*3*/id
+operate()./*4*/status
+export const told = ({ /*5*/ }: JobsError) => [job.failed, job.cancelled, job.retryIf]
+export const all = [${entries.map((_, i) => `entry${i}`)}]
+`
+
+let app: App
+let api: API
+let checker: Checker
+let file: string
+
+beforeAll(async () => {
+  app = await makeApp({ 'app.ts': text })
+  file = join(app.folder, 'app.ts')
+  const project = join(app.folder, 'tsconfig.json')
+  api = new API({ cwd: app.folder })
+  checker = api.updateSnapshot({ openProject: project }).getProject(project)!.checker
+})
+
+afterAll(async () => {
+  api.close()
+  await app[Symbol.asyncDispose]()
+})
+
+/** What the editor suggests at a mark, in alphabetical order. */
+function suggested(mark: number): string {
+  const { entries = [] } = checker.getCompletionsAtPosition(file, text.indexOf(`/*${mark}*/`) + 5) ?? {}
+  // TypeScript suggests `Symbol` where a member is named by a symbol that everybody has.
+  const names = entries.map(({ name }) => name.replace('?', '')).filter((name) => name !== 'Symbol')
+  return names.sort((one, other) => one.localeCompare(other)).join(' ')
+}
+
+const ofJob =
+  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info key limiter middleware pauseGroup priority queueName rejection release retryIf retryUntil signal success timeout tries unique warn'
+
+test.each([
+  [
+    'Jobs',
+    2,
+    'cancel close configure dispatch dispatchMany dispatchNow failed find flush pause resume retry status work',
+  ],
+  ['a job', 3, ofJob],
+  ['this in handle', 1, ofJob],
+  ['operate()', 4, 'cancel erase failed find keys pause ping place resume retry status workers'],
+  ['an error of the queue', 5, 'cause code exit hint id ids message name queued stack'],
+])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {
+  expect(suggested(mark)).toBe(names)
+})
+
+test.each([
+  ['failed', '(error: unknown, payload: any) => unknown'],
+  ['cancelled', '(payload: any, reason: "expired" | "user") => unknown'],
+  ['retryIf', '(error: unknown) => boolean'],
+])('the editor shows the parameters of %s', (method, shown) => {
+  const type = checker.getTypeAtPosition(file, text.indexOf(`job.${method}`) + 'job.'.length)
+  expect(checker.typeToString(type!)).toBe(shown)
+})
+
+test('each type that is mentioned in what a package exports can be imported', () => {
+  const exported = new Map<number, { name: string; symbol: Declared }>()
+  for (const i of entries.keys()) {
+    const module = original(checker.getSymbolAtPosition(file, text.indexOf(`as entry${i}`) + 3)!)
+    for (const each of checker.getExportsOfModule(module)) {
+      const symbol = original(each)
+      exported.set(symbol.id, { name: each.name, symbol })
+      // `Jobs` is the name of the class and of its default instance.
+      const named =
+        symbol.flags & SymbolFlags.TypeAlias && checker.getDeclaredTypeOfSymbol(symbol).getSymbol()
+      if (named && named.name === each.name) exported.set(named.id, { name: each.name, symbol: named })
+    }
+  }
+  expect(exported.size).toBeGreaterThan(100)
+  const missing = new Set<string>()
+  const isOfPackage = ({ path }: { path: string }) => path.includes('/packages/lark')
+  for (const { name, symbol } of exported.values()) {
+    const visit = (node: Node): void => {
+      const met = node.kind === SyntaxKind.Identifier ? checker.getSymbolAtLocation(node) : undefined
+      const type = met && original(met)
+      const isType = type && type.flags & SymbolFlags.Type && !(type.flags & SymbolFlags.TypeParameter)
+      if (isType && type.declarations.some(isOfPackage) && !exported.has(type.id))
+        missing.add(`${type.name}, of ${name}`)
+      node.forEachChild(visit)
+    }
+    for (const declaration of symbol.declarations.filter(isOfPackage)) visit(declaration.resolve()!)
+  }
+  expect([...missing]).toEqual([])
+})
+
+test('what is internal is in no published declaration', () => {
+  const declared = readFileSync(
+    join(app.folder, 'node_modules/@s18i/lark-jobs/dist/types/api/jobs.d.ts'),
+    'utf8',
+  )
+  expect(declared).toContain('class Jobs')
+  expect(declared).not.toMatch(/\[(open|enqueue|runNow|settings|supervisedWork)\]|constructor/)
+})
+
+/** The symbol behind an import or a re-export. */
+function original(symbol: Declared): Declared {
+  return symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+}
