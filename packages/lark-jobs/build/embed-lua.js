@@ -1,10 +1,11 @@
 /**
  * Embeds the Lua scripts of the Redis store into `src/store/redis/scripts.generated.ts`, so that neither `dist` nor
- * a bundle has to read files. A line `-- include: name` stands for `lua/shared/name.lua`. Comments stay behind.
+ * a bundle has to read files. Comments stay behind.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { assemble } from './fragments.js'
 
 const redis = new URL('../src/store/redis/', import.meta.url)
 const generated = new URL('scripts.generated.ts', redis)
@@ -16,38 +17,32 @@ const generated = new URL('scripts.generated.ts', redis)
 const flags = '--!df flags=allow-undeclared-keys\n'
 
 /**
- * The pieces that a file is made of, without comments: its own, and those of the fragments that it includes.
- *
- * @param {string} path @returns {string[]}
- */
-const piecesOf = (path) =>
-  readFileSync(new URL(`lua/${path}.lua`, redis), 'utf8')
-    .split(/^-- include: (\S+)\n/m)
-    .flatMap((part, i) => (i % 2 === 0 ? [part.replace(/^\s*(--.*)?\n/gm, '')] : piecesOf(`shared/${part}`)))
-    .filter((piece) => piece !== '')
-
-/**
  * Writes the file, when it is not as it would be. Each piece is in it once: written out, the scripts would have four
  * times the size.
  *
  * @returns {{ pieces: string[], scripts: Record<string, { sha1: string, pieces: number[] }> }}
  */
 export function embedLua() {
-  const names = readdirSync(new URL('lua/', redis))
-    .filter((file) => file.endsWith('.lua'))
-    .map((file) => file.slice(0, -'.lua'.length))
-    .sort()
+  const folder = new URL('lua/', redis)
+  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.lua'),
+  )
+  const files = paths.sort().map((path) => {
+    const name = path.slice(0, -'.lua'.length).replaceAll('\\', '/')
+    return /** @type {const} */ ([name, readFileSync(new URL(path, folder), 'utf8')])
+  })
+  const assembled = [...assemble(new Map(files))]
   /** @type {string[]} */
   const pieces = []
   /** @param {string} piece */
   const placeOf = (piece) => (pieces.includes(piece) ? pieces.indexOf(piece) : pieces.push(piece) - 1)
-  const scripts = names.map((name) => {
-    const all = [flags, ...piecesOf(name)]
+  const scripts = assembled.map(([name, own]) => {
+    const all = [flags, ...own]
     const sha1 = createHash('sha1').update(all.join('')).digest('hex')
     return [name, { sha1, pieces: all.map(placeOf) }]
   })
   const text = `// Made by build/embed-lua.js from lua/*.lua; not kept in the repository.
-type Name = ${names.map((name) => `'${name}'`).join(' | ')}
+type Name = ${assembled.map(([name]) => `'${name}'`).join(' | ')}
 export const lua: { pieces: string[]; scripts: Record<Name, { sha1: string; pieces: number[] }> } = {
   pieces: [
 ${pieces.map((piece) => `    ${JSON.stringify(piece)},\n`).join('')}  ],

@@ -6,27 +6,27 @@
  * Keys of a partition, `<prefix>:{emails}:…`:
  *
  *   jobs         HASH    id -> record (`packing.ts`)
- *   payloads     HASH    id -> payload of a large job (`lua/shared/payload.lua`)
+ *   payloads     HASH    id -> payload of a large job (`lua/shared/payloads/payload.lua`)
  *   line, due, void  LIST, ZSET, SET  pending jobs (`lua/shared/line.lua`); with `:<priority>` if that is not 0
  *   priorities   ZSET    priorities other than 0 that have a line
- *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lane.lua`)
- *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`lua/shared/turn.lua`)
+ *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lanes/lane.lua`)
+ *   turns, turns^<limiter>, asleep, limiters  ZSET  which lane is next (`lua/shared/lanes/turn.lua`)
  *   paused       ZSET    groups -> until when
- *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/claim.lua`)
+ *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/lease.lua`)
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
  *                        taken back from a worker, or release their lock when they start
  *   hooked, endings  HASH, ZSET  jobs whose class has a hook for their end (`lua/shared/ending.lua`)
- *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/lock.lua`)
+ *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   errors, logs HASH    id -> JSON lines
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large
- *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/limit.lua`); for a group with `@<name>`
+ *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rates/rate.lua`); for a group with `@<name>`
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
- *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
+ *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/offers/hand.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
@@ -34,7 +34,7 @@
  *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`lua/permit.lua`); until when. Both are
  *                        removed with the last holder
  *   waiting, waits ZSET, ZSET  sizes of lots that holders wait for: since when, until when this counts
- *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/limit.lua`)
+ *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/rates/rate.lua`)
  *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`lua/circuit.lua`)
  *
  * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:

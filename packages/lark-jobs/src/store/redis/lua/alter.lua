@@ -8,16 +8,7 @@
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
--- include: start
--- include: line
--- include: counters
--- include: finish
--- include: locate
--- include: payload
--- include: lock
--- include: ending
--- include: notice
--- include: ring
+-- needs: start, line, place, lanes, counters, end, ending, locate, payloads, admission, notice, ring
 
 -- The same as in shared/queue.lua.
 local MAX_SMALL = 1048
@@ -38,8 +29,8 @@ changes['retry'] = function(id, state, record, priority)
     return 'r'
   end
   local rest = string.match(record, '^-?%d+(.*)$')
-  local till, _, name = read_lock(redis.call('HGET', key('locks'), id) or '')
-  if not rest or name and locker(name) then
+  local till, _, name = admission().read_lock(redis.call('HGET', key('locks'), id) or '')
+  if not rest or name and admission().locker(name) then
     return 'r'
   end
   local runs, _, _, releases = counted(id)
@@ -51,7 +42,7 @@ changes['retry'] = function(id, state, record, priority)
   redis.call('HDEL', key('reasons'), id)
   redis.call('HDEL', key('direct'), id)
   if name then
-    take_lock(id, till, name, runs)
+    admission().take_lock(id, till, name, runs)
   end
   redis.call('HSET', key('jobs'), id, now - made_at(id) .. rest)
   local is_laned = string.find(priority, '@', 1, true)
@@ -110,14 +101,14 @@ changes['reschedule'] = function(id, state, _, priority, place)
 end
 
 changes['edit'] = function(id, state, record)
-  if state == 'active' or not is_changeable(record) then
+  if state == 'active' or not payloads().is_changeable(record) then
     return 'r'
   end
-  local edited = string.sub(record, 1, payload_at(record) - 1) .. value
+  local edited = string.sub(record, 1, payloads().payload_at(record) - 1) .. value
   if #edited > MAX_SMALL then
-    change_record(id, record, part(edited))
+    payloads().change_record(id, record, payloads().part(edited))
   else
-    change_record(id, record, edited)
+    payloads().change_record(id, record, edited)
   end
   return 'd'
 end
@@ -131,8 +122,8 @@ end
 if cancelled > 0 then
   trim('cancelled', kept, cancelled)
 end
-if made then
-  made.stir_all()
+if made.lanes then
+  lanes().stir_all()
   -- The jobs behind a removed job of a lane may begin now.
   rings = math.max(rings, #verdicts)
 end

@@ -8,8 +8,7 @@
 -- ARGV[5…] keys
 -- Returns  the number of partitions
 -- Cost     O(n) for n keys
--- include: start
--- include: known
+-- needs: start, known
 
 -- This is first because a full server allows this write. After a write, the server allows the rest of a script.
 redis.call('ZREM', key('worker-ends'), ARGV[2])

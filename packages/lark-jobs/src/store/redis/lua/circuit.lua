@@ -10,7 +10,7 @@
 -- ARGV[7]  id of a failure, or ''
 -- Returns  { closed, trial or open; the opening, or milliseconds until the next trial }
 -- Cost     O(log f) for f stored failures
--- include: start
+-- needs: start
 
 local circuit, failures, event = key('circuit'), key('failures'), ARGV[5]
 local opening, trial = unpack(redis.call('HMGET', circuit, 'opening', 'trial'))

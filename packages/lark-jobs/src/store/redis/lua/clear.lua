@@ -5,9 +5,7 @@
 -- ARGV[2]  state; not active
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed
--- include: start
--- include: line
--- include: removed
+-- needs: start, line, place, lanes, end, removed
 
 local state, most = ARGV[2], most_removed()
 local left = most
@@ -68,7 +66,7 @@ elseif state == 'delayed' then
 elseif state ~= 'blocked' then
   clear_set(key(state), '-inf', '+inf')
 end
-if made then
-  made.stir_all()
+if made.lanes then
+  lanes().stir_all()
 end
 return removed(most - left, most)

@@ -6,10 +6,7 @@
 -- ARGV[3]  how many paused groups to return
 -- Returns  { 1 if it is paused now, else 0; a paused group; until when; another; … }
 -- Cost     O(w) for w waiting callers when it resumes; O(log m) for m paused groups
--- include: start
--- include: ring
-
-local MAX_ITEMS = 1000
+-- needs: start, ring
 
 local was = redis.call('HGET', key('settings'), 'paused') or '0'
 local is = ARGV[2] == '' and was or ARGV[2]

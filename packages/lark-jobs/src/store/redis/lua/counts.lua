@@ -4,9 +4,6 @@
 -- ARGV[1]  clock, or '' for the server's
 -- Returns  { waiting, delayed, active, completed, failed, cancelled }
 -- Cost     O(p log m) for p priorities in use, m delayed
--- include: start
--- include: line
--- include: pending
--- include: counts
+-- needs: tally
 
-return counts()
+return tally()

@@ -7,9 +7,7 @@
 -- ARGV[4…] ids of jobs whose ending has been handled
 -- Returns  { the failed jobs, the cancelled jobs, as in shared/show.lua }
 -- Cost     O(n log m) for n jobs handed out or handled, of m
--- include: start
--- include: line
--- include: page
+-- needs: start, show, page
 
 if #ARGV > 3 then
   redis.call('ZREM', key('endings'), unpack(ARGV, 4))

@@ -8,66 +8,22 @@
 -- ARGV[5…] if the partition has a bound: `b`, how many jobs it may hold, '|', and either how many cancelled jobs are
 --          kept (it drops the oldest job) or '' (it rejects the new job); then runs of similar jobs, made in the same
 --          millisecond: 'h' if they are hooked (shared/ending.lua), priority ('' for 0) or lane (shared/line.lua), '~'
---          and the limits of the lane, '|' and a lock (shared/lock.lua); delay ('' for none); how many jobs; then for
---          each job its id, and the record without its first field
+--          and the limits of the lane, '|' and a lock (shared/admission/lock.lua); delay ('' for none); how many jobs; then
+--          for each job its id, and the record without its first field
 -- Returns  '' if all are queued, otherwise one letter for each job: q(ueued), e(xists), f(ull), u, t, r
---          (shared/lock.lua); then for each u, t and r a line with the id of the other job
+--          (shared/admission/lock.lua); then for each u, t and r a line with the id of the other job
 -- Cost     O(n); O(log m) for each delayed job among m delayed
--- include: start
--- include: call
--- include: line
--- include: queue
-
--- Functions that few calls need are created only for those calls: a script creates its functions anew with each call,
--- which takes 0.12 µs each.
-
--- For calls that ring waiting callers.
-local function waiters()
--- include: claim
--- include: ring
--- include: payload
--- include: hand
-  return hand, ring
-end
-
--- For calls whose jobs perhaps may not all be queued.
-local function admits()
--- include: payload
--- include: admit
-  return admit
-end
-
--- For calls with payloads that are kept apart.
-local function payloads()
--- include: payload
-  return keep_payloads
-end
-
--- For partitions with a bound.
-local function bounds()
--- include: counters
--- include: finish
--- include: ending
--- include: take
--- include: pending
--- include: bound
-  return room_in, function(count, kept)
-    local dropped = drop(count)
-    note_endings(dropped)
-    finish('cancelled', dropped, kept)
-  end
-end
+-- needs: start, call, line, queue, lanes, offers, ring, payloads, admission
 
 local answer = recall()
 if answer then
   return answer
 end
 
-local at, room, room_in, drop = 5, math.huge, nil, nil
+local at, room = 5, math.huge
 local max, kept = string.match(ARGV[at], '^b(%d+)|(%d*)$')
 if max then
-  room_in, drop = bounds()
-  at, room = 6, kept == '' and room_in(tonumber(max)) or math.huge
+  at, room = 6, kept == '' and admission().room_in(tonumber(max)) or math.huge
 end
 local ids, records, runs, is_plain, large = read_runs(at)
 
@@ -79,7 +35,7 @@ if added < #ids then
     -- An id came twice in this call: its first record counts.
     redis.call('HDEL', key('jobs'), unpack(ids))
   end
-  records, verdicts, rings = admits()(ids, records, runs, large, room)
+  records, verdicts, rings = admission().admit(ids, records, runs, large, room)
   if #records > 0 then
     redis.call('HSET', key('jobs'), unpack(records))
   end
@@ -88,7 +44,7 @@ elseif next(large) then
   for i, payload in pairs(large) do
     list[#list + 1], list[#list + 2] = ids[i], payload
   end
-  payloads()(list)
+  payloads().keep_payloads(list)
 end
 for _, run in ipairs(runs) do
   if run.hooked ~= '' then
@@ -105,30 +61,26 @@ for i, run in ipairs(runs) do
 end
 local is_quiet, is_first = redis.call('EXISTS', key('idle'), unpack(voids)) == 0, false
 
-local hand, ring
-if not is_quiet then
-  hand, ring = waiters()
-end
-if hand and #records > 0 and are_first(runs) then
+if not is_quiet and #records > 0 and are_first(runs) then
   is_first = true
   local list, texts = {}, {}
   for i = 1, #records, 2 do
     list[#list + 1], texts[#texts + 1] = records[i], records[i + 1]
   end
-  local handed, rung = hand(list, texts)
+  local handed, rung = offers().hand(list, texts)
   runs = { { priority = '', delay = '', list = { unpack(list, handed + 1) } } }
   rings = -rung
 end
 rings = rings + line_up(runs, is_quiet or is_first)
 
-if drop and kept ~= '' then
-  drop(-room_in(tonumber(max)), tonumber(kept))
+if max and kept ~= '' then
+  admission().drop(-admission().room_in(tonumber(max)), tonumber(kept))
 end
-if made then
-  made.stir_all()
+if made.lanes then
+  lanes().stir_all()
 end
 remember(verdicts)
-if ring then
+if not is_quiet then
   ring(rings)
 end
 return verdicts

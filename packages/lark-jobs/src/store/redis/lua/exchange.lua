@@ -6,7 +6,7 @@
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
 -- ARGV[5]  how many jobs to claim that start at once
--- ARGV[6]  how many jobs to prefetch; or limits (shared/limit.lua): then none
+-- ARGV[6]  how many jobs to prefetch; or limits (shared/rates/rate.lua): then none
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
 --          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age
@@ -18,35 +18,10 @@
 -- ARGV[14…] five values for each other settlement: id, token, kind, value, log lines
 -- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or -1; claimed
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
---            limiters (shared/limited.lua) }
+--            limiters (shared/lanes/limited.lua) }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
--- include: start
--- include: call
--- include: line
--- include: counters
--- include: keep
--- include: finish
--- include: claim
--- include: minute
--- include: ending
--- include: outcome
--- include: settle
--- include: take
--- include: ring
-
--- Functions that are created only if there are limits, groups, or large jobs, as in enqueue.lua.
-local function limiter()
--- include: limit
-  return permits
-end
-
-local function rounds()
--- include: round
-end
-
-local function counted_room()
--- include: room
-end
+-- needs: start, call, line, place, lanes, counters, lease, rates, bytes, payloads, settle, order, consequence
+-- needs: ring
 
 local limit, ahead = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 aging = #ARGV[8] > 4 and tonumber(string.match(ARGV[8], '~=(%d+)'))
@@ -54,14 +29,14 @@ local most = math.min(limit + (ahead or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
 local paused, laned, large = unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large'))
 paused, laned = paused == '1', (laned or '0') ~= '0'
-room = large and counted_room() or nil
+room = large and bytes().byte_room or nil
 
 local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
 local function reply(verdicts, due, ids, records, counters, waiting)
-  for _, payload in ipairs(room and room.payloads_of(ids, records) or {}) do
+  for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
   -- Returning the ids as one text takes half the time of a list. For records a list is faster, because Lua hashes each
@@ -94,7 +69,7 @@ end
 
 local permitted, wait, note = math.huge, -1, nil
 if not ahead and most > 0 then
-  permitted, wait, note = limiter()(ARGV[6], most)
+  permitted, wait, note = rates().allowed(ARGV[6], most)
   most = math.min(most, permitted)
 end
 local all, taken, places = lines(), {}, {}
@@ -110,7 +85,7 @@ if ARGV[9] ~= '' then
   end
 end
 if most > 0 and not paused then
-  (laned and rounds() or take_all)(all, most, taken, places)
+  (laned and take_turns or take_lines)(all, most, taken, places, ARGV[8])
 end
 local fits = ahead_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
@@ -135,8 +110,8 @@ if #ids > 0 then
   open_claim(token, ids, limit, places, now + tonumber(ARGV[7]), counters)
   note = note and note(#ids)
 end
-if made then
-  made.stir_all()
+if made.lanes then
+  lanes().stir_all()
 end
 local waiting = laned and most > 0 and not paused and lanes().limited() or nil
 local has_less = #ids < limit and not left

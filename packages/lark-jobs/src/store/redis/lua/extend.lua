@@ -7,9 +7,7 @@
 --          alone from now on, and with 0 if not
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices }
 -- Cost     O(n log m) for n notes among m claims
--- include: start
--- include: keep
--- include: claim
+-- needs: start, history, lease
 
 local ids = {}
 for i = 3, #ARGV, 3 do
@@ -22,7 +20,7 @@ redis.call('ZREM', key('leases'), '')
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
 local noticed = redis.call('EXISTS', key('notices')) == 1
 
--- The start (claim.lua) of a job after a note.
+-- The start (shared/lease.lua) of a job after a note.
 local function started(start, alone)
   if start == 'a' or alone == '1' then
     return ''

@@ -5,11 +5,7 @@
 -- ARGV[2]  id
 -- Returns  nothing, or the job as in shared/show.lua
 -- Cost     O(log m) for m jobs delayed or ended
--- include: start
--- include: line
--- include: locate
--- include: claim
--- include: show
+-- needs: start, locate, show
 
 local id = ARGV[2]
 local state, _, _, place = locate(id)

@@ -6,7 +6,7 @@
 -- ARGV[3]  lease, milliseconds
 -- Returns  1; or 0 if it holds no permits, or if its lease has ended
 -- Cost     O(log h) for h holders
--- include: start
+-- needs: start
 
 local holders, ends, lease = key('holders'), key('ends'), tonumber(ARGV[3])
 local till = redis.call('ZSCORE', ends, ARGV[2])

@@ -6,8 +6,7 @@
 -- ARGV[3…] one a partition: its name
 -- Returns  { which of them have jobs that are handed out; two a partition that is damaged: which, and what it answers }
 -- Cost     O(n) for n partitions
--- include: start
--- include: visit
+-- needs: start, visit
 
 local function leave()
   redis.call('SREM', key('idle'), ARGV[2])

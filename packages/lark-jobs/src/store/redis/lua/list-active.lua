@@ -8,8 +8,7 @@
 -- ARGV[5]  id of that job
 -- Returns  { as in shared/page.lua; lease end, token and id of the last job; nothing if there are no more }
 -- Cost     O(n + log m) for n jobs of m claims
--- include: start
--- include: page
+-- needs: start, lease, page
 
 local ends_at, token_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 

@@ -8,9 +8,7 @@
 -- ARGV[5]  its id
 -- Returns  { as in shared/page.lua; due time, priority and id of the last job; nothing if there are no more }
 -- Cost     O(p (n + log m)) for n jobs, p priorities in use, m delayed
--- include: start
--- include: line
--- include: page
+-- needs: start, line, page
 
 local due_at, priority_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 

@@ -8,9 +8,7 @@
 -- ARGV[5]  how many entries of its list were shown or skipped
 -- Returns  { as in shared/page.lua; where to continue: priority, due jobs, list; nothing if there are no more }
 -- Cost     O(n + log m) for n jobs, and the search for a node of the list
--- include: start
--- include: line
--- include: page
+-- needs: start, line, page
 
 -- Jobs of groups come after all others, by place, because their future turns are not known.
 local GROUPS = '@'

@@ -8,8 +8,7 @@
 -- ARGV[5]  id of that job
 -- Returns  { as in shared/page.lua; score of the last job, or '' if there are no more }
 -- Cost     O(n + log m) for n jobs of m
--- include: start
--- include: page
+-- needs: start, page
 
 local state, score, last = ARGV[2], ARGV[4], ARGV[5]
 local name = key(state)

@@ -4,8 +4,6 @@
 -- ARGV[1]  clock, or '' for the server's
 -- Returns  four numbers for each minute in which a job ended: minute since 1970, completed, failed, retried
 -- Cost     O(1)
--- include: start
--- include: minute
--- include: ended
+-- needs: recent
 
 return append_minutes({})

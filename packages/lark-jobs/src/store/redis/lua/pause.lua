@@ -2,15 +2,11 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  the group (shared/lane.lua)
+-- ARGV[2]  the group (shared/lanes/lane.lua)
 -- ARGV[3]  milliseconds; 0 to resume; '' to pause until it is resumed
 -- Returns  { 1 if it was paused before, else 0; 1 if it has jobs, else 0 }
 -- Cost     O(log m) for m groups
--- include: start
--- include: line
--- include: ring
-
-local MAX_ITEMS = 1000
+-- needs: start, lanes, ring
 
 local was_paused = lanes().paused_until(ARGV[2]) > now
 local has_jobs = lanes().pause(ARGV[2], ARGV[3] == '' and 2 ^ 53 or now + tonumber(ARGV[3]))

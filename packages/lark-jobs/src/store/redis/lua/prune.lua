@@ -7,8 +7,7 @@
 -- ARGV[4]  age of cancelled jobs
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended
--- include: start
--- include: removed
+-- needs: start, end, removed
 
 local most = most_removed()
 local left = most

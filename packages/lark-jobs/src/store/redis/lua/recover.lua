@@ -12,15 +12,7 @@
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is
 --            something for endings.lua, or -1 }
 -- Cost     O(n log m) for n jobs taken back among m claims; O(m) for the claims of one caller
--- include: start
--- include: line
--- include: counters
--- include: keep
--- include: finish
--- include: claim
--- include: minute
--- include: ending
--- include: ring
+-- needs: start, line, place, lanes, counters, history, end, lease, minute, ending, ring
 
 local MAX_CRASHES = 3
 local MAX_CRASHES_BESIDE = 10
@@ -128,8 +120,8 @@ for _, token in ipairs(ended()) do
   end
   leave_claim(token, MAX_ITEMS)
 end
-if made then
-  made.stir_all()
+if made.lanes then
+  lanes().stir_all()
 end
 note_endings(failed)
 note_endings(cancelled)

@@ -5,7 +5,7 @@
 -- ARGV[2]  worker
 -- Returns  nothing
 -- Cost     O(log w) for w workers
--- include: start
+-- needs: start
 
 redis.call('HDEL', key('workers'), ARGV[2])
 redis.call('ZREM', key('worker-ends'), ARGV[2])

@@ -6,18 +6,12 @@
 -- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; as minutes.lua }, or the
 --            error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m delayed
--- include: start
--- include: visit
--- include: line
--- include: pending
--- include: counts
--- include: minute
--- include: ended
+-- needs: start, visit, tally, recent
 
 local all, after = {}, string.format('(%.0f', now)
 
 local function standing()
-  local found = counts()
+  local found = tally()
   local is_paused = redis.call('HGET', key('settings'), 'paused') == '1' or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
   found[#found + 1] = is_paused and 1 or 0
   return append_minutes(found)

@@ -16,11 +16,7 @@
 --            endings.lua; 1 if there is something to prune; two values for each damaged partition: its index, and
 --            the error }
 -- Cost     O(n log m) for n partitions, m waiting
--- include: start
--- include: known
--- include: visit
--- include: line
--- include: take
+-- needs: start, known, visit, line, order, lanes
 
 -- The same as in call.lua.
 local CALL_MEMORY = 60000

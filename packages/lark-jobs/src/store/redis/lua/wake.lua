@@ -5,8 +5,7 @@
 -- ARGV[2]  caller
 -- Returns  nothing
 -- Cost     O(1)
--- include: start
--- include: ring
+-- needs: start, ring
 
 local waits = redis.call('SREM', key('idle'), ARGV[2])
 ring(1)

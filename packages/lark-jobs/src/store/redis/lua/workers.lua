@@ -4,9 +4,7 @@
 -- ARGV[1]  clock, or '' for the server's
 -- Returns  records, JSON
 -- Cost     O(w) for w workers
--- include: start
-
-local MAX_ITEMS = 1000
+-- needs: start
 
 local ended = redis.call('ZRANGE', key('worker-ends'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
 if #ended > 0 then

@@ -36,7 +36,7 @@ import { packDuration } from './pack-limits.ts'
 
 /** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
-/** In a record, precedes the number of bytes of a payload that is kept apart (`lua/shared/payload.lua`). */
+/** In a record, precedes the number of bytes of a payload that is kept apart (`lua/shared/payloads/payload.lua`). */
 const GS = '\x1d'
 
 /** A run of similar jobs, and the index of the argument that has their number. */
@@ -85,7 +85,7 @@ export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string):
   return args
 }
 
-/** A lock, in the form that `shared/lock.lua` reads. */
+/** A lock, in the form that `shared/admission/lock.lua` reads. */
 function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): string {
   const durations = [debounce, maxWait, throttle].map((ms) => (ms === undefined ? '' : packDuration(ms)))
   return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')

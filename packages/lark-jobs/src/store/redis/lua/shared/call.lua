@@ -1,6 +1,8 @@
 -- The last answer to each caller, so that a call can be sent again. ARGV[2] is the caller, ARGV[3] the number of its
 -- call,
 -- ARGV[4] how many connections its process had given up when it sent the call.
+-- needs: start
+-- gives: recall, remember
 local CALL_MEMORY = 60000
 local memory = key('call:' .. ARGV[2])
 

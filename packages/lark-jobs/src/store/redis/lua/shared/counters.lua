@@ -1,5 +1,7 @@
 -- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that goes on, or that
 -- completed the job, is not counted here: the state of the job shows it.
+-- needs: start
+-- gives: counted, count, counters_of
 local function counted(id)
   local counters = redis.call('HGET', key('counters'), id)
   local runs, failures, crashes, releases = string.match(counters or '', '^(%d+),(%d+),(%d+),(%d+)$')

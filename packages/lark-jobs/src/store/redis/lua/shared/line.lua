@@ -6,6 +6,8 @@
 --                Removing them from the list would cost its length. An id is in a list at most once
 -- `priorities` has the lines other than 0. A job of a group is not in a line but in a lane (lane.lua). As its priority,
 -- functions take and return `5@lane`, or `@lane`.
+-- needs: start
+-- gives: line, lines, open_line, made_at, queued
 local function line(name, priority)
   if priority == '' then
     return key(name)
@@ -34,31 +36,6 @@ local function open_line(priority)
   end
 end
 
--- Defined at the end of this file, because lanes need the functions in between.
-local lanes
-
--- Puts a job at its place. Returns whether it is now the next due job of its line. `is_back`: the job had begun.
-local function put(id, priority, place, is_back)
-  if string.find(priority, '@', 1, true) then
-    return lanes().put(id, priority, place, is_back)
-  end
-  open_line(priority)
-  local due = line('due', priority)
-  redis.call('ZADD', due, place, id)
-  return redis.call('ZRANGE', due, 0, 0)[1] == id
-end
-
--- Takes a job out of its line. `place`: its place in the `due` half, if it is there.
-local function leave(id, priority, place)
-  if string.find(priority, '@', 1, true) then
-    lanes().leave(id, priority)
-  elseif place then
-    redis.call('ZREM', line('due', priority), id)
-  else
-    redis.call('SADD', line('void', priority), id)
-  end
-end
-
 -- When an id was made, from its first seven letters (`id.ts`); 0 if they do not encode a time.
 local function made_at(id)
   if not string.find(id, '^%w%w%w%w%w%w%w') then
@@ -81,21 +58,4 @@ local function queued(id, record)
   end
   -- A damaged record counts as queued at the time of its id, at priority 0.
   return made_at(id) + (tonumber(after) or 0), priority ~= '-' and priority or ''
-end
-
--- These functions are created only if there are lanes, like the rarely used functions in enqueue.lua.
-local made
-function lanes()
-  made = made or (function()
--- include: lane
--- include: aged
--- include: turn
--- include: limited
-    return {
-      enter_all = enter_all, put = put, leave = leave, end_busy = end_busy, pause = pause,
-      paused_until = paused_until, stir = stir, stir_all = stir_all, take_turn = take_turn, next_turn = next_turn,
-      limited = limited,
-    }
-  end)()
-  return made
 end

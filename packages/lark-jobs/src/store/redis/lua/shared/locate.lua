@@ -1,5 +1,7 @@
 -- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Nothing if there is
 -- no such job.
+-- needs: start, line
+-- gives: locate
 local function locate(id)
   local record = redis.call('HGET', key('jobs'), id)
   if not record then

@@ -1,4 +1,6 @@
 -- Counts the jobs that end in each minute: `minutes:<minute since 1970>`, HASH of counts by kind. The key expires.
+-- needs: start
+-- gives: MINUTES, count_minute
 local MINUTES = 60
 
 local function count_minute(kind, count)

@@ -1,5 +1,7 @@
 -- Notices for the worker that holds a job: somebody asked to cancel the job.
 --   notices  HASH  id -> the reason
+-- needs: start
+-- gives: notice
 
 -- The workers that this call has rung.
 local rung = {}

@@ -1,6 +1,6 @@
 -- A page of jobs in one state: as many as were asked for, or as fit into one answer.
--- include: claim
--- include: show
+-- needs: start, payloads, show
+-- gives: fitting, page
 
 -- The most bytes of jobs in one answer. The first job is included whatever its size.
 local MAX_BYTES = 1048576
@@ -16,7 +16,7 @@ local function fitting(state, ids)
   for from = 1, #ids, step do
     local some = { unpack(ids, from, math.min(from + step - 1, #ids)) }
     for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(some))) do
-      left = left - bytes_of(record)
+      left = left - payloads().bytes_of(record)
       for _, name in ipairs(rest) do
         left = left - redis.call('HSTRLEN', name, some[i])
       end

@@ -1,4 +1,6 @@
 -- Puts new jobs into their lines.
+-- needs: start, line, place, lanes, payloads
+-- gives: read_runs, write, are_first, line_up
 
 -- The most bytes of a record that contains its payload: one answer may carry a thousand of these.
 local MAX_SMALL = 1048
@@ -8,7 +10,7 @@ local MAX_SMALL = 1048
 -- jobs. (admit.lua decides about each job, and is used only if some may not be queued. Otherwise a call of 100 jobs
 -- takes 157 µs; with a decision about each job it took 184.)
 local function read_runs(at)
-  local ids, records, runs, is_plain, large, part = {}, {}, {}, true, {}, nil
+  local ids, records, runs, is_plain, large = {}, {}, {}, true, {}
   while ARGV[at] do
     local hooked, priority, limits, lock = string.match(ARGV[at], '^(h?)([^|~]*)~?([^|]*)|?(.*)$')
     local first, last = #ids + 1, #ids + tonumber(ARGV[at + 2])
@@ -17,11 +19,7 @@ local function read_runs(at)
     for i = 1, #list, 2 do
       local record = list[i + 1]
       if #after + #record > MAX_SMALL then
-        part = part or (function()
--- include: payload
-          return part
-        end)()
-        record, large[n] = part(record)
+        record, large[n] = payloads().part(record)
       end
       ids[n], list[i + 1], n = list[i], after .. record, n + 1
     end

@@ -1,6 +1,8 @@
 -- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died, or is
 -- about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL may forbid a
 -- ring, which must not break the verb; hence pcall.
+-- needs: start
+-- gives: ring
 
 -- On a cluster, a node counts only its own subscribers, and most callers subscribe at other nodes. But a waiting caller
 -- calls again every few seconds, and its last call is remembered for a minute: after ten seconds without a call it is

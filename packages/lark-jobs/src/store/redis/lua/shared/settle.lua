@@ -1,4 +1,6 @@
 -- Settles jobs.
+-- needs: start, lanes, lease, history, consequence, end, minute
+-- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
 local function verify(ids, tokens, holders)
@@ -32,7 +34,7 @@ end
 
 -- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by '|'. From
 -- ARGV[first + 1] on, five values for each other job: id, token, kind, value, log lines. The kinds are the outcomes in
--- outcome.lua, `completed`, and `result` (completed with a result). Returns '' if all jobs are settled, otherwise 1
+-- consequence.lua, `completed`, and `result` (completed with a result). Returns '' if all jobs are settled, otherwise 1
 -- (settled) or 0 (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}

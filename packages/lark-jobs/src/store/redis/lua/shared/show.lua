@@ -1,4 +1,5 @@
--- include: payload
+-- needs: start, lease, payloads
+-- gives: show
 
 -- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders, results,
 -- reasons, payloads that are kept apart }. `places`: the due times of waiting and delayed jobs, the claim times of
@@ -23,6 +24,6 @@ local function show(state, ids, places)
     state, ids, records,
     redis.call('HMGET', key('counters'), unpack(ids)),
     redis.call('HMGET', key('errors'), unpack(ids)),
-    places, holders, results, reasons, payloads_of(ids, records),
+    places, holders, results, reasons, payloads().payloads_of(ids, records),
   }
 end

@@ -1,9 +1,17 @@
 -- The clock and the keys. KEYS[1] is one key of the partition, or one of the store-wide keys. All other keys have the
 -- same prefix and hash tag, so that they are in the same slot. Times are in milliseconds since 1970.
+-- gives: tag, key, in_cluster, now, made, MAX_ITEMS
+
+-- The most items that one call takes, moves or removes.
+local MAX_ITEMS = 1000
+
 local tag = string.match(KEYS[1], '^.*}:')
 local function key(name)
   return tag .. name
 end
+-- The modules that this call has made (build/fragments.js).
+local made = {}
+
 -- Only on a cluster there is a KEYS[2]. No data is stored under it (`hash-slot.ts`).
 local in_cluster = KEYS[2] ~= nil
 

@@ -1,4 +1,6 @@
 -- Appends four numbers for each of the last minutes in which a job ended: the minute, completed, failed, retried.
+-- needs: start, minute
+-- gives: append_minutes
 local function append_minutes(found)
   local this, rest = math.floor(now / 60000), {}
   for minute = this - MINUTES + 1, this do

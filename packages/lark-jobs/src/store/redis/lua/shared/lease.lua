@@ -5,6 +5,8 @@
 --                  start: '' has started; a, prefetched and not started; s, a suspect that has not started; b, a
 --                  suspect that has started beside other jobs
 -- Fields that are kept once for a claim, and not once for each job, save 0.9 µs a job in batches of 50.
+-- needs: start
+-- gives: open_claim, is_held, read_holder, held_by, leave_claim, claimed_at
 
 -- The value of the field '' of `holders`. Redis keeps a hash of up to 512 short fields as a list, and searches the list
 -- for each field. One value of over 64 bytes makes it a hash table (in batches of 200, a job of 5.6 µs takes 1.9 less).
@@ -19,7 +21,7 @@ local function is_suspect(counters)
 end
 
 -- Opens a claim of jobs that have left their lines. The first `started` jobs begin at once, except for suspects.
--- `places`: the places that are not the time of queueing, or that have a lane behind them (round.lua). `counters`: the
+-- `places`: the places that are not the time of queueing, or that have a lane behind them (lanes/turn.lua). `counters`: the
 -- counters of each job, or nothing if no job has counters.
 local function open_claim(token, ids, started, places, ends, counters)
   local holders = { '', TABLE }

@@ -1,6 +1,8 @@
 -- Hands new jobs to callers that wait and have left an offer, which saves them a call. The number of such a claim is
 -- the number of the caller's last call plus a half.
 --   offers   HASH  caller -> number of the call that left the offer | how many jobs it takes with a ring | lease
+-- needs: start, lease, payloads
+-- gives: hand
 local HALF = '.5'
 -- The most bytes of jobs that go with a ring.
 local weight = 65536
@@ -19,14 +21,14 @@ local function hand(ids, records)
     local number, room, lease = string.match(offer or '', '^(%d+)|(%d+)|(%d+)$')
     local part, message, bytes = {}, { partition, (number or '') .. HALF, '' }, 0
     for i = handed + 1, math.min(handed + (tonumber(room) or 0), #ids) do
-      bytes = bytes + bytes_of(records[i])
+      bytes = bytes + payloads().bytes_of(records[i])
       if bytes > weight then
         break
       end
       part[#part + 1], message[#message + 1] = ids[i], records[i]
     end
     message[3] = table.concat(part, '\n')
-    for _, payload in ipairs(payloads_of(part, { unpack(message, 4) })) do
+    for _, payload in ipairs(payloads().payloads_of(part, { unpack(message, 4) })) do
       message[#message + 1] = payload
     end
     redis.call('HDEL', key('offers'), caller)

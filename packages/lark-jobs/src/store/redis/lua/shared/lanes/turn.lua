@@ -4,12 +4,12 @@
 --   limiters  ZSET  limiter -> how many lanes it has
 --   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in neither set
 -- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
--- include: limit
+-- needs: start, line, rates, lane, aged
+-- gives: fall_due, stir, stir_all, next_turn, take_turn
 
 -- Stands for no end. Redis accepts this number as a score.
 local NEVER = 2 ^ 53
--- The most due jobs that one call moves, and the most lanes that it wakes.
-local MAX_ITEMS = 1000
+-- How many more due jobs this call moves.
 local falls = MAX_ITEMS
 
 -- Moves the due jobs of a lane from its `late` set to its `lane` set.
@@ -46,7 +46,7 @@ local function opens_at(lane)
   at = till > now and math.max(at, till) or at
   local _, limited = read_limits(limits)
   if at == 0 and limited ~= '' then
-    local free, wait = permits(limited, 1, '@' .. lane, busy)
+    local free, wait = rates().allowed(limited, 1, '@' .. lane, busy)
     at = free > 0 and 0 or wait >= 0 and now + wait or NEVER
   end
   return at, due == 0 and not next_late and busy == 0
@@ -84,9 +84,8 @@ end
 local function stir_all()
   local names = {}
   for lane in pairs(touched) do
-    names[#names + 1] = lane
+    names[#names + 1], touched[lane] = lane, nil
   end
-  touched = {}
   table.sort(names)
   for _, lane in ipairs(names) do
     stir(lane)
@@ -111,7 +110,7 @@ local function take_turn(lane, most, places, aging, room)
   local _, limited = read_limits(limits)
   local note
   if limited ~= '' then
-    local free, _, begin = permits(limited, most, '@' .. lane, tonumber(busy or 0))
+    local free, _, begin = rates().allowed(limited, most, '@' .. lane, tonumber(busy or 0))
     most, note = math.min(most, free), begin
   end
   local ids = {}

@@ -1,4 +1,6 @@
 -- Appends lines to a text of a job, and keeps the newest lines: at most `most` lines and `bytes` bytes.
+-- needs: start
+-- gives: keep_error, keep_log
 local MAX_ERRORS = 10
 local MAX_LOG_LINES = 100
 local MAX_LOG_BYTES = 16384

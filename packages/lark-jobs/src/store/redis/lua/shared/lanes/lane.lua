@@ -9,6 +9,8 @@
 --   paused        ZSET  group -> when its pause ends
 -- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the lane in
 -- its right place at the end (`stir_all` in turn.lua).
+-- needs: start
+-- gives: ABOVE, touched, rank, read_limits, enter_all, put_in_lane, leave_lane, end_busy, paused_until, pause
 
 -- A number larger than any time in milliseconds.
 local ABOVE = 2 ^ 42
@@ -67,8 +69,8 @@ local function enter_all(name, limits, ids, place)
   return tonumber(redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]) == place and 1 or 0
 end
 
--- The same as `put` of line.lua, for a lane. `is_back`: the job had begun.
-local function put(id, name, place, is_back)
+-- The same as `put` of place.lua, for a lane. `is_back`: the job had begun.
+local function put_in_lane(id, name, place, is_back)
   local priority, lane = split(name)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then
     open(lane, string.match(redis.call('HGET', key('jobs'), id) or '', '^[^,|]*,[^,|~]*~([^,|]*)') or '')
@@ -89,8 +91,8 @@ local function put(id, name, place, is_back)
   return redis.call('ZRANGE', late, 0, 0)[1] == id
 end
 
--- The same as `leave` of line.lua, for a lane.
-local function leave(id, name)
+-- The same as `leave` of place.lua, for a lane.
+local function leave_lane(id, name)
   local _, lane = split(name)
   touched[lane] = true
   redis.call('ZREM', key('laned'), id)

@@ -1,5 +1,6 @@
 -- Ends jobs, and removes ended jobs.
-local MAX_ITEMS = 1000
+-- needs: start
+-- gives: forget, trim, finish
 
 local function forget(ids)
   if #ids == 0 then

@@ -4,6 +4,8 @@
 --   locks      HASH  id -> how long that job holds the lock | name. d: until it has ended; s and its number of runs
 --                    when it took the lock: until it is started again
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
+-- needs: start, line, place, payloads, counters, locate
+-- gives: read_lock, locker, take_lock, meet
 
 local function read_lock(lock)
   local till, runs, name = string.match(lock, '^(%a)(%d*)|(.*)$')
@@ -51,11 +53,11 @@ local function meet(lock, id, mine, large)
     end
     return
   end
-  if replace == '' or state == 'active' or not is_changeable(record) then
+  if replace == '' or state == 'active' or not payloads().is_changeable(record) then
     return 'u', other
   end
-  local head = string.sub(record, 1, payload_at(record) - 1)
-  change_record(other, record, head .. string.sub(mine, payload_at(mine)), large)
+  local head = string.sub(record, 1, payloads().payload_at(record) - 1)
+  payloads().change_record(other, record, head .. string.sub(mine, payloads().payload_at(mine)), large)
   if debounce ~= '' and state == 'delayed' then
     local latest = longest ~= '' and queued(other, record) + tonumber(longest) or math.huge
     leave(other, priority, place)

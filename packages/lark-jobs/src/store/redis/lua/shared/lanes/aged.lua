@@ -1,4 +1,6 @@
--- Takes jobs of a lane when priorities age (age.lua). A lane has all its priorities in one set.
+-- Takes jobs of a lane when priorities age (`take_aging` in order.lua). A lane has all its priorities in one set.
+-- needs: start, lane
+-- gives: take_aged
 
 -- The first due job of a lane from a rank on, with its aged place, and how many steps its priority is below 100;
 -- nothing if there is no such job.

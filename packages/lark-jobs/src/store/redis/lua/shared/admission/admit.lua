@@ -2,9 +2,8 @@
 -- partition may hold. Returns the ids and records that are still to be written, the answer (`enqueue.lua`), and how
 -- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
 -- `list` of each run.
--- include: counters
--- include: locate
--- include: lock
+-- needs: start, place, payloads, lock
+-- gives: admit
 
 local function judge(run, id, record, large, room, is_known)
   if is_known then
@@ -30,7 +29,7 @@ local function admit(ids, records, runs, large, room)
         is_all = false
       else
         seen[id], room = true, room - 1
-        keep_payloads({ large[i] and id, large[i] })
+        payloads().keep_payloads({ large[i] and id, large[i] })
         if run.lock == '' then
           rest[#rest + 1] = id
           rest[#rest + 1] = record

@@ -1,3 +1,7 @@
+-- The numbers of jobs.
+-- needs: start, line
+-- gives: pending, tally
+
 -- The number of jobs that have not begun: waiting, delayed.
 local function pending()
   local waiting, delayed = 0, 0
@@ -9,4 +13,13 @@ local function pending()
   end
   local fallen = redis.call('ZCOUNT', key('laned'), '-inf', now)
   return waiting + fallen, delayed + redis.call('ZCARD', key('laned')) - fallen
+end
+
+-- The number of jobs in each state: waiting, delayed, active, completed, failed, cancelled.
+local function tally()
+  local waiting, delayed = pending()
+  return {
+    waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0),
+    redis.call('ZCARD', key('completed')), redis.call('ZCARD', key('failed')), redis.call('ZCARD', key('cancelled')),
+  }
 end

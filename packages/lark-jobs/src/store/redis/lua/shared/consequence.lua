@@ -1,4 +1,6 @@
 -- What happens to a job that its worker settled with an outcome other than completed.
+-- needs: start, line, place, lanes, counters, history, lease, end, ending
+-- gives: again, later, outcomes
 
 -- How many callers to ring: for jobs that wait again, and for jobs that are now the next due.
 local again, later = 0, 0

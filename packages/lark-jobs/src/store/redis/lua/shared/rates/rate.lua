@@ -3,11 +3,13 @@
 -- rate:
 --   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then
 --   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
-local rates = {}
+-- needs: start
+-- gives: allowed
+local kinds = {}
 
 -- Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
 -- records starts.
-function rates.window(most, per, _, _, suffix)
+function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
   local count = tonumber(known[1]) == at and tonumber(known[2]) or 0
@@ -16,7 +18,7 @@ function rates.window(most, per, _, _, suffix)
   end
 end
 
-function rates.bucket(most, per, burst, _, suffix, each)
+function kinds.bucket(most, per, burst, _, suffix, each)
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'tokens')
   local tokens = burst
   if known[1] and known[2] then
@@ -27,7 +29,7 @@ function rates.bucket(most, per, burst, _, suffix, each)
   end
 end
 
-function rates.sliding(most, per, _, wanted, suffix, each)
+function kinds.sliding(most, per, _, wanted, suffix, each)
   local starts = key('starts' .. suffix)
   local oldest = redis.call('LRANGE', starts, -wanted - each, -1)
   local over = 0
@@ -55,7 +57,7 @@ end
 -- the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's keys, default '';
 -- keys with a suffix expire. `active`: the number that counts against the concurrency; default: the active jobs of the
 -- partition.
-local function permits(limits, wanted, suffix, active, each)
+local function allowed(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|(%a*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil
   if concurrency ~= '' then
@@ -64,7 +66,7 @@ local function permits(limits, wanted, suffix, active, each)
   end
   if kind ~= '' then
     most, per, burst, suffix = tonumber(most), tonumber(per), tonumber(burst), suffix or ''
-    local count, next_one, begin = rates[kind](most, per, burst, wanted, suffix, each or 1)
+    local count, next_one, begin = kinds[kind](most, per, burst, wanted, suffix, each or 1)
     note = suffix == '' and begin or function(begun)
       begin(begun)
       local over = math.ceil(per + burst * per / most)

@@ -1,4 +1,6 @@
 -- Partitions with a bound: they hold only a limited number of jobs that have not begun.
+-- needs: start, line, place, tally, order, end, ending
+-- gives: room_in, drop
 
 -- How many more jobs the partition may hold. Negative: how many jobs it has too many.
 local function room_in(max)
@@ -7,8 +9,9 @@ local function room_in(max)
 end
 
 -- Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they would run;
--- then delayed jobs in the same way, by due time; then jobs of groups, by place. Returns their ids.
-local function drop(count)
+-- then delayed jobs in the same way, by due time; then jobs of groups, by place. `kept`: how many cancelled jobs are
+-- kept.
+local function drop(count, kept)
   count = math.min(count, MAX_ITEMS)
   local dropped, all = {}, lines()
   for i = #all, 1, -1 do
@@ -35,5 +38,6 @@ local function drop(count)
   for _, id in ipairs(dropped) do
     redis.call('HSET', key('reasons'), id, 'dropped')
   end
-  return dropped
+  note_endings(dropped)
+  finish('cancelled', dropped, kept)
 end

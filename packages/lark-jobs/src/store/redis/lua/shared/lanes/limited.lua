@@ -1,5 +1,7 @@
 -- For each limiter, how many jobs at least could begin if the claimer had permits: one for each lane with a group, and
 -- all due jobs of the lane without a group. As `limiter=count,…`.
+-- needs: start, turn
+-- gives: limited
 local function limited()
   local waiting = {}
   for _, limiter in ipairs(redis.call('ZRANGE', key('limiters'), 0, -1)) do

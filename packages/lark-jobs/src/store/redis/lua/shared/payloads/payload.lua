@@ -7,6 +7,8 @@
 --   payloads  HASH  id -> payload
 -- `large` in `settings`: 1 while there may be payloads in the hash; 2 if an earlier layout may have left large payloads
 -- in their records.
+-- needs: start
+-- gives: part, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
 local LARGE = '\29'
 
 -- The position at which the payload begins; nothing if the record is damaged.

@@ -1,0 +1,98 @@
+/**
+ * How scripts are put together of fragments, and what the build refuses.
+ */
+import { expect, test } from 'vitest'
+import { assemble } from '../../build/fragments.js'
+
+const files = (texts: Record<string, string>) => new Map(Object.entries(texts))
+const start = '-- gives: made, key\nlocal made = {}\nlocal function key(name)\n  return name\nend\n'
+const line = "-- needs: start\n-- gives: line\nlocal function line()\n  return key('line')\nend\n"
+const put = '-- needs: line\n-- gives: put\nlocal function put()\n  return line()\nend\n'
+
+function scriptOf(texts: Record<string, string>): string {
+  return assemble(files({ 'shared/start': start, ...texts }))
+    .get('verb')!
+    .join('')
+}
+
+test('a script has what it needs once, in order of need', () => {
+  const text = scriptOf({
+    'shared/put': put,
+    'shared/line': line,
+    verb: '-- verb: a test.\n-- needs: put, line, start\nput(line(made))\n',
+  })
+  expect(text.match(/^local (function )?\w+/gm)).toEqual([
+    'local made',
+    'local function key',
+    'local function line',
+    'local function put',
+  ])
+  expect(text).toMatch(/put\(line\(made\)\)\n$/)
+  expect(text).not.toContain('--')
+})
+
+test('a module is made when it is first used, with what nothing else needs', () => {
+  const lanes = '-- needs: line\n-- gives: stir\nlocal function stir()\n  return line()\nend\n'
+  const texts = { 'shared/line': line, 'shared/lanes/turn': lanes }
+  const alone = scriptOf({ ...texts, verb: '-- needs: start, lanes\nlanes(made).stir()\nlanes().stir()\n' })
+  const head = 'local function lanes()\n  if made.lanes then\n    return made.lanes\n  end\n'
+  expect(alone).toContain(`${head}local function line()`)
+  expect(alone).toContain('made.lanes = { stir = stir }\nreturn made.lanes\nend\n')
+  const beside = scriptOf({ ...texts, verb: '-- needs: start, lanes, line\nline(made)\nlanes().stir()\n' })
+  expect(beside).toContain(`${head}local function stir()`)
+  expect(beside.indexOf('function line()')).toBeLessThan(beside.indexOf('function lanes()'))
+})
+
+test.each([
+  [
+    'a name that is used and not given',
+    { verb: '-- needs: start\nput(key(made))\n' },
+    /^verb uses put, which nothing/,
+  ],
+  [
+    'a name of a fragment that is not needed',
+    { 'shared/line': line, 'shared/put': put, verb: '-- needs: put, start\nput(line(made))\n' },
+    /^verb uses line, which nothing/,
+  ],
+  [
+    'a name that is given twice',
+    { 'shared/line': line, 'shared/queue': line, verb: '-- needs: start\nkey(made)\n' },
+    /^shared\/queue gives line, and so does shared\/line$/,
+  ],
+  [
+    'a name that is given and not declared',
+    { 'shared/line': line.replace('function line', 'function row'), verb: '-- needs: start\nkey(made)\n' },
+    /^shared\/line gives line, and does not declare it$/,
+  ],
+  [
+    'a name that nothing uses',
+    { 'shared/line': line, verb: '-- needs: start\nkey(made)\n' },
+    /^shared\/line gives line, which nothing uses$/,
+  ],
+  [
+    'a fragment that is needed and not used',
+    { 'shared/line': line, verb: '-- needs: start, line\nkey(made)\n' },
+    /^verb needs line, and uses nothing of it$/,
+  ],
+  [
+    'a fragment that is not there',
+    { verb: '-- needs: start, lines\nkey(made)\n' },
+    /^verb needs lines, which is no fragment for it$/,
+  ],
+  [
+    'a part of a module',
+    { 'shared/lanes/line': line, verb: '-- needs: start, line\nkey(made, line())\n' },
+    /^verb needs line, which is no fragment for it$/,
+  ],
+  [
+    'a circle',
+    {
+      'shared/line': line.replace('start', 'start, put').replace("('line')", '(put())'),
+      'shared/put': put,
+      verb: '-- needs: start, put\nput(made)\n',
+    },
+    /^put needs line needs put$/,
+  ],
+] as const)('%s is refused', (_, texts, message) => {
+  expect(() => scriptOf(texts as unknown as Record<string, string>)).toThrow(message)
+})
