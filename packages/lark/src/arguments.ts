@@ -25,6 +25,8 @@ export interface Declaration {
   default?: string | number | boolean
   /** The closed set of an enum. */
   values?: readonly string[]
+  /** Of a number: only whole numbers from this one on. */
+  wholeFrom?: number
   /** One letter: `l` for `-l`. */
   short?: string
   /** The environment variable that is read when the flag is not given. */
@@ -47,6 +49,11 @@ export interface FlagOptions<T> {
   default?: T
   /** Whether a value must be given, by the flag or by `env`. */
   required?: boolean
+}
+
+export interface NumberFlagOptions extends FlagOptions<number> {
+  /** Only whole numbers from this one on: `{ wholeFrom: 1 }` for a count. */
+  wholeFrom?: number
 }
 
 type Given<T> = { default: T } | { required: true }
@@ -126,10 +133,10 @@ function stringFlag(description: string, options: FlagOptions<string> = {}): unk
   return flagOf('string', description, options)
 }
 
-function numberFlag(description: string, options: FlagOptions<number> & Given<number>): number
-function numberFlag(description: string, options?: FlagOptions<number>): number | undefined
-function numberFlag(description: string, options: FlagOptions<number> = {}): unknown {
-  return flagOf('number', description, options)
+function numberFlag(description: string, options: NumberFlagOptions & Given<number>): number
+function numberFlag(description: string, options?: NumberFlagOptions): number | undefined
+function numberFlag(description: string, { wholeFrom, ...options }: NumberFlagOptions = {}): unknown {
+  return flagOf('number', description, options, wholeFrom === undefined ? {} : { wholeFrom })
 }
 
 /** On or off: `--force`, `--no-force`. */

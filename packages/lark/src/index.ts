@@ -1,6 +1,6 @@
 /** A console framework for Node: commands as classes, typed arguments, one configuration file. */
 export { type RunOptions, run } from './application.ts'
-export { type ArgumentOptions, arg, type FlagOptions, flag } from './arguments.ts'
+export { type ArgumentOptions, arg, type FlagOptions, flag, type NumberFlagOptions } from './arguments.ts'
 export { Command, type CommandClass, type CommandResult } from './command.ts'
 export { defineConfig, type LarkConfig } from './config.ts'
 export { Console, type ConsoleOptions, type Reader, type Style, type Writer } from './console.ts'

@@ -137,14 +137,17 @@ function missing({ kind, name, description, env }: Parameter, help: string) {
   )
 }
 
-function convert({ type, values }: Parameter, { text, as }: Given, help: string): Value {
+function convert({ type, values, wholeFrom }: Parameter, { text, as }: Given, help: string): Value {
   switch (type) {
     case 'string':
       return text
     case 'number': {
       const number = text.trim() === '' ? Number.NaN : Number(text)
-      if (Number.isFinite(number)) return number
-      throw usageError(`${as} must be a number, got "${text}"`, help)
+      const isRight =
+        wholeFrom === undefined ? Number.isFinite(number) : Number.isInteger(number) && number >= wholeFrom
+      if (isRight) return number
+      const right = wholeFrom === undefined ? 'a number' : `a whole number from ${wholeFrom}`
+      throw usageError(`${as} must be ${right}, got "${text}"`, help)
     }
     case 'boolean': {
       if (/^(true|1|yes|on)$/i.test(text)) return true

@@ -11,10 +11,11 @@ class Process extends Command {
   appName = flag.string('Name', { env: 'APP_NAME' })
   force = flag.boolean('Skip', { short: 'f' })
   cache = flag.boolean('Use the cache', { default: true, env: 'CACHE' })
+  batch = flag.number('How many at a time', { wholeFrom: 1, env: 'BATCH' })
 
   handle() {
-    const { email, files, limit, mode, queue, appName, force, cache } = this
-    this.console.json({ email, files, limit, mode, queue, appName, force, cache })
+    const { email, files, limit, mode, queue, appName, force, cache, batch } = this
+    this.console.json({ email, files, limit, mode, queue, appName, force, cache, batch })
   }
 }
 
@@ -56,6 +57,7 @@ describe('given words', () => {
     [['--limit=5'], { limit: 5 }],
     [['-l', '5'], { limit: 5 }],
     [['-l5'], { limit: 5 }],
+    [['--batch=1'], { batch: 1 }],
     [['--limit', '-5'], { limit: -5 }],
     [['--limit', '1', '--limit', '2'], { limit: 2 }],
     [['--mode', 'safe'], { mode: 'safe' }],
@@ -125,6 +127,9 @@ describe('wrong words cause one line and a hint, with exit code 2', () => {
     [['--limit', 'ten'], '--limit must be a number, got "ten"', help],
     [['--limit='], '--limit must be a number, got ""', help],
     [['-l', 'Infinity'], '-l must be a number, got "Infinity"', help],
+    [['--batch=0'], '--batch must be a whole number from 1, got "0"', help],
+    [['--batch=1.5'], '--batch must be a whole number from 1, got "1.5"', help],
+    [['--batch=many'], '--batch must be a whole number from 1, got "many"', help],
     [['--mode', 'fats'], '--mode must be one of fast, safe, got "fats"', 'Did you mean fast?'],
     [['--force=yes'], '--force takes no value, got "yes"', help],
   ])('%j', async (words, line, hint) => {

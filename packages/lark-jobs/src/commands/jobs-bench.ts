@@ -7,18 +7,15 @@ import type { Figure } from '../bench/figure.ts'
 import { measures, queues, type Stage } from '../bench/measures.ts'
 import { type BenchPlace, benchPlace } from '../bench/place.ts'
 import { loadSettings } from '../config/config.ts'
-import { wholeFromOne } from './whole-from-one.ts'
 
 /** `lark jobs:bench`: what the configured store can do, measured from here. None of its jobs is touched. */
 export class JobsBenchCommand extends Command {
   readonly key = 'jobs:bench'
   override description = 'Measure how fast the configured store is, beside its jobs'
-  jobs = flag.number('About so many jobs for each figure', { default: 50_000 })
-  seconds = flag.number('At most so many seconds for each figure', { default: 2 })
+  jobs = flag.number('About so many jobs for each figure', { default: 50_000, wholeFrom: 1 })
+  seconds = flag.number('At most so many seconds for each figure', { default: 2, wholeFrom: 1 })
 
   async handle() {
-    wholeFromOne('--jobs', this.jobs, this.key)
-    wholeFromOne('--seconds', this.seconds, this.key)
     const { jobs, seconds, signal } = this
     const settings = await loadSettings()
     const place = benchPlace(settings, queues)

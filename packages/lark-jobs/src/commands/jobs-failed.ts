@@ -5,17 +5,15 @@ import { readable } from '../model/duration.ts'
 import type { KeptError } from '../model/record.ts'
 import { operate } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
-import { wholeFromOne } from './whole-from-one.ts'
 
 /** `lark jobs:failed`: what failed for good, and why. */
 export class JobsFailedCommand extends Command {
   readonly key = 'jobs:failed'
   override description = 'List the jobs that failed for good, the last first'
   queue = flag.string('Only this queue')
-  limit = flag.number('How many', { default: 20, short: 'l' })
+  limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
 
   async handle() {
-    wholeFromOne('--limit', this.limit, this.key)
     const which = { limit: this.limit, ...(this.queue !== undefined && { queue: this.queue }) }
     await using jobs = Jobs
     const failed = await operate(jobs, { names: { queue: '--queue' } }).failed(which)

@@ -2,7 +2,7 @@ import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { operate } from '../operate.ts'
-import { resumeCommand } from './resume-command.ts'
+import { resumeCommand } from './jobs-resume.ts'
 
 /** `lark jobs:pause`: a queue, or one group of it, begins nothing. */
 export class JobsPauseCommand extends Command {

@@ -11,7 +11,7 @@ import {
   retention,
   type Status,
 } from '../operate.ts'
-import { resumeCommand } from './resume-command.ts'
+import { resumeCommand } from './jobs-resume.ts'
 
 /** The most paused groups of a queue that are named. */
 const MOST_GROUPS = 10

@@ -17,7 +17,6 @@ import { Supervisor } from '../supervisor/supervisor.ts'
 import { CONCURRENCY } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
-import { wholeFromOne } from './whole-from-one.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 import { WorkSignals } from './work-signals.ts'
 
@@ -29,16 +28,16 @@ export class JobsWorkCommand extends Command {
   readonly key = 'jobs:work'
   override description = 'Run jobs from the queues'
   queue = flag.strings('Only these queues, strictly in this order (default: all, in fair turns)')
-  concurrency = flag.number('Jobs at a time', { default: CONCURRENCY, short: 'c' })
-  processes = flag.number('Run so many worker processes, and replace those that die', { short: 'p' })
+  concurrency = flag.number('Jobs at a time', { default: CONCURRENCY, short: 'c', wholeFrom: 1 })
+  processes = flag.number('Run so many worker processes, and replace those that die', {
+    short: 'p',
+    wholeFrom: 1,
+  })
   preset = flag.enum('How jobs are taken in (default: as configured, else balanced)', presets)
   stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
-  maxJobs = flag.number('End after so many jobs (each process)')
+  maxJobs = flag.number('End after so many jobs (each process)', { wholeFrom: 1 })
 
   handle(): Promise<number> {
-    wholeFromOne('--concurrency', this.concurrency, this.key)
-    wholeFromOne('--processes', this.processes, this.key)
-    wholeFromOne('--max-jobs', this.maxJobs, this.key)
     if (this.processes !== undefined) return this.#supervise(this.processes)
     const supervised = Supervised.find()
     return supervised === undefined ? this.#work() : this.#workFor(supervised)

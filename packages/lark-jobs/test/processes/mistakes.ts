@@ -7,8 +7,8 @@ export function mistakes(url: () => string | undefined): void {
     await using app = await greetingApp(url())
     for (const [args, code, line] of [
       [['jobs:work', '--queue=emials'], 1, "✗ 'emials' is not a configured queue"],
-      [['jobs:work', '--concurrency=0'], 2, '✗ --concurrency is 0; it must be a whole number from 1'],
-      [['jobs:work', '--max-jobs=1.5'], 2, '✗ --max-jobs is 1.5; it must be a whole number from 1'],
+      [['jobs:work', '--concurrency=0'], 2, '✗ --concurrency must be a whole number from 1, got "0"'],
+      [['jobs:work', '--max-jobs=1.5'], 2, '✗ --max-jobs must be a whole number from 1, got "1.5"'],
       [
         ['jobs:work', '--preset=fast'],
         2,
@@ -56,7 +56,7 @@ export function mistakes(url: () => string | undefined): void {
         '✗ --group and --group-hash each name a group; give one of them',
       ],
       [['jobs:status', '--jsno'], 2, '✗ Unknown flag --jsno'],
-      [['jobs:failed', '--limit=0'], 2, '✗ --limit is 0; it must be a whole number from 1'],
+      [['jobs:failed', '--limit=0'], 2, '✗ --limit must be a whole number from 1, got "0"'],
       [['jobs:failed', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
       [['jobs:show', 'nonesuch'], 1, '✗ There is no job nonesuch'],
       [['jobs:wrok'], 2, '✗ Unknown command "jobs:wrok"'],
