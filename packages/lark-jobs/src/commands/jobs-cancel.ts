@@ -43,12 +43,6 @@ export class JobsCancelCommand extends Command {
       )
     }
     const mayAsk = isFiltered && !this.yes && !this.dryRun
-    if (mayAsk && !this.console.canAsk) {
-      throw new LarkError('USAGE', 'To cancel by a filter needs a yes, and there is no terminal to ask on', {
-        exit: 2,
-        hint: '--yes cancels without asking; --dry-run says how many jobs there are',
-      })
-    }
     await using jobs = Jobs
     const names = { key: '--job', queue: '--queue', state: '--state', all: '--all' }
     const operating = operate(jobs, { names })
@@ -56,6 +50,16 @@ export class JobsCancelCommand extends Command {
     const of = isFiltered ? ` of ${words(filter)}` : ''
     if (this.dryRun || mayAsk) {
       const would = await operating.cancel(which, { dryRun: true })
+      if (mayAsk && !this.console.canAsk) {
+        throw new LarkError(
+          'USAGE',
+          'To cancel by a filter needs a yes, and there is no terminal to ask on',
+          {
+            exit: 2,
+            hint: '--yes cancels without asking; --dry-run says how many jobs there are',
+          },
+        )
+      }
       const isNone = await this.#isNone(would, operating)
       if (this.json) return { ...would, dryRun: true }
       if (this.dryRun && !isNone) this.success(`Would cancel ${told(would, of)}`)
