@@ -1,5 +1,5 @@
 /**
- * The accountant finds what is wrong: each test begins with a run in which all is well, and doctors the evidence.
+ * The accountant finds broken promises. Each test begins with the evidence of a run without faults, and changes it.
  */
 import { expect, test } from 'vitest'
 import { account } from './accountant.ts'
@@ -14,7 +14,7 @@ function doctored(doctor: (evidence: Evidence) => void): Evidence {
   return evidence
 }
 
-/** Changes what is kept of a job. */
+/** Changes the record of a job. */
 function change({ kept: records }: Evidence, n: string, more: Partial<Kept>): void {
   Object.assign(records.find((each) => each.n === n)!, more)
 }
@@ -25,7 +25,7 @@ const remove = <T extends { n: string }>(list: T[], n: string) => {
   list.splice(at, 1)
 }
 
-test('where all is well, it finds nothing, and counts what each fault cost', () => {
+test('in correct evidence it finds nothing, and counts the cost of each fault', () => {
   const { findings, asked, kept, arrived, lost, limits, rows } = account(sound())
   expect(findings).toEqual([])
   expect(asked).toEqual({ accepted: 13, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
@@ -201,7 +201,7 @@ for (const rule of Object.keys(rules) as Rule[]) {
   })
 }
 
-test('a failover may lose what was accepted just before it, and only that; nothing that a replica was to have', () => {
+test('a failover may lose only jobs that were accepted just before it, and none that a replica had to have', () => {
   const evidence = doctored(({ kept: records, runs, faults }) => {
     remove(records, 'a')
     remove(runs, 'a')
@@ -221,7 +221,7 @@ test('a failover may lose what was accepted just before it, and only that; nothi
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])
 })
 
-test('a unique job that was uncertain may have arrived after the one that was there when it was asked for', () => {
+test('an uncertain unique job may have arrived after the job that was its duplicate when it was dispatched', () => {
   const evidence = doctored(({ asks }) => {
     const late = { at: 30_100, answer: { at: 30_200, what: 'uncertain' as const } }
     Object.assign(asks.find(({ n }) => n === 'm')!, late)
@@ -237,7 +237,7 @@ test('a dispatch whose process was killed may have no answer', () => {
   expect(account(evidence)).toMatchObject({ findings: [], asked: { unanswered: 1 } })
 })
 
-test('a handler that begins when its worker wakes up, with a lease that was taken back meanwhile, is no broken promise', () => {
+test('a handler that begins when its worker wakes, with a lease that was taken back meanwhile, breaks no promise', () => {
   const evidence = doctored(({ asks, runs, kept: records }) => {
     asks.push(ask('l', 10_400))
     runs.push(run('l', 'w2.1#7', 12_900, ended(12_910)), run('l', 'w1.1#7', 13_502, ended(13_503)))

@@ -1,49 +1,49 @@
 /**
- * Accounts for every job: what became of it, what each fault cost, and which promises were broken. Works on evidence
- * alone, so it can be tried on evidence that was doctored.
+ * Accounts for every job: how it ended, what each fault cost, and which promises were broken. It uses only the
+ * evidence, so that tests can change the evidence.
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
 import type { Ask, Evidence, Fault } from './evidence.ts'
 import { type Finding, judgeJob, judgeLimits, judgeLocks, judgeRoles } from './rules.ts'
 
-/** What the faults of one name cost. */
+/** The cost of the faults with one name. */
 export interface Row {
   fault: string
   times: number
-  /** Jobs asked for and not yet ended when it began: the most. */
+  /** The largest number of unfinished jobs when such a fault began. */
   inFlight: number
-  /** Dispatches that it made say: certainly not queued. */
+  /** Dispatches that failed with "certainly not queued" because of the fault. */
   refused: number
-  /** Dispatches that it left uncertain. */
+  /** Dispatches that the fault left uncertain. */
   uncertain: number
-  /** Accepted, and gone: allowed where the store may be rewound. */
+  /** Jobs that were accepted and are gone. This is allowed if the store may have been rewound. */
   lost: number
-  /** Runs that did not count, by what their workers met. */
+  /** Runs that did not count, by what happened to their workers. */
   again: Partial<Record<Blame, number>>
-  /** Milliseconds from its end until everybody was at work again: the longest. */
+  /** The longest time from the end of a fault until all roles worked again, in milliseconds. */
   recovered?: number
 }
 
 export interface Account {
-  /** Jobs asked for, by the answer. `unanswered`: their dispatchers were killed. */
+  /** Dispatched jobs, by the answer. `unanswered`: their dispatchers were killed. */
   asked: Record<'accepted' | 'met' | 'refused' | 'uncertain' | 'unanswered', number>
   /** Jobs in the store, by state. `accepted + arrived = completed + failed + left + lost`. */
   kept: Record<'completed' | 'failed' | 'left', number>
-  /** Uncertain or unanswered, and queued all the same. */
+  /** Jobs that were uncertain or unanswered, and are queued. */
   arrived: number
   lost: number
   runs: number
   crashes: number
-  /** Handlers that were told of the loss of their lease. */
+  /** Handlers whose signal reported the loss of their lease. */
   told: number
-  /** Of each limited queue: how many may be active, how many were at most, and how often it was looked at. */
+  /** For each limited queue: how many jobs may be active, the highest count, and the number of looks. */
   limits: { queue: string; most: number; highest: number; looks: number }[]
   rows: Row[]
   findings: Finding[]
 }
 
-/** What no fault was near to. */
+/** The name for losses without a fault. */
 const CALM = 'none'
 
 export function account(evidence: Evidence): Account {
@@ -123,20 +123,20 @@ function rowOf(rows: Map<string, Row>, fault: string): Row {
   return row
 }
 
-/** @param spans of each job, from asked to done */
+/** @param spans for each job, the time from its dispatch to its end */
 function addTo(row: Row, { from, recovered }: Fault, spans: { from: number; to: number }[]): void {
   row.times++
   row.inFlight = Math.max(row.inFlight, spans.filter((span) => span.from <= from && span.to > from).length)
   if (recovered !== undefined) row.recovered = Math.max(row.recovered ?? 0, recovered)
 }
 
-/** When the job was over; 0 when it never was anywhere. */
+/** The time at which the job ended; 0 if it was never in the store. */
 function doneAt({ runs, kept }: Story): number {
   const ends = kept.map(({ finishedAt }) => finishedAt ?? Number.POSITIVE_INFINITY)
   return Math.max(0, ...(ends.length > 0 ? ends : runs.map(({ end }) => end?.at ?? 0)))
 }
 
-/** The fault that a dispatch met: the last to begin before its answer. */
+/** The fault that a dispatch met: the last fault that began before its answer. */
 function nearest(faults: Fault[], { at, answer }: Ask): string {
   const time = { from: at, to: answer?.at ?? at }
   const met = faults.filter((fault) => overlap(fault, time))

@@ -1,25 +1,25 @@
 /**
- * Why a job was run again: the job's runs in order, and for each that did not count, what its worker met.
+ * Why a job ran again: the runs of the job in order and, for each run that did not count, what happened to its worker.
  */
 import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
 
-/** Milliseconds between a claim and the start of its handler. */
+/** The longest time between a claim and the start of its handler, in milliseconds. */
 const CLAIM = 500
-/** Milliseconds after it woke up, or was let back, in which a worker starts what it had claimed before. */
+/** Milliseconds after a worker woke or was reconnected in which it starts jobs that it had claimed before. */
 const WAKING = 2_000
-/** Milliseconds: a handler may begin before whoever woke the worker has written that down. */
+/** Milliseconds. A handler may begin before the conductor has noted that it woke the worker. */
 const EARLY = 100
 
-/** All that is known of one job. */
+/** Everything that is known about one job. */
 export interface Story {
   n: string
   ask: Ask | undefined
-  /** In the order in which they started. */
+  /** The runs, in the order of their starts. */
   runs: Run[]
   kept: Kept[]
 }
 
-/** A run that did not count, and the one that came after it. */
+/** A run that did not count, and the next run. */
 export interface Loss {
   story: Story
   run: Run
@@ -31,12 +31,12 @@ export type Blame = Hit['what'] | 'stood' | 'blocked'
 
 export interface Cause {
   /**
-   * `stood`: the event loop of the worker stood still, and no fault made it. `blocked`: a handler did. That costs no
-   * lease of what runs; but what came for the worker meanwhile lies unread, and nobody renews it.
+   * `stood`: the event loop of the worker stood still without a fault. `blocked`: a handler blocked it. Running jobs
+   * keep their leases then, but nobody renews the jobs that came for the worker meanwhile and that it has not read.
    */
   what: Blame
   hit: Hit
-  /** None for `stood`. */
+  /** Undefined for `stood`. */
   fault?: Fault
 }
 
@@ -49,7 +49,7 @@ export class Causes {
     this.#lease = lease
     this.#hits = faults.flatMap((fault) => fault.hits.map((hit) => ({ what: hit.what, hit, fault })))
     for (const hit of standstills) {
-      // A worker that is stopped has stood still as well: that is the fault's doing.
+      // A worker that a fault stopped has also stood still. The fault is the cause.
       const isKnown = this.#hits.some((cause) => cause.hit.by === hit.by && overlap(cause.hit, hit))
       const isBlocked = blocking.some((run) => run.by === hit.by && meets(hit, run))
       if (!isKnown) this.#hits.push({ what: isBlocked ? 'blocked' : 'stood', hit })
@@ -57,22 +57,22 @@ export class Causes {
   }
 
   /**
-   * Whether it may cost a lease. A lease may be a third old when the worker is held, and where it was cut off, it
-   * takes up to as long again until it has a connection.
+   * Whether this may cost a lease. A lease may be a third old when the worker is held. If the worker was cut off, it
+   * may take another third until it has a connection.
    */
   isLethal({ what, hit }: Cause): boolean {
     return what === 'killed' || what === 'rewound' || hit.to - hit.from >= this.#lease / 3
   }
 
-  /** The runs that did not count, of a job that has several. */
+  /** The runs of a job that did not count, if it has several runs. */
   losses(story: Story): Loss[] {
     const steps = story.runs.slice(0, -1).map((run, i) => {
       const next = story.runs[i + 1]!
       const mayBeRetry = run.end?.what === 'failed' && next.at >= run.end.at
       return { story, run, next, mayBeRetry, cause: this.#causeOf(run, next) }
     })
-    // An attempt that failed is followed by another by right, as often as the store counted. Where one also met a
-    // fault, only the count tells which of the two it was.
+    // A failed attempt is followed by another one, as often as the store has counted failures. If an attempt also met a
+    // fault, only this count shows which of the two was the reason.
     const failed = steps.filter(({ mayBeRetry }) => mayBeRetry)
     const undisturbed = failed.filter(({ cause }) => cause === undefined)
     const disturbed = failed.filter(({ cause }) => cause !== undefined)
@@ -82,8 +82,8 @@ export class Causes {
   }
 
   /**
-   * How many crashes of a job the faults account for. An outage accounts for none; a store that went back in time takes
-   * for active what had ended, and nobody renews that.
+   * How many crashes of a job the faults explain. An outage explains none. In a store that was rewound, ended jobs are
+   * active again, and nobody renews their leases.
    */
   possibleCrashes({ ask, runs, kept }: Story): number {
     const from = ask?.at ?? 0
@@ -92,8 +92,8 @@ export class Causes {
     const seen = runs.filter((run) =>
       deadly.some(({ what, hit }) => what !== 'blocked' && isOf(hit, run) && meets(hit, run)),
     )
-    // Claimed, and its worker gone before the handler began: no journal knows of that. Nor of a claim that ended on a
-    // server which was then replaced by one that did not hear of it.
+    // No journal knows of a claim whose worker died before the handler began, nor of a claim that ended on a server
+    // whose replacement does not know of it.
     const unseen = deadly.filter(
       ({ what, hit }) =>
         hit.to >= from && hit.from <= to && (what === 'rewound' || !seen.some((run) => isOf(hit, run))),
@@ -101,12 +101,12 @@ export class Causes {
     return seen.length + unseen.length
   }
 
-  /** A handler that began only when its worker woke up, with a lease that others had taken back meanwhile. */
+  /** Whether a handler began only when its worker woke, with a lease that was taken back meanwhile. */
   isLateStart(run: Run): boolean {
     return this.#lateStart(run) !== undefined
   }
 
-  /** Whether the store may have gone back to an earlier time in these. */
+  /** Whether the store may have been rewound between these times. */
   mayBeRewound(from: number, to: number): boolean {
     return this.#hits.some(({ what, hit }) => what === 'rewound' && overlap(hit, { from, to }))
   }
@@ -136,7 +136,10 @@ export class Causes {
   }
 }
 
-/** Further runs that the store says are due to failures and releases. A job that failed had one failure more. */
+/**
+ * The number of further runs that failures and releases explain, by the counters of the store. A failed job has one
+ * failure more.
+ */
 function retriesOf({ failures, releases, states }: Kept): number {
   return failures + releases - (states.includes('failed') && failures > 0 ? 1 : 0)
 }
@@ -149,7 +152,7 @@ function isOf({ by }: Hit, run: Run): boolean {
   return by === undefined || by === run.by
 }
 
-/** A hit in the time of a run, from its claim until its end is settled. */
+/** Whether a hit is within the time of a run, from its claim until its end is settled. */
 function meets(hit: Hit, { at, end }: Run): boolean {
   return overlap(hit, { from: at - CLAIM, to: (end?.at ?? Number.POSITIVE_INFINITY) + CLAIM })
 }

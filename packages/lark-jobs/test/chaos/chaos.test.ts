@@ -1,6 +1,7 @@
 /**
- * The short form: on each kind of store, each fault once. The schedules and the accounts are printed. One after the
- * other, so that the machine is busy with nothing else. `CHAOS_SEED=7 npx vitest run chaos/chaos` draws another schedule.
+ * The short form: each fault once on each kind of store. The schedules and the accounts are printed. The stores are
+ * tested one after the other, so that they do not compete for the machine. `CHAOS_SEED=7 npx vitest run chaos/chaos`
+ * makes another schedule.
  */
 import { expect, test } from 'vitest'
 import { chaos } from './conductor.ts'

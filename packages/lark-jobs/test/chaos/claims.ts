@@ -1,14 +1,14 @@
 /**
- * What must hold of jobs that begin together or one after the other: strict groups, and permits of a limiter.
+ * Rules for jobs that run at the same time or one after the other: strict groups, and permits of a limiter.
  */
 import { type Causes, overlap, type Story } from './causes.ts'
 import type { Evidence, Run } from './evidence.ts'
 import type { Found } from './rules.ts'
 
-/** Milliseconds by which the clocks of store and worker round. */
+/** Rounding of the clocks of store and worker, in milliseconds. */
 const ROUNDING = 5
 
-/** Of a strict group no job begins before the one that began before it has ended, as the store counts ends. */
+/** In a strict group, no job begins before the previous one has ended, according to the store. */
 export function judgeGroups(stories: readonly Story[], causes: Causes, found: Found): void {
   const groups = new Map<string, Story[]>()
   for (const story of stories) {
@@ -30,8 +30,8 @@ export function judgeGroups(stories: readonly Story[], causes: Causes, found: Fo
 }
 
 /**
- * No more run at a time than a limiter gives out permits. Of runs that met a fault it says nothing: a handler that
- * outlives its lease is none that has a permit.
+ * No more jobs run at the same time than the limiter has permits. Runs that met a fault are not judged, because a
+ * handler that outlives its lease has no permit any more.
  */
 export function judgePermits(evidence: Evidence, found: Found): void {
   const { limiter, runs, lives, faults, standstills } = evidence

@@ -1,6 +1,7 @@
 /**
- * One run, from the first process to the account: sets the stage, starts the roles, breaks one thing after another by
- * the schedule, mends it, sees that everybody is at work again, lets the queues drain, and accounts for every job.
+ * One run, from the first process to the account. It sets the stage and starts the roles. Then it begins one fault
+ * after another by the schedule, heals each fault, and waits until all roles work again. In the end it lets the queues
+ * drain, and accounts for every job.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -22,40 +23,40 @@ import { within } from './within.ts'
 export interface ChaosOptions {
   store: StageName
   seed: number
-  /** Undefined: each fault once. */
+  /** How long the run takes. Undefined: each fault once. */
   minutes?: number
-  /** Names of faults, or how they begin; undefined: all of the store's. */
+  /** Names of faults, or the beginnings of names. Undefined: all faults of the store. */
   faults?: readonly string[]
-  /** Milliseconds. Faults that should cost leases are longer, so a short one makes a short run. */
+  /** Milliseconds. Faults that should cost leases last longer than a lease, so a short lease makes a short run. */
   lease?: number
-  /** Default `normal`. */
+  /** Default: `normal`. */
   durability?: Durability
-  /** Told what happens. */
+  /** Called with a line for each event. */
   say: (line: string) => void
-  /** Ends it early: what is broken is mended, and all is accounted for. */
+  /** Ends the run early. The present faults are healed, and every job is accounted for. */
   signal?: AbortSignal
-  /** Keeps the journals, and the evidence beside them. */
+  /** Whether to keep the journals and the evidence. */
   keep?: boolean
 }
 
-/** Milliseconds: shorter than the default of 15 s, and longer than a worker may take to connect again (2 s). */
+/** Milliseconds. Shorter than the default of 15 s, and longer than a worker may take to reconnect (2 s). */
 export const LEASE = 2_500
-/** Jobs a second and dispatcher. */
+/** Jobs per second of each dispatcher. */
 const RATE = 50
 /** Milliseconds between two steps. */
 const CALM = 300
-/** Milliseconds in which everybody must be at work again, when no handler blocks it. */
+/** Milliseconds within which all roles must work again, if no handler blocks them. */
 const ALIVE = 20_000
-/** In leases: the longest that a handler blocks, or a job takes. */
+/** The longest time that a handler blocks or a job takes, in leases. */
 const LONGEST = 3
 
 const queues = ['alpha', 'beta', 'gamma', 'narrow']
-/** Jobs that may be active at a time. */
+/** How many jobs of a queue may be active at the same time. */
 const limits = { narrow: 5 }
-/** Jobs of one class that may run at a time. */
+/** How many jobs of one class may run at the same time. */
 const permits = 3
 const busy = ['w0', 'w1', 'w2']
-/** Serves nothing but its probes: what an outage does to a worker that waits is another matter. */
+/** A worker that serves only its probes, because an outage affects an idle worker differently. */
 const idle = 'w3'
 const asking = ['d0', 'd1']
 
@@ -83,7 +84,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
       (name): Role => ({ name, what: 'dispatch', queues, url: stage.urlFor(name) }),
     )
     await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE + LONGEST * lease)
-    // One makes the store, so that the others find it made.
+    // One process makes the store before the others start.
     await using watch = new Watch(await probes.store(), limits)
     const run = new Run(options, stage, crew, probes, watch, workers, dispatchers)
     await run.begin()
@@ -149,7 +150,7 @@ class Run {
     const steps = schedule(kinds, seed, this.#lease, formOf(this.#options))
     for (const step of steps) {
       const isLate = minutes !== undefined && Date.now() - this.#began > minutes * 60_000
-      // Who ended by himself is not started anew: there is nothing to be learned from breaking more.
+      // A role that ended by itself is not restarted, and further faults would show nothing.
       if (isLate || signal?.aborted || this.#crew.hasLost) break
       await this.#take(step).catch((error: Error) => {
         if (!this.#crew.hasLost) throw error
@@ -158,7 +159,7 @@ class Run {
     }
   }
 
-  /** Lets what is queued come to its end, and the roles too. */
+  /** Lets the queued jobs end, and then stops the roles. */
   async end(journals: Journals): Promise<Evidence> {
     const store = await this.#probes.store()
     await Promise.all(this.#dispatchers.map((role) => this.#crew.stop(role)))

@@ -1,6 +1,6 @@
 /**
- * The roles as processes: workers and dispatchers that are killed, stopped and started again. One life of a role is
- * one process, and has a name of its own: `w0.3` is the third of the worker `w0`.
+ * The roles as processes: workers and dispatchers that are killed, stopped and started again. One life of a role is one
+ * process with its own name: `w0.3` is the third life of the worker `w0`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ export interface Role {
   name: string
   what: 'work' | 'dispatch' | 'lock'
   queues: readonly string[]
-  /** Where it finds the store. */
+  /** The store of the role. */
   url: string
 }
 
@@ -30,22 +30,22 @@ export interface CrewOptions {
   prefix: string
   /** Milliseconds. */
   lease: number
-  /** Jobs of a queue that are active at a time, at most; of those that have a limit. */
+  /** How many jobs of each limited queue may be active at the same time. */
   limits: Readonly<Record<string, number>>
-  /** How many jobs of a limiter may run at a time. */
+  /** How many jobs of the limiter may run at the same time. */
   permits: number
-  /** Jobs a second and dispatcher. */
+  /** Jobs per second of each dispatcher. */
   rate: number
   durability: Durability
-  /** In the long one, handlers block for longer than a lease too. */
+  /** In the long form, handlers also block for longer than a lease. */
   form: 'short' | 'long'
 }
 
-/** Milliseconds in which a role must be ready. */
+/** Milliseconds within which a role must be ready. */
 const PATIENCE = 30_000
-/** Milliseconds in which a role must end: a worker gives back after 25 s what it still runs. */
+/** Milliseconds within which a role must end. A worker gives running jobs back after 25 s. */
 const STOPS = 40_000
-/** Milliseconds until one that found no store is started again. */
+/** Milliseconds until a role that found no store is started again. */
 const RESTART = 200
 
 export class Crew implements AsyncDisposable {
@@ -58,14 +58,14 @@ export class Crew implements AsyncDisposable {
     this.#options = options
   }
 
-  /** The life that a role has now. */
+  /** The name of the present life of a role. */
   nameOf(role: Role): string {
     return this.#living.get(role.name)?.life.name ?? role.name
   }
 
   /**
-   * Begins a new life, and waits until it says that it is ready. A role that ends before that, since it found no store,
-   * is started again, as a process manager would.
+   * Begins a new life, and waits until it reports that it is ready. If the role ends before because it found no store,
+   * it is started again, as a process manager would do.
    */
   async start(role: Role): Promise<void> {
     for (const deadline = Date.now() + PATIENCE; ; await pause(RESTART)) {
@@ -87,12 +87,12 @@ export class Crew implements AsyncDisposable {
     await ended
   }
 
-  /** Whether anyone ended whom nobody asked to. */
+  /** Whether a role ended without being asked to. */
   get hasLost(): boolean {
     return this.lives.some(({ end }) => end === 'by itself')
   }
 
-  /** Asks it to end, and waits until it has. One that does not is killed. */
+  /** Asks a role to end, and waits until it has ended. A role that does not end is killed. */
   async stop(role: Role): Promise<void> {
     if (!this.#living.has(role.name)) return
     const { life, child, ended } = this.#the(role)
@@ -111,7 +111,7 @@ export class Crew implements AsyncDisposable {
     }
   }
 
-  /** Makes it stand still, and go on. */
+  /** Makes a role stand still, or go on. */
   signal(role: Role, signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#the(role).child.kill(signal)
   }
@@ -137,7 +137,7 @@ export class Crew implements AsyncDisposable {
     const child = spawn(process.execPath, [program], {
       cwd: journals.folder,
       stdio: ['pipe', words, words],
-      // A Ctrl-C is for the conductor.
+      // Ctrl-C must only reach the conductor.
       detached: true,
       env: {
         ...process.env,

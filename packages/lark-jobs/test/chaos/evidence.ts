@@ -1,23 +1,23 @@
 /**
- * What is known after a run: from the journals of the roles, from the store, and from the conductor, who knows what he
- * broke. The accountant judges by this alone. Every time is in milliseconds of the one clock of the machine.
+ * Everything that is known after a run: from the journals of the roles, from the store, and from the conductor, which
+ * knows the faults. The accountant uses nothing else. Every time is in milliseconds of the machine's clock.
  */
 import type { Counters, State } from '../../src/model/record.ts'
 
-/** One job that was dispatched, as its dispatcher saw it. */
+/** One dispatch, as its dispatcher saw it. */
 export interface Ask {
-  /** Whom it is known by: ids are made by the store's dispatcher and come with the answer. */
+  /** The number of the job. Its id is not known before the answer. */
   n: string
   at: number
   by: string
   kind: string
-  /** What a unique job has alone, while it has not ended. */
+  /** The lock of a unique job. No other job has this lock while the job has not ended. */
   lock?: string
-  /** Of which one begins when the one before it has ended. */
+  /** The strict group. Each of its jobs begins when the previous one has ended. */
   group?: string
   /**
-   * None: the dispatcher died first, or was never answered. `met`: not queued, since another, `other`, had its lock.
-   * `odd`: an answer that `dispatch` does not promise.
+   * Undefined if the dispatcher died first, or got no answer. `met`: the job was not queued, because the job `other`
+   * had its lock. `odd`: an answer that `dispatch` does not promise.
    */
   answer?: {
     at: number
@@ -35,7 +35,7 @@ export interface Run {
   by: string
   kind: string
   end?: { at: number; what: 'ended' | 'failed' }
-  /** Its signal was aborted, and with which code. */
+  /** When the signal was aborted, and with which code. */
   told?: { at: number; code: string | undefined }
 }
 
@@ -43,38 +43,38 @@ export interface Run {
 export interface Life {
   name: string
   from: number
-  /** Undefined: it lived to the end. */
+  /** Undefined if the process lived until the end of the run. */
   to?: number
-  /** `stuck`: it was asked to end, and did not. */
+  /** `stuck`: the process was asked to end, and did not. */
   end?: 'killed' | 'stopped' | 'stuck' | 'by itself'
-  /** What it said, when it ended by itself. */
+  /** The output of a process that ended by itself. */
   words?: string
 }
 
-/** A job as the store has it at the end; all that it has of one id. */
+/** A job in the store at the end of the run: all records with one id. */
 export interface Kept extends Counters {
   id: string
   n: string
-  /** More than one: it is in several states at once. */
+  /** Several states are a broken promise. */
   states: State[]
   finishedAt?: number
-  /** The serial of the run whose end was accepted; undefined when it did not complete. */
+  /** The serial number of the run whose end was accepted; undefined if the job has not completed. */
   result?: string
-  /** Codes of its errors; its last one is why it failed. */
+  /** The codes of its errors. The last one is the reason of its failure. */
   errors: (string | undefined)[]
 }
 
 /**
- * What a fault did.
+ * The effect of a fault.
  *
- *   killed    the role is dead; `to` is `from`
+ *   killed    the role was killed; `to` is `from`
  *   held      the role stood still, or was cut off from the store
- *   outage    the store was away for everybody
- *   rewound   the store may have lost what it had accepted within this time
+ *   outage    no role could reach the store
+ *   rewound   the store may have lost changes that it accepted in this time
  */
 export interface Hit {
   what: 'killed' | 'held' | 'outage' | 'rewound'
-  /** Whom; undefined: all. */
+  /** The role; undefined: all roles. */
   by?: string
   from: number
   to: number
@@ -85,21 +85,23 @@ export interface Fault {
   from: number
   to: number
   hits: Hit[]
-  /** Milliseconds from its end until every worker and every dispatcher had done something new; undefined: never. */
+  /**
+   * Milliseconds from the end of the fault until every worker and dispatcher had done something new; undefined: never.
+   */
   recovered?: number
 }
 
-/** A queue of which so many jobs may be active at a time, and what the store said of it. */
+/** A queue with a limit of active jobs, and the counts of the store. */
 export interface LimitedQueue {
   queue: string
   most: number
-  /** How often it was looked at. */
+  /** How often the count was read. */
   looks: number
-  /** How many were active, each time that it was another number. */
+  /** The count of active jobs, each time that it changed. */
   active: { at: number; count: number }[]
 }
 
-/** What a dispatch waited for. `replicated`: that a replica has it, so that a failover loses nothing. */
+/** What a dispatch waits for. With `replicated`, a replica has the job, so that a failover loses nothing. */
 export type Durability = 'normal' | 'strict' | 'replicated'
 
 export interface Evidence {
@@ -112,11 +114,11 @@ export interface Evidence {
   kept: Kept[]
   faults: Fault[]
   limits: LimitedQueue[]
-  /** Of jobs of one kind so many may run at a time. */
+  /** How many jobs of one kind may run at the same time. */
   limiter: { kind: string; most: number }
-  /** Times in which a worker's event loop stood still, whatever the reason. */
+  /** Times in which the event loop of a worker stood still, for any reason. */
   standstills: Hit[]
-  /** Who was not alive again in time, and after what. */
+  /** Roles that did not work again in time, and the fault before. */
   dead: { by: string; fault: string }[]
 }
 
@@ -137,12 +139,15 @@ export interface Line {
   from?: number
 }
 
-/** Makes asks, runs and standstills of the lines of all journals, which may come in any order between roles. */
+/**
+ * Reads dispatches, runs and standstills from the lines of all journals. Lines of different roles may come in any
+ * order.
+ */
 export class Reading {
   readonly asks = new Map<string, Ask>()
   readonly runs = new Map<string, Run>()
   readonly standstills: Hit[] = []
-  /** When each role last did something that only a living one does. */
+  /** The last time at which each role has shown that it works. */
   readonly lastSign = new Map<string, number>()
 
   take(line: Line): void {
@@ -183,7 +188,7 @@ export class Reading {
       default:
         throw new Error(`a journal has a line that nobody writes: ${what}`)
     }
-    // Only a dispatch that was accepted shows that its dispatcher is well.
+    // Only an accepted dispatch shows that a dispatcher works.
     if (what === 'accepted' || what === 'ready') this.lastSign.set(by, at)
   }
 

@@ -1,6 +1,5 @@
 /**
- * What can be broken, and how it is mended. Each kind of fault begins, lasts, and is healed; it writes down what it
- * does to whom while it does it.
+ * The kinds of faults. Each fault begins, lasts, and is healed, and notes what it does to which role.
  */
 import type { Random } from '../conformance/random.ts'
 import type { Crew, Role } from './crew.ts'
@@ -8,27 +7,27 @@ import type { Fault, Hit } from './evidence.ts'
 
 export interface FaultKind {
   name: string
-  /** Two of one group never overlap. */
+  /** Two faults of one group never overlap. */
   group: 'role' | 'network' | 'server'
-  /** From and to, in leases. */
+  /** The shortest and longest duration, in leases. */
   lasts: readonly [number, number]
-  /** Too like another to be worth its time in the short form. */
+  /** Whether the fault is left out of the short form, because it is similar to another one. */
   onlyLong?: boolean
-  /** Breaks something. @returns how it is mended */
+  /** Begins the fault. @returns a function that heals it */
   begin(scene: Scene): Promise<() => Promise<void>>
 }
 
-/** What a fault finds. */
+/** What a fault works with. */
 export interface Scene {
   crew: Crew
   workers: readonly Role[]
   dispatchers: readonly Role[]
   random: Random
-  /** Whom it meets, of as many as there are. */
+  /** The number of the role or server that the fault affects. */
   target: number
-  /** Whether somebody holds the store, so that nobody else can write: a process that was stopped in a transaction. */
+  /** Whether a process that was stopped in a transaction holds the store, so that no other process can write. */
   isLocked: () => boolean
-  /** Begins to write down what it does, to one or to all, `ago` milliseconds ago. @returns ends it */
+  /** Begins to note an effect on one role or all, since `ago` milliseconds ago. @returns a function that ends it */
   hit(what: Hit['what'], role?: Role, ago?: number): () => void
 }
 

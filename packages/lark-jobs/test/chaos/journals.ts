@@ -8,7 +8,7 @@ import { type Line, Reading } from './evidence.ts'
 export class Journals {
   readonly folder: string
   readonly reading = new Reading()
-  /** How far each file is read. */
+  /** How many bytes of each file have been read. */
   readonly #offsets = new Map<string, number>()
 
   constructor(folder: string) {
@@ -19,7 +19,7 @@ export class Journals {
     return join(this.folder, `${name}.jsonl`)
   }
 
-  /** Reads what is new. A last line that its writer did not finish stays for the next time. */
+  /** Reads the new lines. An unfinished last line is read the next time. */
   async read(): Promise<Reading> {
     for (const name of (await readdir(this.folder)).filter((file) => file.endsWith('.jsonl'))) {
       const offset = this.#offsets.get(name) ?? 0

@@ -1,5 +1,5 @@
 /**
- * The network of the suite breaks as it says: else a fault would be none, and prove nothing.
+ * The network of the suite breaks as described. Otherwise a fault would have no effect and prove nothing.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { Network } from './network.ts'
 
-/** An echo behind a network, and a client before it. */
+/** An echo server behind a network, and a client in front of it. */
 class Line implements AsyncDisposable {
   heard = ''
   said = ''
@@ -61,7 +61,7 @@ class Line implements AsyncDisposable {
   }
 }
 
-test('hold: what was sent arrives when it is clear again, also from a client that has given up', async () => {
+test('hold: bytes arrive when the network is clear again, also from a client that has given up', async () => {
   await using line = await Line.make()
   line.network.weather = { kind: 'hold' }
   line.client.write(' late')
@@ -73,7 +73,7 @@ test('hold: what was sent arrives when it is clear again, also from a client tha
   await vi.waitFor(() => expect(line.said).toBe('hello late'))
 })
 
-test('drop: what was sent never arrives, and the connection breaks when it is clear again', async () => {
+test('drop: bytes never arrive, and the connection breaks when the network is clear again', async () => {
   await using line = await Line.make()
   line.network.weather = { kind: 'drop' }
   line.client.write(' gone')
@@ -84,7 +84,7 @@ test('drop: what was sent never arrives, and the connection breaks when it is cl
   expect(line.said).toBe('hello')
 })
 
-test('cut: the connection ends, and a new one too', async () => {
+test('cut: the connection ends, and so does a new one', async () => {
   await using line = await Line.make()
   line.network.weather = { kind: 'cut' }
   await vi.waitFor(() => expect(line.closed).toBe(true))
@@ -92,7 +92,7 @@ test('cut: the connection ends, and a new one too', async () => {
   await new Promise((resolve) => another.once('close', resolve))
 })
 
-test('delay: all arrives, in its order, later', async () => {
+test('delay: all bytes arrive later, in their order', async () => {
   await using line = await Line.make()
   line.network.weather = { kind: 'delay', ms: 60 }
   const began = performance.now()

@@ -1,16 +1,16 @@
 /**
- * A network that can be broken: a TCP proxy before a server, for one role or for all.
+ * A network that can be broken: a TCP proxy in front of a server, for one role or for all.
  *
- * What is held or delayed arrives in the end, also when who sent it has given up long ago, as with real networks: a
- * server may well carry out what its client has forgotten.
+ * Bytes that are held or delayed arrive in the end, even if their sender has given up, as in real networks: a server
+ * may carry out a command that its client has given up.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
- *   clear     all passes
+ *   clear     all bytes pass
  *   cut       connections end, and new ones too
- *   hold      bytes wait, in both directions, until it is clear
- *   drop      bytes vanish; a connection that lost some breaks when it is clear
+ *   hold      bytes wait, in both directions, until the network is clear
+ *   drop      bytes are lost; a connection that lost some breaks when the network is clear
  *   delay     bytes take `ms` longer, in each direction
  *   lossy     a reply is lost, and its connection ends, after the command ran: one in `oneIn`
  */
@@ -19,12 +19,12 @@ export type Weather =
   | { kind: 'delay'; ms: number }
   | { kind: 'lossy'; isLost: () => boolean }
 
-/** One direction of a connection: what arrived and has not left. */
+/** One direction of a connection: the bytes that arrived and were not passed on yet. */
 class Pipe {
   readonly #to: Socket
   readonly #isReply: boolean
   readonly #network: Network
-  /** `null` is the end. */
+  /** `null` stands for the end of the connection. */
   readonly #waiting: { data: Buffer | null; due: number }[] = []
   #timer: NodeJS.Timeout | undefined
   hasLost = false
@@ -53,7 +53,7 @@ class Pipe {
     this.flush()
   }
 
-  /** Sends what may leave now. */
+  /** Passes on the bytes that are due. */
   flush(): void {
     clearTimeout(this.#timer)
     if (this.#network.weather.kind === 'hold') return
@@ -69,7 +69,7 @@ class Pipe {
     }
   }
 
-  /** Says that nothing more comes, in this direction only. */
+  /** Ends the connection in this direction only. */
   halfClose(): void {
     this.#arrive(null)
   }
@@ -125,7 +125,7 @@ export class Network implements AsyncDisposable {
     }
   }
 
-  /** Every connection there is hears the end from one side, while the other way stays open. */
+  /** Ends one direction of every present connection, while the other direction stays open. */
   halfClose(side: () => 'client' | 'server'): void {
     for (const [pipe, { other }] of this.#connections) (side() === 'client' ? other : pipe).halfClose()
   }

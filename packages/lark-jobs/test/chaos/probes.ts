@@ -1,6 +1,6 @@
 /**
- * Shows who is alive: each worker must complete a fresh job of a queue that it alone serves, and each dispatcher must
- * have a dispatch accepted that it made known after the probe began.
+ * Checks that all roles work: each worker must complete a new job of its own queue, and each dispatcher must report an
+ * accepted dispatch after the probe began.
  */
 
 import { type Jobs, open } from '../../src/api/jobs.ts'
@@ -25,7 +25,7 @@ export class Probes implements AsyncDisposable {
   readonly #deadline: number
   #count = 0
 
-  /** @param deadline milliseconds after which who has done nothing counts as dead */
+  /** @param deadline milliseconds after which a role that has done nothing counts as dead */
   constructor(
     url: string,
     prefix: string,
@@ -45,7 +45,7 @@ export class Probes implements AsyncDisposable {
     return (await this.#jobs[open]()).store
   }
 
-  /** @returns the milliseconds until the last was seen to be alive, and who was not */
+  /** @returns the milliseconds until the last role was seen to work, and the roles that did not */
   async everyone(
     workers: readonly Role[],
     dispatchers: readonly Role[],

@@ -1,6 +1,6 @@
 /**
- * What must hold after any chaos, rule by rule. A finding is a broken promise, or evidence that contradicts itself;
- * none is assumed away: where a fault excuses something, it must have met this job or this worker at that time.
+ * The rules that must hold after every run. A finding is a broken promise, or evidence that contradicts itself. A fault
+ * excuses a finding only if it affected this job or this worker at that time.
  */
 import type { Causes, Loss, Story } from './causes.ts'
 import type { Evidence } from './evidence.ts'
@@ -34,14 +34,14 @@ export type Rule = keyof typeof rules
 
 export interface Finding {
   rule: Rule
-  /** The job's number, or the role's name. */
+  /** The number of the job, or the name of the role. */
   who: string
   text: string
 }
 
 export type Found = (rule: Rule, who: string, text: string) => void
 
-/** Milliseconds: an answer that is under way, a look that is due. */
+/** Milliseconds for an answer that is under way, or a look that is due. */
 const SLACK = 1_000
 
 export function judgeJob(
@@ -79,7 +79,7 @@ export function judgeJob(
   }
 }
 
-/** @param causes those that may excuse it */
+/** @param causes faults that may excuse it */
 function judgeMissing({ n, ask, runs }: Story, causes: Causes | undefined, found: Found): void {
   const ended = runs.find(({ end }) => end?.what === 'ended')
   const answer = ask!.answer
@@ -119,7 +119,7 @@ function judgeSettle({ n, runs }: Story, record: Story['kept'][number], causes: 
   }
 }
 
-/** Workers renew every third of a lease, and hear of the loss then. */
+/** Workers renew every third of a lease, and learn of the loss then. */
 function judgeTold({ run, next, cause }: Loss, lease: number, found: Found): void {
   const heeds = run.kind === 'heedful' || run.kind === 'deaf'
   if (!heeds || run.end === undefined || cause === undefined || cause.what === 'killed') return
@@ -129,10 +129,10 @@ function judgeTold({ run, next, cause }: Loss, lease: number, found: Found): voi
     found('not-told', run.n, `${run.serial} went on ${Math.round(run.end.at - reachable)} ms too long`)
 }
 
-/** Milliseconds by which the clocks of store and dispatcher round. */
+/** Rounding of the clocks of store and dispatcher, in milliseconds. */
 const ROUNDING = 5
 
-/** Unique jobs: one of a lock at a time, and none is in the way of another once it has ended. */
+/** Unique jobs: only one job with a lock exists at a time, and an ended job does not reject others. */
 export function judgeLocks(stories: readonly Story[], causes: Causes, found: Found): void {
   const byId = new Map(stories.flatMap((story) => story.kept.map(({ id }) => [id, story])))
   const unique = stories.filter(({ ask, kept }) => ask?.lock !== undefined && kept.length > 0)
@@ -149,7 +149,7 @@ export function judgeLocks(stories: readonly Story[], causes: Causes, found: Fou
   }
 }
 
-/** The second was queued for certain after the first, and before the first had ended. */
+/** Judges two jobs with one lock: the second was certainly queued after the first, and before the first had ended. */
 function judgePair(first: Story, second: Story, causes: Causes, found: Found): void {
   const [from, to] = [queuedBy(first), queuedBy(second)]
   const { at } = second.ask!
@@ -159,7 +159,10 @@ function judgePair(first: Story, second: Story, causes: Causes, found: Found): v
   found('second-of-kind', second.n, `queued between ${at} and ${to}, and ${first.n} ended at ${ended}`)
 }
 
-/** One that was uncertain may have arrived at any time until it ran: what a client gave up may lie in the network. */
+/**
+ * The time by which a job was queued. An uncertain job may have arrived at any time until it ran, because a command
+ * that the client gave up may still be in the network.
+ */
 function queuedBy({ ask, runs }: Story): number {
   const { at, what } = ask?.answer ?? {}
   if (at !== undefined && what === 'accepted') return at

@@ -25,7 +25,7 @@ test('the same seed gives the same schedule, another a different one', () => {
   expect(shown(first(50, 7))).not.toEqual(shown(first(50, 8)))
 })
 
-test('the short form has each fault once, as long as it says; roles and network are broken at the same time', () => {
+test('the short form has each fault once, with its declared duration; faults of roles and of the network overlap', () => {
   const steps = [...schedule([...kinds, { ...kinds[0]!, name: 'rare', onlyLong: true }], 3, 1_000, 'short')]
   const groups = steps.map((step) => step.map(({ kind }) => kind.group).sort())
   expect(groups.sort()).toEqual([...Array(3).fill(['network', 'role']), ...Array(3).fill(['server'])])
@@ -37,7 +37,7 @@ test('the short form has each fault once, as long as it says; roles and network 
   }
 })
 
-test('the long form has every fault again and again; of those that overlap, no two are of one group', () => {
+test('the long form repeats every fault; two faults that overlap are never of one group', () => {
   const steps = first(200, 11)
   const names = steps.flat().map(({ kind }) => kind.name)
   for (const { name } of kinds) expect(names.filter((each) => each === name).length).toBeGreaterThan(15)

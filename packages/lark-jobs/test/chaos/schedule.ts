@@ -1,30 +1,30 @@
 /**
- * Which faults come in which order: drawn from a seed before anything begins, so that a run can be repeated.
+ * The order of the faults. It is computed from a seed before the run begins, so that a run can be repeated.
  *
- * Each kind comes once before any comes again. In the long form some come in twos that overlap, and some last several
- * times as long. In the short form, which is to be short, roles and network are broken at the same time.
+ * Each kind comes once before any kind comes again. In the long form, some faults overlap in pairs, and some last
+ * several times as long. In the short form, faults of roles and of the network overlap to save time.
  */
 import { Random } from '../conformance/random.ts'
 import type { FaultKind } from './fault.ts'
 
 export interface Planned {
   kind: FaultKind
-  /** Milliseconds after its step began. */
+  /** Milliseconds after the beginning of its step. */
   after: number
   /** Milliseconds. */
   lasts: number
-  /** Whom it meets, of as many as there are. */
+  /** The number of the role or server that it affects. */
   target: number
-  /** For what it leaves to chance while it lasts. */
+  /** The seed of the random choices of the fault. */
   seed: number
 }
 
-/** Faults of one time; before the next step everybody is at work again. */
+/** Faults at about the same time. All roles work again before the next step. */
 export type Step = Planned[]
 
-/** What is broken at the same time in the short form. */
+/** Groups of faults that overlap in the short form. */
 const together: Partial<Record<FaultKind['group'], FaultKind['group']>> = { role: 'network', network: 'role' }
-/** How much longer the longest last. */
+/** The factor for the longest faults. */
 const LONGER = 5
 
 export function* schedule(

@@ -1,5 +1,5 @@
 /**
- * The evidence of a run in which all is well, and the pieces of which such evidence is made.
+ * The evidence of a run without broken promises, and functions that make such evidence.
  */
 import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Where a run takes place: a store of its kind, the ways that the roles have to it, and the faults that it knows.
+ * The stage of a run: the store, the connections of the roles to it, and its faults.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,19 +20,19 @@ export const stages = ['sqlite', 'redis', 'valkey', 'sentinel', 'cluster'] as co
 export type StageName = (typeof stages)[number]
 
 export interface Stage extends AsyncDisposable {
-  /** For the conductor, whose own way is never broken. */
+  /** The URL for the conductor. Its connection is never broken. */
   url: string
-  /** For a role. */
+  /** The URL for a role. */
   urlFor(role: string): string
   faults: readonly FaultKind[]
-  /** Whether somebody holds the store, so that nobody else can write. */
+  /** Whether a process holds the store, so that no other process can write. */
   isLocked(): boolean
 }
 
 /**
- * @param prefix of the store's keys
- * @param queues those that have work
- * @param roles everyone who will need a way of their own
+ * @param prefix the prefix of the store's keys
+ * @param queues the queues that have jobs
+ * @param roles the roles that need their own connection
  */
 export async function setStage(
   name: StageName,
@@ -58,7 +58,7 @@ export async function setStage(
   }
 }
 
-/** Several servers name themselves to their clients, so no network of ours can come between. */
+/** Clusters and Sentinels tell clients the addresses of servers, so no proxy can be used. */
 function open(fleet: AsyncDisposable & { url: string }): Omit<Stage, 'faults'> {
   const { url } = fleet
   return {

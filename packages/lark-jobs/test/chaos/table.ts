@@ -1,11 +1,11 @@
 /**
- * An account as people read it.
+ * Formats an account for people.
  */
 import { alignRows } from '../../../lark/src/table.ts'
 import type { Account, Row } from './accountant.ts'
 import { type Finding, type Rule, rules } from './rules.ts'
 
-/** Findings of one rule. */
+/** How many findings of one rule are shown. */
 const SHOWN = 8
 
 export function tableOf(rows: readonly Row[]): string[] {

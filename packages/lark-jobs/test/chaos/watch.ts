@@ -1,6 +1,6 @@
 /**
- * Looks at limited queues all along: how many of their jobs are active, by the store's own count. A look at a store that
- * is away shows nothing.
+ * Reads again and again how many jobs of limited queues are active, by the count of the store. While the store is away,
+ * nothing is read.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../src/store/contract/store.ts'
@@ -14,13 +14,13 @@ export class Watch implements AsyncDisposable {
   readonly #end = new AbortController()
   readonly #watching: Promise<LimitedQueue>[]
 
-  /** @param limits how many may be active at a time, by queue */
+  /** @param limits how many jobs may be active at the same time, by queue */
   constructor(store: Store, limits: Readonly<Record<string, number>>) {
     this.#store = store
     this.#watching = Object.entries(limits).map(([queue, most]) => this.#watch(queue, most))
   }
 
-  /** Ends it. */
+  /** Ends the watch. */
   stop(): Promise<LimitedQueue[]> {
     this.#end.abort()
     return Promise.all(this.#watching)

@@ -1,11 +1,11 @@
 /**
- * Waiting until something is so, but not for ever.
+ * Waits until a condition is true, but not for ever.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 
 const LOOK = 20
 
-/** @returns the milliseconds it took */
+/** @returns the milliseconds until then */
 export async function within(
   deadline: number,
   what: string,

@@ -5,7 +5,9 @@ import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
 import { readTrace, times, traceFiles } from './trace.ts'
 
-/** Every job is accounted for, whatever happens to the processes. @param url of a store; undefined: the embedded */
+/**
+ * Every job is accounted for, whatever happens to the processes. @param url of a store; undefined: the embedded store
+ */
 export function accounting(url: () => string | undefined): void {
   async function tracing(): Promise<App> {
     const prefix = newPrefix()
@@ -30,7 +32,7 @@ export function accounting(url: () => string | undefined): void {
     expect(times(trace.ends).size).toBe(10_000)
   })
 
-  test('kill -9 of a worker: every job ends, and only what it had begun runs twice', async () => {
+  test('kill -9 of a worker: every job ends, and only jobs that it had begun run twice', async () => {
     await using app = await tracing()
     await app.start(['fill.js', '1000', '25']).result
     const victim = app.start(['work.js'], '.', traced(app))
@@ -42,7 +44,7 @@ export function accounting(url: () => string | undefined): void {
       const [begun, ended] = [starts.filter(of).length, ends.filter(of).length]
       return ended >= 40 && begun > ended
     }
-    // It is held where it is in the middle of its work.
+    // Stop the worker at a moment at which it is in the middle of its work.
     for (;;) {
       victim.child.kill('SIGSTOP')
       if (await isBusy()) break
@@ -57,7 +59,7 @@ export function accounting(url: () => string | undefined): void {
     expect(times(ends).size).toBe(1_000)
     const ended = new Set(ends.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n))
     const begun = starts.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n)
-    // What it had ended may have been settled or not when it died; only the last batch can be in doubt.
+    // Jobs that had ended may or may not have been settled when the worker died. Only the last batch is in doubt.
     const open = new Set(begun.filter((n) => !ended.has(n)))
     const twice = [...times(starts)].filter(([, count]) => count > 1).map(([n]) => n)
     expect(open.size).toBeGreaterThan(0)
@@ -67,7 +69,7 @@ export function accounting(url: () => string | undefined): void {
     expect(unsettled.length).toBeLessThanOrEqual(20)
   })
 
-  test('SIGTERM: what runs is finished, the rest is left for others, exit code 0', async () => {
+  test('SIGTERM: running jobs are finished, the others are left for other workers, and the exit code is 0', async () => {
     await using app = await tracing()
     await app.start(['fill.js', '100', '300']).result
     const worker = app.start(
@@ -91,7 +93,7 @@ export function accounting(url: () => string | undefined): void {
     })
   })
 
-  test('a second SIGTERM gives back at once', async () => {
+  test('a second SIGTERM gives running jobs back at once', async () => {
     await using app = await tracing()
     await app.start(['fill.js', '1', '60000']).result
     const worker = app.start(
@@ -110,7 +112,7 @@ export function accounting(url: () => string | undefined): void {
     expect(status.queues[0].counts).toMatchObject({ waiting: 1, active: 0 })
   })
 
-  test('a worker that is done ends, whatever the files of its jobs hold open, with all it has to say', async () => {
+  test('a worker that is done ends, even if the files of its jobs keep something open, and prints everything', async () => {
     await using app = await tracing()
     await app.write({ 'jobs/open.js': 'setInterval(() => {}, 1_000)' })
     await app.start(['fill.js', '40', '0']).result
@@ -125,7 +127,7 @@ export function accounting(url: () => string | undefined): void {
     expect(stdout).toMatch(/\n40 completed in .*\n$/)
   })
 
-  test('a process that stands still for longer than a dispatch may take gets its answer all the same', async () => {
+  test('a process that stands still for longer than a dispatch may take still gets its answer', async () => {
     await using app = await tracing()
     const script = (steps: string) => `
       import { TraceJob } from './jobs/TraceJob.js'
@@ -173,7 +175,7 @@ export function accounting(url: () => string | undefined): void {
     expect(status.queues[0].counts.waiting).toBe(15)
   })
 
-  test('a web app and a worker that are started in different folders meet', async () => {
+  test('a web app and a worker that are started in different folders use the same store', async () => {
     await using app = await tracing()
     await app.write({
       'apps/web/server.js': `

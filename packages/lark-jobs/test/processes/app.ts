@@ -1,6 +1,6 @@
 /**
- * An application on disk, as a user has one: its own folder, the packages in its node_modules, and the program
- * `lark`, all in processes of their own.
+ * An application on disk, as a user has one: a folder with the packages in its node_modules, and the program `lark`,
+ * which runs in processes of its own.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -20,11 +20,11 @@ export interface Result {
   took: number
 }
 
-/** A process that runs; `result` when it has ended. */
+/** A running process. `result` resolves when it has ended. */
 export interface Running {
   child: ChildProcess
   result: Promise<Result>
-  /** Resolves when what it printed so far, on either stream, holds the text. */
+  /** Resolves when the process has printed the text, on either stream. */
   says(text: string): Promise<void>
 }
 
@@ -39,7 +39,7 @@ export class App implements AsyncDisposable {
     this.env = env
   }
 
-  /** @param env beside the current one; undefined takes a variable out */
+  /** @param env variables that are added to the current environment; undefined removes a variable */
   static async make(
     files: Record<string, string>,
     env: Record<string, string | undefined> = {},
@@ -87,7 +87,7 @@ export class App implements AsyncDisposable {
     return this.start([bin, ...args])
   }
 
-  /** Runs it to its end. */
+  /** Runs the program `lark` and waits until it ends. */
   run(...args: string[]): Promise<Result> {
     return this.lark(...args).result
   }
@@ -132,7 +132,7 @@ export class App implements AsyncDisposable {
     return { child, result, says }
   }
 
-  /** Runs when the application is gone. */
+  /** Calls `act` when the application is removed. */
   atEnd(act: () => Promise<void>): void {
     this.#ends.push(act)
   }

@@ -26,9 +26,9 @@ const figures = [
 ]
 const few = ['--jobs=300', '--seconds=1']
 
-/** `jobs:bench` leaves nothing behind, and touches nobody's jobs. @param url undefined: the embedded store */
+/** `jobs:bench` leaves nothing behind, and touches no other jobs. @param url undefined: the embedded store */
 export function benching(url: () => string | undefined): void {
-  test('jobs:bench prints a figure a line, and leaves the store as it was', async () => {
+  test('jobs:bench prints one figure on each line, and leaves the store unchanged', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
     const before = await contents()
@@ -44,7 +44,7 @@ export function benching(url: () => string | undefined): void {
     expect(JSON.parse((await app.run('jobs:status', '--json')).stdout)).toEqual(JSON.parse(status))
   })
 
-  test('jobs:bench --json is one object; --quiet leaves the table and what people must know', async () => {
+  test('jobs:bench --json prints one object; --quiet prints only the table and warnings', async () => {
     await using place = await greetedStore(url())
     const { app } = place
     const { store, ...rest } = JSON.parse((await app.run('jobs:bench', '--json', ...few)).stdout)
@@ -68,7 +68,7 @@ export function benching(url: () => string | undefined): void {
     for (const moment of ['Measuring', '2/7 figures', '4/7 figures']) {
       const bench = app.lark('jobs:bench', '--jobs=10000', '--seconds=2')
       await bench.says(moment)
-      // So that there is something to be removed.
+      // Now there is something to remove.
       expect(await contents(), moment).not.toEqual(before)
       bench.child.kill('SIGINT')
       const { code, stdout, stderr } = await bench.result
@@ -78,7 +78,7 @@ export function benching(url: () => string | undefined): void {
     }
   })
 
-  test('what goes wrong with jobs:bench is one line, and nothing is left', async () => {
+  test('an error of jobs:bench is one line, and nothing is left', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
     const before = await contents()
@@ -98,7 +98,7 @@ export function benching(url: () => string | undefined): void {
   })
 }
 
-/** A store with a job in it, and an application beside it. */
+/** A store with one job, and an application that uses it. */
 async function greetedStore(url: string | undefined) {
   const prefix = newPrefix()
   const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
@@ -110,14 +110,17 @@ async function greetedStore(url: string | undefined) {
   }
   return {
     app,
-    /** What lies in the store: the names of its keys, or of its files. */
+    /** The contents of the store: the names of its keys, or of its files. */
     async contents(): Promise<string[]> {
       if (url === undefined) return (await readdir(join(app.folder, '.lark'))).sort()
       const keys = (await ask(url, ['KEYS', `${prefix}:*`])) as string[]
-      // The memory of a call is gone after a minute.
+      // The record of a call expires after a minute.
       return keys.filter((key) => key.includes(':bench-') || !key.includes(':call:')).sort()
     },
-    /** A run that fails: half-way, by a user who may not run scripts; or at once, by a file that cannot be. */
+    /**
+     * A run that fails: on Redis half-way, because the user may not run scripts; on the embedded store at once, because
+     * the file cannot be made.
+     */
     async fail() {
       if (url === undefined) return bench('sqlite:package.json/jobs.db')
       const user = `lark-test-${randomBytes(6).toString('hex')}`

@@ -7,7 +7,7 @@ import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
 import { readTrace, times, traceFiles } from './trace.ts'
 
-/** Milliseconds: long enough for the other worker to do all else, however slow the machine. */
+/** Milliseconds. On a slow machine too, the other worker can run all other jobs in this time. */
 const BLOCK = 5_000
 
 const files = {
@@ -69,7 +69,10 @@ const files = {
     console.log(JSON.stringify(await worker.done))`,
 }
 
-/** What a worker has that a handler blocks, and does not run. @param url of a store; undefined: the embedded */
+/**
+ * A handler blocks its worker, which has further jobs that it does not run. @param url of a store; undefined: the
+ * embedded store
+ */
 export function blocking(url: () => string | undefined): void {
   async function make() {
     const prefix = newPrefix()
@@ -85,7 +88,7 @@ export function blocking(url: () => string | undefined): void {
     return worker
   }
 
-  /** Waits until all of them have ended, and the workers as well. @returns the lines of the trace in their order */
+  /** Waits until all jobs and the workers have ended. @returns the lines of the trace, in order */
   async function finish(app: App, workers: Awaited<ReturnType<typeof serve>>[], jobs: number) {
     while ((await readTrace(app)).ends.length < jobs) await pause(20)
     for (const { child } of workers) child.kill('SIGTERM')
@@ -99,7 +102,7 @@ export function blocking(url: () => string | undefined): void {
     return (await app.read('trace.txt')).trim().split('\n')
   }
 
-  test('what is dispatched while its only waiting worker is blocked starts in the next that comes', async () => {
+  test('a job that is dispatched while the only waiting worker is blocked starts in the next worker', async () => {
     await using app = await make()
     const blocked = await serve(app)
     await app.start(['block.js', '0']).result
@@ -111,9 +114,9 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.slice(0, end).filter((line) => line.startsWith(`end ${other.child.pid} `))).toHaveLength(5)
   })
 
-  test('a ring that it does not read is heard by another, also where it takes no jobs with rings', async () => {
+  test('a ring that the blocked worker does not read goes to another worker, even if the first takes no jobs with rings', async () => {
     await using app = await make()
-    // It is to run so many jobs, so it lets the store hand it none that it has not asked for.
+    // With maxJobs, a worker takes no jobs with rings.
     const blocked = await serve(app, { MAX_JOBS: '1000' })
     await app.start(['block.js', '0']).result
     while ((await readTrace(app)).starts.length < 1) await pause(20)
@@ -129,7 +132,7 @@ export function blocking(url: () => string | undefined): void {
     expect(await blocked.result).toMatchObject({ code: 0 })
   })
 
-  test('what it holds ahead, and what it has not read, starts in the other', async () => {
+  test('jobs that the blocked worker has prefetched, or has not read, start in the other worker', async () => {
     await using app = await make()
     await app.start(['block.js', '3000']).result
     const workers = [await serve(app), await serve(app)]
@@ -139,7 +142,7 @@ export function blocking(url: () => string | undefined): void {
 
   // Of both queues a claim has been made then, and that of the second has not been read. Its lease does not end before
   // the block does.
-  test('what it had claimed when a handler began to block it runs once, in the other', async () => {
+  test('jobs that a worker had claimed when a handler began to block it run once, in the other worker', async () => {
     await using app = await make()
     await app.start(['both.js']).result
     const blocked = await serve(app, { LEASE: '60000' })

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
-/** What is told of an error that another one caused, and of what is thrown and no error. @param url undefined: the embedded store */
+/**
+ * How the causes of an error, and thrown values that are not errors, are shown. @param url undefined: the embedded
+ * store
+ */
 export function causing(url: () => string | undefined): void {
-  test('the cause of an error, and a value that is no error, are told by worker, failed, show and their JSON', async () => {
+  test('worker, jobs:failed, jobs:show and their JSON show the cause of an error, and a value that is not an error', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/FetchJob.ts': `
         import { Job } from '@s18i/lark-jobs'

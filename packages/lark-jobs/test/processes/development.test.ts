@@ -1,4 +1,4 @@
-/** How a developer works: programs that are started again, or whose modules are loaded again, at each change. */
+/** Development: at each change, programs are restarted, or their modules are loaded again. */
 import { expect, test } from 'vitest'
 import { App } from './app.ts'
 
@@ -18,7 +18,7 @@ const dispatch = `
 const program = 'node_modules/@s18i/lark/dist/bin.js'
 
 test.each([[['--watch']], [['--watch-path=jobs']]])(
-  'node %s with lark jobs:work, nothing in the cache: a change starts the worker again',
+  'node %s with lark jobs:work and an empty cache: a change restarts the worker',
   async (flags) => {
     await using app = await App.make({ 'jobs/TellJob.js': job('the first'), 'dispatch.js': dispatch })
     const worker = app.start([...flags, program, 'jobs:work'])
@@ -33,7 +33,7 @@ test.each([[['--watch']], [['--watch-path=jobs']]])(
   },
 )
 
-test('what a job sends to the program that started its worker arrives, also past a supervisor', async () => {
+test('messages of a job to the program that started its worker arrive, also through a supervisor', async () => {
   await using app = await App.make({
     'jobs/TellJob.js': job('').replace('console.log', 'process.send'),
     'dispatch.js': dispatch.replace("''", "'hello'"),
@@ -68,7 +68,7 @@ const reloadable = (text: string) => `
     }
   }`
 
-/** Prints what the reloaded module's job returns, and how many workers live, each time a load is over. */
+/** After each load, prints what the job of the reloaded module returns, and how many workers are running. */
 const look = `
   import { Jobs } from '@s18i/lark-jobs'
   export async function look(dispatch, count) {
@@ -81,7 +81,7 @@ const look = `
     console.log('runs ' + (await dispatch()) + ' with ' + count)
   }`
 
-test('a module that Vite loads again: its workers take the places of those that it had started', async () => {
+test('a module that Vite loads again: its new workers replace those that it had started before', async () => {
   await using app = await App.make({
     'src/worker.js': reloadable('old'),
     'look.js': look,
@@ -148,11 +148,11 @@ test.each<[string, Record<string, string>, string[]]>([
   )
   const { code, stdout, stderr } = await app.start(['main.cjs']).result
   expect({ code, counts: stdout.trim().split('\n') }).toEqual({ code: 0, counts })
-  // Found classes are those of the first load.
+  // The classes that were found on disk are those of the first load.
   expect(stderr.includes('Name them: Jobs.work({ jobs: [SendEmailJob] })')).toBe(counts[1] === '1')
 })
 
-test('where no file tells, a class of one key that is there anew does; not in other queues', async () => {
+test('without a file name, a new class with the same key shows that a module was reloaded; workers of other queues stay', async () => {
   await using app = await App.make({
     'main.js': `
       import { Job, Jobs } from '@s18i/lark-jobs'
@@ -173,7 +173,7 @@ test('where no file tells, a class of one key that is there anew does; not in ot
   expect(stdout.split('\n').filter((line) => !line.startsWith('Serving'))).toEqual([replaced, replaced, ''])
 })
 
-test('many workers in one load are many: of one line, of two lines, of a function that others call', async () => {
+test('several workers of one load all stay: from one line, from two lines, or from a function that others call', async () => {
   await using app = await App.make({
     'jobs/TellJob.js': job(''),
     'start.js': `

@@ -1,4 +1,4 @@
-/** How a job ends that does not simply succeed or fail, as the terminal shows it: the worker, `jobs:show`, `jobs:status`. */
+/** How the worker, `jobs:show` and `jobs:status` show jobs that neither simply succeed nor simply fail. */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
@@ -59,7 +59,7 @@ const files = {
     console.log(job.id)`,
 }
 
-/** @param url of a store; undefined: the embedded */
+/** @param url of a store; undefined: the embedded store */
 export function endings(url: () => string | undefined): void {
   async function make() {
     const prefix = newPrefix()
@@ -76,7 +76,7 @@ export function endings(url: () => string | undefined): void {
 
   const show = async (app: App, id: string) => (await app.run('jobs:show', id)).stdout
 
-  /** The cells of the queue's row. */
+  /** The cells of the queue's row, by column. */
   async function status(app: App): Promise<Record<string, string>> {
     const [heads, row] = (await app.run('jobs:status')).stdout
       .split('\n')
@@ -84,7 +84,7 @@ export function endings(url: () => string | undefined): void {
     return Object.fromEntries(heads!.map((head, i) => [head, row![i]!]))
   }
 
-  test('a handler that hangs is reported stuck, keeps its place until it ends, and then has timed out', async () => {
+  test('a handler that hangs is reported as stuck, keeps its slot until it ends, and has then timed out', async () => {
     await using app = await make()
     const id = await put(app, 'DeafJob')
     const worker = app.lark('jobs:work', '--stop-when-empty')
@@ -127,7 +127,7 @@ export function endings(url: () => string | undefined): void {
     expect((await app.run('jobs:failed')).stdout).toContain(id)
   })
 
-  test('a job that is cancelled while it runs is told, ends cancelled, and is not tried again', async () => {
+  test('a job that is cancelled while it runs gets the signal, ends cancelled, and is not retried', async () => {
     await using app = await make()
     const id = await put(app, 'LongJob')
     const worker = app.lark('jobs:work', '--stop-when-empty')
@@ -175,7 +175,7 @@ export function endings(url: () => string | undefined): void {
     expect(await status(app)).toMatchObject({ COMPLETED: '1', FAILED: '0', '1 MIN': '1' })
   })
 
-  test('a queue that is paused by hand: nothing of it begins, the status says so, and it goes on when it is told to', async () => {
+  test('a queue that is paused by hand: no job begins, the status shows it, and after a resume jobs begin again', async () => {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default')
     expect(paused).toMatchObject({ code: 0, stdout: '' })
@@ -205,7 +205,7 @@ export function endings(url: () => string | undefined): void {
     })
   })
 
-  test('a group that is paused by hand: the command that is shown lets it go on', async () => {
+  test('a group that is paused by hand: the command that is shown resumes it', async () => {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default', "--group=it's 77")
     expect(paused.stderr).toBe(

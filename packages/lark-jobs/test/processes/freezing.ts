@@ -1,4 +1,4 @@
-/** A worker whose process is stopped (SIGSTOP) for longer than a lease, with jobs in hand. */
+/** A worker whose process is stopped (SIGSTOP) for longer than a lease while it holds jobs. */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
@@ -30,15 +30,15 @@ const files = {
     await Jobs.close()`,
 }
 
-/** @param url of a store; undefined: the embedded */
+/** @param url of a store; undefined: the embedded store */
 export function freezing(url: () => string | undefined): void {
-  test('a worker that wakes after its leases are over starts none of the jobs that it has in hand', async () => {
+  test('a worker that wakes after its leases have ended starts none of the jobs that it held', async () => {
     const prefix = newPrefix()
     const server = url()
     await using app = await App.make(files, { LARK_JOBS_URL: server, PREFIX: prefix, TRACE: 'trace.txt' })
     if (server !== undefined) app.atEnd(() => removeKeys(server, prefix))
     expect(await app.start(['put.js']).result).toMatchObject({ code: 0 })
-    // It takes all ten in with one call, and is stopped while it starts the first.
+    // The worker claims all ten jobs with one call, and is stopped while it starts the first.
     const frozen = app.start(['work.js'])
     await until(() =>
       app.read('frozen').then(

@@ -18,7 +18,7 @@ const files = {
         appendFileSync(process.env.TRACE, \`end \${process.pid} \${n}\\n\`)
       }
     }`,
-  // Each goes to the next partition.
+  // Each job goes to the next partition.
   'grow.js': `
     import { BlockJob } from './jobs/BlockJob.js'
     import { TraceJob } from './jobs/TraceJob.js'
@@ -32,9 +32,9 @@ const files = {
     console.log(JSON.stringify(await worker.done))`,
 }
 
-/** A queue gets more partitions while its workers run. @param url of a store; undefined: the embedded */
+/** A queue gets more partitions while its workers run. @param url of a store; undefined: the embedded store */
 export function growing(url: () => string | undefined): void {
-  test('workers that know of one partition serve the two that others add, and keep leases there', async () => {
+  test('workers that are configured with one partition serve two more that others add, and keep leases there', async () => {
     const prefix = newPrefix()
     await using app = await App.make({ ...traceFiles, ...files }, { LARK_JOBS_URL: url(), PREFIX: prefix })
     const server = url()

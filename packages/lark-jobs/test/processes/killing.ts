@@ -1,4 +1,4 @@
-/** Jobs that kill their process, beside jobs that do nothing wrong: real processes, and nobody is failed but the killers. */
+/** Jobs that kill their process, beside harmless jobs. Only the killers may fail. */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
@@ -39,7 +39,7 @@ const files = {
   'put-limited.js': `
     import { LimitedJob } from './jobs/LimitedJob.js'
     await new LimitedJob().dispatch()`,
-  // The test would be over before this lease.
+  // The lease is longer than the test.
   'long-lease.js': `
     import { Jobs } from '@s18i/lark-jobs'
     const worker = await Jobs.work({ lease: 300_000, stopWhenEmpty: true })
@@ -53,7 +53,7 @@ const files = {
       if (n < Number(killers)) await new KillerJob().dispatch({ how })
       await new InnocentJob().dispatch({ ms: Number(ms) })
     }`,
-  // A lease of half a second, so that a test need not wait for the default of fifteen.
+  // The lease is half a second instead of 15 seconds, so that the test is short.
   'work.js': `
     import { Jobs } from '@s18i/lark-jobs'
     const worker = await Jobs.work({ concurrency: 10, lease: 500, stopWhenEmpty: true })
@@ -64,7 +64,7 @@ const files = {
     await import('./work.js')`,
 }
 
-/** @param url of a store; undefined: the embedded */
+/** @param url of a store; undefined: the embedded store */
 export function killing(url: () => string | undefined): void {
   async function make() {
     const prefix = newPrefix()
@@ -89,7 +89,7 @@ export function killing(url: () => string | undefined): void {
     return queues[0].counts
   }
 
-  test('process.exit() gives back the permit of its job too', async () => {
+  test('process.exit() gives back the permit of the job too', async () => {
     await using app = await make()
     expect(await app.start(['put-limited.js']).result).toMatchObject({ code: 0 })
     expect(await app.start(['long-lease.js', 'exit']).result).toMatchObject({ code: 3 })
@@ -98,7 +98,7 @@ export function killing(url: () => string | undefined): void {
     expect(queues[0].counts).toMatchObject({ completed: 1 })
   })
 
-  test('a lone worker that is started again and again: the killers alone are failed', async () => {
+  test('a single worker that is restarted after each crash: only the killers fail', async () => {
     await using app = await make()
     await put(app, 'exit')
     let deaths = 0
@@ -121,11 +121,11 @@ export function killing(url: () => string | undefined): void {
       /WORKER_DIED: its process ended with exit code 3: .*KillerJob\.js:\d+/,
     )
     expect(await counts(app)).toMatchObject({ completed: INNOCENTS, failed: KILLERS, waiting: 0, active: 0 })
-    // Two for each batch in which a killer is not known yet, and one for each killer.
+    // Two deaths for each batch in which the killer is not known yet, and one more for each killer.
     expect(deaths).toBeLessThanOrEqual(3 * KILLERS)
   })
 
-  test('of what nobody caught it says what was thrown, whatever that is; what somebody caught was not the end', async () => {
+  test('the error shows any uncaught value that ended the process, but not values that were caught', async () => {
     await using app = await make()
     await put(app, 'throw nothing', 1, 1)
     const thrown = await app.start(['work.js']).result
@@ -136,7 +136,7 @@ export function killing(url: () => string | undefined): void {
     expect(caught.stderr).toMatch(/ends with exit code 4: .*process\.exit\(\).* at .*catch\.js:\d+:\d+/)
   })
 
-  test('--processes, jobs that kill in three ways: they alone are failed, each with how its process ended', async () => {
+  test('--processes, jobs that kill in three ways: only they fail, and each error says how the process ended', async () => {
     await using app = await make()
     for (const how of ['exit', 'kill', 'throw']) await put(app, how, 1, 7)
     const { code, stderr } = await app.run('jobs:work', '--processes=2', '--stop-when-empty')

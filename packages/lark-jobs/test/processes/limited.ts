@@ -1,6 +1,6 @@
 /**
- * A limited queue over real processes, one of which dies or stands still in the middle: what the store counts as
- * active, looked at all along, what the handlers themselves wrote down, and when each was claimed by the store's clock.
+ * A limited queue with real processes, one of which dies or stands still. The tests compare three things: how many jobs
+ * the store counts as active, which runs the handlers have noted, and when each job was claimed by the store's clock.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -66,7 +66,7 @@ interface Line {
   at: number
 }
 
-/** One run of a handler: for ever, when its process died. */
+/** One run of a handler. It has no end if its process died. */
 interface Run {
   pid: number
   n: number
@@ -86,7 +86,7 @@ class Fleet implements AsyncDisposable {
     this.store = store
   }
 
-  /** Workers of an application whose jobs are queued. */
+  /** Starts the workers of an application whose jobs are queued. */
   static async start(url: string | undefined, ...fill: string[]): Promise<Fleet> {
     const prefix = newPrefix()
     const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
@@ -127,14 +127,14 @@ class Fleet implements AsyncDisposable {
     return runs
   }
 
-  /** Stops a worker at a moment at which it runs at least two jobs. */
+  /** Stops a worker (SIGSTOP) at a moment at which it runs at least two jobs. */
   async freeze(): Promise<{ victim: Running; pid: number; held: number[]; at: number }> {
     for (;;) {
       for (const victim of this.workers) {
         const pid = victim.child.pid!
         victim.child.kill('SIGSTOP')
         const at = Date.now()
-        // What it was writing is there now, or never will be.
+        // Its last write has now arrived, or never will.
         await pause(20)
         const held = (await this.runs()).filter((run) => run.pid === pid && run.to > at).map(({ n }) => n)
         if (held.length >= 2) return { victim, pid, held, at }
@@ -144,7 +144,7 @@ class Fleet implements AsyncDisposable {
     }
   }
 
-  /** Looks again and again until nothing is left. @returns what was active at each look */
+  /** Counts the active jobs again and again until no job is left. @returns all counts */
   async watch(queue: string): Promise<number[]> {
     const seen: number[] = []
     for (;;) {
@@ -155,7 +155,7 @@ class Fleet implements AsyncDisposable {
     }
   }
 
-  /** @returns of each worker that lived, how many of its leases were lost */
+  /** @returns the number of lost leases of each living worker */
   async stop(): Promise<number[]> {
     for (const { child } of this.workers) child.kill('SIGTERM')
     const results = await Promise.all(this.workers.map(({ result }) => result))
@@ -170,7 +170,7 @@ class Fleet implements AsyncDisposable {
   }
 }
 
-/** When so many ran at a time for the first time, after `since`. */
+/** The first time after `since` at which as many jobs ran as the limit allows. */
 function fullAt(runs: readonly Run[], since: number): number | undefined {
   const times = runs.map(({ from }) => from).filter((at) => at >= since)
   return times.sort((one, other) => one - other).find((at) => openAt(runs, at) >= PLACES)
@@ -185,9 +185,9 @@ const twice = (runs: readonly Run[]) => {
   return [...new Set(runs.filter(({ n }) => seen.size === seen.add(n).size).map(({ n }) => n))]
 }
 
-/** @param url of a store; undefined: the embedded */
+/** @param url of a store; undefined: the embedded store */
 export function limited(url: () => string | undefined): void {
-  test('concurrency, and a kill -9: never more leases than places, all in use again within a lease and a second', async () => {
+  test('concurrency, and a kill -9: never more leases than the limit, and all places are in use again within a lease and a second', async () => {
     await using fleet = await Fleet.start(url(), 'place', '60', '250')
     const watching = fleet.watch('default')
     const { victim, pid, held, at } = await fleet.freeze()
@@ -200,7 +200,7 @@ export function limited(url: () => string | undefined): void {
     const runs = await fleet.runs()
     expect(runs.filter((run) => run.to !== Number.POSITIVE_INFINITY).length).toBeGreaterThanOrEqual(60)
     expect(new Set(runs.map(({ n }) => n)).size).toBe(60)
-    // What it had ended, and had no answer for, may have run again as well.
+    // Jobs that had ended before the store answered may have run again too.
     const own = runs.filter((run) => run.pid === pid)
     const again = twice(runs)
     expect(again).toEqual(expect.arrayContaining(held))
@@ -213,7 +213,7 @@ export function limited(url: () => string | undefined): void {
     expect(full! - at).toBeLessThanOrEqual(LEASE + 1_000)
   })
 
-  test('concurrency, and a worker that stands still: its handlers outlive their leases, and are counted apart', async () => {
+  test('concurrency, and a worker that stands still: its handlers outlive their leases, and are counted separately', async () => {
     await using fleet = await Fleet.start(url(), 'place', '60', '250')
     const watching = fleet.watch('default')
     const { victim, pid, held, at } = await fleet.freeze()
@@ -231,7 +231,7 @@ export function limited(url: () => string | undefined): void {
     expect(again).toEqual(expect.arrayContaining(held))
     const own = runs.filter((run) => run.pid === pid && again.includes(run.n))
     expect(own.filter(({ to }) => to >= woke).map(({ n }) => n)).toEqual(held)
-    // Others had all places while its handlers, which nobody had ended, held none any more.
+    // Other workers had all places, while the handlers of the stopped worker still ran without a lease.
     const full = fullAt(
       runs.filter((run) => run.pid !== pid),
       at,
@@ -240,7 +240,7 @@ export function limited(url: () => string | undefined): void {
     expect(full!).toBeLessThan(woke)
   })
 
-  test('a rate: by the clock of the store never more than so many begin within any second', async () => {
+  test('a rate: by the clock of the store, never more jobs begin within any second than the limit', async () => {
     await using fleet = await Fleet.start(url(), 'rated', '90')
     await fleet.watch('rated')
     await fleet.stop()
@@ -251,7 +251,7 @@ export function limited(url: () => string | undefined): void {
     const claims = lines.map(({ at }) => at).sort((one, other) => one - other)
     const spans = claims.slice(20).map((at, i) => at - claims[i]!)
     expect(Math.min(...spans)).toBeGreaterThanOrEqual(1_000)
-    // Nor is it much slower than it may be: four times twenty a second after the first.
+    // The rate is also used up: after the first jobs, four seconds with twenty jobs each.
     expect(claims.at(-1)! - claims[0]!).toBeLessThan(6_000)
   })
 }

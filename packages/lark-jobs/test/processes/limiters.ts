@@ -4,7 +4,7 @@ import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
 import { readTrace, traceFiles } from './trace.ts'
 
-/** Milliseconds: of the workers' leases; and three of them, for which a handler blocks its process. */
+/** The workers' lease, and the time for which a handler blocks its process (three leases), in milliseconds. */
 const LEASE = 1_000
 const BLOCK = 3 * LEASE
 
@@ -13,7 +13,7 @@ const files = {
   'trace.txt': '',
   'lark.config.js': `
     export default { jobs: { limiters: { stripe: { concurrency: 1 } }, prefix: process.env.PREFIX || 'lark' } }`,
-  // What each of them does is said in its payload: it blocks its process, hangs in one that is to be killed, or ends.
+  // The payload says what a job does: it blocks its process, hangs in a process that is then killed, or ends.
   'jobs/ShareJob.js': `
     import { appendFileSync } from 'node:fs'
     import { Job, rateLimited, withoutOverlapping } from '@s18i/lark-jobs'
@@ -30,7 +30,7 @@ const files = {
         trace('end', n)
       }
     }`,
-  // One at a time; the first that begins hangs until its process is killed.
+  // One job runs at a time. The first one hangs until its process is killed.
   'jobs/OwnJob.js': `
     import { appendFileSync, readFileSync } from 'node:fs'
     import { Job, limiter } from '@s18i/lark-jobs'
@@ -58,7 +58,7 @@ const files = {
     console.log(JSON.stringify(await worker.done))`,
 }
 
-/** Permits of processes that block, and of those that die. @param url of a store; undefined: the embedded */
+/** Permits of processes that block, and of processes that die. @param url of a store; undefined: the embedded store */
 export function limiters(url: () => string | undefined): void {
   async function make() {
     const prefix = newPrefix()
@@ -116,14 +116,14 @@ export function limiters(url: () => string | undefined): void {
     const [, next] = await traced(app, 'starts', 2)
     const took = performance.now() - killedAt
     expect(next).toMatchObject({ pid: other.child.pid })
-    // Renewed just before it was killed, or a third of a lease earlier; then the other comes back every 50 ms.
+    // The lease was renewed up to a third of a lease before the kill. After its end, the other worker asks every 50 ms.
     expect(took).toBeGreaterThan(LEASE / 3)
     await traced(app, 'ends', 2)
     other.child.kill('SIGTERM')
     expect(JSON.parse((await other.result).stdout.split('\n')[1]!)).toMatchObject({ completed: 2, failed: 0 })
   })
 
-  test('those of a process that has a supervisor are free at once', async () => {
+  test('the permits of a process with a supervisor are free at once', async () => {
     await using app = await make()
     expect(await app.start(['own.js']).result).toMatchObject({ code: 0 })
     const supervisor = app.lark('jobs:work', '--processes=2', '--concurrency=1')
@@ -131,7 +131,7 @@ export function limiters(url: () => string | undefined): void {
     process.kill(first!.pid, 'SIGKILL')
     const killedAt = performance.now()
     await traced(app, 'ends', 2)
-    // A lease is 15 seconds long.
+    // This is less than a lease, which is 15 seconds.
     expect(performance.now() - killedAt).toBeLessThan(8_000)
     supervisor.child.kill('SIGTERM')
     expect(await supervisor.result).toMatchObject({ code: 0 })

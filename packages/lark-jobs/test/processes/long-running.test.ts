@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
-/** The line does not depend on the store. */
-test('a worker that is silent because its job runs long says so, once; quick jobs are told of once as ever', {
+/** One store is enough, because the line does not depend on it. */
+test('a worker reports once that a job has run for long; quick jobs are reported once as usual', {
   timeout: 60_000,
 }, async () => {
   await using app = await greetingApp(undefined, {

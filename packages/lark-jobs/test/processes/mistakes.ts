@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
-/** What people do wrong, and what they are told. @param url undefined: the embedded store */
+/** Mistakes of users, and the messages. @param url undefined: the embedded store */
 export function mistakes(url: () => string | undefined): void {
-  test('what users do wrong is one line, and exit code 2 or 1', async () => {
+  test('a mistake causes one line, and exit code 2 or 1', async () => {
     await using app = await greetingApp(url())
     for (const [args, code, line] of [
       [['jobs:work', '--queue=emials'], 1, "✗ 'emials' is not a configured queue"],
@@ -75,7 +75,7 @@ export function mistakes(url: () => string | undefined): void {
     expect((await app.run('jobs:status', '--jsno')).stderr).toContain('\n  Did you mean --json?\n')
   })
 
-  test('a queue that has jobs and is configured no more is named; of many queues a message names a few', async () => {
+  test('a message names queues that have jobs but are not configured any more, and only some of them if there are many', async () => {
     await using app = await greetingApp(url())
     await app.run('greet:all', 'Ann')
     expect((await app.run('jobs:status')).stderr).not.toContain('jobs.queues')
@@ -98,7 +98,7 @@ export function mistakes(url: () => string | undefined): void {
     expect(worker.stderr).toMatch(/its dispatches are refused. Configured are .*queue-9 and 20 more\n/)
   })
 
-  test('a job file that throws on import is one line; everything else works', async () => {
+  test('a job file that throws on import causes one line, and everything else works', async () => {
     await using app = await greetingApp(url(), { 'src/jobs/Broken.ts': `throw new Error('no database')` })
     await app.run('greet:all', 'Ann')
     const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
@@ -178,7 +178,7 @@ export function mistakes(url: () => string | undefined): void {
       [`throw new Error('oh')`, /lark.config.js failed to load: oh/],
     ] as const) {
       await app.write({ 'lark.config.js': config })
-      // LARK_JOBS_URL does not come before a connection that is named.
+      // A configured connection comes before LARK_JOBS_URL.
       const { code, stderr } = await app.run('jobs:status')
       expect(code, config).toBe(1)
       expect(stderr).toMatch(line)
@@ -186,7 +186,7 @@ export function mistakes(url: () => string | undefined): void {
     }
   })
 
-  test('a job that is declared and not exported is told of', async () => {
+  test('a job that is declared but not exported is reported', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/HiddenJob.ts': `
         import { Job } from '@s18i/lark-jobs'
@@ -199,7 +199,7 @@ export function mistakes(url: () => string | undefined): void {
     )
   })
 
-  test('a class whose queue is not configured is told of at the start, with its file', async () => {
+  test('a class whose queue is not configured is reported at the start, with its file', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/LostJob.ts': `
         import { Job } from '@s18i/lark-jobs'
@@ -213,7 +213,7 @@ export function mistakes(url: () => string | undefined): void {
     expect([supervised.code, supervised.stderr.split(line).length]).toEqual([0, 2])
   })
 
-  test('a promise that a job forgot is told of, and takes nobody down; what its file left open holds nothing up', async () => {
+  test('a rejected promise that a job forgot is reported and does not end the worker; what its file left open delays nothing', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/ForgetJob.ts': `
         import { Job } from '@s18i/lark-jobs'

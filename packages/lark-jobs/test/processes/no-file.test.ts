@@ -1,8 +1,8 @@
-/** Programs that are shipped without their `lark.config` and their folders of jobs. */
+/** Programs that are deployed without `lark.config` and without folders of jobs. */
 import { expect, test } from 'vitest'
 import { App } from './app.ts'
 
-/** One file that dispatches and works, as a bundler makes it. */
+/** One file that dispatches and works, as a bundler writes it. */
 const bundle = (configure: string, act: string) => `
   import { Job, Jobs } from '@s18i/lark-jobs'
   class SendEmailJob extends Job {
@@ -28,7 +28,7 @@ test('configured in code, one file dispatches and works, in production, and no f
   const { code, stdout, stderr } = await app.start(['out/main.js']).result
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'sent to ann\n' })
   expect(stderr).toMatch(/Serving sqlite:\S+\/jobs\.db: emails, 10 at a time\n$/)
-  // As a second process of it, which only works.
+  // A second process of the same program, which only works.
   await app.write({
     'out/dispatch.js': bundle(configure, `${dispatch}\nawait Jobs.close()`),
     'out/work.js': bundle(configure, `${work}\nawait Jobs.close()`),
@@ -37,7 +37,7 @@ test('configured in code, one file dispatches and works, in production, and no f
   expect((await app.start(['out/work.js']).result).stdout).toBe('sent to ann\n')
 })
 
-test('what was looked for and not found is named: by the first line of a worker, by the errors of a dispatch', async () => {
+test('a missing configuration is named by the first line of a worker, and by the errors of a dispatch', async () => {
   await using app = await App.make({
     'out/main.js': bundle(
       '',
@@ -62,7 +62,7 @@ test('what was looked for and not found is named: by the first line of a worker,
   expect(await firstLine('out/work.js')).toMatch(`default, 10 at a time; ${looked}`)
   const named = { ...production, LARK_JOBS_URL: 'sqlite:jobs.db' }
   expect(await firstLine('out/plain.js', named)).toMatch(`default, 10 at a time; ${looked}`)
-  // Who runs Lark without a configuration, and needs none, is told nothing.
+  // A worker that needs no configuration says nothing about it.
   expect(await firstLine('out/plain.js')).toMatch(/default, 10 at a time$/)
   for (const flags of [[], ['--processes=1']]) {
     const worker = app.start(

@@ -20,7 +20,7 @@ const files = {
     }`,
 }
 
-test('dispatch with Redis down: certainly not queued, said within 5 seconds, and the process ends', async () => {
+test('dispatch with Redis down: within 5 seconds an error says that the job is certainly not queued, and the process ends', async () => {
   await using app = await App.make(files, { REDIS_URL: `redis://user:secret@127.0.0.1:${await freePort()}` })
   const { code, stdout, stderr } = await app.start(['dispatch.js']).result
   const error = JSON.parse(stdout)
@@ -57,7 +57,7 @@ test('dispatch to a Redis that hangs: an error within 5 seconds, and the process
   expect(error.took).toBeLessThan(5_500)
 })
 
-test('in production a store must be named', async () => {
+test('in production a store must be configured', async () => {
   await using app = await App.make(files, { NODE_ENV: 'production' })
   const { stdout } = await app.start(['dispatch.js']).result
   expect(JSON.parse(stdout)).toMatchObject({
@@ -66,7 +66,7 @@ test('in production a store must be named', async () => {
   })
 })
 
-test('a worker outlives its server: when it is back, work goes on, idle or busy', async () => {
+test('a worker, idle or busy, survives an outage of its server and goes on when the server is back', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using app = await App.make(files, { REDIS_URL: server.url })
   const worker = app.lark('jobs:work')

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
-/** The commands, as people type them, on a TypeScript application. @param url undefined: the embedded store */
+/** The commands as users type them, in a TypeScript application. @param url undefined: the embedded store */
 export function program(url: () => string | undefined): void {
-  test('from a command through a worker to what people see of it', async () => {
+  test('from a command through a worker to the commands that show the result', async () => {
     await using app = await greetingApp(url())
     expect(await app.run('greet:all', 'Ann', 'Bob')).toMatchObject({
       code: 0,
@@ -63,7 +63,7 @@ export function program(url: () => string | undefined): void {
     expect(JSON.parse(none.stdout)).toEqual({ cancelled: 0, asked: 0 })
   })
 
-  test('for machines there is JSON on stdout, and nothing else', async () => {
+  test('with --json, stdout contains only JSON', async () => {
     await using app = await greetingApp(url())
     await app.run('greet:all', 'Ann')
     const { stdout, stderr } = await app.run('jobs:work', '--stop-when-empty', '--json')
@@ -89,7 +89,7 @@ export function program(url: () => string | undefined): void {
     })
   })
 
-  test('only the queues that are named, in their order; so many jobs', async () => {
+  test('--queue serves only the named queues, in their order; --max-jobs runs that many jobs', async () => {
     await using app = await greetingApp(url())
     await app.run('greet:all', 'Ann', 'Bob', 'Cid')
     expect((await app.run('jobs:work', '--queue=default', '--max-jobs=2')).stdout).toMatch(
@@ -101,7 +101,7 @@ export function program(url: () => string | undefined): void {
     ).toMatch(/: default, emails strictly in this order, 1 at a time/)
   })
 
-  test('a delayed job shows as delayed, and an empty store as empty', async () => {
+  test('a delayed job is shown as delayed, and an empty store as empty', async () => {
     await using app = await greetingApp(url())
     expect(await app.run('jobs:failed')).toMatchObject({ code: 0, stderr: '✓ No failed jobs\n' })
     await app.run('greet:all', 'Ann', '--delay=2h')
@@ -128,7 +128,7 @@ export function program(url: () => string | undefined): void {
     expect((await app.run('jobs:work', '--stop-when-empty')).stdout).toContain('1 completed')
   })
 
-  test('a built application runs its built jobs, with its sources beside them or without', async () => {
+  test('a built application runs its built jobs, with or without its sources beside them', async () => {
     await using app = await greetingApp(url())
     const job = (from: string) => `
       import { Job } from '@s18i/lark-jobs'
@@ -158,7 +158,7 @@ export function program(url: () => string | undefined): void {
     expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: 'built\n' })
   })
 
-  test('a worker of many queues says nothing but its lines', async () => {
+  test('a worker of many queues prints nothing but its lines', async () => {
     const queues = ['default', 'emails', ...Array.from({ length: 20 }, (_, n) => `queue-${n}`)]
     await using app = await greetingApp(url(), {
       'lark.config.js': `export default { jobs: { queues: ${JSON.stringify(queues)}, prefix: process.env.PREFIX || 'lark' } }`,

@@ -1,12 +1,12 @@
-/** `jobs:work --processes`, when one of its processes is killed, ends itself, hangs or blocks. */
+/** `jobs:work --processes`: one of its processes is killed, exits, hangs or blocks. */
 import { expect, test } from 'vitest'
 import { connect } from '../../src/store/connect.ts'
 import { readTrace, times } from './trace.ts'
 import { countsOf, tracedApp, until } from './traced-app.ts'
 
-/** @param url of a store; undefined: the embedded */
+/** @param url of a store; undefined: the embedded store */
 export function supervisingDeaths(url: () => string | undefined): void {
-  test('kill -9 of a process under load: what it held starts elsewhere at once, another takes its place, every job ends', async () => {
+  test('kill -9 of a process under load: its jobs start in other processes at once, a new process replaces it, and every job ends', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(3_000, 20)
@@ -30,7 +30,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const { starts, ends } = await readTrace(app)
     expect(times(ends).size).toBe(3_000)
     expect([...times(starts).values()].every((count) => count <= 2)).toBe(true)
-    // What it had begun and not ended, and what ended in its last batches, whose settling nobody can be sure of.
+    // Jobs that it had begun and not ended, and jobs that ended in its last batches, which may not have been settled.
     const again = [...times(starts)].filter(([, count]) => count === 2).map(([n]) => n)
     const its = new Set(starts.filter(({ pid }) => pid === victim).map(({ n }) => n))
     expect(again.length).toBeGreaterThan(0)
@@ -50,7 +50,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const killedAt = performance.now()
     process.kill(victim, 'SIGKILL')
     await until(async () => (await readTrace(app)).starts.length === 6 + its.length)
-    // It is a matter of milliseconds; a lease is 15 seconds long.
+    // It takes milliseconds. A lease is 15 seconds.
     expect(performance.now() - killedAt).toBeLessThan(8_000)
     const again = (await readTrace(app)).starts.slice(6)
     expect(again.map(({ n }) => n).sort()).toEqual(its.sort())
@@ -63,7 +63,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 6, active: 0 })
   })
 
-  test.concurrent('a job that ends its process is failed in the end; the supervisor goes on', async () => {
+  test.concurrent('a job that ends its process fails in the end, and the supervisor goes on', async () => {
     await using traced = await tracedApp(url())
     const { app, work, mood } = traced
     await mood('exits')
@@ -85,7 +85,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect((await app.run('jobs:show', jobs[0].id)).stdout).toContain(`Run 3: JobsError ${shown}`)
   })
 
-  test.concurrent('a handler that hangs: a timeout for its job, nothing for those beside it, and another process', async () => {
+  test.concurrent('a handler that hangs: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill, mood } = traced
     await fill(1, 7_000)
@@ -114,7 +114,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     })
   })
 
-  test.concurrent('a handler that blocks its process: a timeout for its job, nothing for those beside it, and another process', async () => {
+  test.concurrent('a handler that blocks its process: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill, mood } = traced
     await fill(1, 60_000)
@@ -138,11 +138,11 @@ export function supervisingDeaths(url: () => string | undefined): void {
       crashes: 0,
       errors: [{ code: 'JOB_TIMED_OUT' }],
     })
-    // Given back by the thread, and by the end.
+    // The lease thread has given the jobs back, and so has the end of the process.
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
   })
 
-  test.concurrent('a handler that blocks its process at its last attempt: the next process tells its class, once', async () => {
+  test.concurrent('a handler that blocks its process at its last attempt: the next process calls failed(), once', async () => {
     await using traced = await tracedApp(url())
     const { app, work, mood } = traced
     const supervisor = work('--processes=1')
@@ -166,7 +166,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(await told()).toHaveLength(1)
   })
 
-  test.concurrent('a hook that blocks its process is not called in the next, which it would block as well', async () => {
+  test.concurrent('a hook that blocks its process is not called in the next process, because it would block this one too', async () => {
     await using traced = await tracedApp(url())
     const { app, work, mood } = traced
     const supervisor = work('--processes=1')

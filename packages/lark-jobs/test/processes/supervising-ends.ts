@@ -1,11 +1,11 @@
-/** `jobs:work --processes`, when it is to stop, or has nothing left to do. */
+/** `jobs:work --processes` stops, or has nothing left to do. */
 import { expect, test } from 'vitest'
 import { readTrace } from './trace.ts'
 import { countsOf, isAlive, tracedApp, until } from './traced-app.ts'
 
-/** @param url of a store; undefined: the embedded */
+/** @param url of a store; undefined: the embedded store */
 export function supervisingEnds(url: () => string | undefined): void {
-  test.concurrent('SIGTERM and SIGINT to all of them, as a terminal and a process manager do: one stop, in order', async () => {
+  test.concurrent('SIGTERM and SIGINT to all processes, as terminals and process managers send them: one orderly stop', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(60, 1_500)
@@ -28,7 +28,7 @@ export function supervisingEnds(url: () => string | undefined): void {
     })
   })
 
-  test.concurrent('SIGTERM to one process: it finishes what runs, and is replaced', async () => {
+  test.concurrent('SIGTERM to one process: it finishes its running jobs, and is replaced', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(3, 1_000)
@@ -45,7 +45,7 @@ export function supervisingEnds(url: () => string | undefined): void {
     expect(starts.filter((start) => start.pid === pid)).toHaveLength(1)
   })
 
-  test.concurrent('kill -9 of the supervisor: its processes finish what runs, take no more, and are gone', async () => {
+  test.concurrent('kill -9 of the supervisor: its processes finish their running jobs, take no more, and end', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(60, 1_500)
@@ -63,7 +63,7 @@ export function supervisingEnds(url: () => string | undefined): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 60 - starts.length, active: 0 })
   })
 
-  test.concurrent('--stop-when-empty and --max-jobs: when all processes are done, so is the supervisor, with one sum', async () => {
+  test.concurrent('--stop-when-empty and --max-jobs: the supervisor ends with all its processes, and prints one sum', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill, mood } = traced
     await fill(500, 1)
@@ -71,7 +71,7 @@ export function supervisingEnds(url: () => string | undefined): void {
     const empty = await work('--processes=3', '--stop-when-empty').result
     expect(empty.code).toBe(0)
     expect(empty.stderr).toMatch(/^i Serving \S+: default, other in fair turns, 3 processes × 10 at a time\n/)
-    // The test server has something to be warned of.
+    // The test server causes a warning.
     expect(empty.stderr.match(/append-only/g) ?? []).toHaveLength(url() === undefined ? 0 : 1)
     expect(empty.stdout).toMatch(
       /\nQUEUE +COMPLETED.*\n(default +500 .*\nother +1 |other +1 .*\ndefault +500 ).*\n\n501 completed in [^\n]*\n$/,
@@ -84,11 +84,11 @@ export function supervisingEnds(url: () => string | undefined): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 10 })
   })
 
-  test.concurrent('for machines: whole lines of JSON from every process, each with its worker', async () => {
+  test.concurrent('with --json: whole lines of JSON from every process, each with its worker', async () => {
     await using traced = await tracedApp(url())
     const { work, fill, mood } = traced
     await fill(2_000, 3)
-    // Their lines are longer than what a pipe hands over at once.
+    // The lines are longer than one read from a pipe.
     await mood('talks', { count: 200 })
     const { code, stdout, stderr } = await work('--processes=2', '--json', '--stop-when-empty').result
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

@@ -1,4 +1,4 @@
-/** A worker or a supervisor that is quiet: it takes no more, what runs is finished, and all processes stay. */
+/** A quiet worker or supervisor takes no more jobs and finishes the running ones, and all processes stay. */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
@@ -8,7 +8,7 @@ import { Supervisor } from '../../src/supervisor/supervisor.ts'
 import { readTrace } from './trace.ts'
 import { countsOf, isAlive, type Traced, tracedApp, until } from './traced-app.ts'
 
-/** Two processes that run one job at a time each. `said` is what the supervisor says. */
+/** Two processes that run one job at a time each. `said` collects what the supervisor prints. */
 async function supervise({ app }: Traced, url: string | undefined) {
   const store = await connect(url ?? `sqlite:${app.folder}/.lark/jobs.db`, app.env.PREFIX ?? '')
   await store.open()
@@ -50,7 +50,7 @@ describe.each([
   ['Redis', () => inject('redisUrl')],
   ['the embedded store', () => undefined],
 ])('quiet, on %s', { timeout: 60_000 }, (_, url) => {
-  test.concurrent('its processes take no more, finish what runs, and stay until it is stopped', async () => {
+  test.concurrent('its processes take no more jobs, finish the running ones, and stay until the supervisor is stopped', async () => {
     await using traced = await tracedApp(url())
     const { app, fill } = traced
     await fill(5, 2_000)
@@ -65,12 +65,12 @@ describe.each([
     await supervisor.stop()
     const { figures, isInOrder } = await supervisor.done
     expect({ completed: figures.summary.completed, isInOrder }).toEqual({ completed: 2, isInOrder: true })
-    // Stopped, it is not quiet again.
+    // After a stop, quiet does nothing.
     supervisor.quiet()
     expect(pids.filter(isAlive)).toEqual([])
   })
 
-  // To one process, to a supervisor alone, and to all of them, as a Ctrl-Z of the terminal does.
+  // The signal goes to one process, to a supervisor alone, or to all of them, as Ctrl-Z in a terminal does.
   test.concurrent.each([
     ['one process', ['--concurrency=2'], 'worker'],
     ['a supervisor', ['--processes=2', '--concurrency=1'], 'worker'],
@@ -99,7 +99,7 @@ describe.each([
     },
   )
 
-  test.concurrent('SIGTSTP to one of several: that one alone takes no more, and it stays', async () => {
+  test.concurrent('SIGTSTP to one of several processes: only this one takes no more jobs, and it stays', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(2, 2_000)
@@ -120,7 +120,7 @@ describe.each([
     })
   })
 
-  test.concurrent('a process that dies is not replaced, and its jobs go back; when none is left, it is done', async () => {
+  test.concurrent('a quiet process that dies is not replaced, and its jobs go back; the supervisor ends when no process is left', async () => {
     await using traced = await tracedApp(url())
     const { app, fill } = traced
     await fill(2, 60_000)
@@ -129,7 +129,7 @@ describe.each([
     supervisor.quiet()
     for (const pid of pids) process.kill(pid, 'SIGKILL')
     expect(await supervisor.done).toMatchObject({ isInOrder: false })
-    // The test server has something to be warned of as well.
+    // The test server also causes a warning.
     expect(said.filter((text) => text.startsWith('Worker')).sort()).toEqual([
       expect.stringMatching(/^Worker process 1 \(pid \d+\) was killed by SIGKILL: 1 job went back$/),
       expect.stringMatching(/^Worker process 2 \(pid \d+\) was killed by SIGKILL: 1 job went back$/),

@@ -1,4 +1,4 @@
-/** How a supervisor begins, how it bears with processes that cannot, and what it does when the store is away. */
+/** How a supervisor starts, what it does with processes that cannot start, and what it does when the store is away. */
 import { expect, test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { readTrace } from './trace.ts'
@@ -8,7 +8,7 @@ const otherTrace = `
   import { Job } from '@s18i/lark-jobs'
   export class OtherTraceJob extends Job { key = 'trace'; handle() {} }`
 
-test.concurrent('a file that ends the process: pauses that double; when it is mended, work goes on', async () => {
+test.concurrent('a file that ends the process: restarts after pauses that double; when the file is corrected, work goes on', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work, fill } = traced
   await fill(1, 0)
@@ -24,7 +24,7 @@ test.concurrent('a file that ends the process: pauses that double; when it is me
   expect(pauses.slice(0, 4).map(([, pause]) => pause)).toEqual(['now', 'in 100 ms', 'in 200 ms', 'in 400 ms'])
 })
 
-test.concurrent('what is wrong with the application is said once, and ends the supervisor', async () => {
+test.concurrent('an error in the application is printed once, and ends the supervisor', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work } = traced
   await app.write({ 'jobs/Other.js': otherTrace })
@@ -42,7 +42,7 @@ test.concurrent('what is wrong with the application is said once, and ends the s
   })
 })
 
-test.concurrent('the same, but only after a change: the processes that run go on', async () => {
+test.concurrent('an error that comes with a change: the running processes go on', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work, fill, mood } = traced
   await fill(1, 0)
@@ -58,7 +58,7 @@ test.concurrent('the same, but only after a change: the processes that run go on
   expect(await supervisor.result).toMatchObject({ code: 0 })
 })
 
-test.concurrent('remarks and wrong words are said once', async () => {
+test.concurrent('warnings and usage errors are printed once', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work } = traced
   await app.write({ 'jobs/Broken.js': `throw new Error('no database')` })
@@ -83,7 +83,7 @@ test.concurrent('SIGTERM to a supervisor whose processes are still starting', as
   expect(stderr).not.toContain('Worker process')
 })
 
-test.concurrent('nobody outlives a killed supervisor: not one that sleeps, not one that is blocked', {
+test.concurrent('no process outlives a killed supervisor, neither one whose job sleeps nor one that is blocked', {
   timeout: 120_000,
 }, async () => {
   await using traced = await tracedApp(undefined)
@@ -96,11 +96,11 @@ test.concurrent('nobody outlives a killed supervisor: not one that sleeps, not o
   const pids = (await readTrace(app)).starts.map(({ pid }) => pid)
   supervisor.child.kill('SIGKILL')
   await until(() => !pids.some(isAlive))
-  // Given back at the deadline by the one that sleeps.
+  // The process whose job sleeps gives the job back at the deadline.
   expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
 })
 
-test.concurrent('a process that does not stop is killed in the end, and what it held goes back', {
+test.concurrent('a process that does not stop is killed in the end, and its jobs go back', {
   timeout: 120_000,
 }, async () => {
   await using traced = await tracedApp(undefined)
@@ -119,7 +119,7 @@ test.concurrent('a process that does not stop is killed in the end, and what it 
   expect(await countsOf(app, 'other')).toMatchObject({ waiting: 1, active: 0 })
 })
 
-test.concurrent('the store is away when a process dies: its jobs go back when the store is there again', async () => {
+test.concurrent('the store is away when a process dies: the jobs go back when the store is available again', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using traced = await tracedApp(server.url)
   const { app, work, fill } = traced

@@ -1,6 +1,6 @@
 /**
- * A job that leaves a trace on disk when it starts and when it ends, so that what happened can be accounted for
- * whatever died.
+ * A job that writes a trace to disk when it starts and when it ends, so that tests know what happened even if processes
+ * died.
  */
 import type { App } from './app.ts'
 
@@ -22,7 +22,7 @@ export const traceFiles = {
     import { TraceJob } from './jobs/TraceJob.js'
     const [count, ms] = process.argv.slice(2).map(Number)
     await new TraceJob().dispatchMany(Array.from({ length: count }, (_, n) => ({ n: n + Number(process.env.FROM ?? 0), ms })))`,
-  // A lease of a second, so that a test need not wait for the default of fifteen.
+  // The lease is one second instead of 15 seconds, so that the test is short.
   'work.js': `
     import { Jobs } from '@s18i/lark-jobs'
     const worker = await Jobs.work({ concurrency: 20, lease: 1000, stopWhenEmpty: true })

@@ -1,6 +1,6 @@
 /**
- * An application whose jobs leave a trace and do what they are told (exit, hang, block), and a look at what became of
- * them.
+ * An application whose jobs write a trace and do what their payload says (exit, hang, block), and functions that look
+ * at these jobs.
  */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -51,13 +51,16 @@ export interface Traced {
   app: App
   /** Starts `lark jobs:work` with these flags. */
   work(...flags: string[]): Running
-  /** Dispatches so many jobs that sleep for `ms` each. */
+  /** Dispatches `count` jobs that sleep for `ms` milliseconds each. */
   fill(count: number, ms: number): Promise<void>
-  /** Dispatches a job that does what the word says; what hangs or blocks does so at its first attempt. @returns its id */
+  /**
+   * Dispatches a job that does what the word says. A job that hangs or blocks does so only at its first attempt.
+   * @returns the id
+   */
   mood(word: Mood, options?: { timeout?: string; count?: number; tries?: number }): Promise<string>
 }
 
-/** An application whose jobs leave a trace. @param url of its store; undefined: the embedded */
+/** An application whose jobs write a trace. @param url of its store; undefined: the embedded store */
 export async function tracedApp(url: string | undefined): Promise<Traced & AsyncDisposable> {
   const prefix = newPrefix()
   const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
@@ -79,12 +82,12 @@ export async function tracedApp(url: string | undefined): Promise<Traced & Async
   }
 }
 
-/** Looks again until it is so. */
+/** Waits until the condition is true. */
 export async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await isSo())) await pause(10)
 }
 
-/** Whether a process of this id is there. */
+/** Whether a process with this id exists. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -1,6 +1,6 @@
 /**
- * Dispatches that nobody awaits: what fails is told as any rejected promise is, once, and a process does not end in
- * silence while some are unanswered. @param url undefined: the embedded store
+ * Dispatches that nobody awaits. A failed dispatch is reported once, like any rejected promise, and a process does not
+ * end silently while dispatches have no answer. @param url undefined: the embedded store
  */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
@@ -23,7 +23,7 @@ async function appWith(url: string | undefined, files: Record<string, string>): 
   return app
 }
 
-/** Ways to dispatch without looking at the promise, of which each fails. */
+/** Ways to dispatch without looking at the promise. Each of them fails. */
 const failing: [code: string, dispatch: string][] = [
   ['UNKNOWN_QUEUE', 'new LostJob().dispatch({})'],
   ['UNKNOWN_QUEUE', 'new LostJob().dispatchMany([{}, {}])'],
@@ -36,7 +36,7 @@ const failing: [code: string, dispatch: string][] = [
   ['PAYLOAD_NOT_JSON', 'new NoteJob().dispatchMany([{ at: new Date() }])'],
   ['PAYLOAD_NOT_JSON', 'new NoteJob().dispatchNow({ at: new Date() })'],
   ['UNKNOWN_QUEUE', `Jobs.work({ queues: 'nope', jobs: [NoteJob] })`],
-  // Of an open store that is away: here it is closed.
+  // An open store that is away. Here it is closed.
   [
     'STORE_UNREACHABLE',
     `await (await Jobs[Symbol.for('s18i.lark.jobs@0.open')]()).store.close(); new NoteJob().dispatch({})`,
@@ -45,7 +45,7 @@ const failing: [code: string, dispatch: string][] = [
 ]
 
 export function unawaited(url: () => string | undefined): void {
-  test('one that fails ends the process as any rejected promise does, and its line is named', async () => {
+  test('a dispatch that fails ends the process like any rejected promise, and the error names its line', async () => {
     await using app = await appWith(url(), {
       'main.js': `import { LostJob } from './jobs.js'\nnew LostJob().dispatch({})`,
     })
@@ -56,7 +56,7 @@ export function unawaited(url: () => string | undefined): void {
     expect(stderr).not.toContain('answered')
   })
 
-  test('in production without a store as well', async () => {
+  test('a dispatch in production without a store does the same', async () => {
     await using app = await appWith(undefined, {
       'main.js': `import { NoteJob } from './jobs.js'\nnew NoteJob().dispatch({})`,
     })
@@ -65,7 +65,7 @@ export function unawaited(url: () => string | undefined): void {
     expect(stderr.split(`code: 'STORE_NOT_CONFIGURED'`)).toHaveLength(2)
   })
 
-  test('each that fails is told of once, whichever way it was dispatched', async () => {
+  test('each failed dispatch is reported once, whichever way it was dispatched', async () => {
     await using app = await appWith(url(), {
       'main.js': `
         import { NoteJob, LostJob, Jobs, createJobs } from './jobs.js'
@@ -78,7 +78,7 @@ export function unawaited(url: () => string | undefined): void {
     expect(stdout.trim().split('\n').sort()).toEqual(failing.map(([code]) => code).sort())
   })
 
-  test('one that is caught is caught, and nothing is said', async () => {
+  test('a dispatch whose error is caught reports nothing', async () => {
     await using app = await appWith(url(), {
       'main.js': `
         import { NoteJob, LostJob, Jobs } from './jobs.js'
@@ -98,7 +98,7 @@ export function unawaited(url: () => string | undefined): void {
     expect(await app.start(['main.js']).result).toMatchObject({ code: 0, stdout: '4\n', stderr: '' })
   })
 
-  test('a process that exits before its dispatches are answered says how many, once', async () => {
+  test('a process that exits before its dispatches are answered reports their number, once', async () => {
     await using app = await appWith(url(), {
       'main.js': `
         import { NoteJob, Jobs, createJobs } from './jobs.js'
@@ -116,7 +116,7 @@ export function unawaited(url: () => string | undefined): void {
     })
   })
 
-  test('and so does one that has nothing left to wait for', async () => {
+  test('a process that ends because nothing is left to do reports the number too', async () => {
     await using app = await appWith(url(), {
       'lark.config.js': 'await new Promise(() => {})',
       'main.js': `import { NoteJob } from './jobs.js'\nnew NoteJob().dispatch({})`,

@@ -25,7 +25,7 @@ test('a ring that was lost with its connection is made up for', async () => {
   expect(await ada.claim()).toHaveLength(1)
 })
 
-test('after that it is rung as before', async () => {
+test('after that the caller is rung as before', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using worker = await openStore(proxy.url)
   const ada = new Caller(worker, 'ada', 'again')
@@ -48,7 +48,7 @@ test('a worker that died while it waited takes no ring from the living', async (
   expect(await store.wait('ada', 20_000)).toEqual(['ring'])
 })
 
-test('a store that only dispatches opens one connection, one that claims a second', async () => {
+test('a store that only dispatches opens one connection; a store that claims opens a second', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   await new Caller(store, 'web', 'count').enqueue(job())

@@ -1,6 +1,6 @@
 /**
- * An authority nobody knows, and a certificate of its for the loopback: made anew for each test, without a program
- * that may not be installed. Node signs, but writes no certificates; the few lines of DER are here.
+ * An unknown authority, and its certificate for the loopback. They are made anew for each test, without an external
+ * program. Node can sign but not write certificates, so this file writes the DER itself.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
@@ -26,7 +26,7 @@ export function makeCertificates(): Certificates {
   }
 }
 
-/** Into files. @returns their paths, and the servers' options that name them */
+/** Writes the certificates into files. @returns their paths, and the server options that name them */
 export async function writeCertificates(folder: string, made: Certificates): Promise<string[]> {
   const paths = { ca: join(folder, 'ca.pem'), cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
   await Promise.all(Object.entries(paths).map(([name, path]) => writeFile(path, made[name as 'ca'])))

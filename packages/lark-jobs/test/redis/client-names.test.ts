@@ -1,5 +1,5 @@
 /**
- * What the connections of each kind of process are called in `CLIENT LIST`.
+ * The names of the connections of each kind of process in `CLIENT LIST`.
  */
 import { expect, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -12,7 +12,7 @@ import { MASTER, startSentinel } from './sentinel.ts'
 import { type Server, startRedis, until } from './server.ts'
 import { openStore } from './stores.ts'
 
-/** The names of the connections of stores, in order of the alphabet. */
+/** The names of the connections of stores, sorted. */
 async function namesOn(server: Server): Promise<string[]> {
   const clients = String(await server.send('CLIENT', 'LIST'))
   return [...clients.matchAll(/ name=((?:lark|shop|mail):\S+) /g)].map(([, name]) => name!).sort()
@@ -23,7 +23,7 @@ class WaitJob extends Job {
   handle() {}
 }
 
-test('a process that dispatches, and begins to work: it, its rings and its lease thread', async () => {
+test('a process that dispatches and then works: its calls, its rings and its lease thread', async () => {
   await using server = await startRedis()
   await using jobs = createJobs({ connection: server.url })
   await jobs.dispatch(new WaitJob())
@@ -41,7 +41,7 @@ test('a name of its own, in a url and in an object', async () => {
   expect(await namesOn(server)).toEqual(['mail:worker', 'shop:web'])
 })
 
-test('a command, and what a supervisor and its processes do', async () => {
+test('a command, and a supervisor with its processes', async () => {
   await using server = await startRedis()
   const look = `
     import { Command } from '@s18i/lark'
@@ -69,7 +69,7 @@ test('a command, and what a supervisor and its processes do', async () => {
 })
 
 test.each(['redis-server', 'valkey-server'])(
-  'the user of the manual has names too, on %s',
+  'connections of the user in the manual have names too, on %s',
   async (binary) => {
     await using server = await startRedis({ binary })
     await server.send(...rights('one server'))
@@ -96,7 +96,7 @@ test('the primary behind a Sentinel, and the Sentinel', async () => {
   await until(async () => (await namesOn(sentinel!)).includes('lark:web'))
 })
 
-test('a server that knows no HELLO is used without a name', async () => {
+test('on a server without HELLO, connections have no name', async () => {
   await using server = await startRedis({ args: ['--rename-command', 'HELLO', ''], password: 'secret' })
   await using store = await openStore(server.url)
   expect(await store.partitions()).toEqual([])

@@ -1,5 +1,5 @@
 /**
- * A cluster whose nodes die, come and go, and how it is opened. Nobody restarts anything.
+ * Opening a cluster, and a cluster whose nodes die, join and leave. No client is restarted.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
@@ -36,7 +36,7 @@ describe('a cluster that loses nodes', () => {
     await traffic.finish()
     expect(traffic.missing).toEqual([])
     expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
-    // A claim or a settle that was not replicated yet is made again; no more than were under way.
+    // A claim or settle that was not replicated yet is repeated, so only jobs that were under way run twice.
     expect(traffic.doubled.length).toBeLessThan(100)
     expect(await dead.send('ROLE')).toEqual(expect.arrayContaining(['slave']))
   })
@@ -51,7 +51,7 @@ describe('a cluster that loses nodes', () => {
     const replica = cluster.nodes.find((node) => String(node.port) === port)!
     const traffic = new Traffic(store, store, partitions)
     await traffic.more(100)
-    // The replica does it when it has caught up with the primary, which holds its clients meanwhile.
+    // The replica takes over when it has caught up with the primary. Until then the primary makes its clients wait.
     await replica.send('CLUSTER', 'FAILOVER')
     await until(async () => (await cluster.owner(slot)) === replica)
     await traffic.more(100)
@@ -60,7 +60,7 @@ describe('a cluster that loses nodes', () => {
     expect(traffic.doubled).toEqual([])
   })
 
-  test('a node that joins is found when it is given slots, and one that goes is let go', async () => {
+  test('a node that joins is found when it gets slots, and connections to a node that leaves are closed', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const slot = slotOf('{joined}')
@@ -73,7 +73,7 @@ describe('a cluster that loses nodes', () => {
     expect(await node.send('EXISTS', `${prefix}:{joined}:jobs`)).toBe(1)
     await cluster.moveSlot(slot, home)
     expect(await caller.claim(1)).toHaveLength(1)
-    // Of connections, only the one that asks is left, and those by which the nodes moved the slot.
+    // Only the connection of this test is left, and those by which the nodes moved the slot.
     const ours = async () => {
       const all = String(await node.send('CLIENT', 'LIST'))
         .trim()
@@ -83,7 +83,7 @@ describe('a cluster that loses nodes', () => {
     await until(async () => (await ours()) === 0)
   })
 
-  test('the whole cluster is killed and comes back: everybody goes on by himself', async () => {
+  test('the whole cluster is killed and comes back: all clients go on by themselves', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix, patience: 1_000 })
     const partitions = await cluster.spread()
@@ -96,7 +96,7 @@ describe('a cluster that loses nodes', () => {
     await Promise.all(cluster.nodes.map((node) => node.start()))
     await cluster.healthy()
     const wait = store.wait('ada', 20_000)
-    // It looks again when it hears again.
+    // The waiting caller looks again when its connection is back.
     await wait
     expect(await ada.claim()).toEqual([])
     await using other = await openStore(cluster.url, { prefix })
@@ -105,7 +105,7 @@ describe('a cluster that loses nodes', () => {
     expect(await ada.claim()).toHaveLength(1)
   })
 
-  test('without most of its nodes it refuses within the time of a verb, and says why', async () => {
+  test('without most of its nodes, the cluster refuses calls within the time of a verb, with the reason', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix, patience: 2_000 })
     const owners = await Promise.all([0, 1, 2].map((i) => cluster.owner(i * 6_000)))
@@ -116,7 +116,7 @@ describe('a cluster that loses nodes', () => {
     let queue = 0
     while ((await cluster.owner(slotOf(`{down-${queue}}`))) !== left) queue += 1
     const caller = new Caller(store, 'web', `down-${queue}`)
-    // What the store asks first, on whichever node, finds nobody; this call finds a node that refuses.
+    // The first call may go to a node that is gone. This call goes to a node that refuses.
     const { ms, error } = await timed(caller.claim())
     expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('CLUSTERDOWN') })
     expect(ms).toBeLessThan(5_000)
@@ -181,7 +181,7 @@ describe('rings on a cluster', () => {
     }
   })
 
-  test('jobs do not come with a ring, of which nobody knows who heard it', async () => {
+  test('rings bring no jobs, because the store cannot know whether a ring was heard', async () => {
     await using store = await openStore(cluster.url, { prefix: newPrefix() })
     const handed: unknown[] = []
     for (let call = 1; call <= 10; call += 1) {
@@ -194,7 +194,7 @@ describe('rings on a cluster', () => {
     expect(handed).toEqual([])
   })
 
-  test('a dispatch rings as many as it brings jobs, wherever they listen', async () => {
+  test('a dispatch rings as many callers as it brings jobs, on whichever node they listen', async () => {
     const prefix = newPrefix()
     const stores = await Promise.all([1, 2, 3, 4, 5].map(() => openStore(cluster.url, { prefix })))
     try {
@@ -208,13 +208,13 @@ describe('rings on a cluster', () => {
     }
   })
 
-  test('who died while it waited takes no ring from the living, once it has missed a call', async () => {
+  test('a caller that died while it waited takes no ring from living callers, once it has missed a call', async () => {
     const prefix = newPrefix()
     const dead = await openStore(cluster.url, { prefix })
     await new Caller(dead, 'dead', 'emails').claim()
     await dead.close()
     const owner = await cluster.owner(slotOf('{emails}'))
-    // As if it had made its last call 15 seconds ago.
+    // This makes its last call 15 seconds older.
     await owner.send('PEXPIRE', `${prefix}:{emails}:call:dead`, '45000')
     await using store = await openStore(cluster.url, { prefix })
     await new Caller(store, 'ada', 'emails').claim()
@@ -230,7 +230,7 @@ describe('a cluster that is opened', () => {
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
 
-  test('says which nodes are wanting, once each, and never the password', async () => {
+  test('names the missing nodes, once each, and never the password', async () => {
     await using store = await openStore(cluster.url)
     const warnings = await store.open()
     expect(warnings).toHaveLength(1)
@@ -239,7 +239,7 @@ describe('a cluster that is opened', () => {
     expect(store.name).toBe(cluster.url.replace(':secret@', ''))
   })
 
-  test('a wrong password is told at once', async () => {
+  test('a wrong password is an error at once', async () => {
     await using store = makeStore(cluster.url.replace('secret', 'wrong'))
     const { ms, error } = await timed(store.open())
     expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('WRONGPASS') })

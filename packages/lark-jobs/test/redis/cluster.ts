@@ -1,6 +1,6 @@
 /**
- * A cluster on the loopback: primaries that share the slots evenly, each with replicas. A node that is gone for
- * longer than `nodeTimeout` has failed, and one of its replicas takes its place.
+ * A cluster on the loopback: primaries that share the slots evenly, each with replicas. A node that does not answer for
+ * longer than `nodeTimeout` has failed, and one of its replicas replaces it.
  */
 import { SLOTS, slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import type { Certificates } from './certificates.ts'
@@ -8,15 +8,15 @@ import { freePort, Server, until } from './server.ts'
 
 export interface ClusterOptions {
   binary?: string
-  /** Default 3. */
+  /** Default: 3. */
   primaries?: number
-  /** Of each primary. Default 1. */
+  /** How many replicas each primary has. Default: 1. */
   replicas?: number
-  /** Milliseconds. Default 1,000. */
+  /** Milliseconds. Default: 1,000. */
   nodeTimeout?: number
-  /** That all nodes ask for. */
+  /** The password of all nodes. */
   password?: string
-  /** They speak TLS with clients and with each other, with these. */
+  /** The certificates for TLS with clients and between the nodes. Default: no TLS. */
   tls?: Certificates
   /** Options of every node: `['--appendonly', 'yes']`. */
   args?: readonly string[]
@@ -24,7 +24,7 @@ export interface ClusterOptions {
 
 export class Cluster implements AsyncDisposable {
   readonly #options: ClusterOptions
-  /** The first are born as primaries. */
+  /** The nodes. The first ones begin as primaries. */
   readonly nodes: Server[] = []
 
   private constructor(options: ClusterOptions) {
@@ -50,7 +50,7 @@ export class Cluster implements AsyncDisposable {
     return `${tls ? 'rediss' : 'redis'}+cluster://${credentials}${this.nodes.map((node) => node.address).join(',')}`
   }
 
-  /** The node that serves this slot now, by the word of the others that live. */
+  /** The node that serves this slot now, according to the other living nodes. */
   async owner(slot: number): Promise<Server> {
     for (const node of this.#living) {
       const owner = await this.#ownerBy(node, slot)
@@ -59,7 +59,7 @@ export class Cluster implements AsyncDisposable {
     throw new Error(`nobody serves slot ${slot}`)
   }
 
-  /** Who serves the slot, by the word of a node. */
+  /** The node that serves the slot, according to one node. */
   async #ownerBy(node: Server, slot: number): Promise<Server | undefined> {
     const reply = await node.send('CLUSTER', 'SLOTS').catch(() => [])
     const ranges = reply as [number, number, [string, number]][]
@@ -67,7 +67,7 @@ export class Cluster implements AsyncDisposable {
     return this.nodes.find(({ port }) => port === range?.[2][1])
   }
 
-  /** Names of partitions, one on each of three primaries. */
+  /** The names of three partitions, one on each of three primaries. */
   async spread(): Promise<string[]> {
     const found = new Map<Server, string>()
     for (let i = 0; found.size < 3; i += 1) {
@@ -86,7 +86,7 @@ export class Cluster implements AsyncDisposable {
     return String(await node.send('CLUSTER', 'MYID'))
   }
 
-  /** Starts one more primary, without slots, and lets all others know it. */
+  /** Starts one more primary without slots, and introduces it to all other nodes. */
   async grow(): Promise<Server> {
     const known = this.nodes.length
     const node = await this.#startNode()
@@ -104,8 +104,8 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Moves a slot with all its keys to another primary, as `redis-cli --cluster reshard` does. Resolves when every
-   * node that lives has heard of it: whoever asks the others next must not be told the old place.
-   * @param between called after each key (and before the first), while the slot lies in two places
+   * living node knows the new place, so that no later answer names the old one.
+   * @param between called before the first key and after each key, while the slot is on two nodes
    */
   async moveSlot(
     slot: number,
@@ -138,7 +138,7 @@ export class Cluster implements AsyncDisposable {
     return this.nodes.filter((node) => node.isUp)
   }
 
-  /** Resolves when the nodes that live agree that every slot is served. */
+  /** Resolves when the living nodes agree that every slot is served. */
   async healthy(): Promise<void> {
     await until(async () => {
       const words = await Promise.all(
@@ -156,7 +156,7 @@ export class Cluster implements AsyncDisposable {
 
   async #startNode(): Promise<Server> {
     const { binary = 'redis-server', nodeTimeout = 1_000, password, tls, args = [] } = this.#options
-    // The usual port of the bus, 10,000 above, may be taken, or be none.
+    // The usual port of the bus is higher by 10,000. It may be taken, or be too high.
     const bus = String(await freePort())
     const own = [
       '--cluster-enabled',
@@ -167,7 +167,7 @@ export class Cluster implements AsyncDisposable {
       String(nodeTimeout),
     ]
     const quick = ['--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0']
-    // A primary that has given its last slot away stays one.
+    // Without this option, a primary that has given its last slot away becomes a replica.
     const steady = ['--cluster-allow-replica-migration', 'no']
     const secure = tls === undefined ? [] : ['--tls-cluster', 'yes', '--tls-replication', 'yes']
     const more = { ...(password !== undefined && { password }), ...(tls !== undefined && { tls }) }
@@ -213,7 +213,7 @@ export class Cluster implements AsyncDisposable {
     })
   }
 
-  /** Everybody knows who is whose replica, and each has all its primary has. */
+  /** Resolves when all nodes know all replicas, and each replica has all data of its primary. */
   async #replicated(primaries: number): Promise<void> {
     const replicas = this.nodes.slice(primaries)
     await until(async () => {
@@ -227,7 +227,7 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
-/** Three primaries with a replica each, by default. */
+/** Starts a cluster. Default: three primaries with one replica each. */
 export function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   return Cluster.start(options)
 }

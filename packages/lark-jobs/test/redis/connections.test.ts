@@ -1,6 +1,6 @@
 /**
- * What providers print, other clients take, and people paste as a connection. Each form is honoured as the table says,
- * or refused with one sentence that says what to write; nothing of it is ignored.
+ * Connections as providers print them, other clients accept them, and people paste them. Each form is applied as the
+ * table says, or refused with one sentence that says what to write. No part is ignored.
  */
 import { createServer, type Socket, type Server as TcpServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ function addressOf(given: Given): object {
   return location.kind === 'cluster' ? location.nodes[0]! : location.address
 }
 
-/** Code, message and hint in one line. */
+/** The code, message and hint of the error, in one line. */
 async function refusalOf(given: Given): Promise<string> {
   const error = await (async () => connect(settings(given).connection, 'lark'))().then(
     () => undefined,
@@ -234,7 +234,7 @@ describe('is refused:', () => {
 })
 
 describe('does what it says:', () => {
-  test('a certificate that nobody knows is accepted with ?ssl_cert_reqs=none', async () => {
+  test('a certificate of an unknown authority is accepted with ?ssl_cert_reqs=none', async () => {
     await using server = await startRedis({ tls: makeCertificates(), password: 'secret' })
     await using store = await openStore(`${server.url}?ssl_cert_reqs=none`)
     expect(await store.partitions()).toEqual([])
@@ -252,12 +252,12 @@ describe('does what it says:', () => {
     expect(await store.partitions()).toEqual([])
   })
 
-  test('a server of TLS that is asked without, and the reverse, are told apart', async () => {
+  test('TLS on one side only, and plain text on one side only, have different errors', async () => {
     await using secure = await startRedis({ tls: makeCertificates() })
     await using plain = await startRedis()
     await using one = makeStore(secure.url.replace('rediss', 'redis'), { patience: 500 })
     await expect(one.open()).rejects.toMatchObject({ hint: expect.stringContaining('rediss://') })
-    // A server that waits for the rest of what it takes for a command says nothing.
+    // The server takes the TLS greeting for the beginning of a command, and waits for the rest without an answer.
     const waiting = `${plain.url.replace('redis', 'rediss')}?connectTimeout=100`
     await using other = makeStore(waiting, { patience: 500 })
     await expect(other.open()).rejects.toMatchObject({ hint: expect.stringContaining('write redis://') })
@@ -267,7 +267,7 @@ describe('does what it says:', () => {
     await using server = await startRedis()
     await using four = await openStore(`redis://localhost:${server.port}?family=4`)
     expect(await four.partitions()).toEqual([])
-    // The server listens on 127.0.0.1 alone.
+    // The server listens only on 127.0.0.1.
     await using six = makeStore(`redis://localhost:${server.port}?family=6`, { patience: 300 })
     await expect(six.open()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
   })
@@ -280,7 +280,7 @@ describe('does what it says:', () => {
     expect(await server.send('CLIENT', 'LIST')).toContain('user=app')
   })
 
-  test('a time to connect: a server that says nothing is given up after it', async () => {
+  test('connectTimeout: a server that does not answer is given up after this time', async () => {
     const sockets: Socket[] = []
     const silent: TcpServer = createServer((socket) => {
       sockets.push(socket)
@@ -290,7 +290,7 @@ describe('does what it says:', () => {
     const { port } = silent.address() as { port: number }
     await using store = makeStore(`redis://127.0.0.1:${port}?connectTimeout=50`, { patience: 1_500 })
     await expect(store.open()).rejects.toMatchObject({ message: expect.stringContaining('ETIMEDOUT') })
-    // With the usual 2 seconds there is one attempt within the patience.
+    // With the default of 2 seconds, there would be only one attempt within the patience.
     expect(sockets.length).toBeGreaterThan(1)
     for (const socket of sockets) socket.destroy()
     silent.close()

@@ -1,9 +1,9 @@
 /**
- * What a plain job costs a server, exactly: the commands that it carries out for a call, those inside of scripts too,
- * the bytes on the wire, and what is kept. Jobs that use none of a feature pay nothing for it, so whoever adds a feature
- * adds nothing here.
+ * The exact cost of a plain job for a server: the commands that a call causes, including those inside of scripts, the
+ * bytes on the wire, and the data that is kept. A job that does not use a feature must pay nothing for it, so a new
+ * feature must not change these numbers.
  *
- * The clock is given; with the server's own there is one TIME more in each script.
+ * The tests use their own clock. With the server's clock, each script has one more TIME.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '../../src/model/id.ts'
@@ -18,7 +18,7 @@ import { TcpProxy } from './proxy.ts'
 import { addressOf, Server } from './server.ts'
 import { openStore, retention } from './stores.ts'
 
-/** In the 27th second of a minute. */
+/** The 27th second of a minute. */
 const clock = { now: 1_790_000_007_000 }
 
 let server: Server
@@ -27,7 +27,7 @@ let proxy: TcpProxy
 let store: RedisStore
 let web: Caller
 let ada: Caller
-/** Of two digits, so that they are as long in each test. */
+/** A number with two digits, so that names have the same length in each test. */
 let round = 10
 
 beforeAll(async () => {
@@ -50,18 +50,19 @@ beforeEach(async () => {
   round += 1
   web = new Caller(store, `web-${round}`, 'emails')
   ada = new Caller(store, `ada-${round}`, 'emails')
-  // The links are made, the scripts loaded, and the partition, this minute and the worker known.
+  // After these calls, the links exist, the scripts are loaded, and the store knows the partition, the minute and the
+  // worker.
   await web.enqueue(...plain(1))
   await next(await next([], 1), 0)
 })
 
-/** Jobs made in this very millisecond, as the dispatcher makes them. */
+/** Jobs with ids of the present millisecond, as the dispatcher makes them. */
 function plain(count: number, fields: Partial<NewJob> = {}): NewJob[] {
   const payload = '{"to":"someone@example.com"}'
   return Array.from({ length: count }, () => job({ id: newId(clock.now), payload, ...fields }))
 }
 
-/** Settles what is held and claims, as a worker does: it takes jobs with a ring. */
+/** Settles the held jobs and claims others, as a worker does that takes jobs with rings. */
 async function next(
   held: readonly LeasedJob[],
   limit: number,
@@ -74,7 +75,7 @@ async function next(
 interface Cost {
   /** How often the server carried out each command. */
   calls: Record<string, number>
-  /** To the server, and back. */
+  /** Bytes to the server, and from the server. */
   bytes: { in: number; out: number }
 }
 
@@ -85,34 +86,34 @@ async function costOf(work: () => Promise<unknown>): Promise<Cost> {
   const bytes = { in: proxy.bytes.in - before.in, out: proxy.bytes.out - before.out }
   const info = (await admin.send(['INFO', 'commandstats'])) as string
   const calls: Cost['calls'] = {}
-  // Those are of this measure, and of connections that show that they are there.
+  // These commands belong to the measuring, and to heartbeats of connections.
   for (const [, name, count] of info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm))
     if (!/^(config|info|ping)\b/.test(name!)) calls[name!] = Number(count)
   return { calls, bytes }
 }
 
-/** One job, queued by a call of its own. */
+/** A call that queues one job. */
 const ENQUEUE = {
   evalsha: 1,
-  get: 1, // what this very call was answered, should it have been made before
-  hsetnx: 1, // the record, unless its id is there already
-  exists: 1, // whether anyone waits, and whether an entry of the line is void
-  rpush: 1, // into the line
-  set: 1, // the answer, should the call come again
+  get: 1, // the answer to this call, if it was made before
+  hsetnx: 1, // the record, unless its id exists already
+  exists: 1, // whether a caller waits, and whether an entry of the line is void
+  rpush: 1, // adds the job to the line
+  set: 1, // the answer, in case the call comes again
 }
 
-test('a job that is queued alone', async () => {
+test('a job that is queued by its own call', async () => {
   const { calls, bytes } = await costOf(() => web.enqueue(...plain(1)))
   expect(calls).toEqual(ENQUEUE)
   expect(bytes).toEqual({ in: 229, out: 6 })
 })
 
-test('a hundred that are queued together: one call more', async () => {
+test('a hundred jobs in one call: one more command', async () => {
   const { calls, bytes } = await costOf(() => web.enqueue(...plain(100)))
   const { hsetnx: _, ...enqueue } = ENQUEUE
   expect(calls).toEqual({
     ...enqueue,
-    hmget: 1, // which ids are there already
+    hmget: 1, // which ids exist already
     hset: 1, // the records
   })
   expect(bytes).toEqual({ in: 6_865, out: 6 })
@@ -123,8 +124,8 @@ test('a delayed job', async () => {
   const { rpush: _, ...enqueue } = ENQUEUE
   expect(calls).toEqual({
     ...enqueue,
-    zadd: 1, // into the line
-    zrange: 1, // whether it is the next to fall due, so that someone must know
+    zadd: 1, // adds the job to the line
+    zrange: 1, // whether it is the next job to become due, so that a caller must be rung
   })
 })
 
@@ -132,35 +133,35 @@ test('a job with a priority', async () => {
   const { calls } = await costOf(() => web.enqueue(...plain(1, { priority: 5 })))
   expect(calls).toEqual({
     ...ENQUEUE,
-    zadd: 1, // that there is a line of this priority
+    zadd: 1, // notes that there is a line of this priority
   })
 })
 
-/** As many settled and claimed by one call as there are slots; all of one claim, while more wait. */
+/** One call that settles all jobs of a claim and claims as many, while more jobs wait. */
 const EXCHANGE = {
   evalsha: 1,
-  get: 1, // what this very call was answered
-  srem: 1, // who works does not wait
-  // Whether the queue is paused, or has groups; who holds what is settled; the records of what is claimed.
+  get: 1, // the answer to this call, if it was made before
+  srem: 1, // a worker that gets jobs does not wait any more
+  // Whether the queue is paused or has groups; the holders of the settled jobs; the records of the claimed jobs.
   hmget: 3,
-  // settle
-  hdel: 2, // they have no holder any more; their claim has no jobs any more
-  hincrby: 2, // how many of the claim are held; how many ended in this minute
+  // These commands settle.
+  hdel: 2, // removes the holders of the jobs, and their claim
+  hincrby: 2, // how many jobs of the claim are held, and how many ended in this minute
   zrem: 1, // the lease of the claim
-  zadd: 2, // when they ended; and below, the lease of the new claim
-  zcard: 1, // whether more are kept than should be
+  zadd: 2, // the times at which the jobs ended, and (below) the lease of the new claim
+  zcard: 1, // whether more ended jobs are kept than the retention allows
   // claim
-  zrevrange: 1, // which lines there are
+  zrevrange: 1, // which lines exist
   lpop: 1, // the head of the line
-  hset: 2, // who holds them; the claim
-  // Whether: any is to be cancelled; the line has anything delayed or void; any has run before.
+  hset: 2, // the holders of the jobs, and the claim
+  // Whether a job must be cancelled, whether the line has delayed or void entries, and whether a job has run before.
   exists: 3,
-  llen: 1, // whether more wait
-  scard: 1, // and are not all void
+  llen: 1, // whether more jobs wait
+  scard: 1, // and whether not all of them are void
   set: 1, // the answer
 }
 
-test('a job settled and the next one claimed', async () => {
+test('one job is settled and the next one is claimed', async () => {
   await web.enqueue(...plain(10))
   const held = await next([], 1)
   const { calls, bytes } = await costOf(() => next(held, 1))
@@ -168,7 +169,7 @@ test('a job settled and the next one claimed', async () => {
   expect(bytes).toEqual({ in: 242, out: 91 })
 })
 
-test('fifty settled and the next fifty claimed: as many calls', async () => {
+test('fifty jobs are settled and fifty claimed: the same number of commands', async () => {
   await web.enqueue(...plain(200))
   const held = await next([], 50)
   const { calls, bytes } = await costOf(() => next(held, 50))
@@ -176,34 +177,34 @@ test('fifty settled and the next fifty claimed: as many calls', async () => {
   expect(bytes).toEqual({ in: 930, out: 3_131 })
 })
 
-test('fifty settled for which others go that had completed before', async () => {
+test('fifty jobs are settled, and fifty older completed jobs are removed', async () => {
   await web.enqueue(...plain(250))
   const held = await next(await next(await next([], 50), 50), 50)
   const { calls } = await costOf(() => next(held, 50))
   expect(calls).toEqual({
     ...EXCHANGE,
-    zrange: 1, // which
+    zrange: 1, // which jobs are too many
     zremrangebyrank: 1,
-    hdel: EXCHANGE.hdel + 1, // their records
-    exists: EXCHANGE.exists + 1, // whether anything more is kept of any job
+    hdel: EXCHANGE.hdel + 1, // removes their records
+    exists: EXCHANGE.exists + 1, // whether more data is kept of any of these jobs
   })
 })
 
-test('the last ones settled, by a worker that then waits', async () => {
+test('the last jobs are settled, by a worker that then waits', async () => {
   await web.enqueue(...plain(50))
   const held = await next([], 50)
   const { calls } = await costOf(() => next(held, 50))
   const { scard: _, ...exchange } = EXCHANGE
   expect(calls).toEqual({
     ...exchange,
-    ...{ hmget: 2, zadd: 1, exists: 2 }, // nothing is claimed
-    zrange: 1, // when the next falls due
-    sadd: 1, // that it waits
-    hset: 1, // how many it takes with a ring
+    ...{ hmget: 2, zadd: 1, exists: 2 }, // no job is claimed
+    zrange: 1, // when the next job becomes due
+    sadd: 1, // notes that the worker waits
+    hset: 1, // how many jobs the worker takes with a ring
   })
 })
 
-test('a job handed over with the ring to a worker that waits', async () => {
+test('a ring brings a job to a waiting worker', async () => {
   const came = signal<Claim>()
   await next([], 5, { hand: came.resolve })
   const { calls, bytes } = await costOf(async () => {
@@ -213,31 +214,31 @@ test('a job handed over with the ring to a worker that waits', async () => {
   const { rpush: _, ...enqueue } = ENQUEUE
   expect(calls).toEqual({
     ...enqueue,
-    exists: ENQUEUE.exists + 1, // whether others are before it
-    hget: 2, // whether the queue is paused; how many that worker takes
-    spop: 1, // who waits
-    hdel: 1, // it takes no more
+    exists: ENQUEUE.exists + 1, // whether other jobs come before it
+    hget: 2, // whether the queue is paused, and how many jobs the worker takes
+    spop: 1, // a waiting worker
+    hdel: 1, // the worker takes no more jobs with this ring
     publish: 1, // the ring
-    hset: 2, // who holds it; the claim
+    hset: 2, // the holder of the job, and the claim
     zadd: 1, // its lease
   })
   expect(bytes).toEqual({ in: 229, out: 119 })
 })
 
-test('a job that failed for good', async () => {
+test('a job has failed for good', async () => {
   await web.enqueue(...plain(10))
   await next(await next([], 1), 0, { outcome: failed })
   const held = await next([], 1)
   const { calls } = await costOf(() => next(held, 1, { outcome: failed }))
   expect(calls).toEqual({
     ...EXCHANGE,
-    hget: 2, // how often it has run; its errors
-    hset: EXCHANGE.hset + 2, // the same
-    hmget: EXCHANGE.hmget + 1, // whether the one claimed has run, since some have
+    hget: 2, // how often the job has run, and its errors
+    hset: EXCHANGE.hset + 2, // the same two
+    hmget: EXCHANGE.hmget + 1, // whether the claimed job has run before, because some jobs have
   })
 })
 
-test('a job that failed and comes again', async () => {
+test('a job has failed and is retried', async () => {
   await web.enqueue(...plain(10))
   await next(await next([], 1), 0, { outcome: retried(60_000) })
   const held = await next([], 1)
@@ -245,16 +246,16 @@ test('a job that failed and comes again', async () => {
   const { zcard: _, ...exchange } = EXCHANGE
   expect(calls).toEqual({
     ...exchange,
-    hget: 3, // how often it has run; its errors; its priority
+    hget: 3, // how often the job has run, its errors, and its priority
     hset: EXCHANGE.hset + 2,
     hmget: EXCHANGE.hmget + 1,
-    zrange: 2, // whether it is the next to fall due; since there are delayed ones, whether any is due
-    lrange: 1, // what is before it
-    smismember: 1, // and meant
+    zrange: 2, // whether it is the next job to become due, and whether a delayed job is due now
+    lrange: 1, // the entries before it
+    smismember: 1, // and whether they are not void
   })
 })
 
-test('what is kept: a record a job while it waits, and an entry for each that ended', async () => {
+test('kept data: a record for each waiting job, and an entry for each ended job', async () => {
   const list = plain(2)
   await web.enqueue(...list)
   await next(await next([], 1), 0)

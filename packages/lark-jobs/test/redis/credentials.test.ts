@@ -1,7 +1,7 @@
 /**
- * Credentials that a function gives, on servers whose users come and go under load: each round has a user of its own,
- * and the one of the round before is deleted, which ends every connection that is still logged in as that one. So the
- * servers themselves say whether somebody did not log in again in time.
+ * Credentials from a function, on servers whose users change under load. Each round has a new user, and the user of the
+ * round before is deleted. This ends every connection that is still logged in as that user, so the servers themselves
+ * show whether a connection did not log in again in time.
  */
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -26,7 +26,7 @@ interface Client {
   user: string
 }
 
-/** The connections of stores. */
+/** The connections of stores to these servers. */
 async function clientsOf(servers: readonly Server[]): Promise<Client[]> {
   const lists = await Promise.all(servers.map((server) => server.send('CLIENT', 'LIST')))
   return lists.flatMap((list, i) =>
@@ -38,7 +38,7 @@ async function clientsOf(servers: readonly Server[]): Promise<Client[]> {
   )
 }
 
-/** Users of which each is there for two rounds. */
+/** Users, each of which exists for two rounds. */
 class Rotation {
   round = 0
   asked = 0
@@ -54,7 +54,7 @@ class Rotation {
     return rotation
   }
 
-  /** The next user is there, and given from now on. */
+  /** Makes the next user. The function returns this user from now on. */
   async begin(): Promise<void> {
     const next = this.round + 1
     const rights = ['on', `>secret-${next}`, '~*', '&*', '+@all']
@@ -64,12 +64,12 @@ class Rotation {
     this.round = next
   }
 
-  /** The last but one is gone, with the connections that it has. */
+  /** Deletes the last user but one, which ends its connections. */
   async end(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.send('ACL', 'DELUSER', `token-${this.round - 1}`)))
   }
 
-  /** A round: everybody logs in as the next, before the last one is deleted. */
+  /** One round: all connections log in as the next user before the last one is deleted. */
   async turn(): Promise<void> {
     await this.begin()
     await until(async () => {
@@ -79,7 +79,7 @@ class Rotation {
     await this.end()
   }
 
-  /** What an application would have. */
+  /** The function that an application would configure. */
   readonly give = async (): Promise<Credentials> => {
     this.asked++
     await null
@@ -95,7 +95,7 @@ class CountJob extends Job {
   }
 }
 
-/** Dispatches and works until it is told to stop. @returns how many jobs there were */
+/** Dispatches and works until the test ends it. @returns the number of jobs */
 async function load(
   config: JobsConfig,
   during: () => Promise<void>,
@@ -125,7 +125,7 @@ async function load(
   return { jobs, report }
 }
 
-/** That rounds under load cost no connection, no job and no dispatch. */
+/** Expects that rounds under load lose no connection, no job and no dispatch. */
 async function expectSmoothRounds(
   servers: readonly Server[],
   rotation: Rotation,
@@ -138,7 +138,7 @@ async function expectSmoothRounds(
       before = await clientsOf(servers)
       return kinds.every((kind) => before.some(({ name }) => name === kind))
     })
-    // A cluster's connections are made when they are needed.
+    // The connections of a cluster are made when they are needed.
     await until(async () => {
       const last = before.length
       before = await clientsOf(servers)
@@ -148,7 +148,7 @@ async function expectSmoothRounds(
       const ids = new Set((await clientsOf(servers)).map(({ id }) => id))
       return before.filter(({ id }) => !ids.has(id))
     }
-    // After a slow answer, other nodes are asked about the primary, on connections for that alone.
+    // After a slow answer, other nodes are asked about the primary, on separate connections.
     await rotation.turn()
     const passing = new Set(await lost())
     before = before.filter((client) => !passing.has(client))
@@ -169,7 +169,8 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
     const rotation = await Rotation.on([server])
     const connection: RedisServers = { port: server.port, credentials: rotation.give }
     await expectSmoothRounds([server], rotation, { connection }, kinds)
-    // Web, worker and thread share one function: a few times a round at most, not once a connection.
+    // The dispatcher, the worker and its thread share one function. It is called a few times in each round, and not
+    // once for each connection.
     expect(rotation.asked).toBeLessThan(3 * (rotation.round + 1))
   })
 
@@ -182,7 +183,7 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
     await expectSmoothRounds(cluster.nodes, rotation, config, kinds)
   })
 
-  test('behind a Sentinel, who has users of its own', async () => {
+  test('behind a Sentinel that has its own users', async () => {
     await using fleet = await startSentinel({ sentinels: 1, replicas: 0 })
     const rotation = await Rotation.on(fleet.servers)
     const ofSentinel = await Rotation.on(fleet.sentinels)
@@ -195,7 +196,7 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
   })
 })
 
-test('a password that is changed without a warning, and everybody thrown out: nothing fails', async () => {
+test('the password changes without notice and all connections are ended: nothing fails', async () => {
   await using server = await startRedis()
   let password = 'secret-0'
   const change = async (n: number) => {
@@ -220,7 +221,7 @@ test('a password that is changed without a warning, and everybody thrown out: no
   expect(CountJob.seen.size).toBe(jobs)
 })
 
-test('a worker that waits hears its bell after it has logged in again', async () => {
+test('a waiting worker hears its bell after it has logged in again', async () => {
   await using server = await startRedis()
   const rotation = await Rotation.on([server])
   const servers: RedisServers = { port: server.port, credentials: rotation.give }
@@ -229,7 +230,7 @@ test('a worker that waits hears its bell after it has logged in again', async ()
   expect(await ada.claim()).toEqual([])
   for (let round = 0; round < 3; round++) {
     await rotation.turn()
-    // What may have rung meanwhile is made up for.
+    // The wait ends, because a ring may have been missed meanwhile.
     expect(await store.wait('ada', 20_000)).toEqual(['emails'])
     expect(await ada.claim()).toEqual([])
     const wait = store.wait('ada', 20_000)
@@ -240,7 +241,7 @@ test('a worker that waits hears its bell after it has logged in again', async ()
   }
 })
 
-test('a link that has subscribed logs in again, and hears what is said afterwards', async () => {
+test('a link that has subscribed logs in again, and hears later messages', async () => {
   await using server = await startRedis()
   await server.send('ACL', 'SETUSER', 'app', 'on', '>pw', '&*', '+@all')
   const location = parseLocation(server.url)
@@ -329,7 +330,7 @@ describe('a function', () => {
     expect(inspect(error, { depth: 12, showHidden: true })).not.toContain('hunter2')
   })
 
-  test('that fails for a while is asked again, and the process is told once', async () => {
+  test('that fails for a while is called again, and the process warns once', async () => {
     await using server = await startRedis()
     const rotation = await Rotation.on([server])
     const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -351,7 +352,7 @@ describe('a function', () => {
     expect(await store.partitions()).toEqual([])
   })
 
-  test('is asked again after four fifths of the time, and not when nobody is logged in', async () => {
+  test('is called again after four fifths of the time, unless no connection is logged in', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
     try {
       let asked = 0
@@ -371,14 +372,14 @@ describe('a function', () => {
       leave()
       await vi.advanceTimersByTimeAsync(3_600_000)
       expect(asked).toBe(2)
-      // What has expired meanwhile is given to nobody.
+      // No connection gets the expired password.
       expect(await source.current()).toMatchObject({ password: 'pw-3' })
     } finally {
       vi.useRealTimers()
     }
   })
 
-  test('and a password contradict each other', () => {
+  test('beside a password is refused', () => {
     const credentials = () => ({ password: 'x' })
     for (const servers of [
       { password: 'hunter2', credentials },
@@ -391,7 +392,7 @@ describe('a function', () => {
     )
   })
 
-  test('is not shown with what it gave', async () => {
+  test('is not shown in errors, and neither are its credentials', async () => {
     await using server = await startRedis()
     await server.send('ACL', 'SETUSER', 'app', 'on', '>hunter2', '~*', '&*', '+@all')
     const credentials = () => ({ username: 'app', password: 'hunter2', expiresIn: '1h' })

@@ -1,5 +1,5 @@
 /**
- * Foreign data under Lark's keys: which key it is, and that the rest goes on.
+ * Foreign data under Lark's keys: the error names the key, and everything else works.
  */
 import { readFileSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
@@ -16,7 +16,7 @@ import { openStore } from './stores.ts'
 const url = inject('redisUrl')
 const send = (...words: string[]) => command(url, ...words)
 
-test('every key that the page of keys lists is known with its kind', () => {
+test('the type of every key in the documentation is known', () => {
   const page = readFileSync(new URL('../../src/store/redis/client/keys.ts', import.meta.url), 'utf8')
   const kind = '(?:HASH|LIST|SET|ZSET|STRING)'
   const row = new RegExp(`^ \\* {3}([a-z][^A-Z\\n]*?) +(${kind}(?:, ${kind})*)(?: |$)`, 'gm')
@@ -32,7 +32,7 @@ test('every key that the page of keys lists is known with its kind', () => {
   expect(names.filter((name) => !words.has(name))).toEqual([])
 })
 
-test('a damaged record of a large job: those beside it have their own payloads', async () => {
+test('a damaged record of a large job: the other jobs have their own payloads', async () => {
   const prefix = newPrefix()
   await using store = await openStore(url, { prefix })
   const caller = new Caller(store, 'ada', 'emails')
@@ -87,7 +87,7 @@ describe('a foreign value', () => {
     const refused = asked.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
     expect(refused.length).toBeGreaterThan(0)
     for (const { reason } of refused) expect(reason).toMatchObject(right)
-    // Another partition of the same store is as ever.
+    // Another partition of the same store works.
     const other = new Caller(store, 'cid', 'reports')
     expect(await other.enqueue(job())).toEqual(['queued'])
     expect(await other.claim()).toHaveLength(1)
@@ -95,7 +95,7 @@ describe('a foreign value', () => {
   })
 
   test.each(['settings', 'line', 'jobs'])(
-    'under %s of a queue: status shows it, and all the others',
+    'under %s of a queue: status shows this queue as damaged, and all other queues',
     async (name) => {
       const prefix = newPrefix()
       await using store = await openStore(url, { prefix })
@@ -114,7 +114,7 @@ describe('a foreign value', () => {
     },
   )
 
-  test('in one of several partitions that a worker leaves is named, and the others are left', async () => {
+  test('in one of several partitions from which a worker retires is named, and the worker retires from the others', async () => {
     const prefix = newPrefix()
     await using store = await openStore(url, { prefix })
     for (const partition of ['a', 'b', 'c']) {
@@ -153,7 +153,7 @@ describe('a foreign value', () => {
   })
 })
 
-test('a worker says so once, goes on with its other queues, and with this one when the key is put right', async () => {
+test('a worker reports it once, goes on with its other queues, and with this one when the key is correct again', async () => {
   class NoteJob extends Job {
     override readonly key = 'note'
     handle() {}

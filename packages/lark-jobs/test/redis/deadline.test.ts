@@ -1,5 +1,5 @@
 /**
- * Nothing hangs: every verb ends within 5 s, whatever the network does.
+ * Every verb ends within 5 s, whatever the network does.
  */
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
@@ -23,7 +23,7 @@ test.concurrent('nobody listens: STORE_UNREACHABLE, with the address', async () 
   }
 })
 
-test.concurrent('a server that accepts and says nothing: STORE_UNREACHABLE', async () => {
+test.concurrent('a server that accepts the connection and does not answer: STORE_UNREACHABLE', async () => {
   const silent = createServer((socket) => socket.resume())
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const { port } = silent.address() as { port: number }
@@ -36,7 +36,7 @@ test.concurrent('a server that accepts and says nothing: STORE_UNREACHABLE', asy
   await new Promise((resolve) => silent.close(resolve))
 })
 
-test.concurrent('a server that hangs: STORE_UNCERTAIN, then STORE_UNREACHABLE, then it goes on', async () => {
+test.concurrent('a server that hangs: STORE_UNCERTAIN, then STORE_UNREACHABLE, and later calls succeed again', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const web = new Caller(store, 'web', 'emails')

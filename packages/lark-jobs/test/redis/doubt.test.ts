@@ -1,5 +1,5 @@
 /**
- * A primary that stands still, is replaced, and wakes with calls in its socket: what it answers does not count.
+ * A primary that stands still, is replaced, and wakes with calls in its socket. Its answers do not count.
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -21,7 +21,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-/** How often the nodes were asked who is who, by clients that are not of this test. */
+/** How often the nodes were asked which server is the primary, by clients other than this test. */
 async function asked(cluster: Cluster): Promise<number> {
   const counts = await Promise.all(
     cluster.nodes.map(async (node) => {
@@ -39,7 +39,7 @@ describe('a cluster', () => {
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
 
-  test('a primary that was replaced while it stood still: what is queued is there', async () => {
+  test('a primary was replaced while it stood still: every job that was reported as queued exists', async () => {
     const prefix = newPrefix()
     await using jobs = createJobs({ connection: cluster.url, prefix })
     const dispatch = async (n: number) => {
@@ -56,12 +56,12 @@ describe('a cluster', () => {
     frozen.signal('SIGCONT')
     const answers = await Promise.all(underway)
     const queued = answers.filter(({ said }) => said === true)
-    // On a slow machine the failover takes as long as a dispatch waits: then nobody is told that it is queued.
+    // On a slow machine, the failover may take as long as a dispatch waits. Then the dispatch is uncertain.
     expect(answers.filter(({ said }) => said !== true && said !== 'DISPATCH_UNCERTAIN')).toEqual([])
     await using other = createJobs({ connection: cluster.url, prefix })
     const found = await Promise.all(queued.map(({ id }) => other.find(id!)))
     expect(found.filter((job) => job === undefined)).toEqual([])
-    // Also what is asked right after, of a process that has not heard of it.
+    // The same applies to the next dispatch of a process that has not heard of the failover.
     const next = await dispatch(51)
     expect(next.said).toBe(true)
     expect(await other.find(next.id!)).toBeDefined()
@@ -78,7 +78,7 @@ describe('a cluster', () => {
     for (let round = 0; round < 20; round++) {
       const began = performance.now()
       await dispatch()
-      // Another test may have the machine for a while.
+      // Other tests may have slowed down the answers.
       if (performance.now() - began > LATE) return
     }
     expect(await asked(cluster)).toBe(before)
@@ -97,7 +97,7 @@ describe('a cluster', () => {
   })
 })
 
-test('Sentinels: who is the primary, who is not any more, and who is in doubt', async () => {
+test('Sentinels say which server is the primary, which was replaced, and which is in doubt', async () => {
   await using fleet = await startSentinel()
   const sentinels = fleet.sentinels.map(({ url }) => addressOf(url))
   const guide = new Sentinels('sentinels', sentinels, MASTER, addressOf('redis://'))
@@ -108,7 +108,7 @@ test('Sentinels: who is the primary, who is not any more, and who is in doubt', 
   expect(await standing(second!)).toBe('replaced')
   const before = await fleet.primary()
   before.signal('SIGSTOP')
-  // It is taken for down, and not replaced yet: nobody can say it.
+  // The Sentinels consider the primary down, and have not replaced it yet, so nobody can say.
   const isDown = async () => {
     const facts = (await fleet.sentinels[0]!.send('SENTINEL', 'MASTER', MASTER)) as string[]
     return facts[facts.indexOf('flags') + 1]!.includes('s_down') || (await fleet.primary()) !== before
@@ -122,7 +122,7 @@ test('Sentinels: who is the primary, who is not any more, and who is in doubt', 
   guide.close()
 })
 
-test('Sentinels that are far away: one late answer is not the end of dispatching', async () => {
+test('with Sentinels that are far away, dispatches still succeed after one late answer', async () => {
   await using fleet = await startSentinel()
   const sentinels = await Promise.all(
     fleet.sentinels.map(async ({ port }) => {
@@ -140,7 +140,7 @@ test('Sentinels that are far away: one late answer is not the end of dispatching
   expect(guide.doubt.isThere).toBe(false)
 })
 
-test('one Sentinel alone that takes the primary for down cannot have it replaced, nor end all dispatching', async () => {
+test('one Sentinel that alone considers the primary down can neither replace it nor stop dispatches', async () => {
   await using fleet = await startSentinel({ password: 'secret' })
   const [lonely] = fleet.sentinels
   await lonely!.send('SENTINEL', 'SET', MASTER, 'auth-pass', 'wrong')
@@ -152,10 +152,10 @@ test('one Sentinel alone that takes the primary for down cannot have it replaced
   const guide = new Sentinels('sentinels', sentinels, MASTER, addressOf('redis://'))
   onTestFinished(() => guide.close())
   const primary = addressOf(fleet.servers[0]!.url)
-  // At first, others may have agreed with it a moment before.
+  // At first, other Sentinels may have agreed with it a moment before.
   expect(await guide.doubt.resolve(primary, performance.now() + 500)).toBeUndefined()
   await until(async () => (await guide.doubt.resolve(primary, performance.now() + 500)) === 'primary')
-  // One of the others that says nothing may be of its opinion.
+  // Another Sentinel that does not answer may agree with it.
   fleet.sentinels[1]!.signal('SIGSTOP')
   expect(await guide.doubt.resolve(primary, performance.now() + 1_000)).toBeUndefined()
 })
@@ -164,14 +164,14 @@ describe('a doubt', () => {
   const address = addressOf('redis://')
   const soon = () => performance.now() + 5_000
 
-  test('calls that come together are told by one asking, and one that comes later by the next', async () => {
+  test('calls that come together share one round, and a later call gets the next round', async () => {
     const askings: ((standing: ServerRole) => void)[] = []
     const doubt = new Doubt(() => new Promise((resolve) => askings.push(resolve)))
     doubt.raise()
     const first = Promise.all([1, 2, 3].map(() => doubt.resolve(address, soon())))
     await until(() => askings.length === 1)
     const later = doubt.resolve(address, soon())
-    // An answer that is late while they are asked is not told by what they say.
+    // If an answer is late during a round, this round does not confirm it.
     doubt.raise()
     askings[0]!('primary')
     expect(await first).toEqual(['primary', 'primary', 'primary'])
@@ -182,7 +182,7 @@ describe('a doubt', () => {
     expect(doubt.isThere).toBe(false)
   })
 
-  test('who cannot say it is asked again, until the deadline', async () => {
+  test('if nobody can say it, they are asked again until the deadline', async () => {
     let times = 0
     const doubt = new Doubt(async () => {
       times++
@@ -197,14 +197,14 @@ describe('a doubt', () => {
     expect(await unsure.resolve(address, performance.now() + 100)).toBeUndefined()
   })
 
-  test('nobody waits beyond his deadline, also not for what another has asked', async () => {
+  test('no call waits beyond its deadline, even if it shares the round of another call', async () => {
     const doubt = new Doubt(() => new Promise(() => {}))
     doubt.raise()
     const standings = [doubt.resolve(address, soon()), doubt.resolve(address, performance.now() + 50)]
     expect(await Promise.race(standings)).toBeUndefined()
   })
 
-  test('those who did not answer in time have twice as long, and as before once it is not for want of time', async () => {
+  test('after a round that was too short, the next one is twice as long; otherwise it has the usual length', async () => {
     const given: number[] = []
     const doubt = new Doubt(async (_, patience) => {
       given.push(patience)

@@ -20,11 +20,11 @@ afterEach(async () => {
 const appendonly = ['--appendonly', 'yes', '--appendfsync']
 
 describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
-  test('a dispatch is answered when it is on disk; a hundred at once take no longer than one', async () => {
+  test('a dispatch is answered when it is on disk; a hundred at the same time take no longer than one', async () => {
     const server = await start({ binary, args: [...appendonly, 'everysec'] })
     await using store = await openStore(server.url, { durability: 'strict' })
     const partitions = Array.from({ length: 100 }, (_, i) => `queue-${i}`)
-    // One after another they would take a second each, and find no end within the time of a verb.
+    // One after another they would take a second each, which is too long for a verb.
     const verdicts = await Promise.all(
       partitions.map((partition) => new Caller(store, 'web', partition).enqueue(job())),
     )
@@ -34,7 +34,7 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
     for (const partition of partitions) expect(await store.counts(partition)).toMatchObject({ waiting: 1 })
   })
 
-  test('one that the disk does not confirm is uncertain, and sent again is not queued twice', async () => {
+  test('a dispatch that the disk does not confirm is uncertain, and is not queued twice when it is sent again', async () => {
     const server = await start({ binary, args: [...appendonly, 'always'] })
     await using store = await openStore(server.url, { durability: 'strict' })
     const web = new Caller(store, 'web', 'emails')
@@ -65,7 +65,7 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
 })
 
 describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) => {
-  test('a dispatch is answered when a replica has it', async () => {
+  test('a dispatch is answered when a replica has the job', async () => {
     const primary = await start({ binary, args: ['--repl-diskless-sync-delay', '0'] })
     const replica = await start({ binary, args: ['--replicaof', '127.0.0.1', String(primary.port)] })
     await until(async () =>
@@ -83,7 +83,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     const { ms, error } = await timed(store.enqueue('emails', { ...web.next(), patience: 600 }, list))
     expect(error).toMatchObject({ code: 'STORE_UNCERTAIN', message: expect.stringContaining('on a replica') })
     expect(ms).toBeLessThan(1_500)
-    // The calls of others go on meanwhile: it is another connection that waits.
+    // Other calls go on meanwhile, because the wait uses a second connection.
     const waiting = timed(store.enqueue('emails', { ...web.last(), patience: 2_000 }, list))
     expect((await timed(store.counts('emails'))).ms).toBeLessThan(1_000)
     replica.signal('SIGCONT')
@@ -91,7 +91,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     expect(await store.counts('emails')).toMatchObject({ waiting: 23 })
   })
 
-  test('without a replica it warns when it is opened, and is uncertain of every dispatch', async () => {
+  test('without a replica, opening warns and every dispatch is uncertain', async () => {
     const server = await start({ binary })
     await using store = makeStore(server.url, { durability: 'replicated' })
     expect((await store.open()).join()).toContain('no replica is there')
@@ -104,7 +104,7 @@ test('normal opens no further connection', async () => {
   const server = await start()
   await using store = await openStore(server.url)
   await new Caller(store, 'web', 'emails').enqueue(job())
-  // Its own, and the one that asks.
+  // The connection of the store, and the one of this test.
   expect(
     String(await server.send('CLIENT', 'LIST'))
       .trim()

@@ -13,8 +13,8 @@ async function fill(url: string, prefix: string, queues = ['default']): Promise<
     await store.enqueue(queue, { caller: `web-${number}`, number: 1 }, [job()])
 }
 
-describe('what lies under a prefix is removed', () => {
-  test('and nothing else, whatever a prefix is called', async () => {
+describe('erasing a prefix removes its keys', () => {
+  test('and no others, whatever the prefix is', async () => {
     const url = inject('redisUrl')
     const base = newPrefix()
     const prefixes = [`${base}a*`, `${base}ab`, `${base}[ab]`, `${base}a?`, `${base}\\`, `${base}`]

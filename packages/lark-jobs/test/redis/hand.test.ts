@@ -1,4 +1,4 @@
-/** Jobs that are handed over with a ring, to a caller that waits and takes them. */
+/** Rings that bring jobs to a waiting caller. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Claim } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
@@ -14,7 +14,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
-  /** A caller that waits with so many free slots, and what is handed to it. */
+  /** A caller that waits with `limit` free slots. @returns the claims that rings bring to it */
   async function waiting(caller: Caller, limit: number, lease = LEASE): Promise<Claim[]> {
     const handed: Claim[] = []
     const { jobs } = await caller.exchange([], { limit, lease, hand: (claim) => handed.push(claim) })
@@ -22,7 +22,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     return handed
   }
 
-  test('come as a claim, as many as there is room for, and are settled as such', async () => {
+  test('jobs come as a claim, as many as the caller has slots, and are settled like others', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'handed')
     const handed = await waiting(ada, 2)
@@ -42,7 +42,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(ids(next)).toEqual([given[2]!.id])
   })
 
-  test('go to one caller each; who does not take them is rung', async () => {
+  test('each job goes to one caller; a caller that takes no jobs with rings is only rung', async () => {
     await using store = await openStore(server.url)
     const first = await waiting(new Caller(store, 'ada', 'each'), 1)
     const second = await waiting(new Caller(store, 'bob', 'each'), 1)
@@ -60,7 +60,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     ).toEqual(ids(given))
   })
 
-  test('do not pass those that wait, nor leave a paused queue', async () => {
+  test('jobs with rings do not overtake waiting jobs, and do not leave a paused queue', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'order')
     const web = new Caller(store, 'web', 'order')
@@ -75,7 +75,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(ids(await ada.claim(2))).toEqual(ids([early!, late!]))
   })
 
-  test('whose holder died have burnt nothing', async () => {
+  test('jobs with rings whose holder died have burnt no attempt', async () => {
     await using store = await openStore(server.url)
     await waiting(new Caller(store, 'ada', 'unburnt'), 1, 1)
     const given = job()
@@ -84,7 +84,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await store.get('unburnt', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
   })
 
-  test('go back when the caller does not read them, and what comes then is handed to others', async () => {
+  test('jobs go back if the caller does not read the ring, and later jobs go to other callers', async () => {
     await using store = await openStore(server.url)
     const handed = await waiting(new Caller(store, 'ada', 'unread'), 5)
     const web = new Caller(store, 'web', 'unread')
@@ -102,7 +102,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(handed).toHaveLength(1)
   })
 
-  test('go back when the caller retires without having heard of them', async () => {
+  test('jobs go back if the caller retires before it reads the ring', async () => {
     await using proxy = await TcpProxy.start(server.port)
     await using worker = await openStore(proxy.url)
     await using web = await openStore(server.url)
@@ -115,7 +115,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await web.get('retired', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
   })
 
-  test('of a ring that is lost come with the next call, under its token; the ring is passed over', async () => {
+  test('jobs of a lost ring come with the next call, under its token, and the ring is ignored', async () => {
     await using proxy = await TcpProxy.start(server.port)
     await using worker = await openStore(proxy.url)
     await using web = await openStore(server.url)
@@ -133,14 +133,14 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await ada.settle(found!, completed)).toBe('settled')
   })
 
-  test('that come when the caller has called again are that call’s', async () => {
+  test('jobs that come while the caller makes another call belong to this call', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'late')
     const web = new Caller(store, 'web', 'late')
     await web.enqueue(job())
     await ada.settle(await ada.claimOne(), completed)
     const handed = await waiting(ada, 1)
-    // The job comes before the second call, whose answer is read before the ring or after it.
+    // The job comes before the second call. The answer of this call is read before or after the ring.
     const given = job()
     const [, { jobs: claimed }] = await Promise.all([
       web.enqueue(given),

@@ -1,5 +1,5 @@
 /**
- * Slots of a cluster that move while calls go on.
+ * Slots of a cluster that move under calls.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
@@ -18,13 +18,13 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
 
-  test('the slot of a key is the one that the servers say', async () => {
+  test('slotOf computes the same slot as the servers', async () => {
     for (const key of ['', 'a', 'lark:{emails}:jobs', '{}', '{}x', '{a}{b}', 'x{å/3}:y', '}{', 'x{{b}}']) {
       expect(slotOf(key), key).toBe(await cluster.nodes[0]!.send('CLUSTER', 'KEYSLOT', key))
     }
   })
 
-  test('while calls go on: nothing is lost, nothing runs twice', async () => {
+  test('under calls: nothing is lost, and nothing runs twice', async () => {
     const prefix = newPrefix()
     await using web = await openStore(cluster.url, { prefix })
     await using worker = await openStore(cluster.url, { prefix })
@@ -48,7 +48,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     expect(traffic.runs.size).toBe(traffic.queued.size)
   })
 
-  test('no script begins while it lies in two places; what is asked is answered when it is through', async () => {
+  test('no script begins while the slot is on two nodes; calls are answered when the move is complete', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const caller = new Caller(store, 'ada', 'halfway')
@@ -77,7 +77,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     expect(await store.counts('halfway')).toMatchObject(counts)
   })
 
-  test('what stands alone in a slot is found wherever it is: the partitions, a log', async () => {
+  test('single keys are found on whichever node they are: the partitions, a log', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     await new Caller(store, 'ada', 'emails').enqueue(job())
@@ -92,7 +92,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     expect(await store.partitions()).toEqual(['emails', 'reports'])
   })
 
-  test('a call is remembered where the slot goes, and its ghost is known there', async () => {
+  test('the new node remembers calls, and recognises a late call from a lost connection', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const caller = new Caller(store, 'web', 'remembered')
@@ -106,7 +106,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
       return Number(memory.split('|')[1])
     }
     const before = await epochAt(home)
-    // The link of the first call is lost, and the next one goes over a link that was there before.
+    // The link of the first call is lost, and the next call uses a link that existed before.
     await new Caller(store, 'web', (await cluster.spread())[0]!).enqueue(job())
     await home.send('CLIENT', 'KILL', 'TYPE', 'normal')
     await cluster.moveSlot(slot, other)

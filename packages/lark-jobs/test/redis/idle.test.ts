@@ -1,6 +1,6 @@
 /**
- * What a worker with nothing to do asks of a server: users of metered ones pay for each command, also at night. At most
- * 20 a minute, whatever features there are and however many queues it serves (up to 1,000 with one call).
+ * The commands of an idle worker: on metered servers, users pay for each of them. There are at most 20 a minute,
+ * whatever features exist and however many queues the worker serves (one call covers up to 1,000).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createClient } from '@redis/client'
@@ -11,14 +11,14 @@ import { lua } from '../../src/store/redis/scripts.generated.ts'
 import { Bench } from '../working/bench.ts'
 import { Server } from './server.ts'
 
-/** Milliseconds: three rounds fit in, by a margin. */
+/** Milliseconds. Three surveys fit into this time. */
 const SPAN = 15_500
 
 class IdleJob extends Job {
   handle() {}
 }
 
-/** What clients send, but not what scripts do with it. */
+/** The commands that clients send, without those inside of scripts. */
 async function commandsOf(url: string, span: number): Promise<string[]> {
   const monitor = createClient({ url })
   await monitor.connect()
@@ -45,14 +45,14 @@ test.concurrent.each([
     const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
     await bench.work([IdleJob], {}, client)
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)
-    // All that it asked at the start is answered.
+    // Wait until all calls of the start are answered.
     for (let calls = -1; calls < exchange.mock.calls.length; await pause(500))
       calls = exchange.mock.calls.length
     const sent = await commandsOf(server.url, SPAN)
     const isSurvey = (words: string) =>
       words.toLowerCase().startsWith(`"evalsha" "${lua.scripts.survey.sha1}"`)
     expect(sent.filter((words) => !isSurvey(words) && words !== '"PING"')).toEqual([])
-    // 12 or 13 a minute, and two links that stand by: for the lease thread, and for rings.
+    // There are 12 or 13 surveys a minute, and the heartbeats of two standby links: of the lease thread, and for rings.
     expect(sent.filter(isSurvey).length).toBeGreaterThan(1)
     expect(sent.filter(isSurvey).length).toBeLessThanOrEqual(4)
     expect(sent.filter((words) => words === '"PING"').length).toBeLessThanOrEqual(2)

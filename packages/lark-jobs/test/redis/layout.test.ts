@@ -1,5 +1,5 @@
 /**
- * A store of another layout: an earlier one is brought forward. And what is kept of large payloads, and goes with them.
+ * An earlier layout is brought forward. Large payloads are kept apart, and are removed with their jobs.
  */
 import { readFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
@@ -27,7 +27,7 @@ beforeEach(async () => {
 })
 
 test('jobs of layout 4 go on', async () => {
-  // As commands; made by the Lark that had it.
+  // The dump is a list of commands. The version of Lark with this layout made it.
   const packed = await readFile(new URL('layouts/4.json.gz', import.meta.url))
   for (const command of JSON.parse(gunzipSync(packed).toString()) as string[][]) await raw.send(command)
   const [store, other] = await Promise.all([
@@ -40,7 +40,7 @@ test('jobs of layout 4 go on', async () => {
   await goesOn(store, other)
 })
 
-test('what a claim does not hand out is not touched, and a payload goes with its job', async () => {
+test('a claim does not touch jobs that it does not hand out, and a payload is removed with its job', async () => {
   await using store = await openStore(server.url)
   const ada = new Caller(store, 'ada', 'emails')
   const list = Array.from({ length: 9 }, () => job({ payload: 'x'.repeat(400_000) }))
@@ -49,7 +49,7 @@ test('what a claim does not hand out is not touched, and a payload goes with its
   for (let left = 7; left > 0; left -= 2) {
     for (const held of await ada.claim(100)) await ada.settle(held, completed)
     expect(await raw.send(['LLEN', line])).toBe(left)
-    // Jobs that were put back would lie there.
+    // Jobs that were put back would be under this key.
     expect(await raw.send(['EXISTS', 'lark:{emails}:due'])).toBe(0)
   }
   const record = (await raw.send(['HGET', 'lark:{emails}:jobs', list[0]!.id])) as string

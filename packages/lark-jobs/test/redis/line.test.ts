@@ -1,6 +1,6 @@
 /**
- * The two halves of a line, and the void entries of its list, against a model that knows only priority, place and
- * id. Each step has a millisecond of its own; what falls due does so between the steps.
+ * Compares the two halves of a line, and the void entries of its list, with a model that knows only priority, place and
+ * id. Each step has its own millisecond, and jobs become due between the steps.
  */
 import { expect, inject, test } from 'vitest'
 import type { NewJob, State } from '../../src/model/record.ts'
@@ -15,12 +15,12 @@ const make = () => Harness.make(redisPlace(inject('redisUrl')))
 interface Modelled {
   id: string
   priority: number
-  /** When it was queued, or falls due. */
+  /** The time at which the job was queued, or becomes due. */
   place: number
   state: 'line' | Exclude<State, 'waiting' | 'delayed' | 'blocked'>
   leaseEnds: number
   crashes: number
-  /** A suspect, and its holder has not said yet that it runs alone: it did not begin. */
+  /** The job is a suspect whose holder has not reported yet that it runs alone. It counts as not started. */
   isUnstarted?: boolean
 }
 
@@ -42,7 +42,7 @@ class Model {
   }
 }
 
-/** Small and good enough (mulberry32); the seed is in the test's name. */
+/** A small generator (mulberry32). The seed is in the name of the test. */
 function random(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -60,7 +60,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
   const model = new Model()
   const caller = harness.caller()
   const tokens = new Map<string, string>()
-  /** Never a multiple of 10, as the steps are. */
+  /** A delay that is not a multiple of 10. The steps are multiples of 10. */
   const delay = () => 10 * below(30) + 1 + below(9)
 
   function pick(): Modelled | undefined {

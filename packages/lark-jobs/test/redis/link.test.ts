@@ -1,5 +1,5 @@
 /**
- * One connection: whatever a command comes to, each answer goes to the one who asked.
+ * One connection: whatever happens to a command, each answer goes to the call that asked for it.
  */
 import { describe, expect, inject, test } from 'vitest'
 import { Connection } from '../../src/store/redis/client/connection.ts'
@@ -12,7 +12,7 @@ import { openStore } from './stores.ts'
 const address = addressOf(inject('redisUrl'))
 const never = new AbortController().signal
 
-/** What is no text. Of some, Node tells a length in bytes all the same. */
+/** Values that are not texts. Node returns a length in bytes for some of them. */
 const wrong: unknown[] = [
   undefined,
   null,
@@ -49,14 +49,14 @@ describe('a command that cannot be written', () => {
     },
   )
 
-  test('one without words is refused: Redis gives no answer to it', async () => {
+  test('a command without words is refused, because Redis does not answer it', async () => {
     const link = await dial(address, 2_000, never)
     await expect(link.send([])).rejects.toMatchObject({ name: 'Unencodable' })
     expect(await link.send(['ECHO', 'a'])).toBe('a')
     link.destroy(new Error('done'))
   })
 
-  test('does not end the connection, nor does one that cannot be made', async () => {
+  test('a command that cannot be encoded or built does not end the connection', async () => {
     const connection = new Connection(address)
     expect(await connection.send(['PING'])).toBe('PONG')
     const { link } = connection
@@ -78,11 +78,11 @@ describe('a command that cannot be written', () => {
   })
 })
 
-test.each([1, 2, 3])('commands of all kinds by chance: each gets its own answer, seed %i', async (seed) => {
+test.each([1, 2, 3])('random commands of all kinds: each gets its own answer, seed %i', async (seed) => {
   const random = new Random(seed)
   const connection = new Connection(address)
   const asked = Array.from({ length: 3_000 }, async (_, i) => {
-    // In some hundred ticks, so that answers come while commands are written.
+    // The commands are spread over some hundred ticks, so that answers come while commands are written.
     for (let tick = random.below(5); tick > 0; tick--) await new Promise((resolve) => setImmediate(resolve))
     switch (random.below(4)) {
       case 0:
@@ -100,7 +100,7 @@ test.each([1, 2, 3])('commands of all kinds by chance: each gets its own answer,
   connection.close()
 })
 
-test('a message that comes when its channel was just left is not taken for an answer', async () => {
+test('a message that comes after its channel was left is not taken for an answer', async () => {
   const listener = await dial(address, 2_000, never)
   const speaker = await dial(address, 2_000, never)
   for (let round = 0; round < 50; round++) {
@@ -114,7 +114,7 @@ test('a message that comes when its channel was just left is not taken for an an
   for (const link of [listener, speaker]) link.destroy(new Error('done'))
 })
 
-test('a store that is given an id which is no text answers all others', async () => {
+test('a store that gets an id that is not a text still answers all other calls', async () => {
   await using store = await openStore(inject('redisUrl'), { prefix: newPrefix() })
   const odd = wrong.map((id) => store.get('emails', id as string).then(String, (error) => error.name))
   const honest = Array.from({ length: 200 }, (_, i) => store.get('emails', `none-${i}`))

@@ -1,5 +1,5 @@
 /**
- * What people write to say where their servers are.
+ * The forms of a connection.
  */
 import { expect, test } from 'vitest'
 import { type JobsConfig, resolveSettings } from '../../src/config/config.ts'
@@ -33,7 +33,7 @@ test('parameters of a text: TLS and the database', () => {
   expect(parseLocation('redis+cluster://h?tls=true')).toMatchObject({ nodes: [{ tls: true }] })
 })
 
-test('what is not written with percent signs, but can be told apart', () => {
+test('characters that are not percent-encoded but are unambiguous', () => {
   const one = { host: 'h', username: 'u', password: 'p@:s"s' }
   expect(parseLocation('redis://u:p@:s"s@h')).toMatchObject({ address: one })
   expect(parseLocation('redis://')).toMatchObject({ name: 'redis://127.0.0.1:6379/0' })
@@ -133,7 +133,7 @@ test.each([
   )
 })
 
-test('what is refused is not repeated: it may hold a password', () => {
+test('an error does not repeat the refused text, because it may contain a password', () => {
   for (const text of ['redis+cluster://:hunter2@one/1', 'redis://:hunter2@one,two', 'http://:hunter2@one']) {
     expect(() => parseLocation(text)).toThrow(
       expect.not.objectContaining({ message: expect.stringContaining('hunter2') }),
@@ -141,7 +141,7 @@ test('what is refused is not repeated: it may hold a password', () => {
   }
 })
 
-test('the configuration takes each of them', async () => {
+test('the configuration accepts each of these forms', async () => {
   const settings = (jobs: JobsConfig) => {
     return resolveSettings({ config: { jobs }, file: '/app/lark.config.js', folder: '/app' }, {})
   }

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-test('a dispatch whose reply was lost, sent again under its number, is queued once', async () => {
+test('a dispatch whose reply was lost, and that is sent again under its number, is queued once', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const web = new Caller(store, 'web', 'dispatch')
@@ -28,7 +28,7 @@ test('a dispatch whose reply was lost, sent again under its number, is queued on
   expect(await store.counts('dispatch')).toMatchObject({ waiting: 4 })
 })
 
-test('an exchange whose reply was lost gives the same jobs to who asks again', async () => {
+test('an exchange whose reply was lost returns the same jobs when it is sent again', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   await using other = await openStore(server.url)
@@ -49,7 +49,7 @@ test('an exchange whose reply was lost gives the same jobs to who asks again', a
   expect(await other.counts('exchange')).toMatchObject({ active: 3, completed: 2, waiting: 1 })
 })
 
-test('who asks again, but was taken for dead meanwhile, does not get what others run now', async () => {
+test('a call that is sent again after its caller was considered dead returns no jobs that others run now', async () => {
   const clock = { now: 1_000_000 }
   await using store = await openStore(server.url, { clock: () => clock.now })
   const dead = new Caller(store, 'dead', 'late')
@@ -63,7 +63,7 @@ test('who asks again, but was taken for dead meanwhile, does not get what others
   expect(await store.get('late', taken.id)).toMatchObject({ holder: 'worker' })
 })
 
-test('the ghost of a call, out of a connection that was given up, does nothing', async () => {
+test('a late call from a connection that was given up does nothing', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const web = new Caller(store, 'web', 'ghost')
@@ -73,14 +73,14 @@ test('the ghost of a call, out of a connection that was given up, does nothing',
   const { waiting } = await store.counts('ghost')
   const raw = new Connection(addressOf(server.url))
   const ghost = ['', 'web', '1', '1', 'ghost-job', '', '', '|k|1']
-  // As it was sent under number 1, but for the job, on this process's first connection.
+  // The call has number 1, as on the first connection of this process, but another job.
   const sent = raw.send(['EVALSHA', lua.scripts.enqueue.sha1, '1', 'lark:{ghost}:jobs', ...ghost])
   await expect(sent).rejects.toThrow('a connection that was given up')
   raw.close()
   expect(await store.counts('ghost')).toMatchObject({ waiting })
 })
 
-test('a call is remembered for as long as the contract says, and not for ever', async () => {
+test('a call is remembered as long as the contract says, and not for ever', async () => {
   await using store = await openStore(server.url)
   await new Caller(store, 'web', 'memory').enqueue(...jobs(1))
   const raw = new Connection(addressOf(server.url))

@@ -1,6 +1,6 @@
 /**
- * Nodes and servers that are not reached under the addresses which the cluster or the Sentinels give for them: each
- * stands behind a proxy, and its own address is closed to us.
+ * Servers that are not reachable under the addresses that the cluster or the Sentinels give for them. Each server is
+ * behind a proxy, and its own address is closed to us.
  */
 import { expect, test } from 'vitest'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
@@ -12,7 +12,7 @@ import { MASTER, startSentinel } from './sentinel.ts'
 import type { Server } from './server.ts'
 import { openStore } from './stores.ts'
 
-/** A proxy before each of them, and the map that leads there. */
+/** A proxy for each server, and the natMap that leads to the proxies. */
 async function proxiesFor(servers: readonly Server[]) {
   const proxies = await Promise.all(servers.map(({ port }) => TcpProxy.start(port)))
   const natMap = Object.fromEntries(servers.map(({ address }, i) => [address, hostOf(proxies[i]!)]))
@@ -26,7 +26,7 @@ function hostOf(proxy: TcpProxy): string {
   return proxy.url.slice('redis://'.length)
 }
 
-/** Whoever is connected to a server as a store comes through its proxy. */
+/** Expects that every connection of a store to the server comes through the proxy. */
 async function expectNobodyDirect(server: Server, proxy: TcpProxy): Promise<void> {
   const clients = String(await server.send('CLIENT', 'LIST')).split('\n')
   const ports = clients
@@ -35,7 +35,7 @@ async function expectNobodyDirect(server: Server, proxy: TcpProxy): Promise<void
   expect(ports.filter((port) => !proxy.ports.has(port))).toEqual([])
 }
 
-test('a cluster: by its map, after MOVED, and after ASK', async () => {
+test('a cluster: by its map of slots, after MOVED, and after ASK', async () => {
   await using cluster = await startCluster({ replicas: 0 })
   await using nat = await proxiesFor(cluster.nodes)
   await using store = await openStore({ cluster: [hostOf(nat.proxies[0]!)], natMap: nat.natMap })
@@ -48,7 +48,7 @@ test('a cluster: by its map, after MOVED, and after ASK', async () => {
   const slot = slotOf(`{${queue}}`)
   const web = new Caller(store, 'web-2', queue!)
   const to = await cluster.another(slot)
-  // While the slot is on its way, what is not a script is asked of both nodes; when it is there, everything of the other.
+  // While the slot moves, both nodes get commands that are not scripts. Afterwards the other node gets everything.
   await cluster.moveSlot(slot, to, async () => {
     expect(await store.log(queue!, 'none')).toEqual([])
   })
@@ -57,7 +57,7 @@ test('a cluster: by its map, after MOVED, and after ASK', async () => {
   for (const proxy of nat.proxies) expect(proxy.connections).toBeGreaterThan(0)
 })
 
-test('Sentinels: the primary, and the one that takes its place', async () => {
+test('Sentinels: the primary, and the server that replaces it', async () => {
   await using fleet = await startSentinel()
   await using nat = await proxiesFor(fleet.servers)
   const sentinel = { name: MASTER, nodes: fleet.sentinels.map(({ address }) => address) }

@@ -19,7 +19,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-test('another layout is refused, and left alone', async () => {
+test('another layout is refused and not changed', async () => {
   await raw.send(['SET', 'old:{meta}:layout', '0'])
   await using store = makeStore(server.url, { prefix: 'old' })
   await expect(store.open()).rejects.toMatchObject({
@@ -49,7 +49,7 @@ test('warns of a server that keeps no append-only file', async () => {
   expect(await safe.open()).toEqual([])
 })
 
-test('warns of nothing that only the provider of a server could set up', async () => {
+test('gives no warning about settings that only the provider of a server can change', async () => {
   const servers = { url: server.url, managed: true }
   await using store = makeStore(servers)
   expect(await store.open()).toEqual([])
@@ -83,7 +83,7 @@ test('on a node of a cluster, every verb keeps within the slot of its partition'
   await using node = await Server.start('redis-server', ['--cluster-enabled', 'yes'])
   const admin = new Connection(addressOf(node.url))
   await admin.send(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
-  // A node takes a moment to believe that it is the cluster.
+  // A node takes a moment until its cluster is ready.
   while (!String(await admin.send(['CLUSTER', 'INFO'])).includes('cluster_state:ok')) await setTimeout(5)
   await using store = await openStore(node.url)
   expect((await store.open()).join()).toContain('write redis+cluster://')
@@ -119,7 +119,7 @@ test('connection strings', () => {
   expect(() => makeStore('redis://x', { prefix: 'a{b}' })).toThrow('without braces')
 })
 
-test('a database of its own, and a Unix socket', async () => {
+test('another database, and a Unix socket', async () => {
   await using second = await openStore(`${server.url}/1`)
   await new Caller(second, 'ada', 'emails').enqueue(job())
   await using first = await openStore(server.url)

@@ -1,5 +1,5 @@
 /**
- * The server is killed and comes back, or forgets its scripts; nothing is lost and nobody restarts anything.
+ * The server is killed and comes back, or forgets its scripts. Nothing is lost, and no client is restarted.
  */
 import { expect, test } from 'vitest'
 import type { JobsError } from '../../src/model/errors.ts'
@@ -11,7 +11,7 @@ import { makeStore, openStore } from './stores.ts'
 
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
 
-test('a server that forgot the scripts is given them again', async () => {
+test('a server that forgot the scripts gets them again', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -24,14 +24,14 @@ test('a server that forgot the scripts is given them again', async () => {
   raw.close()
 })
 
-test('killed and restarted under calls: each is answered or fails clearly, and what was said is kept', async () => {
+test('killed and restarted under calls: each call is answered or fails with an error, and every answer holds', async () => {
   await using server = await Server.start('redis-server', durable)
   await using store = await openStore(server.url)
   const queued: string[] = []
   const codes = new Set<string>()
   let stop = false
 
-  /** As a dispatcher does: on an uncertain end the same call again. */
+  /** Dispatches as a dispatcher does: after an uncertain end it sends the same call again. */
   async function dispatch(name: string): Promise<void> {
     const web = new Caller(store, name, 'emails')
     while (!stop) {
@@ -83,7 +83,7 @@ test('a store that is opened while the server is down opens when it comes up', a
   expect(await new Caller(store, 'ada', 'emails').enqueue(job())).toEqual(['queued'])
 })
 
-test('jobs whose records a server evicted are passed over, and break nothing', async () => {
+test('jobs whose records the server has evicted are skipped, and cause no error', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -100,7 +100,7 @@ test('jobs whose records a server evicted are passed over, and break nothing', a
   expect(await store.get('emails', held[0]!.id)).toBeUndefined()
 })
 
-/** Looks again after every turn of the event loop's timers: what is awaited is progress of the loop itself. */
+/** Waits until the condition is true. It looks again after every turn of the event loop. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 1))
 }

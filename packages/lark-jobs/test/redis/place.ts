@@ -1,5 +1,5 @@
 /**
- * Somewhere empty on Redis servers: a key prefix that nobody has.
+ * An empty place on Redis servers: an unused key prefix.
  */
 import { randomBytes } from 'node:crypto'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
@@ -7,7 +7,7 @@ import { openTransport } from '../../src/store/redis/client/open-transport.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 
-/** @param admin who may remove the keys, where the url's user may not */
+/** @param admin a URL whose user may remove the keys, if the user of `url` may not */
 export function redisPlace(url: string, admin = url): MakePlace {
   return async () => {
     const prefix = newPrefix()
@@ -18,14 +18,14 @@ export function redisPlace(url: string, admin = url): MakePlace {
   }
 }
 
-/** What the prefixes of all tests begin with. */
+/** The beginning of the prefixes of all tests. */
 export const PREFIX = 'lark-test-'
 
 export function newPrefix(): string {
   return `${PREFIX}${randomBytes(6).toString('hex')}`
 }
 
-/** On every server, of a cluster too. */
+/** Removes all keys with this prefix, on every primary of a cluster. */
 export async function removeKeys(url: string, prefix: string): Promise<void> {
   const route = openTransport(parseLocation(url), {})
   try {
@@ -34,7 +34,7 @@ export async function removeKeys(url: string, prefix: string): Promise<void> {
       do {
         const page = await server.send(['SCAN', cursor, 'MATCH', `${prefix}:*`, 'COUNT', '1000'])
         const [next, keys] = page as [string, string[]]
-        // One by one: on a cluster they may lie in different slots.
+        // One command for each key: on a cluster they may be in different slots.
         await server.sendTogether(keys.map((key) => ['UNLINK', key]))
         cursor = next
       } while (cursor !== '0')

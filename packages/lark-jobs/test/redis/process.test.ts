@@ -1,5 +1,5 @@
 /**
- * What a whole process sees, on the built package: nothing keeps it alive.
+ * Whole processes with the built package: an open store does not keep them alive.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -32,7 +32,7 @@ test('a script that enqueues and ends, ends', async () => {
   expect(out.split('\n')).toEqual(["[ 'queued' ]", 'removed 1'])
 })
 
-test('a script that claimed, and listens to its bell, ends too; a wait under way keeps it', async () => {
+test('a script that has claimed and listens to its bell ends too; only a pending wait keeps it alive', async () => {
   const out = await runScript(`
     const store = new RedisStore('${inject('redisUrl')}', ${options})
     await store.open()

@@ -1,21 +1,21 @@
 /**
- * A network that can be broken: a TCP proxy before a server.
+ * A network that can be broken: a TCP proxy in front of a server.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
 export class TcpProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  /** On which nothing comes through any more, though nobody is told. */
+  /** Connections that pass nothing any more, while both sides still see them as open. */
   readonly #silent = new WeakSet<Socket>()
   #losing: (() => void) | undefined
-  /** Connections made since the beginning. */
+  /** How many connections were made since the beginning. */
   connections = 0
-  /** The ports from which it connects to the server, as the server sees them. */
+  /** The ports of the proxy, as the server sees them. */
   readonly ports = new Set<number>()
-  /** Bytes that went through since the beginning: to the server, and back. */
+  /** How many bytes have passed since the beginning: to the server, and back. */
   readonly bytes = { in: 0, out: 0 }
-  /** Milliseconds that each byte is under way to the server. */
+  /** Milliseconds that each byte takes to the server. */
   delay = 0
 
   private constructor(target: number) {
@@ -55,19 +55,19 @@ export class TcpProxy implements AsyncDisposable {
     return `redis://127.0.0.1:${(this.#server.address() as { port: number }).port}`
   }
 
-  /** The next reply is lost, and the connection with it. Resolves when that happened. */
+  /** Loses the next reply, and ends its connection. Resolves when this has happened. */
   loseNextReply(): Promise<void> {
     return new Promise((resolve) => {
       this.#losing = resolve
     })
   }
 
-  /** Ends every connection there is. */
+  /** Ends every present connection. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Nothing comes through any more on every connection there is; they stay open. */
+  /** The present connections stay open, but pass nothing any more. */
   silence(): void {
     for (const socket of this.#sockets) this.#silent.add(socket)
   }

@@ -6,7 +6,7 @@ import { completed, job, jobs, settlement } from '../conformance/jobs.ts'
 import { addressOf, command, Server, until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
-test('a replica refuses, changes nothing, and takes calls again once it is the primary', async () => {
+test('a replica refuses calls and changes nothing, and accepts calls when it is the primary', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -23,12 +23,12 @@ test('a replica refuses, changes nothing, and takes calls again once it is the p
   expect(await caller.enqueue(given)).toEqual(['queued'])
 })
 
-test('a replica that has lost its primary and says nothing else refuses, and takes calls again later', async () => {
+test('a replica that has lost its primary refuses all calls, and accepts calls again later', async () => {
   await using server = await Server.start('redis-server', ['--replica-serve-stale-data', 'no'])
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
   await caller.enqueue(...jobs(2))
-  // It takes no new connection meanwhile.
+  // The server accepts no new connection meanwhile.
   const raw = new Connection(addressOf(server.url))
   await raw.send(['REPLICAOF', '127.0.0.1', '1'])
   await expect(caller.claim()).rejects.toMatchObject({
@@ -41,8 +41,8 @@ test('a replica that has lost its primary and says nothing else refuses, and tak
   expect(await caller.claim(5)).toHaveLength(2)
 })
 
-test('a server that is reading its data set is waited for; who gives up sooner is told', async () => {
-  // 200 keys at 10 ms each.
+test('calls wait for a server that loads its data; a call whose deadline comes earlier fails with the reason', async () => {
+  // Loading takes 200 keys times 10 ms.
   const slowly = ['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024']
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', ...slowly])
   await using store = await openStore(server.url)
@@ -62,7 +62,7 @@ test('a server that is reading its data set is waited for; who gives up sooner i
   await started
 })
 
-test('a full server refuses new jobs; running ones settle, which makes room', async () => {
+test('a full server refuses new jobs; running jobs settle, which makes room', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -83,7 +83,7 @@ test('a full server refuses new jobs; running ones settle, which makes room', as
   expect(await caller.claim()).toEqual([])
 })
 
-test('a password that is asked for or wrong is told at once, without repeating it', async () => {
+test('a missing or wrong password is an error at once, which does not repeat the password', async () => {
   await using server = await Server.start('redis-server', ['--requirepass', 'secret'])
   for (const [url, word] of [
     [server.url, 'NOAUTH'],
@@ -100,7 +100,7 @@ test('a password that is asked for or wrong is told at once, without repeating i
   expect(store.name).toBe(`${server.url}/0`)
 })
 
-test('a user without the right to publish or subscribe can queue and claim', async () => {
+test('a user without permission to publish or subscribe can queue and claim', async () => {
   await using server = await Server.start()
   const rights = ['on', '>pw', '~lark:*', '+@all', '-publish', '-subscribe', '-info', 'resetchannels']
   await command(server.url, 'ACL', 'SETUSER', 'app', ...rights)
@@ -114,7 +114,7 @@ test('a user without the right to publish or subscribe can queue and claim', asy
   expect(await worker.claim()).toHaveLength(1)
 })
 
-test('a user whose ACL is too narrow is told so', async () => {
+test('the error for a user whose ACL is too narrow says so', async () => {
   await using server = await Server.start()
   await command(server.url, 'ACL', 'SETUSER', 'app', 'on', '>pw', '~other:*', '+@all')
   await using store = makeStore(server.url.replace('//', '//app:pw@'))

@@ -1,6 +1,6 @@
 /**
- * The users of the manual: what `docs/redis.md` says that Lark needs, made on real servers, for tests that must do with
- * it.
+ * The users that `docs/redis.md` describes, made on real servers. Tests with these users show that their permissions
+ * are enough.
  */
 import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
@@ -10,9 +10,9 @@ export type Kind = 'one server' | 'a cluster' | 'a Sentinel'
 const page = readFileSync(new URL('../../../../docs/redis.md', import.meta.url), 'utf8')
 
 /**
- * The command of the manual.
+ * The ACL SETUSER command of the manual.
  *
- * @param more that the manual says goes with something else: `durability: 'strict'`
+ * @param more permissions that the manual adds for a feature, such as `durability: 'strict'`
  * @param prefix of the keys
  */
 export function rights(kind: Kind, more: readonly string[] = [], prefix = 'lark'): string[] {
@@ -26,19 +26,19 @@ interface Sends {
   send(...words: string[]): Promise<unknown>
 }
 
-/** What servers refused the user, by their ACL LOG. */
+/** The commands that servers refused to the user, by their ACL LOG. */
 export async function refusals(servers: readonly Sends[]): Promise<string[]> {
   const logs = await Promise.all(servers.map((server) => server.send('ACL', 'LOG')))
   const entries = (logs as unknown[][][]).flat()
   return entries.map((entry) => entry.join(' ')).filter((entry) => entry.includes('user=lark '))
 }
 
-/** That servers refused the user nothing. */
+/** Expects that servers refused nothing to the user. */
 export async function expectNoRefusals(servers: readonly Sends[]): Promise<void> {
   expect(await refusals(servers)).toEqual([])
 }
 
-/** The same servers as that user. */
+/** The same connection with this user. */
 export function asLark(url: string): string {
   return url.replace(/\/\/(?:[^/@]*@)?/, '//lark:secret@')
 }

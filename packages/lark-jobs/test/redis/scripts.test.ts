@@ -1,6 +1,6 @@
 /**
- * What every Lua script must keep, read off its text; and that each is called as its header says, seen by the
- * server.
+ * Rules that every Lua script must follow, checked on its text, and a check on the server that each script is called as
+ * its header says.
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -23,7 +23,7 @@ const shared = files.filter((path) => path.startsWith('shared/'))
 const verbs = files.filter((path) => !shared.includes(path))
 const code = (text: string) => text.replace(/--.*$/gm, '')
 
-/** What a header says of ARGV: how many stand alone, and how many more each further item has. */
+/** The ARGV of a header: how many single arguments there are, and how many each further item has. */
 function headerOf(name: string): { single: number; group: number } {
   const header = /^(--.*\n)+/.exec(read(name))![0]
   const words = ['', 'one', 'two', 'three', 'four', 'five']
@@ -40,7 +40,7 @@ function headerOf(name: string): { single: number; group: number } {
 describe.each(verbs)('%s', (name) => {
   const text = read(name)
 
-  test('begins with its contract', () => {
+  test('begins with its documentation', () => {
     expect(text).toMatch(new RegExp(`^-- ${name.slice(0, -'.lua'.length)}: `))
     expect(text).toMatch(/^-- KEYS\[1\] {2}\w+ {2,}[A-Z]+ /m)
     expect(text).toMatch(/^-- Returns {2}\S/m)
@@ -66,23 +66,23 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     expect(read(name).split('\n').length).toBeLessThanOrEqual(300)
   })
 
-  test('uses no command whose cost grows with what is stored, and decodes nothing', () => {
+  test('uses no command whose cost grows with the stored data, and decodes nothing', () => {
     const commands = [...text.matchAll(/call\('([A-Z]+)'/g)].map(([, command]) => command)
     const forbidden =
       /^(KEYS|H?SCAN|[SZ]SCAN|LREM|LINSERT|LPOS|LINDEX|SMEMBERS|HGETALL|HKEYS|SORT|EVAL|FLUSH)/
     expect(commands.filter((command) => forbidden.test(command!))).toEqual([])
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
-    // All of a set: only of priorities, which are 201 at most, and of limiters, which are configured.
+    // Whole sets may only be read of priorities (201 at most) and of limiters (as many as are configured).
     for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))
       expect(whole).toMatch(/'priorities'|'limiters'/)
     expect(text).not.toMatch(/while true|repeat\b/)
   })
 
-  test('has every key from the shared fragment', () => {
+  test('makes every key with the shared fragment', () => {
     if (name === 'shared/start.lua') return
     expect(text).not.toMatch(/KEYS/)
-    // A bell's channel is the one name that is made elsewhere; it is no key. And one has `key` make those of another
-    // partition.
+    // Only the channel of a bell, which is not a key, is made elsewhere. One fragment uses `key` for the keys of
+    // another partition.
     if (
       !['shared/ring.lua', 'shared/offers/hand.lua', 'shared/notice.lua', 'shared/visit.lua'].includes(name)
     )
@@ -102,13 +102,13 @@ describe.each([...verbs, ...shared])('%s', (name) => {
   })
 })
 
-test('the server is sent each with a first line that lets Dragonfly take it', () => {
-  // Dragonfly looks for it at the very beginning.
+test('each script is sent with a first line that Dragonfly needs', () => {
+  // Dragonfly expects the line at the very beginning.
   for (const name of Object.keys(lua.scripts) as ScriptName[])
     expect(textOf(name).split('\n', 1)[0], name).toBe('--!df flags=allow-undeclared-keys')
 })
 
-test('each is put together as its hash says', () => {
+test('each script has the hash of its assembled text', () => {
   for (const [name, { sha1 }] of Object.entries(lua.scripts))
     expect(
       createHash('sha1')

@@ -1,5 +1,5 @@
 /**
- * Passwords: the user that is named logs in, and nothing that people or programs see has a password in it.
+ * Passwords: a named user logs in, and no text that people or programs see contains a password.
  */
 import { createServer } from 'node:net'
 import { inspect } from 'node:util'
@@ -23,7 +23,7 @@ describe('a user who is named', () => {
     return [...clients.matchAll(/ cmd=(?!client)\S+ user=(\S+)/g)].map(([, user]) => user)
   }
 
-  test('logs in with an empty password too, and is not somebody with all rights', async () => {
+  test('logs in even with an empty password, and is not the default user with all permissions', async () => {
     await using server = await withUser('nopass')
     const { port } = server
     for (const servers of [
@@ -38,7 +38,7 @@ describe('a user who is named', () => {
     }
   })
 
-  test('is refused where that is not the password', async () => {
+  test('is refused if the password is wrong', async () => {
     await using server = await withUser('>secret')
     await using store = makeStore(`redis://limited:@127.0.0.1:${server.port}`)
     await expect(store.open()).rejects.toMatchObject({
@@ -47,7 +47,7 @@ describe('a user who is named', () => {
     })
   })
 
-  test('nobody is named by an empty name and an empty password', async () => {
+  test('an empty name with an empty password names no user', async () => {
     await using server = await startRedis()
     const { port } = server
     for (const servers of [
@@ -62,7 +62,10 @@ describe('a user who is named', () => {
   })
 })
 
-/** Chance letters: parts of ten that are looked for one by one, and between them all that a password may have. */
+/**
+ * A random password: parts of ten letters, which are looked for one by one, separated by any characters that a password
+ * may contain.
+ */
 function chancePassword(random: Random): { parts: string[]; text: string } {
   const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789']
   const parts = Array.from({ length: 2 + random.below(3) }, () =>
@@ -72,7 +75,7 @@ function chancePassword(random: Random): { parts: string[]; text: string } {
   return { parts, text: parts.reduce((text, part) => text + random.pick(marks) + part) }
 }
 
-/** All that people write, and mistake, with a password in it. */
+/** All forms and mistakes of a connection with a password. */
 function shapes(raw: string, random: Random): unknown[] {
   const coded = encodeURIComponent(raw)
   const texts = [raw, coded].flatMap((password) => [
@@ -141,7 +144,7 @@ function shapes(raw: string, random: Random): unknown[] {
   ]
 }
 
-/** All that an error shows, to people and to programs. */
+/** All texts of an error, for people and for programs. */
 function shown(error: unknown): string {
   const { message, stack, cause } = error as Error
   return [
@@ -153,7 +156,7 @@ function shown(error: unknown): string {
   ].join()
 }
 
-test.each([1, 2, 3])('in no shape of a connection is a password shown, seed %i', async (seed) => {
+test.each([1, 2, 3])('no form of a connection shows its password, seed %i', async (seed) => {
   const random = new Random(seed)
   const { parts, text } = chancePassword(random)
   for (const shape of shapes(text, random)) {
@@ -173,7 +176,7 @@ test.each([1, 2, 3])('in no shape of a connection is a password shown, seed %i',
   }
 })
 
-test('a wrong setting that has an address in it is not shown', () => {
+test('a wrong setting that contains an address is not shown', () => {
   for (const jobs of [
     { prefix: 'redis://:hunter2@h/{0}' },
     { queues: ['redis://:hunter2@h'] },
@@ -187,7 +190,7 @@ test('a wrong setting that has an address in it is not shown', () => {
   }
 })
 
-describe('in no error of a connection that is understood', () => {
+describe('no error of a valid connection shows a password:', () => {
   async function errorOf(servers: string | RedisServers): Promise<string> {
     await using store = makeStore(servers, { patience: 300 })
     const error = await store.open().then(
@@ -198,7 +201,7 @@ describe('in no error of a connection that is understood', () => {
     return shown(error) + shown(await store.partitions().catch((error) => error))
   }
 
-  test('nobody is there; the password is wrong; there is no AUTH; the server repeats what it hears', async () => {
+  test('no server; a wrong password; a server without AUTH; a server that repeats its input', async () => {
     const { parts, text } = chancePassword(new Random(1))
     const password = encodeURIComponent(text)
     await using locked = await startRedis({ password: 'another' })
@@ -225,7 +228,7 @@ describe('in no error of a connection that is understood', () => {
     parrot.close()
   })
 
-  test('a job that is sent to a server without scripts is not shown either', async () => {
+  test('an error does not show a job that is sent to a server without scripts', async () => {
     await using server = await startRedis({ args: ['--rename-command', 'SADD', ''] })
     await using store = await openStore(server.url)
     const call = { caller: 'web', number: 1 }
@@ -236,7 +239,7 @@ describe('in no error of a connection that is understood', () => {
   })
 })
 
-test('a worker says what is wrong with its connection, and nothing of a password', async () => {
+test('a worker reports the problem of its connection without the password', async () => {
   await using server = await startRedis({ password: 'hunter2' })
   const url = 'redis://user1:hunter2@127.0.0.1:1'
   const told: [jobs: object, env: Record<string, string>, code: number, right: RegExp][] = [

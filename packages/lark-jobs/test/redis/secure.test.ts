@@ -1,5 +1,5 @@
 /**
- * TLS, passwords, and users who may do no more than they need.
+ * TLS, passwords, and users with only the necessary permissions.
  */
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
@@ -21,7 +21,7 @@ import { startRedis } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
 describe('TLS', () => {
-  test('with a password, and an authority that is named', async () => {
+  test('with a password, and a configured authority', async () => {
     const tls = makeCertificates()
     await using server = await startRedis({ tls, password: 'secret' })
     for (const host of ['127.0.0.1', 'localhost']) {
@@ -36,7 +36,7 @@ describe('TLS', () => {
     }
   })
 
-  test('an authority that nobody knows is refused with a hint; NODE_EXTRA_CA_CERTS makes it known', async () => {
+  test('an unknown authority is refused with a hint; NODE_EXTRA_CA_CERTS makes it known', async () => {
     const tls = makeCertificates()
     await using server = await startRedis({ tls, password: 'secret' })
     await using store = makeStore(server.url, { patience: 500 })
@@ -60,7 +60,7 @@ describe('TLS', () => {
     expect((await promisify(execFile)(...run, { env })).stdout).toBe('[]\n')
   })
 
-  test('a server without it, and a certificate for another name', async () => {
+  test('a server without TLS, and a certificate for another name', async () => {
     await using plain = await startRedis()
     await using store = makeStore(plain.url.replace('redis:', 'rediss:'), { patience: 500 })
     await expect(store.open()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
@@ -71,7 +71,7 @@ describe('TLS', () => {
     await expect(other.open()).rejects.toMatchObject({ message: expect.stringContaining('elsewhere') })
   })
 
-  test('a function that checks the certificate: a worker uses it, without the lease thread', async () => {
+  test('a function that checks the certificate: a worker uses it, and has no lease thread', async () => {
     const tls = makeCertificates()
     await using server = await startRedis({ tls })
     const checked: string[] = []
@@ -130,7 +130,7 @@ const workerRecord: WorkerRecord = {
   state: 'running',
 }
 
-/** The whole life of jobs, with rings, and all that people do to them. */
+/** The whole life of jobs, with rings, and all changes by hand. */
 async function liveThrough(servers: string): Promise<void> {
   await using store = await openStore(servers)
   await using other = await openStore(servers)
@@ -175,23 +175,20 @@ async function liveThrough(servers: string): Promise<void> {
   await store.retire('worker')
 }
 
-describe('a user with the rights of the manual, and no others', () => {
-  test.each(['redis-server', 'valkey-server'])(
-    'is enough for the whole life of a job, on %s',
-    async (binary) => {
-      await using server = await startRedis({ binary })
-      await server.send(...rights('one server'))
-      await liveThrough(asLark(server.url))
-      await expectNoRefusals([server])
-      await using store = makeStore(asLark(server.url), { prefix: 'other' })
-      await expect(store.open()).rejects.toMatchObject({
-        code: 'STORE_REFUSED',
-        hint: expect.stringContaining('ACL'),
-      })
-    },
-  )
+describe('a user with only the permissions of the manual', () => {
+  test.each(['redis-server', 'valkey-server'])('can run the whole life of a job, on %s', async (binary) => {
+    await using server = await startRedis({ binary })
+    await server.send(...rights('one server'))
+    await liveThrough(asLark(server.url))
+    await expectNoRefusals([server])
+    await using store = makeStore(asLark(server.url), { prefix: 'other' })
+    await expect(store.open()).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      hint: expect.stringContaining('ACL'),
+    })
+  })
 
-  test.each(['redis-server', 'valkey-server'])('may do nothing to others, on %s', async (binary) => {
+  test.each(['redis-server', 'valkey-server'])('cannot change foreign data, on %s', async (binary) => {
     await using server = await startRedis({ binary })
     await server.send(...rights('one server'))
     const may = async (...words: string[]) => String(await server.send('ACL', 'DRYRUN', 'lark', ...words))
@@ -232,7 +229,7 @@ describe('a user with the rights of the manual, and no others', () => {
       expect(await may(...words), words.join(' ')).toMatch(/no permissions/i)
   })
 
-  test('and what goes with durability and the benchmark', async () => {
+  test('needs the further permissions of the manual for durability and the benchmark', async () => {
     await using server = await startRedis()
     await server.send(...rights('one server', ["`durability: 'replicated'`", '`lark jobs:bench`']))
     expect(await server.send('ACL', 'DRYRUN', 'lark', 'WAIT', '1', '100')).toBe('OK')
@@ -243,7 +240,7 @@ describe('a user with the rights of the manual, and no others', () => {
     await expectNoRefusals([server])
   })
 
-  test('and with durability', async () => {
+  test('needs the further permissions of the manual for durability', async () => {
     await using server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
     await server.send(...rights('one server', ["`durability: 'strict'`"]))
     const url = asLark(server.url)
@@ -259,7 +256,7 @@ describe('a user with the rights of the manual, and no others', () => {
     await expectNoRefusals(cluster.nodes)
   })
 
-  test('behind Sentinels, who have a user of their own', async () => {
+  test('works behind Sentinels that have their own user', async () => {
     await using fleet = await startSentinel({ sentinels: 1 })
     for (const server of fleet.servers) await server.send(...rights('one server'))
     await fleet.sentinels[0]!.send(...rights('a Sentinel'))
@@ -269,7 +266,7 @@ describe('a user with the rights of the manual, and no others', () => {
     await expectNoRefusals([...fleet.servers, ...fleet.sentinels])
   })
 
-  test('a password that is wrong is told at once', async () => {
+  test('gets an error at once if the password is wrong', async () => {
     await using server = await startRedis()
     await server.send(...rights('one server'))
     await using store = makeStore(server.url.replace('//', '//lark:wrong@'))

@@ -1,5 +1,5 @@
 /**
- * A primary that Sentinels watch: it dies, it hangs, it is replaced by hand, and its clients follow by themselves.
+ * A primary that Sentinels watch dies, hangs, or is replaced by hand. Its clients follow by themselves.
  */
 import { describe, expect, test } from 'vitest'
 import { Caller } from '../conformance/caller.ts'
@@ -9,7 +9,7 @@ import { until } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 import { Traffic } from './traffic.ts'
 
-/** Sentinels take ten seconds to calm down after a failover, so every test has its own. */
+/** Sentinels need ten seconds after a failover, so every test has its own Sentinels. */
 describe('a primary that changes', () => {
   test.concurrent('it is killed under calls: the replica goes on, and nothing confirmed by it is lost', async () => {
     await using fleet = await startSentinel()
@@ -20,14 +20,14 @@ describe('a primary that changes', () => {
     const dead = await fleet.primary()
     await dead.kill()
     await fleet.left(dead)
-    // It comes back as a primary, and nobody calls it. In ten seconds the Sentinels make it a replica, and the new
-    // primary has one to confirm what is queued.
+    // The old primary comes back as a primary, and no client uses it. Within ten seconds the Sentinels make it a
+    // replica of the new primary, which can then confirm dispatches.
     await dead.start()
     await traffic.more(200)
     await traffic.finish()
     expect(traffic.missing).toEqual([])
     expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
-    // A claim or a settle that was not replicated yet is made again; no more than were under way.
+    // A claim or settle that was not replicated yet is repeated, so only jobs that were under way run twice.
     expect(traffic.doubled.length).toBeLessThan(100)
     expect(String(await dead.send('INFO', 'commandstats'))).not.toContain('cmdstat_eval')
   })
@@ -45,7 +45,7 @@ describe('a primary that changes', () => {
     expect(traffic.doubled.length).toBeLessThan(100)
   })
 
-  test.concurrent('one that hangs is left when the Sentinels have chosen another, not when its answers are late', async () => {
+  test.concurrent('clients leave a primary that hangs when the Sentinels have chosen another, and not because its answers are late', async () => {
     await using fleet = await startSentinel()
     await using store = await openStore(fleet.url)
     const caller = new Caller(store, 'ada', 'emails')
@@ -62,20 +62,20 @@ describe('a primary that changes', () => {
     expect(await caller.enqueue(job())).toEqual(['queued'])
   })
 
-  test.concurrent('a ring reaches who waits, before and after', async () => {
+  test.concurrent('a ring reaches a waiting caller before and after a failover', async () => {
     await using fleet = await startSentinel()
     await using store = await openStore(fleet.url)
     const ada = new Caller(store, 'ada', 'emails')
     expect(await ada.claim()).toEqual([])
     await fleet.failover()
-    // It makes up for what may have rung meanwhile.
+    // The wait ends, because a ring may have been missed meanwhile.
     expect(await store.wait('ada', 20_000)).toEqual(['emails'])
     expect(await ada.claim()).toEqual([])
     await new Caller(store, 'web', 'emails').enqueue(job())
     expect(await store.wait('ada', 20_000)).toEqual(['emails'])
   })
 
-  test.concurrent('one that says READONLY is left, and the call is sent again', async () => {
+  test.concurrent('clients leave a server that answers READONLY, and send the call again', async () => {
     await using fleet = await startSentinel({ sentinels: 1 })
     await using store = await openStore(fleet.url)
     const caller = new Caller(store, 'ada', 'emails')
@@ -85,7 +85,7 @@ describe('a primary that changes', () => {
       /rejected_calls=[1-9]/.test(String(await primary!.send('INFO', 'commandstats')))
     await primary!.send('REPLICAOF', '127.0.0.1', String(other!.port))
     const queued = caller.enqueue(job())
-    // It asks for the role of whom the Sentinel names, and waits for a better answer.
+    // The client asks the server that the Sentinel names for its role, and waits for a better answer.
     await until(async () => String(await primary!.send('INFO', 'commandstats')).includes('cmdstat_role'))
     await primary!.send('REPLICAOF', 'NO', 'ONE')
     expect(await queued).toEqual(['queued'])
@@ -109,7 +109,7 @@ describe('a primary that changes', () => {
 })
 
 describe('Sentinels that are asked', () => {
-  test('they and the servers have passwords of their own', async () => {
+  test('Sentinels and servers may have different passwords', async () => {
     await using fleet = await startSentinel({
       password: 'server',
       sentinelPassword: 'sentinel',
@@ -127,14 +127,14 @@ describe('Sentinels that are asked', () => {
     }
   })
 
-  test('a name that they do not know, and Sentinels that are not there', async () => {
+  test('a name that the Sentinels do not know, and Sentinels that are not running', async () => {
     await using fleet = await startSentinel({ replicas: 0, sentinels: 1 })
     await using other = makeStore(fleet.url.replace(MASTER, 'nobody'), { patience: 500 })
     await expect(other.open()).rejects.toMatchObject({
       code: 'STORE_UNREACHABLE',
       message: expect.stringContaining("knows no 'nobody'"),
     })
-    // Some are enough.
+    // Some running Sentinels are enough.
     await using store = makeStore(fleet.url.replace('//', '//127.0.0.1:1,'))
     await store.open()
     await using none = makeStore(`redis+sentinel://127.0.0.1:1,127.0.0.1:2/${MASTER}`, { patience: 500 })

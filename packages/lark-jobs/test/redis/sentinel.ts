@@ -1,6 +1,6 @@
 /**
- * A primary, its replicas, and Sentinels that watch it: when the primary is gone for `downAfter`, a replica takes
- * its place.
+ * A primary, its replicas, and Sentinels that watch it. When the primary does not answer for `downAfter`, a replica
+ * replaces it.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,20 +8,20 @@ import { Server, until } from './server.ts'
 
 export interface SentinelOptions {
   binary?: string
-  /** Default 1. */
+  /** Default: 1. */
   replicas?: number
-  /** Default 3; two of them, or the only one, decide. */
+  /** How many Sentinels there are. Default: 3. Two of them decide, or one if there is only one. */
   sentinels?: number
   /**
-   * Milliseconds. Default 1,500: a Sentinel first asks a server that it has just met after a second, or after this if it
-   * is shorter, and then takes one that is well for dead (seen with 500, in 4 of 5 runs).
+   * Milliseconds. Default: 1,500. A Sentinel first asks a new server after a second, or after `downAfter` if it is
+   * shorter, and may then consider a healthy server dead (seen with 500, in 4 of 5 runs).
    */
   downAfter?: number
   /** Options of primary and replicas: `['--appendonly', 'yes']`. */
   args?: readonly string[]
-  /** That the servers ask for. */
+  /** The password of the servers. */
   password?: string
-  /** That the Sentinels ask for. */
+  /** The password of the Sentinels. */
   sentinelPassword?: string
 }
 
@@ -29,7 +29,7 @@ export const MASTER = 'lark-primary'
 
 export class SentinelFleet implements AsyncDisposable {
   readonly #options: SentinelOptions
-  /** The first is born as the primary. */
+  /** The servers. The first one begins as the primary. */
   readonly servers: Server[] = []
   readonly sentinels: Server[] = []
 
@@ -57,7 +57,7 @@ export class SentinelFleet implements AsyncDisposable {
     return `redis+sentinel://${credentials}${this.sentinels.map(({ address }) => address).join(',')}/${MASTER}${query}`
   }
 
-  /** By the word of the first Sentinel that lives. */
+  /** The primary, according to the first living Sentinel. */
   async primary(): Promise<Server> {
     for (const sentinel of this.sentinels.filter(({ isUp }) => isUp)) {
       const server = await this.#primaryBy(sentinel)
@@ -66,7 +66,7 @@ export class SentinelFleet implements AsyncDisposable {
     throw new Error('no Sentinel knows a primary')
   }
 
-  /** Resolves when no Sentinel that lives names this one any more: whoever asks is told the new one. */
+  /** Resolves when no living Sentinel names this server as the primary any more. */
   async left(before: Server): Promise<void> {
     await until(async () => {
       const living = this.sentinels.filter(({ isUp }) => isUp)
@@ -84,7 +84,7 @@ export class SentinelFleet implements AsyncDisposable {
   /** A failover by hand. Resolves when the Sentinels name another primary. */
   async failover(): Promise<void> {
     const before = await this.primary()
-    // It is refused while the replica is not known to be in good health, which may take a second.
+    // The Sentinel refuses the failover while it does not know that the replica is healthy, which may take a second.
     await until(() =>
       this.sentinels[0]!.send('SENTINEL', 'FAILOVER', MASTER).then(
         () => true,
@@ -94,7 +94,7 @@ export class SentinelFleet implements AsyncDisposable {
     await this.left(before)
   }
 
-  /** Resolves when each Sentinel knows the replicas and the other Sentinels: from then on they can act. */
+  /** Resolves when each Sentinel knows the replicas and the other Sentinels, so that they can act. */
   async calm(): Promise<void> {
     const others = { replicas: this.servers.length - 1, sentinels: this.sentinels.length - 1 }
     await until(async () => {
@@ -171,7 +171,7 @@ async function factsOf(sentinel: Server): Promise<Map<string, string>> {
   return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]))
 }
 
-/** One primary, one replica and three Sentinels, by default. */
+/** Starts a primary, replicas and Sentinels. Default: one replica and three Sentinels. */
 export function startSentinel(options: SentinelOptions = {}): Promise<SentinelFleet> {
   return SentinelFleet.start(options)
 }

@@ -1,9 +1,9 @@
 /**
- * Redis and Valkey servers for tests: real ones, on free ports of the loopback, in folders of their own. Each is
- * watched by a shell that ends it and removes its folder when this process ends, however that happens: the shell
- * reads from a pipe that closes with us, and is in a process group of its own, where no Ctrl-C reaches it.
+ * Real Redis and Valkey servers for tests, on free ports of the loopback, each in its own folder. A shell watches each
+ * server. When this process ends in any way, the shell ends the server and removes its folder: it reads from a pipe
+ * that closes with this process, and is in its own process group, so that no Ctrl-C reaches it.
  *
- * Several of them as one: `cluster.ts` and `sentinel.ts`.
+ * `cluster.ts` and `sentinel.ts` combine several servers.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
@@ -20,21 +20,21 @@ import { type Certificates, writeCertificates } from './certificates.ts'
 
 const watch = '"$@" & echo "pid $!"; cat > /dev/null; kill -9 $! 2> /dev/null; wait; rm -rf "$0"'
 
-/** Ports below the ones that Linux gives to clients: a client must not sit on the port of a server that is down. */
+/** Ports below those that Linux gives to clients, so that no client takes the port of a server that is down. */
 const PORTS = { from: 10_000, to: 32_000 }
 
 export interface ServerOptions {
-  /** Default `redis-server`. */
+  /** Default: `redis-server`. */
   binary?: string
-  /** Options of the server: `['--appendonly', 'yes']`. Without, nothing is saved. */
+  /** Options of the server: `['--appendonly', 'yes']`. Without options, nothing is saved. */
   args?: readonly string[]
-  /** That it asks for. */
+  /** The password of the server. */
   password?: string
-  /** It speaks TLS, with these. */
+  /** The certificates for TLS. Default: no TLS. */
   tls?: Certificates
-  /** Writes a configuration file that says all that a server is told otherwise, and returns its path. */
+  /** Writes a configuration file instead of the usual options, and returns its path. */
   config?: (folder: string, port: number) => Promise<string>
-  /** What it says when it is ready. */
+  /** The output of the server when it is ready. */
   ready?: RegExp
 }
 
@@ -55,7 +55,7 @@ export class Server implements AsyncDisposable {
     this.#options = options
   }
 
-  /** @param args options of the server, `['--appendonly', 'yes']`; without, nothing is saved */
+  /** @param args options of the server: `['--appendonly', 'yes']`; without options, nothing is saved */
   static start(binary = 'redis-server', args: readonly string[] = []): Promise<Server> {
     return startRedis({ binary, args })
   }
@@ -69,7 +69,7 @@ export class Server implements AsyncDisposable {
         return server
       } catch (error) {
         await server[Symbol.asyncDispose]()
-        // Somebody else took the port meanwhile.
+        // Another process has taken the port meanwhile.
         if (attempt === 5 || !/Failed listening|already in use/i.test(String(error))) throw error
       }
     }
@@ -79,7 +79,7 @@ export class Server implements AsyncDisposable {
     return this.#pid
   }
 
-  /** Neither killed nor stopped by us. */
+  /** Whether the server runs: it was neither killed nor stopped. */
   get isUp(): boolean {
     return this.#isUp
   }
@@ -94,7 +94,7 @@ export class Server implements AsyncDisposable {
     return `127.0.0.1:${this.port}`
   }
 
-  /** Starts it, or starts it again with what it saved. Resolves when it takes calls. */
+  /** Starts the server, or restarts it with its saved data. Resolves when it accepts calls. */
   async start(): Promise<void> {
     const { args = [], config, ready = /eady to accept connections/ } = this.#options
     this.#file ??= await config?.(this.folder, this.port)
@@ -119,7 +119,7 @@ export class Server implements AsyncDisposable {
     throw new Error(`${this.binary} did not start:\n${said.join('\n')}`)
   }
 
-  /** What it is always told. */
+  /** The options that every server gets. */
   async #own(): Promise<string[]> {
     const { password, tls } = this.#options
     const port = String(this.port)
@@ -131,25 +131,27 @@ export class Server implements AsyncDisposable {
     ]
   }
 
-  /** `SIGKILL` as a crash, `SIGSTOP` and `SIGCONT` as a machine that hangs. */
+  /** Sends a signal: `SIGKILL` for a crash, `SIGSTOP` and `SIGCONT` for a machine that hangs. */
   signal(signal: NodeJS.Signals): void {
     process.kill(this.#pid, signal)
     this.#isUp = signal === 'SIGCONT'
   }
 
-  /** A crash (`SIGKILL`), or an orderly end (`SIGTERM`). Resolves when nobody listens there any more. */
+  /**
+   * Ends the server by a crash (`SIGKILL`) or in order (`SIGTERM`). Resolves when nobody listens on its port any more.
+   */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     this.signal(signal)
     while (await listens(this.port)) await sleep(5)
   }
 
-  /** Kills it and starts it again at once. */
+  /** Kills the server and starts it again at once. */
   async restart(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     await this.kill(signal)
     await this.start()
   }
 
-  /** One command, on a connection of its own. */
+  /** Sends one command on a separate connection. */
   send(...words: string[]): Promise<unknown> {
     const { tls } = this.#options
     return command({ ...addressOf(this.url), ...(tls && { tls: { ca: tls.ca } }) }, ...words)
@@ -166,19 +168,19 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** One server. It stops with `await using`, or `server[Symbol.asyncDispose]()`. */
+/** Starts one server. It stops with `await using`, or `server[Symbol.asyncDispose]()`. */
 export function startRedis(options: ServerOptions = {}): Promise<Server> {
   return Server.with(options)
 }
 
-/** Of a connection string that names one server. */
+/** The address in a connection string that names one server. */
 export function addressOf(url: string): Address {
   const location = parseLocation(url)
   if (location.kind !== 'server') throw new Error(`${location.name} is not one server`)
   return location.address
 }
 
-/** One command, on a connection of its own. */
+/** Sends one command on a separate connection. */
 export async function command(to: string | Address, ...words: string[]): Promise<unknown> {
   const connection = new Connection(typeof to === 'string' ? addressOf(to) : to)
   try {
@@ -188,7 +190,7 @@ export async function command(to: string | Address, ...words: string[]): Promise
   }
 }
 
-/** Rejects with one line that says what to install. */
+/** Rejects if the program is missing, with one line that says what to install. */
 export function findBinary(binary: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(binary, ['--version'], { stdio: 'ignore' })
@@ -225,7 +227,7 @@ function listens(port: number): Promise<boolean> {
   })
 }
 
-/** Looks until it is so; the test's own time is the deadline. */
+/** Waits until the condition is true. The timeout of the test is the deadline. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(10)
 }

@@ -1,5 +1,5 @@
 /**
- * Stores on servers of a test's own.
+ * Stores on servers that a test has started.
  */
 import type { JobsError } from '../../src/model/errors.ts'
 import type { RedisServers } from '../../src/store/contract/servers.ts'
@@ -25,7 +25,7 @@ export async function openStore(
   return store
 }
 
-/** Milliseconds that something took; the verb's own result or error is given too. */
+/** Measures how long a call takes. @returns the milliseconds, and the result or the error */
 export async function timed<T>(work: Promise<T>): Promise<{ ms: number; value?: T; error?: JobsError }> {
   const start = performance.now()
   try {

@@ -1,6 +1,6 @@
 /**
- * Dispatchers and workers that go on whatever the servers do, and an account of every job. They call a store's verbs
- * as the real ones do: one call at a time in a partition, and the same call again until it is answered.
+ * Dispatchers and workers that go on whatever the servers do, and an account of every job. They call the verbs of a
+ * store like real ones: one call at a time in a partition, and the same call again until it is answered.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobsError } from '../../src/model/errors.ts'
@@ -9,19 +9,19 @@ import type { Store } from '../../src/store/contract/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
 
-/** Milliseconds. Short, so that what a failover left under a lease that nobody holds comes back soon. */
+/** Milliseconds. The lease is short, so that jobs whose claim was lost in a failover are soon taken back. */
 const LEASE = 2_000
 
 const again = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
 
 export class Traffic {
-  /** Ids of which a dispatcher was told that they are queued. */
+  /** Ids that a dispatcher knows to be queued. */
   readonly queued = new Set<string>()
-  /** How often each was handed to a worker. */
+  /** How often each job was handed to a worker. */
   readonly runs = new Map<string, number>()
-  /** Whose worker was told that its lease was lost. */
+  /** Jobs whose worker learned that the lease was lost. */
   readonly lost = new Set<string>()
-  /** Codes of the errors met, how often each. */
+  /** How often each error code occurred. */
   readonly errors: Record<string, number> = {}
   readonly #web: Store
   readonly #worker: Store
@@ -38,13 +38,13 @@ export class Traffic {
     this.#working = partitions.map((partition) => this.#work(partition))
   }
 
-  /** Resolves when so many more were queued, or have run, in all. */
+  /** Resolves when `count` more jobs have been queued, and as many have run. */
   async more(count: number): Promise<void> {
     const [queued, ran] = [this.queued.size, this.runs.size]
     while (this.queued.size < queued + count || this.runs.size < ran + count) await sleep(5)
   }
 
-  /** Ends the dispatchers, lets the workers work off what is there, and ends them. */
+  /** Ends the dispatchers, lets the workers run the remaining jobs, and ends the workers. */
   async finish(): Promise<void> {
     this.#state = 'draining'
     await Promise.all(this.#dispatching)
@@ -60,12 +60,12 @@ export class Traffic {
     await Promise.all(this.#working)
   }
 
-  /** Queued, and never handed out. */
+  /** Jobs that were queued and never handed out. */
   get missing(): string[] {
     return [...this.queued].filter((id) => !this.runs.has(id))
   }
 
-  /** Handed out more than once. */
+  /** Jobs that were handed out more than once. */
   get doubled(): string[] {
     return [...this.runs].filter(([, count]) => count > 1).map(([id]) => id)
   }
@@ -97,7 +97,7 @@ export class Traffic {
     }
   }
 
-  /** Until it is answered. */
+  /** Repeats the call until it is answered. */
   async #insist<T>(call: () => Promise<T>): Promise<T> {
     for (;;) {
       try {

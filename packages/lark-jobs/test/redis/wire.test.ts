@@ -5,7 +5,7 @@ import { Refusal } from '../../src/store/redis/client/failure.ts'
 import { encodeCommand, Replies, type Reply } from '../../src/store/redis/client/wire.ts'
 import { Random } from '../conformance/random.ts'
 
-/** What comes out when the bytes are cut into pieces of so many. */
+/** The replies that are read if the bytes come in pieces of `size` bytes. */
 function read(text: string, size = Number.POSITIVE_INFINITY): Reply[] {
   const found: Reply[] = []
   const replies = new Replies((reply) => found.push(reply))
@@ -14,7 +14,7 @@ function read(text: string, size = Number.POSITIVE_INFINITY): Reply[] {
   return found
 }
 
-test('a command is its words with their lengths in bytes', () => {
+test('a command is encoded as its words with their lengths in bytes', () => {
   expect(encodeCommand(['SET', 'k', 'é€😀', ''])).toBe(
     '*4\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\né€😀\r\n$0\r\n\r\n',
   )
@@ -48,11 +48,11 @@ describe('replies', () => {
     [new Refusal('ERR one of many'), 2],
   ]
 
-  test.each([1, 2, 3, 5, 7, 11, 64, 1_000])('are read whole out of pieces of %i bytes', (size) => {
+  test.each([1, 2, 3, 5, 7, 11, 64, 1_000])('are read correctly from pieces of %i bytes', (size) => {
     expect(read(stream, size)).toEqual(meant)
   })
 
-  test('come one by one, as soon as each is whole', () => {
+  test('come one by one, as soon as each is complete', () => {
     const found: Reply[] = []
     const replies = new Replies((reply) => found.push(reply))
     replies.feed(Buffer.from('+a\r\n+b\r'))
@@ -63,12 +63,12 @@ describe('replies', () => {
     expect(found).toEqual(['a', 'b', 'cd'])
   })
 
-  test('a long text in many pieces is put together once', () => {
+  test('a long text in many pieces is joined once', () => {
     const text = 'é'.repeat(1_000_000)
     expect(read(`$${Buffer.byteLength(text)}\r\n${text}\r\n:1\r\n`, 65_536)).toEqual([text, 1])
   })
 
-  test.each([1, 2, 3, 4])('by chance, cut in two at every byte and into chance pieces, seed %i', (seed) => {
+  test.each([1, 2, 3, 4])('random replies, cut at every byte and into random pieces, seed %i', (seed) => {
     const random = new Random(seed)
     const replies = Array.from({ length: 8 }, () => chanceReply(random, 0))
     const bytes = Buffer.from(replies.map(encodeReply).join(''))
@@ -97,7 +97,7 @@ describe('replies', () => {
     ['a text that comes in 2,000 pieces', `$2000000\r\n${'x'.repeat(2_000_000)}\r\n`],
     ['a list of 20,000 texts', `*20000\r\n${`$95\r\n${'x'.repeat(95)}\r\n`.repeat(20_000)}`],
     ['lists within lists', `*1000\r\n${`*20\r\n${`$95\r\n${'x'.repeat(95)}\r\n`.repeat(20)}`.repeat(1_000)}`],
-  ])('%s: no byte is copied more often than a few times', (_, text) => {
+  ])('%s: each byte is copied only a few times', (_, text) => {
     const concat = vi.spyOn(Buffer, 'concat')
     try {
       expect(read(text, 1_000)).toHaveLength(1)
@@ -109,7 +109,7 @@ describe('replies', () => {
   })
 })
 
-/** A reply with all that may be in it. */
+/** A random reply with every type of item. */
 function chanceReply(random: Random, depth: number): Reply {
   switch (random.below(depth < 4 ? 8 : 5)) {
     case 0:
@@ -135,7 +135,7 @@ function encodeReply(reply: Reply): string {
   return reply === 'OK' ? '+OK\r\n' : `$${Buffer.byteLength(reply)}\r\n${reply}\r\n`
 }
 
-/** What no server of Redis answers, or not to us. */
+/** Replies that no Redis server sends, or that are too large. */
 const unreadable: [text: string, why: string][] = [
   ['HTTP/1.1 400 Bad Request\r\n', 'no reply of Redis begins with byte 72'],
   ['$536870913\r\n', 'a text of 536870913 bytes is longer than 536870912'],
@@ -158,7 +158,7 @@ describe('what cannot be read', () => {
     for (const size of [1, 3, Number.POSITIVE_INFINITY]) expect(() => read(text, size)).toThrow(why)
   })
 
-  test('a reply that never ends is refused when its parts are together too long', () => {
+  test('a reply that never ends is refused when its parts together are too long', () => {
     const replies = new Replies(() => {})
     const piece = Buffer.from(`$8388608\r\n${'x'.repeat(8_388_608)}\r\n`)
     replies.feed(Buffer.from('*1000\r\n'))
@@ -167,7 +167,7 @@ describe('what cannot be read', () => {
     }).toThrow('a reply is longer than 536870912 bytes')
   })
 
-  test('ends the connection; the call is told, and the next one has a new connection', async () => {
+  test('ends the connection; the call fails, and the next call has a new connection', async () => {
     let connections = 0
     const server = createServer((socket) => {
       connections++

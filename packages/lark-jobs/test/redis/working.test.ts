@@ -1,5 +1,5 @@
 /**
- * Workers and dispatchers whose server hangs, is gone, or is full.
+ * Workers and dispatchers whose server hangs, is down, or is full.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
@@ -11,7 +11,7 @@ import { TcpProxy } from './proxy.ts'
 import { addressOf, Server } from './server.ts'
 import { timed } from './stores.ts'
 
-/** A server of the test's own, which ends with all that is on it. */
+/** A server of the test, which ends with its data. */
 function on(server: Server): Connect {
   return async () => ({ connection: server.url, remove: async () => {} })
 }
@@ -20,7 +20,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-test('a server that was frozen for longer than a lease: what two living workers run goes on, and runs once', async () => {
+test('a server was frozen for longer than a lease: the jobs of two living workers go on, and run once', async () => {
   await using server = await Server.start()
   await using bench = await Bench.make(on(server))
   const runs: number[] = []
@@ -42,7 +42,7 @@ test('a server that was frozen for longer than a lease: what two living workers 
     clients.map((client) => bench.work([LongJob], { lease: 1_000, concurrency: 10 }, client)),
   )
   await full.promise
-  // At the worst moment: just as one of them is about to look for leases that ended.
+  // The worst moment: one worker is about to look for ended leases.
   const { store } = await bench.jobs[open]()
   const frozen = signal()
   const freeze = () => {
@@ -62,7 +62,7 @@ test('a server that was frozen for longer than a lease: what two living workers 
   vi.restoreAllMocks()
   await pause(3_000)
   server.signal('SIGCONT')
-  // Until each has renewed, and looked for leases that ended.
+  // Wait until each worker has renewed its leases, and has looked for ended ones.
   for (const client of clients) {
     const survey = vi.spyOn((await client[open]()).store, 'survey')
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(3), 20_000)
@@ -77,7 +77,7 @@ test('a server that was frozen for longer than a lease: what two living workers 
   for (const id of job.ids) expect(await bench.jobs.find(id)).toMatchObject({ runs: 1, crashes: 0 })
 })
 
-test('a server that was frozen for longer than a lease: no other worker has the permit of one that lives', async () => {
+test('a server was frozen for longer than a lease: no other worker gets the permit of a living worker', async () => {
   await using server = await Server.start()
   await using bench = await Bench.make(on(server))
   const began = signal()
@@ -100,7 +100,7 @@ test('a server that was frozen for longer than a lease: no other worker has the 
   await began.promise
   const others = bench.client()
   const second = await bench.work([SoleJob], { lease, queues: ['emails'] }, others)
-  // At the worst moment: it is the first that the server hears when it goes on.
+  // The worst moment: the request for a permit is the first call that the server gets when it goes on.
   const { limiters } = (await others[open]()).store
   const permit = limiters.permit.bind(limiters)
   const asked = vi.spyOn(limiters, 'permit').mockImplementationOnce((...args) => {
@@ -113,7 +113,7 @@ test('a server that was frozen for longer than a lease: no other worker has the 
   await vi.waitFor(() => expect(asked).toHaveBeenCalled(), 10_000)
   await pause(2 * lease)
   server.signal('SIGCONT')
-  // Until it asks again, and is refused.
+  // Wait until the worker asks again, and is refused.
   const wants = () => asked.mock.calls.filter(([, { wanted }]) => wanted > 0).length
   await vi.waitFor(() => expect(wants()).toBeGreaterThan(3), 20_000)
   expect(runs).toEqual(['begins 0'])
@@ -123,7 +123,7 @@ test('a server that was frozen for longer than a lease: no other worker has the 
   await Promise.all([first.stop(), second.stop()])
 })
 
-test('a server that is full: a living worker keeps its job, and is known', async () => {
+test('a server that is full: a living worker keeps its job and its entry in the list of workers', async () => {
   await using server = await Server.start()
   await using bench = await Bench.make(on(server))
   const began = signal()
@@ -168,7 +168,7 @@ test('a server that is full: a living worker keeps its job, and is known', async
   expect(await store.workers()).toEqual([])
 })
 
-test.concurrent('a server that is gone for more than 10 s: an idle worker and a busy one go on, and each job runs once', async ({
+test.concurrent('a server is down for more than 10 s: an idle worker and a busy one go on afterwards, and each job runs once', async ({
   expect,
 }) => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
@@ -185,7 +185,7 @@ test.concurrent('a server that is gone for more than 10 s: an idle worker and a 
   const reports = { busy: new Record(), idle: new Record() }
   const busy = await bench.work([OutageJob], { queues: 'default', report: reports.busy })
   await bench.work([OutageJob], { queues: 'emails', report: reports.idle }, bench.client())
-  // One that ends while the server is away, and one that ends when it is back.
+  // One job ends while the server is down, and another when it is back.
   const during = new OutageJob()
   await bench.jobs.dispatchMany(during, [
     { name: 'ends meanwhile', ms: 5_000 },
@@ -254,13 +254,13 @@ describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away
     await using bench = await Bench.make(on(server))
     const worker = await bench.work([NoteJob])
     server.signal(away)
-    // Until it has asked for jobs, and hears nothing: it looks by itself every few seconds.
+    // Wait until the worker has asked for jobs and got no answer: it asks by itself every few seconds.
     const exchange = vi.spyOn((await bench.jobs[open]()).store, 'exchange')
     await vi.waitFor(() => expect(exchange).toHaveBeenCalled(), 10_000)
     expect((await timed(worker.stop())).ms).toBeLessThan(10_000)
   })
 
-  test('so does one that has a job, when its deadline has passed', async ({ expect }) => {
+  test('a worker that runs a job also stops, when its deadline has passed', async ({ expect }) => {
     await using server = await Server.start()
     await using bench = await Bench.make(on(server))
     const began = signal()

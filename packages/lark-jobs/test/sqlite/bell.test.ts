@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Bell } from '../../src/store/sqlite/bell.ts'
 import { Folder } from './folder.ts'
 
-/** The clock is ours; what a watch reports comes when it comes. */
+/** The test moves the clock. Reports of the file watch come in real time. */
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
 })
@@ -12,7 +12,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Somebody who waits on a bell, and how often he looked. */
+/** A caller that waits on a bell, and the number of its looks. */
 function sleeper(bell: Bell) {
   let found: string[] = []
   const self = {
@@ -29,7 +29,7 @@ function sleeper(bell: Bell) {
     came() {
       found = ['emails']
     },
-    /** @returns how often he looked within so many milliseconds */
+    /** @returns how often it looked within `ms` milliseconds */
     async looksWithin(ms: number) {
       const before = self.looks
       await vi.advanceTimersByTimeAsync(ms)
@@ -42,17 +42,17 @@ function sleeper(bell: Bell) {
   return self
 }
 
-test('looks rarely while the watch is known to hear, and often after it has missed a ring', async () => {
+test('looks rarely while the watch is proven, and often after it has missed a ring', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, '')
   const bell = new Bell('jobs', folder.file)
   const web = new Bell('jobs', folder.file)
   const ada = sleeper(bell)
   ada.wait()
-  // The second look is for the ring of its own that the watch has heard.
+  // The second look comes after the ring to itself, which the watch has reported.
   await ada.looked(2)
   expect(await ada.looksWithin(1_000)).toBe(0)
-  // A ring is anybody's when it is not heard for a second.
+  // A ring that is not heard for a second may go to another caller.
   expect(await ada.looksWithin(1_000)).toBe(1)
   expect(await ada.looksWithin(60_000)).toBeLessThanOrEqual(30)
 
@@ -71,11 +71,11 @@ test('looks rarely while the watch is known to hear, and often after it has miss
   expect(await ada.waiting).toEqual([])
 })
 
-test('looks often where there is nothing to watch', async () => {
+test('looks often if there is nothing to watch', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, '')
   const bell = new Bell('jobs', folder.file)
-  // Somebody tidied up.
+  // Somebody has removed the bell.
   await rm(`${folder.file}-bell`)
   const ada = sleeper(bell)
   ada.wait()

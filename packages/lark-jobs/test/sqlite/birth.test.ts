@@ -1,5 +1,5 @@
 /**
- * A system that does not tell when a file was made: Node says when it was last changed instead.
+ * A system that does not report when a file was made. Node returns the time of its last change instead.
  */
 import { statSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * A forked `process.js`, its messages in order and its end.
+ * A forked `process.js`, with its messages in order and its exit code.
  */
 import { type ChildProcess, fork, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,15 +9,15 @@ const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc']
 const script = fileURLToPath(new URL('process.js', import.meta.url))
 
 interface Bounds {
-  /** The largest of the files that it may write, in the blocks of `ulimit`: 512 or 1,024 bytes. */
+  /** The size limit of the files that it writes, in the blocks of `ulimit` (512 or 1,024 bytes). */
   largest?: number
-  /** Whose it is. */
+  /** The user of the process. */
   uid?: number
-  /** What it takes from the modes of files that it makes. */
+  /** The umask of the process. */
   umask?: number
-  /** Milliseconds by which its clock differs. */
+  /** Milliseconds by which the clock of the process differs. */
   clock?: number
-  /** The path of the Node that runs it. */
+  /** The path of the Node that runs the process. */
   node?: string | undefined
 }
 
@@ -35,7 +35,7 @@ export class Child implements AsyncDisposable {
     this.#exit = once(this.#process, 'exit')
   }
 
-  /** The next message; rejects when the process ends without one. */
+  /** The next message. Rejects if the process ends before it. */
   async message<T>(): Promise<T> {
     const ended = this.#exit.then(([code, signal]) => {
       throw new Error(`the process ended without a word (${code ?? signal})`)
@@ -52,13 +52,13 @@ export class Child implements AsyncDisposable {
     this.#process.send(word)
   }
 
-  /** Ends it as a crash does. */
+  /** Kills the process, as in a crash. */
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL')
     await this.#exit
   }
 
-  /** Waits until it ended by itself. @returns its exit code */
+  /** Waits until the process has ended by itself. @returns its exit code */
   async ended(): Promise<number> {
     const [code] = await this.#exit
     return code as number

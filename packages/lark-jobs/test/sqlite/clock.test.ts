@@ -1,6 +1,6 @@
 /**
- * The clock of the machine set back: leases, delays and permits go on as before, in processes that were there and in
- * those that come.
+ * The clock of the machine is set back. Leases, delays and permits are not affected, neither in running processes nor
+ * in those that start later.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Clock } from '../../src/store/sqlite/clock.ts'
@@ -12,7 +12,7 @@ import { Folder, options } from './folder.ts'
 
 const HOUR = 3_600_000
 
-/** A machine with a clock that can be set, and processes on it. */
+/** A machine whose clock a test can set, and the processes on it. */
 function machine(file: string) {
   const clock = { now: 1_700_000_000_000 }
   const open = async () => {
@@ -23,7 +23,7 @@ function machine(file: string) {
   return { clock, open }
 }
 
-test('it goes on from where it was, a little slower, until both agree', () => {
+test('the clock of the store goes on a little slower, until both clocks agree', () => {
   const machine = { now: 100_000 }
   const clock = new Clock(
     () => machine.now,
@@ -39,7 +39,7 @@ test('it goes on from where it was, a little slower, until both agree', () => {
   expect(told.map((at) => at - 100_000)).toEqual([0, 0, 150, 1_650, 15_000, 30_400, 30_401])
 })
 
-test('set back an hour and right again: no time has passed', () => {
+test('set back an hour and then corrected: no time has passed', () => {
   const machine = { now: 1_700_000_000_000, steady: 500 }
   const clock = new Clock(
     () => machine.now,
@@ -54,7 +54,7 @@ test('set back an hour and right again: no time has passed', () => {
   expect([pass(0, -HOUR), pass(1_600), pass(1_600, HOUR), pass(1_000)]).toEqual([0, 1_500, 3_200, 4_200])
 })
 
-test('set back an hour and right again: a lease that was renewed has not ended', async () => {
+test('set back an hour and then corrected: a lease that was renewed has not ended', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(...jobs(2))
@@ -68,7 +68,7 @@ test('set back an hour and right again: a lease that was renewed has not ended',
   expect((await store.recover('emails')).recovered).toEqual([])
 })
 
-test('whole milliseconds that never go back, whatever happens to the machine', () => {
+test('the clock returns whole milliseconds that never go back, whatever happens to the machine', () => {
   const machine = { now: 1_000_000, steady: 0 }
   const clock = new Clock(
     () => machine.now,
@@ -87,7 +87,7 @@ test('whole milliseconds that never go back, whatever happens to the machine', (
 })
 
 test.each(['lives on', 'starts afterwards'])(
-  'set back an hour: a process that %s takes back what a dead one held when its lease ends',
+  'set back an hour: a process that %s takes back the jobs of a dead one when their lease ends',
   async (when) => {
     await using folder = await Folder.make()
     const { clock, open } = machine(folder.file)
@@ -102,13 +102,13 @@ test.each(['lives on', 'starts afterwards'])(
     await bob.now()
     clock.now += LEASE - 2_000
     expect((await bob.recover('emails')).recovered).toEqual([])
-    // A sixteenth slower, and what it did not see.
+    // The clock is slower by a sixteenth, and the process has not seen the time before its start.
     clock.now += LEASE / 8 + 3_000
     expect((await bob.recover('emails')).recovered).toEqual(ids(held))
   },
 )
 
-test('set back an hour: delayed jobs, permits and the living go on as before', async () => {
+test('set back an hour: delayed jobs, permits and living workers are not affected', async () => {
   await using folder = await Folder.make()
   const { clock, open } = machine(folder.file)
   await using store = await open()
@@ -129,7 +129,7 @@ test('set back an hour: delayed jobs, permits and the living go on as before', a
   expect(await store.counts('emails')).toMatchObject({ waiting: 1, delayed: 0 })
 })
 
-test('in processes whose clock says an hour less: what a killed one held is taken back after its lease', async () => {
+test('processes whose clock is an hour late take back the jobs of a killed one after its lease', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(...jobs(3))

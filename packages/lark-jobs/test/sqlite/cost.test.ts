@@ -1,6 +1,6 @@
 /**
- * "No verb's cost grows with the number of jobs stored", as far as SQLite's planner can tell: every statement
- * that a whole life of jobs and leases uses finds its rows by an index, and none sorts.
+ * No verb's cost grows with the number of stored jobs, as far as SQLite's query planner shows it: every statement in
+ * the life of jobs and leases finds its rows by an index, and none sorts.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { states } from '../../src/model/record.ts'
@@ -25,7 +25,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Collects every statement that is run, from here on. */
+/** Collects every statement that runs from now on. */
 function collect(): Set<string> {
   const statements = new Set<string>()
   for (const name of ['run', 'get', 'all'] as const) {
@@ -38,7 +38,7 @@ function collect(): Set<string> {
   return statements
 }
 
-/** Everything that can happen to a job, once. */
+/** Lets everything happen once that can happen to a job. */
 async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   const ada = new Caller(store, 'ada', 'emails')
   await ada.claim()

@@ -9,7 +9,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('a clock that is set back moves nothing back, and counts stay true', async () => {
+test('a clock that is set back moves no job back, and counts stay correct', async () => {
   const clock = { now: 10_000 }
   await using store = new SqliteStore(':memory:', { ...options, clock: () => clock.now })
   await store.open()
@@ -28,7 +28,7 @@ test('a clock that is set back moves nothing back, and counts stay true', async 
   expect(await store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0, active: 4 })
 })
 
-test('thousands that fall due unseen are counted once, then known', async () => {
+test('thousands of jobs that become due while nobody looks are counted once and then known', async () => {
   const clock = { now: 10_000 }
   await using store = new SqliteStore(':memory:', { ...options, clock: () => clock.now })
   await store.open()
@@ -42,7 +42,7 @@ test('thousands that fall due unseen are counted once, then known', async () => 
   expect(await store.counts('emails')).toMatchObject({ waiting: 3_000, delayed: 0 })
 })
 
-test('minutes outlive the process, and those that nobody looks at any more go', async () => {
+test('the counts of minutes survive the process, and old minutes are removed', async () => {
   await using folder = await Folder.make()
   const clock = { now: 60_000_000 }
   const start = clock.now
@@ -56,7 +56,7 @@ test('minutes outlive the process, and those that nobody looks at any more go', 
       clock.now += 60_000
     }
     const [database] = await Promise.all(opened.slice(-1))
-    // The present minute is kept elsewhere.
+    // The present minute is kept in another table.
     expect(database!.all('SELECT at FROM minutes')).toHaveLength(MINUTES - 1)
   }
   clock.now -= 60_000

@@ -1,5 +1,5 @@
 /**
- * What the store relies on in the SQLite library of this process, whichever it is. `npm test` runs this with both.
+ * The behaviour of an SQLite library on which the store relies. `npm test` runs this with both libraries.
  */
 import { expect, test } from 'vitest'
 import { Folder } from './folder.ts'
@@ -15,7 +15,7 @@ function codeOf(act: () => unknown): number | undefined {
   }
 }
 
-test('values come back as they went in', () => {
+test('values come back unchanged', () => {
   const driver = open(':memory:')
   driver.exec('CREATE TABLE kept (whole INTEGER, real REAL, text TEXT)')
   const add = driver.prepare('INSERT INTO kept VALUES (?, ?, ?)')
@@ -35,7 +35,7 @@ test('values come back as they went in', () => {
   driver.close()
 })
 
-test('a whole number that is too large is rounded, by get and by all', () => {
+test('an integer that is too large is rounded, by get and by all', () => {
   const driver = open(':memory:')
   const sql = "SELECT 9223372036854775807 AS large, 5 AS small, 'x' AS text"
   const row = { large: 2 ** 63, small: 5, text: 'x' }
@@ -68,7 +68,7 @@ test('a failure has its extended result code', async () => {
   driver.close()
 })
 
-test('rollback undoes what is open, and is nothing where nothing is', () => {
+test('rollback undoes the open transaction, and does nothing without one', () => {
   const driver = open(':memory:')
   driver.exec('CREATE TABLE kept (id INTEGER)')
   driver.rollback()

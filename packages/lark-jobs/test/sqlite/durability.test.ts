@@ -1,5 +1,5 @@
 /**
- * What a power cut may cost, as SQLite itself says it is set.
+ * What a power cut may lose, according to SQLite's own settings.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { connect } from '../../src/store/connect.ts'

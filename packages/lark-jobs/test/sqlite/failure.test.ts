@@ -1,5 +1,5 @@
 /**
- * What SQLite and the file system answer when they fail, as users see it.
+ * Failures of SQLite and of the file system, as users see them.
  */
 import { chmod, chown, readdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -10,7 +10,7 @@ import { job } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
 import { Folder } from './folder.ts'
 
-/** As the driver makes them. */
+/** An error as the driver makes it. */
 function error(rawCode: number): Error {
   return Object.assign(new Error('no'), { code: `UNKNOWN_SQLITE_ERROR_${rawCode}`, rawCode })
 }
@@ -31,7 +31,7 @@ test.each([
   // SQLITE_CANTOPEN_SYMLINK
   [1550, 'STORE_UNREACHABLE', 'sqlite:x cannot be opened: no'],
   [26, 'STORE_INVALID', 'sqlite:x is a file, but not an SQLite database'],
-  // SQLITE_ERROR, and one that no SQLite has yet
+  // SQLITE_ERROR, and a code that SQLite does not have yet
   [1, 'STORE_REFUSED', 'sqlite:x failed: no'],
   [9_999, 'STORE_REFUSED', "sqlite:x failed: no (SQLite's code 9999)"],
 ])("SQLite's code %i is %s", (rawCode, code, message) => {
@@ -39,22 +39,22 @@ test.each([
   expect(toJobsError('sqlite:x', cause)).toMatchObject({ code, message, cause })
 })
 
-test('each way of being locked is worth another try', () => {
+test('every code for a lock is worth another try', () => {
   // SQLITE_BUSY, _RECOVERY, _SNAPSHOT, _TIMEOUT; SQLITE_LOCKED, _SHAREDCACHE, _VTAB; SQLITE_PROTOCOL
   for (const rawCode of [5, 261, 517, 773, 6, 262, 518, 15]) expect(isBusy(error(rawCode))).toBe(true)
   for (const rawCode of [8, 10, 1544]) expect(isBusy(error(rawCode))).toBe(false)
   expect(isBusy(new Error('locked'))).toBe(false)
 })
 
-test('what is no failure of the store stays what it is', () => {
+test('an error that does not come from the store stays unchanged', () => {
   const own = new TypeError('x is not a function')
   expect(toJobsError('sqlite:x', own)).toBe(own)
 })
 
-/** Somebody who is not root, for whom modes mean something. */
+/** A user other than root, to whom file modes apply. */
 const NOBODY = 65_534
 
-/** @param modes of the folder, and of the files in it */
+/** @param modes the modes of the folder and of its files */
 async function tryAs(folder: Folder, [of, files]: [number, number]) {
   const isRoot = process.getuid?.() === 0
   for (const name of await readdir(folder.path)) {
@@ -79,7 +79,8 @@ test('a file and a folder that may not be written', async () => {
   const store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(job())
   await store.close()
-  // Left by a process whose statements are not collected yet; with them nothing in the folder need be made.
+  // A process leaves these files while its statements are not garbage collected. With them, no file in the folder must
+  // be made.
   for (const suffix of ['-wal', '-shm', '-bell']) await rm(`${folder.file}${suffix}`, { force: true })
   const refused = {
     code: 'STORE_REFUSED',
@@ -88,7 +89,7 @@ test('a file and a folder that may not be written', async () => {
     ),
     hint: 'Let this process write to the file and to its folder.',
   }
-  // Of the folder and of the files: neither, only the files, only the folder.
+  // Neither folder nor files can be written, then only the files, then only the folder.
   expect(await tryAs(folder, [0o500, 0o400])).toMatchObject(refused)
   expect(await tryAs(folder, [0o500, 0o600])).toMatchObject(refused)
   expect(await tryAs(folder, [0o700, 0o400])).toMatchObject(refused)

@@ -10,7 +10,7 @@ import { job, jobs } from '../conformance/jobs.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
 
-test('makes the folder, and is named by the whole path', async () => {
+test('opening makes the folder, and the store is named by its absolute path', async () => {
   await using folder = await Folder.make()
   const file = join(folder.path, 'deep', 'er', 'jobs.db')
   await using store = new SqliteStore(relative(process.cwd(), file), options)
@@ -20,17 +20,17 @@ test('makes the folder, and is named by the whole path', async () => {
   expect(new SqliteStore(':memory:', options).name).toBe('sqlite::memory:')
 })
 
-test('the last to close has moved everything into the file', async () => {
+test('the last process that closes has moved everything into the file', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(...jobs(100))
   expect((await stat(`${folder.file}-wal`)).size).toBeGreaterThan(0)
   await store.close()
-  // `libsql` leaves an empty log, `node:sqlite` none.
+  // `libsql` leaves an empty log, and `node:sqlite` removes it.
   expect(existsSync(`${folder.file}-wal`) ? (await stat(`${folder.file}-wal`)).size : 0).toBe(0)
 })
 
-test('a file that is no database', async () => {
+test('a file that is not a database', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, 'Dear diary, '.repeat(1_000))
   await expect(folder.store()).rejects.toMatchObject({
@@ -40,13 +40,13 @@ test('a file that is no database', async () => {
   expect(await readFile(folder.file, 'utf8')).toMatch(/^Dear diary/)
 })
 
-test('a folder where the file should be', async () => {
+test('a folder in the place of the file', async () => {
   await using folder = await Folder.make()
   await using store = new SqliteStore(folder.path, options)
   await expect(store.open()).rejects.toMatchObject({ code: 'STORE_INVALID' })
 })
 
-test("another program's database is left as it is", async () => {
+test("another program's database stays unchanged", async () => {
   await using folder = await Folder.make()
   const other = openRaw(folder.file)
   other.exec('CREATE TABLE notes (text)')
@@ -70,7 +70,7 @@ test('after a failed open, another try may succeed', async () => {
   expect(await store.open()).toEqual([])
 })
 
-test('work that throws half-way leaves nothing behind, and the next goes on', async () => {
+test('a transaction that throws half-way leaves no changes, and the next one works', async () => {
   await using folder = await Folder.make()
   const database = await Database.connect(`sqlite:${folder.file}`, folder.file)
   await prepare(database)
@@ -91,7 +91,7 @@ test('a lock held by another program is waited for', async () => {
   const other = openRaw(folder.file)
   other.exec('BEGIN IMMEDIATE')
   const queued = new Caller(store, 'web', 'emails').enqueue(job())
-  // Its first try has failed by now. It leaves the loop free while it waits: otherwise this never came to run.
+  // The first try has failed by now. The waiting does not block the event loop: otherwise this line would not run.
   await new Promise((resolve) => setImmediate(resolve))
   other.exec('COMMIT')
   other.close()

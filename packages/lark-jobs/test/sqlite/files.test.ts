@@ -1,5 +1,5 @@
 /**
- * The files of a store: whose they are, and what is not followed or overwritten.
+ * The files of a store: their modes, and that no link is followed and no foreign file is overwritten.
  */
 import { chmod, link, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import { onReadOnlyDisk } from './small-disk.ts'
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
 
-/** Opens a store and has all its files made. */
+/** Opens a store and makes all its files. */
 async function use(file: string, caller = 'web'): Promise<SqliteStore> {
   const store = new SqliteStore(file, options)
   await store.open()
@@ -22,7 +22,7 @@ async function use(file: string, caller = 'web'): Promise<SqliteStore> {
   return store
 }
 
-test.each([0o000, 0o022, 0o077])('for their owner alone, with umask %o', async (mask) => {
+test.each([0o000, 0o022, 0o077])('only their owner can read them, with umask %o', async (mask) => {
   await using folder = await Folder.make()
   const file = join(folder.path, '.lark', 'jobs.db')
   await using child = new Child('hold', file, 'web', { umask: mask })
@@ -34,7 +34,7 @@ test.each([0o000, 0o022, 0o077])('for their owner alone, with umask %o', async (
   expect(await child.ended()).toBe(0)
 })
 
-test('what its owner shares stays shared, and what he wrote to .gitignore stays', async () => {
+test('modes and a .gitignore that the owner has changed stay unchanged', async () => {
   await using folder = await Folder.make()
   const own = join(folder.path, '.lark')
   await mkdir(own)
@@ -58,7 +58,7 @@ test('a folder that the user named gets no .gitignore', async () => {
 })
 
 test.each(['.lark/jobs.db', 'data/of/shop/jobs.db', 'jobs.db'])(
-  'on a read-only disk, %s is refused, with what to do',
+  'on a read-only disk, %s is refused with a hint',
   async (path) => {
     await using folder = await Folder.make()
     const { code, message, hint } = await onReadOnlyDisk(path, folder.path)
@@ -68,7 +68,7 @@ test.each(['.lark/jobs.db', 'data/of/shop/jobs.db', 'jobs.db'])(
   },
 )
 
-test('a folder in the place of the file is refused, with what is expected', async () => {
+test('a folder in the place of the file is refused with a hint', async () => {
   await using folder = await Folder.make()
   await expect(use(folder.path)).rejects.toMatchObject({
     code: 'STORE_INVALID',
@@ -86,7 +86,7 @@ test.each(['', '-wal', '-shm', '-journal', '-bell'])(
     const file = join(folder.path, 'data', 'jobs.db')
     await mkdir(join(folder.path, 'data'))
     await symlink(precious, `${file}${suffix}`)
-    // With a log but without its file, the log would be refused as left behind.
+    // The file must exist: a log without its file would be refused as left behind.
     if (suffix !== '') await writeFile(file, '')
     await expect(use(file)).rejects.toMatchObject({
       code: 'STORE_REFUSED',
@@ -118,7 +118,7 @@ test.each([
       await link(`${path}-other`, path)
     },
   ],
-])('a bell that is %s is refused and left as it is', async (_, make) => {
+])('a bell that is %s is refused and stays unchanged', async (_, make) => {
   await using folder = await Folder.make()
   const bell = `${folder.file}-bell`
   await make(bell)
@@ -128,7 +128,7 @@ test.each([
   expect((await stat(bell)).mtimeMs).toBe(before.mtimeMs)
 })
 
-test('a bell of an earlier version, or of another process, is used as it is', async () => {
+test('a bell of an earlier version or of another process is used', async () => {
   for (const content of ['', '.']) {
     await using folder = await Folder.make()
     await writeFile(`${folder.file}-bell`, content)
@@ -138,11 +138,11 @@ test('a bell of an earlier version, or of another process, is used as it is', as
   }
 })
 
-test('what somebody added to the schema of the file cannot call what reaches beyond it', async () => {
+test('triggers and views that somebody added to the file cannot call unsafe functions', async () => {
   await using folder = await Folder.make()
   await (await use(folder.file)).close()
   const other = openRaw(folder.file)
-  // A function that is not known to be harmless.
+  // This function is not marked as safe.
   other.exec('CREATE TABLE loot (text TEXT)')
   other.exec(
     'CREATE TRIGGER spy AFTER INSERT ON jobs BEGIN INSERT INTO loot SELECT rtreecheck(new.payload); END',

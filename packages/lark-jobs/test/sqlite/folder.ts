@@ -1,5 +1,5 @@
 /**
- * A folder for one test, with a file for a store in it; and the connections that stores make.
+ * A folder for one test with a file for a store, and the connections that stores open.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ export class Folder implements AsyncDisposable {
     return new Folder(await mkdtemp(join(tmpdir(), 'lark-sqlite-')))
   }
 
-  /** A store on the file, by the real clock. */
+  /** A store on the file, with the real clock. */
   async store(): Promise<SqliteStore> {
     const store = new SqliteStore(this.file, options)
     await store.open()
@@ -40,7 +40,7 @@ export class Folder implements AsyncDisposable {
   }
 }
 
-/** Collects the connection of every store that is opened from here on. */
+/** Collects the connection of every store that is opened from now on. */
 export function connections(): Promise<Database>[] {
   const made: Promise<Database>[] = []
   const original = Database.connect

@@ -1,10 +1,10 @@
 /**
- * A disk that is full: everything is refused that needs room, nothing is lost that was accepted, and all goes on when
- * there is room.
+ * A full disk: calls that need room are refused, accepted jobs are not lost, and everything works again when there is
+ * room.
  *
- * A disk is really full in a process of its own (`small-disk.ts`). Single calls meet it in two ways that need no rights:
- * SQLite's own bound on the pages of a file, which is the same SQLITE_FULL, and the system's bound on the size of files,
- * by which writing really fails half-way.
+ * `small-disk.ts` fills a real disk in a separate process. The other tests simulate a full disk in two ways that need
+ * no permissions: SQLite's limit on the pages of a file, which causes the same SQLITE_FULL, and the system's limit on
+ * the size of files, with which writing really fails half-way.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Database } from '../../src/store/sqlite/database.ts'
@@ -18,13 +18,13 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Leaves room for so many pages. */
+/** Leaves room for `pages` pages. */
 function leaveRoom(database: Database, pages: number): void {
   const size = database.get<{ page_count: number }>('PRAGMA page_count')!.page_count
   database.exec(`PRAGMA max_page_count = ${size + pages}`)
 }
 
-/** Queues one by one until it is refused. */
+/** Queues jobs one by one until a call is refused. */
 async function fill(
   caller: Caller,
 ): Promise<{ accepted: string[]; refused: ReturnType<typeof job>; error: unknown }> {
@@ -40,7 +40,7 @@ async function fill(
   }
 }
 
-test('what does not fit is refused, what was accepted stays, and there is room again', async () => {
+test('jobs that do not fit are refused, accepted jobs stay, and later there is room again', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   await using store = await folder.store()
@@ -59,7 +59,7 @@ test('what does not fit is refused, what was accepted stays, and there is room a
   await expect(store.enqueue('emails', web.last(), [refused])).rejects.toMatchObject({
     code: 'STORE_REFUSED',
   })
-  // A batch goes wholly or not at all.
+  // A batch is queued completely or not at all.
   await expect(web.enqueue(...jobs(500))).rejects.toMatchObject({ code: 'STORE_REFUSED' })
   expect(await store.counts('emails')).toMatchObject({ waiting: accepted.length })
 
@@ -110,7 +110,7 @@ interface Filled {
   settling: unknown
 }
 
-test('when the system itself refuses to write on, half-way through a call', async () => {
+test('the system refuses further writing half-way through a call', async () => {
   await using folder = await Folder.make()
   await using child = new Child('fill', folder.file, 'web', { largest: 1_000 })
   const { accepted, queueing, settling } = await child.message<Filled>()
@@ -127,7 +127,7 @@ test('when the system itself refuses to write on, half-way through a call', asyn
     expect(await store.counts('emails')).toMatchObject({ waiting: accepted.length, active: 1, completed: 0 })
     const { jobs: waiting } = await store.list('emails', { state: 'waiting', limit: 1_000 })
     expect(ids(waiting)).toEqual(accepted)
-    // By closing, it moves the log into the file: the log may grow again.
+    // Closing moves the log into the file, so that the log may grow again.
   }
   child.tell('there is room')
   expect(await child.message()).toEqual({ queued: ['queued'], verdicts: ['settled'] })
@@ -140,7 +140,7 @@ test('when the system itself refuses to write on, half-way through a call', asyn
   })
 })
 
-test('when there is no room even to make the file', async () => {
+test('there is no room even to make the file', async () => {
   await using folder = await Folder.make()
   await using child = new Child('try', folder.file, 'web', { largest: 8 })
   expect(await child.message()).toMatchObject({
@@ -152,7 +152,7 @@ test('when there is no room even to make the file', async () => {
   expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
 })
 
-test('a file that may not be written', async () => {
+test('the file is not writable', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   await using store = await folder.store()
@@ -188,7 +188,7 @@ test.each([
   60_000,
 )
 
-test('a neighbour that fills the disk: all goes on as soon as there is room, and is said once', async () => {
+test('another program fills the disk: work goes on as soon as there is room, and one warning is printed', async () => {
   await using folder = await Folder.make()
   const outcome = await onSmallDisk('tmpfs', 24, 'neighbour', folder.path)
   expect(outcome.first).toMatchObject({ code: 'STORE_REFUSED' })

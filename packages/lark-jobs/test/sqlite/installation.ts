@@ -1,6 +1,6 @@
 /**
- * The built package as it is installed somewhere, with or without `libsql`, and programs that use it there. Nothing of the
- * repository is found from there but what is linked.
+ * The built package, installed in a folder with or without `libsql`, and programs that use it there. From there, only
+ * the linked parts of the repository are found.
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import { promisify } from 'node:util'
 const packages = fileURLToPath(new URL('../../../', import.meta.url))
 const modules = fileURLToPath(new URL('../../../../node_modules/', import.meta.url))
 
-/** `binary`: the package with its binary. `package`: without, as on a platform that has none. */
+/** `binary`: the package with its binary. `package`: the package without a binary, as on a platform that has none. */
 export type Libsql = 'binary' | 'package' | 'none'
 
 export interface Outcome {
@@ -48,7 +48,7 @@ export class Installation implements AsyncDisposable {
     return `sqlite:${join(this.folder, 'jobs.db')}`
   }
 
-  /** Runs a program. @param body which may use what is imported here @param node the path of a Node */
+  /** Runs a program. @param body its text, which may use the imports below @param node the path of a Node */
   async run(body: string, node = process.execPath, ...flags: string[]): Promise<Outcome> {
     const file = join(this.folder, 'main.mjs')
     await writeFile(file, `${head}\n${body}`)

@@ -1,6 +1,7 @@
 /**
- * Processes killed at any instant of their work, many times: the file stays whole, what they had said was done is
- * done, and every count is a true one. Two share the file at any time, so a kill also finds the other half-way.
+ * Processes are killed at any instant of their work, many times. The file is never damaged, every change that a process
+ * had reported is kept, and every count is correct. Two processes use the file at any time, so a kill also meets the
+ * other one half-way.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
@@ -11,7 +12,7 @@ import { Child } from './child.ts'
 import { Folder } from './folder.ts'
 import { open as openRaw } from './raw.ts'
 
-/** Another seed makes another schedule of kills: `LARK_SEED=7`. */
+/** The seed of the schedule of kills. `LARK_SEED=7` makes another schedule. */
 const SEED = Number(process.env.LARK_SEED ?? 1)
 const KILLS = 24
 
@@ -20,7 +21,7 @@ interface Told {
   ended?: [id: string, state: string][]
 }
 
-/** What the processes had said was certain, when they died. */
+/** What the processes had reported as certain before they died. */
 class Certain {
   readonly queued = new Set<string>()
   readonly ended = new Map<string, string>()
@@ -31,11 +32,11 @@ class Certain {
   }
 }
 
-/** A process at work, killed some time after its first words. */
+/** Starts a process, and kills it some time after its first message. */
 async function liveAndDie(file: string, name: string, certain: Certain, random: Random): Promise<void> {
   await using child = new Child('churn', file, name)
   let words = 1 + random.below(60)
-  // Up to 3 ms later: in the midst of whatever it does then.
+  // Up to 3 ms later, in the middle of its work.
   const later = random.below(4)
   const enough = new Promise<void>((resolve) => {
     child.onMessage((told: Told) => {
@@ -56,7 +57,7 @@ interface Row {
   [column: string]: number
 }
 
-/** That the file is whole, and its counts are true. */
+/** Checks that the file is not damaged, and that its counts are correct. */
 function check(file: string): void {
   const database = openRaw(file)
   const one = (sql: string) => Object.values(database.prepare(sql).get([])!) as number[]
@@ -83,7 +84,7 @@ function check(file: string): void {
     failed: real('state = 3'),
     cancelled: real('state = 4'),
   })
-  // Every active job in the one lease it names, and no lease for nothing.
+  // Every active job belongs to the lease that it names, and no lease is without jobs.
   expect(all('SELECT token, held FROM leases ORDER BY token')).toEqual(
     all('SELECT token, count(*) FROM jobs WHERE state = 1 GROUP BY token ORDER BY token'),
   )
@@ -100,7 +101,7 @@ function check(file: string): void {
   database.close()
 }
 
-/** In which states each job is found. */
+/** The states in which each job is found. */
 async function find(store: SqliteStore): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>()
   for (const state of states) {
@@ -114,7 +115,7 @@ async function find(store: SqliteStore): Promise<Map<string, string[]>> {
   return found
 }
 
-test(`${KILLS} kills at any instant lose nothing, and spoil nothing (seed ${SEED})`, {
+test(`${KILLS} kills at any instant lose nothing and damage nothing (seed ${SEED})`, {
   timeout: 120_000,
 }, async () => {
   await using folder = await Folder.make()
@@ -128,7 +129,7 @@ test(`${KILLS} kills at any instant lose nothing, and spoil nothing (seed ${SEED
       check(folder.file)
     }
     await using store = await folder.store()
-    // What falls due between two lists would be in neither.
+    // A job that becomes due between two lists would be in neither of them.
     await vi.waitFor(async () => expect(await store.counts('emails')).toMatchObject({ delayed: 0 }))
     const found = await find(store)
     expect([...certain.queued].filter((id) => found.get(id)?.length !== 1)).toEqual([])

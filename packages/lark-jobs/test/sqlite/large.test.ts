@@ -1,5 +1,5 @@
 /**
- * What the file keeps of large payloads: apart from the rows that change, and gone with their jobs.
+ * Large payloads are kept apart from the rows that change, and are removed with their jobs.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { Database } from '../../src/store/sqlite/database.ts'
@@ -15,7 +15,7 @@ afterEach(() => {
 
 const payload = 'x'.repeat(400_000)
 
-/** The longest text of each answer, from here on. */
+/** The longest text of each answer from now on. */
 function longest(): number[] {
   const found: number[] = []
   const original = Database.prototype.all
@@ -30,7 +30,7 @@ function longest(): number[] {
   return found
 }
 
-test('a claim reads what it hands out, a change of state no payload, and a payload goes with its job', async () => {
+test('a claim reads only the payloads that it hands out, a change of state reads none, and a payload is removed with its job', async () => {
   await using folder = await Folder.make()
   const few = { count: 3, age: 3_600_000 }
   const store = new SqliteStore(folder.file, {

@@ -1,6 +1,6 @@
 /**
- * A file of another version of Lark: an earlier one is brought forward, another is refused with one line and left as it
- * is, and none is written by two versions at once.
+ * Files of other versions of Lark: an earlier layout is brought forward, other layouts are refused with one line and
+ * not changed, and no file is written by two versions at the same time.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
@@ -40,11 +40,11 @@ function inOther(file: string, sql: string): void {
   other.close()
 }
 
-/** The earliest layout that is brought forward: `layouts/` has a file of each, made by the Lark that had it. */
+/** The earliest layout that is brought forward. `layouts/` has a file of each layout, made by the Lark that had it. */
 const EARLIEST = 6
 
 for (const name of ['too old a', 'a newer'] as const) {
-  test(`${name} layout is refused with what to do, and its file left as it is`, async () => {
+  test(`${name} layout is refused with a hint, and its file is not changed`, async () => {
     await using folder = await Folder.make()
     const store = await folder.store()
     await new Caller(store, 'web', 'emails').enqueue(...jobs(3))
@@ -70,7 +70,7 @@ async function writeEarlier(file: string, layout: number): Promise<void> {
   await writeFile(file, gunzipSync(packed))
 }
 
-/** The tables, and what is to be said of each, as SQLite knows them. */
+/** The tables, indexes and columns, as SQLite lists them. */
 function schemaOf(file: string): object {
   const other = openRaw(file)
   const tables = other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all([])
@@ -85,7 +85,7 @@ function schemaOf(file: string): object {
   return { ...Object.fromEntries(columns), others }
 }
 
-test('a file of an earlier layout has the present one when it was opened', async () => {
+test('a file of an earlier layout has the present layout after it was opened', async () => {
   await using present = await Folder.make()
   await (await present.store()).close()
   for (let layout = EARLIEST; layout < versionOf(present.file); layout += 1) {
@@ -100,14 +100,14 @@ test('a file of an earlier layout has the present one when it was opened', async
 test('jobs of layout 6 go on', async () => {
   await using folder = await Folder.make()
   await writeEarlier(folder.file, 6)
-  // Two open it at once, and whichever is later finds it done.
+  // Two stores open the file at the same time. The later one finds the work done.
   const [store, other] = await Promise.all([folder.store(), folder.store()])
   await using _ = other
   await using __ = store
   await goesOn(store, other)
 })
 
-test('beside an older version that has the file open, this one is refused, and the other goes on', async () => {
+test('while an older version has the file open, this version is refused, and the older one goes on', async () => {
   await using folder = await Folder.make()
   const older = openRaw(folder.file)
   older.exec('PRAGMA journal_mode = WAL')
@@ -122,13 +122,13 @@ test('beside an older version that has the file open, this one is refused, and t
   older.close()
 })
 
-test('when both make the file at once, the one that comes second is refused', async () => {
+test('if two versions make the file at the same time, the second one is refused', async () => {
   await using folder = await Folder.make()
   const older = openRaw(folder.file)
   older.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE')
   const write = vi.spyOn(Database.prototype, 'write')
   const opening = folder.store().catch((error) => error)
-  // Then it has found the file empty, and waits for the lock to lay it out.
+  // The store has found the file empty, and waits for the lock to make the tables.
   await vi.waitFor(() => expect(write).toHaveBeenCalled())
   older.exec(
     'CREATE TABLE jobs (id TEXT); PRAGMA application_id = 0x4c61726b; PRAGMA user_version = 1; COMMIT',
@@ -138,7 +138,7 @@ test('when both make the file at once, the one that comes second is refused', as
   older.close()
 })
 
-test('laid out anew by a newer version while it is open here, it is not written or read any more', async () => {
+test('a file that a newer version changes while it is open here is not written or read any more', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
@@ -169,7 +169,7 @@ test('laid out anew by a newer version while it is open here, it is not written 
   newer.close()
 })
 
-test('laid out anew while a worker serves it, the worker says so, lives on, and stops when it is told', async () => {
+test('if a newer version changes the file of a worker, the worker reports it, goes on, and stops in order', async () => {
   await using folder = await Folder.make()
   await using jobs = createJobs({ connection: `sqlite:${folder.file}` })
   class IdleJob extends Job {
@@ -186,7 +186,7 @@ test('laid out anew while a worker serves it, the worker says so, lives on, and 
     () => expect(report.warnings.at(-1)).toContain('this version of Lark reads layout'),
     10_000,
   )
-  // It looks again by itself, and is refused.
+  // The worker looks again by itself, and is refused.
   await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)
   const calls = exchange.mock.calls.length
   const began = performance.now()
@@ -194,7 +194,7 @@ test('laid out anew while a worker serves it, the worker says so, lives on, and 
   expect(exchange.mock.calls.length - calls).toBeLessThan((performance.now() - began) / 50 + 5)
 })
 
-test('a file that is only empty is laid out', async () => {
+test('an empty file gets its tables', async () => {
   await using folder = await Folder.make()
   openRaw(folder.file).close()
   await using store = new SqliteStore(folder.file, options)

@@ -1,5 +1,5 @@
 /**
- * Which SQLite library a process uses: each Node, with and without the package `libsql`.
+ * The SQLite library of a process, for each Node, with and without the package `libsql`.
  */
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import { Child } from './child.ts'
 import { Folder } from './folder.ts'
 import { Installation } from './installation.ts'
 
-/** Node 24, which the tests install when they run on an older one. */
+/** The path of Node 24, which the tests install when they run on an older Node. */
 let node = process.execPath
 beforeAll(() => {
   node = node24()
@@ -21,7 +21,7 @@ const useAndTell = (connection: string) => `
   const { runs, said } = await use(${JSON.stringify(connection)})
   console.log(JSON.stringify({ runs, said, loaded: loaded() }))`
 
-test('whoever installs the package for Redis needs no binary', async () => {
+test('an installation for Redis needs no binary', async () => {
   const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
   expect(JSON.parse(text)).toMatchObject({
     dependencies: { '@s18i/lark': expect.any(String) },
@@ -37,28 +37,25 @@ test.each([
   ['3.51.3', 'node:sqlite'],
   ['3.53.0', 'node:sqlite'],
   ['4.0', 'node:sqlite'],
-])('where Node has SQLite %s, %s is tried first', (version, first) => {
+])('with SQLite %s in Node, %s is tried first', (version, first) => {
   expect(preferred(version)[0]).toBe(first)
   expect([...preferred(version)].sort()).toEqual(['libsql', 'node:sqlite'])
 })
 
 describe('on Node 24', () => {
-  test('it is loaded by the opening of a store, not with Lark', async () => {
+  test('the library is loaded when a store is opened, not with Lark', async () => {
     await using app = await Installation.make('binary')
     expect(JSON.parse((await app.run('console.log(JSON.stringify(loaded()))', node)).stdout)).toEqual([])
   })
 
-  test.each(['binary', 'package', 'none'] as const)(
-    'node:sqlite alone serves, libsql: %s',
-    async (libsql) => {
-      await using app = await Installation.make(libsql)
-      const { stdout, stderr } = await app.run(useAndTell(app.connection), node)
-      expect(stderr).toBe('')
-      expect(JSON.parse(stdout)).toEqual({ runs: 20, said: [], loaded: ['node:sqlite'] })
-    },
-  )
+  test.each(['binary', 'package', 'none'] as const)('node:sqlite is enough, libsql: %s', async (libsql) => {
+    await using app = await Installation.make(libsql)
+    const { stdout, stderr } = await app.run(useAndTell(app.connection), node)
+    expect(stderr).toBe('')
+    expect(JSON.parse(stdout)).toEqual({ runs: 20, said: [], loaded: ['node:sqlite'] })
+  })
 
-  test('what another copy of Lark has begun with is used, also in threads', async () => {
+  test('the choice of another copy of Lark applies, also in threads', async () => {
     await using app = await Installation.make('binary')
     const connection = JSON.stringify(app.connection)
     const { stdout } = await app.run(
@@ -80,7 +77,7 @@ describe('on Node 24', () => {
     expect(JSON.parse(stdout)).toEqual({ runs: 20, loaded: ['libsql'], inThread: false })
   })
 
-  test("the application's own libsql, on a file of its own, disturbs nothing", async () => {
+  test('a libsql of the application itself, on another file, causes no problem', async () => {
     await using app = await Installation.make('binary')
     const { stdout } = await app.run(
       `
@@ -98,7 +95,7 @@ describe('on Node 24', () => {
     expect(JSON.parse(stdout)).toEqual({ runs: 500, said: [] })
   })
 
-  test('a process that uses Redis loads none', async () => {
+  test('a process that uses Redis loads no SQLite library', async () => {
     await using app = await Installation.make('binary')
     await using server = await Server.start('redis-server')
     const { stdout } = await app.run(useAndTell(server.url), node)
@@ -130,22 +127,22 @@ describe('on Node 24', () => {
   })
 })
 
-// Such a Node runs the tests in CI, and not on the machine of everyone.
+// CI runs the tests on such a Node too.
 if (!isSound)
   describe('on a Node without a sound SQLite', () => {
-    test('it is loaded by the opening of a store, not with Lark', async () => {
+    test('the library is loaded when a store is opened, not with Lark', async () => {
       await using app = await Installation.make('binary')
       expect(JSON.parse((await app.run('console.log(JSON.stringify(loaded()))')).stdout)).toEqual([])
     })
 
-    test('libsql serves', async () => {
+    test('libsql is used', async () => {
       await using app = await Installation.make('binary')
       const { stdout, stderr } = await app.run(useAndTell(app.connection))
       expect(stderr).toBe('')
       expect(JSON.parse(stdout)).toEqual({ runs: 20, said: [], loaded: ['libsql'] })
     })
 
-    test('a process that uses Redis loads none', async () => {
+    test('a process that uses Redis loads no SQLite library', async () => {
       await using app = await Installation.make('binary')
       await using server = await Server.start('redis-server')
       const { stdout } = await app.run(useAndTell(server.url))
@@ -155,17 +152,20 @@ if (!isSound)
     test.each([
       ['none', "Cannot find module 'libsql'"],
       ['package', "Cannot find module '@libsql/"],
-    ] as const)('without one, a dispatch says what to do, libsql: %s', async (libsql, reason) => {
-      await using app = await Installation.make(libsql)
-      const { stdout } = await app.run(`
+    ] as const)(
+      'without a library, the error of a dispatch says what to do, libsql: %s',
+      async (libsql, reason) => {
+        await using app = await Installation.make(libsql)
+        const { stdout } = await app.run(`
       const jobs = createJobs({ connection: ${JSON.stringify(app.connection)} })
       const { code, message, hint, cause } = await jobs.dispatch(new CountJob(), {}).catch((error) => error)
       console.log(JSON.stringify({ code, message, hint, cause: cause.message }))`)
-      expect(JSON.parse(stdout)).toEqual({
-        code: 'SQLITE_MISSING',
-        message: `${app.connection} needs an SQLite library, and Node ${process.versions.node} on ${process.platform}-${process.arch} has none`,
-        hint: expect.stringMatching(/Node 22\.13 or later.*npm install libsql/),
-        cause: expect.stringContaining(reason),
-      })
-    })
+        expect(JSON.parse(stdout)).toEqual({
+          code: 'SQLITE_MISSING',
+          message: `${app.connection} needs an SQLite library, and Node ${process.versions.node} on ${process.platform}-${process.arch} has none`,
+          hint: expect.stringMatching(/Node 22\.13 or later.*npm install libsql/),
+          cause: expect.stringContaining(reason),
+        })
+      },
+    )
   })

@@ -1,5 +1,5 @@
 /**
- * The write-ahead log after a peak: it shrinks.
+ * The write-ahead log shrinks after a peak.
  */
 import { stat, utimes } from 'node:fs/promises'
 import { expect, test } from 'vitest'
@@ -10,7 +10,7 @@ import { open as openRaw } from './raw.ts'
 
 const MIB = 1 << 20
 
-test('a log that a long reader let grow is cut by the writers, and empty when all is quiet', async () => {
+test('a log that grew because of a long reader is cut by the writers, and emptied when nothing happens', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const sizeOfLog = async () => (await stat(`${folder.file}-wal`)).size
@@ -23,11 +23,11 @@ test('a log that a long reader let grow is cut by the writers, and empty when al
   expect(await sizeOfLog()).toBeGreaterThan(30 * MIB)
   reader.exec('COMMIT')
   reader.close()
-  // One moves it into the file, and one begins it anew.
+  // One commit moves the log into the file, and the next one restarts the log.
   for (let more = 0; more < 2; more += 1) await web.enqueue(job())
   expect(await sizeOfLog()).toBeLessThan(16 * MIB)
 
-  // Somebody may be writing just now.
+  // Another process may still be writing.
   expect(await sizeOfLog()).toBeGreaterThan(MIB)
   await store.survey('ada', [])
   expect(await sizeOfLog()).toBeGreaterThan(MIB)

@@ -1,10 +1,10 @@
 /**
- * What `node:sqlite` lacked in its first versions, played by a module in its place.
+ * What the first versions of `node:sqlite` could not do yet. A fake module behaves like them.
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { loadNodeSqlite } from '../../src/store/sqlite/node-sqlite.ts'
 
-/** Of Node 22.13: numbered values are bound by name only, and nobody says whether there is a transaction. */
+/** The class of Node 22.13: it binds numbered values only by name, and does not say whether a transaction is open. */
 class EarlyDatabase {
   static readonly bound: unknown[] = []
   static readonly run: string[] = []
@@ -43,7 +43,7 @@ afterEach(() => {
   EarlyDatabase.failure = undefined
 })
 
-test('numbered values are bound by their names, others by their order', () => {
+test('numbered values are bound by name, others by position', () => {
   play(EarlyDatabase)
   const driver = loadNodeSqlite().open(':memory:')
   driver.prepare('SELECT ?2, ?1').get(['a', 2])
@@ -51,7 +51,7 @@ test('numbered values are bound by their names, others by their order', () => {
   expect(EarlyDatabase.bound).toEqual([[{ '?1': 'a', '?2': 2 }], ['a', 2]])
 })
 
-test('a rollback where there is no transaction is none, and another failure of it is told', () => {
+test('a rollback without a transaction does nothing, and other failures of a rollback are thrown', () => {
   play(EarlyDatabase)
   const driver = loadNodeSqlite().open(':memory:')
   EarlyDatabase.failure = new Error('cannot rollback - no transaction is active')
@@ -61,7 +61,7 @@ test('a rollback where there is no transaction is none, and another failure of i
   expect(() => driver.rollback()).toThrow('disk I/O error')
 })
 
-test('one that finds rows where there are none is refused', () => {
+test('a version that returns a row if there is none is refused', () => {
   play(
     class {
       prepare() {
@@ -73,12 +73,12 @@ test('one that finds rows where there are none is refused', () => {
   expect(loadNodeSqlite).toThrow('too old')
 })
 
-test('a Node without it is named', () => {
+test('the error for a Node without the module names the version', () => {
   vi.spyOn(process, 'getBuiltinModule').mockImplementation(() => undefined as never)
   expect(loadNodeSqlite).toThrow("no 'node:sqlite'")
 })
 
-test('the warning that SQLite is experimental is left out, and no other', () => {
+test('only the warning that SQLite is experimental is suppressed', () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const { emitWarning } = process
   play(EarlyDatabase, () => {
@@ -97,7 +97,7 @@ test('the warning that SQLite is experimental is left out, and no other', () => 
   expect(process.emitWarning).toBe(emitWarning)
 })
 
-test('it is as it was when the load fails', () => {
+test('process.emitWarning is restored if loading fails', () => {
   const { emitWarning } = process
   play(EarlyDatabase, () => {
     throw new Error('no')

@@ -1,6 +1,6 @@
 /**
- * A file that is moved or deleted while processes have it open: what was accepted before stays in it, and everybody
- * goes on with the file that is at the path afterwards.
+ * A file is moved or deleted while processes have it open. Jobs that were accepted before stay in it, and all processes
+ * go on with the next file at the path.
  */
 import { renameSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
@@ -25,7 +25,7 @@ afterEach(() => {
 
 const logs = ['-wal', '-shm']
 
-/** Lets the process believe that it looked for the file so long ago. */
+/** Makes the last check of the file `ms` milliseconds older. */
 function later(ms: number): void {
   const now = performance.now.bind(performance)
   vi.spyOn(performance, 'now').mockImplementation(() => now() + ms)
@@ -46,12 +46,12 @@ async function use(folder: Folder): Promise<{ store: SqliteStore; web: Caller; b
   return { store, web, before: ids(given) }
 }
 
-test('moved: the next job is in a new file, and the old one has all that was accepted before', async () => {
+test('moved: the next job is in a new file, and the old file has all jobs that were accepted before', async () => {
   await using folder = await Folder.make()
   const { store, web, before } = await use(folder)
   const moved = `${folder.file}.old`
   await rename(folder.file, moved)
-  // A call within the tenth of a second after a look would be in both.
+  // A call within a tenth of a second after a check would still use the old file.
   later(101)
   const next = job()
   expect(await web.enqueue(next)).toEqual(['queued'])
@@ -59,7 +59,7 @@ test('moved: the next job is in a new file, and the old one has all that was acc
   expect(await store.counts('emails')).toMatchObject({ waiting: 2 })
   await store.close()
   expect(await waitingIn(folder.file)).toEqual([next.id, 'b'])
-  // Its log was moved into it: the file alone is whole.
+  // The log was moved into the file, so the file alone has all jobs.
   expect(await waitingIn(moved)).toEqual(before)
   expect(warn).toHaveBeenCalledTimes(1)
   const words = `moved to ${moved} while this process had it open, with 2 waiting or delayed jobs and 0 active ones`
@@ -84,7 +84,7 @@ test.each([
 test.each([
   ['deleted', (path: string) => rm(path, { recursive: true })],
   ['moved', (path: string) => rename(path, `${path}-old`)],
-])('the folder %s: it is made anew', async (_, go) => {
+])('the folder is %s: it is made again', async (_, go) => {
   await using folder = await Folder.make()
   const file = join(folder.path, '.lark', 'jobs.db')
   await using store = new SqliteStore(file, options)
@@ -97,7 +97,7 @@ test.each([
   expect((await stat(join(folder.path, '.lark'))).mode & 0o777).toBe(0o700)
 })
 
-test('a copy that had no log when it was opened is moved: its log goes with it', async () => {
+test('a copy without a log is opened and then moved: its log is moved into it', async () => {
   await using folder = await Folder.make()
   const original = await folder.store()
   await new Caller(original, 'first', 'emails').enqueue(job({ id: 'copied' }))
@@ -117,7 +117,7 @@ test('a copy that had no log when it was opened is moved: its log goes with it',
   expect(await waitingIn(`${copy}.old`)).toEqual(['copied', 'before'])
 })
 
-test('another file in its place: that one is used from then on, by those who only read as well', async () => {
+test('another file replaces it: all processes use the new file, even those that only read', async () => {
   await using folder = await Folder.make()
   const other = new SqliteStore(`${folder.file}.other`, options)
   await other.open()
@@ -135,7 +135,7 @@ test('another file in its place: that one is used from then on, by those who onl
   expect(await reader.get('emails', 'other')).toBeDefined()
 })
 
-test('moved during the very call: its jobs are in the file that comes next', async () => {
+test('moved during a call: the jobs of this call are in the next file', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   const { store, before } = await use(folder)
@@ -153,7 +153,7 @@ test('moved during the very call: its jobs are in the file that comes next', asy
   await store.close()
 })
 
-test('gone again before a process came to see: it waits for the one that has the file between', async () => {
+test('a second file is gone before a process checks: this process waits for the one that has the second file open', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   await using other = await folder.store()
@@ -161,7 +161,7 @@ test('gone again before a process came to see: it waits for the one that has the
   await web.enqueue(job({ id: 'between' }))
   await rename(folder.file, `${folder.file}.between`)
   later(101)
-  // Only `store` may remove the log of the file between, and it has not looked yet.
+  // Only `store` may remove the log of the second file, and it has not checked yet.
   const counted = other.counts('emails')
   await new Promise((resolve) => setImmediate(resolve))
   await web.enqueue(job({ id: 'last' }))
@@ -170,7 +170,7 @@ test('gone again before a process came to see: it waits for the one that has the
   expect(await waitingIn(`${folder.file}.between`)).toEqual(['between'])
 })
 
-test('moved and put back before anybody looked: nothing happened', async () => {
+test('moved and put back before any check: nothing happens', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   await rename(folder.file, `${folder.file}.old`)
@@ -181,7 +181,7 @@ test('moved and put back before anybody looked: nothing happened', async () => {
   await store.close()
 })
 
-test('where only its log is left, a process that comes makes no new file: it would share the log', async () => {
+test('if only the log is left, a new process makes no file, because the file would use this log', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   await rename(folder.file, `${folder.file}.old`)
@@ -190,14 +190,14 @@ test('where only its log is left, a process that comes makes no new file: it wou
     message: `sqlite:${folder.file} is gone, but ${folder.file}-wal and ${folder.file}-shm are still there`,
     hint: expect.stringContaining('removes the files beside it within seconds'),
   })
-  // Whoever has it open sees to it.
+  // The process that has the old file open moves the log.
   await web.enqueue(job())
   await using again = await folder.store()
   expect(await again.counts('emails')).toMatchObject({ waiting: 1 })
   await store.close()
 })
 
-test('while another process writes to the old file, it is waited for', async () => {
+test('a process waits while another process writes to the old file', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   const { store, web, before } = await use(folder)
@@ -220,7 +220,7 @@ test('while another process writes to the old file, it is waited for', async () 
   expect(await waitingIn(`${folder.file}.old`)).toEqual(before)
 })
 
-test('moved again and again under three processes: each accepted job is in a file that was moved, or in the last', async () => {
+test('moved again and again under three processes: each accepted job is in one of the moved files or in the last one', async () => {
   await using folder = await Folder.make()
   const accepted: string[] = []
   const children = ['ada', 'bob', 'eve'].map((name) => new Child('accept', folder.file, name))
@@ -229,7 +229,7 @@ test('moved again and again under three processes: each accepted job is in a fil
       if (Array.isArray(message)) accepted.push(...message)
     })
   const moved: string[] = []
-  // One that comes while only the log is there is refused.
+  // A process that starts while only the log exists is refused.
   const names = () => new Set(accepted.map((id) => id.slice(0, 3)))
   await vi.waitFor(() => expect(names().size).toBe(3), { timeout: 20_000, interval: 5 })
   for (let round = 1; round <= 5; round += 1) {
@@ -266,7 +266,7 @@ test('moved again and again under three processes: each accepted job is in a fil
   expect(accepted.filter((id) => !found.has(id))).toEqual([])
 })
 
-test('a worker whose file is deleted serves the new one, and says nothing of a store that is away', async () => {
+test('a worker whose file is deleted serves the new file, and reports no outage', async () => {
   await using folder = await Folder.make()
   const connection = `sqlite:${folder.file}`
   await using web = createJobs({ connection })
@@ -285,7 +285,7 @@ test('a worker whose file is deleted serves the new one, and says nothing of a s
   expect(said).toEqual([])
 })
 
-test('a store in memory has no file that could go', async () => {
+test('a store in memory has no file that could be moved', async () => {
   await using folder = await Folder.make()
   await using store = folder.inMemory()
   await store.open()

@@ -1,6 +1,6 @@
 /**
- * A process that shares a file with others, in one of several roles: `node process.js <role> <file> <name> [umask and clock]`.
- * It talks to the test over IPC and runs the built package.
+ * A process that uses a file together with others, in one of several roles: `node process.js <role> <file> <name>
+ * [umask and clock]`. It sends messages to the test over IPC, and uses the built package.
  */
 import { SqliteStore } from '../../dist/sqlite-store.js'
 
@@ -29,7 +29,7 @@ function told() {
 }
 
 const roles = {
-  /** Opens when told to, and queues one job. */
+  /** Opens the store when the test tells it to, and queues one job. */
   async open() {
     process.send('ready')
     await told()
@@ -38,7 +38,7 @@ const roles = {
     await store.close()
   },
 
-  /** Tells why it cannot open. */
+  /** Reports why it cannot open the store. */
   async refused() {
     const { code, message, hint } = await store.open().catch((error) => error)
     process.send({ code, message, hint })
@@ -57,8 +57,8 @@ const roles = {
   },
 
   /**
-   * Queues until the disk is full, and then tries to settle a job. When told that there is room, it sends both calls
-   * again. Tells what was accepted, what was refused, and what came of it.
+   * Queues jobs until the disk is full, and then tries to settle a job. When the test says that there is room, it sends
+   * both calls again. Reports the accepted jobs, the errors, and the results.
    */
   async fill() {
     const tell = ({ code, message, hint }) => ({ code, message, hint })
@@ -89,7 +89,7 @@ const roles = {
     await store.close()
   },
 
-  /** Queues jobs until it is told to end, and tells which were accepted. */
+  /** Queues jobs until the test ends it, and reports which were accepted. */
   async accept() {
     await store.open()
     let isOver = false
@@ -104,7 +104,7 @@ const roles = {
     await store.close()
   },
 
-  /** Claims what there is for a second, and tells what it holds. */
+  /** Claims all jobs with a lease of one second, and reports which it holds. */
   async grab() {
     await store.open()
     const { jobs } = await store.exchange('emails', call(), [], { limit: 10, lease: 1_000 })
@@ -112,7 +112,7 @@ const roles = {
     await told()
   },
 
-  /** Looks for leases that ended until there is one, and tells what it took back. */
+  /** Looks for ended leases until there is one, and reports the jobs that it took back. */
   async 'take-back'() {
     await store.open()
     let taken = []
@@ -124,7 +124,7 @@ const roles = {
     await store.close()
   },
 
-  /** Queues one job, and keeps the store open until it is told to end. */
+  /** Queues one job, and keeps the store open until the test ends it. */
   async hold() {
     await store.open()
     await store.enqueue('emails', call(), [job(0)])
@@ -133,7 +133,7 @@ const roles = {
     await store.close()
   },
 
-  /** Opens and queues one job, and tells how that went. */
+  /** Opens the store, queues one job, and reports the result. */
   async try() {
     const queueing = store.open().then(() => store.enqueue('emails', call(), [job(0)]))
     await queueing.then(
@@ -143,7 +143,7 @@ const roles = {
     await store.close()
   },
 
-  /** Queues, claims, settles in every way, renews and takes back, for ever. Tells what is certain. */
+  /** Queues, claims, settles in every way, renews and takes back, for ever. Reports every change that is certain. */
   async churn() {
     const error = { run: 1, name: 'Error', message: 'mailbox full' }
     const outcomes = [
@@ -178,7 +178,7 @@ const roles = {
     }
   },
 
-  /** Completes jobs until told to stop, and tells which once they are certainly settled. */
+  /** Completes jobs until the test stops it, and reports each job when it is certainly settled. */
   async work() {
     await store.open()
     const stop = new AbortController()
@@ -196,7 +196,7 @@ const roles = {
     await store.close()
   },
 
-  /** Asks for a job, gets none, and tells when one came. */
+  /** Asks for a job, gets none, and reports when one has come. */
   async wait() {
     await store.open()
     await store.exchange('emails', call(), [], { limit: 1, lease: 15_000 })
@@ -205,7 +205,7 @@ const roles = {
     await store.close()
   },
 
-  /** Asks for a job, gets none, and goes silent. */
+  /** Asks for a job, gets none, and then does nothing. */
   async hang() {
     await store.open()
     await store.exchange('emails', call(), [], { limit: 1, lease: 15_000 })
@@ -213,7 +213,7 @@ const roles = {
     await told()
   },
 
-  /** Leaves the store open, with nothing under way. */
+  /** Leaves the store open, without pending calls. */
   async leave() {
     await store.open()
     await store.exchange('emails', call(), [], { limit: 1, lease: 15_000 })

@@ -4,7 +4,7 @@ import { ids, job } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
 import { Folder } from './folder.ts'
 
-test('several processes make a fresh file at once', async () => {
+test('several processes make a new file at the same time', async () => {
   await using folder = await Folder.make()
   const children = ['a', 'b', 'c', 'd', 'e'].map((name) => new Child('open', folder.file, name))
   await Promise.all(children.map((child) => child.message()))
@@ -49,12 +49,12 @@ test('a job queued by one process wakes a wait in another', async () => {
   expect(await child.ended()).toBe(0)
 })
 
-test('a ring that went to a process which died is taken over by one that waits', async () => {
+test('a ring for a process that has died goes to another waiting process', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
   expect(await ada.claim()).toEqual([])
-  // It asks later than ada, so it is rung before her.
+  // This process asks later than ada, so it is rung before her.
   await using child = new Child('hang', folder.file, 'bob')
   expect(await child.message()).toBe('waiting')
   await child.kill()
@@ -65,7 +65,7 @@ test('a ring that went to a process which died is taken over by one that waits',
   expect(ids(await ada.claim())).toEqual([given.id])
 })
 
-test('an open store with nothing under way lets its process end', async () => {
+test('an open store without pending calls lets its process end', async () => {
   await using folder = await Folder.make()
   await using child = new Child('leave', folder.file, 'ada')
   expect(await child.ended()).toBe(0)

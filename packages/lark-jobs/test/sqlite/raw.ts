@@ -1,6 +1,6 @@
 /**
- * A connection of its own to the file of a store, by the SQLite library of this process: with a second one, the locks of
- * the store would be lost.
+ * A separate connection to the file of a store. It uses the SQLite library of this process, because a second library
+ * would end the locks of the store.
  */
 import type { Driver } from '../../src/store/sqlite/driver.ts'
 import { library } from '../../src/store/sqlite/library.ts'

@@ -3,7 +3,7 @@ import { Caller } from '../conformance/caller.ts'
 import { ids, jobs } from '../conformance/jobs.ts'
 import { Folder } from './folder.ts'
 
-test('a caller whose name goes on after a dot, or after what follows a dot, is another', async () => {
+test('callers whose names only begin with the name of a holder are other callers', async () => {
   await using folder = await Folder.make()
   await using store = folder.inMemory()
   await store.open()

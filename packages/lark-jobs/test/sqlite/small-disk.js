@@ -1,6 +1,6 @@
 /**
- * A process whose store lies on a disk of a few MiB: `node small-disk.js <what fills it> <folder>`. A worker and two
- * dispatchers of its own use the file; it tells the test what came of it, and runs the built package.
+ * A process whose store is on a disk of a few MiB: `node small-disk.js <what fills it> <folder>`. A worker and two
+ * dispatchers in this process use the file. The process reports the results to the test, and uses the built package.
  */
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -10,10 +10,10 @@ import { createJobs, Job } from '../../dist/index.js'
 const [filler, folder] = process.argv.slice(2)
 const connection = `sqlite:${join(folder, 'jobs.db')}`
 const HELD = 4
-/** Milliseconds: after that it tells what it has, and the test fails. */
+/** Milliseconds after which the process reports its present results, and the test fails. */
 const LONGEST = 15_000
 
-/** In a process of its own: a second SQLite library in this one might end the locks of the store. */
+/** Empties the log in another process, because a second SQLite library in this one might end the locks of the store. */
 function emptyLog(file) {
   const script = `
     import Libsql from 'libsql'
@@ -26,7 +26,7 @@ let release
 const released = new Promise((resolve) => {
   release = resolve
 })
-/** What waits for a change. */
+/** Called after each change. */
 let look = () => {}
 function until(isSo) {
   return new Promise((resolve) => {
@@ -70,7 +70,7 @@ const report = {
 const webs = [createJobs({ connection }), createJobs({ connection })]
 const jobs = createJobs({ connection })
 const { store } = await jobs.open()
-/** How often each verb of the worker's store was refused. */
+/** How often the store refused each verb of the worker. */
 const refused = {}
 for (const verb of ['exchange', 'survey']) {
   const original = store[verb].bind(store)
@@ -101,7 +101,7 @@ const scenarios = {
     const before = accepted
     release()
     const isDone = await until(() => ended === accepted)
-    // As many again: what has completed makes room. Dispatches are faster than the worker, and wait for it.
+    // Dispatch as many jobs again: completed jobs make room. Dispatches are faster than the worker, and wait for it.
     while (accepted < before * 2) {
       const done = ended
       const refusal = await fill(1_000).catch(failure)
@@ -111,10 +111,10 @@ const scenarios = {
     return { first, before, isDone, again, isDoneAgain: await until(() => ended === accepted) }
   },
 
-  /** Somebody else does, and after a while makes room. */
+  /** Another program fills the disk, and makes room after a while. */
   async neighbour() {
     await fill(200)
-    // Else small calls would find room in what the log has already.
+    // Otherwise small calls would find room in the present log.
     emptyLog(join(folder, 'jobs.db'))
     const path = join(folder, 'neighbour')
     const file = openSync(path, 'w')
@@ -123,7 +123,7 @@ const scenarios = {
         try {
           for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break
         } catch {
-          // Full, but for less.
+          // The disk is full, except for less than this.
         }
       }
     } finally {

@@ -1,6 +1,6 @@
 /**
- * Runs a script on a disk of a few MiB, or on one that is read-only: a file system that is mounted for this process
- * alone, and is gone with it. Who is not root mounts it in a user namespace.
+ * Runs a script on a disk of a few MiB, or on a read-only disk: a file system that is mounted only for this process,
+ * and disappears with it. Without root, it is mounted in a user namespace.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,14 +11,14 @@ import { fileURLToPath } from 'node:url'
 const smallDisk = fileURLToPath(new URL('small-disk.js', import.meta.url))
 const opener = fileURLToPath(new URL('process.js', import.meta.url))
 
-/** Shell lines that put a file system of `$1` MiB at `$2`; `$3` is a file for its content. */
+/** Shell lines that mount a file system of `$1` MiB at `$2`. `$3` is a file for its content. */
 const mounts = {
   tmpfs: 'mount -t tmpfs -o size=$1m none "$2"',
   readOnly: 'mount -t tmpfs -o ro none "$2"',
   ext4: 'truncate -s $1M "$3" && mkfs.ext4 -q -F "$3" && mount -o loop "$3" "$2"',
 }
 
-/** Ways to run a shell that may mount, the best first. */
+/** Ways to run a shell that may mount file systems, the best one first. */
 const shells = [
   ['unshare', '--mount', 'sh', '-c'],
   ['unshare', '--mount', '--user', '--map-root-user', 'sh', '-c'],
@@ -39,7 +39,7 @@ export interface Outcome {
 
 /**
  * @param size MiB
- * @param folder of the test
+ * @param folder the folder of the test
  */
 export function onSmallDisk(
   kind: 'tmpfs' | 'ext4',
@@ -57,15 +57,15 @@ export interface Refusal {
 }
 
 /**
- * Opens a store at a path of a disk that nobody can write to.
+ * Opens a store at a path on a read-only disk.
  *
- * @param folder of the test
+ * @param folder the folder of the test
  */
 export function onReadOnlyDisk(path: string, folder: string): Promise<Refusal> {
   return onDisk('readOnly', 1, folder, (disk) => [opener, 'refused', join(disk, path), 'web'])
 }
 
-/** @returns what the script says */
+/** @returns the message of the script */
 async function onDisk<T>(
   kind: keyof typeof mounts,
   size: number,

@@ -11,7 +11,7 @@ async function callers(store: SqliteStore, ...names: string[]): Promise<Caller[]
   return names.map((name) => new Caller(store, name, 'emails'))
 }
 
-test('who asked last is rung first: the dead sink below the living', async () => {
+test('the caller that asked last is rung first, so dead callers sink below living ones', async () => {
   let now = 1
   await using store = new SqliteStore(':memory:', { ...options, clock: () => now })
   const [dead, living, web] = await callers(store, 'dead', 'living', 'web')
@@ -22,7 +22,7 @@ test('who asked last is rung first: the dead sink below the living', async () =>
   expect(await store.wait('living', PATIENCE)).toEqual(['emails'])
 })
 
-test('a ring that was not heard when its caller retired goes to another', async () => {
+test('a ring that its caller has not heard before it retires goes to another caller', async () => {
   await using store = new SqliteStore(':memory:', options)
   const [ada, bob, web] = await callers(store, 'ada', 'bob', 'web')
   await ada!.claim()
@@ -32,7 +32,7 @@ test('a ring that was not heard when its caller retired goes to another', async 
   expect(await store.wait('bob', PATIENCE)).toEqual(['emails'])
 })
 
-test('rows of the dead are forgotten with prune, those of the living are not', async () => {
+test('prune removes the rows of dead callers, and not those of living ones', async () => {
   let now = 1
   await using store = new SqliteStore(':memory:', { ...options, clock: () => now })
   const [dead, living, web] = await callers(store, 'dead', 'living', 'web')

@@ -4,7 +4,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** Runs that are told to end: at their timeout, or by people. */
+/** Runs whose signal is aborted: at their timeout, or because people cancel the job. */
 export function aborting(connect: Connect): void {
   test('the signal is aborted at the timeout, and a later return value does not count', async () => {
     await using bench = await Bench.make(connect)
@@ -58,7 +58,7 @@ export function aborting(connect: Connect): void {
   })
 
   test.each(['user', 'expired'] as const)(
-    'cancelled while it runs (%s): it hears of it, and ends cancelled',
+    'a job that is cancelled while it runs (%s): its signal is aborted, and it ends cancelled',
     async (reason) => {
       await using bench = await Bench.make(connect)
       const began = signal()

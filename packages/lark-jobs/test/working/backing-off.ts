@@ -31,7 +31,7 @@ export function backingOff(connect: Connect): void {
     expect(report.endings.map(({ outcome }) => outcome.kind === 'failed' && outcome.retryIn)).toEqual([
       0, 7_200_000,
     ])
-    // A function of its class is nothing that a job must carry.
+    // A backoff function belongs to the class and is not stored with the job.
     expect((await bench.jobs.find(job.id!))?.options).toBeUndefined()
   })
 

@@ -1,5 +1,5 @@
 /**
- * What the tests of dispatching and working share: a fresh store, clients on it, and a report that can be awaited.
+ * What the tests of dispatching and working share: an empty store, clients on it, and a report that tests can await.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,13 +21,13 @@ import { newPrefix, removeKeys } from '../redis/place.ts'
 
 export type Connect = () => Promise<{ connection: string; prefix?: string; remove(): Promise<void> }>
 
-/** A database file of its own. */
+/** A new database file. */
 export const sqliteFile: Connect = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-'))
   return { connection: `sqlite:${join(folder, 'jobs.db')}`, remove: () => rm(folder, { recursive: true }) }
 }
 
-/** A key prefix of its own on a Redis server. */
+/** A new key prefix on a Redis server. */
 export function redisPrefix(url: string): Connect {
   return async () => {
     const prefix = newPrefix()
@@ -64,7 +64,7 @@ export class Bench implements AsyncDisposable {
     return client
   }
 
-  /** A worker for these classes. Given back at the end of the test, at once. */
+  /** A worker for these classes. It stops at the end of the test, and gives its jobs back at once. */
   work(jobs: readonly AnyJob[], options: WorkOptions = {}, client = this.jobs): Promise<Worker> {
     return client.work({ report: new Record(), ...options, jobs: jobs as unknown as JobConstructor[] })
   }
@@ -75,14 +75,14 @@ export class Bench implements AsyncDisposable {
   }
 }
 
-/** Keeps what a worker reports, and tells when enough has ended. */
+/** Keeps what a worker reports, and resolves when enough runs have ended. */
 export class Record implements Report {
   readonly endings: Ending[] = []
   readonly lines: string[] = []
   readonly warnings: string[] = []
   #awaited: { count: number; resolve: () => void }[] = []
 
-  /** Resolves when so many runs have ended. */
+  /** Resolves when `count` runs have ended. */
   ends(count: number): Promise<void> {
     return new Promise((resolve) => {
       this.#awaited.push({ count, resolve })
@@ -116,7 +116,7 @@ export class Record implements Report {
   }
 }
 
-/** A promise and what settles it. */
+/** A promise and the function that resolves it. */
 export function signal<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve!: (value: T) => void
   const promise = new Promise<T>((settle) => {

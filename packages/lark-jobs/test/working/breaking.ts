@@ -6,9 +6,12 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 type Act = 'works' | 'throws' | 'returns false' | 'fails itself' | 'throws what does not count' | 'releases'
 
-/** Circuit breakers: jobs that are kept from a service that is down. */
+/** Circuit breakers keep jobs from a service that is down. */
 export function breaking(connect: Connect): void {
-  /** A class that calls the service, and how often it has; what stands between is behind the breaker. */
+  /**
+   * A class that calls a service through a circuit breaker, and the number of its calls. @param between middleware
+   * inside of the breaker
+   */
   function calling(options: CircuitBreakerOptions, between: Middleware[] = []) {
     const service = { isDown: false, calls: 0 }
     class CallJob extends Job {
@@ -110,7 +113,7 @@ export function breaking(connect: Connect): void {
     await bench.jobs.dispatch(new CallJob(), works)
     await report.ends(7)
     expect([service.calls, kinds(report).at(-1)]).toEqual([6, 'released'])
-    // Without a worker nobody asks.
+    // Without a worker, the circuit is not asked.
     expect(await bench.jobs.dispatchNow(new CallJob(), works)).toBe(undefined)
   })
 

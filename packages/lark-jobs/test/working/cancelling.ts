@@ -44,7 +44,7 @@ export function cancelling(connect: Connect): void {
     const job = new LongJob()
     await bench.jobs.dispatch(job)
     const report = new Record()
-    // So long that it hears of nothing when it renews it.
+    // The lease is so long that the worker does not hear of the cancel by renewing it.
     const worker = await bench.work([LongJob], { report, lease: 600_000 })
     await started.promise
     expect(await bench.client().cancel(job.id!)).toEqual({ cancelled: 0, asked: 1 })

@@ -3,7 +3,7 @@ import { open } from '../../src/api/jobs.ts'
 import { context, Job, type Middleware, withContext } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** What goes from a dispatch to the run, beside the payload. */
+/** The context goes from a dispatch to the run, beside the payload. */
 export function contexts(connect: Connect): void {
   test('the context is there in all code of a job, at every attempt, and jobs that it dispatches inherit it', async () => {
     await using bench = await Bench.make(connect)

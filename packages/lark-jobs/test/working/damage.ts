@@ -6,12 +6,12 @@ import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
 
 interface Damage {
-  /** What is put where the job's is. */
+  /** The text that replaces the job's. */
   text: string | number | Buffer
   isGrouped?: true
-  /** It runs all the same; else it fails with RECORD_DAMAGED. */
+  /** Whether the job still runs. Otherwise it fails with RECORD_DAMAGED. */
   runs?: true
-  /** It cannot be found by those who claim, and stays where it is. */
+  /** Whether no claim finds the job, so that it stays where it is. */
   stays?: true
 }
 
@@ -40,7 +40,7 @@ const columns: [column: string, damage: Damage][] = [
   ['dueAt', { text: 'soon', stays: true }],
 ]
 
-/** By hash. Of `jobs`, the record: `after,priority@group,options|key|payload`. */
+/** By hash. The record in `jobs` is `after,priority@group,options|key|payload`. */
 const hashes: [hash: string, damage: Damage][] = [
   ['jobs', { text: '5,,{"tries":|DamageJob|{"n":2}' }],
   ['jobs', { text: '5,,[]|DamageJob|{"n":2}' }],
@@ -60,7 +60,7 @@ const hashes: [hash: string, damage: Damage][] = [
   ['reasons', { text: 'what', runs: true }],
 ]
 
-/** One record that is damaged, or of another format, among others that are sound. */
+/** One record that is damaged, or has another format, among others that are good. */
 export function damage(connect: Connect, isRedis: boolean): void {
   class DamageJob extends Job {
     override readonly key: string = 'DamageJob'
@@ -88,7 +88,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
         await client.connect()
         const name = (of: string) => `${place.prefix}:{default}:${of}`
         if (isGrouped && field === 'jobs') {
-          // In the lane that it names.
+          // The lane gets the same damaged name.
           const [lane] = await client.zRange(name('turns'), 0, 0)
           await client.rename(name(`lane:${lane}`), name('lane:%ZZ'))
           await client.rename(name(`group:${lane}`), name('group:%ZZ'))
@@ -101,7 +101,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
       } else {
         const file = openRaw(place.connection.slice('sqlite:'.length))
         file.prepare(`UPDATE jobs SET ${field} = ? WHERE id = ?`).run([text as string, id])
-        // In the lane that it names.
+        // The lane gets the same damaged name.
         if (field === 'lane') file.prepare('UPDATE lanes SET name = ?').run([text as string])
         file.close()
       }
@@ -110,7 +110,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     return { bench, ids, id, set, place, [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose]() }
   }
 
-  /** Whoever looks at jobs sees all three. */
+  /** All three jobs are shown. */
   async function look({ bench, ids }: Awaited<ReturnType<typeof make>>): Promise<void> {
     const { store } = await bench.jobs[open]()
     const pages = await Promise.all(
@@ -143,7 +143,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
       const { completed, failed } = worker.summary
       expect(completed + failed).toBe(ended)
     }, LONG)
-    // Timers run, whatever the store says of what is left.
+    // Timers must run, whatever the store reports as remaining.
     const before = ticks
     await vi.waitFor(() => expect(ticks).toBeGreaterThan(before + 10), LONG)
     clearInterval(ticking)
@@ -159,11 +159,11 @@ export function damage(connect: Connect, isRedis: boolean): void {
     const error = job.errors.at(-1)!
     expect(error).toMatchObject({ code: 'RECORD_DAMAGED' })
     expect(error.message).toMatch(new RegExp(`^The record of job ${id} in default is damaged: it `))
-    // What was there is there still; but for a counter, which each run sets.
+    // The damaged data stays, except a counter, because each run sets the counters.
     if (job.unreadable?.kind === 'damaged')
       expect(JSON.stringify(job)).toContain(JSON.stringify(job.unreadable.text))
     else if (field !== 'runs') expect(job.payload).toBe('{"n":')
-    // Put back, it fails again, and the others do not.
+    // When it is retried, it fails again, and the others do not.
     await bench.jobs.retry(id).catch(() => {})
   })
 
@@ -226,7 +226,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(await store.get('default', id)).toMatchObject({ unreadable: { kind: 'marked', mark: 'sealed2' } })
     const before = await store.get('default', id)
     const worker = await bench.work([DamageJob])
-    // After a second it is due again, and is put back once more.
+    // After a second the job is due again, and is put back again.
     await vi.waitFor(() => expect(worker.summary).toMatchObject({ completed: 2, failed: 0 }), LONG)
     await vi.waitFor(() => expect(worker.summary.released).toBeGreaterThan(0), LONG)
     await worker.stop()

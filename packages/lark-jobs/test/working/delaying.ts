@@ -9,7 +9,7 @@ class DueJob extends Job {
   }
 }
 
-/** Dispatches a job a delay, in this order. */
+/** Dispatches one job for each delay, in this order. */
 async function put(bench: Bench, delays: readonly number[]): Promise<void> {
   DueJob.ran = []
   await Promise.all(
@@ -21,7 +21,7 @@ async function put(bench: Bench, delays: readonly number[]): Promise<void> {
   )
 }
 
-/** Jobs that fall due while workers are there. */
+/** Delayed jobs that become due while workers run. */
 export function delaying(connect: Connect): void {
   test('a job that is due soon does not wait for one that is due in a year', async () => {
     await using bench = await Bench.make(connect)
@@ -32,7 +32,7 @@ export function delaying(connect: Connect): void {
     await bench.jobs.dispatch(year, { delay: 0, at: 0 })
     await put(bench, [150])
     await report.ends(1)
-    // Sooner than a worker looks by itself.
+    // This is sooner than a worker looks by itself.
     expect(DueJob.ran[0]!.late).toBeLessThan(2_000)
     expect(await bench.jobs.find(year.id!)).toMatchObject({ state: 'delayed' })
   })
@@ -60,7 +60,7 @@ export function delaying(connect: Connect): void {
     expect(new Set(DueJob.ran.map(({ delay }) => delay)).size).toBe(50)
     expect(DueJob.ran).toHaveLength(50)
     const late = DueJob.ran.map((ran) => ran.late).sort((one, other) => one - other)
-    // The store and this process may cut a millisecond each.
+    // The store and this process may each round off a millisecond.
     expect(late[0]).toBeGreaterThanOrEqual(-2)
     expect(late[25]).toBeLessThan(250)
   })

@@ -8,7 +8,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number; text?: string }) {}
 }
 
-/** Dispatches in each way, of which all must fail. */
+/** Dispatches in every way. Each dispatch must fail. */
 async function failing(jobs: Jobs, queue = 'default'): Promise<void> {
   const job = () => Object.assign(new NoteJob(), { queueName: queue })
   async function awaitsOne() {
@@ -30,7 +30,7 @@ async function failing(jobs: Jobs, queue = 'default'): Promise<void> {
   }
 }
 
-/** From `dispatch` into the store. */
+/** Dispatching: from `dispatch` into the store. */
 export function dispatching(connect: Connect): void {
   test('dispatch resolves to true, the job has an id, and waits', async () => {
     await using bench = await Bench.make(connect)
@@ -80,7 +80,7 @@ export function dispatching(connect: Connect): void {
     const sizes: number[] = []
     let answered = 0
     vi.spyOn(store, 'enqueue').mockImplementation(async (partition, call, jobs) => {
-      // Each goes before the first is answered; of a store elsewhere, the first before the tick ends.
+      // All jobs are sent before the first answer comes. On Redis, the first one is sent before the tick ends.
       expect(answered).toBe(0)
       sizes.push(jobs.length)
       const results = await enqueue(partition, call, jobs)
@@ -145,7 +145,7 @@ export function dispatching(connect: Connect): void {
     const { store } = await bench.jobs[open]()
     const enqueue = store.enqueue.bind(store)
     let calls = 0
-    // The store itself fails for real in its own tests; here only the moment is chosen.
+    // The failure is simulated, to choose its moment. Real failures are in the tests of the stores.
     vi.spyOn(store, 'enqueue').mockImplementation(async (...args) => {
       if (++calls === 2) await store.close()
       return enqueue(...args)

@@ -6,7 +6,7 @@ import type { Store } from '../../src/store/contract/store.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect } from './bench.ts'
 
-/** `stopWhenEmpty` must not end before what is due within a minute has run. */
+/** `stopWhenEmpty` must not end the worker before all jobs that are due within a minute have run. */
 export function emptiness(connect: Connect): void {
   test('more than a page of jobs with unknown keys do not hide a job with a known key', async () => {
     await using bench = await Bench.make(connect)
@@ -24,12 +24,12 @@ export function emptiness(connect: Connect): void {
     const { store } = await bench.jobs[open]()
     const { jobs: strange } = await store.list('default', { state: 'delayed', limit: 1_000 })
     const ids = strange.filter(({ key }) => key === 'StrangeJob').map(({ id }) => id)
-    // Due before the known one, and after the worker's first look.
+    // These jobs are due before the known one, and after the first look of the worker.
     await store.alter('default', ids, { kind: 'reschedule', in: 900 })
     expect(await (await bench.work([KnownJob], { stopWhenEmpty: true })).done).toMatchObject({ completed: 1 })
   })
 
-  /** A worker that hears no ring: of what comes into its other queue it learns when it looks by itself. */
+  /** A worker that hears no rings. It finds jobs in its other queue only when it looks by itself. */
   async function workDeaf(bench: Bench, later: string): Promise<{ worker: Worker; store: Store }> {
     class LaterJob extends Job {
       override queueName = 'emails'
@@ -61,7 +61,7 @@ export function emptiness(connect: Connect): void {
     await using bench = await Bench.make(connect)
     const { worker, store } = await workDeaf(bench, '100ms')
     const list = store.list.bind(store)
-    // It was delayed when the jobs were counted, and is waiting when the delayed ones are listed.
+    // The job is delayed when the jobs are counted, and waiting when the delayed jobs are listed.
     vi.spyOn(store, 'list').mockImplementation(async (...args) => {
       await vi.waitFor(async () => expect((await store.counts('emails')).delayed).toBe(0), 10_000)
       return list(...args)
@@ -76,7 +76,7 @@ export function emptiness(connect: Connect): void {
     let [looks, turned] = [0, false]
     vi.spyOn(store, 'standings').mockImplementation((partitions) => {
       if (looks++ === 0) setTimeout(() => (turned = true), 1)
-      // Nothing but an end of the failures would end a loop that has no turns.
+      // The failures end after 1,000 looks, because a loop without pauses would otherwise never end.
       const fails = !turned && looks < 1_000
       return fails ? Promise.reject(new JobsError('STORE_UNREACHABLE', 'Away')) : standings(partitions)
     })

@@ -5,10 +5,13 @@ import { Job, type JobsError } from '../../src/index.ts'
 import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Milliseconds: a worker looks for what ended every third of it. */
+/** Milliseconds. A worker looks for endings every third of a lease. */
 const LEASE = 600
 
-/** Jobs that end where no handler runs, or before it does: expiry, `cancelled()`, and `failed()` after crashes. */
+/**
+ * Jobs that end while no handler runs, or before their handler runs: expiry, `cancelled()`, and `failed()` after
+ * crashes.
+ */
 export function ending(connect: Connect): void {
   class LateJob extends Job {
     static ran: number[] = []
@@ -187,7 +190,7 @@ export function ending(connect: Connect): void {
     ['expiresIn', 0],
     ['expiresIn', 'soon'],
     ['cancelled', 5],
-  ])('a class that says it wrongly is refused: %s is %j', async (field, value) => {
+  ])('a class with a wrong setting is refused: %s is %j', async (field, value) => {
     await using bench = await Bench.make(connect)
     class WrongJob extends Job {
       handle() {}

@@ -15,7 +15,7 @@ class OtherJob extends NoteJob {
   override queueName = 'emails'
 }
 
-/** Calls as JavaScript, or a request body, makes them. What each says is wrong with its filter. */
+/** Calls with wrong filters, as JavaScript or a request body may make them, and the errors. */
 const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message: string][] = [
   ['cancel({})', (jobs) => jobs.cancel({}), 'Jobs.cancel(): the filter has no condition'],
   ['cancel({ id: {} })', (jobs) => jobs.cancel({ id: {} }), 'Jobs.cancel(): id is not a known condition'],
@@ -128,13 +128,13 @@ type Untyped = {
   [Verb in 'cancel' | 'pause' | 'resume' | 'failed' | 'retry']: (...args: unknown[]) => Promise<unknown>
 }
 
-/** Every job of the store, by queue and state, and which queues are paused. */
+/** How many jobs are in each queue and state, and which queues are paused. */
 async function standing(jobs: Jobs) {
   const { queues } = await jobs.status()
   return queues.map(({ queue, counts, paused }) => ({ queue, counts, paused }))
 }
 
-/** What people name, when they act on many jobs at once. */
+/** Filters that select many jobs at once. */
 export function filtering(connect: Connect): void {
   test('a filter without a condition, or with an unknown one, is refused, and no job changes', async () => {
     await using bench = await Bench.make(connect)

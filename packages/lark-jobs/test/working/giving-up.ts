@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { Job, NonRetryableError } from '../../src/index.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** What another copy of this package knows as non-retryable. */
+/** A NonRetryableError of another copy of this package. */
 const foreign = Object.assign(new Error('other'), { [Symbol.for('s18i.lark.non-retryable')]: true })
 
-/** Jobs that say themselves that another attempt is of no use. */
+/** Jobs that decide themselves that another attempt is useless. */
 export function givingUp(connect: Connect): void {
-  /** One run of a job that has tries left: how it stands afterwards. */
+  /** Runs a job once that has tries left. @returns its record afterwards */
   async function runOnce(handle: (job: Job) => unknown) {
     await using bench = await Bench.make(connect)
     class GivingUpJob extends Job {

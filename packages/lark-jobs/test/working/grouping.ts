@@ -7,7 +7,7 @@ interface Payload {
   n: number
 }
 
-/** A class of which each run waits to be let go, and what began. */
+/** A class whose runs wait until the test releases them, and a list of the runs that began. */
 function syncShop(options: GroupOptions = {}) {
   const begun: Payload[] = []
   let running = 0
@@ -29,7 +29,7 @@ function syncShop(options: GroupOptions = {}) {
   return { SyncShopJob, begun, most: () => most }
 }
 
-/** Groups, from `dispatch` to the end of what ran. */
+/** Groups, from `dispatch` to the end of the runs. */
 export function grouping(connect: Connect): void {
   test('a group with many jobs does not keep another waiting', async () => {
     await using bench = await Bench.make(connect)
@@ -257,7 +257,7 @@ export function grouping(connect: Connect): void {
     await report.ends(1)
     expect(ran).toEqual(['a1', 'b1'])
     gate.resolve()
-    // The first fails once and is tried again: the last waits for that, too.
+    // The first job fails once and is retried. The last job waits for the retry too.
     await report.ends(4)
     expect(ran).toEqual(['a1', 'b1', 'a1', 'a4'])
   })
@@ -279,7 +279,7 @@ export function grouping(connect: Connect): void {
   })
 }
 
-/** A class whose first run of shop a waits for `gate` and fails. */
+/** A class whose first run for shop `a` waits for `gate` and then fails. */
 function indexJob(options: UniqueOptions) {
   const ran: string[] = []
   const started = signal()

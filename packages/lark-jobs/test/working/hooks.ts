@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type Hooks, Job, type JobEvent } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Hooks that write down what they hear, without what differs from run to run. */
+/** Hooks that note their arguments, without the values that differ from run to run. */
 function listener(): { hooks: Hooks; heard: unknown[] } {
   const heard: unknown[] = []
   const hear = (what: string) => (event: JobEvent & { took?: number; error?: unknown }) => {
@@ -20,7 +20,7 @@ function listener(): { hooks: Hooks; heard: unknown[] } {
   return { hooks, heard }
 }
 
-/** What the application hears of all its jobs. */
+/** Hooks of the application, which are called for all its jobs. */
 export function hooks(connect: Connect): void {
   test('hooks are called when each run begins and ends', async () => {
     await using bench = await Bench.make(connect)

@@ -7,7 +7,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-/** What a request may bring where an id is expected. */
+/** Values that a request may contain instead of an id. */
 const odd: unknown[] = [
   undefined,
   null,
@@ -25,7 +25,7 @@ const odd: unknown[] = [
   Symbol('x'),
 ]
 
-/** Ids that come from outside. */
+/** Ids from outside. */
 export function ids(connect: Connect): void {
   test('an invalid id is refused with a code, and other calls are not disturbed', async () => {
     await using bench = await Bench.make(connect)
@@ -34,7 +34,7 @@ export function ids(connect: Connect): void {
     const refusals = odd.flatMap((value) => {
       const id = value as string
       const asked: Promise<unknown>[] = [jobs.find(id)]
-      // A filter, and a list of ids that may be, are asked of these.
+      // These calls also accept a filter, or a list of ids.
       const isOther = typeof id === 'object' && id !== null && !(Symbol.iterator in id)
       const isList = Array.isArray(id) && typeof id[0] === 'string'
       if (!isList) asked.push(jobs.retry(id))

@@ -22,7 +22,7 @@ class BrokenJob extends Job {
   }
 }
 
-/** Spies on the readers of jobs that bring payloads. @returns the payloads of each answer */
+/** Watches the calls that return jobs with payloads. @returns the payloads of each answer */
 function payloads(store: Store): string[][] {
   const found: string[][] = []
   const { list, get } = store
@@ -39,7 +39,7 @@ function payloads(store: Store): string[][] {
   return found
 }
 
-/** Jobs of which only two go into one answer of the store. */
+/** Jobs so large that only two fit into one answer of the store. */
 export function largeJobs(connect: Connect): void {
   test('many slots: jobs begin while more are claimed, and none is given back', async () => {
     await using bench = await Bench.make(connect)
@@ -61,7 +61,7 @@ export function largeJobs(connect: Connect): void {
     await bench.work([ImportJob], { concurrency: 50, report })
     await report.ends(24)
     expect([...ImportJob.begun].sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, n) => n))
-    // Two answers of two jobs each; it was all of them.
+    // Two answers with two jobs each. Before, all jobs were held.
     expect(Math.max(...held)).toBeLessThanOrEqual(4)
     expect(returned).toEqual([])
   })
@@ -82,7 +82,7 @@ export function largeJobs(connect: Connect): void {
     const ended = failed.map(({ finishedAt }) => finishedAt!)
     expect(ended).toEqual([...ended].sort((a, b) => b - a))
     for (const page of read) expect(page.length).toBeLessThanOrEqual(2)
-    // The page in which the last of the three is may bring one more.
+    // The page with the last of the three jobs may contain one more.
     expect(read.flat().length).toBeLessThanOrEqual(4)
     read.length = 0
     const status = await jobs.status()

@@ -4,12 +4,12 @@ import { Job } from '../../src/index.ts'
 import { Caller } from '../conformance/caller.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Nothing else happens on this event loop meanwhile. */
+/** Blocks the event loop. */
 function standStill(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-/** Who may go on with a job: leases that are kept, lost, and taken back from the dead. */
+/** Leases that are kept, that are lost, and that are taken back from dead workers. */
 export function leases(connect: Connect): void {
   test('a single worker whose event loop is blocked for longer than a lease takes no job from itself', async () => {
     await using bench = await Bench.make(connect)
@@ -20,7 +20,7 @@ export function leases(connect: Connect): void {
       async handle() {
         attempts.push(this.attempt)
         standStill(700)
-        // Not before this worker has looked for leases that ended.
+        // Wait until this worker has looked for ended leases.
         const before = survey.mock.calls.length
         await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(before), 5_000)
       }
@@ -34,7 +34,7 @@ export function leases(connect: Connect): void {
   })
 
   test.each(['works', 'stops'] as const)(
-    'a job that takes longer than its lease stays with a worker that %s, though another is there',
+    'a job that takes longer than its lease stays with a worker that %s, although another worker runs',
     async (does) => {
       await using bench = await Bench.make(connect)
       const { store } = await bench.jobs[open]()

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Limits of a queue over several workers. */
+/** Limits of a queue that several workers serve. */
 export function limiting(connect: Connect): void {
   class CountJob extends Job {
     static now = 0
@@ -86,7 +86,7 @@ export function limiting(connect: Connect): void {
     await drain(bench, { default: { rate: { limit: 5, per } } }, 20)
     const times = CountJob.begun.sort((one, other) => one - other)
     expect(times).toHaveLength(20)
-    // Claimed within the time, a handler may begin a little later.
+    // The claim is within the period, but the handler may begin a little later.
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
   })
 
@@ -137,7 +137,7 @@ export function limiting(connect: Connect): void {
     [{ rate: { limit: 5, max: 3 } }, 'with limit, per, kind and burst and nothing else'],
     [{ rate: { limit: 20_000 } }, 'with at most 10000 as limit when it slides'],
   ]
-  test.each(wrong)('a configuration that says it wrongly is refused: %j', async (queue, message) => {
+  test.each(wrong)('a wrong configuration is refused: %j', async (queue, message) => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: queue } })
     await expect(client.status()).rejects.toMatchObject({

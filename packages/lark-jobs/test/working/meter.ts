@@ -1,4 +1,4 @@
-/** Counts how many run at a time, and what began. */
+/** Counts how many jobs run at the same time, and notes which began. */
 export class Meter {
   readonly begun: string[] = []
   running = 0

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { Job, type Middleware, skipWhen, timing } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 
-/** What stands around `handle`. */
+/** Middleware around `handle`. */
 export function middleware(connect: Connect): void {
   test('the middleware of the configuration is outermost; both see the job and its result', async () => {
     await using bench = await Bench.make(connect)
@@ -39,7 +39,7 @@ export function middleware(connect: Connect): void {
     const found = await jobs.find(job.id!)
     expect(found).toMatchObject({ state: 'completed', result: [2] })
     expect(found?.log.map(({ text }) => text)).toEqual(['before 1', 'handle'])
-    // Here and now as well.
+    // The same applies to dispatchNow.
     const line = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     expect(await jobs.dispatchNow(new EchoJob(), { n: 4 })).toEqual([5])
     line.mockRestore()

@@ -4,7 +4,7 @@ import { circuitBreaker, group, Job, unique, withoutOverlapping } from '../../sr
 import { Random } from '../conformance/random.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Names that users give, which must not be taken for others. */
+/** Names that users give. Different names must never be confused. */
 export function naming(connect: Connect): void {
   test('a lock is of its class: key `report` and value `admin:7` are not key `report:admin` and value `7`', async () => {
     await using bench = await Bench.make(connect)
@@ -78,7 +78,7 @@ export function naming(connect: Connect): void {
     await bench.jobs.dispatch(new SyncJob(), 1)
     for (const shop of ['=sync:1', long, hash]) await bench.jobs.dispatch(new ShopJob(), shop)
     const worker = await bench.work([SyncJob, ShopJob] as unknown as (new () => Job)[])
-    // Each of them alone in its group: all run at the same time.
+    // Each job is alone in its group, so all run at the same time.
     await both.promise
     go.resolve()
     await worker.stop()
@@ -114,7 +114,7 @@ export function naming(connect: Connect): void {
     const [paused] = queue!.pausedGroups
     expect(paused).toEqual({ groupHash: expect.stringMatching(/^#[\w-]{43}$/) })
     const { groupHash } = paused as { groupHash: string }
-    // As a name of its own it is another group.
+    // The same text as a name is another group.
     expect(await jobs.resume({ queue: 'default', group: groupHash })).toMatchObject({ wasPaused: false })
     expect(await jobs.resume({ queue: 'default', groupHash })).toMatchObject({ wasPaused: true })
     expect((await jobs.status()).queues[0]!.pausedGroups).toEqual([])

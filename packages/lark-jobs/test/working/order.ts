@@ -3,7 +3,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** In which order jobs run, and how many at a time. */
+/** The order in which jobs run, and how many run at the same time. */
 export function order(connect: Connect): void {
   test('higher priority first, then first in, first out', async () => {
     await using bench = await Bench.make(connect)
@@ -47,7 +47,7 @@ export function order(connect: Connect): void {
     const began = performance.now()
     await bench.jobs.dispatch(new LastJob(), { priority: 100 })
     await report.ends(4)
-    // Sooner than a worker looks by itself.
+    // This is sooner than a worker looks by itself.
     expect(performance.now() - began).toBeLessThan(3_000)
     expect(ran).toEqual([100, 7, 0, -3])
   })
@@ -118,7 +118,7 @@ export function order(connect: Connect): void {
   test('without names every queue gets its turn', async () => {
     await using bench = await Bench.make(connect)
     const queueOf = await fill(bench)
-    // Held ahead, 20 jobs that do nothing would be one turn.
+    // With prefetch, 20 jobs that do nothing would be one turn.
     await (await bench.work([QueueJob], { concurrency: 3, preset: 'spread', stopWhenEmpty: true })).done
     expect(QueueJob.ran).toHaveLength(60)
     const firstHalf = QueueJob.ran.slice(0, 30).map((id) => queueOf.get(id))
@@ -138,7 +138,7 @@ export function order(connect: Connect): void {
       async handle() {
         most = Math.max(most, ++now)
         if (now === 7) full.resolve()
-        // Until as many run as may, none ends.
+        // No job ends before as many run as may.
         await full.promise
         await null
         now--

@@ -3,7 +3,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job, type OverlappingOptions, withoutOverlapping } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Jobs of one name that never run at the same time. */
+/** `withoutOverlapping`: jobs with the same name never run at the same time. */
 export function overlapping(connect: Connect): void {
   test('one job of each name runs at a time, over three workers; no attempt is burnt', async () => {
     await using bench = await Bench.make(connect)
@@ -39,7 +39,7 @@ export function overlapping(connect: Connect): void {
     )
   })
 
-  /** A job that holds its name until it is told to end, and then another of some class meets it. */
+  /** A job runs and holds its name until the test ends it, and another job with the same name begins meanwhile. */
   async function meeting(first?: OverlappingOptions, second?: OverlappingOptions) {
     const bench = await Bench.make(connect)
     const began = signal()

@@ -13,12 +13,12 @@ class MailJob extends Job {
 const names = ['emails', 'emails/1', 'emails/2']
 const grown = { queues: { default: {}, emails: { partitions: 3 }, low: {} } }
 
-/** Dispatches so many jobs, each in a tick of its own, and so each to the next partition. */
+/** Dispatches `count` jobs, each in its own tick, so that each goes to the next partition. */
 async function fill(client: Jobs, count: number, make: () => JobLike = () => new MailJob()) {
   for (let n = 0; n < count; n++) await client[enqueue](make(), [{ n }])
 }
 
-/** A queue of several partitions is one queue to everybody but the stores. */
+/** A queue with several partitions. Only the stores see the partitions. */
 export function partitions(connect: Connect): void {
   test('jobs of one tick go to one partition, in one call; the next tick uses the next partition', async () => {
     await using bench = await Bench.make(connect)
@@ -53,7 +53,7 @@ export function partitions(connect: Connect): void {
       ['{"n":1000}', 1_000],
       ['{"n":2000}', 1_000],
     ])
-    // Those of the last two chunks may go in either order.
+    // The calls of the last two chunks may come in either order.
     expect(rest.sort((a, b) => (b[2] as number) - (a[2] as number))).toEqual([
       [one![0], '{"n":3000}', 1_000],
       [two![0], '{"n":4000}', 500],
@@ -68,7 +68,7 @@ export function partitions(connect: Connect): void {
     const enqueue = store.enqueue.bind(store)
     let calls = 0
     const failed: string[] = []
-    // The stores fail for real in their own tests; here only the moment is chosen.
+    // The failure is simulated, to choose its moment. Real failures are in the tests of the stores.
     const spy = vi.spyOn(store, 'enqueue').mockImplementation(async (partition, call, jobs) => {
       if (++calls !== 2) return enqueue(partition, call, jobs)
       failed.push(...jobs.map(({ id }) => id))
@@ -153,7 +153,7 @@ export function partitions(connect: Connect): void {
   test('a queue gets no more turns by having more partitions', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
-    // They take longer than their settling: a queue whose answer is still on its way would miss its turn.
+    // The jobs take longer than their settling. Otherwise a queue would miss its turn while its answer is on its way.
     class TurnJob extends MailJob {
       override async handle() {
         ran.push('emails')
@@ -246,7 +246,7 @@ export function partitions(connect: Connect): void {
         names.map((partition) => ({ partition, counts: { completed: 3 } })),
       )
     }, 5_000)
-    // It hears their rings now, and needs not look again.
+    // The worker now hears rings of these partitions, and need not look again.
     for (let n = 0; n < 6; n++) {
       const before = performance.now()
       await client.dispatch(new MailJob(), { n })

@@ -6,7 +6,7 @@ import { Meter } from './meter.ts'
 
 const limiters = { stripe: { concurrency: 2 } }
 
-/** Limits of a class, and limiters that classes share: what waits for a permit waits without a worker. */
+/** Limits of a class, and limiters that classes share. A job that waits for a permit takes no slot of a worker. */
 export function permitting(connect: Connect): void {
   test('the limit of a class applies over all queues and workers, and waiting jobs burn no attempt', async () => {
     await using bench = await Bench.make(connect)
@@ -105,32 +105,35 @@ export function permitting(connect: Connect): void {
     ['at a time, four slots', 'default', undefined, 4],
     ['of a queue of their own', 'emails', undefined, 1],
     ['of a queue that goes first', 'emails', ['emails', 'default'], 2],
-  ] as const)('have their turn among many that need none: %s', async (_, queue, queues, concurrency) => {
-    await using bench = await Bench.make(connect)
-    const client = bench.client({ limiters: { stripe: { concurrency: 5 } } })
-    const ran: string[] = []
-    class CardJob extends Job {
-      override readonly key = 'card'
-      override queueName = queue as string
-      override limiter = 'stripe'
-      handle() {
-        ran.push('card')
+  ] as const)(
+    'jobs that need a permit have their turn among many that need none: %s',
+    async (_, queue, queues, concurrency) => {
+      await using bench = await Bench.make(connect)
+      const client = bench.client({ limiters: { stripe: { concurrency: 5 } } })
+      const ran: string[] = []
+      class CardJob extends Job {
+        override readonly key = 'card'
+        override queueName = queue as string
+        override limiter = 'stripe'
+        handle() {
+          ran.push('card')
+        }
       }
-    }
-    class PlainJob extends Job {
-      override readonly key = 'plain'
-      async handle() {
-        ran.push('plain')
-        await new Promise((resolve) => setTimeout(resolve, 1))
+      class PlainJob extends Job {
+        override readonly key = 'plain'
+        async handle() {
+          ran.push('plain')
+          await new Promise((resolve) => setTimeout(resolve, 1))
+        }
       }
-    }
-    await client.dispatchMany(new PlainJob(), Array(300).fill(undefined))
-    await client.dispatchMany(new CardJob(), Array(10).fill(undefined))
-    const options = { stopWhenEmpty: true, concurrency, ...(queues && { queues: [...queues] }) }
-    await (await bench.work([CardJob, PlainJob], options, client)).done
-    expect(ran).toHaveLength(310)
-    expect(ran.lastIndexOf('card')).toBeLessThan(150)
-  })
+      await client.dispatchMany(new PlainJob(), Array(300).fill(undefined))
+      await client.dispatchMany(new CardJob(), Array(10).fill(undefined))
+      const options = { stopWhenEmpty: true, concurrency, ...(queues && { queues: [...queues] }) }
+      await (await bench.work([CardJob, PlainJob], options, client)).done
+      expect(ran).toHaveLength(310)
+      expect(ran.lastIndexOf('card')).toBeLessThan(150)
+    },
+  )
 
   test('a worker of another queue gets permits, although one worker takes again all that it gives back', async () => {
     await using bench = await Bench.make(connect)
@@ -216,7 +219,7 @@ export function permitting(connect: Connect): void {
     const report = new Record()
     await (await bench.work([CallJob], { stopWhenEmpty: true, report })).done
     expect(times).toHaveLength(6)
-    // A job may begin a little after its permit was given out.
+    // A job may begin a little after its permit was granted.
     for (let i = 2; i < times.length; i++) expect(times[i]! - times[i - 2]!).toBeGreaterThan(200)
     expect(report.endings.filter(({ outcome }) => outcome.kind !== 'completed')).toEqual([])
   })

@@ -9,7 +9,7 @@ class FastJob extends Job {
   handle(_payload: number) {}
 }
 
-/** How many jobs a worker leases ahead, which is what its preset says. */
+/** The preset of a worker says how many jobs it prefetches. */
 export function presets(connect: Connect): void {
   test('spread prefetches nothing, and runs every job', async () => {
     await using bench = await Bench.make(connect)
@@ -35,7 +35,7 @@ export function presets(connect: Connect): void {
       return Math.max(...wants.map(({ ahead }) => ahead))
     }
     expect(await most('balanced')).toBeLessThanOrEqual(paces.balanced.most)
-    // How much it is goes by the speed of the worker: on a busy machine it may take several tries.
+    // The number depends on the speed of the worker, so a busy machine may need several tries.
     const deadline = performance.now() + 20_000
     let seen = 0
     while (seen <= paces.balanced.most && performance.now() < deadline) seen = await most('throughput')
@@ -53,7 +53,7 @@ export function presets(connect: Connect): void {
   )
 }
 
-/** Has a worker run so many jobs. @returns what it wanted in each call that claimed */
+/** Has a worker run jobs. @returns how many it wanted in each call that claimed */
 async function workThrough(
   bench: Bench,
   client: Jobs,

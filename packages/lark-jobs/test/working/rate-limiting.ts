@@ -3,11 +3,11 @@ import { open } from '../../src/api/jobs.ts'
 import { Job, type JobsConfig, type RateLimitedOptions, rateLimited } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** Limiters that jobs of any class and queue share. */
+/** `rateLimited`: limiters that jobs of any class and queue share. */
 export function rateLimiting(connect: Connect): void {
   const run = { now: 0, most: 0, begun: [] as number[] }
 
-  /** Jobs of two classes in two queues; each takes so many permits. */
+  /** Jobs of two classes in two queues, which take permits of one limiter. */
   function classes(options?: RateLimitedOptions) {
     Object.assign(run, { now: 0, most: 0, begun: [] })
     abstract class PayingJob extends Job {
@@ -68,10 +68,11 @@ export function rateLimiting(connect: Connect): void {
     const per = 250
     const report = await drain(bench, { stripe: { rate: { limit: 4, per } } }, 16)
     const times = run.begun.sort((one, other) => one - other)
-    // Given a permit within the time, a handler may begin a little later.
+    // The permit is granted within the period, but the handler may begin a little later.
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
     const released = report.endings.filter(({ outcome }) => outcome.kind === 'released')
-    // Each worker has at most ten at a time: all would come back each time, if they were told the same.
+    // Each worker has at most ten jobs at a time. If all of them got the same wait, all would come back together each
+    // time.
     expect(released.length).toBeLessThan(40)
     expect(released[0]?.outcome).toMatchObject({ because: 'limiter stripe has no free permit' })
   })
@@ -93,7 +94,7 @@ export function rateLimiting(connect: Connect): void {
       {},
     ],
   ])(
-    'a worker whose class asks for what there is not does not start: %j',
+    'a worker does not start if a class asks for an unknown limiter or too many permits: %j',
     async (limiters, code, text, more) => {
       await using bench = await Bench.make(connect)
       const client = bench.client({ limiters } as JobsConfig)
@@ -141,7 +142,7 @@ export function rateLimiting(connect: Connect): void {
     [{ stripe: { concurency: 5 } }, 'jobs.limiters.stripe.concurency is not a setting'],
     [{ 'a:b': { concurrency: 5 } }, 'it must be an object with a key a limiter'],
     [['stripe'], 'it must be an object with a key a limiter'],
-  ])('a configuration that says it wrongly is refused: %j', async (limiters, message) => {
+  ])('a wrong configuration is refused: %j', async (limiters, message) => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters } as JobsConfig)
     await expect(client.status()).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** Jobs that may be tried again for a while, and not a number of times. */
+/** `retryUntil`: jobs that are retried for a time, and not a number of times. */
 export function retryUntil(connect: Connect): void {
   test('within its time a job is retried, however many tries it has', async () => {
     await using bench = await Bench.make(connect)

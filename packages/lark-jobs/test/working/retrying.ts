@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Jobs that people put back to work. */
+/** Retries, by hand and after failures. */
 export function retrying(connect: Connect): void {
   test('retry of all failed jobs runs each once more, even if it fails again at once', async () => {
     await using bench = await Bench.make(connect)
@@ -20,7 +20,7 @@ export function retrying(connect: Connect): void {
     const worker = await bench.work([HopelessJob], { report, concurrency: 50 })
     await report.ends(2_500)
     await worker.stop()
-    // Another worker, so that everything has been settled before.
+    // The first worker has ended, so everything is settled.
     const again = new Record()
     await bench.work([HopelessJob], { report: again, concurrency: 50 })
     expect(await bench.jobs.retry('failed')).toBe(2_500)

@@ -4,7 +4,7 @@ import { Job } from '../../src/index.ts'
 import { newId } from '../../src/model/id.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** From the store through `handle`, and what becomes of the job. */
+/** Running: from the store through `handle` to the settled job. */
 export function running(connect: Connect): void {
   test('handle gets a copy of the payload; the job knows its id and attempt; what it returns and writes is kept', async () => {
     await using bench = await Bench.make(connect)
@@ -173,7 +173,7 @@ export function running(connect: Connect): void {
     ])
     expect(found?.errors[0]?.stack).toMatch('running.ts')
 
-    // by hand it starts afresh
+    // A retry by hand begins with new attempts.
     expect(await bench.jobs.retry('failed')).toBe(1)
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0 })
     await expect(bench.jobs.retry([job.id!])).rejects.toMatchObject({ code: 'JOB_NOT_RETRIABLE' })
@@ -246,7 +246,7 @@ export function running(connect: Connect): void {
     const summary = await (await bench.work([OtherJob], { stopWhenEmpty: true })).done
     expect(summary).toMatchObject({ completed: 0, failed: 0, released: 1 })
     expect(await bench.jobs.find(job.id!)).toMatchObject({
-      // It is due again after a second.
+      // The job is due again after a second.
       state: expect.stringMatching(/^(delayed|waiting)$/),
       failures: 0,
       releases: 1,

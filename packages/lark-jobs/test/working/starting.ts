@@ -125,7 +125,7 @@ export function starting(connect: Connect): void {
     for (let n = 0; n < 300; n++) {
       ran = signal()
       const before = performance.now()
-      // The worker is just settling the one before, and asks for more in the same call.
+      // The worker is settling the previous job, and asks for more in the same call.
       void bench.jobs.dispatch(new NextJob())
       await ran.promise
       longest = Math.max(longest, performance.now() - before)

@@ -4,7 +4,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job, JobsError } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** How workers end, and what becomes of the jobs of those that end badly. */
+/** How workers stop, and what happens to the jobs of workers that do not end in time. */
 export function stopping(connect: Connect): void {
   test('stop takes no more jobs, and waits for running jobs', async () => {
     await using bench = await Bench.make(connect)

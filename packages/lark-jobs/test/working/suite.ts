@@ -1,5 +1,5 @@
 /**
- * What dispatching and working must do on every store, subject by subject.
+ * The tests of dispatching and working that every store must pass, by subject.
  */
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'

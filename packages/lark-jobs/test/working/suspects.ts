@@ -6,12 +6,15 @@ import { Job } from '../../src/index.ts'
 import { SUSPECT } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** What waits and rests does so for so many leases. */
+/** Milliseconds. The times for which suspects wait and rest are multiples of a lease. */
 const LEASE = 300
-/** Milliseconds: nothing waits in vain. */
+/** Milliseconds. No test needs so long. */
 const LONG = 15_000
 
-/** Classes whose jobs note what ran beside them, and end when they are told to; those of `emails` are to be suspects. */
+/**
+ * Classes whose jobs note which jobs run beside them, and end when the test tells them to. The jobs of `emails` become
+ * suspects.
+ */
 function classes() {
   const running = new Set<string>()
   const beside = new Map<string, Set<string>>()
@@ -45,7 +48,7 @@ function classes() {
     SuspectJob,
     LimitedJob,
     StrictJob,
-    /** What was seen to run beside it. */
+    /** The jobs that ran beside the job with this name. */
     beside: (name: string) => [...(beside.get(name) ?? [])].sort(),
     began: (name: string) => at(begins, name).promise,
     hasBegun: (name: string) => beside.has(name),
@@ -55,7 +58,10 @@ function classes() {
   }
 }
 
-/** Jobs that stand one crash before the limit: a worker runs each alone, so that one more death can only be its own. */
+/**
+ * Suspects: jobs that are one crash below the limit. A worker runs each of them alone, so that one more death can only
+ * be caused by this job.
+ */
 export function suspects(connect: Connect): void {
   async function make() {
     const bench = await Bench.make(connect)
@@ -75,7 +81,7 @@ export function suspects(connect: Connect): void {
       return ids
     }
 
-    /** Puts jobs of which as many workers have died as make suspects of them. */
+    /** Queues jobs, and lets their workers die until the jobs are suspects. */
     async function suspect(make: typeof SuspectJob, ...names: string[]): Promise<string[]> {
       const ids = await put(make, ...names)
       for (let n = 0; n < SUSPECT; n++) {
@@ -182,7 +188,7 @@ export function suspects(connect: Connect): void {
     await app.began('next')
     await app.began('suspect')
     expect(app.beside('suspect')).toContain('endless')
-    // The store knows that it is not alone: the death is counted, and does not fail it.
+    // The store knows that the suspect is not alone, so the crash counts but does not fail it.
     await app.store.recover('emails', { holder: worker.id })
     const { state, crashes } = await app.find(id)
     expect(state).not.toBe('failed')
@@ -243,23 +249,26 @@ export function suspects(connect: Connect): void {
     await worker.stop()
   })
 
-  test.each(['stop', 'cancel'] as const)('one that waits goes back at once at a %s', async (what) => {
-    await using app = await make()
-    const [id] = await app.suspect(app.SuspectJob, 'suspect')
-    await app.store.configure('emails', { paused: true })
-    await app.put(app.PlainJob, 'long')
-    const worker = await app.work({ lease: 30_000 })
-    await app.began('long')
-    await app.store.configure('emails', { paused: false })
-    await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
-    if (what === 'cancel') await app.store.alter('emails', [id!], { kind: 'cancel', reason: 'user' })
-    else worker.quiet()
-    const state = what === 'cancel' ? 'cancelled' : 'waiting'
-    await vi.waitFor(async () => expect(await app.find(id)).toMatchObject({ state, runs: SUSPECT }), LONG)
-    app.end('long', 'suspect')
-    await worker.stop()
-    expect(app.hasBegun('suspect')).toBe(false)
-  })
+  test.each(['stop', 'cancel'] as const)(
+    'a suspect that waits goes back at once after a %s',
+    async (what) => {
+      await using app = await make()
+      const [id] = await app.suspect(app.SuspectJob, 'suspect')
+      await app.store.configure('emails', { paused: true })
+      await app.put(app.PlainJob, 'long')
+      const worker = await app.work({ lease: 30_000 })
+      await app.began('long')
+      await app.store.configure('emails', { paused: false })
+      await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
+      if (what === 'cancel') await app.store.alter('emails', [id!], { kind: 'cancel', reason: 'user' })
+      else worker.quiet()
+      const state = what === 'cancel' ? 'cancelled' : 'waiting'
+      await vi.waitFor(async () => expect(await app.find(id)).toMatchObject({ state, runs: SUSPECT }), LONG)
+      app.end('long', 'suspect')
+      await worker.stop()
+      expect(app.hasBegun('suspect')).toBe(false)
+    },
+  )
 
   test('a suspect of a strict group keeps its place; a suspect of a limiter gives its permit back', async () => {
     await using app = await make()

@@ -4,7 +4,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** `failed()`: a class hears of its jobs that have failed for good. */
+/** `failed()` is called when a job has failed for good. */
 export function telling(connect: Connect): void {
   test('failed() is called once, after the last attempt, with its error and a copy of the payload', async () => {
     await using bench = await Bench.make(connect)
@@ -46,7 +46,7 @@ export function telling(connect: Connect): void {
         throw new Error('was aborted')
       }
       override failed(error: Error) {
-        // Its time is its own.
+        // `failed()` has its own timeout.
         told.push(`${error.message}${this.signal.aborted ? ', late' : ''}`)
       }
     }
@@ -76,7 +76,7 @@ export function telling(connect: Connect): void {
       () => new Promise(() => {}),
       'failed() failed: TellingJob took longer than its timeout of 0.05 s',
     ],
-  ])('one that %s is a line of the log, and changes nothing', async (_, failed, line) => {
+  ])('a failed() that %s adds a line to the log, and changes nothing', async (_, failed, line) => {
     await using bench = await Bench.make(connect)
     class TellingJob extends Job {
       override tries = 1
@@ -113,7 +113,7 @@ export function telling(connect: Connect): void {
     const { store } = await bench.jobs[open]()
     const { extend } = store
     let renewals = 0
-    // Twice is beyond the end of the first lease.
+    // With two renewals, the first lease has ended.
     store.extend = async (...args) => {
       const answer = await extend.apply(store, args)
       if (args[2].length > 0 && ++renewals === 4) renewed.resolve()

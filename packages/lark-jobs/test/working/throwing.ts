@@ -6,12 +6,12 @@ import { Bench, type Connect, Record } from './bench.ts'
 const cycle: { self?: unknown } = {}
 cycle.self = cycle
 
-/** An error of one odd field. */
+/** An error with one unusual field. */
 function errorWith(field: string, value: unknown): Error {
   return Object.defineProperty(new Error('fine'), field, { value })
 }
 
-/** Each of its traps throws. */
+/** An object on which every access throws. */
 const refusing = new Proxy(
   {},
   {
@@ -29,7 +29,7 @@ const withGetter = Object.defineProperty(new Error('fine'), 'message', {
   },
 })
 
-/** What was thrown, by name, and what is kept as its message. */
+/** Thrown values, with the message that is kept for each. */
 const thrown: [name: string, value: unknown, message: unknown][] = [
   ['null', null, 'null'],
   ['undefined', undefined, 'undefined'],
@@ -64,7 +64,7 @@ const thrown: [name: string, value: unknown, message: unknown][] = [
   ['a message of 5 MB', new Error('x'.repeat(5_000_000)), 'x'.repeat(2_000)],
 ]
 
-/** Handlers may throw anything. */
+/** Handlers may throw any value. */
 export function throwing(connect: Connect): void {
   test('any thrown value is a failed attempt and is kept, and the worker goes on', async () => {
     await using bench = await Bench.make(connect)
@@ -83,7 +83,7 @@ export function throwing(connect: Connect): void {
       thrown.map((_, n) => ({ n })),
     )
     const report = new Record()
-    // One at a time, so that each must leave its slot to the next.
+    // There is one slot, so each job must free it for the next.
     const worker = await bench.work([OddJob, FineJob], { concurrency: 1, report })
     await report.ends(thrown.length)
     await bench.jobs.dispatch(new FineJob())

@@ -6,7 +6,7 @@ import type { QueueConfig } from '../../src/config/queue-config.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 
-/** Queues get their turns although a worker holds jobs ahead, which it takes from whichever queue is fast. */
+/** Queues take turns although a worker prefetches jobs of the queues that are fast. */
 export function turns(connect: Connect): void {
   test('queues that all have jobs progress together', async () => {
     await using bench = await Bench.make(connect)
@@ -60,11 +60,11 @@ export function turns(connect: Connect): void {
     }
     await (await bench.work([WorkJob], { stopWhenEmpty: true, ...options }, client)).done
     expect(ran).toHaveLength(3 * count)
-    // While all have jobs: until 60 % have run of the first of which none are left.
+    // Count only while all queues have jobs: until 60 % of the jobs of the first queue to be empty have run.
     const among = ran.slice(0, count)
     const counts = Object.keys(weights).map((queue) => among.filter((each) => each === queue).length)
     for (const [i, part] of [0.6, 0.3, 0.1].entries()) {
-      // The exact shares are counted in `fair-order.test.ts`; here calls of several queues pass each other.
+      // `fair-order.test.ts` checks the exact shares. Here the calls of several queues overtake each other.
       expect(counts[i]! / count).toBeGreaterThan(Math.max(part - 0.15, 0.02))
       expect(counts[i]! / count).toBeLessThan(part + 0.15)
     }
@@ -96,7 +96,7 @@ export function turns(connect: Connect): void {
     await bench.jobs.dispatchMany(new LowJob(), Array(2_000).fill(undefined))
     const worker = await bench.work([LowJob, NextJob], { concurrency: 3, stopWhenEmpty: true, ...options })
     expect(await worker.done).toMatchObject({ completed: 2_001 })
-    // The worker holds 20 ms of work; the rest is what a busy machine adds to the ring.
+    // The worker has prefetched 20 ms of work. A busy machine may add to this until the ring is heard.
     expect(before).toBeLessThan(800)
   })
 
@@ -124,9 +124,9 @@ export function turns(connect: Connect): void {
     const worker = await bench.work([ManyJob], { stopWhenEmpty: true }, client)
     expect(await worker.done).toMatchObject({ completed: 8_000, lost: 0 })
     expect([...runs.values()]).toEqual(Array(200).fill(40))
-    // In turns of one, jobs of a queue do not end together.
+    // If turns had one job each, the jobs of a queue would not end together.
     expect(rows).toBeLessThan(4_000)
-    // One by one, each would take a call to claim and one to settle.
+    // If turns had one job each, each job would need one call to claim and one to settle.
     expect(exchange.mock.calls.length).toBeLessThan(8_000)
   })
 }

@@ -3,7 +3,7 @@ import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** Answers of the store that nobody foresaw. */
+/** Unexpected answers of the store. */
 export function unforeseen(connect: Connect): void {
   test('outcomes that got an unexpected answer are kept and sent again, without a claim', async () => {
     await using bench = await Bench.make(connect)
@@ -41,7 +41,7 @@ export function unforeseen(connect: Connect): void {
     ])
     expect(report.warnings.join()).toContain('attempt to do the impossible')
     vi.restoreAllMocks()
-    // It takes jobs in again.
+    // The worker claims jobs again.
     await bench.jobs.dispatch(new PlainJob())
     await report.ends(2)
   })

@@ -7,7 +7,7 @@ interface Payload {
   n?: number
 }
 
-/** A class whose handler waits for `gate`, and what it ran. */
+/** A class whose handler waits for `gate`, and a list of its runs. */
 function syncJob(options: UniqueOptions = {}) {
   const ran: Payload[] = []
   const started = signal()
@@ -25,7 +25,7 @@ function syncJob(options: UniqueOptions = {}) {
   return { SyncJob, ran, started, gate }
 }
 
-/** Unique jobs, from `dispatch` to the end of what ran. */
+/** Unique jobs, from `dispatch` to the end of the runs. */
 export function uniqueness(connect: Connect): void {
   test('a duplicate resolves to false, with the rejection; another name is queued', async () => {
     await using bench = await Bench.make(connect)
@@ -79,7 +79,7 @@ export function uniqueness(connect: Connect): void {
     const ended = report.ends(1)
     gate.resolve()
     await ended
-    // The end is told to the store after it is reported.
+    // The run is reported before it is settled in the store.
     while (!(await bench.jobs.dispatch(new SyncJob(), { user: 1, n: 3 })));
     await report.ends(2)
     expect(ran).toEqual([

@@ -5,7 +5,7 @@ import { Meter } from './meter.ts'
 
 const PERMITS = 4
 
-/** Takes as many permits as its payload says; the light ones never end all at once. */
+/** A job takes as many permits as its payload says. The light jobs never end all at once. */
 function importJob(meter: Meter) {
   return class ImportJob extends Job {
     override readonly key = 'import'
@@ -36,7 +36,7 @@ export function weighing(connect: Connect): void {
   test.each([
     ['heavy jobs among light ones', 1, PERMITS],
     ['light jobs among heavy ones', PERMITS, 1],
-  ])('none waits for the last of the others: %s', async (_, many, few) => {
+  ])('no job waits until the last of the others has ended: %s', async (_, many, few) => {
     await using bench = await Bench.make(connect)
     const client = bench.client(config)
     const meter = new Meter()

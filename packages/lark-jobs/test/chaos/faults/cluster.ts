@@ -8,7 +8,7 @@ import { type Server, until } from '../../redis/server.ts'
 import { type FaultKind, pick } from '../fault.ts'
 import { LAG } from './sentinel.ts'
 
-/** Milliseconds between two keys of a slot that moves: so long it lies in two places. */
+/** Milliseconds between two keys of a moving slot, so that the slot is on two nodes for a while. */
 const BETWEEN_KEYS = 20
 
 /** @param keys one key of each queue */
@@ -69,7 +69,7 @@ async function primaries({ nodes }: Cluster, but: Server): Promise<Server[]> {
   return nodes.filter((node, i) => node !== but && roles[i]![0] === 'master')
 }
 
-/** Is a replica, and has all that its primary has. */
+/** Whether a node is a replica with all data of its primary. */
 async function follows(node: Server): Promise<boolean> {
   const info = String(await node.send('INFO', 'replication'))
   return info.includes('role:slave') && info.includes('master_link_status:up')

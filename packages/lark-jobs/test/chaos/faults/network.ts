@@ -5,12 +5,15 @@ import type { Role } from '../crew.ts'
 import { type FaultKind, pick, type Scene } from '../fault.ts'
 import type { Network, Weather } from '../network.ts'
 
-/** The network of each role, by its name. */
+/** The network of each role, by the name of the role. */
 export type Networks = ReadonlyMap<string, Network>
 
 type Scope = 'one' | 'all'
 
-/** Longer than a lease: whom it meets alone loses what it runs; where it meets all, nobody does. */
+/**
+ * Durations above one lease. If the fault affects only one role, this role loses its running jobs. If it affects all
+ * roles, none loses jobs.
+ */
 const LONG = [1.2, 1.6] as const
 
 export function networkFaults(networks: Networks): FaultKind[] {
@@ -48,7 +51,7 @@ export function networkFaults(networks: Networks): FaultKind[] {
     under('packets lost, one', 'one', LONG, plain('drop'), true),
     under('packets lost, all', 'all', LONG, plain('drop')),
     {
-      // Nothing that could cost a lease, so nothing is written down.
+      // This cannot cost a lease, so no effect is noted.
       name: 'slow network',
       group: 'network',
       lasts: [0.5, 1],

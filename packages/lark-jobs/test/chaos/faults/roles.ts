@@ -6,7 +6,7 @@ import { type FaultKind, pick, type Scene } from '../fault.ts'
 
 type Choose = (scene: Scene) => Role
 
-/** Mostly one that has work; the last waits for its probes. */
+/** Usually chooses a worker that has jobs. The last worker only serves its probes. */
 const worker: Choose = ({ workers, target }) =>
   target % 8 === 0 ? workers.at(-1)! : pick(workers.slice(0, -1), target)
 const dispatcher: Choose = ({ dispatchers, target }) => pick(dispatchers, target)
@@ -25,7 +25,7 @@ function kill(name: string, choose: Choose): FaultKind {
   }
 }
 
-/** For longer than a lease. Where it holds the store meanwhile, all others are without it. */
+/** Stops a role for longer than a lease. If the role holds the store meanwhile, no other role can use it. */
 function stop(name: string, choose: Choose): FaultKind {
   return {
     name,
@@ -45,7 +45,7 @@ function stop(name: string, choose: Choose): FaultKind {
   }
 }
 
-/** In the middle of its work: what runs ends, nothing is run again. */
+/** Ends a worker in the middle of its work. Running jobs end, and none runs again. */
 const term: FaultKind = {
   name: 'SIGTERM worker',
   group: 'role',

@@ -1,6 +1,6 @@
 /**
  * A primary that is replaced by its replica: by hand, because it died, or because it stood still for too long. Replies
- * do not wait for the replica, so what was written last may be lost with the old primary: that, and only that.
+ * do not wait for the replica, so only the last writes may be lost with the old primary.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { MASTER, type SentinelFleet } from '../../redis/sentinel.ts'
 import { type Server, until } from '../../redis/server.ts'
 import { type FaultKind, pick } from '../fault.ts'
 
-/** Milliseconds before and after a failover in which what was written may not be on the one that stays. */
+/** Milliseconds before and after a failover in which writes may be lost. */
 export const LAG = 1_000
 
 export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
@@ -27,10 +27,11 @@ export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
       return async () => {
         await agreed(fleet, before)
         await heal()
-        // Who writes to the old primary has heard of the new one by then.
+        // By then, all clients of the old primary have heard of the new one.
         await pause(LAG)
         for (const end of ends) end()
-        // The Sentinels take up to ten seconds to make the old one a replica. Till then nobody could take over.
+        // The Sentinels take up to ten seconds to make the old primary a replica. Until then no server could replace
+        // the new one.
         await fleet.calm()
       }
     },
@@ -46,7 +47,7 @@ export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
     }),
     failover('primary frozen', [0.1, 0.5], async (before) => {
       before.signal('SIGSTOP')
-      // It still takes itself for the primary, and its clients are still connected.
+      // The old primary still believes that it is the primary, and its clients are still connected.
       return async () => before.signal('SIGCONT')
     }),
     {
@@ -62,7 +63,7 @@ export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
   ]
 }
 
-/** Every Sentinel names another primary. */
+/** Waits until every Sentinel names another primary. */
 async function agreed({ sentinels }: SentinelFleet, before: Server): Promise<void> {
   const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER]
   await until(async () => {

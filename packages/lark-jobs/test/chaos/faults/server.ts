@@ -1,12 +1,12 @@
 /**
- * A Redis or Valkey server that dies, hangs, or refuses. It must be started with `serverArgs`.
+ * A Redis or Valkey server that dies, hangs, or refuses calls. It must be started with `serverArgs`.
  */
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Server } from '../../redis/server.ts'
 import type { FaultKind, Scene } from '../fault.ts'
 
-/** An append-only file as most have it, and a server that may be told to read its data again. */
+/** The usual append-only file, and permission to make the server load its data again. */
 export const serverArgs = [
   '--appendonly',
   'yes',
@@ -16,9 +16,9 @@ export const serverArgs = [
   'yes',
 ]
 
-/** Milliseconds after which a script makes the server say BUSY. */
+/** Milliseconds after which a script makes the server answer BUSY. */
 const BUSY_AFTER = 50
-/** Milliseconds that the server takes to read its data again. */
+/** Milliseconds that the server takes to load its data again. */
 const LOADING = 1_500
 
 export function serverFaults(server: Server): FaultKind[] {
@@ -57,7 +57,7 @@ export function serverFaults(server: Server): FaultKind[] {
       return async () => server.signal('SIGCONT')
     }),
     fault('READONLY', [0.3, 1.2], async () => {
-      // Of a primary that is not there: it answers as a replica, and keeps what it has.
+      // It becomes the replica of a missing primary: it answers as a replica, and keeps its data.
       await server.send('REPLICAOF', '127.0.0.1', '1')
       return () => server.send('REPLICAOF', 'NO', 'ONE')
     }),
@@ -90,7 +90,7 @@ export function serverFaults(server: Server): FaultKind[] {
   ]
 }
 
-/** One command on a bare connection, however long it takes: a client of ours would give up. */
+/** Sends one command on a plain connection, and waits however long it takes. Our own client would give up. */
 export function told(server: Server, words: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(server.port, '127.0.0.1')

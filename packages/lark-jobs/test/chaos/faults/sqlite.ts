@@ -23,10 +23,10 @@ export function sqliteFaults(url: string): FaultKind[] {
   return [locked('file locked', [0.3, 0.6]), locked('file locked for long', [1.2, 1.6])]
 }
 
-/** Milliseconds that no transaction of the living takes. */
+/** Milliseconds. No transaction of a running process takes so long. */
 const WAIT = 300
 
-/** Tries to begin a transaction. */
+/** Whether the file is locked: tries to begin a transaction. */
 export function isLocked(file: string): boolean {
   const driver = new Driver(file)
   try {

@@ -1,6 +1,6 @@
 /**
- * A dispatcher: queues jobs in every way there is until SIGTERM, and writes down what it asked and what it was told.
- * It goes on while earlier dispatches wait for an answer.
+ * A dispatcher: queues jobs in every possible way until SIGTERM, and notes each dispatch and its answer. It goes on
+ * while earlier dispatches wait for an answer.
  */
 import './leash.js'
 import './retention.js'
@@ -8,7 +8,7 @@ import { Jobs } from '@s18i/lark-jobs'
 import * as kinds from './jobs.js'
 import { name, write } from './journal.js'
 
-/** Dispatches under way at most. */
+/** The largest number of dispatches under way. */
 const MOST = 60
 const lease = Number(process.env.CHAOS_LEASE)
 const queues = process.env.CHAOS_QUEUES.split(',')
@@ -18,9 +18,9 @@ const pause = 2_600 / Number(process.env.CHAOS_RATE)
 const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
 const pick = (list) => list[between(0, list.length - 1)]
 
-/** A job that is to outlast a lease takes a slot for so long: the longer the leases, the fewer of them. */
+/** The share of jobs that outlast a lease. They occupy a slot for this time, so longer leases have fewer of them. */
 const few = Math.min(1, 2_500 / lease)
-/** How many of about a hundred are of each kind, and how long they take. */
+/** How many of about a hundred jobs are of each kind, and how long they take. */
 const mix = [
   [55, kinds.InstantJob, () => 0],
   [30, kinds.WaitingJob, () => between(5, 200)],
@@ -68,7 +68,7 @@ async function track(job, payloads, dispatch) {
   }
 }
 
-/** One dispatch, changed as it pleases. */
+/** One dispatch. `change` may change the job. */
 function single(change = () => {}) {
   const [job, payload] = make()
   change(job)
@@ -81,11 +81,11 @@ const ways = [
   () => single(),
   () => single((job) => (job.delay = between(50, lease))),
   () => single((job) => (job.priority = between(-5, 5))),
-  // In one tick: they travel together, and each has an answer of its own.
+  // Several dispatches in one tick travel together, and each has its own answer.
   () => Array.from({ length: between(2, 8) }, () => single()[0]),
   () => {
     let [job, payload] = make()
-    // Of many, only some may be queued, and which is not told. And each may be of another group.
+    // dispatchMany would not report which unique jobs were queued, and its jobs cannot have different groups.
     while (job.unique || job.group) [job, payload] = make()
     const payloads = Array.from({ length: between(2, 8) }, payload)
     return [track(job, payloads, () => job.dispatchMany(payloads))]

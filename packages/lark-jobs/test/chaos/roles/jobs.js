@@ -1,6 +1,6 @@
 /**
- * The jobs of the suite, of every temper. A payload has the job's number and, for most, how many milliseconds it takes.
- * Each run has a serial number; it is the job's result too, so the store says whose end it accepted.
+ * The jobs of the suite, of every kind. A payload has the number of the job and, for most jobs, how many milliseconds
+ * it takes. Each run has a serial number, which is also the result, so that the store shows which run it accepted.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { group, Job, limiter, unique } from '@s18i/lark-jobs'
@@ -25,7 +25,7 @@ class ChaosJob extends Job {
     return serial
   }
 
-  /** Writes down when the job is told to end, and why. */
+  /** Notes when the signal of the job is aborted, and why. */
   heed(serial, n) {
     const { signal } = this
     signal.addEventListener('abort', () => write('told', { n, serial, code: signal.reason?.code }))
@@ -38,7 +38,7 @@ export class InstantJob extends ChaosJob {
   act() {}
 }
 
-/** One for each worker, in a queue that nobody else serves: shows that it lives. */
+/** A job for one worker, in a queue that only this worker serves. It shows that the worker works. */
 export class ProbeJob extends InstantJob {
   key = 'probe'
 }
@@ -50,7 +50,7 @@ export class WaitingJob extends ChaosJob {
   }
 }
 
-/** Holds up the event loop. */
+/** A job that blocks the event loop. */
 export class BlockingJob extends ChaosJob {
   key = 'blocking'
   act({ ms }) {
@@ -58,7 +58,7 @@ export class BlockingJob extends ChaosJob {
   }
 }
 
-/** Works at its second attempt. */
+/** A job that succeeds at its second attempt. */
 export class ShakyJob extends ChaosJob {
   key = 'shaky'
   act() {
@@ -66,7 +66,7 @@ export class ShakyJob extends ChaosJob {
   }
 }
 
-/** Never works. */
+/** A job that never succeeds. */
 export class HopelessJob extends ChaosJob {
   key = 'hopeless'
   tries = 2
@@ -75,7 +75,7 @@ export class HopelessJob extends ChaosJob {
   }
 }
 
-/** Ends when it is told to. */
+/** A job that ends when its signal is aborted. */
 export class HeedfulJob extends ChaosJob {
   key = 'heedful'
   act({ ms, n }, serial) {
@@ -83,7 +83,7 @@ export class HeedfulJob extends ChaosJob {
   }
 }
 
-/** Goes on when it is told to end. */
+/** A job that ignores its signal. */
 export class DeafJob extends ChaosJob {
   key = 'deaf'
   act({ ms, n }, serial) {
@@ -92,7 +92,7 @@ export class DeafJob extends ChaosJob {
   }
 }
 
-/** One of its user and queue at a time. */
+/** A unique job: one for each user and queue. */
 export class UniqueJob extends ChaosJob {
   key = 'unique'
   unique = unique(({ user }) => user)
@@ -101,7 +101,7 @@ export class UniqueJob extends ChaosJob {
   }
 }
 
-/** Of its user and queue one begins when the one before it has ended. */
+/** A job of a strict group: for each user and queue, it begins when the previous one has ended. */
 export class StrictJob extends ChaosJob {
   key = 'strict'
   group = group(({ user }) => user, { strict: true })
@@ -110,7 +110,7 @@ export class StrictJob extends ChaosJob {
   }
 }
 
-/** Of which so many run at a time, in all queues. */
+/** A job of a limiter, in all queues. */
 export class MeteredJob extends ChaosJob {
   key = 'metered'
   limiter = limiter({ concurrency: Number(process.env.CHAOS_PERMITS) })

@@ -1,10 +1,10 @@
 /**
- * What a role saw, one line of JSON each. A line is with the kernel when `write` returns, so it outlives a `kill -9`
- * of the role. All roles run on one machine and by one clock.
+ * The journal of a role: one line of JSON for each event. The kernel has a line when `write` returns, so the line
+ * survives a `kill -9` of the role. All roles run on one machine with one clock.
  */
 import { openSync, writeSync } from 'node:fs'
 
-/** Which life of which role this is: `w0.3`. */
+/** The role and the number of its life: `w0.3`. */
 export const name = process.env.CHAOS_NAME
 const file = openSync(process.env.CHAOS_JOURNAL, 'a')
 

@@ -1,4 +1,4 @@
-/** The roles are an application of their own; the conductor says which store it has, and which queues a role serves. */
+/** The configuration of the roles. The conductor sets the store and the queues of each role. */
 const { CHAOS_STORE, CHAOS_PREFIX, CHAOS_QUEUES, CHAOS_LIMITS, CHAOS_DURABILITY } = process.env
 const limits = JSON.parse(CHAOS_LIMITS)
 const configOf = (queue) => (queue in limits ? { concurrency: limits[queue] } : {})

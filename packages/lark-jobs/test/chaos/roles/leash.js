@@ -1,5 +1,5 @@
 /**
- * A role ends with the conductor, however that one ended: its input is a pipe that closes then.
+ * A role ends when the conductor ends in any way, because its stdin is a pipe that closes then.
  */
 process.stdin
   .on('end', () => process.exit(1))

@@ -10,5 +10,5 @@ driver.exec('PRAGMA busy_timeout = 5000')
 driver.exec('BEGIN IMMEDIATE')
 driver.exec('CREATE TABLE chaos (a)')
 write('ready')
-// Something that lives, so that the process does.
+// Keeps the process alive.
 setInterval(() => {}, 60_000)
