@@ -1,6 +1,6 @@
 /**
- * One measurement in a process of its own: nothing is warm, and nothing is left of the one before. Started by run.js
- * with the task as its argument; sends the metrics, or why there are none, and ends.
+ * One measurement in its own process, so that nothing is warm or left from an earlier one. run.js starts it with the
+ * task as its argument. It sends the metrics, or the reason why there are none, and ends.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -30,7 +30,7 @@ try {
 }
 process.exit()
 
-/** What a measure has to work with. */
+/** What a measure works with. */
 async function stage() {
   const peer = await load(task.peer)
   const { place, near = place, folder, seconds, samples } = task
@@ -38,12 +38,12 @@ async function stage() {
     seconds,
     samples,
     open: (options) => peer.open(place, options),
-    /** Opens it without the delay that the measure asked for. */
+    /** Opens the peer without the network delay of the measure. */
     near: (options) => peer.open(near, options),
-    /** A connection to Redis that is not the peer's. */
+    /** A separate connection to Redis, which the peer does not use. */
     probe: peer.store === 'redis' ? await Probe.open(near.connection) : undefined,
     partner: (work) => startPartner({ peer: task.peer, place, ...work }),
-    /** An application on disk that works off what this peer dispatches. See program.js. */
+    /** An application on disk that runs the jobs that this peer dispatches. See program.js. */
     application(files) {
       const made = new Application(folder, place.connection, files)
       applications.push(made)
@@ -52,7 +52,7 @@ async function stage() {
   }
 }
 
-/** A worker in another process; resolves when it works. See partner.js. */
+/** Starts a worker in another process. Resolves when it works. See partner.js. */
 async function startPartner(work) {
   const child = fork(new URL('partner.js', import.meta.url), [JSON.stringify(work)])
   partners.push({ end: () => child.kill('SIGKILL') })

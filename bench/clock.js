@@ -1,4 +1,4 @@
-/** Milliseconds on a clock that every process of this machine reads alike. */
+/** Milliseconds of a clock that all processes of this machine share. */
 export function now() {
   return Number(process.hrtime.bigint()) / 1e6
 }

@@ -1,4 +1,4 @@
-/** What the figures were made on. */
+/** The environment in which the figures were measured. */
 import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 
@@ -8,7 +8,7 @@ export function describeMachine() {
   return `${cpus().length} × ${model.trim()}, ${memory} GiB, ${process.platform} ${process.arch}`
 }
 
-/** Of everything that took part. @param {Record<string, string | undefined>} servers */
+/** The versions of everything that took part. @param {Record<string, string | undefined>} servers */
 export function versions(servers) {
   const packages = [
     'bullmq',

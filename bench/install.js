@@ -1,11 +1,11 @@
-/** The peers' packages, which are installed here and nowhere else, when the bench is first run. */
+/** Installs the packages of the peers in this folder when the benchmark runs for the first time. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
-/** A package of `optionalDependencies` that cannot be installed is left out; its peer then says so. */
+/** If a package of `optionalDependencies` cannot be installed, its peer reports this. */
 export function installPackages() {
   const installed = `${folder}node_modules/.package-lock.json`
   const lock = `${folder}package-lock.json`

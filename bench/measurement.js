@@ -1,9 +1,12 @@
-/** One measure of one peer, once: an empty store, a distance where one is asked for, and a process of its own. */
+/**
+ * One run of one measure of one peer, with an empty store, in its own process, and with a network delay if the measure
+ * has one.
+ */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { startProxy } from './proxy.js'
 
-/** Seconds that a rate is measured for, and dispatches to an idle worker. */
+/** For how many seconds a rate is measured, and how many jobs are dispatched to an idle worker. */
 const FULL = { seconds: 2, samples: 300 }
 const QUICK = { seconds: 0.7, samples: 100 }
 /** Milliseconds after which a measurement counts as stuck. */
@@ -61,7 +64,7 @@ function inChild(task) {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     const timer = setTimeout(() => {
-      // It has processes of its own to end.
+      // The child needs time to end its own processes.
       child.kill()
       setTimeout(() => child.kill('SIGKILL'), 5_000).unref()
     }, PATIENCE)

@@ -1,7 +1,7 @@
 /**
- * A worker in another process than the one that dispatches. Started by child.js; says when it works, and where it is
- * to (`tells`) how many jobs have started. Asked to report, it says how long each was on its way, what CPU it has spent
- * (microseconds), when a job began to block the process, and when those started that stood behind it.
+ * A worker in a separate process. child.js starts it. It reports when it works and, with `tells`, how many jobs have
+ * started. When it is asked for a report, it returns the latency of each job, its own CPU time in microseconds, when a
+ * job began to block the process, and when the jobs behind that one started.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { now } from './clock.js'
@@ -24,13 +24,13 @@ process.on('message', (question) => {
   const { user, system } = process.cpuUsage()
   process.send({ ...seen, cpu: user + system })
 })
-// Whoever asked may be killed itself.
+// The process that started this one may be killed itself.
 process.on('disconnect', () => process.exit())
-// Some peers say that they work before they wait for jobs.
+// Some peers report that they work before they wait for jobs.
 await pause(300)
 process.send({ ready: true })
 
-/** @param {number} ms in which the event loop does not turn */
+/** @param {number} ms for which the event loop is blocked */
 function blockFor(ms) {
   seen.blockedAt = now()
   while (now() - seen.blockedAt < ms);

@@ -1,6 +1,6 @@
-/** What the jobs carry: the same for every peer. */
+/** The payloads of the jobs, the same for every peer. */
 
-/** About 60 bytes of JSON: what a web application sends along. */
+/** About 60 bytes of JSON, as in a web application. */
 export function payload(n) {
   return { userId: n % 100_000, to: `u${n % 10_000}@example.com`, subject: 'Welcome!' }
 }

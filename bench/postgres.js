@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL server of our own, where its programs are installed. It syncs nothing to disk, since the Redis beside
- * it keeps nothing either.
+ * Starts a PostgreSQL server, if its programs are installed. It does not sync to disk, because the Redis server saves
+ * nothing either.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from './redis.js'
 
-/** @returns {Promise<{ url: string, version: string, kill(): void } | undefined>} undefined where there is none to be had */
+/** @returns {Promise<{ url: string, version: string, kill(): void } | undefined>} undefined if there is none */
 export async function startPostgres() {
   const programs = findPrograms()
   const user = unprivileged()
@@ -45,7 +45,7 @@ export async function startPostgres() {
     url: `postgres://bench@127.0.0.1:${port}/postgres`,
     kill() {
       server.kill('SIGINT')
-      // It is ending: what it can no longer write does not matter.
+      // The server is ending, so failed writes do not matter.
       rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
     },
   }
@@ -61,7 +61,7 @@ function findPrograms() {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
 }
 
-/** PostgreSQL refuses to run as root. @returns whom to run it as; undefined when there is nobody */
+/** PostgreSQL refuses to run as root. @returns the user to run it as; undefined if there is none */
 function unprivileged() {
   if (process.getuid?.() !== 0) return {}
   const id = (flag) =>

@@ -1,6 +1,6 @@
 /**
- * An application on disk, as a user has one, and the program `lark` in it: the worker that users run, with what it
- * prints going into a file.
+ * An application on disk, as users have one, and the program `lark` in it: the worker that users run, with its output
+ * in a file.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,9 +16,9 @@ export class Application {
   #started = []
 
   /**
-   * @param {string} folder in which it gets one of its own
-   * @param {string} connection of its store
-   * @param {Record<string, string>} files beside the configuration, by path
+   * @param {string} folder the folder in which the application gets its own folder
+   * @param {string} connection the connection of the store
+   * @param {Record<string, string>} files further files beside the configuration, by path
    */
   constructor(folder, connection, files) {
     this.folder = mkdtempSync(join(folder, 'app-'))
@@ -29,14 +29,14 @@ export class Application {
     const own = { name: 'app', type: 'module', dependencies: { '@s18i/lark-jobs': '*' } }
     const all = {
       'package.json': JSON.stringify(own),
-      // The queue that a peer of one queue dispatches to.
+      // A peer with one queue dispatches to this queue.
       'lark.config.js': `export default { jobs: { queues: ['bench-0'] } }`,
       ...files,
     }
     for (const [path, text] of Object.entries(all)) writeFileSync(join(this.folder, path), text)
   }
 
-  /** Starts `lark`. @returns a promise of its end */
+  /** Starts `lark`. @returns a promise that resolves when it ends */
   lark(...words) {
     const output = openSync(join(this.folder, 'output.txt'), 'a')
     const bin = join(this.folder, 'node_modules/@s18i/lark/bin/lark.js')
@@ -44,7 +44,7 @@ export class Application {
       cwd: this.folder,
       env: { ...process.env, LARK_JOBS_URL: this.#connection, REDIS_URL: '', NO_COLOR: '1' },
       stdio: ['ignore', output, output],
-      // A group of its own: it is ended with all that it has started.
+      // A new process group, so that all its processes can be ended together.
       detached: true,
     })
     this.#started.push(child)
@@ -60,7 +60,7 @@ export class Application {
       try {
         process.kill(-child.pid, 'SIGKILL')
       } catch {
-        // It has ended.
+        // The process has already ended.
       }
     }
   }

@@ -1,13 +1,13 @@
 /**
- * A TCP proxy that keeps every byte for a while, each way: the distance between a client and its server. It reorders
- * nothing, and however much is on the way, it takes more: only time is lost, not throughput.
+ * A TCP proxy that delays every byte in each direction, like the network between a client and a distant server. It
+ * keeps the order and has no limit of bytes on the way, so it costs only time and no throughput.
  */
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 /**
- * @param {string} url of the server
- * @param {number} delay milliseconds each way; timers are a little late on top
+ * @param {string} url the URL of the server
+ * @param {number} delay milliseconds in each direction; timers may add a little
  * @returns the URL to use instead
  */
 export async function startProxy(url, delay) {
@@ -35,7 +35,7 @@ function carry(from, to, delay) {
   /** @type {{ due: number, chunk: Buffer }[]} */
   const underway = []
   const arrive = () => {
-    // A timer may fire a fraction of a millisecond early by this clock.
+    // By this clock, a timer may fire a fraction of a millisecond early.
     const now = performance.now() + 0.2
     while (underway.length > 0 && underway[0].due <= now) to.write(underway.shift().chunk)
     if (underway.length > 0) setTimeout(arrive, underway[0].due - now)

@@ -1,6 +1,6 @@
 /**
- * The Redis server under the bench: one of our own on a free port of the loopback, without persistence, or the one
- * that REDIS_URL names; and a connection that asks a server about itself, apart from those of the peers.
+ * The Redis server of the benchmark: a new one on a free port of the loopback, without persistence, or the one that
+ * REDIS_URL names. Also a separate connection that asks a server about itself.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -57,7 +57,7 @@ function encode(words) {
   return `*${words.length}\r\n${text}`
 }
 
-/** Asks one thing after the other. Its answers are read only as far as the bench needs them. */
+/** Sends one command after the other. It reads only the parts of the answers that the benchmark needs. */
 export class Probe {
   #socket
 
@@ -87,7 +87,7 @@ export class Probe {
     }
   }
 
-  /** Sends a command so many times, a hundred together, and reads over the answers. */
+  /** Sends a command `times` times, a hundred together, and skips the answers. */
   async repeat(times, make) {
     for (let n = 0; n < times; n += 100) {
       const together = Array.from({ length: Math.min(100, times - n) }, (_, i) => encode(make(n + i)))
@@ -111,7 +111,7 @@ export class Probe {
     return (Number(system) + Number(user)) * 1e6
   }
 
-  /** Bytes in use, without those of the interpreter of scripts: its garbage comes and goes. */
+  /** Bytes in use, without those of the script interpreter, because its garbage varies. */
   async memory() {
     const scripts = (await this.info('memory', 'used_memory_vm_eval')) ?? 0
     return (await this.info('memory', 'used_memory')) - scripts

@@ -1,9 +1,10 @@
 /**
- * The table: a line a figure, a column a peer, then Lark's ratio to BullMQ, the target, and whether it is met.
+ * The table has a line for each figure and a column for each peer, followed by Lark's ratio to BullMQ, the target, and
+ * whether the target is met.
  *
- * A figure is the median of its rounds. A ratio is the median of the ratios within each round, not the ratio of the
- * medians: the two halves of a round were measured on a machine that was equally busy, and on a busy machine one
- * queue suffers more than another.
+ * A figure is the median of its rounds. A ratio is the median of the ratios of all rounds, and not the ratio of the
+ * medians: within a round, the machine was about equally busy for both, and on a busy machine one queue suffers more
+ * than another.
  */
 import { median } from './statistics.js'
 
@@ -55,7 +56,7 @@ function targetText(target) {
   return target.times === undefined ? `≤ ${times(target.part)}` : `≥ ${times(target.times)}`
 }
 
-/** Nothing where there is nothing to compare. Of several ratios each must do. */
+/** Empty if there is nothing to compare. If there are several ratios, each must meet the target. */
 function verdict(target, own, ratios) {
   if (target === undefined) return ''
   const { most, times, part } = target
@@ -66,12 +67,12 @@ function verdict(target, own, ratios) {
     : 'not met'
 }
 
-/** The median of the ratios of each round; rounds in which one of the two failed are left out. */
+/** The median of the ratios of all rounds, without rounds in which one of the two failed. */
 function ratio(own, others) {
   return middle(own.map((value, round) => value / others[round]).filter((each) => !Number.isNaN(each)))
 }
 
-/** The median, of rounds of which some may have failed; undefined when all have. */
+/** The median of the rounds that did not fail; undefined if all failed. */
 function middle(samples) {
   const known = samples.filter((sample) => sample !== undefined)
   return known.length === 0 ? undefined : median(known)
@@ -87,7 +88,7 @@ function times(ratio) {
   return ratio === undefined ? '' : `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`
 }
 
-/** The first column to the left, the others to the right. */
+/** Aligns the first column to the left, and the others to the right. */
 function align(rows) {
   const widths = rows[0].map((_, at) => Math.max(...rows.map((row) => row[at].length)))
   return rows

@@ -1,16 +1,17 @@
 /**
- * `npm run bench`: Lark against its peers, on this machine and on the same servers, in turns (A B C, A B C, …), each
- * measurement in a fresh process. Prints medians, ratios, and which targets are met.
+ * `npm run bench`: compares Lark with its peers on this machine and on the same servers, in turns (A B C, A B C, …),
+ * with each measurement in a new process. It prints medians, ratios, and which targets are met.
  *
- *   --rounds=N    how often each is measured; default 3
+ *   --rounds=N    how often each measure runs; default 3
  *   --quick       one round, each measurement a third as long
- *   --slow        also what takes minutes: recovery after kill -9, 5 million waiting jobs
- *   --only=A,B    only these measures, or those whose names begin so
- *   --list        the names of the measures
- *   --peers=A,B   Lark and only these
- *   --json        every sample, for machines
+ *   --slow        also measures that take minutes: recovery after kill -9, 5 million waiting jobs
+ *   --only=A,B    only measures with these names, or with names that begin with these
+ *   --list        prints the names of the measures
+ *   --peers=A,B   only Lark and these peers
+ *   --json        prints every sample as JSON
  *
- * REDIS_URL names a server to use instead of one of our own: an empty database, emptied before each measurement.
+ * REDIS_URL names a server to use instead of a new one. Its database must be empty, and is emptied before each
+ * measurement.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -65,7 +66,7 @@ if ((await probe.ask(['DBSIZE'])) !== '0')
   fail('The database of REDIS_URL has keys, which the bench would delete')
 const peers = await choosePeers()
 
-/** measure → peer → metric → a sample each round; none where it failed */
+/** measure → peer → metric → one sample for each round, or none if the round failed */
 const samples = {}
 const builtAt = built()
 for (let round = 1; round <= rounds; round++) {
@@ -113,7 +114,7 @@ function chooseMeasures() {
   )
 }
 
-/** Name → module, of those that are wanted, installed, and whose server can be had. */
+/** The modules by name of all peers that are wanted and installed, and whose server is available. */
 async function choosePeers() {
   const wanted = options.peers?.split(',')
   for (const name of wanted ?? [])
@@ -169,12 +170,15 @@ function keep(measure, peer, round, metrics) {
   }
 }
 
-/** When Lark was built. A build in between makes two programs of it. */
+/** The time at which Lark was built. A build during the run would mix two programs. */
 function built() {
   return statSync(new URL('../packages/lark-jobs/dist/index.js', import.meta.url)).mtimeMs
 }
 
-/** What goes on, on one line that the next one replaces, or, for what people should know, on a line that stays. */
+/**
+ * Prints the progress on one line that the next one replaces. @param stays whether the line stays, for messages that
+ * people should see
+ */
 function note(text, stays = false) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}${stays ? '\n' : ''}`)
   else if (text !== '') console.error(text)

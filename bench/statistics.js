@@ -1,10 +1,10 @@
-/** Figures from samples. */
+/** Statistics of samples. */
 
 export function median(samples) {
   return percentile(samples, 50)
 }
 
-/** The sample below which `percent` of all lie; between two of them, the mean of both. */
+/** The sample below which `percent` of all samples are. Between two samples, it is their mean. */
 export function percentile(samples, percent) {
   const sorted = [...samples].sort((a, b) => a - b)
   const at = ((sorted.length - 1) * percent) / 100

@@ -1,4 +1,4 @@
-// Every row of the matrix. A new one goes into a file of `rows/`, with a fixture of its own (README.md).
+// All rows of the matrix. A new row goes into a file in `rows/`, with its own fixture (README.md).
 import { rows as bundlers } from './rows/bundlers.js'
 import { rows as frameworks } from './rows/frameworks.js'
 import { rows as packageManagers } from './rows/package-managers.js'

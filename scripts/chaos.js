@@ -1,12 +1,13 @@
-// `npm run chaos`: breaks everything that can break around the queue, for as long as you like, and accounts for every
-// job (docs/reliability.md). Installs and builds what is missing; the suite itself is in packages/lark-jobs/test/chaos.
+// `npm run chaos`: breaks everything around the queue, for as long as you like, and accounts for every job
+// (docs/reliability.md). It first installs and builds what is missing. The suite itself is in
+// packages/lark-jobs/test/chaos.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { installPackages, root, run } from './steps.js'
 
 const words = process.argv.slice(2)
 if (!words.includes('--help')) {
-  // Stdout is for the account.
+  // Stdout contains only the account.
   console.log = console.error
   process.stdout.write = process.stderr.write.bind(process.stderr)
   installPackages()
@@ -15,7 +16,7 @@ if (!words.includes('--help')) {
 const runner = join(root, 'node_modules/jiti/lib/jiti-cli.mjs')
 const main = join(root, 'packages/lark-jobs/test/chaos/main.ts')
 const child = spawn(process.execPath, [runner, main, ...words], { stdio: 'inherit' })
-// Ctrl-C reaches the suite as well, which then mends what it broke, and accounts.
+// Ctrl-C also reaches the suite, which then heals its faults and prints the account.
 process.on('SIGINT', () => {})
 child.on('close', (code) => {
   process.exitCode = code ?? 130

@@ -1,9 +1,9 @@
 /**
- * `npm run demo`: the way of ten thousand jobs, from dispatch to done, on the example application and the embedded
- * store. It installs and builds what is missing, starts an SMTP server on loopback, types the commands that a user
- * would type, and ends by showing what happened. `npm run demo -- --store redis://…` uses that store instead.
+ * `npm run demo`: dispatches and runs ten thousand jobs of the example application on the embedded store. It installs
+ * and builds what is missing, starts an SMTP server on the loopback, runs the commands that a user would type, and then
+ * shows the results. `npm run demo -- --store redis://…` uses this store instead.
  *
- * Plain Node without a dependency, since it runs before `npm ci`.
+ * This is plain Node without dependencies, because it runs before `npm ci`.
  */
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
@@ -17,10 +17,10 @@ const bin = join(root, 'node_modules', '.bin')
 const isColoured = process.stdout.isTTY && !process.env.NO_COLOR
 const paint = isColoured ? styleText : (_style, text) => text
 
-/** What the commands run with. */
+/** The environment of the commands. */
 let environment = {}
 
-// Ctrl-C reaches the running command as well: it is left to end in its own way, and the demo ends after it.
+// Ctrl-C also reaches the running command. The command ends in its own way, and the demo ends after it.
 let isInterrupted = false
 process.on('SIGINT', () => (isInterrupted = true))
 
@@ -34,7 +34,7 @@ try {
   process.exitCode = isInterrupted ? 130 : 1
 }
 
-/** The demo is about the embedded store, so what names another one is taken out, unless --store asks for one. */
+/** The environment for the demo. It names no other store than the embedded one, unless --store does. */
 function environmentFor(store) {
   const env = { ...process.env, PATH: bin + delimiter + process.env.PATH }
   for (const name of ['REDIS_URL', 'LARK_JOBS_URL', 'LARK_CONFIG', 'NODE_ENV']) {
@@ -87,21 +87,21 @@ async function showFailure() {
   console.log(`  npx lark jobs:retry ${id} && npx lark jobs:work --stop-when-empty`)
 }
 
-/** Types a command of the example's, and shows all that it says. */
+/** Runs a command of the example, and shows its whole output. */
 async function lark(command) {
   announce(`npx lark ${command}`)
   await run(`lark ${command}`, { cwd: example, stdio: 'inherit' })
 }
 
-/** @returns what the command printed for machines */
+/** @returns the JSON that the command printed */
 async function capture(command) {
   return (await run(command, { cwd: example, stdio: ['ignore', 'pipe', 'inherit'] })).toString()
 }
 
-/** @throws {Error} when the command exits with anything but 0; what it printed, where it was kept, comes first */
+/** @throws {Error} if the exit code is not 0; captured output is printed first */
 function run(command, options) {
   return new Promise((resolve, reject) => {
-    // Through a shell, since npm's programs are scripts (.cmd) on Windows.
+    // A shell is needed, because npm's programs are scripts (.cmd) on Windows.
     const child = spawn(command, { ...options, env: environment, shell: true })
     const chunks = []
     child.stdout?.on('data', (chunk) => chunks.push(chunk))

@@ -1,12 +1,12 @@
-// `npm run matrix`: tries the packed packages in every place that they promise to work in. Progress goes to stderr, the
-// table to stdout. The rows, and how to add one, are in `matrix/`.
+// `npm run matrix`: tries the packed packages on every supported platform and tool. Progress goes to stderr, and the
+// table to stdout. `matrix/` has the rows, and says how to add one.
 //
-//   --only=NAME   rows whose kind or name has this in it; may be repeated
-//   --small       the few that `npm test` runs, without what takes long
+//   --only=NAME   only rows whose kind or name contains NAME; may be repeated
+//   --small       only the rows that `npm test` runs, without slow parts
 //   --json        the rows as JSON instead of the table
-//   --keep        write the outcome to docs/compatibility.md, also when only some rows ran; else when all did
+//   --keep        write the outcome to docs/compatibility.md even if only some rows ran (by default only if all rows ran)
 //   --fresh       install every fixture anew
-//   --list        only print which rows there are
+//   --list        only print the rows
 import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Report } from '../matrix/harness/report.js'
@@ -57,7 +57,7 @@ async function attempt(row) {
     outcome.remark = (await row.run(trial)) ?? ''
   } catch (error) {
     outcome.works = false
-    // The first line that names an error says more than how the program ended.
+    // The first line with an error says more than the exit code.
     const line = error.output?.split('\n').find((line) => /^(\S+ )?\w*error\b|error TS\d/i.test(line.trim()))
     outcome.remark = [error.message, line?.trim()].filter(Boolean).join(': ')
     outcome.output = error.output ?? error.stack
@@ -72,6 +72,6 @@ async function attempt(row) {
   const where = row.node !== undefined && row.kind !== 'Runtime' ? `on Node ${row.node}` : ''
   if (outcome.works) outcome.remark = [outcome.remark, where].filter(Boolean).join(', ')
   report.add(row, { ...outcome, version, seconds })
-  // Row by row, so that a run that is ended has kept what it tried.
+  // The outcome is kept after each row, so that an interrupted run keeps its results.
   if (said.keep) report.keep(rows)
 }

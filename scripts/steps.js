@@ -1,4 +1,5 @@
-// The steps that `npm run demo` and `npm test` share: plain Node, because they run before anything is installed.
+// The steps that `npm run demo` and `npm test` share. They are plain Node, because they run before anything is
+// installed.
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Runs one step and says so. Its output is shown when it fails, or with `show` as it comes.
+ * Runs one step and prints its title. Its output is shown only if it fails, or at once with `show`.
  *
  * @param {string} title
  * @param {string} command
@@ -32,7 +33,7 @@ export function run(title, command, args, { show = false } = {}) {
   process.exit(status || 1)
 }
 
-/** Installs the packages of the lock file, unless they are. */
+/** Installs the packages of the lock file, unless they are installed. */
 export function installPackages() {
   const installed = join(root, 'node_modules', '.package-lock.json')
   const lock = join(root, 'package-lock.json')

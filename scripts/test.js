@@ -1,6 +1,6 @@
-// `npm test`: everything from a fresh clone. Installs what is missing, builds, checks style and types, runs a few rows of
-// the matrix (`npm run matrix`) and every test, and fails when one was skipped. Redis and Valkey come from Debian's
-// packages where they may be installed; a server of your own is used when REDIS_URL or VALKEY_URL names it.
+// `npm test`: everything, from a fresh clone. It installs what is missing, builds, checks style and types, runs a few
+// rows of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis and Valkey come from
+// Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use instead.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { installPackages, root, run } from './steps.js'
 
 installPackages()
 installServers({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL' })
-// Early, because without it the tests cannot end well.
+// Install it early, because the tests cannot pass without it.
 const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
@@ -22,7 +22,7 @@ run('Trying the packed packages', 'node', ['scripts/matrix.js', '--small'], { sh
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 const report = join(folder, 'report.json')
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
-/** What the embedded store does by the SQLite library that this Node has not: the contract, and what libraries differ in. */
+/** The tests that also run with the other SQLite library: the store contract, and the differences of the libraries. */
 const embedded = [
   'packages/lark-jobs/test/conformance/sqlite.test.ts',
   ...['driver', 'failure', 'file', 'files', 'log'].map(
@@ -32,9 +32,9 @@ const embedded = [
 const total = { passed: 0, failed: 0, skipped: 0 }
 try {
   test('Testing', '--exclude', chaos)
-  // Else all was tested with it.
+  // Otherwise all tests have used this library already.
   if (newer !== undefined) testOn(newer, 'Testing with node:sqlite', ...embedded)
-  // By itself: on a machine that is busy with other tests, workers lose leases that nobody took from them.
+  // The chaos tests run alone, because on a busy machine workers lose leases without a fault.
   test('Breaking things', chaos)
 } finally {
   rmSync(folder, { recursive: true })
@@ -49,7 +49,7 @@ function test(what, ...words) {
   testOn(process.execPath, what, ...words)
 }
 
-/** @param {string} node the path of the one that runs them @param {string} what @param {...string} words of vitest */
+/** @param {string} node the path the Node that runs them @param {string} what @param {...string} words of vitest */
 function testOn(node, what, ...words) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
@@ -60,7 +60,7 @@ function testOn(node, what, ...words) {
   total.skipped += figures.numPendingTests + figures.numTodoTests
 }
 
-/** @param {Record<string, string>} servers the program of each, and the variable that names a running one */
+/** @param {Record<string, string>} servers the program of each server, and the variable that names a running server */
 function installServers(servers) {
   const missing = Object.entries(servers)
     .filter(([program, variable]) => !process.env[variable] && spawnSync('which', [program]).status !== 0)

@@ -1,4 +1,4 @@
-/** docs/architecture.md names only what exists, and every folder of the source. */
+/** docs/architecture.md names only existing files and symbols, and every folder of the source. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** docs/errors.md has an entry for every code, no entry without one, and shows what the program prints. */
+/** docs/errors.md has exactly one entry for every code, and shows the output of the program. */
 import { larkErrors } from '@s18i/lark'
 import { jobsErrors } from '@s18i/lark-jobs'
 import { expect, it } from 'vitest'
@@ -16,13 +16,13 @@ it('has one entry for every code', () => {
   expect(entries).toHaveLength(entryOf.size)
 })
 
-it('says something in each', () => {
+it('has a text in each entry', () => {
   for (const [code, entry] of entryOf) {
     expect(entry.replace(/^[^\n]*\n/, '').trim().length, code).toBeGreaterThan(60)
   }
 })
 
-it('names no code elsewhere in the docs that is not there', () => {
+it('has an entry for every code that other pages name', () => {
   const known = new Set([...Object.keys(codes), 'LARK_UNKNOWN_KEY', 'NO_SUCH_USER'])
   const variables = /^(LARK_|NEXT_|REDIS_|NODE_|NO_COLOR|FORCE_COLOR|REPORT_)/
   for (const file of ['README.md', ...filesBelow('docs', '.md').map((name) => `docs/${name}`)]) {
@@ -34,17 +34,17 @@ it('names no code elsewhere in the docs that is not there', () => {
   }
 })
 
-it('is not left alone: every code is given somewhere in the source', () => {
+it('has only codes that the source uses', () => {
   const source = ['packages/lark/src', 'packages/lark-jobs/src']
     .flatMap((folder) => filesBelow(folder, '.ts').map((file) => `${folder}/${file}`))
     .filter((file) => !file.endsWith('/src/errors.ts'))
     .map(read)
     .join('\n')
-  // Usage errors have a function of their own, in errors.ts.
+  // `errors.ts` has a separate function for usage errors.
   expect(Object.keys(codes).filter((code) => code !== 'USAGE' && !source.includes(`'${code}'`))).toEqual([])
 })
 
-/** How to bring an error about: the files of an application, and the words after `lark`. */
+/** How to cause an error: the files of an application, and the words after `lark`. */
 interface Case {
   files?: Record<string, string>
   words: string[]

@@ -1,9 +1,9 @@
 /**
- * The application of the founding page, docs/dispatching-jobs.md: its first snippets (```typescript and ```javascript)
- * as files of a project.
+ * The application of the founding page, docs/dispatching-jobs.md: the page's first snippets (```typescript and
+ * ```javascript) as files of a project.
  *
- * A snippet may be given only what it leaves out: declarations, `export`, `catch (error: any)`, the payload behind
- * an elision, and a union for the payload of the line marked "Avoid".
+ * Only the parts that a snippet leaves out may be added: declarations, `export`, `catch (error: any)`, the payload
+ * behind an elision, and a union for the payload of the line marked "Avoid".
  */
 import { blocksOf } from './markdown.ts'
 import { read } from './source.ts'
@@ -12,7 +12,7 @@ export const page = read('docs/dispatching-jobs.md')
 export const founding = blocksOf(page).filter(({ language }) =>
   ['typescript', 'javascript'].includes(language),
 )
-/** By the first line that tells a snippet from the others. */
+/** The snippet with this first line. */
 function snippet(line: string): string {
   const found = founding.filter(({ text }) => text.includes(line))
   if (found.length !== 1) throw new Error(`${found.length} snippets have the line: ${line}`)
@@ -20,7 +20,7 @@ function snippet(line: string): string {
 }
 
 const exported = (text: string) => text.replace(/^class /gm, 'export class ')
-/** Adds members that a class leaves out, before its end. */
+/** Adds members at the end of a class. */
 const withMembers = (text: string, members: string) => text.replace(/\n}\n$/, `\n\n${members}\n}\n`)
 
 const job = (name: string, payload: string, fields = '') => `
@@ -32,7 +32,7 @@ export class ${name} extends Job {
   }
 }`
 
-/** Each class a file, each piece of dispatching a script. */
+/** Each class is a file, and each piece of dispatching code is a script. */
 export const files = {
   'lark.config.js': snippet('// lark.config.js'),
   'src/welcome.ts': snippet("import { SendEmailJob } from './jobs/SendEmailJob'"),
@@ -90,7 +90,7 @@ ${job('ProcessItemJob', '{ itemId: number }')}
 ${job('MyJob', '{ name: string }')}
 ${job('SendPasswordResetJob', '{ userId: number }', "queueName = 'high-priority'")}
 ${job('UpdateSearchIndexJob', '{ userId: number }')}`,
-  // What the page shows as classes only, dispatched.
+  // Dispatches the classes for which the page shows no dispatch.
   'src/others.ts': `import { ProcessOrderJob } from './jobs/ProcessOrderJob'
 import { ProcessPaymentJob } from './jobs/ProcessPaymentJob'
 import { RegularEmailJob, UrgentEmailJob } from './jobs/queues'

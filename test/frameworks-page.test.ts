@@ -1,4 +1,4 @@
-/** What docs/frameworks.md shows of an application in a framework is a file that the matrix runs, as it is there. */
+/** Each file of an application that docs/frameworks.md shows is the same as in the fixture that the matrix runs. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -38,7 +38,7 @@ describe('docs/frameworks.md', () => {
   )
 })
 
-/** The file as it is, and as it is where Next makes a standalone copy. */
+/** The file of the fixture, and the variant for Next's standalone output. */
 function variantsOf(name: string, title: NonNullable<Block['title']>): string[] {
   const fixture = `matrix/fixtures/${name.toLowerCase()}`
   return [`${fixture}/${title}`, `${fixture}/standalone/${title}`]

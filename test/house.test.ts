@@ -1,12 +1,13 @@
 /**
- * The house (docs/architecture.md): nothing imports upward or in a circle, types included, and no file is too long.
+ * The house (docs/architecture.md): no file imports from a higher floor or in a circle, types included, and no file is
+ * too long.
  */
 import { describe, expect, it } from 'vitest'
 import { filesBelow, type Import, importsOf, read } from './source.ts'
 
 /**
- * The floors of each package, the ground floor first. A file imports from its own floor and from those below.
- * `folder/*` stands for every file in it.
+ * The floors of each package, the ground floor first. A file imports from its own floor and from lower floors.
+ * `folder/*` stands for every file in the folder.
  */
 const floors: Record<string, string[][]> = {
   'packages/lark/src': [
@@ -22,13 +23,13 @@ const floors: Record<string, string[][]> = {
       'interrupt.ts',
       'arguments.ts',
     ],
-    // the project around us
+    // The project around the program.
     ['workspace.ts', 'packages.ts', 'sources.ts', 'module.ts', 'config.ts'],
     ['console.ts', 'memory-console.ts', 'progress.ts'],
-    // one command
+    // One command.
     ['command.ts', 'metadata.ts', 'parse.ts'],
     ['program.ts'],
-    // all commands
+    // All commands.
     ['cache.ts', 'catalog.ts', 'holding.ts', 'scanner.ts', 'scan.ts', 'discovery.ts', 'stub.ts'],
     ['commands/*'],
     ['call.ts'],

@@ -1,5 +1,5 @@
 /**
- * Fenced blocks of a Markdown page. What stands after the language says what a block is:
+ * Reads the fenced blocks of a Markdown page. The words after the language say what a block is:
  *
  *   ```ts title="src/jobs/A.ts"   a file of the page's application
  *   ```ts run                     a script that is run; a console.log with a comment behind it says what it prints
@@ -13,7 +13,7 @@ export interface Block {
   title: string | undefined
   run: boolean
   text: string
-  /** Of the first line inside the fence, from 1. */
+  /** The number of the first line inside the fence, from 1. */
   line: number
 }
 
@@ -36,7 +36,7 @@ export function blocksOf(markdown: string): Block[] {
   return blocks
 }
 
-/** As a site makes anchors of headings. */
+/** The anchors of the headings, as a site makes them. */
 export function anchorsOf(markdown: string): string[] {
   return [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map((match) =>
     match[1]!

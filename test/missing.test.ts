@@ -1,6 +1,6 @@
 /**
- * What the documentation says is missing is missing: each such sentence names features of the table below, and none of
- * these exists. Whoever builds one is told which sentences are no longer true.
+ * Checks sentences of the documentation that call a feature missing: each must name a feature of the table below, and
+ * the feature must not exist. When somebody builds the feature, this test lists the sentences that are no longer true.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const has = (file: string) => existsSync(join(root, 'packages', file))
 const hasCommand = (name: string) => has(`lark-jobs/src/commands/jobs-${name}.ts`)
 const entries = Object.keys(JSON.parse(read('packages/lark-jobs/package.json')).exports)
 
-/** Every feature that was ever called missing: its words, and whether it exists. */
+/** Every feature that was ever called missing: the words for it, and whether it exists. */
 const features: Record<string, [words: RegExp, exists: boolean]> = {
   chains: [/\bchains?\b|\bintents\b/i, 'chain' in api],
   batches: [/\bbatch(es)?\b/i, 'batch' in api],
@@ -42,12 +42,12 @@ const pages = [
   ...filesBelow('docs', '.md').map((file) => `docs/${file}`),
 ]
 
-/** How the pages say it. */
+/** How the pages say that something is missing. */
 const missing = /\b(is|are) not (there|possible|supported) yet|not part of this release|^Not yet:/i
 
 const claims = pages.flatMap((page) => claimsOf(read(page)).map((claim) => [page, claim] as const))
 
-it.each(claims)('%s says truly that it is missing: %s', (_, claim) => {
+it.each(claims)('%s is right that this is missing: %s', (_, claim) => {
   const named = Object.entries(features).filter(([, [words]]) => words.test(claim))
   expect(named, 'names a feature of the table').not.toEqual([])
   expect(
@@ -56,7 +56,7 @@ it.each(claims)('%s says truly that it is missing: %s', (_, claim) => {
   ).toEqual([])
 })
 
-it('reads the sentences that there are', () => {
+it('finds such sentences', () => {
   expect(claimsOf('A. Chains, which\nare not there yet. B.')).toEqual(['Chains, which are not there yet'])
   expect(claimsOf('## What Is Not There Yet\n\n| what | where |\n| --- | --- |\n| Edit | x |\n')).toEqual([
     'Edit',
@@ -65,7 +65,7 @@ it('reads the sentences that there are', () => {
   expect(claims.length).toBeGreaterThan(4)
 })
 
-/** Sentences that say of something that it is missing; of a table under such a heading, the first cells. */
+/** The sentences that call something missing, and the first cells of a table under such a heading. */
 function claimsOf(markdown: string): string[] {
   const sentences = markdown
     .replace(/^#.*$|```[\s\S]*?```/gm, '')

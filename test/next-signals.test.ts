@@ -1,4 +1,4 @@
-/** What users of Next write to end the server (docs/frameworks.md), in a server that ends as Next lets it. */
+/** The code in docs/frameworks.md that ends a Next server, in a server that ends in the way that Next allows. */
 import { expect, it } from 'vitest'
 import { makeApp } from './program.ts'
 import { read, root } from './source.ts'

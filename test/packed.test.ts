@@ -1,6 +1,6 @@
 /**
- * The packages as they are published: what is in them, and how Node, TypeScript and bundlers find it. `npm run matrix`
- * has the tools that run them.
+ * The published packages: their contents, and how Node, TypeScript and bundlers find them. `npm run matrix` runs them
+ * with real tools.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -32,7 +32,7 @@ afterAll(async () => {
   rmSync(packs, { recursive: true })
 })
 
-/** Runs a script of the application and gives what it printed. */
+/** Runs a script of the application. @returns its output */
 async function printed(file: string, text: string, ...flags: string[]): Promise<string> {
   await app.write({ [file]: text })
   const { code, stdout, stderr }: Result = await app.start([...flags, file]).result
@@ -53,14 +53,14 @@ describe.each(names)('%s', (name) => {
     expect(messages).toEqual([])
   })
 
-  test('has types that are right, however they are looked for', async () => {
+  test('has correct types for every kind of module resolution', async () => {
     const data = createPackageFromTarballData(readFileSync(tarballs.get(name)!))
-    // A program for a thread, with nothing to import.
+    // This entry is the program of a thread and exports nothing.
     const checked = await checkPackage(data, { excludeEntrypoints: ['./lease-watch'] })
     expect(checked.types && checked.problems).toEqual([])
   })
 
-  test('says where it comes from and what it is about', () => {
+  test('has a repository and a description', () => {
     const { repository, bugs, keywords, license } = JSON.parse(read(`${folder}/package.json`))
     expect(repository).toMatchObject({ type: 'git', directory: folder })
     expect(repository.url).toMatch(/^git\+https:\/\//)
@@ -93,7 +93,7 @@ describe.each(names)('%s', (name) => {
   })
 })
 
-test('the text of the Lua scripts is in one file', () => {
+test('only one file contains the text of the Lua scripts', () => {
   const listed = execFileSync('tar', ['-tzf', tarballs.get('lark-jobs')!], { encoding: 'utf8' }).split('\n')
   const files = listed.filter((file) => /\.(js|cjs|ts|lua|map)$/.test(file))
   const unpacked = join(app.folder, 'node_modules/@s18i/lark-jobs')
@@ -101,11 +101,11 @@ test('the text of the Lua scripts is in one file', () => {
   expect(files.filter((file) => text(file).includes("redis.call('HGET'"))).toEqual(['package/dist/lua.js'])
 })
 
-test('import() of a file that is known at run time only stands there as it is, with its words to bundlers', () => {
+test('an import() of a path that is known only at run time is unchanged, with its comments for bundlers', () => {
   const kept =
     /import\(\s*\/\* @vite-ignore \*\/\s*\/\* webpackIgnore: true \*\/\s*\/\* turbopackIgnore: true \*\/\s*\w+\s*\)/
   expect(read('packages/lark/dist/configuration.js')).toMatch(kept)
-  // Every other one is of a file in the package, or of a module of Node.
+  // Every other import() is of a file in the package, or of a module of Node.
   const imported = names.flatMap((name) =>
     filesBelow(`packages/${name}/dist`, '.js').flatMap((file) =>
       [...read(`packages/${name}/dist/${file}`).matchAll(/(?<=(?:await|return) )import\(([^)]*)\)/g)].map(
@@ -141,7 +141,7 @@ describe('a program', () => {
   ]
   const toDispatch = [...atImport, 'lark-jobs/dist/sqlite-store.js', 'lark-jobs/dist/unreadable.js'].sort()
 
-  /** A few lines of the bundler's. */
+  /** A few lines of the bundler. */
   const runtime = 'lark-jobs/dist/rolldown-runtime.js'
 
   test('that imports the queue loads four files', async () => {
@@ -150,7 +150,7 @@ describe('a program', () => {
 
   test('that imports the queue loads no module of Node for networks, threads or processes', async () => {
     const heavy = ['net', 'tls', 'dns', 'http', 'child_process', 'cluster', 'inspector']
-    // On Node 26, `node:util` by itself loads `net`, for a stdout that is a pipe.
+    // On Node 26, `node:util` itself loads `net` if stdout is a pipe.
     const text = `import 'node:util'
       const before = new Set(process.moduleLoadList)
       await import('@s18i/lark-jobs')
@@ -164,7 +164,7 @@ describe('a program', () => {
     expect(await loadedBy('dispatch.mjs', text)).toEqual(toDispatch)
   })
 
-  test('that looks at jobs loads what operates on them; one that works, the worker', async () => {
+  test('that looks at jobs loads the operations; a program that works loads the worker', async () => {
     const looks = `${job}await jobs.status()\nawait jobs.close()`
     expect(await loadedBy('look.mjs', looks)).toEqual(
       [...toDispatch, 'lark-jobs/dist/operations.js', runtime].sort(),
@@ -178,7 +178,7 @@ describe('a program', () => {
     )
   })
 
-  test('has the same queue, imported or required', async () => {
+  test('has one queue, whether imported or required', async () => {
     const text = `const required = require('@s18i/lark-jobs')
       const config = require('@s18i/lark/config')
       const { operate } = require('@s18i/lark-jobs/operate')
@@ -191,7 +191,7 @@ describe('a program', () => {
     expect(await printed('required.cjs', text)).toBe('true\ntrue true true\ntrue true')
   })
 
-  test('has readable stacks, and with source maps those of the sources', async () => {
+  test('has readable stacks, and with source maps the lines of the sources', async () => {
     const text = `import { Jobs } from '@s18i/lark-jobs'
       await Jobs.pause({ colour: 'red' }).catch(({ stack }) => console.log(stack))`
     const built = await printed('stack.mjs', text)
@@ -204,18 +204,18 @@ describe('a program', () => {
   })
 })
 
-/** As in Jest on Node 20: `require` takes no ES modules, and so it has the CommonJS build. */
+/** As in Jest on Node 20: `require` cannot load ES modules, and so loads the CommonJS build. */
 const withoutEsm = '--no-experimental-require-module'
 
 describe('the CommonJS build', () => {
-  test('exports what the ES modules do', async () => {
+  test('has the same exports as the ES modules', async () => {
     const text = `const same = (name) => import(name).then((esm) =>
         console.log(Object.keys(require(name)).sort().join() === Object.keys(esm).sort().join(), require(name) !== esm))
       same('@s18i/lark-jobs').then(() => same('@s18i/lark-jobs/operate')).then(() => same('@s18i/lark')).then(() => same('@s18i/lark/config'))`
     expect(await printed('exports.cjs', text, withoutEsm)).toBe(Array(4).fill('true true').join('\n'))
   })
 
-  test.each(['ts', 'mjs', 'cjs'])('dispatches and works by a lark.config.%s', async (extension) => {
+  test.each(['ts', 'mjs', 'cjs'])('dispatches and works with a lark.config.%s', async (extension) => {
     const config = `{ jobs: { queues: ['${extension}'] } }`
     await app.write({
       [`${extension}/lark.config.${extension}`]: `${extension === 'cjs' ? 'module.exports =' : 'export default'} ${config}`,
@@ -237,7 +237,7 @@ describe('the CommonJS build', () => {
     expect(await printed(`${extension}/main.cjs`, text, withoutEsm)).toBe('pong')
   })
 
-  test('shares the queue with the ES modules, and knows what is theirs', async () => {
+  test('shares the queue with the ES modules, and recognises their instances', async () => {
     const text = `const one = require('@s18i/lark-jobs')
       import('@s18i/lark-jobs').then(async (other) => {
         console.log(one.Job !== other.Job, one.Jobs === other.Jobs)
@@ -260,7 +260,7 @@ describe('the CommonJS build', () => {
     )
   })
 
-  test('in a sandbox as that of Jest, works on the modules of the sandbox, by a configuration that only Node can import', async () => {
+  test('works in a sandbox such as Jest with the modules of the sandbox, and with a configuration that only Node can import', async () => {
     await app.write({
       'sandbox/lark.config.mjs': "export default { jobs: { queues: ['mail'] } }",
       'sandbox/mailer.cjs': "exports.send = () => 'really sent'",
@@ -310,7 +310,7 @@ describe('the CommonJS build', () => {
     expect(stdout).toBe('ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING\nmocked true\n')
   })
 
-  test('has the Lua of the ES modules', async () => {
+  test('has the same Lua as the ES modules', async () => {
     const text = `import('@s18i/lark-jobs').then(async () => {
         const { createRequire } = require('node:module')
         const path = require.resolve('@s18i/lark-jobs').replace('index.cjs', 'redis-store.cjs')
@@ -320,7 +320,7 @@ describe('the CommonJS build', () => {
   })
 })
 
-test('the declarations are of the same classes, imported or required', async () => {
+test('the declarations have the same classes, whether imported or required', async () => {
   const compilerOptions = {
     module: 'nodenext',
     strict: true,

@@ -1,4 +1,4 @@
-/** What tests of the documentation run: the compiler, and a TypeScript file as a user would start it. */
+/** Runs the compiler, and TypeScript files as a user starts them, for the tests of the documentation. */
 import { execFileSync } from 'node:child_process'
 import { mkdir, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -8,7 +8,7 @@ import { root } from './source.ts'
 const compiler = join(root, 'node_modules/typescript/bin/tsc')
 const runner = join(root, 'node_modules/jiti/lib/jiti-cli.mjs')
 
-/** A TypeScript application as a user begins one: strict, for a bundler, with Node's types. */
+/** The tsconfig.json of a new application: strict, for a bundler, with Node's types. */
 export const tsconfig = JSON.stringify({
   compilerOptions: {
     target: 'es2022',
@@ -25,7 +25,7 @@ export const tsconfig = JSON.stringify({
   exclude: ['node_modules'],
 })
 
-/** Of docs/web-servers.md. */
+/** Packages that docs/web-servers.md needs. */
 const servers = ['express', '@types/express', 'hono', '@hono']
 
 export async function makeApp(
@@ -39,7 +39,7 @@ export async function makeApp(
   return app
 }
 
-/** The two packages as npm packs them, as tarballs in `folder`. The build must have run. */
+/** Packs the two packages into tarballs in `folder`. The build must have run. */
 export function packInto(folder: string): string[] {
   const workspaces = ['-w', '@s18i/lark', '-w', '@s18i/lark-jobs']
   const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...workspaces]
@@ -51,7 +51,7 @@ interface Packed {
   filename: string
 }
 
-/** Puts tarballs of the packages in the place of the links to them; what they depend on stays that of the workspace. */
+/** Replaces the links to the packages with their tarballs. Their dependencies are still those of the workspace. */
 export async function installPacked(app: App, tarballs: string[]): Promise<void> {
   for (const tarball of tarballs) {
     const target = join(
@@ -67,18 +67,18 @@ export async function installPacked(app: App, tarballs: string[]): Promise<void>
     await symlink(join(root, 'node_modules', name), join(app.folder, 'node_modules', name))
 }
 
-/** Runs the program `lark` that the application has installed. */
+/** Runs the installed program `lark` of the application. */
 export function lark(app: App, ...words: string[]): Promise<Result> {
   return app.start([join(app.folder, 'node_modules/@s18i/lark/dist/bin.js'), ...words]).result
 }
 
-/** What the compiler says of the project in `folder`; '' when all is well. */
+/** The output of the compiler for the project in `folder`; '' if there are no errors. */
 export async function compile(app: App, folder = '.'): Promise<string> {
   const { stdout, stderr, code } = await app.start([compiler, '-p', folder]).result
   return code === 0 ? '' : stdout + stderr
 }
 
-/** Runs a script of the application's. @param cwd where it is started, inside the application's folder */
+/** Runs a script of the application. @param cwd the folder in which it is started, inside the application */
 export function runScript(
   app: App,
   file: string,

@@ -1,6 +1,6 @@
 /**
- * The founding page: its snippets are there letter for letter, compile in a strict application that has the packed
- * packages installed, and do what the page says, on the embedded store and on Redis.
+ * The founding page: its snippets are unchanged, compile in a strict application that has the packed packages
+ * installed, and do what the page says, on the embedded store and on Redis.
  */
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { newPrefix, removeKeys } from '../packages/lark-jobs/test/redis/place.ts
 import { files, founding, page } from './founding-app.ts'
 import { compile, installPacked, lark, makeApp, packInto, runScript } from './program.ts'
 
-/** Of all founding snippets, in their order: they are not ours to change. */
+/** The hash of all founding snippets, in their order. They must not change. */
 const FINGERPRINT = '42b0aceba150e63bd1f02b2e1ee575d64d17f1f4c4f20911f2b16be4008a242c'
 
 const packs = mkdtempSync(join(tmpdir(), 'lark-packs-'))
@@ -48,7 +48,7 @@ describe('the page', () => {
   })
 })
 
-/** Nobody listens there. */
+/** An address where no server listens. */
 const NOWHERE = 'redis://127.0.0.1:1'
 
 describe('on the embedded store', () => {
@@ -67,7 +67,8 @@ describe('on Redis', () => {
   beforeAll(async () => {
     const config = `import founding from './lark.config.js'
 export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
-    // A prefix, because other tests use the server too. In one folder, `.ts` goes before `.js`.
+    // The configuration has a prefix, because other tests use the server too. It replaces the `.js` file, because `.ts`
+    // comes first in a folder.
     app = await install({ 'lark.config.ts': config }, { REDIS_URL: url })
     app.atEnd(() => removeKeys(url, prefix))
   })
@@ -76,7 +77,7 @@ export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
 })
 
 function doesWhatThePageSays(app: () => App): void {
-  // Scripts are started outside of the application, and find the same configuration and store as the worker.
+  // Scripts are started outside of the application's folder, and find the same configuration and store as the worker.
   const script = (name: string, env: Record<string, string> = {}) =>
     runScript(app(), `src/${name}.ts`, '..', env)
   const statusOf = async () => {
@@ -115,7 +116,7 @@ function doesWhatThePageSays(app: () => App): void {
     })
   })
 
-  it('tells of a dispatch that failed, within 5 seconds', async () => {
+  it('reports a failed dispatch within 5 seconds', async () => {
     const result = await script('handleErrors', { LARK_JOBS_URL: NOWHERE })
     expect(result).toMatchObject({ code: 0, stdout: '' })
     expect(result.stderr).toMatch(/^Failed to dispatch job: .*127\.0\.0\.1:1/)
@@ -130,14 +131,15 @@ function doesWhatThePageSays(app: () => App): void {
     expect(await statusOf()).toEqual(before)
   })
 
-  it('skips a payment that was made already', async () => {
+  it('skips a payment that was made before', async () => {
     const { code, stderr } = await script('payTwice')
     expect(code).toBe(0)
     expect(stderr.match(/Payment already processed, skipping/g)).toHaveLength(1)
   })
 
   it('has each job in the queue of its class', async () => {
-    // Waiting, delayed, completed. Default: users, items, a status, two ids, an index, an order, a payment.
+    // Waiting, delayed and completed jobs. In `default`: users, items, a status, two ids, an index, an order, a
+    // payment.
     expect(await statusOf()).toEqual({
       default: [3 + 10_000 + 1 + 2 + 1 + 1 + 1, 1, 0],
       'high-priority': [1 + 1, 0, 0],
@@ -146,8 +148,8 @@ function doesWhatThePageSays(app: () => App): void {
     })
   })
 
-  it('runs each job once, and those that they dispatch; the delayed one waits', async () => {
-    // As above, and the two that the order dispatches.
+  it('runs each job once, including jobs that jobs dispatch; the delayed job waits', async () => {
+    // The jobs above, and the two that the order dispatches.
     const count = 10_009 + 2 + 3 + 1 + 2
     const result = await lark(app(), 'jobs:work', '--json', `--max-jobs=${count}`, '--concurrency=100')
     expect(result.code).toBe(0)
@@ -194,7 +196,7 @@ interface Event {
   text: string
 }
 
-/** What `jobs:work --json` printed. */
+/** The events that `jobs:work --json` printed. */
 function eventsOf({ stdout }: Result): Event[] {
   return stdout
     .trimEnd()

@@ -1,9 +1,9 @@
 /**
- * Every code block of the README files and of docs/ compiles, those that say `run` run, every `lark …` in a shell
- * block names a command and flags that exist, and every link leads somewhere. markdown.ts has the conventions.
+ * Checks the README files and docs/: every code block compiles, blocks marked `run` run, every `lark …` in a shell
+ * block names an existing command and flags, and every link has a target. `markdown.ts` describes the marks.
  *
- * A page is an application: its titled blocks are files, and all others may use what these export, what the packages
- * export, and what the page leaves to the reader's imagination (`leftOut`), without importing it.
+ * A page is an application. Its blocks with titles are files. All other blocks may use, without importing them, the
+ * exports of these files and of the packages, and names that the page leaves out (`leftOut`).
  */
 import { existsSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
@@ -14,7 +14,7 @@ import { anchorsOf, type Block, blocksOf } from './markdown.ts'
 import { compile, makeApp, runScript, tsconfig } from './program.ts'
 import { filesBelow, read, root } from './source.ts'
 
-/** What a page speaks of and does not show: TypeScript expressions by name. */
+/** Names that a page mentions but does not show, with TypeScript expressions for them. */
 const leftOut: Record<string, Record<string, string>> = {
   'docs/creating-jobs.md': {
     send: 'async (mail: { to: string; subject: string }): Promise<void> => void mail',
@@ -81,7 +81,7 @@ describe.each(pages)('%s', (page) => {
   const running = snippets.filter(({ run }) => run)
   if (running.length > 0) {
     it.each(running.map((block) => [block.line, block] as const))(
-      'runs what is on line %i',
+      'runs the block on line %i',
       async (_, block) => {
         const { code, stdout, stderr } = await runScript(app, fileOf(block))
         expect(code, stderr).toBe(0)
@@ -94,7 +94,7 @@ describe.each(pages)('%s', (page) => {
   }
 
   if (page === 'docs/examples.md') {
-    it('has nothing but short programs that run', () => {
+    it('has only short programs that run', () => {
       expect(blocks.filter(({ run }) => !run)).toEqual([])
       expect(blocks.filter(({ text }) => text.trimEnd().split('\n').length > 15)).toEqual([])
     })
@@ -103,7 +103,7 @@ describe.each(pages)('%s', (page) => {
   const configs = blocks.filter((block) => code(block) && isConfig(block))
   if (configs.length > 0) {
     it.each(configs.map((block) => [block.line, block] as const))(
-      'has a good configuration on line %i',
+      'has a valid configuration on line %i',
       async (_, block) => {
         const name = /^\/\/ (lark\.config\.\w+)/.exec(block.text)![1]!
         await app.write({
@@ -131,7 +131,7 @@ describe.each(pages)('%s', (page) => {
     })
   }
 
-  it('has links that lead somewhere', () => {
+  it('has links with targets', () => {
     const links = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!)
     expect(links.filter((link) => !leadsSomewhere(link, page))).toEqual([])
   })
@@ -145,7 +145,7 @@ describe.each(pages)('%s', (page) => {
   }
 })
 
-/** All queues that the pages speak of. */
+/** A configuration with all queues that the pages name. */
 const config = `import { defineConfig } from '@s18i/lark-jobs'
 export default defineConfig({ jobs: { queues: ['default', 'high-priority', 'emails', 'low-priority'] } })`
 
@@ -167,7 +167,7 @@ function filesOf(page: string, snippets: Block[]): Record<string, string> {
   }
 }
 
-/** The text with imports of the known names that it uses and neither imports nor declares. */
+/** Adds imports of the known names that the text uses without importing or declaring them. */
 function withImports(
   { title = '', text }: Pick<Block, 'title' | 'text'>,
   known: Map<string, string>,
@@ -187,14 +187,14 @@ interface Listed {
   flags: { name: string; short?: string; type: string }[]
 }
 
-/** The words after `lark`, `npx lark` or `node_modules/.bin/lark`, of every line that has them. */
+/** The words after `lark`, `npx lark` or `node_modules/.bin/lark` in each line that contains one of these. */
 function larkCommands(shell: string): string[] {
   return [
     ...shell.matchAll(/^(?:[A-Z_]+=\S+ )?(?:npx |node_modules\/\.bin\/)?lark(?: (.*?))?(?:\s+#.*)?$/gm),
   ].map((match) => match[1] ?? '')
 }
 
-/** What is wrong with a command line: its key, or a flag. */
+/** The errors in a command line: an unknown key or flag. */
 function wrongIn(line: string, list: Listed[]): string[] {
   const [key = 'list', ...words] = line.split(/\s+/).filter(Boolean)
   if (key === 'KEY' || key.startsWith('-')) return []
@@ -209,8 +209,9 @@ function namesOf({ name, short, type }: Listed['flags'][number]): string[] {
 }
 
 /**
- * Links are relative, for they are read on GitHub as well, or on the web. The founding page's own two are as its site
- * has them: `/lark-jobs/queue-workers` is docs/queue-workers.md.
+ * Whether a link has a target. Links are relative, because people also read the pages on GitHub, or lead to the web.
+ * Only the two links of the founding page have the form of its site: `/lark-jobs/queue-workers` is
+ * docs/queue-workers.md.
  */
 function leadsSomewhere(link: string, page: string): boolean {
   if (link.startsWith('https://')) return true

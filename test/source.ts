@@ -1,6 +1,6 @@
 /**
- * The source of the packages as text: which files there are, what each imports, what each declares. Read with
- * regular expressions, which the formatter makes safe: a static import begins a line.
+ * Reads the source of the packages as text: its files, their imports and their declarations. Regular expressions are
+ * enough, because the formatter puts each static import at the beginning of a line.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
@@ -12,7 +12,7 @@ export function read(path: string): string {
   return readFileSync(join(root, path), 'utf8')
 }
 
-/** Files below a folder, as paths from there with `/`. */
+/** The files below a folder, as relative paths with `/`. */
 export function filesBelow(folder: string, extension: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))
@@ -21,14 +21,14 @@ export function filesBelow(folder: string, extension: string): string[] {
 }
 
 export interface Import {
-  /** As written. */
+  /** The text in the import. */
   from: string
   isDynamic: boolean
-  /** The file it means, relative to the source folder; undefined for a package. */
+  /** The imported file, relative to the source folder; undefined for a package. */
   file: string | undefined
 }
 
-/** Everything that a file imports or passes on, types included. */
+/** All imports and re-exports of a file, types included. */
 export function importsOf(folder: string, file: string): Import[] {
   const text = withoutComments(read(`${folder}/${file}`))
   const found = [

@@ -23,14 +23,14 @@ afterAll(() => rmSync(packs, { recursive: true }))
 
 const dependencies = { '@s18i/lark': '*', '@s18i/lark-jobs': '*' }
 
-/** As `npm init` begins one. */
+/** Makes a project with the package.json of `npm init`. */
 async function install(type: string, files: Record<string, string>) {
   const app = await makeApp({ 'package.json': JSON.stringify({ name: 'app', type, dependencies }), ...files })
   await installPacked(app, tarballs)
   return app
 }
 
-it('a project without the types of Node and of browsers, whose libraries are checked too', async () => {
+it('a project without the types of Node and browsers, with skipLibCheck off', async () => {
   const source = `
     import { Job, Jobs } from '@s18i/lark-jobs'
     export class WaitJob extends Job {
@@ -57,13 +57,13 @@ it('a project without the types of Node and of browsers, whose libraries are che
   expect(await compile(app)).toBe('')
 })
 
-it.each(['commonjs', 'module'])('a project that is only checked, of type %s', async (type) => {
+it.each(['commonjs', 'module'])('a project of type %s that is only type-checked', async (type) => {
   await using app = await install(type, { ...sources, 'tsconfig.json': checked! })
   expect(await compile(app)).toBe('')
 })
 
 it.each(['commonjs', 'module'])(
-  'a project that is compiled, of type %s, runs without its sources',
+  'a project of type %s that is compiled runs without its sources',
   async (type) => {
     const withJs = Object.entries(sources).map(([file, text]) => [
       file,

@@ -1,18 +1,22 @@
 /**
- * A handler blocks the event loop of its worker, which holds fast jobs ahead: when do those start elsewhere? Two
- * workers in processes of their own work off fast jobs, with one among them that blocks for a second. Those behind it
- * that start more than 20 ms after the block began, which is as long as jobs may be held ahead, were held by the
- * blocked worker: the other is through with what is left in a few milliseconds.
+ * A handler blocks the event loop of its worker, which has prefetched fast jobs. The measure shows when these jobs
+ * start in the other worker. Two workers in separate processes run fast jobs, and one job among them blocks for a
+ * second. Jobs behind it that start more than 20 ms after the block began were prefetched by the blocked worker: 20 ms
+ * is the longest time for which jobs may be prefetched, and the other worker runs all remaining jobs within a few
+ * milliseconds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payload } from '../payloads.js'
 import { percentile } from '../statistics.js'
 
-/** Fast jobs before the one that blocks, so that both workers are fast and lease ahead; and behind it. */
+/**
+ * How many fast jobs come before the one that blocks, so that both workers are fast and prefetch, and how many come
+ * after it.
+ */
 const BEFORE = 3_000
 const BEHIND = 400
 const BLOCK = 1_000
-/** Milliseconds that a job may lie with a worker that held it ahead. */
+/** Milliseconds for which a worker may hold a prefetched job. */
 const WINDOW = 20
 const TIMES = 10
 
@@ -42,17 +46,19 @@ export function blocked(name, peer) {
   }
 }
 
-/** @returns how late each job started that was held ahead by the blocked worker, after the block began */
+/**
+ * @returns for each job that the blocked worker had prefetched, how long after the beginning of the block it started
+ */
 async function once(queue, workers) {
   const fast = Array.from({ length: BEFORE }, (_, n) => payload(n))
   const behind = Array.from({ length: BEHIND }, (_, n) => ({ ...payload(n), isBehind: true }))
   await queue.addMany([...fast, { ...payload(0), block: BLOCK }, ...behind])
   for (;;) {
     await pause(BLOCK / 2)
-    // A blocked worker answers when its block is over.
+    // The blocked worker answers when the block is over.
     const reports = await Promise.all(workers.map((worker) => worker.ask('report')))
     const { blockedAt } = reports.find((report) => report.blockedAt !== undefined) ?? {}
-    // Those of the blocked worker too: what it did not give back, it starts itself in the end.
+    // The starts in the blocked worker count too: it starts the jobs that it did not give back itself.
     const starts = reports.flatMap((report) => report.behind)
     if (blockedAt === undefined || starts.length < BEHIND) continue
     for (const worker of workers) await worker.ask('forget')

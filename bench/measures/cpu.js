@@ -1,12 +1,12 @@
 /**
- * What a job costs from dispatch to done, in microseconds of CPU: of the Redis server, which is the one thing that
- * all share, and of the process. Dispatched by `Promise.all` of 100, then worked off at concurrency 50.
+ * The cost of a job from dispatch to its end, in microseconds of CPU: of the Redis server, which all processes share,
+ * and of the process. Jobs are dispatched by `Promise.all` of 100, and then run with concurrency 50.
  */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
 
 const JOBS = 30_000
-/** Jobs before these: a process that has just begun is slow, and its compiler counts as CPU. */
+/** Jobs for warming up. A process that has just started is slow, and its compiler counts as CPU. */
 const WARM_UP = 15_000
 const batch = payloads(100)
 
@@ -34,12 +34,12 @@ export const measures = [
   },
 ]
 
-/** Dispatches and works off, first for warming up, then for the record. */
+/** Dispatches and runs jobs, first for warming up, then for the measurement. */
 export async function cost(queue, probe) {
   await dispatch(queue, WARM_UP)
   const working = work(queue)
   await working.until(WARM_UP)
-  // A backlog may be there: what is dispatched now comes behind it, so that only the number is that of these jobs.
+  // There may be a backlog. The new jobs come after it, so other jobs run now, but as many.
   await working.stop()
   const into = await spent(probe, () => dispatch(queue, JOBS))
   const out = await spent(probe, () => work(queue).until(JOBS))
@@ -50,7 +50,10 @@ export async function dispatch(queue, jobs) {
   for (let left = jobs; left > 0; left -= batch.length) await Promise.all(batch.map(queue.add))
 }
 
-/** @param {number} [workers] in this process, sharing the work @param {number} [concurrency] of each */
+/**
+ * @param {number} [workers] the number of workers in this process @param {number} [concurrency] the concurrency of each
+ * worker
+ */
 export function work(queue, workers = 1, concurrency = 50) {
   let count = 0
   let enough = () => {}
@@ -61,7 +64,7 @@ export function work(queue, workers = 1, concurrency = 50) {
   const begun = Promise.all(Array.from({ length: workers }, () => queue.work(concurrency, handler)))
   return {
     begun,
-    /** Resolves when so many have started. */
+    /** Resolves when this many jobs have started. */
     until: (jobs) =>
       new Promise((resolve, reject) => {
         begun.catch(reject)
@@ -71,7 +74,7 @@ export function work(queue, workers = 1, concurrency = 50) {
   }
 }
 
-/** Microseconds of CPU a job, of server and process. */
+/** Microseconds of CPU for each job, of the server and of the process. */
 export async function spent(probe, act, jobs = JOBS) {
   const redis = await probe.cpu()
   const node = process.cpuUsage()

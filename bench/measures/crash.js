@@ -1,6 +1,6 @@
 /**
- * After `kill -9` of a worker: how long until all ten jobs that it ran have started elsewhere, on defaults. And the same
- * where a supervisor looks after the workers, as processes of the program that users run.
+ * The time from `kill -9` of a worker until all its ten running jobs have started in another worker, with default
+ * settings. The same is measured with a supervisor and its processes, in the program that users run.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { now } from '../clock.js'
@@ -8,7 +8,7 @@ import { payload } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
 
 const JOBS = 10
-/** groupmq has nothing to show here: by its defaults it fails a job whose worker died. */
+/** groupmq is not measured, because by default it fails a job whose worker died. */
 const peers = onRedis.filter((peer) => peer !== 'bullmq-lean' && peer !== 'groupmq')
 
 export const measures = [
@@ -31,7 +31,7 @@ export const measures = [
       for (let n = 0; n < JOBS; n++) await queue.add({ ...payload(n), at: now() })
       await first.started(JOBS)
       const second = await partner({ work: JOBS, tells: true })
-      // Until the second has settled down: the first has held its jobs for a while then.
+      // Wait until the second worker is idle. By then the first worker has held its jobs for a while.
       await pause(2_000)
       first.kill()
       const killed = now()
@@ -42,7 +42,7 @@ export const measures = [
   supervised('crash-supervised', 'lark'),
 ]
 
-/** Jobs that never end, and say where and when they start. */
+/** Jobs that never end, and print where and when they start. */
 const files = {
   'jobs/SendEmailJob.js': `
     import { appendFileSync } from 'node:fs'
@@ -85,7 +85,7 @@ export function supervised(name, peer) {
         }
       }
       const [{ pid }] = await starts((all) => all.length === JOBS)
-      // As above, until both have settled down.
+      // As above: wait until both are idle.
       await pause(2_000)
       process.kill(pid, 'SIGKILL')
       const killed = now()

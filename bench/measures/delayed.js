@@ -1,4 +1,4 @@
-/** How late delayed jobs start: 500, due at random over 5 s, on an idle worker. */
+/** How late delayed jobs start: 500 jobs on an idle worker, with random due times within 5 s. */
 import { now } from '../clock.js'
 import { payload } from '../payloads.js'
 import { onRedis } from '../peers/index.js'

@@ -1,4 +1,4 @@
-/** The embedded store: against plainjob, and what it costs to have no server between two processes. */
+/** The embedded store, compared with plainjob, and the cost of two processes without a server between them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
 import { enqueue } from './enqueue.js'
@@ -7,7 +7,7 @@ import { drain, fill } from './process.js'
 
 const peers = ['lark-embedded', 'plainjob']
 const batch = payloads(100)
-/** Seconds that the idle worker is watched: many times as long as it takes to collect the garbage of its work. */
+/** Seconds for which an idle worker is watched: many times longer than the garbage collection of its work takes. */
 const IDLE = 20
 
 export const measures = [
@@ -53,7 +53,7 @@ export const measures = [
   },
 ]
 
-/** plainjob has one slot: both concurrencies of Lark are held against it. */
+/** plainjob has one slot. Both concurrencies of Lark are compared with it. */
 function processing(concurrency, target) {
   return {
     name: `embedded-process-${concurrency}`,

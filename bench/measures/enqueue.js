@@ -1,4 +1,4 @@
-/** How fast jobs go in. No worker runs meanwhile. */
+/** How fast jobs are queued. No worker runs meanwhile. */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
 
@@ -20,7 +20,7 @@ export const measures = [
   },
 ]
 
-/** Jobs a second, one batch after the other; the first fifth of the time is for warming up. */
+/** Jobs per second, one batch after the other. The first fifth of the time is for warming up. */
 export async function enqueue(open, seconds, send, size = batch.length) {
   const queue = await open()
   await during(seconds / 5, () => send(queue))

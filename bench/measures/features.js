@@ -1,26 +1,26 @@
 /**
- * What a job costs that uses something: dispatched by `Promise.all` of 100, worked off at concurrency 50, as in `cpu.js`.
- * In turns with a plain job, to whose figures these are held. None of the limits is ever reached: what is measured is
- * that somebody looks. Of a limited queue nothing is leased ahead, so its figures are to be seen beside those of the
- * preset `spread` as well.
+ * The cost of a job that uses a feature. Jobs are dispatched by `Promise.all` of 100 and run with concurrency 50, as in
+ * `cpu.js`, in turns with a plain job, with which they are compared. No limit is ever reached, so only the check of the
+ * limits is measured. Jobs of a limited queue are not prefetched, so its figures should also be compared with those of
+ * the preset `spread`.
  */
 import { group, limiter, unique } from '../../packages/lark-jobs/dist/index.js'
 import { dispatch, spent, work } from './cpu.js'
 
 const JOBS = 30_000
-/** Jobs before these: a process that has just begun is slow, and its compiler counts as CPU. */
+/** Jobs for warming up. A process that has just started is slow, and its compiler counts as CPU. */
 const WARM_UP = 10_000
 
 let count = 0
 
-/** `queue`: what the configuration says of the queue. `kind`: the plain job, with something more. */
+/** `queue`: the configuration of the queue. `kind`: makes a class with the feature from the plain job. */
 const features = {
   plain: {},
   spread: { label: 'plain, preset spread', preset: 'spread' },
   unique: {
     kind: (Plain) =>
       class SendEmailJob extends Plain {
-        // Each is alone of its kind.
+        // Every job has a different name.
         unique = unique(() => ++count)
       },
   },

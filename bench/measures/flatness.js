@@ -1,4 +1,4 @@
-/** Whether a job costs the same however many wait, over however many queues they are spread, however many work. */
+/** Whether the cost of a job stays the same with more waiting jobs, more queues and more workers. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
 import { cost, dispatch, spent, work } from './cpu.js'
@@ -14,14 +14,14 @@ export const measures = [
   partitioned(3),
 ]
 
-/** Against each other. */
+/** Fleets that are compared with each other. */
 export const fleets = [workers(1), workers(200)]
 
-/** Dispatches and works off behind a backlog. */
+/** Dispatches and runs jobs while there is a backlog. */
 function waiting(backlog, text) {
   return {
     ...measure(`waiting-${backlog}`, `${text} waiting`, backlog > 1),
-    // Filling a queue takes longer than measuring it.
+    // Filling a large queue takes longer than the measurement.
     ...(backlog > 100_000 && { rounds: 1 }),
     async run({ open, probe }) {
       const queue = await open()
@@ -32,7 +32,7 @@ function waiting(backlog, text) {
   }
 }
 
-/** Every batch of 100 goes to 100 queues: a call for each, where one queue takes one for all. */
+/** Every batch of 100 goes to 100 queues with one call for each. A single queue takes one call for the whole batch. */
 function spread(queues, text) {
   return {
     ...measure(`queues-${queues}`, `over ${text} queues`),
@@ -40,7 +40,7 @@ function spread(queues, text) {
   }
 }
 
-/** One queue has all the work, and the worker serves the others too. */
+/** One queue has all jobs, and the worker also serves the other queues. */
 function among(queues, text) {
   return {
     ...measure(`queues-${queues}-one`, `in one of ${text} queues`),
@@ -49,8 +49,8 @@ function among(queues, text) {
 }
 
 /**
- * What Redis must do at least for a job that comes alone: a script that keeps the record, puts the id into the line
- * and remembers the call, each under a key of its queue. No claim, and nothing that makes it safe.
+ * The least that Redis must do for a job that comes alone: a script that stores the record, adds the id to the line and
+ * stores the call, each under a key of its queue. It has no claim and no safety checks.
  */
 function floor(queues, text) {
   const lua = `redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -83,9 +83,9 @@ return ''`
 }
 
 /**
- * Many workers in this process, of which one could do the work. They have started, are known and rest before anything
- * is counted. Of 5 slots each: 200 times 50 jobs would be more than one event loop starts in the time for which jobs
- * may be held. `idle` is what the fleet costs when nothing comes, and is taken off where jobs trickle in.
+ * Many workers in this process, although one would be enough. The measurement begins when all of them have started, are
+ * registered and are idle. Each has 5 slots: 200 times 50 jobs would be more than one event loop starts in the time for
+ * which jobs may be held. `idle` is the cost of the fleet without jobs. It is subtracted where jobs trickle in.
  */
 function workers(count) {
   return {
@@ -110,16 +110,16 @@ function fleetRows(count, held) {
   ]
 }
 
-/** Milliseconds in which workers that have just started come to rest, and for which they are watched then. */
+/** Milliseconds until new workers are idle, and milliseconds for which they are then watched. */
 const REST = { settle: 6_000, watch: 10_000 }
-/** Jobs of a backlog: some hundreds for each worker. */
+/** The number of jobs in a backlog: some hundreds for each worker. */
 const BACKLOG = 100_000
-/** Jobs that trickle in, and the milliseconds between two. */
+/** How many jobs trickle in, and the milliseconds between two of them. */
 const TRICKLE = { jobs: 2_000, apart: 2 }
 
 async function fleet(open, probe, count) {
   const queue = await open()
-  // A process that has just begun is slow.
+  // A process that has just started is slow.
   await dispatch(queue, 15_000)
   const working = work(queue, 1, 5)
   await working.until(15_000)
@@ -173,7 +173,7 @@ async function fleet(open, probe, count) {
   }
 }
 
-/** Every batch is parted: dispatch pays a call for each partition. */
+/** Every batch is divided: a dispatch makes one call for each partition. */
 function partitioned(partitions) {
   const base = measure(`partitions-${partitions}`, `a queue of ${partitions} partitions`)
   return {
@@ -187,7 +187,7 @@ function partitioned(partitions) {
   }
 }
 
-/** @param {boolean} [held] against the cost with one job waiting */
+/** @param {boolean} [held] whether it is compared with the cost of one waiting job */
 function measure(name, label, held = true) {
   const target = held ? { part: 1.5 } : undefined
   return {

@@ -1,17 +1,17 @@
 /**
  * The measures, in the order of the table. Each is:
  *
- *   name      what --only calls it
- *   peers     who takes part
- *   rows      the figures that it brings: metric, label, unit, and the target, if there is one:
- *               times   Lark's figure is at least so many times the other's
- *               part    at most this part of it
- *               most    at most so much by itself
- *   run       takes what child.js gives it, returns the metrics
- *   rounds    when it needs fewer than the others
- *   slow      only with --slow
- *   delay     milliseconds each way between client and server
- *   like      another measure, whose figures of the peers are those to compare with
+ *   name      its name for --only
+ *   peers     the peers that take part
+ *   rows      its figures: metric, label, unit, and the target, if there is one:
+ *               times   Lark's figure is at least this many times the other's
+ *               part    Lark's figure is at most this part of the other's
+ *               most    Lark's figure is at most this
+ *   run       gets the stage of child.js, and returns the metrics
+ *   rounds    the number of rounds, if it needs fewer than the others
+ *   slow      runs only with --slow
+ *   delay     milliseconds between client and server, each way
+ *   like      another measure, with whose figures of the peers it is compared
  */
 import { blocked } from './blocked.js'
 import { measures as cpu } from './cpu.js'
@@ -27,7 +27,10 @@ import { measures as presets } from './presets.js'
 import { measures as processing } from './process.js'
 import { program } from './program.js'
 
-/** `against`: the figures that Lark's are divided by: those of a peer, or of another measure. Of two the harder counts. */
+/**
+ * `against`: the figures by which Lark's are divided, of a peer or of another measure. If there are two, the harder
+ * target counts.
+ */
 export const sections = [
   {
     title: 'Redis',

@@ -9,7 +9,7 @@ import { onRedis } from '../peers/index.js'
 import { percentile } from '../statistics.js'
 
 const SAMPLES = 300
-/** Jobs before these, which find connections, scripts and compilers cold. */
+/** Jobs for warming up connections, scripts and compilers. */
 const WARM_UP = 30
 const peers = [...onRedis.filter((peer) => peer !== 'bullmq-lean'), 'graphile-worker']
 
@@ -52,7 +52,7 @@ export function latencies(took) {
   return { p50: percentile(warm, 50), p99: percentile(warm, 99) }
 }
 
-/** One job every 5 to 15 ms, and none before the last has started, where that is known. */
+/** Dispatches one job every 5 to 15 ms. If the start of a job is known, the next one waits for it. */
 export async function dispatchSlowly(queue, samples, started) {
   for (let sent = 0; sent < WARM_UP + samples; sent++) {
     await queue.add({ ...payload(sent), at: now() })

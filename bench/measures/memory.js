@@ -1,6 +1,6 @@
 /**
- * What one more waiting job takes of the server's memory. What the first ones bring is left out, and it is not theirs:
- * with the first call of each command the server makes 30 KB of latency histogram (measured: 8 bytes a job of 50,000).
+ * The server memory of one more waiting job. The first jobs are not counted: with the first call of each command, the
+ * server makes latency histograms of 30 KB (measured: 8 bytes a job of 50,000).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { longPayload, payload, payloads } from '../payloads.js'
@@ -16,7 +16,7 @@ export const measures = [
 function memory(name, make, label, part) {
   return {
     name,
-    // Allocations are the same every time.
+    // Allocations are the same in every round.
     rounds: 1,
     peers: onRedis.filter((peer) => peer !== 'bullmq-lean'),
     rows: [{ metric: 'bytes', label, unit: 'bytes', target: { part } }],
@@ -27,7 +27,7 @@ function memory(name, make, label, part) {
       const before = await probe.memory()
       for (let left = JOBS; left > 0; left -= bulk.length) await queue.addMany(bulk)
       await queue.close()
-      // Until the server has let go of the connection and its buffers.
+      // Wait until the server has freed the connection and its buffers.
       await pause(500)
       return { bytes: ((await probe.memory()) - before) / JOBS }
     },

@@ -1,4 +1,4 @@
-/** Lark's presets but the default: what they bring and cost, in jobs that do nothing. */
+/** Lark's presets other than the default: their gain and cost, with jobs that do nothing. */
 import { drain, fill } from './process.js'
 
 const JOBS = 60_000

@@ -1,4 +1,4 @@
-/** How fast jobs that do nothing come out, drained from a queue that was filled before. */
+/** How fast jobs that do nothing are run, from a queue that was filled before. */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
 
@@ -7,7 +7,7 @@ const all = [...onRedis, 'graphile-worker']
 export const measures = [
   processing('process-50', 50, 150_000, all, 'process, concurrency 50', 7),
   processing('process-1', 1, 150_000, all, 'process, concurrency 1', 25),
-  // With a network between: what one round trip a job costs shows only here.
+  // With a network delay: only this shows the cost of one round trip for each job.
   processing('far-50', 50, 60_000, onRedis, 'process, 1 ms away, concurrency 50', 7, 1),
   processing('far-1', 1, 30_000, onRedis, 'process, 1 ms away, concurrency 1', 80, 1),
 ]
@@ -35,8 +35,8 @@ export async function fill(open, jobs, options) {
 }
 
 /**
- * Jobs a second, from start to start, until all have started or the time is over. Up to a tenth of the jobs, or of
- * the time, is for warming up.
+ * Jobs per second, from start to start, until all have started or the time is over. Up to a tenth of the jobs or of the
+ * time is for warming up.
  */
 export async function drain(queue, concurrency, jobs, seconds) {
   let count = 0

@@ -1,10 +1,13 @@
 /**
- * How fast the program `lark jobs:work` is that users run, with its lines going into a file: the same as in
- * `process.js`, with everything on.
+ * The speed of `lark jobs:work`, the program that users run, with its output in a file. The jobs are those of
+ * `process.js`.
  */
 import { fill } from './process.js'
 
-/** Counts, and says at the end what it saw. Its key is that of the peer's class, which dispatches. */
+/**
+ * The files of the application. Its job counts the runs and prints the result at the end. Its key is that of the class
+ * with which the peer dispatches.
+ */
 const files = (warm) => ({
   'jobs/SendEmailJob.js': `
     import { writeFileSync } from 'node:fs'
@@ -21,8 +24,8 @@ const files = (warm) => ({
 })
 
 /**
- * @param {string} like the measure whose figures of other peers it is held against
- * @param {number} jobs as many as there
+ * @param {string} like the measure with whose figures of other peers it is compared
+ * @param {number} jobs the same number as in that measure
  */
 export function program(name, peer, like, times, jobs) {
   const warm = jobs / 10

@@ -1,6 +1,6 @@
 /**
- * bee-queue with all off that may be off: no events, no job objects held, completed jobs forgotten (it cannot keep
- * the newest so many). The producer is no worker, which saves it a connection.
+ * bee-queue with everything off that may be off: it sends no events, keeps no job objects, and removes completed jobs
+ * (it cannot keep only the newest ones). The producer is not a worker, which saves a connection.
  */
 import Queue from 'bee-queue'
 
@@ -21,11 +21,11 @@ export async function open({ connection }) {
         .delayUntil(Date.now() + delay)
         .save(),
     async work(concurrency, handler) {
-      // Delayed jobs are announced by an event of their own kind, which is heard whatever getEvents says.
+      // Delayed jobs have their own kind of event, which the worker receives whatever `getEvents` says.
       const worker = new Queue('bench', { ...settings, activateDelayedJobs: true, delayedDebounce: 1 })
       await worker.ready()
       worker.process(concurrency, async (job) => handler(job.data))
-      // Its recipe for taking back what dead workers held; 5 s is its default interval.
+      // The recommended way to take back jobs of dead workers. 5 s is the default interval.
       worker.checkStalledJobs(5_000, () => {})
       return { stop: () => worker.close() }
     },

@@ -1,4 +1,4 @@
-/** BullMQ at its fastest: it forgets a job as soon as it is completed. */
+/** BullMQ with its fastest settings: it removes a job as soon as it is completed. */
 import { openKeeping } from './bullmq.js'
 
 export const title = 'BullMQ, keeps none'

@@ -1,6 +1,6 @@
 /**
- * graphile-worker on PostgreSQL. For throughput with its local queue of 500, which claims ahead; it adds latency, so
- * not there.
+ * graphile-worker on PostgreSQL. For throughput it uses its local queue of 500, which prefetches. For latency it does
+ * not, because the local queue adds latency.
  */
 import { Logger, makeWorkerUtils, run } from 'graphile-worker'
 import pg from 'pg'
@@ -23,7 +23,7 @@ export async function open({ connection }, { tuned = 'throughput' } = {}) {
       connectionString: connection,
       concurrentJobs,
       logger,
-      // Its manual: at least one for each job at a time, to settle them.
+      // The manual recommends at least one connection for each concurrent job.
       maxPoolSize: concurrentJobs + 2,
       ...(tuned === 'throughput' && { localQueue: { size: 500 }, completeJobBatchDelay: 0 }),
     },

@@ -1,8 +1,9 @@
 /**
- * groupmq, keeping the newest 1,000 completed jobs.
+ * groupmq. It keeps the newest 1,000 completed jobs.
  *
- * Its autoBatch collects up to 100 jobs, or what comes within a millisecond, and answers when they are stored: 53,000
- * jobs a second instead of 42,000, and a millisecond more of latency, so not there. It has no call for many jobs.
+ * With `autoBatch` it collects up to 100 jobs, or the jobs of a millisecond, and answers when they are stored. This
+ * enqueues 53,000 jobs a second instead of 42,000, but adds a millisecond of latency, so it is off for latency. groupmq
+ * has no call for many jobs.
  */
 import { Queue, Worker } from 'groupmq'
 import { Redis } from 'ioredis'
@@ -10,11 +11,15 @@ import { Redis } from 'ioredis'
 export const title = 'groupmq'
 export const store = 'redis'
 
-/** Milliseconds. By default it looks for due jobs every 1.5 s and moves 32 of them: 100 a second are too many then. */
+/**
+ * Milliseconds between two looks for due jobs. By default it looks every 1.5 s and moves 32 jobs, which is too few for
+ * 100 jobs a second.
+ */
 const EAGER = 20
 
 /**
- * @param {number} [options.slots] jobs at a time: it runs one of a group at a time, and is fastest with as many groups
+ * @param {number} [options.slots] how many jobs run at the same time: it runs one job of each group, and is fastest
+ * with as many groups
  */
 export async function open({ connection }, { slots = 50, tuned = 'throughput' } = {}) {
   const redis = new Redis(connection, { maxRetriesPerRequest: null })
@@ -30,7 +35,7 @@ export async function open({ connection }, { slots = 50, tuned = 'throughput' } 
   return {
     add: (data) => queue.add({ groupId: group(), data }),
     addMany: (payloads) => Promise.all(payloads.map((data) => queue.add({ groupId: group(), data }))),
-    // A delayed job holds up its group: each has one of its own.
+    // A delayed job blocks its group, so each has its own group.
     addLater: (data, delay) => queue.add({ groupId: `delayed-${turn++}`, data, delay }),
     async work(concurrency, handler) {
       const worker = new Worker({

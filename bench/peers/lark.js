@@ -1,6 +1,6 @@
 /**
- * Lark, with everything that is on by default: leases, safe resends, retries, the newest 1,000 completed jobs kept
- * for an hour. A job object for each dispatch, as users write it; a report that prints nothing.
+ * Lark with its defaults: leases, safe resends, retries, and the newest 1,000 completed jobs kept for an hour. Each
+ * dispatch makes a job object, as users do. The report prints nothing.
  */
 import { createJobs, Job } from '../../packages/lark-jobs/dist/index.js'
 
@@ -10,12 +10,13 @@ export const store = 'redis'
 const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 
 /**
- * @param {number} [options.queues] that its workers serve
- * @param {number} [options.used] over how many of them jobs are spread, in turn; default all
+ * @param {number} [options.queues] the number of queues that the workers serve
+ * @param {number} [options.used] over how many of them jobs are spread, in turn; default: all
  * @param {number} [options.partitions] of each
- * @param {string} [options.preset] of its workers
- * @param {object} [options.queue] what the configuration says of each
- * @param {(Job: Function) => Function} [options.kind] makes of the plain job one that uses more, of the same name
+ * @param {string} [options.preset] the preset of the workers
+ * @param {object} [options.queue] the configuration of each queue
+ * @param {(Job: Function) => Function} [options.kind] makes a class with a feature from the plain job, with the same
+ * name
  */
 export async function open({ connection }, options = {}) {
   const { queues = 1, used = queues, partitions = 1, preset, queue = {}, kind = (Job) => Job } = options
@@ -50,7 +51,7 @@ export async function open({ connection }, options = {}) {
       const worker = await jobs.work({ jobs: [Kind], concurrency, report: silent })
       return { stop: () => worker.stop() }
     },
-    /** Pauses its queues, or lets them go on: a backlog for workers that have started. */
+    /** Pauses or resumes the queues, to make a backlog for workers that have started. */
     async hold(paused) {
       const { store } = await jobs.open()
       await Promise.all(names.map((name) => store.configure(name, { paused })))

@@ -1,6 +1,6 @@
 /**
- * plainjob on better-sqlite3, its own pragmas (WAL, synchronous NORMAL). Its worker runs one job at a time; it keeps
- * completed jobs by age only, and forgets them in the background.
+ * plainjob on better-sqlite3, with its own pragmas (WAL, synchronous NORMAL). Its worker runs one job at a time. It
+ * keeps completed jobs only by age, and removes them in the background.
  */
 import Database from 'better-sqlite3'
 import { better, defineQueue, defineWorker } from 'plainjob'

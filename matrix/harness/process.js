@@ -1,7 +1,7 @@
-// Programs that a row runs: to their end, or in the background until the row has ended.
+// The programs that a row runs, to their end or in the background until the row has ended.
 import { spawn } from 'node:child_process'
 
-/** What went wrong in a row, with what the program printed. */
+/** The failure of a row, with the output of the program. */
 export class Failure extends Error {
   /**
    * @param {string} message
@@ -13,10 +13,10 @@ export class Failure extends Error {
   }
 }
 
-/** Milliseconds that a program gets to end by itself. */
+/** Milliseconds within which a program must end by itself. */
 const PATIENCE = 300_000
 
-/** Variables of the caller that would decide where jobs go, or what tools print. */
+/** Variables of the caller that would change the store or the output of tools. */
 const unset = [
   'REDIS_URL',
   'LARK_JOBS_URL',
@@ -43,7 +43,7 @@ function environment(more) {
  * @property {number} [timeout] milliseconds
  */
 
-/** A program that runs. */
+/** A running program. */
 export class Program {
   #output = ''
   stdout = ''
@@ -79,17 +79,17 @@ export class Program {
         resolve({ code, signal, stdout: this.stdout, stderr: this.stderr })
       })
     })
-    // Whoever waits for the end hears of it; a program in the background has nobody who waits.
+    // Callers that wait for the end get the error. For a program in the background, nobody waits.
     this.ended.catch(() => this.#heard())
   }
 
-  /** Everything that it printed, in order. */
+  /** The whole output, in order. */
   get output() {
     return this.#output
   }
 
   /**
-   * Resolves with the match when what it printed so far has it.
+   * Resolves with the match when the output matches.
    *
    * @param {RegExp} pattern
    * @param {number} [timeout] milliseconds
@@ -115,7 +115,7 @@ export class Program {
     })
   }
 
-  /** Asks it to end, and makes it. @param {NodeJS.Signals} [signal] */
+  /** Asks the program to end, and kills it if it does not. @param {NodeJS.Signals} [signal] */
   async stop(signal = 'SIGTERM') {
     if (this.isOver) return
     this.#signal(signal)
@@ -124,7 +124,7 @@ export class Program {
     clearTimeout(timer)
   }
 
-  /** Resolves when it has ended well. @throws {Failure} */
+  /** Resolves when the program has ended with exit code 0. @throws {Failure} */
   async succeeds() {
     const { code, signal } = await this.ended
     if (code !== 0) throw this.#failure(signal ? `was ended by ${signal}` : `ended with ${code}`)
@@ -135,7 +135,7 @@ export class Program {
     this.#signal('SIGKILL')
   }
 
-  // Its children too: a development server has some.
+  // The signal also goes to its children, because a development server has some.
   #signal(signal) {
     try {
       process.kill(-this.child.pid, signal)

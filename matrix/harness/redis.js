@@ -1,4 +1,4 @@
-// A Redis for one row, on a free port; gone with the row.
+// A Redis server for one row, on a free port. It ends with the row.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,7 @@ export async function startRedis() {
   }
 }
 
-/** @returns {Promise<number>} a port that nobody has */
+/** @returns {Promise<number>} a free port */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer()

@@ -1,11 +1,11 @@
-// What came of the rows: a table for the terminal, and docs/compatibility.md, which is kept.
+// The outcome of the rows: a table for the terminal, and docs/compatibility.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, type } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const file = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const page = file('docs/compatibility.md')
-/** The outcome of each row when it was last kept: the page is made of it. */
+/** The last outcome of each row. The page is made from this file. */
 const memory = file('matrix/results.json')
 
 /**
@@ -14,7 +14,7 @@ const memory = file('matrix/results.json')
  * @property {string} name
  * @property {string} version
  * @property {boolean} works
- * @property {string} remark what was tried, or why it fails
+ * @property {string} remark what was tried, or why it failed
  * @property {number} seconds
  */
 
@@ -41,7 +41,7 @@ export class Report {
     return [...lines, '', `${this.results.length - failed} work, ${failed} fail`].join('\n')
   }
 
-  /** Writes the page. @param {import('./row.js').Row[]} rows all that there are, in their order */
+  /** Writes the page. @param {import('./row.js').Row[]} rows all rows, in their order */
   keep(rows) {
     const date = new Date().toISOString().slice(0, 10)
     const kept = existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : []

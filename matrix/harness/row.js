@@ -1,4 +1,4 @@
-// What a row of the matrix has at hand while it runs: its fixture, programs, stores, and what it expects of them.
+// The tools of a row while it runs: its fixture, programs, stores and expectations.
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,11 +7,11 @@ import { freePort, startRedis } from './redis.js'
 
 /**
  * @typedef {object} Row
- * @property {string} kind what it is one of: "Bundlers"
- * @property {string} name "esbuild, CommonJS"
+ * @property {string} kind its section: "Bundlers"
+ * @property {string} name such as "esbuild, CommonJS"
  * @property {string} fixture a folder of `matrix/fixtures`, installed before it runs
- * @property {string} [version] the package of the fixture whose version is shown; or of `nodes`: `node24`
- * @property {boolean} [isSmall] part of `npm test`
+ * @property {string} [version] the package of the fixture whose version is shown, or of `nodes`: `node24`
+ * @property {boolean} [isSmall] whether it is part of `npm test`
  * @property {string} [node] the Node that runs its tools and programs: '20', '22', '24', '26'. Default: the one that
  *   runs the matrix
  * @property {(row: Trial) => Promise<string | void>} run throws when it does not work; returns a remark
@@ -29,7 +29,7 @@ export class Trial {
   /**
    * @param {import('./workshop.js').Workshop} workshop
    * @param {Row} row
-   * @param {{ isQuick?: boolean }} [options] isQuick: it may leave out what takes long
+   * @param {{ isQuick?: boolean }} [options] isQuick: whether it may leave out slow parts
    */
   constructor(workshop, row, { isQuick = false } = {}) {
     this.isQuick = isQuick
@@ -39,9 +39,9 @@ export class Trial {
     this.folder = workshop.folderOf(row.fixture)
     /** An empty folder, with no node_modules in it or above it. */
     this.out = workshop.emptyFolder(`${row.kind} ${row.name}`)
-    /** The sources of the matrix's own program. */
+    /** The sources of the program of the matrix. */
     this.sources = join(sources, 'program')
-    /** The packed packages: files. */
+    /** The files of the packed packages. */
     this.tarballs = workshop.tarballs
   }
 
@@ -50,21 +50,21 @@ export class Trial {
     return this.#workshop.install(fixture, options)
   }
 
-  /** @returns {Promise<Store>} an empty Redis that is this row's alone */
+  /** @returns {Promise<Store>} an empty Redis server for this row alone */
   async redis() {
     const server = await startRedis()
     this.#ends.push(() => server.stop())
     return { name: 'Redis', url: server.url }
   }
 
-  /** @returns {Store} a file that is not there yet */
+  /** @returns {Store} a file that does not exist yet */
   sqlite(folder = this.out) {
     const file = join(folder, 'jobs.db')
     for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
     return { name: 'SQLite', url: `sqlite:${file}` }
   }
 
-  /** @returns {Promise<Store[]>} one of each */
+  /** @returns {Promise<Store[]>} one store of each kind */
   async stores() {
     return [await this.redis(), this.sqlite()]
   }
@@ -74,7 +74,7 @@ export class Trial {
     return freePort()
   }
 
-  /** The program of a Node. @param {string} [major] default: the row's */
+  /** The path of a Node. @param {string} [major] default: that of the row */
   async node(major = this.#row.node) {
     if (major === undefined) return process.execPath
     const folder = await this.install('nodes', { bare: true })
@@ -91,13 +91,13 @@ export class Trial {
   }
 
   /**
-   * Starts a program in the background: by its path, or 'node'. It is ended with the row.
+   * Starts a program in the background, by its path or as 'node'. It ends with the row.
    *
    * @param {readonly string[]} words
    * @param {Partial<import('./process.js').Options>} [options] cwd: default `folder`
    */
   async start([command, ...args], options = {}) {
-    // A tool that starts `node` by its name gets the same.
+    // A tool that starts `node` by name gets the same Node.
     const node = await this.node()
     const path = `${join(node, '..')}:${process.env.PATH}`
     const all = { cwd: this.folder, ...options, env: { PATH: path, ...options.env } }
@@ -106,7 +106,7 @@ export class Trial {
     return program
   }
 
-  /** Runs a program to its end. @throws {Failure} unless that is 0 */
+  /** Runs a program to its end. @throws {Failure} if its exit code is not 0 */
   async run(words, options) {
     return (await this.start(words, options)).succeeds()
   }
@@ -120,7 +120,7 @@ export class Trial {
     return this.run(['node', join(folder, file), ...words], options)
   }
 
-  /** The binary of a platform in the fixture. @param {string} scope that its packages have */
+  /** The binary for this platform in the fixture. @param {string} scope the scope of its packages */
   binary(scope, name) {
     const folder = join(this.folder, 'node_modules', scope)
     const words = [process.platform, process.arch === 'x64' ? /x64/ : /aarch64|arm64/]
@@ -129,7 +129,7 @@ export class Trial {
       .map((sub) => join(folder, `${from}`, sub, name))
       .find((each) => existsSync(each))
     if (file === undefined) throw new Failure(`no ${name} for ${process.platform} ${process.arch} on npm`)
-    // npm may have left it without its right: a script that is not run here sets it.
+    // npm may have installed the file without permission to execute it, because install scripts do not run here.
     chmodSync(file, 0o755)
     return file
   }
@@ -140,9 +140,9 @@ export class Trial {
   }
 
   /**
-   * Runs the program of the matrix (`matrix/program`) on a store, and checks what came of its job.
+   * Runs the program of the matrix (`matrix/program`) on a store, and checks the result of its job.
    *
-   * @param {readonly string[]} words how it is started
+   * @param {readonly string[]} words the command that starts it
    * @param {Store} store
    * @param {Partial<import('./process.js').Options> & { mode?: 'once' | 'block' }} [options] block: the job blocks the
    *   event loop for longer than its lease, beside another worker
@@ -155,7 +155,7 @@ export class Trial {
     return { runs, stderr }
   }
 
-  /** Does something while the fixture's packages are not there. @param {() => Promise<unknown>} act */
+  /** Does something while the packages of the fixture are missing. @param {() => Promise<unknown>} act */
   async withoutPackages(act) {
     const packages = join(this.folder, 'node_modules')
     renameSync(packages, `${packages}.away`)
@@ -166,7 +166,7 @@ export class Trial {
     }
   }
 
-  /** A file that does not exist yet, in which a program writes what came of its job, as JSON. */
+  /** A file that does not exist yet. A program writes the result of its job into it, as JSON. */
   get result() {
     const file = join(this.out, 'result.json')
     for (const each of [file, `${file}.ready`]) rmSync(each, { force: true })
@@ -174,10 +174,10 @@ export class Trial {
   }
 
   /**
-   * What a program wrote there.
+   * Checks the result that a program wrote.
    *
    * @param {Record<string, unknown>} expected
-   * @throws {Failure} unless it has this
+   * @throws {Failure} if the result does not contain these values
    */
   finds(expected, where = '', output = '') {
     const file = join(this.out, 'result.json')
@@ -188,7 +188,7 @@ export class Trial {
     return found
   }
 
-  /** @throws {Failure} unless both are the same */
+  /** @throws {Failure} if they differ */
   expect(found, expected, where = '', output = '') {
     if (found !== expected)
       throw new Failure(`${where}${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`, output)

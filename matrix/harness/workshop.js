@@ -1,5 +1,6 @@
-// Where the matrix works: a folder outside of the repository, so that nothing is found in the repository's own
-// node_modules. It has the packed packages, and each fixture with what it needs installed; a later run uses it again.
+// The folder in which the matrix works. It is outside of the repository, so that nothing is found in the repository's
+// node_modules. It contains the packed packages, and each fixture with its installed dependencies. A later run uses it
+// again.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -20,7 +21,7 @@ import { Program } from './process.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const sources = join(root, 'matrix')
 
-/** For every call of npm here: nothing that a package would run, and nothing that npm would say. */
+/** Options for every call of npm: no install scripts and no messages. */
 const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
 
 export class Workshop {
@@ -29,21 +30,21 @@ export class Workshop {
   #installed = new Set()
   #packed = ''
 
-  /** @param {{ isFresh?: boolean }} [options] isFresh: install everything anew */
+  /** @param {{ isFresh?: boolean }} [options] isFresh: whether to install everything again */
   constructor({ isFresh = false } = {}) {
-    // One for each clone, as each packs packages of its own.
+    // Each clone of the repository has its own folder, because each packs its own packages.
     const name = createHash('sha256').update(root).digest('hex').slice(0, 8)
     this.folder = join(tmpdir(), `lark-matrix-${userInfo().username}-${name}`)
     if (isFresh) rmSync(this.folder, { recursive: true, force: true })
     mkdirSync(this.folder, { recursive: true, mode: 0o700 })
     const { uid, mode } = lstatSync(this.folder)
-    // What runs there is code: nobody else may have put it there.
+    // Code runs from this folder, so no other user may be able to write to it.
     if (process.getuid && (uid !== process.getuid() || (mode & 0o077) !== 0))
       throw new Error(`${this.folder} must belong to you alone`)
     this.#take()
   }
 
-  /** Two runs at once would install over each other. */
+  /** Prevents two runs at the same time, because they would overwrite each other's installations. */
   #take() {
     const lock = join(this.folder, 'lock')
     const holder = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
@@ -53,7 +54,7 @@ export class Workshop {
     process.once('exit', () => rmSync(lock, { force: true }))
   }
 
-  /** Packs both packages, which must be built. */
+  /** Packs both packages. They must be built. */
   pack() {
     const folder = join(this.folder, 'packed')
     rmSync(folder, { recursive: true, force: true })
@@ -75,10 +76,10 @@ export class Workshop {
   }
 
   /**
-   * Installs a fixture by its lock file, with the packed packages on top, and lays its sources anew.
+   * Installs a fixture by its lock file, adds the packed packages, and copies its sources again.
    *
    * @param {string} fixture a folder of `matrix/fixtures`
-   * @param {{ bare?: boolean }} [options] bare: without the packed packages
+   * @param {{ bare?: boolean }} [options] bare: whether to leave out the packed packages
    * @returns {Promise<string>} the folder
    */
   async install(fixture, { bare = false } = {}) {
@@ -86,10 +87,10 @@ export class Workshop {
     if (this.#installed.has(fixture)) return folder
     const source = join(sources, 'fixtures', fixture)
     mkdirSync(folder, { recursive: true })
-    // Left by a run that was killed.
+    // A run that was killed may have left this folder.
     rmSync(join(folder, 'node_modules.away'), { recursive: true, force: true })
     const lock = readFileSync(join(source, 'package-lock.json'), 'utf8')
-    // What lies there is right when the same was installed last: third parties, and the packed packages.
+    // The installation is up to date if the same dependencies and the same packed packages were installed last.
     const stamps = {
       locked: createHash('sha256').update(lock).digest('hex'),
       packed: bare ? '' : this.#packed,
@@ -104,7 +105,7 @@ export class Workshop {
       rmSync(stamp, { force: true })
       if (before.locked !== stamps.locked) await this.#npm(folder, ['ci'])
       mkdirSync(join(folder, 'node_modules'), { recursive: true })
-      // npm would take the packages of before for these: they have one version.
+      // npm would keep the earlier packed packages, because they have the same version.
       rmSync(join(folder, 'node_modules', '@s18i'), { recursive: true, force: true })
       if (!bare) await this.#npm(folder, ['install', '--no-save', '--prefer-offline', ...this.tarballs])
       writeFileSync(stamp, JSON.stringify(stamps))
@@ -114,7 +115,9 @@ export class Workshop {
     return folder
   }
 
-  /** Lark finds its extensions in the dependencies of a project. @param {string} file a package.json */
+  /**
+   * Adds the packages to the dependencies, because Lark finds its extensions there. @param {string} file a package.json
+   */
   #declare(file) {
     const manifest = JSON.parse(readFileSync(file, 'utf8'))
     for (const name of ['@s18i/lark', '@s18i/lark-jobs'])
@@ -135,7 +138,7 @@ export class Workshop {
   }
 }
 
-/** @param {number} id of a process */
+/** @param {number} id the id of a process */
 function isAlive(id) {
   try {
     return process.kill(id, 0)

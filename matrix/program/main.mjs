@@ -1,5 +1,5 @@
-// The program of the matrix: it dispatches a job, works until there is none, and writes what came of it. With MODE=block
-// the job blocks the event loop for three leases, beside another worker that takes back jobs whose lease has ended.
+// The program of the matrix: it dispatches a job, works until there is none, and writes the result. With MODE=block the
+// job blocks the event loop for three leases, while another worker takes back jobs whose lease has ended.
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { Job, Jobs } from '@s18i/lark-jobs'
@@ -31,7 +31,7 @@ async function main() {
   writeFileSync(RESULT, JSON.stringify({ greeting: result, state, runs }))
 }
 
-/** The event loop stands still, from before the other worker is there until long after the lease would have ended. */
+/** Blocks the event loop, from before the other worker runs until long after the lease would have ended. */
 function block() {
   const ready = `${RESULT}.ready`
   const env = { ...process.env, MODE: 'other', READY: ready }
@@ -44,7 +44,7 @@ function pause(ms) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-/** The other worker: of another queue, so that it never has the job. */
+/** Starts the other worker. It serves another queue, so that it never runs the job. */
 async function watch() {
   await Jobs.work({ jobs: [GreetJob], queues: 'others', lease })
   writeFileSync(process.env.READY, '')

@@ -1,4 +1,4 @@
-// The program of the matrix in TypeScript, by what a user writes first.
+// The program of the matrix in TypeScript, as users begin.
 import { writeFileSync } from 'node:fs'
 import { arg, Command, flag } from '@s18i/lark'
 import { defineConfig, type EndedEvent, Job, type JobDetail, Jobs, unique } from '@s18i/lark-jobs'
@@ -19,7 +19,7 @@ class GreetJob extends Job {
   }
 }
 
-/** Only compiled: the commands of an application are type-checked too. */
+/** This class is only compiled, because the commands of an application are type-checked too. */
 export class Greet extends Command {
   readonly key = 'greet'
   name = arg.string('Whom to greet')

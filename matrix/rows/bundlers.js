@@ -1,9 +1,9 @@
-// Bundlers: each makes one file of the program, minified, with the packages in it. That is tried three times, each in a
-// folder that has nothing else in or above it but what is named here:
+// Bundlers: each makes one minified file of the program, with the packages in it. The file is tried three times, each
+// time in a folder that contains only the following, and with nothing above it:
 //
-//   alone   on Redis. There is no lease thread: the worker warns of that in one line, and works
-//   beside  on Redis, with the file of the lease thread beside it: a handler that blocks keeps its lease
-//   SQLite  as before, and with the packages of the SQLite driver, whose binary no bundler can take in
+//   alone   on Redis. There is no lease thread: the worker warns in one line, and works
+//   beside  on Redis, with the file of the lease thread beside the program: a handler that blocks keeps its lease
+//   SQLite  with the same files, and with the packages of the SQLite driver, whose binary no bundler can include
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../harness/process.js'
@@ -12,8 +12,8 @@ import { Failure } from '../harness/process.js'
 
 /**
  * @param {string} name
- * @param {Omit<Row, 'kind' | 'name' | 'run'> & { build: (trial: import('../harness/row.js').Trial, out: string) => Promise<unknown> }} row
- * build: makes `main.*`, and `lease-watch.*` of the thread, in `out`
+ * @param {Omit<Row, 'kind' | 'name' | 'run'> & { build: (trial: import('../harness/row.js').Trial, out: string) =>
+ * Promise<unknown> }} row build: makes `main.*`, and `lease-watch.*` for the thread, in `out`
  * @returns {Row}
  */
 function bundler(name, { build, ...row }) {
@@ -26,7 +26,7 @@ function bundler(name, { build, ...row }) {
       const beside = join(trial.out, 'beside')
       const driver = join(trial.out, 'driver')
       await build(trial, beside, { main: program, 'lease-watch': thread })
-      // Those that are tried quickly share nothing between their two programs.
+      // In a quick run, the two programs share nothing.
       if (trial.isQuick)
         cpSync(beside, alone, { recursive: true, filter: (path) => !path.includes('lease-watch') })
       else await build(trial, alone, { main: program })
@@ -36,7 +36,7 @@ function bundler(name, { build, ...row }) {
           recursive: true,
         })
       const redis = await trial.redis()
-      // The machine that a program is deployed to is not the one that built it: no path of that one leads anywhere.
+      // A program is deployed to another machine than the one that built it, so the paths of the build must not exist.
       await trial.withoutPackages(async () => {
         await expects(trial, alone, redis, { thread: false })
         await expects(trial, beside, redis)
@@ -64,14 +64,14 @@ async function expects(trial, folder, store, { thread = true } = {}) {
   const { runs, stderr } = await trial.works(['node', main], store, { mode, cwd: folder })
   const lines = stderr.split('\n').filter((line) => /lease thread/i.test(line))
   trial.expect(lines.length, thread ? 0 : 1, `${store.name}: lines of the lease thread: `, stderr)
-  // Without the thread, the other worker takes the job back while its handler blocks, and it runs again.
+  // Without the thread, the other worker takes the job back while its handler blocks, and the job runs again.
   trial.expect(runs, thread || trial.isQuick ? 1 : 2, `${store.name}: starts of a job that blocks: `, stderr)
 }
 
 const program = 'program/main.mjs'
-/** The thread, as an entry beside the program's. */
+/** The thread, as a second entry. */
 const thread = '@s18i/lark-jobs/lease-watch'
-/** The same for tools that take only files. */
+/** The same for tools that accept only files. */
 const threadFile = 'node_modules/@s18i/lark-jobs/dist/lease-watch.js'
 const asFiles = (entries) =>
   Object.entries(entries).map(([name, file]) => [name, file === thread ? threadFile : file])
@@ -95,7 +95,7 @@ const esbuild = (format) =>
   })
 
 /**
- * Built by `build.mjs` of the fixture, which is told where to, in which format, and the entries.
+ * The row of a fixture whose `build.mjs` gets the target folder, the format and the entries.
  *
  * @returns {Row}
  */
@@ -107,7 +107,7 @@ const byScript = (name, fixture, format, row = {}) =>
     ...row,
   })
 
-/** As `build.mjs` of the fixture builds it, by the format: webpack makes `main.cjs` and `main.mjs`. */
+/** One row for each format: webpack makes `main.cjs` and `main.mjs`. */
 const both = (name, row) => [
   byScript(`${name}, CommonJS`, name, 'cjs', { ...row, isSmall: name === 'webpack' }),
   byScript(`${name}, ESM`, name, 'esm', row),
@@ -126,7 +126,7 @@ export const rows = [
     version: '@vercel/ncc',
     async build(trial, out, entries) {
       mkdirSync(out, { recursive: true })
-      // Each program gets a folder with an `index.*`, and a package.json that says what that is.
+      // Each program gets a folder with an `index.*`, and a package.json with the type of this file.
       for (const [name, file] of asFiles(entries)) {
         const folder = join(trial.out, 'ncc', name)
         await trial.tool('@vercel/ncc:ncc', ['build', file, '--minify', '-o', folder])

@@ -1,5 +1,5 @@
-// Frameworks: a small application of each, in production as in development. A request dispatches a job, a worker runs it,
-// and another request shows its result: `POST /greet` and `GET /greet/ID`.
+// Frameworks: a small application of each, in production and in development. A request (`POST /greet`) dispatches a
+// job, a worker runs it, and another request (`GET /greet/ID`) shows the result.
 
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,7 +24,7 @@ const row = (name, fixture, version, run, more = {}) => ({
 })
 
 /**
- * A server that dispatches, and how its job is run.
+ * Starts a server that dispatches, and returns functions that check how its job is run.
  *
  * @param {Trial} trial
  * @param {readonly string[]} words
@@ -45,7 +45,7 @@ class Server {
     this.env = env
   }
 
-  /** @returns {Promise<string>} the id of the job that a request has dispatched */
+  /** @returns {Promise<string>} the id of the job that a request dispatched */
   async dispatches(payload = {}) {
     const headers = { 'content-type': 'application/json' }
     const body = JSON.stringify({ name: 'matrix', ...payload })
@@ -54,14 +54,14 @@ class Server {
     return (await answer.json()).id
   }
 
-  /** The state and the result of a job, as a request shows them. */
+  /** The state and result of a job, as a request shows them. */
   async shows(id) {
     const answer = await this.#answer(`${this.url}/${id}`)
     this.trial.expect(answer.status, 200, 'GET /greet/ID: ', await this.#said(answer))
     return answer.json()
   }
 
-  /** `lark jobs:work` runs the job. */
+  /** Checks that `lark jobs:work` runs the job. */
   async isServedByLark() {
     const id = await this.dispatches()
     this.trial.expect((await this.shows(id)).state, 'waiting', 'before the worker: ')
@@ -69,24 +69,24 @@ class Server {
     this.#expect(await this.shows(id), 'Hello, matrix')
   }
 
-  /** A worker that runs already runs the job. */
+  /** Checks that a running worker runs the job. */
   async isServed(greeting = 'Hello, matrix') {
     const id = await this.dispatches()
     this.#expect(await this.until(async () => ended(await this.shows(id))), greeting)
   }
 
-  /** Its process ends by itself at SIGTERM, and well. */
+  /** Checks that SIGTERM ends the process with exit code 0. */
   async ends() {
     this.program.child.kill('SIGTERM')
     await this.program.succeeds()
   }
 
-  /** The worker in the server has found its lease thread. */
+  /** Checks that the worker in the server has found its lease thread. */
   hasThread() {
     this.trial.expect(/.*lease thread.*/.exec(this.program.output)?.[0], undefined)
   }
 
-  /** At SIGTERM a job that runs ends before the process does. */
+  /** Checks that after SIGTERM a running job ends before the process does. */
   async endsItsJob() {
     const id = await this.dispatches({ wait: 3_000 })
     await this.until(async () => ((await this.shows(id)).state === 'active' ? true : undefined))
@@ -95,17 +95,17 @@ class Server {
     this.#expect(JSON.parse(stdout), 'Hello, matrix')
   }
 
-  /** Runs `lark` with what the server has in its environment. */
+  /** Runs `lark` with the environment of the server. */
   lark(...words) {
     return this.trial.run(['node', lark, ...words], { env: this.env })
   }
 
-  /** The workers that live. */
+  /** The living workers. */
   async workers() {
     return JSON.parse((await this.lark('jobs:status', '--json')).stdout).workers
   }
 
-  /** The file of a job is changed while the server runs: there is one worker afterwards, with the new class. */
+  /** Checks that, after the file of a job has changed while the server runs, there is one worker with the new class. */
   async followsEdits(path) {
     const file = join(this.trial.folder, path)
     const text = readFileSync(file, 'utf8')
@@ -117,14 +117,14 @@ class Server {
         const { result } = await this.until(async () => ended(await this.shows(id)))
         return result === greeting ? true : undefined
       })
-      // The worker that was replaced is gone as soon as it has ended what it runs.
+      // The replaced worker ends as soon as its running jobs have ended.
       await this.until(async () => ((await this.workers()).length === 1 ? true : undefined))
       for (let time = 0; time < 5; time++) await this.isServed(greeting)
     }
     writeFileSync(file, text)
   }
 
-  /** What `check` resolves to, as soon as that is something. */
+  /** Repeats `check` until it resolves to a value other than undefined. */
   async until(check, seconds = 60) {
     const end = Date.now() + seconds * 1_000
     for (;;) {
@@ -136,7 +136,7 @@ class Server {
     throw Object.assign(new Error(`it did not come about in ${seconds} s`), { output: this.program.output })
   }
 
-  /** As soon as the server listens. */
+  /** Sends a request, as soon as the server listens. */
   #answer(url, options) {
     return this.until(() =>
       fetch(url, options).catch((error) => {
@@ -157,7 +157,7 @@ class Server {
 
 const ended = (job) => (['completed', 'failed', 'cancelled'].includes(job.state) ? job : undefined)
 
-/** On each store, the server as web server, and `lark jobs:work` as worker. */
+/** On each store: the server dispatches, and `lark jobs:work` is the worker. */
 const besideLark = (words, build) => async (trial) => {
   await build?.(trial)
   for (const { url } of await trial.stores()) {
@@ -171,7 +171,7 @@ const next = 'node_modules/next/dist/bin/next'
 const quiet = { NEXT_TELEMETRY_DISABLED: '1' }
 
 /**
- * A server of the framework's own build: `lark jobs:work` runs its jobs, and then a worker in the server itself.
+ * A server that the framework builds: first `lark jobs:work` runs its jobs, and then a worker in the server itself.
  *
  * @param {Trial} trial
  * @param {readonly string[]} words
@@ -192,7 +192,7 @@ async function servesBothWays(trial, words) {
 const nextRows = (bundler) => {
   const flag = `--${bundler.toLowerCase()}`
   const nextRow = (name, run) => row(`Next, ${bundler}, ${name}`, 'next', 'next', run)
-  /** The fixture as it was, since rows change it. */
+  /** Restores the fixture, because rows change it. */
   const fresh = (trial) => {
     rmSync(join(trial.folder, '.next'), { recursive: true, force: true })
     for (const name of ['src', 'next.config.ts', 'tsconfig.json']) {

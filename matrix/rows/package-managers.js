@@ -1,4 +1,4 @@
-// Package managers: a new project installs the packed packages, runs the program, and the program `lark`.
+// Package managers: a new project installs the packed packages, and runs the program and `lark`.
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../harness/process.js'
@@ -7,8 +7,8 @@ import { Failure } from '../harness/process.js'
 
 /**
  * @param {string} name
- * @param {(trial: import('../harness/row.js').Trial, folder: string, packages: Record<string, string>) => Promise<string[]>} install
- * returns the words that start Node in the project
+ * @param {(trial: import('../harness/row.js').Trial, folder: string, packages: Record<string, string>) =>
+ * Promise<string[]>} install returns the command that starts Node in the project
  * @param {Partial<Row>} row
  * @returns {Row}
  */

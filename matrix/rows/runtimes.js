@@ -1,4 +1,4 @@
-// Runtimes: the program as it is, with the packages as npm installs them.
+// Runtimes: the program without a build, with the packages as npm installs them.
 
 import { Failure } from '../harness/process.js'
 

@@ -1,4 +1,4 @@
-// Test runners: a test of the user's that dispatches a job, works, and looks at its result; on Redis and on SQLite.
+// Test runners: a user's test dispatches a job, runs a worker, and checks the result, on Redis and on SQLite.
 import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -22,14 +22,14 @@ const jest = (name, version, extension, transform, row = {}) => ({
   version,
   ...row,
   async run(trial) {
-    // A project of its own, with what `jest --init` leaves out: no settings but those of the row.
+    // A separate project without other settings than those of the row.
     const folder = join(trial.folder, name.replace(/\W+/g, '-'))
     mkdirSync(folder, { recursive: true })
     copyFileSync(
       join(trial.folder, `program/tests/greet.test.${extension === 'js' ? 'cjs' : extension}`),
       join(folder, `greet.test.${extension}`),
     )
-    // Jest loads no ES module that it does not transform: Lark imports it all the same.
+    // Jest does not load an ES module without a transformation. Lark can import it anyway.
     writeFileSync(
       join(folder, `lark.config.${extension === 'js' ? 'mjs' : extension}`),
       'export default { jobs: { queues: { greetings: {}, mails: {} } } }\n',

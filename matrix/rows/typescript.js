@@ -1,11 +1,11 @@
-// TypeScript: each version in each of its module modes, strict, with the declarations of the packages checked too
-// (`skipLibCheck: false`). What it makes of the program is run.
+// TypeScript: each version in each of its module modes, strict, and with the declarations of the packages checked too
+// (`skipLibCheck: false`). The compiled program is then run.
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** @typedef {import('../harness/row.js').Row} Row */
 
-/** The versions of the fixture, the first that knows a mode, and by which extension the program is of that mode. */
+/** The versions of the fixture, the first version with a mode, and the extension that gives the program this mode. */
 const versions = ['5.4', '5.9', '6', '7']
 const modes = [
   { name: 'node16', extensions: ['mts', 'cts'], options: { module: 'node16' } },
@@ -20,7 +20,7 @@ const modes = [
     extensions: ['ts'],
     options: { module: 'commonjs', moduleResolution: 'node10' },
   },
-  // From version 6 on, node10 is deprecated, and the resolution of bundlers goes with CommonJS.
+  // From version 6 on, node10 is deprecated, and CommonJS can be combined with the resolution of bundlers.
   {
     name: 'commonjs',
     since: '6',

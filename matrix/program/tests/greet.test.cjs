@@ -1,4 +1,4 @@
-// The test as plain CommonJS: what Jest runs with no settings at all.
+// The test as plain CommonJS, which Jest runs without any settings.
 const { writeFileSync } = require('node:fs')
 const { Job, Jobs } = require('@s18i/lark-jobs')
 

@@ -1,4 +1,4 @@
-// A test as a user writes one, for runners whose words are global: Jest and vitest.
+// A test as users write it, for runners with global functions: Jest and vitest.
 import { writeFileSync } from 'node:fs'
 import { Job, Jobs } from '@s18i/lark-jobs'
 

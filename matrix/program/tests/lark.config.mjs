@@ -1,2 +1,3 @@
-// Found beside the program, also when that is bundled: without it there would be no queue `greetings`.
+// The program finds this file beside it, even if the program is bundled. Without it there would be no queue
+// `greetings`.
 export default { jobs: { queues: { greetings: {}, others: {} } } }

@@ -6,7 +6,7 @@ import { embedLua } from './embed-lua.js'
 const lua = embedLua()
 
 const folder = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
-// Every file in the folder of commands is imported for what it holds, so what they share goes elsewhere.
+// Each file in this folder is imported to find its commands, so only files with commands are entries.
 const names = readdirSync(`${folder}/src/commands`)
   .filter((file) => /^(jobs|make)-.*\.ts$/.test(file))
   .map((file) => `commands/${file.replace(/\.ts$/, '')}`)
@@ -27,7 +27,7 @@ await build({
   exported: ['index', 'operate'],
   required: ['index', 'operate', 'redis-store', 'sqlite-store'],
   alone: ['lease-watch', 'supervised-guard', ...names],
-  // The Lua is in the package once. As CommonJS, it is read from the ES module that has it.
+  // The package contains the Lua once. The CommonJS build reads it from the ES module.
   written: { 'lua.js': `${LUA}${JSON.stringify(lua)}\n` },
   outside: { 'src/store/redis/scripts.generated.ts': 'lua.js' },
   replaced: {

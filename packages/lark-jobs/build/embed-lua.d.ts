@@ -1,4 +1,4 @@
-/** Embeds the Lua scripts into `src/store/redis/scripts.generated.ts`, and returns what is in it. */
+/** Embeds the Lua scripts into `src/store/redis/scripts.generated.ts`, and returns the content of the file. */
 export function embedLua(): {
   pieces: string[]
   scripts: Record<string, { sha1: string; pieces: number[] }>

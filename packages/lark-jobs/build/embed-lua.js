@@ -1,6 +1,6 @@
 /**
- * Embeds the Lua scripts of the Redis store into `src/store/redis/scripts.generated.ts`, so that neither `dist` nor
- * a bundle has to read files. Comments stay behind.
+ * Embeds the Lua scripts of the Redis store into `src/store/redis/scripts.generated.ts`, so that neither `dist` nor a
+ * bundle has to read files. Comments are removed.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -11,14 +11,14 @@ const redis = new URL('../src/store/redis/', import.meta.url)
 const generated = new URL('scripts.generated.ts', redis)
 
 /**
- * Dragonfly refuses a script that makes names of keys from others, unless its first line says so. To Redis and Valkey
- * it is a comment.
+ * Dragonfly refuses a script that makes key names from other keys, unless the script begins with this line. Redis and
+ * Valkey read the line as a comment.
  */
 const flags = '--!df flags=allow-undeclared-keys\n'
 
 /**
- * Writes the file, when it is not as it would be. Each piece is in it once: written out, the scripts would have four
- * times the size.
+ * Writes the generated file if it has changed. Each piece is in the file once. Whole scripts would have four times the
+ * size.
  *
  * @returns {{ pieces: string[], scripts: Record<string, { sha1: string, pieces: number[] }> }}
  */

@@ -9,7 +9,7 @@ describe('advice on a measured store', () => {
     [0.05, 0.12],
     [0, 0.9],
     [0.9, 1.8],
-  ])('there is none where a round trip takes %d ms and a dispatch %d ms', (roundTrip, dispatch) => {
+  ])('there is no advice if a round trip takes %d ms and a dispatch %d ms', (roundTrip, dispatch) => {
     expect(adviceOn(roundTrip, dispatch, redis)).toBeUndefined()
   })
 
@@ -19,13 +19,13 @@ describe('advice on a measured store', () => {
     ['strict', 'redis://localhost', "it waits for the disk, as durability 'strict' says."],
     ['strict', 'sqlite:/app/jobs.db', "it waits for the disk, as durability 'strict' says."],
     ['replicated', 'redis://localhost', "it waits for a replica, as durability 'replicated' says."],
-  ] as const)('writing that is slow: %s on %s', (durability, connection, why) => {
+  ] as const)('slow writing: %s on %s', (durability, connection, why) => {
     const advice = adviceOn(0.5, 12.34, { durability, connection })
     expect(advice).toContain("Of 12 ms a dispatch, 12 ms are the store's writing: ")
     expect(advice).toContain(why)
   })
 
-  test('a way that is long', () => {
+  test('a long round trip', () => {
     expect(adviceOn(4.26, 5, redis)).toMatch(/^The store is 4\.3 ms away: /)
   })
 })

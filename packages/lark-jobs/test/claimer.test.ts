@@ -1,5 +1,5 @@
 /**
- * A worker's dealings with one partition: when it asks, and when it rests.
+ * The claimer of one partition: when it asks, and when it rests.
  */
 import { expect, test, vi } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
@@ -19,7 +19,7 @@ async function make() {
   return { harness, claimer }
 }
 
-test('a call that only settles leaves it at rest, noted as waiting', async () => {
+test('after a call that only settles, the claimer rests and is registered as waiting', async () => {
   const { harness, claimer } = await make()
   await using _ = harness
   await harness.caller('web').enqueue(job())
@@ -33,7 +33,7 @@ test('a call that only settles leaves it at rest, noted as waiting', async () =>
   claimer.stop()
 })
 
-test('a call that only settles makes it ready when a job waits, and leaves it ready where it was', async () => {
+test('after a call that only settles, the claimer is ready if a job waits, or if it was ready before', async () => {
   const { harness, claimer } = await make()
   await using _ = harness
   await harness.caller('web').enqueue(job())
@@ -48,12 +48,12 @@ test('a call that only settles makes it ready when a job waits, and leaves it re
   expect(claimer.isResting).toBe(false)
 })
 
-test('a job that is due in less than a microsecond sets no timer to a time that is past', async () => {
+test('a job that is due in less than a microsecond sets no timer for the past', async () => {
   const { harness, claimer } = await make()
   await using _ = harness
   await claimer.exchange(1, 0, signal)
   const timers = vi.spyOn(globalThis, 'setTimeout')
-  // Node 24 warns of a negative delay (TimeoutNegativeWarning).
+  // Node 24 warns about a negative delay (TimeoutNegativeWarning).
   claimer.foresee(1e-7)
   const delays = timers.mock.calls.map(([, ms]) => ms ?? 0)
   timers.mockRestore()
@@ -62,7 +62,7 @@ test('a job that is due in less than a microsecond sets no timer to a time that 
   claimer.stop()
 })
 
-test('what a survey foresees wakes it, then or at once', async () => {
+test('a due time from a survey wakes the claimer, at that time or at once', async () => {
   const { harness, claimer } = await make()
   await using _ = harness
   await claimer.exchange(1, 0, signal)

@@ -31,7 +31,7 @@ describe('queues', () => {
   })
 
   test.each(['emails', 'high-priority', 'Größe', '見積り', '🐦', 'a.b:c'])(
-    'a name like %j is fine',
+    'a name like %j is accepted',
     (name) => {
       expect(settings({ queues: [name] }).queues).toEqual([name])
     },
@@ -134,7 +134,7 @@ describe('the options of a queue', () => {
     )
   })
 
-  test('queues that say a weight have it', () => {
+  test('queues have their configured weight', () => {
     const { weights } = settings({ queues: { critical: { weight: 6 }, default: {}, low: { weight: 1 } } })
     expect([...weights]).toEqual([
       ['critical', 6],
@@ -157,7 +157,7 @@ describe('the options of a queue', () => {
     )
   })
 
-  test('a worker says in which turns it serves its queues', () => {
+  test('the configuration of a worker shows the order of its queues', () => {
     const queues = { critical: { weight: 6 }, default: { weight: 3 }, low: {} }
     const { words } = serviceOf(settings({ queues }))
     expect(words).toBe('critical (6), default (3), low (1) in turns by weight')
@@ -173,7 +173,7 @@ describe('the options of a queue', () => {
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
     ['constructor', 'Known keys: partitions, weight, aging, concurrency, max, full, rate'],
-  ])('%s is not one', (option, hint) => {
+  ])('%s is not an option', (option, hint) => {
     const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
     expect(() => settings({ queues })).toThrow(
       expect.objectContaining({
@@ -202,7 +202,7 @@ describe('the store', () => {
     expect(settings(jobs, env).connection).toBe(connection)
   })
 
-  test('in production it must be named; an empty text names none', () => {
+  test('in production the store must be named, and an empty text names no store', () => {
     expect(() => settings({ connection: '' }, { NODE_ENV: 'production', REDIS_URL: '' })).toThrow(
       expect.objectContaining({ code: 'STORE_NOT_CONFIGURED' }),
     )

@@ -13,20 +13,20 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** As the default instance is, in a process that has no file. */
+/** A client like the default instance, in a process without a configuration file. */
 const client = () =>
   new Jobs(async () => {
     throw new Error('looked for a file')
   })
 
 let count = 0
-/** A configuration with a store of its own. */
+/** A configuration with its own store. */
 const config = (more: CodeConfig = {}): CodeConfig => {
   count++
   return { connection: `sqlite:${join(folder, `${count}.db`)}`, ...more }
 }
 
-/** Classes of one key, as a module that is loaded again makes them. */
+/** A new class with the same key, as when a module is loaded again. */
 const load = (text: string) =>
   class EchoJob extends Job {
     override readonly key = 'echo'
@@ -45,7 +45,7 @@ const codeOf = (act: () => unknown) => {
   return undefined
 }
 
-test('dispatcher and worker go by it, and no file is looked for', async () => {
+test('dispatcher and worker use the configuration, and no file is looked for', async () => {
   const ran: string[] = []
   class MailJob extends Job {
     override queueName = 'emails'
@@ -70,7 +70,7 @@ test('dispatcher and worker go by it, and no file is looked for', async () => {
   })
 })
 
-test('what it is given is checked at once, with the call named', () => {
+test('the configuration is checked at once, and errors name the call', () => {
   expect(codeOf(() => client().configure({ qeues: [] } as CodeConfig))).toBe(
     'CONFIG_INVALID: Jobs.configure(): jobs.qeues is not a setting',
   )
@@ -79,7 +79,7 @@ test('what it is given is checked at once, with the call named', () => {
   )
   const jobs = client()
   expect(codeOf(() => jobs.configure({ preset: 'fast' as 'spread' }))).toMatch('CONFIG_INVALID')
-  // What was refused is not there.
+  // The refused configuration is not used.
   jobs.configure({ preset: 'spread' })
 })
 
@@ -99,7 +99,7 @@ test.each<[string, () => CodeConfig]>([
   ['classes of the same keys', () => ({ jobs: [load('one')] })],
   ['what is undefined, and what is absent', () => (count++ % 2 === 0 ? {} : { prefix: undefined as never })],
   ['servers and certificates', () => ({ connection: { host: 'db', tls: { ca: Buffer.from('ca') } } })],
-])('the same again changes nothing: %s', async (_, make) => {
+])('the same configuration again changes nothing: %s', async (_, make) => {
   await using jobs = client()
   const { connection } = config()
   jobs.configure({ connection, ...make() })
@@ -118,16 +118,19 @@ test.each<[string, CodeConfig, CodeConfig]>([
   ['middleware', { middleware: [function one() {}] as never }, { middleware: [function two() {}] as never }],
   ['middleware', { middleware: [] }, { middleware: [function two() {}] as never }],
   ['jobs', { jobs: [load('')] }, { jobs: [] }],
-])('another is refused, and says where it differs, and no secret: %s', (names, one, other) => {
-  const jobs = client()
-  jobs.configure(one)
-  expect(codeOf(() => jobs.configure(other))).toBe(
-    `ALREADY_CONFIGURED: Jobs.configure(): Jobs was configured before, with other ${names}`,
-  )
-  jobs.configure(one)
-})
+])(
+  'a different configuration is refused with the keys that differ, and without secrets: %s',
+  (names, one, other) => {
+    const jobs = client()
+    jobs.configure(one)
+    expect(codeOf(() => jobs.configure(other))).toBe(
+      `ALREADY_CONFIGURED: Jobs.configure(): Jobs was configured before, with other ${names}`,
+    )
+    jobs.configure(one)
+  },
+)
 
-test('after the first use the same is taken, another is not, and a first one comes too late', async () => {
+test('after the first use, the same configuration is accepted, and another one or a first one is refused', async () => {
   const own = config()
   await using jobs = client()
   jobs.configure(own)
@@ -150,7 +153,7 @@ test('after the first use the same is taken, another is not, and a first one com
   expect(codeOf(() => running.configure(own))).toBe(late)
 })
 
-test('what could not be opened does not count as used; after close() another may be given', async () => {
+test('a store that could not be opened does not count as used; after close() another configuration is accepted', async () => {
   await using jobs = new Jobs(async () => {
     throw new Error('no file')
   })
@@ -162,7 +165,7 @@ test('what could not be opened does not count as used; after close() another may
   jobs.configure(config())
   expect((await jobs.status()).queues[0]?.counts.waiting).toBe(0)
   await jobs.close()
-  // It goes on being configured.
+  // The client is still configured.
   expect((await jobs.status()).queues).toHaveLength(1)
   expect(codeOf(() => jobs.configure(first))).toMatch('ALREADY_CONFIGURED')
 })
@@ -177,13 +180,13 @@ test('after close() the same configuration is as fixed as another one would be',
   expect(codeOf(() => jobs.configure(config()))).toMatch('ALREADY_CONFIGURED')
 })
 
-test('an instance of createJobs() has its configuration from the start', () => {
+test('an instance of createJobs() is configured from the start', () => {
   const jobs = createJobs({ prefix: 'reports' })
   jobs.configure({ prefix: 'reports' })
   expect(codeOf(() => jobs.configure({ prefix: 'other' }))).toMatch('ALREADY_CONFIGURED')
 })
 
-test('the classes, middleware and hooks that were given last are those of what starts later', async () => {
+test('workers that start later use the classes, middleware and hooks that were given last', async () => {
   const seen: string[] = []
   const make = (text: string): CodeConfig => ({
     connection: own,
@@ -208,14 +211,14 @@ test('the classes, middleware and hooks that were given last are those of what s
   await jobs.dispatchNow(job)
   expect(seen).toEqual(['old started', 'old', 'new started', 'new', 'new started', 'new'])
   expect((await jobs.find(job.id!))?.result).toEqual({ text: 'new' })
-  // A worker may be given others.
+  // A worker may have other classes.
   await jobs.dispatch(job)
   const other = await jobs.work({ stopWhenEmpty: true, report: new Record(), jobs: [load('its own')] })
   await other.done
   expect((await jobs.find(job.id!))?.result).toEqual({ text: 'its own' })
 })
 
-test('variables count beside it as they do beside a file', async () => {
+test('environment variables apply as they do beside a file', async () => {
   const { connection } = config()
   vi.stubEnv('LARK_JOBS_URL', connection as string)
   await using jobs = client()

@@ -7,7 +7,7 @@ class QuietJob extends Job {
   }
 }
 
-test('a process that has none pays nothing: nothing is made before the first', async () => {
+test('a process without contexts pays nothing: nothing is made before the first context', async () => {
   const shared = (globalThis as { [slot: symbol]: { storage?: unknown } })[Symbol.for('s18i.lark.context')]
   expect(await new QuietJob().dispatchNow()).toBeUndefined()
   expect(context()).toBeUndefined()
@@ -16,7 +16,7 @@ test('a process that has none pays nothing: nothing is made before the first', a
   expect(shared?.storage).toBeDefined()
 })
 
-test('one inside of another adds to it, and ends with its function', async () => {
+test('a context inside of another one adds to it, and ends with its function', async () => {
   const values = { user: { id: 7 } }
   const seen = await withContext(values, async () => {
     values.user.id = 8

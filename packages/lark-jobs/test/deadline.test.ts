@@ -5,7 +5,7 @@ import type { Claimer } from '../src/worker/fetch/claimer.ts'
 import { LedgerPage } from '../src/worker/lease/ledger.ts'
 
 const DAY = 86_400_000
-/** Milliseconds that a handler gets after its signal. */
+/** Milliseconds that a handler has after its signal was aborted. */
 const GRACE = 5_000
 
 beforeEach(() => {
@@ -33,7 +33,7 @@ function setUp() {
   return { jobs, stuck, deadline, begin }
 }
 
-test('at the timeout the signal is aborted; who ignores it is reported stuck 5 s later, once', () => {
+test('at the timeout the signal is aborted; a handler that ignores it is reported as stuck 5 s later, once', () => {
   const { stuck, begin } = setUp()
   const running = begin(1_000)
   vi.advanceTimersByTime(999)
@@ -49,7 +49,7 @@ test('at the timeout the signal is aborted; who ignores it is reported stuck 5 s
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('one timer for all: each is told at its own time, whatever the order of their beginning', () => {
+test('there is one timer for all: each run is aborted at its own time, whatever the order of the starts', () => {
   const { jobs, stuck, begin } = setUp()
   const [late, early, ended] = [begin(3_000), begin(1_000), begin(2_000)]
   const told = () => [late, early, ended].map(({ run }) => run.reason !== undefined)
@@ -64,11 +64,11 @@ test('one timer for all: each is told at its own time, whatever the order of the
   expect(stuck.mock.calls).toEqual([[late]])
 })
 
-test('a timeout longer than a timer can wait is neither early nor forgotten', () => {
+test('a timeout that is longer than a timer can wait is neither early nor forgotten', () => {
   const { begin } = setUp()
   const setTimer = vi.spyOn(globalThis, 'setTimeout')
   const running = begin(30 * DAY)
-  // Longer than this, a timer would fire at once, again and again.
+  // A timer with a longer delay would fire at once, again and again.
   expect(setTimer).toHaveBeenLastCalledWith(expect.any(Function), 2_147_483_647)
   vi.advanceTimersByTime(30 * DAY - 1)
   expect(setTimer).toHaveBeenCalledTimes(2)
@@ -77,7 +77,7 @@ test('a timeout longer than a timer can wait is neither early nor forgotten', ()
   expect(running.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
 })
 
-test('stopped, it tells nobody anything', () => {
+test('after stop, nothing is reported', () => {
   const { deadline, begin } = setUp()
   const running = begin(1_000)
   deadline.stop()

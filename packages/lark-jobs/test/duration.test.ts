@@ -29,7 +29,7 @@ test.each([
   undefined,
   {},
   10n,
-])('%o is no duration', (value) => expect(milliseconds(value)).toBeUndefined())
+])('%o is not a duration', (value) => expect(milliseconds(value)).toBeUndefined())
 
 test.each([
   [0.44, '0.4 ms'],
@@ -39,4 +39,4 @@ test.each([
   [250_000, '4 min 10 s'],
   [7_500_000, '2 h 5 min'],
   [3 * 86_400_000, '3 d'],
-])('%d ms reads %s', (ms, text) => expect(readable(ms)).toBe(text))
+])('%d ms is printed as %s', (ms, text) => expect(readable(ms)).toBe(text))

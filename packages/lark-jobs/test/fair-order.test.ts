@@ -1,5 +1,5 @@
 /**
- * Whose turn it is, by counting.
+ * The fair order of queues, checked by counting.
  */
 import { describe, expect, test } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
@@ -9,10 +9,10 @@ import { RoundRobin } from '../src/worker/fetch/round-robin.ts'
 import { WeightedShares } from '../src/worker/fetch/weighted-shares.ts'
 import { options } from './sqlite/folder.ts'
 
-/** Never asked. */
+/** The store is never asked. */
 const store = new SqliteStore(':memory:', options)
 
-/** One claimer a queue of these weights, or several. */
+/** Claimers for queues with these weights, one for each partition. */
 function claimers(weights: readonly number[], partitions = 1): Claimer[] {
   return weights.flatMap((weight, rank) =>
     Array.from({ length: partitions }, (_, part) => {
@@ -22,7 +22,10 @@ function claimers(weights: readonly number[], partitions = 1): Claimer[] {
   )
 }
 
-/** Takes the next so many jobs of those that all these hold, as a worker does. @returns whose each was */
+/**
+ * Takes jobs in turn from those that all these claimers hold, as a worker does. @returns the rank of the queue of each
+ * job
+ */
 class Held {
   readonly round: RoundRobin
   readonly #shares: WeightedShares | undefined
@@ -54,29 +57,29 @@ function times(ranks: readonly number[]): number[] {
   return counts
 }
 
-describe('jobs that are held', () => {
+describe('prefetched jobs', () => {
   test.each([
     ['no weights', [1, 1, 1]],
     ['equal ones', [5, 5, 5]],
-  ])('%s: each queue in its turn', (_, weights) => {
+  ])('%s: the queues take turns', (_, weights) => {
     expect(new Held(claimers(weights)).ranks(9)).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2])
   })
 
-  test('by weight: as many of each as it weighs, and of the lightest never later than its share', () => {
+  test('by weight: each queue gets as many jobs as its weight, and the lightest one is never late', () => {
     const ranks = new Held(claimers([6, 3, 1])).ranks(1_000)
     expect(times(ranks)).toEqual([600, 300, 100])
     const low = ranks.flatMap((rank, i) => (rank === 2 ? [i] : []))
     const gaps = low.slice(1).map((at, i) => at - low[i]!)
     expect(Math.max(...gaps)).toBeLessThanOrEqual(11)
-    // Nor do those of the heaviest come in one piece.
+    // The jobs of the heaviest queue do not come in one piece.
     expect(ranks.join('')).not.toContain('0'.repeat(6))
   })
 
-  test('the heaviest there are starve nobody', () => {
+  test('queues with the highest weight starve no other queue', () => {
     expect(times(new Held(claimers([100, 1])).ranks(10_100))).toEqual([10_000, 100])
   })
 
-  test('a whole turn in a row: in proportion as well', () => {
+  test('whole turns in a row are in proportion too', () => {
     const ranks = new Held(claimers([3, 1])).ranks(400 * TURN, TURN)
     expect(times(ranks)).toEqual([300 * TURN, 100 * TURN])
     for (let i = 0; i < ranks.length; i += TURN) expect(new Set(ranks.slice(i, i + TURN)).size).toBe(1)
@@ -89,7 +92,7 @@ describe('jobs that are held', () => {
     for (const claimer of all.slice(1)) expect(taken.filter((each) => each === claimer)).toHaveLength(100)
   })
 
-  test('whoever was away comes first, and has saved up no more than all slots take', () => {
+  test('a queue that had no jobs comes first, and has saved up no more than all slots take', () => {
     const all = claimers([1, 1, 4])
     const held = new Held(all)
     held.take(60)
@@ -102,7 +105,7 @@ describe('jobs that are held', () => {
     expect(heavy! / other!).toBeCloseTo(4, 0.5)
   })
 
-  test('strictly: the first alone, whatever it weighs', () => {
+  test('strict order: only the first queue, whatever its weight', () => {
     const all = claimers([1, 50])
     const held = new Held(all, true)
     expect(times(held.ranks(50))).toEqual([50])
@@ -112,7 +115,7 @@ describe('jobs that are held', () => {
 })
 
 describe('slots', () => {
-  /** Turns with so many slots, in which each of these may have jobs. */
+  /** A fair order for `concurrency` slots, in which each of these claimers may have jobs. */
   function turnsOf(all: readonly Claimer[], concurrency: number, strict = false): FairOrder {
     const isWeighted = !strict && new Set(all.map(({ weight }) => weight)).size > 1
     const turns = new FairOrder(
@@ -124,7 +127,7 @@ describe('slots', () => {
     return turns
   }
 
-  /** Shares out so many free slots, as a worker does; all are answered, and start, before the next time. */
+  /** Shares out free slots as a worker does. All jobs are claimed and started before the next call. */
   function ask(turns: FairOrder, free: number): [rank: number, limit: number][] {
     const asked: [Claimer, number][] = []
     while (free > 0) {
@@ -144,7 +147,7 @@ describe('slots', () => {
     return asked.map(([{ rank }, limit]) => [rank, limit])
   }
 
-  /** How many slots each queue is given, when so many are free each time. */
+  /** How many slots each queue gets, if `free` slots are free each time. */
   function given(turns: FairOrder, free: number, rounds: number): number[] {
     const slots: number[] = []
     for (let i = 0; i < rounds; i++)
@@ -164,7 +167,7 @@ describe('slots', () => {
     ])
   })
 
-  test('of a queue that has no jobs go to the others', () => {
+  test('of a queue without jobs go to the other queues', () => {
     const all = claimers([6, 3, 1])
     const turns = turnsOf(all.slice(1), 10)
     expect(ask(turns, 10)).toEqual([
@@ -174,20 +177,20 @@ describe('slots', () => {
     expect(ask(turnsOf(all.slice(2), 10), 10)).toEqual([[2, 10]])
   })
 
-  test.each([1, 2, 3, 4, 7, 10])('%i free at a time: in proportion', (free) => {
+  test.each([1, 2, 3, 4, 7, 10])('are shared in proportion with %i free at a time', (free) => {
     const slots = given(turnsOf(claimers([6, 3, 1]), 10), free, 1_000)
     const all = slots.reduce((sum, each) => sum + each, 0)
     expect(all).toBe(free * 1_000)
     for (const [rank, part] of [0.6, 0.3, 0.1].entries()) expect(slots[rank]! / all).toBeCloseTo(part, 2)
   })
 
-  test('more queues than slots: each has a turn by its weight', () => {
+  test('with more queues than slots, each queue has a turn by its weight', () => {
     const slots = given(turnsOf(claimers([4, 2, 1, 1, 1, 1]), 3), 1, 1_000)
     for (const [rank, turns] of [400, 200, 100, 100, 100, 100].entries())
       expect(Math.abs(slots[rank]! - turns)).toBeLessThanOrEqual(1)
   })
 
-  test('strictly: all for the first', () => {
+  test('all go to the first queue in strict order', () => {
     expect(ask(turnsOf(claimers([1, 6]), 10, true), 10)).toEqual([[0, 10]])
   })
 })

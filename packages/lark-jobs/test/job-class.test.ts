@@ -12,7 +12,7 @@ const messageOf = (act: () => unknown) => {
   throw new Error('was not refused')
 }
 
-/** A job class of one odd field. */
+/** A job class with one unusual field. */
 function jobWith(field: string, value: unknown): JobConstructor {
   return class OddJob extends Job {
     constructor() {
@@ -23,7 +23,7 @@ function jobWith(field: string, value: unknown): JobConstructor {
   } as unknown as JobConstructor
 }
 
-describe('a wrong setting is refused by class, field, value and what would be right', () => {
+describe('the error for a wrong setting names the class, the field, the value, and what would be right', () => {
   test.each([
     ['tries', 0, 'tries is 0; it must be a whole number from 1'],
     ['tries', 2.5, 'tries is 2.5; it must be a whole number from 1'],
@@ -97,7 +97,7 @@ describe('a wrong setting is refused by class, field, value and what would be ri
   })
 })
 
-test('what is right is kept in the units of the store', () => {
+test('correct settings are kept in the units of the store', () => {
   class ReportJob extends Job {
     override queueName = 'low-priority'
     override priority = -5
@@ -118,7 +118,7 @@ test('what is right is kept in the units of the store', () => {
   })
 })
 
-test('a method of its own is told from that of Job, in whatever copy of the package', () => {
+test('a method of the class is distinguished from the method of Job, in any copy of the package', () => {
   class PlainJob extends Job {
     handle() {}
   }
@@ -136,13 +136,13 @@ test('a method of its own is told from that of Job, in whatever copy of the pack
   expect(asked(PlainJob)).toEqual({ hasFailed: false, hasRetryIf: false })
   expect(asked(TellingJob)).toEqual({ hasFailed: true, hasRetryIf: true })
   expect(asked(HeirJob)).toEqual({ hasFailed: true, hasRetryIf: true })
-  // As a copy of another version, which has no such methods, or marks its own.
+  // Copies of other versions have no such methods, or mark their own.
   expect(asked(jobWith('failed', undefined))).toEqual({ hasFailed: false, hasRetryIf: false })
   const marked = Object.assign(() => {}, { [Symbol.for('s18i.lark.job.idle')]: true })
   expect(asked(jobWith('failed', marked))).toEqual({ hasFailed: false, hasRetryIf: false })
 })
 
-test('names that a minifier leaves are no keys', () => {
+test('names that a minifier makes are not keys', () => {
   const anonymous = [
     class extends Job {
       handle() {}
@@ -164,7 +164,7 @@ test('names that a minifier leaves are no keys', () => {
   expect(classOf(Ac as unknown as JobConstructor).key).toBe('ac')
 })
 
-/** The class that this text makes, as a bundle has it. */
+/** The class that this text declares, as in a bundle. */
 const made = (text: string) => new Function('e', `${text}; return e.made`)({ Job }) as JobConstructor
 
 test.each([
@@ -194,12 +194,12 @@ test.each([
   ['送信', 'class 送信 extends e.Job{handle(){}}e.made=送信'],
   ['送信', 'class \\u9001\\u4FE1 extends e.Job{handle(){}}e.made=\\u9001\\u4FE1'],
   ['猫', 'class 猫 extends e.Job{handle(){}}e.made=猫'],
-  // Minified, and names are kept.
+  // This code is minified with its names kept.
   [
     'Sms',
     'class t extends e.Job{static{Object.defineProperty(this,"name",{value:"Sms"})}handle(){}}e.made=t',
   ],
-])('a name that people write is a key, and nothing is said: %s', (name, text) => {
+])('a name that people write is a key without a warning: %s', (name, text) => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   expect(classOf(made(text)).key).toBe(name)
   expect(warn).not.toHaveBeenCalled()
@@ -231,12 +231,12 @@ test('messages name a class by a name that its author gave, however short, and e
   expect(nameOf("class YBn extends e.Job{key='send'}e.made=YBn")).toBe('send')
 })
 
-test('a class that is exported by default without a name has none', () => {
+test('a class that is exported by default without a name has no key', () => {
   const make = made('e.made = { default: class extends e.Job { handle() {} } }.default')
   expect(messageOf(() => classOf(make))).toMatch('JOB_INVALID: A job class has no name and no key')
 })
 
-test('a constructor that throws is told by its class', () => {
+test('the error of a constructor that throws names the class', () => {
   class NeedyJob extends Job {
     constructor() {
       super()
@@ -266,7 +266,7 @@ describe('the registry', () => {
     expect(registry.find('two')).toBeUndefined()
   })
 
-  test('refuses two classes under one key, be it inherited or an alias', () => {
+  test('refuses two classes with one key, also if it is inherited or an alias', () => {
     class HeirJob extends OneJob {}
     class UnoJob extends Job {
       override readonly key = 'uno'
@@ -281,7 +281,7 @@ describe('the registry', () => {
     }
   })
 
-  test('refuses one class under two keys', () => {
+  test('refuses one class with two keys', () => {
     let made = 0
     class MovingJob extends Job {
       override readonly key = `moving-${made++}`

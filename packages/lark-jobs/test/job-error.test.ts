@@ -5,8 +5,8 @@ import { errorLine, jobError, partsOf } from '../src/run/job-error.ts'
 const kept = (thrown: unknown) => jobError(thrown, 1, 0)
 const depthOf = ({ cause }: KeptError): number => (cause === undefined ? 0 : 1 + depthOf(cause))
 
-describe('what is kept of an error', () => {
-  test('a cause that is the error itself, or above it, is kept once', () => {
+describe('the stored form of an error', () => {
+  test('a cause that is the error itself or one above it is kept once', () => {
     const one = new Error('one')
     const two = new Error('two', { cause: one })
     one.cause = two
@@ -16,7 +16,7 @@ describe('what is kept of an error', () => {
     expect(kept(self)).not.toHaveProperty('errors')
   })
 
-  test('causes are bounded in depth and in number', () => {
+  test('causes have a limit in depth and number', () => {
     let deep = new Error('at the bottom')
     for (let i = 0; i < 10_000; i++) deep = new Error(`above ${i}`, { cause: deep })
     expect(depthOf(kept(deep))).toBe(5)
@@ -27,7 +27,7 @@ describe('what is kept of an error', () => {
     expect([...partsOf(kept(tree(4)), '')].length).toBeLessThanOrEqual(11)
   })
 
-  test('and all of it in size', () => {
+  test('the whole error has a limit in size', () => {
     const long = (cause?: unknown) =>
       Object.assign(new Error('x'.repeat(1e6), { cause }), { code: 'y'.repeat(1e6), name: 'z'.repeat(1e6) })
     const errors = Array.from({ length: 10 }, () => long(long(long())))
@@ -36,7 +36,7 @@ describe('what is kept of an error', () => {
     expect(error.errors?.[0]?.message).toMatch(/^x{1000}$/)
   })
 
-  test('what throws when it is read is left out', () => {
+  test('properties that throw when they are read are omitted', () => {
     const refusing = (...names: string[]) => {
       const error = new Error('fine')
       for (const name of names)
@@ -60,7 +60,7 @@ describe('what is kept of an error', () => {
     expect(kept(Object.assign(new Error('fine'), { errors: bad }))).not.toHaveProperty('errors')
   })
 
-  test('a SuppressedError holds both of its errors', () => {
+  test('a SuppressedError keeps both of its errors', () => {
     const both = { error: new Error('at the end'), suppressed: new Error('at first') }
     expect(kept(Object.assign(new Error('suppressed'), both))).toMatchObject({
       errors: [{ message: 'at the end' }, { message: 'at first' }],

@@ -1,4 +1,4 @@
-/** `jobs:cancel` of a filter: what it counts, asks, and says. */
+/** `jobs:cancel` with a filter: what it counts, asks, and prints. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -44,7 +44,7 @@ async function cancel(words: string[], answers?: string[]) {
   return { code, said: console.stdout + console.stderr, left: waiting + delayed, cancelled }
 }
 
-test('it counts and asks; only yes is yes', async () => {
+test('it counts the jobs and asks; only yes confirms', async () => {
   const words = ['--queue=default', '--job=mail']
   for (const answers of [['n'], [''], ['yesterday'], []]) {
     expect(await cancel(words, answers)).toEqual({
@@ -62,7 +62,7 @@ test('it counts and asks; only yes is yes', async () => {
   })
 })
 
-test('where nobody can answer, it is refused without --yes', async () => {
+test('if nobody can answer, it is refused without --yes', async () => {
   for (const words of [['--all'], ['--queue=default', '--json']]) {
     const { code, said, left } = await cancel(words, words.includes('--json') ? ['y'] : undefined)
     expect({ code, left }).toEqual({ code: 2, left: 4 })
@@ -71,7 +71,7 @@ test('where nobody can answer, it is refused without --yes', async () => {
   expect(await cancel(['--all', '-y'])).toMatchObject({ code: 0, said: '✓ Cancelled 4 jobs\n', left: 0 })
 })
 
-test('--dry-run says how many, of a filter and of ids, and cancels none', async () => {
+test('--dry-run prints the number of jobs, for a filter and for ids, and cancels none', async () => {
   const job = new MailJob()
   await job.dispatch()
   const dry = (...words: string[]) => cancel(['--dry-run', ...words])
@@ -87,7 +87,7 @@ test('--dry-run says how many, of a filter and of ids, and cancels none', async 
   })
 })
 
-test('jobs that run are told to end, and are counted apart', async () => {
+test('running jobs are asked to end, and are counted separately', async () => {
   const begun = signal()
   class LongJob extends Job {
     override readonly key = 'long'
@@ -99,7 +99,7 @@ test('jobs that run are told to end, and are counted apart', async () => {
       )
     }
   }
-  // The command closes what is its own.
+  // The command closes only its own client.
   await using other = createJobs({ connection: process.env.LARK_JOBS_URL! })
   const worker = await other.work({ jobs: [LongJob], report: new Record(), concurrency: 1 })
   await new LongJob().dispatch()
@@ -113,7 +113,7 @@ test('jobs that run are told to end, and are counted apart', async () => {
   await worker.stop(0)
 })
 
-test('a key that nobody knows is told of, with what was meant', async () => {
+test('an unknown key causes a warning with a suggestion', async () => {
   await (await Jobs.work({ jobs: [MailJob, OtherJob], report: new Record(), stopWhenEmpty: true })).done
   expect(await cancel(['--job=mial', '--yes'])).toMatchObject({
     code: 2,
@@ -128,7 +128,7 @@ test('a key that nobody knows is told of, with what was meant', async () => {
   })
 })
 
-test('of more than are kept it says so, and status has them in a column', async () => {
+test('if more jobs are cancelled than are kept, it says so, and jobs:status has a column for them', async () => {
   await new OtherJob().dispatchMany(Array.from({ length: 1_000 }, () => undefined))
   expect((await cancel(['--job=other', '--yes'])).said).toBe(
     '✓ Cancelled 1,001 jobs\ni Each queue keeps its newest 1,000 cancelled jobs, for 1 d: see lark jobs:status\n',

@@ -1,4 +1,4 @@
-/** `jobs:show`: what people see of one job. */
+/** `jobs:show`: one job as people see it. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ async function show(id: string | null | undefined, ...words: string[]) {
   return console.stdout
 }
 
-test('its group, its limiter, and why it was put back', async () => {
+test('it shows the group, the limiter, and why the job was put back', async () => {
   const job = new ShopJob()
   await job.dispatch({ shop: '#77' })
   expect(await show(job.id)).toMatch(
@@ -49,7 +49,7 @@ test('its group, its limiter, and why it was put back', async () => {
   })
 })
 
-test('who holds it while it runs', async () => {
+test('it shows the worker of a running job', async () => {
   const begun = signal()
   const end = signal()
   class LongJob extends Job {
@@ -70,7 +70,7 @@ test('who holds it while it runs', async () => {
   expect(await show(job.id)).not.toContain('Held by')
 })
 
-test('of a large payload the beginning, and how large it is', async () => {
+test('it shows the beginning and the size of a large payload', async () => {
   const job = new ShopJob()
   await job.dispatch({ shop: 'a', text: 'word '.repeat(80_000) })
   const shown = await show(job.id)

@@ -9,14 +9,14 @@ test.each([
   [null],
   [{ a: 1, b: [1, 2, { c: 'x, y: {z}' }], d: {}, e: [], f: 'quote " and \\ and \n', g: [[[]]], h: -1.5e21 }],
   [[[[[{ deep: [true, false, null] }]]]]],
-])('what is small looks as JSON.stringify indents it: %j', (value) => {
+])('a small value is indented as by JSON.stringify: %j', (value) => {
   expect(jsonExcerpt(JSON.stringify(value))).toEqual({
     lines: JSON.stringify(value, null, 2).split('\n'),
     isCut: false,
   })
 })
 
-test('of what is large there is the beginning', () => {
+test('of a large value, the beginning is shown', () => {
   for (const json of [
     JSON.stringify(Array.from({ length: 100_000 }, (_, n) => n)),
     JSON.stringify('x'.repeat(400_000)),
@@ -30,13 +30,13 @@ test('of what is large there is the beginning', () => {
     const { lines, isCut } = jsonExcerpt(json)
     expect(isCut).toBe(true)
     expect(lines.length).toBeLessThanOrEqual(200)
-    // Each line may be indented, by 20 levels at most.
+    // Each line may be indented by at most 20 levels.
     expect(lines.join('\n').length).toBeLessThanOrEqual(EXCERPT + 200 * 41)
   }
   expect(jsonExcerpt(JSON.stringify('some words. '.repeat(40_000))).lines[0]).toMatch(/^"(some words. )+/)
 })
 
-test('what is damaged is shown as it is', () => {
+test('a damaged text is shown unchanged', () => {
   expect(jsonExcerpt('{"a":tru')).toEqual({ lines: ['{', '  "a": tru'], isCut: false })
   expect(jsonExcerpt('not JSON')).toEqual({ lines: ['not JSON'], isCut: false })
 })

@@ -1,6 +1,6 @@
 /**
- * After each file of tests: nothing may be left open that keeps a process alive. (That no process and no folder is
- * left behind by the whole run, `servers.ts` sees to.)
+ * After each test file, nothing may be open that keeps a process alive. (`servers.ts` checks that the whole run leaves
+ * no process and no folder behind.)
  */
 import { afterAll, beforeAll, expect } from 'vitest'
 
@@ -16,7 +16,7 @@ beforeAll(() => {
 })
 
 afterAll(async () => {
-  // A handle that is being closed is gone a turn or two of the loop later.
+  // A handle that is being closed disappears after one or two turns of the event loop.
   for (let turn = 0; turn < 200 && open().length > before.length; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

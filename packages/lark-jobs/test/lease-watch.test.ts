@@ -1,4 +1,7 @@
-/** The file of the lease thread, as a bundle may meet it: left by another release, or run by a thread of the program. */
+/**
+ * The file of the lease thread beside a bundle: it may be of another release, or be run by another thread of the
+ * program.
+ */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { MessageChannel, Worker as Thread } from 'node:worker_threads'
@@ -19,7 +22,7 @@ afterEach(async () => {
   await Promise.all(threads.splice(0).map((thread) => thread.terminate()))
 })
 
-it('tells a worker of another version so, and lets it stop', async () => {
+it('reports the wrong version to a worker, and lets it stop', async () => {
   const thread = start(LEASE_THREAD)
   const { port1: port, port2: theirs } = new MessageChannel()
   thread.postMessage({ watch: { version: '999.0.0' }, port: theirs }, [theirs])
@@ -33,7 +36,7 @@ it('tells a worker of another version so, and lets it stop', async () => {
   await closed
 })
 
-it('does nothing in a thread that is not the lease thread: it ends, because nothing keeps it', async () => {
+it('does nothing in a thread that is not the lease thread, and lets the thread end', async () => {
   const thread = start('of the program')
   const [code] = await once(thread, 'exit')
   expect(code).toBe(0)

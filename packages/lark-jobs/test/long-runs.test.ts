@@ -28,7 +28,7 @@ function begin(name: string): Run {
   return run
 }
 
-test('one that runs long is told of once', () => {
+test('a long run is reported once', () => {
   begin('a')
   vi.advanceTimersByTime(LONG - 1)
   expect(told).toEqual([])
@@ -39,7 +39,7 @@ test('one that runs long is told of once', () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('one that is through is not, and nothing looks any more', () => {
+test('a run that has ended is not reported, and no timer is left', () => {
   const run = begin('a')
   running.delete(run)
   vi.advanceTimersByTime(LONG)
@@ -47,7 +47,7 @@ test('one that is through is not, and nothing looks any more', () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('each in its time, those that began almost together at once', () => {
+test('each run is reported in its time, and runs that began almost together are reported together', () => {
   begin('a')
   vi.advanceTimersByTime(2_000)
   const through = begin('b')
@@ -64,7 +64,7 @@ test('each in its time, those that began almost together at once', () => {
   expect(told).toEqual([['a'], ['c'], ['d'], ['e']])
 })
 
-test('after the end nothing is told', () => {
+test('after the end nothing is reported', () => {
   begin('a')
   runs.stop()
   vi.advanceTimersByTime(10 * LONG)

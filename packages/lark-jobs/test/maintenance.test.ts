@@ -10,10 +10,12 @@ import { job } from './conformance/jobs.ts'
 
 const LEASE = 300
 const HOUR = 3_600_000
-/** Milliseconds: longer than a process may wait for its store and call it no outage. */
+/** Milliseconds. A wait for the store that takes longer counts as an outage. */
 const OUTAGE = 1_100
 
-/** A job whose lease has ended, and what looks after it. `late`: the verb that met the outage, and no other did. */
+/**
+ * A job whose lease has ended, and the maintenance that takes it back. @param late the only verb that meets an outage
+ */
 async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', lease = LEASE) {
   const harness = await Harness.make(async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
@@ -30,7 +32,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
   await caller.enqueue(job())
   const held = await caller.claimOne()
   const leaseEnds = () => harness.clock.advance(60_000)
-  // It is pruned last: what has ended before would be taken back in the same round.
+  // Pruning comes last in a round. If the lease ended before, the same round would take the job back.
   if (late !== 'prune') leaseEnds()
   if (late === 'survey') {
     const survey = store.survey.bind(store)
@@ -86,7 +88,9 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
   return { harness, upkeep, held }
 }
 
-/** It is left to the living at first, and then goes back with so many crashes counted. */
+/**
+ * Expects that living workers first have time to renew, and that the job then goes back with this number of crashes.
+ */
 async function goesBack(crashes: number, late?: Parameters<typeof outlived>[0]): Promise<void> {
   const { harness, upkeep, held } = await outlived(late)
   try {
@@ -108,15 +112,15 @@ test('a job whose lease has ended goes back when the living have had time to ren
   goesBack(1))
 
 test.each(['survey', 'partitions', 'prune', 'renew'] as const)(
-  'an outage that only %s met gives the living a lease, and then counts no crash',
+  'after an outage that only %s met, living workers have a lease to renew, and then no crash is counted',
   (late) => goesBack(0, late),
 )
 
-test('an outage that is met while the living have their time gives them another', async () => {
+test('another outage in this time gives living workers another lease', async () => {
   const lease = 1_200
   const { harness, upkeep, held } = await outlived('survey', lease)
   try {
-    // Of a server that loads its data, or is a replica for a while.
+    // The error of a server that loads its data, or is a replica for a while.
     const away = new JobsError('STORE_REFUSED', 'LOADING Redis is loading the dataset in memory')
     const asked = vi.spyOn(harness.store, 'survey').mockRejectedValueOnce(away)
     await vi.waitFor(() => expect(asked).toHaveBeenCalled(), lease)
@@ -133,13 +137,13 @@ test('an outage that is met while the living have their time gives them another'
   }
 })
 
-test('while one part of the store is away, what died in another goes back, and its crash counts', async () => {
+test('while one part of the store is away, jobs of dead workers in another part go back, and their crash counts', async () => {
   const { harness, upkeep } = await outlived()
   const { store } = harness
   try {
     const survey = store.survey.bind(store)
     let failed = 0
-    // As a cluster whose node does not answer.
+    // The store behaves like a cluster with a node that does not answer.
     vi.spyOn(store, 'survey').mockImplementation(async (caller, asked, announced) => {
       const there = asked.filter(({ partition }) => partition !== 'lost')
       if (there.length === asked.length) return survey(caller, asked, announced)

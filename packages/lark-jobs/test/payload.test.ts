@@ -23,7 +23,7 @@ class Price {
 const cycle: Record<string, unknown> = { name: 'a' }
 cycle.self = { again: [cycle] }
 
-describe('what has no JSON form is refused by its path', () => {
+describe('a value without a JSON form is refused with its path', () => {
   test.each([
     [{ user: { save() {} } }, 'payload.user.save is a function'],
     [{ user: Symbol('x') }, 'payload.user is a symbol'],
@@ -46,28 +46,28 @@ describe('what has no JSON form is refused by its path', () => {
 })
 
 test.each([0, '', false, null, [], {}, 'ünïcödé 😀', [1, [2, { a: null }]], { __proto__: null, a: 1 }])(
-  'what JSON can hold comes back equal: %o',
+  'a JSON value comes back equal: %o',
   (payload) => {
     expect(decode(encode(payload, 'J'))).toEqual(payload)
   },
 )
 
-test('no payload is none, and a property that is undefined is dropped', () => {
+test('a missing payload stays undefined, and a property that is undefined is dropped', () => {
   expect(decode(encode(undefined, 'J'))).toBeUndefined()
   expect(decode(encode({ a: undefined, b: 1 }, 'J'))).toEqual({ b: 1 })
 })
 
-test('a class with toJSON goes as what it gives, which is checked as well', () => {
+test('a class with toJSON is replaced by its result, which is checked too', () => {
   expect(decode(encode({ price: new Price() }, 'J'))).toEqual({ price: { amount: 5 } })
   expect(refused({ price: { __proto__: { toJSON: () => 1n } } }).message).toMatch('payload.price is a BigInt')
 })
 
-test('the same object twice is no cycle', () => {
+test('the same object twice is not a cycle', () => {
   const shared = { a: 1 }
   expect(decode(encode({ x: shared, y: [shared] }, 'J'))).toEqual({ x: { a: 1 }, y: [{ a: 1 }] })
 })
 
-test('plain objects of another realm are plain', () => {
+test('plain objects of another realm are accepted', () => {
   expect(encode(runInNewContext('({ a: { b: [1] } })'), 'J')).toBe('{"a":{"b":[1]}}')
 })
 
@@ -86,7 +86,7 @@ const nested = (depth: number, inner: unknown = 1) => {
   return payload
 }
 
-test(`${MAX_DEPTH} levels are kept, one more is refused, and a million as well`, () => {
+test(`${MAX_DEPTH} levels are accepted; one more is refused, and so are a million`, () => {
   expect(decode(encode(nested(MAX_DEPTH), 'J'))).toEqual(nested(MAX_DEPTH))
   for (const depth of [MAX_DEPTH + 1, 5_000, 1_000_000])
     expect(refused(nested(depth))).toMatchObject({
@@ -96,7 +96,7 @@ test(`${MAX_DEPTH} levels are kept, one more is refused, and a million as well`,
     })
 })
 
-test('a toJSON that gives one object after the other is too deep, one that gives a cycle is one', () => {
+test('a toJSON that always returns a new object is too deep, and one that returns a cycle is a cycle', () => {
   class Endless {
     toJSON() {
       return new Endless()
@@ -127,8 +127,8 @@ function counting(length: number, element: unknown) {
   return { list, read }
 }
 
-test('what is too large is refused before it is written, and no further than the limit is looked at', () => {
-  // 10 MB: five bytes each and the comma.
+test('a value that is too large is refused before it is written, and is not read beyond the limit', () => {
+  // 10 MB: each element has five bytes and a comma.
   const { list, read } = counting(1_700_000, 'abc')
   expect(refused(nested(100, list))).toMatchObject({
     code: 'PAYLOAD_TOO_LARGE',
@@ -141,7 +141,7 @@ test('what is too large is refused before it is written, and no further than the
   expect(written).toBe(1)
 })
 
-test('a context and a result have the same bounds', () => {
+test('contexts and results are checked too', () => {
   for (const [what, code, large] of [
     ['context', 'CONTEXT_NOT_JSON', 'CONTEXT_TOO_LARGE'],
     ['result', 'RESULT_NOT_JSON', 'PAYLOAD_TOO_LARGE'],
@@ -153,8 +153,8 @@ test('a context and a result have the same bounds', () => {
   }
 })
 
-// The count is never above what JSON.stringify writes: what fits is not refused.
-test('what fits to the byte is kept, whatever it is made of', () => {
+// The count is never higher than the bytes of JSON.stringify, so a value that fits is not refused.
+test('a value that fits to the byte is accepted, whatever it contains', () => {
   const values: unknown[] = [
     0,
     -1.5,

@@ -10,7 +10,7 @@ import { retention } from './redis/stores.ts'
 
 const LEASE = 15_000
 
-/** A store with a clock of its own, and workers that share its limiters. */
+/** A store with a clock of the test, and workers that share its limiters. */
 class Shop implements AsyncDisposable {
   now = 1_000_000
   readonly store = new SqliteStore(':memory:', { retention, clock: () => this.now })
@@ -65,7 +65,7 @@ function giveBack(taken: Taken): void {
   taken.giveBack()
 }
 
-test('what is wanted and given back in one tick goes in one call; who holds none makes none', async () => {
+test('requests and returned permits of one tick travel in one call; a worker without permits makes no call', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 4 } }))
   const first = await many(ada!, 'stripe', 3)
@@ -76,7 +76,7 @@ test('what is wanted and given back in one tick goes in one call; who holds none
   expect(granted(next)).toBe(3)
   expect(shop.permit).toHaveBeenCalledTimes(3)
   for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
-  // Once more is nothing.
+  // Giving a permit back again does nothing.
   for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
   await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(4))
   expect(granted(await many(bob!, 'stripe', 9))).toBe(3)
@@ -84,7 +84,7 @@ test('what is wanted and given back in one tick goes in one call; who holds none
   expect(shop.keep).not.toHaveBeenCalled()
 })
 
-test('permits are renewed as long as they are held, and what was lost is said anew', async () => {
+test('permits are renewed as long as they are held, and lost ones are reported to the store again', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))
   const taken = await take(ada!, 'stripe')
@@ -103,7 +103,7 @@ test('permits are renewed as long as they are held, and what was lost is said an
   giveBack(await take(bob!, 'stripe'))
 })
 
-test('of those that a rate refuses, no more come back at a time than it allows', async () => {
+test('of the requests that a rate refuses, no more come back at a time than the rate allows', async () => {
   await using shop = await open()
   const rate = { limit: 2, per: 1_000, kind: 'sliding', burst: 2 } as const
   const ada = shop.worker('ada', { stripe: { rate } })
@@ -111,21 +111,21 @@ test('of those that a rate refuses, no more come back at a time than it allows',
   expect(list.map((taken) => (taken.kind === 'granted' ? 0 : taken.wait))).toEqual([
     0, 0, 1_000, 1_000, 2_000, 2_000, 3_000,
   ])
-  // A rate alone holds nothing.
+  // Permits of a rate are not held.
   for (const taken of list) if (taken.kind === 'granted') taken.giveBack()
   expect(shop.held).toEqual([])
   await ada.stop()
   expect(shop.permit).toHaveBeenCalledTimes(1)
 })
 
-test('jobs of different weights are asked for by weight, each gets all of its own or nothing', async () => {
+test('requests are grouped by weight, and each job gets all its permits or none', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: { concurrency: 7 } })
   const list = await Promise.all([3, 1, 3, 3, 1].map((weight) => take(ada, 'stripe', weight)))
   expect(list.map(({ kind }) => kind)).toEqual(['granted', 'granted', 'granted', 'refused', 'refused'])
 })
 
-test('whose signal is aborted waits no more, and what it would have got is given back', async () => {
+test('a request whose signal is aborted waits no more, and its permits are given back', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: { concurrency: 1 } })
   const [late, aborted] = [new AbortController(), AbortSignal.abort(new Error('too late'))]
@@ -146,7 +146,7 @@ test('whose signal is aborted waits no more, and what it would have got is given
   giveBack(await take(ada, 'stripe'))
 })
 
-test('a store that is away is asked again under the same number; the worker hears of it', async () => {
+test('a call to a store that is away is sent again under the same number, and the outage is reported', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: { concurrency: 1 } })
   shop.permit.mockRejectedValueOnce(new JobsError('STORE_UNCERTAIN', 'no answer'))
@@ -158,7 +158,7 @@ test('a store that is away is asked again under the same number; the worker hear
   expect(await ada.renew()).toBe(true)
 })
 
-test('after an outage the living say what they hold before anybody asks for more; giving back waits for nothing', async () => {
+test('after an outage, workers first report the permits that they hold before they ask for more; permits are given back at once', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 2 } }))
   const [first] = await many(ada!, 'stripe', 2)
@@ -176,7 +176,7 @@ test('after an outage the living say what they hold before anybody asks for more
   expect((await take(bob!, 'stripe')).kind).toBe('refused')
 })
 
-test("what an answer that is late brings is not used: it may be another's by then", async () => {
+test('permits of a late answer are not used, because another worker may have them by then', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: { concurrency: 1 } }, 200)
   shop.permit.mockImplementationOnce(async (...args) => {
@@ -184,7 +184,7 @@ test("what an answer that is late brings is not used: it may be another's by the
     return shop.store.limiters.permit(...args)
   })
   expect((await take(ada, 'stripe')).kind).toBe('granted')
-  // The late one, and the one within it; what that brought is given back; and asked for anew.
+  // The late call; the call during it; giving back its permits; and a new request.
   expect(shop.permit.mock.calls.map(([, { held, wanted }]) => [held, wanted])).toEqual([
     [0, 1],
     [0, 1],
@@ -193,10 +193,10 @@ test("what an answer that is late brings is not used: it may be another's by the
   ])
 })
 
-test('a call that an outage met is not sent again when that is over, and what it may have brought is given back', async () => {
+test('a call during an outage is not sent again afterwards, and the permits that it may have got are given back', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))
-  // It was carried out, and its answer lost.
+  // The call was carried out, and its answer was lost.
   shop.permit.mockImplementationOnce(async (...args) => {
     await shop.store.limiters.permit(...args)
     shop.isAfterOutage = true
@@ -210,7 +210,7 @@ test('a call that an outage met is not sent again when that is over, and what it
   expect(granted(await Promise.all([asking, other]))).toBe(1)
 })
 
-test('a worker that stops gives everything back, and what still runs then gives nothing back twice', async () => {
+test('a worker that stops gives all permits back, and jobs that still run give nothing back twice', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 2 } }))
   const list = await many(ada!, 'stripe', 2)
@@ -222,7 +222,7 @@ test('a worker that stops gives everything back, and what still runs then gives 
   expect(shop.held).toEqual(['stripe'])
 })
 
-test('a limiter that is not configured is refused, with the nearest that is', async () => {
+test('an unknown limiter is refused, and the error names the nearest known one', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: { concurrency: 2 } })
   await expect(take(ada, 'strype')).rejects.toMatchObject({

@@ -6,7 +6,7 @@ import { Ledger } from '../src/worker/lease/ledger.ts'
 
 const noJobs: LeasedJob[] = []
 
-/** What is held ahead by a worker of this preset in which so many jobs end in each of 20 milliseconds. */
+/** The prefetch of a worker with this preset, after 20 milliseconds in each of which `speed` jobs have ended. */
 function ahead(preset: Preset, speed: number): Prefetch {
   const one = new Prefetch(new Ledger(), 0, paces[preset])
   for (let now = 0; now < 20; now++) {
@@ -16,7 +16,7 @@ function ahead(preset: Preset, speed: number): Prefetch {
   return one
 }
 
-describe('how many jobs are held ahead', () => {
+describe('how many jobs are prefetched', () => {
   test.each<[Preset, number, number]>([
     ['balanced', 0, 0],
     ['balanced', 20, 200],
@@ -31,14 +31,17 @@ describe('how many jobs are held ahead', () => {
 })
 
 describe('a preset', () => {
-  test.each(Object.entries(paces))('%s holds half of its window at most', (_preset, { window, horizon }) => {
-    expect(horizon).toBeLessThanOrEqual(window / 2)
-  })
+  test.each(Object.entries(paces))(
+    '%s prefetches at most half of its window',
+    (_preset, { window, horizon }) => {
+      expect(horizon).toBeLessThanOrEqual(window / 2)
+    },
+  )
 
   test.each<[Preset, number]>([
     ['balanced', 20],
     ['throughput', 50],
-  ])('%s gives back after %i ms what has not started', (preset, window) => {
+  ])('%s gives jobs back that have not started after %i ms', (preset, window) => {
     const one = ahead(preset, 20)
     const job = { id: 'a', token: 'me.1', runs: 1 } as LeasedJob
     one.push(21, [job], false, 100, 1_000)
@@ -47,7 +50,7 @@ describe('a preset', () => {
     expect(one.target).toBe(0)
   })
 
-  test('with the first that goes back goes all that came later, so that nothing starts before it', () => {
+  test('when a job goes back, all later jobs go back too, so that none starts before it', () => {
     const one = ahead('balanced', 20)
     const [first, second, later] = ['a', 'b', 'c'].map((id) => ({ id, token: 'me.1', runs: 1 }) as LeasedJob)
     one.push(21, [first!, second!], false, 100, 1_000)

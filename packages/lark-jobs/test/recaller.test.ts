@@ -1,11 +1,11 @@
 /**
- * The part of the lease thread that takes back what the event loop has not read, on a clock of the test's own.
+ * The part of the lease thread that takes back jobs that the event loop has not read. The test moves the clock.
  */
 import { expect, test } from 'vitest'
 import { Recaller } from '../src/worker/lease/recaller.ts'
 import { RING, Unread } from '../src/worker/lease/unread.ts'
 
-/** A worker that runs something, and to which the store may hand jobs with a ring. */
+/** A worker that runs a job, and to which rings may bring jobs. */
 function make() {
   const unread = new Unread()
   unread.expect(RING, 7, 0)
@@ -23,7 +23,7 @@ function make() {
   return { recaller, unread, asked, worker }
 }
 
-test('of a loop that gives no sign, what it may be handed is recalled, and it is told so', () => {
+test('if the event loop gives no sign, jobs that rings may have brought are taken back, and the worker is told', () => {
   const { recaller, unread, asked } = make()
   recaller.look(100)
   recaller.look(110)
@@ -37,7 +37,7 @@ test('of a loop that gives no sign, what it may be handed is recalled, and it is
   ])
 })
 
-test('a loop that reads answers is busy, and is not taken to stand still until it reads no more', () => {
+test('an event loop that reads answers counts as busy, and not as blocked', () => {
   const { recaller, unread, asked, worker } = make()
   recaller.look(100)
   for (let at = 110; at <= 200; at += 10) {

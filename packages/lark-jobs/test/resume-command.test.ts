@@ -1,4 +1,4 @@
-/** A shell gets the name of the group from the copied command, whatever the name contains. */
+/** A shell that runs the copied command passes the exact name of the group, whatever it contains. */
 import { execFileSync } from 'node:child_process'
 import { visible } from '@s18i/lark/config'
 import { expect, test } from 'vitest'
@@ -13,7 +13,7 @@ test.each([
   'right \u202e to left \u009b',
   'Zürich 🎉',
   'a tag \u{e0041}',
-])('of group %j', (group) => {
+])('the command for group %j', (group) => {
   const shown = visible(resumeCommand('emails', group))
   const read = execFileSync('bash', ['-c', `lark() { printf '%s\\0' "$@"; }; ${shown}`], {
     env: { ...process.env, LC_ALL: 'C.UTF-8' },

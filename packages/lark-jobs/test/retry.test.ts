@@ -8,7 +8,7 @@ import { retryIn } from '../src/run/retry.ts'
 const written: string[] = []
 const NOW = 10_000_000
 
-/** What a lease thread is told of a job that has not failed, of a class with these fields. */
+/** The expected retry of a job that has not failed yet, as the lease thread gets it. @param fields of the class */
 function expected(fields: object, lease: { failures?: number; options?: JobOptions } = {}, inMs = 1_000) {
   class ExpectedJob extends Job {
     constructor() {
@@ -26,11 +26,11 @@ function expected(fields: object, lease: { failures?: number; options?: JobOptio
   return retryIn(new Error('blocked'), running, jobClass, inMs)
 }
 
-test('a failure that is expected is judged like one that was, with nothing written', () => {
+test('an expected failure is judged like a real one, and writes nothing to the log', () => {
   expect(expected({ backoff: '5s' })).toBe(5_000)
   expect(expected({ backoff: '5s', tries: 1 })).toBeUndefined()
   expect(expected({ backoff: '5s' }, { options: { tries: 1 } })).toBeUndefined()
-  // The time until it fails counts.
+  // The time until the failure counts.
   const timed = { retryUntil: 6_000, backoff: 5_000, tries: 1 }
   expect(expected(timed, {}, 1_000)).toBe(5_000)
   expect(expected(timed, {}, 1_001)).toBeUndefined()

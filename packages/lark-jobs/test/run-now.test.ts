@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { Job } from '../src/index.ts'
 
-// The first one reads the configuration; all later ones begin at once.
+// The first dispatchNow reads the configuration. Later ones begin at once.
 beforeAll(async () => {
   class FirstJob extends Job {
     handle() {}
@@ -15,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Ends when its signal is aborted, or when it is let go. */
+/** A job that ends when its signal is aborted, or when the test releases it. */
 class PatientJob extends Job {
   go = () => {}
   override timeout: number | string = '1s'
@@ -27,7 +27,7 @@ class PatientJob extends Job {
   }
 }
 
-test('at its timeout the run is told to end, and ends timed out', async () => {
+test('at its timeout the signal is aborted, and the run ends as timed out', async () => {
   const job = new PatientJob()
   const ran = expect(job.dispatchNow()).rejects.toMatchObject({ code: 'JOB_TIMED_OUT' })
   vi.advanceTimersByTime(1_000)
@@ -35,7 +35,7 @@ test('at its timeout the run is told to end, and ends timed out', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('failed() hears of it before the caller, with its error and a copy of the payload; not of a release', async () => {
+test('failed() is called before the caller gets the error, with the error and a copy of the payload; it is not called for a release', async () => {
   const told: unknown[] = []
   class EndingJob extends Job {
     handle(payload: { how: string }) {
@@ -73,12 +73,12 @@ test('fail() and release() outside of a run only throw', () => {
   expect(() => job.release()).toThrow('PatientJob is released')
 })
 
-test('a timeout longer than a timer can wait is not over at once', async () => {
+test('a timeout that is longer than a timer can wait does not end at once', async () => {
   const job = new PatientJob()
   job.timeout = '30d'
   const setTimer = vi.spyOn(globalThis, 'setTimeout')
   const ran = job.dispatchNow()
-  // Longer than this, a timer would fire at once.
+  // A timer with a longer delay would fire at once.
   expect(setTimer).toHaveBeenCalledWith(expect.any(Function), 2_147_483_647)
   vi.advanceTimersByTime(24 * 86_400_000)
   expect(job.signal.aborted).toBe(false)

@@ -1,6 +1,6 @@
 /**
- * Before any test: embeds the Lua scripts, and starts one Redis and one Valkey for all of them. `REDIS_URL` and
- * `VALKEY_URL` name servers to use instead; tests keep to key prefixes of their own and remove what they made.
+ * Runs before all tests: embeds the Lua scripts, and starts one Redis and one Valkey for all tests. `REDIS_URL` and
+ * `VALKEY_URL` name servers to use instead. Each test uses its own key prefix, and removes its keys.
  */
 import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   embedLua()
-  // Everything that this run makes lies in one folder, so that what it leaves behind is seen.
+  // All files of this run are in one folder, to see which files are left behind.
   const folder = mkdtempSync(join(tmpdir(), 'lark-test-run-'))
   process.env.TMPDIR = folder
   const servers: Server[] = []
@@ -37,12 +37,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('valkeyUrl', valkeyUrl)
   return async () => {
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
-    // Node's own, from version 22 on, for programs that ask for it, as TypeScript does.
+    // Node makes this folder from version 22 on, for programs that ask for it, such as TypeScript.
     const left = readdirSync(folder).filter((name) => name !== 'node-compile-cache')
     const processes = processesIn(folder)
     rmSync(folder, { recursive: true, force: true })
     if (left.length + processes.length === 0) return
-    // Vitest reports what a teardown throws, and exits with 0 all the same.
+    // Vitest reports an error of a teardown, but exits with 0.
     process.exitCode = 1
     throw new Error(
       `The tests left behind folders (${left.join(', ')}) or processes (${processes.join(', ')})`,
@@ -50,7 +50,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-/** The ids of processes that run in a folder. Where there is no /proc, only what lies in the folder tells. */
+/** The ids of processes that run in a folder. Empty on systems without /proc. */
 function processesIn(folder: string): string[] {
   if (!existsSync('/proc/self/cwd')) return []
   const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
@@ -58,7 +58,7 @@ function processesIn(folder: string): string[] {
     try {
       return readlinkSync(`/proc/${id}/cwd`).startsWith(folder)
     } catch {
-      return false // it has ended, or is somebody else's
+      return false // The process has ended, or belongs to another user.
     }
   })
 }

@@ -17,7 +17,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** One job of a class in a worker under a supervisor, and what it settles. */
+/** Starts a job of this class in a worker under a supervisor, and notes what it settles. */
 function begin(make: unknown): { held: HeldJob; settled: Outcome[]; onStuck: () => void; slots: Slots } {
   const registry = new Registry()
   registry.add(make as JobConstructor)
@@ -30,7 +30,7 @@ function begin(make: unknown): { held: HeldJob; settled: Outcome[]; onStuck: () 
     ahead: { ended() {} },
     settle: (_id: string, _token: string, outcome: Outcome) => settled.push(outcome),
   } as unknown as Claimer
-  // No middleware asks for any.
+  // No middleware asks for permits.
   const permits = {} as Permits
   const slots = new Slots({ registry, report, onStuck }, ledger, new StoreClock(), permits, () => {})
   const lease = {
@@ -50,10 +50,13 @@ function begin(make: unknown): { held: HeldJob; settled: Outcome[]; onStuck: () 
   return { held, settled, onStuck, slots }
 }
 
-/** What the lease thread reads of it: when its time is over, and when it is tried again if it blocks till then. */
+/**
+ * The values that the lease thread reads: the end of the timeout, and the time of the next attempt if the job blocks
+ * until then.
+ */
 const terms = ({ page, index }: HeldJob) => [...page.terms.subarray(index * 3, index * 3 + 2)]
 
-test('of a handler that is stuck its class is told before the process is replaced, and its end is ignored', async () => {
+test('failed() of a stuck handler is called before the process is replaced, and the end of the handler is ignored', async () => {
   const told = signal()
   const tells = signal()
   const returns = signal()
@@ -73,7 +76,7 @@ test('of a handler that is stuck its class is told before the process is replace
   vi.advanceTimersByTime(1_000)
   vi.advanceTimersByTime(5_000)
   await told.promise
-  // It has a time of its own.
+  // failed() has its own timeout.
   expect(terms(held)).toEqual([performance.now() + 1_000, TOLD])
   returns.resolve()
   await vi.advanceTimersByTimeAsync(0)
@@ -86,7 +89,7 @@ test('of a handler that is stuck its class is told before the process is replace
   slots.stop()
 })
 
-test('the lease thread is told what a job would come to that blocks past its timeout', () => {
+test('the lease thread knows how a job ends that blocks past its timeout', () => {
   const asked: unknown[] = []
   class AskedJob extends Job {
     override timeout = 1_000

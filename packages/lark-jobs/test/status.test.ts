@@ -14,7 +14,7 @@ const make = () =>
 
 const zero = { completed: 0, failed: 0, retried: 0 }
 
-test('the last minute and the last hour, of all partitions', async () => {
+test('status counts the last minute and the last hour, over all partitions', async () => {
   await using harness = await make()
   const { store, clock } = harness
   const caller = harness.caller('ada', 'emails')
@@ -30,7 +30,7 @@ test('the last minute and the last hour, of all partitions', async () => {
   const all = { completed: 40, failed: 1, retried: 1 }
   expect(await look()).toMatchObject({ lastMinute: all, lastHour: all })
 
-  // Minutes are those of the clock: the one before this counts by the part of it that is less than 60 seconds ago.
+  // The store counts by minutes of the clock. The previous minute counts by its part that is less than 60 seconds ago.
   clock.advance(75 * SECOND)
   await caller.run(job(), completed)
   expect(await look()).toMatchObject({
@@ -45,7 +45,7 @@ test('the last minute and the last hour, of all partitions', async () => {
   expect(await look()).toMatchObject({ lastMinute: zero, lastHour: zero })
 })
 
-test('a row a queue: those that are configured in their order, then others that have been', async () => {
+test('there is one row for each queue: first the configured queues in their order, then others', async () => {
   await using harness = await make()
   const { store } = harness
   await harness.caller('ada', 'old/2').enqueue(...jobs(2, { key: 'strange' }))
@@ -71,7 +71,7 @@ test('a row a queue: those that are configured in their order, then others that 
   expect(found.queues.map(({ unknownKeys }) => unknownKeys)).toEqual([[], ['send-email'], ['strange']])
 })
 
-test('a paused group is named once, as its class names it, and by when it goes on', async () => {
+test('a paused group is listed once, with its name in the class and the end of the pause', async () => {
   await using harness = await make()
   const { store } = harness
   const queues = new Map([['emails', 2]])
@@ -82,7 +82,7 @@ test('a paused group is named once, as its class names it, and by when it goes o
   expect(pausedGroups).toEqual([{ group: 'acme', until: now + 5_000 }, { group: '#1' }])
 })
 
-test('a queue is paused when one of its partitions is', async () => {
+test('a queue is paused if one of its partitions is', async () => {
   await using harness = await make()
   const { store } = harness
   const queues = new Map([

@@ -8,11 +8,11 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('it goes on from what the store said, whatever becomes of the clock of this machine', () => {
+test('the clock continues from the answer of the store, whatever happens to the clock of this machine', () => {
   const clock = new StoreClock()
   const asked = performance.now()
   vi.advanceTimersByTime(20)
-  // The answer is from half-way.
+  // The time in the answer counts for the middle of the round trip.
   clock.heard(500, asked)
   expect(clock.now()).toBe(510)
   vi.setSystemTime(9_000_000)
@@ -22,7 +22,7 @@ test('it goes on from what the store said, whatever becomes of the clock of this
   expect(clock.now()).toBe(7_000)
 })
 
-test('before the store was asked it is the time of this process', () => {
+test('before the first answer, the clock has the time of this process', () => {
   vi.useRealTimers()
   const clock = new StoreClock()
   expect(clock.isAsked).toBe(false)

@@ -5,7 +5,7 @@ import { lockOf, oneByOne } from '../src/options/unique.ts'
 import { laneName, readLane } from '../src/store/contract/lane.ts'
 import { Random } from './conformance/random.ts'
 
-/** What has a meaning somewhere on the way, and what might be taken for another in UTF-8, in a URL, or in SQL. */
+/** Characters that have a meaning in some format, or that could be confused in UTF-8, in a URL or in SQL. */
 const signs = [
   'a',
   'b',
@@ -35,9 +35,9 @@ function text(random: Random): string {
 }
 
 /**
- * Makes many names, some of them out of those that were made before.
+ * Makes many names, some of them from earlier ones.
  *
- * @param make what a name means, and the name
+ * @param make returns the meaning of a name, and the name
  */
 function fuzz(
   seed: number,
@@ -57,12 +57,12 @@ function fuzz(
     names.set(key, name)
     if (random.chance(4)) made.push(name)
   }
-  // Names have been met again.
+  // Some names have occurred more than once.
   expect(meanings.size).toBeLessThan(3_900)
 }
 
 test.each([1, 2, 3])(
-  'two names are one in the store only when they are one to the user (seed %i)',
+  'two names are equal in the store only if they are equal for the user (seed %i)',
   (seed) => {
     fuzz(seed, (_, pick) => {
       const name = pick()
@@ -71,7 +71,7 @@ test.each([1, 2, 3])(
   },
 )
 
-test.each([4, 5, 6])('two locks are one only when class and value are (seed %i)', (seed) => {
+test.each([4, 5, 6])('two locks are equal only if class and value are equal (seed %i)', (seed) => {
   fuzz(seed, (random, pick) => {
     const [key, value] = [pick(), random.chance(5) ? '' : pick()]
     const lock = lockOf({ by: () => value }, key, undefined)
@@ -80,7 +80,7 @@ test.each([4, 5, 6])('two locks are one only when class and value are (seed %i)'
 })
 
 test.each([7, 8, 9])(
-  'lanes: groups of users, those of keepLast, and limiters are apart (seed %i)',
+  'lanes: groups of users, groups of keepLast, and limiters are distinct (seed %i)',
   (seed) => {
     fuzz(seed, (random, pick) => {
       const limiter = random.chance(3) ? pick() : undefined
@@ -96,7 +96,7 @@ test.each([7, 8, 9])(
   },
 )
 
-test('ordinary names are kept as they are', () => {
+test('ordinary names are stored unchanged', () => {
   for (const name of ['acme', 'user-7', 'tenant:7', 'a/b', '50%', 'ä'.repeat(64)])
     expect(storedName(name)).toBe(name)
   expect(storedPair('send-email', '7')).toBe('send-email:7')
@@ -104,7 +104,7 @@ test('ordinary names are kept as they are', () => {
   expect(groupName(7)).toBe('7')
 })
 
-test.each(['\ud800', 'a\udfff', '\ude00\ud83d'])('half of a surrogate pair names nothing: %j', (half) => {
+test.each(['\ud800', 'a\udfff', '\ude00\ud83d'])('half of a surrogate pair is not a name: %j', (half) => {
   expect(lockOf({ by: () => half }, 'sync', undefined)).toBe('a text with half of a surrogate pair')
   expect(groupFor({ by: () => half }, undefined)).toBe('a text with half of a surrogate pair')
   expect(lockOf({ by: () => '\ud83d\ude00' }, 'sync', undefined)).toMatchObject({ name: 'sync:😀' })

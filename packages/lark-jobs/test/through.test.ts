@@ -6,7 +6,7 @@ import { signal } from './working/bench.ts'
 const job = {} as MiddlewareJob
 const run = (chain: Middleware[], handle: () => unknown) => through(chain, job, handle)
 
-test('the first one is outermost, and each passes on what comes back', async () => {
+test('the first middleware is outermost, and each passes on the result', async () => {
   const steps: string[] = []
   const step =
     (name: string): Middleware =>
@@ -20,7 +20,7 @@ test('the first one is outermost, and each passes on what comes back', async () 
   expect(steps).toEqual(['a in', 'b in', 'handle', 'b out', 'a out'])
 })
 
-test('one that returns nothing passes on what it got; one that does not call next skips the rest', async () => {
+test('a middleware that returns nothing passes on the result; one that does not call next skips the rest', async () => {
   const quiet: Middleware = async (_, next) => {
     await next()
   }
@@ -29,7 +29,7 @@ test('one that returns nothing passes on what it got; one that does not call nex
   expect(await run([() => {}], () => expect.unreachable())).toBeUndefined()
 })
 
-test('an error goes up, unless one catches it', async () => {
+test('an error goes up, unless a middleware catches it', async () => {
   const fails = () => {
     throw new Error('no')
   }
@@ -43,7 +43,7 @@ test('an error goes up, unless one catches it', async () => {
   expect(await run([swallows], fails)).toBeUndefined()
 })
 
-test('what was begun and not waited for is waited for, and is the outcome', async () => {
+test('a next() that is not awaited is awaited anyway, and is the outcome', async () => {
   const go = signal()
   const steps: string[] = []
   const handle = async () => {

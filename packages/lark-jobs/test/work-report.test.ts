@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { ConsoleReport, JsonReport, sumUp } from '../src/commands/work-report.ts'
 import type { Ending, Outcome, RunningJob } from '../src/index.ts'
 
-/** A run of `SyncJob` that ended so. */
+/** A run of `SyncJob` with this outcome. */
 function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
   const lease = { id: 'Vbu1Wui6I4h7z', key: 'sync', payload: '', priority: 0, queuedAt: 0, token: '' }
   const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
@@ -18,7 +18,7 @@ function endingOf(outcome: Outcome, more: Partial<Ending>): Ending {
   }
 }
 
-/** Its line for people. */
+/** The line for people. */
 function lineOf(outcome: Outcome, more: Partial<Ending> = {}): string {
   const console = new MemoryConsole()
   const report = new ConsoleReport(console)
@@ -27,7 +27,7 @@ function lineOf(outcome: Outcome, more: Partial<Ending> = {}): string {
   return console.stdout.trim().replace(/ {2,}/g, '  ')
 }
 
-test('a job that put itself back is told from one that was given back', () => {
+test('a job that put itself back is distinguished from one that was given back', () => {
   const facts = 'SyncJob  Vbu1Wui6I4h7z  default  2 ms'
   expect(lineOf({ kind: 'released', in: 300_000 }, { isAsked: true })).toBe(`↻ ${facts}  released for 5 min`)
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: true })).toBe(`↻ ${facts}  released`)
@@ -37,7 +37,7 @@ test('a job that put itself back is told from one that was given back', () => {
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: false })).toBe(`i ${facts}  given back`)
 })
 
-test('for machines they are two outcomes, each with when it is due again', () => {
+test('with --json they are two outcomes, each with the time at which the job is due again', () => {
   const told = (outcome: Outcome, more: Partial<Ending> = {}) => {
     const console = new MemoryConsole()
     new JsonReport(console).ended(endingOf(outcome, more))
@@ -49,12 +49,12 @@ test('for machines they are two outcomes, each with when it is due again', () =>
     outcome: 'given-back',
     in: 0,
   })
-  // Of a class that is not known here, whether it was asked for is not said.
+  // For an unknown class, the line does not say whether the job put itself back.
   expect(told({ kind: 'released', in: 1_000 })).toMatchObject({ outcome: 'given-back', in: 1_000 })
   expect(told({ kind: 'cancelled', reason: 'user' })).toMatchObject({ outcome: 'cancelled', reason: 'user' })
 })
 
-test('the summary for machines has times as short as those of jobs', () => {
+test('the times in the JSON summary are as short as those of jobs', () => {
   const console = new MemoryConsole()
   console.isJson = true
   const counts = { completed: 1, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0 }
@@ -62,7 +62,7 @@ test('the summary for machines has times as short as those of jobs', () => {
   expect(JSON.parse(console.stdout)).toEqual({ event: 'summary', ...counts, took: 12.35 })
 })
 
-test('where time counts, nobody counts attempts', () => {
+test('with retryUntil, the line does not count attempts', () => {
   const error = { run: 1, name: 'Error', message: 'no' }
   expect(lineOf({ kind: 'failed', error, retryIn: 1_000 })).toMatch(/attempt 1 of 3, again in 1 s: no$/)
   expect(lineOf({ kind: 'failed', error, retryIn: 1_000 }, { isTimed: true })).toMatch(
@@ -70,7 +70,7 @@ test('where time counts, nobody counts attempts', () => {
   )
 })
 
-/** So many that have run for a while, of as many classes. */
+/** `count` jobs of different classes that have run for a while. */
 function runningJobs(count: number): RunningJob[] {
   const { lease } = endingOf({ kind: 'completed' }, {})
   return Array.from({ length: count }, (_, i) => ({
@@ -81,7 +81,7 @@ function runningJobs(count: number): RunningJob[] {
   }))
 }
 
-test('jobs that have run for a while are told of, each in a line while they are few', () => {
+test('long runs are reported, each in its own line if they are few', () => {
   const told = (count: number, options = {}) => {
     const console = new MemoryConsole(options)
     new ConsoleReport(console).running(runningJobs(count))
@@ -97,7 +97,7 @@ test('jobs that have run for a while are told of, each in a line while they are 
   expect(told(2, { quiet: true })).toBe('')
 })
 
-test('for machines each is an object', () => {
+test('with --json each long run is an object', () => {
   const console = new MemoryConsole()
   new JsonReport(console).running(runningJobs(7))
   const events = console.stdout.trim().split('\n')
@@ -113,7 +113,7 @@ test('for machines each is an object', () => {
   })
 })
 
-test('of a worker that prints much, nobody needs to hear that it runs', () => {
+test('a worker that prints many lines does not report long runs', () => {
   const console = new MemoryConsole()
   const report = new ConsoleReport(console)
   for (let i = 0; i < 60; i++) report.ended(endingOf({ kind: 'completed' }, {}))

@@ -1,6 +1,6 @@
 /**
- * Builds one package: its sources as ES modules for Node and for bundlers, the same modules as CommonJS for the test
- * runners that cannot load ES modules, and one set of declarations for both. docs/architecture.md says why.
+ * Builds one package: ES modules for Node and bundlers, the same modules as CommonJS for test runners that cannot load
+ * ES modules, and one set of declarations for both. docs/architecture.md gives the reasons.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,14 +14,16 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
  * @typedef {object} Package
  * @property {string} folder absolute
  * @property {string[]} exported entries that are in the `exports` of package.json
- * @property {string[]} required entries that are also built as CommonJS: what an exported one loads later has a name
- * @property {Record<string, string>} entries the sources of the files in `dist/` that something outside of it names
- * @property {string[]} alone entries whose source is in no chunk, because it is a program
- * @property {Record<string, string>} replaced what some sources are as CommonJS
- * @property {Record<string, string>} written what is in further files of `dist/`
- * @property {Record<string, string>} [outside] sources that are in one of these, as ES modules
- * @property {Record<string, string[]>} chunks the sources with which each further file of `dist/` begins. It has what
- * they import, without what is in an earlier one: a process that imports them loads one file instead of fifty.
+ * @property {string[]} required entries that are also built as CommonJS, including those that an exported entry loads
+ * later
+ * @property {Record<string, string>} entries the files in `dist/` whose names are used from outside, with their sources
+ * @property {string[]} alone entries that are programs, so that their source is in no chunk
+ * @property {Record<string, string>} replaced sources that have another text in the CommonJS build
+ * @property {Record<string, string>} written the texts of further files in `dist/`
+ * @property {Record<string, string>} [outside] sources that the ES modules import from one of these files
+ * @property {Record<string, string[]>} chunks further files of `dist/`, with their root sources. A chunk contains the
+ * roots and everything that they import, except the contents of earlier chunks. So a process loads one file instead of
+ * fifty.
  */
 
 /** @param {Package} built */
@@ -89,17 +91,17 @@ async function bundle(
       groups: Object.keys(chunks).map((name) => ({ name, test: (id) => places.get(id) === name })),
       includeDependenciesRecursively: false,
     },
-    // The annotations are those for bundlers: `import(/* webpackIgnore: true */ …)`.
+    // Annotations are comments for bundlers: `import(/* webpackIgnore: true */ …)`.
     comments: { legal: false, jsdoc: false, annotation: true },
     minifyInternalExports: false,
-    // Jest reads none of a package.
+    // Jest ignores the source maps of packages.
     sourcemap: format === 'es',
     sourcemapExcludeSources: true,
   })
   await bundler.close()
 }
 
-/** Begins the names of the modules that export what a source does, and nothing that the chunks need of each other. */
+/** The prefix of modules that have only the exports of a source, without those that chunks need from each other. */
 const EXPORTS = 'exports of '
 
 /** @param {string} folder */
@@ -115,7 +117,7 @@ const exporting = (folder) => ({
 /** @param {string} folder @returns {string} */
 const versionOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
 
-/** Where `require` is the way to load a module, `import()` often is not: Jest refuses it. */
+/** Replaces `import()` in the CommonJS build, because Jest refuses `import()`. */
 const requireLiterals = {
   name: 'require-literals',
   /** @param {string} code */
@@ -124,7 +126,7 @@ const requireLiterals = {
       /\bimport\(("[^"]+")\)/g,
       'Promise.resolve().then(() => require($1)).then((it) => ({ ...it, default: it }))',
     ),
-    map: null, // no line moves
+    map: null, // The lines stay the same.
   }),
 }
 
@@ -147,9 +149,9 @@ const leaving = (outside) => ({
 })
 
 /**
- * Writes the declarations into `dist/types`, as those of CommonJS modules: an ES module may import these in every
- * version of TypeScript, but not the other way round. What is marked `@internal` is left out. The ones of the ES modules re-export them, so there is one class
- * `Job`, whichever way it was imported.
+ * Writes the declarations into `dist/types`, as declarations of CommonJS modules: an ES module may import these in
+ * every version of TypeScript, but not the other way round. The declarations of the ES modules re-export them, so there
+ * is one class `Job` for both kinds of import. Members marked `@internal` are omitted.
  *
  * @param {Package} built
  */
@@ -157,7 +159,7 @@ function declare({ folder, entries, exported }) {
   const types = join(folder, 'dist/types')
   const options = ['--emitDeclarationOnly', '--stripInternal', '--sourceMap', 'false', '--outDir', types]
   const { status } = spawnSync(process.execPath, [tsc, '-p', folder, ...options], { stdio: 'inherit' })
-  if (status !== 0) process.exit(1) // it has said why
+  if (status !== 0) process.exit(1) // The compiler has printed its errors.
   /** @type {Set<string>} */
   const reached = new Set()
   /** @param {string} file */

@@ -1,5 +1,5 @@
-// What the CommonJS build has in the place of `src/sandbox.ts`. In a sandbox, `import()` fails; in a file that Node
-// itself has loaded, it does not. (`vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER` would do as well, with a warning.)
+// The CommonJS build contains this file instead of `src/sandbox.ts`. In a sandbox, `import()` fails, but not in a file
+// that Node itself has loaded. (`vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER` would also work, but prints a warning.)
 import { runInThisContext } from 'node:vm'
 
 const main = runInThisContext('globalThis')

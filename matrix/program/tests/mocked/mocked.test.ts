@@ -1,4 +1,4 @@
-// A test that mocks what a job uses, and a worker that finds the job by its file.
+// A test that mocks a module of a job, and a worker that finds the job by its file.
 import { Jobs, JobsError } from '@s18i/lark-jobs'
 import { MailJob } from './jobs/MailJob'
 import { send } from './mailer'
@@ -17,7 +17,7 @@ test('the worker runs the job with the mock', async () => {
   expect(send).toHaveBeenCalledWith('Ann')
 })
 
-test('errors are of the classes that the test has', async () => {
+test('errors are instances of the classes that the test imports', async () => {
   const error = await Jobs.pause({ queue: 'none' }).catch((error: unknown) => error)
   expect(error).toBeInstanceOf(JobsError)
   expect(error).toBeInstanceOf(Error)
