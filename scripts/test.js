@@ -14,7 +14,13 @@ installServers({ 'redis-server': 'REDIS_URL', 'valkey-server': 'VALKEY_URL' })
 const newer = isSound ? undefined : node24()
 run('Building', 'npm', ['run', 'build'])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
-for (const project of ['packages/lark/test', 'packages/lark-jobs/test', 'examples/mac-registry', 'test']) {
+for (const project of [
+  'packages/lark/test',
+  'packages/lark-jobs/test',
+  'packages/lark-jobs-bench/test',
+  'examples/mac-registry',
+  'test',
+]) {
   if (existsSync(join(root, project, 'tsconfig.json')))
     run(`Checking types of ${project}`, 'npx', ['tsc', '-p', project, '--noEmit'])
 }

@@ -39,9 +39,9 @@ export async function makeApp(
   return app
 }
 
-/** Packs the two packages into tarballs in `folder`. The build must have run. */
+/** Packs the packages into tarballs in `folder`. The build must have run. */
 export function packInto(folder: string): string[] {
-  const workspaces = ['-w', '@s18i/lark', '-w', '@s18i/lark-jobs']
+  const workspaces = ['lark', 'lark-jobs', 'lark-jobs-bench'].flatMap((name) => ['-w', `@s18i/${name}`])
   const words = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...workspaces]
   const packed = JSON.parse(execFileSync('npm', words, { cwd: root, encoding: 'utf8' })) as Packed[]
   return packed.map(({ filename }) => join(folder, filename))
@@ -54,12 +54,9 @@ interface Packed {
 /** Replaces the links to the packages with their tarballs. Their dependencies are still those of the workspace. */
 export async function installPacked(app: App, tarballs: string[]): Promise<void> {
   for (const tarball of tarballs) {
-    const target = join(
-      app.folder,
-      'node_modules/@s18i',
-      basename(tarball).includes('lark-jobs') ? 'lark-jobs' : 'lark',
-    )
-    await rm(target)
+    const name = basename(tarball).replace(/^s18i-(.*?)-\d.*/, '$1')
+    const target = join(app.folder, 'node_modules/@s18i', name)
+    await rm(target, { force: true })
     await mkdir(target)
     execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', target])
   }

@@ -62,7 +62,7 @@ test.each([
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
-  ['operate()', 4, 'cancel erase failed find keys pause ping place resume retry status workers'],
+  ['operate()', 4, 'cancel erase failed find keys name pause ping place resume retry status workers'],
   ['an error of the queue', 5, 'cause code exit hint id ids message name queued stack'],
 ])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {
   expect(suggested(mark)).toBe(names)

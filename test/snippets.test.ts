@@ -6,6 +6,7 @@
  * exports of these files and of the packages, and names that the page leaves out (`leftOut`).
  */
 import { existsSync } from 'node:fs'
+import { symlink } from 'node:fs/promises'
 import { dirname, join, posix, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadSettings } from '../packages/lark-jobs/src/config/config.ts'
@@ -46,6 +47,9 @@ const shared: Record<string, string[]> = {
   '@s18i/lark-jobs': ['createJobs', 'exponential', 'Job', 'Jobs'],
 }
 
+/** All that the pages speak of. An application names the last only to measure its store. */
+const packages = ['lark', 'lark-jobs', 'lark-jobs-bench']
+
 const foundingLinks = ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs']
 
 const pages = [
@@ -68,7 +72,14 @@ describe.each(pages)('%s', (page) => {
   const snippets = blocks.filter((block) => code(block) && !isConfig(block))
   let app: App
   beforeAll(async () => {
-    app = await makeApp({ ...filesOf(page, snippets), 'lark.config.ts': config })
+    const dependencies = Object.fromEntries(packages.map((name) => [`@s18i/${name}`, '*']))
+    app = await makeApp({
+      'package.json': JSON.stringify({ name: 'app', type: 'module', dependencies }),
+      ...filesOf(page, snippets),
+      'lark.config.ts': config,
+    })
+    const bench = 'lark-jobs-bench'
+    await symlink(join(root, 'packages', bench), join(app.folder, 'node_modules/@s18i', bench))
   })
   afterAll(() => app?.[Symbol.asyncDispose]())
 

@@ -42,7 +42,11 @@ await build({
     lease: ['src/worker/lease/lease-watch.ts'],
     work: ['src/api/work.ts'],
     operations: ['src/operate.ts'],
-    'redis-erase': ['src/store/redis/verbs/erase.ts'],
+    // What the stores share, and what a dispatch does not need.
+    contract: ['reason', 'unreadable', 'effects', 'consequence'].map(
+      (name) => `src/store/contract/${name}.ts`,
+    ),
+    'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],
     command: names.map((name) => `src/${name}.ts`),
   },

@@ -35,7 +35,7 @@ export async function build(built) {
   declare(built)
   await bundle(built, built.entries, 'es', 'js')
   const required = Object.fromEntries(built.required.map((name) => [name, built.entries[name] ?? '']))
-  await bundle(built, required, 'cjs', 'cjs')
+  if (built.required.length > 0) await bundle(built, required, 'cjs', 'cjs')
 }
 
 /**
@@ -181,5 +181,6 @@ function declare({ folder, entries, exported }) {
     const path = join(types, file)
     if (file.endsWith('.ts') && !reached.has(path)) rmSync(path)
   }
-  writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n')
+  if (exported.length === 0) rmSync(types, { recursive: true })
+  else writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n')
 }

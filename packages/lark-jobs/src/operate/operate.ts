@@ -147,6 +147,11 @@ export class Operate {
     return performance.now() - asked
   }
 
+  /** What people call the store: `redis://host:6379/0` or `sqlite:/path/jobs.db`, without a password. */
+  async name(): Promise<string> {
+    return (await this.#open()).store.name
+  }
+
   /** Where the jobs are kept, as it is configured. The store is not opened. */
   async place(): Promise<StorePlace> {
     const { connection, prefix, durability } = await this.#settings()

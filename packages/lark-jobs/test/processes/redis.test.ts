@@ -1,6 +1,5 @@
 import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
-import { benching } from './benching.ts'
 import { causing } from './causing.ts'
 import { endings } from './endings.ts'
 import { freezing } from './freezing.ts'
@@ -18,5 +17,4 @@ describe('on Redis', { timeout: 60_000 }, () => {
   mistakes(url)
   causing(url)
   unawaited(url)
-  benching(url)
 })

@@ -1,6 +1,5 @@
 import { describe } from 'vitest'
 import { accounting } from './accounting.ts'
-import { benching } from './benching.ts'
 import { causing } from './causing.ts'
 import { deceiving } from './deceiving.ts'
 import { endings } from './endings.ts'
@@ -19,6 +18,5 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   mistakes(url)
   causing(url)
   unawaited(url)
-  benching(url)
   deceiving(url)
 })

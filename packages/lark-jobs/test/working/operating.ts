@@ -40,6 +40,7 @@ export function operating(connect: Connect): void {
   test('a ping is the time of one question', async () => {
     await using bench = await Bench.make(connect)
     const began = performance.now()
+    expect(await operate(bench.jobs).name()).toBe((await bench.jobs.status()).store)
     const ping = await operate(bench.jobs).ping()
     expect(ping).toBeGreaterThan(0)
     expect(ping).toBeLessThan(performance.now() - began)

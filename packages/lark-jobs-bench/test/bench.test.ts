@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { parseLocation } from '../../src/store/redis/client/location.ts'
-import { openTransport } from '../../src/store/redis/client/open-transport.ts'
-import { newPrefix, removeKeys } from '../redis/place.ts'
-import { App } from './app.ts'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, inject, test } from 'vitest'
+import { parseLocation } from '../../lark-jobs/src/store/redis/client/location.ts'
+import { openTransport } from '../../lark-jobs/src/store/redis/client/open-transport.ts'
+import { App } from '../../lark-jobs/test/processes/app.ts'
+import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
 
 const files = {
+  'package.json': JSON.stringify({
+    type: 'module',
+    dependencies: { '@s18i/lark': '*', '@s18i/lark-jobs': '*', '@s18i/lark-jobs-bench': '*' },
+  }),
   'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX } }`,
   'greet.js': `
     import { Job } from '@s18i/lark-jobs'
@@ -26,8 +31,10 @@ const figures = [
 ]
 const few = ['--jobs=300', '--seconds=1']
 
-/** `jobs:bench` leaves nothing behind, and touches no other jobs. @param url undefined: the embedded store */
-export function benching(url: () => string | undefined): void {
+describe.each<[string, () => string | undefined]>([
+  ['the embedded store', () => undefined],
+  ['Redis', () => inject('redisUrl')],
+])('on %s, jobs:bench leaves nothing behind, and touches no other jobs', (_, url) => {
   test('jobs:bench prints one figure on each line, and leaves the store unchanged', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
@@ -96,13 +103,15 @@ export function benching(url: () => string | undefined): void {
       expect(refused.stderr).toMatch(/must be a whole number from 1, got/)
     }
   })
-}
+})
 
 /** A store with one job, and an application that uses it. */
 async function greetedStore(url: string | undefined) {
   const prefix = newPrefix()
   const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })
   if (url !== undefined) app.atEnd(() => removeKeys(url, prefix))
+  const here = fileURLToPath(new URL('..', import.meta.url))
+  await symlink(here, join(app.folder, 'node_modules/@s18i/lark-jobs-bench'))
   await app.start(['greet.js']).result
   const bench = (connection: string) => {
     const bin = join(app.folder, 'node_modules/@s18i/lark/dist/bin.js')

@@ -1,7 +1,7 @@
 /**
  * What a measured store's dispatches wait for, in one line, when that is worth a change.
  */
-import type { Settings } from '../config/config.ts'
+import type { StorePlace } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds below which there is nothing to be won. */
 const LITTLE = 1
@@ -13,7 +13,7 @@ const LITTLE = 1
 export function adviceOn(
   roundTrip: number,
   dispatch: number,
-  { durability, connection }: Pick<Settings, 'durability' | 'connection'>,
+  { durability, connection }: Pick<StorePlace, 'durability' | 'connection'>,
 ): string | undefined {
   const write = dispatch - roundTrip
   if (write > LITTLE && write > roundTrip) {

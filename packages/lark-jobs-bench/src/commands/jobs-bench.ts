@@ -1,46 +1,50 @@
 import { availableParallelism, loadavg } from 'node:os'
-import { Command, flag } from '@s18i/lark'
-import { visible } from '@s18i/lark/config'
-import { Jobs, open } from '../api/jobs.ts'
-import { adviceOn } from '../bench/advice.ts'
-import type { Figure } from '../bench/figure.ts'
-import { measures, queues, type Stage } from '../bench/measures.ts'
-import { type BenchPlace, benchPlace } from '../bench/place.ts'
-import { loadSettings } from '../config/config.ts'
+import { Command, flag, visible } from '@s18i/lark'
+import { JobsError } from '@s18i/lark-jobs'
+import { operate } from '@s18i/lark-jobs/operate'
+import { adviceOn } from '../advice.ts'
+import type { Figure } from '../figure.ts'
+import { measures, queues, type Stage } from '../measures.ts'
+import { type BenchPlace, benchPlace } from '../place.ts'
 
-/** `lark jobs:bench`: what the configured store can do, measured from here. None of its jobs is touched. */
+/** `lark jobs:bench`: measures the configured store from here, in a place of its own. It touches none of the user's jobs. */
 export class JobsBenchCommand extends Command {
   readonly key = 'jobs:bench'
   override description = 'Measure how fast the configured store is, beside its jobs'
-  jobs = flag.number('About so many jobs for each figure', { default: 50_000, wholeFrom: 1 })
-  seconds = flag.number('At most so many seconds for each figure', { default: 2, wholeFrom: 1 })
+  jobs = flag.number('About this number of jobs for each figure', { default: 50_000, wholeFrom: 1 })
+  seconds = flag.number('At most this number of seconds for each figure', { default: 2, wholeFrom: 1 })
 
   async handle() {
     const { jobs, seconds, signal } = this
-    const settings = await loadSettings()
-    const place = benchPlace(settings, queues)
-    const here = new Jobs(async () => place.settings)
-    const there = place.kind === 'memory' ? here : new Jobs(async () => place.settings)
+    const place = await benchPlace(queues)
+    const { here, there, isEmbedded } = place
     let isThere = true
     try {
-      const { store, warnings } = await here[open]().catch((error) => {
-        isThere = error.code !== 'STORE_UNREACHABLE'
-        throw error
-      })
+      const store = await operate(here)
+        .name()
+        .catch((error) => {
+          isThere = !JobsError.is(error, 'STORE_UNREACHABLE')
+          throw error
+        })
       const warn = this.#warnOnce()
-      const name = place.name ?? store.name
+      const name = place.name ?? store
       this.info(visible(`Measuring ${name} in ${place.words}, removed afterwards`))
-      for (const warning of [...warnings, ...busyness()]) warn(warning)
-      const isEmbedded = place.kind !== 'server'
-      const stage = { here, there, jobs, seconds, signal, warn, isEmbedded, roundTrip: 0 }
-      const figures = await this.#measure(stage)
+      for (const warning of busyness()) warn(warning)
+      const figures = await this.#measure({
+        here,
+        there,
+        jobs,
+        seconds,
+        signal,
+        warn,
+        isEmbedded,
+        roundTrip: 0,
+      })
       const [roundTrip, dispatch] = figures.map(({ p50 = 0 }) => p50) as [number, number]
-      const advice = adviceOn(roundTrip, dispatch, settings)
+      const advice = adviceOn(roundTrip, dispatch, place.users)
       if (this.json) return { store: name, figures: figures.map(rounded), ...(advice && { advice }) }
       this.#print(figures, advice)
     } finally {
-      await there.close()
-      await here.close()
       if (isThere) await this.#remove(place)
     }
   }
@@ -71,7 +75,7 @@ export class JobsBenchCommand extends Command {
     this.line(advice)
   }
 
-  /** Every worker says again what the store warns of. */
+  /** Each worker repeats the warnings of the store. */
   #warnOnce(): (text: string) => void {
     const warned = new Set<string>()
     return (text) => {

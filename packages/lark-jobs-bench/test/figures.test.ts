@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { adviceOn } from '../src/bench/advice.ts'
-import { limitOf, percentile } from '../src/bench/figure.ts'
+import { adviceOn } from '../src/advice.ts'
+import { limitOf, percentile } from '../src/figure.ts'
 
 describe('advice on a measured store', () => {
   const redis = { connection: 'redis://localhost', durability: 'normal' } as const

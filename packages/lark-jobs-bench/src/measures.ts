@@ -2,10 +2,8 @@
  * What is measured of a store, in this order: each measure works with what the ones before it have left.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Job } from '../api/job.ts'
-import { type Jobs, open } from '../api/jobs.ts'
-import type { JobConstructor } from '../options/job-class.ts'
-import type { Report } from '../worker/report.ts'
+import { Job, type JobConstructor, type Jobs, type Report } from '@s18i/lark-jobs'
+import { operate } from '@s18i/lark-jobs/operate'
 import { type Figure, limitOf, ProcessTimer, percentile } from './figure.ts'
 
 /** Jobs that lie there to be processed, and those that a worker waits for. */
@@ -76,10 +74,10 @@ function newPayloads(count: number): Payload[] {
   return Array.from({ length: count }, (_, n) => ({ userId: n, to: `user${n}@example.com`, at: 0 }))
 }
 
-/** By the cheapest thing that a store can be asked. */
+/** Of the smallest question that a store can be asked. */
 async function measureRoundTrip(stage: Stage): Promise<Figure> {
-  const { store } = await stage.here[open]()
-  const { calls } = await repeat(stage, 1, () => store.now())
+  const operating = operate(stage.here)
+  const { calls } = await repeat(stage, 1, () => operating.ping())
   stage.roundTrip = percentile(calls, 50) ?? 0
   return { name: 'round trip', p50: stage.roundTrip, p99: percentile(calls, 99) }
 }
@@ -152,8 +150,8 @@ async function processing(stage: Stage, concurrency: number): Promise<Figure> {
 
 /** Sees to it that there is enough to be processed. */
 async function fill({ here, jobs, signal }: Stage): Promise<void> {
-  const { store } = await here[open]()
-  const { waiting } = await store.counts(HEAP)
+  const { queues } = await operate(here).status()
+  const { waiting } = queues.find(({ queue }) => queue === HEAP)!.counts
   for (let missing = jobs - waiting; missing > 0; missing -= 1_000) {
     signal.throwIfAborted()
     await here.dispatchMany(newJob(), newPayloads(Math.min(1_000, missing)))

@@ -1,0 +1,82 @@
+/**
+ * A temporary store for the measures: on the same servers or the same disk, with the same settings, and without anybody's
+ * jobs. On Redis it is a prefix of keys, for the embedded store a file beside the user's.
+ *
+ *   made → removed, by `remove`
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readdir, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { loadConfig } from '@s18i/lark/config'
+import { type CodeConfig, createJobs, Jobs } from '@s18i/lark-jobs'
+import { operate, type StorePlace } from '@s18i/lark-jobs/operate'
+
+export interface BenchPlace {
+  /** Where the user's jobs are. */
+  users: StorePlace
+  /** Dispatches. */
+  here: Jobs
+  /** Works, as another process would. A store in memory has only one process. */
+  there: Jobs
+  /** What people call the place, and what is in it. */
+  words: string
+  /** What people call the store that is measured, if it is not the store of the place. */
+  name?: string
+  isEmbedded: boolean
+  /** Closes both and removes everything that was made. */
+  remove(): Promise<void>
+}
+
+/** @param queues the queues that the jobs of the measures name, with one partition each, as is the default */
+export async function benchPlace(queues: string[]): Promise<BenchPlace> {
+  const users = await operate(Jobs).place()
+  const { config } = await loadConfig({ sections: ['jobs'] })
+  const { connection, prefix } = users
+  const nonce = randomBytes(6).toString('hex')
+  const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(connection)?.[1] : undefined
+  const own: CodeConfig = { ...config.jobs, connection, queues }
+  if (file === ':memory:') {
+    const here = createJobs(own)
+    const words = 'a memory of its own'
+    return { users, here, there: here, words, isEmbedded: true, remove: () => here.close() }
+  }
+  if (file === undefined) {
+    // Below the name of the rings, because the rights of a user may end with the keys and channels of the prefix.
+    own.prefix = `${prefix}:bell:bench-${nonce}`
+    const words = `keys of its own (${own.prefix}:…)`
+    return { users, ...pair(own), words, isEmbedded: false }
+  }
+  const beside = `${file}-bench-${nonce}`
+  const folder = dirname(beside)
+  const isNew = !existsSync(folder)
+  const { remove, ...both } = pair({ ...own, connection: `sqlite:${beside}` })
+  return {
+    users,
+    ...both,
+    words: `a file of its own (${beside})`,
+    name: `sqlite:${file}`,
+    isEmbedded: true,
+    async remove() {
+      await remove()
+      if (isNew) await removeFolder(folder)
+    },
+  }
+}
+
+function pair(config: CodeConfig): Pick<BenchPlace, 'here' | 'there' | 'remove'> {
+  const [here, there] = [createJobs(config), createJobs(config)]
+  const remove = async () => {
+    await there.close()
+    await here.close()
+    await operate(here).erase({ all: true })
+  }
+  return { here, there, remove }
+}
+
+/** Removes the folder, unless somebody has begun to use it meanwhile. */
+async function removeFolder(folder: string): Promise<void> {
+  const left = await readdir(folder).catch(() => [])
+  if (left.length === 1 && left[0] === '.gitignore') await rm(join(folder, '.gitignore'), { force: true })
+  await rmdir(folder).catch(() => {})
+}
