@@ -128,6 +128,16 @@ export class FairOrder {
     return this.isCrowded && reach >= Math.max(TURN, this.#slots.concurrency) ? TURN : 1
   }
 
+  /**
+   * The most jobs of one claimer that may be held. Where it is crowded, a claimer that is fast while it has its turn has
+   * the next turn only after all others, and more than that would go back.
+   *
+   * @param soon how many jobs the worker will start within the horizon
+   */
+  most(row: number, soon: number): number {
+    return this.isCrowded ? Math.max(row, Math.floor(soon / this.#busy.size)) : Number.POSITIVE_INFINITY
+  }
+
   /** The most jobs that it asks for in one call. @param row where it is crowded */
   share({ rank, weight }: Claimer, row: number): number {
     if (this.isCrowded) return row

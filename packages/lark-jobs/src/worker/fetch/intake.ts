@@ -165,15 +165,22 @@ export class Intake {
    */
   get #spare(): number {
     if (!this.#mayStart) return 0
-    const seats = this.#row > 1 ? Math.ceil(this.#speed.reach / this.#row) : this.#options.slots.concurrency
+    const seats = this.#row > 1 ? Math.ceil(this.#speed.soon / this.#row) : this.#options.slots.concurrency
     return Math.min(this.#left, this.#held, seats + 1 - this.#holding.queues) - this.#reserved
   }
 
-  /** How many more jobs to claim ahead, when a call is made; of a queue that has a turn only now and then, a few. */
-  #aheadOf(claimer: Claimer, limit: number): number {
-    if (!this.#mayStart || !this.#options.order.mayHold(claimer)) return 0
-    const few = this.#row > 1 ? TURN : Math.min(TURN, this.#speed.soon - this.#held - this.#asked)
-    return Math.max(0, Math.min(Math.max(claimer.ahead.want, limit > 0 ? few : 0), this.#left - limit))
+  /**
+   * How many more jobs to prefetch when a call is made: as many as the claimer's own speed says, and with a claim for a
+   * free slot at least a few. Of a queue that has a turn only now and then, no more than come up in its turns.
+   */
+  #prefetchOf(claimer: Claimer, limit: number): number {
+    const { order } = this.#options
+    if (!this.#mayStart || !order.mayHold(claimer)) return 0
+    const { soon } = this.#speed
+    const { want, size } = claimer.ahead
+    const own = Math.min(want, order.most(this.#row, soon) - size)
+    const few = this.#row > 1 ? TURN : Math.min(TURN, soon - this.#held - this.#asked)
+    return Math.max(0, Math.min(Math.max(own, limit > 0 ? few : 0), this.#left - limit))
   }
 
   #turn(): void {
@@ -204,7 +211,7 @@ export class Intake {
     for (const claimer of this.#options.order.pressing) {
       const waits = claimer.hasSettlements ? claimer.waitUntil : 0
       if (waits > now) wakeAt = Math.min(wakeAt, waits)
-      else if (claimer.hasSettlements || this.#aheadOf(claimer, 0) >= this.#row)
+      else if (claimer.hasSettlements || this.#prefetchOf(claimer, 0) >= this.#row)
         void this.#exchange(claimer, 0)
     }
     clearTimeout(this.#alarm)
@@ -213,7 +220,7 @@ export class Intake {
 
   async #exchange(claimer: Claimer, limit: number): Promise<void> {
     const { order, slots, signal, answered, maxJobs } = this.#options
-    const ahead = this.#aheadOf(claimer, limit)
+    const ahead = this.#prefetchOf(claimer, limit)
     this.#reserved += limit
     this.#asked += ahead
     // Several queues may hand over at once: more than the last jobs that it is to run.
