@@ -1,33 +1,34 @@
 /**
- * The loads of files from which a call comes. A development server loads a file again when it, or what it imports, has
- * changed: its code runs a second time, and what the first run started is still there. That a call comes from another run
- * of a file than an earlier one, and not from a loop in the same run, nothing tells outright:
+ * Tells whether two calls come from different loads of a file. A development server loads a file again when the file, or
+ * a file that it imports, has changed: its code runs a second time, while what the first run started is still there. No
+ * runtime says whether a second call comes from a second load or from a loop in the first one, so this is inferred:
  *
- *   CommonJS    a load makes a new `module`, which `require` keeps
- *   others      code at the top of a file runs once a load, in one chain of asynchronous steps. The first call of a chain
- *               marks it, and a call from the top of the same file without that mark is of another load
+ *   CommonJS    each load makes a new `module` object, which `require` keeps
+ *   otherwise   the code at the top of a file runs once for each load, in one chain of asynchronous steps. The first call
+ *               in a chain marks the chain. A call from the top of the same file without that mark is from another load
  *
- * A function of an ES module, called later, says nothing. Nor do lines, which are the same in a loop and others after an
- * edit, or the script ids of the inspector: V8 gives the same one to the same text. (Tried on 2026-11-26, Node 20 to 26.)
+ * If a function of an ES module is called later, nothing is known about its load. Line numbers do not help: they are the
+ * same in a loop, and differ after an edit. Nor do the script ids of the inspector, because V8 gives the same id to the
+ * same text. (Tried on 2026-11-26, Node 20 to 26.)
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-/** By file: what is one for a load of it and another for the next. */
+/** For each file, an object that stands for one load of the file. */
 export type Evaluations = ReadonlyMap<string, object>
 
 type Called = (...args: never[]) => unknown
 
-/** The frames that are looked at. What lies deeper is the framework's. */
+/** The number of frames that are read. Deeper frames are those of the framework. */
 const FRAMES = 30
 
 const marks = new AsyncLocalStorage<Evaluations>()
 /**
- * Whether loads are marked. Before Node 24 an `AsyncLocalStorage` in use has Node call a hook for every promise of the
- * process, and a chain that began before its first use is not followed: a mark in it is everybody's, and no load is told
- * from another. So there it is used in development alone. Servers for development set the variable before they load
- * anything of the application.
+ * Whether chains are marked. Before Node 24, an `AsyncLocalStorage` that is in use makes Node call a hook for every
+ * promise of the process, and a chain that began before the first use is not followed: a mark in it applies to all chains,
+ * and no load is told from another. So on these versions it is used only in development. Development servers set the
+ * variable before they load the application.
  *
  * (Measured on 2026-11-26, Node 20.20, 2 cores, shared: a job that does nothing took 4.4 µs of CPU without the hook, and
  * 5.2 µs with it.)
@@ -41,7 +42,7 @@ export function evaluationsOf(below: Called): Evaluations {
   const modules = createRequire(process.execPath).cache
   for (const site of sitesOf(below)) {
     const name = site.getScriptNameOrSourceURL() ?? ''
-    // `import('./worker.js?t=1')` is how some load a file again.
+    // Some servers load a file again with `import('./worker.js?t=1')`.
     const file = pathOf(name.replace(/[?#].*$/, ''))
     if (!/[\\/]/.test(file) || file.startsWith('node:') || found.has(file)) continue
     const module = modules[file]
@@ -51,12 +52,12 @@ export function evaluationsOf(below: Called): Evaluations {
   return found
 }
 
-/** The file that has been loaded again between two calls; undefined when there is none. */
+/** A file that was loaded again between two calls; undefined if there is none. */
 export function loadedAgain(now: Evaluations, then: Evaluations): string | undefined {
   return [...now.keys()].find((file) => then.has(file) && then.get(file) !== now.get(file))
 }
 
-/** The mark of the load of a file, in whose chain of steps this is. */
+/** The object for the load of a file whose chain of steps makes this call. */
 function marked(file: string): object {
   const before = marks.getStore()
   const mark = before?.get(file) ?? {}
@@ -77,7 +78,7 @@ function sitesOf(below: Called): NodeJS.CallSite[] {
   }
 }
 
-/** Whether it is the code of a file that is not in a function: that of `import`, or of the `eval` of a server. */
+/** Whether a frame is code at the top of a file, outside of functions, run by `import` or by the `eval` of a server. */
 function isTop(site: NodeJS.CallSite): boolean {
   const { getEnclosingLineNumber, getEnclosingColumnNumber } = site as Partial<Enclosing>
   const name = site.getFunctionName()
@@ -88,7 +89,7 @@ function isTop(site: NodeJS.CallSite): boolean {
   )
 }
 
-/** Where the function begins that a frame is in. Node has it, and its types do not; other runtimes lack it. */
+/** The place where the function of a frame begins. Node has these methods, but not its types; other runtimes lack them. */
 interface Enclosing {
   getEnclosingLineNumber(): number
   getEnclosingColumnNumber(): number
@@ -99,6 +100,6 @@ function pathOf(name: string): string {
   try {
     return fileURLToPath(name)
   } catch {
-    return name // any text may stand behind a `sourceURL`
+    return name // a `sourceURL` may contain any text
   }
 }

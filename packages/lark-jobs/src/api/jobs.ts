@@ -30,17 +30,17 @@ import type { Origin, SupervisedOptions, WorkOptions } from './work.ts'
 /** Set by the program `lark`, in whose process a command runs. */
 const PROGRAM = Symbol.for('s18i.lark.program')
 
-/** How many of the dispatches that wait for the store to open note who dispatches (`dispatch/caller.ts`). */
+/** The number of dispatches that record their caller while they wait for the store to open (`dispatch/caller.ts`). */
 const NOTED = 100
 
-/** What is there once the store is open. @internal */
+/** What an instance has when its store is open. @internal */
 export interface Opened {
   settings: Settings
-  /** Where another thread finds the same store. */
+  /** What another thread needs to open the same store. */
   place: Place
   store: Store
   dispatcher: Dispatcher
-  /** What the store has to say to people who start a worker on it. */
+  /** Warnings of the store for people who start a worker on it. */
   warnings: string[]
 }
 
@@ -61,11 +61,11 @@ export class Jobs implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
   readonly #runs: RunNow
   #configured: Configured | undefined
-  /** Whether another configuration than `#configured` is refused: since it was given, and until `close`. */
+  /** Whether a configuration other than `#configured` is refused: from `configure` until `close`. */
   #isFixed: boolean
   #opened: Opened | undefined
   #opening: Promise<Opened> | undefined
-  /** What this process does with its store, as far as it is known. */
+  /** What this process does with its store, as far as this instance knows. */
   #role: Role = PROGRAM in globalThis ? 'command' : 'web'
   readonly #underway = new Underway()
   readonly #workers = new Map<Worker, Origin>()
@@ -84,13 +84,13 @@ export class Jobs implements AsyncDisposable {
   }
 
   /**
-   * Gives the configuration in code, for a program without a file: a bundle, a standalone copy. It takes the place of
-   * `lark.config`, which is not looked for then; variables count as they do beside a file. To be called before the first
-   * use of `Jobs`, in dispatchers and workers alike.
+   * Sets the configuration in code, for programs that have no `lark.config`, such as bundles. Lark then does not look for
+   * a file. Environment variables apply as they do with a file. Call it before the first use of `Jobs`, in dispatchers
+   * and workers alike.
    *
-   * The same configuration again changes nothing: a development server loads a module again at each change. Functions
-   * count as the same by their names and job classes by their keys, and whatever starts later has the newest. After
-   * `close()` another configuration may be given.
+   * A call with the same configuration changes nothing, because development servers load modules again. Functions are
+   * compared by their names and job classes by their keys; whatever starts later uses the newest ones. After `close()`,
+   * another configuration may be given.
    *
    * @param config the `jobs` section of `lark.config`, and `jobs`: the classes that workers run
    * @throws CONFIG_INVALID, JOB_INVALID; ALREADY_CONFIGURED, CONFIGURED_LATE
@@ -121,7 +121,7 @@ export class Jobs implements AsyncDisposable {
   }
 
   /**
-   * Queues a job here instead of with the default instance: what `job.dispatch(payload)` does there.
+   * Queues a job in the store of this instance. `job.dispatch(payload)` does the same with the default instance.
    *
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
@@ -129,12 +129,12 @@ export class Jobs implements AsyncDisposable {
     return this[enqueue](job, [(payload as readonly unknown[])[0]])
   }
 
-  /** Queues one job a payload; see `Job.dispatchMany`. */
+  /** Queues one job for each payload; see `Job.dispatchMany`. */
   dispatchMany<J extends JobLike>(job: J, payloads: readonly PayloadOf<J>[0][]): Promise<boolean> {
     return this[enqueue](job, payloads)
   }
 
-  /** Runs a job here and now, with this instance's middleware; see `Job.dispatchNow`. */
+  /** Runs a job in this process, with the middleware of this instance; see `Job.dispatchNow`. */
   dispatchNow<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<ResultOf<J>> {
     return this[runNow](job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
   }
@@ -185,9 +185,9 @@ export class Jobs implements AsyncDisposable {
 
   /**
    * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)` gives
-   * payload and result the types of that class; nothing checks that the job is of that class.
+   * the payload and the result the types of that class. Nothing checks that the job has that class.
    *
-   * @throws JOB_ID_INVALID for an id that is not a text
+   * @throws JOB_ID_INVALID for a value that cannot be the id of a job
    * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
    */
   async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
@@ -195,7 +195,7 @@ export class Jobs implements AsyncDisposable {
   }
 
   /**
-   * The jobs that failed for good, the newest first. Default: 100, of every queue.
+   * The jobs that failed for good, the last to fail first. Default: 100 jobs, of every queue.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    */
@@ -204,26 +204,27 @@ export class Jobs implements AsyncDisposable {
   }
 
   /**
-   * Queues ended jobs again: by one id, by several ids, or with `'failed'` all failed jobs.
+   * Queues ended jobs again, each with all its tries.
    *
+   * @param which one id, several ids, or `'failed'` for all failed jobs
    * @param named with `'failed'`: the queue whose jobs to retry. Default: every queue
-   * @returns how many
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before anything is put back; FILTER_INVALID, UNKNOWN_QUEUE
+   * @returns how many jobs
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued; FILTER_INVALID, UNKNOWN_QUEUE
    */
   async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
     return (await this.#operate()).retry(which, ...named)
   }
 
   /**
-   * Cancels jobs, by id or by a filter: those that wait end at once. One that runs is told by its `signal` at once,
-   * whichever process that is in; within a third of its worker's lease (5 s) at the latest.
+   * Cancels jobs, by id or by a filter. Jobs that do not run end at once. The `signal` of a running job is aborted, in
+   * whichever process it runs: usually at once, and at the latest within a third of its worker's lease (5 s).
    *
-   * @returns how many were cancelled, and how many were asked
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before anything is cancelled; FILTER_INVALID,
+   * @returns how many jobs were cancelled, and how many running jobs were asked to end
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; FILTER_INVALID,
    * UNKNOWN_QUEUE
    * @example await Jobs.cancel(job.id!)
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
-   * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many it would be
+   * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
    */
   async cancel(
     which: string | readonly string[] | CancelFilter,
@@ -254,7 +255,7 @@ export class Jobs implements AsyncDisposable {
     return (await this.#operate()).resume(target)
   }
 
-  /** Queues with their counts and what ended lately, and the workers that live. */
+  /** Every queue with its counts and what ended there lately, and the live workers. */
   async status(): Promise<Status> {
     return (await this.#operate()).status()
   }

@@ -1,6 +1,6 @@
 /**
- * A worker in this process, on a store that is open. `Jobs.work` imports this file when it is called: most processes
- * only dispatch, and the worker is the larger half of the package.
+ * Makes a worker in this process, on an open store. `Jobs.work` imports this file when it is called, because most
+ * processes only dispatch, and the worker is the larger half of the package.
  */
 
 import type { Settings } from '../config/config.ts'
@@ -19,17 +19,20 @@ import { type Evaluations, loadedAgain } from './evaluations.ts'
 
 export { checkNames } from '../worker/options.ts'
 
-/** How `Jobs.work` works. Everything is optional. */
+/** The options of `Jobs.work`. Everything is optional. */
 export interface WorkOptions extends WorkerSettings {
-  /** Served strictly in this order; one that is named twice has the first place. Default: every configured queue, in fair turns. */
+  /**
+   * The queues to serve, strictly in this order: a later queue only when the earlier ones have no job. Default: every
+   * configured queue, in fair turns.
+   */
   queues?: string | readonly string[]
-  /** The job classes to run. Default: those that the configuration names, else those found in the application's folders. */
+  /** The job classes to run. Default: the classes that the configuration names, otherwise those in the application's folders. */
   jobs?: readonly JobConstructor[]
-  /** Who is told what happens. Default: job lines and failures go to stderr. */
+  /** Receives what happens. Default: prints the lines of jobs and the failures to stderr. */
   report?: Report
 }
 
-/** What `jobs:work` says of a worker whose process has a supervisor. */
+/** The options that `jobs:work` adds if the process has a supervisor. */
 export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
 
 /** The store that is open. */
@@ -41,7 +44,7 @@ interface OpenStore {
 }
 
 /**
- * A worker, not yet started. Its report has been told what it serves, and what is odd about that.
+ * Makes a worker, and reports what it serves and what is odd about that. The worker is not started.
  *
  * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID
  */
@@ -68,15 +71,15 @@ export async function workerOn(
   return worker
 }
 
-/** What started a worker. */
+/** The call of `Jobs.work` that started a worker. */
 export interface Origin {
-  /** Undefined in production, and when it has been replaced: then no other takes its place. */
+  /** Undefined in production, and once the worker has been replaced: then no other worker replaces it. */
   evaluations: Evaluations | undefined
   options: WorkOptions
 }
 
 /**
- * Has the workers end that a former load of a file started which now starts another.
+ * Ends the workers that were started by an earlier load of a file, if that file now starts another worker.
  *
  * @param workers of this process
  */
@@ -95,7 +98,10 @@ export function replaceFormer(workers: Map<Worker, Origin>, now: Origin): void {
   }
 }
 
-/** The file that was loaded again, or the class that is there anew: two of one key would run each other's jobs. */
+/**
+ * The file that was loaded again, or the class that has been defined again. Two classes with one key would run each
+ * other's jobs.
+ */
 function whatIsNew(now: Origin, then: Origin): string | undefined {
   if (now.evaluations === undefined || then.evaluations === undefined) return undefined
   return loadedAgain(now.evaluations, then.evaluations) ?? classAnew(now.options, then.options)

@@ -12,7 +12,7 @@ import {
   retention,
 } from '../operate.ts'
 
-/** `lark jobs:cancel`: jobs that wait end at once, those that run are told. */
+/** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
 export class JobsCancelCommand extends Command {
   readonly key = 'jobs:cancel'
   override description = 'Cancel jobs by id, or all jobs with a key, a queue or a state'
@@ -89,7 +89,7 @@ export class JobsCancelCommand extends Command {
   /**
    * Whether no job matches. If so, prints that.
    *
-   * @throws USAGE when no worker ever knew the key: it may be misspelled
+   * @throws USAGE if no worker ever had the key, because it may be misspelled
    */
   async #isNone({ cancelled, asked }: Cancelled, operating: Operate): Promise<boolean> {
     const { job: key } = this
@@ -112,7 +112,7 @@ export class JobsCancelCommand extends Command {
 /** The most keys in a message. */
 const MOST = 20
 
-/** How many jobs, and how many of them run. @param of which filter */
+/** How many jobs, and how many of them run. @param of the filter in words */
 function told({ cancelled, asked }: Cancelled, of: string): string {
   const all = `${jobsOf(cancelled + asked)}${of}`
   if (asked === 0) return all
@@ -120,7 +120,7 @@ function told({ cancelled, asked }: Cancelled, of: string): string {
   return cancelled === 0 ? `${all} that ${run}` : `${all}, ${asked.toLocaleString('en')} of which ${run}`
 }
 
-/** A filter as a question names it. */
+/** A filter in the words of a question. */
 function words({ key, queue, state }: CancelFilter): string {
   const parts = { queue, key, state }
   const given = Object.entries(parts).filter(([, value]) => value !== undefined)

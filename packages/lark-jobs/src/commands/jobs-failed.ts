@@ -6,7 +6,7 @@ import type { KeptError } from '../model/record.ts'
 import { operate } from '../operate.ts'
 import { codedLine } from '../run/job-error.ts'
 
-/** `lark jobs:failed`: what failed for good, and why. */
+/** `lark jobs:failed`: the jobs that failed for good, and why. */
 export class JobsFailedCommand extends Command {
   readonly key = 'jobs:failed'
   override description = 'List the jobs that failed for good, the last first'
@@ -37,7 +37,7 @@ export class JobsFailedCommand extends Command {
   }
 }
 
-/** The most characters of an error in the list: one line of a wide terminal, or a few of a narrow one. */
+/** The most characters of an error in the list: one line of a wide terminal, or a few lines of a narrow one. */
 const MAX_REASON = 300
 
 /** The last error, in one line. */

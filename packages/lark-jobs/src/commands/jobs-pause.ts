@@ -4,13 +4,13 @@ import { Jobs } from '../api/default-jobs.ts'
 import { operate } from '../operate.ts'
 import { resumeCommand } from './jobs-resume.ts'
 
-/** `lark jobs:pause`: a queue, or one group of it, begins nothing. */
+/** `lark jobs:pause`: no job of a queue, or of one group of it, starts. */
 export class JobsPauseCommand extends Command {
   readonly key = 'jobs:pause'
-  override description = 'Pause a queue, or one group of it: what runs goes on, nothing begins'
+  override description = 'Pause a queue, or one group of it: running jobs go on, no job starts'
   queue = arg.string('The queue')
-  group = flag.string('Only this group of it')
-  for = flag.string("With --group: go on by itself after so long, such as '30s' or '5m'")
+  group = flag.string('Only this group of the queue')
+  for = flag.string("With --group: resume by itself after this time, such as '30s' or '5m'")
 
   async handle() {
     const { queue, group } = this

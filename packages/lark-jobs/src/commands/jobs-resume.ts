@@ -3,12 +3,12 @@ import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { operate } from '../operate.ts'
 
-/** `lark jobs:resume`: a queue, or one group of it, goes on. */
+/** `lark jobs:resume`: jobs of a paused queue, or of one group of it, start again. */
 export class JobsResumeCommand extends Command {
   readonly key = 'jobs:resume'
-  override description = 'Let a paused queue, or one group of it, go on'
+  override description = 'Resume a paused queue, or one group of it'
   queue = arg.string('The queue')
-  group = flag.string('Only this group of it')
+  group = flag.string('Only this group of the queue')
   groupHash = flag.string('Only the group with this hash, which jobs:status shows for a long name')
 
   async handle() {

@@ -2,13 +2,13 @@ import { arg, Command, flag, LarkError } from '@s18i/lark'
 import { Jobs } from '../api/default-jobs.ts'
 import { operate } from '../operate.ts'
 
-/** `lark jobs:retry`: failed jobs back to work. */
+/** `lark jobs:retry`: queues ended jobs again. */
 export class JobsRetryCommand extends Command {
   readonly key = 'jobs:retry'
-  override description = 'Put failed jobs back to work, by id or all of them'
+  override description = 'Queue failed jobs again, by id or all of them'
   ids = arg.strings('Ids of jobs that have ended')
   all = flag.boolean('Every failed job')
-  queue = flag.string('With --all: only of this queue')
+  queue = flag.string('With --all: only the jobs of this queue')
 
   async handle() {
     if (this.queue !== undefined && !this.all) {

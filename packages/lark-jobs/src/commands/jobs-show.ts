@@ -8,17 +8,16 @@ import { type JobDetail, operate } from '../operate.ts'
 import { isOwn, readNeed } from '../options/limiter.ts'
 import { partsOf } from '../run/job-error.ts'
 
-/** The most characters that are shown of a damaged field. */
+/** The most characters of a damaged field that are shown. */
 const MOST = 2_000
 
-/** Characters of the text that are shown. */
+/** The most characters of a JSON text that are shown, and the most lines. */
 export const EXCERPT = 8_000
-/** Lines. */
 const LINES = 200
-/** The most levels of nesting that are indented; deeper ones keep the last indentation. */
+/** The most levels of nesting that are indented. Deeper levels keep the last indentation. */
 const DEEPEST = 20
 
-/** A string that is cut off has only its beginning. */
+/** A piece of JSON. Of a string that was cut off, only its beginning. */
 const TOKEN = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^"{}[\],:]+/gs
 
 /** `lark jobs:show`: everything that is known of one job. */
@@ -107,7 +106,7 @@ function text(name: string, value: string | false | undefined): [string, string]
   return value === undefined || value === false || value === '' ? [] : [[name, value]]
 }
 
-/** The beginning of a damaged field; the JSON has all of it. */
+/** The beginning of a damaged field. `--json` prints all of it. */
 function damage({ field, text }: { field: string; text: string }): string {
   return `${field}: ${text.length > MOST ? `${text.slice(0, MOST)}…` : text}`
 }
@@ -124,7 +123,7 @@ function time(at: number): string {
   return `${text} (${away >= 0 ? `${readable(away)} ago` : `in ${readable(-away)}`})`
 }
 
-/** Every attempt's message and what caused it; the stacks of the last, since those before it mostly say the same. */
+/** The messages and causes of each attempt. Only the last has its stacks, because the others are mostly the same. */
 function errorLines(failed: JobError, isLast: boolean): string[] {
   const { run, took } = failed
   const title = `Run ${run}${took === undefined ? '' : `, after ${readable(took)}`}`
@@ -142,7 +141,7 @@ function logLines({ at, level, text }: LogLine): string[] {
   return underFirst(`${head}${text}`, ' '.repeat(head.length))
 }
 
-/** The lines of a text, the further ones behind a bar: none of them passes for another error or log line. */
+/** The lines of a text. All but the first have a bar in front, so that none looks like another error or log line. */
 function underFirst(text: string, indent: string): string[] {
   return visibleLines(text).map((line, i) => (i === 0 ? line : `${indent}│ ${line}`))
 }

@@ -13,11 +13,11 @@ import {
 } from '../operate.ts'
 import { resumeCommand } from './jobs-resume.ts'
 
-/** The most paused groups of a queue that are named. */
+/** The most paused groups that are named for each queue. */
 const MOST_GROUPS = 10
 const keptStates = ['failed', 'completed', 'cancelled'] as const
 
-/** `lark jobs:status`: one look at the queues. */
+/** `lark jobs:status`: the queues at a glance. */
 export class JobsStatusCommand extends Command {
   readonly key = 'jobs:status'
   override description = 'Show the queues, their jobs and their workers'
@@ -106,7 +106,7 @@ function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
   return waiting + delayed + blocked + active > 0
 }
 
-/** Whether as many jobs in this state are there as the store keeps: then there may have been more. */
+/** Whether the store has as many jobs in this state as it keeps: there may have been more. */
 function isFull({ partitions }: QueueStatus, state: (typeof keptStates)[number]): boolean {
   return partitions.some(({ counts }) => counts[state] >= retention[state].count)
 }
@@ -115,7 +115,7 @@ function words({ completed, failed }: EndedCounts): string {
   return failed === 0 ? `${completed}` : `${completed}, ${failed} failed`
 }
 
-/** A head and its cells, which a table would set left. */
+/** The head and the cells of a column, aligned to the right, because a table aligns text to the left. */
 function toTheRight(head: string, cells: readonly string[]): [head: string, ...cells: string[]] {
   const width = Math.max(head.length, ...cells.map((cell) => cell.length))
   return [head.padStart(width), ...cells.map((cell) => cell.padStart(width))]

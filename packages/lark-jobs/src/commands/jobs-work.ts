@@ -21,21 +21,21 @@ import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 import { WorkSignals } from './work-signals.ts'
 
 /**
- * `lark jobs:work`: a worker in the terminal, or with `--processes` a supervisor of processes that each run what
- * `jobs:work` without it runs.
+ * `lark jobs:work`: a worker in the terminal. With `--processes`, a supervisor of several processes, each of which runs
+ * `jobs:work` without that flag.
  */
 export class JobsWorkCommand extends Command {
   readonly key = 'jobs:work'
   override description = 'Run jobs from the queues'
   queue = flag.strings('Only these queues, strictly in this order (default: all, in fair turns)')
   concurrency = flag.number('Jobs at a time', { default: CONCURRENCY, short: 'c', wholeFrom: 1 })
-  processes = flag.number('Run so many worker processes, and replace those that die', {
+  processes = flag.number('Run this number of worker processes, and replace those that die', {
     short: 'p',
     wholeFrom: 1,
   })
-  preset = flag.enum('How jobs are taken in (default: as configured, else balanced)', presets)
+  preset = flag.enum('How the worker takes jobs (default: as configured, else balanced)', presets)
   stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
-  maxJobs = flag.number('End after so many jobs (each process)', { wholeFrom: 1 })
+  maxJobs = flag.number('End after this number of jobs (each process)', { wholeFrom: 1 })
 
   handle(): Promise<number> {
     if (this.processes !== undefined) return this.#supervise(this.processes)
@@ -58,7 +58,7 @@ export class JobsWorkCommand extends Command {
     return 0
   }
 
-  /** One of several, in a process that a supervisor has started. */
+  /** One of several workers, in a process that a supervisor started. */
   async #workFor(supervised: Supervised): Promise<number> {
     const shown = this.#report(supervised.slot)
     const report = new SupervisedReport(shown, supervised)
@@ -132,7 +132,7 @@ export class JobsWorkCommand extends Command {
       },
       supervised,
     )
-    // One job's forgotten promise must not take down those that run beside it.
+    // A promise that one job forgot must not end the process in which other jobs run.
     process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))
     return worker
   }
@@ -156,7 +156,7 @@ export class JobsWorkCommand extends Command {
     return new WorkSignals((text) => this.info(text))
   }
 
-  /** What the application's own files left open (a pool, a timer) must not hold up the end of a worker. */
+  /** Ends the process, even if the application's files left something open, such as a pool or a timer. */
   #exit(): void {
     setImmediate(async () => {
       await drained()
@@ -165,12 +165,12 @@ export class JobsWorkCommand extends Command {
   }
 }
 
-/** Resolves when all that was printed has been taken, or nobody reads it any more. */
+/** Resolves when everything printed has been read, or when nothing reads it any more. */
 function drained(): Promise<void> {
   return new Promise((resolve) => process.stdout.write('', () => resolve()))
 }
 
-/** The program `lark`, of the copy that this package depends on: this one may have been started by any other. */
+/** The program `lark` of the copy that this package depends on. Another copy may have started this process. */
 function program(): string {
   return join(dirname(createRequire(import.meta.url).resolve('@s18i/lark/package.json')), 'bin', 'lark.js')
 }

@@ -1,9 +1,9 @@
 /**
  * What `jobs:work` shows while it runs.
  *
- * For people: a line a job. When more than 50 end within a second, lines would only rush by: then one line a
- * second counts them, until it is calm again. Failures, and what jobs warn of, are always shown.
- * For machines: one JSON object a line, for everything.
+ * For people: one line for each job. If more than 50 jobs end within a second, nobody could read the lines, so one line
+ * a second counts the jobs until there are fewer. Failures and warnings of jobs are always shown.
+ * For machines: one line of JSON for each event.
  */
 import type { Console } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
@@ -17,9 +17,9 @@ import type { ShownReport } from '../supervisor/supervised-report.ts'
 import type { ProcessSlot } from '../supervisor/supervision.ts'
 import type { Ending, RunningJob, Summary } from '../worker/report.ts'
 
-/** Jobs a second above which they are counted. */
+/** The number of jobs a second above which jobs are only counted. */
 const CALM = 50
-/** The most long-running jobs that get a line each; above that, one line counts them. */
+/** The most long-running jobs that have a line each. If there are more, one line counts them. */
 const FEW = 5
 
 export class ConsoleReport implements ShownReport {
@@ -27,9 +27,9 @@ export class ConsoleReport implements ShownReport {
   hidden = 0
   readonly #console: Console
   readonly #calm: number
-  /** Whether it prints the line that counts: for several processes their supervisor does. */
+  /** Whether it prints the line that counts the jobs. If there are several processes, their supervisor prints it. */
   readonly #counts: boolean
-  /** Which process speaks, where there are several. */
+  /** The number of the process, if there are several. */
   readonly #speaker: string
   #ended = 0
   #total = 0
@@ -91,7 +91,7 @@ export class ConsoleReport implements ShownReport {
     this.#console.info(`${this.#speaker}${writtenText(text)}`)
   }
 
-  /** The line that counts. */
+  /** Prints the line that counts the jobs. */
   counted(ended: number, total: number): void {
     this.#console.line(
       `  ${ended.toLocaleString('en')} runs in the last second, ${total.toLocaleString('en')} in all`,
@@ -145,7 +145,7 @@ export class ConsoleReport implements ShownReport {
     this.#second ??= setTimeout(() => this.#tell(), 1_000).unref()
   }
 
-  /** A second is over. */
+  /** Called when a second has passed. */
   #tell(): void {
     if (this.#counts && this.hidden > this.#counted) this.counted(this.#ended, this.#total)
     this.#counted = this.hidden
@@ -155,7 +155,7 @@ export class ConsoleReport implements ShownReport {
   }
 }
 
-/** Why no class here runs a job. */
+/** The reason why no class here can run a job. */
 function unknown({ lease: { unreadable } }: Ending): string {
   return unreadable?.kind === 'marked'
     ? `written in the format ${visible(unreadable.mark)}, which this version does not read`
@@ -166,7 +166,7 @@ export class JsonReport implements ShownReport {
   readonly queues = new Map<string, QueueFigures>()
   readonly hidden = 0
   readonly #console: Console
-  /** Its id, where there are several. */
+  /** The id of the worker, if there are several. */
   readonly #worker: string | undefined
 
   /** @param station of a process that has a supervisor */
@@ -228,7 +228,7 @@ function why({ because }: { because?: string }): string {
   return because === undefined ? '' : `: ${because}`
 }
 
-/** What was done in all: by queue, when there was more than one, and in one line; for machines one object. */
+/** Prints what was done in all: a table if there was more than one queue, and one line. For machines one object. */
 export function sumUp(
   console: Console,
   summary: Summary,
@@ -254,7 +254,7 @@ export function sumUp(
   const parts = Object.entries(counts).flatMap(([what, count]) =>
     count > 0 || what === 'completed' ? [`${count.toLocaleString('en')} ${what}`] : [],
   )
-  // Of a few jobs, or of slow ones, a rate says nothing.
+  // A rate says nothing if there were only a few jobs, or slow ones.
   const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
   const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
   console.line(`${parts.join(', ')} in ${readable(took)}${rate}`)

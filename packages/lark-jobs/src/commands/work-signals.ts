@@ -1,13 +1,13 @@
 /**
- * The signals of `jobs:work`, for a worker or for a supervisor: SIGTSTP has it take no more, the first SIGINT or SIGTERM
- * finishes what runs, the second gives back at once.
+ * The signals of `jobs:work`, for a worker or for a supervisor. At SIGTSTP it takes no more jobs. At the first SIGINT or
+ * SIGTERM it lets the running jobs finish, at the second it gives them back at once.
  *
- *   starting   SIGTSTP is kept until it serves; the others end the process, as they end any program
- *   serving    all of them are told to what runs
- *   released
+ *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program
+ *   serving    all signals are passed on to the worker or supervisor
+ *   released   the signals do again what they do in any program
  *
- * With a listener of its own, SIGTSTP does not suspend a process any more, neither does Ctrl-Z: one that is suspended
- * would only lose its leases. There is no such signal on Windows.
+ * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its leases. Windows
+ * has no such signal.
  */
 import { STOP_DEADLINE } from '../worker/options.ts'
 
@@ -23,7 +23,7 @@ export class WorkSignals {
   #isQuiet = false
   #stops = 0
 
-  /** @param say told people */
+  /** @param say prints a line for people */
   constructor(say: (text: string) => void) {
     this.#say = say
     process.on('SIGTSTP', this.#quiet)
@@ -35,7 +35,6 @@ export class WorkSignals {
     process.on('SIGINT', this.#stop).on('SIGTERM', this.#stop)
   }
 
-  /** They do again what they do in any program. */
   release(): void {
     process.off('SIGTSTP', this.#quiet).off('SIGINT', this.#stop).off('SIGTERM', this.#stop)
   }

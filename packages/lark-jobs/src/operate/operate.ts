@@ -71,14 +71,23 @@ export class Operate {
     this.#names = names
   }
 
-  /** See `Jobs.find`. */
+  /**
+   * The job with this id, with its log; undefined if there is none. `find<ImportJob>(id)` gives the payload and the
+   * result the types of that class.
+   *
+   * @throws JOB_ID_INVALID for a value that cannot be the id of a job
+   */
   async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
     readId(id)
     const { store, settings } = await this.#open()
     return find<J>(store, settings.partitions, id)
   }
 
-  /** See `Jobs.failed`. */
+  /**
+   * The jobs that failed for good, the last to fail first. Default: 100 jobs, of every queue.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
   async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
     checkFailed(options, this.#names)
     const { store, settings } = await this.#open()
@@ -86,7 +95,14 @@ export class Operate {
     return failed<J>(store, partitions, options.limit ?? 100)
   }
 
-  /** See `Jobs.retry`. */
+  /**
+   * Queues ended jobs again, each with all its tries.
+   *
+   * @param which one id, several ids, or `'failed'` for all failed jobs
+   * @param named with `'failed'`: the queue whose jobs to retry. Default: every queue
+   * @returns how many jobs
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued; FILTER_INVALID, UNKNOWN_QUEUE
+   */
   async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
     checkRetry(which, named, this.#names)
     const ids = which === 'failed' ? undefined : readIds(which)
@@ -95,7 +111,13 @@ export class Operate {
     return retryFailed(store, await partitionsToLookIn(store, settings.partitions, named[0]))
   }
 
-  /** See `Jobs.cancel`. */
+  /**
+   * Cancels jobs, by id or by a filter. Jobs that do not run end at once; running jobs are asked to end.
+   *
+   * @param options `dryRun`: only counts the jobs
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; FILTER_INVALID,
+   * UNKNOWN_QUEUE
+   */
   async cancel(
     which: string | readonly string[] | CancelFilter,
     options: CancelOptions = {},
@@ -109,21 +131,31 @@ export class Operate {
     return (options.dryRun ? countAll : cancelAll)(store, settings.partitions, which as CancelFilter)
   }
 
-  /** See `Jobs.pause`. */
+  /**
+   * Pauses a queue, or one group of it: none of its jobs starts, on any worker. Running jobs go on.
+   *
+   * @returns whether it was already paused; for a group, also whether it has jobs
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
+   */
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
     checkPause(options, this.#names)
     const { store, settings } = await this.#open()
     return pause(store, settings.partitions, options)
   }
 
-  /** See `Jobs.resume`. */
+  /**
+   * Resumes a queue, or one group of it.
+   *
+   * @returns whether it was paused; for a group, also whether it has jobs
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
     checkResume(target, this.#names)
     const { store, settings } = await this.#open()
     return resume(store, settings.partitions, target)
   }
 
-  /** See `Jobs.status`. */
+  /** Every queue with its counts and what ended there lately, and the live workers. */
   async status(): Promise<Status> {
     const { store, settings } = await this.#open()
     return status(store, settings.partitions)
