@@ -41,7 +41,10 @@ await build({
     dispatch: ['src/index.ts', 'src/model/record.ts'],
     lease: ['src/worker/lease/lease-watch.ts'],
     work: ['src/api/work.ts'],
-    operations: ['src/operate.ts'],
+    operations: [
+      'src/operate.ts',
+      ...['stored-jobs', 'retry', 'cancel', 'pause', 'status'].map((name) => `src/operate/${name}.ts`),
+    ],
     // What the stores share, and what a dispatch does not need.
     contract: ['reason', 'unreadable', 'effects', 'consequence'].map(
       (name) => `src/store/contract/${name}.ts`,

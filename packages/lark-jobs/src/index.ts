@@ -47,6 +47,7 @@ export type {
   Cancelled,
   CancelOptions,
 } from './operate/cancel.ts'
+export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'

@@ -2,7 +2,6 @@
  * `@s18i/lark-jobs/operate`: what people do to the jobs in a store, for commands, dashboards and scripts.
  */
 import { Jobs } from './api/default-jobs.ts'
-import { open, settings } from './api/jobs.ts'
 import { Operate } from './operate/operate.ts'
 
 export type {
@@ -22,6 +21,7 @@ export {
   cancellable,
 } from './operate/cancel.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
+export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
@@ -46,9 +46,5 @@ export interface OperateOptions {
  * await operate(createJobs({ connection: 'redis://other' })).retry('failed')
  */
 export function operate(jobs: Jobs = Jobs, { names }: OperateOptions = {}): Operate {
-  return new Operate(
-    () => jobs[open](),
-    () => jobs[settings](),
-    names,
-  )
+  return new Operate(jobs, names)
 }

@@ -14,11 +14,7 @@ import { newJobs } from '../dispatch/new-job.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import type { NewJob } from '../model/record.ts'
-import type { CancelFilter, Cancelled, CancelOptions } from '../operate/cancel.ts'
-import type { Operate } from '../operate/operate.ts'
-import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from '../operate/pause.ts'
-import type { Status } from '../operate/status.ts'
-import type { FailedOptions, JobDetail, StoredJob } from '../operate/stored-jobs.ts'
+import { Operations, open, settings } from '../operate/operations.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
 import { RunNow } from '../run/run-now.ts'
 import { connect, type Place, RETENTION } from '../store/connect.ts'
@@ -51,13 +47,11 @@ export const enqueue = Symbol.for('s18i.lark.jobs@0.enqueue')
 /** @internal */
 export const runNow = Symbol.for('s18i.lark.jobs@0.runNow')
 /** @internal */
-export const open = Symbol.for('s18i.lark.jobs@0.open')
-/** @internal */
-export const settings = Symbol.for('s18i.lark.jobs@0.settings')
-/** @internal */
 export const supervisedWork = Symbol.for('s18i.lark.jobs@0.supervisedWork')
 
-export class Jobs implements AsyncDisposable {
+export { open }
+
+export class Jobs extends Operations implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
   readonly #runs: RunNow
   #configured: Configured | undefined
@@ -77,6 +71,7 @@ export class Jobs implements AsyncDisposable {
    * @param around finds the part of them for which no store need be configured
    */
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
+    super()
     this.#load = load
     this.#runs = new RunNow(async () => this.#configured?.around() ?? around())
     this.#configured = configured
@@ -184,89 +179,12 @@ export class Jobs implements AsyncDisposable {
   }
 
   /**
-   * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)` gives
-   * the payload and the result the types of that class. Nothing checks that the job has that class.
-   *
-   * @throws JOB_ID_INVALID for a value that cannot be the id of a job
-   * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
-   */
-  async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
-    return (await this.#operate()).find<J>(id)
-  }
-
-  /**
-   * The jobs that failed for good, the last to fail first. Default: 100 jobs, of every queue.
-   *
-   * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   */
-  async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
-    return (await this.#operate()).failed<J>(options)
-  }
-
-  /**
-   * Queues ended jobs again, each with all its tries.
-   *
-   * @param which one id, several ids, or `'failed'` for all failed jobs
-   * @param named with `'failed'`: the queue whose jobs to retry. Default: every queue
-   * @returns how many jobs
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued; FILTER_INVALID, UNKNOWN_QUEUE
-   */
-  async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
-    return (await this.#operate()).retry(which, ...named)
-  }
-
-  /**
-   * Cancels jobs, by id or by a filter. Jobs that do not run end at once. The `signal` of a running job is aborted, in
-   * whichever process it runs: usually at once, and at the latest within a third of its worker's lease (5 s).
-   *
-   * @returns how many jobs were cancelled, and how many running jobs were asked to end
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; FILTER_INVALID,
-   * UNKNOWN_QUEUE
-   * @example await Jobs.cancel(job.id!)
-   * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
-   * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
-   */
-  async cancel(
-    which: string | readonly string[] | CancelFilter,
-    options: CancelOptions = {},
-  ): Promise<Cancelled> {
-    return (await this.#operate()).cancel(which, options)
-  }
-
-  /**
-   * Pauses a queue, or one group of it: none of its jobs starts, on any worker. Running jobs go on.
-   *
-   * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
-   * @returns whether it was already paused; for a group, also whether it has jobs
-   * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
-   * @example await Jobs.pause({ all: true })   // every queue
-   */
-  async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
-    return (await this.#operate()).pause(options)
-  }
-
-  /**
-   * Resumes a queue, or one group of it.
-   *
-   * @returns whether it was paused; for a group, also whether it has jobs
-   * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   */
-  async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
-    return (await this.#operate()).resume(target)
-  }
-
-  /** Every queue with its counts and what ended there lately, and the live workers. */
-  async status(): Promise<Status> {
-    return (await this.#operate()).status()
-  }
-
-  /**
    * Opens the store, unless it is open. After a failure the next call tries again.
    *
    * @internal
    * @param role what the process does with the store from now on. Default: what it did before
    */
-  [open](role: Role = this.#role): Promise<Opened> {
+  override [open](role: Role = this.#role): Promise<Opened> {
     if (role !== this.#role) {
       this.#role = role
       this.#opened?.store.become?.(role)
@@ -279,7 +197,7 @@ export class Jobs implements AsyncDisposable {
   }
 
   /** The configuration with its defaults. The store is not opened. @internal */
-  async [settings](): Promise<Settings> {
+  override async [settings](): Promise<Settings> {
     return this.#configured?.settings() ?? (await this.#load())
   }
 
@@ -333,14 +251,6 @@ export class Jobs implements AsyncDisposable {
     void worker.done.then(() => this.#workers.delete(worker))
     await worker.start()
     return worker
-  }
-
-  async #operate(): Promise<Operate> {
-    const { Operate } = await import('../operate/operate.ts')
-    return new Operate(
-      () => this[open](),
-      () => this[settings](),
-    )
   }
 
   async #open(): Promise<Opened> {

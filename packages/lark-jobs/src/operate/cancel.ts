@@ -2,9 +2,10 @@
  * Cancels jobs from outside. A job that does not run ends at once. A running job is asked to end, by its `signal`.
  */
 import { JobsError } from '../model/errors.ts'
+import { readIds } from '../model/id.ts'
 import type { State } from '../model/record.ts'
 import type { AlterVerdict, Store } from '../store/contract/store.ts'
-import { all, checkFilter, type Flags, isText, queueName } from './filter.ts'
+import { all, type ConditionChecks, checkFilter, type Flags, isText, queueName } from './filter.ts'
 import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
 
 /** The states in which a job can be cancelled. */
@@ -25,34 +26,9 @@ export type CancelFilter =
   | (CancelConditions & ({ key: string } | { queue: string } | { state: Cancellable }))
   | ({ all: true } & { [Name in keyof CancelConditions]?: never })
 
-/** @throws FILTER_INVALID */
-export function checkCancel(filter: unknown, flags?: Flags): asserts filter is CancelFilter {
-  checkFilter(
-    'Jobs.cancel()',
-    filter,
-    {
-      key: { right: 'the key of a job class', ok: isText },
-      queue: queueName,
-      state: {
-        right: `one of ${cancellable.join(', ')}`,
-        ok: (value) => (cancellable as readonly unknown[]).includes(value),
-      },
-      all,
-    },
-    ['key', 'queue', 'state'],
-    flags,
-  )
-}
-
 export interface CancelOptions {
   /** Only counts the jobs that would be cancelled now. Nothing is cancelled. */
   dryRun?: boolean
-}
-
-/** @throws FILTER_INVALID */
-export function checkCancelOptions(options: unknown): asserts options is CancelOptions {
-  const dryRun = { right: 'true or false', ok: (value: unknown) => typeof value === 'boolean' }
-  checkFilter('Jobs.cancel()', options, { dryRun })
 }
 
 export interface Cancelled {
@@ -62,62 +38,92 @@ export interface Cancelled {
   asked: number
 }
 
-/**
- * Cancels the jobs with these ids.
- *
- * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled
- */
-export async function cancel(store: Store, queues: Queues, ids: readonly string[]): Promise<Cancelled> {
-  const found = await locateAll(store, queues, ids, 'lark jobs:status', (job) => {
-    if (!isCancellable(job.state)) throw notCancellable(job)
-  })
-  const verdicts: AlterVerdict[] = []
-  for (const { partition, id } of found) verdicts.push(...(await ask(store, partition, [id])))
-  return counted(verdicts)
+/** Which jobs: their ids, or a filter. */
+type Chosen = readonly string[] | CancelFilter
+
+const conditions: ConditionChecks = {
+  key: { right: 'the key of a job class', ok: isText },
+  queue: queueName,
+  state: {
+    right: `one of ${cancellable.join(', ')}`,
+    ok: (value) => (cancellable as readonly unknown[]).includes(value),
+  },
+  all,
+}
+const dryRun = { right: 'true or false', ok: (value: unknown) => typeof value === 'boolean' }
+
+/** Checks the arguments of `cancel`. @throws FILTER_INVALID, JOB_ID_INVALID */
+export function readCancel(which: unknown, options: unknown, flags?: Flags): Chosen {
+  checkFilter('Jobs.cancel()', options, { dryRun })
+  const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
+  if (!isFilter) return readIds(which)
+  checkFilter('Jobs.cancel()', which, conditions, ['key', 'queue', 'state'], flags)
+  return which as CancelFilter
 }
 
 /**
- * Cancels all jobs that match a filter when it reads them. Jobs that are dispatched meanwhile may remain.
+ * Cancels the jobs with these ids, or all jobs that match a filter when it reads them. Jobs that are dispatched meanwhile
+ * may remain.
  *
- * @throws UNKNOWN_QUEUE
+ * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; UNKNOWN_QUEUE
  */
-export async function cancelAll(store: Store, queues: Queues, filter: CancelFilter): Promise<Cancelled> {
-  const { key, queue, state } = filter
-  let verdicts: AlterVerdict[] = []
+export async function cancel(store: Store, queues: Queues, which: Chosen): Promise<Cancelled> {
+  const verdicts: AlterVerdict[] = []
+  if (isIds(which)) {
+    for (const { partition, id } of await locate(store, queues, which))
+      verdicts.push(...(await ask(store, partition, [id])))
+    return counted(verdicts)
+  }
+  const { key, queue, state } = which
   for (const partition of await partitionsToLookIn(store, queues, queue)) {
     // It reads all ids first, because a job that is cancelled leaves the list that is being read.
     const ids: string[] = []
     for (const each of state === undefined ? cancellable : [state]) {
       for await (const page of idsOf(store, partition, each, key)) ids.push(...page)
     }
-    verdicts = verdicts.concat(await ask(store, partition, ids))
+    for (const verdict of await ask(store, partition, ids)) verdicts.push(verdict)
   }
   return counted(verdicts)
 }
 
-/** How many jobs `cancel` would cancel now, and how many it would ask to end. @throws the errors of `cancel` */
-export async function count(store: Store, queues: Queues, ids: readonly string[]): Promise<Cancelled> {
-  const found = await locateAll(store, queues, ids, 'lark jobs:status', (job) => {
-    if (!isCancellable(job.state)) throw notCancellable(job)
-  })
-  const asked = found.filter(({ state }) => state === 'active').length
-  return { cancelled: found.length - asked, asked }
-}
-
-/** The same for a filter. Without a key it reads only the counts of the store, and no jobs. @throws UNKNOWN_QUEUE */
-export async function countAll(store: Store, queues: Queues, filter: CancelFilter): Promise<Cancelled> {
-  const { key, queue, state } = filter
+/**
+ * How many jobs `cancel` would cancel now, and how many it would ask to end. For a filter without a key it reads only the
+ * counts of the store, and no jobs.
+ *
+ * @throws the errors of `cancel`
+ */
+export async function count(store: Store, queues: Queues, which: Chosen): Promise<Cancelled> {
   const found: Cancelled = { cancelled: 0, asked: 0 }
+  const kind = (state: State) => (state === 'active' ? 'asked' : 'cancelled')
+  if (isIds(which)) {
+    for (const { state } of await locate(store, queues, which)) found[kind(state)]++
+    return found
+  }
+  const { key, queue, state } = which
   for (const partition of await partitionsToLookIn(store, queues, queue)) {
     const counts = await store.counts(partition)
     for (const each of state === undefined ? cancellable : [state]) {
       if (counts[each] === 0) continue
-      const kind = each === 'active' ? 'asked' : 'cancelled'
-      if (key === undefined) found[kind] += counts[each]
-      else for await (const ids of idsOf(store, partition, each, key)) found[kind] += ids.length
+      if (key === undefined) found[kind(each)] += counts[each]
+      else for await (const ids of idsOf(store, partition, each, key)) found[kind(each)] += ids.length
     }
   }
   return found
+}
+
+function isIds(which: Chosen): which is readonly string[] {
+  return Array.isArray(which)
+}
+
+function locate(store: Store, queues: Queues, ids: readonly string[]): Promise<Located[]> {
+  return locateAll(store, queues, ids, 'lark jobs:status', ({ id, state }) => {
+    if (!(cancellable as readonly State[]).includes(state))
+      throw new JobsError(
+        'JOB_NOT_CANCELLABLE',
+        `${id} is ${state}; only a job that has not ended can be cancelled`,
+        { id },
+      )
+  })
 }
 
 /** The ids of all jobs in a state, and with a key if one is given, a page at a time. */
@@ -139,18 +145,4 @@ function ask(store: Store, partition: string, ids: readonly string[]): Promise<A
 function counted(verdicts: readonly AlterVerdict[]): Cancelled {
   const count = (verdict: AlterVerdict) => verdicts.filter((each) => each === verdict).length
   return { cancelled: count('done'), asked: count('asked') }
-}
-
-function isCancellable(state: State): state is Cancellable {
-  return (cancellable as readonly State[]).includes(state)
-}
-
-function notCancellable({ id, state }: Located): JobsError {
-  return new JobsError(
-    'JOB_NOT_CANCELLABLE',
-    `${id} is ${state}; only a job that has not ended can be cancelled`,
-    {
-      id,
-    },
-  )
 }

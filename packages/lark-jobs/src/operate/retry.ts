@@ -5,7 +5,7 @@ import { JobsError } from '../model/errors.ts'
 import type { JobRecord, State } from '../model/record.ts'
 import type { Store } from '../store/contract/store.ts'
 import { checkFilter, type Flags, queueName } from './filter.ts'
-import { alterAll, heads, type Located, locateAll, type Queues } from './stored-jobs.ts'
+import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
 
 /**
  * @param which ids, or `'failed'`
@@ -35,10 +35,15 @@ export async function retry(store: Store, queues: Queues, ids: readonly string[]
   return found
 }
 
-/** Queues every failed job of these partitions again, the earliest to fail first. @returns how many */
-export async function retryFailed(store: Store, partitions: readonly string[]): Promise<number> {
+/**
+ * Queues every failed job of a queue again, or of all queues, the earliest to fail first.
+ *
+ * @returns how many
+ * @throws UNKNOWN_QUEUE
+ */
+export async function retryFailed(store: Store, queues: Queues, queue?: string): Promise<number> {
   let count = 0
-  for (const partition of partitions) {
+  for (const partition of await partitionsToLookIn(store, queues, queue)) {
     // It reads all ids first. Otherwise a job that fails again meanwhile would be retried without end.
     const ids: string[] = []
     for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))

@@ -148,14 +148,14 @@ export async function locateAll(
   return found
 }
 
-/** The failed jobs of these partitions, the last to fail first. It reads little more than it returns. */
+/** Failed jobs, the last to fail first. It reads little more than it returns. @throws UNKNOWN_QUEUE */
 export async function failed<J extends JobLike>(
   store: Store,
-  partitions: readonly string[],
-  limit: number,
+  queues: Queues,
+  { queue, limit = 100 }: FailedOptions,
 ): Promise<StoredJob<J>[]> {
   let jobs: JobRecord[] = []
-  for (const partition of partitions) {
+  for (const partition of await partitionsToLookIn(store, queues, queue)) {
     for await (const page of pages((filter) => store.list(partition, filter), 'failed', limit)) {
       jobs = [...jobs, ...page].sort(lastFirst).slice(0, limit)
       // The other jobs of this partition failed before the last one of this page.

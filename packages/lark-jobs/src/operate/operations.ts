@@ -1,0 +1,142 @@
+/**
+ * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call checks what it
+ * is given before it opens the store, and imports what it needs: most processes only dispatch.
+ */
+import type { Settings } from '../config/config.ts'
+import { readId, readIds } from '../model/id.ts'
+import type { JobLike } from '../options/job-class.ts'
+import type { Store } from '../store/contract/store.ts'
+import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
+import type { Flags } from './filter.ts'
+import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
+import type { Status } from './status.ts'
+import type { FailedOptions, JobDetail, Queues, StoredJob } from './stored-jobs.ts'
+
+// Members that users do not see. All copies of one major version share the symbols, because `operate()` may be of one copy
+// and the instance of `Jobs` of another.
+export const open = Symbol.for('s18i.lark.jobs@0.open')
+/** @internal */
+export const settings = Symbol.for('s18i.lark.jobs@0.settings')
+/** @internal */
+export const names = Symbol.for('s18i.lark.jobs@0.names')
+
+/** What an instance of `Jobs` gives to its operations. @internal */
+export interface Operated {
+  /** Opens the store, unless it is open. */
+  [open](): Promise<{ store: Store; settings: Settings }>
+  /** The configuration with its defaults. The store is not opened. */
+  [settings](): Promise<Settings>
+}
+
+export abstract class Operations {
+  /** What messages call the conditions of a filter, if not by their names. @internal */
+  declare readonly [names]?: Flags | undefined
+
+  /** @internal */
+  abstract [open](): ReturnType<Operated[typeof open]>
+  /** @internal */
+  abstract [settings](): Promise<Settings>
+
+  /**
+   * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)` gives
+   * the payload and the result the types of that class. Nothing checks that the job has that class.
+   *
+   * @throws JOB_ID_INVALID for a value that cannot be the id of a job
+   * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
+   */
+  async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
+    readId(id)
+    const { store, queues } = await this.#opened()
+    const { find } = await import('./stored-jobs.ts')
+    return find<J>(store, queues, id)
+  }
+
+  /**
+   * The jobs that failed for good, the last to fail first. Default: 100 jobs, of every queue.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
+    const { checkFailed, failed } = await import('./stored-jobs.ts')
+    checkFailed(options, this[names])
+    const { store, queues } = await this.#opened()
+    return failed<J>(store, queues, options)
+  }
+
+  /**
+   * Queues ended jobs again, each with all its tries.
+   *
+   * @param which one id, several ids, or `'failed'` for all failed jobs
+   * @param named with `'failed'`: the queue whose jobs to retry. Default: every queue
+   * @returns how many jobs
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued; FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
+    const { checkRetry, retry, retryFailed } = await import('./retry.ts')
+    checkRetry(which, named, this[names])
+    const ids = which === 'failed' ? undefined : readIds(which)
+    const { store, queues } = await this.#opened()
+    return ids === undefined ? retryFailed(store, queues, named[0]) : (await retry(store, queues, ids)).length
+  }
+
+  /**
+   * Cancels jobs, by id or by a filter. Jobs that do not run end at once. The `signal` of a running job is aborted, in
+   * whichever process it runs: usually at once, and at the latest within a third of its worker's lease (5 s).
+   *
+   * @returns how many jobs were cancelled, and how many running jobs were asked to end
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; FILTER_INVALID,
+   * UNKNOWN_QUEUE
+   * @example await Jobs.cancel(job.id!)
+   * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
+   * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
+   */
+  async cancel(
+    which: string | readonly string[] | CancelFilter,
+    options: CancelOptions = {},
+  ): Promise<Cancelled> {
+    const by = await import('./cancel.ts')
+    const chosen = by.readCancel(which, options, this[names])
+    const { store, queues } = await this.#opened()
+    return (options.dryRun ? by.count : by.cancel)(store, queues, chosen)
+  }
+
+  /**
+   * Pauses a queue, or one group of it: none of its jobs starts, on any worker. Running jobs go on.
+   *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
+   * @returns whether it was already paused; for a group, also whether it has jobs
+   * @example await Jobs.pause({ queue: 'shops', group: 'acme', for: '5m' })
+   * @example await Jobs.pause({ all: true })   // every queue
+   */
+  async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
+    const { checkPause, pause } = await import('./pause.ts')
+    checkPause(options, this[names])
+    const { store, queues } = await this.#opened()
+    return pause(store, queues, options)
+  }
+
+  /**
+   * Resumes a queue, or one group of it.
+   *
+   * @returns whether it was paused; for a group, also whether it has jobs
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
+   */
+  async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
+    const { checkResume, resume } = await import('./pause.ts')
+    checkResume(target, this[names])
+    const { store, queues } = await this.#opened()
+    return resume(store, queues, target)
+  }
+
+  /** Every queue with its counts and what ended there lately, and the live workers. */
+  async status(): Promise<Status> {
+    const { store, queues } = await this.#opened()
+    const { status } = await import('./status.ts')
+    return status(store, queues)
+  }
+
+  async #opened(): Promise<{ store: Store; queues: Queues }> {
+    const { store, settings } = await this[open]()
+    return { store, queues: settings.partitions }
+  }
+}
