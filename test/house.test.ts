@@ -43,8 +43,9 @@ const floors: Record<string, string[][]> = {
     ['store/sqlite/*', 'store/redis/*'],
     // from a name to a store
     ['store/connect.ts'],
-    // A run knows its worker only by types.
-    ['run/*', 'dispatch/*', 'worker/*'],
+    // A run does not know who runs it: `dispatchNow` does as well as a worker.
+    ['run/*', 'dispatch/*'],
+    ['worker/*'],
     ['supervisor/*'],
     ['config/*'],
     ['operate/*'],
@@ -136,6 +137,27 @@ describe('the stores', () => {
     expect(read(`packages/lark-jobs/src/${file}`)).toMatch(/^import type Libsql from 'libsql'$/m)
   })
 })
+
+describe('names', () => {
+  it('no type has the name of another', () => {
+    const folder = 'packages/lark-jobs/src'
+    const files = new Map<string, string[]>()
+    for (const file of filesBelow(folder, '.ts').filter((path) => !path.endsWith('.generated.ts')))
+      for (const name of typesOf(read(`${folder}/${file}`)))
+        files.set(name, [...(files.get(name) ?? []), file])
+    expect([...files].filter(([, places]) => places.length > 1)).toEqual([])
+  })
+})
+
+/** The names of the types that a file makes, at its top level. A new name for an imported type makes none. */
+function typesOf(text: string): string[] {
+  const made = text.matchAll(
+    /^(?:export )?(?:abstract )?(?:class|interface|type|enum) (\w+)(?:.* = (\w+)$)?/gm,
+  )
+  return [...made]
+    .filter(([, name, same]) => same === undefined || !text.includes(` ${name} as ${same} `))
+    .map(([, name]) => name!)
+}
 
 function everyImport(folder: string): (Import & { importer: string })[] {
   return filesBelow(folder, '.ts').flatMap((importer) =>

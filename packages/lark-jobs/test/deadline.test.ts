@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Deadline } from '../src/run/deadline.ts'
 import { Execution, type RunEnvironment } from '../src/run/execution.ts'
-import type { Claimer } from '../src/worker/fetch/claimer.ts'
-import { LedgerPage } from '../src/worker/lease/ledger.ts'
 
 const DAY = 86_400_000
 /** Milliseconds that a handler has after its signal was aborted. */
@@ -24,8 +22,13 @@ function setUp() {
   const deadline = new Deadline(jobs, stuck)
   const begin = (timeout: number) => {
     const job = { ...lease, ...counters, options: { timeout } }
-    const held = { lease: job, page: new LedgerPage(), index: 0, until: 1e9 }
-    const running = new Execution(held, {} as Claimer, undefined, {} as RunEnvironment, performance.now())
+    const running = new Execution(
+      job,
+      { partition: 'default', queue: 'default' },
+      undefined,
+      {} as RunEnvironment,
+      performance.now(),
+    )
     jobs.add(running)
     deadline.watch(running)
     return running

@@ -8,20 +8,20 @@ import type { Execution } from './execution.ts'
 /** Milliseconds that a handler gets to end after its signal, before it is reported as stuck. */
 const GRACE = 5_000
 
-export class Deadline {
-  readonly #running: ReadonlySet<Execution>
-  readonly #stuck: (running: Execution) => void
+export class Deadline<E extends Execution = Execution> {
+  readonly #running: ReadonlySet<E>
+  readonly #stuck: (running: E) => void
   #timer: NodeJS.Timeout | undefined
   #next = Number.POSITIVE_INFINITY
 
   /** @param stuck told of a handler that ignores its signal */
-  constructor(running: ReadonlySet<Execution>, stuck: (running: Execution) => void) {
+  constructor(running: ReadonlySet<E>, stuck: (running: E) => void) {
     this.#running = running
     this.#stuck = stuck
   }
 
   /** Will abort the signal of a job that began when its time is over. */
-  watch(running: Execution): void {
+  watch(running: E): void {
     if (running.deadline < this.#next) this.#arm(running.deadline)
   }
 
@@ -46,7 +46,7 @@ export class Deadline {
     if (next < Number.POSITIVE_INFINITY) this.#arm(next)
   }
 
-  #pass(running: Execution, now: number): void {
+  #pass(running: E, now: number): void {
     if (running.isLate) {
       running.deadline = Number.POSITIVE_INFINITY
       this.#stuck(running)

@@ -1,35 +1,39 @@
 /**
- * A job that a worker has begun and whose end it has not yet handed to the store.
+ * The run of a job that a worker holds: from its first step (`runner.ts`) until its outcome is known. `worker/slots.ts`
+ * adds what only the worker needs to know.
  */
-
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { MAX_LOG_LINES } from '../store/contract/store.ts'
-import type { Claimer } from '../worker/fetch/claimer.ts'
-import type { HeldJob } from '../worker/lease/ledger.ts'
-import type { StoreClock } from '../worker/maintenance/store-clock.ts'
 import type { Permits } from './middleware/permits.ts'
 
-/** What all jobs that a worker runs have in common. */
+/** What whoever runs jobs gives to all of them. */
 export interface RunEnvironment {
-  readonly clock: StoreClock
+  /** `now`: milliseconds since 1970, by the store. */
+  readonly clock: { now(): number }
   /** Around every job. */
   readonly middleware: readonly Middleware[]
   /** For middleware that limits. */
   readonly permits: Permits
   /** A job wrote a line. */
-  wrote(running: Execution, line: LogLine): void
-  /** Its handler is through, and it goes on with a time and a signal of its own: for `failed`. */
-  goesOn(running: Execution): void
+  wrote(execution: Execution, line: LogLine): void
+  /** Its handler has ended, and `failed` or `cancelled` begins, with a timeout and a signal of its own. */
+  goesOn(execution: Execution): void
+}
+
+/** Where a job was claimed. */
+export interface JobSource {
+  readonly partition: string
+  readonly queue: string
 }
 
 export class Execution implements Writer {
-  readonly held: HeldJob
   readonly lease: LeasedJob
-  readonly claimer: Claimer
+  readonly partition: string
+  readonly queue: string
   /** Undefined when no class here has its key. */
   readonly jobClass: JobClass | undefined
   /** Its run; once its handler is through, that of `failed`. */
@@ -56,16 +60,15 @@ export class Execution implements Writer {
   #log: LogLine[] | undefined
 
   constructor(
-    held: HeldJob,
-    claimer: Claimer,
+    lease: LeasedJob,
+    { partition, queue }: JobSource,
     jobClass: JobClass | undefined,
     environment: RunEnvironment,
     startedAt: number,
   ) {
-    const { lease } = held
-    this.held = held
     this.lease = lease
-    this.claimer = claimer
+    this.partition = partition
+    this.queue = queue
     this.jobClass = jobClass
     this.startedAt = startedAt
     this.timeout = lease.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY

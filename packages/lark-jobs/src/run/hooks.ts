@@ -2,7 +2,10 @@
  * Hooks: functions of the application that are called when jobs of any class begin and end. Jobs do not wait for them,
  * and an error in a hook does not affect the job.
  */
+import { inContext } from '../model/context.ts'
+import type { Outcome } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
+import type { Execution } from './execution.ts'
 
 /** The job whose run begins or has ended. */
 export interface JobEvent {
@@ -69,5 +72,40 @@ export class HookCalls {
     if (this.#warned.has(name)) return
     this.#warned.add(name)
     this.#warn(`The hook ${name} threw, and may again: ${textOf(error)}`)
+  }
+}
+
+/** Calls the hooks for the jobs of a worker. A worker without hooks makes none. */
+export class ExecutionHooks {
+  readonly #calls: HookCalls
+
+  /** @param warn told once of each hook that throws */
+  constructor(hooks: Hooks, warn: (text: string) => void) {
+    this.#calls = new HookCalls(hooks, warn)
+  }
+
+  started(execution: Execution): void {
+    this.#in(execution, (event) => this.#calls.call('started', event))
+  }
+
+  /** @param took milliseconds */
+  ended(execution: Execution, outcome: Outcome, took: number): void {
+    this.#in(execution, (event) => {
+      if (outcome.kind === 'completed') this.#calls.call('completed', { ...event, took })
+      if (outcome.kind === 'released') this.#calls.call('released', { ...event, took, in: outcome.in })
+      if (outcome.kind === 'failed') {
+        const { retryIn } = outcome
+        const { thrown: error } = execution
+        this.#calls.call('failed', { ...event, took, error, ...(retryIn !== undefined && { retryIn }) })
+      }
+    })
+  }
+
+  /** Calls in the context of the job. A job without a class in this process calls no hook. */
+  #in({ lease, jobClass, queue }: Execution, tell: (event: JobEvent) => void): void {
+    if (jobClass === undefined) return
+    const { key, name } = jobClass
+    const event = { id: lease.id, key, name, queue, attempt: lease.failures + 1 }
+    inContext(lease.options?.context, tell, event)
   }
 }

@@ -34,7 +34,10 @@ const COMPLETED: Outcome = { kind: 'completed' }
  * Written with callbacks, because each `async` function on the way of a job costs as much as all the rest of this
  * page (measured: 0.4 µs of 1.9 for a handler that does nothing).
  */
-export function runJob(execution: Execution, ended: (execution: Execution, outcome: Outcome) => void): void {
+export function runJob<E extends Execution>(
+  execution: E,
+  ended: (execution: E, outcome: Outcome) => void,
+): void {
   const { lease, jobClass } = execution
   if (lease.unreadable?.kind === 'damaged') {
     const { field, text } = lease.unreadable
@@ -52,10 +55,10 @@ export function runJob(execution: Execution, ended: (execution: Execution, outco
   inContext(lease.options?.context, run, execution, jobClass, ended)
 }
 
-function run(
-  execution: Execution,
+function run<E extends Execution>(
+  execution: E,
   jobClass: JobClass,
-  ended: (execution: Execution, outcome: Outcome) => void,
+  ended: (execution: E, outcome: Outcome) => void,
 ): void {
   if (isExpired(execution, jobClass)) {
     queueMicrotask(() => conclude(execution, jobClass, { kind: 'cancelled', reason: 'expired' }, ended))
@@ -80,13 +83,13 @@ function isExpired({ lease, environment }: Execution, jobClass: JobClass): boole
 }
 
 /** The error of a job that can never run. The store keeps the damaged content. */
-function damage({ lease, claimer }: Execution, field: string, text: string): JobsError {
+function damage({ lease, partition }: Execution, field: string, text: string): JobsError {
   const { id } = lease
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
   const what = field === 'record' ? 'is' : `has as its ${field}`
   return new JobsError(
     'RECORD_DAMAGED',
-    `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`,
+    `The record of job ${id} in ${partition} is damaged: it ${what} ${shown}`,
     {
       id,
     },
@@ -94,11 +97,11 @@ function damage({ lease, claimer }: Execution, field: string, text: string): Job
 }
 
 /** The last step. A job that has failed for good, or was cancelled, is so only when its class has been told. */
-export function conclude(
-  execution: Execution,
+export function conclude<E extends Execution>(
+  execution: E,
   jobClass: JobClass | undefined,
   outcome: Outcome,
-  ended: (execution: Execution, outcome: Outcome) => void,
+  ended: (execution: E, outcome: Outcome) => void,
 ): void {
   // The handler of one that was stuck may end while its class is being told.
   if (execution.isConcluded) return
@@ -187,7 +190,7 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
     const payload = payloadOf(execution)
     const { middleware, permits } = execution.environment
     if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
-    const seen = new SeenJob(execution.run, jobClass, execution.claimer.queue, payload, permits)
+    const seen = new SeenJob(execution.run, jobClass, execution.queue, payload, permits)
     return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
   } catch (error) {
     return Promise.reject(error)

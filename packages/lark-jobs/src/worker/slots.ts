@@ -7,11 +7,12 @@
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run.ts'
+import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Registry } from '../options/registry.ts'
 import { Deadline } from '../run/deadline.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
-import { Hooked } from '../run/hooked.ts'
+import { ExecutionHooks } from '../run/hooks.ts'
 import type { Permits } from '../run/middleware/permits.ts'
 import { limitOf, retryIn } from '../run/retry.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
@@ -27,8 +28,26 @@ import { within } from './within.ts'
 /** Milliseconds that handlers get to hear their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
 
+/** A run in a slot: with its place in the ledger, and the claimer that settles it. */
+export class SlotExecution extends Execution {
+  readonly held: HeldJob
+  readonly claimer: Claimer
+
+  constructor(
+    held: HeldJob,
+    claimer: Claimer,
+    jobClass: JobClass | undefined,
+    environment: RunEnvironment,
+    startedAt: number,
+  ) {
+    super(held.lease, claimer, jobClass, environment, startedAt)
+    this.held = held
+    this.claimer = claimer
+  }
+}
+
 export class Slots implements RunEnvironment {
-  readonly running = new Set<Execution>()
+  readonly running = new Set<SlotExecution>()
   /** How many there are. It may be set at any time: of fewer, those that are too many are free when their jobs end. */
   concurrency: number
   readonly tally = new Tally()
@@ -42,7 +61,7 @@ export class Slots implements RunEnvironment {
   readonly #ledger: Ledger
   readonly #onStuck: (() => void) | undefined
   readonly #changed: (took: number) => void
-  readonly #hooked: Hooked | undefined
+  readonly #hooks: ExecutionHooks | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#report.running?.(long.map(seen)))
 
@@ -58,7 +77,7 @@ export class Slots implements RunEnvironment {
     this.#registry = options.registry
     this.#report = options.report
     this.middleware = options.middleware ?? []
-    this.#hooked = options.hooks && new Hooked(options.hooks, (text) => options.report.warn(text))
+    this.#hooks = options.hooks && new ExecutionHooks(options.hooks, (text) => options.report.warn(text))
     this.#onStuck = options.onStuck
     this.#ledger = ledger
     this.clock = clock
@@ -76,7 +95,7 @@ export class Slots implements RunEnvironment {
     const { key, unreadable } = held.lease
     // A newer worker may read it, as it may know a key that is unknown here.
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#registry.find(key)
-    const running = new Execution(held, claimer, jobClass, this, now)
+    const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
       claimer.limited?.ended(held.lease)
       return false
@@ -86,22 +105,22 @@ export class Slots implements RunEnvironment {
     floor.entered()
     this.#deadline.watch(running)
     this.#longRuns.watch()
-    this.#hooked?.started(running)
+    this.#hooks?.started(running)
     runJob(running, this.#ended)
     return true
   }
 
-  wrote({ lease, name }: Execution, line: LogLine): void {
+  wrote({ lease, name }: SlotExecution, line: LogLine): void {
     this.#report.wrote(lease, name, line)
   }
 
-  goesOn(running: Execution): void {
+  goesOn(running: SlotExecution): void {
     running.goOn()
     this.#ledger.judge(running.held, running.deadline, TOLD)
     this.#deadline.watch(running)
   }
 
-  readonly #ended = (running: Execution, outcome: Outcome): void => {
+  readonly #ended = (running: SlotExecution, outcome: Outcome): void => {
     // It may have been given back meanwhile.
     if (!this.#leave(running)) return
     running.claimer.ahead.ended()
@@ -129,7 +148,7 @@ export class Slots implements RunEnvironment {
   }
 
   /** Where its process is replaced, its job need not wait for that. */
-  #stuck(running: Execution): void {
+  #stuck(running: SlotExecution): void {
     const { name, lease, jobClass } = running
     const isReplaced = this.#onStuck !== undefined && jobClass !== undefined
     const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
@@ -137,7 +156,7 @@ export class Slots implements RunEnvironment {
     if (isReplaced) conclude(running, jobClass, stopped(running, jobClass), this.#replaced)
   }
 
-  readonly #replaced = (running: Execution, outcome: Outcome): void => {
+  readonly #replaced = (running: SlotExecution, outcome: Outcome): void => {
     // It may have been given back while its class was told.
     if (!this.running.has(running)) return
     this.#abandon(running, outcome)
@@ -145,7 +164,7 @@ export class Slots implements RunEnvironment {
   }
 
   /** Goes on without its handler. */
-  #abandon(running: Execution, outcome: Outcome): void {
+  #abandon(running: SlotExecution, outcome: Outcome): void {
     const now = performance.now()
     this.#leave(running)
     this.abandoned++
@@ -154,7 +173,7 @@ export class Slots implements RunEnvironment {
     this.#changed(now - running.startedAt)
   }
 
-  #leave(running: Execution): boolean {
+  #leave(running: SlotExecution): boolean {
     if (!this.running.delete(running)) return false
     floor.left(running.held)
     this.#ledger.end(running.held)
@@ -163,7 +182,7 @@ export class Slots implements RunEnvironment {
   }
 
   /** Only who will be replaced when a handler blocks it has its lease thread judge. */
-  #retryIn(running: Execution): number {
+  #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
     if (this.#onStuck === undefined || jobClass === undefined) return NEVER
     // An error, which takes microseconds to make, only for those who look at it.
@@ -178,8 +197,8 @@ export class Slots implements RunEnvironment {
   }
 
   /** Has its end told to the store, if it still counts. */
-  #settle(running: Execution, outcome: Outcome, now: number): void {
-    const { held, lease, claimer, jobClass, name } = running
+  #settle(running: SlotExecution, outcome: Outcome, now: number): void {
+    const { held, lease, claimer, queue, jobClass, name } = running
     if (running.abandoned) {
       this.#ledger.settled(held)
       return
@@ -189,18 +208,18 @@ export class Slots implements RunEnvironment {
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt
-    const ending: Ending = { lease, name, queue: claimer.queue, outcome, took }
+    const ending: Ending = { lease, name, queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
     // Most have neither failed nor gone back, and are asked no more.
     if (outcome.kind === 'released') ending.isAsked = running.run.decision?.kind === 'released'
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined
     this.#report.ended(ending)
-    this.#hooked?.ended(running, outcome, took)
+    this.#hooks?.ended(running, outcome, took)
   }
 }
 
 /** A job that runs, as a report sees it. */
-function seen({ lease, name, claimer, startedAt }: Execution): RunningJob {
-  return { lease, name, queue: claimer.queue, took: performance.now() - startedAt }
+function seen({ lease, name, queue, startedAt }: Execution): RunningJob {
+  return { lease, name, queue, took: performance.now() - startedAt }
 }
