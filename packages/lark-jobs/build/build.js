@@ -19,7 +19,7 @@ await build({
     index: 'src/index.ts',
     operate: 'src/operate.ts',
     'lease-watch': 'src/worker/lease/lease-watch.ts',
-    'supervised-guard': 'src/supervisor/supervised-guard.ts',
+    'supervised-guard': 'src/supervisor/guard.ts',
     'redis-store': 'src/store/redis/store.ts',
     'sqlite-store': 'src/store/sqlite/store.ts',
     ...Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),

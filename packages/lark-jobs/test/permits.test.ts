@@ -4,7 +4,7 @@ import { JobsError } from '../src/model/errors.ts'
 import type { Limits } from '../src/model/limit.ts'
 import type { Taken } from '../src/run/middleware/permits.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
-import type { HoldingsPage } from '../src/worker/lease/holdings.ts'
+import type { HoldingsPage } from '../src/worker/lease/ledger.ts'
 import { PermitPools } from '../src/worker/permits/permit-pools.ts'
 import { retention } from './redis/stores.ts'
 

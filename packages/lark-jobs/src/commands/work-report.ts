@@ -12,9 +12,8 @@ import { readable } from '../model/duration.ts'
 import type { KeptError, LeasedJob, LogLine } from '../model/record.ts'
 import { errorLine } from '../run/job-error.ts'
 import { writtenText } from '../run/job-log.ts'
-import type { QueueFigures } from '../supervisor/supervised-figures.ts'
-import type { ShownReport } from '../supervisor/supervised-report.ts'
-import type { ProcessSlot } from '../supervisor/supervision.ts'
+import type { ProcessSlot, QueueFigures } from '../supervisor/protocol.ts'
+import type { ShownReport } from '../supervisor/supervised.ts'
 import type { Ending, RunningJob, Summary } from '../worker/report.ts'
 
 /** The number of jobs a second above which jobs are only counted. */

@@ -8,19 +8,21 @@
  * reaches both.
  */
 import { Worker as Thread } from 'node:worker_threads'
+import type { LeasedJob, LogLine } from '../model/record.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
-import type { Report } from '../worker/report.ts'
+import type { Ending, Report, RunningJob, Summary } from '../worker/report.ts'
 import { threadFile } from '../worker/thread-file.ts'
 import type { Worker } from '../worker/worker.ts'
 import {
   GRACE,
   LIFELINE,
-  ours,
+  larkMessage,
   PROCESS_SLOT,
   type ProcessCommand,
   type ProcessReport,
   type ProcessSlot,
-} from './supervision.ts'
+  type QueueFigures,
+} from './protocol.ts'
 
 export class Supervised {
   readonly slot: ProcessSlot
@@ -44,7 +46,7 @@ export class Supervised {
   private constructor(slot: ProcessSlot) {
     this.slot = slot
     process.on('message', (message) => {
-      const order = ours<ProcessCommand>(message)
+      const order = larkMessage<ProcessCommand>(message)
       if (order?.kind === 'quiet') this.#quiet()
       if (order?.kind === 'stop') this.#stop(order.deadline)
     })
@@ -110,5 +112,72 @@ export class Supervised {
       const text = `${unwatched}: the thread that watches has ended (${error.message})`
       void this.tell({ kind: 'remark', text })
     })
+  }
+}
+
+/** Milliseconds between two reports of figures. */
+const SECOND = 1_000
+
+/** What shows the lines, and counts. */
+export interface ShownReport extends Report {
+  readonly queues: ReadonlyMap<string, QueueFigures>
+  /** Runs for which no line was printed. */
+  readonly hidden: number
+}
+
+/**
+ * The report of a worker under a supervisor: prints what concerns this process, leaves to the supervisor what is true of
+ * all processes, and sends it the figures once a second.
+ */
+export class SupervisedReport implements Report {
+  /** What the worker did so far, once there is one. */
+  summary: (() => Summary) | undefined
+  readonly #shown: ShownReport
+  readonly #supervised: Supervised
+  #last = 0
+  #second: NodeJS.Timeout | undefined
+
+  constructor(shown: ShownReport, supervised: Supervised) {
+    this.#shown = shown
+    this.#supervised = supervised
+  }
+
+  wrote(lease: LeasedJob, name: string, line: LogLine): void {
+    this.#shown.wrote(lease, name, line)
+  }
+
+  running(jobs: readonly RunningJob[]): void {
+    this.#shown.running?.(jobs)
+  }
+
+  ended(ending: Ending): void {
+    this.#last = Date.now()
+    this.#second ??= setTimeout(() => this.tell(), SECOND).unref()
+    this.#shown.ended(ending)
+  }
+
+  /** Before there is a worker it is about the application's files, which all processes load. */
+  warn(text: string): void {
+    if (this.summary !== undefined) this.#shown.warn(text)
+    else void this.#supervised.tell({ kind: 'remark', text })
+  }
+
+  /** Which store it serves, the supervisor has said. */
+  info(text: string): void {
+    if (this.summary !== undefined) this.#shown.info(text)
+  }
+
+  tell(): void {
+    clearTimeout(this.#second)
+    this.#second = undefined
+    if (this.summary === undefined) return
+    const { queues, hidden } = this.#shown
+    const figures = {
+      summary: this.summary(),
+      queues: Object.fromEntries(queues),
+      hidden,
+      last: this.#last,
+    }
+    void this.#supervised.tell({ kind: 'figures', figures })
   }
 }

@@ -12,13 +12,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { LarkError } from '@s18i/lark/config'
 import { readable } from '../model/duration.ts'
+import { within } from '../run/bounded-wait.ts'
 import type { Store } from '../store/contract/store.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
-import { within } from '../worker/within.ts'
-import { ended, type Figures, noFigures, sum } from './supervised-figures.ts'
-import { type Returned, SupervisedLeases } from './supervised-leases.ts'
-import { type Departure, SupervisedProcess } from './supervised-process.ts'
-import type { ProcessSlot } from './supervision.ts'
+import { HandBack, type Returned } from './hand-back.ts'
+import type { ProcessSlot } from './protocol.ts'
+import { ended, type Figures, noFigures, sum } from './protocol.ts'
+import { type Departure, WorkerProcess } from './worker-process.ts'
 
 /** Milliseconds after which a process has proved itself. */
 const HEALTHY = 60_000
@@ -51,7 +51,7 @@ export interface SupervisorOptions {
 
 interface ProcessPlace {
   number: number
-  process: SupervisedProcess | undefined
+  process: WorkerProcess | undefined
   /** Lives shorter than `HEALTHY`, one after the other. */
   shortLives: number
   isFinished: boolean
@@ -71,7 +71,7 @@ export class Supervisor implements AsyncDisposable {
   readonly done: Promise<Supervision>
   readonly #options: SupervisorOptions
   readonly #places: ProcessPlace[]
-  readonly #leases: SupervisedLeases
+  readonly #leases: HandBack
   readonly #remarks = new Set<string>()
   /** Words about ends that wait for what became of the jobs. */
   readonly #tidying = new Set<Promise<void>>()
@@ -88,7 +88,7 @@ export class Supervisor implements AsyncDisposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#leases = new SupervisedLeases(options.store, options.queues, options.limiters)
+    this.#leases = new HandBack(options.store, options.queues, options.limiters)
     this.#places = Array.from({ length: options.processes }, (_, i) => {
       return { number: i + 1, process: undefined, shortLives: 0, isFinished: false, pause: undefined }
     })
@@ -137,7 +137,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   #fill(place: ProcessPlace): void {
-    const process = new SupervisedProcess(place.number, this.#places.length, this.#options.start, {
+    const process = new WorkerProcess(place.number, this.#places.length, this.#options.start, {
       remark: (text) => this.#remark(text),
       serving: () => {
         this.#hasServed = true
@@ -150,7 +150,7 @@ export class Supervisor implements AsyncDisposable {
     void process.departed.then((departure) => this.#departed(place, process, departure))
   }
 
-  #departed(place: ProcessPlace, process: SupervisedProcess, departure: Departure): void {
+  #departed(place: ProcessPlace, process: WorkerProcess, departure: Departure): void {
     place.process = undefined
     place.isFinished = departure.kind === 'finished'
     this.#past = sum(this.#past, process.figures)
@@ -171,7 +171,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** @returns milliseconds until another takes the place; undefined when none does */
-  #replace(place: ProcessPlace, { startedAt }: SupervisedProcess): number | undefined {
+  #replace(place: ProcessPlace, { startedAt }: WorkerProcess): number | undefined {
     if (this.#state !== 'running' || place.isFinished) return undefined
     if (performance.now() - startedAt >= HEALTHY) place.shortLives = 0
     const { from, to } = PAUSE
@@ -194,7 +194,7 @@ export class Supervisor implements AsyncDisposable {
   /** Hands back what the process held, and says how it ended. */
   async #tidy(
     place: ProcessPlace,
-    process: SupervisedProcess,
+    process: WorkerProcess,
     departure: Departure,
     pause: number | undefined,
   ): Promise<void> {

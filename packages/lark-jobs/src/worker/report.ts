@@ -1,7 +1,10 @@
 /**
- * What a worker tells people: an interface for whoever prints, and the figures it keeps.
+ * What a worker tells people: the interface of a report, and the plain report of a worker that code has started.
+ * `lark jobs:work` has its own (`commands/work-report.ts`), and a supervised process passes on (`supervisor/supervised.ts`).
  */
 import type { LeasedJob, LogLine, Outcome } from '../model/record.ts'
+import { behind } from '../run/job-error.ts'
+import { print } from '../run/job-log.ts'
 
 /** A job that runs. */
 export interface RunningJob {
@@ -52,33 +55,23 @@ export interface Summary {
   took: number
 }
 
-export class Tally {
-  readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0 }
-  #first: number | undefined
-  #last = 0
-
-  /** @param now by `performance.now()` */
-  started(now: number): void {
-    this.#first ??= now
+/** Prints to stderr what jobs write, and what went wrong. */
+export class PlainReport implements Report {
+  wrote(lease: LeasedJob, name: string, line: LogLine): void {
+    print(name, lease.id, line.level, line.text)
   }
 
-  ended(outcome: Outcome, now: number): void {
-    this.#last = now
-    this.#counts[kindOf(outcome)]++
+  ended({ lease, name, outcome }: Ending): void {
+    if (outcome.kind !== 'failed') return
+    const { error } = outcome
+    print(name, lease.id, 'error', `${error.message || error.name}${behind(error)}`)
   }
 
-  /** @param outcome how it was counted before the store said so */
-  lost(outcome?: Outcome): void {
-    this.#counts.lost++
-    if (outcome !== undefined) this.#counts[kindOf(outcome)]--
+  warn(text: string): void {
+    print('lark-jobs', undefined, 'warn', text)
   }
 
-  get summary(): Summary {
-    return { ...this.#counts, took: this.#first === undefined ? 0 : Math.max(0, this.#last - this.#first) }
+  info(text: string): void {
+    print('lark-jobs', undefined, 'info', text)
   }
-}
-
-function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'took'> {
-  if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
-  return outcome.kind === 'returned' ? 'released' : outcome.kind
 }

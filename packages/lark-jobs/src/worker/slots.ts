@@ -10,6 +10,7 @@ import { timedOut } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Registry } from '../options/registry.ts'
+import { within } from '../run/bounded-wait.ts'
 import { Deadline } from '../run/deadline.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
 import { ExecutionHooks } from '../run/hooks.ts'
@@ -19,11 +20,10 @@ import { conclude, runJob, stopped } from '../run/runner.ts'
 import type { Claimer } from './fetch/claimer.ts'
 import { type HeldJob, type Ledger, NEVER, TOLD } from './lease/ledger.ts'
 import { LongRuns } from './long-runs.ts'
-import { floor } from './maintenance/floor.ts'
+import { startGate } from './maintenance/start-gate.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
-import { type Ending, type Report, type RunningJob, Tally } from './report.ts'
-import { within } from './within.ts'
+import type { Ending, Report, RunningJob, Summary } from './report.ts'
 
 /** Milliseconds that handlers get to hear their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
@@ -102,7 +102,7 @@ export class Slots implements RunEnvironment {
     }
     this.tally.started(running.startedAt)
     this.running.add(running)
-    floor.entered()
+    startGate.entered()
     this.#deadline.watch(running)
     this.#longRuns.watch()
     this.#hooks?.started(running)
@@ -175,7 +175,7 @@ export class Slots implements RunEnvironment {
 
   #leave(running: SlotExecution): boolean {
     if (!this.running.delete(running)) return false
-    floor.left(running.held)
+    startGate.left(running.held)
     this.#ledger.end(running.held)
     if (running.lease.limiter !== undefined) running.claimer.limited?.ended(running.lease)
     return true
@@ -222,4 +222,36 @@ export class Slots implements RunEnvironment {
 /** A job that runs, as a report sees it. */
 function seen({ lease, name, queue, startedAt }: Execution): RunningJob {
   return { lease, name, queue, took: performance.now() - startedAt }
+}
+
+/** Counts how runs ended. */
+class Tally {
+  readonly #counts = { completed: 0, retried: 0, failed: 0, released: 0, cancelled: 0, lost: 0 }
+  #first: number | undefined
+  #last = 0
+
+  /** @param now by `performance.now()` */
+  started(now: number): void {
+    this.#first ??= now
+  }
+
+  ended(outcome: Outcome, now: number): void {
+    this.#last = now
+    this.#counts[kindOf(outcome)]++
+  }
+
+  /** @param outcome how it was counted before the store said so */
+  lost(outcome?: Outcome): void {
+    this.#counts.lost++
+    if (outcome !== undefined) this.#counts[kindOf(outcome)]--
+  }
+
+  get summary(): Summary {
+    return { ...this.#counts, took: this.#first === undefined ? 0 : Math.max(0, this.#last - this.#first) }
+  }
+}
+
+function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'took'> {
+  if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
+  return outcome.kind === 'returned' ? 'released' : outcome.kind
 }

@@ -8,9 +8,12 @@
  * What it takes in is the business of its intake, what runs that of its slots; this page is its life.
  */
 import { setMaxListeners } from 'node:events'
+import { hostname } from 'node:os'
 import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
+import type { WorkerRecord } from '../model/record.ts'
 import { PRESET, paces } from '../options/preset.ts'
+import { within } from '../run/bounded-wait.ts'
 import { watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
@@ -25,7 +28,6 @@ import { LeaseThread } from './lease/lease-thread.ts'
 import { Ledger } from './lease/ledger.ts'
 import { Endings } from './maintenance/endings.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
-import { selfOf } from './maintenance/self.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
 import { checkConcurrency, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
@@ -34,7 +36,6 @@ import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
 import { PermitPools } from './permits/permit-pools.ts'
 import type { Summary } from './report.ts'
 import { Slots } from './slots.ts'
-import { within } from './within.ts'
 
 /** Milliseconds that the last call to the store may take. */
 const LAST_CALL = 3_000
@@ -44,6 +45,7 @@ export class Worker implements AsyncDisposable {
   /** Resolves with what was done when the worker has stopped. */
   readonly done: Promise<Summary>
   readonly #options: WorkerOptions
+  readonly #createdAt = Date.now()
   readonly #served: ServedPartitions
   readonly #order: FairOrder
   readonly #intake: Intake
@@ -158,7 +160,7 @@ export class Worker implements AsyncDisposable {
       partitions: this.#served.partitions,
       met: (partitions) => this.#served.meet(partitions),
       lease,
-      record: selfOf(id, options, this.#slots, () => (this.#state === 'running' ? 'running' : 'quiet')),
+      record: () => this.#record(),
       clock,
       rests: (partition) => this.#intake.isOpen && this.#served.of(partition)?.rests === true,
       foreseen: (partition, ms) => this.#served.of(partition)?.foresee(ms),
@@ -244,6 +246,19 @@ export class Worker implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  /** What it makes known of itself. */
+  #record(): WorkerRecord {
+    const { queues, strict = false, registry } = this.#options
+    return {
+      ...{ id: this.id, host: hostname(), pid: process.pid, queues: [...queues], strict },
+      startedAt: this.#createdAt,
+      concurrency: this.#slots.concurrency,
+      running: this.#slots.running.size,
+      keys: registry.keys,
+      state: this.#state === 'running' ? 'running' : 'quiet',
+    }
   }
 
   /** A ring is for one worker: whoever cannot answer it hands it on. */

@@ -13,7 +13,7 @@ import type { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limit.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { LeasedJob, Outcome } from '../../model/record.ts'
-import { unlessAborted } from '../../run/aborted.ts'
+import { unlessAborted } from '../../run/bounded-wait.ts'
 import {
   type Exchange,
   MAX_BYTES,

@@ -13,7 +13,7 @@ import type { Pace } from '../../options/preset.ts'
 import { type Claim, isSuspect } from '../../store/contract/store.ts'
 import { Coalesced } from '../coalesced.ts'
 import { CALL, RING, type Source } from '../lease/unread.ts'
-import { floor } from '../maintenance/floor.ts'
+import { startGate } from '../maintenance/start-gate.ts'
 import type { Suspects } from '../maintenance/suspects.ts'
 import type { Slots } from '../slots.ts'
 import type { Answer, Claimer } from './claimer.ts'
@@ -99,7 +99,7 @@ export class Intake {
 
   /** Jobs may start. */
   get #mayStart(): boolean {
-    return this.#isOpen && !floor.isClosed
+    return this.#isOpen && !startGate.isClosed
   }
 
   /** How many more jobs could start now. */

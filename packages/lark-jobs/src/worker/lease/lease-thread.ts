@@ -7,12 +7,11 @@
  */
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
+import { within } from '../../run/bounded-wait.ts'
 import type { Place } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
 import { threadFile } from '../thread-file.ts'
-import { within } from '../within.ts'
-import type { HoldingsPage } from './holdings.ts'
-import type { LedgerPage } from './ledger.ts'
+import type { HoldingsPage, LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
 
 /** Milliseconds that the thread gets to end by itself. */

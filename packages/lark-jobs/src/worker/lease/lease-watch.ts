@@ -2,7 +2,7 @@
  * The lease thread: does for the workers of its process what cannot wait while a handler blocks their event loop.
  *
  *   - What is held ahead past its window goes back, so that another worker starts it; so does what the store handed
- *     over and the loop has not read (`recaller.ts`).
+ *     over and the loop has not read (`unread.ts`).
  *   - Claims that were not renewed for half a lease are renewed, and so are the permits of limiters.
  *   - Under a supervisor, a handler that blocks the loop long past its timeout is counted as failed, what ran beside
  *     it is put back, and the process ends.
@@ -19,11 +19,9 @@ import { connect, type Place } from '../../store/connect.ts'
 import { isLent } from '../../store/contract/credentials.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { Claimer } from '../fetch/claimer.ts'
-import { HoldingsPage } from './holdings.ts'
 import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
-import { AHEAD, DONE, LedgerPage, NEVER, RETURNED, RUNNING } from './ledger.ts'
-import { Recaller } from './recaller.ts'
-import { Unread } from './unread.ts'
+import { AHEAD, DONE, HoldingsPage, LedgerPage, NEVER, RETURNED, RUNNING } from './ledger.ts'
+import { Recaller, Unread } from './unread.ts'
 
 /**
  * Milliseconds between two looks: while jobs are held ahead, and for a second after; else this, or an eighth of a lease.

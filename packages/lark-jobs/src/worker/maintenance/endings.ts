@@ -10,10 +10,10 @@ import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { JobRecord } from '../../model/record.ts'
 import { Run, timedOut } from '../../model/run.ts'
 import type { Registry } from '../../options/registry.ts'
+import { within } from '../../run/bounded-wait.ts'
 import { type LastWord, tell } from '../../run/last-hook.ts'
 import type { Store } from '../../store/contract/store.ts'
 import type { Report } from '../report.ts'
-import { within } from '../within.ts'
 
 /** Milliseconds that hooks get to end when the worker stops. What is not done by then, another does again. */
 const LAST_WORDS = 1_000

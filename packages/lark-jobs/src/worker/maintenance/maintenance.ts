@@ -16,7 +16,6 @@ import {
   type Store,
   type Survey,
 } from '../../store/contract/store.ts'
-import { Standstill } from '../lease/standstill.ts'
 import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
@@ -399,4 +398,44 @@ function jobs({ length }: readonly string[]): string {
 function named(ids: readonly string[]): string {
   const shown = ids.slice(0, NAMED).join(', ')
   return ids.length > NAMED ? `${shown} and ${ids.length - NAMED} more` : shown
+}
+
+/** Milliseconds in which a process that stood still has read what came meanwhile. */
+const READ = 100
+
+/**
+ * Whether this process stood still: its event loop was blocked, it was stopped, or the machine slept. It is measured
+ * between ticks, by the wall clock, because the other clock stops while a machine sleeps.
+ */
+export class Standstill {
+  readonly #shortest: number
+  #lastTick = Date.now()
+  /** The last one: for how long, and until when it may matter to what comes in. */
+  #last = { length: 0, until: 0 }
+
+  /** @param shortest milliseconds between two ticks that are one */
+  constructor(shortest: number) {
+    this.#shortest = shortest
+  }
+
+  /** Ticks begin now. */
+  begin(): void {
+    this.#lastTick = Date.now()
+  }
+
+  /** @returns whether it stood still since the last tick */
+  tick(): boolean {
+    const now = Date.now()
+    const length = now - this.#lastTick
+    this.#lastTick = now
+    if (length <= this.#shortest) return false
+    this.#last = { length, until: now + READ }
+    return true
+  }
+
+  /** Milliseconds for which it has stood still, or did just now. */
+  get length(): number {
+    const now = Date.now()
+    return Math.max(now - this.#lastTick, now < this.#last.until ? this.#last.length : 0)
+  }
 }

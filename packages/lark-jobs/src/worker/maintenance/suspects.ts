@@ -12,12 +12,12 @@
  * before, so a job that was not alone is never taken for the cause.
  */
 import { spread } from '../../model/duration.ts'
-import { unlessAborted } from '../../run/aborted.ts'
+import { unlessAborted } from '../../run/bounded-wait.ts'
 import { type Extension, type Store, SUSPECT } from '../../store/contract/store.ts'
 import type { Claimer } from '../fetch/claimer.ts'
 import type { HeldJob } from '../lease/ledger.ts'
 import type { Slots } from '../slots.ts'
-import { floor } from './floor.ts'
+import { startGate } from './start-gate.ts'
 
 /**
  * In leases, of which one is 15 seconds: how long nothing starts because a suspect waits, less than half of one, so that
@@ -74,7 +74,7 @@ export class Suspects {
 
   constructor(options: SuspectsOptions) {
     this.#options = options
-    this.#unwatch = floor.watch(options.changed)
+    this.#unwatch = startGate.watch(options.changed)
   }
 
   /** Takes what would be the next to start. */
@@ -88,15 +88,15 @@ export class Suspects {
     const now = performance.now()
     const met = this.#met.get(id) ?? now
     const isLate = this.#isLate(met)
-    if (floor.hasSuspect || (now < this.#restUntil && floor.running > 0 && !isLate)) {
+    if (startGate.hasSuspect || (now < this.#restUntil && startGate.running > 0 && !isLate)) {
       this.#remember(id, met)
       this.#giveBack(held, claimer, this.#pause)
       return
     }
     this.#met.delete(id)
     this.count++
-    const mayWait = now >= this.#restUntil || floor.running === 0
-    floor.take(held, mayWait)
+    const mayWait = now >= this.#restUntil || startGate.running === 0
+    startGate.take(held, mayWait)
     void this.#run(held, claimer, met, mayWait).finally(() => {
       this.count--
       this.#options.changed()
@@ -129,21 +129,21 @@ export class Suspects {
   }
 
   async #wait(claimer: Claimer): Promise<'alone' | 'late' | 'given up'> {
-    if (floor.running === 0) return 'alone'
+    if (startGate.running === 0) return 'alone'
     const { lease } = this.#options
     let timer: NodeJS.Timeout | undefined
     const ended = new Promise<'late' | 'given up'>((resolve) => {
       timer = setTimeout(resolve, WAIT * lease, 'late')
       this.#waiting = { claimer, giveUp: () => resolve('given up') }
     })
-    const came = await Promise.race([ended, floor.emptied().then(() => 'alone' as const)])
+    const came = await Promise.race([ended, startGate.emptied().then(() => 'alone' as const)])
     clearTimeout(timer)
     this.#waiting = undefined
     return came
   }
 
   async #start(held: HeldJob, claimer: Claimer, alone: boolean): Promise<void> {
-    if (!alone) floor.open()
+    if (!alone) startGate.open()
     const { lease, slots, returned } = this.#options
     const sentAt = performance.now()
     const told = await this.#tell(held, claimer, alone)
@@ -152,14 +152,14 @@ export class Suspects {
       claimer.limited?.ended(held.lease)
       claimer.ahead.settled(held)
       returned()
-      floor.leave(held)
+      startGate.leave(held)
       return
     }
     held.until = sentAt + lease
     // A suspect that is to be cancelled goes back, and the store then cancels it.
     const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && !this.#isShut
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
-    else if (!alone) floor.leave(held)
+    else if (!alone) startGate.leave(held)
     else this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - SUSPECT))
   }
 
@@ -183,11 +183,11 @@ export class Suspects {
 
   #openIn(held: HeldJob, claimer: Claimer, ms: number): void {
     const open = async () => {
-      if (!floor.isTakenBy(held)) return
+      if (!startGate.isTakenBy(held)) return
       const told = await this.#tell(held, claimer, false)
-      if (!floor.isTakenBy(held)) return
+      if (!startGate.isTakenBy(held)) return
       if (told === undefined) this.#openIn(held, claimer, AGAIN)
-      else floor.leave(held)
+      else startGate.leave(held)
     }
     const timer = setTimeout(open, Math.min(ms, LONGEST))
     timer.unref()
@@ -195,7 +195,7 @@ export class Suspects {
 
   #leave(held: HeldJob, claimer: Claimer, ms?: number): void {
     this.#giveBack(held, claimer, ms)
-    floor.leave(held)
+    startGate.leave(held)
   }
 
   #giveBack(held: HeldJob, claimer: Claimer, ms?: number): void {

@@ -14,10 +14,10 @@ import { spread } from '../../model/duration.ts'
 import type { Limits } from '../../model/limit.ts'
 import type { LeasedJob } from '../../model/record.ts'
 import { isOwn, mostOf, ownLimiters, readNeed } from '../../options/limiter.ts'
+import { within } from '../../run/bounded-wait.ts'
 import type { Permits, Taken } from '../../run/middleware/permits.ts'
 import type { Want } from '../../store/contract/store.ts'
 import type { WorkerOptions } from '../options.ts'
-import { within } from '../within.ts'
 
 /** Milliseconds after about which permits are asked for again that others hold. */
 const AGAIN = 200

@@ -9,11 +9,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limit.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
-import { orAborted } from '../../run/aborted.ts'
+import { orAborted } from '../../run/bounded-wait.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
 import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../store/contract/store.ts'
 import { RESEND, resendable } from '../fetch/claimer.ts'
-import { Holdings, type HoldingsPage } from '../lease/holdings.ts'
+import { Holdings, type HoldingsPage } from '../lease/ledger.ts'
 
 /** Milliseconds between two looks whether an outage is over. */
 const CALM = 100

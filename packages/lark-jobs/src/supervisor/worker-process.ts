@@ -5,11 +5,20 @@
  *
  * Told to stop, it has until its deadline and a grace period; then it is killed.
  */
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
 import { newNonce } from '../model/id.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
-import { type Figures, noFigures } from './supervised-figures.ts'
-import { GRACE, ours, type ProcessCommand, type ProcessReport, type ProcessSlot } from './supervision.ts'
+import {
+  type Figures,
+  GRACE,
+  larkMessage,
+  noFigures,
+  PROCESS_SLOT,
+  type ProcessCommand,
+  type ProcessReport,
+  type ProcessSlot,
+} from './protocol.ts'
 
 /** Milliseconds after a process's end in which its last words come in. */
 const LAST_WORDS = 1_000
@@ -29,7 +38,7 @@ export interface Hearing {
   figures(): void
 }
 
-export class SupervisedProcess {
+export class WorkerProcess {
   readonly slot: ProcessSlot
   readonly pid: number | undefined
   /** By `performance.now()`. */
@@ -53,7 +62,7 @@ export class SupervisedProcess {
     this.#child = start(this.slot)
     this.pid = this.#child.pid
     this.#child.on('message', (message) => {
-      const word = ours<ProcessReport>(message)
+      const word = larkMessage<ProcessReport>(message)
       if (word !== undefined) this.#hear(word)
       // As it would without a supervisor: a job's to the program that started this one, Node's to `node --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
@@ -121,4 +130,48 @@ export class SupervisedProcess {
     clearTimeout(this.#kill)
     return this.#last ?? { kind: 'died', how: this.isKilled ? 'did not stop in time and was killed' : how }
   }
+}
+
+const NEWLINE = 10
+
+/**
+ * Starts a worker process, with a channel for messages and with the pipe that is its lifeline.
+ *
+ * Its stderr is the supervisor's own, and so is its stdout if that is a terminal. Otherwise the supervisor passes on what
+ * the process prints, in whole lines: when several processes write to a pipe whose reader is slow, each could write half
+ * a line.
+ *
+ * @param file a program that runs a worker when it is called with `words`
+ */
+export function startProcess(file: string, words: readonly string[], slot: ProcessSlot): ChildProcess {
+  const { env, stdout } = process
+  const child = fork(file, words, {
+    env: { ...env, [PROCESS_SLOT]: JSON.stringify(slot) },
+    // The fifth is the lifeline.
+    stdio: ['ignore', stdout.isTTY ? 'inherit' : 'pipe', 'inherit', 'ipc', 'pipe'],
+  })
+  // Undefined when there was no more room for a process.
+  if (child.stdout) passOn(child, child.stdout, stdout)
+  return child
+}
+
+/**
+ * Reads no faster than is written, as long as the process lives: then there is only a little left, and its end must
+ * not wait. A reader that has gone away (`| head`) is nothing to wait for.
+ */
+function passOn(child: ChildProcess, from: Readable, to: Writable): void {
+  const rest: Buffer[] = []
+  from.on('data', (chunk: Buffer) => {
+    const end = chunk.lastIndexOf(NEWLINE) + 1
+    if (end > 0) {
+      if (child.exitCode === null && child.signalCode === null) from.pause()
+      to.write(Buffer.concat([...rest.splice(0), chunk.subarray(0, end)]), () => from.resume())
+    }
+    if (end < chunk.length) rest.push(chunk.subarray(end))
+  })
+  child.once('exit', () => from.resume())
+  // A process that was killed may have begun a line.
+  from.once('end', () => {
+    if (rest.length > 0) to.write(Buffer.concat([...rest, Buffer.from('\n')]))
+  })
 }

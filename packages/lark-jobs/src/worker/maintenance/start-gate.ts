@@ -7,7 +7,7 @@
  */
 import type { HeldJob } from '../lease/ledger.ts'
 
-class Floor {
+class StartGate {
   /** Jobs that run. */
   running = 0
   #suspect: HeldJob | undefined
@@ -74,4 +74,4 @@ class Floor {
   }
 }
 
-export const floor = new Floor()
+export const startGate = new StartGate()

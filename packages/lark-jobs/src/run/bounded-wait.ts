@@ -1,5 +1,5 @@
 /**
- * Waiting for something no longer than until a signal.
+ * Waiting for a promise no longer than until a signal is aborted or a time is over.
  */
 
 /** The promise's value; undefined as soon as the signal is aborted. */
@@ -30,4 +30,17 @@ function onAbort(signal: AbortSignal, leave: () => void): () => void {
   signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted) leave()
   return () => signal.removeEventListener('abort', leave)
+}
+
+/**
+ * Waits for a promise, but not longer than `ms` milliseconds. Leaves no timer behind, and does not care how the promise
+ * ends.
+ */
+export async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([promise.catch(() => {}), late])
+  clearTimeout(timer)
 }

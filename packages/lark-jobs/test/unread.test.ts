@@ -2,8 +2,7 @@
  * The part of the lease thread that takes back jobs that the event loop has not read. The test moves the clock.
  */
 import { expect, test } from 'vitest'
-import { Recaller } from '../src/worker/lease/recaller.ts'
-import { RING, Unread } from '../src/worker/lease/unread.ts'
+import { Recaller, RING, Unread } from '../src/worker/lease/unread.ts'
 
 /** A worker that runs a job, and to which rings may bring jobs. */
 function make() {

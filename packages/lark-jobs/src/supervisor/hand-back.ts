@@ -19,7 +19,7 @@ export interface Returned {
   failed: number
 }
 
-export class SupervisedLeases {
+export class HandBack {
   readonly #store: Store
   readonly #queues: readonly string[]
   readonly #limiters: readonly string[]
