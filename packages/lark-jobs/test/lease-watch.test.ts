@@ -5,9 +5,12 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { MessageChannel, Worker as Thread } from 'node:worker_threads'
-import { afterEach, expect, it } from 'vitest'
-import { LEASE_THREAD } from '../src/worker/lease/lease-thread.ts'
+import { afterEach, expect, it, vi } from 'vitest'
+import { LEASE_THREAD, LeaseThread } from '../src/worker/lease/lease-thread.ts'
+import { Unread } from '../src/worker/lease/unread.ts'
 import { threadFile } from '../src/worker/thread-file.ts'
+import { Folder, options } from './sqlite/folder.ts'
+import { open as openRaw } from './sqlite/raw.ts'
 
 const file = threadFile('lease-watch')!
 const threads: Thread[] = []
@@ -40,4 +43,27 @@ it('does nothing in a thread that is not the lease thread, and lets the thread e
   const thread = start('of the program')
   const [code] = await once(thread, 'exit')
   expect(code).toBe(0)
+})
+
+it('closes its store when the process ends, also while another process has locked the file', async () => {
+  await using folder = await Folder.make()
+  const store = await folder.store()
+  const place = { connection: `sqlite:${folder.file}`, prefix: 'lark', options }
+  const thread = new LeaseThread(
+    { place, caller: 'ada', lease: 15_000, window: 100, kills: false },
+    (text) => expect.unreachable(text),
+    () => {},
+  )
+  thread.serve('default', new Unread())
+  thread.start()
+  await vi.waitFor(async () => expect(thread.pulse.isDozing).toBe(true), { timeout: 10_000, interval: 20 })
+  const locker = openRaw(folder.file)
+  locker.exec('BEGIN IMMEDIATE')
+  thread.processEnds('ended with exit code 3')
+  thread.awaitEnd(performance.now() + 200)
+  // Node may end the thread now: it is in no call to SQLite, which would abort the process.
+  expect(thread.pulse.awaitEnd(0)).toBe(true)
+  locker.close()
+  await thread.stop()
+  await store.close()
 })

@@ -7,16 +7,21 @@ import { fileURLToPath } from 'node:url'
 import { listed } from '../model/listed.ts'
 import { fieldOf, isError, textOf } from '../model/thrown.ts'
 import type { Execution } from '../run/execution.ts'
+import type { LeaseThread } from './lease/lease-thread.ts'
 import type { Report } from './report.ts'
 
 /** The frames of the stack that are searched for the call. */
 const FRAMES = 100
 
+/** Milliseconds that a process which ends waits for its lease thread to hand back what its workers hold. */
+const HANDING_BACK = 2_000
+
 interface Watched {
   running: ReadonlySet<Execution>
   report: Pick<Report, 'warn'>
-  /** Told how the process ends, as a continuation of "its process"; nothing asynchronous comes after it. */
-  last?: (cause: string) => void
+  thread: Pick<LeaseThread, 'holdsJobs' | 'processEnds' | 'awaitEnd'>
+  /** Its supervisor hands back what it holds. */
+  isSupervised: boolean
 }
 
 /** The most characters of a cause. */
@@ -41,16 +46,36 @@ function note(error: unknown): void {
   if (process.listenerCount('uncaughtException') === 0) uncaught = { error }
 }
 
+/** The workers share one lease thread: all of them tell it, and then wait for it together. */
 function tell(code: number): void {
   const stack = stackHere()
-  for (const { running, report, last } of watched) {
-    const jobs = [...running].filter(({ abandoned }) => !abandoned)
-    if (jobs.length === 0) continue
-    const ran = `it ran ${listed(jobs.map(nameOf))}`
-    const cause = `exit code ${code}: ${why(jobs, stack)}`
-    report.warn(`This process ends with ${cause}; ${ran}`)
-    last?.(`ended with ${cause}`.slice(0, LONGEST))
+  const workers = [...watched]
+  if (workers.every(({ running, thread }) => running.size === 0 && !thread.holdsJobs)) return
+  for (const worker of workers) {
+    try {
+      tellOf(worker, code, stack)
+    } catch {
+      // The process ends all the same, and what the other workers hold must go back.
+    }
   }
+  const until = performance.now() + HANDING_BACK
+  for (const { thread } of workers) thread.awaitEnd(until)
+}
+
+function tellOf(
+  { running, report, thread, isSupervised }: Watched,
+  code: number,
+  stack: readonly string[],
+): void {
+  const jobs = [...running].filter(({ abandoned }) => !abandoned)
+  const cause = `exit code ${code}: ${why(jobs, stack)}`
+  const holds = jobs.length > 0 || thread.holdsJobs
+  thread.processEnds(holds && !isSupervised ? `ended with ${cause}`.slice(0, LONGEST) : undefined)
+  if (jobs.length > 0) report.warn(`This process ends with ${cause}; it ran ${listed(jobs.map(nameOf))}`)
+  else if (holds)
+    report.warn(
+      `This process ends with ${cause}; the store has not heard how its last jobs ended: they run again`,
+    )
 }
 
 function why(jobs: readonly Execution[], stack: readonly string[]): string {

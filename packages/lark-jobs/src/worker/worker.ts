@@ -202,9 +202,8 @@ export class Worker implements AsyncDisposable {
     this.#leases.start()
     this.#thread.start()
     this.#unwatch = watchDeath({
-      ...{ running: this.#slots.running, report: this.#options.report },
-      // A supervisor does it for its processes.
-      ...(this.#options.onStuck === undefined && { last: (cause) => this.#thread.bequeath(cause) }),
+      ...{ running: this.#slots.running, report: this.#options.report, thread: this.#thread },
+      isSupervised: this.#options.onStuck !== undefined,
     })
     await this.#maintenance.start()
     this.#rings = hearRings(this.#options.store, this.id, this.#end.signal, {

@@ -7,7 +7,7 @@ const KILLERS = 2
 const INNOCENTS = 20
 
 const files = {
-  'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX || 'lark', limiters: { one: { concurrency: 1 } } } }`,
+  'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX || 'lark', limiters: { one: { concurrency: 1 } }, hooks: { completed() { if (process.argv[2] === 'exit-at-end') process.exit(3) } } } }`,
   'jobs/KillerJob.js': `
     import { setTimeout as sleep } from 'node:timers/promises'
     import { Job } from '@s18i/lark-jobs'
@@ -96,6 +96,16 @@ export function killing(url: () => string | undefined): void {
     expect(await app.start(['long-lease.js']).result).toMatchObject({ code: 0 })
     const { queues } = JSON.parse((await app.run('jobs:status', '--json')).stdout)
     expect(queues[0].counts).toMatchObject({ completed: 1 })
+  })
+
+  test('a process that ends before the store has heard how a job ended gives the job back', async () => {
+    await using app = await make()
+    expect(await app.start(['put-limited.js']).result).toMatchObject({ code: 0 })
+    const { code, stderr } = await app.start(['long-lease.js', 'exit-at-end']).result
+    expect(code).toBe(3)
+    expect(stderr).toContain('the store has not heard how its last jobs ended: they run again')
+    expect(await app.start(['long-lease.js']).result).toMatchObject({ code: 0 })
+    expect(await counts(app)).toMatchObject({ completed: 1, active: 0 })
   })
 
   test('a single worker that is restarted after each crash: only the killers fail', async () => {

@@ -17,8 +17,8 @@ import type { Unread } from './unread.ts'
 /** Milliseconds that the thread gets to end by itself. */
 const LAST_CALL = 2_000
 
-/** Milliseconds that a process which ends waits for its thread to hand back what it held. */
-const LAST_WORDS = 2_000
+/** Milliseconds that the thread gets to close its store when a process ends and the time to hand back is over. */
+const CLOSING = 1_000
 
 /** What both sides share: five numbers. */
 export class Pulse {
@@ -64,12 +64,12 @@ export class Pulse {
     Atomics.store(this.#flags, 1, number)
   }
 
-  /** Blocks the worker until the thread has handed back everything, or for so many milliseconds. */
-  awaitReturn(ms: number): void {
-    Atomics.wait(this.#flags, 2, 0, ms)
+  /** Blocks the worker until the thread does nothing more for it. @returns false when `ms` milliseconds were not enough */
+  awaitEnd(ms: number): boolean {
+    return Atomics.wait(this.#flags, 2, 0, Math.max(0, ms)) !== 'timed-out'
   }
-  /** Everything is handed back. */
-  returned(): void {
+  /** The thread does nothing more for the worker. */
+  ended(): void {
     Atomics.store(this.#flags, 2, 1)
     Atomics.notify(this.#flags, 2)
   }
@@ -302,14 +302,35 @@ export class LeaseThread {
     this.#port?.postMessage('wake' satisfies Message)
   }
 
+  /** Whether the worker holds jobs: some run, have not begun, or have ended and the store has not answered for that. */
+  get holdsJobs(): boolean {
+    return this.#pages.some((page) => page.inUse)
+  }
+
   /**
-   * Has the thread hand back what the worker holds, since the process ends, and waits for that: with the cause, which
-   * nobody else can know, and at once instead of when the leases end. While the store is away, they end.
+   * The process ends. Has the thread hand back what the worker holds, and then close its store. The jobs go back with the
+   * cause, which nobody else can know, and at once instead of when their leases end.
+   *
+   * @param cause continues "its process"; undefined if the thread shall only close its store
    */
-  bequeath(cause: string): void {
-    if (this.#port === undefined || this.#shared?.isOver !== false) return
-    this.#port.postMessage({ cause } satisfies Message)
-    this.pulse.awaitReturn(LAST_WORDS)
+  processEnds(cause: string | undefined): void {
+    if (this.#isThere) this.#port!.postMessage((cause === undefined ? 'end' : { cause }) satisfies Message)
+  }
+
+  /**
+   * After `processEnds`: blocks until the thread has closed its store, at most until a time (`performance.now()`). When
+   * that is not enough, the store is away or locked: the thread then gives up, and the leases end by themselves. Node ends
+   * the threads of a process that exits, and a thread in the middle of a call to SQLite takes the process with it: the
+   * driver aborts, and the exit code is 134.
+   */
+  awaitEnd(until: number): void {
+    if (!this.#isThere || this.pulse.awaitEnd(until - performance.now())) return
+    this.#port!.postMessage('end' satisfies Message)
+    this.pulse.awaitEnd(CLOSING)
+  }
+
+  get #isThere(): boolean {
+    return this.#port !== undefined && this.#shared?.isOver === false
   }
 
   async stop(): Promise<void> {

@@ -138,10 +138,12 @@ class LeaseWatch {
   }
 
   async #stop(): Promise<void> {
+    if (this.#end.signal.aborted) return
     this.#end.abort()
     clearTimeout(this.#timer)
     for (const claimer of this.#claimers) claimer.stop()
     await leave(this.#watch.place)
+    this.#pulse.ended()
     this.#port.close()
   }
 
@@ -245,7 +247,7 @@ class LeaseWatch {
       for (const { page, id, token } of this.#jobsIn(state)) notes[page.head[2]!]!.push({ id, token })
     try {
       for (const [index, list] of notes.entries()) {
-        for (let i = 0; i < list.length; i += MAX_ITEMS)
+        for (let i = 0; i < list.length && !this.#end.signal.aborted; i += MAX_ITEMS)
           await store.extend(partitions[index]!.partition, caller, list.slice(i, i + MAX_ITEMS), lease)
       }
       const limiters = this.#holdings.flatMap(({ names }) => names)
@@ -279,7 +281,7 @@ class LeaseWatch {
     } catch {
       // The leases end.
     }
-    this.#pulse.returned()
+    await this.#stop()
   }
 
   #endIfStuck(at: number): void {

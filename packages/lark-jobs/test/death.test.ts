@@ -1,0 +1,70 @@
+/**
+ * What a process says and does when it ends while its workers hold jobs, with lease threads that only note it.
+ */
+import { afterEach, expect, test } from 'vitest'
+import type { Execution } from '../src/run/execution.ts'
+import { watchDeath } from '../src/worker/death.ts'
+
+const unwatch: (() => void)[] = []
+afterEach(() => {
+  for (const end of unwatch.splice(0)) end()
+})
+
+interface Setting {
+  ran?: boolean
+  holds?: boolean
+  isSupervised?: boolean
+  warn?: (text: string) => void
+}
+
+/** Watches these workers, and ends the process for all that they can tell. @returns what happened, in its order */
+function die(...workers: Setting[]): string[] {
+  const events: string[] = []
+  const before = process.listeners('exit')
+  for (const [i, { ran = false, holds = ran, isSupervised = false, warn }] of workers.entries()) {
+    const job = { abandoned: false, name: 'Job', lease: { id: `job${i}` } } as Execution
+    const thread = {
+      holdsJobs: holds,
+      processEnds: (cause: string | undefined) => void events.push(`${i} ends: ${cause?.split(':')[0]}`),
+      awaitEnd: (until: number) => void events.push(`${i} waits until ${until}`),
+    }
+    const report = { warn: warn ?? ((text: string) => void events.push(`${i} says ${text}`)) }
+    unwatch.push(watchDeath({ running: new Set(ran ? [job] : []), report, thread, isSupervised }))
+  }
+  const [tell] = process.listeners('exit').filter((listener) => !before.includes(listener))
+  tell!.call(process, 3)
+  return events
+}
+
+const kinds = (events: string[]) => events.map((event) => event.split(' ').slice(0, 2).join(' '))
+
+test('all workers tell the thread before any waits for it, and all wait until the same time', () => {
+  const events = die({ ran: true }, { ran: true })
+  expect(kinds(events)).toEqual(['0 ends:', '0 says', '1 ends:', '1 says', '0 waits', '1 waits'])
+  expect(new Set(events.slice(-2).map((event) => event.slice(2))).size).toBe(1)
+})
+
+test('a worker whose report throws does not keep the others from it', () => {
+  const warn = () => {
+    throw new Error('the pipe is gone')
+  }
+  expect(kinds(die({ ran: true, warn }, { ran: true }))).toEqual([
+    '0 ends:',
+    '1 ends:',
+    '1 says',
+    '0 waits',
+    '1 waits',
+  ])
+})
+
+test('a worker that runs nothing, and holds outcomes that the store has not heard, hands back as well', () => {
+  const events = die({ holds: true })
+  expect(events[0]).toBe('0 ends: ended with exit code 3')
+  expect(events[1]).toMatch(/the store has not heard how its last jobs ended: they run again$/)
+})
+
+test('what a supervised worker holds is left to the supervisor, and a process without jobs ends at once', () => {
+  expect(die({ ran: true, isSupervised: true })[0]).toBe('0 ends: undefined')
+  for (const end of unwatch.splice(0)) end()
+  expect(die({}, {})).toEqual([])
+})
