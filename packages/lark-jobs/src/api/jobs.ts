@@ -51,6 +51,10 @@ export const supervisedWork = Symbol.for('s18i.lark.jobs@0.supervisedWork')
 
 export { open }
 
+/**
+ * Dispatches jobs into one store, starts workers on it, and operates on its jobs. The import `Jobs` is the default
+ * instance; `createJobs()` makes others.
+ */
 export class Jobs extends Operations implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
   readonly #runs: RunNow

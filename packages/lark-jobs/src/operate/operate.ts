@@ -19,6 +19,7 @@ export interface StorePlace {
   durability: Durability
 }
 
+/** Looks at the jobs of one store and changes them; `operate()` makes it. */
 export class Operate extends Operations {
   readonly #jobs: Operated
 
