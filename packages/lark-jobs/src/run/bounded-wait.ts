@@ -2,7 +2,7 @@
  * Waiting for a promise no longer than until a signal is aborted or a time is over.
  */
 
-/** The promise's value; undefined as soon as the signal is aborted. */
+/** @returns the promise's value; undefined as soon as the signal is aborted */
 export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     promise.then(resolve, reject).finally(onAbort(signal, () => resolve(undefined)))
@@ -10,7 +10,7 @@ export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Prom
 }
 
 /**
- * The promise's value.
+ * Waits for a promise until the signal is aborted.
  *
  * @param left called when the signal is aborted first
  * @throws the signal's reason as soon as it is aborted
@@ -25,7 +25,7 @@ export function orAborted<T>(signal: AbortSignal, promise: Promise<T>, left = ()
   })
 }
 
-/** Calls back as soon as the signal is aborted, at once when it is. @returns what ends that */
+/** Calls `leave` as soon as the signal is aborted, or at once if it already is. @returns a function that ends this */
 function onAbort(signal: AbortSignal, leave: () => void): () => void {
   signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted) leave()

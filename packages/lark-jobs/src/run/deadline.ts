@@ -1,6 +1,6 @@
 /**
- * Timeouts, with one timer for all jobs that run: most jobs end long before theirs, so a timer each would be set
- * and cleared for nothing.
+ * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer for each
+ * would be set and cleared for nothing.
  */
 import { LONGEST_TIMER } from '../model/run.ts'
 import type { Execution } from './execution.ts'
@@ -14,13 +14,13 @@ export class Deadline<E extends Execution = Execution> {
   #timer: NodeJS.Timeout | undefined
   #next = Number.POSITIVE_INFINITY
 
-  /** @param stuck told of a handler that ignores its signal */
+  /** @param stuck called for a handler that ignores its signal */
   constructor(running: ReadonlySet<E>, stuck: (running: E) => void) {
     this.#running = running
     this.#stuck = stuck
   }
 
-  /** Will abort the signal of a job that began when its time is over. */
+  /** Watches a job that begins: when its time is over, its signal is aborted. */
   watch(running: E): void {
     if (running.deadline < this.#next) this.#arm(running.deadline)
   }

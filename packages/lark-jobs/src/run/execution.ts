@@ -36,26 +36,26 @@ export class Execution implements Writer {
   readonly queue: string
   /** Undefined when no class here has its key. */
   readonly jobClass: JobClass | undefined
-  /** Its run; once its handler is through, that of `failed`. */
+  /** The run of the handler; after that, the run of `failed` or `cancelled`. */
   run: Run
   readonly environment: RunEnvironment
   /** By `performance.now()`. */
   readonly startedAt: number
-  /** Milliseconds that it may take. */
+  /** Milliseconds that the handler may take. */
   readonly timeout: number
-  /** When its time is over, by `performance.now()`; see `deadline.ts`. */
+  /** When the time is over, by `performance.now()`; see `deadline.ts`. */
   deadline: number
-  /** Its time was over, and its signal was told. */
+  /** The time is over, and the signal was aborted. */
   isLate = false
-  /** When its handler was through, by `performance.now()`; 0 before that, and when something comes after it. */
+  /** When the handler ended, by `performance.now()`; 0 before that, and while `failed` or `cancelled` runs. */
   throughAt = 0
-  /** Its end no longer counts: the lease is lost, or the job was given back. */
+  /** The outcome no longer counts: the lease is lost, or the job was given back. */
   abandoned = false
-  /** Why someone asked for it to be cancelled. */
+  /** The reason, if somebody asked to cancel the job. */
   cancelled: CancelReason | undefined
-  /** What its last failed attempt threw, or why it was ended. */
+  /** What the handler threw, or why it was aborted. */
   thrown: unknown
-  /** Its outcome is certain, and its class is being told. */
+  /** The outcome is certain, and the class is being told. */
   isConcluded = false
   #log: LogLine[] | undefined
 
@@ -81,19 +81,19 @@ export class Execution implements Writer {
     this.environment.wrote(this, this.#keep(level, text))
   }
 
-  /** Its handler is through, and its time may be over though the signal was not told: a handler blocked the loop. */
+  /** The handler has ended. If it blocked the event loop, the time may be over although the signal was not aborted. */
   through(): void {
     this.throughAt = performance.now()
     if (this.throughAt >= this.deadline && !this.isLate) this.late()
   }
 
-  /** Its time is over. */
+  /** The time is over. */
   late(): void {
     this.isLate = true
     this.run.abort(timedOut(this.name, this.timeout))
   }
 
-  /** A time and a signal of its own for what comes after the handler. */
+  /** Gives `failed` or `cancelled`, which comes after the handler, a timeout and a signal of its own. */
   goOn(): void {
     this.throughAt = 0
     this.deadline = performance.now() + this.timeout
@@ -101,7 +101,7 @@ export class Execution implements Writer {
     this.run = new Run(this.lease.id, this.lease.failures + 1, this)
   }
 
-  /** For people: the name of its class, else its key. */
+  /** The name that people see: the name of the class, or else the key. */
   get name(): string {
     return this.jobClass?.name ?? this.lease.key
   }
@@ -110,24 +110,24 @@ export class Execution implements Writer {
     return JobsError.is(this.run.reason, 'LEASE_LOST')
   }
 
-  /** Keeps a line for the store. */
+  /** Keeps a log line for the store. */
   #keep(level: LogLevel, text: string): LogLine {
     const line: LogLine = { at: Date.now(), level, text }
     this.#log ??= []
     this.#log.push(line)
-    // The store keeps no more than these; a handler that writes without end must not fill the memory first.
+    // The store keeps no more lines. A handler that writes without end must not fill the memory.
     if (this.#log.length > MAX_LOG_LINES) this.#log.shift()
     return line
   }
 
-  /** The lines not yet handed over. */
+  /** Takes the lines that are not yet handed over. */
   takeLog(): LogLine[] | undefined {
     const log = this.#log
     this.#log = undefined
     return log
   }
 
-  /** Puts lines back whose handing over failed. */
+  /** Puts lines back that could not be handed over. */
   keepLog(log: LogLine[]): void {
     this.#log = [...log, ...(this.#log ?? [])].slice(-MAX_LOG_LINES)
   }

@@ -1,5 +1,6 @@
 /**
- * What is kept of an error with its job: short, with its causes, and of whatever was thrown; and its lines for people.
+ * Errors in the form that is stored with a job: shortened, with their causes, also for thrown values that are no
+ * errors. And the lines that people see of them.
  */
 import { JobsError } from '../model/errors.ts'
 import type { JobError, KeptError } from '../model/record.ts'
@@ -11,13 +12,13 @@ const MAX_STACK = 4_000
 const MAX_NAME = 200
 /** The most characters of all causes and inner errors of one error together. */
 const MAX_BELOW = 4_000
-/** How many of these, … */
+/** How many causes and inner errors are kept with one error, … */
 const MAX_PARTS = 10
-/** … how deep, … */
+/** … how deep they may be nested, … */
 const MAX_DEPTH = 5
-/** … and how many that one error holds. */
+/** … and how many of the `errors` of one error. */
 const MAX_HELD = 5
-/** The folder of this package; in a bundle there is none, and its frames are as good as the application's. */
+/** The folder of this package; undefined in a bundle, whose frames cannot be told from those of the application. */
 const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[0].replace('file://', '')
 
 /** The budget that is left for the causes and inner errors of one error. */
@@ -28,7 +29,7 @@ interface Budget {
   readonly seen: Set<unknown>
 }
 
-/** @param run which one it was, from 1 @param ms what it took */
+/** @param run the number of the run, from 1 @param ms how long it took */
 export function jobError(thrown: unknown, run: number, ms: number): JobError {
   const room = { characters: MAX_BELOW, parts: MAX_PARTS, seen: new Set([thrown]) }
   return {
@@ -39,7 +40,7 @@ export function jobError(thrown: unknown, run: number, ms: number): JobError {
   }
 }
 
-/** An error without its causes. @param cut gives as much of a text as there is room for */
+/** An error without its causes. @param cut shortens a text to what the budget allows */
 function own(thrown: unknown, cut: (text: string, most: number) => string): KeptError {
   const message = cut(textOf(thrown), Number.POSITIVE_INFINITY)
   if (!isError(thrown)) return { name: 'Error', message }
@@ -85,7 +86,9 @@ function partOf(thrown: unknown, room: Budget, depth: number): KeptError | undef
   return { ...own(thrown, cut), ...below(thrown, room, depth + 1) }
 }
 
-/** The inner errors of an `AggregateError` or of anything else with a list `errors`; both errors of a `SuppressedError`. */
+/**
+ * The inner errors of an `AggregateError` or of anything else with a list `errors`; both errors of a `SuppressedError`.
+ */
 function heldBy(error: Error): ArrayLike<unknown> {
   const errors = fieldOf(error, 'errors')
   if (isList(errors)) return errors
@@ -107,7 +110,7 @@ function ownFrames(stack: unknown, error: Error): string | undefined {
   const isFrame = (line: string) => /^ {4}at /.test(line)
   const isOther = (line: string) => isFrame(line) && (line.includes('node:internal') || isOurs(line))
   const lines = stack.split('\n').filter((line) => !isOther(line))
-  // One that Lark made has mostly been nowhere else.
+  // An error that Lark made itself often has no frame of the application.
   if (error instanceof JobsError && !lines.some(isFrame)) return undefined
   return lines.join('\n')
 }
@@ -139,7 +142,7 @@ export function codedLine(part: KeptError): string {
   return code === undefined || line.includes(code) ? line : `${code}: ${line}`
 }
 
-/** An error and what is behind it and in it, with a title that says which of these it is, and how deep it is. */
+/** An error with its causes and inner errors, each with a title that says which of these it is, and its depth. */
 export function* partsOf(
   error: KeptError,
   title: string,

@@ -1,8 +1,7 @@
 /**
- * Whether a failed attempt is followed by another, and when: what the job, its class and the error say.
- *
- * Asked in this order, and the first no is the answer: are there tries left (or, with `retryUntil`, time); does the
- * error say that it is of no use; does the class's `retryIf`; would the next attempt begin in time.
+ * Whether a failed attempt is followed by another, and when. There is no retry if one of these is true, checked in this
+ * order: no tries are left (or, with `retryUntil`, no time); the error is a `NonRetryableError`; the class's `retryIf`
+ * returns false; the next attempt would begin after `retryUntil`.
  */
 import { type Backoff, type BackoffFunction, defaultBackoff, pauseAfter } from '../model/backoff.ts'
 import { durationForm, milliseconds } from '../model/duration.ts'
@@ -12,18 +11,18 @@ import { textOf } from '../model/thrown.ts'
 import { currentRun, type JobClass } from '../options/job-class.ts'
 import type { Execution } from './execution.ts'
 
-/** Told of a function that did not do what it should. */
+/** Called when a function of the class did not return what it should. */
 type Warn = (text: string) => void
 
-/** Milliseconds from when the job was queued in which attempts may begin; undefined when `tries` counts. */
+/** Milliseconds from when the job was queued, within which attempts may begin; undefined if `tries` counts. */
 export function limitOf({ options }: LeasedJob, jobClass: JobClass): number | undefined {
   return (options?.retryUntil ?? jobClass.retryUntil) || undefined
 }
 
 /**
- * Milliseconds until the next attempt of a job whose attempt failed, or would fail, with this; undefined: none.
+ * Milliseconds until the next attempt of a job whose attempt failed, or would fail, with `thrown`; undefined: no retry.
  *
- * @param expected for one that has not failed yet: in how many milliseconds it will. Then nothing is written
+ * @param expected for an attempt that has not failed yet: in how many milliseconds it will. Then nothing is logged
  */
 export function retryIn(
   thrown: unknown,
@@ -45,7 +44,7 @@ export function retryIn(
   return limit !== undefined && at > lease.queuedAt + limit ? undefined : pause
 }
 
-/** What `retryIf` says; in doubt the job is tried again. */
+/** What `retryIf` returns. If it throws or returns no boolean, the job is tried again. */
 function asksForMore(thrown: unknown, { run }: Execution, jobClass: JobClass, warn: Warn): boolean {
   try {
     const job = new jobClass.make()

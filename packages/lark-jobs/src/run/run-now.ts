@@ -29,12 +29,12 @@ export class RunNow {
     this.#load = load
   }
 
-  /** Whether it has asked what stands around every run. */
+  /** Whether the middleware and hooks are loaded. */
   get isInformed(): boolean {
     return this.#around !== undefined
   }
 
-  /** Asks again, at the next run. */
+  /** The next run loads them again. */
   forget(): void {
     this.#around = undefined
   }

@@ -1,8 +1,9 @@
 /**
- * One run of one job, as the steps it passes: its class, its payload, handle, what became of it, and `failed` or
- * `cancelled`, if it was the last.
+ * One run of one job, step by step: find the class, read the payload, call `handle` (through `middleware/through.ts` if
+ * there is middleware), decide the outcome, and call `failed` or `cancelled` if there is no further attempt
+ * (`last-hook.ts`). `retry.ts` says whether a failed attempt is followed by another.
  *
- * A run ends in exactly one outcome. Nothing that a handler does makes this page throw.
+ * A run ends in exactly one outcome. Nothing that a handler does makes this file throw.
  */
 import { inContext } from '../model/context.ts'
 import type { Decision } from '../model/decision.ts'
@@ -20,19 +21,19 @@ import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { limitOf, retryIn } from './retry.ts'
 
-/** Milliseconds: the pause of a job that no class here runs, doubled with every meeting up to the second. */
+/** Milliseconds for which a job without a class here is put back: doubled each time, from the first to the second. */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
 /** Characters of a damaged field that a message shows. */
 const SHOWN = 200
 
-/** Most runs end so. */
+/** The outcome of most runs. */
 const COMPLETED: Outcome = { kind: 'completed' }
 
 /**
- * Runs a job, and tells its outcome to `ended`, never before the next microtask.
+ * Runs a job, and calls `ended` with the outcome, never before the next microtask.
  *
- * Written with callbacks, because each `async` function on the way of a job costs as much as all the rest of this
- * page (measured: 0.4 µs of 1.9 for a handler that does nothing).
+ * Written with callbacks, because each `async` function on the way of a job costs as much as the rest of this file
+ * (measured: 0.4 µs of 1.9 for a handler that does nothing).
  */
 export function runJob<E extends Execution>(
   execution: E,
@@ -76,7 +77,7 @@ function run<E extends Execution>(
   )
 }
 
-/** Whether it is too late to begin. What has begun once is not held against the time. */
+/** Whether it is too late to begin (`expiresIn`). Only the first run can be too late. */
 function isExpired({ lease, environment }: Execution, jobClass: JobClass): boolean {
   const limit = lease.options?.expiresIn ?? jobClass.expiresIn
   return !!limit && lease.runs === 1 && environment.clock.now() > lease.queuedAt + limit
@@ -96,17 +97,17 @@ function damage({ lease, partition }: Execution, field: string, text: string): J
   )
 }
 
-/** The last step. A job that has failed for good, or was cancelled, is so only when its class has been told. */
+/** The last step. A job that has failed for good, or was cancelled, ends only after its class was told. */
 export function conclude<E extends Execution>(
   execution: E,
   jobClass: JobClass | undefined,
   outcome: Outcome,
   ended: (execution: E, outcome: Outcome) => void,
 ): void {
-  // The handler of one that was stuck may end while its class is being told.
+  // A stuck handler may end while the class is being told.
   if (execution.isConcluded) return
   const word = lastWord(outcome, execution)
-  // What is lost or given back, its next worker will tell of.
+  // If the lease is lost or the job was given back, its next worker tells the class.
   if (
     word === undefined ||
     jobClass === undefined ||
@@ -118,7 +119,7 @@ export function conclude<E extends Execution>(
     return
   }
   execution.isConcluded = true
-  // The handler of a stuck one is not where this comes from.
+  // Called in the job's context explicitly: if the handler is stuck, this does not come from the handler.
   const telling = inContext(execution.lease.options?.context, told, execution, jobClass, word, outcome)
   void telling.then((then) => ended(execution, then))
 }
@@ -130,7 +131,7 @@ function lastWord(outcome: Outcome, { thrown }: Execution): LastWord | undefined
     : undefined
 }
 
-/** What is cut short by the worker's end is done again, with the attempt: each is called at least once. */
+/** If the worker stops before the hook has ended, the attempt is repeated with the hook: it is called at least once. */
 async function told(
   execution: Execution,
   jobClass: JobClass,
@@ -143,7 +144,7 @@ async function told(
   return isTold || !JobsError.is(run.reason, 'WORKER_STOPPED') ? outcome : { kind: 'released', in: 0 }
 }
 
-/** The work is done, whoever asked meanwhile for an end; but a result that comes after the timeout is too late. */
+/** `handle` returned. That counts even if the job was to be cancelled meanwhile, but not after the timeout. */
 function returned(value: unknown, execution: Execution, jobClass: JobClass): Outcome {
   const { decision } = execution.run
   if (decision !== undefined) return decided(decision, execution, jobClass)
@@ -156,7 +157,9 @@ function thrown(error: unknown, execution: Execution, jobClass: JobClass): Outco
   return reason === undefined ? failure(error, execution, jobClass) : stopped(execution, jobClass)
 }
 
-/** What the job itself said of its run; but one that is too late, or cancelled, is not put back by it. */
+/**
+ * The job has decided itself: `fail()` or `release()`. After the timeout or a cancellation, a release does not count.
+ */
 function decided(decision: Decision, execution: Execution, jobClass: JobClass): Outcome {
   if (decision.kind === 'failed') return failedForGood(decision.error, execution)
   if (isTooLate(execution) || JobsError.is(execution.run.reason, 'JOB_CANCELLED'))
@@ -177,12 +180,12 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
   )
 }
 
-/** Milliseconds. A newer worker may be on its way, so the job waits and burns no attempt. */
+/** Milliseconds. A newer worker, which knows the class, may come: so the job waits, and uses up no attempt. */
 function unknownPause(releases: number): number {
   return Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)
 }
 
-/** What `handle` returns, as a promise, whatever it is and whatever it throws; through middleware, if there is any. */
+/** Calls `handle`, through middleware if there is any. @returns a promise of what it returns or throws */
 function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   try {
     const job = new jobClass.make()
@@ -197,7 +200,7 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   }
 }
 
-/** @throws RECORD_DAMAGED; then a retry is of no use */
+/** @throws RECORD_DAMAGED. The job then fails without a retry */
 function payloadOf(execution: Execution): unknown {
   const { payload } = execution.lease
   try {
@@ -213,7 +216,7 @@ function success(value: unknown, execution: Execution, jobClass: JobClass): Outc
   try {
     return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
   } catch (error) {
-    // The work is done: a result that cannot be kept must not make it be done again.
+    // The work is done. A result that cannot be kept must not cause a retry.
     execution.run.write('warn', `The result was not kept: ${textOf(error)}`)
     return { kind: 'completed' }
   }
@@ -223,7 +226,7 @@ function isTooLate({ run }: Execution): boolean {
   return JobsError.is(run.reason, 'JOB_TIMED_OUT')
 }
 
-/** The run was told to end, and ended without success, or does not end. */
+/** The outcome of a run whose signal was aborted, and that ended without success or does not end. */
 export function stopped(execution: Execution, jobClass: JobClass): Outcome {
   const reason = execution.run.reason as JobsError
   if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }

@@ -1,6 +1,7 @@
 /**
- * A thread of a worker process that sees to it that the process does not outlive its supervisor. The main thread
- * hears of the supervisor's end itself, and stops in order; but one that a handler blocks hears nothing.
+ * A thread of a supervised worker process, which makes sure that the process does not outlive its supervisor. The main
+ * thread notices the supervisor's end itself and stops in order, but not while a handler blocks it. Then this thread
+ * kills the process.
  */
 import { Socket } from 'node:net'
 import { workerData } from 'node:worker_threads'

@@ -1,21 +1,22 @@
 /**
- * Hands back what a dead worker process held, jobs and permits, so that others start at once and not when its leases
- * end. (Permits that middleware took under names out of payloads are known to nobody else, and wait.) The store may be
- * away meanwhile, perhaps for the same reason that the process died: then it is tried again until it is done.
+ * Hands back the jobs and permits of a dead worker process, so that other workers start the jobs at once and not when
+ * the leases end. (Permits that middleware took under names from payloads are not known here; they end with their
+ * lease.) If the store does not answer, perhaps for the same reason that the process died, this is tried again until it
+ * succeeds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { queueOf } from '../model/partition.ts'
 import { ownName } from '../options/limiter.ts'
 import type { RecoverOptions, Store } from '../store/contract/store.ts'
 
-/** Milliseconds between two attempts, doubling from the first to the second. */
+/** Milliseconds between two attempts: doubled each time, from the first to the second. */
 const AGAIN = { from: 100, to: 2_000 }
-/** Milliseconds after which it looks once more. */
+/** Milliseconds after which it looks once more for jobs of the dead process. */
 const LATE = 1_000
 
 export interface Returned {
   jobs: number
-  /** Of these: had crashed too often, and failed. */
+  /** How many of these had crashed too often, and failed. */
   failed: number
 }
 
@@ -26,8 +27,8 @@ export class HandBack {
   readonly #end = new AbortController()
 
   /**
-   * @param queues those that the processes serve
-   * @param limiters those that are configured
+   * @param queues the queues that the processes serve
+   * @param limiters the configured limiters
    */
   constructor(store: Store, queues: readonly string[], limiters: readonly string[]) {
     this.#store = store
@@ -38,8 +39,8 @@ export class HandBack {
   /**
    * @param holder the id of a worker whose process has ended
    * @param cause how it ended, to be kept with its jobs
-   * @param late told of jobs that a claim brought it after its death: one that was on its way to a server
-   * @returns undefined when `stop` came first
+   * @param late called with jobs that were claimed for it after its death, by a call that was on its way to a server
+   * @returns undefined if `stop` came first
    */
   async handBack(
     holder: string,
@@ -47,13 +48,13 @@ export class HandBack {
     late: (returned: Returned) => void,
   ): Promise<Returned | undefined> {
     const returned = await this.#take(holder, cause)
-    // It may take longer than the jobs did: a limiter may be on a node that is away.
+    // Not waited for: a limiter may be on a node that does not answer.
     void this.#endPermits(holder)
     void this.#takeLate(holder, cause, late)
     return returned
   }
 
-  /** Lets go of the store. What was not handed back goes back when its lease ends. */
+  /** Lets go of the store. Jobs that were not handed back go back when their leases end. */
   stop(): void {
     this.#end.abort()
   }
@@ -73,9 +74,9 @@ export class HandBack {
   #take(holder: string, cause: string | undefined): Promise<Returned | undefined> {
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
-      // First of all it waits no more: the jobs that go back ring for those that live.
+      // First the dead worker must not wait any more: the rings for returned jobs must reach living workers.
       await this.#store.retire(holder)
-      // Asked each time: a worker also serves the partitions that others have made meanwhile.
+      // Read each time, because a worker also serves partitions that others have made meanwhile.
       const all = await this.#store.partitions()
       const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
       await Promise.all(
@@ -87,7 +88,7 @@ export class HandBack {
     })
   }
 
-  /** A call takes whole claims, so one that takes little need not be the last; one that takes nothing is. */
+  /** A call takes back whole claims, so a call that takes few jobs need not be the last. One that takes none is. */
   async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
       const { recovered, failed } = await this.#store.recover(partition, options)
@@ -97,17 +98,17 @@ export class HandBack {
     }
   }
 
-  /** Of the limiters that are configured, and of those that classes have of their own. */
+  /** Ends the permits of configured limiters, and of those that classes have of their own. */
   async #endPermits(holder: string): Promise<void> {
     await this.#insist(async () => {
       const own = (await this.#store.keys()).map(ownName)
-      // Renewed for no time at all: where it holds none, nothing is changed.
+      // Renewed for 0 ms. If it holds no permits of a limiter, this changes nothing.
       const ends = [...this.#limiters, ...own].map((name) => this.#store.limiters.keep(name, holder, 0))
       await Promise.all(ends)
     })
   }
 
-  /** Tries until it is done. @returns undefined when `stop` came first */
+  /** Tries until it succeeds. @returns undefined if `stop` came first */
   async #insist<T>(work: () => Promise<T>): Promise<T | undefined> {
     const { signal } = this.#end
     for (let wait = AGAIN.from; !signal.aborted; wait = Math.min(AGAIN.to, wait * 2)) {

@@ -7,42 +7,42 @@
  */
 import type { Summary } from '../worker/report.ts'
 
-/** Milliseconds that a process gets beyond its deadline, to let go of the store; then it is killed. */
+/** Milliseconds that a process gets beyond its deadline to let go of the store. After that it is killed. */
 export const GRACE = 4_000
 /** The environment variable that holds a `ProcessSlot`, as JSON. */
 export const PROCESS_SLOT = 'LARK_SUPERVISED'
-/** The file descriptor of a pipe whose other end only the supervisor holds: it ends when the supervisor does. */
+/** The file descriptor of a pipe whose other end only the supervisor has: the pipe ends when the supervisor does. */
 export const LIFELINE = 4
 
-/** Who a worker process is. */
+/** The place of a worker process among the processes of its supervisor. */
 export interface ProcessSlot {
   /** From 1. */
   number: number
   /** How many there are. */
   of: number
-  /** Its worker's id: the supervisor chooses it, so that it knows whose leases to hand back, however early it dies. */
+  /** The id of its worker. The supervisor chooses it, and so knows whose leases to hand back, however early it dies. */
   worker: string
 }
 
-/** From a worker process. */
+/** What a worker process tells its supervisor. */
 export type ProcessReport =
-  /** Something that is true of every process, for the supervisor to say once. */
+  /** A warning that applies to every process. The supervisor prints it once. */
   | { kind: 'remark'; text: string }
-  /** It could not start, and ends. */
+  /** The process could not start, and ends. */
   | { kind: 'refused'; code: string; message: string; hint?: string }
-  /** It serves its queues. */
+  /** The process serves its queues. */
   | { kind: 'serving' }
-  /** What it did so far: at most once a second, and at its end. */
+  /** What it has done so far: at most once a second, and at its end. */
   | { kind: 'figures'; figures: Figures }
-  /** It stops, though the supervisor did not ask for it. */
+  /** It stops, without a command of the supervisor. */
   | { kind: 'leaving' }
-  /** Its worker has stopped in order. `finished`: of its own accord, and no other is needed in its place. */
+  /** Its worker has stopped in order. `finished`: by itself, and it is not replaced. */
   | { kind: 'ended'; finished: boolean }
 
-/** From the supervisor: take no more; stop, within so many milliseconds. */
+/** What the supervisor tells a process: claim no more jobs; stop within so many milliseconds. */
 export type ProcessCommand = { kind: 'quiet' } | { kind: 'stop'; deadline: number }
 
-/** What a message of the channel says to us; undefined when it is the application's. */
+/** The content of a message of Lark; undefined for a message of the application. */
 export function larkMessage<T extends ProcessReport | ProcessCommand>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }
@@ -63,7 +63,7 @@ export interface Figures {
   queues: Record<string, QueueFigures>
   /** Runs for which no line was printed. */
   hidden: number
-  /** When the last run ended, in milliseconds since 1970; 0 when none has. */
+  /** When the last run ended, in milliseconds since 1970; 0 if none has. */
   last: number
 }
 
@@ -72,7 +72,7 @@ export function noFigures(): Figures {
   return { summary, queues: {}, hidden: 0, last: 0 }
 }
 
-/** What two processes did. Their time is from the first start of a run to the last end, whoever had them. */
+/** What two processes have done together. `took` is from the first start of a run to the last end in either. */
 export function sum(one: Figures, other: Figures): Figures {
   const worked = [one, other].filter(({ last }) => last > 0)
   const last = Math.max(one.last, other.last)
@@ -84,7 +84,7 @@ export function sum(one: Figures, other: Figures): Figures {
   return { summary, queues, hidden: one.hidden + other.hidden, last }
 }
 
-/** Runs that have ended, however. */
+/** How many runs have ended, however they ended. */
 export function ended({ summary }: Figures): number {
   const { took: _, lost: __, ...ends } = summary
   return Object.values(ends).reduce((all, count) => all + count, 0)

@@ -1,11 +1,14 @@
 /**
- * A worker process's side of being supervised.
+ * A worker process under a supervisor, seen from inside (`worker-process.ts` is the supervisor's side).
  *
- * It is quiet when the supervisor says so, or when it gets a SIGTSTP of its own, as a Ctrl-Z of the terminal sends it to
- * both. It stops when the supervisor says so, when it gets a SIGTERM of its own, and when the supervisor is gone. These
- * may come together (a process manager signals every process of a service at once), so none of them counts as the
- * second signal: only the supervisor says "now". SIGINT it leaves to the supervisor: a Ctrl-C of the terminal
- * reaches both.
+ *   - The worker is quiet when the supervisor says so, or at a SIGTSTP: a Ctrl-Z in the terminal reaches both
+ *     processes.
+ *   - It stops when the supervisor says so, at a SIGTERM, and when the supervisor is gone. These may come together,
+ *     since a process manager signals all processes of a service at once. So none of them counts as a second signal,
+ *     and only the supervisor says "now".
+ *   - It ignores SIGINT: a Ctrl-C in the terminal reaches both processes, and the supervisor decides.
+ *
+ * The signals of a worker without a supervisor: `commands/work-signals.ts`.
  */
 import { Worker as Thread } from 'node:worker_threads'
 import type { LeasedJob, LogLine } from '../model/record.ts'
@@ -26,15 +29,15 @@ import {
 
 export class Supervised {
   readonly slot: ProcessSlot
-  /** Whether anyone asked for an end. */
+  /** Whether the process was asked to end. */
   isAsked = false
   #isQuiet = false
   #worker: Worker | undefined
   #report: Report | undefined
 
   /**
-   * This process's supervisor; undefined when it has none. To be called once, before the application's files are
-   * loaded: processes that they start must not take themselves for workers.
+   * Finds the supervisor of this process; undefined if it has none. To be called once, before the application's files
+   * are loaded: processes that these start must not take themselves for supervised workers.
    */
   static find(): Supervised | undefined {
     const slot = process.env[PROCESS_SLOT]
@@ -57,7 +60,7 @@ export class Supervised {
     this.#guard()
   }
 
-  /** Its worker runs. */
+  /** The worker of this process runs. */
   serve(worker: Worker, report: Report): void {
     this.#worker = worker
     this.#report = report
@@ -65,13 +68,13 @@ export class Supervised {
     void this.tell({ kind: 'serving' })
   }
 
-  /** Stops without having been told to by the supervisor, which will start another in its place. */
+  /** Stops by itself. The supervisor starts another process in its place. */
   leave(): void {
     void this.tell({ kind: 'leaving' })
     this.#stop(STOP_DEADLINE)
   }
 
-  /** Resolves when it is on its way, or there is nobody to hear it. */
+  /** Sends a message. Resolves when it is sent, or if there is no supervisor any more. */
   tell(word: ProcessReport): Promise<void> {
     return new Promise((resolve) => {
       if (process.connected) process.send?.({ lark: word }, undefined, undefined, () => resolve())
@@ -79,7 +82,7 @@ export class Supervised {
     })
   }
 
-  /** One that is still starting is quiet as soon as it serves. */
+  /** If the worker is still starting, it is quiet as soon as it serves. */
   #quiet(): void {
     this.#isQuiet = true
     this.#worker?.quiet()
@@ -88,7 +91,7 @@ export class Supervised {
   #stop(deadline: number): void {
     this.isAsked = true
     if (this.#worker !== undefined) void this.#worker.stop(deadline)
-    // Nothing is claimed yet, and a file that is being loaded may take for ever.
+    // No job is claimed yet, and a file of the application may take for ever to load.
     else void this.tell({ kind: 'ended', finished: false }).then(() => process.exit())
   }
 
@@ -105,7 +108,7 @@ export class Supervised {
       return
     }
     const workerData = { lifeline: LIFELINE, within: STOP_DEADLINE + GRACE }
-    // Without the options of this process: nothing that they load is wanted there.
+    // Without the Node options of this process, because the thread needs nothing that they load.
     const thread = new Thread(file, { workerData, execArgv: [] })
     thread.unref()
     thread.once('error', (error) => {
@@ -126,11 +129,11 @@ export interface ShownReport extends Report {
 }
 
 /**
- * The report of a worker under a supervisor: prints what concerns this process, leaves to the supervisor what is true of
- * all processes, and sends it the figures once a second.
+ * The report of a worker under a supervisor: prints what concerns this process, leaves to the supervisor what is true
+ * of all processes, and sends it the figures once a second.
  */
 export class SupervisedReport implements Report {
-  /** What the worker did so far, once there is one. */
+  /** What the worker has done so far; undefined before there is a worker. */
   summary: (() => Summary) | undefined
   readonly #shown: ShownReport
   readonly #supervised: Supervised
@@ -156,13 +159,13 @@ export class SupervisedReport implements Report {
     this.#shown.ended(ending)
   }
 
-  /** Before there is a worker it is about the application's files, which all processes load. */
+  /** Before there is a worker, a warning is about the application's files, which all processes load. */
   warn(text: string): void {
     if (this.summary !== undefined) this.#shown.warn(text)
     else void this.#supervised.tell({ kind: 'remark', text })
   }
 
-  /** Which store it serves, the supervisor has said. */
+  /** Before there is a worker: the supervisor has already said which store is served. */
   info(text: string): void {
     if (this.summary !== undefined) this.#shown.info(text)
   }

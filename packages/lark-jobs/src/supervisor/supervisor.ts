@@ -1,13 +1,16 @@
 /**
- * The supervisor: keeps so many worker processes running, and runs no job itself.
+ * The supervisor (`--processes`): keeps a number of worker processes running, and runs no job itself.
  *
- *   new → running → quiet (its processes take no more; none is replaced) → stopping → stopped
+ *   new → running → quiet (its processes claim no more jobs, and none is replaced) → stopping → stopped
  *
- * Each process has a place. When one ends, what it held is handed back and another takes its place: at once after
- * a life of `HEALTHY`, when the job that ended it is found, and the first time after a shorter one; then with a pause
- * that doubles with each short life.
- * A process that has finished by itself (its queues are empty, it has run so many jobs) leaves its place empty; when
- * all places are, the supervisor has stopped.
+ * When a process ends, the supervisor hands back what it held (`hand-back.ts`) and starts another in its place:
+ *
+ *   - at once, if the process lived for `HEALTHY`, if it is the first short life, or if the job that ended it was found
+ *   - otherwise after a pause, which doubles with each short life in a row
+ *
+ * A process that finishes by itself (its queues are empty, or it has run so many jobs) is not replaced. When all have
+ * finished, the supervisor has stopped. `worker-process.ts` is one process as the supervisor sees it, `supervised.ts`
+ * the other side in that process, `protocol.ts` what they say to each other.
  */
 import type { ChildProcess } from 'node:child_process'
 import { LarkError } from '@s18i/lark/config'
@@ -20,11 +23,11 @@ import type { ProcessSlot } from './protocol.ts'
 import { ended, type Figures, noFigures, sum } from './protocol.ts'
 import { type Departure, WorkerProcess } from './worker-process.ts'
 
-/** Milliseconds after which a process has proved itself. */
+/** Milliseconds: a process that lived for so long is replaced at once. */
 const HEALTHY = 60_000
-/** Milliseconds of pause before a process is replaced, doubling from the first to the second. */
+/** Milliseconds before a process is replaced: doubled each time, from the first to the second. */
 const PAUSE = { from: 100, to: 30_000 }
-/** Milliseconds that a word about a process's end waits for what became of its jobs. */
+/** Milliseconds that the message about the end of a process waits until its jobs are handed back. */
 const PATIENCE = 1_000
 /** Milliseconds that the last calls to the store may take. */
 const LAST_CALL = 3_000
@@ -35,16 +38,16 @@ export interface SupervisorOptions {
   /** Starts a process that runs a worker: with an IPC channel, and a pipe at `LIFELINE`. */
   start: (slot: ProcessSlot) => ChildProcess
   store: Store
-  /** Those that the workers serve. */
+  /** The queues that the workers serve. */
   queues: readonly string[]
-  /** Names of those that are configured. */
+  /** The names of the configured limiters. */
   limiters: readonly string[]
-  /** What is true of every process, to be said at the start and not again. */
+  /** What is true of every process: said once, at the start. */
   remarks: readonly string[]
   report: {
     warn(text: string): void
     info(text: string): void
-    /** A second is over in which runs ended for which no line was printed. */
+    /** Called each second in which runs ended for which no line was printed. */
     counted(ended: number, total: number): void
   }
 }
@@ -52,13 +55,13 @@ export interface SupervisorOptions {
 interface ProcessPlace {
   number: number
   process: WorkerProcess | undefined
-  /** Lives shorter than `HEALTHY`, one after the other. */
+  /** How many lives in a row were shorter than `HEALTHY`. */
   shortLives: number
   isFinished: boolean
   pause: NodeJS.Timeout | undefined
 }
 
-/** How it ended. */
+/** How the supervisor ended. */
 export interface Supervision {
   /** Of all processes together. */
   figures: Figures
@@ -67,19 +70,19 @@ export interface Supervision {
 }
 
 export class Supervisor implements AsyncDisposable {
-  /** Resolves when no process is left. Rejects when the first ones could not start, with what they said. */
+  /** Resolves when no process is left. Rejects if the first processes could not start, with their error. */
   readonly done: Promise<Supervision>
   readonly #options: SupervisorOptions
   readonly #places: ProcessPlace[]
   readonly #leases: HandBack
   readonly #remarks = new Set<string>()
-  /** Words about ends that wait for what became of the jobs. */
+  /** The ends of processes whose jobs are being handed back. */
   readonly #tidying = new Set<Promise<void>>()
   #state: 'new' | 'running' | 'quiet' | 'stopping' | 'stopped' = 'new'
   #hasServed = false
   #isInOrder = true
   #refusal: LarkError | undefined
-  /** Of processes that are gone. */
+  /** The figures of processes that are gone. */
   #past = noFigures()
   #counted = noFigures()
   #second: NodeJS.Timeout | undefined
@@ -105,7 +108,10 @@ export class Supervisor implements AsyncDisposable {
     for (const place of this.#places) this.#fill(place)
   }
 
-  /** Has every process take no more, finish what runs, and stay until `stop`. One that ends is not replaced. */
+  /**
+   * All processes claim no more jobs, finish the running ones, and stay until `stop`. A process that ends is not
+   * replaced.
+   */
   quiet(): void {
     if (this.#state !== 'running') return
     this.#state = 'quiet'
@@ -117,9 +123,9 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Has every process take no more, finish what runs, and end.
+   * All processes claim no more jobs, finish the running ones, and end.
    *
-   * @param deadline milliseconds, default 25 s; 0 gives back at once. Called again, the shorter one holds.
+   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
    */
   async stop(deadline = STOP_DEADLINE): Promise<void> {
     if (this.#state === 'stopped') return
@@ -156,7 +162,7 @@ export class Supervisor implements AsyncDisposable {
     this.#past = sum(this.#past, process.figures)
     if (this.#state !== 'running' && departure.kind === 'died' && (process.hasServed || process.isKilled))
       this.#isInOrder = false
-    // Nobody has run a job yet: what keeps the first from starting keeps all, and is for people to mend.
+    // No process has served yet: what kept this one from starting keeps all, and people must mend it.
     if (departure.kind === 'refused' && !this.#hasServed) {
       const { code, message, ...hint } = departure
       this.#refusal ??= new LarkError(code, message, hint)
@@ -170,7 +176,7 @@ export class Supervisor implements AsyncDisposable {
     this.#tidying.add(tidied)
   }
 
-  /** @returns milliseconds until another takes the place; undefined when none does */
+  /** @returns milliseconds until another process takes the place; undefined if none will */
   #replace(place: ProcessPlace, { startedAt }: WorkerProcess): number | undefined {
     if (this.#state !== 'running' || place.isFinished) return undefined
     if (performance.now() - startedAt >= HEALTHY) place.shortLives = 0
@@ -181,7 +187,11 @@ export class Supervisor implements AsyncDisposable {
     return pause
   }
 
-  /** The job that ended the process was found, so it cannot end the next one. @returns as `#replace` */
+  /**
+   * The job that ended the process was found and has failed, so it cannot end the next process.
+   *
+   * @returns as `#replace`
+   */
   #hurry(place: ProcessPlace): number {
     place.shortLives = 0
     if (this.#state === 'running' && place.process === undefined) {
@@ -212,7 +222,7 @@ export class Supervisor implements AsyncDisposable {
     if (pause !== undefined && returned !== undefined && returned.failed > 0) pause = this.#hurry(place)
     const next =
       pause === undefined ? '' : `; another starts ${pause === 0 ? 'now' : `in ${readable(pause)}`}`
-    // The first that could not start is what `done` rejects with.
+    // If a process could not start, `done` rejects with its error.
     const how = this.#refusal === undefined ? saying(departure) : undefined
     if (how !== undefined)
       report.warn(`${name}${pid === undefined ? '' : ` (pid ${pid})`} ${how}: ${what}${next}`)
@@ -257,7 +267,7 @@ export class Supervisor implements AsyncDisposable {
   }
 }
 
-/** The rest of a sentence; undefined for what needs no word. */
+/** The rest of a sentence that begins with the process; undefined if nothing needs to be said. */
 function saying(departure: Departure): string | undefined {
   if (departure.kind === 'died') return departure.how
   if (departure.kind === 'refused') return `could not start (${departure.message})`

@@ -1,9 +1,9 @@
 /**
- * One worker process, as its supervisor sees it.
+ * One worker process, as its supervisor (`supervisor.ts`) sees it.
  *
- *   starting → serving → quiet → leaving (told to stop, or on its way by itself) → departed
+ *   starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
  *
- * Told to stop, it has until its deadline and a grace period; then it is killed.
+ * A process that was told to stop, and has not ended at its deadline and a grace period (`GRACE`), is killed.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -20,10 +20,10 @@ import {
   type ProcessSlot,
 } from './protocol.ts'
 
-/** Milliseconds after a process's end in which its last words come in. */
+/** Milliseconds after the end of a process within which its last output is read. */
 const LAST_WORDS = 1_000
 
-/** How a process ended: `finished` and `left` in order, the latter to be replaced. */
+/** How a process ended. `finished` and `left` are orderly; a process that `left` is replaced. */
 export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
@@ -32,9 +32,9 @@ export type Departure =
 
 export interface Hearing {
   remark(text: string): void
-  /** It serves its queues. */
+  /** The process serves its queues. */
   serving(): void
-  /** Its figures are new. */
+  /** The process has sent new figures. */
   figures(): void
 }
 
@@ -47,11 +47,11 @@ export class WorkerProcess {
   readonly departed: Promise<Departure>
   figures: Figures = noFigures()
   hasServed = false
-  /** Did not end in time. */
+  /** It was killed because it did not end in time. */
   isKilled = false
   readonly #child: ChildProcess
   readonly #hearing: Hearing
-  /** The word that it departs with, if any. */
+  /** The departure that the process announced, if any. */
   #last: Departure | undefined
   #killAt = Number.POSITIVE_INFINITY
   #kill: NodeJS.Timeout | undefined
@@ -64,24 +64,25 @@ export class WorkerProcess {
     this.#child.on('message', (message) => {
       const word = larkMessage<ProcessReport>(message)
       if (word !== undefined) this.#hear(word)
-      // As it would without a supervisor: a job's to the program that started this one, Node's to `node --watch`.
+      // As without a supervisor: messages of a job go to the program that started this one, those of Node to `node
+      // --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
     this.departed = this.#end()
   }
 
-  /** Has it take no more. */
+  /** The process claims no more jobs. */
   quiet(): void {
     this.#tell({ kind: 'quiet' })
   }
 
-  /** @param deadline milliseconds. Called again, the shorter one holds. */
+  /** @param deadline milliseconds. Of several calls, the earliest deadline counts */
   stop(deadline: number): void {
     this.#tell({ kind: 'stop', deadline })
     this.#killIn(deadline + GRACE)
   }
 
-  /** A process that has just ended hears nothing, and need not. */
+  /** Sends a command, unless the process has just ended. */
   #tell(order: ProcessCommand): void {
     if (this.#child.connected) this.#child.send({ lark: order }, () => {})
   }
@@ -137,9 +138,9 @@ const NEWLINE = 10
 /**
  * Starts a worker process, with a channel for messages and with the pipe that is its lifeline.
  *
- * Its stderr is the supervisor's own, and so is its stdout if that is a terminal. Otherwise the supervisor passes on what
- * the process prints, in whole lines: when several processes write to a pipe whose reader is slow, each could write half
- * a line.
+ * Its stderr is the supervisor's own, and so is its stdout if that is a terminal. Otherwise the supervisor passes on
+ * what the process prints, in whole lines: when several processes write to a pipe whose reader is slow, each could
+ * write half a line.
  *
  * @param file a program that runs a worker when it is called with `words`
  */

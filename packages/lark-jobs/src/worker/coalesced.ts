@@ -1,5 +1,5 @@
 /**
- * Work that is done later, and once, however often it is asked for until then.
+ * Work that is done later, once, however often it is asked for until then.
  */
 export class Coalesced {
   /** At the end of this tick. */
@@ -9,7 +9,7 @@ export class Coalesced {
   readonly #run: () => void
   #isAsked = false
 
-  /** @param defer calls what it is given, later */
+  /** @param defer calls the function that it gets, at a later time */
   constructor(defer: (run: () => void) => void, work: () => void) {
     this.#defer = defer
     this.#run = () => {

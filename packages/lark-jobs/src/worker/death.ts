@@ -1,7 +1,8 @@
 /**
- * Says on stderr why a process ends while jobs run in it, and which jobs: when Node emits `exit`, also inside
- * `process.exit()`. After a signal, a native crash or a lack of memory a process can say nothing; then the supervisor says
- * it, or the worker that takes the jobs back.
+ * The end of a process that still has jobs: says on stderr why it ends and which jobs it ran, and has the lease thread
+ * (`lease/lease-thread.ts`) hand back what its workers hold. This happens when Node emits `exit`, also in
+ * `process.exit()`. After a signal, a native crash or a lack of memory, the process itself can do nothing: then the
+ * supervisor says why (`supervisor/supervisor.ts`), or the worker that takes the jobs back.
  */
 import { fileURLToPath } from 'node:url'
 import { listed } from '../model/listed.ts'
@@ -10,7 +11,7 @@ import type { Execution } from '../run/execution.ts'
 import type { LeaseThread } from './lease/lease-thread.ts'
 import type { Report } from './report.ts'
 
-/** The frames of the stack that are searched for the call. */
+/** How many frames of the stack are searched for the call of `process.exit()`. */
 const FRAMES = 100
 
 /** Milliseconds that a process which ends waits for its lease thread to hand back what its workers hold. */
@@ -41,7 +42,7 @@ export function watchDeath(one: Watched): () => void {
   }
 }
 
-/** The process goes on where it has a listener of its own for such errors. */
+/** If the application listens to such errors itself, the process goes on. */
 function note(error: unknown): void {
   if (process.listenerCount('uncaughtException') === 0) uncaught = { error }
 }
@@ -93,7 +94,10 @@ function why(jobs: readonly Execution[], stack: readonly string[]): string {
   return caller === undefined ? call : `${call} ${shown(caller)}`
 }
 
-/** The one that ran alone, or the only one of a class whose `handle` is on the stack. */
+/**
+ * The job that called `process.exit()`: the only one that ran, or the only one of a class whose `handle` is on the
+ * stack.
+ */
 function culpritOf(jobs: readonly Execution[], stack: readonly string[]): Execution | undefined {
   if (jobs.length === 1) return jobs[0]
   const calls = jobs.filter(({ jobClass }) =>
@@ -110,7 +114,7 @@ function stackHere(): string[] {
   return lines
 }
 
-/** A frame with the path of its file. */
+/** A stack frame, with a path instead of a `file:` URL. */
 function shown(frame: string): string {
   return frame.replace(/file:\/\/[^\s)]+?(?=:\d+:\d+)/, (url) => fileURLToPath(url))
 }

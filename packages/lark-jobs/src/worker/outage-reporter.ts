@@ -1,5 +1,5 @@
 /**
- * Says once that the store is away, however many calls fail, and once that it is back.
+ * Reports once that the store does not answer, however many calls fail, and once that it answers again.
  */
 import type { Report } from './report.ts'
 
@@ -12,7 +12,7 @@ export class OutageReporter {
 
   /**
    * @param store its name, for people
-   * @param isAway whether a call is still being sent again: others may have been answered, of those that only read
+   * @param isAway whether a call is still being sent again. Other calls, which only read, may have been answered
    */
   constructor(store: string, report: Report, isAway: () => boolean) {
     this.#store = store
@@ -34,7 +34,7 @@ export class OutageReporter {
     this.#report.info(`${this.#store} answers again`)
   }
 
-  /** The worker has stopped: calls that now fail concern nobody. */
+  /** The worker has stopped: calls that fail from now on are not reported. */
   end(): void {
     this.#isOver = true
   }

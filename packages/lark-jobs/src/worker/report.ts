@@ -1,6 +1,7 @@
 /**
  * What a worker tells people: the interface of a report, and the plain report of a worker that code has started.
- * `lark jobs:work` has its own (`commands/work-report.ts`), and a supervised process passes on (`supervisor/supervised.ts`).
+ * `lark jobs:work` has its own (`commands/work-report.ts`), and a supervised process passes on
+ * (`supervisor/supervised.ts`).
  */
 import type { LeasedJob, LogLine, Outcome } from '../model/record.ts'
 import { behind } from '../run/job-error.ts'
@@ -21,9 +22,9 @@ export interface Ending extends RunningJob {
   outcome: Outcome
   /** Attempts in all; undefined when no class of the key is known. */
   tries?: number
-  /** Time counts (`retryUntil`), and not `tries`. */
+  /** The class has a `retryUntil`, which counts instead of `tries`. */
   isTimed?: boolean
-  /** Of a released one: the job itself asked for it. */
+  /** Of a released job: the job asked for the release itself. */
   isAsked?: boolean
 }
 
@@ -33,9 +34,9 @@ export interface Report {
   /** Jobs that have run for some seconds and are still running; each is reported once. */
   running?(jobs: readonly RunningJob[]): void
   ended(ending: Ending): void
-  /** Something that people should know and that ends nothing: the store is away, a lease was lost. */
+  /** A problem that does not end the worker: the store does not answer, a lease was lost. */
   warn(text: string): void
-  /** Good news of the same kind. */
+  /** The end of such a problem, and other good news. */
   info(text: string): void
 }
 
@@ -46,10 +47,10 @@ export interface Summary {
   retried: number
   /** Failed for good. */
   failed: number
-  /** Put back without failing: given back at the end, by their own wish, or of a key that no class here has. */
+  /** Put back without failing: because the worker stopped, the job asked for it, or no class here has its key. */
   released: number
   cancelled: number
-  /** Ended after their lease was lost: another worker has them. */
+  /** Ended after their lease was lost; another worker has them. */
   lost: number
   /** Milliseconds from the first job's start to the last one's end. */
   took: number

@@ -1,8 +1,9 @@
 /**
- * The jobs that a worker runs now: each begins with a lease and ends with an outcome for its partition's claimer.
+ * The jobs that a worker runs now. A job gets a slot with its lease, goes through its steps (`run/runner.ts`), and
+ * leaves the slot with an outcome, which the claimer of its partition (`fetch/claimer.ts`) sends to the store.
  *
- * A job whose lease is lost keeps its slot until its handler ends, and then has nothing to settle. One that is given
- * back leaves its slot at once, whatever its handler still does.
+ * A job whose lease is lost keeps its slot until its handler ends, and its outcome is not sent. A job that is given
+ * back leaves its slot at once, even if its handler goes on.
  */
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
@@ -25,7 +26,7 @@ import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
 import type { Ending, Report, RunningJob, Summary } from './report.ts'
 
-/** Milliseconds that handlers get to hear their signal before their jobs are given back. */
+/** Milliseconds that handlers get to react to their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
 
 /** A run in a slot: with its place in the ledger, and the claimer that settles it. */
@@ -48,13 +49,13 @@ export class SlotExecution extends Execution {
 
 export class Slots implements RunEnvironment {
   readonly running = new Set<SlotExecution>()
-  /** How many there are. It may be set at any time: of fewer, those that are too many are free when their jobs end. */
+  /** How many slots there are. It may be set at any time: slots that are too many go when their jobs end. */
   concurrency: number
   readonly tally = new Tally()
   readonly clock: StoreClock
   readonly middleware: readonly Middleware[]
   readonly permits: Permits
-  /** Handlers that still run though their jobs were given back: they ignored their signal. */
+  /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   abandoned = 0
   readonly #registry: Registry
   readonly #report: Report
@@ -65,7 +66,7 @@ export class Slots implements RunEnvironment {
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#report.running?.(long.map(seen)))
 
-  /** @param changed called when a slot is free again, with the milliseconds for which it was not */
+  /** @param changed called when a slot is free again, with the milliseconds for which it was taken */
   constructor(
     options: Pick<WorkerOptions, 'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'onStuck'>,
     ledger: Ledger,
@@ -85,15 +86,20 @@ export class Slots implements RunEnvironment {
     this.#changed = changed
   }
 
-  /** How many are free; below 0 when there are fewer now than jobs that run. */
+  /** How many slots are free; below 0 when `concurrency` was set to less than there are running jobs. */
   get free(): number {
     return this.concurrency - this.running.size
   }
 
-  /** @param now by `performance.now()` @returns false when the lease thread has given it back meanwhile */
+  /**
+   * Starts a job.
+   *
+   * @param now by `performance.now()`
+   * @returns false if the lease thread has already given the job back
+   */
   begin(held: HeldJob, claimer: Claimer, now: number): boolean {
     const { key, unreadable } = held.lease
-    // A newer worker may read it, as it may know a key that is unknown here.
+    // A job in a newer format is put back, as one with an unknown key: a newer worker may read it.
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
@@ -121,7 +127,7 @@ export class Slots implements RunEnvironment {
   }
 
   readonly #ended = (running: SlotExecution, outcome: Outcome): void => {
-    // It may have been given back meanwhile.
+    // The job may have been given back while its handler ran.
     if (!this.#leave(running)) return
     running.claimer.ahead.ended()
     const { isLost, abandoned, startedAt, throughAt } = running
@@ -131,15 +137,15 @@ export class Slots implements RunEnvironment {
     this.#changed(now - startedAt)
   }
 
-  /** The store said that a job was no longer ours. @param outcome how it was counted, if it was */
+  /** The store says that the worker no longer had the lease of a job. @param outcome as it was counted, if it was */
   lost(id: string, outcome?: Outcome): void {
-    // It never began here, and whoever has it now will tell.
+    // The job did not begin here, and the worker that has it now will report it.
     if (outcome?.kind === 'returned') return
     this.tally.lost(outcome)
     this.#report.warn(`The lease on ${id} was lost: how it ended here does not count`)
   }
 
-  /** Abort, give back, in that order. What a handler does after its last words no longer counts. */
+  /** Aborts the signals of all handlers, and a second later gives back the jobs that still run. */
   async giveBack(stopped: Promise<void>): Promise<void> {
     const reason = new JobsError('WORKER_STOPPED', 'The worker stops; the job is given back')
     for (const running of this.running) running.run.abort(reason)
@@ -147,7 +153,7 @@ export class Slots implements RunEnvironment {
     for (const running of [...this.running]) this.#abandon(running, { kind: 'released', in: 0 })
   }
 
-  /** Where its process is replaced, its job need not wait for that. */
+  /** A handler ignores its signal. If the process will be replaced, its job is settled at once. */
   #stuck(running: SlotExecution): void {
     const { name, lease, jobClass } = running
     const isReplaced = this.#onStuck !== undefined && jobClass !== undefined
@@ -157,13 +163,13 @@ export class Slots implements RunEnvironment {
   }
 
   readonly #replaced = (running: SlotExecution, outcome: Outcome): void => {
-    // It may have been given back while its class was told.
+    // The job may have been given back while its class was told.
     if (!this.running.has(running)) return
     this.#abandon(running, outcome)
     this.#onStuck?.()
   }
 
-  /** Goes on without its handler. */
+  /** Settles a job whose handler still runs. */
   #abandon(running: SlotExecution, outcome: Outcome): void {
     const now = performance.now()
     this.#leave(running)
@@ -181,11 +187,14 @@ export class Slots implements RunEnvironment {
     return true
   }
 
-  /** Only who will be replaced when a handler blocks it has its lease thread judge. */
+  /**
+   * What the lease thread settles if the handler blocks the event loop for too long: only in a process that is then
+   * replaced (`onStuck`).
+   */
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
     if (this.#onStuck === undefined || jobClass === undefined) return NEVER
-    // An error, which takes microseconds to make, only for those who look at it.
+    // To make an error takes microseconds: only for a class that looks at the error.
     const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
     const error = isLookedAt ? timedOut(name, timeout) : undefined
     return retryIn(error, running, jobClass, timeout) ?? NEVER
@@ -196,7 +205,7 @@ export class Slots implements RunEnvironment {
     this.#longRuns.stop()
   }
 
-  /** Has its end told to the store, if it still counts. */
+  /** Hands the outcome to the claimer and reports it, unless it no longer counts. */
   #settle(running: SlotExecution, outcome: Outcome, now: number): void {
     const { held, lease, claimer, queue, jobClass, name } = running
     if (running.abandoned) {
@@ -210,7 +219,7 @@ export class Slots implements RunEnvironment {
     const took = now - running.startedAt
     const ending: Ending = { lease, name, queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
-    // Most have neither failed nor gone back, and are asked no more.
+    // Most jobs complete, and need no more than this.
     if (outcome.kind === 'released') ending.isAsked = running.run.decision?.kind === 'released'
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined
@@ -219,7 +228,7 @@ export class Slots implements RunEnvironment {
   }
 }
 
-/** A job that runs, as a report sees it. */
+/** What a report is told of a running job. */
 function seen({ lease, name, queue, startedAt }: Execution): RunningJob {
   return { lease, name, queue, took: performance.now() - startedAt }
 }

@@ -1,9 +1,9 @@
 /**
- * Where the files are that a thread of this process runs: beside this one in `dist/`, and there as well when this one is
- * run from its sources, as its own tests do it.
+ * Finds the files that threads of this process run. They are beside this file in `dist/`, also when this file runs from
+ * the sources, as in the tests.
  *
- * A bundle has taken this file in. Whoever made it may have put the others beside it, under their names with any
- * extension of JavaScript; or the package is installed where the program runs.
+ * In a bundle, this file is a part of the bundle. The files of the threads may be beside the bundle, under their names
+ * with any extension of JavaScript. Or the package is installed where the program runs.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,9 +12,9 @@ import { fileURLToPath } from 'node:url'
 type ThreadFile = 'lease-watch' | 'supervised-guard'
 
 /**
- * Not written `new URL(name, import.meta.url)`: for webpack, that is an order to find the file while it builds. In a
- * bundle of webpack it names a file of the machine that built it, and in one of CommonJS it is undefined: so the started
- * script counts, too.
+ * The URL of this file. The code does not say `new URL(name, import.meta.url)`, because webpack would look for that
+ * file while it builds. In a bundle of webpack, `import.meta.url` names a file of the machine that built the bundle,
+ * and in a bundle of CommonJS it is undefined. So the search also begins at the started script.
  */
 const here: string | undefined = import.meta.url
 
@@ -36,8 +36,8 @@ function beside(file: string, name: ThreadFile): string | undefined {
 }
 
 /**
- * As Node resolves it when the program runs; webpack would follow an imported `createRequire` while it builds. Of another
- * version than the worker's, the thread says so and does nothing (`lease-watch.ts`).
+ * Resolved by Node when the program runs. `createRequire` is not imported, because webpack would follow it while it
+ * builds. If the file has another version than the worker, the thread says so and does nothing (`lease-watch.ts`).
  */
 function installed(file: string, name: ThreadFile): string | undefined {
   try {
@@ -47,7 +47,9 @@ function installed(file: string, name: ThreadFile): string | undefined {
   }
 }
 
-/** A URL of the machine that built a bundle may be no path here: `file:///home/…` is none on Windows. */
+/**
+ * The URL may come from the machine that built a bundle. Then it may have no path here: `file:///home/…` on Windows.
+ */
 function pathOf(url: string | undefined): string | undefined {
   try {
     return url && fileURLToPath(url)

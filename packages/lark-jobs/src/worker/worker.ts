@@ -1,11 +1,14 @@
 /**
- * The worker: claims jobs from its queues, runs them, settles how they ended.
+ * The worker: claims jobs from its queues, runs them, and settles how they ended.
  *
- *   new → running → quiet (takes no more, finishes what runs) → stopped
+ *   new → running → quiet (claims no more jobs, finishes those that run) → stopped
  *
- * `start`, `quiet` and `stop` may each be called again without harm. One process may hold several workers.
+ * `start`, `quiet` and `stop` may each be called again without harm. One process may have several workers.
  *
- * What it takes in is the business of its intake, what runs that of its slots; this page is its life.
+ * This file is the life of a worker: it puts the parts together, starts them, and stops them in order.
+ * `fetch/intake.ts` decides what to claim, `slots.ts` runs it, `lease/` keeps it, `maintenance/` does what every worker
+ * does for all. The signals of a process (SIGTERM, SIGINT) come from `commands/work-signals.ts` and
+ * `supervisor/supervised.ts`.
  */
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
@@ -37,12 +40,12 @@ import { PermitPools } from './permits/permit-pools.ts'
 import type { Summary } from './report.ts'
 import { Slots } from './slots.ts'
 
-/** Milliseconds that the last call to the store may take. */
+/** Milliseconds that the last calls to the store may take when the worker stops. */
 const LAST_CALL = 3_000
 
 export class Worker implements AsyncDisposable {
   readonly id: string
-  /** Resolves with what was done when the worker has stopped. */
+  /** Resolves when the worker has stopped, with what it has done. */
   readonly done: Promise<Summary>
   readonly #options: WorkerOptions
   readonly #createdAt = Date.now()
@@ -59,7 +62,7 @@ export class Worker implements AsyncDisposable {
   readonly #maintenance: Maintenance
   readonly #endings: Endings
   readonly #drainCheck: DrainCheck
-  /** Aborted when the worker lets go of the store: ends waits and the sending again of calls. */
+  /** Aborted when the worker lets go of the store: then waits end, and calls are not sent again. */
   readonly #end = new AbortController()
   #state: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
   #rings: Promise<void> | undefined
@@ -68,13 +71,13 @@ export class Worker implements AsyncDisposable {
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
   #resolveDone!: (summary: Summary) => void
-  /** Set by the end of the worker, which waits for everything to be settled. */
+  /** Set while `#finish` waits until the store has answered for all outcomes. */
   #allSettled: (() => void) | undefined
 
   /** @internal @throws WORKER_INVALID */
   constructor(options: WorkerOptions) {
     checkOptions(options)
-    // One listener a partition, and Node would warn of a leak from eleven on.
+    // Each partition adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, this.#end.signal)
     const { store, lease = LEASE, id = newNonce(), preset = PRESET } = options
     const { place, onStuck } = options
@@ -174,7 +177,7 @@ export class Worker implements AsyncDisposable {
     })
   }
 
-  /** Handlers that still run though their jobs were given back: they ignored their signal. */
+  /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   get abandoned(): number {
     return this.#slots.abandoned
   }
@@ -183,19 +186,19 @@ export class Worker implements AsyncDisposable {
     return this.#slots.tally.summary
   }
 
-  /** Jobs at a time. Set to more, more begin at once; to less, what runs goes on, and less begins. */
+  /** Jobs at a time. A larger value applies at once. With a smaller one, running jobs go on and fewer jobs start. */
   get concurrency(): number {
     return this.#slots.concurrency
   }
 
-  /** @throws WORKER_INVALID, and nothing changes */
+  /** @throws WORKER_INVALID; then nothing has changed */
   set concurrency(value: number) {
     checkConcurrency(value)
     this.#slots.concurrency = value
     this.#intake.freed()
   }
 
-  /** Resolves when the worker is known to the store and serves its queues. */
+  /** Resolves when the store knows the worker, and the worker serves its queues. */
   async start(): Promise<void> {
     if (this.#state !== 'new') return
     this.#state = 'running'
@@ -214,7 +217,7 @@ export class Worker implements AsyncDisposable {
     this.#intake.open()
   }
 
-  /** Takes no more jobs. What runs goes on. */
+  /** Claims no more jobs. Running jobs go on. */
   quiet(): void {
     if (this.#state !== 'running') return
     this.#state = 'quiet'
@@ -224,10 +227,10 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Takes no more, lets what runs end, and lets go of the store. At the deadline the handlers' signals are
-   * aborted, and the jobs that still run are given back: they burn no attempt.
+   * Claims no more jobs, waits until the running ones have ended, and lets go of the store. At the deadline, the
+   * signals of the handlers that still run are aborted, and their jobs are given back without using up an attempt.
    *
-   * @param deadline milliseconds, default 25 s; 0 gives back at once. Called again, the shorter one holds.
+   * @param deadline milliseconds, default 25 s; 0 gives back at once. Of several calls, the earliest deadline counts
    */
   async stop(deadline = STOP_DEADLINE): Promise<void> {
     if (this.#state === 'new') {
@@ -260,14 +263,14 @@ export class Worker implements AsyncDisposable {
     }
   }
 
-  /** A ring is for one worker: whoever cannot answer it hands it on. */
+  /** A ring is for one worker. A worker without a free slot passes it on to another. */
   async #rang(partition: string): Promise<void> {
     this.#served.of(partition)?.ring()
     if (this.#intake.room <= 0) await this.#options.store.wake(partition, this.id)
     this.#intake.schedule()
   }
 
-  /** What has not begun goes back, as it may be the one that is to be cancelled. */
+  /** Jobs that have not begun go back, because one of them may be the job that is to be cancelled. */
   #noticed(partition: string): void {
     const claimer = this.#served.of(partition)
     if (claimer !== undefined) this.#intake.giveBack(claimer)
@@ -277,10 +280,10 @@ export class Worker implements AsyncDisposable {
   #lookWhetherDone(): void {
     if (this.#state === 'stopped') return
     if (this.#slots.running.size > 0 || this.#intake.held > 0) return
-    // Once it has let go of the store, no outcome is answered for any more.
+    // Once the worker has let go of the store, the store answers for no more outcomes.
     if (this.#order.isSettling && !this.#end.signal.aborted) return
     if (this.#order.isCalling) {
-      // Only claims are under way. A store that is away must not hold the end up.
+      // Only claims are under way. A store that does not answer must not delay the end.
       if (this.#state === 'quiet') this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
     }
@@ -337,7 +340,10 @@ export class Worker implements AsyncDisposable {
     this.#letGo()
   }
 
-  /** Ends waits and the sending again of calls. What was not answered for ends with its lease. */
+  /**
+   * Ends waits, and calls are not sent again. Jobs for which the store has not answered keep their leases until these
+   * end.
+   */
   #letGo(): void {
     this.#end.abort()
     this.#intake.schedule()

@@ -1,8 +1,11 @@
 /**
- * Renews the leases of running jobs, and of the permits that they hold; hands their log lines over on the way, and brings
- * back word of those that are lost or should be cancelled: every third of a lease, and at once where the store says that
- * there is a notice. One call after the other, so that log lines keep their order. It runs on the worker's event loop:
- * while a handler blocks that, the lease thread does the renewing.
+ * Renews the leases of running jobs and of the permits that they hold, every third of a lease. The same calls hand over
+ * log lines, and their answers say which leases are lost (the run is aborted with LEASE_LOST) and which jobs are to be
+ * cancelled. When the store says that a partition has a notice, its jobs are renewed at once.
+ *
+ * It makes one call after the other, so that log lines keep their order. It runs on the worker's event loop. While a
+ * handler blocks the loop, the lease thread renews (`lease-watch.ts`). What happens when a lease has ended: the
+ * maintenance of some worker takes the job back (`maintenance/maintenance.ts`, `Store.recover`).
  */
 import { JobsError } from '../../model/errors.ts'
 import type { Execution } from '../../run/execution.ts'
@@ -19,12 +22,13 @@ export class LeaseKeeper {
   readonly #trouble: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
-  /** The last of what is done one after the other. */
+  /** Resolves when all work so far is done. */
   #turn: Promise<void> = Promise.resolve()
   /** Partitions whose notices are about to be read. */
   readonly #noticed = new Set<string>()
   /**
-   * Has when the last round that succeeded began: by the wall clock, because a machine that sleeps stops the other.
+   * Keeps the time at which the last successful round began. By the wall clock, because the other clock stops while a
+   * machine sleeps.
    */
   readonly #pulse: Pulse
 
@@ -52,7 +56,7 @@ export class LeaseKeeper {
     this.#timer ??= setInterval(() => void this.#renewNow(), this.#lease / 3)
   }
 
-  /** Renews first when a round is overdue: the loop was blocked, or the machine asleep. */
+  /** Renews now if a round is overdue, because the loop was blocked or the machine slept. */
   async catchUp(): Promise<void> {
     if (Date.now() - this.#pulse.renewedAt > this.#lease / 2) await this.#renewNow()
   }
@@ -62,13 +66,13 @@ export class LeaseKeeper {
     if (this.#noticed.has(partition)) return
     this.#noticed.add(partition)
     void this.#inTurn(async () => {
-      // What comes from now on may come after the store has answered.
+      // A notice that comes from now on may come after the answer of the store, so it needs a call of its own.
       this.#noticed.delete(partition)
       await this.#renewGroup(partition, this.#groups().get(partition) ?? [])
     })
   }
 
-  /** What is under way is waited for. */
+  /** Waits for calls that are under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#timer = undefined
@@ -104,12 +108,12 @@ export class LeaseKeeper {
     return true
   }
 
-  /** What is to be renewed, by partition. */
+  /** The jobs to be renewed, by partition. */
   #groups(): Map<string, Execution[]> {
     const newest = new Map<string, Execution>()
     for (const running of this.#running) {
       if (running.abandoned) continue
-      // The same job claimed again by this very worker: the lease of its first run was taken back.
+      // This worker has claimed the same job again: the lease of the first run was taken back.
       const before = newest.get(running.lease.id)
       if (before !== undefined) this.#lose(before)
       newest.set(running.lease.id, running)
@@ -132,7 +136,7 @@ export class LeaseKeeper {
       this.#tell(group, await this.#store.extend(partition, this.#caller, notes, this.#lease))
       return true
     } catch (error) {
-      // After an unanswered call the lines may be kept already: once too few is better than twice.
+      // Without an answer, the store may have kept the lines already. To lose some is better than to have them twice.
       if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }

@@ -1,9 +1,10 @@
 /**
- * The worker's side of the lease thread (`lease-watch.ts`), which looks after the worker's jobs while a handler
- * blocks the event loop. It is told of the ledger's pages, and reads from shared memory when the worker last did
- * its part itself. The workers of a process share the thread, and each has a port of its own to it.
+ * The worker's side of the lease thread, and what both sides say to each other. The thread (`lease-watch.ts`) looks
+ * after the worker's jobs while a handler blocks the event loop. The worker passes it the pages of the ledger
+ * (`ledger.ts`), and notes in shared memory when its own event loop last turned and when it last renewed its leases
+ * (`Pulse`). All workers of a process share one thread, and each has its own port to it.
  *
- *   new → running → stopped; or missing, where there is no file for it (a bundle) or no store that it could open
+ *   new → running → stopped; or missing: there is no file for the thread (a bundle), or no store that it could open
  */
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
@@ -14,13 +15,13 @@ import { threadFile } from '../thread-file.ts'
 import type { HoldingsPage, LedgerPage } from './ledger.ts'
 import type { Unread } from './unread.ts'
 
-/** Milliseconds that the thread gets to end by itself. */
+/** Milliseconds that the thread gets to end what it does for a worker. */
 const LAST_CALL = 2_000
 
 /** Milliseconds that the thread gets to close its store when a process ends and the time to hand back is over. */
 const CLOSING = 1_000
 
-/** What both sides share: five numbers. */
+/** The numbers that both sides share. */
 export class Pulse {
   readonly memory: SharedArrayBuffer
   readonly #times: Float64Array
@@ -40,7 +41,7 @@ export class Pulse {
     this.#times[0] = at
   }
 
-  /** When the worker last renewed all its leases, by the wall clock. */
+  /** When the worker began its last round in which it renewed all its leases, by the wall clock. */
   get renewedAt(): number {
     return this.#times[1]!
   }
@@ -48,7 +49,7 @@ export class Pulse {
     this.#times[1] = at
   }
 
-  /** The thread looks rarely, because nothing was held ahead for a while: it wants to be called. */
+  /** The thread looks rarely, because no job was prefetched for a while. The worker must wake it when one is. */
   get isDozing(): boolean {
     return Atomics.load(this.#flags, 0) === 1
   }
@@ -56,7 +57,7 @@ export class Pulse {
     Atomics.store(this.#flags, 0, dozes ? 1 : 0)
   }
 
-  /** The last sign that the event loop gave when it was asked. */
+  /** The number of the last sign that the event loop gave. */
   get sign(): number {
     return Atomics.load(this.#flags, 1)
   }
@@ -64,7 +65,11 @@ export class Pulse {
     Atomics.store(this.#flags, 1, number)
   }
 
-  /** Blocks the worker until the thread does nothing more for it. @returns false when `ms` milliseconds were not enough */
+  /**
+   * Blocks the worker until the thread does nothing more for it.
+   *
+   * @returns false when `ms` milliseconds were not enough
+   */
   awaitEnd(ms: number): boolean {
     return Atomics.wait(this.#flags, 2, 0, Math.max(0, ms)) !== 'timed-out'
   }
@@ -77,29 +82,31 @@ export class Pulse {
 
 declare const LARK_VERSION: string
 
-/** Of this package, written in by the build; undefined where its sources are run. */
+/** The version of this package, which the build writes in; undefined when the sources run. */
 export const VERSION = typeof LARK_VERSION === 'string' ? LARK_VERSION : undefined
 
-/** What a thread is given that is to be the lease thread. */
+/** The `workerData` that makes a thread the lease thread. */
 export const LEASE_THREAD = '@s18i/lark-jobs: lease thread'
 
-/** What the thread is told of a worker, with its port. */
+/** What the thread learns of a worker, with its port. */
 export interface Watch {
-  /** The worker's `VERSION`: of another one, the thread would read its memory wrongly. */
+  /** The worker's `VERSION`: the memory of another version may have another layout. */
   version: string | undefined
   place: Place
   /** The worker's id. */
   caller: string
   /** Milliseconds. */
   lease: number
-  /** That the worker serves; more may be told of later. */
+  /** The partitions that the worker serves; more may follow later. */
   partitions: Served[]
-  /** Milliseconds that a job may be held before it starts. */
+  /** Milliseconds that a prefetched job may wait before it starts. */
   window: number
   pulse: SharedArrayBuffer
   /** When `performance.now()` of the worker was 0, by `process.hrtime()`, in milliseconds. */
   origin: number
-  /** A handler that blocks the loop long past its timeout ends the process: a supervisor will replace it. */
+  /**
+   * Whether the thread ends the process if a handler blocks the loop long past its timeout: a supervisor replaces it.
+   */
   kills: boolean
 }
 
@@ -109,7 +116,7 @@ export interface Served {
   unread: SharedArrayBuffer
 }
 
-/** What only the worker knows of it. */
+/** The part of a `Watch` that only the worker knows. */
 type WatchOrder = Omit<Watch, 'version' | 'partitions' | 'pulse' | 'origin'>
 
 /** A page of the worker's holdings. */
@@ -124,14 +131,14 @@ export interface Bequest {
 }
 
 /**
- * What it is told later: a page of the ledger or of the holdings, a partition, that something is held ahead, that the
- * process ends, that the worker ends.
+ * What the worker tells the thread later: a page of the ledger or of the holdings, a partition, that a job is
+ * prefetched, that the process ends, that the worker ends.
  */
 export type Message = SharedArrayBuffer | Holding | Served | Bequest | 'wake' | 'end'
 
 /**
- * What it says: the number of a sign that it asks for, below 0 when it has recalled something; or why it does nothing for
- * this worker.
+ * What the thread says: the number of a sign that it asks for, negative if it has recalled a claim; or why it does
+ * nothing for this worker.
  */
 export type ThreadAnswer = number | string
 
@@ -157,7 +164,7 @@ function share(file: string): Shared {
       users: 0,
       isOver: false,
     }
-    // One listener a worker, and Node would warn of a leak from eleven on.
+    // Each worker adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, started.thread)
     started.thread.unref()
     started.thread.once('exit', () => {
@@ -171,8 +178,8 @@ function share(file: string): Shared {
 }
 
 /**
- * Has it end what it does for a worker between two of its calls. A thread that is ended from outside, in the middle of a
- * call to SQLite, takes the process with it: the driver aborts.
+ * Makes the thread end what it does for a worker, between two calls to the store. If a thread were ended from outside
+ * in the middle of a call to SQLite, the driver would abort the process.
  */
 async function leave(from: Shared, port: MessagePort): Promise<void> {
   if (!from.isOver) {
@@ -229,7 +236,7 @@ export class LeaseThread {
 
   start(): void {
     if (this.#watch === undefined || this.#port !== undefined) return
-    // Such a store is this process's alone, and has no other thread to be looked after by.
+    // Only this thread can reach such a store.
     if (this.#watch.place.connection === 'sqlite::memory:') return
     const file = threadFile('lease-watch')
     if (file === undefined) {
@@ -272,7 +279,7 @@ export class LeaseThread {
     for (const holding of this.#holdings) port.postMessage(holding)
   }
 
-  /** One more partition: pages name it by its place among all. */
+  /** The worker serves one more partition. Pages name a partition by its place in this order. */
   serve(partition: string, unread: Unread): void {
     const served: Served = { partition, unread: unread.memory }
     this.#partitions.push(served)
@@ -290,12 +297,12 @@ export class LeaseThread {
     this.#port?.postMessage(holding satisfies Message)
   }
 
-  /** The event loop turns. */
+  /** Notes that the event loop turns. */
   beat(): void {
     this.pulse.beat = performance.now()
   }
 
-  /** Something is held ahead. */
+  /** A job is prefetched. */
   wake(): void {
     if (!this.pulse.isDozing) return
     this.pulse.isDozing = false
@@ -308,8 +315,8 @@ export class LeaseThread {
   }
 
   /**
-   * The process ends. Has the thread hand back what the worker holds, and then close its store. The jobs go back with the
-   * cause, which nobody else can know, and at once instead of when their leases end.
+   * The process ends. Has the thread hand back what the worker holds, and then close its store. The jobs go back with
+   * the cause, which nobody else can know, and at once instead of when their leases end.
    *
    * @param cause continues "its process"; undefined if the thread shall only close its store
    */
@@ -319,9 +326,9 @@ export class LeaseThread {
 
   /**
    * After `processEnds`: blocks until the thread has closed its store, at most until a time (`performance.now()`). When
-   * that is not enough, the store is away or locked: the thread then gives up, and the leases end by themselves. Node ends
-   * the threads of a process that exits, and a thread in the middle of a call to SQLite takes the process with it: the
-   * driver aborts, and the exit code is 134.
+   * that is not enough, the store is away or locked: the thread then gives up, and the leases end by themselves. Node
+   * ends the threads of a process that exits, and a thread in the middle of a call to SQLite takes the process with it:
+   * the driver aborts, and the exit code is 134.
    */
   awaitEnd(until: number): void {
     if (!this.#isThere || this.pulse.awaitEnd(until - performance.now())) return

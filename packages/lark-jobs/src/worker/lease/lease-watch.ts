@@ -1,16 +1,18 @@
 /**
  * The lease thread: does for the workers of its process what cannot wait while a handler blocks their event loop.
  *
- *   - What is held ahead past its window goes back, so that another worker starts it; so does what the store handed
- *     over and the loop has not read (`unread.ts`).
- *   - Claims that were not renewed for half a lease are renewed, and so are the permits of limiters.
- *   - Under a supervisor, a handler that blocks the loop long past its timeout is counted as failed, what ran beside
- *     it is put back, and the process ends.
+ *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them, and has the
+ *     store take back claims that the loop has not read (`unread.ts`).
+ *   - It renews claims that were not renewed for half a lease, and the permits of limiters.
+ *   - Under a supervisor, if a handler blocks the loop long past its timeout, it settles that job as failed, puts back
+ *     the jobs that ran beside it, and ends the process.
+ *   - When the process exits, it hands back what the workers hold (`../death.ts`).
  *
- * It reads a worker's ledger and changes it only by taking what is held ahead. It has a store of its own, for the
- * worker's would need the loop that stands still. What fails is done again in the next look.
+ * It reads a worker's ledger (`ledger.ts`), and changes it only when it gives a prefetched job back. It opens a store
+ * of its own, because the worker's store needs the loop that stands still. What fails is done again with the next look.
+ * The worker's side, and what both say to each other, is `lease-thread.ts`.
  *
- * One thread for all of them, since to start one takes 35 ms of CPU and 11 MB.
+ * All workers of a process share one thread, since to start one takes 35 ms of CPU and 11 MB.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -24,25 +26,28 @@ import { AHEAD, DONE, HoldingsPage, LedgerPage, NEVER, RETURNED, RUNNING } from 
 import { Recaller, Unread } from './unread.ts'
 
 /**
- * Milliseconds between two looks: while jobs are held ahead, and for a second after; else this, or an eighth of a lease.
- * Where nothing at all is held, and the store hands nothing over, none: the worker calls when it has taken something in.
- * (Measured on 2026-11-25, of an idle worker, over 80 seconds: four looks a second took 0.10 % of a core, none 0.01 %.)
+ * Milliseconds between two looks: `often` while jobs are prefetched and for a second (`AWAKE`) after that; otherwise
+ * `rarely`, or an eighth of a lease. If the worker holds nothing and its store cannot hand jobs over, the thread does
+ * not look at all, and the worker wakes it when it has claimed jobs. (Measured on 2026-11-25, of an idle worker, over
+ * 80 seconds: four looks a second took 0.10 % of a core, no looks 0.01 %.)
  */
 const LOOK = { often: 5, rarely: 250 }
 const AWAKE = 1_000
-/** Milliseconds beyond the window that a worker whose loop turns gets to return jobs itself. */
+/** Milliseconds beyond the window in which a worker whose loop turns can give jobs back itself. */
 const GRACE = 8
-/** Milliseconds past its timeout that a handler may block, and that the loop must have stood still. */
+/**
+ * Milliseconds. `after`: a handler may block so long past its timeout. `still`: the loop must have stood still so long.
+ */
 const STUCK = { after: 10_000, still: 5_000 }
-/** Milliseconds for the last words of a process that is about to be killed. */
+/** Milliseconds for the last calls to the store before the process is killed. */
 const LAST_CALL = 3_000
 
 /** The stores of this thread, and how many watches use each. */
 const stores = new Map<unknown, { store: Promise<Store>; users: number }>()
 
 /**
- * Only in its thread: a bundler may put this file into one with what the worker needs as well, and then every thread of
- * the program runs it.
+ * Only the lease thread begins. A bundler may put this file together with code that other threads of the program need;
+ * then these threads load it, too.
  */
 if (workerData === LEASE_THREAD) parentPort!.on('message', begin)
 
@@ -56,7 +61,7 @@ function begin({ watch, port }: { watch: Watch; port: MessagePort }): void {
   port.on('message', (message: Message) => message === 'end' && port.close())
 }
 
-/** Of another release, the file of the thread would read the worker's memory wrongly: beside a bundle, one may be left. */
+/** A file of another release would read the worker's memory wrongly. Such a file may be left beside a bundle. */
 function unfitFor(version: string | undefined): string | undefined {
   if (version === VERSION || version === undefined || VERSION === undefined) return undefined
   return `Its file is of @s18i/lark-jobs ${VERSION}, and the worker of ${version}: build both from one release`
@@ -75,14 +80,14 @@ class LeaseWatch {
   #store: Store | undefined
   /** The same store, when it is open. */
   readonly #opened = deferred<Store>()
-  /** One a partition, in the order in which the worker met them; none before the store is open. */
+  /** One for each partition, in the order in which the worker met them; none before the store is open. */
   readonly #claimers: Claimer[] = []
   readonly #unread: Unread[] = []
   readonly #recaller: Recaller
-  /** Those that have something to hand back, until it is. */
+  /** Claimers that are giving jobs back, each with a promise for the end of that. */
   readonly #settling = new Map<Claimer, Promise<void>>()
   #awakeUntil = 0
-  /** When the first of those that are held ahead was claimed. */
+  /** When the oldest prefetched job was claimed. */
   #heldSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #isRenewing = false
@@ -93,7 +98,7 @@ class LeaseWatch {
     this.#port = port
     this.#pulse = new Pulse(watch.pulse)
     this.#rarely = Math.min(LOOK.rarely, watch.lease / 8)
-    // One listener a partition, and Node would warn of a leak from eleven on.
+    // Each partition adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, this.#end.signal)
     this.#recaller = new Recaller({
       unread: this.#unread,
@@ -121,7 +126,7 @@ class LeaseWatch {
     const { place } = this.#watch
     const { signal } = this.#end
     const store = await open(place)
-    // The worker tells people of a store that is away.
+    // The worker reports a store that does not answer.
     while (
       !signal.aborted &&
       (await store.open().then(
@@ -151,7 +156,7 @@ class LeaseWatch {
     return clock() - this.#watch.origin
   }
 
-  /** One more partition, if it is told of one; what cannot be served yet is when the store is open. */
+  /** Serves all partitions known so far, and one more if given. Before the store is open, it only notes them. */
   #serve(served?: Served): void {
     const { caller, lease, partitions } = this.#watch
     const store = this.#store
@@ -162,7 +167,7 @@ class LeaseWatch {
     }
     for (const { partition, unread: memory } of partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
-      // A store in this process is answered by the loop that asks it.
+      // In an embedded store, nothing is ever unread: the loop that calls also reads the answer.
       if (store.isRemote) this.#unread.push(new Unread(memory))
     }
   }
@@ -173,7 +178,7 @@ class LeaseWatch {
     const { lease, kills } = this.#watch
     const pulse = this.#pulse
     const at = this.#now()
-    // Before it looks: what is held from now on calls, what was held before is seen.
+    // Set before the look: for a job that is prefetched from now on the worker wakes the thread, others are seen now.
     pulse.isDozing = at > this.#awakeUntil
     if (this.#store !== undefined && !this.#isEnding) {
       this.#returnOverdue(at)
@@ -186,7 +191,7 @@ class LeaseWatch {
     this.#timer = setTimeout(() => this.#look(), Math.min(pause, this.#untilOverdue()))
   }
 
-  /** Milliseconds, whole ones. */
+  /** Milliseconds until the next prefetched job has waited too long, rounded up. */
   #untilOverdue(): number {
     const at = this.#now()
     const { window } = this.#watch
@@ -199,7 +204,7 @@ class LeaseWatch {
     for (const page of this.#pages) {
       page.isRead = true
       try {
-        // A partition of which the word is still on its way: memory is faster than messages.
+        // The thread may not yet know the partition: messages are slower than memory.
         if (!page.inUse || page.head[2]! >= this.#claimers.length || !page.states.includes(state)) continue
         const token = `${this.#watch.caller}.${page.claim[0]}`
         for (const [index, id] of page.ids.entries()) {
@@ -229,15 +234,16 @@ class LeaseWatch {
 
   async #settle(claimer: Claimer): Promise<void> {
     const { signal } = this.#end
-    // What one look finds goes together.
+    // All jobs that one look finds go in one call.
     await null
     while (claimer.hasSettlements && !signal.aborted) await claimer.exchange(0, 0, signal)
     this.#settling.delete(claimer)
   }
 
   /**
-   * Renews what runs: one job would do for its claim, but all are noted as begun. And what is done, whose outcome may
-   * still wait in the loop; the store passes over those that are settled.
+   * Renews the claims of running jobs. One job of each claim would be enough, but the store notes each of these jobs as
+   * begun. Also those of jobs that have ended, because their outcomes may wait in the loop; the store ignores those
+   * that are settled.
    */
   async #renew(store: Store): Promise<void> {
     this.#isRenewing = true
@@ -252,7 +258,7 @@ class LeaseWatch {
       }
       const limiters = this.#holdings.flatMap(({ names }) => names)
       await Promise.all(limiters.map((name) => store.limiters.keep(name, caller, lease)))
-      // Whose lease is lost, and what is to be cancelled, the worker learns when it can do something about it.
+      // The worker learns of lost leases and notices from its own calls, when its loop turns again.
       if (notes.some(({ length }) => length > 0)) await pause(lease / 4)
     } catch {
       await pause(this.#rarely)
@@ -261,7 +267,7 @@ class LeaseWatch {
     }
   }
 
-  /** The process ends, and the worker waits for this. */
+  /** The process ends. Hands back what the worker holds, while the worker's loop is blocked and waits for it. */
   async #handBack(cause: string): Promise<void> {
     this.#isEnding = true
     const { caller: holder, partitions } = this.#watch
@@ -273,7 +279,7 @@ class LeaseWatch {
     }
     try {
       const store = await this.#opened.promise
-      // First the worker waits no more: the ring for a job that goes back would reach only its blocked loop.
+      // First the worker must not wait any more: otherwise the ring for a returned job could go to its blocked loop.
       await store.retire(holder).catch(() => {})
       await Promise.all(partitions.map(({ partition }) => takeFrom(store, partition)))
       const limiters = this.#holdings.flatMap(({ names }) => names)
@@ -323,7 +329,7 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   return { promise, resolve }
 }
 
-/** The store of a place, for one more watch. */
+/** The store of a place, which the watches of one place share. Counts one more watch. */
 function open(place: Place): Promise<Store> {
   const { connection, prefix, options } = place
   const name = nameOf(place)
@@ -336,7 +342,7 @@ function open(place: Place): Promise<Store> {
   return known.store
 }
 
-/** One watch less. */
+/** Counts one watch less. The last one closes the store. */
 async function leave(place: Place): Promise<void> {
   const name = nameOf(place)
   const known = stores.get(name)!
@@ -348,7 +354,7 @@ async function leave(place: Place): Promise<void> {
   )
 }
 
-/** What is equal for places that share a store. One with a channel in it ends with its watch, and shares nothing. */
+/** A key that is the same for places that share a store. A place with a message channel is never shared. */
 function nameOf(place: Place): unknown {
   const { connection, prefix, options } = place
   return isLent(connection) ? place : JSON.stringify([connection, prefix, options])

@@ -1,53 +1,60 @@
 /**
- * What a worker holds, in memory that its lease thread (`lease-watch.ts`) can read: the jobs that it has claimed, and the
- * limiters of which it has permits.
+ * What a worker holds, in memory that its lease thread (`lease-watch.ts`) can read: the jobs that it has claimed, and
+ * the limiters of which it has permits.
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
- *   ahead     claimed, and not begun; the worker begins it or takes it back, or the thread does: whoever is first
- *   running   begun here
- *   done      ended here, or taken back
+ *   ahead     claimed, and not begun. Either the worker begins it or takes it back, or the thread does: the first of
+ *   them
+ *   running   begun in this worker
+ *   apart     taken out to begin, and not begun: a suspect that waits to run alone
+ *   done      ended in this worker, or taken back
  *   returned  given back by the thread
  *
- * A page that has nothing left is used again, unless the thread reads it just then. A job that ended here is left until
- * the store has answered for it: while the loop stands still, its outcome does, and its lease must be renewed like one
- * that runs. Without a thread the pages are kept all the same: writing them costs less than asking (measured: 40 ns a
- * job, of 2,700).
+ * A page is used again when no job is left on it, unless the thread is reading it. A job that has ended stays on its
+ * page until the store has answered for it: while the event loop stands still, its outcome is not sent, and the thread
+ * must renew its lease as that of a running job. Without a thread the pages are written all the same, because that
+ * costs less than to ask whether there is one (measured: 40 ns of the 2,700 that a job costs).
  */
 import type { LeasedJob } from '../../model/record.ts'
 
-/** Jobs of a page. */
+/** The number of jobs of a page. */
 export const JOBS = 64
-/** Bytes for their ids, one a line; ours have 13 letters. */
+/** Bytes for their ids, each on a line. Ids that Lark makes have 13 letters. */
 const TEXT = JOBS * 16
 
 export const AHEAD = 1
 export const RUNNING = 2
 export const DONE = 3
 export const RETURNED = 4
-/** Taken out by the loop, and not begun: a suspect that waits to run alone. */
 export const APART = 5
 
-/** Instead of milliseconds until a job is tried again: it is not, and its class is told then; or is being told now. */
+/**
+ * Instead of milliseconds until a retry. NEVER: the job is not tried again, and its class must then be told. TOLD: its
+ * class is being told now.
+ */
 export const NEVER = -1
 export const TOLD = -2
 
 /** One page, as either side sees it. */
 export class LedgerPage {
   readonly memory: SharedArrayBuffer
-  /** Whether it is in use, its number of jobs, which partition, bytes of text; whether the thread reads it. */
+  /**
+   * Whether the page is in use; the number of jobs; the number of the partition; bytes of text; whether the thread
+   * reads it.
+   */
   readonly head: Int32Array
-  /** Number of the call that claimed, and when (`performance.now()` of the worker). */
+  /** The number of the call that claimed the jobs, and when (`performance.now()` of the worker). */
   readonly claim: Float64Array
   /**
-   * Three a running job, for who must judge it while the event loop stands still: when its time is over
-   * (`performance.now()` of the worker), milliseconds until it is tried again if it fails now (or `NEVER`, or `TOLD`),
-   * and which run it is.
+   * Three values for each running job, by which the thread settles it if it blocks the event loop for too long: when
+   * its time is over (`performance.now()` of the worker); milliseconds until it is tried again if it fails now, or
+   * `NEVER`, or `TOLD`; the number of the run.
    */
   readonly terms: Float64Array
   readonly states: Uint8Array
   readonly text: Buffer
-  /** Jobs that are left on it: the worker's affair. */
+  /** How many jobs are left on the page. Only the worker uses it. */
   left = 0
 
   constructor(memory = new SharedArrayBuffer(40 + JOBS * 25 + TEXT)) {
@@ -63,7 +70,7 @@ export class LedgerPage {
     return Atomics.load(this.head, 0) === 1
   }
 
-  /** The thread reads it: it must not be filled anew meanwhile. */
+  /** The thread reads the page, which must not be filled again meanwhile. */
   get isRead(): boolean {
     return Atomics.load(this.head, 4) === 1
   }
@@ -71,7 +78,7 @@ export class LedgerPage {
     Atomics.store(this.head, 4, reads ? 1 : 0)
   }
 
-  /** None when they were too long to be written down. */
+  /** Empty if the ids were too long for the page. */
   get ids(): string[] {
     const length = this.head[3]!
     return length === 0 ? [] : this.text.toString('latin1', 0, length).split('\n')
@@ -90,7 +97,7 @@ export class LedgerPage {
   }
 }
 
-/** A claimed job that has not begun, with its place in the ledger. */
+/** A claimed job, with its place in the ledger. */
 export interface HeldJob {
   lease: LeasedJob
   page: LedgerPage
@@ -109,11 +116,11 @@ export class Ledger {
   }
 
   /**
-   * Writes down a claim.
+   * Writes a claim down.
    *
-   * @param partition its number among the worker's
+   * @param partition its number among the worker's partitions
    * @param number of the call
-   * @param until when its lease ends at the earliest, by `performance.now()`
+   * @param until the earliest time at which its lease may end, by `performance.now()`
    */
   enter(
     partition: number,
@@ -133,7 +140,7 @@ export class Ledger {
     return held
   }
 
-  /** @returns false when the thread was first, and gave it back */
+  /** A job begins. @returns false if the thread was first, and has given the job back */
   begin(held: HeldJob, deadline: number, retryIn: number): boolean {
     const { page, index } = held
     this.judge(held, deadline, retryIn)
@@ -142,7 +149,7 @@ export class Ledger {
     return true
   }
 
-  /** Keeps a job that has not begun from going back when its window is over. @returns as `begin` */
+  /** Keeps a job that waits to run alone: the thread does not give it back after its window. @returns as `begin` */
   setApart(held: HeldJob): boolean {
     return this.#take(held, APART)
   }
@@ -153,7 +160,7 @@ export class Ledger {
     return false
   }
 
-  /** Writes down how a job is judged if it blocks the loop. */
+  /** Writes down how the thread settles the job if it blocks the event loop for too long. */
   judge({ lease, page, index }: HeldJob, deadline: number, retryIn: number): void {
     const at = index * 3
     page.terms[at] = deadline
@@ -161,17 +168,17 @@ export class Ledger {
     page.terms[at + 2] = lease.runs
   }
 
-  /** A job that runs has ended. */
+  /** A running job has ended. */
   end({ page, index }: HeldJob): void {
     Atomics.store(page.states, index, DONE)
   }
 
-  /** The store has answered for the end of a job, or nobody needs to hear of it. */
+  /** The store has answered for the end of a job, or the end is not sent. */
   settled({ page }: HeldJob): void {
     this.#leave(page)
   }
 
-  /** Takes a job back that has not begun. @returns false when the thread was first */
+  /** Takes back a job that has not begun. @returns false if the thread was first */
   withdraw({ page, index }: HeldJob): boolean {
     const isOurs = Atomics.compareExchange(page.states, index, AHEAD, DONE) === AHEAD
     this.#leave(page)
@@ -194,7 +201,7 @@ export class Ledger {
   }
 }
 
-/** Names of a page, and bytes for each: a longer one is known to the loop alone. */
+/** How many names a page has, and how many bytes each. The thread does not know of a longer name. */
 const NAMES = 64
 const BYTES = 256
 
@@ -205,7 +212,7 @@ const BYTES = 256
  */
 export class HoldingsPage {
   readonly memory: SharedArrayBuffer
-  /** Bytes of each name; 0 where there is none. */
+  /** Bytes of each name; 0 where there is no name. */
   readonly #lengths: Int32Array
   readonly #text: Buffer
 

@@ -1,13 +1,14 @@
 /**
- * What the store may have handed to a worker in one partition while its event loop did not get to read it: by the
- * call that is under way, or with a ring. Shared with the lease thread, which takes it back when the loop stands
- * still. Whichever of the two is first gets it:
+ * Jobs that the store may have handed to a worker, and that the worker has not read: in the answer to a call, or with a
+ * ring. While the event loop stands still, the lease thread (`lease-watch.ts`) has the store take them back, so that
+ * another worker gets them. `Unread` is the memory that both share, one for each partition. For each claim, either the
+ * worker or the thread is first:
  *
- *   nothing → unread (under its number) → read, by the worker
- *                                       → recalled, by the thread; the worker then gives back what comes
+ *   nothing → unread (under the number of the call) → read, by the worker
+ *                                                   → recalled, by the thread; the worker gives back what still comes
  */
 
-/** Where claims come from. */
+/** How claims come: in the answer to a call, or with a ring. */
 export const CALL = 0
 export const RING = 1
 export type Source = typeof CALL | typeof RING
@@ -15,9 +16,9 @@ export const sources: readonly Source[] = [CALL, RING]
 
 export class Unread {
   readonly memory: SharedArrayBuffer
-  /** Of each source: the number of the call; below 0 when the claim was recalled, 0 when there is none. */
+  /** For each source the number of the call: negative if the claim was recalled, 0 if nothing is expected. */
   readonly #numbers: Int32Array
-  /** Since when, by `performance.now()` of the worker. */
+  /** For each source the time since when, by `performance.now()` of the worker. */
   readonly #since: Float64Array
 
   constructor(memory = new SharedArrayBuffer(24)) {
@@ -26,30 +27,30 @@ export class Unread {
     this.#numbers = new Int32Array(memory, 16, 2)
   }
 
-  /** The worker has asked, or will take what comes with a ring. @param number of the call, 0 to expect nothing */
+  /** The worker has called, or may get jobs with a ring. @param number of the call; 0 to expect nothing */
   expect(source: Source, number: number, now: number): void {
     this.#since[source] = now
     Atomics.store(this.#numbers, source, number)
   }
 
-  /** The worker reads it. @returns false when it was recalled */
+  /** The worker reads the claim. @returns false if it was recalled */
   read(source: Source, number: number): boolean {
     return Atomics.compareExchange(this.#numbers, source, number, 0) === number
   }
 
-  /** Since when something is unread; undefined when nothing is. */
+  /** Since when a claim is unread; undefined if none is. */
   since(source: Source): number | undefined {
     return Atomics.load(this.#numbers, source) > 0 ? this.#since[source] : undefined
   }
 
-  /** The thread takes it. @returns its number; undefined when there is none, or the worker was first */
+  /** The thread recalls the claim. @returns its number; undefined if there is none, or the worker was first */
   recall(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
     if (number <= 0) return undefined
     return Atomics.compareExchange(this.#numbers, source, number, -number) === number ? number : undefined
   }
 
-  /** The number of what was recalled and the worker has not come to. */
+  /** The number of a claim that was recalled, if the worker has not noticed that yet. */
   recalled(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
     return number < 0 ? -number : undefined
@@ -57,37 +58,43 @@ export class Unread {
 }
 
 /**
- * Milliseconds that an answer may take, or a job be held, before the loop is asked for a sign; how long that may take;
- * and after how many without one it is taken to stand still, until it gives it: a turn takes less than one (64 jobs).
+ * Milliseconds. `answer`: an answer may be due, or a job prefetched, for so long before the thread asks the loop for a
+ * sign. `sign`: without a sign for so long, what is unread is recalled. `turn`: without a sign for so long, the loop
+ * counts as standing still (one turn of 64 jobs takes less than 1 ms).
  */
 const PATIENCE = { answer: 10, sign: 15, turn: 5 }
-/** Milliseconds between two tries to take back what the worker has not come to. */
+/** Milliseconds between two attempts to take back a recalled claim. */
 const AGAIN = 250
 
 export interface RecallerOptions {
-  /** Of each partition. */
+  /** Those of each partition. */
   unread: readonly Unread[]
-  /** Asks the event loop for a sign: `sign` then returns this number. And says whether something was recalled. */
+  /**
+   * Asks the event loop for a sign, and tells it whether a claim was recalled. After the sign, `sign` returns the
+   * number.
+   */
   ask: (number: number, hasRecalled: boolean) => void
   /** The number of the last sign. */
   sign: () => number
   /**
-   * When the event loop last read an answer, by `performance.now()`: one that is busy turns slowly, and does not stand
-   * still. (Measured on 2026-11-25, 2 cores that much else shared, 2,000 queues with one job each: all that might come with
-   * a ring was recalled again and again, a call for each queue, and 10,100 calls were made for 2,000 jobs.)
+   * When the event loop last read an answer, by `performance.now()`. A busy loop turns slowly, and does not stand
+   * still. (Measured on 2026-11-25, 2 cores, shared and busy, 2,000 queues with one job each, without this: the thread
+   * recalled the jobs of rings again and again, with a call for each queue, and there were 10,100 calls for 2,000
+   * jobs.)
    */
   beat: () => number
-  /** Whether any job runs, which could block the loop. */
+  /** Whether any job runs: only a running job can block the loop. */
   runs: () => boolean
-  /** Since when jobs are held ahead, at the longest; undefined when none are. */
+  /** Since when the oldest prefetched job is held; undefined if there is none. */
   holdsSince: () => number | undefined
-  /** Has the store take back the claim of this number in a partition. */
+  /** Makes the store take back the claim with this number, in a partition. */
   recover: (partition: number, number: number) => Promise<unknown>
 }
 
 /**
  * The thread's part. It asks the event loop for a sign, and when none comes, takes back what the store may have handed
- * over. While jobs are prefetched it asks as well, so that the thread knows whether to wait until the loop returns them.
+ * over. While jobs are prefetched it asks as well, so that the thread knows whether to wait until the loop returns
+ * them.
  */
 export class Recaller {
   readonly #options: RecallerOptions
@@ -113,17 +120,17 @@ export class Recaller {
     if (at >= this.#againAt && !this.#recovering) void this.#recover(at)
   }
 
-  /** Whether the event loop was asked for a sign, and owes it for longer than a turn takes. */
+  /** Whether the event loop owes a sign for longer than a turn takes. */
   isOwed(at: number): boolean {
     return this.#options.sign() !== this.#asked.number && this.#owedFor(at) >= PATIENCE.turn
   }
 
-  /** Milliseconds since the loop was asked for a sign, or last turned. */
+  /** Milliseconds since the loop was asked for a sign, or last read an answer. */
   #owedFor(at: number): number {
     return at - Math.max(this.#asked.at, this.#options.beat())
   }
 
-  /** The loop hears of it when it turns, or it would wait for rings that do not come any more. */
+  /** Recalls all that is unread. The loop is told, because it would otherwise wait for rings that no longer come. */
   #recall(at: number): void {
     const { unread } = this.#options
     const recalled = unread.flatMap((each) => [each.recall(CALL), each.recall(RING)])
@@ -137,7 +144,7 @@ export class Recaller {
     this.#options.ask(this.#asked.number, hasRecalled)
   }
 
-  /** Again and again until the worker has come to it: the store may get to see the call only after this. */
+  /** Repeats this until the worker notices: the recalled call may reach the store later than the first attempt. */
   async #recover(at: number): Promise<void> {
     this.#recovering = true
     this.#againAt = Number.POSITIVE_INFINITY

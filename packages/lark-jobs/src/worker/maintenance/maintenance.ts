@@ -1,10 +1,12 @@
 /**
- * What every worker does for all, in every partition of the store: takes jobs back from the dead, forgets what is
- * past its age. And it makes itself known. Each round asks the store once what there is to do, for all partitions that
- * are due (`Store.survey`), and does a bounded piece of it; what fails is done again in the next.
+ * What every worker does for the whole store, in every partition: it takes jobs back whose leases have ended
+ * (`Store.recover`), and removes ended jobs that are past their age (`Store.prune`). It also announces the worker. Each
+ * round asks the store once what there is to do in all partitions that are due (`Store.survey`), and does a bounded
+ * part of it. What fails is done again in the next round.
  *
- * After an outage (the store was away, or this process stood still) the living get one lease's time to renew,
- * before anything is taken back, and what is then taken back counts no crash: it was not the workers that died.
+ * After an outage (the store did not answer, or this process stood still), living workers get the time of one lease to
+ * renew before any job is taken back. Jobs that are then taken back count no crash, because the outage ended their
+ * leases and not the death of a worker.
  */
 import { spread } from '../../model/duration.ts'
 import { queueOf } from '../../model/partition.ts'
@@ -20,40 +22,40 @@ import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
- * Milliseconds between two looks at what is due to be done: the shortest, and where nothing is due sooner the longest,
- * but no longer than an eighth of a lease.
+ * Milliseconds between two ticks. A tick does what is due. `rarely` applies if nothing is due sooner, or an eighth of a
+ * lease if that is shorter.
  */
 const TICK = { often: 250, rarely: 1_000 }
-/** Milliseconds between two announcements, and how long one holds. */
+/** Milliseconds between two announcements of the worker, and how long an announcement is valid. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
-/** Milliseconds: an answer that takes no longer is no sign of an outage, however short the leases are. */
+/** Milliseconds. An answer within this time is no sign of an outage, however short the leases are. */
 const LATE = 500
 /**
- * Milliseconds: the longest that a partition is not looked at, for leases that ended and for jobs of which no ring was
- * heard. With it the announcement goes, so an idle worker sends 12 commands a minute to a Redis server, however many
- * queues it serves (up to 1,000), and two connections at rest 2 each (`connection.ts`). It was 74, one queue, when each
- * claimer and each chore asked for itself.
+ * Milliseconds: the longest time between two looks at a partition, for ended leases and for jobs whose ring was not
+ * heard. The announcement goes with the same call. So an idle worker sends 12 commands a minute to a Redis server, for
+ * up to 1,000 queues, and each of its two idle connections sends 2 (`connection.ts`). When each claimer and each task
+ * asked by itself, a worker with one queue sent 74.
  */
 const LOOK = 5_000
-/** A partition is surveyed along with those that are due if this share of its waiting time, or less, is left. */
+/** A survey also covers partitions of which at most this share of `LOOK` is left. */
 const ALONG = 1 / 4
-/** Milliseconds between two readings of the list of partitions, where their number has not changed. */
+/** Milliseconds between two readings of the list of partitions while their number does not change. */
 const MEET = 300_000
-/** Milliseconds between two sweeps of a partition for ended jobs past their age. */
+/** Milliseconds between two searches of a partition for ended jobs that are past their age. */
 const PRUNE = 30_000
-/** Partitions in which something is done at once; and of those to be pruned, a round. */
+/** In how many partitions jobs are taken back or pruned at the same time, and how many are pruned in a round. */
 const TOGETHER = 100
-/** The most jobs of a dead worker that are named. */
+/** How many jobs of a dead worker a message names at most. */
 const NAMED = 10
 
 interface Chores {
   lookAt: number
-  /** Before that, what the living may not have renewed yet is left to them. */
+  /** No job is taken back before this time (`performance.now()`), because living workers may not have renewed yet. */
   recoverFrom: number
   pruneAt: number
   /** The next recovery counts no crash. */
   forgiving: boolean
-  /** Its part of the store did not answer the last time. */
+  /** The part of the store that has the partition did not answer the last time. */
   isAway: boolean
 }
 
@@ -61,23 +63,23 @@ type Chore = [partition: string, chores: Chores]
 
 export interface MaintenanceOptions {
   store: Store
-  /** Those that the worker serves: known from the start. */
+  /** The partitions that the worker serves, which are known from the start. */
   partitions: readonly string[]
   /** Called with all partitions when their list has changed. */
   met: (partitions: readonly string[]) => void
   /** Milliseconds. */
   lease: number
   record: () => WorkerRecord
-  /** Told what time it is. */
+  /** Learns the store's time. */
   clock: StoreClock
   /** Whether the worker rests in a partition. */
   rests: (partition: string) => boolean
-  /** Told in how many milliseconds a job may begin in a partition where it rests. */
+  /** Called with the milliseconds until a job may begin in a partition where the worker rests. */
   foreseen: (partition: string, ms: number) => void
   /** Jobs of a partition have ended where no handler ran, and their class has something to do. */
   ended: (partition: string) => void
   report: Report
-  /** Renews the worker's own leases, if that is overdue. */
+  /** Renews the worker's own leases if that is overdue. */
   renew: () => Promise<void>
   trouble: { met(error: unknown): void; passed(): void }
 }
@@ -88,18 +90,18 @@ export class Maintenance {
   readonly #id: string
   #announceAt = 0
   #meetAt = 0
-  /** How many partitions there were at the last reading of their list. */
+  /** How many partitions the list had when it was last read. */
   #met = 0
   /** Partitions that are to be pruned. */
   readonly #old = new Set<string>()
-  /** Of this process: what it reads may have waited as long. */
+  /** For how long this process stood still: an answer that it reads may have waited as long. */
   readonly standstill: Standstill
   #isAway = false
-  /** By then (`performance.now()`) the living have renewed, if there was an outage of the store. */
+  /** After an outage of the store, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
-  /** What is met before that is left to the living, as all was that was known at the last outage. */
+  /** Before this time, no job is taken back in a partition that is met newly: the last outage applies to it as well. */
   #recoverFrom = 0
-  /** When it asked what is not answered yet (`performance.now()`). */
+  /** When the call was made that is not answered yet (`performance.now()`). */
   #asksSince: number | undefined
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
@@ -108,18 +110,18 @@ export class Maintenance {
   constructor(options: MaintenanceOptions) {
     this.#options = options
     this.#id = options.record().id
-    // So long without progress, and the living may not have been able to renew.
+    // After standing still for so long, this process may have missed a renewal, and so may others.
     this.standstill = new Standstill(Math.max(options.lease / 2, TICK.often * 4))
     this.#add(options.partitions)
   }
 
-  /** The first round is over when this resolves: the worker is known. */
+  /** Resolves after the first round: the store then knows the worker. */
   async start(): Promise<void> {
     this.standstill.begin()
     await this.#tick()
   }
 
-  /** Makes the worker's state known now. */
+  /** Announces the worker's state now. */
   announce(): Promise<void> {
     this.#announceAt = performance.now() + ANNOUNCE.every
     return this.#options.store.announce(this.#options.record(), ANNOUNCE.holds)
@@ -131,12 +133,12 @@ export class Maintenance {
     await this.#round
   }
 
-  /** Milliseconds after which an answer of the store is so late that the living may have lost a renewal, and a link. */
+  /** Milliseconds after which an answer is so late that other workers may have lost a renewal or a connection. */
   get #late(): number {
     return Math.max(this.#options.lease / 4, LATE)
   }
 
-  /** The store is away, stands still, or did so just now: others may not yet have renewed what they hold. */
+  /** The store does not answer, or did not until just now: other workers may not have renewed what they hold. */
   get isAfterOutage(): boolean {
     const now = performance.now()
     return this.#isAway || now < this.#renewedBy || now - (this.#asksSince ?? now) > this.#late
@@ -144,7 +146,7 @@ export class Maintenance {
 
   #tick(): Promise<void> {
     if (this.standstill.tick()) this.#forgive(false)
-    // Also while a round is under way: a store that is slow does not make this process one that stood still.
+    // It ticks also while a round is under way: a slow store does not mean that this process stood still.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
       .catch((error) => {
@@ -163,7 +165,7 @@ export class Maintenance {
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#tick(), ms)
   }
 
-  /** Milliseconds until something is due, within the bounds. */
+  /** Milliseconds until the next tick. */
   get #pause(): number {
     let dueAt = this.#isAway || this.#old.size > 0 ? 0 : this.#announceAt
     for (const { isAway, lookAt } of this.#chores.values()) dueAt = isAway ? 0 : Math.min(dueAt, lookAt)
@@ -175,7 +177,7 @@ export class Maintenance {
     const { store, renew, trouble } = this.#options
     await this.#ask(renew())
     const { due, isAnnounced } = this.#due()
-    // Apart, because a node of a cluster that is away lets a call wait for longer than makes an outage.
+    // Separate calls, because a node of a cluster that does not answer delays a call for longer than `LATE`.
     const [present, away]: [Chore[], Chore[]] = [[], []]
     for (const each of due) (each[1].isAway ? away : present).push(each)
     let failure: unknown
@@ -187,7 +189,7 @@ export class Maintenance {
     for (let i = 0; i < away.length; i += MAX_ITEMS) {
       if (this.#stopped) return
       const failed = await this.#look(away.slice(i, i + MAX_ITEMS), false, true).catch(async (error) => {
-        // It may be all that is away now.
+        // It may be that no part of the store answers any more.
         await this.#ask(store.now())
         return error
       })
@@ -211,7 +213,7 @@ export class Maintenance {
   }
 
   /**
-   * @param wereAway all of these: that their answer is late says nothing of the others
+   * @param wereAway all of these did not answer the last time. Then a late answer says nothing about other partitions
    * @returns why something could not be done
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
@@ -232,11 +234,11 @@ export class Maintenance {
     this.#isAway = false
     if (isAnnounced && survey.unannounced === undefined) this.#announceAt = asked + ANNOUNCE.every
     if (survey.partitions !== undefined) await this.#meet(survey.partitions)
-    // One node of a cluster may be away, and must not keep us from the partitions on the others. Or all are.
+    // If one node of a cluster does not answer, the partitions on the others are still served. Or no node answers.
     if (survey.failures.size > 0) await this.#ask(store.now())
     for (const [partition, chores] of due) {
       if (!survey.failures.has(partition)) continue
-      // It may have been more than that part, until just now.
+      // Until just now, more than this part may not have answered.
       if (!chores.isAway && isLate) this.#forgive()
       chores.isAway = true
     }
@@ -244,7 +246,7 @@ export class Maintenance {
     return survey.failures.values().next().value ?? survey.unannounced ?? failure
   }
 
-  /** @param isLate nothing is taken back: the living may not have renewed */
+  /** @param isLate the answer came late: no job is taken back, because living workers may not have renewed */
   async #act(due: readonly Chore[], { findings, failures }: Survey, isLate: boolean): Promise<unknown> {
     const { ended, foreseen } = this.#options
     const found = new Map(findings.map((finding) => [finding.partition, finding]))
@@ -265,7 +267,7 @@ export class Maintenance {
       if (isLate || left > 0) this.#lookIn(chores, isLate ? undefined : left)
       else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores))
       else {
-        // The leases that are left ended in the same outage, or have not ended.
+        // No ended lease is left from the outage.
         chores.forgiving = false
         this.#lookIn(chores, finding?.nextLeaseEnd)
       }
@@ -301,16 +303,16 @@ export class Maintenance {
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
       const recoverFrom = this.#recoverFrom
-      // Spread: many workers of many queues should not sweep in step.
+      // A random time, so that many workers do not search at the same time.
       const pruneAt = now + Math.random() * PRUNE
       const chores = { lookAt: 0, recoverFrom, pruneAt, forgiving: now < recoverFrom, isAway: false }
       this.#chores.set(partition, chores)
-      // Who has just come does not know whether there was an outage: by then the living have renewed.
+      // A new worker does not know whether there was an outage. By the next look, living workers have renewed.
       this.#lookIn(chores)
     }
   }
 
-  /** Who waited for so long has seen an outage, whatever it asked for. */
+  /** An answer that is late means an outage, whatever the call was. */
   async #ask<T>(answer: Promise<T>): Promise<T> {
     const asked = performance.now()
     const value = await this.#answered(answer)
@@ -325,7 +327,7 @@ export class Maintenance {
     })
   }
 
-  /** @param isOutage of the store, and not only of this process */
+  /** Leaves all leases to living workers for a while. @param isOutage of the store, and not only of this process */
   #forgive(isOutage = true): void {
     const now = performance.now()
     if (isOutage) this.#renewedBy = now + this.#options.lease / 2
@@ -333,16 +335,16 @@ export class Maintenance {
     for (const chores of this.#chores.values()) this.#leaveToTheLiving(chores)
   }
 
-  /** For a lease from now on. */
+  /** For the time of a lease from now on. */
   #leaveToTheLiving(chores: Chores): void {
     chores.recoverFrom = performance.now() + this.#options.lease
     chores.forgiving = true
-    // The next outage may come before that is over.
+    // Another outage may begin before this time is over, so it looks as often as before.
     this.#lookIn(chores)
   }
 
   async #recover({ partition, at }: Finding, chores: Chores): Promise<void> {
-    // Asked of a store that stands still, it would be carried out when that goes on, before the living have renewed.
+    // If the store stands still, it would carry out the call later, before living workers have renewed: hence `until`.
     const until = at + this.#late
     const { recovered, failed, nextLeaseEnd, nextEnding } = await this.#options.store
       .recover(partition, { forgiving: chores.forgiving, until })
@@ -357,14 +359,15 @@ export class Maintenance {
     this.#lookIn(chores, nextLeaseEnd)
   }
 
-  /** Milliseconds: the longest between two looks at a partition. */
+  /** Milliseconds: the longest time between two looks at a partition. */
   get #longest(): number {
     return Math.min(this.#options.lease / 3, LOOK)
   }
 
   /**
-   * A lease taken after this look lasts as long as ours, or it is one of a worker that was told otherwise. And who looks
-   * as often as the living renew sees every outage that could cost them their leases.
+   * Looks again at the latest after the time of a lease: a lease that begins after this look does not end sooner,
+   * except for workers with shorter leases. And no later than a third of it, as often as workers renew: so it sees each
+   * outage in which they could lose their leases.
    */
   #lookIn(chores: Chores, most = this.#options.lease): void {
     chores.lookAt = performance.now() + Math.min(most, this.#longest)
@@ -400,7 +403,7 @@ function named(ids: readonly string[]): string {
   return ids.length > NAMED ? `${shown} and ${ids.length - NAMED} more` : shown
 }
 
-/** Milliseconds in which a process that stood still has read what came meanwhile. */
+/** Milliseconds in which a process that stood still reads all that came meanwhile. */
 const READ = 100
 
 /**
@@ -410,10 +413,10 @@ const READ = 100
 export class Standstill {
   readonly #shortest: number
   #lastTick = Date.now()
-  /** The last one: for how long, and until when it may matter to what comes in. */
+  /** The last standstill: for how long, and until when answers may be read that came during it. */
   #last = { length: 0, until: 0 }
 
-  /** @param shortest milliseconds between two ticks that are one */
+  /** @param shortest milliseconds between two ticks that count as a standstill */
   constructor(shortest: number) {
     this.#shortest = shortest
   }
@@ -433,7 +436,7 @@ export class Standstill {
     return true
   }
 
-  /** Milliseconds for which it has stood still, or did just now. */
+  /** Milliseconds for which this process stands still, or has stood still just now. */
   get length(): number {
     const now = Date.now()
     return Math.max(now - this.#lastTick, now < this.#last.until ? this.#last.length : 0)

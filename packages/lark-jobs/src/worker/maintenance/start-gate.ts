@@ -1,14 +1,15 @@
 /**
- * What runs in this process, of all its workers, and the suspect (`store/contract/recovery.ts`) that waits or runs alone in it, of
- * which there is one at a time.
+ * The gate through which the jobs of all workers of this process start. It counts the jobs that run, and closes for a
+ * suspect (`store/contract/recovery.ts`), which must run alone; `suspects.ts` decides when. There is one suspect at a
+ * time.
  *
  *   open     jobs start
- *   closed   a suspect waits until nothing else runs, or runs alone: nothing else starts
+ *   closed   no other job starts: a suspect waits until no other job runs, or it runs alone
  */
 import type { HeldJob } from '../lease/ledger.ts'
 
 class StartGate {
-  /** Jobs that run. */
+  /** How many jobs run. */
   running = 0
   #suspect: HeldJob | undefined
   #isClosed = false
@@ -29,7 +30,7 @@ class StartGate {
     return () => this.#opened.delete(opened)
   }
 
-  /** A suspect takes the floor, where there is none. @param closes nothing else starts until `open` */
+  /** A suspect comes to the gate, which has none. @param closes no other job starts until `open` */
   take(suspect: HeldJob, closes: boolean): void {
     this.#suspect = suspect
     this.#isClosed = closes
@@ -42,7 +43,7 @@ class StartGate {
     for (const opened of this.#opened) opened()
   }
 
-  /** Resolves when nothing runs. */
+  /** Resolves when no job runs. */
   emptied(): Promise<void> {
     if (this.running === 0) return Promise.resolve()
     return new Promise((resolve) => {
@@ -59,7 +60,7 @@ class StartGate {
     this.running++
   }
 
-  /** A job that had begun has ended, or its place is free though its handler still runs. */
+  /** A job has left its slot: it has ended, or was given back although its handler still runs. */
   left(held: HeldJob): void {
     this.running--
     if (held === this.#suspect) this.leave(held)

@@ -1,9 +1,9 @@
 /**
- * What time it is for the store, as this worker knows it without asking: what it said the last time, and what has
- * passed since by a clock that nobody sets. The upkeep asks at its start and with every look for ended leases, which
- * also makes good what a machine that slept has missed.
+ * The store's time, as the worker knows it without a call: the time that the store said last, and what has passed since
+ * then by a clock that nobody sets. The maintenance (`maintenance.ts`) learns the time at its start and with each
+ * survey, which also corrects the clock after the machine has slept.
  *
- *   unasked (this process's own time) → asked
+ *   unasked (the time of this process) → asked
  */
 export class StoreClock {
   /** Milliseconds to add to `performance.now()`. */
@@ -14,7 +14,8 @@ export class StoreClock {
    * The store said what time it is.
    *
    * @param at milliseconds since 1970, by the store
-   * @param asked when, by `performance.now()`; the answer is taken to be from half-way between then and now
+   * @param asked when the store was asked, by `performance.now()`. The answer counts as from half-way between then and
+   *   now
    */
   heard(at: number, asked: number): void {
     this.#ahead = at - (asked + performance.now()) / 2

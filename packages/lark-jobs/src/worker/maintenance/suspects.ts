@@ -1,15 +1,19 @@
 /**
- * Has suspects run alone: jobs that stand one crash before the limit (`store/contract/recovery.ts`), of which some kill their
- * process and others only ran beside one that did. When the process dies while one of them is alone, it was the cause.
+ * Runs suspects alone: jobs that are one crash before the limit (`store/contract/recovery.ts`). Some of them kill their
+ * process, others only ran beside a job that did. If the process dies while a suspect runs alone, the suspect was the
+ * cause.
  *
- *   waits     until nothing else runs in the process; nothing else starts meanwhile. At most for `WAIT`, since a job may
- *             never end: then it goes back for a pause, and another process may have it
- *   alone     runs, and nothing else starts
- *   beside    it has been alone for long, or could not be for a minute: it runs with others, of which one may be the next
- *             suspect, and the store counts a crash of it without failing it
+ *   waits     for the end of all other jobs of the process; no other job starts meanwhile. At most for `WAIT`, since a
+ *   job
+ *             may never end: then the suspect goes back for a pause, and another process may get it
+ *   alone     runs, and no other job starts
+ *   beside    after a long time alone, or because it could not run alone for a minute: it runs with others, one of
+ *   which
+ *             may be the next suspect. A crash of it is then counted, and does not fail it
  *
- * The store is told before it starts, and told again before others start beside it. A death in between is counted as
- * before, so a job that was not alone is never taken for the cause.
+ * The store is told before the suspect starts, and again before others start beside it. If the process dies in between,
+ * the store counts the crash as before, so a job that was not alone is never taken for the cause. `start-gate.ts` keeps
+ * the other jobs of the process from starting.
  */
 import { spread } from '../../model/duration.ts'
 import { unlessAborted } from '../../run/bounded-wait.ts'
@@ -20,25 +24,25 @@ import type { Slots } from '../slots.ts'
 import { startGate } from './start-gate.ts'
 
 /**
- * In leases, of which one is 15 seconds: how long nothing starts because a suspect waits, less than half of one, so that
- * it need not be renewed meanwhile; and for how long it goes back then.
+ * In leases (of 15 seconds by default). `WAIT`: how long no job starts because a suspect waits; less than half a lease,
+ * so that the suspect's lease need not be renewed meanwhile. `PAUSE`: for how long the suspect then goes back.
  */
 const WAIT = 1 / 3
 const PAUSE = 1 / 3
-/** Leases after a wait in vain in which no other suspect waits: what took so long is likely to go on. */
+/** Leases in which no suspect waits after one has waited in vain: the jobs that took so long are likely to go on. */
 const REST = 2
-/** Leases after which a suspect that could never be alone here starts beside others. */
+/** Leases after which a suspect that could not run alone here starts beside others. */
 const PATIENCE = 4
 /**
- * Leases for which nothing starts beside a suspect that runs: a minute. Four times as many after each crash that it had
- * beside others: a job that kills its process after an hour is alone then at its sixth crash, and fails.
+ * Leases for which no job starts beside a running suspect: a minute by default. Four times as long after each crash
+ * that it had beside others: a job that kills its process after an hour then is alone at its sixth crash, and fails.
  */
 const ALONE = 4
 /** Milliseconds: the longest that a timer can be set for. */
 const LONGEST = 2 ** 31 - 1
-/** Milliseconds until the store, which did not answer, is told again that it is not alone any more. */
+/** Milliseconds until the store, if it did not answer, is told again that a suspect is no longer alone. */
 const AGAIN = 1_000
-/** Suspects of which it is remembered when they were met first. */
+/** For how many suspects the time is remembered at which they were met first. */
 const MOST = 1_000
 
 export interface SuspectsOptions {
@@ -50,9 +54,9 @@ export interface SuspectsOptions {
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
   trouble: (error: unknown) => void
-  /** Others may start, or one that was set apart did not start. */
+  /** Called when other jobs may start, or a suspect did not start. */
   changed: () => void
-  /** One went back. */
+  /** Called when a suspect went back. */
   returned: () => void
 }
 
@@ -64,10 +68,10 @@ interface WaitingSuspect {
 export class Suspects {
   readonly #options: SuspectsOptions
   readonly #unwatch: () => void
-  /** When each that could not start yet was met first, by `performance.now()`. */
+  /** When each suspect that could not start yet was met first, by `performance.now()`. */
   readonly #met = new Map<string, number>()
   #waiting: WaitingSuspect | undefined
-  /** Jobs that were set apart, and have neither begun nor gone back. */
+  /** How many suspects were set apart, and have neither begun nor gone back. */
   count = 0
   #restUntil = 0
   #isShut = false
@@ -77,7 +81,7 @@ export class Suspects {
     this.#unwatch = startGate.watch(options.changed)
   }
 
-  /** Takes what would be the next to start. */
+  /** Takes a suspect whose turn it is to start. */
   take(held: HeldJob, claimer: Claimer): void {
     if (!claimer.ahead.setApart(held)) {
       claimer.limited?.ended(held.lease)
@@ -103,12 +107,12 @@ export class Suspects {
     })
   }
 
-  /** Gives back what waits, of one partition or of all. */
+  /** Gives back the waiting suspect, if it is of this claimer's partition, or of any. */
   giveBack(claimer?: Claimer): void {
     if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
   }
 
-  /** Closes: gives back what waits, and starts nothing from now on. */
+  /** Gives back the waiting suspect, and starts none from now on. */
   shut(): void {
     this.#isShut = true
     this.giveBack()
@@ -163,7 +167,7 @@ export class Suspects {
     else this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - SUSPECT))
   }
 
-  /** Tells the store that a suspect starts, or how it goes on. @returns undefined when there is no answer */
+  /** Tells the store that a suspect starts or goes on, and whether it is alone. @returns undefined without an answer */
   async #tell(
     { lease: { id, token } }: HeldJob,
     claimer: Claimer,

@@ -1,14 +1,15 @@
 /**
- * Jobs that need permits of a limiter before they are claimed. An answer tells a claimer which such jobs wait; before its
- * next call for jobs the worker takes permits for it, while the places for these jobs are kept, and the call brings them.
+ * Permits that a claim brings for jobs with a limiter (`permit-pools.ts` has the permits). An answer of the store tells
+ * a claimer which such jobs wait, by their need: the limiter and the number of permits. Before the claimer's next call,
+ * the worker takes permits and keeps slots for these jobs, and the call brings the permits.
  *
- *   known      jobs of a need wait; permits are taken with the next call for jobs
- *   put off    there were none; they are asked for again when one is given back here, or some time later
- *   brought    permits go with a call: what that does not use goes back
- *   in use     of a job, until it has ended, was lost, or was put back
+ *   known      jobs with a need wait; permits are taken before the next call
+ *   put off    there were no permits; they are asked for again when this worker gives one back, or some time later
+ *   brought    permits go with a call; those that the call does not use go back
+ *   in use     a job has them until it has ended, was lost, or was put back
  *
- * What is given back here rings the claimer that waits longest. But after a `TERM` of that it is left to other workers,
- * which ask again now and then: they have the same chance.
+ * When a job gives permits back, the claimer of this worker that has waited longest is rung. After a `TERM` of that,
+ * the permits are left to other workers, which ask again now and then and so have the same chance.
  */
 import { spread } from '../../model/duration.ts'
 import type { Limits } from '../../model/limit.ts'
@@ -19,41 +20,44 @@ import type { Permits, Taken } from '../../run/middleware/permits.ts'
 import type { Want } from '../../store/contract/store.ts'
 import type { WorkerOptions } from '../options.ts'
 
-/** Milliseconds after about which permits are asked for again that others hold. */
+/** Milliseconds, about, after which permits are asked for again that other workers hold. */
 const AGAIN = 200
-/** Milliseconds for which this worker may take again at once what it gives back. */
+/** Milliseconds for which this worker may take permits again at once that it gives back. */
 const TERM = 1_000
-/** Milliseconds that a call waits for permits: a limiter that does not answer must not hold up what has ended. */
+/** Milliseconds that a call waits for permits: if a limiter does not answer, outcomes must still go out. */
 const PATIENCE = 200
-/** Milliseconds: the longest wait; a timer cannot wait for a month. */
+/** Milliseconds: the longest time of a timer, which cannot wait for a month. */
 const LONGEST = 60_000
 
-/** Who claims, as far as it matters here: it looks again when it is rung. */
+/** What this file needs of a claimer: it claims again when it is rung. */
 interface PermitClaimer {
   ring(): void
 }
 
-/** Permits of one job. */
+/** The permits of one job. */
 interface Grant {
   need: string
   giveBack(): void
 }
 
-/** What a claimer was told, and has. */
+/** The needs that a claimer knows of, and the permits that it has for them. */
 interface Needs {
-  /** So many jobs of each wait, at least. */
+  /** How many jobs of each need wait, at least. */
   known: ReadonlyMap<string, number>
-  /** Until when (`performance.now()`) there is nothing to be had. */
+  /** By need: until when (`performance.now()`) no permits are asked for. */
   readonly putOff: Map<string, number>
   brought: Grant[]
   timer: NodeJS.Timeout | undefined
-  /** Which need comes first the next time. */
+  /** The place of the need that comes first the next time. */
   turn: number
 }
 
 export interface ClaimPermitsOptions {
   permits: Permits
-  /** Those that are configured, and those of classes; undefined for one that a class here has given up. */
+  /**
+   * The limits of a configured limiter, or of one that a class has. `none` if a class here no longer has it, undefined
+   * for an unknown limiter.
+   */
   limiters: (name: string) => Limits | 'none' | undefined
   warn: (text: string) => void
   /** Aborted when the worker lets go of the store. */
@@ -64,9 +68,9 @@ export class ClaimPermits {
   readonly #options: ClaimPermitsOptions
   readonly #needs = new Map<PermitClaimer, Needs>()
   readonly #inUse = new WeakMap<LeasedJob, Grant>()
-  /** By limiter: claimers that were refused, the longest first. */
+  /** By limiter: claimers that got no permits, in the order of their waits. */
   readonly #waiting = new Map<string, Set<PermitClaimer>>()
-  /** By limiter: since when it was taken again at once. */
+  /** By limiter: since when this worker takes permits again at once. */
   readonly #since = new Map<string, number>()
   readonly #unknown = new Set<string>()
   #isShut = false
@@ -75,12 +79,12 @@ export class ClaimPermits {
     this.#options = options
   }
 
-  /** Whether a call for so many jobs is one of a claimer that was told of jobs that need permits. */
+  /** Whether the claimer knows of jobs that need permits, and its call asks for jobs. */
   isNeeded(claimer: PermitClaimer, want: number): boolean {
     return want > 0 && this.#needs.has(claimer)
   }
 
-  /** Takes permits for a call for so many jobs. @returns for how many jobs of each need; undefined when for none */
+  /** Takes permits for a call for `want` jobs. @returns for how many jobs of each need; undefined if for none */
   async prepare(claimer: PermitClaimer, want: number): Promise<Want['permits']> {
     const needs = this.#needs.get(claimer)!
     const now = performance.now()
@@ -102,7 +106,7 @@ export class ClaimPermits {
     return counts
   }
 
-  /** A call for jobs was answered. @param limited as the store says it */
+  /** The store has answered a call for jobs. @param limited how many jobs of each need wait, as the store says */
   answered(
     claimer: PermitClaimer,
     jobs: readonly LeasedJob[],
@@ -125,7 +129,7 @@ export class ClaimPermits {
     else needs.timer = setTimeout(() => claimer.ring(), Math.min(wait, LONGEST))
   }
 
-  /** A job that was claimed has ended here, however. */
+  /** A claimed job no longer needs its permits, however it ended. */
   ended(job: LeasedJob): void {
     const grant = this.#inUse.get(job)
     if (grant === undefined) return
@@ -141,7 +145,7 @@ export class ClaimPermits {
     }
   }
 
-  /** No claimer is rung any more, and none brings anything. */
+  /** From now on no claimer is rung, and no call brings permits. */
   shut(): void {
     for (const { timer, brought } of this.#needs.values()) {
       clearTimeout(timer)
@@ -165,7 +169,7 @@ export class ClaimPermits {
     const answers = await Promise.allSettled(asked)
     const taken = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     const granted = taken.filter((each) => each.kind === 'granted')
-    // Late, and nobody waits for them any more.
+    // The permits came late, and the claimer no longer waits for them.
     const isOver = this.#needs.get(claimer) !== needs
     for (const { giveBack } of granted) if (isOver) giveBack()
     if (isOver) return
@@ -193,7 +197,7 @@ export class ClaimPermits {
     return needs
   }
 
-  /** Warns of those that are not, once each. */
+  /** Whether a need can ever be met. Warns once for each limiter for which it cannot. */
   #isPossible(need: string): boolean {
     const { name, weight } = readNeed(need)
     const limits = this.#options.limiters(name)
@@ -208,8 +212,8 @@ export class ClaimPermits {
 }
 
 /**
- * The limits that a worker knows by the name of their limiter: those that are configured, and those of its classes, also
- * under the names that these had before. `none`: of a class that has given its own up.
+ * The limits that a worker knows, by the name of the limiter: of configured limiters, and of those of its classes, also
+ * under earlier keys of a class. `none`: the class no longer has a limiter.
  */
 export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsOptions['limiters'] {
   const own = new Map(registry.classes.flatMap(ownLimiters))
@@ -221,7 +225,7 @@ export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsO
   }
 }
 
-/** When it may be worth to ask again. */
+/** Milliseconds until it may be worth to ask again. */
 function waitOf(taken: readonly Taken[]): number {
   const waits = taken.flatMap((each) =>
     each.kind === 'refused' && each.wait !== undefined ? [each.wait] : [],

@@ -1,9 +1,11 @@
 /**
- * The permits that a worker holds, of any limiter: it takes them for its jobs and gives them back, one call at a time a
- * limiter. All that is wanted and given back meanwhile goes together in the next. Who holds none costs nothing.
+ * The permits that a worker holds, in a pool for each limiter. Jobs take permits and give them back, either by their
+ * class (`claim-permits.ts`) or in middleware (`run/middleware/permits.ts`). There is one call at a time for each
+ * limiter; all requests and returns that come meanwhile go together in the next call. A worker without limited jobs
+ * makes no calls.
  *
- * Held permits are renewed with the leases of jobs: by the loop (`lease-keeper.ts`), and while a handler blocks that by
- * the lease thread, which reads off the holdings what there is to renew.
+ * Permits are renewed with the leases of jobs by `lease/lease-keeper.ts`. While a handler blocks the event loop, the
+ * lease thread renews them, and reads from the holdings (`lease/ledger.ts`) which there are.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../../model/errors.ts'
@@ -15,45 +17,45 @@ import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../st
 import { RESEND, resendable } from '../fetch/claimer.ts'
 import { Holdings, type HoldingsPage } from '../lease/ledger.ts'
 
-/** Milliseconds between two looks whether an outage is over. */
+/** Milliseconds after which it is checked again whether an outage is over. */
 const CALM = 100
-/** Milliseconds: an answer that takes no longer is no sign of an outage, however short the leases are. */
+/** Milliseconds. An answer within this time is no sign of an outage, however short the leases are. */
 const LATE = 500
 
-/** A job that waits for an answer. */
+/** A request of one job, which waits for an answer. */
 interface PermitRequest {
   weight: number
-  /** It waits no more. */
+  /** The job no longer waits. */
   isGone: boolean
   resolve(taken: Taken): void
   reject(error: unknown): void
 }
 
-/** One limiter, as long as something is held or wanted of it. */
+/** The permits of one limiter, as long as the worker holds some or a job asks for some. */
 interface PermitPool {
   name: string
   limits: Limits
-  /** In use, if there is a limit of how many may be. */
+  /** How many permits are in use, if the limiter limits that. */
   held: number
   requests: PermitRequest[]
-  /** Something was given back since the last call, or the store does not know what is held. */
+  /** The store must be told what is held: permits were given back since the last call, or the store does not know. */
   owes: boolean
-  /** Calls that are under way. */
+  /** Resolves when no call is needed any more; undefined while none is under way. */
   serving: Promise<void> | undefined
 }
 
 export interface PermitPoolsOptions {
   store: Store
-  /** The worker. */
+  /** The id of the worker. */
   holder: string
   /** Milliseconds. */
   lease: number
-  /** Those that are configured. Default: none. */
+  /** The configured limiters. Default: none. */
   limiters: ReadonlyMap<string, Limits> | undefined
-  /** Told of each new page of the holdings. */
+  /** Called with each new page of the holdings. */
   added: (page: HoldingsPage) => void
   trouble: (error: unknown) => void
-  /** Others may not yet have renewed what they hold: until then nothing more is asked for. */
+  /** Whether other workers may not yet have renewed what they hold. While this is so, no permits are asked for. */
   isAfterOutage: () => boolean
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
@@ -64,10 +66,10 @@ export class PermitPools implements Permits {
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #holdings: Holdings
   readonly #pools = new Map<string, PermitPool>()
-  /** Of the last call on any limiter. */
+  /** The number of the last call, of all limiters. */
   #number = 0
   #isStopped = false
-  /** By then (`performance.now()`) the living have renewed, after an outage that was met here. */
+  /** After an outage that was noticed here, all living workers have renewed by this time (`performance.now()`). */
   #renewedBy = 0
 
   constructor(options: PermitPoolsOptions) {
@@ -93,18 +95,18 @@ export class PermitPools implements Permits {
 
   circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit> {
     const ask = () => this.#options.store.limiters.circuit(name, rule, event)
-    // How a run ended is told once: it is not worth to hold up a job while the store is away.
+    // How a run ended is told once. A job is not delayed for it while the store does not answer.
     return signal === undefined ? ask() : orAborted(signal, this.#answered(ask, signal))
   }
 
-  /** Renews what is held, once. @returns whether the store answered for all of it */
+  /** Renews all held permits, once. @returns whether the store answered each call */
   async renew(): Promise<boolean> {
     const held = [...this.#pools.values()].filter((pool) => pool.held > 0)
     const renewed = await Promise.all(held.map((pool) => this.#renew(pool)))
     return !renewed.includes(false)
   }
 
-  /** Gives everything back. What is still in use by handlers that were given up is so no more. */
+  /** Gives all permits back, also those of handlers that still run although their jobs were given back. */
   async stop(): Promise<void> {
     this.#isStopped = true
     const pools = [...this.#pools.values()]
@@ -127,9 +129,9 @@ export class PermitPools implements Permits {
   }
 
   async #deal(pool: PermitPool): Promise<void> {
-    // What comes in one tick goes together.
+    // Requests of one tick go in one call.
     await null
-    // Before the first call, whose answer may come while the loop stands still.
+    // Before the first call, because its answer may come while the event loop stands still.
     if (pool.limits.concurrency !== undefined) this.#holdings.enter(pool.name)
     while (pool.requests.length > 0 || pool.owes) {
       if (pool.owes || !this.#isAfterOutage) await this.#exchange(pool)
@@ -141,13 +143,15 @@ export class PermitPools implements Permits {
     this.#holdings.leave(pool.name)
   }
 
-  /** After one the leases of the living have ended as well, and whoever asked first would have what is theirs. */
+  /**
+   * In an outage the leases of living workers end as well. A worker that asked first would get permits that others use.
+   */
   get #isAfterOutage(): boolean {
     const { isAfterOutage, signal } = this.#options
     return !signal.aborted && (isAfterOutage() || performance.now() < this.#renewedBy)
   }
 
-  /** One call: says what is held, and asks for those who wait, as far as they weigh the same. */
+  /** Makes one call: says what is held, and asks for the waiting requests that have the weight of the first. */
   async #exchange(pool: PermitPool): Promise<void> {
     const { name, held, limits } = pool
     const { holder, lease } = this.#options
@@ -166,7 +170,7 @@ export class PermitPools implements Permits {
         if (isAgain && call.wanted > 0 && this.#isAfterOutage) return undefined
         return this.#options.store.limiters.permit(name, call)
       })
-      // The store stood still, or this process did: what it brought may be another's.
+      // The store or this process stood still: the permits of the answer may meanwhile be another worker's.
       const isDoubtful = limits.concurrency !== undefined && requests.length > 0 && isLate()
       if (isDoubtful) this.#renewedBy = performance.now() + lease / 2
       if (answer === undefined || isDoubtful) {
@@ -174,7 +178,7 @@ export class PermitPools implements Permits {
         pool.owes = true
       } else this.#hand(pool, requests, each, answer)
     } catch (error) {
-      // What is held is renewed, or its lease ends.
+      // Held permits are renewed later, or their lease ends.
       for (const request of requests) request.reject(error)
     }
   }
@@ -183,7 +187,7 @@ export class PermitPools implements Permits {
     const { rate, concurrency } = pool.limits
     const count = granted / each
     if (concurrency !== undefined) pool.held += granted
-    // What came after the end is not kept: the next call says so.
+    // Permits that come after `stop` are not kept: the next call says so.
     if (this.#isStopped && pool.held > 0) {
       pool.held = 0
       pool.owes = true
@@ -197,13 +201,13 @@ export class PermitPools implements Permits {
         else request.resolve({ kind: 'granted', giveBack })
         continue
       }
-      // Of those who are refused, no more need come back at a time than it allows.
+      // Refused requests come back spread over the time in which the rate allows them.
       const turns = rate === undefined ? 0 : Math.floor(((place - count) * each) / rate.limit)
       request.resolve({ kind: 'refused', wait: wait === undefined ? undefined : wait + turns * rate!.per })
     }
   }
 
-  /** Gives so many back, once. */
+  /** A function that gives `count` permits back, once. */
   #giving(pool: PermitPool, count: number): () => void {
     let isBack = false
     return () => {
@@ -229,7 +233,7 @@ export class PermitPools implements Permits {
     }
   }
 
-  /** Sends a call again until it is answered, or the worker lets go of the store. */
+  /** Sends a call again until the store answers, or the worker lets go of the store. */
   async #answered<T>(ask: (isAgain: boolean) => Promise<T>, given?: AbortSignal): Promise<T> {
     const { signal, trouble } = this.#options
     for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, wait * 2)) {
