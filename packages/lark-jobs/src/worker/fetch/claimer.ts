@@ -1,12 +1,13 @@
 /**
- * A worker's dealings with one partition: outcomes go out, jobs come in, both in one call (`exchange`), one call at
- * a time.
+ * Claims the jobs of one partition for a worker, and settles them. Both go in one call (`Store.exchange`), and there is
+ * one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
  *
- *   ready     may have jobs: ask when there is room
- *   resting   had less than was asked; until its next job falls due, it rings, or a survey finds something
+ *   ready     the partition may have jobs: call when there is room
+ *   resting   it had fewer jobs than were asked for: until the next job falls due, the store rings, or a survey finds
+ *   jobs
  *   calling   a call is under way
  *
- * A call that fails is sent again under its own number until it is answered: a failed settle is not a failed job.
+ * A call that fails is sent again under the same number until the store answers: a failed settle is not a failed job.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../../model/errors.ts'
@@ -27,34 +28,34 @@ import { CALL, RING, sources, Unread } from '../lease/unread.ts'
 import type { ClaimPermits } from '../permits/claim-permits.ts'
 import { Prefetch } from './prefetch.ts'
 
-/** Milliseconds: the longest that a timer is set for. A timer cannot wait for a month. */
+/** Milliseconds: the longest time of a timer, which cannot wait for a month. */
 const LONGEST = 3_600_000
-/** Milliseconds between two sendings of a call: doubling, up to the second or a twentieth of the lease. */
+/** Milliseconds before a call is sent again: doubled each time, up to the second value or a twentieth of the lease. */
 export const RESEND = { from: 100, to: 2_000 }
 
-/** Milliseconds until it asks again where there was nothing though the store said so: doubling. */
+/** Milliseconds until the next call if there was no job although the store said so: doubled each time. */
 const VAIN = { from: 1, to: 1_000 }
 
-/** What the store may answer better the next time. */
+/** The codes of errors after which the same call may succeed. */
 export const resendable: ReadonlySet<string> = new Set([
   'STORE_UNREACHABLE',
   'STORE_UNCERTAIN',
   'STORE_REFUSED',
 ])
 
-/** `held`: its place in the ledger, unless it never began. */
+/** An outcome to send. `held`: the job's place in the ledger, unless it never began. */
 interface Outgoing extends Settlement {
   held: HeldJob | undefined
 }
 
 export interface Answer extends Exchange {
-  /** What the verdicts are about. */
+  /** The outcomes that the verdicts answer for. */
   settled: Settlement[]
-  /** Of the call. */
+  /** The number of the call. */
   number: number
-  /** It brought less than there is room for. */
+  /** The call brought fewer jobs than there is room for. */
   isShort: boolean
-  /** When the call was first sent, by `performance.now()`: its jobs may have been claimed as long ago. */
+  /** When the call was first sent, by `performance.now()`: the jobs may have been claimed since then. */
   sentAt: number
 }
 
@@ -64,9 +65,9 @@ export type Terms = Pick<Want, 'limits' | 'aging'>
 export interface ClaimerOptions {
   store: Store
   partition: string
-  /** Of its queue, among those that the worker serves. */
+  /** The place of the queue among those that the worker serves. */
   rank?: number
-  /** Of its queue, among the others in turns. Default 1. */
+  /** The weight of the queue among the others. Default 1. */
   weight?: number | undefined
   caller: string
   /** Milliseconds. */
@@ -74,10 +75,10 @@ export interface ClaimerOptions {
   ahead?: Prefetch
   /** Takes permits for jobs that need some. */
   limited?: ClaimPermits
-  /** Of the partition. Under limits nothing is claimed ahead, nor handed over. */
+  /** The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring. */
   terms?: Terms
   trouble?: (error: unknown) => void
-  /** Told when it becomes ready, and when the first outcome waits. */
+  /** Called when the claimer becomes ready, and when a first outcome waits. */
   changed?: (claimer: Claimer) => void
 }
 
@@ -98,19 +99,19 @@ export class Claimer {
   readonly #changed: (claimer: Claimer) => void
   #number = 0
   #settlements: Outgoing[] = []
-  /** When the first of them came, by `performance.now()`. */
+  /** When the first of the waiting outcomes came, by `performance.now()`. */
   #since = 0
   calling = false
-  /** Its call is being sent again, since the store does not answer. */
+  /** The call is being sent again, because the store does not answer. */
   isAway = false
   /** When jobs were given back the last time, by `performance.now()`. */
   gaveBackAt = 0
   #underway = 0
-  /** Claims in a row that brought nothing though the store said that there was something. */
+  /** How many claims in a row brought no job although the store said that there was one. */
   #vain = 0
-  /** It rang during the call that is under way, whose answer may be from before. */
+  /** The store rang during the call that is under way, so the answer may be older than the ring. */
   #rung = false
-  /** By `performance.now()`; 0 when ready. */
+  /** Until when it rests, by `performance.now()`; 0 when ready. */
   #restUntil = 0
   #timer: NodeJS.Timeout | undefined
   /** When the timer goes off, by `performance.now()`. */
@@ -135,7 +136,7 @@ export class Claimer {
     this.#changed = changed
   }
 
-  /** Its store is in this process: what a call has brought is read before the microtasks are over. */
+  /** Whether the store is embedded: then an answer is read before the event loop turns. */
   get isHere(): boolean {
     return !this.#store.isRemote
   }
@@ -144,22 +145,22 @@ export class Claimer {
     return this.#restUntil > 0
   }
 
-  /** Whether it rests, and no call is under way that may change this. */
+  /** Whether the claimer rests, and no call is under way that may change this. */
   get rests(): boolean {
     return this.isResting && !this.calling
   }
 
-  /** Outcomes that wait for a call. */
+  /** Whether outcomes wait for a call. */
   get hasSettlements(): boolean {
     return this.#settlements.length > 0
   }
 
-  /** Outcomes that are not yet answered for. */
+  /** Whether the store has not answered for some outcomes. */
   get isSettling(): boolean {
     return this.#settlements.length + this.#underway > 0
   }
 
-  /** Until when (`performance.now()`) the outcomes should wait for others; 0 when they are to go now. */
+  /** Until when (`performance.now()`) the outcomes should wait for more outcomes; 0 if they should go now. */
   get waitUntil(): number {
     const { ahead } = this
     const { count, age } = ahead.pace.company
@@ -173,7 +174,7 @@ export class Claimer {
     this.#changed(this)
   }
 
-  /** Jobs that did not start. */
+  /** Gives back jobs that did not start. */
   giveBack(jobs: readonly LeasedJob[]): void {
     const now = performance.now()
     if (jobs.length > 0) this.gaveBackAt = now
@@ -183,13 +184,13 @@ export class Claimer {
     }
   }
 
-  /** Gives back a job that was taken out to start, and whose lease may have ended. */
+  /** Gives back a job that was about to start, and whose lease may have ended. */
   giveBackLate(held: HeldJob): void {
     if (this.ahead.withdraw(held)) this.giveBack([held.lease])
     else this.limited?.ended(held.lease)
   }
 
-  /** Gives back a suspect that did not start. @param ms until it is due; if omitted, it keeps its place */
+  /** Gives back a suspect that did not start. @param ms milliseconds until it is due; undefined: it keeps its place */
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
@@ -198,7 +199,7 @@ export class Claimer {
     this.settle(held.lease.id, held.lease.token, outcome, now, held)
   }
 
-  /** Makes it ready. */
+  /** The partition may have jobs: makes the claimer ready. */
   ring(): void {
     this.#restUntil = 0
     this.#rung = true
@@ -206,14 +207,16 @@ export class Claimer {
     this.#changed(this)
   }
 
-  /** The lease thread may have seen to it that nothing more comes with a ring, also for what the last call offered. */
+  /**
+   * The lease thread has recalled claims. If one was recalled here, no more jobs come with a ring until the next call.
+   */
   askAnew(): void {
     const recalled = sources.filter((source) => this.unread.recalled(source) !== undefined)
     for (const source of recalled) this.unread.expect(source, 0, 0)
     if (recalled.length > 0) this.ring()
   }
 
-  /** A survey says in how many milliseconds a job may begin, or it should ask for another reason. */
+  /** A survey says in how many milliseconds a job may begin, or another call is needed for another reason. */
   foresee(ms: number): void {
     if (!this.rests) return
     const left = Math.min(this.#restUntil - performance.now(), ms)
@@ -221,16 +224,16 @@ export class Claimer {
     else this.ring()
   }
 
-  /** It never becomes ready again. */
+  /** The claimer never becomes ready again. */
   stop(): void {
     clearTimeout(this.#timer)
   }
 
   /**
-   * One call: everything to settle that fits, and a claim of up to `room` jobs, and `ahead` more.
+   * Makes one call: settles as many outcomes as fit, and claims up to `room` jobs and `ahead` more to prefetch.
    *
-   * @param hand takes jobs that come with a ring while it rests
-   * @returns undefined when `signal` was aborted before an answer came: leases end by themselves
+   * @param hand called with jobs that come with a ring while the claimer rests
+   * @returns undefined if `signal` was aborted before an answer came: the leases then end by themselves
    */
   async exchange(
     room: number,
@@ -250,7 +253,7 @@ export class Claimer {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
     }
-    // A call that only settles leaves it noted as waiting.
+    // After a call that only settles, the store still knows the claimer as waiting.
     const rested = want + ahead > 0 ? 0 : this.#restUntil
     let isAlone = false
     try {
@@ -268,7 +271,7 @@ export class Claimer {
             this.limited?.answered(this, reply.jobs, reply.limited)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
           const now = performance.now()
-          // It may be rung from now on, and some stores then hand jobs over.
+          // From now on the store may ring, and some stores hand jobs over with a ring.
           if (reply.jobs.length < want) this.unread.expect(RING, call.number, now)
           return { ...reply, settled, number: call.number, isShort: reply.jobs.length < want, sentAt: since }
         } catch (error) {
@@ -279,10 +282,11 @@ export class Claimer {
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
           const { code } = error as JobsError
-          // A newer version has laid the store out: the leases end by themselves. A new call is made all the same, and
+          // A newer version has changed the layout of the store: the leases end by themselves. Another call is made,
+          // but
           // not at once, because an embedded store answers without giving the event loop a turn.
           if (code === 'LAYOUT_UNKNOWN') return undefined
-          // The error is unforeseen, and the jobs to be claimed may cause it: the next call sends only the outcomes.
+          // An unexpected error. The jobs to be claimed may be the cause, so the next call sends only the outcomes.
           isAlone ||= !resendable.has(code)
         }
       }
@@ -299,7 +303,7 @@ export class Claimer {
    * before, does not get a ring, so it asks again as soon as it can.
    *
    * @param rested the time until which it rested before a call that only settled; else 0
-   * @param isAlone it asked for nothing only because asking for more had failed: then it rests until the next survey
+   * @param isAlone it asked for no jobs only because an earlier attempt failed: then it rests until the next survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
     if (rested > 0 && !this.#rung) {
@@ -311,8 +315,8 @@ export class Claimer {
       return
     }
     const { jobs, nextDue = Number.POSITIVE_INFINITY } = reply
-    // A store whose counters are damaged may say for ever that there is something, and an embedded one answers without
-    // giving the event loop a turn.
+    // A store with damaged counters may say for ever that there is a job, and an embedded store answers without giving
+    // the event loop a turn.
     const isVain = want > 0 && jobs.length === 0 && !(nextDue > 0)
     this.#vain = isVain ? this.#vain + 1 : 0
     if (isVain) this.#restFor(Math.min(VAIN.to, VAIN.from * 2 ** (this.#vain - 1)))
@@ -323,7 +327,7 @@ export class Claimer {
   #restFor(ms: number): void {
     this.#restUntil = ms > 0 ? performance.now() + ms : 0
     if (ms <= 0 || ms === Number.POSITIVE_INFINITY) return
-    // A timer that goes off too early is no harm, and setting it anew each time would cost more.
+    // A timer may go off too early without harm. To set it again each time would cost more.
     if (this.#timer === undefined || this.#restUntil < this.#timerAt) this.#setTimer()
   }
 

@@ -1,7 +1,8 @@
 /**
- * Whether a worker's queues are done: nothing waits, nothing is active anywhere, nothing is due within a minute.
+ * Checks whether a worker's queues are empty (`stopWhenEmpty`): no job waits, none is active on any worker, and none is
+ * due within a minute.
  *
- * Jobs of a key that no class here has do not count: a worker without their class could wait for ever.
+ * Delayed jobs whose key no class of this process has do not count, because the worker could wait for ever.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Registry } from '../../options/registry.ts'
@@ -11,10 +12,10 @@ import type { ServedPartitions } from './served-partitions.ts'
 /** Milliseconds. */
 const SOON = 60_000
 
-/** Calls that are sent together. */
+/** How many calls are sent together. */
 const TOGETHER = 10
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const LOOK = 250
 
 export class DrainCheck {
@@ -30,10 +31,10 @@ export class DrainCheck {
   }
 
   /**
-   * One look, and a pause after one that found something or failed: an embedded store fails without giving the event
-   * loop a turn.
+   * Checks once. Pauses after a check that found a job or failed, because an embedded store fails without giving the
+   * event loop a turn.
    *
-   * @returns undefined while another is under way
+   * @returns undefined while another check is under way
    */
   async look(signal: AbortSignal): Promise<boolean | undefined> {
     if (this.#looking) return undefined
@@ -49,8 +50,8 @@ export class DrainCheck {
   }
 
   /**
-   * Two looks at the counts with the delayed jobs between them, because a job may fall due, or dispatch another into
-   * a queue that was looked at already, while the rest is read. And last, a look for partitions that came meanwhile.
+   * Reads the counts twice, and the delayed jobs in between: meanwhile a job may fall due, or dispatch another into a
+   * queue that was read already. Last, it looks for partitions that came meanwhile.
    */
   async #isEmpty(): Promise<boolean> {
     const { partitions } = this.#served
@@ -64,7 +65,7 @@ export class DrainCheck {
     return !this.#served.meet(await this.#store.partitions())
   }
 
-  /** How many jobs are delayed in each partition; undefined when some wait or are active. */
+  /** How many jobs are delayed in each partition; undefined if some wait or are active. */
   async #delayed(partitions: readonly string[]): Promise<number[] | undefined> {
     const delayed: number[] = []
     for (let i = 0; i < partitions.length; i += MAX_STANDINGS * TOGETHER) {

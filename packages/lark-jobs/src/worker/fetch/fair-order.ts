@@ -1,12 +1,17 @@
 /**
- * Whose turn it is: the order in which a worker's claimers may ask for jobs, and how many a call.
+ * The order in which a worker's claimers may call for jobs, and for how many jobs in a call. (The order of jobs within
+ * a partition is the store's: `store/sqlite/order.ts`, `store/redis/lua/shared/order.lua`.)
  *
- * Strict: queue by queue, as listed; a later one gets what the earlier ones leave. Fair: each queue in its turn, and at
- * most its part of the slots a call, so that none of them takes all while others have jobs. By weight: whichever has had
- * least for its weight (`weighted-shares.ts`), and its part of the slots is as large as its weight. Within a queue its partitions
- * take turns and share, so a queue does not get more by having more of them.
+ *   strict      queue by queue, as listed; a later queue gets what the earlier ones leave
+ *   fair        the queues take turns; a call asks for at most the queue's part of the slots, so that no queue takes
+ *   all by weight   first the queue that has had least for its weight (`weighted-shares.ts`); its part of the slots is
+ *   as
+ *               large as its weight
  *
- * A worker may serve a thousand partitions of which a few have jobs. So nothing here looks at all of them: a claimer
+ * The partitions of a queue take turns and share its part, so a queue does not get more by having more partitions.
+ * `round-robin.ts` keeps the turns.
+ *
+ * A worker may serve a thousand partitions of which a few have jobs. So this file never looks at all of them: a claimer
  * is put where it belongs when something has changed for it.
  */
 
@@ -15,28 +20,28 @@ import type { Claimer } from './claimer.ts'
 import { RoundRobin } from './round-robin.ts'
 import type { WeightedShares } from './weighted-shares.ts'
 
-/** Jobs that a queue gets in its turn, if the worker is so fast that others hardly notice. */
+/** How many jobs a queue gets in its turn if the worker is so fast that the other queues hardly notice. */
 export const TURN = 16
 
 export class FairOrder {
   readonly #strict: boolean
   readonly #slots: Pick<Slots, 'concurrency'>
-  /** May have jobs, or are being asked: they share the slots. */
+  /** Claimers that may have jobs, or whose call is under way: they share the slots. */
   readonly #busy: RoundRobin
-  /** By weight: as well, and the store answers them. */
+  /** The same without those whose store does not answer. Only by weight. */
   readonly #present: RoundRobin
-  /** May be asked: those that may have jobs, and those with outcomes, since a claim costs nothing on the way. */
+  /** Claimers that may call: for jobs, or with outcomes, because a claim on the way costs nothing. */
   readonly #asking: RoundRobin
-  /** May have jobs, and hold none. */
+  /** Claimers that may have jobs, and have prefetched none. */
   readonly #hungry: RoundRobin
   readonly #calling = new Set<Claimer>()
   readonly #settling = new Set<Claimer>()
-  /** Want a call whether or not there is a free slot: they have outcomes, or little left ahead. */
+  /** Claimers that need a call also without a free slot: they have outcomes, or few prefetched jobs left. */
   readonly pressing = new Set<Claimer>()
-  /** By weight. */
+  /** Only by weight. */
   readonly #shares: WeightedShares | undefined
 
-  /** @param shares where the queues are not all of the same weight, and their order is not strict */
+  /** @param shares if queues have different weights, and their order is not strict */
   constructor(strict: boolean, slots: Pick<Slots, 'concurrency'>, shares?: WeightedShares) {
     this.#strict = strict
     this.#slots = slots
@@ -47,27 +52,27 @@ export class FairOrder {
     this.#hungry = this.round()
   }
 
-  /** One in the same order. */
+  /** Another round of claimers, in the same order. */
   round(): RoundRobin {
     return new RoundRobin(this.#strict, this.#shares)
   }
 
-  /** Some may have jobs, or are being asked. */
+  /** Whether some claimers may have jobs, or their call is under way. */
   get isBusy(): boolean {
     return this.#busy.queues > 0
   }
 
-  /** Calls are under way. */
+  /** Whether calls are under way. */
   get isCalling(): boolean {
     return this.#calling.size > 0
   }
 
-  /** Outcomes are not yet answered for. */
+  /** Whether the store has not answered for some outcomes. */
   get isSettling(): boolean {
     return this.#settling.size > 0
   }
 
-  /** Something is different for a claimer. */
+  /** Something has changed for a claimer. */
   changed(claimer: Claimer): void {
     const { calling, isAway, isResting, hasSettlements, ahead } = claimer
     const isFree = claimer.limits === undefined
@@ -81,30 +86,30 @@ export class FairOrder {
     put(this.#settling, claimer, claimer.isSettling)
   }
 
-  /** Who may ask next; none while all are resting or in a call. */
+  /** The claimer that may call next; undefined while all are resting or in a call. */
   next(): Claimer | undefined {
-    // Strictly, a later queue waits for the answer of an earlier one: only that tells what is left for it.
+    // In strict order, a later queue waits for the answer of an earlier one, which says what is left.
     if (this.#strict && this.#busy.first < this.#asking.first) return undefined
     return this.#asking.next()
   }
 
-  /** A job of its queue has started. */
+  /** A job of the claimer's queue has started. */
   started(claimer: Claimer): void {
     this.#shares?.started(claimer, Math.max(claimer.weight, this.#present.weight))
   }
 
-  /** Whether jobs of it may be leased ahead. */
+  /** Whether jobs of the claimer may be prefetched. */
   mayHold(claimer: Claimer): boolean {
     return claimer.limits === undefined && !this.#leads(claimer)
   }
 
-  /** Whether its queue has had so much more than its share that the others should come first. */
+  /** Whether the queue has had so much more than its share that the others should come first. */
   #leads(claimer: Claimer): boolean {
     if (this.#shares === undefined || this.#present.weight <= claimer.weight) return false
     return this.#shares.leads(claimer, this.#present.weight)
   }
 
-  /** Whose jobs would start before those that others hold, and who holds none. */
+  /** A claimer without prefetched jobs whose jobs would start before those that others have prefetched. */
   nextHungry(holding: RoundRobin): Claimer | undefined {
     const { first } = this.#hungry
     if (this.#strict && (this.#busy.first < first || holding.first <= first)) return undefined
@@ -112,14 +117,14 @@ export class FairOrder {
     return claimer !== undefined && this.#leads(claimer) ? undefined : claimer
   }
 
-  /** More take turns than there are slots. */
+  /** Whether more partitions take turns than there are slots. */
   get isCrowded(): boolean {
     return !this.#strict && this.#busy.size > this.#slots.concurrency
   }
 
   /**
-   * How many jobs of one queue start in a row: where it is crowded and jobs are short, a whole turn. They end together,
-   * and cost one call to settle, where jobs of other queues in between would part them.
+   * How many jobs of one queue start in a row: a whole turn, if it is crowded and jobs are short. These jobs end
+   * together and are settled in one call. With jobs of other queues in between, they would not.
    *
    * @param reach how many jobs the worker could start within the horizon
    */
@@ -129,8 +134,8 @@ export class FairOrder {
   }
 
   /**
-   * The most jobs of one claimer that may be held. Where it is crowded, a claimer that is fast while it has its turn has
-   * the next turn only after all others, and more than that would go back.
+   * How many jobs of one claimer may be prefetched. If it is crowded, a claimer that is fast in its turn gets its next turn
+   * only after all others, and more jobs than it can start then would go back.
    *
    * @param soon how many jobs the worker will start within the horizon
    */
@@ -138,7 +143,7 @@ export class FairOrder {
     return this.isCrowded ? Math.max(row, Math.floor(soon / this.#busy.size)) : Number.POSITIVE_INFINITY
   }
 
-  /** The most jobs that it asks for in one call. @param row where it is crowded */
+  /** How many jobs a claimer asks for in one call at most. @param row the answer if it is crowded */
   share({ rank, weight }: Claimer, row: number): number {
     if (this.isCrowded) return row
     const all = this.#strict ? weight : Math.max(weight, this.#busy.weight)

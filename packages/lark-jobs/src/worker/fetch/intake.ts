@@ -1,12 +1,16 @@
 /**
- * What a worker takes in: keeps its slots busy with as few calls to the store as can be.
+ * What a worker claims: keeps its slots busy with as few calls to the store as possible.
  *
- *   open   claims for free slots, and ahead of them
- *   shut   only settles; what was held ahead goes back
+ *   open   claims jobs for free slots, and prefetches more
+ *   shut   only settles; prefetched jobs go back
  *
- * Two things turn here. `#fill` starts jobs that are held while there are free slots; it is called whenever one is
- * free. `#turn` lets the claimers ask; it is called once at the end of each tick in which something changed, so that
- * jobs which end together are settled in one call, the same that claims the next.
+ * It does two things. `#turn` lets the claimers call: it runs once at the end of each tick in which something changed,
+ * so that jobs which end together are settled in one call, which also claims the next jobs. `#fill` starts prefetched
+ * jobs while there are free slots: it runs whenever a slot is free.
+ *
+ * How many jobs a call asks for follows from three files: `fair-order.ts` says whose turn it is and how many jobs a
+ * queue may ask for, `prefetch.ts` how many jobs a partition holds beyond the free slots, and `speed.ts` how fast the
+ * worker is.
  */
 
 import type { Pace } from '../../options/preset.ts'
@@ -29,40 +33,40 @@ export interface IntakeOptions {
   maxJobs: number
   /** Milliseconds of a lease. */
   lease: number
-  /** Milliseconds for which this process stood still just now. */
+  /** Milliseconds for which this process stood still just now (`../maintenance/maintenance.ts`). */
   stoodStill: () => number
   /** Aborted when the worker lets go of the store. */
   signal: AbortSignal
-  /** The store answered. */
+  /** Called when the store has answered. */
   answered: () => void
-  /** Something is held. */
+  /** Called when jobs are prefetched. */
   holds: () => void
-  /** The end of a turn. */
+  /** Called at the end of a turn. */
   turned: () => void
 }
 
 export class Intake {
   readonly #options: IntakeOptions
-  /** Those that hold jobs. */
+  /** The claimers that have prefetched jobs. */
   readonly #holding: RoundRobin
   #isOpen = false
-  /** Free slots for which jobs are being asked. */
+  /** Free slots for which calls under way ask for jobs. */
   #reserved = 0
-  /** Jobs that were claimed and not returned. */
+  /** How many jobs were claimed and not given back. */
   #claimed = 0
   #held = 0
-  /** Jobs that are being asked for ahead. */
+  /** How many jobs the calls under way ask for beyond the free slots. */
   #asked = 0
   readonly #speed: Speed
-  /** Jobs that may start before the event loop turns. */
+  /** How many jobs may still start before the event loop turns. */
   #slice: number
-  /** Jobs of one queue that start in a row. */
+  /** How many jobs of one queue start in a row. */
   #row = 1
-  /** Calls under way to a store in this process. */
+  /** How many calls to an embedded store are under way. */
   #callsHere = 0
   readonly #turnSoon = new Coalesced(Coalesced.endOfTick, () => this.#turn())
   readonly #startSoon = new Coalesced(setImmediate, () => this.#start())
-  /** When the event loop has turned. */
+  /** Goes on after the event loop has turned. */
   readonly #goOn = new Coalesced(setImmediate, () => {
     this.#slice = this.#options.pace.slice
     this.#fill()
@@ -82,22 +86,22 @@ export class Intake {
     return this.#isOpen
   }
 
-  /** Jobs that were claimed and have not begun. */
+  /** How many jobs were claimed and have not begun. */
   get held(): number {
     return this.#held + this.#options.suspects.count
   }
 
-  /** Whether claimed jobs have not begun, or will not have been answered for. */
+  /** Whether claimed jobs have not begun, or a call under way may bring some. */
   get isBusy(): boolean {
     return this.#reserved > 0 || this.held > 0
   }
 
-  /** As many jobs were claimed as the worker is to run. */
+  /** Whether as many jobs have begun as the worker shall run (`maxJobs`). */
   get isSated(): boolean {
     return this.#claimed >= this.#options.maxJobs && this.held === 0
   }
 
-  /** Jobs may start. */
+  /** Whether jobs may start. */
   get #mayStart(): boolean {
     return this.#isOpen && !startGate.isClosed
   }
@@ -108,7 +112,7 @@ export class Intake {
     return Math.min(this.#left, this.#free - this.#reserved - this.#held)
   }
 
-  /** Slots in which jobs may start: one is kept for a suspect that is about to. */
+  /** Slots in which jobs may start. Each suspect that is about to start keeps one. */
   get #free(): number {
     const { slots, suspects } = this.#options
     return slots.free - suspects.count
@@ -119,7 +123,7 @@ export class Intake {
     this.schedule()
   }
 
-  /** Takes no more. Idempotent. */
+  /** Claims no more jobs. Idempotent. */
   shut(): void {
     this.#isOpen = false
     this.#options.suspects.shut()
@@ -132,7 +136,11 @@ export class Intake {
     clearTimeout(this.#overdue)
   }
 
-  /** A slot is free that was not for so many milliseconds; of no time: there are more of them now, or fewer. */
+  /**
+   * A slot has become free.
+   *
+   * @param took for how many milliseconds it was taken; undefined: `concurrency` has changed
+   */
   freed(took?: number): void {
     if (took !== undefined) this.#speed.ended(took)
     this.#fill()
@@ -145,7 +153,7 @@ export class Intake {
     this.schedule()
   }
 
-  /** A job was claimed that does not begin. */
+  /** A claimed job does not begin. */
   returned(): void {
     this.#claimed--
   }
@@ -159,9 +167,10 @@ export class Intake {
   }
 
   /**
-   * How many jobs may be asked for though there is no slot, by those who hold none while others hold some: the next
-   * slot that is free is theirs, not that of who was faster. No more than others hold, which will start soon, nor for
-   * more queues than can have a slot then, or where it is crowded a whole turn, and one.
+   * How many jobs may be asked for although no slot is free, by claimers that have no prefetched jobs while others have
+   * some: the next free slot should be theirs, and not that of the faster ones. Not more than the others have, since
+   * those start soon; and not for more queues than can get a slot then (or a whole turn, if there are more queues than
+   * slots), and one more.
    */
   get #spare(): number {
     if (!this.#mayStart) return 0
@@ -171,7 +180,7 @@ export class Intake {
 
   /**
    * How many more jobs to prefetch when a call is made: as many as the claimer's own speed says, and with a claim for a
-   * free slot at least a few. Of a queue that has a turn only now and then, no more than come up in its turns.
+   * free slot at least a few. For a queue that rarely has a turn, no more than start in its turns.
    */
   #prefetchOf(claimer: Claimer, limit: number): number {
     const { order } = this.#options
@@ -204,7 +213,7 @@ export class Intake {
     turned()
   }
 
-  /** Calls that do not depend on free slots. */
+  /** Makes the calls that do not depend on free slots: to settle, or because few prefetched jobs are left. */
   #press(): void {
     const now = performance.now()
     let wakeAt = Number.POSITIVE_INFINITY
@@ -223,7 +232,7 @@ export class Intake {
     const ahead = this.#prefetchOf(claimer, limit)
     this.#reserved += limit
     this.#asked += ahead
-    // Several queues may hand over at once: more than the last jobs that it is to run.
+    // With `maxJobs`, no jobs may come with a ring: several queues may hand over at once, and so too many.
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
     const answering = claimer.exchange(limit, ahead, signal, hand)
@@ -240,21 +249,23 @@ export class Intake {
       for (const [i, verdict] of reply.verdicts.entries())
         if (verdict === 'lost') slots.lost(reply.settled[i]!.id, reply.settled[i]!.outcome)
       if (claimer.isHere && isCut(reply)) {
-        // The rest takes many calls, which a store in this process answers without giving the event loop a turn. What is
-        // held would not begin meanwhile, and would be recalled. (Measured on 2026-11-25, 2 cores, shared: of 400 jobs of
-        // 510 KB at concurrency 100, 15 ran in 40 s, and with this all in 2.4 s.)
+        // The rest takes many calls, and an embedded store answers without giving the event loop a turn. Prefetched
+        // jobs
+        // would not begin meanwhile, and would be recalled. (Measured on 2026-11-25, 2 cores, shared: of 400 jobs of
+        // 510 KB
+        // at concurrency 100, 15 ran in 40 s without this, and all ran in 2.4 s with it.)
         this.#fill()
         this.#goOn.ask()
         return
       }
-      // Before any of them starts: the store then works on the next call while this process runs them.
+      // Before any of the jobs starts: so the store works on the next call while this process runs them.
       this.#turn()
       this.#fill()
     }
     this.schedule()
   }
 
-  /** Jobs came without being asked for; so that more do, the store must be asked again. */
+  /** Jobs came with a ring. The store hands more over only after another call. */
   #handed(claimer: Claimer, claim: Claim): void {
     const sentAt = performance.now() - this.#options.stoodStill()
     this.#hold(claimer, { ...claim, isShort: true, sentAt }, RING)
@@ -264,14 +275,14 @@ export class Intake {
   }
 
   /**
-   * Takes in what was claimed; when it is shut, only to give it back. So too when it lay unread while a handler blocked
-   * the loop: it was recalled, or its lease has ended.
+   * Takes claimed jobs in. They go back at once if the worker is shut; if they lay unread while a handler blocked the
+   * event loop, because they were recalled or their lease may have ended; and if jobs went back meanwhile.
    */
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
     const { jobs, number, isShort, sentAt } = claim
     const now = performance.now()
     const isOurs = claimer.unread.read(source, Math.floor(number)) && now - sentAt <= this.#options.lease / 2
-    // When jobs went back since it was asked, these would start before them.
+    // Jobs that went back since the call was sent must start before these.
     const isInOrder = sentAt >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
@@ -282,8 +293,8 @@ export class Intake {
   }
 
   /**
-   * Starts what is held. What a store in this process has already handed out is read first: it would lie there for as
-   * long as a handler blocks, and the lease thread does not know of it.
+   * Starts prefetched jobs. Answers of an embedded store are read first: otherwise a handler that blocks would also
+   * keep the claimed jobs of these answers, of which the lease thread does not know.
    */
   #fill(): void {
     if (this.#callsHere > 0) this.#startSoon.ask()
@@ -305,7 +316,7 @@ export class Intake {
       order.started(claimer)
       const job = ahead.take()!
       if (ahead.size === 0) this.#holding.set(claimer, false)
-      // It may want more now.
+      // The claimer may want more jobs now.
       const isNews = ahead.size === 0 || (ahead.isLow && !order.pressing.has(claimer))
       if (isNews && !claimer.calling) order.changed(claimer)
       const now = performance.now()
@@ -330,13 +341,13 @@ export class Intake {
     this.#overdue ??= setTimeout(() => this.#returnOverdue(), this.#options.pace.window)
   }
 
-  /** Gives back the jobs that have not started. */
+  /** Gives back the jobs of a claimer that have not started. */
   giveBack(claimer: Claimer): void {
     this.#options.suspects.giveBack(claimer)
     this.#giveBack(claimer)
   }
 
-  /** Gives back what has been held for too long by then, if that is said. */
+  /** Gives back prefetched jobs. @param by only if they have waited too long at this time (`performance.now()`) */
   #giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
     const before = claimer.ahead.size
     const jobs = claimer.ahead.overdue(by)
@@ -349,7 +360,7 @@ export class Intake {
   }
 }
 
-/** Whether more jobs are there than went into one answer. */
+/** Whether the store has more jobs than fit into the answer. */
 function isCut({ jobs, isShort, nextDue }: Answer): boolean {
   return isShort && jobs.length > 0 && nextDue === 0
 }

@@ -1,11 +1,12 @@
 /**
- * Jobs of one partition that are leased ahead: claimed beyond the worker's free slots, and to be started within a
- * window of time. What is not, goes back unburnt.
+ * The prefetched jobs of one partition: claimed beyond the worker's free slots, to be started within a window of time.
+ * Jobs that have not started by then go back, and count no attempt.
  *
- * How many that may be follows from the worker's own speed: as many as ended within the horizon, as measured from
- * answer to answer of the store. Half of the window, so that a job may take twice as long as those before it and
- * nothing goes back. A worker whose jobs are slow, or that has yet to see one end, leases none ahead. Window, horizon
- * and the most that are held are the preset's (`preset.ts`).
+ * How many jobs are prefetched follows from the speed of the partition, measured from answer to answer of the store: as
+ * many as ended within the horizon, which is half of the window, so that jobs may take twice as long as those before
+ * them and none goes back. If jobs are slow, or none has ended yet, none are prefetched. Window, horizon and the
+ * largest number come from the preset (`options/preset.ts`). `intake.ts` makes the calls; `speed.ts` measures the whole
+ * worker.
  */
 import type { LeasedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
@@ -13,23 +14,23 @@ import type { HeldJob, Ledger } from '../lease/ledger.ts'
 
 export class Prefetch {
   readonly pace: Pace
-  /** Told of what the lease thread has given back. */
+  /** Called with each job that the lease thread has given back. */
   gone: (lease: LeasedJob) => void = () => {}
   readonly #ledger: Ledger
-  /** Its number among the worker's. */
+  /** The number of the partition among the worker's. */
   readonly #partition: number
   #jobs: HeldJob[] = []
   #first = 0
-  /** How many came together, and when (`performance.now()`). */
+  /** How many jobs of each claim are left, and when it came (`performance.now()`). */
   #batches: { left: number; at: number }[] = []
-  /** Jobs a millisecond. */
+  /** Jobs per millisecond. */
   #speed = 0
   #ended = 0
-  /** Since when `#ended` is counted; undefined when the last answer left slots empty. */
+  /** Since when `#ended` is counted; undefined if the last answer left slots empty. */
   #since: number | undefined
   /**
-   * The partition had less than was asked for: to ask for more to hold, before anything else is to be said to it, would
-   * be to ask without end.
+   * The partition had fewer jobs than were asked for. No call is made only to prefetch more, because such calls would
+   * never end.
    */
   isDry = false
 
@@ -43,32 +44,32 @@ export class Prefetch {
     return this.#jobs.length - this.#first
   }
 
-  /** How many to hold. */
+  /** How many jobs to hold. */
   get target(): number {
     return Math.min(this.pace.most, Math.floor(this.#speed * this.pace.horizon))
   }
 
-  /** How many more to claim, when a call is made. */
+  /** How many more jobs to prefetch with the next call. */
   get want(): number {
     return Math.max(0, this.target - this.size)
   }
 
-  /** Half of it is gone: worth a call. */
+  /** Whether half of the target is used up, which is worth a call. */
   get isLow(): boolean {
     return !this.isDry && this.size * 2 <= this.target
   }
 
-  /** The store has answered for its end. */
+  /** The store has answered for the end of a job. */
   settled(held: HeldJob): void {
     this.#ledger.settled(held)
   }
 
-  /** Takes a job that was taken out back in, as one that does not begin. @returns false when the thread gave it back */
+  /** A job that was about to start does not begin. @returns false if the lease thread has given it back */
   withdraw(held: HeldJob): boolean {
     return this.#ledger.withdraw(held)
   }
 
-  /** A job that was taken out waits to run alone. @returns false when the thread gave it back */
+  /** A job that was about to start waits to run alone. @returns false if the lease thread has given it back */
   setApart(held: HeldJob): boolean {
     return this.#ledger.setApart(held)
   }
@@ -79,11 +80,11 @@ export class Prefetch {
   }
 
   /**
-   * Takes in what a claim brought.
+   * Takes in the jobs of a claim.
    *
    * @param number of the call
-   * @param short it was less than there is room for: what follows is no measure
-   * @param until when its lease ends at the earliest, by `performance.now()`
+   * @param short it brought fewer jobs than there is room for: the time until the next answer measures no speed
+   * @param until the earliest time at which the lease may end, by `performance.now()`
    */
   push(number: number, jobs: readonly LeasedJob[], short: boolean, now: number, until: number): void {
     if (this.#since !== undefined && this.#ended > 0) {
@@ -101,7 +102,7 @@ export class Prefetch {
     this.#batches.push({ left: jobs.length, at: now })
   }
 
-  /** The next to start. */
+  /** Takes out the next job to start. */
   take(): HeldJob | undefined {
     const batch = this.#batches[0]
     if (batch === undefined) return undefined
@@ -110,10 +111,10 @@ export class Prefetch {
   }
 
   /**
-   * When the first has been held for too long by then, takes out all: what came later must not start before it. Nothing
-   * more is held until jobs were seen to end again.
+   * If the first job has waited for too long at the time `now`, takes out all jobs, because later ones must not start
+   * before it. No more are prefetched until jobs have ended again.
    *
-   * @returns what is to be given back
+   * @returns the jobs to be given back
    */
   overdue(now: number): LeasedJob[] {
     const first = this.#batches[0]
@@ -124,7 +125,7 @@ export class Prefetch {
     this.#batches = []
     this.#speed = 0
     this.#since = undefined
-    // What is not ours any more, the lease thread has given back.
+    // Jobs that are no longer ours, the lease thread has given back.
     const [ours, theirs]: HeldJob[][] = [[], []]
     for (const each of held) (this.#ledger.withdraw(each) ? ours! : theirs!).push(each)
     for (const { lease } of theirs!) this.gone(lease)

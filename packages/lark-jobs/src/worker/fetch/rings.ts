@@ -1,12 +1,12 @@
 /**
- * Hears the store's rings for one worker, for as long as it lives.
+ * Waits for the store's rings, as long as the worker lives. A ring says that there may be jobs in a partition.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../store/contract/store.ts'
 
-/** Milliseconds of one wait; the worker looks again by itself meanwhile (see `claimer.ts`). */
+/** Milliseconds of one wait. Claimers also call without a ring (`claimer.ts`). */
 const WAIT = 60_000
-/** Milliseconds before waiting again after a wait that failed. */
+/** Milliseconds until the next wait after one that failed. */
 const PAUSE = 1_000
 
 export interface RingListener {

@@ -1,7 +1,8 @@
 /**
- * Claimers in the order of their turns: queues among each other, and within a queue its partitions. Whose last turn is
- * longest ago comes first, also when it was away meanwhile: who is busy settling must not lose its place. By weight:
- * whichever has had least (`weighted-shares.ts`).
+ * Claimers in the order of their turns: first the queues among each other, then the partitions within a queue. The one
+ * whose last turn is longest ago comes first, also if it left the round meanwhile: a claimer that was busy settling
+ * must not lose its place. By weight, the queue comes first that has had least (`weighted-shares.ts`). `fair-order.ts`
+ * decides who takes part.
  */
 import type { Claimer } from './claimer.ts'
 import type { WeightedShares } from './weighted-shares.ts'
@@ -9,16 +10,16 @@ import type { WeightedShares } from './weighted-shares.ts'
 export class RoundRobin {
   readonly #strict: boolean
   readonly #shares: WeightedShares | undefined
-  /** How many it has. */
+  /** How many claimers take part. */
   size = 0
-  /** Those of each queue, by its rank, the next first. */
+  /** The claimers of each queue, by its rank, the next one first. */
   readonly #members = new Map<number, Claimer[]>()
-  /** Ranks of the queues that have some, the next first; by weight, in no order. */
+  /** The ranks of queues that take part, the next one first; by weight, in no order. */
   readonly #ranks: number[] = []
-  /** Of all these queues. */
+  /** The weights of all these queues together. */
   weight = 0
   #turn = 0
-  /** Who had the last turn, and how many more times it comes in that. */
+  /** The claimer that had the last turn, and how many more times it comes in this turn. */
   #last: { claimer: Claimer; left: number } | undefined
   /** When a queue, by its rank, and a claimer had its last turn. */
   readonly #had = new Map<number | Claimer, number>()
@@ -29,7 +30,7 @@ export class RoundRobin {
     this.#shares = shares
   }
 
-  /** How many queues have some. */
+  /** How many queues take part. */
   get queues(): number {
     return this.#ranks.length
   }
@@ -43,12 +44,12 @@ export class RoundRobin {
     return this.#ranks.flatMap((rank) => this.#members.get(rank)!)
   }
 
-  /** How many there are of a queue. */
+  /** How many partitions of a queue take part. */
   of(rank: number): number {
     return this.#members.get(rank)?.length ?? 0
   }
 
-  /** Takes a claimer in, or lets it go. */
+  /** Adds a claimer, or removes it. */
   set(claimer: Claimer, belongs: boolean): void {
     const { rank, weight } = claimer
     let members = this.#members.get(rank)
@@ -73,7 +74,7 @@ export class RoundRobin {
     }
   }
 
-  /** Whose turn it is; after so many times in a row, it is that of another. */
+  /** The claimer whose turn it is. @param row how many times in a row it comes */
   next(row = 1): Claimer | undefined {
     if (this.#last !== undefined && this.#last.left > 0) {
       this.#last.left--
@@ -94,7 +95,7 @@ export class RoundRobin {
     return claimer
   }
 
-  /** To the front: whichever has had least. */
+  /** Brings the queue to the front that has had least. */
   #bring(shares: WeightedShares): void {
     const ranks = this.#ranks
     let [least, at] = [Number.POSITIVE_INFINITY, 0]
@@ -106,7 +107,9 @@ export class RoundRobin {
   }
 }
 
-/** Into a list in order of place, behind those of the same: a thousand queues may have jobs. */
+/**
+ * Inserts an item in the order of places, behind items of the same place. By halving: a thousand queues may have jobs.
+ */
 function insert<T>(list: T[], item: T, placeOf: (item: T) => number): void {
   const place = placeOf(item)
   let [from, to] = [0, list.length]

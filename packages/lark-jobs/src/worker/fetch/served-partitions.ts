@@ -1,11 +1,12 @@
 /**
- * What a worker serves: the partitions of its queues, each by a claimer of its own. Those that are configured it serves
- * from the start; others that exist, because another process has another configuration, as soon as it meets them.
+ * The partitions that a worker serves, each by a claimer of its own: all partitions of its queues. It serves the
+ * configured ones from the start. Other partitions of a queue may exist because another process has another
+ * configuration; they are served as soon as they are met.
  */
 import { partitionsOf, queueOf } from '../../model/partition.ts'
 import type { Claimer } from './claimer.ts'
 
-/** @param rank of its queue @param index among all that the worker serves, in the order in which they were met */
+/** @param rank of the queue @param index of the partition, in the order in which the worker met them */
 export type OpenClaimer = (partition: string, rank: number, index: number) => Claimer
 
 export class ServedPartitions {
@@ -13,7 +14,7 @@ export class ServedPartitions {
   readonly #claimers = new Map<string, Claimer>()
   readonly #open: OpenClaimer
 
-  /** @param partitions how many a queue has; one where nothing is said */
+  /** @param partitions how many partitions a queue has; 1 if it is not in the map */
   constructor(queues: readonly string[], partitions: ReadonlyMap<string, number>, open: OpenClaimer) {
     this.#ranks = new Map(queues.map((queue, rank) => [queue, rank]))
     this.#open = open
@@ -32,7 +33,7 @@ export class ServedPartitions {
     return this.#claimers.get(partition)
   }
 
-  /** Serves those of its queues, too. @returns whether one of them is new */
+  /** Serves those of the partitions that belong to its queues. @returns whether one of them is new */
   meet(partitions: readonly string[]): boolean {
     const before = this.#claimers.size
     for (const partition of partitions) {

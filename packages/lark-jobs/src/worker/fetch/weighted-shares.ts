@@ -1,25 +1,25 @@
 /**
- * How much each queue has had of what a worker could run, where queues have different weights: jobs that started, over
- * the weight. Whoever has had least is the next.
+ * How much each queue has had of the worker, where queues have different weights: the jobs that started, divided by the
+ * weight. The queue that has had least comes next (`fair-order.ts`, `round-robin.ts`).
  *
- * A queue that had nothing to do for a while has not saved that up: it goes on a little behind where one would be that
- * always had its share, by as many jobs as all slots take, or as the worker starts within its horizon, if those are more.
- * Nor does one owe much that had all while the others could have nothing.
+ * A queue that had no jobs for a while does not save its share up. It goes on a little behind a queue that always had
+ * its share: by as many jobs as there are slots, or as the worker starts within its horizon, whichever is more. And a
+ * queue that had all while the others had no jobs does not owe them much.
  */
 
 import type { WorkerOptions } from '../options.ts'
 import type { Slots } from '../slots.ts'
 
-/** Of those: how many times as many a queue may be ahead. */
+/** How many times that number a queue may be in front of its share. */
 const OWED = 4
 
 export class WeightedShares {
   readonly #slots: Pick<Slots, 'concurrency'>
-  /** By rank. */
+  /** What each queue has had, by its rank. */
   readonly #had = new Map<number, number>()
-  /** What a queue would have had which always had its share. */
+  /** What a queue would have had that always had its share. */
   #even = 0
-  /** Jobs that the worker starts within the horizon. */
+  /** How many jobs the worker starts within the horizon. */
   reach = 0
 
   constructor(slots: Pick<Slots, 'concurrency'>) {
@@ -38,7 +38,7 @@ export class WeightedShares {
     this.#had.set(rank, Math.min(had, this.#even + (OWED * slack) / weight))
   }
 
-  /** Whether it has had so much more than its share that the others should come first. */
+  /** Whether a queue has had so much more than its share that the others should come first. */
   leads({ rank }: Weighted, all: number): boolean {
     return (this.of(rank) - this.#even) * all * 2 > Math.max(this.#slots.concurrency, this.reach)
   }
@@ -49,7 +49,7 @@ interface Weighted {
   weight: number
 }
 
-/** Where the queues are not all of the same weight, and their order is not strict. */
+/** Shares, if the queues have different weights and their order is not strict. */
 export function sharesOf(
   { queues, weights, strict }: Pick<WorkerOptions, 'queues' | 'weights' | 'strict'>,
   slots: Pick<Slots, 'concurrency'>,
