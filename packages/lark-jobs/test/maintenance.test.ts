@@ -68,7 +68,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
     clock: new StoreClock(),
     rests: () => false,
     foreseen() {},
-    ended() {},
+    owes() {},
     store,
     partitions: ['emails'],
     met() {},

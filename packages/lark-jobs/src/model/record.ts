@@ -56,7 +56,7 @@ export interface NewJob {
    * permits gets the job. A store only compares this text; it has no white space, comma, semicolon, or equals sign.
    */
   limiter?: string
-  /** The class has a hook for jobs that end without a running handler: see `Store.endings`. */
+  /** The class has a hook for jobs that end without a running handler: see `effect.ts`. */
   hooked?: boolean
 }
 
@@ -199,7 +199,7 @@ export type Outcome = (
   | { kind: 'completed'; result?: string }
   /**
    * `retryIn`: milliseconds until the retry. Without it the job has failed and is not retried. Then `untold` says that
-   * `failed()` of its class was not called, because no handler could run: see `Store.endings`.
+   * `failed()` of its class was not called, because no handler could run: see `effect.ts`.
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
   /**

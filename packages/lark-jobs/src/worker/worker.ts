@@ -29,7 +29,7 @@ import { sharesOf } from './fetch/weighted-shares.ts'
 import { LeaseKeeper } from './lease/lease-keeper.ts'
 import { LeaseThread } from './lease/lease-thread.ts'
 import { Ledger } from './lease/ledger.ts'
-import { Endings } from './maintenance/endings.ts'
+import { Deliverer } from './maintenance/deliverer.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
@@ -60,7 +60,7 @@ export class Worker implements AsyncDisposable {
   readonly #leases: LeaseKeeper
   readonly #thread: LeaseThread
   readonly #maintenance: Maintenance
-  readonly #endings: Endings
+  readonly #deliverer: Deliverer
   readonly #drainCheck: DrainCheck
   /** Aborted when the worker lets go of the store: then waits end, and calls are not sent again. */
   readonly #end = new AbortController()
@@ -136,6 +136,7 @@ export class Worker implements AsyncDisposable {
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
+    this.#deliverer = new Deliverer({ store, registry, report, clock, lease, met })
     this.#served = new ServedPartitions(
       options.queues,
       options.partitions ?? new Map(),
@@ -148,6 +149,7 @@ export class Worker implements AsyncDisposable {
           weight: options.weights?.get(queue),
           terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
           limited: this.#claimPermits,
+          deliverer: this.#deliverer,
         })
         this.#thread.serve(partition, claimer.unread)
         this.#intake.changed(claimer)
@@ -157,7 +159,6 @@ export class Worker implements AsyncDisposable {
     this.#drainCheck = new DrainCheck(store, this.#served, registry)
     const { running } = this.#slots
     this.#leases = new LeaseKeeper(store, id, lease, running, this.#permits, met, this.#thread.pulse)
-    this.#endings = new Endings({ store, registry, report, lease, met })
     this.#maintenance = new Maintenance({
       store,
       partitions: this.#served.partitions,
@@ -167,7 +168,7 @@ export class Worker implements AsyncDisposable {
       clock,
       rests: (partition) => this.#intake.isOpen && this.#served.of(partition)?.rests === true,
       foreseen: (partition, ms) => this.#served.of(partition)?.foresee(ms),
-      ended: (partition) => this.#endings.look(partition),
+      owes: (partition) => this.#deliverer.look(partition),
       report,
       renew: () => {
         this.#thread.beat()
@@ -275,6 +276,7 @@ export class Worker implements AsyncDisposable {
     const claimer = this.#served.of(partition)
     if (claimer !== undefined) this.#intake.giveBack(claimer)
     this.#leases.look(partition)
+    this.#deliverer.look(partition)
   }
 
   #lookWhetherDone(): void {
@@ -324,7 +326,7 @@ export class Worker implements AsyncDisposable {
       this.#leases.stop(),
       this.#permits.stop(),
       this.#maintenance.stop(),
-      this.#endings.stop(),
+      this.#deliverer.stop(),
       this.#rings,
       this.#announced,
       this.#thread.stop(),

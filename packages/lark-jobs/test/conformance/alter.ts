@@ -2,7 +2,7 @@
  * Changes by hand: a table of each change in each state, and the effects of each change.
  */
 import { expect, test } from 'vitest'
-import type { JobRecord, State } from '../../src/model/record.ts'
+import type { JobRecord, NewJob, State } from '../../src/model/record.ts'
 import type { AlterVerdict, Change } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
@@ -233,4 +233,46 @@ export function alter(make: Make): void {
     await harness.store.alter('emails', [given.id], { kind: 'edit', payload: '{"ü":"|"}' })
     expect(await caller.claimOne()).toMatchObject({ payload: '{"ü":"|"}' })
   })
+
+  const kinds: [string, Partial<NewJob>][] = [
+    ['plain', {}],
+    ['of many priorities', {}],
+    ['delayed, and due by now', { delay: 100 }],
+    ['of a group', { group: { name: 'acme', limits: { concurrency: 2_000 } } }],
+    ['of a strict group', { group: { name: 'acme', limits: { concurrency: 1 }, strict: true } }],
+    ['with a limiter', { limiter: 'stripe' }],
+    ['unique', {}],
+  ]
+  test.each(kinds)(
+    'after a mass cancel, a claim finds what is left, and says so if nothing is: %s',
+    async (kind, fields) => {
+      await using harness = await make()
+      const { store, clock } = harness
+      const caller = harness.caller()
+      const want = { limit: 10, ahead: 5, lease: LEASE, permits: { stripe: 10 } }
+      const given = Array.from({ length: 1_500 }, (_, n) =>
+        job({
+          ...fields,
+          ...(kind === 'of many priorities' && { priority: (n % 201) - 100 }),
+          ...(kind === 'unique' && { lock: { name: String(n), until: 'start' } }),
+        }),
+      )
+      for (let n = 0; n < given.length; n += 500) await caller.enqueue(...given.slice(n, n + 500))
+      clock.now += 100
+      const left = given[1_234]!
+      const gone = given.filter((each) => each !== left)
+      for (let n = 0; n < gone.length; n += 200)
+        await store.alter('emails', ids(gone.slice(n, n + 200)), { kind: 'cancel', reason: 'user' })
+      const found = await caller.exchange([], want)
+      expect(ids(found.jobs)).toEqual([left.id])
+      expect(found.nextDue).toBeUndefined()
+      await caller.settle(found.jobs[0]!, completed)
+      const empty = await caller.exchange([], want)
+      expect(empty).toEqual({ verdicts: [], jobs: [] })
+      expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 0, active: 0 })
+      // A caller that sleeps now hears of the next job.
+      await harness.caller('web').enqueue(job(fields.limiter === undefined ? {} : fields))
+      expect(await store.wait(caller.id, 10_000)).toEqual(['emails'])
+    },
+  )
 }

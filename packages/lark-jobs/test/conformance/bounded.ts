@@ -4,7 +4,8 @@
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import type { Bound, Enqueued } from '../../src/store/contract/store.ts'
-import { type Caller, LEASE } from './caller.ts'
+import type { Caller } from './caller.ts'
+import { takeHooks } from './effects.ts'
 import type { Make } from './harness.ts'
 import { ids, job, jobs } from './jobs.ts'
 
@@ -65,14 +66,14 @@ export function bounded(make: Make): void {
     expect(ids(left)).toEqual([delays[2]!.id, delays[0]!.id, delays[3]!.id])
   })
 
-  test('drop-oldest: a dropped job of a class with a hook comes with the endings', async () => {
+  test('drop-oldest: the class of a dropped job hears of it, if it has a hook', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 1, full: 'drop-oldest' }
     const dropped = job({ hooked: true })
     await enqueue(caller, bound, dropped)
     await enqueue(caller, bound, job())
-    expect(await harness.store.endings('emails', [], LEASE)).toMatchObject([
+    expect(await takeHooks(harness.store)).toMatchObject([
       { id: dropped.id, state: 'cancelled', reason: 'dropped' },
     ])
   })

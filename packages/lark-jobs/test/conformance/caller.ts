@@ -18,7 +18,7 @@ import { settlement } from './jobs.ts'
 export const LEASE = 15_000
 
 export class Caller {
-  readonly store: Store
+  store: Store
   readonly id: string
   readonly partition: string
   #number = 0

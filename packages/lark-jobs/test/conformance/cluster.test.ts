@@ -18,5 +18,6 @@ for (const binary of ['redis-server', 'valkey-server']) {
 
   describeStore(`a cluster of ${binary}`, () => redisPlace(asLark(cluster.url), cluster.url)(), {
     shared: true,
+    rollsBack: true,
   })
 }

@@ -6,7 +6,7 @@ import type { State } from '../../src/model/record.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { ids } from './jobs.ts'
 import type { Model } from './model.ts'
-import { endings } from './model-job.ts'
+import { endedStates } from './model-job.ts'
 import type { Random } from './random.ts'
 
 /**
@@ -18,6 +18,8 @@ export async function compare(store: Store, partition: string, model: Model, ran
   expect(await store.counts(partition)).toEqual(model.counts())
   expect(await store.minutes(partition)).toEqual(model.minutes())
   if (random.chance(4)) await compareActive(store, partition, model)
+  const [hidden] = model.hidden.keys()
+  if (hidden !== undefined) expect(await store.get(partition, hidden)).toBeUndefined()
   const expected = random.pick([...model.jobs.values()])
   if (!expected) return
   const { id, payload, priority, runs, failures, crashes, releases, reason, because } = expected
@@ -31,7 +33,7 @@ export async function compare(store: Store, partition: string, model: Model, ran
 
 /** Removes the ended jobs from the model that the store did not keep. */
 export async function forget(store: Store, partition: string, model: Model): Promise<void> {
-  for (const state of endings) {
+  for (const state of endedStates) {
     if (!model.exceeds(state)) continue
     const { jobs } = await store.list(partition, { state })
     model.keep(state, ids(jobs))

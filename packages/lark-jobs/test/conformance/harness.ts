@@ -10,6 +10,8 @@ import { Caller, LEASE } from './caller.ts'
 export interface Place {
   /** A new handle on this place, not yet opened. */
   handle(options: StoreOptions): Store
+  /** Copies what is there. @returns a function that sets the place back to the copy, while every handle is closed */
+  save?(): Promise<() => Promise<void>>
   /** Removes the place. Called when every handle is closed. */
   remove(): Promise<void>
 }
@@ -40,8 +42,8 @@ const defaults: StoreOptions = {
 
 export class Harness implements AsyncDisposable {
   readonly clock = new Clock()
-  /** The first handle. It is open. */
-  readonly store: Store
+  /** The first handle, or the one since the last setting back. It is open. */
+  store: Store
   readonly #place: Place
   readonly #options: StoreOptions
   readonly #handles: Store[] = []
@@ -75,6 +77,17 @@ export class Harness implements AsyncDisposable {
       this.#callers.set(name, caller)
     }
     return caller
+  }
+
+  /** Copies what is there. @returns a function that sets all back to the copy, like a server that lost its last changes */
+  async save(): Promise<() => Promise<void>> {
+    const restore = await this.#place.save!()
+    return async () => {
+      await Promise.all(this.#handles.splice(0).map((store) => store.close()))
+      await restore()
+      this.store = await this.another()
+      for (const caller of this.#callers.values()) caller.store = this.store
+    }
   }
 
   /** Lets the leases end, and takes their jobs back. @returns the ids */

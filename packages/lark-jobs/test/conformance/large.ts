@@ -7,6 +7,7 @@ import type { NewJob } from '../../src/model/record.ts'
 import { type Filter, MAX_BYTES, MAX_ITEMS, MAX_SMALL, type Store } from '../../src/store/contract/store.ts'
 import { signal } from '../working/bench.ts'
 import { type Caller, LEASE } from './caller.ts'
+import { takeHooks } from './effects.ts'
 import { of } from './grouped.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
@@ -80,7 +81,7 @@ export function largeJobs(make: Make): void {
         error: { run: 1, name: 'Error', message: '' },
         untold: true,
       })
-      expect((await store.endings('emails', [], LEASE))[0]?.payload === given.payload).toBe(true)
+      expect((await takeHooks(store))[0]?.payload === given.payload).toBe(true)
       await store.alter('emails', [given.id], { kind: 'retry' })
       expect((await caller.claimOne()).payload === given.payload).toBe(true)
     },
@@ -336,7 +337,7 @@ export function largeJobs(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, completed: 0, cancelled: 0 })
   })
 
-  test('endings hands out at most as many bytes at a time as a claim', async () => {
+  test('hooks: hands out at most as many bytes at a time as a claim', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -345,7 +346,7 @@ export function largeJobs(make: Make): void {
     await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
     const found: string[] = []
     for (let call = 0; call < 3; call += 1) {
-      const ended = await store.endings('emails', found, LEASE)
+      const ended = await takeHooks(store)
       expect(ended.length).toBeLessThanOrEqual(2)
       found.push(...ids(ended))
     }

@@ -1,6 +1,7 @@
 /**
  * A job in the model, and the effect of each event on it.
  */
+import { type EffectKind, memberOf } from '../../src/model/effect.ts'
 import type {
   CancelReason,
   Counters,
@@ -22,8 +23,8 @@ import {
   type Running,
 } from '../../src/store/contract/store.ts'
 
-export const endings = ['completed', 'failed', 'cancelled'] as const
-export type Ended = (typeof endings)[number]
+export const endedStates = ['completed', 'failed', 'cancelled'] as const
+export type Ended = (typeof endedStates)[number]
 
 export class ModelJob implements Counters {
   readonly id: string
@@ -46,8 +47,8 @@ export class ModelJob implements Counters {
   /** '' without a group and a limiter. */
   readonly lane: string
   readonly #isHooked: boolean
-  /** The time from which `endings` hands out the job. */
-  endingAt: number | undefined
+  /** What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until `over`. */
+  readonly effects = new Map<EffectKind, { at: number } | { over: number }>()
   finishedAt = 0
   reason: CancelReason | undefined
   /** The reason of the last run that released the job with a reason, and the number of this run. */
@@ -166,8 +167,7 @@ export class ModelJob implements Counters {
     Object.assign(this, { runs, failures, crashes, releases })
     if (isDirect) this.wasRecovered = true
     if (state === 'pending') this.#putBack(dueAt)
-    else if (isUntold) this.#endUnrun(state, reason)
-    else this.#end(state, reason)
+    else this.#end(state, reason, isUntold)
     return consequence.counts
   }
 
@@ -177,6 +177,7 @@ export class ModelJob implements Counters {
     switch (change.kind) {
       case 'retry':
         if (this.isPending || isActive) return 'refused'
+        this.effects.clear()
         Object.assign(this, { failures: 0, crashes: 0, wasRecovered: false, reason: undefined })
         this.#putBack(this.#now())
         this.#queuedAt = this.#now()
@@ -184,7 +185,7 @@ export class ModelJob implements Counters {
         return 'done'
       case 'cancel':
         if (isActive) this.#asked = change.reason
-        else if (this.isPending) this.#endUnrun('cancelled', change.reason)
+        else if (this.isPending) this.#end('cancelled', change.reason, true)
         else return 'refused'
         return isActive ? 'asked' : 'done'
       case 'remove':
@@ -204,23 +205,24 @@ export class ModelJob implements Counters {
     }
   }
 
-  #end(state: Ended, reason?: CancelReason): void {
+  /** It is removed, and if it has not ended, this is its end. */
+  remove(): void {
+    if (this.isPending && memberOf(this.id) !== undefined) this.#end('cancelled', 'removed')
+  }
+
+  /** @param isUntold no handler ran that could do what is to be done then */
+  #end(state: Ended, reason?: CancelReason, isUntold = false): void {
     this.#letGo()
     this.#state = state
     this.finishedAt = this.#now()
+    if (isUntold && this.#isHooked) this.effects.set('hook', { at: this.finishedAt })
+    if (memberOf(this.id) !== undefined) this.effects.set('member', { at: this.finishedAt })
     if (reason === undefined) return
     this.reason = reason
     this.#because = undefined
   }
 
-  /** The job ends while no handler runs, so its class must be told later. */
-  #endUnrun(state: Ended, reason?: CancelReason): void {
-    this.#end(state, reason)
-    if (this.#isHooked) this.endingAt = this.#now()
-  }
-
   #putBack(place: number): void {
-    this.endingAt = undefined
     this.#letGo()
     this.#state = 'pending'
     this.place = place

@@ -4,28 +4,35 @@
  * end), the model checks what the store chose and does the same.
  */
 import { expect } from 'vitest'
+import type { EffectName } from '../../src/model/effect.ts'
 import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/model/record.ts'
-import type {
-  AlterVerdict,
-  Change,
-  Counts,
-  Enqueued,
-  Extension,
-  LeaseNote,
-  Minute,
-  RecoverOptions,
-  Recovery,
-  Retention,
-  Settlement,
-  Verdict,
-  Want,
+import {
+  type AlterVerdict,
+  type Change,
+  type Counts,
+  type EffectsWanted,
+  type Enqueued,
+  type Extension,
+  type Fate,
+  type LeaseNote,
+  MEMBER_LEASE,
+  type Minute,
+  RESEND_MEMORY,
+  type RecoverOptions,
+  type Recovery,
+  type Retention,
+  type Settlement,
+  type Verdict,
+  type Want,
 } from '../../src/store/contract/store.ts'
-import { type Ended, endings, ModelJob, rank } from './model-job.ts'
+import { type Ended, endedStates, ModelJob, rank } from './model-job.ts'
 import { ModelLanes } from './model-lanes.ts'
 import { ModelMinutes } from './model-minutes.ts'
 
 export class Model {
   readonly jobs = new Map<string, ModelJob>()
+  /** Removed, but kept for what must happen elsewhere. */
+  readonly hidden = new Map<string, ModelJob>()
   readonly lanes: ModelLanes
   paused = false
   /** The end of the lease of each claim, by token. */
@@ -72,7 +79,7 @@ export class Model {
 
   enqueue(jobs: readonly NewJob[]): Enqueued[] {
     const answers = jobs.map((given): Enqueued => {
-      if (this.jobs.has(given.id)) return 'exists'
+      if (this.jobs.has(given.id) || this.hidden.has(given.id)) return 'exists'
       const met = given.lock && this.#meet(given, given.lock)
       if (met) return met
       const job = new ModelJob(given, this.#now)
@@ -172,6 +179,7 @@ export class Model {
     return extension
   }
 
+  /** What it takes back. */
   recover({ forgiving = false, holder, until = this.#now(), unread }: RecoverOptions): Recovery {
     const recovery: Recovery = { recovered: [], failed: [] }
     if (this.#now() > until) return recovery
@@ -189,20 +197,61 @@ export class Model {
     return recovery
   }
 
-  /** Milliseconds until `endings` has a job to hand out. */
-  nextEnding(): number | undefined {
-    const times = [...this.jobs.values()].flatMap(({ endingAt }) => endingAt ?? [])
+  /** Milliseconds until there is an effect to hand out. */
+  nextEffect(): number | undefined {
+    const times = this.#allJobs.flatMap(({ effects }) => [...effects.values()]).flatMap(dueOf)
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now())
   }
 
-  endings(done: readonly string[], lease: number): string[] {
-    for (const id of done) {
-      const job = this.jobs.get(id)
-      if (job) job.endingAt = undefined
+  /** What is handed out to a call that says this of effects. */
+  effects({ lease, done = [] }: EffectsWanted): EffectName[] {
+    for (const { kind, id, at } of done) {
+      const effects = this.#find(id)?.effects
+      const effect = effects?.get(kind)
+      if (effect === undefined || !('at' in effect) || this.#find(id)?.finishedAt !== at) continue
+      if (kind === 'hook') effects!.delete(kind)
+      else effects!.set(kind, { over: this.#now() + RESEND_MEMORY })
     }
-    const taken = [...this.jobs.values()].filter(({ endingAt }) => (endingAt ?? Infinity) <= this.#now())
-    for (const job of taken) job.endingAt = this.#now() + lease
-    return taken.map(({ id }) => id)
+    if (done.length > 0) this.forgetEffects()
+    const handed: EffectName[] = []
+    for (const { id, effects, finishedAt } of this.#allJobs) {
+      for (const [kind, effect] of effects) {
+        if (!('at' in effect) || effect.at > this.#now()) continue
+        const ms = kind === 'hook' ? lease : MEMBER_LEASE
+        if (ms === undefined) continue
+        effects.set(kind, { at: this.#now() + ms })
+        handed.push({ kind, id, at: finishedAt })
+      }
+    }
+    return handed
+  }
+
+  /** Those that were acknowledged long ago. */
+  forgetEffects(): void {
+    for (const { effects } of this.#allJobs)
+      for (const [kind, effect] of effects)
+        if ('over' in effect && effect.over <= this.#now()) effects.delete(kind)
+    for (const [id, { effects }] of this.hidden) if (effects.size === 0) this.hidden.delete(id)
+  }
+
+  fate(id: string): Fate['kind'] {
+    const job = this.#find(id)
+    if (job === undefined) return 'unknown'
+    return job.isEnded ? 'ended' : 'present'
+  }
+
+  get #allJobs(): ModelJob[] {
+    return [...this.jobs.values(), ...this.hidden.values()]
+  }
+
+  #find(id: string): ModelJob | undefined {
+    return this.jobs.get(id) ?? this.hidden.get(id)
+  }
+
+  #remove(job: ModelJob): void {
+    job.remove()
+    this.jobs.delete(job.id)
+    if (job.effects.size > 0) this.hidden.set(job.id, job)
   }
 
   /** The end of the lease and the token of each active job, in the order of `list`. */
@@ -219,18 +268,20 @@ export class Model {
   }
 
   prune(): number {
-    const old = endings
+    const old = endedStates
       .flatMap((state) => this.in(state))
       .filter((job) => job.finishedAt <= this.#now() - this.#retention.age)
-    for (const job of old) this.jobs.delete(job.id)
+    for (const job of old) this.#remove(job)
+    this.forgetEffects()
     return old.length
   }
 
   clear(state: Exclude<State, 'active'>): number {
     const gone = this.in(state)
     for (const job of gone) {
-      this.jobs.delete(job.id)
-      if (job.isPending) this.lanes.moved(job)
+      const wasPending = job.isPending
+      this.#remove(job)
+      if (wasPending) this.lanes.moved(job)
     }
     this.lanes.stir()
     return gone.length
@@ -244,7 +295,7 @@ export class Model {
       const wasPending = job?.isPending
       const verdict = job?.apply(change) ?? 'missing'
       if (name !== undefined) this.#lockers.set(name, id)
-      if (change.kind === 'remove' && verdict === 'done') this.jobs.delete(id)
+      if (change.kind === 'remove' && verdict === 'done') this.#remove(job!)
       if (verdict === 'done' && change.kind !== 'edit' && job && (wasPending || job.isPending))
         this.lanes.moved(job)
       return verdict
@@ -265,7 +316,7 @@ export class Model {
     const oldest = Math.min(...kept.map((id) => this.jobs.get(id)!.finishedAt))
     for (const job of gone) {
       expect(job.finishedAt).toBeLessThanOrEqual(oldest)
-      this.jobs.delete(job.id)
+      this.#remove(job)
     }
   }
 
@@ -289,4 +340,8 @@ export class Model {
       .map(({ id }) => id)
       .join(', ')
   }
+}
+
+function dueOf(effect: { at: number } | { over: number }): number | [] {
+  return 'at' in effect ? effect.at : []
 }

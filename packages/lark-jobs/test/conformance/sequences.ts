@@ -4,10 +4,12 @@
  * failure prints its steps.
  */
 import { expect, test } from 'vitest'
+import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
 import type { LeasedJob, NewJob } from '../../src/model/record.ts'
 import {
   CALL_MEMORY,
   type Change,
+  type EffectsWanted,
   type Exchange,
   isSuspect,
   type RecoverOptions,
@@ -16,11 +18,10 @@ import {
 } from '../../src/store/contract/store.ts'
 import type { Caller } from './caller.ts'
 import { chanceGroups, chanceJob, chanceLimiters, chanceOutcome, chancePayload } from './chance.ts'
-import { compare, forget } from './compare.ts'
+import { compare } from './compare.ts'
 import type { Harness, Make } from './harness.ts'
-import { ids } from './jobs.ts'
 import { Model } from './model.ts'
-import { endings } from './model-job.ts'
+import { endedStates } from './model-job.ts'
 import { Random } from './random.ts'
 
 /** The first seed. `LARK_SEED=1000` makes other sequences. A failure names its seed. */
@@ -34,6 +35,9 @@ const kept = { count: 3, age: 2_000 }
 const LEASES = [50, 300, 2_000]
 /** Milliseconds after which calls are forgotten and minutes have passed. */
 const LONG = 25 * 60_000
+
+const FLOWS = ['one', 'other']
+const SIZE = 9
 
 /** A call that was carried out and whose answer was lost. Its caller makes no other call until it has the answer. */
 interface Lost {
@@ -61,6 +65,9 @@ class Sequence {
   /** Every job that was ever handed out, so that old tokens are tried too. */
   readonly #handed: LeasedJob[] = []
   #lost: Lost[] = []
+  /** Every effect that was ever handed out here, so that chance also acknowledges those of earlier ends. */
+  readonly #effects: EffectName[] = []
+  readonly #open = new Map<string, Set<number>>()
   readonly #story: string[] = []
 
   constructor(harness: Harness, seed: number) {
@@ -85,7 +92,7 @@ class Sequence {
       [1, () => this.#configure()],
       [2, () => this.#prune()],
       [1, () => this.#clear()],
-      [2, () => this.#endings()],
+      [3, () => this.#flows()],
       [this.#hasGroups ? 2 : 0, () => this.#pause()],
     ]
     const wheel = steps.flatMap(([weight, step]) => new Array<() => Promise<void>>(weight).fill(step))
@@ -125,7 +132,9 @@ class Sequence {
         this.#random.some(chanceLimiters).map((limiter) => [limiter, this.#random.below(4)]),
       )
     this.#tell('exchange', caller.id, settlements, want)
-    const exchange = await caller.exchange(settlements, want)
+    const effects = this.#chanceEffects()
+    if (effects !== undefined) this.#tell('effects', effects)
+    const exchange = await caller.exchange(settlements, { ...want, effects })
     expect(exchange.verdicts).toEqual(settlements.map((settlement) => this.#model.settle(settlement)))
     const call = caller.last()
     const before = this.#model.in('active').length
@@ -134,6 +143,7 @@ class Sequence {
     expect(exchange.limited ?? {}).toEqual(mayLimit && !this.#model.paused ? this.#model.lanes.limited : {})
     expect(exchange.nextDue).toBe(this.#model.isFull(want, exchange.jobs) ? undefined : this.#model.nextDue())
     this.#handed.push(...exchange.jobs)
+    this.#compareEffects(effects, exchange.effects)
     await this.#mayLose(caller, async () => {
       const again = await caller.store.exchange(this.#partition, call, settlements, want)
       const { verdicts, jobs } = exchange
@@ -202,6 +212,7 @@ class Sequence {
       ...(this.#random.chance(4) && {
         unread: this.#random.pick(['nobody.1', ...this.#model.in('active').map(({ token }) => token)])!,
       }),
+      effects: this.#chanceEffects(),
     }
     this.#tell('recover', options)
     const recovery = await this.#harness.store.recover(this.#partition, options)
@@ -209,13 +220,14 @@ class Sequence {
     expect([...recovery.recovered].sort()).toEqual(expected.recovered.sort())
     expect([...recovery.failed].sort()).toEqual(expected.failed.sort())
     expect(recovery.nextLeaseEnd).toBe(expected.nextLeaseEnd)
-    // Some jobs that this call has ended may exceed the retention, and are gone.
-    await forget(this.#harness.store, this.#partition, this.#model)
-    if (now <= (options.until ?? now)) expect(recovery.nextEnding).toBe(this.#model.nextEnding())
+    this.#compareEffects(options.effects, recovery.effects)
+    expect(recovery.nextEffect).toBe(this.#model.nextEffect())
   }
 
   async #alter(): Promise<void> {
-    const asked = this.#random.some([...this.#model.jobs.keys(), 'nobody']).slice(0, 3)
+    const asked = this.#random
+      .some([...this.#model.jobs.keys(), ...this.#model.hidden.keys(), 'nobody'])
+      .slice(0, 3)
     const change = this.#random.pick<Change>([
       { kind: 'retry' },
       { kind: 'cancel', reason: 'user' },
@@ -252,17 +264,72 @@ class Sequence {
   }
 
   async #clear(): Promise<void> {
-    const state = this.#random.pick(['waiting', 'delayed', ...endings] as const)!
+    const state = this.#random.pick(['waiting', 'delayed', ...endedStates] as const)!
     this.#tell('clear', state)
     expect(await this.#harness.store.clear(this.#partition, state)).toBe(this.#model.clear(state))
   }
 
-  async #endings(): Promise<void> {
-    const done = this.#random.some([...this.#model.jobs.keys(), 'nobody']).slice(0, 2)
-    const lease = this.#random.pick(LEASES)!
-    this.#tell('endings', done, lease)
-    const jobs = await this.#harness.store.endings(this.#partition, done, lease)
-    expect(ids(jobs).sort()).toEqual(this.#model.endings(done, lease).sort())
+  #chanceEffects(): EffectsWanted | undefined {
+    if (this.#random.chance(2)) return undefined
+    const done = this.#random.some(this.#effects.slice(-8))
+    const lease = this.#random.pick([...LEASES, undefined])
+    return { ...(lease !== undefined && { lease }), ...(done.length > 0 && { done }) }
+  }
+
+  /** Checks what was handed out to a call that said this of effects. */
+  #compareEffects(wanted: EffectsWanted | undefined, handed: readonly Effect[] | undefined): void {
+    const expected = wanted === undefined ? [] : this.#model.effects(wanted)
+    const sorted = (names: EffectName[]) => names.map((name) => JSON.stringify(name)).sort()
+    expect(sorted((handed ?? []).map(nameOf))).toEqual(sorted(expected))
+    expect(handed?.length).not.toBe(0)
+    for (const { kind, job } of handed ?? []) {
+      const { state, reason, payload } = (this.#model.jobs.get(job.id) ?? this.#model.hidden.get(job.id))!
+      expect(job).toMatchObject({ state, ...(kind === 'hook' && { payload }) })
+      expect(job.reason).toBe(reason)
+      if (kind === 'member') expect(job).not.toHaveProperty('payload')
+    }
+    this.#effects.push(...expected)
+  }
+
+  /** The flows whose members some jobs of this partition are; they are kept here too. */
+  async #flows(): Promise<void> {
+    const { flows } = this.#harness.store
+    const flow = this.#random.pick(FLOWS)!
+    const ended = this.#open.get(flow)
+    const what = this.#random.pick(['open', 'apply', 'apply', 'missing', 'fates', 'close'] as const)
+    this.#tell(what, flow)
+    if (what === 'open') {
+      expect(await flows.open(this.#partition, flow, SIZE)).toBe(ended === undefined)
+      if (ended === undefined) this.#open.set(flow, new Set())
+    } else if (what === 'apply') {
+      const members = Array.from({ length: 3 }, () => ({ flow, index: this.#random.below(SIZE + 1) }))
+      const verdicts = members.map(({ index }) => {
+        if (ended === undefined || index >= SIZE) return 'unknown'
+        if (ended.has(index)) return 'repeated'
+        ended.add(index)
+        return 'counted'
+      })
+      const progress = ended === undefined ? {} : { [flow]: { counted: ended.size, size: SIZE } }
+      expect(await flows.apply(this.#partition, members)).toEqual({ verdicts, flows: progress })
+    } else if (what === 'missing') {
+      const after = this.#random.below(3) - 1
+      const all = Array.from({ length: SIZE }, (_, index) => index)
+      const missing = ended === undefined ? [] : all.filter((index) => index > after && !ended.has(index))
+      expect(await flows.missing(this.#partition, flow, after, 4)).toEqual(missing.slice(0, 4))
+    } else if (what === 'fates') {
+      const ids = this.#random.some([...this.#model.jobs.keys(), ...this.#model.hidden.keys(), 'nobody'])
+      const fates = await flows.fates(this.#partition, ids)
+      expect(fates.map(({ kind }) => kind)).toEqual(ids.map((id) => this.#model.fate(id)))
+    } else {
+      await flows.close(this.#partition, flow)
+      this.#open.delete(flow)
+    }
+  }
+
+  #chanceMember(): string | undefined {
+    if (!this.#random.chance(4)) return undefined
+    const flow = this.#random.pick(FLOWS)!
+    return memberId({ flow, home: this.#partition, index: this.#random.below(SIZE) })
   }
 
   /** Every second sequence has groups. The others test prefetched jobs. */
@@ -272,7 +339,7 @@ class Sequence {
 
   #newJob(): NewJob {
     const known = this.#random.chance(12) ? this.#random.pick([...this.#model.jobs.keys()]) : undefined
-    return chanceJob(this.#random, known, this.#hasGroups)
+    return chanceJob(this.#random, known ?? this.#chanceMember(), this.#hasGroups)
   }
 
   #tell(...words: unknown[]): void {

@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { erase } from '../../src/store/sqlite/erase.ts'
 import { library } from '../../src/store/sqlite/library.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
+import { open } from '../sqlite/raw.ts'
 import { describeStore } from './suite.ts'
 
 /** `npm test` runs this on Node 20 with `libsql`, and on Node 24 with `node:sqlite`. */
@@ -12,12 +14,24 @@ describeStore(
   `SQLite in a file, by ${name}`,
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lark-sqlite-'))
+    const file = join(folder, 'jobs.db')
+    let copies = 0
     return {
-      handle: (options) => new SqliteStore(join(folder, 'jobs.db'), options),
+      handle: (options) => new SqliteStore(file, options),
+      save: async () => {
+        const copy = join(folder, `${copies++}.db`)
+        const other = open(file)
+        other.exec(`VACUUM INTO '${copy}'`)
+        other.close()
+        return async () => {
+          await erase(file)
+          await copyFile(copy, file)
+        }
+      },
       remove: () => rm(folder, { recursive: true }),
     }
   },
-  { shared: true },
+  { shared: true, rollsBack: true },
 )
 
 describeStore(
@@ -26,5 +40,5 @@ describeStore(
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},
   }),
-  { shared: false },
+  { shared: false, rollsBack: false },
 )

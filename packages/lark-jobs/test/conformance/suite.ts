@@ -16,6 +16,8 @@
  *                                                 cost grows with what is stored: ../sqlite/cost.test.ts
  *   8  a key that no worker here knows            claim-and-settle.ts, workers.ts; the worker's part: ../working/
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
+ *
+ * Effects, at least once, and once while nothing acknowledged is lost: effects.ts.
  */
 import { describe } from 'vitest'
 import { ahead } from './ahead.ts'
@@ -26,7 +28,7 @@ import { claimAndSettle } from './claim-and-settle.ts'
 import { clear } from './clear.ts'
 import { close } from './close.ts'
 import { delay } from './delay.ts'
-import { endings } from './endings.ts'
+import { effects, rollbacks } from './effects.ts'
 import { enqueue } from './enqueue.ts'
 import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
@@ -57,6 +59,8 @@ import { workers } from './workers.ts'
 export interface Traits {
   /** Whether two handles see the same jobs. Not so for a store in memory. */
   shared: boolean
+  /** Whether its places can be set back to an earlier state (`Place.save`). */
+  rollsBack: boolean
 }
 
 /**
@@ -69,7 +73,7 @@ export interface Traits {
  *     handle: (options) => new SqliteStore(join(folder, 'jobs.db'), options),
  *     remove: () => rm(folder, { recursive: true }),
  *   }
- * }, { shared: true })
+ * }, { shared: true, rollsBack: false })
  */
 export function describeStore(name: string, makePlace: MakePlace, traits: Traits): void {
   const make: Make = (options) => Harness.make(makePlace, options)
@@ -80,7 +84,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('leases', () => leases(make))
     describe('ahead', () => ahead(make))
     describe('recover', () => recover(make))
-    describe('endings', () => endings(make))
+    describe('effects', () => effects(make))
     describe('recovered', () => recovered(make))
     describe('suspects', () => suspectJobs(make))
     describe('unique', () => unique(make))
@@ -108,5 +112,6 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))
     if (traits.shared) describe('two handles', () => handles(make))
+    if (traits.rollsBack) describe('rollbacks', () => rollbacks(make))
   })
 }

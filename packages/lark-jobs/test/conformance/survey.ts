@@ -5,8 +5,9 @@ import { expect, test } from 'vitest'
 import type { WorkerRecord } from '../../src/model/record.ts'
 import { type Finding, MAX_ITEMS, type Surveyed } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
+import { take } from './effects.ts'
 import type { Harness, Make } from './harness.ts'
-import { completed, ids, job, jobs } from './jobs.ts'
+import { completed, job, jobs } from './jobs.ts'
 
 /** Longer than any ring takes, in milliseconds of the real clock. */
 const PATIENCE = 10_000
@@ -123,16 +124,17 @@ export function survey(make: Make): void {
     expect(await found(harness)).toEqual({ nextLeaseEnd: 6_000 })
   })
 
-  test('returns when there is something for endings', async () => {
+  test('returns when there is an effect to hand out', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job({ hooked: true })
     await harness.caller('web').enqueue(given)
     await store.alter('emails', [given.id], { kind: 'cancel', reason: 'user' })
-    expect(await found(harness)).toEqual({ nextEnding: 0 })
-    expect(ids(await store.endings('emails', [], 5_000))).toEqual([given.id])
-    expect(await found(harness)).toEqual({ nextEnding: 5_000 })
-    await store.endings('emails', [given.id], 5_000)
+    expect(await found(harness)).toEqual({ nextEffect: 0 })
+    const effects = await take(store, [], 5_000)
+    expect(effects).toMatchObject([{ job: { id: given.id } }])
+    expect(await found(harness)).toEqual({ nextEffect: 5_000 })
+    await take(store, effects)
     expect(await found(harness)).toBeUndefined()
   })
 

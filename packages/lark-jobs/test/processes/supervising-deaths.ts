@@ -178,7 +178,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(JSON.parse((await app.run('jobs:show', id, '--json')).stdout)).toMatchObject({ state: 'failed' })
     await using store = await connect(url() ?? `sqlite:${app.folder}/.lark/jobs.db`, app.env.PREFIX ?? '')
     await store.open()
-    expect(await store.recover('other')).not.toHaveProperty('nextEnding')
+    expect(await store.recover('other')).not.toHaveProperty('nextEffect')
     supervisor.child.kill('SIGTERM')
     expect(await supervisor.result).toMatchObject({ code: 0 })
   })

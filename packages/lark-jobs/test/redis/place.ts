@@ -2,6 +2,7 @@
  * An empty place on Redis servers: an unused key prefix.
  */
 import { randomBytes } from 'node:crypto'
+import { createClient, RESP_TYPES } from '@redis/client'
 import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { openTransport } from '../../src/store/redis/client/open-transport.ts'
 import { RedisStore } from '../../src/store/redis/store.ts'
@@ -13,9 +14,52 @@ export function redisPlace(url: string, admin = url): MakePlace {
     const prefix = newPrefix()
     return {
       handle: (options) => new RedisStore(url, { ...options, prefix }),
+      save: () => saveKeys(admin, prefix),
       remove: () => removeKeys(admin, prefix),
     }
   }
+}
+
+/** Copies the keys with a prefix. @returns a function that sets them back */
+async function saveKeys(url: string, prefix: string): Promise<() => Promise<void>> {
+  // Dumps are not text, so each of our own connections would change them.
+  const copies = await onServers(url, async (server) => {
+    const dumps: [key: string, dump: Buffer][] = []
+    for await (const keys of server.scanIterator({ MATCH: `${prefix}:*`, COUNT: 1_000 }))
+      for (const key of keys)
+        dumps.push([key, (await server.withTypeMapping(asBuffers).dump(key)) as unknown as Buffer])
+    return dumps
+  })
+  return async () => {
+    await removeKeys(url, prefix)
+    const all = copies.values()
+    await onServers(url, async (server) => {
+      for (const [key, dump] of all.next().value!) await server.restore(key, 0, dump)
+    })
+  }
+}
+
+type Client = ReturnType<typeof createClient>
+
+const asBuffers = { [RESP_TYPES.BLOB_STRING]: Buffer }
+
+/** Does something on every server, one after another. */
+async function onServers<T>(url: string, work: (server: Client) => Promise<T>): Promise<T[]> {
+  const route = openTransport(parseLocation(url), {})
+  const results: T[] = []
+  try {
+    for (const server of await route.servers(route.deadline())) {
+      await server.send(['PING'])
+      const { host, port } = server.address!
+      const client: Client = createClient({ socket: { host, port } })
+      await client.connect()
+      results.push(await work(client))
+      client.destroy()
+    }
+  } finally {
+    route.close()
+  }
+  return results
 }
 
 /** The beginning of the prefixes of all tests. */

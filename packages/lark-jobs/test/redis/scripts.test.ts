@@ -95,7 +95,7 @@ describe.each([...verbs, ...shared])('%s', (name) => {
         `\\b${key} = .*(key|line)\\(|\\b${key}, \\w+(, \\w+)? = line\\(|function \\w+\\(${key}`,
       )
       const alias = new RegExp(
-        `local (\\w+, )*${key}\\b.* = .*(key|line)\\(|for _, ${key} in ipairs\\(rest\\)`,
+        `local (\\w+, )*${key}\\b.* = .*(key|line)\\(|for _, ${key} in ipairs\\((rest|texts|extras\\(\\))\\)`,
       )
       expect(given.test(text) || alias.test(text), `${key} comes from key() or line()`).toBe(true)
     }
@@ -159,7 +159,10 @@ test('every script is called with what its header documents', async () => {
   await worker.exchange([], { limit: 0, lease: LEASE })
   await worker.settle(await worker.claimOne(), completed)
   await store.recover('emails')
-  await store.endings('emails', ['nobody'], 1_000)
+  await store.flows.open('emails', 'flow', 9)
+  await store.flows.apply('emails', [{ flow: 'flow', index: 1 }])
+  await store.flows.missing('emails', 'flow', -1, 9)
+  await store.flows.fates('emails', ['a', 'b'])
   await store.prune('emails')
   await store.wake('emails', 'web')
   await store.announce({ ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' }, 1_000)

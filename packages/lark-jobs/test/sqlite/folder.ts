@@ -1,9 +1,10 @@
 /**
  * A folder for one test with a file for a store, and the connections that stores open.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { vi } from 'vitest'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
@@ -29,6 +30,12 @@ export class Folder implements AsyncDisposable {
     const store = new SqliteStore(this.file, options)
     await store.open()
     return store
+  }
+
+  /** Makes the file one that the Lark of an earlier layout has left. */
+  async earlier(layout: number): Promise<void> {
+    const packed = await readFile(new URL(`layouts/${layout}.db.gz`, import.meta.url))
+    await writeFile(this.file, gunzipSync(packed))
   }
 
   inMemory(): SqliteStore {

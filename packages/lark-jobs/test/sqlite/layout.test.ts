@@ -2,8 +2,6 @@
  * Files of other versions of Lark: an earlier layout is brought forward, other layouts are refused with one line and
  * not changed, and no file is written by two versions at the same time.
  */
-import { readFile, writeFile } from 'node:fs/promises'
-import { gunzipSync } from 'node:zlib'
 import { afterEach, expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
@@ -11,6 +9,7 @@ import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
 import { goesOn } from '../conformance/earlier.ts'
+import { take } from '../conformance/effects.ts'
 import { job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { Folder, options } from './folder.ts'
@@ -65,11 +64,6 @@ for (const name of ['too old a', 'a newer'] as const) {
   })
 }
 
-async function writeEarlier(file: string, layout: number): Promise<void> {
-  const packed = await readFile(new URL(`layouts/${layout}.db.gz`, import.meta.url))
-  await writeFile(file, gunzipSync(packed))
-}
-
 /** The tables, indexes and columns, as SQLite lists them. */
 function schemaOf(file: string): object {
   const other = openRaw(file)
@@ -90,20 +84,25 @@ test('a file of an earlier layout has the present layout after it was opened', a
   await (await present.store()).close()
   for (let layout = EARLIEST; layout < versionOf(present.file); layout += 1) {
     await using folder = await Folder.make()
-    await writeEarlier(folder.file, layout)
+    await folder.earlier(layout)
     await (await folder.store()).close()
     expect(versionOf(folder.file)).toBe(versionOf(present.file))
     expect(schemaOf(folder.file)).toEqual(schemaOf(present.file))
   }
 })
 
-test('jobs of layout 6 go on', async () => {
+test.each([6, 7])('jobs of layout %i go on, and what their ends have yet to do elsewhere', async (layout) => {
   await using folder = await Folder.make()
-  await writeEarlier(folder.file, 6)
+  await folder.earlier(layout)
   // Two stores open the file at the same time. The later one finds the work done.
   const [store, other] = await Promise.all([folder.store(), folder.store()])
   await using _ = other
   await using __ = store
+  const effects = await take(store)
+  expect(effects).toMatchObject([
+    { kind: 'hook', job: { state: 'cancelled', reason: 'user', key: 'send-email' } },
+  ])
+  expect(await take(store, effects)).toEqual([])
   await goesOn(store, other)
 })
 

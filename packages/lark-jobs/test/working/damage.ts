@@ -125,8 +125,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     }
     await bench.jobs.status()
     await bench.jobs.failed()
-    await store.recover('default')
-    await store.endings('default', [], 1_000)
+    await store.recover('default', { effects: { lease: 1_000 } })
     await store.minutes('default')
   }
 

@@ -123,7 +123,7 @@ export function ending(connect: Connect): void {
     await Promise.all(workers.map((worker) => worker.stop()))
     expect(calls).toEqual([[{ n: 4 }, 'user', job.id]])
     const { store } = await bench.jobs[open]()
-    expect(await store.recover('default')).not.toHaveProperty('nextEnding')
+    expect(await store.recover('default')).not.toHaveProperty('nextEffect')
   })
 
   test('crashed too often: a worker that knows the class calls failed()', async () => {
@@ -177,7 +177,7 @@ export function ending(connect: Connect): void {
     const report = new Record()
     const worker = await bench.work([BadJob], { report, lease: LEASE })
     const { store } = await bench.jobs[open]()
-    while ((await store.recover('default')).nextEnding !== undefined) await pause(20)
+    while ((await store.recover('default')).nextEffect !== undefined) await pause(20)
     await worker.stop()
     expect(calls).toBe(2)
     expect(report.lines.sort()).toEqual([

@@ -10,6 +10,7 @@ import { cancelling } from './cancelling.ts'
 import { contexts } from './contexts.ts'
 import { damage } from './damage.ts'
 import { delaying } from './delaying.ts'
+import { delivering } from './delivering.ts'
 import { dispatching } from './dispatching.ts'
 import { emptiness } from './emptiness.ts'
 import { ending } from './ending.ts'
@@ -83,6 +84,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('contexts', () => contexts(connect))
   describe('emptiness', () => emptiness(connect))
   describe('ending', () => ending(connect))
+  describe('delivering', () => delivering(connect))
   describe('stopping', () => stopping(connect))
   describe('unforeseen', () => unforeseen(connect))
 }

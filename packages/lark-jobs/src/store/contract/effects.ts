@@ -25,8 +25,8 @@ import type { EffectName } from '../../model/effect.ts'
 
 /** What a call says of effects. A call without it is handed none. */
 export interface EffectsWanted {
-  /** Milliseconds for which the caller has a hook. */
-  lease: number
+  /** Milliseconds for which the caller has a hook. Absent: it is handed no hooks, only members. */
+  lease?: number
   /** Effects that were delivered. They are acknowledged before others are handed out. */
   done?: readonly EffectName[]
 }

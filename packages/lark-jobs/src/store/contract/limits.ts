@@ -11,8 +11,6 @@ export const MAX_BYTES = 1_048_576
  * bytes.
  */
 export const MAX_SMALL = 1_048
-/** The most ended jobs that `endings` hands out at once. */
-export const MAX_ENDINGS = 100
 /** The most partitions that one `standings` reads: some 2 ms on Redis. */
 export const MAX_STANDINGS = 100
 /** Milliseconds that a caller's last answer is remembered. A caller that resends later finds its leases lost. */

@@ -37,8 +37,6 @@ export interface Recovery {
   failed: string[]
   /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
   nextLeaseEnd?: number
-  /** Milliseconds until there is something for `endings`; undefined if none is known, or if `until` had passed. */
-  nextEnding?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
   /** Milliseconds until there is an effect to hand out; undefined if there is none. */

@@ -44,6 +44,9 @@
  * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not queued, or
  * changes the first. A job that releases its lock when it starts is not prefetched.
  *
+ * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until it is
+ * acknowledged (`effects.ts`).
+ *
  * **Retention.** `retention` says how many ended jobs of each state are kept, and for how long. The call that exceeds
  * the number removes the excess, and `prune` removes old jobs; each removes a bounded number a call.
  *
@@ -68,6 +71,7 @@ import type {
 
 import type { AlterVerdict, Change, MetGroup, PartitionSettings, Setting } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
+import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
@@ -229,6 +233,8 @@ export interface Store extends AsyncDisposable {
   readonly isRemote: boolean
   /** The permits and circuits that workers share: an interface of its own. */
   readonly limiters: Limiters
+  /** Which members of flows have ended: an interface of its own. */
+  readonly flows: Flows
 
   /**
    * Opens the store. Must be called before any other verb; calling it again is cheap.
@@ -270,18 +276,11 @@ export interface Store extends AsyncDisposable {
    */
   survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey>
 
-  /** Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. */
-  recover(partition: string, options?: RecoverOptions): Promise<Recovery>
-
   /**
-   * Jobs that ended without a running handler, and whose class has a hook for this (`hooked`): they crashed too often,
-   * failed `untold`, or were cancelled or dropped while they did not run. At most `MAX_ENDINGS`, the earliest ended
-   * first. The caller has each job for `lease` milliseconds. Then the store hands it to the next caller, unless it is
-   * in `done`.
-   *
-   * @param done ids of jobs whose ending has been handled
+   * Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. Also hands out effects
+   * (`effects.ts`), for a caller that claims no jobs.
    */
-  endings(partition: string, done: readonly string[], lease: number): Promise<JobRecord[]>
+  recover(partition: string, options?: RecoverOptions): Promise<Recovery>
 
   /**
    * Removes ended jobs past their age, with their logs, and other expired data.

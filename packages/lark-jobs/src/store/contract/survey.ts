@@ -4,7 +4,7 @@
  */
 import type { WorkerRecord } from '../../model/record.ts'
 
-/** A partition to survey. Leases and endings are always surveyed; the flags ask for more. */
+/** A partition to survey. Leases and effects are always surveyed; the flags ask for more. */
 export interface Surveyed {
   partition: string
   /** The caller is idle there, and asks when a job may begin. */
@@ -27,8 +27,6 @@ export interface Finding {
   at: number
   /** Milliseconds until the next lease ends; 0 when one has ended. */
   nextLeaseEnd?: number
-  /** Milliseconds until there is something for `endings`. */
-  nextEnding?: number
   /** Milliseconds until there is an effect to hand out. */
   nextEffect?: number
   /**

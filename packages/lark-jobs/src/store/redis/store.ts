@@ -18,7 +18,6 @@ import {
   type Filter,
   type JobHead,
   type LeaseNote,
-  MAX_ENDINGS,
   MAX_ITEMS,
   MAX_PAUSED,
   type MetGroup,
@@ -46,11 +45,20 @@ import { openTransport } from './client/open-transport.ts'
 import { Scripts } from './client/script.ts'
 import type { Transport } from './client/transport.ts'
 import { DurabilityWait } from './verbs/durability-wait.ts'
+import { RedisFlows } from './verbs/flows.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
 import { Notifier } from './verbs/notifier.ts'
 import { packDuration, packLimits } from './verbs/pack-limits.ts'
-import { packChange, packJobs, packNotes, packRecovery, packSettlements, unpackLog } from './verbs/packing.ts'
+import {
+  packChange,
+  packEffects,
+  packJobs,
+  packNotes,
+  packRecovery,
+  packSettlements,
+  unpackLog,
+} from './verbs/packing.ts'
 import {
   type Exchanged,
   nextCursor,
@@ -58,7 +66,7 @@ import {
   readClaim,
   readClock,
   readCounts,
-  readEndings,
+  readEffects,
   readEnqueued,
   readExtension,
   readHeads,
@@ -90,6 +98,7 @@ export class RedisStore implements Store {
   readonly isRemote = true
   readonly name: string
   readonly limiters: RedisLimiters
+  readonly flows: RedisFlows
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
   readonly #client: ClientName | undefined
@@ -134,6 +143,7 @@ export class RedisStore implements Store {
       this.heads(...args),
     )
     this.limiters = new RedisLimiters(this.#scripts, this.#keys)
+    this.flows = new RedisFlows(this.#transport, this.#keys, this.#scripts, this.#registry)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
     this.name = this.#transport.name
   }
@@ -171,6 +181,8 @@ export class RedisStore implements Store {
     const hears = claims && (await this.#notifier.listen(call.caller))
     const unheard = claims ? this.#notifier.looks(call.caller, partition, call.number, want.hand) : ''
     const { args, places } = packSettlements(settlements)
+    const waiting = packWaiting(hears ? (want.hand ? 'hand' : 'ring') : '', want)
+    const effects = packEffects(want.effects, want.lease)
     const reply = await this.#scripts.call(
       'exchange',
       partition,
@@ -179,14 +191,14 @@ export class RedisStore implements Store {
         String(limit),
         want.limits ? packLimits(want.limits) : String(ahead),
         packDuration(want.lease),
-        packWaiting(hears ? (want.hand ? 'hand' : 'ring') : '', want),
+        effects === '' ? waiting : `${waiting}\n${effects}`,
         unheard,
         ...this.#kept,
         ...args,
       ],
       this.#transport.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters, limited] = reply as Exchanged
+    const [verdicts, due, ids, records, counters, limited, handed] = reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
     if (claims) this.#notifier.looked(call.caller, partition, jobs.length < limit, hears)
     return {
@@ -194,6 +206,7 @@ export class RedisStore implements Store {
       jobs,
       ...(due >= 0 && { nextDue: due }),
       ...(limited && { limited: readLimited(limited) }),
+      ...(handed && { effects: readEffects(partition, handed) }),
     }
   }
 
@@ -210,16 +223,7 @@ export class RedisStore implements Store {
   async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {
     const [, failed, cancelled] = this.#kept
     const args = [failed, cancelled, ...packRecovery(options)]
-    return readRecovery(await this.#scripts.run('recover', partition, args))
-  }
-
-  async endings(partition: string, done: readonly string[], lease: number): Promise<JobRecord[]> {
-    const shown = await this.#scripts.run('endings', partition, [
-      String(MAX_ENDINGS),
-      packDuration(lease),
-      ...done,
-    ])
-    return readEndings(partition, shown as ShownJobs[])
+    return readRecovery(partition, await this.#scripts.run('recover', partition, args))
   }
 
   async prune(partition: string): Promise<number> {

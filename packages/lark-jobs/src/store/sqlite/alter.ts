@@ -3,15 +3,18 @@
  */
 import type { AlterVerdict, Change } from '../contract/store.ts'
 import { isMarked } from '../contract/unreadable.ts'
+import { withdrawEffects } from './effect.ts'
+import { end } from './end.ts'
 import { takeAgain } from './lock.ts'
-import { endedUnrun, move, remove, toEnd } from './move.ts'
+import { move, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { changePayload } from './payload.ts'
+import { remove } from './retain.ts'
 import { columns, holderOf, type JobRow, stateOf } from './row.ts'
-import { ACTIVE, CANCELLED, COMPLETED, PENDING } from './schema.ts'
+import { ACTIVE, COMPLETED, HIDDEN, PENDING } from './schema.ts'
 import { ringHolder } from './waiters.ts'
 
-const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
@@ -30,6 +33,7 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
   switch (change.kind) {
     case 'retry':
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
+      withdrawEffects(partition, row)
       move(partition, row, {
         state: PENDING,
         dueAt: now,
@@ -37,7 +41,7 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
         crashes: 0,
         direct: row.untilStart ?? 0,
         finishedAt: null,
-        endingAt: null,
+        effects: null,
         reason: null,
       })
       database.run(queueAnew, now, row.seq)
@@ -50,7 +54,7 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
         return 'asked'
       }
       if (row.state !== PENDING) return 'refused'
-      move(partition, row, { state: CANCELLED, reason: change.reason, ...endedUnrun(row, now) })
+      end(partition, row, { state: 'cancelled', reason: change.reason, isUntold: true })
       return 'done'
     case 'remove':
       if (row.state === ACTIVE) return 'refused'

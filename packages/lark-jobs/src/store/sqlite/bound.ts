@@ -3,10 +3,9 @@
  * job of the lowest priority.
  */
 import { MAX_ITEMS } from '../contract/store.ts'
-import { endedUnrun, move } from './move.ts'
+import { end } from './end.ts'
 import type { Partition } from './partition.ts'
 import { GROUPS, MAX, pendingJobs } from './read.ts'
-import { CANCELLED } from './schema.ts'
 
 /** The number of jobs that have not begun. */
 export function pendingOf({ waiting, delayed }: Partition): number {
@@ -26,8 +25,7 @@ export function drop(partition: Partition, count: number): void {
   for (const { line, after, until } of [...waiting, ...delayed, { line: GROUPS, after: -1, until: MAX }]) {
     if (left <= 0) return
     const rows = pendingJobs(partition, line, [after, MAX], until, left)
-    for (const row of rows)
-      move(partition, row, { state: CANCELLED, reason: 'dropped', ...endedUnrun(row, now) })
+    for (const row of rows) end(partition, row, { state: 'cancelled', reason: 'dropped', isUntold: true })
     left -= rows.length
   }
 }

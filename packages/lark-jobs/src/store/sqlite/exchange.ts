@@ -4,6 +4,7 @@
 import type { Call, Exchange, Settlement, Verdict, Want } from '../contract/store.ts'
 import { recall, remember } from './calls.ts'
 import { claim, claimedBefore } from './claim.ts'
+import { exchangeEffects } from './effect.ts'
 import { stirLanes } from './lane.ts'
 import { permits } from './limit.ts'
 import { limited, nextJob } from './order.ts'
@@ -40,6 +41,8 @@ export function exchange(
   const exchanged = isLimited
     ? wait(partition, verdicts, jobs, within?.wait)
     : answer(partition, verdicts, jobs)
+  const effects = exchangeEffects(partition, want.effects)
+  if (effects.length > 0) exchanged.effects = effects
   const counts = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : {}
   return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
 }

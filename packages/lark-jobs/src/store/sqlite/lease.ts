@@ -28,6 +28,7 @@ const nextByEnd = `
   SELECT ${columns} FROM leases WHERE partition = ? AND (leaseEnd, token) > (?, ?) ORDER BY leaseEnd, token LIMIT 1`
 const nextByToken = `
   SELECT ${columns} FROM leases WHERE partition = ? AND token > ? AND token < ? ORDER BY token LIMIT 1`
+const latest = 'SELECT token FROM leases WHERE partition = ? ORDER BY leaseEnd DESC LIMIT 1'
 const firstEnd = 'SELECT min(leaseEnd) AS leaseEnd FROM leases WHERE partition = ?'
 const renew = 'UPDATE leases SET leaseEnd = ? WHERE partition = ? AND token = ?'
 const end = 'DELETE FROM leases WHERE partition = ? AND token = ? AND held <= ?'
@@ -99,6 +100,11 @@ export function renewLease({ database, id, now }: Partition, token: string, ms: 
 /** Notes that `count` jobs of a lease are no longer held. */
 export function letGoOf({ database, id }: Partition, token: string, count: number): void {
   if (database.run(end, id, token, count) === 0) database.run(letGo, count, id, token)
+}
+
+/** The token of the lease that ends last: its holder is most likely alive. */
+export function latestToken({ database, id }: Partition): string | undefined {
+  return database.get<Pick<Lease, 'token'>>(latest, id)?.token
 }
 
 /** Milliseconds until the next lease ends; undefined if there is no lease. */

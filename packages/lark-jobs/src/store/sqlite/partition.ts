@@ -30,6 +30,7 @@ interface PartitionRow {
   minuteCompleted: number
   minuteFailed: number
   minuteRetried: number
+  nextEffect: number | null
 }
 
 /** Milliseconds. */
@@ -44,7 +45,8 @@ const mostCompleted = 'SELECT name FROM partitions ORDER BY completed DESC LIMIT
 const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
-    cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?
+    cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?,
+    nextEffect = ?
   WHERE id = ?`
 
 /** The priorities that have pending jobs in a lane ('' for no lane), highest first: one seek for each. */
@@ -111,6 +113,10 @@ export class Partition {
   readonly minute: Minute
   /** The minute before, until it is written into the table. */
   readonly lastMinute: Minute | undefined
+  /** When the next effect is due (`effect.ts`); undefined if there is none. */
+  nextEffect: number | undefined
+  /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
+  owes = false
   #held: boolean
   #waiting: number
   #delayed: number
@@ -141,6 +147,7 @@ export class Partition {
     const isNow = at === now - (now % MINUTE)
     this.minute = isNow ? kept : { at: now - (now % MINUTE), completed: 0, failed: 0, retried: 0 }
     this.lastMinute = isNow ? undefined : kept
+    this.nextEffect = row.nextEffect ?? undefined
     this.#moveTo(now, row.asOf)
   }
 
@@ -228,6 +235,13 @@ export class Partition {
     }
   }
 
+  /** Notes that an effect was written, which is due now. */
+  owe(): void {
+    if (this.nextEffect !== undefined && this.nextEffect <= this.now) return
+    this.nextEffect = this.now
+    this.owes = true
+  }
+
   /** `leave` and `arrive` for many waiting jobs that are claimed. */
   lease(count: number): void {
     this.#waiting -= count
@@ -270,6 +284,7 @@ export class Partition {
       this.minute.completed,
       this.minute.failed,
       this.minute.retried,
+      this.nextEffect ?? null,
       this.id,
     )
   }

@@ -28,9 +28,11 @@ export const payloadBytes = `
   CASE WHEN apart IS NULL THEN octet_length(payload)
     ELSE (SELECT octet_length(payload) FROM payloads WHERE payloads.id = apart) END AS bytes`
 
+/** SQL: the bytes of everything that is shown of a job, but the payload. */
+export const keptBytes =
+  'ifnull(octet_length(options), 0) + ifnull(octet_length(errors), 0) + ifnull(octet_length(result), 0)'
 /** SQL: the bytes of everything that is shown of a job. */
-export const shownBytes = `
-  ifnull(octet_length(options), 0) + ifnull(octet_length(errors), 0) + ifnull(octet_length(result), 0) + ${payloadBytes}`
+export const shownBytes = `${keptBytes} + ${payloadBytes}`
 
 const keep = 'INSERT INTO payloads (payload) VALUES (?) RETURNING id'
 const forget = 'DELETE FROM payloads WHERE id = ?'

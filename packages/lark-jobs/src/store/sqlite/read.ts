@@ -10,7 +10,7 @@ import type { Partition } from './partition.ts'
 import { payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'
 import { columns, endedStates, type JobRow, list, type ShownRow, toRecord } from './row.ts'
-import { COMPLETED, PENDING } from './schema.ts'
+import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
@@ -24,9 +24,9 @@ type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finished
 
 const headColumns = `seq, id, key, priority, dueAt, finishedAt, lane, ${shownBytes}`
 const shown = `SELECT ${columns}, result, ${payload} FROM jobs`
-const find = `${shown} WHERE partition = ? AND id = ?`
+const find = `${shown} WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
-const findLog = 'SELECT log FROM jobs WHERE partition = ? AND id = ?'
+const findLog = `SELECT log FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const pending = (columns: string) => `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane = '' AND state = ${PENDING} AND priority = ? AND (dueAt, seq) > (?, ?) AND dueAt <= ?

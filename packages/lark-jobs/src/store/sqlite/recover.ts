@@ -2,23 +2,28 @@
  * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
  */
 import { afterDeath, afterRun } from '../contract/consequence.ts'
-import { MAX_ITEMS, type RecoverOptions, type Recovery, type StoreOptions } from '../contract/store.ts'
-import { nextEnding } from './ending.ts'
+import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../contract/store.ts'
+import { follow } from './consequence.ts'
+import { exchangeEffects, nextEffect } from './effect.ts'
 import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
-import { follow } from './move.ts'
 import type { Partition } from './partition.ts'
-import { trim } from './retain.ts'
 import type { JobRow } from './row.ts'
 import { BESIDE, FAILED, NOT_STARTED, PENDING } from './schema.ts'
 
-export function recover(
-  partition: Partition,
-  options: RecoverOptions,
-  retention: StoreOptions['retention'],
-): Recovery {
+export function recover(partition: Partition, options: RecoverOptions): Recovery {
   const { until = partition.now } = options
   const recovery: Recovery = { recovered: [], failed: [] }
-  if (partition.now > until) return recovery
+  if (partition.now <= until) takeBackAll(partition, options, recovery)
+  const handed = exchangeEffects(partition, options.effects)
+  const effect = nextEffect(partition)
+  return {
+    ...recovery,
+    ...(handed.length > 0 && { effects: handed }),
+    ...(effect !== undefined && { nextEffect: effect }),
+  }
+}
+
+function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Recovery): void {
   let taken = 0
   for (const lease of which(partition, options)) {
     taken += lease.held
@@ -31,15 +36,8 @@ export function recover(
     }
     letGoOf(partition, lease.token, lease.held)
   }
-  // Excess failed jobs are removed first, so that a removed job does not count as an ending.
-  trim(partition, retention)
   const lease = nextLeaseEnd(partition)
-  const ending = nextEnding(partition)
-  return {
-    ...recovery,
-    ...(lease !== undefined && { nextLeaseEnd: lease }),
-    ...(ending !== undefined && { nextEnding: ending }),
-  }
+  if (lease !== undefined) recovery.nextLeaseEnd = lease
 }
 
 function which(partition: Partition, { holder, unread }: RecoverOptions): Iterable<Lease> {

@@ -1,11 +1,12 @@
 /**
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
+import type { EndedMember } from '../../model/effect.ts'
 import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
 import { readReason } from '../contract/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
-import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
+import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, PENDING } from './schema.ts'
 
 /** All columns except payload, result and log, which may be large and do not matter for a change of state. */
 export interface JobRow {
@@ -24,7 +25,7 @@ export interface JobRow {
   finishedAt: number | null
   token: string | null
   hooked: 1 | null
-  endingAt: number | null
+  effects: number | null
   /** '' if the job has neither group nor limiter. */
   lane: string
   laneLimits: string | null
@@ -48,7 +49,7 @@ export interface ShownRow extends JobRow {
 }
 
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
-  finishedAt, token, hooked, endingAt, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart`
+  finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart`
 
 const names: Record<number, State> = {
   [ACTIVE]: 'active',
@@ -61,7 +62,7 @@ export const endedStates = { completed: COMPLETED, failed: FAILED, cancelled: CA
 
 export function stateOf(row: Pick<JobRow, 'state' | 'dueAt'>, now: number): State {
   if (row.state === PENDING) return row.dueAt <= now ? 'waiting' : 'delayed'
-  return names[row.state]!
+  return names[row.state % HIDDEN]!
 }
 
 /** @param claimedAt only for an active job */
@@ -89,6 +90,12 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
     ...(row.result !== null && { result: row.result }),
     ...(row.reason !== null && readReason(stateOf(row, now), row.reason, row.runs)),
   }
+}
+
+/** An ended job as its flow needs it. */
+export function toEnded(row: ShownRow, partition: string, now: number): EndedMember {
+  const { payload: _, ...ended } = toRecord(row, partition, now)
+  return ended
 }
 
 /** The columns that a claim needs. */

@@ -14,13 +14,14 @@
  *                              lock when it starts
  *   lane, laneLimits           of a job with a group or a limiter (`lane.ts`)
  *   lock, untilStart, holds    of a unique job (`lock.ts`)
- *   hooked, endingAt           of a job whose class has a hook for jobs that end without a handler (`ending.ts`)
+ *   hooked, effects            of what must happen elsewhere when the job ends (`effect.ts`)
  *
  * Other tables:
  *
  *   partitions                 counters, kept by the same transactions, so that counting never scans (`partition.ts`)
  *   minutes                    the counts of past minutes (`minutes.ts`)
  *   payloads                   the large payloads (`payload.ts`)
+ *   effects, flows, members    what must happen elsewhere, and what has (`effect.ts`, `flows.ts`)
  *   rates, starts              the state of limits (`limit.ts`)
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
  *   calls                      the last answers (`calls.ts`)
@@ -37,6 +38,8 @@ export const ACTIVE = 1
 export const COMPLETED = 2
 export const FAILED = 3
 export const CANCELLED = 4
+/** Added to the state of an ended job that was removed, and has effects (`effect.ts`). No other state is as high. */
+export const HIDDEN = 10
 
 /** `jobs.ahead` of an active job. */
 export const STARTED = 0
@@ -45,7 +48,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 7
+const LAYOUT = 8
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -57,6 +60,33 @@ const payloads = `
   CREATE TRIGGER payloadGone AFTER DELETE ON jobs WHEN OLD.apart IS NOT NULL
     BEGIN DELETE FROM payloads WHERE id = OLD.apart; END;`
 
+/** What must happen elsewhere because jobs ended; and the flows that are at home here, with their members. */
+const effects = `
+  CREATE TABLE effects (
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    at INTEGER,
+    over INTEGER,
+    PRIMARY KEY (seq, kind)
+  ) WITHOUT ROWID;
+  CREATE INDEX effectTimes ON effects (partition, kind, at) WHERE at IS NOT NULL;
+  CREATE INDEX effectEnds ON effects (partition, over) WHERE over IS NOT NULL;
+  CREATE TABLE flows (
+    number INTEGER PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    counted INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (partition, id)
+  );
+  CREATE TABLE members (
+    flow INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    bits TEXT NOT NULL,
+    PRIMARY KEY (flow, page)
+  ) WITHOUT ROWID;`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -64,6 +94,16 @@ const payloads = `
 const migrations: Readonly<Record<number, string>> = {
   // Large payloads stay in their rows, because moving them would rewrite the file.
   6: `ALTER TABLE jobs ADD COLUMN apart INTEGER; ${payloads}`,
+  // The index by `endingAt` finds the few jobs that have effects. The column is used for their number.
+  7: `
+    ALTER TABLE partitions ADD COLUMN nextEffect INTEGER;
+    ${effects}
+    INSERT INTO effects (seq, kind, partition, at)
+      SELECT seq, 'hook', partition, endingAt FROM jobs WHERE endingAt IS NOT NULL;
+    UPDATE partitions SET nextEffect = (SELECT min(at) FROM effects WHERE partition = partitions.id);
+    UPDATE jobs SET endingAt = 1 WHERE endingAt IS NOT NULL;
+    DROP INDEX endings;
+    ALTER TABLE jobs RENAME COLUMN endingAt TO effects;`,
 }
 
 const tables = `
@@ -86,7 +126,8 @@ const tables = `
     minute INTEGER NOT NULL DEFAULT 0,
     minuteCompleted INTEGER NOT NULL DEFAULT 0,
     minuteFailed INTEGER NOT NULL DEFAULT 0,
-    minuteRetried INTEGER NOT NULL DEFAULT 0
+    minuteRetried INTEGER NOT NULL DEFAULT 0,
+    nextEffect INTEGER
   );
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -108,7 +149,7 @@ const tables = `
     laneLimits TEXT,
     lock TEXT,
     hooked INTEGER,
-    endingAt INTEGER,
+    effects INTEGER,
     untilStart INTEGER,
     holds INTEGER,
     asked TEXT,
@@ -122,11 +163,11 @@ const tables = `
     apart INTEGER
   );
   ${payloads}
+  ${effects}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX laned ON jobs (partition, dueAt) WHERE state = ${PENDING} AND lane <> '';
   CREATE INDEX ended ON jobs (partition, state, finishedAt) WHERE state >= ${COMPLETED};
-  CREATE INDEX endings ON jobs (partition, endingAt) WHERE endingAt IS NOT NULL;
   CREATE UNIQUE INDEX locks ON jobs (partition, lock) WHERE holds IS NOT NULL;
   CREATE TABLE throttles (
     partition INTEGER NOT NULL,

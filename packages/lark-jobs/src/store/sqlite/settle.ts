@@ -1,28 +1,24 @@
 /**
  * Settles jobs.
  *
- * Most runs complete without result and log. All such jobs of one claim need one statement. (In batches of 50: 2.8 µs a
- * job; 7.1 with a statement for each.) The same holds for jobs that had not begun and go back, because other workers
- * wait for them while a handler blocks the worker. (Measured on 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two
- * statements for each.) For every other outcome, the row is read, its next state is computed, and it is moved there.
+ * Most runs complete without result and log, and these end together (`end.ts`). Jobs that had not begun and go back need
+ * one statement for each claim, because other workers wait for them while a handler blocks the worker. (Measured on
+ * 2026-11-25, 330 jobs: 1.3 ms of CPU; 4.2 with two statements for each.) For every other outcome, the row is read, its
+ * consequence is computed, and the job follows it.
  */
 import type { Outcome } from '../../model/record.ts'
 import { afterRun } from '../contract/consequence.ts'
 import { readLane } from '../contract/lane.ts'
 import type { Settlement, Verdict } from '../contract/store.ts'
-import { addBusyTo, pauseGroupMore } from './lane.ts'
+import { follow } from './consequence.ts'
+import { endCompleted } from './end.ts'
+import { pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { appendLog } from './log.ts'
-import { follow } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, type JobRow, list } from './row.ts'
-import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
+import { ACTIVE, PENDING } from './schema.ts'
 
-const complete = `
-  UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL
-  WHERE state = ${ACTIVE} AND token = ? AND partition = ?`
-const completeOne = `${complete} AND id = ?`
-const completeMany = `${complete} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
 /** Except jobs that somebody has asked to cancel, which do not go back to their line, and jobs in lanes. */
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
@@ -47,7 +43,7 @@ export function settle(partition: Partition, settlements: readonly Settlement[])
 function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
   const plain = settlements.filter(({ outcome }) => isPlain(outcome)).map(({ id }) => id)
   const returned = settlements.filter(({ outcome }) => isReturned(outcome)).map(({ id }) => id)
-  const settled = completeAll(partition, token, plain)
+  const settled = new Set(endCompleted(partition, token, plain))
   for (const id of returnAll(partition, token, returned)) settled.add(id)
   for (const settlement of settlements) {
     if (isPlain(settlement.outcome) || settled.has(settlement.id)) continue
@@ -64,24 +60,6 @@ function isPlain(outcome: Outcome): boolean {
 /** Whether the job goes back to the head of its line. */
 function isReturned(outcome: Outcome): boolean {
   return outcome.kind === 'returned' && outcome.in === undefined
-}
-
-function completeAll(partition: Partition, token: string, ids: readonly string[]): Set<string> {
-  const { database, id, now } = partition
-  const settled = new Set<string>()
-  if (ids.length > 1 || (ids.length === 1 && partition.lanes > 0)) {
-    const rows = database.all<Pick<JobRow, 'id' | 'lane'>>(completeMany, now, token, id, list(ids))
-    for (const { id, lane } of rows) {
-      settled.add(id)
-      if (lane !== '') addBusyTo(partition, lane, -1)
-    }
-  } else if (ids.length === 1 && database.run(completeOne, now, token, id, ids[0]!) > 0) {
-    settled.add(ids[0]!)
-  }
-  partition.active -= settled.size
-  partition.completed += settled.size
-  partition.minute.completed += settled.size
-  return settled
 }
 
 function returnAll(partition: Partition, token: string, ids: readonly string[]): string[] {

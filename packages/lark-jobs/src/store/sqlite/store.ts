@@ -41,11 +41,12 @@ import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
 import { Clock } from './clock.ts'
 import { Database } from './database.ts'
-import { endings } from './ending.ts'
+import { forgetEffects } from './effect.ts'
 import { enqueue } from './enqueue.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
+import { SqliteFlows } from './flows.ts'
 import { forgetPauses, hasPauses, pausedGroups, pauseGroup, stirLanes } from './lane.ts'
 import { forgetOver } from './limit.ts'
 import { SqliteLimiters } from './limiters.ts'
@@ -82,6 +83,10 @@ export class SqliteStore implements Store {
   readonly isRemote = false
   readonly name: string
   readonly limiters = new SqliteLimiters(
+    () => this.#opened().database,
+    () => this.#now(),
+  )
+  readonly flows = new SqliteFlows(
     () => this.#opened().database,
     () => this.#now(),
   )
@@ -126,11 +131,7 @@ export class SqliteStore implements Store {
   }
 
   recover(name: string, options: RecoverOptions = {}): Promise<Recovery> {
-    return this.#change(name, (partition) => recover(partition, options, this.#options.retention))
-  }
-
-  endings(name: string, done: readonly string[], lease: number): Promise<JobRecord[]> {
-    return this.#change(name, (partition) => endings(partition, done, lease))
+    return this.#change(name, (partition) => recover(partition, options))
   }
 
   async prune(name: string): Promise<number> {
@@ -140,12 +141,12 @@ export class SqliteStore implements Store {
       forgetWaiters(partition)
       forgetThrottles(partition)
       forgetPauses(partition)
-      forgotten = Math.max(forgotten, forgetOver(partition))
+      forgotten = Math.max(forgotten, forgetOver(partition), forgetEffects(partition, MAX_ITEMS))
       return prune(partition, this.#options.retention, most)
     }
     const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))
     // A result of `MAX_ITEMS` tells the caller to call again.
-    return Math.max(forgotten, pruned)
+    return forgotten >= MAX_ITEMS ? forgotten : pruned
   }
 
   async survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {

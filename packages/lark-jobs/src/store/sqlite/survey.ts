@@ -4,6 +4,7 @@
 import type { Finding, StoreOptions, Surveyed } from '../contract/store.ts'
 import { olderCalls } from './calls.ts'
 import type { Database } from './database.ts'
+import { olderEffects } from './effect.ts'
 import { overRates } from './limit.ts'
 import { nextJob } from './order.ts'
 import { Partition } from './partition.ts'
@@ -15,12 +16,10 @@ import { olderWaiters } from './waiters.ts'
 const partitions = 'SELECT value AS name, key AS place FROM json_each(?1)'
 
 const withLeases = `
-  SELECT name, leaseEnd, endingAt FROM (
-    SELECT name,
-      (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
-      (SELECT min(endingAt) FROM jobs WHERE partition = partitions.id AND endingAt IS NOT NULL) AS endingAt
+  SELECT name, leaseEnd, nextEffect FROM (
+    SELECT name, nextEffect, (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd
     FROM (${partitions}) JOIN partitions USING (name)
-  ) WHERE leaseEnd IS NOT NULL OR endingAt IS NOT NULL`
+  ) WHERE leaseEnd IS NOT NULL OR nextEffect IS NOT NULL`
 
 /** SQL: also partitions where the caller is not registered as waiting. For jobs in lanes, see `nextOfLanes`. */
 const withJobs = `
@@ -48,7 +47,7 @@ const withOld = `
     OR ${hasEnded(endedStates.cancelled, '?5')}
     OR EXISTS (SELECT 1 FROM throttles WHERE partition = partitions.id AND until <= ?2)
     OR EXISTS (SELECT 1 FROM pauses WHERE partition = partitions.id AND until <= ?2)
-    OR ${olderCalls('?2')} OR ${olderWaiters('?2')}
+    OR ${olderCalls('?2')} OR ${olderWaiters('?2')} OR ${olderEffects('?2')}
     OR place = 0 AND (${overRates('?2')})`
 
 export function findings(
@@ -66,10 +65,10 @@ export function findings(
   }
   const names = (which: readonly Surveyed[]) => list(which.map(({ partition }) => partition))
   const rest = (at: number) => Math.max(0, at - now)
-  type Leased = { name: string; leaseEnd: number | null; endingAt: number | null }
-  for (const { name, leaseEnd, endingAt } of database.all<Leased>(withLeases, names(surveyed))) {
+  type Leased = { name: string; leaseEnd: number | null; nextEffect: number | null }
+  for (const { name, leaseEnd, nextEffect } of database.all<Leased>(withLeases, names(surveyed))) {
     if (leaseEnd !== null) of(name).nextLeaseEnd = rest(leaseEnd)
-    if (endingAt !== null) of(name).nextEnding = rest(endingAt)
+    if (nextEffect !== null) of(name).nextEffect = rest(nextEffect)
   }
   const waits = surveyed.filter((each) => each.waits)
   type Due = { name: string; dueAt: number | null }

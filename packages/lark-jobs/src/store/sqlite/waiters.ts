@@ -13,8 +13,9 @@
  * `STALE` (the process hangs, or has just died), any other waiting caller takes it over.
  */
 import type { Database } from './database.ts'
+import { latestToken } from './lease.ts'
 import type { Partition } from './partition.ts'
-import { list } from './row.ts'
+import { holderOf, list } from './row.ts'
 
 /** Milliseconds. */
 export const STALE = 1_000
@@ -114,10 +115,24 @@ export function ring(
  * they learned no due time.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
+  const rung = ringForJobs(partition, except)
+  if (partition.owes && rung.length === 0) return ringForEffects(partition, except)
+  return rung
+}
+
+function ringForJobs(partition: Partition, except?: string): string[] {
   if (partition.paused) return []
   if (partition.resumed) return ring(partition, Number.MAX_SAFE_INTEGER)
   const left = Math.min(partition.came + partition.freed, partition.waiting)
   return ring(partition, left + Number(partition.sooner), except)
+}
+
+/** Rings somebody who fetches the effects: a waiting caller, or one that holds jobs. */
+function ringForEffects(partition: Partition, except?: string): string[] {
+  const rung = ring(partition, 1, except)
+  const token = rung.length === 0 ? latestToken(partition) : undefined
+  if (token !== undefined) ringHolder(partition, holderOf(token))
+  return rung
 }
 
 /** Whether the caller has been rung, or can take over the ring of another. */

@@ -25,6 +25,7 @@ import {
 } from '../../store/contract/store.ts'
 import { type HeldJob, Ledger } from '../lease/ledger.ts'
 import { CALL, RING, sources, Unread } from '../lease/unread.ts'
+import type { Deliverer } from '../maintenance/deliverer.ts'
 import type { ClaimPermits } from '../permits/claim-permits.ts'
 import { Prefetch } from './prefetch.ts'
 
@@ -77,6 +78,8 @@ export interface ClaimerOptions {
   limited?: ClaimPermits
   /** The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring. */
   terms?: Terms
+  /** Delivers the effects that come with answers. */
+  deliverer?: Pick<Deliverer, 'wanted' | 'take'> | undefined
   trouble?: (error: unknown) => void
   /** Called when the claimer becomes ready, and when a first outcome waits. */
   changed?: (claimer: Claimer) => void
@@ -91,6 +94,7 @@ export class Claimer {
   readonly limits: Limits | undefined
   readonly #terms: Terms
   readonly limited: ClaimPermits | undefined
+  readonly #deliverer: ClaimerOptions['deliverer']
   readonly unread = new Unread()
   readonly #store: Store
   readonly #caller: string
@@ -128,6 +132,7 @@ export class Claimer {
     this.limits = terms.limits
     this.#terms = terms
     this.limited = options.limited
+    this.#deliverer = options.deliverer
     this.ahead.gone = (lease) => this.limited?.ended(lease)
     this.#store = store
     this.#caller = caller
@@ -246,6 +251,7 @@ export class Claimer {
     const want = Math.min(room, MAX_ITEMS)
     const permits = this.limited?.isNeeded(this, want) ? await this.limited.prepare(this, want) : undefined
     const settled = this.#take()
+    const effects = this.#deliverer?.wanted(this.partition)
     this.#underway = settled.length
     const call = { caller: this.#caller, number: ++this.#number }
     const since = performance.now()
@@ -263,10 +269,12 @@ export class Claimer {
           const asked: Want = { ...wanted, lease: this.#lease, ...this.#terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
+          if (effects !== undefined) asked.effects = effects
           const asking = this.#store.exchange(this.partition, call, settled, asked)
           const reply = await unlessAborted(signal, asking)
           if (reply === undefined) return undefined
           this.#rest(want, reply, isAlone, rested)
+          if (reply.effects !== undefined) this.#deliverer?.take(this.partition, reply.effects)
           if (reply.limited || this.limited?.isNeeded(this, want))
             this.limited?.answered(this, reply.jobs, reply.limited)
           this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung

@@ -76,8 +76,8 @@ export interface MaintenanceOptions {
   rests: (partition: string) => boolean
   /** Called with the milliseconds until a job may begin in a partition where the worker rests. */
   foreseen: (partition: string, ms: number) => void
-  /** Jobs of a partition have ended where no handler ran, and their class has something to do. */
-  ended: (partition: string) => void
+  /** Effects are due in a partition. */
+  owes: (partition: string) => void
   report: Report
   /** Renews the worker's own leases if that is overdue. */
   renew: () => Promise<void>
@@ -248,7 +248,7 @@ export class Maintenance {
 
   /** @param isLate the answer came late: no job is taken back, because living workers may not have renewed */
   async #act(due: readonly Chore[], { findings, failures }: Survey, isLate: boolean): Promise<unknown> {
-    const { ended, foreseen } = this.#options
+    const { owes, foreseen } = this.#options
     const found = new Map(findings.map((finding) => [finding.partition, finding]))
     const dead: (() => Promise<void>)[] = []
     for (const [partition, chores] of due) {
@@ -259,7 +259,7 @@ export class Maintenance {
       }
       const finding = found.get(partition)
       if (finding?.nextDue !== undefined) foreseen(partition, finding.nextDue)
-      if (finding?.nextEnding === 0) ended(partition)
+      if (finding?.nextEffect === 0) owes(partition)
       const now = performance.now()
       if (finding?.isOld) this.#old.add(partition)
       else if (now >= chores.pruneAt) chores.pruneAt = now + spread(PRUNE)
@@ -269,7 +269,7 @@ export class Maintenance {
       else {
         // No ended lease is left from the outage.
         chores.forgiving = false
-        this.#lookIn(chores, finding?.nextLeaseEnd)
+        this.#lookIn(chores, soonest(finding))
       }
     }
     return this.#doAll(dead)
@@ -346,14 +346,14 @@ export class Maintenance {
   async #recover({ partition, at }: Finding, chores: Chores): Promise<void> {
     // If the store stands still, it would carry out the call later, before living workers have renewed: hence `until`.
     const until = at + this.#late
-    const { recovered, failed, nextLeaseEnd, nextEnding } = await this.#options.store
+    const { recovered, failed, nextLeaseEnd, nextEffect } = await this.#options.store
       .recover(partition, { forgiving: chores.forgiving, until })
       .catch((error) => {
         chores.isAway = true
         throw error
       })
     this.#tell(partition, recovered, failed)
-    if (nextEnding === 0) this.#options.ended(partition)
+    if (nextEffect === 0) this.#options.owes(partition)
     // It takes so many with a call; the others ended in the same outage.
     chores.forgiving &&= nextLeaseEnd === 0
     this.#lookIn(chores, nextLeaseEnd)
@@ -441,4 +441,10 @@ export class Standstill {
     const now = Date.now()
     return Math.max(now - this.#lastTick, now < this.#last.until ? this.#last.length : 0)
   }
+}
+
+/** Milliseconds until a lease ends. An effect that was handed out is looked for when it may be handed out again. */
+function soonest(finding: Finding | undefined): number | undefined {
+  if (!finding?.nextEffect) return finding?.nextLeaseEnd
+  return Math.min(finding.nextEffect, finding.nextLeaseEnd ?? Number.POSITIVE_INFINITY)
 }

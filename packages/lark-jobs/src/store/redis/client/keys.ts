@@ -15,14 +15,16 @@
  *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/lease.lua`)
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
  *                        taken back from a worker, or release their lock when they start
- *   hooked, endings  HASH, ZSET  jobs whose class has a hook for their end (`lua/shared/ending.lua`)
+ *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
+ *                        (`lua/shared/effects/effect.lua`). Layout 5 had `endings` (ZSET) in place of the first three
+ *   flow:<id>, members:<id>  HASH, STRING  which members of a flow have ended (`lua/apply.lua`)
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   errors, logs HASH    id -> JSON lines
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own; large
+ *   settings     HASH    paused; lanes, turn, own; large; effects
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rates/rate.lua`); for a group with `@<name>`
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
@@ -49,7 +51,7 @@
 import { JobsError } from '../../../model/errors.ts'
 
 /** The version of the layout above. */
-export const LAYOUT = '5'
+export const LAYOUT = '6'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
@@ -57,13 +59,13 @@ type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
-    'reasons settings rate minutes offers circuit workers',
+    'reasons settings rate minutes offers circuit workers ended flow',
   list: 'line starts',
   set: 'void idle partitions keys',
   zset:
-    'due priorities laned lane late turns asleep limiters paused leases endings throttles completed failed cancelled ' +
+    'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends',
-  string: 'call layout',
+  string: 'call layout members',
 }
 
 const byName = new Map(
@@ -77,6 +79,14 @@ export const names: readonly string[] = [...byName.keys()]
 export function kindOf(name: string): Kind | undefined {
   return byName.get(/^[a-z-]+/.exec(name)?.[0] ?? '')
 }
+
+type PartitionKey =
+  | 'jobs'
+  | 'settings'
+  | 'idle'
+  | 'offers'
+  | 'logs'
+  | `${'call' | 'flow' | 'members'}:${string}`
 
 export class Keys {
   readonly #prefix: string
@@ -92,7 +102,7 @@ export class Keys {
     this.#prefix = prefix
   }
 
-  of(partition: string, name: 'jobs' | 'settings' | 'idle' | 'offers' | 'logs' | `call:${string}`): string {
+  of(partition: string, name: PartitionKey): string {
     return `${this.#prefix}:{${partition}}:${name}`
   }
 

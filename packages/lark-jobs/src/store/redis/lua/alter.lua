@@ -8,13 +8,13 @@
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
--- needs: start, line, place, lanes, counters, end, ending, locate, payloads, admission, notice, ring
+-- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
 
 -- The same as in shared/queue.lua.
 local MAX_SMALL = 1048
 local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local ended = { completed = true, failed = true, cancelled = true }
-local rings, cancelled = 0, 0
+local rings, cancelled = 0, {}
 
 local function put_and_ring(id, priority, place)
   if put(id, priority, place) or place <= now then
@@ -37,7 +37,9 @@ changes['retry'] = function(id, state, record, priority)
   runs = state == 'completed' and runs + 1 or runs
   count(id, runs, 0, 0, releases)
   redis.call('ZREM', key(state), id)
-  redis.call('ZREM', key('endings'), id)
+  if redis.call('HDEL', key('ended'), id) == 1 then
+    effects().withdraw(id)
+  end
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('reasons'), id)
   redis.call('HDEL', key('direct'), id)
@@ -60,14 +62,12 @@ changes['cancel'] = function(id, state, _, priority, place)
   if state == 'active' then
     notice(id, value)
     return 'a'
-  elseif ended[state] then
+  elseif ended[state] or cancelled[id] then
     return 'r'
   end
   leave(id, priority, place)
   redis.call('HSET', key('reasons'), id, value)
-  redis.call('ZADD', key('cancelled'), now, id)
-  note_endings({ id })
-  cancelled = cancelled + 1
+  cancelled[id], cancelled[#cancelled + 1] = true, id
   return 'd'
 end
 
@@ -76,10 +76,11 @@ changes['remove'] = function(id, state, _, priority, place)
     return 'r'
   elseif ended[state] then
     redis.call('ZREM', key(state), id)
+    forget({ id })
   else
     leave(id, priority, place)
+    end_as('cancelled', { id }, 0, 'removed')
   end
-  forget({ id })
   return 'd'
 end
 
@@ -119,13 +120,14 @@ for i = 5, #ARGV do
   verdicts[i - 4] = state and changes[change](ARGV[i], state, record, priority, place) or 'm'
 end
 -- After all verdicts, so that no id is `missing` because of another id of this call.
-if cancelled > 0 then
-  trim('cancelled', kept, cancelled)
-end
+end_as('cancelled', cancelled, kept, 'untold')
 if made.lanes then
   lanes().stir_all()
   -- The jobs behind a removed job of a lane may begin now.
   rings = math.max(rings, #verdicts)
 end
-ring(rings)
+local heard = ring(rings)
+if made.effects then
+  effects().ring_for_effects(heard)
+end
 return table.concat(verdicts)

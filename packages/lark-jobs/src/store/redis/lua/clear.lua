@@ -5,17 +5,22 @@
 -- ARGV[2]  state; not active
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed
--- needs: start, line, place, lanes, end, removed
+-- needs: start, line, place, lanes, end, removed, retain, effects
 
 local state, most = ARGV[2], most_removed()
 local left = most
 
--- Removes the members of a sorted set between two scores.
-local function clear_set(name, from, to)
+-- Removes jobs that have not ended, and have left their lines.
+local function end_removed(ids)
+  end_as('cancelled', ids, 0, 'removed')
+end
+
+-- Removes the members of a sorted set between two scores. `remove`: a function of their ids.
+local function clear_set(name, from, to, remove)
   local ids = left > 0 and redis.call('ZRANGE', name, from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
   if #ids > 0 then
     redis.call('ZREM', name, unpack(ids))
-    forget(ids)
+    remove(ids)
     left = left - #ids
   end
 end
@@ -27,7 +32,7 @@ local function clear_lanes(from, to)
     local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
     leave(id, priority)
   end
-  forget(ids)
+  end_removed(ids)
   left = left - #ids
 end
 
@@ -47,26 +52,29 @@ local function clear_list(priority)
     if #dead > 0 then
       redis.call('SREM', void, unpack(dead))
     end
-    forget(live)
+    end_removed(live)
     left = left - #live
   end
 end
 
 if state == 'waiting' then
   for _, priority in ipairs(lines()) do
-    clear_set(line('due', priority), '-inf', now)
+    clear_set(line('due', priority), '-inf', now, end_removed)
     clear_list(priority)
   end
   clear_lanes('-inf', now)
 elseif state == 'delayed' then
   for _, priority in ipairs(lines()) do
-    clear_set(line('due', priority), '(' .. now, '+inf')
+    clear_set(line('due', priority), '(' .. now, '+inf', end_removed)
   end
   clear_lanes('(' .. now, '+inf')
 elseif state ~= 'blocked' then
-  clear_set(key(state), '-inf', '+inf')
+  clear_set(key(state), '-inf', '+inf', forget)
 end
 if made.lanes then
   lanes().stir_all()
+end
+if made.effects then
+  effects().ring_for_effects(0)
 end
 return removed(most - left, most)

@@ -7,13 +7,13 @@
 -- ARGV[4]  connection
 -- ARGV[5…] if the partition has a bound: `b`, how many jobs it may hold, '|', and either how many cancelled jobs are
 --          kept (it drops the oldest job) or '' (it rejects the new job); then runs of similar jobs, made in the same
---          millisecond: 'h' if they are hooked (shared/ending.lua), priority ('' for 0) or lane (shared/line.lua), '~'
+--          millisecond: 'h' if they are hooked (shared/effects/effect.lua), priority ('' for 0) or lane (shared/line.lua), '~'
 --          and the limits of the lane, '|' and a lock (shared/admission/lock.lua); delay ('' for none); how many jobs; then
 --          for each job its id, and the record without its first field
 -- Returns  '' if all are queued, otherwise one letter for each job: q(ueued), e(xists), f(ull), u, t, r
 --          (shared/admission/lock.lua); then for each u, t and r a line with the id of the other job
 -- Cost     O(n); O(log m) for each delayed job among m delayed
--- needs: start, call, line, queue, lanes, offers, ring, payloads, admission
+-- needs: start, call, line, queue, lanes, offers, ring, payloads, admission, effects
 
 local answer = recall()
 if answer then
@@ -80,7 +80,8 @@ if made.lanes then
   lanes().stir_all()
 end
 remember(verdicts)
-if not is_quiet then
-  ring(rings)
+local heard = is_quiet and 0 or ring(rings)
+if made.effects then
+  effects().ring_for_effects(heard)
 end
 return verdicts

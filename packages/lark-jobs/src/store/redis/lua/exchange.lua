@@ -9,7 +9,8 @@
 -- ARGV[6]  how many jobs to prefetch; or limits (shared/rates/rate.lua): then none
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
---          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age
+--          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age; then,
+--          from the next line on, what it says of effects (shared/delivery/deliver.lua); `w` means `e` and ARGV[7]
 -- ARGV[9]  the number of a claim whose ring the caller has perhaps missed, or ''; this answer includes its jobs
 -- ARGV[10] how many completed jobs to keep
 -- ARGV[11] how many failed jobs to keep
@@ -18,16 +19,22 @@
 -- ARGV[14…] five values for each other settlement: id, token, kind, value, log lines
 -- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or -1; claimed
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
---            limiters (shared/lanes/limited.lua) }
+--            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, rates, bytes, payloads, settle, order, consequence
--- needs: ring
+-- needs: ring, effects, delivery
 
 local limit, ahead = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
-aging = #ARGV[8] > 4 and tonumber(string.match(ARGV[8], '~=(%d+)'))
+local waits, wanted = ARGV[8], nil
+local cut = string.find(waits, '\n', 1, true)
+if cut then
+  waits, wanted = string.sub(waits, 1, cut - 1), string.gsub(string.sub(waits, cut + 1), '^w', 'e' .. ARGV[7])
+end
+aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
 local most = math.min(limit + (ahead or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused, laned, large = unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large'))
+local paused, laned, large, owes =
+  unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects'))
 paused, laned = paused == '1', (laned or '0') ~= '0'
 room = large and bytes().byte_room or nil
 
@@ -35,13 +42,13 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
-local function reply(verdicts, due, ids, records, counters, waiting)
+local function reply(verdicts, due, ids, records, counters, waiting, handed)
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
   -- Returning the ids as one text takes half the time of a list. For records a list is faster, because Lua hashes each
   -- new text (0.2 µs of 3.7 a job).
-  return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters, waiting }
+  return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters, waiting or handed and false, handed }
 end
 
 local function next_of(all)
@@ -85,7 +92,7 @@ if ARGV[9] ~= '' then
   end
 end
 if most > 0 and not paused then
-  (laned and take_turns or take_lines)(all, most, taken, places, ARGV[8])
+  (laned and take_turns or take_lines)(all, most, taken, places, waits)
 end
 local fits = ahead_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
@@ -120,14 +127,18 @@ local due = next_of(all)
 local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
   or due == 0 and not ahead and math.max(settled - #ids, 0) or 0
 -- If this caller got all the jobs that it wanted, other callers are rung for the jobs that were put back.
-ring(later + (has_less and 0 or again) + freed)
+local heard = ring(ring_counts.later + (has_less and 0 or ring_counts.again) + freed)
 if #ids == permitted and has_less then
   due = wait >= 0 and due >= 0 and math.max(due, wait) or -1
 end
-if has_less and string.find(ARGV[8], '^%a') then
+if has_less and string.find(waits, '^%a') then
   redis.call('SADD', key('idle'), ARGV[2])
-  local takes = string.sub(ARGV[8], 1, 4) == 'hand' and limit - #ids or 0
+  local takes = string.sub(waits, 1, 4) == 'hand' and limit - #ids or 0
   redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], takes, ARGV[7] }, '|'))
 end
+local handed = wanted and (owes or made.effects) and delivery().serve(wanted) or nil
+if made.effects then
+  effects().ring_for_effects(heard)
+end
 remember(verdicts)
-return reply(verdicts, due, ids, records, counters, waiting)
+return reply(verdicts, due, ids, records, counters, waiting, handed)

@@ -5,9 +5,10 @@
 -- ARGV[2]  age of completed jobs, milliseconds
 -- ARGV[3]  age of failed jobs
 -- ARGV[4]  age of cancelled jobs
--- Returns  how many were removed, negative if there may be more (shared/removed.lua)
+-- Returns  how many were removed, negative if there may be more (shared/removed.lua); 1,000 if there may be more
+--          acknowledged effects to forget
 -- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended
--- needs: start, end, removed
+-- needs: start, removed, retain, effects
 
 local most = most_removed()
 local left = most
@@ -28,4 +29,7 @@ if #over > 0 then
   redis.call('HDEL', key('throttlers'), unpack(over))
 end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
+if redis.call('EXISTS', key('remembered')) == 1 and effects().forget_remembered(MAX_ITEMS) == MAX_ITEMS then
+  return MAX_ITEMS
+end
 return removed(most - left, most)

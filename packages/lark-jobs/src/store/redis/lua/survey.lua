@@ -12,8 +12,8 @@
 -- ARGV[9…] the keys; then for each partition: 'w' if the caller is idle there, 'p' if it asks for jobs to prune, '|',
 --          and its name
 -- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
---            milliseconds, or -1, until a job may begin, until a lease ends, until there is something for
---            endings.lua; 1 if there is something to prune; two values for each damaged partition: its index, and
+--            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
+--            out; 1 if there is something to prune; two values for each damaged partition: its index, and
 --            the error }
 -- Cost     O(n log m) for n partitions, m waiting
 -- needs: start, known, visit, line, order, lanes
@@ -60,16 +60,26 @@ local function is_old()
       return true
     end
   end
-  return (first_of('throttles') or math.huge) <= now or (first_of('paused') or math.huge) <= now
+  for _, name in ipairs({ 'throttles', 'paused', 'remembered' }) do
+    if (first_of(name) or math.huge) <= now then
+      return true
+    end
+  end
+  return false
 end
 
 local function look(waits, prunes)
   local due = waits and next_job() or -1
-  local ends, ending = -1, -1
-  if redis.call('EXISTS', key('leases'), key('endings')) > 0 then
-    ends, ending = rest_until('leases'), rest_until('endings')
+  local ends, effect = -1, -1
+  -- An older worker may have written `endings` (shared/delivery/deliver.lua).
+  if redis.call('EXISTS', key('leases'), key('ended'), key('endings')) > 0 then
+    ends = rest_until('leases')
+    for _, name in ipairs({ 'effects:hook', 'effects:member', 'endings' }) do
+      local rest = rest_until(name)
+      effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
+    end
   end
-  return due, ends, ending, prunes and is_old() and 1 or 0
+  return due, ends, effect, prunes and is_old() and 1 or 0
 end
 
 -- This is first because it is a write: a server that accepts no writes refuses the call, and a full server allows the
@@ -84,14 +94,14 @@ local found, damaged = {}, {}
 for i = from, #ARGV do
   local waits, prunes, partition = string.match(ARGV[i], '^(w?)(p?)|(.*)$')
   visit(partition)
-  local is_sound, due, ends, ending, old = pcall(function()
+  local is_sound, due, ends, effect, old = pcall(function()
     return look(waits == 'w', prunes == 'p')
   end)
   if not is_sound then
     damaged[#damaged + 1] = i - from
     damaged[#damaged + 1] = type(due) == 'table' and due.err or tostring(due)
-  elseif due >= 0 or ends >= 0 or ending >= 0 or old > 0 then
-    for _, number in ipairs({ i - from, due, ends, ending, old }) do
+  elseif due >= 0 or ends >= 0 or effect >= 0 or old > 0 then
+    for _, number in ipairs({ i - from, due, ends, effect, old }) do
       found[#found + 1] = number
     end
   end

@@ -23,6 +23,7 @@ import type {
 import {
   type Bound,
   type Change,
+  type EffectsWanted,
   type LeaseNote,
   MAX_LOG_BYTES,
   MAX_LOG_LINES,
@@ -293,11 +294,31 @@ export function packRecovery({
   until,
   unread = '',
   cause,
+  effects,
 }: RecoverOptions): string[] {
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   // The script adds the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
-  return [rest, forgiving ? '1' : '', holder, until === undefined ? '' : String(until), unread]
+  return [
+    rest,
+    forgiving ? '1' : '',
+    holder,
+    until === undefined ? '' : String(until),
+    unread,
+    packEffects(effects),
+  ]
+}
+
+/**
+ * What a call says of effects, in the form that `shared/delivery/deliver.lua` reads.
+ *
+ * @param lease of the jobs that the call claims: one letter says that hooks have the same
+ */
+export function packEffects(wanted: EffectsWanted | undefined, lease?: number): string {
+  if (wanted === undefined) return ''
+  const own = wanted.lease === undefined ? 'e' : `e${packDuration(wanted.lease)}`
+  const names = (wanted.done ?? []).map(({ kind, id, at }) => `${kind[0]}${at} ${id}`)
+  return [wanted.lease !== undefined && wanted.lease === lease ? 'w' : own, ...names].join('\n')
 }
 
 /** The value of a change, besides its kind. */

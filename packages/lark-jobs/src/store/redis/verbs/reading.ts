@@ -1,6 +1,7 @@
 /**
  * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
  */
+import type { Effect, EffectKind, EndedMember } from '../../../model/effect.ts'
 import type { CancelReason, JobRecord, LeasedJob, State } from '../../../model/record.ts'
 import { pausedGroup } from '../../contract/lane.ts'
 import { readReason } from '../../contract/reason.ts'
@@ -10,6 +11,7 @@ import type {
   Counts,
   Enqueued,
   Extension,
+  Fate,
   Filter,
   JobHead,
   Minute,
@@ -44,7 +46,8 @@ export type Exchanged = [
   ids: string,
   records: string[],
   counters: string[] | null,
-  limited?: string,
+  limited?: string | null,
+  effects?: (EffectKind | ShownJobs)[],
 ]
 
 const LIMIT = 100
@@ -127,10 +130,33 @@ export function readSetting([paused, ...pairs]: readonly string[]): Setting {
   return { paused: paused === '1', groups }
 }
 
-/** Those that ended first before the others. */
-export function readEndings(partition: string, shown: readonly ShownJobs[]): JobRecord[] {
-  const jobs = shown.flatMap((each) => readJobs(partition, each))
-  return jobs.sort((one, other) => one.finishedAt! - other.finishedAt!)
+/** The effects that a script hands out: their kind, and the jobs with it, by turns. */
+export function readEffects(partition: string, handed: readonly (EffectKind | ShownJobs)[]): Effect[] {
+  const effects: Effect[] = []
+  for (let i = 0; i < handed.length; i += 2) {
+    const kind = handed[i] as EffectKind
+    const jobs = readJobs(partition, handed[i + 1] as ShownJobs)
+    for (const job of jobs) effects.push(kind === 'hook' ? { kind, job } : { kind, job: endedMember(job) })
+  }
+  return effects
+}
+
+/** The answer of `fates.lua`: a letter for each id, and the jobs that have ended. */
+export function readFates(
+  partition: string,
+  ids: readonly string[],
+  [letters, ...shown]: [string, ...ShownJobs[]],
+): Fate[] {
+  const ended = new Map(shown.flatMap((each) => readJobs(partition, each)).map((job) => [job.id, job]))
+  return ids.map((id, i): Fate => {
+    const job = letters[i] === 'e' ? ended.get(id) : undefined
+    if (job !== undefined) return { kind: 'ended', job: endedMember(job) }
+    return { kind: letters[i] === 'p' ? 'present' : 'unknown' }
+  })
+}
+
+function endedMember({ payload: _, ...job }: JobRecord): EndedMember {
+  return job
 }
 
 /** A job in a list has no place of its own: it was due when it was queued. */
@@ -177,14 +203,21 @@ export function readExtension(reply: unknown): Extension {
   return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
 }
 
-/** Ids put back, ids failed, milliseconds until the next lease ends or -1, and until the next ending. */
-export function readRecovery(reply: unknown): Recovery {
-  const [recovered, failed, ends, ending] = reply as [string[], string[], number, number]
+/** The answer of `recover.lua`. */
+export function readRecovery(partition: string, reply: unknown): Recovery {
+  const [recovered, failed, ends, effect, handed] = reply as [
+    recovered: string[],
+    failed: string[],
+    ends: number,
+    effect: number,
+    handed?: (EffectKind | ShownJobs)[],
+  ]
   return {
     recovered,
     failed,
     ...(ends >= 0 && { nextLeaseEnd: ends }),
-    ...(ending >= 0 && { nextEnding: ending }),
+    ...(effect >= 0 && { nextEffect: effect }),
+    ...(handed && { effects: readEffects(partition, handed) }),
   }
 }
 

@@ -108,13 +108,13 @@ export class Surveys {
 
 function readFindings(at: number, partitions: readonly Surveyed[], found: readonly number[]): Finding[] {
   return Array.from({ length: found.length / 5 }, (_, i): Finding => {
-    const [place, due, ends, ending, old] = found.slice(5 * i) as [number, number, number, number, number]
+    const [place, due, ends, effect, old] = found.slice(5 * i) as [number, number, number, number, number]
     return {
       partition: partitions[place]!.partition,
       at,
       ...(due >= 0 && { nextDue: due }),
       ...(ends >= 0 && { nextLeaseEnd: ends }),
-      ...(ending >= 0 && { nextEnding: ending }),
+      ...(effect >= 0 && { nextEffect: effect }),
       ...(old > 0 && { isOld: true }),
     }
   })

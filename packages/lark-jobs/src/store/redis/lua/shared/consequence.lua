@@ -1,24 +1,27 @@
--- What happens to a job that its worker settled with an outcome other than completed.
--- needs: start, line, place, lanes, counters, history, lease, end, ending
--- gives: again, later, outcomes
+-- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
+-- `store/contract/consequence.ts`. Runs that completed are ended together, in settle.lua.
+-- needs: start, line, place, lanes, counters, history, lease, end
+-- gives: ring_counts, outcomes, take_back
+
+local MAX_CRASHES = 3
+local MAX_CRASHES_BESIDE = 10
 
 -- How many callers to ring: for jobs that wait again, and for jobs that are now the next due.
-local again, later = 0, 0
+local ring_counts = { again = 0, later = 0 }
 
 -- Puts a job back into its line, unless somebody has asked meanwhile to cancel it.
 local function fall_back(id, place, job)
   if job.notice then
     redis.call('HSET', key('reasons'), id, job.notice)
-    note_endings({ id })
-    return finish('cancelled', { id }, job.kept.cancelled)
+    return end_as('cancelled', { id }, job.kept.cancelled, 'untold')
   end
   local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
   place = place or queued_at
   local next_one = put(id, priority, place, true)
   if place <= now then
-    again = again + 1
+    ring_counts.again = ring_counts.again + 1
   elseif next_one then
-    later = later + 1
+    ring_counts.later = ring_counts.later + 1
   end
 end
 
@@ -63,10 +66,7 @@ function outcomes.failed(id, value, job)
   count(id, runs + 1, failures + 1, crashes, releases)
   local untold, failure = string.match(value, '^(!?)(.*)$')
   keep_error(id, failure)
-  if untold ~= '' then
-    note_endings({ id })
-  end
-  finish('failed', { id }, job.kept.failed)
+  end_as('failed', { id }, job.kept.failed, untold ~= '' and 'untold' or nil)
 end
 
 -- value: reason | the error, or nothing
@@ -78,5 +78,33 @@ function outcomes.cancelled(id, value, job)
     keep_error(id, failure)
   end
   redis.call('HSET', key('reasons'), id, reason)
-  finish('cancelled', { id }, job.kept.cancelled)
+  end_as('cancelled', { id }, job.kept.cancelled)
+end
+
+-- Takes back a job whose lease has ended. A job that had started counts a crash, unless `cause` is nothing: the error
+-- for a crash, as JSON without its first field. Returns the state for the caller to end the job in, or `pending`: the
+-- job went back to its line. `is_unread`: the worker has not read the claim.
+local function take_back(id, holder, cause, is_unread)
+  local _, start, place = read_holder(holder)
+  local reason = redis.call('HGET', key('notices'), id)
+  if start ~= 'a' and start ~= 's' and not is_unread then
+    local runs, failures, crashes, releases = counted(id)
+    count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
+    if cause then
+      keep_error(id, '{"run":' .. runs + 1 .. cause)
+      if crashes + 1 >= (start == 'b' and MAX_CRASHES_BESIDE or MAX_CRASHES) then
+        return 'failed'
+      end
+    end
+  end
+  if reason then
+    redis.call('HSET', key('reasons'), id, reason)
+    return 'cancelled'
+  end
+  local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
+  put(id, priority, place or queued_at, true)
+  if not is_unread then
+    redis.call('HSET', key('direct'), id, 1)
+  end
+  return 'pending'
 end

@@ -1,56 +1,26 @@
--- Ends jobs, and removes ended jobs.
--- needs: start
--- gives: forget, trim, finish
+-- The end of jobs: the one way into an ended state. It writes the state and the effects (effects/effect.lua) in one step.
+-- needs: start, retain, effects
+-- gives: end_as
 
-local function forget(ids)
+-- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
+-- handler ran that could do what its class does when a job ends; `removed` if a person removed the jobs.
+local function end_as(state, ids, kept, how)
   if #ids == 0 then
     return
   end
-  redis.call('HDEL', key('jobs'), unpack(ids))
-  local rest = {
-    key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
-    key('hooked'),
-  }
-  if redis.call('EXISTS', key('payloads'), unpack(rest)) > 0 then
-    local locks = redis.call('EXISTS', key('locks')) == 1 and redis.call('HMGET', key('locks'), unpack(ids)) or {}
-    for i, lock in ipairs(locks) do
-      local name = lock and string.match(lock, '|(.*)$')
-      if name and redis.call('HGET', key('lockers'), name) == ids[i] then
-        redis.call('HDEL', key('lockers'), name)
-      end
-    end
-    redis.call('ZREM', key('endings'), unpack(ids))
-    for _, name in ipairs(rest) do
-      redis.call('HDEL', name, unpack(ids))
-    end
-    if redis.call('HDEL', key('payloads'), unpack(ids)) > 0 and redis.call('EXISTS', key('payloads')) == 0
-      and redis.call('HGET', key('settings'), 'large') == '1' then
-      redis.call('HDEL', key('settings'), 'large')
-    end
+  -- Only members of flows have a colon in their ids: one search for all jobs of a batch.
+  local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
+  if is_hooked or string.find(table.concat(ids), ':', 1, true) then
+    effects().write_effects(state, ids, how)
   end
-end
-
--- Removes the oldest jobs of a state beyond `kept`: as many as `added` jobs made too many, and up to 1,000 more.
-local function trim(state, kept, added)
-  local excess = math.min(redis.call('ZCARD', key(state)) - kept, added + MAX_ITEMS)
-  if excess > 0 then
-    local oldest = redis.call('ZRANGE', key(state), 0, excess - 1)
-    redis.call('ZREMRANGEBYRANK', key(state), 0, excess - 1)
-    forget(oldest)
-  end
-end
-
--- Ends jobs that have left their lines and claims.
-local function finish(state, ids, kept)
   if kept == 0 then
     return forget(ids)
-  elseif #ids > 0 then
-    -- As text, because the server would convert a number again for each job.
-    local scored, at = {}, string.format('%.0f', now)
-    for i = 1, #ids do
-      scored[2 * i - 1], scored[2 * i] = at, ids[i]
-    end
-    redis.call('ZADD', key(state), unpack(scored))
-    trim(state, kept, #ids)
   end
+  -- As text, because the server would convert a number again for each job.
+  local scored, at = {}, string.format('%.0f', now)
+  for i = 1, #ids do
+    scored[2 * i - 1], scored[2 * i] = at, ids[i]
+  end
+  redis.call('ZADD', key(state), unpack(scored))
+  trim(state, kept, #ids)
 end

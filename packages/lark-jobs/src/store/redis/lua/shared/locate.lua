@@ -1,10 +1,10 @@
 -- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Nothing if there is
--- no such job.
+-- no such job, or if it is hidden (effects/effect.lua).
 -- needs: start, line
 -- gives: locate
 local function locate(id)
   local record = redis.call('HGET', key('jobs'), id)
-  if not record then
+  if not record or string.sub(record, 1, 1) == '~' then
     return
   end
   local _, priority = queued(id, record)

@@ -1,6 +1,6 @@
 -- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died, or is
 -- about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL may forbid a
--- ring, which must not break the verb; hence pcall.
+-- ring, which must not break the verb; hence pcall. Returns how many heard it. `for_effects`: also if the queue is paused.
 -- needs: start
 -- gives: ring
 
@@ -11,10 +11,11 @@ local function is_heard(caller, hearers)
   return hearers ~= 0 or in_cluster and redis.call('PTTL', key('call:' .. caller)) > 50000
 end
 
-local function ring(count)
-  local idle = key('idle')
-  if count < 1 or redis.call('EXISTS', idle) == 0 or redis.call('HGET', key('settings'), 'paused') == '1' then
-    return
+local function ring(count, for_effects)
+  local idle, heard = key('idle'), 0
+  if count < 1 or redis.call('EXISTS', idle) == 0
+    or not for_effects and redis.call('HGET', key('settings'), 'paused') == '1' then
+    return 0
   end
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
   for _ = 1, 100 do
@@ -25,11 +26,12 @@ local function ring(count)
     end
     for _, caller in ipairs(callers) do
       if is_heard(caller, redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, partition)) then
-        count = count - 1
+        count, heard = count - 1, heard + 1
       end
     end
     if count < 1 or #callers == 0 then
-      return
+      break
     end
   end
+  return heard
 end

@@ -98,7 +98,7 @@ local function settle(first, kept, laned)
   if #results > 0 then
     redis.call('HSET', key('results'), unpack(results))
   end
-  finish('completed', completed, kept.completed)
+  end_as('completed', completed, kept.completed)
   count_minute('completed', #completed)
   count_minute('failed', ended.failed or 0)
   count_minute('retried', ended.retried or 0)

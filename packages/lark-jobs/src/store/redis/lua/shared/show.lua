@@ -3,8 +3,8 @@
 
 -- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders, results,
 -- reasons, payloads that are kept apart }. `places`: the due times of waiting and delayed jobs, the claim times of
--- active jobs, the end times of others.
-local function show(state, ids, places)
+-- active jobs, the end times of others. `known`: the records, if they were read already.
+local function show(state, ids, places, known)
   if #ids == 0 then
     return { state, ids }
   end
@@ -19,7 +19,7 @@ local function show(state, ids, places)
   elseif state == 'cancelled' or state == 'waiting' or state == 'delayed' then
     reasons = redis.call('HMGET', key('reasons'), unpack(ids))
   end
-  local records = redis.call('HMGET', key('jobs'), unpack(ids))
+  local records = known or redis.call('HMGET', key('jobs'), unpack(ids))
   return {
     state, ids, records,
     redis.call('HMGET', key('counters'), unpack(ids)),

@@ -1,5 +1,5 @@
 -- Partitions with a bound: they hold only a limited number of jobs that have not begun.
--- needs: start, line, place, tally, order, end, ending
+-- needs: start, line, place, tally, order, end
 -- gives: room_in, drop
 
 -- How many more jobs the partition may hold. Negative: how many jobs it has too many.
@@ -38,6 +38,5 @@ local function drop(count, kept)
   for _, id in ipairs(dropped) do
     redis.call('HSET', key('reasons'), id, 'dropped')
   end
-  note_endings(dropped)
-  finish('cancelled', dropped, kept)
+  end_as('cancelled', dropped, kept, 'untold')
 end

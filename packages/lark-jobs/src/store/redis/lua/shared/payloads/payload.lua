@@ -8,7 +8,7 @@
 -- `large` in `settings`: 1 while there may be payloads in the hash; 2 if an earlier layout may have left large payloads
 -- in their records.
 -- needs: start
--- gives: part, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
+-- gives: part, bare, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
 local LARGE = '\29'
 
 -- The position at which the payload begins; nothing if the record is damaged.
@@ -22,6 +22,11 @@ end
 local function part(record)
   local at = payload_at(record)
   return string.sub(record, 1, at - 1) .. LARGE .. #record - at + 1, string.sub(record, at)
+end
+
+-- The record without its payload, and without the mark of a hidden job (effects/effect.lua).
+local function bare(record)
+  return (string.gsub(string.sub(record, 1, (payload_at(record) or 0) - 1), '^~', ''))
 end
 
 -- The record with its payload, wherever the payload is kept.

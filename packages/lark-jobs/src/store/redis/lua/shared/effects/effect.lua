@@ -1,0 +1,164 @@
+-- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is acknowledged.
+--   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
+--   effects:member  ZSET  the same for members of flows: the flow counts them
+--   remembered      ZSET  id -> until when: members whose effect was acknowledged, should their flow ask again
+--   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was removed
+--                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`
+--   hooked          HASH  id -> 1: jobs whose class has a hook
+-- `effects` in `settings` is 1 while `ended` is there.
+-- needs: start, erase, ring, notice
+-- gives: EFFECT_KINDS, owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered
+-- gives: ring_for_effects
+
+local EFFECT_KINDS = { 'hook', 'member' }
+local RESEND_MEMORY = 30000
+
+-- `is`: this call wrote effects while none was due, and has not handed them out.
+local owed = { is = false }
+
+-- When the next effect is handed out; nothing if there is none.
+local function next_effect()
+  local first = math.huge
+  for _, kind in ipairs(EFFECT_KINDS) do
+    first = math.min(first, redis.call('ZRANGE', key('effects:' .. kind), 0, 0, 'WITHSCORES')[2] or math.huge)
+  end
+  return first < math.huge and first or nil
+end
+
+-- Writes the effects of jobs that end now. `how`: as in end.lua.
+local function write_effects(state, ids, how)
+  local at, due, ended = string.format('%.0f', now), { hook = {}, member = {} }, {}
+  local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
+  for i, id in ipairs(ids) do
+    local is_member = string.find(id, '^%w+%..+:%d%d%d%d%d%d%d%d$')
+    for kind, is_due in pairs({ hook = hooked[i], member = is_member }) do
+      local list = is_due and due[kind] or {}
+      list[#list + 1], list[#list + 2] = at, id
+    end
+    if hooked[i] or is_member then
+      ended[#ended + 1], ended[#ended + 2] = id, state .. '|' .. at
+    end
+    if is_member and how == 'removed' then
+      redis.call('HSET', key('reasons'), id, 'removed')
+    end
+  end
+  if #ended == 0 then
+    return
+  end
+  owed.is = owed.is or (next_effect() or math.huge) > now
+  redis.call('HSET', key('ended'), unpack(ended))
+  redis.call('HSETNX', key('settings'), 'effects', 1)
+  for kind, list in pairs(due) do
+    if #list > 0 then
+      redis.call('ZADD', key('effects:' .. kind), unpack(list))
+    end
+  end
+end
+
+local function lower_flag()
+  if redis.call('EXISTS', key('ended')) == 0 then
+    redis.call('HDEL', key('settings'), 'effects')
+  end
+end
+
+-- Removes the effects of a job that goes back to its line.
+local function withdraw(id)
+  redis.call('ZREM', key('effects:hook'), id)
+  redis.call('ZREM', key('effects:member'), id)
+  redis.call('ZREM', key('remembered'), id)
+  lower_flag()
+end
+
+-- Hides those of the jobs that have effects: nobody sees them any more. `ends`: their fields of `ended`. Returns the
+-- others.
+local function hide(ids, ends)
+  local others = {}
+  for i, id in ipairs(ids) do
+    if not ends[i] then
+      others[#others + 1] = id
+    elseif not string.find(ends[i], '~', 1, true) then
+      redis.call('HSET', key('ended'), id, ends[i] .. '|~')
+      redis.call('HSET', key('jobs'), id, '~' .. (redis.call('HGET', key('jobs'), id) or ''))
+      redis.call('HDEL', key('logs'), id)
+    end
+  end
+  return others
+end
+
+-- Forgets the ends of those of the jobs that have no effect any more, and removes the hidden ones.
+local function release(ids)
+  if #ids == 0 then
+    return
+  end
+  local is_kept, over, hidden = {}, {}, {}
+  for _, name in ipairs({ 'effects:hook', 'effects:member', 'remembered' }) do
+    for i, score in ipairs(redis.call('ZMSCORE', key(name), unpack(ids))) do
+      is_kept[i] = is_kept[i] or score
+    end
+  end
+  for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do
+    if not is_kept[i] then
+      over[#over + 1] = ids[i]
+      hidden[#hidden + 1] = ended and string.find(ended, '~', 1, true) and ids[i] or nil
+    end
+  end
+  if #over > 0 then
+    redis.call('HDEL', key('ended'), unpack(over))
+    erase(hidden)
+    lower_flag()
+  end
+end
+
+-- Forgets members that were acknowledged long ago, at most `most`. Returns how many.
+local function forget_remembered(most)
+  local over = redis.call('ZRANGE', key('remembered'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+  if #over > 0 then
+    redis.call('ZREM', key('remembered'), unpack(over))
+    release(over)
+  end
+  return #over
+end
+
+-- Acknowledges effects. `names`: one a line, the first letter of its kind, when the job ended, a space, and its id. A
+-- name whose time is another is that of an earlier end.
+local function acknowledge(names)
+  local ids, given, done = {}, {}, { h = {}, m = {} }
+  for kind, at, id in string.gmatch(names, '([hm])(%d+) ([^\n]+)') do
+    ids[#ids + 1], given[#given + 1] = id, { kind = kind, at = at }
+  end
+  if #ids == 0 then
+    return
+  end
+  for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do
+    local list = ended and string.match(ended, '|(%d+)') == given[i].at and done[given[i].kind] or {}
+    list[#list + 1] = ids[i]
+  end
+  if #done.h > 0 then
+    redis.call('ZREM', key('effects:hook'), unpack(done.h))
+    release(done.h)
+  end
+  local remembered = {}
+  for i, score in ipairs(#done.m > 0 and redis.call('ZMSCORE', key('effects:member'), unpack(done.m)) or {}) do
+    if score then
+      remembered[#remembered + 1], remembered[#remembered + 2] = string.format('%.0f', now + RESEND_MEMORY), done.m[i]
+    end
+  end
+  if #remembered > 0 then
+    redis.call('ZREM', key('effects:member'), unpack(done.m))
+    redis.call('ZADD', key('remembered'), unpack(remembered))
+  end
+  -- As many come as go, so these do not pile up where `prune` cannot keep pace.
+  forget_remembered(MAX_ITEMS)
+end
+
+-- Rings a worker that waits, or one that holds jobs, if effects are due that no call has handed out. `heard`: how many
+-- callers this call has rung already.
+local function ring_for_effects(heard)
+  if not owed.is or heard > 0 or ring(1, true) > 0 then
+    return
+  end
+  local token = redis.call('ZRANGE', key('leases'), 0, 0)[1]
+  if token then
+    notify(token)
+  end
+end

@@ -1,0 +1,75 @@
+/**
+ * Flows on Redis: which members have ended. The keys of a flow lie in the slot of its home partition. `BITFIELD` sets the
+ * bits of all members of a call with one command.
+ */
+import type { Member } from '../../../model/effect.ts'
+import { type Applied, type Fate, type Flows, MAX_ITEMS } from '../../contract/store.ts'
+import { sendTo } from '../client/damage.ts'
+import type { Keys } from '../client/keys.ts'
+import type { Scripts } from '../client/script.ts'
+import type { Transport } from '../client/transport.ts'
+import { readFates, type ShownJobs } from './reading.ts'
+import type { PartitionRegistry } from './registry.ts'
+
+/** The verdicts of `apply.lua`, from -1 on. */
+const verdicts = ['unknown', 'repeated', 'counted'] as const
+
+/** The answer of `apply.lua` for one flow. */
+type Counted = [counted: number, size: number, verdicts: number[]] | null
+
+export class RedisFlows implements Flows {
+  readonly #transport: Transport
+  readonly #keys: Keys
+  readonly #scripts: Scripts
+  readonly #registry: PartitionRegistry
+
+  constructor(transport: Transport, keys: Keys, scripts: Scripts, registry: PartitionRegistry) {
+    this.#transport = transport
+    this.#keys = keys
+    this.#scripts = scripts
+    this.#registry = registry
+  }
+
+  async open(home: string, flow: string, size: number): Promise<boolean> {
+    await this.#registry.enter(home, this.#transport.deadline())
+    const key = this.#keys.of(home, `flow:${flow}`)
+    return (await sendTo(this.#transport, ['HSETNX', key, 'size', String(size)])) === 1
+  }
+
+  async apply(home: string, members: readonly Pick<Member, 'flow' | 'index'>[]): Promise<Applied> {
+    const places = new Map<string, number[]>()
+    for (const [i, { flow }] of members.entries()) {
+      const its = places.get(flow)
+      if (its === undefined) places.set(flow, [i])
+      else its.push(i)
+    }
+    const args = [...places].flatMap(([flow, its]) => [flow, its.map((i) => members[i]!.index).join(',')])
+    const counted = (await this.#scripts.run('apply', home, args)) as Counted[]
+    const applied: Applied = { verdicts: new Array(members.length).fill('unknown'), flows: {} }
+    for (const [n, [flow, its]] of [...places].entries()) {
+      const [count, size, found] = counted[n] ?? []
+      if (count === undefined || size === undefined) continue
+      applied.flows[flow] = { counted: count, size }
+      for (const [k, i] of its.entries()) applied.verdicts[i] = verdicts[found![k]! + 1]!
+    }
+    return applied
+  }
+
+  async missing(home: string, flow: string, after: number, count: number): Promise<number[]> {
+    const args = [flow, String(after + 1), String(Math.min(count, MAX_ITEMS))]
+    return (await this.#scripts.run('missing', home, args)) as number[]
+  }
+
+  async fates(partition: string, ids: readonly string[]): Promise<Fate[]> {
+    const reply = await this.#scripts.run('fates', partition, ids)
+    return readFates(partition, ids, reply as [string, ...ShownJobs[]])
+  }
+
+  async close(home: string, flow: string): Promise<void> {
+    await sendTo(this.#transport, [
+      'DEL',
+      this.#keys.of(home, `flow:${flow}`),
+      this.#keys.of(home, `members:${flow}`),
+    ])
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Does with an active job what the rules say (`contract/consequence.ts`). The caller must count the job out of its lease
+ * (`lease.ts`).
+ */
+import type { JobError } from '../../model/record.ts'
+import { putBack } from '../contract/reason.ts'
+import { type Consequence, MAX_ERRORS } from '../contract/store.ts'
+import { end } from './end.ts'
+import { move } from './move.ts'
+import type { Partition } from './partition.ts'
+import { errorsOf, type JobRow } from './row.ts'
+import { PENDING } from './schema.ts'
+
+export function follow(partition: Partition, row: JobRow, consequence: Consequence): void {
+  const { state, dueAt, reason, because, error, result, isDirect, isUntold, counts, ...counters } =
+    consequence
+  if (counts !== undefined) partition.minute[counts] += 1
+  const change = {
+    ...counters,
+    ...(error !== undefined && { errors: withError(row, error) }),
+    ...(result !== undefined && { result }),
+    ...(isDirect && { direct: 1 as const }),
+    ...(dueAt !== undefined && { dueAt }),
+    ...(because !== undefined && { reason: putBack(row.runs, because) }),
+    ...(reason !== undefined && { reason }),
+  }
+  if (state === 'pending') move(partition, row, { ...change, state: PENDING })
+  else end(partition, row, { ...change, state, isUntold })
+}
+
+/** The errors of a row with one more, as they are stored. */
+function withError(row: JobRow, error: JobError): string {
+  return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
+}

@@ -1,0 +1,80 @@
+/**
+ * The end of a job: the one way into an ended state. It writes the state and the effects (`effect.ts`) in one step.
+ *
+ * Most runs complete without result and log. All such jobs of one claim need one statement. (In batches of 50: 2.8 µs a
+ * job; 7.1 with a statement for each.)
+ */
+import { memberOf } from '../../model/effect.ts'
+import { writeEffects, writeMembers } from './effect.ts'
+import { addBusyTo } from './lane.ts'
+import { type Move, move } from './move.ts'
+import type { Partition } from './partition.ts'
+import { columns, endedStates, type JobRow, list } from './row.ts'
+import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
+
+const complete = (more = '') => `
+  UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL${more}
+  WHERE state = ${ACTIVE} AND token = ? AND partition = ?`
+const completeOne = `${complete()} AND id = ?`
+const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
+const completeMembers = `
+  ${complete(', effects = 1')} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, seq`
+const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+
+/** How a job ends. `isUntold`: no handler ran that could do what its class does when a job ends. */
+export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
+  state: keyof typeof endedStates
+  isUntold?: boolean | undefined
+}
+
+/** Ends a job. */
+export function end(partition: Partition, row: JobRow, { state, isUntold = false, ...change }: Ended): void {
+  const effects = writeEffects(partition, row, isUntold)
+  move(partition, row, { ...change, state: endedStates[state], finishedAt: partition.now, effects })
+}
+
+/** Ends jobs of one claim whose runs completed without result and log. @returns the ids of those that it still held */
+export function endCompleted(partition: Partition, token: string, ids: readonly string[]): string[] {
+  const members = ids.filter((id) => memberOf(id) !== undefined)
+  const plain = members.length === 0 ? ids : ids.filter((id) => memberOf(id) === undefined)
+  const ended = [...endPlain(partition, token, plain), ...endMembers(partition, token, members)]
+  partition.active -= ended.length
+  partition.completed += ended.length
+  partition.minute.completed += ended.length
+  return ended
+}
+
+function endPlain(partition: Partition, token: string, ids: readonly string[]): string[] {
+  const { database, id, now } = partition
+  if (ids.length > 1 || (ids.length === 1 && partition.lanes > 0))
+    return left(partition, database.all(completeMany, now, token, id, list(ids)))
+  return ids.filter((one) => database.run(completeOne, now, token, id, one) > 0)
+}
+
+function endMembers(partition: Partition, token: string, ids: readonly string[]): string[] {
+  if (ids.length === 0) return []
+  const { database, id, now } = partition
+  const rows = database.all<Pick<JobRow, 'id' | 'lane' | 'seq'>>(completeMembers, now, token, id, list(ids))
+  const seqs = rows.map(({ seq }) => seq)
+  writeMembers(partition, seqs)
+  return left(partition, rows)
+}
+
+/** Notes in their lanes that jobs are not active any more. */
+function left(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'lane'>[]): string[] {
+  for (const { lane } of rows) if (lane !== '') addBusyTo(partition, lane, -1)
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, so other jobs are
+ * left as they are: the caller removes them.
+ */
+export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
+  for (const each of rows) {
+    if (each.state !== PENDING || memberOf(each.id) === undefined) continue
+    const row = partition.database.get<JobRow>(find, partition.id, each.id)!
+    end(partition, row, { state: 'cancelled', reason: 'removed' })
+    each.state = row.state
+  }
+}

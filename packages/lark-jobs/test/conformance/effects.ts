@@ -1,0 +1,741 @@
+/**
+ * Effects: what must happen elsewhere because a job ended. Which ends write them, how they survive retention, how they
+ * are handed out and acknowledged; and that flows count each member once, however deliverers die, replies are lost, and
+ * servers lose what they had acknowledged.
+ */
+import { expect, test } from 'vitest'
+import { type Effect, type EffectName, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
+import type { JobRecord, NewJob, Outcome } from '../../src/model/record.ts'
+import {
+  MAX_BYTES,
+  MAX_CRASHES,
+  MAX_HOOKS,
+  MAX_ITEMS,
+  MEMBER_LEASE,
+  RESEND_MEMORY,
+  type Store,
+  type StoreOptions,
+} from '../../src/store/contract/store.ts'
+import { type Caller, LEASE } from './caller.ts'
+import type { Harness, Make } from './harness.ts'
+import { completed, failed, ids, job, jobError, jobs, line, retried, returned, settlement } from './jobs.ts'
+import { Random } from './random.ts'
+
+/** Real milliseconds: longer than any ring takes. */
+const PATIENCE = 10_000
+const cancel = { kind: 'cancel', reason: 'user' } as const
+const none = { count: 0, age: 0 }
+const forgetful: Partial<StoreOptions> = { retention: { completed: none, failed: none, cancelled: none } }
+
+/** Acknowledges effects and takes others, without taking jobs back. */
+export async function take(store: Store, done: readonly Effect[] = [], lease = LEASE): Promise<Effect[]> {
+  const { effects = [] } = await store.recover('emails', {
+    until: 0,
+    effects: { lease, done: done.map(nameOf) },
+  })
+  return effects
+}
+
+/** The jobs whose classes must hear of their end. */
+export async function takeHooks(store: Store): Promise<JobRecord[]> {
+  return (await take(store)).flatMap((effect) => (effect.kind === 'hook' ? effect.job : []))
+}
+
+/** A job that crashed too often. */
+async function crash(harness: Harness, caller: Caller): Promise<void> {
+  for (let i = 0; i < MAX_CRASHES; i++) {
+    await caller.claimAlone()
+    harness.clock.now += LEASE + 1
+    await harness.store.recover('emails')
+  }
+}
+
+async function crashed(harness: Harness): Promise<NewJob> {
+  const given = job({ hooked: true })
+  await harness.caller().enqueue(given)
+  await crash(harness, harness.caller())
+  return given
+}
+
+const both = ['hook', 'member'] as const
+const untold: Outcome = { kind: 'failed', error: jobError(), untold: true }
+
+interface End {
+  state: 'completed' | 'failed' | 'cancelled'
+  reason?: string
+  kinds: readonly ('hook' | 'member')[]
+  /** Ends the only job. */
+  by: (harness: Harness, caller: Caller, id: string) => Promise<unknown>
+}
+
+/** Settles the job, and at once what else is in its claim. */
+const settles = (outcome: Outcome, more = 0) => {
+  return async (_: Harness, caller: Caller) => {
+    await caller.enqueue(...jobs(more))
+    const claim = await caller.claim(1 + more)
+    const all = claim.map((held, i) => settlement(held, i === 0 ? outcome : completed))
+    await caller.exchange(all, { limit: 0, lease: LEASE })
+  }
+}
+
+/** Every way in which a job ends, and what it writes for a job that is a member and whose class has a hook. */
+const ends: Record<string, End> = {
+  completed: { state: 'completed', kinds: ['member'], by: settles(completed) },
+  'completed with others': { state: 'completed', kinds: ['member'], by: settles(completed, 3) },
+  'completed with a result': {
+    state: 'completed',
+    kinds: ['member'],
+    by: settles({ kind: 'completed', result: '{"n":1}', log: [line('x')] }),
+  },
+  failed: { state: 'failed', kinds: ['member'], by: settles(failed) },
+  'failed untold': { state: 'failed', kinds: both, by: settles(untold, 1) },
+  'cancelled by its handler': {
+    state: 'cancelled',
+    reason: 'user',
+    kinds: ['member'],
+    by: settles({ kind: 'cancelled', reason: 'user' }),
+  },
+  expired: {
+    state: 'cancelled',
+    reason: 'expired',
+    kinds: ['member'],
+    by: settles({ kind: 'cancelled', reason: 'expired' }),
+  },
+  'crashed too often': { state: 'failed', kinds: both, by: crash },
+  'asked, and to be retried': {
+    state: 'cancelled',
+    reason: 'user',
+    kinds: both,
+    by: async ({ store }, caller, id) => {
+      const held = await caller.claimOne()
+      await store.alter('emails', [id], cancel)
+      await caller.settle(held, retried(10))
+    },
+  },
+  'asked, and given back': {
+    state: 'cancelled',
+    reason: 'user',
+    kinds: both,
+    by: async ({ store }, caller, id) => {
+      const held = await caller.claimOne()
+      await store.alter('emails', [id], cancel)
+      await caller.settle(held, returned)
+    },
+  },
+  'asked, and its worker died': {
+    state: 'cancelled',
+    reason: 'user',
+    kinds: both,
+    by: async ({ store, clock }, caller, id) => {
+      await caller.claimOne()
+      await store.alter('emails', [id], cancel)
+      clock.now += LEASE
+      await store.recover('emails')
+    },
+  },
+  'cancelled by hand': {
+    state: 'cancelled',
+    reason: 'user',
+    kinds: both,
+    by: ({ store }, _, id) => store.alter('emails', [id], cancel),
+  },
+  dropped: {
+    state: 'cancelled',
+    reason: 'dropped',
+    kinds: both,
+    by: async ({ store }, caller) => {
+      const call = { ...caller.next(), bound: { max: 1, full: 'drop-oldest' as const } }
+      await store.enqueue('emails', call, [job()])
+    },
+  },
+  'removed by hand': {
+    state: 'cancelled',
+    reason: 'removed',
+    kinds: ['member'],
+    by: ({ store }, _, id) => store.alter('emails', [id], { kind: 'remove' }),
+  },
+  cleared: {
+    state: 'cancelled',
+    reason: 'removed',
+    kinds: ['member'],
+    by: ({ store }) => store.clear('emails', 'waiting'),
+  },
+}
+
+export function effects(make: Make): void {
+  test('hands out a job that crashed too often, and one that was cancelled while it waited, with their records', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const dead = await crashed(harness)
+    clock.now += 1
+    const given = job({ hooked: true, delay: 1_000, payload: '7' })
+    await harness.caller('web').enqueue(given)
+    await store.alter('emails', [given.id], cancel)
+    expect((await store.recover('emails')).nextEffect).toBe(0)
+    const found = await takeHooks(store)
+    expect(found).toMatchObject([
+      {
+        id: dead.id,
+        state: 'failed',
+        crashes: MAX_CRASHES,
+        errors: [{ run: 1 }, { run: 2 }, { run: 3, code: 'WORKER_DIED' }],
+      },
+      { id: given.id, state: 'cancelled', reason: 'user', payload: '7' },
+    ])
+    for (const { id } of found)
+      expect(await store.get('emails', id)).toEqual(found.find((each) => each.id === id))
+  })
+
+  test('a job that failed untold is a failed job like any other, and its class hears of it', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const [given, plain] = [job({ hooked: true }), job()]
+    await caller.enqueue(given, plain)
+    const error = jobError({ code: 'JOB_TIMED_OUT', message: '!|{}' })
+    for (const held of await caller.claim(2))
+      expect(await caller.settle(held, { ...untold, error, log: [line('x')] } as Outcome)).toBe('settled')
+    expect(await store.get('emails', plain.id)).toMatchObject({
+      state: 'failed',
+      failures: 1,
+      errors: [error],
+    })
+    const found = await take(store)
+    expect(found).toEqual([{ kind: 'hook', job: await store.get('emails', given.id) }])
+    expect(found).toMatchObject([{ job: { state: 'failed', runs: 1, failures: 1, errors: [error] } }])
+    expect(await store.minutes('emails')).toMatchObject([{ failed: 2 }])
+    expect(await take(store, found)).toEqual([])
+  })
+
+  test('hands out no hook of a job whose handler ended, and nothing of a plain one', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(3, { hooked: true }))
+    await caller.settle(await caller.claimOne(), completed)
+    await caller.settle(await caller.claimOne(), failed)
+    await caller.settle(await caller.claimOne(), { kind: 'cancelled', reason: 'user' })
+    const plain = job()
+    await caller.enqueue(plain)
+    await store.alter('emails', [plain.id], cancel)
+    expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({
+      recovered: [],
+      failed: [],
+    })
+  })
+
+  test('an effect is handed out again after each lease, until it is acknowledged', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const { id } = await crashed(harness)
+    const first = await take(store, [], 1_000)
+    expect(first).toMatchObject([{ kind: 'hook', job: { id } }])
+    expect(await take(store, [], 1_000)).toEqual([])
+    clock.now += 999
+    expect(await store.recover('emails')).toMatchObject({ nextEffect: 1 })
+    expect(await take(store, [], 1_000)).toEqual([])
+    clock.now += 1
+    expect(await take(store, [], 1_000)).toEqual(first)
+    expect(await take(store, first, 1_000)).toEqual([])
+    clock.now += 1_000
+    expect(await take(store, [], 1_000)).toEqual([])
+    expect(await store.recover('emails')).not.toHaveProperty('nextEffect')
+    expect(await store.get('emails', id)).toMatchObject({ state: 'failed' })
+  })
+
+  test('a retry by hand withdraws the effects, and a late acknowledgement is not for the next end', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const { id } = await crashed(harness)
+    const first = await take(store)
+    await store.alter('emails', [id], { kind: 'retry' })
+    clock.now += LEASE
+    expect(await take(store)).toEqual([])
+    await store.alter('emails', [id], cancel)
+    expect(await take(store, first)).toMatchObject([{ kind: 'hook', job: { id, state: 'cancelled' } }])
+  })
+
+  test('a job that was removed after its end is not seen, its id stays taken, and its class hears of it', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const { id } = await crashed(harness)
+    expect(await store.alter('emails', [id], { kind: 'remove' })).toEqual(['done'])
+    expect(await store.counts('emails')).toMatchObject({ failed: 0 })
+    expect(await store.get('emails', id)).toBeUndefined()
+    expect(await store.log('emails', id)).toEqual([])
+    expect((await store.list('emails', { state: 'failed' })).jobs).toEqual([])
+    for (const kind of ['retry', 'remove', 'run-now'] as const)
+      expect(await store.alter('emails', [id], { kind })).toEqual(['missing'])
+    expect(await harness.caller().enqueue(job({ id }))).toEqual(['exists'])
+    const found = await take(store)
+    expect(found).toMatchObject([{ kind: 'hook', job: { id, state: 'failed', crashes: MAX_CRASHES } }])
+    await take(store, found)
+    expect(await harness.caller().enqueue(job({ id }))).toEqual(['queued'])
+  })
+
+  test('retention by count and by age does not remove effects', async () => {
+    const one = { count: 1, age: 1_000 }
+    await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
+    const { store, clock } = harness
+    const given = jobs(3, { hooked: true })
+    await harness.caller().enqueue(...given)
+    await store.alter('emails', ids(given), cancel)
+    expect(await store.counts('emails')).toMatchObject({ cancelled: 1 })
+    clock.now += 1_001
+    expect(await store.prune('emails')).toBe(1)
+    expect(await store.counts('emails')).toMatchObject({ cancelled: 0 })
+    const found = await take(store)
+    expect(found.map((effect) => effect.job.id).sort()).toEqual(ids(given))
+    expect(found[0]).toMatchObject({ job: { state: 'cancelled', reason: 'user', payload: '{"to":"ada"}' } })
+    expect(await take(store, found)).toEqual([])
+    expect(await harness.caller().enqueue(...given)).toEqual(['queued', 'queued', 'queued'])
+  })
+
+  test('hands out a limited number of hooks, the earliest end first', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = jobs(MAX_HOOKS + 5, { hooked: true })
+    await harness.caller().enqueue(...given)
+    await store.alter('emails', ids(given.slice(5)), cancel)
+    clock.now += 1
+    await store.alter('emails', ids(given.slice(0, 5)), cancel)
+    const first = await take(store)
+    expect(first.map(({ job }) => job.id).sort()).toEqual(ids(given.slice(5)))
+    expect((await take(store, first)).map(({ job }) => job.id).sort()).toEqual(ids(given.slice(0, 5)))
+  })
+
+  test('comes with the answer of the exchange that ended the job, but not when that is sent again', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const [id] = members(1)
+    await caller.enqueue(job({ id: id! }))
+    const settled = [settlement(await caller.claimOne(), completed)]
+    const want = { limit: 0, lease: LEASE, effects: { lease: LEASE } }
+    const { effects: found = [] } = await caller.exchange(settled, want)
+    expect(found).toMatchObject([{ kind: 'member', job: { id, state: 'completed' } }])
+    expect(await store.exchange('emails', caller.last(), settled, want)).toEqual({
+      verdicts: ['settled'],
+      jobs: [],
+    })
+    const done = found.map(nameOf)
+    expect(await caller.exchange([], { ...want, effects: { lease: LEASE, done } })).toEqual({
+      verdicts: [],
+      jobs: [],
+    })
+    harness.clock.now += MEMBER_LEASE
+    expect(await take(store)).toEqual([])
+  })
+
+  test(`hands out ${MAX_ITEMS} members at once, of one claim, and no payloads`, async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = members(MAX_ITEMS)
+    await caller.enqueue(...given.map((id) => job({ id, payload: '1'.repeat(2_000) })))
+    const claims = []
+    for (let claim = await caller.claim(MAX_ITEMS); claim.length > 0; claim = await caller.claim(MAX_ITEMS))
+      claims.push(...claim)
+    const settled = claims.map((held) => settlement(held, completed))
+    const { effects: found = [] } = await caller.exchange(settled, {
+      limit: 0,
+      lease: LEASE,
+      effects: { lease: LEASE },
+    })
+    expect(found.map(({ job }) => job.id).sort()).toEqual(given)
+    for (const effect of found) expect(effect.job).not.toHaveProperty('payload')
+  })
+
+  test('members with large results come in several answers', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const given = members(5)
+    await caller.enqueue(...given.map((id) => job({ id })))
+    const result = JSON.stringify('x'.repeat(MAX_BYTES * 0.4))
+    for (const held of await caller.claim(5)) await caller.settle(held, { kind: 'completed', result })
+    const all: string[] = []
+    let found: Effect[] = []
+    for (let call = 0; call < 3; call++) {
+      found = await take(store, found)
+      expect(found.length).toBeLessThanOrEqual(2)
+      for (const { job } of found) expect(job.result === result).toBe(true)
+      all.push(...found.map(({ job }) => job.id))
+    }
+    expect(all.sort()).toEqual(given)
+  })
+
+  for (const [name, { state, reason, kinds, by }] of Object.entries(ends)) {
+    test.each([
+      ['kept', {}],
+      ['forgotten at once', forgetful],
+    ])(
+      `${name}: its effects are delivered once, whenever the deliverer dies (jobs are %s)`,
+      async (_, options) => {
+        await using harness = await make(options)
+        const { store, clock } = harness
+        await store.flows.open('home', 'flow', DEATHS.length)
+        for (const [index, death] of DEATHS.entries()) {
+          const caller = harness.caller()
+          const id = memberId({ flow: 'flow', home: 'home', index })
+          await caller.enqueue(job({ id, hooked: true }))
+          await by(harness, caller, id)
+          await endRest(harness, caller)
+          const heard: string[] = []
+          for (let deaths = death === 'none' ? 0 : 2; ; deaths -= 1) {
+            const found = await take(store)
+            expect(found.map(({ kind }) => kind).sort()).toEqual(kinds)
+            for (const { job } of found) {
+              expect(job).toMatchObject({ id, state })
+              expect(job.reason).toBe(reason)
+            }
+            const isLast = deaths <= 0
+            if (isLast || death !== 'before') {
+              const { verdicts } = await store.flows.apply('home', [memberOf(id)!])
+              heard.push(...verdicts)
+            }
+            // The reply is lost, so the call is made again.
+            if (death === 'after') for (let i = 0; i < 2; i++) expect(await take(store, found)).toEqual([])
+            else if (isLast) expect(await take(store, found)).toEqual([])
+            clock.now += LEASE
+            if (isLast || death === 'after') break
+          }
+          expect(heard.filter((verdict) => verdict === 'counted')).toHaveLength(1)
+          expect(await take(store)).toEqual([])
+          const { flows } = await store.flows.apply('home', [])
+          expect(flows).toEqual({})
+          expect(await store.flows.missing('home', 'flow', -1, 9)).toHaveLength(DEATHS.length - index - 1)
+          clock.now += RESEND_MEMORY
+          await store.prune('emails')
+          await store.clear('emails', state)
+        }
+        expect(await store.recover('emails', { effects: { lease: LEASE } })).toEqual({
+          recovered: [],
+          failed: [],
+        })
+      },
+    )
+  }
+
+  test('fates: present, ended, and unknown', async () => {
+    await using harness = await make(forgetful)
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [waiting, active, ended, lost] = members(4) as [string, string, string, string]
+    await caller.enqueue(job({ id: ended }))
+    await caller.settle(await caller.claimOne(), { kind: 'completed', result: '7' })
+    await caller.enqueue(job({ id: active }))
+    await caller.claimOne()
+    await caller.enqueue(job({ id: waiting }))
+    const fates = (...asked: string[]) => store.flows.fates('emails', asked)
+    const gone = { kind: 'ended', job: { id: ended, state: 'completed', result: '7' } }
+    expect(await fates(lost, ended, active, waiting)).toMatchObject([
+      { kind: 'unknown' },
+      gone,
+      { kind: 'present' },
+      { kind: 'present' },
+    ])
+    await take(store, await take(store))
+    clock.now += RESEND_MEMORY - 1
+    await store.prune('emails')
+    expect(await fates(ended)).toMatchObject([gone])
+    clock.now += 1
+    await store.prune('emails')
+    expect(await fates(ended)).toEqual([{ kind: 'unknown' }])
+    expect(await store.flows.fates('nowhere', [ended])).toEqual([{ kind: 'unknown' }])
+    expect(await fates()).toEqual([])
+  })
+
+  test('survey finds acknowledged members whose time is over, and each acknowledgement removes some', async () => {
+    await using harness = await make(forgetful)
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const isOld = async () => {
+      const { findings } = await store.survey('ada', [{ partition: 'emails', prunes: true }])
+      return findings[0]?.isOld === true
+    }
+    const run = async (id: string) => {
+      await caller.run(job({ id }), completed)
+      await take(store, await take(store))
+    }
+    const [first, second, third] = members(3) as [string, string, string]
+    await run(first)
+    await store.prune('emails')
+    expect(await isOld()).toBe(false)
+    clock.now += RESEND_MEMORY
+    expect(await isOld()).toBe(true)
+    await run(second)
+    expect(await store.flows.fates('emails', [first])).toEqual([{ kind: 'unknown' }])
+    clock.now += RESEND_MEMORY
+    expect(await isOld()).toBe(true)
+    await store.prune('emails')
+    expect(await store.flows.fates('emails', [second])).toEqual([{ kind: 'unknown' }])
+    // Its calls are old by now too.
+    clock.now += 2 * RESEND_MEMORY
+    await store.prune('emails')
+    await caller.enqueue(job({ id: third }))
+  })
+
+  test('flows: a member counts once, whatever comes how often; a flow that is closed is unknown', async () => {
+    await using harness = await make()
+    const { flows } = harness.store
+    const size = 2_500
+    expect(await flows.apply('home', [{ flow: 'a', index: 0 }])).toEqual({ verdicts: ['unknown'], flows: {} })
+    expect(await flows.open('home', 'a', size)).toBe(true)
+    expect(await flows.open('home', 'a', 3)).toBe(false)
+    expect(await flows.open('home', 'b', 1)).toBe(true)
+    const marks = (...indices: number[]) => indices.map((index) => ({ flow: 'a', index }))
+    expect(await flows.apply('home', [...marks(0, 0, 2_499, size), { flow: 'b', index: 0 }])).toEqual({
+      verdicts: ['counted', 'repeated', 'counted', 'unknown', 'counted'],
+      flows: { a: { counted: 2, size }, b: { counted: 1, size: 1 } },
+    })
+    expect(await flows.apply('elsewhere', marks(0))).toEqual({ verdicts: ['unknown'], flows: {} })
+    expect(await flows.missing('home', 'b', -1, 5)).toEqual([])
+    expect(await flows.missing('home', 'a', -1, 3)).toEqual([1, 2, 3])
+    for (let from = 0; from < size; from += 1_000) {
+      const all = Array.from({ length: Math.min(1_000, size - from) }, (_, i) => from + i)
+      const { flows: after } = await flows.apply('home', marks(...all.filter((index) => index !== 1_777)))
+      expect(after['a']?.size).toBe(size)
+    }
+    expect(await flows.missing('home', 'a', -1, 9)).toEqual([1_777])
+    expect(await flows.missing('home', 'a', 1_777, 9)).toEqual([])
+    expect(await flows.apply('home', marks(1_777))).toEqual({
+      verdicts: ['counted'],
+      flows: { a: { counted: size, size } },
+    })
+    await flows.close('home', 'a')
+    await flows.close('home', 'a')
+    expect(await flows.apply('home', marks(1))).toEqual({ verdicts: ['unknown'], flows: {} })
+    expect(await flows.missing('home', 'a', -1, 9)).toEqual([])
+    expect(await flows.open('home', 'a', 2)).toBe(true)
+    expect(await flows.missing('home', 'a', -1, 9)).toEqual([0, 1])
+  })
+
+  test('a verb that writes an effect and hands out none rings a worker that waits', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const given = jobs(3, { hooked: true, delay: 1_000 })
+    await harness.caller('web').enqueue(...given)
+    await harness.caller('ada').claim()
+    const waits = store.wait('ada', PATIENCE)
+    await store.alter('emails', [given[0]!.id], cancel)
+    expect(await waits).toEqual(['emails'])
+    // One ring is enough while effects are due.
+    await harness.caller('bob').claim()
+    await store.alter('emails', [given[1]!.id], cancel)
+    expect(await store.wait('bob', 0)).toEqual([])
+    await take(store)
+    await store.alter('emails', [given[2]!.id], cancel)
+    expect(await store.wait('bob', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('if no worker waits, a worker that holds jobs there is told', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const given = job({ hooked: true, delay: 1_000 })
+    await harness.caller('web').enqueue(given, job())
+    await harness.caller('ada').claimOne()
+    const stop = new AbortController()
+    const told = new Promise((resolve) => void store.wait('ada', PATIENCE, stop.signal, resolve))
+    await store.alter('emails', [given.id], cancel)
+    expect(await told).toBe('emails')
+    stop.abort()
+  })
+}
+
+/** When a deliverer dies: before it has applied an effect, before and after it has acknowledged it. */
+const DEATHS = ['none', 'before', 'between', 'after'] as const
+
+/** Ids of members of one flow. */
+function members(count: number, flow = 'flow'): string[] {
+  return Array.from({ length: count }, (_, index) => memberId({ flow, home: 'home', index }))
+}
+
+/** Completes the jobs that another end needed. */
+async function endRest(_: Harness, caller: Caller): Promise<void> {
+  for (const held of await caller.claim(9)) await caller.settle(held, completed)
+}
+
+/** Where members run, and where their flow is at home: two servers, either of which may lose its last changes. */
+class Sides {
+  readonly work: Harness
+  readonly home: Harness
+  readonly size: number
+  /** How often each member has counted, as far as the home knows. */
+  counted = 0
+
+  constructor(work: Harness, home: Harness, size: number) {
+    this.work = work
+    this.home = home
+    this.size = size
+  }
+
+  /** One delivery, which may end before its time. */
+  async deliver(dies: (typeof DEATHS)[number] = 'none', done: EffectName[] = []): Promise<EffectName[]> {
+    const { effects: found = [] } = await this.work.store.recover('emails', {
+      effects: { lease: LEASE, done },
+    })
+    if (dies === 'before') return []
+    await this.apply(found.map(({ job }) => job.id))
+    return dies === 'between' ? [] : found.map(nameOf)
+  }
+
+  async apply(named: readonly string[]): Promise<void> {
+    const marks = named.map((id) => memberOf(id)!)
+    const { flows } = await this.home.store.flows.apply('home', marks)
+    this.counted = flows['flow']?.counted ?? this.counted
+  }
+
+  /** What an open flow does that has heard nothing for a while. @returns how many members are lost */
+  async reconcile(): Promise<number> {
+    let lost = 0
+    const missing = await this.home.store.flows.missing('home', 'flow', -1, MAX_ITEMS)
+    const asked = missing.map((index) => memberId({ flow: 'flow', home: 'home', index }))
+    const fates = await this.work.store.flows.fates('emails', asked)
+    const over = asked.filter((_, i) => fates[i]!.kind !== 'present')
+    for (const { kind } of fates) if (kind === 'unknown') lost += 1
+    await this.apply(over)
+    return lost
+  }
+
+  get isOver(): Promise<boolean> {
+    return this.home.store.flows.missing('home', 'flow', -1, 1).then(({ length }) => length === 0)
+  }
+}
+
+/** For stores that can be set back to what they were at an earlier time. */
+export function rollbacks(make: Make): void {
+  async function sides(size: number): Promise<Sides & AsyncDisposable> {
+    const [work, home] = [await make(forgetful), await make()]
+    const both = new Sides(work, home, size)
+    await home.store.flows.open('home', 'flow', size)
+    await work.caller('web').enqueue(...members(size).map((id) => job({ id, hooked: true })))
+    return Object.assign(both, {
+      [Symbol.asyncDispose]: async () => {
+        await work[Symbol.asyncDispose]()
+        await home[Symbol.asyncDispose]()
+      },
+    })
+  }
+
+  async function runAll({ work, size }: Sides): Promise<void> {
+    const caller = work.caller()
+    for (const held of await caller.claim(size)) await caller.settle(held, completed)
+  }
+
+  test('the home has lost what it counted: the members are still known, and count again', async () => {
+    await using both = await sides(5)
+    const back = await both.home.save()
+    await runAll(both)
+    await both.deliver('none', await both.deliver())
+    expect(both.counted).toBe(5)
+    await back()
+    expect(await both.isOver).toBe(false)
+    both.work.clock.now += RESEND_MEMORY - 1
+    await both.work.store.prune('emails')
+    expect(await both.reconcile()).toBe(0)
+    expect(await both.isOver).toBe(true)
+  })
+
+  test('the home has lost what it counted, and notices too late: the members are lost, and the flow ends', async () => {
+    await using both = await sides(5)
+    const back = await both.home.save()
+    await runAll(both)
+    await both.deliver('none', await both.deliver())
+    both.work.clock.now += RESEND_MEMORY
+    await both.work.store.prune('emails')
+    await back()
+    expect(await both.reconcile()).toBe(5)
+    expect(await both.isOver).toBe(true)
+  })
+
+  test('the server of the members has lost their ends: they run again, and count once', async () => {
+    await using both = await sides(5)
+    const back = await both.work.save()
+    await runAll(both)
+    await both.deliver('none', await both.deliver())
+    await back()
+    expect(await both.work.store.counts('emails')).toMatchObject({ waiting: 5 })
+    expect(await both.reconcile()).toBe(0)
+    expect(both.counted).toBe(5)
+    await runAll(both)
+    await both.deliver('none', await both.deliver())
+    expect(both.counted).toBe(5)
+    expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
+  })
+
+  test('the server of the members has lost the acknowledgements: they are handed out again, and count once', async () => {
+    await using both = await sides(5)
+    await runAll(both)
+    const done = await both.deliver()
+    const back = await both.work.save()
+    await both.deliver('none', done)
+    await back()
+    both.work.clock.now += MEMBER_LEASE
+    const again = await both.deliver()
+    expect(again).toHaveLength(5)
+    await both.deliver('none', again)
+    expect(both.counted).toBe(5)
+  })
+
+  test('the home has lost the flow: its members are unknown there, and nothing is delivered for ever', async () => {
+    await using both = await sides(2)
+    await both.home.store.flows.close('home', 'flow')
+    await runAll(both)
+    await both.deliver('none', await both.deliver())
+    expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
+  })
+
+  test.each([1, 2, 3, 4, 5, 6])('whatever happens to either side, the flow ends: seed %i', async (seed) => {
+    const random = new Random(seed)
+    await using both = await sides(12)
+    const { work, home, size } = both
+    const saved = new Map<Harness, () => Promise<void>>()
+    let done: EffectName[] = []
+    const steps = [
+      () => work.caller().claim(1 + random.below(3)),
+      async () => {
+        const held = (await work.store.list('emails', { state: 'active' })).jobs
+        const caller = work.caller()
+        for (const { id, holder } of random.some(held)) {
+          const token = tokens.get(id)
+          if (holder !== undefined && token !== undefined) await caller.settle({ id, token }, completed)
+        }
+      },
+      async () => {
+        done = await both.deliver(random.pick(DEATHS), done)
+      },
+      async () => {
+        const side = random.pick([work, home])!
+        saved.set(side, await side.save())
+      },
+      async () => {
+        const [side, back] = random.pick([...saved]) ?? []
+        await back?.()
+        if (side !== undefined) saved.delete(side)
+      },
+      async () => {
+        work.clock.now += random.pick([100, MEMBER_LEASE, LEASE])!
+        await work.store.recover('emails')
+      },
+      async () => {
+        const ended = random.pick(members(size))!
+        await work.store.alter('emails', [ended], random.chance(2) ? cancel : { kind: 'remove' })
+      },
+      () => both.reconcile(),
+    ]
+    const tokens = new Map<string, string>()
+    for (let step = 0; step < 60; step++) {
+      const jobs = await random.pick(steps)!()
+      if (Array.isArray(jobs)) for (const { id, token } of jobs) tokens.set(id, token)
+    }
+    for (let round = 0; !(await both.isOver); round++) {
+      expect(round).toBeLessThan(20)
+      await runAll(both)
+      done = await both.deliver('none', done)
+      await both.reconcile()
+      work.clock.now += LEASE
+      await work.store.recover('emails')
+    }
+    expect(both.counted).toBe(size)
+  })
+}
