@@ -3,7 +3,7 @@
  * and the model of the conformance tests call these functions; `redis/lua/shared/consequence.lua` says the same in Lua.
  */
 import type { CancelReason, Counters, JobError, Outcome, State } from '../../model/record.ts'
-import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './limits.ts'
+import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
 
 /** What the rules need to know of an active job. Its `runs` include the one that has ended. */
 export interface Running extends Counters {

@@ -74,18 +74,14 @@ import type { EffectsWanted } from './effects.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
-import type { RecoverOptions, Recovery } from './recovery.ts'
-import type { Announced, Survey, Surveyed } from './survey.ts'
 
+export * from './capacity.ts'
 export * from './change.ts'
 export * from './consequence.ts'
 export * from './effects.ts'
 export * from './flows.ts'
 export * from './limiters.ts'
-export * from './limits.ts'
 export * from './page.ts'
-export * from './recovery.ts'
-export * from './survey.ts'
 
 /** How many ended jobs of one state a partition keeps, and for how long (milliseconds). */
 export interface Retention {
@@ -224,6 +220,92 @@ export interface Extension {
   /** Ids of jobs whose lease the caller no longer has. */
   lost: string[]
   notices: Notice[]
+}
+
+/** What `recover` takes back. Without options: the jobs whose leases have ended. */
+export interface RecoverOptions {
+  /** Counts no crash. For use after an outage, when the store was away and the workers did not die. */
+  forgiving?: boolean
+  /**
+   * Takes back all jobs that this caller holds, whether their leases have ended or not: its process is known to be
+   * dead.
+   */
+  holder?: string
+  /**
+   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store stood still
+   * before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
+   */
+  until?: number
+  /**
+   * Takes back only the claim with this token, because its caller has not read it. None of its jobs has started, so
+   * they go back like `returned` jobs, with unchanged counters. The store hands the caller no more jobs with a ring
+   * until its next call.
+   */
+  unread?: string
+  /** How the process of the holder ended, if known. Kept with each counted crash. Continues the words "its process". */
+  cause?: string
+  /** Asks for effects, and acknowledges some: also when `until` has passed. */
+  effects?: EffectsWanted | undefined
+}
+
+export interface Recovery {
+  /** Jobs that went back to the head of their lines. Those that had started count a crash. */
+  recovered: string[]
+  /** Jobs that failed because they had crashed too often. */
+  failed: string[]
+  /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
+  nextLeaseEnd?: number
+  /** Effects that the caller should deliver now. */
+  effects?: Effect[]
+  /** Milliseconds until there is an effect to hand out; undefined if there is none. */
+  nextEffect?: number
+}
+
+/** A partition to survey. Leases and effects are always surveyed; the flags ask for more. */
+export interface Surveyed {
+  partition: string
+  /** The caller is idle there, and asks when a job may begin. */
+  waits?: boolean
+  /** Asks whether `prune` would find something. */
+  prunes?: boolean
+}
+
+/** A worker to announce, as `announce` does. */
+export interface Announced {
+  worker: WorkerRecord
+  /** Milliseconds. */
+  ttl: number
+}
+
+/** What there is to do in a partition. A field is undefined if there is nothing, or if it was not asked for. */
+export interface Finding {
+  partition: string
+  /** Milliseconds since 1970, by the clock of its part of the store. */
+  at: number
+  /** Milliseconds until the next lease ends; 0 when one has ended. */
+  nextLeaseEnd?: number
+  /** Milliseconds until there is an effect to hand out. */
+  nextEffect?: number
+  /**
+   * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as waiting
+   * there, because it was rung, or because another server has taken over that does not know the caller.
+   */
+  nextDue?: number
+  /** `prune` would find something. */
+  isOld?: boolean
+}
+
+export interface Survey {
+  /** Milliseconds since 1970, by the clock of any part of the store that answered. */
+  at: number
+  /** How many partitions ever held a job; undefined when no worker was announced. */
+  partitions?: number
+  /** Only partitions with something to do, in no order. */
+  findings: Finding[]
+  /** The error for each partition that could not be surveyed: its part of the store is away, or its data is damaged. */
+  failures: ReadonlyMap<string, unknown>
+  /** The error, if the partitions could be surveyed but the worker could not be announced. */
+  unannounced?: unknown
 }
 
 export interface Store extends AsyncDisposable {

@@ -44,7 +44,7 @@ export const HIDDEN = 10
 /** `jobs.ahead` of an active job. */
 export const STARTED = 0
 export const NOT_STARTED = 1
-/** A suspect that started while others ran in its process (`recovery.ts`). */
+/** A suspect that started while others ran in its process (`contract/consequence.ts`). */
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */

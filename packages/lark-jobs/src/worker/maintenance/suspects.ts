@@ -1,5 +1,5 @@
 /**
- * Runs suspects alone: jobs that are one crash before the limit (`store/contract/recovery.ts`). Some of them kill their
+ * Runs suspects alone: jobs that are one crash before the limit (`store/contract/consequence.ts`). Some of them kill their
  * process, others only ran beside a job that did. If the process dies while a suspect runs alone, the suspect was the
  * cause.
  *

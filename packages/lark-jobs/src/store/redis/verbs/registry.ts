@@ -2,7 +2,7 @@
  * What is kept once for the whole store: its partitions, its workers, and the job keys that they know.
  */
 import type { WorkerRecord } from '../../../model/record.ts'
-import { MAX_ITEMS } from '../../contract/limits.ts'
+import { MAX_ITEMS } from '../../contract/capacity.ts'
 import { damaged, failureBeside, sendTo } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
 import type { Keys } from '../client/keys.ts'
