@@ -42,8 +42,7 @@ export function evaluationsOf(below: Called): Evaluations {
   const modules = createRequire(process.execPath).cache
   for (const site of sitesOf(below)) {
     const name = site.getScriptNameOrSourceURL() ?? ''
-    // Some servers load a file again with `import('./worker.js?t=1')`.
-    const file = pathOf(name.replace(/[?#].*$/, ''))
+    const file = moduleOf(name)
     if (!/[\\/]/.test(file) || file.startsWith('node:') || found.has(file)) continue
     const module = modules[file]
     if (module !== undefined) found.set(file, module)
@@ -78,12 +77,16 @@ function sitesOf(below: Called): NodeJS.CallSite[] {
   }
 }
 
-/** Whether a frame is code at the top of a file, outside of functions, run by `import` or by the `eval` of a server. */
+/**
+ * Whether a frame is code at the top of a file, outside of functions, run by `import` or by the `eval` of a server. A file
+ * that waits for an `import()` does not count: a mark that is made in the imported file does not reach its chain.
+ */
 function isTop(site: NodeJS.CallSite): boolean {
-  const { getEnclosingLineNumber, getEnclosingColumnNumber } = site as Partial<Enclosing>
+  const { getEnclosingLineNumber, getEnclosingColumnNumber, isAsync } = site as Partial<Enclosing>
   const name = site.getFunctionName()
   return (
     (name === null || name === 'eval') &&
+    isAsync?.call(site) !== true &&
     getEnclosingLineNumber?.call(site) === 1 &&
     (getEnclosingColumnNumber?.call(site) ?? 9) <= 2
   )
@@ -93,6 +96,17 @@ function isTop(site: NodeJS.CallSite): boolean {
 interface Enclosing {
   getEnclosingLineNumber(): number
   getEnclosingColumnNumber(): number
+  isAsync(): boolean
+}
+
+/**
+ * The file of a module, and the query that names it among other modules of the file: `worker.js?queue=a`. Numbers in the
+ * query are left out, because servers load a file again with `import('./worker.js?t=1')`.
+ */
+function moduleOf(name: string): string {
+  const [path = '', query = ''] = name.replace(/#.*$/, '').split('?')
+  const named = query.split('&').filter((part) => part !== '' && !/^[^=]*=\d+$/.test(part))
+  return pathOf(path) + (named.length > 0 ? `?${named.join('&')}` : '')
 }
 
 function pathOf(name: string): string {

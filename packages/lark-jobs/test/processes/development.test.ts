@@ -117,6 +117,39 @@ test('a module that Vite loads again: its new workers replace those that it had 
   ])
 })
 
+test('a query names another module, and a number in it another load of the module', async () => {
+  await using app = await App.make({
+    'lark.config.js': `export default { jobs: { queues: ['a', 'b'] } }`,
+    'worker.js': `
+      import { Job, Jobs } from '@s18i/lark-jobs'
+      class EchoJob extends Job { key = 'echo'; handle() {} }
+      const queues = new URL(import.meta.url).searchParams.get('queue')
+      const report = { wrote() {}, ended() {}, warn() {}, info: (text) => text.includes('again') && console.log(text) }
+      await Jobs.work({ queues, jobs: [EchoJob], report })`,
+    'main.js': `
+      import { Jobs } from '@s18i/lark-jobs'
+      const show = async (count) => {
+        for (;;) {
+          const { workers } = await Jobs.status()
+          if (workers.length === count) return console.log(workers.map(({ queues }) => queues.join()).sort().join(' '))
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      }
+      await import('./worker.js?queue=a')
+      await import('./worker.js?queue=b')
+      await show(2)
+      await import('./worker.js?queue=a&t=1764147600000')
+      await show(2)
+      await import('./worker.js?queue=a&t=1764147600001')
+      await show(2)
+      await Jobs.close()`,
+  })
+  const { code, stdout, stderr } = await app.start(['main.js'], '.', { NODE_ENV: 'development' }).result
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const again = expect.stringMatching(/worker\.js\?queue=a was loaded again/)
+  expect(stdout.trimEnd().split('\n')).toEqual(['a b', again, 'a b', again, 'a b'])
+})
+
 test.each<[string, Record<string, string>, string[]]>([
   ['a module that is required again', {}, ['1', '1']],
   ['in production nothing is replaced', { NODE_ENV: 'production' }, ['1', '2']],
