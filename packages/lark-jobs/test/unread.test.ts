@@ -2,16 +2,17 @@
  * The part of the lease thread that takes back jobs that the event loop has not read. The test moves the clock.
  */
 import { expect, test } from 'vitest'
-import { Recaller, RING, Unread } from '../src/worker/lease/unread.ts'
+import { CALL, Recaller, RING, Unread } from '../src/worker/lease/unread.ts'
 
-/** A worker that runs a job, and to which rings may bring jobs. */
-function make() {
-  const unread = new Unread()
-  unread.expect(RING, 7, 0)
+/** A worker that runs a job, and to which rings may bring jobs of so many partitions. */
+function make(partitions = 1) {
+  const all = Array.from({ length: partitions }, () => new Unread())
+  for (const each of all) each.expect(RING, 7, 0)
+  const unread = all[0]!
   const asked: [number: number, hasRecalled: boolean][] = []
   const worker = { sign: 0, beat: 0 }
   const recaller = new Recaller({
-    unread: [unread],
+    unread: all,
     ask: (...each) => asked.push(each),
     sign: () => worker.sign,
     beat: () => worker.beat,
@@ -49,4 +50,21 @@ test('an event loop that reads answers counts as busy, and not as blocked', () =
   expect(recaller.isOwed(205)).toBe(true)
   recaller.look(215)
   expect(unread.recalled(RING)).toBe(7)
+})
+
+test('of a thousand queues, the answer to a call is taken back as soon, and rings, which cost a call each, later', () => {
+  const { recaller, unread, asked } = make(1_000)
+  unread.expect(CALL, 8, 100)
+  recaller.look(110)
+  recaller.look(125)
+  expect(unread.recalled(CALL)).toBe(8)
+  recaller.look(224)
+  expect(unread.recalled(RING)).toBeUndefined()
+  recaller.look(225)
+  expect(unread.recalled(RING)).toBe(7)
+  expect(asked).toEqual([
+    [1, false],
+    [2, true],
+    [3, true],
+  ])
 })

@@ -60,17 +60,29 @@ export class RoundRobin {
     const at = members.indexOf(claimer)
     if (belongs === at >= 0) return
     this.size += belongs ? 1 : -1
+    const placeOf = (each: number) => (this.#strict ? each : (this.#had.get(each) ?? 0))
+    const place = placeOf(rank)
     if (belongs) {
-      insert(members, claimer, (each) => this.#had.get(each) ?? 0)
+      const had = this.#had.get(claimer) ?? 0
+      members.splice(
+        firstOf(members, (each) => (this.#had.get(each) ?? 0) > had),
+        0,
+        claimer,
+      )
       if (members.length > 1) return
       this.weight += weight
-      insert(this.#ranks, rank, (each) => (this.#strict ? each : (this.#had.get(each) ?? 0)))
+      this.#ranks.splice(
+        firstOf(this.#ranks, (each) => placeOf(each) > place),
+        0,
+        rank,
+      )
     } else {
       members.splice(at, 1)
       if (this.#last?.claimer === claimer) this.#last = undefined
       if (members.length > 0) return
       this.weight -= weight
-      this.#ranks.splice(this.#ranks.indexOf(rank), 1)
+      const from = this.#shares === undefined ? firstOf(this.#ranks, (each) => placeOf(each) >= place) : 0
+      this.#ranks.splice(this.#ranks.indexOf(rank, from), 1)
     }
   }
 
@@ -107,16 +119,13 @@ export class RoundRobin {
   }
 }
 
-/**
- * Inserts an item in the order of places, behind items of the same place. By halving: a thousand queues may have jobs.
- */
-function insert<T>(list: T[], item: T, placeOf: (item: T) => number): void {
-  const place = placeOf(item)
+/** The index of the first of which this is so, as it is of all behind it. By halving: a thousand queues may have jobs. */
+function firstOf<T>(list: readonly T[], isSo: (item: T) => boolean): number {
   let [from, to] = [0, list.length]
   while (from < to) {
     const middle = (from + to) >> 1
-    if (placeOf(list[middle]!) <= place) from = middle + 1
-    else to = middle
+    if (isSo(list[middle]!)) to = middle
+    else from = middle + 1
   }
-  list.splice(from, 0, item)
+  return from
 }

@@ -13,6 +13,7 @@ export const CALL = 0
 export const RING = 1
 export type Source = typeof CALL | typeof RING
 export const sources: readonly Source[] = [CALL, RING]
+const calls: readonly Source[] = [CALL]
 
 export class Unread {
   readonly memory: SharedArrayBuffer
@@ -63,6 +64,13 @@ export class Unread {
  * counts as standing still (one turn of 64 jobs takes less than 1 ms).
  */
 const PATIENCE = { answer: 10, sign: 15, turn: 5 }
+/**
+ * So many partitions in which a ring may bring jobs add 1 ms to `sign`, for rings. To recall them costs a call for each,
+ * and another when the loop turns again, some 0.1 ms of the server together; and the busier the machine is, the later
+ * any loop turns. (Measured on 2026-11-26, 5,000 queues with one job each, 2 cores with 19 processes that had work:
+ * 26,000 calls without this.)
+ */
+const RINGS = 10
 /** Milliseconds between two attempts to take back a recalled claim. */
 const AGAIN = 250
 
@@ -130,13 +138,15 @@ export class Recaller {
     return at - Math.max(this.#asked.at, this.#options.beat())
   }
 
-  /** Recalls all that is unread. The loop is told, because it would otherwise wait for rings that no longer come. */
+  /** Recalls what is unread. The loop is told, because it would otherwise wait for rings that no longer come. */
   #recall(at: number): void {
     const { unread } = this.#options
-    const recalled = unread.flatMap((each) => [each.recall(CALL), each.recall(RING)])
+    const rings = unread.filter((each) => each.since(RING) !== undefined).length
+    const isTime = this.#owedFor(at) >= PATIENCE.sign + Math.floor(rings / RINGS)
+    const recalled = unread.flatMap((each) => (isTime ? sources : calls).map((source) => each.recall(source)))
     if (recalled.every((number) => number === undefined)) return
     this.#againAt = at
-    this.#ask(at, true)
+    this.#ask(this.#asked.at, true)
   }
 
   #ask(at: number, hasRecalled = false): void {
