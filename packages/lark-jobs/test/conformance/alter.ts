@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest'
 import type { JobRecord, NewJob, State } from '../../src/model/record.ts'
-import type { AlterVerdict, Change } from '../../src/store/contract/store.ts'
+import { type AlterVerdict, type Change, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried, returned } from './jobs.ts'
@@ -223,6 +223,34 @@ export function alter(make: Make): void {
     await caller.enqueue(low, high, plain)
     await harness.store.alter('emails', ids([low, high]), { kind: 'run-now' })
     expect(ids(await caller.claim(5))).toEqual(ids([high, plain, low]))
+  })
+
+  test.each([
+    ['', {}],
+    [' if priorities age', { aging: 60_000 }],
+    [' under limits', { limits: { concurrency: 1 } }],
+  ])('a claim of one job passes over thousands that were cancelled or removed%s', async (_, terms) => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const gone = jobs(3_000)
+    const [last, later] = [job(), job()]
+    for (let from = 0; from < gone.length; from += MAX_ITEMS)
+      await caller.enqueue(...gone.slice(from, from + MAX_ITEMS))
+    await caller.enqueue(last, later)
+    for (let from = 0; from < gone.length; from += MAX_ITEMS) {
+      const change: Change = from === 0 ? { kind: 'remove' } : { kind: 'cancel', reason: 'user' }
+      await harness.store.alter('emails', ids(gone.slice(from, from + MAX_ITEMS)), change)
+    }
+    const want = { limit: 1, lease: LEASE, ...terms }
+    const { jobs: claimed } = await caller.exchange([], want)
+    expect(ids(claimed)).toEqual([last.id])
+    await caller.settle(claimed[0]!, completed)
+    // The next one is behind others that were cancelled, and in front of none.
+    const more = jobs(20)
+    await caller.enqueue(...more)
+    await harness.store.alter('emails', ids(more), { kind: 'cancel', reason: 'user' })
+    expect(ids((await caller.exchange([], want)).jobs)).toEqual([later.id])
+    expect(await caller.exchange([], want)).not.toHaveProperty('nextDue')
   })
 
   test('an edited payload is what the claimer gets', async () => {

@@ -10,6 +10,28 @@
 -- Set if the claim counts bytes (room.lua).
 local room
 
+-- How many more times this call may look for void entries.
+local sweeps = 12
+
+-- Removes void entries from the head of a list: of jobs that were cancelled or removed while they waited. There may be
+-- a hundred thousand (0.5 µs each), so that a call removes some 10,000 at most, and leaves the others to the next call.
+local function drop_voids(list, void)
+  local size, count = 2, 2
+  while count == size and sweeps > 0 do
+    size = math.min(8 * size, MAX_ITEMS)
+    local heads = redis.call('LRANGE', list, 0, size - 1)
+    local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
+    sweeps, count = sweeps - 1, 0
+    while voids[count + 1] == 1 do
+      count = count + 1
+    end
+    if count > 0 then
+      redis.call('LPOP', list, count)
+      redis.call('SREM', void, unpack(heads, 1, count))
+    end
+  end
+end
+
 -- The slow path, for lines with due jobs in the `due` half, with void entries, or if bytes are counted. It merges the
 -- two halves. At the same millisecond the lower id goes first, because ids are in order of dispatch. Returns whether a
 -- job did not fit.
@@ -58,6 +80,8 @@ local function merge(priority, limit, ids, places)
     end
     if #ids == limit or is_over or #dropped == 0 and (#heads < wanted or not room) then
       break
+    elseif #dropped > 0 then
+      drop_voids(list, void)
     end
   end
   if #taken > 0 then
@@ -93,14 +117,14 @@ local function take_aging(all, limit, ids, places)
   -- The aged place of the first due job of a line; infinite if no job is due.
   local function aged_place(priority)
     local list, void = line('line', priority), line('void', priority)
-    local head = redis.call('LRANGE', list, 0, 0)[1]
-    for _ = 1, MAX_ITEMS do
-      if not head or redis.call('SISMEMBER', void, head) == 0 then
-        break
-      end
-      redis.call('LPOP', list)
-      redis.call('SREM', void, head)
-      head = redis.call('LRANGE', list, 0, 0)[1]
+    local function first()
+      local head = redis.call('LRANGE', list, 0, 0)[1]
+      return head and redis.call('SISMEMBER', void, head) == 0 and head
+    end
+    local head = first()
+    if head == false then
+      drop_voids(list, void)
+      head = first()
     end
     local place = head and queued(head, redis.call('HGET', key('jobs'), head))
     local due = redis.call('ZRANGE', line('due', priority), '-inf', now, 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
