@@ -1,15 +1,26 @@
 /**
- * An earlier layout is brought forward. Large payloads are kept apart, and are removed with their jobs.
+ * A store of another layout: an earlier one is brought forward. And what is kept of large payloads, and goes with them.
  */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { createJobs, Job } from '../../src/index.ts'
+import { type Effect, nameOf } from '../../src/model/effect.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
+import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { LAYOUT } from '../../src/store/redis/client/keys.ts'
+import type { RedisStore } from '../../src/store/redis/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { goesOn } from '../conformance/earlier.ts'
 import { completed, ids, job } from '../conformance/jobs.ts'
-import { addressOf, Server } from './server.ts'
+import { DISPATCHED, Older } from '../layouts/older.ts'
+import { startCluster } from './cluster.ts'
+import { TcpProxy } from './proxy.ts'
+import { addressOf, Server, until } from './server.ts'
 import { openStore } from './stores.ts'
 
 let server: Server
@@ -26,10 +37,27 @@ beforeEach(async () => {
   await raw.send(['FLUSHALL'])
 })
 
-test('jobs of layout 4 go on', async () => {
-  // The dump is a list of commands. The version of Lark with this layout made it.
-  const packed = await readFile(new URL('layouts/4.json.gz', import.meta.url))
-  for (const command of JSON.parse(gunzipSync(packed).toString()) as string[][]) await raw.send(command)
+/** Puts the keys of an earlier layout there, by commands; they were made by the Lark that had it. */
+async function load(layout: number, to = { send: (...words: string[]) => raw.send(words) }): Promise<void> {
+  const packed = await readFile(new URL(`layouts/${layout}.json.gz`, import.meta.url))
+  for (const command of JSON.parse(gunzipSync(packed).toString()) as string[][]) await to.send(...command)
+}
+
+/** The hooks that are due in a partition. */
+async function hooksOf(
+  store: RedisStore,
+  partition: string,
+  done: readonly Effect[] = [],
+): Promise<Effect[]> {
+  const wanted = { lease: 60_000, done: done.map(nameOf) }
+  return (await store.recover(partition, { until: 0, effects: wanted })).effects ?? []
+}
+
+const idOf = (name: string) => name.padStart(13, '0')
+const idsOf = (effects: readonly Effect[]) => effects.map(({ job }) => job.id).sort()
+
+test.each([4, 5])('jobs of layout %i go on, and what their ends have yet to do elsewhere', async (layout) => {
+  await load(layout)
   const [store, other] = await Promise.all([
     openStore(server.url, { prefix: 'old' }),
     openStore(server.url, { prefix: 'old' }),
@@ -37,10 +65,133 @@ test('jobs of layout 4 go on', async () => {
   await using _ = store
   await using __ = other
   expect(await raw.send(['GET', 'old:{meta}:layout'])).toBe(LAYOUT)
+  expect(await raw.send(['EXISTS', 'old:{meta}:migration'])).toBe(0)
+  const hooks = await hooksOf(store, 'emails')
+  expect(hooks).toMatchObject([
+    { kind: 'hook', job: { id: idOf('cancelled'), state: 'cancelled', reason: 'user' } },
+  ])
+  expect(await hooksOf(store, 'emails', hooks)).toEqual([])
   await goesOn(store, other)
 })
 
-test('a claim does not touch jobs that it does not hand out, and a payload is removed with its job', async () => {
+test('hooks of layout 5 that an older worker has taken are left to it until its lease has ended', async () => {
+  await load(5)
+  const clock = { now: 1_795_564_803_004 }
+  await using store = await openStore(server.url, { prefix: 'old', clock: () => clock.now })
+  const first = await hooksOf(store, 'reports/1')
+  expect(idsOf(first)).toEqual([idOf('dropped'), idOf('largeGone')])
+  expect(first.find(({ job }) => job.id === idOf('largeGone'))).toMatchObject({
+    job: { payload: JSON.stringify({ text: 'largeGone'.repeat(2_000) }), reason: 'expired' },
+  })
+  expect(await hooksOf(store, 'reports/1', first)).toEqual([])
+  expect(await store.recover('reports/1')).not.toHaveProperty('nextEffect')
+  // It says that it has handled one of its two, and dies.
+  await raw.send(['ZREM', 'old:{reports/1}:endings', idOf('taken')])
+  clock.now += 60_000
+  const { findings } = await store.survey('ada', [{ partition: 'reports/1' }])
+  expect(findings).toMatchObject([{ nextEffect: 0 }])
+  const rest = await hooksOf(store, 'reports/1')
+  expect(rest).toMatchObject([
+    { job: { id: idOf('untold'), state: 'failed', errors: [{ code: 'JOB_TIMED_OUT' }] } },
+  ])
+  expect(await hooksOf(store, 'reports/1', rest)).toEqual([])
+  expect(await raw.send(['EXISTS', 'old:{reports/1}:endings', 'old:{reports/1}:ended'])).toBe(0)
+})
+
+test('one process brings a store forward; when it is killed, another goes on', async () => {
+  await load(5)
+  const many = Array.from({ length: 150 }, (_, i) => `many/${i}`)
+  await raw.send(['SADD', 'old:{meta}:partitions', ...many])
+  for (const name of many) {
+    await raw.send(['ZADD', `old:{${name}}:endings`, '1', 'one'])
+    await raw.send(['ZADD', `old:{${name}}:cancelled`, '1', 'one'])
+    await raw.send(['HSET', `old:{${name}}:jobs`, 'one', '0|k|1'])
+  }
+  await using proxy = await TcpProxy.start(server.port)
+  const dist = new URL('../../dist/redis-store.js', import.meta.url).href
+  const child = spawn(process.execPath, [
+    '--input-type=module',
+    '-e',
+    `import { RedisStore } from '${dist}'
+    const none = { count: 0, age: 1 }
+    const retention = { completed: none, failed: none, cancelled: none }
+    await new RedisStore('${proxy.url}', { prefix: 'old', retention }).open()`,
+  ])
+  const migrated = () => raw.send(['EXISTS', ...many.map((name) => `old:{${name}}:ended`)]) as Promise<number>
+  // It has begun with the second hundred when nothing comes through any more.
+  proxy.delay = 20
+  await until(async () => (await migrated()) > 0)
+  proxy.silence()
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  expect(await migrated()).toBeLessThan(many.length)
+  expect(await raw.send(['GET', 'old:{meta}:layout'])).toBe('5')
+  const stores = await Promise.all([1, 2, 3].map(() => openStore(server.url, { prefix: 'old' })))
+  expect(await migrated()).toBe(many.length)
+  expect(await raw.send(['GET', 'old:{meta}:layout'])).toBe(LAYOUT)
+  for (const store of stores) await store.close()
+})
+
+test.each(['redis-server', 'valkey-server'])(
+  'layout 5 on a cluster of %s, in several slots',
+  async (binary) => {
+    await using cluster = await startCluster({ binary, replicas: 0 })
+    const owners = new Map<string, Server>()
+    await load(5, {
+      send: async (...words) => {
+        const tag = /{(.*)}/.exec(words[1]!)![1]!
+        const owner = owners.get(tag) ?? (await cluster.owner(slotOf(words[1]!)))
+        owners.set(tag, owner)
+        return owner.send(...words)
+      },
+    })
+    expect(new Set(owners.values()).size).toBeGreaterThan(1)
+    await using store = await openStore(cluster.url, { prefix: 'old' })
+    await using other = await openStore(cluster.url, { prefix: 'old' })
+    expect(await hooksOf(store, 'emails')).toHaveLength(1)
+    expect(idsOf(await hooksOf(store, 'reports/1'))).toEqual(
+      ['dropped', 'largeGone', 'taken', 'untold'].map(idOf).sort(),
+    )
+    await goesOn(store, other)
+  },
+)
+
+test('under load, while a worker of layout 5 goes on: nothing is lost or doubled', async () => {
+  await raw.send(['FLUSHALL'])
+  await using older = await Older.start(server.url)
+  await until(() => older.ran.length > 40)
+  await using jobs = createJobs({ connection: server.url })
+  const ran: number[] = []
+  class CountJob extends Job {
+    override key = 'count'
+    async handle({ n }: { n: number }) {
+      ran.push(n)
+      await sleep(50)
+    }
+  }
+  await using worker = await jobs.work({ jobs: [CountJob], lease: 1_000 })
+  expect(await raw.send(['GET', 'lark:{meta}:layout'])).toBe(LAYOUT)
+  const before = older.ran.length
+  const more = Array.from({ length: 200 }, (_, i) => ({ n: DISPATCHED + i }))
+  await jobs.dispatchMany(new CountJob(), more)
+  const { store } = await jobs[open]()
+  await until(async () => {
+    const { waiting, active } = await store.counts('default')
+    return waiting + active === 0
+  })
+  await worker.stop()
+  const all = [...older.ran, ...ran].sort((a, b) => a - b)
+  expect(all).toEqual(Array.from({ length: DISPATCHED + more.length }, (_, n) => n))
+  expect(older.ran.length, 'it went on').toBeGreaterThan(before + 40)
+  expect(older.warnings.filter((warning) => !warning.includes('append-only'))).toEqual([])
+  // But it does not open the store again.
+  await older.stop()
+  await using late = await Older.start(server.url)
+  await until(() => late.errors.length > 0)
+  await until(() => /has layout 6; this Lark knows 5/.test(late.errors.join('\n')))
+}, 60_000)
+
+test('what a claim does not hand out is not touched, and a payload goes with its job', async () => {
   await using store = await openStore(server.url)
   const ada = new Caller(store, 'ada', 'emails')
   const list = Array.from({ length: 9 }, () => job({ payload: 'x'.repeat(400_000) }))
@@ -49,7 +200,7 @@ test('a claim does not touch jobs that it does not hand out, and a payload is re
   for (let left = 7; left > 0; left -= 2) {
     for (const held of await ada.claim(100)) await ada.settle(held, completed)
     expect(await raw.send(['LLEN', line])).toBe(left)
-    // Jobs that were put back would be under this key.
+    // Jobs that were put back would lie there.
     expect(await raw.send(['EXISTS', 'lark:{emails}:due'])).toBe(0)
   }
   const record = (await raw.send(['HGET', 'lark:{emails}:jobs', list[0]!.id])) as string

@@ -189,6 +189,8 @@ test('every script is called with what its header documents', async () => {
   await store.limiters.keep('stripe', 'worker', LEASE)
   const rule = { failures: 1, per: 1_000, pause: 1_000 }
   await store.limiters.circuit('stripe', rule, { kind: 'failed', id: 'x' })
+  await server.send('SET', 'lark:{meta}:layout', '5')
+  await (await openStore(server.url)).close()
   await store.get('emails', 'the-last-call')
   await all
   monitor.destroy()

@@ -47,6 +47,7 @@ import type { Transport } from './client/transport.ts'
 import { DurabilityWait } from './verbs/durability-wait.ts'
 import { RedisFlows } from './verbs/flows.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
+import { Layout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
 import { Notifier } from './verbs/notifier.ts'
 import { packDuration, packLimits } from './verbs/pack-limits.ts'
@@ -149,12 +150,10 @@ export class RedisStore implements Store {
   }
 
   open(): Promise<string[]> {
-    this.#opened ??= greet(this.#transport, this.#keys, this.#options.durability, this.#isManaged).catch(
-      (error) => {
-        this.#opened = undefined
-        throw nothingQueued(this.name, error)
-      },
-    )
+    this.#opened ??= this.#open().catch((error) => {
+      this.#opened = undefined
+      throw nothingQueued(this.name, error)
+    })
     return this.#opened
   }
 
@@ -351,6 +350,12 @@ export class RedisStore implements Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #open(): Promise<string[]> {
+    const warnings = await greet(this.#transport, this.#options.durability, this.#isManaged)
+    await new Layout(this.#transport, this.#keys, this.#scripts).settle()
+    return warnings
   }
 
   /** Removes up to `MAX_ITEMS` jobs: large ones with several calls. */

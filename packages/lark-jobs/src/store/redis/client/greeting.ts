@@ -1,14 +1,11 @@
 /**
- * The first questions to a server: whether it is new enough, whether its layout is known, and what its operator should
- * know. In a cluster, every primary is asked. A primary that does not answer now is accepted, because later calls will
+ * The first questions to a server: whether it is new enough, and what its operator should know. In a cluster, every primary is asked. A primary that does not answer now is accepted, because later calls will
  * fail if it stays away.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Mode } from '../verbs/durability-wait.ts'
 import type { Connection } from './connection.ts'
-import { sendTo } from './damage.ts'
 import { refusalIn } from './failure.ts'
-import { type Keys, LAYOUT } from './keys.ts'
 import type { Transport } from './transport.ts'
 
 /** The oldest Redis with LPOP with a count, SMISMEMBER and ZRANGE BYSCORE. */
@@ -18,19 +15,15 @@ const OLDEST_STRICT = [7, 2] as const
 /** Milliseconds within which each of several servers must answer. */
 const PATIENCE = 1_500
 
-/** The layout that is brought forward. */
-const EARLIER = '4'
-
 type Info = ReadonlyMap<string, string>
 
 /**
  * @param isManaged a provider runs the servers, and its customers cannot change how they keep their data
  * @returns warnings, one line each
- * @throws STORE_INVALID if a server is too old or cannot be as durable as required; LAYOUT_UNKNOWN
+ * @throws STORE_INVALID if a server is too old or cannot be as durable as required
  */
 export async function greet(
   transport: Transport,
-  keys: Keys,
   durability: 'normal' | Mode = 'normal',
   isManaged = false,
 ): Promise<string[]> {
@@ -47,7 +40,6 @@ export async function greet(
       found.set(warning, [...(found.get(warning) ?? []), name])
     }
   }
-  await checkLayout(transport, keys)
   return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
@@ -99,34 +91,6 @@ function checkStrict(server: string, info: Info, isManaged: boolean): void {
 function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
   const [its = 0, minors = 0] = version.split('.').map(Number)
   return its > major || (its === major && minors >= minor)
-}
-
-async function checkLayout(transport: Transport, keys: Keys): Promise<void> {
-  const key = keys.meta('layout')
-  let layout = await sendTo(transport, ['GET', key])
-  if (layout === null) {
-    await transport.send(['SET', key, LAYOUT, 'NX'])
-    layout = await sendTo(transport, ['GET', key])
-  }
-  if (layout === EARLIER) {
-    await bringForward(transport, keys)
-    layout = LAYOUT
-  }
-  if (layout === LAYOUT) return
-  throw new JobsError('LAYOUT_UNKNOWN', `${transport.name} has layout ${layout}; this Lark knows ${LAYOUT}`, {
-    hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
-  })
-}
-
-/**
- * From the layout before. It kept every payload in its record, and these stay there: each partition is told that it has
- * some. Safe to repeat, and to do in several processes at once; an older Lark is refused afterwards.
- */
-async function bringForward(transport: Transport, keys: Keys): Promise<void> {
-  const partitions = (await sendTo(transport, ['SMEMBERS', keys.meta('partitions')])) as string[]
-  const settings = partitions.map((partition) => keys.of(partition, 'settings'))
-  await Promise.all(settings.map((key) => sendTo(transport, ['HSET', key, 'large', '2'])))
-  await transport.send(['SET', keys.meta('layout'), LAYOUT])
 }
 
 /** @param isAlone the connection names only this server */

@@ -16,7 +16,8 @@
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
  *                        taken back from a worker, or release their lock when they start
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
- *                        (`lua/shared/effects/effect.lua`). Layout 5 had `endings` (ZSET) in place of the first three
+ *                        (`lua/shared/effects/effect.lua`)
+ *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
  *   flow:<id>, members:<id>  HASH, STRING  which members of a flow have ended (`lua/apply.lua`)
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
  *   notices      HASH    id -> reason: running jobs that should be cancelled
@@ -42,6 +43,7 @@
  * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:
  *
  *   layout       STRING  the version of all this
+ *   migration    STRING  while a process brings an earlier layout forward (`verbs/layout.ts`); it expires
  *   partitions   SET
  *   workers, worker-ends   HASH, ZSET  worker -> record, until when it counts as alive
  *   keys         SET     job keys that were ever announced
@@ -65,7 +67,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends',
-  string: 'call layout members',
+  string: 'call layout migration members',
 }
 
 const byName = new Map(
@@ -110,7 +112,7 @@ export class Keys {
     return `${this.#prefix}:limit:{${name}}:${part}`
   }
 
-  meta(name: 'layout' | 'partitions' | 'workers' | 'keys'): string {
+  meta(name: 'layout' | 'migration' | 'partitions' | 'workers' | 'keys'): string {
     return `${this.#prefix}:{meta}:${name}`
   }
 

@@ -72,8 +72,9 @@ local function hand_out(lease)
     end
     local name = key('effects:' .. each.kind)
     if not state or not records[i] then
-      -- The server has evicted the job.
+      -- The server has evicted the record, or an older worker has removed it.
       redis.call('ZREM', name, each.id)
+      effects().release({ each.id })
     else
       redis.call('ZADD', name, string.format('%.0f', now + (each.kind == 'hook' and lease or MEMBER_LEASE)), each.id)
       local group = groups[each.kind .. state] or { kind = each.kind, state = state, ids = {}, ends = {}, records = {} }

@@ -8,7 +8,7 @@
 -- `effects` in `settings` is 1 while `ended` is there.
 -- needs: start, erase, ring, notice
 -- gives: EFFECT_KINDS, owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered
--- gives: ring_for_effects
+-- gives: release, ring_for_effects
 
 local EFFECT_KINDS = { 'hook', 'member' }
 local RESEND_MEMORY = 30000
