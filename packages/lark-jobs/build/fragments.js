@@ -8,8 +8,8 @@
  * A script contains each fragment that it needs once, in order of need.
  *
  * A script makes its functions anew with each call, which takes 0.12 µs for each. So there are modules: the fragments
- * in `shared/lanes/` are the module `lanes`. `lanes()` returns a table of the names that they give, and the first use in
- * a call makes them. What only one module needs is made with it.
+ * with the line `-- module: lanes` are the module `lanes`. `lanes()` returns a table of the names that they give, and the
+ * first use in a call makes them. What only one module needs is made with it.
  */
 
 /** @typedef {{ path: string, name: string, module: string, needs: string[], gives: string[], code: string }} Part */
@@ -42,12 +42,19 @@ export function assemble(files) {
 
 /** @param {string} path @param {string} text @returns {Part} */
 function parse(path, text) {
-  const [, module = '', name = ''] = /^(?:shared\/)?(?:(.*)\/)?(.*)$/.exec(path) ?? []
   /** @param {string} word */
   const listed = (word) =>
     [...text.matchAll(new RegExp(`^-- ${word}: (.*)$`, 'gm'))].flatMap(([, names = '']) => names.split(', '))
   const code = text.replace(/^\s*(--.*)?\n/gm, '')
-  return { path, name, module, needs: listed('needs'), gives: listed('gives'), code }
+  const [module = ''] = listed('module')
+  return {
+    path,
+    name: path.replace(/.*\//, ''),
+    module,
+    needs: listed('needs'),
+    gives: listed('gives'),
+    code,
+  }
 }
 
 /** @param {House} house */

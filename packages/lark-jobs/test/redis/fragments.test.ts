@@ -32,7 +32,8 @@ test('a script has what it needs once, in order of need', () => {
 })
 
 test('a module is made when it is first used, with what nothing else needs', () => {
-  const lanes = '-- needs: line\n-- gives: stir\nlocal function stir()\n  return line()\nend\n'
+  const lanes =
+    '-- module: lanes\n-- needs: line\n-- gives: stir\nlocal function stir()\n  return line()\nend\n'
   const texts = { 'shared/line': line, 'shared/lanes/turn': lanes }
   const alone = scriptOf({ ...texts, verb: '-- needs: start, lanes\nlanes(made).stir()\nlanes().stir()\n' })
   const head = 'local function lanes()\n  if made.lanes then\n    return made.lanes\n  end\n'
@@ -81,7 +82,7 @@ test.each([
   ],
   [
     'a part of a module',
-    { 'shared/lanes/line': line, verb: '-- needs: start, line\nkey(made, line())\n' },
+    { 'shared/line': `-- module: lanes\n${line}`, verb: '-- needs: start, line\nkey(made, line())\n' },
     /^verb needs line, which is no fragment for it$/,
   ],
   [

@@ -83,9 +83,7 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     expect(text).not.toMatch(/KEYS/)
     // Only the channel of a bell, which is not a key, is made elsewhere. One fragment uses `key` for the keys of
     // another partition.
-    if (
-      !['shared/ring.lua', 'shared/offers/hand.lua', 'shared/notice.lua', 'shared/visit.lua'].includes(name)
-    )
+    if (!['shared/ring.lua', 'shared/hand.lua', 'shared/notice.lua', 'shared/visit.lua'].includes(name))
       expect(text).not.toMatch(/\btag\b/)
     const calls = [...text.matchAll(/call\((?:'[A-Z]+'|[a-z]+), (.+?)[,)]/g)].map(([, key]) => key!)
     const made = /^(key\(|line\()/

@@ -6,7 +6,7 @@
  * Keys of a partition, `<prefix>:{emails}:…`:
  *
  *   jobs         HASH    id -> record (`packing.ts`)
- *   payloads     HASH    id -> payload of a large job (`lua/shared/payloads/payload.lua`)
+ *   payloads     HASH    id -> payload of a large job (`lua/shared/payload.lua`)
  *   line, due, void  LIST, ZSET, SET  pending jobs (`lua/shared/line.lua`); with `:<priority>` if that is not 0
  *   priorities   ZSET    priorities other than 0 that have a line
  *   laned, lane:<name>, late:<name>, group:<name>  ZSET, ZSET, ZSET, HASH  jobs of groups (`lua/shared/lanes/lane.lua`)
@@ -16,7 +16,7 @@
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
  *                        taken back from a worker, or release their lock when they start
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
- *                        (`lua/shared/effects/effect.lua`)
+ *                        (`lua/shared/effect.lua`)
  *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
  *   flow:<id>, members:<id>  HASH, STRING  which members of a flow have ended (`lua/apply.lua`)
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
@@ -26,10 +26,10 @@
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large; effects
- *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rates/rate.lua`); for a group with `@<name>`
+ *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
- *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/offers/hand.lua`)
+ *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
  *   call:<caller>        STRING  the caller's last call, and the answer
  *
  * Keys of a limiter, `<prefix>:limit:{stripe}:…`:
@@ -37,7 +37,7 @@
  *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`lua/permit.lua`); until when. Both are
  *                        removed with the last holder
  *   waiting, waits ZSET, ZSET  sizes of lots that holders wait for: since when, until when this counts
- *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/rates/rate.lua`)
+ *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/rate.lua`)
  *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`lua/circuit.lua`)
  *
  * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:

@@ -6,11 +6,11 @@
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
 -- ARGV[5]  how many jobs to claim that start at once
--- ARGV[6]  how many jobs to prefetch; or limits (shared/rates/rate.lua): then none
+-- ARGV[6]  how many jobs to prefetch; or limits (shared/rate.lua): then none
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
 --          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age; then,
---          from the next line on, what it says of effects (shared/delivery/deliver.lua); `w` means `e` and ARGV[7]
+--          from the next line on, what it says of effects (shared/deliver.lua); `w` means `e` and ARGV[7]
 -- ARGV[9]  the number of a claim whose ring the caller has perhaps missed, or ''; this answer includes its jobs
 -- ARGV[10] how many completed jobs to keep
 -- ARGV[11] how many failed jobs to keep

@@ -10,7 +10,7 @@
 -- ARGV[6]  a caller whose claims are all taken back, or '' for all claims whose lease has ended
 -- ARGV[7]  the time from which on this call takes nothing back, or ''
 -- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
--- ARGV[9]  what the call says of effects (shared/delivery/deliver.lua), or ''
+-- ARGV[9]  what the call says of effects (shared/deliver.lua), or ''
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
 --            effect to hand out, or -1; effects that are handed out, or nothing }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller

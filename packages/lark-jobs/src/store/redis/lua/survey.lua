@@ -71,7 +71,7 @@ end
 local function look(waits, prunes)
   local due = waits and next_job() or -1
   local ends, effect = -1, -1
-  -- An older worker may have written `endings` (shared/delivery/deliver.lua).
+  -- An older worker may have written `endings` (shared/deliver.lua).
   if redis.call('EXISTS', key('leases'), key('ended'), key('endings')) > 0 then
     ends = rest_until('leases')
     for _, name in ipairs({ 'effects:hook', 'effects:member', 'endings' }) do

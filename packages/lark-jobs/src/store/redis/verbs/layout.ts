@@ -4,7 +4,7 @@
  * goes on where one was killed; the new layout is written last.
  *
  * Workers of an earlier version that are running go on, and may write in their own way at any time. The scripts take
- * that over (`lua/shared/delivery/deliver.lua`). But an earlier version does not open the store again.
+ * that over (`lua/shared/deliver.lua`). But an earlier version does not open the store again.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../../../model/errors.ts'

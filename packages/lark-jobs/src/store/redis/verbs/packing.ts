@@ -37,7 +37,7 @@ import { packDuration } from './pack-limits.ts'
 
 /** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
-/** In a record, precedes the number of bytes of a payload that is kept apart (`lua/shared/payloads/payload.lua`). */
+/** In a record, precedes the number of bytes of a payload that is kept apart (`lua/shared/payload.lua`). */
 const GS = '\x1d'
 
 /** A run of similar jobs, and the index of the argument that has their number. */
@@ -310,7 +310,7 @@ export function packRecovery({
 }
 
 /**
- * What a call says of effects, in the form that `shared/delivery/deliver.lua` reads.
+ * What a call says of effects, in the form that `shared/deliver.lua` reads.
  *
  * @param lease of the jobs that the call claims: one letter says that hooks have the same
  */

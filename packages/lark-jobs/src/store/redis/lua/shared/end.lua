@@ -1,4 +1,4 @@
--- The end of jobs: the one way into an ended state. It writes the state and the effects (effects/effect.lua) in one step.
+-- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
 -- needs: start, retain, effects
 -- gives: end_as
 

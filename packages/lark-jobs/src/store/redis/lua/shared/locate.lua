@@ -1,5 +1,5 @@
 -- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Nothing if there is
--- no such job, or if it is hidden (effects/effect.lua).
+-- no such job, or if it is hidden (effect.lua).
 -- needs: start, line
 -- gives: locate
 local function locate(id)

@@ -1,5 +1,5 @@
 -- Which ended jobs are kept: removes those that retention or a person removes. A job whose effects are not acknowledged
--- is hidden instead (effects/effect.lua).
+-- is hidden instead (effect.lua).
 -- needs: start, erase, effects
 -- gives: forget, trim
 

@@ -2,6 +2,7 @@
 -- partition may hold. Returns the ids and records that are still to be written, the answer (`enqueue.lua`), and how
 -- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
 -- `list` of each run.
+-- module: admission
 -- needs: start, place, payloads, lock
 -- gives: admit
 

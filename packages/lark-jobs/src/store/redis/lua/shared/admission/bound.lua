@@ -1,4 +1,5 @@
 -- Partitions with a bound: they hold only a limited number of jobs that have not begun.
+-- module: admission
 -- needs: start, line, place, tally, order, end
 -- gives: room_in, drop
 

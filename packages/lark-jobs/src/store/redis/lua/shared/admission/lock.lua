@@ -4,6 +4,7 @@
 --   locks      HASH  id -> how long that job holds the lock | name. d: until it has ended; s and its number of runs
 --                    when it took the lock: until it is started again
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
+-- module: admission
 -- needs: start, line, place, payloads, counters, locate
 -- gives: read_lock, locker, take_lock, meet
 

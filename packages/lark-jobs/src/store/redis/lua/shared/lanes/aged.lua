@@ -1,4 +1,5 @@
 -- Takes jobs of a lane when priorities age (`take_aging` in order.lua). A lane has all its priorities in one set.
+-- module: lanes
 -- needs: start, lane
 -- gives: take_aged
 

@@ -4,6 +4,7 @@
 --   limiters  ZSET  limiter -> how many lanes it has
 --   asleep    ZSET  lane -> when a job may begin. A lane that waits for the end of one of its jobs is in neither set
 -- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
+-- module: lanes
 -- needs: start, line, rates, lane, aged
 -- gives: fall_due, stir, stir_all, next_turn, take_turn
 

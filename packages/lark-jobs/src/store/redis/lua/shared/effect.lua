@@ -6,6 +6,7 @@
 --                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`
 --   hooked          HASH  id -> 1: jobs whose class has a hook
 -- `effects` in `settings` is 1 while `ended` is there.
+-- module: effects
 -- needs: start, erase, ring, notice
 -- gives: EFFECT_KINDS, owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered
 -- gives: release, ring_for_effects

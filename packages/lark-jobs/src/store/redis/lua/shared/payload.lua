@@ -7,6 +7,7 @@
 --   payloads  HASH  id -> payload
 -- `large` in `settings`: 1 while there may be payloads in the hash; 2 if an earlier layout may have left large payloads
 -- in their records.
+-- module: payloads
 -- needs: start
 -- gives: part, bare, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
 local LARGE = '\29'
@@ -24,7 +25,7 @@ local function part(record)
   return string.sub(record, 1, at - 1) .. LARGE .. #record - at + 1, string.sub(record, at)
 end
 
--- The record without its payload, and without the mark of a hidden job (effects/effect.lua).
+-- The record without its payload, and without the mark of a hidden job (effect.lua).
 local function bare(record)
   return (string.gsub(string.sub(record, 1, (payload_at(record) or 0) - 1), '^~', ''))
 end

@@ -1,4 +1,5 @@
 -- Hands out effects.
+-- module: delivery
 -- needs: start, payloads, show, effects
 -- gives: adopt, serve
 
