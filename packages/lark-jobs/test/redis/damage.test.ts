@@ -6,8 +6,8 @@ import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { status } from '../../src/operate/status.ts'
 import { kindOf, names } from '../../src/store/redis/client/keys.ts'
-import { Caller } from '../conformance/caller.ts'
-import { job, jobs } from '../conformance/jobs.ts'
+import { Caller, LEASE } from '../conformance/caller.ts'
+import { ids, job, jobs } from '../conformance/jobs.ts'
 import { Record } from '../working/bench.ts'
 import { newPrefix, removeKeys } from './place.ts'
 import { command } from './server.ts'
@@ -49,6 +49,32 @@ test('a damaged record of a large job: the other jobs have their own payloads', 
   for (const list of [shown, claimed])
     expect(list.slice(1).map(({ payload }) => payload)).toEqual(given.slice(1).map(({ payload }) => payload))
 })
+
+test.each(['all is lost', 'the ids are destroyed', 'some ids are lost'])(
+  'a damaged claim is taken back all the same: %s',
+  async (what) => {
+    const prefix = newPrefix()
+    const clock = { now: 1_790_000_000_000 }
+    await using store = await openStore(url, { prefix, clock: () => clock.now })
+    const [ada, bob] = [new Caller(store, 'ada', 'emails'), new Caller(store, 'bob', 'emails')]
+    // More than one look finds them among those that are held by others.
+    for (let i = 0; i < 4; i++) await bob.enqueue(...jobs(900))
+    for (let i = 0; i < 3; i++) await bob.claim(900, 10_000_000)
+    const held = await ada.claim(900)
+    const claims = `${prefix}:{emails}:claims`
+    if (what === 'all is lost') await send('HDEL', claims, held[0]!.token, `${held[0]!.token}#`)
+    else if (what === 'the ids are destroyed') await send('HSET', claims, held[0]!.token, 'foreign')
+    else await send('HSET', claims, held[0]!.token, `1\n${held[0]!.id}`)
+    clock.now += LEASE
+    const recovered: string[] = []
+    for (let call = 0; call < 9; call++) recovered.push(...(await store.recover('emails')).recovered)
+    expect(recovered.sort()).toEqual(ids(held).sort())
+    expect(await store.counts('emails')).toMatchObject({ waiting: 900, active: 2_700 })
+    expect(await store.get('emails', held[0]!.id)).toMatchObject({ state: 'waiting', crashes: 1 })
+    expect(await send('ZSCORE', `${prefix}:{emails}:leases`, held[0]!.token)).toBe(null)
+    await removeKeys(url, prefix)
+  },
+)
 
 describe('a foreign value', () => {
   test.each([

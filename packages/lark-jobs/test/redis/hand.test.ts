@@ -115,6 +115,30 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await web.get('retired', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
   })
 
+  test('jobs go back if the caller retires, although another partition is damaged', async () => {
+    await using proxy = await TcpProxy.start(server.port)
+    await using worker = await openStore(proxy.url)
+    await using web = await openStore(server.url)
+    for (const partition of ['damaged', 'sound']) await waiting(new Caller(worker, 'ada', partition), 1)
+    await server.send('SADD', 'lark:{meta}:partitions', 'damaged')
+    const lost = proxy.loseNextReply()
+    const given = job()
+    await new Caller(web, 'web', 'sound').enqueue(given)
+    await lost
+    await server.send('SET', 'lark:{damaged}:idle', 'foreign')
+    await expect(worker.retire('ada')).rejects.toMatchObject({ code: 'STORE_DAMAGED' })
+    expect(await web.get('sound', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
+    await server.send('DEL', 'lark:{damaged}:idle')
+  })
+
+  test('a caller also retires from a partition that no job was ever in', async () => {
+    await using worker = await openStore(server.url)
+    await waiting(new Caller(worker, 'ada', 'fresh'), 1)
+    expect(await server.send('SISMEMBER', 'lark:{fresh}:idle', 'ada')).toBe(1)
+    await worker.retire('ada')
+    expect(await server.send('EXISTS', 'lark:{fresh}:idle', 'lark:{fresh}:offers')).toBe(0)
+  })
+
   test('jobs of a lost ring come with the next call, under its token, and the ring is ignored', async () => {
     await using proxy = await TcpProxy.start(server.port)
     await using worker = await openStore(proxy.url)

@@ -70,7 +70,11 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     const commands = [...text.matchAll(/call\('([A-Z]+)'/g)].map(([, command]) => command)
     const forbidden =
       /^(KEYS|H?SCAN|[SZ]SCAN|LREM|LINSERT|LPOS|LINDEX|SMEMBERS|HGETALL|HKEYS|SORT|EVAL|FLUSH)/
-    expect(commands.filter((command) => forbidden.test(command!))).toEqual([])
+    // A damaged claim is searched in parts of one size, a few a call.
+    const inParts =
+      name === 'recover.lua' && /'HSCAN', key\('holders'\), cursor, 'COUNT', MAX_ITEMS\)/.test(text)
+    const all = commands.filter((command) => !(inParts && command === 'HSCAN'))
+    expect(all.filter((command) => forbidden.test(command!))).toEqual([])
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
     // Whole sets may only be read of priorities (201 at most) and of limiters (as many as are configured).
     for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))

@@ -79,7 +79,7 @@ import {
   type ShownHeads,
   type ShownJobs,
 } from './verbs/reading.ts'
-import { PartitionRegistry } from './verbs/registry.ts'
+import { failuresOf, PartitionRegistry } from './verbs/registry.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
 
@@ -248,13 +248,15 @@ export class RedisStore implements Store {
   }
 
   async retire(caller: string): Promise<void> {
-    const { rung, offered } = this.#notifier.forget(caller)
-    const holding = await this.#registry.retire(caller)
+    const { called, rung, offered } = this.#notifier.forget(caller)
+    const { holding, failures } = await this.#registry.retire(caller, called)
     const handed = holding === undefined ? offered : offered.filter((partition) => holding.has(partition))
-    await Promise.all([
+    const rest = await failuresOf([
       ...handed.map((partition) => this.recover(partition, { holder: caller, forgiving: true })),
       ...rung.map((partition) => this.wake(partition, caller)),
     ])
+    // A partition that is damaged must not keep the others from the jobs that go back.
+    for (const failure of [...failures, ...rest]) throw failure
   }
 
   workers(): Promise<WorkerRecord[]> {

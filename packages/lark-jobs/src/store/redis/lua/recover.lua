@@ -54,6 +54,35 @@ local function withdraw_offer()
   return not offer
 end
 
+-- How many more times this call searches the active jobs.
+local searches = 3
+
+-- The jobs of a claim and their holder fields. If the list of its ids is damaged, they are searched among all active
+-- jobs, about 1,000 at a time. If there may be more, the third value is where the next call goes on.
+local function jobs_of(token)
+  local ids, holders = held_by(token)
+  local list, count = unpack(redis.call('HMGET', key('claims'), token, token .. '#'))
+  if #ids >= (tonumber(count) or math.huge) or not redis.call('ZSCORE', key('leases'), token) then
+    return ids, holders
+  end
+  ids, holders = {}, {}
+  local cursor = string.match(list or '', '^search (%d+)$') or '0'
+  while searches > 0 do
+    searches = searches - 1
+    local found = redis.call('HSCAN', key('holders'), cursor, 'COUNT', MAX_ITEMS)
+    cursor = found[1]
+    for i = 1, #found[2], 2 do
+      if is_held(found[2][i + 1], token) then
+        ids[#ids + 1], holders[#holders + 1] = found[2][i], found[2][i + 1]
+      end
+    end
+    if cursor == '0' then
+      return ids, holders
+    end
+  end
+  return ids, holders, cursor
+end
+
 -- A write, so that a server which accepts no writes refuses the call also if it comes too late to do anything.
 redis.call('ZREM', key('leases'), '')
 local heard = 0
@@ -61,7 +90,7 @@ if not is_over then
   local vain = is_unread and withdraw_offer() and 1 or 0
   local count_taken = 0
   for _, token in ipairs(tokens()) do
-    local ids, holders = held_by(token)
+    local ids, holders, cursor = jobs_of(token)
     if count_taken + #ids > MAX_ITEMS then
       break
     end
@@ -77,7 +106,11 @@ if not is_over then
       redis.call('HDEL', key('holders'), unpack(ids))
       redis.call('HDEL', key('notices'), unpack(ids))
     end
-    leave_claim(token, MAX_ITEMS)
+    if cursor then
+      redis.call('HSET', key('claims'), token, 'search ' .. cursor)
+    else
+      leave_claim(token, MAX_ITEMS)
+    end
   end
   if made.lanes then
     lanes().stir_all()

@@ -157,10 +157,16 @@ export class Notifier {
     })
   }
 
-  /** Stops listening. @returns partitions whose rings the caller did not take, and those that may have handed it jobs */
-  forget(caller: string): { rung: string[]; offered: string[] } {
+  /**
+   * Stops listening.
+   *
+   * @returns the partitions that the caller has called; of these, those that rang and were not asked since, and those
+   *   that may have handed it jobs
+   */
+  forget(caller: string): { called: string[]; rung: string[]; offered: string[] } {
     const subscription = this.#subscriptions.get(caller)
-    if (!subscription) return { rung: [], offered: [] }
+    if (!subscription) return { called: [], rung: [], offered: [] }
+    const called = [...subscription.calls.keys()]
     this.#subscriptions.delete(caller)
     const offered = [...subscription.calls]
       .filter(([, { hand }]) => hand !== undefined)
@@ -168,7 +174,7 @@ export class Notifier {
     const rung = subscription.take()
     subscription.endWaits()
     void this.#connection.link?.unsubscribe(this.#keys.bell(caller)).catch(() => {})
-    return { rung, offered }
+    return { called, rung, offered }
   }
 
   close(): void {

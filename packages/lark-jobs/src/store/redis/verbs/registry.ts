@@ -10,6 +10,13 @@ import { run } from '../client/script.ts'
 import type { Transport } from '../client/transport.ts'
 import { packDuration } from './pack-limits.ts'
 
+export interface Retirement {
+  /** The partitions where jobs are handed out, to any worker. Undefined on a cluster, which is not asked. */
+  holding: ReadonlySet<string> | undefined
+  /** Why the worker could not leave some partitions. */
+  failures: unknown[]
+}
+
 export class PartitionRegistry {
   readonly #transport: Transport
   readonly #keys: Keys
@@ -91,47 +98,43 @@ export class PartitionRegistry {
   }
 
   /**
-   * Forgets a worker, and that it waits: in every partition, since another process may do this for the dead.
+   * Forgets a worker, and that it waits: in every partition, because another process may do this for a dead worker.
    *
-   * @returns the partitions where jobs are handed out, to whomever; undefined on a cluster, which was not asked
+   * @param called the partitions that the worker has called: no job may ever have been in some of them
    */
-  async retire(caller: string): Promise<ReadonlySet<string> | undefined> {
-    const partitions = await this.partitions()
+  async retire(caller: string, called: readonly string[]): Promise<Retirement> {
+    const partitions = [...new Set([...(await this.partitions()), ...called])]
     const retiring = run(this.#transport, 'retire', this.#keys.meta('workers'), [this.#clock(), caller])
-    if (this.#transport.isWhole) {
-      const [, ...found] = await Promise.all([
-        retiring,
-        ...slices(partitions).map((some) => this.#leave(caller, some)),
-      ])
-      return new Set(found.flat())
-    }
-    await Promise.all([
-      retiring,
-      ...partitions.flatMap((partition) => [
-        sendTo(this.#transport, ['SREM', this.#keys.of(partition, 'idle'), caller]),
-        sendTo(this.#transport, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
-      ]),
-    ])
-    return undefined
+    const holding = this.#transport.isWhole ? new Set<string>() : undefined
+    const leaving = holding
+      ? slices(partitions).map((some) => this.#leave(caller, some, holding))
+      : partitions.flatMap((partition) => [
+          sendTo(this.#transport, ['SREM', this.#keys.of(partition, 'idle'), caller]),
+          sendTo(this.#transport, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
+        ])
+    return { holding, failures: await failuresOf([retiring, ...leaving]) }
   }
 
-  /** @returns those where jobs are handed out */
-  async #leave(caller: string, partitions: readonly string[]): Promise<string[]> {
+  /** @param holding gets the partitions where jobs are handed out @throws STORE_DAMAGED for one of the others */
+  async #leave(caller: string, partitions: readonly string[], holding: Set<string>): Promise<void> {
     const args = [this.#clock(), caller, ...partitions]
     const reply = await run(this.#transport, 'leave', this.#keys.meta('partitions'), args)
-    const [holding, [place, text]] = reply as [number[], (number | string)[]]
-    if (place !== undefined)
-      throw await failureBeside(
-        this.#transport,
-        this.#keys.of(partitions[Number(place)]!, 'jobs'),
-        String(text),
-      )
-    return holding.map((i) => partitions[i]!)
+    const [found, [place, text]] = reply as [number[], (number | string)[]]
+    for (const i of found) holding.add(partitions[i]!)
+    if (place === undefined) return
+    const key = this.#keys.of(partitions[Number(place)]!, 'jobs')
+    throw await failureBeside(this.#transport, key, String(text))
   }
 
   async #members(key: string): Promise<string[]> {
     return ((await sendTo(this.#transport, ['SMEMBERS', key])) as string[]).sort()
   }
+}
+
+/** Waits for all. @returns the errors of those that failed */
+export async function failuresOf(all: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const answers = await Promise.allSettled(all)
+  return answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
 }
 
 /** As many partitions as one call is for. */
