@@ -1,8 +1,9 @@
 /**
- * The store on Redis, or Valkey: each verb of the contract is one script, and this class its arguments and answer.
+ * The store on Redis or Valkey. Each verb of the contract is one script. This class makes its arguments and reads its
+ * answer.
  *
- * Two connections to a server at most: one carries every verb, many at once; the other hears bells, and is opened when
- * the first caller claims. What a job costs the server is in docs/performance.md.
+ * There are at most two connections to a server: one carries all verbs, many at once. The other receives rings, and is
+ * opened when the first caller claims. docs/performance.md has the cost of a job.
  */
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
@@ -84,7 +85,7 @@ import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
 
 export interface RedisStoreOptions extends StoreOptions {
-  /** What all keys begin with. Default `lark`. */
+  /** The beginning of all keys. Default `lark`. */
   prefix?: string
   /** Milliseconds after which a verb that finds no server, or gets no answer, rejects. Default 4,500. */
   patience?: number
@@ -160,10 +161,10 @@ export class RedisStore implements Store {
   async enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
     if (jobs.length === 0) return []
     const deadline = this.#transport.deadline(call.patience)
-    // Else nothing is awaited: the call goes off while its dispatches are still being prepared.
+    // If the partition is known, nothing is awaited: the call is sent while its dispatches are still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const packed = packJobs(jobs, call.bound, this.#kept[2])
-    // A job that a replaced primary has taken would be lost, while a claim or a settle is made again.
+    // Jobs that a replaced primary had accepted would be lost, so the link must be sure. Other calls can be repeated.
     const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline, true)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
     return readEnqueued(answer as string, jobs.length)
@@ -360,7 +361,7 @@ export class RedisStore implements Store {
     return warnings
   }
 
-  /** Removes up to `MAX_ITEMS` jobs: large ones with several calls. */
+  /** Removes up to `MAX_ITEMS` jobs. Large jobs take several calls. */
   async #remove(script: 'clear' | 'prune', partition: string, args: readonly string[]): Promise<number> {
     for (let count = 0; ; ) {
       const removed = (await this.#scripts.run(script, partition, args)) as number

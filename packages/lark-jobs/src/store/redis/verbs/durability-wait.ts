@@ -1,17 +1,16 @@
 /**
- * What a dispatch waits for beyond the server's answer.
+ * What a dispatch waits for after the server has answered.
  *
- *   strict      the append-only file has it on disk (WAITAOF: Redis 7.2, Valkey)
- *   replicated  one replica has it (WAIT)
+ *   strict      the jobs are on disk, in the append-only file (WAITAOF: Redis 7.2, Valkey)
+ *   replicated  one replica has the jobs (WAIT)
  *
- * Both block the connection that asks, and ask for what this very connection wrote. So it is a connection beside the
- * one that carries the calls, and it writes something first: it renews the caller's memory of the call, which comes
- * after the jobs in what the server writes and sends to replicas. One wait is under way at a time, and all that was
- * queued meanwhile waits in the next together: with `appendfsync everysec` a dispatch takes a second or two, but a
- * thousand at once take no longer.
+ * Both commands block their connection, and cover only what the same connection wrote before. So they have a connection
+ * of their own, which first writes something: it renews the expiry of the caller's last call. The server writes this to
+ * disk, and sends it to replicas, after the jobs. One wait runs at a time. All dispatches that come meanwhile share the
+ * next wait: with `appendfsync everysec`, one dispatch takes a second or two, and a thousand at once take no longer.
  *
- * What is not confirmed in time is `STORE_UNCERTAIN`: the jobs are queued, and may be lost. Who sends the call again
- * has it confirmed again.
+ * A dispatch that is not confirmed in time rejects with `STORE_UNCERTAIN`: its jobs are queued, but could be lost. If the
+ * call is sent again, it is confirmed again.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'
@@ -21,11 +20,11 @@ import type { Transport } from '../client/transport.ts'
 
 export type Mode = 'strict' | 'replicated'
 
-/** Milliseconds that the server gives up before the connection would be. */
+/** Milliseconds by which the server's wait ends before the connection would give up. */
 const MARGIN = 100
 
 interface Unconfirmed {
-  /** The key of the caller's memory. */
+  /** The key with the caller's last call. */
   memory: string
   deadline: number
   resolve: () => void
@@ -70,7 +69,7 @@ export class DurabilityWait {
     })
   }
 
-  /** One wait after another, until nobody is left. */
+  /** Runs one wait after another, until no dispatch waits. */
   async #serve(connection: Connection, line: Unconfirmed[]): Promise<void> {
     this.#lines.set(connection, line)
     while (line.length > 0) {
@@ -93,7 +92,7 @@ export class DurabilityWait {
     const answer = answers.pop()
     const copies = Number(Array.isArray(answer) ? answer[0] : answer)
     for (const [i, { resolve, reject }] of group.entries()) {
-      // Nothing was written where the memory is gone, or lies elsewhere by now: then nothing was waited for either.
+      // If the key has expired, or has moved to another server, nothing was written, so the wait covered nothing.
       if (copies >= 1 && answers[i] === 1) resolve()
       else reject(this.#unsafe(reasonIn(answers[i]) ?? reasonIn(answer) ?? 'it takes too long'))
     }

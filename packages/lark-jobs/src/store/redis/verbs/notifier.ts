@@ -1,12 +1,12 @@
 /**
  * Rings for the callers of this process: one connection for all of them, opened when the first one claims.
  *
- * A caller's subscription goes from deaf to hearing when the server has confirmed it, and back with a lost
- * connection. A caller is noted as waiting (by `exchange`) only while it hears. What rang while it was deaf is
- * made up for when it hears again: every partition it waits for rings once.
+ * A caller hears rings from when the server has confirmed its subscription until the connection is lost. `exchange`
+ * registers a caller as waiting only while it hears. Rings may be lost in the meantime, so when the caller hears again,
+ * each partition that it waits for rings once.
  *
- * A ring may bring jobs: a claim under the number of the caller's last call and a half. One that comes when the caller
- * has called again is passed over, since that call has taken its jobs along.
+ * A ring may bring jobs: a claim whose number is that of the caller's last call plus a half. If the caller has called
+ * again before such a ring arrives, the ring is ignored, because the answer to that call includes the jobs.
  */
 import type { Want } from '../../contract/store.ts'
 import { Connection } from '../client/connection.ts'
@@ -16,25 +16,25 @@ import type { Link } from '../client/link.ts'
 import type { Resolver } from '../client/resolver.ts'
 import { readRing } from './reading.ts'
 
-/** Told of a partition in which there is a notice of a job that the caller holds. */
+/** Called with a partition that has a notice for the caller: about a job that it holds, or about effects. */
 type Noticed = (partition: string) => void
 
-/** Milliseconds that a caller's first claim waits for its subscription at most; it claims deaf then. */
+/** Milliseconds for which a caller's first claim waits for its subscription. After that, it claims without rings. */
 const FIRST_SUBSCRIPTION = 400
 
 class Subscription {
   hears = false
-  /** Partitions where the last exchange got less than was wanted. */
+  /** The partitions in which the last exchange got fewer jobs than it wanted. */
   readonly short = new Set<string>()
-  /** Rings that nobody took yet, by partition. */
+  /** The partitions that have rung since the last wait or claim. */
   readonly rung = new Set<string>()
-  /** Partitions with a notice of which no wait was told yet. */
+  /** The partitions with a notice that no wait has reported yet. */
   readonly #notices = new Set<string>()
-  /** The last claim in each partition: its number, who takes jobs with a ring, whether some came since. */
+  /** The last claim in each partition: its number, what takes jobs that come with a ring, and whether some have come. */
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
-  /** The waits under way: how each ends, and what it does with notices. */
+  /** The current waits: the function that ends each wait, and the function that takes its notices. */
   readonly waits = new Map<() => void, Noticed | undefined>()
-  /** Resolves when it hears for the first time, or is not going to soon. */
+  /** Resolves when the caller hears for the first time, or when the first claim does not wait any longer. */
   first: Promise<void> | undefined
   heard: () => void = () => {}
 
@@ -48,7 +48,7 @@ class Subscription {
     for (const noticed of this.waits.values()) this.tell(noticed)
   }
 
-  /** Hands over the notices, to whoever takes them. */
+  /** Reports the notices to a wait. */
   tell(noticed: Noticed | undefined): void {
     if (noticed === undefined) return
     for (const partition of this.#notices) noticed(partition)
@@ -72,7 +72,7 @@ export class Notifier {
   readonly #subscriptions = new Map<string, Subscription>()
   #closed = false
 
-  /** @param resolver of any server where rings are heard */
+  /** @param resolver finds a server on which rings are heard */
   constructor(resolver: Resolver, keys: Keys) {
     this.#keys = keys
     this.#connection = new Connection(resolver, {
@@ -87,7 +87,7 @@ export class Notifier {
     })
   }
 
-  /** Before a claim. @returns whether the caller hears its bell: now, or after the first subscription */
+  /** Called before a claim. @returns whether the caller hears rings, now or after its first subscription */
   async listen(caller: string): Promise<boolean> {
     const subscription = this.#of(caller)
     if (!subscription.first) {
@@ -107,9 +107,9 @@ export class Notifier {
   }
 
   /**
-   * A claim is about to look at the partition: what rang there is answered by it.
+   * Called when a claim is about to be sent. The claim answers earlier rings of the partition.
    *
-   * @returns the number of a claim that may have been handed over unheard, or ''
+   * @returns the number of a claim that may have come with a ring which was not heard, or ''
    */
   looks(caller: string, partition: string, number: number, hand: Want['hand']): string {
     const { rung, calls } = this.#of(caller)
@@ -120,18 +120,18 @@ export class Notifier {
     return last?.hand === undefined || last.isHanded ? '' : `${last.number}.5`
   }
 
-  /** A claim looked. @param heard what `listen` said before it */
+  /** Called with the answer to a claim. @param heard the result of `listen` before the claim */
   looked(caller: string, partition: string, short: boolean, heard: boolean): void {
     const subscription = this.#of(caller)
     if (!short) {
       subscription.short.delete(partition)
-      // Nor does it wait, so nothing is handed to it: one look less in its next claim.
+      // The caller does not wait, so no ring brings jobs, and its next claim need not look for them.
       const call = subscription.calls.get(partition)
       if (call !== undefined) call.hand = undefined
       return
     }
     subscription.short.add(partition)
-    // It began to hear while it looked, and was not noted as waiting.
+    // The caller began to hear during the call, so the store has not registered it as waiting.
     if (!heard && subscription.hears) subscription.ring(partition)
   }
 
@@ -212,7 +212,7 @@ export class Notifier {
     return subscription
   }
 
-  /** A server that refuses it (an ACL without our channels) leaves the caller deaf: it looks by itself. */
+  /** If the server refuses the subscription (an ACL without the channels), the caller gets no rings and polls. */
   async #subscribe(link: Link, caller: string, subscription: Subscription): Promise<void> {
     try {
       const hear = (message: string) => this.#heard(caller, subscription, message)

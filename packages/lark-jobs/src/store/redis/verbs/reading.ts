@@ -1,5 +1,5 @@
 /**
- * Jobs as the reading scripts return them (`lua/shared/show.lua`), made into records; and the cursors of pages.
+ * Converts the answers of scripts: jobs (`lua/shared/show.lua`) to records, and the ends of pages to cursors.
  */
 import type { Effect, EffectKind, EndedMember } from '../../../model/effect.ts'
 import type { CancelReason, JobRecord, LeasedJob, State } from '../../../model/record.ts'
@@ -39,7 +39,7 @@ export type ShownJobs = [
 /** A state, ids and packed keys. */
 export type ShownHeads = [state: State, ids: string[], keys: Texts]
 
-/** What `exchange.lua` returns. */
+/** The answer of `exchange.lua`. */
 export type Exchanged = [
   verdicts: string,
   due: number,
@@ -54,9 +54,9 @@ const LIMIT = 100
 const MOST = 1_000
 
 /**
- * @param ids one a line
- * @param records and behind them the payloads that are kept apart
- * @param counters of each, when any job has some
+ * @param ids one id a line
+ * @param records the records, followed by the payloads that are kept apart
+ * @param counters the counters of each job; null if no job has counters
  */
 export function readClaim(
   token: string,
@@ -72,8 +72,8 @@ export function readClaim(
 }
 
 /**
- * What came over a caller's bell: a partition, and maybe, parted by RS, that there is a notice of a job that it holds,
- * or a claim: its number, ids, records, and payloads that are kept apart.
+ * Parses the message of a ring: a partition; after it, separated by RS, the word `notice`, or a claim (its number, ids,
+ * records, and payloads that are kept apart), or nothing.
  */
 export function readRing(
   caller: string,
@@ -115,7 +115,7 @@ export function readJobs(partition: string, shown: ShownJobs): JobRecord[] {
   return jobs
 }
 
-/** A job of which the record is gone, from a server that evicts, is left out. */
+/** Leaves out jobs whose records a server with an eviction policy has removed. */
 export function readHeads([, ids, keys]: ShownHeads): JobHead[] {
   return ids.flatMap((id, i) => {
     const key = keys[i]
@@ -130,7 +130,7 @@ export function readSetting([paused, ...pairs]: readonly string[]): Setting {
   return { paused: paused === '1', groups }
 }
 
-/** The effects that a script hands out: their kind, and the jobs with it, by turns. */
+/** @param handed effects that a script hands out: a kind, the jobs with effects of this kind, another kind, … */
 export function readEffects(partition: string, handed: readonly (EffectKind | ShownJobs)[]): Effect[] {
   const effects: Effect[] = []
   for (let i = 0; i < handed.length; i += 2) {
@@ -159,16 +159,16 @@ function endedMember({ payload: _, ...job }: JobRecord): EndedMember {
   return job
 }
 
-/** A job in a list has no place of its own: it was due when it was queued. */
+/** A job in the `line` half has no stored place, because it was due when it was queued. */
 function readTime(state: State, queuedAt: number, place: string | null | undefined): Partial<JobRecord> {
   if (state === 'waiting' || state === 'delayed') return { dueAt: place ? Number(place) : queuedAt }
   return state === 'active' ? { claimedAt: Number(place) } : { finishedAt: Number(place) }
 }
 
-/** Of `caller.number|…` the caller. */
+/** Parses the caller from `caller.number|…`. */
 function readHolder(holder: string): Partial<JobRecord> {
   const token = holder.slice(0, holder.lastIndexOf('|'))
-  // A claim that came with a ring has the number of the call before it, and a half.
+  // The number of a claim that came with a ring is that of the call before it plus a half.
   return { holder: token.replace(/\.\d+(\.5)?$/, '') }
 }
 
@@ -178,9 +178,9 @@ export interface PageQuery {
 }
 
 /**
- * Which script reads a page, and from where. Cursors are JSON: what the script said of the last job.
+ * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for the last job.
  *
- * @param what `heads`: ids and keys
+ * @param what `heads`: only ids and keys
  */
 export function pageQuery({ state, limit = LIMIT, cursor }: Filter, what: 'jobs' | 'heads'): PageQuery {
   const size = `${what === 'heads' ? 'h' : ''}${Math.max(1, Math.min(MOST, Math.floor(limit)))}`
@@ -191,13 +191,13 @@ export function pageQuery({ state, limit = LIMIT, cursor }: Filter, what: 'jobs'
   return { script: 'list', args: [state, size, ...(from ?? ['', ''])] }
 }
 
-/** @param mark what the script said of the last job; empty when there are no more */
+/** @param mark what the script returned for the last job; empty if there are no more */
 export function nextCursor(shown: ShownJobs | ShownHeads, mark: string | string[]): { cursor?: string } {
   if (mark.length === 0) return {}
   return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
 }
 
-/** Ids that are lost, ids that someone asked to be cancelled, and why. */
+/** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
 export function readExtension(reply: unknown): Extension {
   const [lost, asked, reasons] = reply as [string[], string[], CancelReason[]]
   return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
@@ -221,7 +221,7 @@ export function readRecovery(partition: string, reply: unknown): Recovery {
   }
 }
 
-/** Four numbers a minute: which since 1970, completed, failed, retried. */
+/** @param found four numbers for each minute: its number since 1970, completed, failed, retried */
 export function readMinutes(found: readonly number[]): Minute[] {
   return Array.from({ length: found.length / 4 }, (_, i) => {
     const [minute, completed, failed, retried] = found.slice(4 * i) as [number, number, number, number]
@@ -229,7 +229,7 @@ export function readMinutes(found: readonly number[]): Minute[] {
   })
 }
 
-/** A letter a job, when not all are queued; and a line for each that met another. */
+/** @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each `by` */
 export function readEnqueued(answer: string, count: number): Enqueued[] {
   if (answer === '') return new Array(count).fill('queued')
   const [letters = '', ...others] = answer.split('\n')
@@ -253,18 +253,18 @@ export function readEnqueued(answer: string, count: number): Enqueued[] {
 
 const alterVerdicts: Record<string, AlterVerdict> = { d: 'done', a: 'asked', m: 'missing', r: 'refused' }
 
-/** A letter an id. */
+/** @param letters one for each id */
 export function readVerdicts(letters: string): AlterVerdict[] {
   return [...letters].map((letter) => alterVerdicts[letter]!)
 }
 
-/** What TIME says, as milliseconds since 1970. */
+/** The answer of TIME, as milliseconds since 1970. */
 export function readClock(reply: unknown): number {
   const [seconds, micros] = reply as [string, string]
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
 }
 
-/** Counts, whether it is paused, and minutes, as `standings.lua` returns them. */
+/** The answer of `standings.lua` for one partition: counts, whether it is paused, and minutes. */
 export function readStanding(found: readonly number[]): Standing {
   return {
     counts: readCounts(found),
@@ -274,7 +274,7 @@ export function readStanding(found: readonly number[]): Standing {
   }
 }
 
-/** As `counts.lua` orders them. */
+/** The answer of `counts.lua`. */
 export function readCounts(numbers: readonly number[]): Counts {
   const [waiting = 0, delayed = 0, active = 0, completed = 0, failed = 0, cancelled = 0] = numbers
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }

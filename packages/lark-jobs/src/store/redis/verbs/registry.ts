@@ -1,5 +1,5 @@
 /**
- * What is kept once for the whole store: its partitions, its workers, and the job keys that they know.
+ * What exists once for the whole store: its partitions, its workers, and the job keys that workers know.
  */
 import type { WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
@@ -20,11 +20,11 @@ export interface Retirement {
 export class PartitionRegistry {
   readonly #transport: Transport
   readonly #keys: Keys
-  /** The virtual clock of tests, or ''. */
+  /** The time of the virtual clock that tests use, or ''. */
   readonly #clock: () => string
-  /** Partitions that this process has entered, each in that epoch. */
+  /** The partitions that this process has entered, and the epoch of the connection in which it did. */
   readonly #entered = new Map<string, number>()
-  /** Those that are being entered. */
+  /** The partitions that are being entered. */
   readonly #entering = new Map<string, Promise<void>>()
 
   constructor(transport: Transport, keys: Keys, clock: () => string) {
@@ -38,9 +38,9 @@ export class PartitionRegistry {
   }
 
   /**
-   * Makes a partition known: once an epoch, since behind the next link may be a server that never heard of it. Only
-   * the first time is waited for. What was known before is no reason to hold up a dispatch, when the part of a cluster
-   * that keeps the list is away.
+   * Adds a partition to the list, once for each epoch, because the server behind a new link may not have it. Only the
+   * first time is awaited. Later, a dispatch does not wait for this, so that it can go on while the node of a cluster
+   * that has the list is away.
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
@@ -86,13 +86,13 @@ export class PartitionRegistry {
     return (records as string[]).map((record) => this.#read(record))
   }
 
-  /** @throws STORE_DAMAGED for what is not the record of a worker */
+  /** @throws STORE_DAMAGED if the text is not the record of a worker */
   #read(record: string): WorkerRecord {
     try {
       const worker = JSON.parse(record) as WorkerRecord
       if (Array.isArray(worker.queues) && Array.isArray(worker.keys)) return worker
     } catch {
-      // Not even JSON.
+      // The text is not JSON.
     }
     throw damaged(this.#transport.name, this.#keys.meta('workers'), 'the record of a worker', undefined)
   }
@@ -137,7 +137,7 @@ export async function failuresOf(all: readonly Promise<unknown>[]): Promise<unkn
   return answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
 }
 
-/** As many partitions as one call is for. */
+/** Lists of as many partitions as one call takes. */
 function slices(partitions: readonly string[]): string[][] {
   return Array.from({ length: Math.ceil(partitions.length / MAX_ITEMS) }, (_, i) =>
     partitions.slice(i * MAX_ITEMS, (i + 1) * MAX_ITEMS),

@@ -1,6 +1,6 @@
 /**
- * How partitions stand: one script for all of them, or one for each on a cluster; and one more for those that have jobs
- * which come next, where their keys are asked for.
+ * The counts, minutes and pauses of partitions: one script call for all of them, or on a cluster one for each. If the
+ * keys of the next jobs are wanted too, there is one more call for each partition that has such jobs.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'
@@ -18,7 +18,7 @@ export class Standings {
   readonly #scripts: Scripts
   readonly #heads: ReadHeads
 
-  /** @param heads as `Store.heads` */
+  /** @param heads the verb of the store */
   constructor(transport: Transport, keys: Keys, scripts: Scripts, heads: ReadHeads) {
     this.#transport = transport
     this.#keys = keys
@@ -58,7 +58,7 @@ export class Standings {
   }
 }
 
-/** @throws what is something else than damage */
+/** @throws the error, if it is not STORE_DAMAGED */
 function damaged(error: unknown): Standing {
   if (!JobsError.is(error, 'STORE_DAMAGED')) throw error
   return { ...readStanding([]), damage: error }

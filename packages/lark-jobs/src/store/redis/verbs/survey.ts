@@ -1,5 +1,5 @@
 /**
- * Surveys: one script for all partitions where one server has them, and on a cluster one for each.
+ * Surveys: one script call for all partitions, or on a cluster one for each partition.
  */
 import type { Announced, Finding, StoreOptions, Survey, Surveyed } from '../../contract/store.ts'
 import { failureBeside } from '../client/damage.ts'
@@ -9,7 +9,7 @@ import type { Transport } from '../client/transport.ts'
 import { packDuration } from './pack-limits.ts'
 import type { PartitionRegistry } from './registry.ts'
 
-/** What `survey.lua` returns. */
+/** The answer of `survey.lua`. */
 type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[]]
 
 export class Surveys {
@@ -17,7 +17,7 @@ export class Surveys {
   readonly #keys: Keys
   readonly #scripts: Scripts
   readonly #registry: PartitionRegistry
-  /** Of completed, failed and cancelled jobs. */
+  /** The ages at which completed, failed and cancelled jobs are removed. */
   readonly #ages: readonly string[]
   readonly #now: () => Promise<number>
 
@@ -42,7 +42,7 @@ export class Surveys {
     return this.#ask(this.#keys.meta('workers'), caller, partitions, announced)
   }
 
-  /** The nodes of a cluster answer for themselves: one that is away must not hide what the others have. */
+  /** Asks for each partition alone, so that a node that is away does not hide the findings of the others. */
   async #eachAlone(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
     const announcing = announced && this.#registry.announce(announced.worker, announced.ttl)
     const asking = partitions.map((each) => this.#ask(this.#keys.of(each.partition, 'jobs'), caller, [each]))
