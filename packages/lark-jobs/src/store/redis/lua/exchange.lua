@@ -21,8 +21,8 @@
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
 --            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
--- needs: start, call, line, place, lanes, counters, lease, rates, bytes, payloads, settle, order, consequence
--- needs: ring, effects, delivery
+-- needs: start, call, line, place, lanes, counters, lease, rates, bytes, payloads, settle, order, ring
+-- needs: effects, delivery
 
 local limit, ahead = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil

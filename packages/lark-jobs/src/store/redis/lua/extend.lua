@@ -7,7 +7,7 @@
 --          alone from now on, and with 0 if not
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices }
 -- Cost     O(n log m) for n notes among m claims
--- needs: start, history, lease
+-- needs: start, texts, lease
 
 local ids = {}
 for i = 3, #ARGV, 3 do
@@ -44,7 +44,7 @@ for i, id in ipairs(ids) do
     end
     -- If the log already ends with these lines, the note was sent again.
     if lines ~= '' and string.sub('\n' .. (redis.call('HGET', key('logs'), id) or ''), -#lines - 1) ~= '\n' .. lines then
-      keep_log(id, lines)
+      texts().keep_log(id, lines)
     end
     local reason = noticed and redis.call('HGET', key('notices'), id)
     if reason then

@@ -14,7 +14,7 @@
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
 --            effect to hand out, or -1; effects that are handed out, or nothing }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
--- needs: start, lanes, consequence, end, lease, minute, ring, effects, delivery
+-- needs: start, lanes, consequences, end, lease, minute, ring, effects, delivery
 
 local MAX_CLAIMS = 100000
 local is_unread, is_over = ARGV[8] ~= '', ARGV[7] ~= '' and now > tonumber(ARGV[7])
@@ -96,7 +96,7 @@ if not is_over then
     end
     count_taken = count_taken + #ids
     for i, id in ipairs(ids) do
-      local list = taken[take_back(id, holders[i], ARGV[5] == '' and ARGV[4] or nil, is_unread)]
+      local list = taken[consequences().take_back(id, holders[i], ARGV[5] == '' and ARGV[4] or nil, is_unread)]
       list[#list + 1] = id
       if string.find(holders[i], '~', 1, true) then
         lanes().end_busy(holders[i])

@@ -1,13 +1,11 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/consequence.ts`. Runs that completed are ended together, in settle.lua.
--- needs: start, line, place, lanes, counters, history, lease, end
--- gives: ring_counts, outcomes, take_back
+-- module: consequences
+-- needs: start, line, place, lanes, counters, texts, lease, end, ring
+-- gives: outcomes, take_back
 
 local MAX_CRASHES = 3
 local MAX_CRASHES_BESIDE = 10
-
--- How many callers to ring: for jobs that wait again, and for jobs that are now the next due.
-local ring_counts = { again = 0, later = 0 }
 
 -- Puts a job back into its line, unless somebody has asked meanwhile to cancel it.
 local function fall_back(id, place, job)
@@ -34,7 +32,7 @@ function outcomes.retried(id, value, job)
   local after, failure = string.match(value, '^(%d+)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
-  keep_error(id, failure)
+  texts().keep_error(id, failure)
   fall_back(id, now + tonumber(after), job)
 end
 
@@ -65,7 +63,7 @@ function outcomes.failed(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
   local untold, failure = string.match(value, '^(!?)(.*)$')
-  keep_error(id, failure)
+  texts().keep_error(id, failure)
   end_as('failed', { id }, job.kept.failed, untold ~= '' and 'untold' or nil)
 end
 
@@ -75,7 +73,7 @@ function outcomes.cancelled(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
   if failure ~= '' then
-    keep_error(id, failure)
+    texts().keep_error(id, failure)
   end
   redis.call('HSET', key('reasons'), id, reason)
   end_as('cancelled', { id }, job.kept.cancelled)
@@ -91,7 +89,7 @@ local function take_back(id, holder, cause, is_unread)
     local runs, failures, crashes, releases = counted(id)
     count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
     if cause then
-      keep_error(id, '{"run":' .. runs + 1 .. cause)
+      texts().keep_error(id, '{"run":' .. runs + 1 .. cause)
       if crashes + 1 >= (start == 'b' and MAX_CRASHES_BESIDE or MAX_CRASHES) then
         return 'failed'
       end

@@ -1,4 +1,5 @@
 -- Appends lines to a text of a job, and keeps the newest lines: at most `most` lines and `bytes` bytes.
+-- module: texts
 -- needs: start
 -- gives: keep_error, keep_log
 local MAX_ERRORS = 10

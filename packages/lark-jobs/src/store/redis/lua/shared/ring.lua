@@ -2,14 +2,10 @@
 -- about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL may forbid a
 -- ring, which must not break the verb; hence pcall. Returns how many heard it. `for_effects`: also if the queue is paused.
 -- needs: start
--- gives: ring
+-- gives: ring_counts, ring
 
--- On a cluster, a node counts only its own subscribers, and most callers subscribe at other nodes. But a waiting caller
--- calls again every few seconds, and its last call is remembered for a minute: after ten seconds without a call it is
--- dead.
-local function is_heard(caller, hearers)
-  return hearers ~= 0 or in_cluster and redis.call('PTTL', key('call:' .. caller)) > 50000
-end
+-- How many callers a call should ring: for jobs that wait again, and for jobs that are now the next due.
+local ring_counts = { again = 0, later = 0 }
 
 local function ring(count, for_effects)
   local idle, heard = key('idle'), 0
@@ -25,7 +21,11 @@ local function ring(count, for_effects)
       redis.call('HDEL', key('offers'), unpack(callers))
     end
     for _, caller in ipairs(callers) do
-      if is_heard(caller, redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, partition)) then
+      local hearers = redis.pcall('PUBLISH', prefix .. 'bell:' .. caller, partition)
+      -- On a cluster, a node counts only its own subscribers, and most callers subscribe at other nodes. But a waiting
+      -- caller calls again every few seconds, and its last call is remembered for a minute: after ten seconds without a
+      -- call it is dead.
+      if hearers ~= 0 or in_cluster and redis.call('PTTL', key('call:' .. caller)) > 50000 then
         count, heard = count - 1, heard + 1
       end
     end

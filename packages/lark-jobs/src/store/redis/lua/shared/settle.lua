@@ -1,5 +1,5 @@
 -- Settles jobs.
--- needs: start, lanes, lease, history, consequence, end, minute
+-- needs: start, lanes, lease, texts, consequences, end, minute
 -- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
@@ -82,7 +82,7 @@ local function settle(first, kept, laned)
       local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
       ended[kind] = (ended[kind] or 0) + 1
       if log ~= '' then
-        keep_log(id, log)
+        texts().keep_log(id, log)
       end
       if kind == 'completed' then
         completed[#completed + 1] = id
@@ -91,7 +91,7 @@ local function settle(first, kept, laned)
         results[#results + 1] = id
         results[#results + 1] = value
       else
-        outcomes[kind](id, value, { holder = holders[i], notice = notices[n], kept = kept })
+        consequences().outcomes[kind](id, value, { holder = holders[i], notice = notices[n], kept = kept })
       end
     end
   end
