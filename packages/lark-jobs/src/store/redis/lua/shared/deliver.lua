@@ -25,73 +25,57 @@ local function adopt()
   return #due
 end
 
--- The effects that are due longest: of each { kind, id, from when on }.
-local function find_due(has_hooks)
-  local due, most = {}, { hook = has_hooks and MAX_HOOKS or 0, member = MAX_ITEMS }
-  for _, kind in ipairs(effects().EFFECT_KINDS) do
-    local from, name = #due, key('effects:' .. kind)
-    local found = most[kind] > 0
-      and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most[kind], 'WITHSCORES') or {}
-    for i = 1, #found, 2 do
-      due[#due + 1] = { kind = kind, id = found[i], at = tonumber(found[i + 1]) }
-    end
-    if from > 0 and #due > from then
-      table.sort(due, function(a, b)
-        return a.at < b.at
-      end)
-    end
-  end
-  return due
-end
+-- The bytes of jobs that this answer may still carry, and how many it has.
+local left, taken = MAX_BYTES, 0
 
--- Hands out effects that are due, as many as fit into an answer: { kind; the jobs as in show.lua; … }, by kind and
--- state. `lease`: milliseconds for hooks; nothing to hand out none.
-local function hand_out(lease)
-  local due, ids = find_due(lease), {}
-  for i, each in ipairs(due) do
-    ids[i] = each.id
-  end
+-- Hands out the effects of one kind that are due longest, and appends { kind; jobs as in show.lua } to `answer`, once
+-- for each state. `most`: how many at most. `floor`: how many bytes must be left.
+local function hand_out(answer, kind, most, lease, floor)
+  local name = key('effects:' .. kind)
+  local ids = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
   if #ids == 0 then
     return
   end
   local ends = redis.call('HMGET', key('ended'), unpack(ids))
   local records = redis.call('HMGET', key('jobs'), unpack(ids))
-  local texts = {}
-  for _, name in ipairs({ 'errors', 'results' }) do
-    texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and key(name) or nil
+  local texts, until_then = {}, string.format('%.0f', now + lease)
+  for _, each in ipairs({ 'errors', 'results' }) do
+    texts[#texts + 1] = redis.call('EXISTS', key(each)) == 1 and key(each) or nil
   end
-  local left, groups, order = MAX_BYTES, {}, {}
-  for i, each in ipairs(due) do
+  local groups, leases, gone = {}, {}, {}
+  local bare, unmarked, bytes_of = payloads().bare, payloads().unmarked, payloads().bytes_of
+  for i, id in ipairs(ids) do
     local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)')
-    local record = each.kind == 'member' and payloads().bare(records[i] or '') or string.gsub(records[i] or '', '^~', '')
-    left = left - payloads().bytes_of(record)
-    for _, name in ipairs(texts) do
-      left = left - redis.call('HSTRLEN', name, each.id)
+    local record = kind == 'member' and bare(records[i] or '') or unmarked(records[i] or '')
+    local size = kind == 'member' and #record or bytes_of(record)
+    for _, each in ipairs(texts) do
+      size = size + redis.call('HSTRLEN', each, id)
     end
-    if left < 0 and #order > 0 then
+    if left - size < floor and taken > 0 then
       break
     end
-    local name = key('effects:' .. each.kind)
-    if not state or not records[i] then
-      -- The server has evicted the record, or an older worker has removed it.
-      redis.call('ZREM', name, each.id)
-      effects().release({ each.id })
-    else
-      redis.call('ZADD', name, string.format('%.0f', now + (each.kind == 'hook' and lease or MEMBER_LEASE)), each.id)
-      local group = groups[each.kind .. state] or { kind = each.kind, state = state, ids = {}, ends = {}, records = {} }
-      if #group.ids == 0 then
-        groups[each.kind .. state], order[#order + 1] = group, group
-      end
+    if state and records[i] then
+      left, taken = left - size, taken + 1
+      leases[#leases + 1], leases[#leases + 2] = until_then, id
+      local group = groups[state] or { ids = {}, ends = {}, records = {} }
       local n = #group.ids + 1
-      group.ids[n], group.ends[n], group.records[n] = each.id, at, record
+      groups[state], group.ids[n], group.ends[n], group.records[n] = group, id, at, record
+    else
+      -- The server has evicted the record, or an older worker has removed it.
+      gone[#gone + 1] = id
     end
   end
-  local answer = {}
-  for _, group in ipairs(order) do
-    answer[#answer + 1] = group.kind
-    answer[#answer + 1] = show(group.state, group.ids, group.ends, group.records)
+  if #gone > 0 then
+    redis.call('ZREM', name, unpack(gone))
+    effects().release(gone)
   end
-  return #answer > 0 and answer or nil
+  if #leases > 0 then
+    redis.call('ZADD', name, unpack(leases))
+  end
+  for state, group in pairs(groups) do
+    answer[#answer + 1] = kind
+    answer[#answer + 1] = show(state, group.ids, group.ends, group.records)
+  end
 end
 
 -- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes some;
@@ -101,5 +85,9 @@ local function serve(wanted)
   effects().acknowledge(names)
   lease = tonumber(lease)
   effects().owed.is = effects().owed.is and not lease
-  return hand_out(lease)
+  local answer = {}
+  -- Large hooks leave members half of the answer.
+  hand_out(answer, 'hook', lease and MAX_HOOKS or 0, lease or 0, MAX_BYTES / 2)
+  hand_out(answer, 'member', MAX_ITEMS, MEMBER_LEASE, 0)
+  return #answer > 0 and answer or nil
 end

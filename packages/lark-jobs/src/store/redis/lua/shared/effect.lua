@@ -8,10 +8,9 @@
 -- `effects` in `settings` is 1 while `ended` is there.
 -- module: effects
 -- needs: start, erase, ring, notice
--- gives: EFFECT_KINDS, owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered
+-- gives: owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered
 -- gives: release, ring_for_effects
 
-local EFFECT_KINDS = { 'hook', 'member' }
 local RESEND_MEMORY = 30000
 
 -- `is`: this call wrote effects while none was due, and has not handed them out.
@@ -19,28 +18,27 @@ local owed = { is = false }
 
 -- When the next effect is handed out; nothing if there is none.
 local function next_effect()
-  local first = math.huge
-  for _, kind in ipairs(EFFECT_KINDS) do
-    first = math.min(first, redis.call('ZRANGE', key('effects:' .. kind), 0, 0, 'WITHSCORES')[2] or math.huge)
-  end
-  return first < math.huge and first or nil
+  local hook = redis.call('ZRANGE', key('effects:hook'), 0, 0, 'WITHSCORES')[2]
+  local member = redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2]
+  return (hook or member) and math.min(hook or math.huge, member or math.huge)
 end
 
 -- Writes the effects of jobs that end now. `how`: as in end.lua.
 local function write_effects(state, ids, how)
-  local at, due, ended = string.format('%.0f', now), { hook = {}, member = {} }, {}
+  local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
+  local hooks, members, ended, reasons = {}, {}, {}, {}
   for i, id in ipairs(ids) do
     local is_member = string.find(id, '^%w+%..+:%d%d%d%d%d%d%d%d$')
-    for kind, is_due in pairs({ hook = hooked[i], member = is_member }) do
-      local list = is_due and due[kind] or {}
-      list[#list + 1], list[#list + 2] = at, id
+    if is_member then
+      members[#members + 1], members[#members + 2] = at, id
+      reasons[#reasons + 1], reasons[#reasons + 2] = id, 'removed'
+    end
+    if hooked[i] then
+      hooks[#hooks + 1], hooks[#hooks + 2] = at, id
     end
     if hooked[i] or is_member then
       ended[#ended + 1], ended[#ended + 2] = id, state .. '|' .. at
-    end
-    if is_member and how == 'removed' then
-      redis.call('HSET', key('reasons'), id, 'removed')
     end
   end
   if #ended == 0 then
@@ -49,10 +47,14 @@ local function write_effects(state, ids, how)
   owed.is = owed.is or (next_effect() or math.huge) > now
   redis.call('HSET', key('ended'), unpack(ended))
   redis.call('HSETNX', key('settings'), 'effects', 1)
-  for kind, list in pairs(due) do
-    if #list > 0 then
-      redis.call('ZADD', key('effects:' .. kind), unpack(list))
-    end
+  if #hooks > 0 then
+    redis.call('ZADD', key('effects:hook'), unpack(hooks))
+  end
+  if #members > 0 then
+    redis.call('ZADD', key('effects:member'), unpack(members))
+  end
+  if #reasons > 0 and how == 'removed' then
+    redis.call('HSET', key('reasons'), unpack(reasons))
   end
 end
 
@@ -73,15 +75,23 @@ end
 -- Hides those of the jobs that have effects: nobody sees them any more. `ends`: their fields of `ended`. Returns the
 -- others.
 local function hide(ids, ends)
-  local others = {}
+  local others, hidden, ended = {}, {}, {}
   for i, id in ipairs(ids) do
     if not ends[i] then
       others[#others + 1] = id
     elseif not string.find(ends[i], '~', 1, true) then
-      redis.call('HSET', key('ended'), id, ends[i] .. '|~')
-      redis.call('HSET', key('jobs'), id, '~' .. (redis.call('HGET', key('jobs'), id) or ''))
-      redis.call('HDEL', key('logs'), id)
+      hidden[#hidden + 1] = id
+      ended[#ended + 1], ended[#ended + 2] = id, ends[i] .. '|~'
     end
+  end
+  if #hidden > 0 then
+    local marked = {}
+    for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(hidden))) do
+      marked[2 * i - 1], marked[2 * i] = hidden[i], '~' .. (record or '')
+    end
+    redis.call('HSET', key('jobs'), unpack(marked))
+    redis.call('HSET', key('ended'), unpack(ended))
+    redis.call('HDEL', key('logs'), unpack(hidden))
   end
   return others
 end
@@ -123,25 +133,27 @@ end
 -- Acknowledges effects. `names`: one a line, the first letter of its kind, when the job ended, a space, and its id. A
 -- name whose time is another is that of an earlier end.
 local function acknowledge(names)
-  local ids, given, done = {}, {}, { h = {}, m = {} }
+  local ids, lists, ats, done = {}, {}, {}, { h = {}, m = {} }
   for kind, at, id in string.gmatch(names, '([hm])(%d+) ([^\n]+)') do
-    ids[#ids + 1], given[#given + 1] = id, { kind = kind, at = at }
+    local n = #ids + 1
+    ids[n], lists[n], ats[n] = id, done[kind], at
   end
   if #ids == 0 then
     return
   end
   for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do
-    local list = ended and string.match(ended, '|(%d+)') == given[i].at and done[given[i].kind] or {}
-    list[#list + 1] = ids[i]
+    if ended and string.match(ended, '|(%d+)') == ats[i] then
+      lists[i][#lists[i] + 1] = ids[i]
+    end
   end
   if #done.h > 0 then
     redis.call('ZREM', key('effects:hook'), unpack(done.h))
     release(done.h)
   end
-  local remembered = {}
+  local remembered, over = {}, string.format('%.0f', now + RESEND_MEMORY)
   for i, score in ipairs(#done.m > 0 and redis.call('ZMSCORE', key('effects:member'), unpack(done.m)) or {}) do
     if score then
-      remembered[#remembered + 1], remembered[#remembered + 2] = string.format('%.0f', now + RESEND_MEMORY), done.m[i]
+      remembered[#remembered + 1], remembered[#remembered + 2] = over, done.m[i]
     end
   end
   if #remembered > 0 then

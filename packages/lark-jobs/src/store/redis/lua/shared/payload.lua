@@ -9,7 +9,7 @@
 -- in their records.
 -- module: payloads
 -- needs: start
--- gives: part, bare, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
+-- gives: part, unmarked, bare, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
 local LARGE = '\29'
 
 -- The position at which the payload begins; nothing if the record is damaged.
@@ -25,9 +25,14 @@ local function part(record)
   return string.sub(record, 1, at - 1) .. LARGE .. #record - at + 1, string.sub(record, at)
 end
 
--- The record without its payload, and without the mark of a hidden job (effect.lua).
+-- The record without the mark of a hidden job (effect.lua).
+local function unmarked(record)
+  return string.byte(record) == 126 and string.sub(record, 2) or record
+end
+
+-- The same without its payload.
 local function bare(record)
-  return (string.gsub(string.sub(record, 1, (payload_at(record) or 0) - 1), '^~', ''))
+  return unmarked(string.sub(record, 1, (payload_at(record) or 0) - 1))
 end
 
 -- The record with its payload, wherever the payload is kept.

@@ -20,10 +20,11 @@ local function show(state, ids, places, known)
     reasons = redis.call('HMGET', key('reasons'), unpack(ids))
   end
   local records = known or redis.call('HMGET', key('jobs'), unpack(ids))
+  local function texts(name)
+    return known and redis.call('EXISTS', key(name)) == 0 and {} or redis.call('HMGET', key(name), unpack(ids))
+  end
   return {
-    state, ids, records,
-    redis.call('HMGET', key('counters'), unpack(ids)),
-    redis.call('HMGET', key('errors'), unpack(ids)),
-    places, holders, results, reasons, payloads().payloads_of(ids, records),
+    state, ids, records, texts('counters'), texts('errors'), places, holders, results, reasons,
+    payloads().payloads_of(ids, records),
   }
 end
