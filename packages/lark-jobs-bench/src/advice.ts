@@ -1,14 +1,14 @@
 /**
- * What a measured store's dispatches wait for, in one line, when that is worth a change.
+ * Advice in one line: what the dispatches to the measured store wait for, if a change of settings would help.
  */
 import type { StorePlace } from '@s18i/lark-jobs/operate'
 
-/** Milliseconds below which there is nothing to be won. */
+/** Milliseconds of a dispatch below which a change would not help. */
 const LITTLE = 1
 
 /**
  * @param roundTrip milliseconds to the store and back
- * @param dispatch milliseconds of one dispatch, and nothing else to do
+ * @param dispatch milliseconds of one dispatch in an idle process
  */
 export function adviceOn(
   roundTrip: number,

@@ -1,17 +1,17 @@
 /**
- * A figure of a store, and what keeps it from being better.
+ * A measured figure of a store, and what limits it.
  */
 
 /**
- *   this process   is busy: more processes would do more
- *   round trip     at least half of the time goes on the way to the store and back
- *   the store      waits for the store itself: its CPU, its disk, or a machine that others use too
+ *   this process   the process is busy: more processes would do more
+ *   round trip     at least half of the time is the way to the store and back
+ *   the store      the process waits for the store itself: its CPU, its disk, or a machine that others use too
  */
 export type Limit = 'this process' | 'round trip' | 'the store'
 
 export interface Figure {
   name: string
-  /** Milliseconds, of single calls; undefined where none were measured. */
+  /** Milliseconds of single calls; undefined if none were measured. */
   p50?: number | undefined
   p99?: number | undefined
   /** Jobs a second. */
@@ -19,7 +19,7 @@ export interface Figure {
   limit?: Limit | undefined
 }
 
-/** Share of the time from which on a process counts as busy. */
+/** A process counts as busy if it works for more than this share of the time. */
 const BUSY = 0.7
 
 /** Times a process while it is measured. */
@@ -29,7 +29,7 @@ export class ProcessTimer {
   readonly #cpu = process.cpuUsage()
   readonly #loop = performance.eventLoopUtilization()
 
-  /** @param isEmbedded the store works in this process */
+  /** @param isEmbedded whether the store works in this process */
   constructor(isEmbedded: boolean) {
     this.#isEmbedded = isEmbedded
   }
@@ -40,8 +40,8 @@ export class ProcessTimer {
   }
 
   /**
-   * Whether it had no time to wait for the store. An embedded store has the event loop wait for the disk: then only
-   * the CPU tells.
+   * Whether the process was busy, and hardly waited for the store. An embedded store blocks the event loop while it
+   * waits for the disk, so then the CPU time decides.
    */
   get isBusy(): boolean {
     if (!this.#isEmbedded) return performance.eventLoopUtilization(this.#loop).utilization > BUSY

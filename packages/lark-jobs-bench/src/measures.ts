@@ -1,36 +1,36 @@
 /**
- * What is measured of a store, in this order: each measure works with what the ones before it have left.
+ * The measures of a store, in their order: each uses the jobs that the earlier ones have left in the queue.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Job, type JobConstructor, type Jobs, type Report } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import { type Figure, limitOf, ProcessTimer, percentile } from './figure.ts'
 
-/** Jobs that lie there to be processed, and those that a worker waits for. */
+/** The queue of jobs that wait to be processed, and the queue of jobs for an idle worker. */
 const HEAP = 'bench'
 const IDLE = 'idle'
 export const queues = [HEAP, IDLE]
 
-/** Part of the jobs, and of the time, that is for warming up. */
+/** The share of jobs and of time for warming up. */
 const WARM_UP = 1 / 5
-/** Dispatches to an idle worker, and milliseconds that one may take to start. */
+/** How many jobs are dispatched to an idle worker, and how many milliseconds each may take to start. */
 const DISPATCHES = 300
 const PATIENCE = 10_000
 
 export interface Stage {
-  /** Dispatches. */
+  /** Dispatches the jobs. */
   here: Jobs
-  /** Works, as another process would. */
+  /** Runs the worker, with its own connection as in another process. */
   there: Jobs
-  /** About so many jobs for each figure. */
+  /** The approximate number of jobs for each figure. */
   jobs: number
-  /** At most so long. */
+  /** The most seconds that each figure may take. */
   seconds: number
   signal: AbortSignal
   warn: (text: string) => void
-  /** The store works in this process. */
+  /** Whether the store works in this process. */
   isEmbedded: boolean
-  /** Milliseconds from here to the store and back; known once it was measured. */
+  /** Milliseconds to the store and back; the first measure sets it. */
   roundTrip: number
 }
 
@@ -51,11 +51,11 @@ export const measures: readonly ((stage: Stage) => Promise<Figure>)[] = [
   idle,
 ]
 
-/** About 60 bytes of JSON: what a web application sends along. */
+/** About 60 bytes of JSON, as in a typical web application. */
 interface Payload {
   userId: number
   to: string
-  /** When it was dispatched, by `performance.now()`. */
+  /** When the job was dispatched, by `performance.now()`. */
   at: number
 }
 
@@ -74,7 +74,7 @@ function newPayloads(count: number): Payload[] {
   return Array.from({ length: count }, (_, n) => ({ userId: n, to: `user${n}@example.com`, at: 0 }))
 }
 
-/** Of the smallest question that a store can be asked. */
+/** Measures the smallest call that a store has. */
 async function measureRoundTrip(stage: Stage): Promise<Figure> {
   const operating = operate(stage.here)
   const { calls } = await repeat(stage, 1, () => operating.ping())
@@ -100,7 +100,7 @@ async function dispatching(
   }
 }
 
-/** One call after the other, some of them for warming up and at least one for the record. */
+/** Makes one call after the other: some for warming up, then at least one that counts. */
 async function repeat(
   { jobs, seconds, signal, isEmbedded }: Stage,
   size: number,
@@ -122,7 +122,7 @@ async function repeat(
   return during(1)
 }
 
-/** Jobs a second, from start to start. */
+/** Measures jobs a second, from the start of one job to the start of the last. */
 async function processing(stage: Stage, concurrency: number): Promise<Figure> {
   const { jobs, seconds, isEmbedded } = stage
   await fill(stage)
@@ -148,7 +148,7 @@ async function processing(stage: Stage, concurrency: number): Promise<Figure> {
   return { name: `process, ${concurrency} at a time`, rate, limit: limitOf(isBusy) }
 }
 
-/** Sees to it that there is enough to be processed. */
+/** Fills the queue, so that there are enough jobs to process. */
 async function fill({ here, jobs, signal }: Stage): Promise<void> {
   const { queues } = await operate(here).status()
   const { waiting } = queues.find(({ queue }) => queue === HEAP)!.counts
@@ -158,7 +158,7 @@ async function fill({ here, jobs, signal }: Stage): Promise<void> {
   }
 }
 
-/** From the call of dispatch to the start of the handler, on a worker that has nothing else to do. */
+/** Measures the time from the call of `dispatch()` to the start of the handler, in an idle worker. */
 async function idle(stage: Stage): Promise<Figure> {
   const { here, jobs, seconds, signal, isEmbedded } = stage
   const took: number[] = []
@@ -176,7 +176,7 @@ async function idle(stage: Stage): Promise<Figure> {
       job.queueName = IDLE
       await here.dispatch(job, { ...newPayloads(1)[0]!, at: performance.now() })
       await atMost(PATIENCE, started, signal)
-      // Until the worker waits again.
+      // Long enough for the worker to wait for jobs again.
       await pause(5 + Math.random() * 10, undefined, { signal })
     }
   })
@@ -202,7 +202,7 @@ async function working(
   }
 }
 
-/** Waits for a promise, for so many milliseconds. */
+/** Waits for a promise, but not longer than `ms` milliseconds. */
 async function atMost(ms: number, promise: Promise<void>, signal: AbortSignal): Promise<void> {
   const over = new AbortController()
   try {

@@ -1,6 +1,6 @@
 /**
- * A temporary store for the measures: on the same servers or the same disk, with the same settings, and without anybody's
- * jobs. On Redis it is a prefix of keys, for the embedded store a file beside the user's.
+ * A temporary store for the measures: on the same servers or the same disk, with the same settings, but without the
+ * user's jobs. On Redis it is a prefix of keys, for the embedded store a file beside the user's.
  *
  *   made → removed, by `remove`
  */
@@ -15,16 +15,16 @@ import { operate, type StorePlace } from '@s18i/lark-jobs/operate'
 export interface BenchPlace {
   /** Where the user's jobs are. */
   users: StorePlace
-  /** Dispatches. */
+  /** Dispatches the jobs of the measures. */
   here: Jobs
-  /** Works, as another process would. A store in memory has only one process. */
+  /** Runs the worker, with its own connection as in another process. For a store in memory it is the same as `here`. */
   there: Jobs
-  /** What people call the place, and what is in it. */
+  /** The name of the place in messages, with the keys or the file in it. */
   words: string
-  /** What people call the store that is measured, if it is not the store of the place. */
+  /** The name of the measured store in messages, if it is not the store of the place. */
   name?: string
   isEmbedded: boolean
-  /** Closes both and removes everything that was made. */
+  /** Closes `here` and `there`, and removes all data of the measures. */
   remove(): Promise<void>
 }
 
@@ -42,7 +42,8 @@ export async function benchPlace(queues: string[]): Promise<BenchPlace> {
     return { users, here, there: here, words, isEmbedded: true, remove: () => here.close() }
   }
   if (file === undefined) {
-    // Below the name of the rings, because the rights of a user may end with the keys and channels of the prefix.
+    // The prefix begins with the name of the rings' channels, because an ACL may allow only the keys and channels of
+    // the store's own prefix.
     own.prefix = `${prefix}:bell:bench-${nonce}`
     const words = `keys of its own (${own.prefix}:…)`
     return { users, ...pair(own), words, isEmbedded: false }

@@ -7,7 +7,10 @@ import type { Figure } from '../figure.ts'
 import { measures, queues, type Stage } from '../measures.ts'
 import { type BenchPlace, benchPlace } from '../place.ts'
 
-/** `lark jobs:bench`: measures the configured store from here, in a place of its own. It touches none of the user's jobs. */
+/**
+ * `lark jobs:bench`: measures the configured store from this machine, in a separate place. The user's jobs are not
+ * touched.
+ */
 export class JobsBenchCommand extends Command {
   readonly key = 'jobs:bench'
   override description = 'Measure how fast the configured store is, beside its jobs'
@@ -75,7 +78,7 @@ export class JobsBenchCommand extends Command {
     this.line(advice)
   }
 
-  /** Each worker repeats the warnings of the store. */
+  /** Prints each warning once, because each worker repeats the warnings of the store. */
   #warnOnce(): (text: string) => void {
     const warned = new Set<string>()
     return (text) => {

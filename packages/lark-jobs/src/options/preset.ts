@@ -1,13 +1,13 @@
 /**
- * How a worker takes jobs in and hands outcomes back: three sets of figures to choose from by one word.
+ * The presets: how a worker prefetches jobs and settles outcomes. Each preset is a set of figures with a name.
  *
- *   balanced    what almost everybody wants. Jobs are leased ahead that the worker will start within 20 ms by its own
- *               speed, so that fast jobs do not cost a round trip each.
- *   throughput  for very many jobs that take next to nothing: more is leased ahead, outcomes wait longer for company,
- *               and the event loop turns less often. A job may lie for up to 50 ms with a worker that is busy with
- *               another; a pause, a cancel and a higher priority take as long to reach it.
- *   spread      for jobs that are slow, or very uneven: nothing is leased ahead, so every job goes to whoever is free,
- *               and outcomes are settled at once. Fast jobs cost a round trip each.
+ *   balanced    for almost all applications. The worker prefetches the jobs that it will start within 20 ms at its own
+ *               speed, so that fast jobs do not need a round trip each.
+ *   throughput  for very many jobs that take almost no time. The worker prefetches more, outcomes wait longer to share a
+ *               call, and the event loop turns less often. A job may wait for up to 50 ms at a worker that is busy with
+ *               another. A pause, a cancel and a higher priority take effect as late.
+ *   spread      for jobs that are slow or very uneven. No job is prefetched, so every job goes to a worker that is free,
+ *               and outcomes are settled at once. Fast jobs need a round trip each.
  *
  * Measured, CPU of a job that does nothing, Redis on loopback, on two cores, medians of 3 rounds of 200,000 jobs:
  *
@@ -18,28 +18,32 @@
  *   spread       62        71           8,100     5.1       6.1       103,000
  */
 export interface Pace {
-  /** Milliseconds that a job may be held before it starts; what has not started by then goes back. */
+  /** Milliseconds that a job may be held before it starts. A job that has not started by then goes back. */
   window: number
-  /** Milliseconds of the worker's own work, at its measured speed, that are held. Half of the window: see `prefetch.ts`. */
+  /**
+   * The worker holds as many jobs as it starts in this time, in milliseconds, at its measured speed. Half of the
+   * window: see `prefetch.ts`.
+   */
   horizon: number
   /**
-   * The most jobs that are held ahead, of one partition; 0: none. Where half of them is gone the next call goes off, and
-   * the larger it is, the less often the server and this process wait for each other to wake (measured, balanced,
-   * 50 at a time: 400 and 128 in company 166,000 jobs/s, 700 and 256 182,000, 1,000 and 400 188,000).
+   * The most jobs that are prefetched from one partition; 0: none. When half of them have started, the next call is
+   * made. The larger the number, the less often the server and this process wait for each other. (Measured with
+   * `balanced`, 50 at a time: with 400 jobs and 128 outcomes in a call 166,000 jobs/s, with 700 and 256 182,000, with
+   * 1,000 and 400 188,000.)
    */
   most: number
   /**
-   * Outcomes wait for company while jobs are held ahead, since a call costs the server as much as 30 jobs: until
-   * there are so many, or for so many milliseconds.
+   * While jobs are prefetched, outcomes wait to share a call, because a call costs the server as much as 30 jobs. They
+   * wait until there are `count` outcomes, or for `age` milliseconds.
    */
   company: { count: number; age: number }
-  /** Jobs that are started before the event loop turns: handlers that wait for nothing must not keep it. */
+  /** How many jobs start before the event loop gets a turn: handlers that never wait must not block it. */
   slice: number
 }
 
 export const paces = {
   balanced: { window: 20, horizon: 10, most: 800, company: { count: 256, age: 2 }, slice: 64 },
-  // 1,000 is what one call may bring.
+  // One call brings at most 1,000 jobs.
   throughput: { window: 50, horizon: 25, most: 1_000, company: { count: 512, age: 5 }, slice: 256 },
   spread: { window: 20, horizon: 0, most: 0, company: { count: 1, age: 0 }, slice: 64 },
 } as const satisfies Record<string, Pace>

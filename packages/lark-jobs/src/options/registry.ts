@@ -20,9 +20,9 @@ export class Registry {
   readonly #files = new Map<JobClass, string>()
 
   /**
-   * Takes a class in. The same class again is no harm.
+   * Adds a class. Adding the same class again has no effect.
    *
-   * @param file it is from, for people
+   * @param file the file of the class, for messages
    * @throws JOB_INVALID, JOB_KEY_TAKEN when another class has its key or one of its aliases
    */
   add(make: JobConstructor, file?: string): void {
@@ -52,7 +52,7 @@ export class Registry {
     return [...this.#classes.keys()]
   }
 
-  /** The file that a class was found in; undefined when it was given by name. */
+  /** The file in which a class was found; undefined if the class was passed as a value. */
   fileOf(jobClass: JobClass): string | undefined {
     return this.#files.get(jobClass)
   }
@@ -63,12 +63,13 @@ export class Registry {
 }
 
 /**
- * The classes to run: those given, else the application's: every class that extends `Job` and is exported by a file
- * in `paths`, by default in `jobs/` and `src/jobs/` of `folder`, or in their built copies.
+ * The classes that a worker runs: the given classes, or else those of the application. These are all classes that
+ * extend `Job` and are exported by a file in `paths`; by default in `jobs/` and `src/jobs/` of `folder`, or in their
+ * built copies.
  *
- * A file that throws when it is imported concerns only itself: it comes back as a remark, one line each.
+ * If a file throws when it is imported, the others still count. Each such file is returned as a remark of one line.
  *
- * @throws JOB_KEY_TAKEN, JOB_INVALID: what would run the wrong class, or none, is refused before anything runs
+ * @throws JOB_KEY_TAKEN, JOB_INVALID if a job would run the wrong class or none
  */
 export async function registryOf(
   given: readonly JobConstructor[] | undefined,
@@ -102,7 +103,7 @@ export async function registryOf(
   return { registry, remarks }
 }
 
-/** A base class of the application's own jobs has no `handle`, and is none itself. */
+/** The job classes in a file. A base class without `handle` is not a job class. */
 async function jobsIn(file: string): Promise<JobConstructor[]> {
   const exported = [...exportedValues(await importModule(file))].filter(isJobClass)
   return exported.filter((make) => typeof make.prototype.handle === 'function')
@@ -114,7 +115,7 @@ function addFrom(file: string, make: JobConstructor, registry: Registry): void {
   } catch (error) {
     if (!(error instanceof JobsError)) throw error
     const { code, message, hint, cause } = error
-    // Of two classes that have one key, both files are named.
+    // If two classes have the same key, the message names both files.
     const text = code === 'JOB_KEY_TAKEN' && message.includes(file) ? message : `${message} (${file})`
     throw new JobsError(code, text, { cause, ...(hint !== undefined && { hint }) })
   }

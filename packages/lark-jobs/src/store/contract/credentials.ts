@@ -1,39 +1,42 @@
 /**
- * Credentials that a function gives: tokens that expire (AWS IAM, Microsoft Entra), passwords that rotate. Everybody in
- * a process who logs in with the same function shares what it gave last. It is asked again in time before that expires,
- * and when a server refuses it; every living connection then logs in anew.
+ * Credentials that a function returns: tokens that expire (AWS IAM, Microsoft Entra), passwords that rotate. All
+ * connections of a process with the same function share the credentials that it returned last. The function is called
+ * again before these expire, and when a server refuses them; then every open connection logs in with the new ones.
  *
- * A function cannot be passed to another thread. So the lease thread has one end of a channel in its place, and is
- * handed what the function gives (`lend`).
+ * A function cannot be passed to another thread. So the lease thread has one end of a message channel instead, and
+ * receives the credentials through it (`lend`).
  */
 import type { MessagePort as Port } from 'node:worker_threads'
 import { durationForm, milliseconds } from '../../model/duration.ts'
 import type { Credentials, CredentialsFunction, RedisServers } from './servers.ts'
 
-/** What was given last. */
+/** The credentials that the function returned last. */
 export interface CurrentCredentials {
-  /** Counts what was given. */
+  /** Rises by one each time the function returns credentials. */
   number: number
   username: string | undefined
   password: string
-  /** Milliseconds from when it was given; `Infinity` where nobody says. */
+  /**
+   * Milliseconds for which the credentials are still valid when they are handed over; `Infinity` if they have no
+   * expiry.
+   */
   life: number
 }
 
-/** Milliseconds that a function may take. */
+/** Milliseconds that the function may take. */
 const PATIENCE = 10_000
-/** The part of its life after which credentials are replaced: a fifth is left for attempts that fail. */
+/** The share of their lifetime after which credentials are replaced. The rest is left for attempts that fail. */
 const RENEW_AFTER = 0.8
-/** Milliseconds before a function that failed is asked again, from the first time, doubling to the second. */
+/** Milliseconds before a function that failed is called again: first `from`, then doubled each time, up to `to`. */
 const AGAIN = { from: 200, to: 30_000 }
-/** Milliseconds of the longest timer that there is. */
+/** Milliseconds: the longest time that a timer can be set for. */
 const LONGEST = 2 ** 31 - 1
 
 type Told = (held: CurrentCredentials) => void
 
 export class CredentialSource {
   readonly #ask: () => Promise<CurrentCredentials>
-  /** It renews the credentials by itself; otherwise another thread hands them over. */
+  /** Whether this source renews the credentials itself. Otherwise the main thread sends them. */
   readonly #renews: boolean
   readonly #followers = new Set<Told>()
   #held: CurrentCredentials | undefined
@@ -47,13 +50,13 @@ export class CredentialSource {
     this.#renews = renews
   }
 
-  /** What to log in with now. Rejects when there is nothing: the function failed, or does not answer. */
+  /** The credentials for a login now. Rejects if the function failed or does not answer. */
   current(): Promise<CurrentCredentials> {
     if (this.#held !== undefined && performance.now() < this.#until) return Promise.resolve(this.#held)
     return this.#refresh()
   }
 
-  /** `told` is called with all that comes from now on. @returns how to stop that */
+  /** Calls `told` with all new credentials from now on. @returns a function that ends this */
   follow(told: Told): () => void {
     this.#followers.add(told)
     if (this.#timer === undefined && this.#held !== undefined) this.#planRenewal()
@@ -70,19 +73,22 @@ export class CredentialSource {
     this.#failures = 0
   }
 
-  /** A server refused these credentials: nobody else logs in with them. */
+  /** A server refused these credentials: they are not used for further logins. */
   refused(number: number): void {
     if (this.#held?.number !== number) return
     this.#held = undefined
     this.#planAnother()
   }
 
-  /** The same for another thread, whose clock counts from elsewhere: what is left of its life. */
+  /**
+   * The same credentials for another thread, with the rest of their lifetime. The clocks of two threads begin at
+   * different times, so an instant would have no meaning there.
+   */
   remaining(held: CurrentCredentials): CurrentCredentials {
     return held.number === this.#held?.number ? { ...held, life: this.#until - performance.now() } : held
   }
 
-  /** New credentials: every follower logs in with them. */
+  /** Takes over new credentials: every follower logs in with them. */
   take(held: CurrentCredentials): CurrentCredentials {
     this.#held = held
     this.#until = performance.now() + held.life
@@ -91,7 +97,7 @@ export class CredentialSource {
     return held
   }
 
-  /** Asks once for everybody who wants new credentials meanwhile. */
+  /** Calls the function. Requests for new credentials that come meanwhile share this call. */
   #refresh(): Promise<CurrentCredentials> {
     this.#asking ??= this.#next().finally(() => {
       this.#asking = undefined
@@ -102,7 +108,7 @@ export class CredentialSource {
   async #next(): Promise<CurrentCredentials> {
     const began = performance.now()
     const held = await within(PATIENCE, this.#ask())
-    // Where another thread hands them over, `take` was called with them.
+    // If another thread sends the credentials, `take` has already been called with them.
     if (!this.#renews) return held
     return this.take({ ...held, life: held.life - (performance.now() - began) })
   }
@@ -120,7 +126,7 @@ export class CredentialSource {
     this.#plan(Math.min(AGAIN.to, AGAIN.from * 2 ** Math.min(this.#failures, 10)))
   }
 
-  /** Asks again after so many milliseconds, if anybody is logged in by then. */
+  /** Calls the function again after so many milliseconds, if there are connections to renew. */
   #plan(ms: number): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -133,8 +139,8 @@ export class CredentialSource {
     try {
       await this.#refresh()
     } catch (error) {
-      // A connection that is being made fails with this error. Those that are logged in go on for now, so a warning says
-      // what only people can mend.
+      // A new connection fails with this error. Open connections go on for now, so a warning reports the problem, which
+      // only people can solve.
       if (this.#failures === 0) process.emitWarning(messageOf(error), { code: 'LARK_CREDENTIALS' })
       this.#planAnother()
     }
@@ -143,7 +149,7 @@ export class CredentialSource {
 
 const sources = new WeakMap<object, CredentialSource>()
 
-/** Of a function, or of the end of a channel that stands for one. */
+/** The source for a function, or for the end of a channel that replaces a function. Each has one source. */
 export function sourceOf(given: CredentialsFunction | Port): CredentialSource {
   let source = sources.get(given)
   if (source === undefined) {
@@ -170,7 +176,7 @@ function asked(ask: CredentialsFunction): CredentialSource {
   }, true)
 }
 
-/** Without the values: one of them is the password. */
+/** Checks the returned credentials. Errors do not show the values, because one of them is the password. */
 function read(given: unknown, number: number): CurrentCredentials {
   if (typeof given !== 'object' || given === null)
     throw new Error(
@@ -199,7 +205,7 @@ function read(given: unknown, number: number): CurrentCredentials {
   return { number, username: username === '' ? undefined : username, password, life }
 }
 
-/** A promise, or an error when it takes too long. */
+/** Waits for a promise. @throws an error if it takes too long */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout
   const late = new Promise<never>((_, reject) => {
@@ -210,13 +216,13 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
 }
 
 function messageOf(error: unknown): string {
-  return `${error instanceof Error ? error.message : String(error)}. Connections stay as they are, and it is asked again`
+  return `${error instanceof Error ? error.message : String(error)}. Connections stay as they are, and Lark calls it again`
 }
 
-/** What goes to the other thread: credentials, or why there are none. */
+/** The message to the other thread: credentials, or why there are none. */
 type Handed = CurrentCredentials | string
 
-/** The side of the other thread, which is handed what the function gives. */
+/** The source in the other thread, which receives the credentials through a channel. */
 function told(port: Port): CredentialSource {
   let waiting: { resolve: (held: CurrentCredentials) => void; reject: (error: Error) => void }[] = []
   let last = 0
@@ -224,7 +230,7 @@ function told(port: Port): CredentialSource {
     () =>
       new Promise((resolve, reject) => {
         waiting.push({ resolve, reject })
-        // The number of what was given last, which has expired or was refused.
+        // Asks for newer credentials than those with this number, which have expired or were refused.
         port.postMessage(last)
       }),
     false,
@@ -247,12 +253,12 @@ function told(port: Port): CredentialSource {
 /** A connection for another thread. */
 export interface Lent {
   connection: string | RedisServers
-  /** To be transferred with it. */
+  /** The ports to transfer together with the connection. */
   ports: Port[]
   close(): void
 }
 
-/** The connection with the ends of channels in place of its functions. */
+/** The connection with one end of a channel in place of each function. */
 export function lend(connection: string | RedisServers): Lent {
   if (typeof connection === 'string') return { connection, ports: [], close() {} }
   const channels: Port[] = []
@@ -278,7 +284,10 @@ export function lend(connection: string | RedisServers): Lent {
   return { connection: lent, ports, close }
 }
 
-/** Hands over what a source gives from now on, and what it has when it is asked. @returns how to stop that */
+/**
+ * Sends the credentials of a source to a port: new ones from now on, and the current ones on request. @returns a
+ * function that ends this
+ */
 function hand(source: CredentialSource, port: Port): () => void {
   port.on('message', (spent: number) => {
     source.refused(spent)
@@ -291,7 +300,7 @@ function hand(source: CredentialSource, port: Port): () => void {
   return source.follow((held) => port.postMessage(held))
 }
 
-/** The rest of a connection, for what cannot deal with its functions. */
+/** The connection without its functions, for uses that cannot handle functions. */
 export function withoutCredentials(connection: string | RedisServers): string | RedisServers {
   if (typeof connection === 'string') return connection
   const { credentials: _, sentinel, ...rest } = connection
@@ -300,7 +309,7 @@ export function withoutCredentials(connection: string | RedisServers): string | 
   return { ...rest, sentinel: others }
 }
 
-/** Whether it has come from another thread with its functions replaced. */
+/** Whether a connection came from another thread, with its functions replaced. */
 export function isLent(connection: string | RedisServers): boolean {
   if (typeof connection === 'string') return false
   return typeof (connection.credentials ?? connection.sentinel?.credentials) === 'object'

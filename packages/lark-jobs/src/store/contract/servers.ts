@@ -4,19 +4,20 @@
  */
 import type { Duration } from '../../model/duration.ts'
 
-/** Who logs in, and until when these words are good for it. */
+/** A user name and password, and until when they are valid. */
 export interface Credentials {
   /** Default: the user `default`. */
   username?: string | undefined
   password: string
-  /** How long from now. Without it and `expiresAt`, until a server refuses them. */
+  /** How long they are valid, from now. Without `expiresIn` and `expiresAt`: until a server refuses them. */
   expiresIn?: Duration | undefined
-  /** The same as an instant: a `Date`, or milliseconds since 1970. */
+  /** Until when they are valid: a `Date`, or milliseconds since 1970. */
   expiresAt?: Date | number | undefined
 }
 
 /**
- * Asked when the first connection is made, in time before what it gave expires, and when a server refuses it.
+ * Returns credentials. It is called for the first connection, again before its last credentials expire, and when a
+ * server refuses them.
  *
  * @example
  * credentials: async () => {
@@ -27,7 +28,7 @@ export interface Credentials {
 export type CredentialsFunction = () => Credentials | Promise<Credentials>
 
 /**
- * One server, or a cluster, or what Sentinels watch.
+ * One server, a cluster, or a primary that Sentinels watch.
  *
  * @example
  * const connection: RedisServers = {
@@ -90,7 +91,7 @@ export interface RedisServers {
 export interface SentinelServers {
   /** The Sentinels' name for the primary, such as `mymaster`. */
   name: string
-  /** `host:port`; the port may be left out (26379). */
+  /** The Sentinels as `host:port`. Default port: 26379. */
   nodes: readonly string[]
   username?: string | undefined
   password?: string | undefined

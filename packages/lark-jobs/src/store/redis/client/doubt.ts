@@ -23,7 +23,7 @@ export const LATE = 250
  */
 const ASKING = { from: 300, to: 2_000 }
 
-/** Milliseconds before the next round, when nobody could say it: `from` at first, then doubling up to `to`. */
+/** Milliseconds before the next round if the last one had no result: `from` at first, then doubled up to `to`. */
 const AGAIN = { from: 25, to: 200 }
 
 /** What the Sentinels or nodes say about a server; undefined: none of them knows yet. */
@@ -64,11 +64,11 @@ export class Doubt {
   }
 
   /**
-   * Asks whether the server is still the primary. The asking begins after this call. Calls that come together share one
-   * round.
+   * Asks whether the server is still the primary. The questions are sent after this call, and calls that come together
+   * share one round of questions.
    *
    * @param deadline by `performance.now()`
-   * @returns undefined if nobody could say it in time
+   * @returns undefined if there is no result in time
    */
   async resolve(address: Address, deadline: number): Promise<ServerRole> {
     // This timer keeps the process alive: the links to the Sentinels or nodes do not.
@@ -87,7 +87,7 @@ export class Doubt {
     }
   }
 
-  /** The next round of asking. It begins when the present one is over. */
+  /** The next round of questions. It begins when the current round is over. */
   #next(address: Address, deadline: number): Promise<ServerRole> {
     const last = this.#round
     if (last !== undefined && !last.hasBegun) return last.standing
