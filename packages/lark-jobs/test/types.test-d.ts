@@ -20,6 +20,7 @@ import {
   withContext,
   withoutOverlapping,
 } from '../src/index.ts'
+import { operate } from '../src/operate.ts'
 
 class SendEmailJob extends Job {
   override readonly key = 'send-email'
@@ -356,5 +357,18 @@ const met = (error: unknown) => {
   // @ts-expect-error still anything
   return error.code
 }
+
+// operate() has the operations of Jobs, with the same inference, and those for commands and dashboards
+const operating = operate(other, { names: { key: '--job' } })
+operating.find<SendEmailJob>('id').then((found) => found?.payload?.to.trim())
+operating.cancel({ key: 'send-email' }, { dryRun: true })
+// @ts-expect-error an empty filter
+operating.cancel({})
+// @ts-expect-error everything must be said
+operating.erase()
+// @ts-expect-error no such part of an instance
+other.open()
+// @ts-expect-error not an instance
+operate({ connection: 'redis://localhost' })
 
 export { change, inside, met, never, number, queued, rejection, requestId, sent, wrapped }
