@@ -86,8 +86,10 @@ local function serve(wanted)
   lease = tonumber(lease)
   effects().owed.is = effects().owed.is and not lease
   local answer = {}
-  -- Large hooks leave members half of the answer.
-  hand_out(answer, 'hook', lease and MAX_HOOKS or 0, lease or 0, MAX_BYTES / 2)
+  -- Large hooks leave half of the answer to members that are due.
+  local member_at = lease and tonumber(redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2])
+  local is_due = member_at and member_at <= now
+  hand_out(answer, 'hook', lease and MAX_HOOKS or 0, lease or 0, is_due and MAX_BYTES / 2 or 0)
   hand_out(answer, 'member', MAX_ITEMS, MEMBER_LEASE, 0)
   return #answer > 0 and answer or nil
 end
