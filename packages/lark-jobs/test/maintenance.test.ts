@@ -64,7 +64,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
   const met = vi.fn()
   const trouble = { met, passed() {} }
   const dice = vi.spyOn(Math, 'random').mockReturnValue(late === 'prune' ? 0 : 0.5)
-  const upkeep = new Maintenance({
+  const maintenance = new Maintenance({
     clock: new StoreClock(),
     rests: () => false,
     foreseen() {},
@@ -78,32 +78,32 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
     renew,
     trouble,
   })
-  await upkeep.start()
+  await maintenance.start()
   dice.mockRestore()
   if (late === 'prune') {
-    await vi.waitFor(() => expect(upkeep.isAfterOutage).toBe(true), 5_000)
+    await vi.waitFor(() => expect(maintenance.isAfterOutage).toBe(true), 5_000)
     leaseEnds()
   }
   expect(met).not.toHaveBeenCalled()
-  return { harness, upkeep, held }
+  return { harness, maintenance, held }
 }
 
 /**
  * Expects that living workers first have time to renew, and that the job then goes back with this number of crashes.
  */
 async function goesBack(crashes: number, late?: Parameters<typeof outlived>[0]): Promise<void> {
-  const { harness, upkeep, held } = await outlived(late)
+  const { harness, maintenance, held } = await outlived(late)
   try {
-    expect(upkeep.isAfterOutage).toBe(late !== undefined)
+    expect(maintenance.isAfterOutage).toBe(late !== undefined)
     expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'active' })
     await vi.waitFor(
       async () =>
         expect(await harness.store.get('emails', held.id)).toMatchObject({ state: 'waiting', crashes }),
       5_000,
     )
-    expect(upkeep.isAfterOutage).toBe(false)
+    expect(maintenance.isAfterOutage).toBe(false)
   } finally {
-    await upkeep.stop()
+    await maintenance.stop()
     await harness[Symbol.asyncDispose]()
   }
 }
@@ -118,7 +118,7 @@ test.each(['survey', 'partitions', 'prune', 'renew'] as const)(
 
 test('another outage in this time gives living workers another lease', async () => {
   const lease = 1_200
-  const { harness, upkeep, held } = await outlived('survey', lease)
+  const { harness, maintenance, held } = await outlived('survey', lease)
   try {
     // The error of a server that loads its data, or is a replica for a while.
     const away = new JobsError('STORE_REFUSED', 'LOADING Redis is loading the dataset in memory')
@@ -132,13 +132,13 @@ test('another outage in this time gives living workers another lease', async () 
     )
     expect(performance.now() - met).toBeGreaterThanOrEqual(lease)
   } finally {
-    await upkeep.stop()
+    await maintenance.stop()
     await harness[Symbol.asyncDispose]()
   }
 })
 
 test('while one part of the store is away, jobs of dead workers in another part go back, and their crash counts', async () => {
-  const { harness, upkeep } = await outlived()
+  const { harness, maintenance } = await outlived()
   const { store } = harness
   try {
     const survey = store.survey.bind(store)
@@ -165,7 +165,7 @@ test('while one part of the store is away, jobs of dead workers in another part 
       5_000,
     )
   } finally {
-    await upkeep.stop()
+    await maintenance.stop()
     await harness[Symbol.asyncDispose]()
   }
 })
