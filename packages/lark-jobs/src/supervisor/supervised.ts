@@ -49,9 +49,9 @@ export class Supervised {
   private constructor(slot: ProcessSlot) {
     this.slot = slot
     process.on('message', (message) => {
-      const order = larkMessage<ProcessCommand>(message)
-      if (order?.kind === 'quiet') this.#quiet()
-      if (order?.kind === 'stop') this.#stop(order.deadline)
+      const command = larkMessage<ProcessCommand>(message)
+      if (command?.kind === 'quiet') this.#quiet()
+      if (command?.kind === 'stop') this.#stop(command.deadline)
     })
     process.on('disconnect', () => this.#orphaned())
     process.on('SIGTERM', () => this.leave())
@@ -75,9 +75,9 @@ export class Supervised {
   }
 
   /** Sends a message. Resolves when it is sent, or if there is no supervisor any more. */
-  tell(word: ProcessReport): Promise<void> {
+  tell(report: ProcessReport): Promise<void> {
     return new Promise((resolve) => {
-      if (process.connected) process.send?.({ lark: word }, undefined, undefined, () => resolve())
+      if (process.connected) process.send?.({ lark: report }, undefined, undefined, () => resolve())
       else resolve()
     })
   }

@@ -62,8 +62,8 @@ export class WorkerProcess {
     this.#child = start(this.slot)
     this.pid = this.#child.pid
     this.#child.on('message', (message) => {
-      const word = larkMessage<ProcessReport>(message)
-      if (word !== undefined) this.#hear(word)
+      const report = larkMessage<ProcessReport>(message)
+      if (report !== undefined) this.#hear(report)
       // As without a supervisor: messages of a job go to the program that started this one, those of Node to `node
       // --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
@@ -83,21 +83,21 @@ export class WorkerProcess {
   }
 
   /** Sends a command, unless the process has just ended. */
-  #tell(order: ProcessCommand): void {
-    if (this.#child.connected) this.#child.send({ lark: order }, () => {})
+  #tell(command: ProcessCommand): void {
+    if (this.#child.connected) this.#child.send({ lark: command }, () => {})
   }
 
-  #hear(word: ProcessReport): void {
-    if (word.kind === 'remark') this.#hearing.remark(word.text)
-    else if (word.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
-    else if (word.kind === 'serving') {
+  #hear(report: ProcessReport): void {
+    if (report.kind === 'remark') this.#hearing.remark(report.text)
+    else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
+    else if (report.kind === 'serving') {
       this.hasServed = true
       this.#hearing.serving()
-    } else if (word.kind === 'figures') {
-      this.figures = word.figures
+    } else if (report.kind === 'figures') {
+      this.figures = report.figures
       this.#hearing.figures()
     } else {
-      this.#last = word.kind === 'refused' ? word : { kind: word.finished ? 'finished' : 'left' }
+      this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }
       this.#killIn(GRACE)
     }
   }

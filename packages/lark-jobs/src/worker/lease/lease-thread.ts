@@ -97,8 +97,6 @@ export interface Watch {
   caller: string
   /** Milliseconds. */
   lease: number
-  /** The partitions that the worker serves; more may follow later. */
-  partitions: Served[]
   /** Milliseconds that a prefetched job may wait before it starts. */
   window: number
   pulse: SharedArrayBuffer
@@ -117,7 +115,7 @@ export interface Served {
 }
 
 /** The part of a `Watch` that only the worker knows. */
-type WatchOrder = Omit<Watch, 'version' | 'partitions' | 'pulse' | 'origin'>
+type WatchOrder = Omit<Watch, 'version' | 'pulse' | 'origin'>
 
 /** A page of the worker's holdings. */
 export interface Holding {
@@ -214,10 +212,10 @@ export class LeaseThread {
   readonly pulse = new Pulse()
   readonly #watch: WatchOrder | undefined
   readonly #warn: (text: string) => void
-  readonly #partitions: Served[] = []
   readonly #recalled: () => void
   readonly #pages: LedgerPage[] = []
-  readonly #holdings: Holding[] = []
+  /** What the thread must know when it starts. */
+  readonly #known: Message[] = []
   readonly #ended = (why: Error | string) =>
     this.#warn(`The lease thread ended: ${(why as Error).stack ?? why}`)
   #shared: Shared | undefined
@@ -259,7 +257,6 @@ export class LeaseThread {
       ...this.#watch,
       place: { ...place, connection: lent.connection },
       version: VERSION,
-      partitions: this.#partitions,
       pulse: this.pulse.memory,
       origin: clock() - performance.now(),
     }
@@ -275,26 +272,26 @@ export class LeaseThread {
     })
     port.unref()
     this.#port = port
-    for (const page of this.#pages) port.postMessage(page.memory)
-    for (const holding of this.#holdings) port.postMessage(holding)
+    for (const message of this.#known) port.postMessage(message)
   }
 
   /** The worker serves one more partition. Pages name a partition by its place in this order. */
   serve(partition: string, unread: Unread): void {
-    const served: Served = { partition, unread: unread.memory }
-    this.#partitions.push(served)
-    this.#port?.postMessage(served satisfies Message)
+    this.#tell({ partition, unread: unread.memory })
   }
 
   add(page: LedgerPage): void {
     this.#pages.push(page)
-    this.#port?.postMessage(page.memory)
+    this.#tell(page.memory)
   }
 
   addHoldings({ memory: holdings }: HoldingsPage): void {
-    const holding: Holding = { holdings }
-    this.#holdings.push(holding)
-    this.#port?.postMessage(holding satisfies Message)
+    this.#tell({ holdings })
+  }
+
+  #tell(message: Message): void {
+    this.#known.push(message)
+    this.#port?.postMessage(message)
   }
 
   /** Notes that the event loop turns. */

@@ -82,6 +82,8 @@ class LeaseWatch {
   readonly #opened = deferred<Store>()
   /** One for each partition, in the order in which the worker met them; none before the store is open. */
   readonly #claimers: Claimer[] = []
+  /** All partitions that the worker serves, in that order. */
+  readonly #partitions: Served[] = []
   readonly #unread: Unread[] = []
   readonly #recaller: Recaller
   /** Claimers that are giving jobs back, each with a promise for the end of that. */
@@ -108,7 +110,7 @@ class LeaseWatch {
       holdsSince: () => this.#heldSince,
       runs: () => this.#pages.some((page) => page.inUse && page.states.includes(RUNNING)),
       recover: (index, number) =>
-        this.#store!.recover(watch.partitions[index]!.partition, { unread: `${watch.caller}.${number}` }),
+        this.#store!.recover(this.#partitions[index]!.partition, { unread: `${watch.caller}.${number}` }),
     })
     port.on('message', (message: Message) => {
       if (message === 'end') return void this.#stop()
@@ -158,14 +160,14 @@ class LeaseWatch {
 
   /** Serves all partitions known so far, and one more if given. Before the store is open, it only notes them. */
   #serve(served?: Served): void {
-    const { caller, lease, partitions } = this.#watch
+    const { caller, lease } = this.#watch
     const store = this.#store
-    if (served !== undefined) partitions.push(served)
+    if (served !== undefined) this.#partitions.push(served)
     if (store === undefined) return
     const changed = (claimer: Claimer) => {
       if (!this.#settling.has(claimer)) this.#settling.set(claimer, this.#settle(claimer))
     }
-    for (const { partition, unread: memory } of partitions.slice(this.#claimers.length)) {
+    for (const { partition, unread: memory } of this.#partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
       // In an embedded store, nothing is ever unread: the loop that calls also reads the answer.
       if (store.isRemote) this.#unread.push(new Unread(memory))
@@ -247,7 +249,8 @@ class LeaseWatch {
    */
   async #renew(store: Store): Promise<void> {
     this.#isRenewing = true
-    const { partitions, caller, lease } = this.#watch
+    const { caller, lease } = this.#watch
+    const partitions = this.#partitions
     const notes = partitions.map((): LeaseNote[] => [])
     for (const state of [RUNNING, DONE])
       for (const { page, id, token } of this.#jobsIn(state)) notes[page.head[2]!]!.push({ id, token })
@@ -270,7 +273,7 @@ class LeaseWatch {
   /** The process ends. Hands back what the worker holds, while the worker's loop is blocked and waits for it. */
   async #handBack(cause: string): Promise<void> {
     this.#isEnding = true
-    const { caller: holder, partitions } = this.#watch
+    const { caller: holder } = this.#watch
     const takeFrom = async (store: Store, partition: string): Promise<void> => {
       for (;;) {
         const { recovered, failed } = await store.recover(partition, { holder, cause })
@@ -281,7 +284,7 @@ class LeaseWatch {
       const store = await this.#opened.promise
       // First the worker must not wait any more: otherwise the ring for a returned job could go to its blocked loop.
       await store.retire(holder).catch(() => {})
-      await Promise.all(partitions.map(({ partition }) => takeFrom(store, partition)))
+      await Promise.all(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       const limiters = this.#holdings.flatMap(({ names }) => names)
       await Promise.all(limiters.map((name) => store.limiters.keep(name, holder, 0)))
     } catch {
