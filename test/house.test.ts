@@ -149,6 +149,27 @@ describe('names', () => {
   })
 })
 
+describe('comments', () => {
+  const folder = 'packages/lark-jobs/src'
+  const files = [...filesBelow(folder, '.ts'), ...filesBelow(folder, '.lua')]
+
+  it('name only source files that exist', () => {
+    const missing = files.flatMap((file) =>
+      filesNamedIn(read(`${folder}/${file}`))
+        .filter((name) => !name.startsWith('test/') && !files.some((each) => `/${each}`.endsWith(`/${name}`)))
+        .map((name) => `${file} names ${name}`),
+    )
+    expect(missing).toEqual([])
+  })
+})
+
+/** The files that the comments of a file name, as written: `owner.ts`, `lua/shared/order.lua`. */
+function filesNamedIn(text: string): string[] {
+  const comments = text.match(/\/\*[\s\S]*?\*\/|\/\/.*$|^ *--.*$/gm) ?? []
+  const names = comments.join('\n').matchAll(/(?<![\w/.*-])(?:\.\.?\/)*((?:[\w-]+\/)*[\w-]+\.(?:ts|lua))\b/g)
+  return [...names].map(([, name]) => name!)
+}
+
 /** The names of the types that a file makes, at its top level. A new name for an imported type makes none. */
 function typesOf(text: string): string[] {
   const made = text.matchAll(

@@ -24,7 +24,7 @@ export interface RunEnvironment {
   goesOn(execution: Execution): void
 }
 
-/** Where a job was claimed. */
+/** What a run needs to know of the claimer of its job. */
 export interface JobSource {
   readonly partition: string
   readonly queue: string
@@ -32,8 +32,7 @@ export interface JobSource {
 
 export class Execution implements Writer {
   readonly lease: LeasedJob
-  readonly partition: string
-  readonly queue: string
+  readonly claimer: JobSource
   /** Undefined when no class here has its key. */
   readonly jobClass: JobClass | undefined
   /** The run of the handler; after that, the run of `failed` or `cancelled`. */
@@ -61,14 +60,13 @@ export class Execution implements Writer {
 
   constructor(
     lease: LeasedJob,
-    { partition, queue }: JobSource,
+    claimer: JobSource,
     jobClass: JobClass | undefined,
     environment: RunEnvironment,
     startedAt: number,
   ) {
     this.lease = lease
-    this.partition = partition
-    this.queue = queue
+    this.claimer = claimer
     this.jobClass = jobClass
     this.startedAt = startedAt
     this.timeout = lease.options?.timeout ?? jobClass?.timeout ?? Number.POSITIVE_INFINITY

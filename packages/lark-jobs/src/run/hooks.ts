@@ -102,10 +102,10 @@ export class ExecutionHooks {
   }
 
   /** Calls in the context of the job. A job without a class in this process calls no hook. */
-  #in({ lease, jobClass, queue }: Execution, tell: (event: JobEvent) => void): void {
+  #in({ lease, jobClass, claimer }: Execution, tell: (event: JobEvent) => void): void {
     if (jobClass === undefined) return
     const { key, name } = jobClass
-    const event = { id: lease.id, key, name, queue, attempt: lease.failures + 1 }
+    const event = { id: lease.id, key, name, queue: claimer.queue, attempt: lease.failures + 1 }
     inContext(lease.options?.context, tell, event)
   }
 }

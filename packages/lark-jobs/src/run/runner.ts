@@ -84,13 +84,13 @@ function isExpired({ lease, environment }: Execution, jobClass: JobClass): boole
 }
 
 /** The error of a job that can never run. The store keeps the damaged content. */
-function damage({ lease, partition }: Execution, field: string, text: string): JobsError {
+function damage({ lease, claimer }: Execution, field: string, text: string): JobsError {
   const { id } = lease
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
   const what = field === 'record' ? 'is' : `has as its ${field}`
   return new JobsError(
     'RECORD_DAMAGED',
-    `The record of job ${id} in ${partition} is damaged: it ${what} ${shown}`,
+    `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`,
     {
       id,
     },
@@ -193,7 +193,7 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
     const payload = payloadOf(execution)
     const { middleware, permits } = execution.environment
     if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
-    const seen = new SeenJob(execution.run, jobClass, execution.queue, payload, permits)
+    const seen = new SeenJob(execution.run, jobClass, execution.claimer.queue, payload, permits)
     return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
   } catch (error) {
     return Promise.reject(error)

@@ -32,7 +32,7 @@ const LAST_WORDS = 1_000
 /** A run in a slot: with its place in the ledger, and the claimer that settles it. */
 export class SlotExecution extends Execution {
   readonly held: HeldJob
-  readonly claimer: Claimer
+  declare readonly claimer: Claimer
 
   constructor(
     held: HeldJob,
@@ -43,7 +43,6 @@ export class SlotExecution extends Execution {
   ) {
     super(held.lease, claimer, jobClass, environment, startedAt)
     this.held = held
-    this.claimer = claimer
   }
 }
 
@@ -207,7 +206,7 @@ export class Slots implements RunEnvironment {
 
   /** Hands the outcome to the claimer and reports it, unless it no longer counts. */
   #settle(running: SlotExecution, outcome: Outcome, now: number): void {
-    const { held, lease, claimer, queue, jobClass, name } = running
+    const { held, lease, claimer, jobClass, name } = running
     if (running.abandoned) {
       this.#ledger.settled(held)
       return
@@ -217,7 +216,7 @@ export class Slots implements RunEnvironment {
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt
-    const ending: Ending = { lease, name, queue, outcome, took }
+    const ending: Ending = { lease, name, queue: claimer.queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
     // Most jobs complete, and need no more than this.
     if (outcome.kind === 'released') ending.isAsked = running.run.decision?.kind === 'released'
@@ -229,8 +228,8 @@ export class Slots implements RunEnvironment {
 }
 
 /** What a report is told of a running job. */
-function seen({ lease, name, queue, startedAt }: Execution): RunningJob {
-  return { lease, name, queue, took: performance.now() - startedAt }
+function seen({ lease, name, claimer, startedAt }: Execution): RunningJob {
+  return { lease, name, queue: claimer.queue, took: performance.now() - startedAt }
 }
 
 /** Counts how runs ended. */

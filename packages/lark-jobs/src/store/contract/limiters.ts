@@ -1,6 +1,6 @@
 /**
  * The contract between the job queue and a store of limiters. It is an interface of its own, independent of the job
- * verbs (`store.ts`). `test/conformance/limiters.ts` and `circuits.ts` test what this comment says.
+ * verbs (`store.ts`). `test/conformance/limiters.ts` and `test/conformance/circuits.ts` test what this comment says.
  *
  * **Limiter.** A limiter has a name, which does not begin with a brace, and grants permits to all workers together: a
  * number at a time, a number within a time, or both. There is nothing to set up: each call states the limits. A limiter

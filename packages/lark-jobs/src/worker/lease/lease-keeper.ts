@@ -120,8 +120,8 @@ export class LeaseKeeper {
     }
     const groups = new Map<string, Execution[]>()
     for (const running of newest.values()) {
-      const group = groups.get(running.partition)
-      if (group === undefined) groups.set(running.partition, [running])
+      const group = groups.get(running.claimer.partition)
+      if (group === undefined) groups.set(running.claimer.partition, [running])
       else group.push(running)
     }
     return groups
