@@ -115,7 +115,7 @@ async function drain(queues: number, each: number, concurrency: number, { job, c
         running--
         ran++
         ledger.end(held)
-        claimer.ahead.ended()
+        claimer.prefetch.ended()
         claimer.settle(held.lease.id, held.lease.token, { kind: 'completed' }, clock.now, held)
         intake.freed(job)
       })
@@ -135,7 +135,7 @@ async function drain(queues: number, each: number, concurrency: number, { job, c
   for (let rank = 0; rank < queues; rank++) {
     const claimer = new Claimer({
       ...{ store, partition: String(rank), rank, caller: 'ada', lease: LEASE },
-      ahead: new Prefetch(ledger, rank),
+      prefetch: new Prefetch(ledger, rank),
       changed: (each) => intake.changed(each),
     })
     intake.changed(claimer)

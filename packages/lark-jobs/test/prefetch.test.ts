@@ -7,7 +7,7 @@ import { Ledger } from '../src/worker/lease/ledger.ts'
 const noJobs: LeasedJob[] = []
 
 /** The prefetch of a worker with this preset, after 20 milliseconds in each of which `speed` jobs have ended. */
-function ahead(preset: Preset, speed: number): Prefetch {
+function prefetching(preset: Preset, speed: number): Prefetch {
   const one = new Prefetch(new Ledger(), 0, paces[preset])
   for (let now = 0; now < 20; now++) {
     one.push(now, noJobs, false, now, now)
@@ -26,7 +26,7 @@ describe('how many jobs are prefetched', () => {
     ['spread', 20, 0],
     ['spread', 100, 0],
   ])('%s at %i jobs a millisecond: %i', (preset, speed, held) => {
-    expect(ahead(preset, speed)).toMatchObject({ target: held, want: held })
+    expect(prefetching(preset, speed)).toMatchObject({ target: held, want: held })
   })
 })
 
@@ -42,7 +42,7 @@ describe('a preset', () => {
     ['balanced', 20],
     ['throughput', 50],
   ])('%s gives jobs back that have not started after %i ms', (preset, window) => {
-    const one = ahead(preset, 20)
+    const one = prefetching(preset, 20)
     const job = { id: 'a', token: 'me.1', runs: 1 } as LeasedJob
     one.push(21, [job], false, 100, 1_000)
     expect(one.overdue(100 + window - 1)).toEqual([])
@@ -51,7 +51,7 @@ describe('a preset', () => {
   })
 
   test('when a job goes back, all later jobs go back too, so that none starts before it', () => {
-    const one = ahead('balanced', 20)
+    const one = prefetching('balanced', 20)
     const [first, second, later] = ['a', 'b', 'c'].map((id) => ({ id, token: 'me.1', runs: 1 }) as LeasedJob)
     one.push(21, [first!, second!], false, 100, 1_000)
     one.push(22, [later!], false, 115, 1_000)

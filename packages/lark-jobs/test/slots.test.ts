@@ -27,7 +27,7 @@ function begin(make: unknown): { held: HeldJob; settled: Outcome[]; onStuck: () 
   const settled: Outcome[] = []
   const claimer = {
     queue: 'default',
-    ahead: { ended() {} },
+    prefetch: { ended() {} },
     settle: (_id: string, _token: string, outcome: Outcome) => settled.push(outcome),
   } as unknown as Claimer
   // No middleware asks for permits.

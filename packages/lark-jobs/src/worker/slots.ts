@@ -102,7 +102,7 @@ export class Slots implements RunEnvironment {
     const jobClass = unreadable?.kind === 'marked' ? undefined : this.#registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
-      claimer.limited?.ended(held.lease)
+      claimer.permits?.ended(held.lease)
       return false
     }
     this.tally.started(running.startedAt)
@@ -128,7 +128,7 @@ export class Slots implements RunEnvironment {
   readonly #ended = (running: SlotExecution, outcome: Outcome): void => {
     // The job may have been given back while its handler ran.
     if (!this.#leave(running)) return
-    running.claimer.ahead.ended()
+    running.claimer.prefetch.ended()
     const { isLost, abandoned, startedAt, throughAt } = running
     const now = throughAt || performance.now()
     this.#settle(running, outcome, now)
@@ -182,7 +182,7 @@ export class Slots implements RunEnvironment {
     if (!this.running.delete(running)) return false
     startGate.left(running.held)
     this.#ledger.end(running.held)
-    if (running.lease.limiter !== undefined) running.claimer.limited?.ended(running.lease)
+    if (running.lease.limiter !== undefined) running.claimer.permits?.ended(running.lease)
     return true
   }
 

@@ -141,14 +141,14 @@ export class Worker implements AsyncDisposable {
       options.queues,
       options.partitions ?? new Map(),
       (partition, rank, index) => {
-        const ahead = new Prefetch(ledger, index, pace)
+        const prefetch = new Prefetch(ledger, index, pace)
         const changed = (each: Claimer) => this.#intake.changed(each)
         const queue = queueOf(partition)
         const claimer = new Claimer({
-          ...{ store, partition, rank, caller: id, lease, ahead, trouble: met, changed },
+          ...{ store, partition, rank, caller: id, lease, prefetch, trouble: met, changed },
           weight: options.weights?.get(queue),
           terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
-          limited: this.#claimPermits,
+          permits: this.#claimPermits,
           deliverer: this.#deliverer,
         })
         this.#thread.serve(partition, claimer.unread)

@@ -73,9 +73,9 @@ export interface ClaimerOptions {
   caller: string
   /** Milliseconds. */
   lease: number
-  ahead?: Prefetch
+  prefetch?: Prefetch
   /** Takes permits for jobs that need some. */
-  limited?: ClaimPermits
+  permits?: ClaimPermits
   /** The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring. */
   terms?: Terms
   /** Delivers the effects that come with answers. */
@@ -90,10 +90,10 @@ export class Claimer {
   readonly queue: string
   readonly rank: number
   readonly weight: number
-  readonly ahead: Prefetch
+  readonly prefetch: Prefetch
   readonly limits: Limits | undefined
   readonly #terms: Terms
-  readonly limited: ClaimPermits | undefined
+  readonly permits: ClaimPermits | undefined
   readonly #deliverer: ClaimerOptions['deliverer']
   readonly unread = new Unread()
   readonly #store: Store
@@ -123,17 +123,17 @@ export class Claimer {
 
   constructor(options: ClaimerOptions) {
     const { store, partition, rank = 0, weight = 1, caller, lease, terms = {} } = options
-    const { ahead = new Prefetch(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
+    const { prefetch = new Prefetch(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
     this.partition = partition
     this.queue = queueOf(partition)
     this.rank = rank
     this.weight = weight
-    this.ahead = ahead
+    this.prefetch = prefetch
     this.limits = terms.limits
     this.#terms = terms
-    this.limited = options.limited
+    this.permits = options.permits
     this.#deliverer = options.deliverer
-    this.ahead.gone = (lease) => this.limited?.ended(lease)
+    this.prefetch.gone = (lease) => this.permits?.ended(lease)
     this.#store = store
     this.#caller = caller
     this.#lease = lease
@@ -167,10 +167,10 @@ export class Claimer {
 
   /** Until when (`performance.now()`) the outcomes should wait for more outcomes; 0 if they should go now. */
   get waitUntil(): number {
-    const { ahead } = this
-    const { count, age } = ahead.pace.company
+    const { prefetch } = this
+    const { count, age } = prefetch.pace.company
     const isFull = this.#settlements.length >= count
-    return isFull || ahead.size === 0 || ahead.isLow ? 0 : this.#since + age
+    return isFull || prefetch.size === 0 || prefetch.isLow ? 0 : this.#since + age
   }
 
   settle(id: string, token: string, outcome: Outcome, now: number, held?: HeldJob): void {
@@ -184,22 +184,22 @@ export class Claimer {
     const now = performance.now()
     if (jobs.length > 0) this.gaveBackAt = now
     for (const job of jobs) {
-      this.limited?.ended(job)
+      this.permits?.ended(job)
       this.settle(job.id, job.token, { kind: 'returned' }, now)
     }
   }
 
   /** Gives back a job that was about to start, and whose lease may have ended. */
   giveBackLate(held: HeldJob): void {
-    if (this.ahead.withdraw(held)) this.giveBack([held.lease])
-    else this.limited?.ended(held.lease)
+    if (this.prefetch.withdraw(held)) this.giveBack([held.lease])
+    else this.permits?.ended(held.lease)
   }
 
   /** Gives back a suspect that did not start. @param ms milliseconds until it is due; undefined: it keeps its place */
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
-    this.limited?.ended(held.lease)
+    this.permits?.ended(held.lease)
     const outcome: Outcome = ms === undefined ? { kind: 'returned' } : { kind: 'returned', in: ms }
     this.settle(held.lease.id, held.lease.token, outcome, now, held)
   }
@@ -208,7 +208,7 @@ export class Claimer {
   ring(): void {
     this.#restUntil = 0
     this.#rung = true
-    this.ahead.isDry = false
+    this.prefetch.isDry = false
     this.#changed(this)
   }
 
@@ -235,37 +235,37 @@ export class Claimer {
   }
 
   /**
-   * Makes one call: settles as many outcomes as fit, and claims up to `room` jobs and `ahead` more to prefetch.
+   * Makes one call: settles as many outcomes as fit, and claims up to `room` jobs and `more` to prefetch.
    *
    * @param hand called with jobs that come with a ring while the claimer rests
    * @returns undefined if `signal` was aborted before an answer came: the leases then end by themselves
    */
   async exchange(
     room: number,
-    ahead: number,
+    more: number,
     signal: AbortSignal,
     hand?: Want['hand'],
   ): Promise<Answer | undefined> {
     this.calling = true
     this.#rung = false
     const want = Math.min(room, MAX_ITEMS)
-    const permits = this.limited?.isNeeded(this, want) ? await this.limited.prepare(this, want) : undefined
+    const permits = this.permits?.isNeeded(this, want) ? await this.permits.prepare(this, want) : undefined
     const settled = this.#take()
     const effects = this.#deliverer?.wanted(this.partition)
     this.#underway = settled.length
     const call = { caller: this.#caller, number: ++this.#number }
     const since = performance.now()
-    if (want + ahead > 0) {
+    if (want + more > 0) {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
     }
     // After a call that only settles, the store still knows the claimer as waiting.
-    const rested = want + ahead > 0 ? 0 : this.#restUntil
+    const rested = want + more > 0 ? 0 : this.#restUntil
     let isAlone = false
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 20, wait * 2)) {
         try {
-          const wanted = isAlone ? { limit: 0, ahead: 0 } : { limit: want, ahead }
+          const wanted = isAlone ? { limit: 0, ahead: 0 } : { limit: want, ahead: more }
           const asked: Want = { ...wanted, lease: this.#lease, ...this.#terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
@@ -275,9 +275,9 @@ export class Claimer {
           if (reply === undefined) return undefined
           this.#rest(want, reply, isAlone, rested)
           if (reply.effects !== undefined) this.#deliverer?.take(this.partition, reply.effects)
-          if (reply.limited || this.limited?.isNeeded(this, want))
-            this.limited?.answered(this, reply.jobs, reply.limited)
-          this.ahead.isDry = reply.jobs.length < want + ahead && !this.#rung
+          if (reply.limited || this.permits?.isNeeded(this, want))
+            this.permits?.answered(this, reply.jobs, reply.limited)
+          this.prefetch.isDry = reply.jobs.length < want + more && !this.#rung
           const now = performance.now()
           // From now on the store may ring, and some stores hand jobs over with a ring.
           if (reply.jobs.length < want) this.unread.expect(RING, call.number, now)
@@ -299,7 +299,7 @@ export class Claimer {
         }
       }
     } finally {
-      for (const { held } of settled) if (held !== undefined) this.ahead.settled(held)
+      for (const { held } of settled) if (held !== undefined) this.prefetch.settled(held)
       this.calling = false
       this.isAway = false
       this.#underway = 0

@@ -74,13 +74,13 @@ export class FairOrder {
 
   /** Something has changed for a claimer. */
   changed(claimer: Claimer): void {
-    const { calling, isAway, isResting, hasSettlements, ahead } = claimer
+    const { calling, isAway, isResting, hasSettlements, prefetch } = claimer
     const isFree = claimer.limits === undefined
     this.#busy.set(claimer, calling || !isResting)
     if (this.#shares !== undefined) this.#present.set(claimer, !isAway && (calling || !isResting))
     this.#asking.set(claimer, !calling && (!isResting || hasSettlements))
-    this.#hungry.set(claimer, isFree && !calling && !isResting && ahead.size === 0)
-    const isShort = isFree && !isResting && ahead.isLow && ahead.want > 0
+    this.#hungry.set(claimer, isFree && !calling && !isResting && prefetch.size === 0)
+    const isShort = isFree && !isResting && prefetch.isLow && prefetch.want > 0
     put(this.pressing, claimer, !calling && (hasSettlements || isShort))
     put(this.#calling, claimer, calling)
     put(this.#settling, claimer, claimer.isSettling)

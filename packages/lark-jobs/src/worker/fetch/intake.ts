@@ -186,7 +186,7 @@ export class Intake {
     const { order } = this.#options
     if (!this.#mayStart || !order.mayHold(claimer)) return 0
     const { soon } = this.#speed
-    const { want, size } = claimer.ahead
+    const { want, size } = claimer.prefetch
     const own = Math.min(want, order.most(this.#row, soon) - size)
     const few = this.#row > 1 ? TURN : Math.min(TURN, soon - this.#held - this.#asked)
     return Math.max(0, Math.min(Math.max(own, limit > 0 ? few : 0), this.#left - limit))
@@ -229,19 +229,19 @@ export class Intake {
 
   async #exchange(claimer: Claimer, limit: number): Promise<void> {
     const { order, slots, signal, answered, maxJobs } = this.#options
-    const ahead = this.#prefetchOf(claimer, limit)
+    const more = this.#prefetchOf(claimer, limit)
     this.#reserved += limit
-    this.#asked += ahead
+    this.#asked += more
     // With `maxJobs`, no jobs may come with a ring: several queues may hand over at once, and so too many.
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
-    const answering = claimer.exchange(limit, ahead, signal, hand)
+    const answering = claimer.exchange(limit, more, signal, hand)
     order.changed(claimer)
     if (claimer.isHere) this.#callsHere++
     const reply = await answering
     if (claimer.isHere) this.#callsHere--
     this.#reserved -= limit
-    this.#asked -= ahead
+    this.#asked -= more
     if (reply !== undefined) this.#hold(claimer, reply, CALL)
     order.changed(claimer)
     if (reply !== undefined) {
@@ -286,8 +286,8 @@ export class Intake {
     const isInOrder = sentAt >= claimer.gaveBackAt
     this.#claimed += jobs.length
     this.#held += jobs.length
-    claimer.ahead.push(number, jobs, isShort, now, sentAt + this.#options.lease)
-    this.#holding.set(claimer, claimer.ahead.size > 0)
+    claimer.prefetch.push(number, jobs, isShort, now, sentAt + this.#options.lease)
+    this.#holding.set(claimer, claimer.prefetch.size > 0)
     if (jobs.length > 0 && !(this.#isOpen && isOurs && isInOrder)) this.#giveBack(claimer)
     if (this.#held > 0) this.#options.holds()
   }
@@ -310,14 +310,14 @@ export class Intake {
         return
       }
       const claimer = this.#holding.next(this.#row)!
-      const { ahead } = claimer
+      const { prefetch } = claimer
       this.#slice--
       this.#held--
       order.started(claimer)
-      const job = ahead.take()!
-      if (ahead.size === 0) this.#holding.set(claimer, false)
+      const job = prefetch.take()!
+      if (prefetch.size === 0) this.#holding.set(claimer, false)
       // The claimer may want more jobs now.
-      const isNews = ahead.size === 0 || (ahead.isLow && !order.pressing.has(claimer))
+      const isNews = prefetch.size === 0 || (prefetch.isLow && !order.pressing.has(claimer))
       if (isNews && !claimer.calling) order.changed(claimer)
       const now = performance.now()
       if (isSuspect(job.lease)) suspects.take(job, claimer)
@@ -349,10 +349,10 @@ export class Intake {
 
   /** Gives back prefetched jobs. @param by only if they have waited too long at this time (`performance.now()`) */
   #giveBack(claimer: Claimer, by = Number.POSITIVE_INFINITY): void {
-    const before = claimer.ahead.size
-    const jobs = claimer.ahead.overdue(by)
-    const count = before - claimer.ahead.size
-    this.#holding.set(claimer, claimer.ahead.size > 0)
+    const before = claimer.prefetch.size
+    const jobs = claimer.prefetch.overdue(by)
+    const count = before - claimer.prefetch.size
+    this.#holding.set(claimer, claimer.prefetch.size > 0)
     this.#held -= count
     this.#claimed -= count
     claimer.giveBack(jobs)

@@ -83,8 +83,8 @@ export class Suspects {
 
   /** Takes a suspect whose turn it is to start. */
   take(held: HeldJob, claimer: Claimer): void {
-    if (!claimer.ahead.setApart(held)) {
-      claimer.limited?.ended(held.lease)
+    if (!claimer.prefetch.setApart(held)) {
+      claimer.permits?.ended(held.lease)
       this.#options.returned()
       return
     }
@@ -153,8 +153,8 @@ export class Suspects {
     const told = await this.#tell(held, claimer, alone)
     const now = performance.now()
     if (told !== undefined && told.lost.length > 0) {
-      claimer.limited?.ended(held.lease)
-      claimer.ahead.settled(held)
+      claimer.permits?.ended(held.lease)
+      claimer.prefetch.settled(held)
       returned()
       startGate.leave(held)
       return
