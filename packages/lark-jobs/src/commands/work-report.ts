@@ -36,7 +36,7 @@ export class ConsoleReport implements ShownReport {
   #fast = false
   #second: NodeJS.Timeout | undefined
 
-  /** @param station of a process that has a supervisor */
+  /** @param slot of a process that has a supervisor */
   constructor(console: Console, slot?: ProcessSlot) {
     this.#console = console
     this.#calm = CALM / (slot?.of ?? 1)
@@ -168,7 +168,7 @@ export class JsonReport implements ShownReport {
   /** The id of the worker, if there are several. */
   readonly #worker: string | undefined
 
-  /** @param station of a process that has a supervisor */
+  /** @param slot of a process that has a supervisor */
   constructor(console: Console, slot?: ProcessSlot) {
     this.#console = console
     this.#worker = slot?.worker

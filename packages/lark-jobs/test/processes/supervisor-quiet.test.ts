@@ -15,14 +15,14 @@ async function supervise({ app }: Traced, url: string | undefined) {
   const said: string[] = []
   const supervisor = new Supervisor({
     processes: 2,
-    start: (station) =>
+    start: (slot) =>
       fork(join(app.folder, 'node_modules/@s18i/lark/dist/bin.js'), ['jobs:work', '--concurrency=1'], {
         cwd: app.folder,
         env: {
           ...process.env,
           ...app.env,
           TRACE: join(app.folder, 'trace.txt'),
-          [PROCESS_SLOT]: JSON.stringify(station),
+          [PROCESS_SLOT]: JSON.stringify(slot),
         },
         stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'],
       }),

@@ -12,8 +12,9 @@ import { damage } from './damage.ts'
 import { delaying } from './delaying.ts'
 import { delivering } from './delivering.ts'
 import { dispatching } from './dispatching.ts'
-import { emptiness } from './emptiness.ts'
+import { drainCheck } from './drain-check.ts'
 import { ending } from './ending.ts'
+import { fairOrder } from './fair-order.ts'
 import { filtering } from './filtering.ts'
 import { givingUp } from './giving-up.ts'
 import { grouping } from './grouping.ts'
@@ -40,7 +41,6 @@ import { stopping } from './stopping.ts'
 import { suspects } from './suspects.ts'
 import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
-import { turns } from './turns.ts'
 import { unforeseen } from './unforeseen.ts'
 import { uniqueness } from './uniqueness.ts'
 import { weighing } from './weighing.ts'
@@ -57,7 +57,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
   describe('delaying', () => delaying(connect))
-  describe('turns', () => turns(connect))
+  describe('fair order', () => fairOrder(connect))
   describe('partitions', () => partitions(connect))
   describe('leases', () => leases(connect))
   describe('damage', () => damage(connect, isRedis))
@@ -82,7 +82,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('breaking', () => breaking(connect))
   describe('hooks', () => hooks(connect))
   describe('contexts', () => contexts(connect))
-  describe('emptiness', () => emptiness(connect))
+  describe('drain check', () => drainCheck(connect))
   describe('ending', () => ending(connect))
   describe('delivering', () => delivering(connect))
   describe('stopping', () => stopping(connect))

@@ -7,7 +7,7 @@ import type { Worker } from '../../src/worker/worker.ts'
 import { Bench, type Connect } from './bench.ts'
 
 /** `stopWhenEmpty` must not end the worker before all jobs that are due within a minute have run. */
-export function emptiness(connect: Connect): void {
+export function drainCheck(connect: Connect): void {
   test('more than a page of jobs with unknown keys do not hide a job with a known key', async () => {
     await using bench = await Bench.make(connect)
     class StrangeJob extends Job {

@@ -7,7 +7,7 @@ import { Job } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 
 /** Queues take turns although a worker prefetches jobs of the queues that are fast. */
-export function turns(connect: Connect): void {
+export function fairOrder(connect: Connect): void {
   test('queues that all have jobs progress together', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
