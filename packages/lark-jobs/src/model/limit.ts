@@ -1,6 +1,6 @@
 /**
  * The limits of a queue: how many of its jobs run at a time, over all workers, and how many begin within a time. The
- * stores count them: `store/sqlite/limit.ts`, `store/redis/lua/shared/rates/rate.lua`.
+ * stores count them: `store/sqlite/limit.ts`, `store/redis/lua/shared/rate.lua`.
  */
 import { type Duration, milliseconds } from './duration.ts'
 

@@ -1,7 +1,7 @@
 /**
  * One run of one job, step by step: find the class, read the payload, call `handle` (through `middleware/through.ts` if
  * there is middleware), decide the outcome, and call `failed` or `cancelled` if there is no further attempt
- * (`last-hook.ts`). `retry.ts` says whether a failed attempt is followed by another.
+ * (`last-hook.ts`). `retry-policy.ts` says whether a failed attempt is followed by another.
  *
  * A run ends in exactly one outcome. Nothing that a handler does makes this file throw.
  */
@@ -19,7 +19,7 @@ import { jobError } from './job-error.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
-import { limitOf, retryIn } from './retry.ts'
+import { limitOf, retryIn } from './retry-policy.ts'
 
 /** Milliseconds for which a job without a class here is put back: doubled each time, from the first to the second. */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }

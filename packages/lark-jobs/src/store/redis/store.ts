@@ -61,6 +61,7 @@ import {
   packSettlements,
   unpackLog,
 } from './verbs/packing.ts'
+import { failuresOf, PartitionRegistry } from './verbs/partition-registry.ts'
 import {
   type Exchanged,
   nextCursor,
@@ -80,7 +81,6 @@ import {
   type ShownHeads,
   type ShownJobs,
 } from './verbs/reading.ts'
-import { failuresOf, PartitionRegistry } from './verbs/registry.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
 

@@ -8,8 +8,8 @@ import { sendTo } from '../client/damage.ts'
 import type { Keys } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 import type { Transport } from '../client/transport.ts'
+import type { PartitionRegistry } from './partition-registry.ts'
 import { readFates, type ShownJobs } from './reading.ts'
-import type { PartitionRegistry } from './registry.ts'
 
 /** The verdicts of `apply.lua`, from -1 on. */
 const verdicts = ['unknown', 'repeated', 'counted'] as const

@@ -7,7 +7,7 @@ import type { Keys } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 import type { Transport } from '../client/transport.ts'
 import { packDuration } from './pack-limits.ts'
-import type { PartitionRegistry } from './registry.ts'
+import type { PartitionRegistry } from './partition-registry.ts'
 
 /** The answer of `survey.lua`. */
 type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[]]

@@ -3,7 +3,7 @@ import { backoff, Job, NonRetryableError } from '../src/index.ts'
 import type { JobOptions } from '../src/model/record.ts'
 import { classOf, type JobConstructor } from '../src/options/job-class.ts'
 import type { Execution } from '../src/run/execution.ts'
-import { retryIn } from '../src/run/retry.ts'
+import { retryIn } from '../src/run/retry-policy.ts'
 
 const written: string[] = []
 const NOW = 10_000_000
