@@ -34,7 +34,7 @@ export interface QueueStatus {
   queue: string
   /** Whether the configuration of this process has the queue. If not, the store has it. */
   configured: boolean
-  /** Of all its partitions together. */
+  /** The counts of all its partitions together. */
   counts: Counts
   lastMinute: EndedCounts
   lastHour: EndedCounts

@@ -10,17 +10,17 @@ import type { Middleware } from '../options/middleware.ts'
 import { MAX_LOG_LINES } from '../store/contract/store.ts'
 import type { Permits } from './middleware/permits.ts'
 
-/** What whoever runs jobs gives to all of them. */
+/** What a worker, or `dispatchNow()`, passes to all its runs. */
 export interface RunEnvironment {
   /** `now`: milliseconds since 1970, by the store. */
   readonly clock: { now(): number }
-  /** Around every job. */
+  /** The middleware around every job. */
   readonly middleware: readonly Middleware[]
-  /** For middleware that limits. */
+  /** The permits for middleware that limits jobs. */
   readonly permits: Permits
-  /** A job wrote a line. */
+  /** Called when a job writes a line to its log. */
   wrote(execution: Execution, line: LogLine): void
-  /** Its handler has ended, and `failed` or `cancelled` begins, with a timeout and a signal of its own. */
+  /** Called when the handler has ended, and `failed` or `cancelled` begins, with a new timeout and signal. */
   goesOn(execution: Execution): void
 }
 

@@ -63,9 +63,9 @@ interface ProcessPlace {
 
 /** How the supervisor ended. */
 export interface Supervision {
-  /** Of all processes together. */
+  /** The figures of all processes together. */
   figures: Figures
-  /** False when a process died that was not to be replaced any more, or had to be killed. */
+  /** False if a process died that would not be replaced any more, or if a process had to be killed. */
   isInOrder: boolean
 }
 

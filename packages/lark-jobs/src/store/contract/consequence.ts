@@ -7,11 +7,11 @@ import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
 
 /** What the rules need to know of an active job. Its `runs` include the one that has ended. */
 export interface Running extends Counters {
-  /** Somebody has asked to cancel it, for this reason. */
+  /** The reason for which somebody has asked to cancel the job. */
   asked?: CancelReason | null
-  /** False if it was handed out ahead, or as a suspect, and nobody has said that it started. */
+  /** False for a prefetched job, and for a suspect, until the worker says that the job has started. */
   hasStarted: boolean
-  /** It is a suspect that started while others ran in its process. */
+  /** Whether the job is a suspect that ran beside other jobs in its process. */
   isBeside: boolean
 }
 

@@ -415,7 +415,10 @@ export interface Store extends AsyncDisposable {
   /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
   heads(partition: string, filter: Filter): Promise<Page<JobHead>>
   counts(partition: string): Promise<Counts>
-  /** Those of the last `MINUTES` minutes (the current one included) in which a job ended; oldest first. */
+  /**
+   * The counts of those of the last `MINUTES` minutes (the current one included) in which a job ended; the oldest
+   * first.
+   */
   minutes(partition: string): Promise<Minute[]>
   /**
    * Counts, minutes and pauses of at most `MAX_STANDINGS` partitions, in their order.

@@ -29,7 +29,10 @@ export function minutes(partition: Partition): Minute[] {
   return minutesOf([partition]).get(partition.id) ?? []
 }
 
-/** Of partitions by their ids, as of one transaction; none of those in which nothing ended. */
+/**
+ * The minutes of several partitions, by the partitions' ids, as of one transaction. A partition in which no job ended
+ * is missing.
+ */
 export function minutesOf(partitions: readonly Partition[]): Map<number, Minute[]> {
   const first = partitions[0]
   if (first === undefined) return new Map()

@@ -60,11 +60,11 @@ export function trim(partition: Partition, retention: StoreOptions['retention'])
 function dropOldestOf({ database, id }: Partition, kind: (typeof kinds)[number], count: number): number {
   const state = endedStates[kind]
   const dropped = database.run(count === 1 ? dropOne : dropOldest, id, state, count)
-  // Those that are left of them are now the oldest.
+  // The oldest jobs are now those with effects, which were not removed: they are hidden instead.
   return dropped === count ? count : dropped + database.run(hideOldest, id, state, count - dropped)
 }
 
-/** Removes jobs, with their logs. Those that have not ended are at an end. */
+/** Removes jobs, with their logs. Jobs that have not ended are ended first. */
 export function remove(partition: Partition, rows: readonly Removed[]): void {
   if (rows.length === 0) return
   endRemoved(partition, rows)

@@ -3,8 +3,8 @@
  * one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
  *
  *   ready     the partition may have jobs: call when there is room
- *   resting   it had fewer jobs than were asked for: until the next job falls due, the store rings, or a survey finds
- *   jobs
+ *   resting   it had fewer jobs than were asked for: wait until the next job falls due, the store rings, or a survey
+ *             finds jobs
  *   calling   a call is under way
  *
  * A call that fails is sent again under the same number until the store answers: a failed settle is not a failed job.
@@ -291,8 +291,7 @@ export class Claimer {
           if (signal.aborted) return undefined
           const { code } = error as JobsError
           // A newer version has changed the layout of the store: the leases end by themselves. Another call is made,
-          // but
-          // not at once, because an embedded store answers without giving the event loop a turn.
+          // but not at once, because an embedded store answers without giving the event loop a turn.
           if (code === 'LAYOUT_UNKNOWN') return undefined
           // An unexpected error. The jobs to be claimed may be the cause, so the next call sends only the outcomes.
           isAlone ||= !resendable.has(code)

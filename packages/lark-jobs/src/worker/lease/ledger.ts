@@ -4,8 +4,8 @@
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
- *   ahead     claimed, and not begun. Either the worker begins it or takes it back, or the thread does: the first of
- *   them
+ *   ahead     claimed, and not begun. The worker begins it or takes it back, or the thread gives it back: whichever
+ *             acts first
  *   running   begun in this worker
  *   apart     taken out to begin, and not begun: a suspect that waits to run alone
  *   done      ended in this worker, or taken back

@@ -65,17 +65,17 @@ export class Unread {
  */
 const PATIENCE = { answer: 10, sign: 15, turn: 5 }
 /**
- * So many partitions in which a ring may bring jobs add 1 ms to `sign`, for rings. To recall them costs a call for each,
- * and another when the loop turns again, some 0.1 ms of the server together; and the busier the machine is, the later
- * any loop turns. (Measured on 2026-11-26, 5,000 queues with one job each, 2 cores with 19 processes that had work:
- * 26,000 calls without this.)
+ * For rings, `sign` is longer by 1 ms for each ten partitions in which a ring may bring jobs. The recall costs one call
+ * for each partition, and another one when the loop turns again: together some 0.1 ms of the server. And the busier the
+ * machine is, the later every loop turns. (Measured on 2026-11-26, 5,000 queues with one job each, 2 cores with 19 busy
+ * processes: 26,000 calls without this.)
  */
 const RINGS = 10
 /** Milliseconds between two attempts to take back a recalled claim. */
 const AGAIN = 250
 
 export interface RecallerOptions {
-  /** Those of each partition. */
+  /** The unread claims of each partition. */
   unread: readonly Unread[]
   /**
    * Asks the event loop for a sign, and tells it whether a claim was recalled. After the sign, `sign` returns the
