@@ -117,7 +117,7 @@ test('an unknown key causes a warning with a suggestion', async () => {
   await (await Jobs.work({ jobs: [MailJob, OtherJob], report: new Record(), stopWhenEmpty: true })).done
   expect(await cancel(['--job=mial', '--yes'])).toMatchObject({
     code: 2,
-    said: "✗ No job has the key 'mial', and no worker ever knew it\n  Did you mean mail?\n",
+    said: "✗ No job has the key 'mial', and no worker ever had it\n  Did you mean mail?\n",
   })
   expect((await cancel(['--job=x', '--dry-run', '--json'])).said).toContain(
     '"hint":"Known keys: mail, other"',

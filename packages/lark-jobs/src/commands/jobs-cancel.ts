@@ -53,7 +53,7 @@ export class JobsCancelCommand extends Command {
       if (mayAsk && !this.console.canAsk) {
         throw new LarkError(
           'USAGE',
-          'To cancel by a filter needs a yes, and there is no terminal to ask on',
+          'Cancelling by a filter needs a confirmation, and there is no terminal to ask on',
           {
             exit: 2,
             hint: '--yes cancels without asking; --dry-run says how many jobs there are',
@@ -102,7 +102,7 @@ export class JobsCancelCommand extends Command {
     const near = nearest(key, keys)
     const known =
       keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys, MOST)}`
-    throw new LarkError('USAGE', `No job has the key '${key}', and no worker ever knew it`, {
+    throw new LarkError('USAGE', `No job has the key '${key}', and no worker ever had it`, {
       exit: 2,
       hint: near === undefined ? known : `Did you mean ${near}?`,
     })

@@ -23,7 +23,7 @@ export class MakeJobCommand extends Command {
 
 function namesFrom(name: string): { key: string; className: string } {
   if (!/^[A-Za-z][A-Za-z0-9]*([-_:][A-Za-z0-9]+)*$/.test(name)) {
-    throw new LarkError('USAGE', `"${name}" is no name for a job`, {
+    throw new LarkError('USAGE', `"${name}" is not a name for a job`, {
       exit: 2,
       hint: 'Names look like SendEmailJob or send-email',
     })

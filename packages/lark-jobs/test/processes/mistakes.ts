@@ -32,9 +32,9 @@ export function mistakes(url: () => string | undefined): void {
       [
         ['jobs:cancel', '--queue=emails'],
         2,
-        '✗ To cancel by a filter needs a yes, and there is no terminal to ask on',
+        '✗ Cancelling by a filter needs a confirmation, and there is no terminal to ask on',
       ],
-      [['jobs:cancel', '--job=gret', '--yes'], 2, "✗ No job has the key 'gret', and no worker ever knew it"],
+      [['jobs:cancel', '--job=gret', '--yes'], 2, "✗ No job has the key 'gret', and no worker ever had it"],
       [['jobs:cancel', 'a', '--queue=emails'], 2, '✗ Give ids or a filter, not both'],
       [['jobs:cancel', 'nonesuch'], 1, '✗ There is no job nonesuch'],
       [['jobs:retry', 'nonesuch'], 1, '✗ There is no job nonesuch'],
