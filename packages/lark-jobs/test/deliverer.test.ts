@@ -76,7 +76,12 @@ test('a hook of an unknown class is left to others for a while, and members are 
   deliverer.take('emails', await take(store))
   await vi.waitFor(() => expect(deliverer.wanted('emails')).toEqual({}))
   expect(report.warn).not.toHaveBeenCalled()
+  await store.flows.open('home', 'flow', 1)
+  const id = memberId({ flow: 'flow', home: 'home', index: 0 })
+  await harness.caller().run(job({ id }), completed)
   harness.clock.now += LEASE
+  deliverer.look('emails')
+  await vi.waitFor(async () => expect(await store.flows.missing('home', 'flow', -1, 1)).toEqual([]))
   expect(await take(store)).toHaveLength(1)
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()

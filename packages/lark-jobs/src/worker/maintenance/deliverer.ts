@@ -108,7 +108,7 @@ export class Deliverer {
   /** Effects are due in a partition. */
   look(partition: string): void {
     const delivery = this.#of(partition)
-    if (!this.#stopped && performance.now() >= delivery.restUntil) this.#ask(partition, delivery)
+    if (!this.#stopped) this.#ask(partition, delivery)
   }
 
   async stop(): Promise<void> {
@@ -130,6 +130,7 @@ export class Deliverer {
   }
 
   #acknowledgeSoon(partition: string, delivery: Delivery): void {
+    if (this.#stopped) return
     delivery.timer ??= setTimeout(() => {
       delivery.timer = undefined
       if (delivery.done.length > 0) this.#ask(partition, delivery)
