@@ -172,6 +172,17 @@ describe('a program', () => {
     expect(await printed('native.mjs', text)).toBe('0 true')
   })
 
+  test('no store loads code of a worker', () => {
+    const loaded = (file: string): string[] => [
+      file,
+      ...[...read(`packages/lark-jobs/dist/${file}`).matchAll(/from "\.\/([\w-]+\.js)"/g)].flatMap(
+        ([, name]) => loaded(name!),
+      ),
+    ]
+    for (const store of ['redis-store.js', 'sqlite-store.js'])
+      expect(loaded(store).filter((file) => /^(lease|work|command)/.test(file))).toEqual([])
+  })
+
   test('that dispatches loads one store, and no worker', async () => {
     const text = `${job}await jobs.dispatch(new PingJob())\nawait jobs.close()`
     expect(await loadedBy('dispatch.mjs', text)).toEqual(toDispatch)
@@ -187,7 +198,13 @@ describe('a program', () => {
       await worker.done
       await jobs.close()`
     expect(await loadedBy('work.mjs', works)).toEqual(
-      [...toDispatch, 'lark-jobs/dist/lease.js', 'lark-jobs/dist/work.js', runtime].sort(),
+      [
+        ...toDispatch,
+        'lark-jobs/dist/credentials.js',
+        'lark-jobs/dist/lease.js',
+        'lark-jobs/dist/work.js',
+        runtime,
+      ].sort(),
     )
   })
 

@@ -39,16 +39,18 @@ await build({
   },
   chunks: {
     dispatch: ['src/index.ts', 'src/model/record.ts'],
+    // What both stores need, and what they share with a worker: a dispatch does not load a worker for it.
+    contract: [
+      'src/model/effect.ts',
+      ...['reason', 'unreadable', 'effects', 'consequence'].map((name) => `src/store/contract/${name}.ts`),
+    ],
+    credentials: ['src/store/contract/credentials.ts'],
     lease: ['src/worker/lease/lease-watch.ts'],
     work: ['src/api/work.ts'],
     operations: [
       'src/operate.ts',
       ...['stored-jobs', 'retry', 'cancel', 'pause', 'status'].map((name) => `src/operate/${name}.ts`),
     ],
-    // What the stores share, and what a dispatch does not need.
-    contract: ['reason', 'unreadable', 'effects', 'consequence'].map(
-      (name) => `src/store/contract/${name}.ts`,
-    ),
     'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],
     command: names.map((name) => `src/${name}.ts`),
