@@ -29,6 +29,7 @@ import { sharesOf } from './fetch/weighted-shares.ts'
 import { LeaseKeeper } from './lease/lease-keeper.ts'
 import { LeaseThread } from './lease/lease-thread.ts'
 import { Ledger } from './lease/ledger.ts'
+import { Unread } from './lease/unread.ts'
 import { Deliverer } from './maintenance/deliverer.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
@@ -144,14 +145,15 @@ export class Worker implements AsyncDisposable {
         const prefetch = new Prefetch(ledger, index, pace)
         const changed = (each: Claimer) => this.#intake.changed(each)
         const queue = queueOf(partition)
+        const unread = new Unread(this.#thread.pulse.unread)
         const claimer = new Claimer({
-          ...{ store, partition, rank, caller: id, lease, prefetch, trouble: met, changed },
+          ...{ store, partition, rank, caller: id, lease, prefetch, unread, trouble: met, changed },
           weight: options.weights?.get(queue),
           terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
           permits: this.#claimPermits,
           deliverer: this.#deliverer,
         })
-        this.#thread.serve(partition, claimer.unread)
+        this.#thread.serve(partition, unread)
         this.#intake.changed(claimer)
         return claimer
       },

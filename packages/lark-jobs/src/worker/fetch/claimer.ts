@@ -74,6 +74,7 @@ export interface ClaimerOptions {
   /** Milliseconds. */
   lease: number
   prefetch?: Prefetch
+  unread?: Unread
   /** Takes permits for jobs that need some. */
   permits?: ClaimPermits
   /** The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring. */
@@ -95,7 +96,7 @@ export class Claimer {
   readonly #terms: Terms
   readonly permits: ClaimPermits | undefined
   readonly #deliverer: ClaimerOptions['deliverer']
-  readonly unread = new Unread()
+  readonly unread: Unread
   readonly #store: Store
   readonly #caller: string
   readonly #lease: number
@@ -123,12 +124,18 @@ export class Claimer {
 
   constructor(options: ClaimerOptions) {
     const { store, partition, rank = 0, weight = 1, caller, lease, terms = {} } = options
-    const { prefetch = new Prefetch(new Ledger(), 0), trouble = () => {}, changed = () => {} } = options
+    const {
+      prefetch = new Prefetch(new Ledger(), 0),
+      unread = new Unread(),
+      trouble = () => {},
+      changed = () => {},
+    } = options
     this.partition = partition
     this.queue = queueOf(partition)
     this.rank = rank
     this.weight = weight
     this.prefetch = prefetch
+    this.unread = unread
     this.limits = terms.limits
     this.#terms = terms
     this.permits = options.permits

@@ -26,11 +26,14 @@ export class Pulse {
   readonly memory: SharedArrayBuffer
   readonly #times: Float64Array
   readonly #flags: Int32Array
+  /** How many claims are unread, in the answers to calls and with rings (`unread.ts`). */
+  readonly unread: Int32Array
 
-  constructor(memory = new SharedArrayBuffer(32)) {
+  constructor(memory = new SharedArrayBuffer(40)) {
     this.memory = memory
     this.#times = new Float64Array(memory, 0, 2)
     this.#flags = new Int32Array(memory, 16, 3)
+    this.unread = new Int32Array(memory, 28, 2)
   }
 
   /** When the event loop last turned, by `performance.now()` of the worker. */

@@ -104,6 +104,7 @@ class LeaseWatch {
     setMaxListeners(0, this.#end.signal)
     this.#recaller = new Recaller({
       unread: this.#unread,
+      counts: this.#pulse.unread,
       ask: (number, hasRecalled) => port.postMessage(hasRecalled ? -number : number),
       beat: () => this.#pulse.beat,
       sign: () => this.#pulse.sign,
@@ -170,7 +171,7 @@ class LeaseWatch {
     for (const { partition, unread: memory } of this.#partitions.slice(this.#claimers.length)) {
       this.#claimers.push(new Claimer({ store, partition, caller: `${caller}-thread`, lease, changed }))
       // In an embedded store, nothing is ever unread: the loop that calls also reads the answer.
-      if (store.isRemote) this.#unread.push(new Unread(memory))
+      if (store.isRemote) this.#unread.push(new Unread(this.#pulse.unread, memory))
     }
   }
 

@@ -17,12 +17,16 @@ const calls: readonly Source[] = [CALL]
 
 export class Unread {
   readonly memory: SharedArrayBuffer
+  /** For each source how many claims are unread, in all partitions of the worker. */
+  readonly #counts: Int32Array
   /** For each source the number of the call: negative if the claim was recalled, 0 if nothing is expected. */
   readonly #numbers: Int32Array
   /** For each source the time since when, by `performance.now()` of the worker. */
   readonly #since: Float64Array
 
-  constructor(memory = new SharedArrayBuffer(24)) {
+  /** @param counts for all partitions of a worker the same (`Pulse.unread`) */
+  constructor(counts: Int32Array = new Int32Array(2), memory = new SharedArrayBuffer(24)) {
+    this.#counts = counts
     this.memory = memory
     this.#since = new Float64Array(memory, 0, 2)
     this.#numbers = new Int32Array(memory, 16, 2)
@@ -31,12 +35,13 @@ export class Unread {
   /** The worker has called, or may get jobs with a ring. @param number of the call; 0 to expect nothing */
   expect(source: Source, number: number, now: number): void {
     this.#since[source] = now
-    Atomics.store(this.#numbers, source, number)
+    const before = Atomics.exchange(this.#numbers, source, number)
+    Atomics.add(this.#counts, source, Number(number > 0) - Number(before > 0))
   }
 
   /** The worker reads the claim. @returns false if it was recalled */
   read(source: Source, number: number): boolean {
-    return Atomics.compareExchange(this.#numbers, source, number, 0) === number
+    return this.#change(source, number, 0)
   }
 
   /** Since when a claim is unread; undefined if none is. */
@@ -48,13 +53,20 @@ export class Unread {
   recall(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
     if (number <= 0) return undefined
-    return Atomics.compareExchange(this.#numbers, source, number, -number) === number ? number : undefined
+    return this.#change(source, number, -number) ? number : undefined
   }
 
   /** The number of a claim that was recalled, if the worker has not noticed that yet. */
   recalled(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
     return number < 0 ? -number : undefined
+  }
+
+  /** @returns whether the claim was unread, and no longer is */
+  #change(source: Source, from: number, to: number): boolean {
+    if (Atomics.compareExchange(this.#numbers, source, from, to) !== from) return false
+    if (from > 0) Atomics.sub(this.#counts, source, 1)
+    return true
   }
 }
 
@@ -77,6 +89,12 @@ const AGAIN = 250
 export interface RecallerOptions {
   /** The unread claims of each partition. */
   unread: readonly Unread[]
+  /**
+   * For each source how many claims are unread in all of them. Most looks need no more. (Measured on 2026-11-26, an idle
+   * worker of 5,000 queues, 2 cores, shared: a look at each of them took 5 ms, and with four looks a second 2.2 % of a
+   * core.)
+   */
+  counts: Int32Array
   /**
    * Asks the event loop for a sign, and tells it whether a claim was recalled. After the sign, `sign` returns the
    * number.
@@ -116,10 +134,12 @@ export class Recaller {
 
   /** @param at now, by `performance.now()` of the worker */
   look(at: number): void {
-    const { unread, sign, runs, holdsSince } = this.#options
-    const isWaiting = () => unread.some((each) => (each.since(CALL) ?? at) + PATIENCE.answer <= at)
+    const { unread, counts, sign, runs, holdsSince } = this.#options
+    const isWaiting = () =>
+      Atomics.load(counts, CALL) > 0 &&
+      unread.some((each) => (each.since(CALL) ?? at) + PATIENCE.answer <= at)
     const isHolding = () => (holdsSince() ?? at) + PATIENCE.answer <= at
-    const isOffering = () => runs() && unread.some((each) => each.since(RING) !== undefined)
+    const isOffering = () => unread.length > 0 && Atomics.load(counts, RING) > 0 && runs()
     if (sign() !== this.#asked.number) {
       if (this.#owedFor(at) >= PATIENCE.sign) this.#recall(at)
     } else if (at - this.#asked.at >= PATIENCE.answer && (isHolding() || isWaiting() || isOffering())) {
@@ -140,8 +160,8 @@ export class Recaller {
 
   /** Recalls what is unread. The loop is told, because it would otherwise wait for rings that no longer come. */
   #recall(at: number): void {
-    const { unread } = this.#options
-    const rings = unread.filter((each) => each.since(RING) !== undefined).length
+    const { unread, counts } = this.#options
+    const rings = Atomics.load(counts, RING)
     const isTime = this.#owedFor(at) >= PATIENCE.sign + Math.floor(rings / RINGS)
     const recalled = unread.flatMap((each) => (isTime ? sources : calls).map((source) => each.recall(source)))
     if (recalled.every((number) => number === undefined)) return
