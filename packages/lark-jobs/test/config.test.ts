@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { type JobsConfig, resolveSettings } from '../src/config/config.ts'
 import { serviceOf } from '../src/config/queues.ts'
@@ -43,9 +44,9 @@ describe('queues', () => {
 })
 
 test.each<[unknown, string]>([
-  ['log', '"log"'],
+  ['log', "'log'"],
   [() => {}, 'a function'],
-  [[1], '[1]'],
+  [[1], '[ 1 ]'],
 ])('middleware %o is refused', (middleware, got) => {
   expect(() => settings({ middleware: middleware as [] })).toThrow(
     expect.objectContaining({
@@ -56,9 +57,9 @@ test.each<[unknown, string]>([
 })
 
 test.each<[unknown, string]>([
-  ['log', 'jobs.hooks is "log"; it must be an object of functions'],
-  [{ failed: 'mail' }, 'jobs.hooks.failed is "mail"; it must be a function'],
-  [{ fialed: () => {} }, 'jobs.hooks.fialed is not a setting'],
+  ['log', "jobs.hooks is 'log'; it must be an object of functions"],
+  [{ failed: 'mail' }, "jobs.hooks.failed is 'mail'; it must be a function"],
+  [{ fialed: () => {} }, 'jobs.hooks.fialed is not an option'],
 ])('hooks %o are refused', (hooks, message) => {
   expect(() => settings({ hooks: hooks as object })).toThrow(
     expect.objectContaining({ code: 'CONFIG_INVALID', message: `/app/lark.config.js: ${message}` }),
@@ -76,7 +77,7 @@ describe('the preset', () => {
     expect(() => settings({ preset: preset as 'spread' })).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',
-        message: `/app/lark.config.js: jobs.preset is ${JSON.stringify(preset)}; it must be one of balanced, throughput, spread`,
+        message: `/app/lark.config.js: jobs.preset is ${inspect(preset)}; it must be 'balanced', 'throughput' or 'spread'`,
       }),
     )
   })
@@ -101,7 +102,7 @@ describe('the options of a queue', () => {
     expect(() => settings({ queues: { emails: { partitions: partitions as number } } })).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',
-        message: `/app/lark.config.js: jobs.queues.emails.partitions is ${JSON.stringify(partitions)}; it must be a whole number from 1 to 100`,
+        message: `/app/lark.config.js: jobs.queues.emails.partitions is ${inspect(partitions)}; it must be a whole number from 1 to 100`,
       }),
     )
   })
@@ -110,12 +111,12 @@ describe('the options of a queue', () => {
     [{ concurrency: -1 }, 'concurrency is -1; it must be a whole number from 1'],
     [{ max: -1 }, 'max is -1; it must be a whole number from 1'],
     [{ max: 2, partitions: 3 }, 'max is 2; it must be at least 3'],
-    [{ max: 5, full: 'drop' }, "full is \"drop\"; it must be 'reject' or 'drop-oldest'"],
-    [{ full: 'reject' }, 'full is "reject"; it must be absent: it goes with max'],
-    [
-      { rate: { limit: -1 } },
-      'rate is {"limit":-1}; it must be an object such as { limit: 100, per: \'1m\' }, with a whole number from 1 as limit',
-    ],
+    [{ max: 5, full: 'drop' }, "full is 'drop'; it must be 'reject' or 'drop-oldest'"],
+    [{ full: 'reject' }, "full is 'reject'; it must be absent: it goes with max"],
+    [{ rate: { limit: -1 } }, 'rate.limit is -1; it must be a whole number from 1'],
+    [{ rate: { limt: 1 } }, 'rate.limt is not an option'],
+    [{ rate: null }, "rate is null; it must be an object such as { limit: 100, per: '1m' }"],
+    [{ rate: { limit: 2 }, partitions: 3 }, 'rate.limit is 2; it must be at least 3'],
   ])('%j is refused', (queue, message) => {
     expect(() => settings({ queues: { emails: queue } })).toThrow(
       expect.objectContaining({
@@ -129,15 +130,16 @@ describe('the options of a queue', () => {
     expect(() => settings({ queues: { emails: { weight: weight as number } } })).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',
-        message: `/app/lark.config.js: jobs.queues.emails.weight is ${JSON.stringify(weight)}; it must be a whole number from 1 to 100`,
+        message: `/app/lark.config.js: jobs.queues.emails.weight is ${inspect(weight)}; it must be a whole number from 1 to 100`,
       }),
     )
   })
 
-  test('queues have their configured weight', () => {
+  test('a queue that says no weight has 1', () => {
     const { weights } = settings({ queues: { critical: { weight: 6 }, default: {}, low: { weight: 1 } } })
     expect([...weights]).toEqual([
       ['critical', 6],
+      ['default', 1],
       ['low', 1],
     ])
   })
@@ -172,13 +174,13 @@ describe('the options of a queue', () => {
 
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
-    ['constructor', 'Known keys: partitions, weight, aging, concurrency, max, full, rate'],
-  ])('%s is not an option', (option, hint) => {
+    ['constructor', 'Options: partitions, weight, aging, concurrency, rate, max, full'],
+  ])('%s is not one', (option, hint) => {
     const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
     expect(() => settings({ queues })).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',
-        message: `/app/lark.config.js: jobs.queues.emails.${option} is not a setting`,
+        message: `/app/lark.config.js: jobs.queues.emails.${option} is not an option`,
         hint,
       }),
     )

@@ -72,7 +72,7 @@ test('dispatcher and worker use the configuration, and no file is looked for', a
 
 test('the configuration is checked at once, and errors name the call', () => {
   expect(codeOf(() => client().configure({ qeues: [] } as CodeConfig))).toBe(
-    'CONFIG_INVALID: Jobs.configure(): jobs.qeues is not a setting',
+    'CONFIG_INVALID: Jobs.configure(): jobs.qeues is not an option',
   )
   expect(codeOf(() => client().configure({ jobs: [Date] as unknown as JobConstructor[] }))).toMatch(
     /^JOB_INVALID: Jobs.configure\(\): jobs is .*; it must be a list of job classes$/,

@@ -1,6 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
-import { exponential, Job, unique } from '../src/index.ts'
-import { classOf, type JobConstructor } from '../src/options/job-class.ts'
+import { newJobs } from '../src/dispatch/new-job.ts'
+import { exponential, type GroupBy, group, Job, type Unique, unique } from '../src/index.ts'
+import { classOf, type JobConstructor, type JobLike } from '../src/options/job-class.ts'
+import { jobSettings } from '../src/options/job-settings.ts'
 import { Registry } from '../src/options/registry.ts'
 
 const messageOf = (act: () => unknown) => {
@@ -69,11 +71,7 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ['cancelled', 'mail', "cancelled is 'mail'; it must be a method"],
     ['key', 'two\nlines', "key is 'two\\nlines'; it must be a text"],
     ['unique', 'user', "unique is 'user'; it must be unique(), or unique((payload) => payload.id)"],
-    [
-      'unique',
-      (payload: { id: string }) => payload.id,
-      'unique is [Function (anonymous)]; it must be unique()',
-    ],
+    ['unique', (payload: { id: string }) => payload.id, 'unique is a function; it must be unique()'],
     ['unique', unique({ replace: 'yes' as never }), "unique.replace is 'yes'; it must be true or false"],
     ['unique', { by: 'id' }, "unique.by is 'id'; it must be a function of the payload"],
     ['middleware', () => [1], 'middleware() is [ 1 ]; it must be a list of functions'],
@@ -290,5 +288,71 @@ describe('the registry', () => {
     expect(messageOf(() => new Registry().add(MovingJob as unknown as JobConstructor))).toBe(
       "JOB_KEY_TAKEN: MovingJob: one class under two keys, 'moving-0' and 'moving-1'",
     )
+  })
+})
+
+describe('what one job says differently', () => {
+  class SyncJob extends Job {
+    shop = 'none'
+    override backoff: string[] = ['1s', '5s']
+    override unique: Unique | undefined = unique(() => this.shop, { debounce: '30s' })
+    override group: GroupBy | undefined = group(() => this.shop, { rate: { limit: 100, per: '1m' } })
+    handle() {}
+  }
+  const recordOf = (changes: object) =>
+    newJobs(Object.assign(new SyncJob(), changes) as unknown as JobLike, [undefined]).records[0]!
+
+  test.each(Object.keys(jobSettings.entries))('%s is checked when the job is dispatched', (name) => {
+    recordOf({})
+    expect(messageOf(() => recordOf({ [name]: false }))).toContain(
+      `JOB_INVALID: SyncJob: ${name} is false; it must be`,
+    )
+  })
+
+  test.each([
+    [{ unique: unique({ until: 'end' as 'done' }) }, "unique.until is 'end'; it must be 'start' or 'done'"],
+    [{ unique: unique({ untl: 'done' } as object) }, 'unique.untl is not an option'],
+    [{ group: group(() => 'a', { rate: { limit: 0 } }) }, 'group.rate.limit is 0; it must be'],
+    [{ backoff: ['1s', 'soon'] }, "backoff is [ '1s', 'soon' ]; it must be"],
+    [{ expiresIn: '1m' }, "expiresIn is '1m'; it must be absent: it does not go with debounce"],
+    [{ unique: unique({ keepLast: true }) }, 'it must be absent: keepLast has groups of its own'],
+  ])('%o is refused', (changes, message) => {
+    expect(messageOf(() => recordOf(changes))).toMatch(/^JOB_INVALID: SyncJob: /)
+    expect(messageOf(() => recordOf(changes))).toContain(message)
+  })
+
+  test('is what its record says', () => {
+    const limits = { rate: { limit: 100, per: 60_000, kind: 'sliding', burst: 100 } }
+    expect(recordOf({ shop: 'a' })).toMatchObject({
+      delay: 30_000,
+      lock: { name: 'SyncJob:a', until: 'start', replace: true, debounce: 30_000 },
+      group: { name: 'a', limits },
+    })
+    expect(recordOf({ shop: 'b' }).lock?.name).toBe('SyncJob:b')
+    expect(recordOf({}).options).toBeUndefined()
+    expect(recordOf({ tries: 1, timeout: '5s', priority: 7 })).toMatchObject({
+      priority: 7,
+      options: { tries: 1, timeout: 5_000 },
+    })
+    expect(recordOf({ retryUntil: '1m', delay: '2m', unique: undefined }).options).toEqual({
+      retryUntil: 180_000,
+    })
+    expect(recordOf({ backoff: ['1s', '6s'] }).options).toEqual({ backoff: [1_000, 6_000] })
+    const without = recordOf({ unique: undefined, group: undefined })
+    expect([without.lock, without.group, without.delay]).toEqual([undefined, undefined, undefined])
+  })
+
+  test('counts also if a list was changed in its place', () => {
+    const shared: unknown[] = ['1s']
+    class ListJob extends Job {
+      override backoff = shared as string[]
+      handle() {}
+    }
+    const record = () => newJobs(new ListJob(), [undefined]).records[0]!
+    expect(record().options).toBeUndefined()
+    shared.push('5s')
+    expect(record().options).toEqual({ backoff: [1_000, 5_000] })
+    shared.push('soon')
+    expect(messageOf(record)).toContain("backoff is [ '1s', '5s', 'soon' ]")
   })
 })

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { JobsError } from '../src/model/errors.ts'
-import type { Limits } from '../src/model/limit.ts'
+import type { Limits } from '../src/model/limits.ts'
 import type { Taken } from '../src/run/middleware/permits.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import type { HoldingsPage } from '../src/worker/lease/ledger.ts'

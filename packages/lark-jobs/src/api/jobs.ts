@@ -19,9 +19,10 @@ import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
 import { RunNow } from '../run/run-now.ts'
 import { connect, type Place, RETENTION } from '../store/connect.ts'
 import type { Role, Store } from '../store/contract/store.ts'
+import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
-import type { Origin, SupervisedOptions, WorkOptions } from './work.ts'
+import type { Origin, SupervisedOptions } from './work.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
 const PROGRAM = Symbol.for('s18i.lark.program')
@@ -239,8 +240,8 @@ export class Jobs extends Operations implements AsyncDisposable {
     evaluations: Evaluations | undefined,
     before: readonly Promise<Worker>[],
   ): Promise<Worker> {
-    const { checkNames, replaceFormer, workerOn } = await import('./work.ts')
-    checkNames(given)
+    const { checkWork, replaceFormer, workerOn } = await import('./work.ts')
+    checkWork(given)
     const opened = await this[open]('worker')
     const newest = { ...opened, settings: { ...opened.settings, ...this.#configured?.around() } }
     const { jobs } = { jobs: this.#configured?.jobs, ...given }

@@ -7,30 +7,16 @@ import type { Settings } from '../config/config.ts'
 import { absence } from '../config/config-source.ts'
 import { misplaced, serviceOf } from '../config/queues.ts'
 import { keyless } from '../options/class-name.ts'
-import { classOf, type JobConstructor } from '../options/job-class.ts'
+import { classOf } from '../options/job-class.ts'
 import { registryOf } from '../options/registry.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/contract/store.ts'
-import { CONCURRENCY, type WorkerOptions, type WorkerSettings } from '../worker/options.ts'
-import type { Report } from '../worker/report.ts'
+import { CONCURRENCY, type WorkerOptions, type WorkOptions } from '../worker/options.ts'
 import { PlainReport } from '../worker/report.ts'
 import { Worker } from '../worker/worker.ts'
 import { type Evaluations, loadedAgain } from './evaluations.ts'
 
-export { checkNames } from '../worker/options.ts'
-
-/** The options of `Jobs.work`. Everything is optional. */
-export interface WorkOptions extends WorkerSettings {
-  /**
-   * The queues to serve, strictly in this order: a later queue only when the earlier ones have no job. Default: every
-   * configured queue, in fair turns.
-   */
-  queues?: string | readonly string[]
-  /** The job classes to run. Default: the classes that the configuration names, otherwise those in the application's folders. */
-  jobs?: readonly JobConstructor[]
-  /** Receives what happens. Default: prints the lines of jobs and the failures to stderr. */
-  report?: Report
-}
+export { checkWork, type WorkOptions } from '../worker/options.ts'
 
 /** The options that `jobs:work` adds if the process has a supervisor. */
 export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>

@@ -3,13 +3,14 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { homeFolder } from '@s18i/lark/config'
-import { classOf, isJobClass, type JobConstructor } from '../options/job-class.ts'
-import { check } from '../options/job-settings.ts'
+import { classOf, type JobConstructor, jobClasses } from '../options/job-class.ts'
+import { voiceOf } from '../options/schema.ts'
 import {
   type Around,
   aroundOf,
-  checkSection,
   type JobsConfig,
+  readSection,
+  type Section,
   type Settings,
   settingsFrom,
 } from './config.ts'
@@ -37,10 +38,9 @@ export class Configured {
   }
 
   /** @throws CONFIG_INVALID; of the classes JOB_INVALID */
-  check(): void {
-    checkSection(this.#section, this.#source)
-    if (this.jobs !== undefined)
-      check(this.#source.call, 'jobs', this.jobs, 'a list of job classes', areClasses(this.jobs))
+  check(): Section {
+    jobClasses.read(this.jobs, 'jobs', voiceOf('JOB_INVALID', this.#source.call))
+    return readSection(this.#section, this.#source)
   }
 
   /**
@@ -48,14 +48,12 @@ export class Configured {
    * are relative to
    */
   settings(): Settings {
-    this.check()
-    return settingsFrom(this.#section, this.#source, homeFolder(), process.env)
+    return settingsFrom(this.check(), this.#source, homeFolder(), process.env)
   }
 
   /** @throws what `check` does */
   around(): Around {
-    this.check()
-    return aroundOf(this.#section)
+    return aroundOf(this.check())
   }
 
   /**
@@ -72,10 +70,6 @@ export class Configured {
     const jobs = this.jobs?.map((make) => classOf(make).key).sort()
     return comparable({ ...this.#section, jobs }) as Record<string, unknown>
   }
-}
-
-function areClasses(jobs: unknown): boolean {
-  return Array.isArray(jobs) && jobs.every(isJobClass)
 }
 
 /** What is the same for two values that count as the same. */

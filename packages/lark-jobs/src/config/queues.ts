@@ -1,28 +1,137 @@
 /**
- * The queues that are configured: which of them a worker serves, and that there is one of a name.
+ * The queues that are configured: their options, the values that follow from these, which of the queues a worker
+ * serves, and the check that a queue is configured.
  */
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
+import type { Limits } from '../model/limits.ts'
 import { listed } from '../model/listed.ts'
 import type { NewJob } from '../model/record.ts'
+import { limitEntries, limitsOf } from '../options/limits.ts'
 import type { Registry } from '../options/registry.ts'
-import type { Settings } from './config.ts'
-import { placeFor } from './config-source.ts'
-import { checkLimiters } from './limiter-config.ts'
+import {
+  duration,
+  isObject,
+  isText,
+  Option,
+  type OptionsOf,
+  oneOf,
+  type Read,
+  readEach,
+  Schema,
+  whole,
+} from '../options/schema.ts'
+import type { Bound } from '../store/contract/store.ts'
+import { type ConfigSource, placeFor } from './config-source.ts'
+import { checkLimiters } from './limiters.ts'
+
+/** The most partitions of a queue, because each costs every worker a call. */
+const MAX_PARTITIONS = 100
+
+export const queueOptions = new Schema(
+  'an object',
+  {
+    /**
+     * The number of partitions of the queue. With several, a queue may be larger than one Redis server. The order of
+     * jobs applies within each partition. Default 1.
+     */
+    partitions: whole(1, MAX_PARTITIONS).or(1),
+    /**
+     * The share of started jobs that the queue gets while all queues have jobs: a queue of weight 6 starts twice as many
+     * jobs as one of weight 3. Default 1. A worker that serves its queues strictly in an order ignores the weight.
+     */
+    weight: whole(1, 100).or(1),
+    /**
+     * Priorities age: how long a job must wait until it goes before a new job whose priority is one higher. Default: no
+     * aging; jobs of a lower priority wait as long as jobs of a higher priority come.
+     */
+    aging: duration(1),
+    ...limitEntries,
+    /** The most jobs in the queue that have not begun. Default: no bound. */
+    max: whole(1),
+    /**
+     * What happens to one more job in a full queue. `reject` (default): `dispatch` resolves to `false`. `drop-oldest`:
+     * the next job of the lowest priority is `cancelled`, with the reason `dropped`.
+     */
+    full: oneOf<'reject' | 'drop-oldest'>(['reject', 'drop-oldest']).or('reject'),
+  },
+  ({ partitions, concurrency = partitions, rate, max }, refuse, written) => {
+    const least = `at least ${partitions}: each partition has an equal share`
+    if (concurrency < partitions) refuse('concurrency', least)
+    if (max !== undefined && max < partitions) refuse('max', least)
+    if (max === undefined && written.full !== undefined) refuse('full', 'absent: it goes with max')
+    if (rate !== undefined && rate.limit < partitions) refuse('rate.limit', least)
+  },
+)
+
+/** The options of one queue. */
+export interface QueueConfig extends OptionsOf<typeof queueOptions.entries> {}
+type Queue = Read<typeof queueOptions.entries>
+
+/** Names, or the options of all queues, in order. */
+export type QueuesConfig = readonly string[] | Readonly<Record<string, QueueConfig>>
+
+export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(
+  "a list of names (no spaces, commas, slashes or braces), such as ['default', 'emails'], or an object with a key for each queue",
+  (value, path, voice) => {
+    const named = Array.isArray(value) ? value.map((name): [string, object] => [name, {}]) : value
+    const queues = Array.isArray(named) ? named : isObject(named) ? Object.entries(named) : []
+    return queues.length === 0 ? undefined : readEach(queues, isQueueName, queueOptions, path, voice)
+  },
+)
+
+/** Spaces and commas separate names on the command line, `/` names a partition, and `{}` is for Redis Cluster. */
+function isQueueName(value: unknown): boolean {
+  return isText(value) && !/[\s,/{}\p{C}]/u.test(value)
+}
+
+/** The configured queues. */
+export interface ConfiguredQueues {
+  queues: string[]
+  /** The number of partitions of each queue. */
+  partitions: ReadonlyMap<string, number>
+  weights: ReadonlyMap<string, number>
+  /** Whole milliseconds, of the queues whose priorities age. */
+  agings: ReadonlyMap<string, number>
+  /** The limits of each partition, for the queues that have limits. */
+  limits: ReadonlyMap<string, Limits>
+  /** The bounds of each partition, for the queues that have one: equal shares of the bound of the queue. */
+  bounds: ReadonlyMap<string, Bound>
+}
+
+export function queuesOf(queues: ReadonlyMap<string, Queue>): ConfiguredQueues {
+  const each = <T>(of: (queue: Queue) => T | undefined) => {
+    const values = [...queues].map(([name, queue]) => [name, of(queue)] as const)
+    return new Map(values.filter((pair): pair is [string, T] => pair[1] !== undefined))
+  }
+  return {
+    queues: [...queues.keys()],
+    partitions: each(({ partitions }) => partitions),
+    weights: each(({ weight }) => weight),
+    agings: each(({ aging }) => (aging === undefined ? undefined : Math.round(aging))),
+    limits: each((queue) => limitsOf(queue, queue.partitions)),
+    bounds: each(({ max, full, partitions }) =>
+      max === undefined ? undefined : { max: Math.floor(max / partitions), full },
+    ),
+  }
+}
+
+type QueueSettings = ConfiguredQueues & { source: ConfigSource }
 
 /**
- * Which queues a worker serves: those named, strictly in their order, else all in turns: fair ones, or by weight.
+ * Which queues a worker serves, and in which order.
  *
+ * @param named strictly in this order. Default: all queues, in turns that are fair, or by weight
  * @throws UNKNOWN_QUEUE
  */
 export function serviceOf(
-  settings: Settings,
+  settings: QueueSettings,
   named?: string | readonly string[],
 ): { queues: readonly string[]; strict: boolean; words: string } {
   const list = typeof named === 'string' ? [named] : named
   const queues = list === undefined ? settings.queues : [...new Set(list)]
   for (const queue of list ?? []) knownQueue(queue, settings)
-  const weights = queues.map((queue) => settings.weights.get(queue) ?? 1)
+  const weights = queues.map((queue) => settings.weights.get(queue))
   const isWeighted = list === undefined && weights.some((weight) => weight !== weights[0])
   const turns = isWeighted ? ' in turns by weight' : ' in fair turns'
   const order = queues.length < 2 ? '' : list === undefined ? turns : ' strictly in this order'
@@ -31,18 +140,23 @@ export function serviceOf(
 }
 
 /**
- * That jobs go where there is something for them.
+ * Refuses jobs whose queue or limiter is not configured.
  *
  * @param name of their class
  * @throws UNKNOWN_QUEUE, UNKNOWN_LIMITER, JOB_INVALID
  */
-export function checkPlace(queue: string, jobs: readonly NewJob[], settings: Settings, name: string): void {
+export function checkPlace(
+  queue: string,
+  jobs: readonly NewJob[],
+  settings: QueueSettings & Parameters<typeof checkLimiters>[1],
+  name: string,
+): void {
   knownQueue(queue, settings, name)
   if (jobs[0]?.limiter !== undefined) checkLimiters(jobs, settings, name)
 }
 
 /** One line for each class whose dispatches are refused because its queue is not configured. */
-export function misplaced(registry: Registry, { queues, partitions }: Settings): string[] {
+export function misplaced(registry: Registry, { queues, partitions }: ConfiguredQueues): string[] {
   const classes = registry.classes.filter(({ queueName }) => !partitions.has(queueName))
   return classes.map((jobClass) => {
     const { name, queueName } = jobClass
@@ -53,7 +167,11 @@ export function misplaced(registry: Registry, { queues, partitions }: Settings):
 }
 
 /** @throws UNKNOWN_QUEUE @param name of the job class that asks for it */
-export function knownQueue(queue: string, { queues, partitions, source }: Settings, name?: string): void {
+export function knownQueue(
+  queue: string,
+  { queues, partitions, source }: QueueSettings,
+  name?: string,
+): void {
   if (partitions.has(queue)) return
   const near = nearest(queue, queues)
   throw new JobsError('UNKNOWN_QUEUE', `${name ? `${name}: ` : ''}'${queue}' is not a configured queue`, {

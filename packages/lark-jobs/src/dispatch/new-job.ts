@@ -10,20 +10,17 @@ import { newId } from '../model/id.ts'
 import { encode, MAX_CONTEXT } from '../model/payload.ts'
 import type { Group, JobOptions, NewJob } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
-import { type GroupBy, groupFor } from '../options/group.ts'
+import { groupFor } from '../options/group.ts'
 import {
   classOf,
-  groupOf,
-  isAsWritten,
   type JobClass,
   type JobConstructor,
   type JobLike,
-  limiterOf,
-  uniqueOf,
+  settingsOf,
 } from '../options/job-class.ts'
-import { type JobSettings, settingsOf } from '../options/job-settings.ts'
-import { HEAVIEST, isOwnOption, type LimiterBy, needOf } from '../options/limiter.ts'
-import { lockOf, oneByOne, type Unique } from '../options/unique.ts'
+import type { JobSettings } from '../options/job-settings.ts'
+import { isOwnOption, needOf, weight } from '../options/limiter.ts'
+import { lockOf, oneByOne } from '../options/unique.ts'
 
 /**
  * The records of one job and its payloads: one record for each payload.
@@ -33,21 +30,18 @@ import { lockOf, oneByOne, type Unique } from '../options/unique.ts'
  */
 export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: string; records: NewJob[] } {
   const jobClass = classOf(job.constructor as JobConstructor)
-  const isPlain = isAsWritten(job, jobClass)
-  const settings = isPlain ? jobClass : settingsOf(job, jobClass.name)
+  const settings = settingsOf(job, jobClass)
   if (!Array.isArray(payloads)) {
     throw new JobsError('PAYLOAD_NOT_JSON', `${jobClass.name}: dispatchMany() takes a list of payloads`)
   }
-  const { queueName, priority, delay } = settings
+  const { queueName, priority, delay, unique, group, limiter } = settings
   const here = context()
-  const different = isPlain && here === undefined ? undefined : differences(settings, jobClass, here)
-  const unique = uniqueOf(job, jobClass.name)
-  const grouped = groupOf(job, jobClass.name)
-  const limited = limiterOf(job, jobClass.name)
-  if (isOwnOption(limited) && !isOwnOption(jobClass.limiter))
+  const different =
+    settings === jobClass && here === undefined ? undefined : differences(settings, jobClass, here)
+  if (isOwnOption(limiter) && !isOwnOption(jobClass.limiter))
     throw new JobsError(
       'JOB_INVALID',
-      `${jobClass.name}: limiter is one of this job alone; it must be one of its class, or of jobs.limiters`,
+      `${jobClass.name}: limiter has limits of this job alone; it must be the limiter of the class, or one of jobs.limiters`,
     )
   const hooked = jobClass.hasFailed || jobClass.hasCancelled
   const records = payloads.map((payload) => {
@@ -56,45 +50,35 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
     if (hooked) record.hooked = true
-    if (grouped !== undefined) record.group = groupOfPayload(payload, grouped, jobClass.name)
-    if (limited !== undefined) record.limiter = needOfPayload(payload, limited, jobClass)
-    if (unique !== undefined) lock(record, payload, unique, jobClass, settings.expiresIn !== undefined)
+    if (group !== undefined) record.group = groupOfPayload(payload, group, jobClass.name)
+    if (limiter !== undefined) record.limiter = needOfPayload(payload, limiter, jobClass)
+    if (unique !== undefined) lock(record, payload, unique, jobClass)
     return record
   })
   return { queue: queueName, records }
 }
 
+/** A setting that a job has. */
+type Of<Name extends keyof JobSettings> = NonNullable<JobSettings[Name]>
+
 /** Adds the lock of a unique job. @throws JOB_INVALID if the class's function throws, or returns no valid name */
-function lock(
-  record: NewJob,
-  payload: unknown,
-  unique: Unique,
-  { key, name }: JobClass,
-  expires: boolean,
-): void {
+function lock(record: NewJob, payload: unknown, unique: Of<'unique'>, { key, name }: JobClass): void {
   const lock = named(name, 'unique', 'the jobs that are alike', () => lockOf(unique, key, payload))
   record.lock = lock
   if (unique.keepLast) record.group = oneByOne(lock.name)
-  const { debounce } = lock
-  if (debounce === undefined) return
-  if (expires)
-    throw new JobsError('JOB_INVALID', `${name}: expiresIn does not go with debounce, which puts a job off`)
-  record.delay = Math.max(record.delay ?? 0, debounce)
+  if (lock.debounce !== undefined) record.delay = Math.max(record.delay ?? 0, lock.debounce)
 }
 
 /** @throws JOB_INVALID if the class's function throws, or returns no valid name */
-function groupOfPayload(payload: unknown, grouped: GroupBy, name: string): Group {
-  return named(name, 'group', 'the group of a job', () => groupFor(grouped, payload))
+function groupOfPayload(payload: unknown, group: Of<'group'>, name: string): Group {
+  return named(name, 'group', 'the group of a job', () => groupFor(group, payload))
 }
 
 /** @throws JOB_INVALID if the class's function throws, or returns no valid weight */
-function needOfPayload(payload: unknown, limited: string | LimiterBy, { key, name }: JobClass): string {
-  const need = asked(name, 'limiter.weight', () => needOf(limited, key, payload))
+function needOfPayload(payload: unknown, limiter: Of<'limiter'>, { key, name }: JobClass): string {
+  const need = asked(name, 'limiter.weight', () => needOf(limiter, key, payload))
   if (need !== undefined) return need
-  throw new JobsError(
-    'JOB_INVALID',
-    `${name}: limiter.weight gave no weight; it must give a whole number from 1 to ${HEAVIEST}`,
-  )
+  throw new JobsError('JOB_INVALID', `${name}: limiter.weight gave no weight; it must give ${weight.right}`)
 }
 
 /**

@@ -14,7 +14,7 @@
  */
 
 import type { Backoff } from './backoff.ts'
-import type { Limits } from './limit.ts'
+import type { Limits } from './limits.ts'
 
 export const states = ['waiting', 'delayed', 'blocked', 'active', 'completed', 'failed', 'cancelled'] as const
 export type State = (typeof states)[number]

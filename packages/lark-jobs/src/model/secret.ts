@@ -1,10 +1,18 @@
 /**
- * Describes values that may contain a password. A connection often has mistakes: one quote, a list around it, no
+ * How messages show a value, also one that may contain a password. A connection often has mistakes: one quote, a list around it, no
  * scheme, or a whole URL as its host. In such a value Lark cannot tell where the password is, so messages show only the
  * form of the value, and none of its text. (A connection that Lark can parse has a name without secrets:
  * `store/redis/client/address.ts`.)
  */
+import { inspect } from 'node:util'
 import { plain } from './connection-text.ts'
+
+const oneLine = { compact: true, breakLength: Infinity, depth: 1, maxArrayLength: 10, maxStringLength: 80 }
+
+/** A value as JavaScript, on one line, cut if it is long. */
+export function shown(value: unknown): string {
+  return typeof value === 'function' ? 'a function' : inspect(value, oneLine)
+}
 
 /** Describes a value that was given as a connection. */
 export function formOf(connection: unknown): string {
@@ -20,11 +28,11 @@ export function formOf(connection: unknown): string {
   return typeof connection === 'object' ? 'an object' : `a ${typeof connection}`
 }
 
-/** A setting as JSON, or only its form if it may contain an address with a password. */
+/** The same for a setting, or only its form if it may contain an address with a password. */
 export function shownSetting(value: unknown): string {
-  if (typeof value === 'function') return 'a function'
-  const json = JSON.stringify(value) ?? typeof value
-  return /:\/\/|@/.test(json) ? `${formOf(value)} with what may be a password` : json
+  return /:\/\/|@/.test(inspect(value, { depth: 5, maxStringLength: null }))
+    ? `${formOf(value)} with what may be a password`
+    : shown(value)
 }
 
 /** A server's reply to a password, without the password: some servers repeat text that they did not understand. */

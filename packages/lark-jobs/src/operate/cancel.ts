@@ -4,8 +4,9 @@
 import { JobsError } from '../model/errors.ts'
 import { readIds } from '../model/id.ts'
 import type { State } from '../model/record.ts'
+import { flag, isText, oneOf, option } from '../options/schema.ts'
 import type { AlterVerdict, Store } from '../store/contract/store.ts'
-import { all, type ConditionChecks, checkFilter, type Flags, isText, queueName } from './filter.ts'
+import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
 
 /** The states in which a job can be cancelled. */
@@ -41,23 +42,20 @@ export interface Cancelled {
 /** Which jobs: their ids, or a filter. */
 type Chosen = readonly string[] | CancelFilter
 
-const conditions: ConditionChecks = {
-  key: { right: 'the key of a job class', ok: isText },
+const cancelConditions = conditions({
+  key: option<string>('the key of a job class', isText),
   queue: queueName,
-  state: {
-    right: `one of ${cancellable.join(', ')}`,
-    ok: (value) => (cancellable as readonly unknown[]).includes(value),
-  },
+  state: oneOf(cancellable),
   all,
-}
-const dryRun = { right: 'true or false', ok: (value: unknown) => typeof value === 'boolean' }
+})
+const cancelOptions = conditions({ dryRun: flag() })
 
 /** Checks the arguments of `cancel`. @throws FILTER_INVALID, JOB_ID_INVALID */
 export function readCancel(which: unknown, options: unknown, flags?: Flags): Chosen {
-  checkFilter('Jobs.cancel()', options, { dryRun })
+  checkFilter('Jobs.cancel()', options, cancelOptions)
   const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
   if (!isFilter) return readIds(which)
-  checkFilter('Jobs.cancel()', which, conditions, ['key', 'queue', 'state'], flags)
+  checkFilter('Jobs.cancel()', which, cancelConditions, { needed: ['key', 'queue', 'state'], flags })
   return which as CancelFilter
 }
 

@@ -7,7 +7,7 @@ import type { WorkerRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability } from '../store/contract/store.ts'
-import { all, checkFilter, type Flags } from './filter.ts'
+import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import { names, type Operated, Operations, open, settings } from './operations.ts'
 
 /** Where jobs are kept, as it is configured. */
@@ -66,7 +66,7 @@ export class Operate extends Operations {
    * @throws FILTER_INVALID without `{ all: true }`
    */
   async erase(what: { all: true }): Promise<void> {
-    checkFilter('operate().erase()', what, { all }, ['all'])
+    checkFilter('operate().erase()', what, conditions({ all }), { needed: ['all'] })
     const { connection, prefix } = await this[settings]()
     await erase(connection, prefix)
   }

@@ -2,13 +2,14 @@
  * Pauses and resumes a queue, or one group of a queue. While it is paused, none of its jobs starts. Running jobs go on,
  * and dispatched jobs wait.
  */
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { type Duration, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { partitionFor, partitionsOf } from '../model/partition.ts'
 import { isHash, notName } from '../model/stored-name.ts'
 import { groupName } from '../options/group.ts'
+import { duration, isText, option } from '../options/schema.ts'
 import type { Store } from '../store/contract/store.ts'
-import { all, type ConditionChecks, checkFilter, type Flags, isText, queueName } from './filter.ts'
+import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { partitionsToLookIn, type Queues } from './stored-jobs.ts'
 
 /** The queue or group to pause. */
@@ -34,43 +35,39 @@ export interface EveryQueue {
   for?: never
 }
 
-const target: ConditionChecks = {
+const targetEntries = {
   queue: queueName,
-  group: {
-    right: 'the name of a group: a text that is not empty, or a number',
-    ok: (value) => value !== '' && notName(value) === undefined,
-  },
-  groupHash: { right: 'a hash that Jobs.status() shows', ok: (value) => isText(value) && isHash(value) },
-  all,
+  group: option<string | number>(
+    'the name of a group: a text that is not empty, or a number',
+    (value) => value !== '' && notName(value) === undefined,
+  ),
+  groupHash: option<string>('a hash that Jobs.status() shows', (value) => isText(value) && isHash(value)),
 }
-/** `checkPause` checks the duration itself, and throws PAUSE_INVALID. */
-const span: ConditionChecks[string] = { right: durationForm, ok: (value) => value !== undefined }
+const resumeConditions = conditions({ ...targetEntries, all })
+const pauseConditions = conditions({ ...targetEntries, for: duration(), all })
 
 /** @throws FILTER_INVALID, PAUSE_INVALID @param flags see `checkFilter` */
 export function checkPause(options: unknown, flags?: Flags): void {
-  check('Jobs.pause()', options, { ...target, for: span }, flags)
-  const { queue, group, groupHash, for: time } = options as PauseOptions
-  if (time === undefined) return
-  if (!((milliseconds(time) ?? 0) > 0)) {
-    const got = typeof time === 'string' ? `'${time}'` : String(time)
-    throw new JobsError(
-      'PAUSE_INVALID',
-      `${flags?.for ?? 'for'} is ${got}; it must be ${durationForm}, above 0`,
-    )
-  }
-  if (group === undefined && groupHash === undefined)
-    throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
-      hint: 'A queue is paused until it is resumed.',
-    })
+  const { queue, group, groupHash, for: time } = (options ?? {}) as PauseOptions
+  checkFilter('Jobs.pause()', options, pauseConditions, {
+    needed: ['queue'],
+    flags,
+    codeOf: (path) => (path === 'for' && time !== undefined ? 'PAUSE_INVALID' : 'FILTER_INVALID'),
+  })
+  checkGroup('Jobs.pause()', options, flags)
+  if (time === undefined || group !== undefined || groupHash !== undefined) return
+  throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
+    hint: 'A queue is paused until it is resumed.',
+  })
 }
 
 /** @throws FILTER_INVALID @param flags see `checkFilter` */
 export function checkResume(options: unknown, flags?: Flags): void {
-  check('Jobs.resume()', options, target, flags)
+  checkFilter('Jobs.resume()', options, resumeConditions, { needed: ['queue'], flags })
+  checkGroup('Jobs.resume()', options, flags)
 }
 
-function check(call: string, options: unknown, conditions: ConditionChecks, flags: Flags | undefined): void {
-  checkFilter(call, options, conditions, ['queue'], flags)
+function checkGroup(call: string, options: unknown, flags: Flags | undefined): void {
   const { group, groupHash } = options as PauseTarget
   if (group === undefined || groupHash === undefined) return
   const both = flags === undefined ? `${call}: group and groupHash` : `${flags.group} and ${flags.groupHash}`

@@ -3,8 +3,9 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { JobRecord, State } from '../model/record.ts'
+import { option } from '../options/schema.ts'
 import type { Store } from '../store/contract/store.ts'
-import { checkFilter, type Flags, queueName } from './filter.ts'
+import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
 
 /**
@@ -14,9 +15,8 @@ import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queu
  */
 export function checkRetry(which: unknown, named: readonly unknown[], flags?: Flags): void {
   if (named.length === 0) return
-  const right = which === 'failed' ? queueName.right : 'left out where ids are given'
-  const ok = (queue: unknown) => which === 'failed' && queueName.ok(queue)
-  checkFilter('Jobs.retry()', { queue: named[0] }, { queue: { right, ok } }, [], flags)
+  const queue = which === 'failed' ? queueName : option('left out where ids are given', () => false)
+  checkFilter('Jobs.retry()', { queue: named[0] }, conditions({ queue }), { flags })
 }
 
 /**

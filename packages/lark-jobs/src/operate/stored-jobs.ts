@@ -5,12 +5,12 @@
  */
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
-import { isCount } from '../model/limit.ts'
 import { listed } from '../model/listed.ts'
 import { partitionsOf, queueOf } from '../model/partition.ts'
 import type { JobRecord, LogLine, State } from '../model/record.ts'
 import { shownName } from '../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
+import { whole } from '../options/schema.ts'
 import {
   type AlterVerdict,
   type Change,
@@ -20,7 +20,7 @@ import {
   type Page,
   type Store,
 } from '../store/contract/store.ts'
-import { checkFilter, type Flags, queueName } from './filter.ts'
+import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 
 /**
  * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores,
@@ -53,10 +53,11 @@ export interface FailedOptions {
   limit?: number
 }
 
+const failedConditions = conditions({ queue: queueName, limit: whole(1) })
+
 /** @throws FILTER_INVALID also for `{ queue: undefined }`, which would return the jobs of every queue */
 export function checkFailed(options: unknown, flags?: Flags): void {
-  const limit = { right: 'a whole number from 1', ok: isCount }
-  checkFilter('Jobs.failed()', options, { queue: queueName, limit }, [], flags)
+  checkFilter('Jobs.failed()', options, failedConditions, { flags })
 }
 
 /** Every queue in the configuration or in the store, with all its partitions. */

@@ -2,18 +2,18 @@
  * Groups: jobs of a queue that belong together, such as the jobs of one tenant. Groups take turns. A group may have its
  * own limits and a strict order. Classes in one queue that use the same group name share the group.
  */
-import { isCount, limitsOf, type RateOption, rateProblem } from '../model/limit.ts'
 import type { Group } from '../model/record.ts'
 import { notName, storedName } from '../model/stored-name.ts'
+import { limitEntries, limitsOf } from './limits.ts'
+import { flag, func, type OptionsOf, type Read, Schema } from './schema.ts'
 
-export interface GroupOptions {
-  /** Jobs of a group that run at a time, over all workers. Default: no limit. */
-  concurrency?: number
-  /** Jobs of a group that begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
-  rate?: RateOption
+const entries = {
+  ...limitEntries,
   /** Each job begins only when the one before it has ended, its retries included. Default: no. */
-  strict?: boolean
+  strict: flag(),
 }
+
+export interface GroupOptions extends OptionsOf<typeof entries> {}
 
 /** The value that `group()` returns. */
 export interface GroupBy extends GroupOptions {
@@ -21,6 +21,15 @@ export interface GroupBy extends GroupOptions {
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
   readonly by: (payload: any) => string | number
 }
+
+/** A class's `group`. */
+export const groupOptions = new Schema(
+  'group((payload) => payload.id)',
+  { by: func<GroupBy['by']>('a function of the payload').needed(), ...entries },
+  ({ strict, concurrency = 1 }, refuse) => {
+    if (strict && concurrency > 1) refuse('concurrency', 'absent: of a strict group one job runs at a time')
+  },
+)
 
 /**
  * Puts the jobs of a class into groups. Groups take fair turns, however many jobs each of them has.
@@ -38,35 +47,17 @@ export function group<P>(by: (payload: P) => string | number, options: GroupOpti
   return Object.freeze({ ...options, by })
 }
 
-/** The first problem of a class's `group`: field, value, and what would be right; undefined if there is none. */
-export function groupProblem(option: unknown): [field: string, value: unknown, right: string] | undefined {
-  if (option === undefined) return undefined
-  if (typeof option !== 'object' || option === null)
-    return ['group', option, 'group((payload) => payload.id)']
-  const { by, concurrency, rate, strict, ...rest } = option as GroupBy
-  const [unknown] = Object.entries(rest)
-  if (unknown !== undefined)
-    return [`group.${unknown[0]}`, unknown[1], 'absent: it knows concurrency, rate and strict']
-  if (typeof by !== 'function') return ['group.by', by, 'a function of the payload']
-  if (concurrency !== undefined && !isCount(concurrency))
-    return ['group.concurrency', concurrency, 'a whole number from 1']
-  const problem = rate === undefined ? undefined : rateProblem(rate)
-  if (problem !== undefined) return ['group.rate', rate, problem]
-  if (strict !== undefined && typeof strict !== 'boolean') return ['group.strict', strict, 'true or false']
-  if (strict && concurrency !== undefined && concurrency !== 1)
-    return ['group.concurrency', concurrency, 'absent: of a strict group one job runs at a time']
-  return undefined
-}
+/** A group as Lark reads it. */
+type Grouping = Pick<GroupBy, 'by'> & Partial<Read<typeof entries>>
 
 /** The group of one job. @returns a text that describes the value, if `by` did not return a valid name */
-export function groupFor(option: GroupBy, payload: unknown): Group | string {
+export function groupFor(option: Grouping, payload: unknown): Group | string {
   const value = option.by(payload)
   const problem = value === '' ? 'an empty text' : notName(value)
   if (problem !== undefined) return problem
   const group: Group = { name: groupName(value) }
-  const { strict = false, rate } = option
-  const { concurrency = strict ? 1 : undefined } = option
-  const limits = limitsOf({ ...(concurrency && { concurrency }), ...(rate && { rate }) }, 1)
+  const { strict, rate, concurrency = strict ? 1 : undefined } = option
+  const limits = limitsOf({ concurrency, rate })
   if (limits !== undefined) group.limits = limits
   if (strict) group.strict = true
   return group

@@ -1,6 +1,6 @@
 /**
  * What Lark knows of a job class: its name in the store and its settings, checked once, when the class is first
- * dispatched or registered with a worker.
+ * dispatched or registered with a worker. Of a job that is dispatched, only what differs from its class is checked.
  *
  * Dispatcher and worker know job classes only through this page, so that neither depends on the class that users
  * extend (`job.ts`). A class is told by its brand, never by `instanceof`: a process may hold several copies of
@@ -12,11 +12,17 @@ import type { CancelReason } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
 import { textOf } from '../model/thrown.ts'
 import { originOf } from './class-name.ts'
-import { type GroupBy, groupProblem } from './group.ts'
-import { check, isName, type JobSettings, settingsOf, type Written } from './job-settings.ts'
-import { type LimiterBy, limiterProblem } from './limiter.ts'
+import {
+  classSettings,
+  type JobSettings,
+  jobSettings,
+  ownNames,
+  sinceQueued,
+  type WrittenSettings,
+} from './job-settings.ts'
 import type { Middleware } from './middleware.ts'
-import { problemOf, type Rejection, type Unique } from './unique.ts'
+import { func, isObject, list, type NeededOptionsOf, type OptionsOf, type Voice, voiceOf } from './schema.ts'
+import type { Rejection } from './unique.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
 export const jobBrand = Symbol.for('s18i.lark.job')
@@ -31,12 +37,11 @@ export const idle = Symbol.for('s18i.lark.job.idle')
 export const dispatchRejection = Symbol.for('s18i.lark.job.rejection')
 
 /** The fields of a job that say how it is queued and run. */
-export interface JobLike extends Written {
-  key?: string
-  aliases: readonly string[]
-  unique?: unknown
-  group?: unknown
-  limiter?: unknown
+export interface JobFields
+  extends OptionsOf<typeof classSettings.entries & typeof jobSettings.entries, undefined>,
+    NeededOptionsOf<typeof classSettings.entries & typeof jobSettings.entries> {}
+
+export interface JobLike extends JobFields {
   retryIf?(error: unknown): unknown
   failed?(error: unknown, payload?: unknown): unknown
   cancelled?(payload: unknown, reason: CancelReason): unknown
@@ -76,15 +81,16 @@ export interface JobClass extends JobSettings {
   hasFailed: boolean
   /** Whether it has a `cancelled` of its own. */
   hasCancelled: boolean
-  /** What its jobs need permits of. */
-  limiter: string | LimiterBy | undefined
   /** The outermost first. */
   middleware: readonly Middleware[]
-  /** The settings as the class writes them. */
-  written: Written
+  /** The settings as a job of the class has them, and as they are read. */
+  written: WrittenSettings
+  read: JobSettings
 }
 
 const known = new WeakMap<object, JobClass>()
+
+export const jobClasses = list<JobConstructor>('a list of job classes', isJobClass)
 
 export function isJobClass(value: unknown): value is JobConstructor {
   return typeof value === 'function' && value.prototype?.[jobBrand] === true
@@ -99,40 +105,30 @@ export function classOf(make: JobConstructor): JobClass {
   const before = known.get(make)
   if (before !== undefined) return before
   const job = instance(make)
-  const name = make.name
-  const key = job.key ?? name
-  const settings = settingsOf(job, name || key)
-  check(
-    name || key,
-    'aliases',
-    job.aliases,
-    "a list of texts, such as ['old-name']",
-    Array.isArray(job.aliases) && job.aliases.every(isName),
-  )
+  const voice = voiceOf('JOB_INVALID', make.name || `${job.key ?? 'A job class'}`)
   if (job.key === undefined) checkName(make)
-  check(name || key, 'key', key, "a text, such as 'send-email'", isName(key))
-  checkTogether(job, name || key)
-  const again = instance(make).key ?? name
+  const { aliases, key = make.name } = classSettings.fields(job, '', voice)
+  const read = jobSettings.fields(job, '', voice)
+  const again = instance(make).key ?? make.name
   if (again !== key) {
-    throw new JobsError('JOB_KEY_TAKEN', `${name}: one class under two keys, '${key}' and '${again}'`, {
+    throw new JobsError('JOB_KEY_TAKEN', `${make.name}: one class under two keys, '${key}' and '${again}'`, {
       hint: 'A key must be the same for every job of its class.',
     })
   }
-  const { queueName, priority, delay, tries, retryUntil, expiresIn, backoff, timeout } = job
-  const found = {
-    ...settings,
+  const found: JobClass = {
+    ...sinceQueued({ ...read }),
     key,
     hasKey: job.key !== undefined,
-    aliases: job.aliases,
+    aliases,
     // A name that a minifier made tells nobody anything.
-    name: name === '' || originOf(make) === 'made' ? key : name,
+    name: make.name === '' || originOf(make) === 'made' ? key : make.name,
     make,
-    hasRetryIf: hasOwn(job, 'retryIf', name || key),
-    hasFailed: hasOwn(job, 'failed', name || key),
-    hasCancelled: hasOwn(job, 'cancelled', name || key),
-    limiter: limiterOf(job, name || key),
-    middleware: middlewareOf(job, name || key),
-    written: { queueName, priority, delay, tries, retryUntil, expiresIn, backoff, timeout },
+    hasRetryIf: hasOwn(job, 'retryIf', voice),
+    hasFailed: hasOwn(job, 'failed', voice),
+    hasCancelled: hasOwn(job, 'cancelled', voice),
+    middleware: middlewareOf(job, voice),
+    written: Object.fromEntries(settings.map((name) => [name, job[name]])),
+    read,
   }
   known.set(make, found)
   return found
@@ -164,94 +160,76 @@ function checkName(make: JobConstructor): void {
   )
 }
 
-/** Whether a job's settings are those of its class: most are, and were checked with it. */
-export function isAsWritten(job: JobLike, { written }: JobClass): boolean {
-  return (
-    job.delay === written.delay &&
-    job.queueName === written.queueName &&
-    job.priority === written.priority &&
-    job.tries === written.tries &&
-    job.retryUntil === written.retryUntil &&
-    job.expiresIn === written.expiresIn &&
-    job.timeout === written.timeout &&
-    (job.backoff === written.backoff || isSameFunction(job.backoff, written.backoff)) &&
-    // A list may have been changed in its place.
-    !Array.isArray(job.backoff)
-  )
+const settings = Object.keys(jobSettings.entries) as (keyof JobSettings)[]
+
+/**
+ * The settings of one job: those of its class, but for what the job has of its own, which is checked.
+ *
+ * @returns the class itself if the job has nothing of its own
+ * @throws JOB_INVALID
+ */
+export function settingsOf(job: JobLike, jobClass: JobClass): JobSettings {
+  const { written, read: all, name: className } = jobClass
+  let own: Record<string, unknown> | undefined
+  let isChecked = true
+  for (const name of ownNames(job, written)) {
+    const value = job[name]
+    let read: unknown = all[name]
+    if (isObject(value) && isAlike(value, written[name])) read = withFunctionsOf(value, read as object)
+    else if (!isSameFunction(value, written[name])) {
+      read = jobSettings.entries[name].read(value, name, voiceOf('JOB_INVALID', className))
+      isChecked = false
+    }
+    if (read === all[name]) continue
+    own ??= { ...all }
+    own[name] = read
+  }
+  if (own === undefined) return jobClass
+  if (!isChecked) jobSettings.check(own as JobSettings, job, '', voiceOf('JOB_INVALID', className))
+  return sinceQueued(own as JobSettings)
 }
 
+/**
+ * Whether two objects of options say the same, except for their functions: each job makes the functions of its class
+ * anew.
+ */
+function isAlike(one: unknown, other: unknown): boolean {
+  if (one === other || (typeof one === 'function' && typeof other === 'function')) return true
+  if (!isObject(one) || !isObject(other)) return false
+  const names = Object.keys(one)
+  return names.length === Object.keys(other).length && names.every((name) => isAlike(one[name], other[name]))
+}
+
+/** The options of a class with the functions of a job, because these may use it: `unique(() => this.shop)`. */
+function withFunctionsOf(value: Record<string, unknown>, read: object): object {
+  let all = read
+  for (const name of Object.keys(value))
+    if (typeof value[name] === 'function') all = { ...all, [name]: value[name] }
+  return all
+}
+
+type Method = (...args: never[]) => unknown
+const method = func<Method>('a method')
+
 /** Whether a class has such a method of its own, and not that of `Job`, which does nothing. */
-function hasOwn(job: JobLike, method: 'retryIf' | 'failed' | 'cancelled', name: string): boolean {
-  const own = job[method] as (((...args: never[]) => unknown) & { [idle]?: true }) | undefined
-  check(name, method, own, 'a method', own === undefined || typeof own === 'function')
+function hasOwn(job: JobLike, name: 'retryIf' | 'failed' | 'cancelled', voice: Voice): boolean {
+  const own: (Method & { [idle]?: true }) | undefined = method.read(job[name], name, voice)
   return own !== undefined && own[idle] !== true
 }
 
-/** Asked for once: what stands around a job does not depend on which one it is. */
-function middlewareOf(job: JobLike, name: string): readonly Middleware[] {
-  const right = 'a method that returns a list of functions'
-  if (job.middleware === undefined) return []
-  check(name, 'middleware', job.middleware, right, typeof job.middleware === 'function')
-  let list: unknown
+const functions = list<Middleware>('a list of functions', (each) => typeof each === 'function').needed()
+const listing = func<() => unknown>(`a method that returns ${functions.right}`)
+
+/** Called once: the middleware of a job does not depend on which job of the class it is. */
+function middlewareOf(job: JobLike, voice: Voice): readonly Middleware[] {
+  if (listing.read(job.middleware, 'middleware', voice) === undefined) return []
+  let all: unknown
   try {
-    list = job.middleware()
+    all = job.middleware?.()
   } catch (cause) {
-    throw new JobsError('JOB_INVALID', `${name}: middleware() threw: ${textOf(cause)}`, { cause })
+    throw new JobsError('JOB_INVALID', `${voice.name('middleware()')} threw: ${textOf(cause)}`, { cause })
   }
-  const isList = Array.isArray(list) && list.every((each) => typeof each === 'function')
-  check(name, 'middleware()', list, right.slice(right.indexOf('a list')), isList)
-  return [...(list as Middleware[])]
-}
-
-/**
- * How a job is unique; undefined when it is not.
- *
- * @throws JOB_INVALID
- */
-export function uniqueOf({ unique }: JobLike, name: string): Unique | undefined {
-  return checked(unique, problemOf, name)
-}
-
-/**
- * How jobs are grouped; undefined when they are not.
- *
- * @throws JOB_INVALID
- */
-export function groupOf({ group }: JobLike, name: string): GroupBy | undefined {
-  return checked(group, groupProblem, name)
-}
-
-/** Refuses what does not go together. @throws JOB_INVALID */
-function checkTogether(job: JobLike, name: string): void {
-  const { concurrency, rate, strict = false } = groupOf(job, name) ?? {}
-  const keepsLast = uniqueOf(job, name)?.keepLast ?? false
-  const isBound = keepsLast || strict || concurrency !== undefined || rate !== undefined
-  if (keepsLast)
-    check(name, 'group', job.group, 'absent: keepLast has groups of its own', job.group === undefined)
-  const { weight } = (limiterOf(job, name) ?? {}) as LimiterBy
-  const right =
-    'a number where a group has limits or a strict order, which are those of jobs that need the same'
-  check(name, 'limiter.weight', weight, right, !isBound || typeof weight !== 'function')
-}
-
-/**
- * What jobs need permits of; undefined when of nothing.
- *
- * @throws JOB_INVALID
- */
-export function limiterOf({ limiter }: JobLike, name: string): string | LimiterBy | undefined {
-  return checked(limiter, limiterProblem, name)
-}
-
-/** An option of a class, if it has it. @param problemOf its field, value, and what would be right; or nothing */
-function checked<T>(
-  option: unknown,
-  problemOf: (option: unknown) => [field: string, value: unknown, right: string] | undefined,
-  name: string,
-): T | undefined {
-  const problem = option === undefined ? undefined : problemOf(option)
-  if (problem !== undefined) check(name, ...problem, false)
-  return option as T | undefined
+  return [...functions.read(all, 'middleware()', voice)]
 }
 
 function instance(make: JobConstructor): JobLike {

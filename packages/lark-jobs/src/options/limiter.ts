@@ -2,31 +2,57 @@
  * The limiter of a job class: a job begins only with permits of this limiter. It is either a limiter in the
  * configuration, which classes and queues share, or one that belongs to the class alone.
  */
-import { isCount, type Limits, limitsOf, type RateOption, rateProblem } from '../model/limit.ts'
+import type { Limits } from '../model/limits.ts'
+import { limitEntries, limitsOf } from './limits.ts'
+import { isText, Option, type OptionsOf, option, type Read, Schema, whole } from './schema.ts'
 
 /** The highest weight. */
 export const HEAVIEST = 1_000
 const OWN = 'class:'
 
-export interface LimiterOptions {
+export const limiterName = option<string>("the name of a limiter, such as 'stripe'", isText)
+
+/** How many permits a run takes. */
+export const weight = whole(1, HEAVIEST).or(1)
+
+// biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
+type Weigh = (payload: any) => number
+
+const entries = {
   /** How many permits a job takes, from 1 to 1,000; or a function of its payload. Default 1. */
-  // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
-  weight?: number | ((payload: any) => number)
+  weight: option<number | Weigh>(
+    `${weight.right}, or a function of the payload`,
+    (value) => typeof value === 'function' || isWeight(value),
+  ).or(1),
 }
 
+export interface LimiterOptions extends OptionsOf<typeof entries> {}
+
 /** Limits for all jobs of a class, over all queues and workers. */
-export interface ClassLimits {
-  /** How many jobs of the class run at a time. */
-  concurrency?: number
-  /** How many jobs of the class begin within a time: `{ limit: 100, per: '1m' }`. */
-  rate?: RateOption
-}
+export interface ClassLimits extends OptionsOf<typeof limitEntries> {}
 
 /** The value that `limiter()` returns. */
 export interface LimiterBy extends LimiterOptions, ClassLimits {
   /** The name of a limiter in the configuration. Without it, the limiter belongs to the class alone. */
   readonly name?: string
 }
+
+/** A class's `limiter`. */
+export const limiterOptions = new Schema(
+  `${limiterName.right}, or limiter({ concurrency: 5 })`,
+  { name: limiterName, ...entries, ...limitEntries },
+  ({ name, concurrency, rate }, refuse) => {
+    if ((name ?? concurrency ?? rate) === undefined) refuse('', 'limiter() with concurrency, rate, or both')
+  },
+)
+
+export type LimiterRead = Read<typeof limiterOptions.entries>
+
+/** The same, or the name of a limiter alone. */
+export const limiterOption = new Option<string | LimiterBy, LimiterRead>(
+  limiterOptions.right,
+  (value, path, voice) => limiterOptions.read(isText(value) ? { name: value } : value, path, voice, true)!,
+)
 
 /**
  * Sets the limiter of a job class. A job waits in its queue, without using a worker, until the limiter has permits for
@@ -43,32 +69,6 @@ export function limiter(first: string | ClassLimits, options: LimiterOptions = {
   return Object.freeze(typeof first === 'string' ? { ...options, name: first } : { ...first })
 }
 
-/** The first problem of a class's `limiter`: field, value, and what would be right; undefined if there is none. */
-export function limiterProblem(option: unknown): [field: string, value: unknown, right: string] | undefined {
-  if (option === undefined || (typeof option === 'string' && option !== '')) return undefined
-  if (typeof option !== 'object' || option === null)
-    return ['limiter', option, "the name of a limiter, such as 'stripe', or limiter({ concurrency: 5 })"]
-  const { name, weight, concurrency, rate, ...rest } = option as LimiterBy
-  const [unknown] = Object.entries(rest)
-  if (unknown !== undefined)
-    return [
-      `limiter.${unknown[0]}`,
-      unknown[1],
-      'absent: it knows concurrency and rate, or a name and weight',
-    ]
-  if (name !== undefined && (typeof name !== 'string' || name === ''))
-    return ['limiter.name', name, "the name of a limiter, such as 'stripe'"]
-  if (weight !== undefined && typeof weight !== 'function' && !isWeight(weight))
-    return ['limiter.weight', weight, `a whole number from 1 to ${HEAVIEST}, or a function of the payload`]
-  if (concurrency !== undefined && !isCount(concurrency))
-    return ['limiter.concurrency', concurrency, 'a whole number from 1']
-  const problem = rate === undefined ? undefined : rateProblem(rate)
-  if (problem !== undefined) return ['limiter.rate', rate, problem]
-  if (name === undefined && concurrency === undefined && rate === undefined)
-    return ['limiter', option, 'limiter() with concurrency, rate, or both']
-  return undefined
-}
-
 /**
  * The limiter that belongs to a class alone, with its limits: one entry for the key of the class and for each alias.
  */
@@ -77,18 +77,18 @@ export function ownLimiters({
   key,
   aliases,
 }: {
-  limiter: string | LimiterBy | undefined
+  limiter: LimiterRead | undefined
   key: string
   aliases: readonly string[]
 }): [string, Limits][] {
   if (!isOwnOption(limiter)) return []
-  const limits = limitsOf(limiter, 1)!
+  const limits = limitsOf(limiter)!
   return [key, ...aliases].map((each) => [ownName(each), limits])
 }
 
 /** Whether the limiter belongs to the class alone. */
-export function isOwnOption(option: string | LimiterBy | undefined): option is LimiterBy {
-  return typeof option === 'object' && option.name === undefined
+export function isOwnOption(limiter: LimiterRead | undefined): limiter is LimiterRead {
+  return limiter !== undefined && limiter.name === undefined
 }
 
 /**
@@ -97,8 +97,7 @@ export function isOwnOption(option: string | LimiterBy | undefined): option is L
  * @param key of the class
  * @returns undefined if the weight is not valid
  */
-export function needOf(option: string | LimiterBy, key: string, payload: unknown): string | undefined {
-  const { name, weight = 1 } = typeof option === 'string' ? { name: option } : option
+export function needOf({ name, weight }: LimiterRead, key: string, payload: unknown): string | undefined {
   const count = typeof weight === 'function' ? weight(payload) : weight
   return isWeight(count) ? `${name ?? ownName(key)}*${count}` : undefined
 }
@@ -126,5 +125,5 @@ export function ownName(key: string): string {
 }
 
 function isWeight(value: unknown): value is number {
-  return isCount(value) && value <= HEAVIEST
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= HEAVIEST
 }

@@ -2,28 +2,30 @@
  * Unique jobs: a queue has only one job at a time for each name that `unique()` gives. Names count within a class and a
  * queue.
  */
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import type { Group, Lock } from '../model/record.ts'
 import { notName, storedPair } from '../model/stored-name.ts'
+import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from './schema.ts'
 
-/** How long a job is unique, and what happens to a second one. Durations are milliseconds, or `'30s'`, `'5m'`. */
-export interface UniqueOptions {
-  /** Unique until the job first starts, or until it has ended. Default `done`; with `debounce`, `start`. */
-  until?: 'start' | 'done'
+const entries = {
+  /** Unique until the job first starts, or until it has ended. Default `done`; with `debounce` or `keepLast`, `start`. */
+  until: oneOf(['start', 'done']),
   /** A second dispatch replaces the payload of the first job, if that has not begun. Default: it is rejected. */
-  replace?: boolean
+  replace: flag(),
   /**
    * While one job runs, or waits for a retry, one more may wait. Each dispatch replaces the payload of the waiting job,
    * which begins when the other job has ended. Default: no.
    */
-  keepLast?: boolean
+  keepLast: flag(),
   /** The job waits this long for a further dispatch, which replaces the payload and begins the wait anew. */
-  debounce?: Duration
+  debounce: duration(),
   /** With `debounce`: the longest wait in all. Default: no limit. */
-  maxWait?: Duration
+  maxWait: duration(),
   /** At most one job is queued within this time, whatever became of the last one. */
-  throttle?: Duration
+  throttle: duration(),
 }
+
+/** How long a job is unique, and what happens to a second one. Durations are milliseconds, or `'30s'`, `'5m'`. */
+export interface UniqueOptions extends OptionsOf<typeof entries> {}
 
 /** The value that `unique()` returns. */
 export interface Unique extends UniqueOptions {
@@ -31,6 +33,22 @@ export interface Unique extends UniqueOptions {
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
   readonly by?: (payload: any) => string | number
 }
+
+/** A class's `unique`. */
+export const uniqueOptions = new Schema(
+  'unique(), or unique((payload) => payload.id)',
+  { by: func<NonNullable<Unique['by']>>('a function of the payload'), ...entries },
+  ({ until, replace, keepLast, debounce, maxWait, throttle }, refuse) => {
+    if (keepLast && until === 'done') refuse('until', "absent: with keepLast it is 'start'")
+    if (keepLast && replace === false) refuse('replace', 'absent: keepLast replaces')
+    if (keepLast && throttle !== undefined)
+      refuse('throttle', 'absent: the last is kept or refused, not both')
+    if (maxWait !== undefined && debounce === undefined) refuse('maxWait', 'absent: it goes with debounce')
+    if (debounce === undefined) return
+    if (throttle !== undefined) refuse('throttle', 'absent: a job is debounced or throttled, not both')
+    if (replace === false) refuse('replace', 'absent: debounce replaces')
+  },
+)
 
 /** Why a dispatch was rejected, and because of which job. */
 export interface Rejection {
@@ -62,43 +80,6 @@ export function unique<P>(
   return Object.freeze(typeof first === 'function' ? { ...options, by: first } : { ...first })
 }
 
-/** The first problem of a class's `unique`: field, value, and what would be right; undefined if there is none. */
-export function problemOf(option: unknown): [field: string, value: unknown, right: string] | undefined {
-  if (option === undefined) return undefined
-  if (typeof option !== 'object' || option === null)
-    return ['unique', option, 'unique(), or unique((payload) => payload.id)']
-  const { by, until, replace, keepLast, debounce, maxWait, throttle, ...rest } = option as Unique
-  const [unknown] = Object.entries(rest)
-  if (unknown !== undefined)
-    return [
-      `unique.${unknown[0]}`,
-      unknown[1],
-      'absent: it knows until, replace, keepLast, debounce, maxWait and throttle',
-    ]
-  if (by !== undefined && typeof by !== 'function') return ['unique.by', by, 'a function of the payload']
-  if (until !== undefined && until !== 'start' && until !== 'done')
-    return ['unique.until', until, "'start' or 'done'"]
-  if (replace !== undefined && typeof replace !== 'boolean')
-    return ['unique.replace', replace, 'true or false']
-  if (keepLast !== undefined && typeof keepLast !== 'boolean')
-    return ['unique.keepLast', keepLast, 'true or false']
-  if (keepLast && until === 'done') return ['unique.until', until, "absent: with keepLast it is 'start'"]
-  if (keepLast && replace === false) return ['unique.replace', replace, 'absent: keepLast replaces']
-  if (keepLast && throttle !== undefined)
-    return ['unique.throttle', throttle, 'absent: the last is kept or refused, not both']
-  for (const [field, value] of Object.entries({ debounce, maxWait, throttle })) {
-    if (value !== undefined && !((milliseconds(value) ?? 0) > 0))
-      return [`unique.${field}`, value, `${durationForm}, above 0`]
-  }
-  if (maxWait !== undefined && debounce === undefined)
-    return ['unique.maxWait', maxWait, 'absent: it goes with debounce']
-  if (debounce !== undefined && throttle !== undefined)
-    return ['unique.throttle', throttle, 'absent: a job is debounced or throttled, not both']
-  if (debounce !== undefined && replace === false)
-    return ['unique.replace', replace, 'absent: debounce replaces']
-  return undefined
-}
-
 /**
  * The group of `keepLast` jobs. It is strict, so that they run one after the other.
  *
@@ -115,8 +96,12 @@ export function oneByOne(lock: string): Group {
  * @param key of the class
  * @returns a text that describes the value, if `by` did not return a valid name
  */
-export function lockOf(option: Unique, key: string, payload: unknown): Lock | string {
-  const { by, keepLast = false, debounce, maxWait, throttle } = option
+export function lockOf(
+  option: Partial<Read<typeof uniqueOptions.entries>>,
+  key: string,
+  payload: unknown,
+): Lock | string {
+  const { by, keepLast, debounce, maxWait, throttle } = option
   const value = by === undefined ? '' : by(payload)
   const problem = notName(value)
   if (problem !== undefined) return problem
@@ -125,8 +110,8 @@ export function lockOf(option: Unique, key: string, payload: unknown): Lock | st
     until: option.until ?? (debounce === undefined && !keepLast ? 'done' : 'start'),
   }
   if (option.replace || keepLast || debounce !== undefined) lock.replace = true
-  if (debounce !== undefined) lock.debounce = milliseconds(debounce)!
-  if (maxWait !== undefined) lock.maxWait = milliseconds(maxWait)!
-  if (throttle !== undefined) lock.throttle = milliseconds(throttle)!
+  if (debounce !== undefined) lock.debounce = debounce
+  if (maxWait !== undefined) lock.maxWait = maxWait
+  if (throttle !== undefined) lock.throttle = throttle
   return lock
 }

@@ -5,8 +5,7 @@
 import { newId } from '../model/id.ts'
 import { decode, encode } from '../model/payload.ts'
 import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run.ts'
-import { classOf, currentRun, type JobConstructor, type JobLike } from '../options/job-class.ts'
-import { settingsOf } from '../options/job-settings.ts'
+import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { HookCalls, type Hooks } from './hooks.ts'
 import { print } from './job-log.ts'
@@ -49,7 +48,7 @@ export class RunNow {
   async run(job: JobLike, payload: unknown): Promise<unknown> {
     const jobClass = classOf(job.constructor as JobConstructor)
     const { name, key } = jobClass
-    const { timeout, queueName } = settingsOf(job, name)
+    const { timeout, queueName } = settingsOf(job, jobClass)
     const text = encode(payload, name)
     const { middleware, calls } = this.#around ?? (await this.#read())
     const id = newId()

@@ -1,13 +1,23 @@
 /**
- * What a worker is told: its queues, how many jobs at a time, and when to end. Checked before it starts.
+ * The options of a worker: its queues, how many jobs it runs at a time, and when it ends. They are checked before it
+ * starts.
  */
-import { inspect } from 'node:util'
-import { nearest } from '@s18i/lark/config'
-import { JobsError } from '../model/errors.ts'
-import { isCount, type Limits } from '../model/limit.ts'
+import type { Limits } from '../model/limits.ts'
+import { jobClasses } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
-import { PRESET, type Preset, presets } from '../options/preset.ts'
+import { presets } from '../options/preset.ts'
 import type { Registry } from '../options/registry.ts'
+import {
+  flag,
+  isObject,
+  isText,
+  type OptionsOf,
+  oneOf,
+  option,
+  Schema,
+  voiceOf,
+  whole,
+} from '../options/schema.ts'
 import type { Hooks } from '../run/hooks.ts'
 import { checkNeeds } from '../run/middleware/rate-limited.ts'
 import type { Place } from '../store/connect.ts'
@@ -21,24 +31,42 @@ export const LEASE = 15_000
 /** Milliseconds from `stop` until what still runs is given back. */
 export const STOP_DEADLINE = 25_000
 
-/** What people may say of a worker. */
-export interface WorkerSettings {
-  /** How many jobs run at a time. Default 10. */
-  concurrency?: number
+export const workOptions = new Schema('an object', {
   /**
-   * How the worker takes jobs: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow or uneven
-   * jobs, which then go to whichever worker is free.
+   * The queues to serve, strictly in this order: a later queue only when the earlier ones have no job. Default: every
+   * configured queue, in fair turns.
    */
-  preset?: Preset
+  queues: option<string | readonly string[]>(
+    'the name of a queue, or a list of at least one; leave it out for every queue',
+    (value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
+    // Else a variable that is not set would make the worker serve every queue.
+  ).with({ refusesUndefined: 'written' }),
+  /** The job classes to run. Default: the classes that the configuration names, otherwise those in the application's folders. */
+  jobs: jobClasses,
+  /** Receives what happens. Default: prints the lines of jobs and the failures to stderr. */
+  report: option<Report>('an object with methods', isObject),
+  /** How many jobs run at a time. Default 10. */
+  concurrency: whole(1).or(CONCURRENCY),
+  /**
+   * How the worker prefetches jobs: `balanced`, `throughput` for very many fast jobs, `spread` for slow or uneven
+   * jobs, which then go to whichever worker is free. Default: as configured, otherwise `balanced`.
+   */
+  preset: oneOf(presets),
   /** End when the queues hold no job that is waiting, active, or due within a minute. */
-  stopWhenEmpty?: boolean
+  stopWhenEmpty: flag(),
   /** End after this number of jobs. */
-  maxJobs?: number
+  maxJobs: whole(1),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
-  lease?: number
-}
+  lease: option<number>('milliseconds, from 100', (value) => typeof value === 'number' && value >= 100).or(
+    LEASE,
+  ),
+})
 
-export interface WorkerOptions extends WorkerSettings {
+/** The options of `Jobs.work`. Everything is optional. */
+export interface WorkOptions extends OptionsOf<typeof workOptions.entries> {}
+
+export interface WorkerOptions
+  extends Pick<WorkOptions, 'concurrency' | 'preset' | 'stopWhenEmpty' | 'maxJobs' | 'lease'> {
   store: Store
   registry: Registry
   queues: readonly string[]
@@ -70,55 +98,19 @@ export interface WorkerOptions extends WorkerSettings {
   onStuck?: () => void
 }
 
-const WORK = 'Jobs.work(): '
-
-const names = ['queues', 'jobs', 'report', 'concurrency', 'preset', 'stopWhenEmpty', 'maxJobs', 'lease']
-
-/**
- * @throws WORKER_INVALID for an unknown option of `Jobs.work()`, which would otherwise be ignored silently, and for
- * `queues` without a value, which would serve every queue
- */
-export function checkNames(options: { queues?: unknown }): void {
-  const { queues } = options
-  const isNamed = Array.isArray(queues)
-    ? queues.every((queue) => typeof queue === 'string')
-    : typeof queues === 'string'
-  if ('queues' in options && !isNamed)
-    refuse('queues', inspect(queues), 'the name of a queue or a list of names; leave it out for every queue')
-  const unknown = Object.keys(options).find((name) => !names.includes(name))
-  if (unknown === undefined) return
-  const near = nearest(unknown, names)
-  throw new JobsError('WORKER_INVALID', `${WORK}${unknown} is not an option`, {
-    hint: near === undefined ? `Options: ${names.join(', ')}` : `Did you mean ${near}?`,
-  })
+/** Checks the options of `Jobs.work()`. @throws WORKER_INVALID */
+export function checkWork(options: unknown): void {
+  workOptions.readAll(options, voiceOf('WORKER_INVALID', 'Jobs.work()'))
 }
 
-/**
- * @throws WORKER_INVALID naming the option, the value, and what would be right; for classes that ask a limiter for what
- * there is not, UNKNOWN_LIMITER and JOB_INVALID
- */
-export function checkOptions(options: WorkerOptions): void {
-  const { queues, concurrency = CONCURRENCY, preset = PRESET, maxJobs = 1, lease = LEASE } = options
-  const { registry, middleware = [], limiters = new Map() } = options
-  if (queues.length === 0) refuse('queues', '[]', 'a list of at least one queue')
-  wholeFromOne('concurrency', concurrency)
-  if (!presets.includes(preset)) refuse('preset', preset, `one of ${presets.join(', ')}`)
-  wholeFromOne('maxJobs', maxJobs)
-  if (!(lease >= 100)) refuse('lease', lease, 'milliseconds, from 100')
+/** Checks a value for `worker.concurrency`. @throws WORKER_INVALID */
+export function checkConcurrency(value: number): void {
+  const voice = { ...voiceOf('WORKER_INVALID', ''), name: () => 'worker.concurrency' }
+  whole(1).needed().read(value, '', voice)
+}
+
+/** Checks the limiters that the classes of a worker use in their middleware. @throws UNKNOWN_LIMITER, JOB_INVALID */
+export function checkClasses({ registry, middleware = [], limiters = new Map() }: WorkerOptions): void {
   for (const jobClass of registry.classes)
     checkNeeds(jobClass.name, [...middleware, ...jobClass.middleware], limiters)
-}
-
-/** @throws WORKER_INVALID */
-export function checkConcurrency(value: number): void {
-  wholeFromOne('concurrency', value, 'worker.')
-}
-
-function wholeFromOne(option: string, value: number, of = WORK): void {
-  if (!isCount(value)) refuse(option, value, 'a whole number from 1', of)
-}
-
-/** @param of how the message begins */
-function refuse(option: string, value: unknown, right: string, of = WORK): never {
-  throw new JobsError('WORKER_INVALID', `${of}${option} is ${value}; it must be ${right}`)
 }

@@ -34,7 +34,7 @@ import { Deliverer } from './maintenance/deliverer.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
 import { Suspects } from './maintenance/suspects.ts'
-import { checkConcurrency, checkOptions, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
+import { checkClasses, checkConcurrency, LEASE, STOP_DEADLINE, type WorkerOptions } from './options.ts'
 import { OutageReporter } from './outage-reporter.ts'
 import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
 import { PermitPools } from './permits/permit-pools.ts'
@@ -75,9 +75,9 @@ export class Worker implements AsyncDisposable {
   /** Set while `#finish` waits until the store has answered for all outcomes. */
   #allSettled: (() => void) | undefined
 
-  /** @internal @throws WORKER_INVALID */
+  /** @internal @throws UNKNOWN_LIMITER, JOB_INVALID */
   constructor(options: WorkerOptions) {
-    checkOptions(options)
+    checkClasses(options)
     // Each partition adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, this.#end.signal)
     const { store, lease = LEASE, id = newNonce(), preset = PRESET } = options

@@ -3,7 +3,7 @@
  * workers claim them.
  */
 import { expect, test } from 'vitest'
-import type { Limits, Rate } from '../../src/model/limit.ts'
+import type { Limits, Rate } from '../../src/model/limits.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, jobs, retried, settlement } from './jobs.ts'

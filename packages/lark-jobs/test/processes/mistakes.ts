@@ -151,7 +151,7 @@ export function mistakes(url: () => string | undefined): void {
     for (const [config, line] of [
       [
         `export default { jobs: { queue: ['default'] } }`,
-        /lark.config.js: jobs.queue is not a setting\n {2}Did you mean queues\?/,
+        /lark.config.js: jobs.queue is not an option\n {2}Did you mean queues\?/,
       ],
       [
         `export default { jobs: { queues: [] } }`,
@@ -159,11 +159,11 @@ export function mistakes(url: () => string | undefined): void {
       ],
       [
         `export default { jobs: { queues: ['a b'] } }`,
-        /lark.config.js: jobs.queues is \["a b"\]; it must be a list of names/,
+        /lark.config.js: jobs.queues is \[ 'a b' \]; it must be a list of names/,
       ],
       [
         `export default { jobs: { queues: { default: { rate: { limit: -1 } } } } }`,
-        /lark.config.js: jobs.queues.default.rate is {"limit":-1}; it must be .*, with a whole number from 1 as limit\n$/,
+        /lark.config.js: jobs.queues.default.rate.limit is -1; it must be a whole number from 1\n$/,
       ],
       [
         `export default { jobs: { connection: 5 } }`,

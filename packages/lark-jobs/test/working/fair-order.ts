@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
-import type { QueueConfig } from '../../src/config/queue-config.ts'
+import type { QueueConfig } from '../../src/config/queues.ts'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 

@@ -18,11 +18,11 @@ class OtherJob extends NoteJob {
 /** Calls with wrong filters, as JavaScript or a request body may make them, and the errors. */
 const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message: string][] = [
   ['cancel({})', (jobs) => jobs.cancel({}), 'Jobs.cancel(): the filter has no condition'],
-  ['cancel({ id: {} })', (jobs) => jobs.cancel({ id: {} }), 'Jobs.cancel(): id is not a known condition'],
+  ['cancel({ id: {} })', (jobs) => jobs.cancel({ id: {} }), 'Jobs.cancel(): id is not an option'],
   [
     'cancel({ key, qeue })',
     (jobs) => jobs.cancel({ key: 'note', qeue: 'emails' }),
-    'Jobs.cancel(): qeue is not a known condition',
+    'Jobs.cancel(): qeue is not an option',
   ],
   [
     'cancel({ key: undefined })',
@@ -42,7 +42,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'cancel({ state: completed })',
     (jobs) => jobs.cancel({ state: 'completed' }),
-    "Jobs.cancel(): state is 'completed'; it must be one of waiting, delayed, blocked, active",
+    "Jobs.cancel(): state is 'completed'; it must be 'waiting', 'delayed', 'blocked' or 'active'",
   ],
   ['cancel({ all: false })', (jobs) => jobs.cancel({ all: false }), 'Jobs.cancel(): all is false'],
   [
@@ -53,15 +53,19 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'cancel({ __proto__ })',
     (jobs) => jobs.cancel(JSON.parse('{"__proto__": {"key": "note"}}')),
-    'Jobs.cancel(): __proto__ is not a known condition',
+    'Jobs.cancel(): __proto__ is not an option',
   ],
   [
     'cancel({ constructor })',
     (jobs) => jobs.cancel({ constructor: 'note' }),
-    'Jobs.cancel(): constructor is not a known condition',
+    'Jobs.cancel(): constructor is not an option',
   ],
-  ['pause()', (jobs) => jobs.pause(), 'Jobs.pause() got undefined; it must be an object'],
-  ['pause(text)', (jobs) => jobs.pause('emails'), "Jobs.pause() got 'emails'; it must be an object"],
+  ['pause()', (jobs) => jobs.pause(), 'Jobs.pause(): the filter is undefined; it must be an object'],
+  [
+    'pause(text)',
+    (jobs) => jobs.pause('emails'),
+    "Jobs.pause(): the filter is 'emails'; it must be an object",
+  ],
   ['pause({})', (jobs) => jobs.pause({}), 'Jobs.pause(): the filter has no condition'],
   [
     'pause({ queue: undefined })',
@@ -82,7 +86,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'pause({ queue, gruop })',
     (jobs) => jobs.pause({ queue: 'emails', gruop: 'acme' }),
-    'Jobs.pause(): gruop is not a known condition',
+    'Jobs.pause(): gruop is not an option',
   ],
   [
     'pause({ queue, group, for: undefined })',
@@ -100,13 +104,13 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     (jobs) => jobs.failed({ queue: undefined }),
     'Jobs.failed(): queue is undefined; it must be the name of a queue',
   ],
-  ['failed({ key })', (jobs) => jobs.failed({ key: 'note' }), 'Jobs.failed(): key is not a known condition'],
+  ['failed({ key })', (jobs) => jobs.failed({ key: 'note' }), 'Jobs.failed(): key is not an option'],
   [
     'failed({ limit: text })',
     (jobs) => jobs.failed({ limit: '20' }),
     "Jobs.failed(): limit is '20'; it must be a whole number from 1",
   ],
-  ['failed(null)', (jobs) => jobs.failed(null), 'Jobs.failed() got null; it must be an object'],
+  ['failed(null)', (jobs) => jobs.failed(null), 'Jobs.failed(): the filter is null; it must be an object'],
   [
     'retry(failed, undefined)',
     (jobs) => jobs.retry('failed', undefined),
@@ -154,7 +158,7 @@ export function filtering(connect: Connect): void {
     expect(await standing(bench.jobs)).toEqual(before)
   })
 
-  test('a filter is refused before the store is opened, and the error names the known conditions', async () => {
+  test('a filter is refused before the store is opened, and the error names the conditions that there are', async () => {
     const connection = 'sqlite:/nowhere/jobs.db'
     await using bench = await Bench.make(connect)
     const nowhere = bench.client({ connection })
@@ -166,7 +170,7 @@ export function filtering(connect: Connect): void {
       hint: 'Did you mean key?',
     })
     await expect(nowhere.cancel({ payload: 1 } as never)).rejects.toMatchObject({
-      hint: 'Known conditions: key, queue, state, all',
+      hint: 'Options: key, queue, state, all',
     })
   })
 
@@ -195,7 +199,7 @@ export function filtering(connect: Connect): void {
     ])
       await expect(bench.work([NoteJob], { queues: queues as never })).rejects.toMatchObject({
         code: 'WORKER_INVALID',
-        message: `Jobs.work(): queues is ${shown}; it must be the name of a queue or a list of names; leave it out for every queue`,
+        message: `Jobs.work(): queues is ${shown}; it must be the name of a queue, or a list of at least one; leave it out for every queue`,
       })
   })
 }

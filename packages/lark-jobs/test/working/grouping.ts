@@ -163,10 +163,10 @@ export function grouping(connect: Connect): void {
 
   test.each([
     [{ concurrency: 0 }, 'group.concurrency is 0; it must be a whole number from 1'],
-    [{ rate: { limit: -1 } }, 'group.rate is'],
+    [{ rate: { limit: -1 } }, 'group.rate.limit is -1; it must be a whole number from 1'],
     [{ strict: true, concurrency: 2 }, 'group.concurrency is 2; it must be absent'],
     [{ strict: 'yes' }, "group.strict is 'yes'; it must be true or false"],
-    [{ weight: 2 }, 'group.weight is 2; it must be absent: it knows concurrency, rate and strict'],
+    [{ weight: 2 }, 'group.weight is not an option'],
   ])('refused when the class is registered: %j', async (options, message) => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob } = syncShop(options as GroupOptions)
@@ -223,7 +223,7 @@ export function grouping(connect: Connect): void {
     await expect(client.dispatch(new WeighedJob(), { shop: 'a', n: 1 })).rejects.toMatchObject({
       code: 'JOB_INVALID',
       message: expect.stringContaining(
-        '; it must be a number where a group has limits or a strict order, which are those of jobs that need the same',
+        'limiter.weight is a function; it must be a number: the limits and the order of a group are those of jobs that need as many permits',
       ),
     })
   })

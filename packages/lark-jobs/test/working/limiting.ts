@@ -130,12 +130,18 @@ export function limiting(connect: Connect): void {
     [{ concurrency: -1 }, 'jobs.queues.default.concurrency is -1; it must be a whole number from 1'],
     [{ concurrency: 2, partitions: 3 }, 'jobs.queues.default.concurrency is 2; it must be at least 3'],
     [{ rate: 5 }, "jobs.queues.default.rate is 5; it must be an object such as { limit: 100, per: '1m' }"],
-    [{ rate: { limit: -1 } }, 'with a whole number from 1 as limit'],
-    [{ rate: { limit: 5, per: 'soon' } }, 'with a duration from 1 ms as per'],
-    [{ rate: { limit: 5, kind: 'leaky' } }, 'with one of sliding, window, bucket as kind'],
-    [{ rate: { limit: 5, burst: 3 } }, 'with a whole number from 1 as burst, of a bucket only'],
-    [{ rate: { limit: 5, max: 3 } }, 'with limit, per, kind and burst and nothing else'],
-    [{ rate: { limit: 20_000 } }, 'with at most 10000 as limit when it slides'],
+    [{ rate: { limit: -1 } }, 'jobs.queues.default.rate.limit is -1; it must be a whole number from 1'],
+    [{ rate: { limit: 5, per: 'soon' } }, "jobs.queues.default.rate.per is 'soon'; it must be milliseconds"],
+    [
+      { rate: { limit: 5, kind: 'leaky' } },
+      "rate.kind is 'leaky'; it must be 'sliding', 'window' or 'bucket'",
+    ],
+    [{ rate: { limit: 5, burst: 3 } }, "rate.burst is 3; it must be absent, or kind 'bucket'"],
+    [{ rate: { limit: 5, max: 3 } }, 'jobs.queues.default.rate.max is not an option'],
+    [
+      { rate: { limit: 20_000 } },
+      "rate.limit is 20000; it must be at most 10000, or kind 'window' or 'bucket'",
+    ],
   ]
   test.each(wrong)('a wrong configuration is refused: %j', async (queue, message) => {
     await using bench = await Bench.make(connect)

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { Job } from '../../src/index.ts'
@@ -174,7 +175,7 @@ export function order(connect: Connect): void {
     worker.concurrency = 1
     for (const wrong of [0, -1, 1.5, Number.NaN, '5' as unknown as number])
       expect(() => Object.assign(worker, { concurrency: wrong })).toThrow(
-        `worker.concurrency is ${wrong}; it must be a whole number from 1`,
+        `worker.concurrency is ${inspect(wrong)}; it must be a whole number from 1`,
       )
     expect(worker.concurrency).toBe(1)
     go.resolve()

@@ -149,7 +149,7 @@ export function overlapping(connect: Connect): void {
   test.each<[object, string]>([
     [{ releaseAfter: 'soon' }, "withoutOverlapping(): releaseAfter is 'soon'; it must be milliseconds"],
     [{ releaseAfter: 0 }, 'withoutOverlapping(): releaseAfter is 0; it must be milliseconds'],
-    [{ shared: '' }, "withoutOverlapping(): shared is ''; it must be a text, such as 'accounts'"],
+    [{ shared: '' }, "withoutOverlapping(): shared is ''; it must be a text, such as 'stripe'"],
     [{ shard: 'x' }, 'withoutOverlapping(): shard is not an option'],
   ])('wrong options are refused when the class is registered: %j', async (options, message) => {
     await using bench = await Bench.make(connect)

@@ -122,7 +122,7 @@ export function rateLimiting(connect: Connect): void {
   })
 
   const wrong: [unknown, object, string][] = [
-    ['', {}, "rateLimited(): the limiter is ''; it must be the name of one, such as 'stripe'"],
+    ['', {}, "rateLimited(): the limiter is ''; it must be the name of a limiter, such as 'stripe'"],
     ['a', { weight: 0 }, 'rateLimited(): weight is 0; it must be a whole number from 1 to 1000'],
     ['a', { weight: 1.5 }, 'rateLimited(): weight is 1.5; it must be'],
     ['a', { releaseAfter: -1 }, 'rateLimited(): releaseAfter is -1; it must be milliseconds'],
@@ -139,10 +139,10 @@ export function rateLimiting(connect: Connect): void {
       'jobs.limiters.stripe.concurrency is 0; it must be a whole number from 1',
     ],
     [{ stripe: { rate: 5 } }, 'jobs.limiters.stripe.rate is 5; it must be an object such as'],
-    [{ stripe: { concurency: 5 } }, 'jobs.limiters.stripe.concurency is not a setting'],
-    [{ 'a:b': { concurrency: 5 } }, 'it must be an object with a key a limiter'],
-    [['stripe'], 'it must be an object with a key a limiter'],
-  ])('a wrong configuration is refused: %j', async (limiters, message) => {
+    [{ stripe: { concurency: 5 } }, 'jobs.limiters.stripe.concurency is not an option'],
+    [{ 'a:b': { concurrency: 5 } }, 'it must be an object with a key for each limiter'],
+    [['stripe'], 'it must be an object with a key for each limiter'],
+  ])('a configuration that says it wrongly is refused: %j', async (limiters, message) => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters } as JobsConfig)
     await expect(client.status()).rejects.toMatchObject({

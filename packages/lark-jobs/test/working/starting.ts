@@ -17,8 +17,11 @@ export function starting(connect: Connect): void {
     [{ concurrency: -1 }, 'concurrency is -1; it must be a whole number from 1'],
     [{ maxJobs: 0 }, 'maxJobs is 0; it must be a whole number from 1'],
     [{ lease: 5 }, 'lease is 5; it must be milliseconds, from 100'],
-    [{ preset: 'fast' as 'spread' }, 'preset is fast; it must be one of balanced, throughput, spread'],
-    [{ queues: [] }, 'queues is []; it must be a list of at least one queue'],
+    [{ preset: 'fast' as 'spread' }, "preset is 'fast'; it must be 'balanced', 'throughput' or 'spread'"],
+    [
+      { queues: [] },
+      'queues is []; it must be the name of a queue, or a list of at least one; leave it out for every queue',
+    ],
   ])('%o is refused', async (options, message) => {
     await using bench = await Bench.make(connect)
     await expect(bench.work([IdleJob], options)).rejects.toMatchObject({

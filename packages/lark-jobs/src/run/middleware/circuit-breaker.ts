@@ -3,30 +3,31 @@
  * them for all workers.
  */
 
-import type { Duration } from '../../model/duration.ts'
 import { JobsError } from '../../model/errors.ts'
 import { newId } from '../../model/id.ts'
-import { isCount } from '../../model/limit.ts'
 import { returnedFalse } from '../../model/run.ts'
-import { notName, storedName } from '../../model/stored-name.ts'
+import { storedName } from '../../model/stored-name.ts'
 import { textOf } from '../../model/thrown.ts'
-import { type CircuitEvent, type CircuitRule, MAX_FAILURES } from '../../options/circuit.ts'
+import { type CircuitEvent, MAX_FAILURES } from '../../options/circuit.ts'
 import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
-import { checkOptions, refused, span } from './option.ts'
+import { duration, func, type OptionsOf, Schema, voiceOf, whole } from '../../options/schema.ts'
 import { reachOf } from './permits.ts'
+import { sharedName } from './without-overlapping.ts'
 
-export interface CircuitBreakerOptions {
+export const circuitBreakerOptions = new Schema('an object', {
   /** The circuit opens after this many failed attempts … Default 5, at most 1,000. */
-  failures?: number
+  failures: whole(1, MAX_FAILURES).or(5),
   /** … within this time. Default 1 min. */
-  per?: Duration
+  per: duration().or('1m'),
   /** How long the circuit stays open before a job runs as a trial. Default 30 s. */
-  pause?: Duration
+  pause: duration().or('30s'),
   /** Classes with the same name share one circuit. Default: each class has its own. */
-  name?: string
+  name: sharedName,
   /** Whether an error counts. Default: every error counts. */
-  when?: (error: unknown) => boolean
-}
+  when: func<(error: unknown) => boolean>('a function of the error'),
+})
+
+export interface CircuitBreakerOptions extends OptionsOf<typeof circuitBreakerOptions.entries> {}
 
 /**
  * The circuit opens after a number of failed attempts within a time, over all workers. While it is open, jobs are put
@@ -38,8 +39,8 @@ export interface CircuitBreakerOptions {
  */
 // biome-ignore lint/suspicious/noExplicitAny: see Middleware
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<any> {
-  const rule = ruleOf(options)
-  const { name, when } = options
+  const voice = voiceOf('JOB_INVALID', 'circuitBreaker()')
+  const { name, when, ...rule } = circuitBreakerOptions.readAll(options, voice)
 
   return async function circuitBreaker(job, next) {
     const { permits } = reachOf(job)
@@ -71,7 +72,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
 class CircuitReport {
   readonly #job: MiddlewareJob
   readonly #opening: number | undefined
-  readonly #when: CircuitBreakerOptions['when']
+  readonly #when: ((error: unknown) => boolean) | undefined
   readonly #tell: (event: CircuitEvent) => Promise<unknown>
   #told: Promise<unknown> | undefined
   /** Reports a timeout at once, because the handler may ignore its signal. */
@@ -84,7 +85,7 @@ class CircuitReport {
   constructor(
     job: MiddlewareJob,
     opening: number | undefined,
-    when: CircuitBreakerOptions['when'],
+    when: ((error: unknown) => boolean) | undefined,
     tell: (event: CircuitEvent) => Promise<unknown>,
   ) {
     this.#job = job
@@ -136,21 +137,5 @@ class CircuitReport {
       this.#job.warn(`circuitBreaker(): when threw: ${textOf(thrown)}`)
       return true
     }
-  }
-}
-
-function ruleOf(options: CircuitBreakerOptions): CircuitRule {
-  checkOptions('circuitBreaker', options, ['failures', 'per', 'pause', 'name', 'when'])
-  const { failures = 5, per = '1m', pause = '30s', name, when } = options
-  if (!isCount(failures) || failures > MAX_FAILURES)
-    throw refused('circuitBreaker', 'failures', failures, `a whole number from 1 to ${MAX_FAILURES}`)
-  if (name !== undefined && (typeof name !== 'string' || name === '' || notName(name) !== undefined))
-    throw refused('circuitBreaker', 'name', name, "a text, such as 'stripe'")
-  if (when !== undefined && typeof when !== 'function')
-    throw refused('circuitBreaker', 'when', when, 'a function of the error')
-  return {
-    failures,
-    per: span('circuitBreaker', 'per', per),
-    pause: span('circuitBreaker', 'pause', pause),
   }
 }

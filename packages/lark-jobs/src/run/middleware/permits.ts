@@ -5,7 +5,7 @@
 import { nearest } from '@s18i/lark/config'
 import type { Decision } from '../../model/decision.ts'
 import { JobsError } from '../../model/errors.ts'
-import type { Limits } from '../../model/limit.ts'
+import type { Limits } from '../../model/limits.ts'
 import { listed } from '../../model/listed.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import type { MiddlewareJob } from '../../options/middleware.ts'

@@ -2,24 +2,26 @@
  * A middleware that takes permits of a configured limiter for a run.
  */
 
-import { type Duration, spread } from '../../model/duration.ts'
+import { spread } from '../../model/duration.ts'
 import { JobsError } from '../../model/errors.ts'
-import { isCount, type Limits } from '../../model/limit.ts'
-import { HEAVIEST, mostOf } from '../../options/limiter.ts'
+import type { Limits } from '../../model/limits.ts'
+import { limiterName, mostOf, weight } from '../../options/limiter.ts'
 import type { Middleware } from '../../options/middleware.ts'
-import { checkOptions, refused, span } from './option.ts'
+import { type OptionsOf, Schema, voiceOf } from '../../options/schema.ts'
 import { reachOf, unknownLimiter } from './permits.ts'
-import { RELEASE_AFTER } from './without-overlapping.ts'
+import { releaseAfter } from './without-overlapping.ts'
 
-export interface RateLimitedOptions {
+export const rateLimitedOptions = new Schema('an object', {
   /** How many permits a run takes. Default 1, at most 1,000. */
-  weight?: number
+  weight,
   /**
    * How long a job is put back if all permits are in use: up to a quarter sooner or later. Default 1 s. If a rate has
    * no permits left, the job comes back when the rate has some again.
    */
-  releaseAfter?: Duration
-}
+  releaseAfter,
+})
+
+export interface RateLimitedOptions extends OptionsOf<typeof rateLimitedOptions.entries> {}
 
 /** The property of such a middleware that holds its `Need`; the same in every copy of this package. */
 const need = Symbol.for('s18i.lark.middleware.need')
@@ -42,20 +44,16 @@ interface Need {
  */
 // biome-ignore lint/suspicious/noExplicitAny: see Middleware
 export function rateLimited(limiter: string, options: RateLimitedOptions = {}): Middleware<any> {
-  if (typeof limiter !== 'string' || limiter === '')
-    throw refused('rateLimited', 'the limiter', limiter, "the name of one, such as 'stripe'")
-  checkOptions('rateLimited', options, ['weight', 'releaseAfter'])
-  const { weight = 1, releaseAfter = RELEASE_AFTER } = options
-  if (!isCount(weight) || weight > HEAVIEST)
-    throw refused('rateLimited', 'weight', weight, `a whole number from 1 to ${HEAVIEST}`)
-  const pause = span('rateLimited', 'releaseAfter', releaseAfter)
+  const voice = voiceOf('JOB_INVALID', 'rateLimited()')
+  limiterName.needed().read(limiter, 'the limiter', voice)
+  const { weight, releaseAfter } = rateLimitedOptions.readAll(options, voice)
 
   const middleware: Middleware = async function rateLimited(job, next) {
     const { permits } = reachOf(job)
     if (permits === undefined) return next()
     const taken = await permits.take(limiter, weight, job.signal)
     if (taken.kind === 'refused')
-      return job.release(taken.wait ?? spread(pause), `limiter ${limiter} has no free permit`)
+      return job.release(taken.wait ?? spread(releaseAfter), `limiter ${limiter} has no free permit`)
     try {
       return await next()
     } finally {

@@ -1,37 +1,38 @@
 /**
  * A middleware that measures how long runs take.
  */
-import { type Duration, durationForm, milliseconds, readable } from '../../model/duration.ts'
-import { JobsError } from '../../model/errors.ts'
+import { readable } from '../../model/duration.ts'
 import { textOf } from '../../model/thrown.ts'
 import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
+import { duration, func, type OptionsOf, Schema, voiceOf } from '../../options/schema.ts'
 
-export interface TimingOptions {
+export const timingOptions = new Schema('an object', {
   /** A run that takes longer gets a warning in the job's log. Default: no warnings. */
-  slow?: Duration
+  slow: duration(0),
   /** Called after every run, however it ended, with its milliseconds. If it throws, the job's log gets a warning. */
-  report?: (took: number, job: MiddlewareJob) => void
-}
+  report: func<(took: number, job: MiddlewareJob) => void>(),
+})
+
+export interface TimingOptions extends OptionsOf<typeof timingOptions.entries> {}
 
 /**
  * Measures the middleware after it in the chain, and `handle`.
  *
- * @throws JOB_INVALID if `slow` is not a duration
+ * @throws JOB_INVALID for unknown options and wrong values
  * @example jobs: { middleware: [timing({ slow: '5s' })] }
  */
-export function timing({ slow, report }: TimingOptions): Middleware {
-  const most = slow === undefined ? Number.POSITIVE_INFINITY : milliseconds(slow)
-  if (most === undefined) {
-    const got = typeof slow === 'string' ? `'${slow}'` : String(slow)
-    throw new JobsError('JOB_INVALID', `timing(): slow is ${got}; it must be ${durationForm}`)
-  }
+export function timing(options: TimingOptions): Middleware {
+  const { slow = Number.POSITIVE_INFINITY, report } = timingOptions.readAll(
+    options,
+    voiceOf('JOB_INVALID', 'timing()'),
+  )
   return async function timing(job, next) {
     const began = performance.now()
     try {
       return await next()
     } finally {
       const took = performance.now() - began
-      if (took > most) job.warn(`Took ${readable(took)}, which is longer than ${readable(most)}`)
+      if (took > slow) job.warn(`Took ${readable(took)}, which is longer than ${readable(slow)}`)
       try {
         report?.(took, job)
       } catch (error) {

@@ -2,21 +2,29 @@
  * A middleware that keeps jobs with the same name from running at the same time. Each name is a limiter with one
  * permit.
  */
-import { type Duration, spread } from '../../model/duration.ts'
+import { spread } from '../../model/duration.ts'
 import { notName, storedPair } from '../../model/stored-name.ts'
 import type { Middleware } from '../../options/middleware.ts'
-import { checkOptions, refused, span } from './option.ts'
+import { duration, isText, type OptionsOf, option, refuse, Schema, voiceOf } from '../../options/schema.ts'
 import { reachOf } from './permits.ts'
 
-export interface OverlappingOptions {
-  /** How long a job is put back if another with its name is running: up to a quarter sooner or later. Default 1 s. */
-  releaseAfter?: Duration
-  /** Classes with the same text here share their names. Default: each class has its own names. */
-  shared?: string
-}
+/** How long a job is put back if the time at which it may run is not known. */
+export const releaseAfter = duration().or('1s')
 
-/** Milliseconds that a job is put back if the time at which it may run is not known. */
-export const RELEASE_AFTER = 1_000
+/** A name that classes share. */
+export const sharedName = option<string>(
+  "a text, such as 'stripe'",
+  (value) => isText(value) && notName(value) === undefined,
+)
+
+export const overlappingOptions = new Schema('an object', {
+  /** How long a job is put back if another with its name is running: up to a quarter sooner or later. Default 1 s. */
+  releaseAfter,
+  /** Classes with the same text here share their names. Default: each class has its own names. */
+  shared: sharedName,
+})
+
+export interface OverlappingOptions extends OptionsOf<typeof overlappingOptions.entries> {}
 
 /**
  * Runs jobs with the same name one after the other, over all workers. While one runs, another with its name is put
@@ -41,23 +49,19 @@ export function withoutOverlapping<P>(
   second: OverlappingOptions = {},
 ): Middleware<P> {
   const [by, options] = typeof first === 'function' ? [first, second] : [undefined, first]
-  checkOptions('withoutOverlapping', options, ['releaseAfter', 'shared'])
-  const { releaseAfter = RELEASE_AFTER, shared } = options
-  const pause = span('withoutOverlapping', 'releaseAfter', releaseAfter)
-  if (shared !== undefined && (typeof shared !== 'string' || shared === '' || notName(shared) !== undefined))
-    throw refused('withoutOverlapping', 'shared', shared, "a text, such as 'accounts'")
+  const voice = voiceOf('JOB_INVALID', 'withoutOverlapping()')
+  const { releaseAfter, shared } = overlappingOptions.readAll(options, voice)
 
   return async function withoutOverlapping(job, next) {
     const { permits } = reachOf(job)
     if (permits === undefined) return next()
     const value = by === undefined ? '' : by(job.payload)
-    if (notName(value) !== undefined)
-      throw refused('withoutOverlapping', 'the name of a payload', value, 'a text or a number')
+    if (notName(value) !== undefined) refuse(voice, 'the name of a payload', value, 'a text or a number')
     const scope = shared === undefined ? 'overlap' : 'shared'
     const limiter = `${scope}:${storedPair(shared ?? job.key, String(value))}`
     const taken = await permits.take(limiter, 1, job.signal, { concurrency: 1 })
     if (taken.kind === 'refused')
-      return job.release(spread(pause), `another job is running that it must not overlap with`)
+      return job.release(spread(releaseAfter), 'another job with its name is running')
     try {
       return await next()
     } finally {

@@ -27,7 +27,7 @@
  * Failures are the same as for every verb: see `store.ts`.
  */
 
-import type { Limits } from '../../model/limit.ts'
+import type { Limits } from '../../model/limits.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 
 /** What a holder reports and asks for. */

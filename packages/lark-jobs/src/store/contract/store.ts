@@ -57,7 +57,7 @@
  */
 import type { Signal } from '../../model/abort-signal.ts'
 import type { Effect } from '../../model/effect.ts'
-import type { Limits } from '../../model/limit.ts'
+import type { Limits } from '../../model/limits.ts'
 import type {
   CancelReason,
   JobRecord,

@@ -11,7 +11,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../../model/errors.ts'
-import type { Limits } from '../../model/limit.ts'
+import type { Limits } from '../../model/limits.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { LeasedJob, Outcome } from '../../model/record.ts'
 import { unlessAborted } from '../../run/bounded-wait.ts'

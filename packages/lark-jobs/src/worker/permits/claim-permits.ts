@@ -12,7 +12,7 @@
  * the permits are left to other workers, which ask again now and then and so have the same chance.
  */
 import { spread } from '../../model/duration.ts'
-import type { Limits } from '../../model/limit.ts'
+import type { Limits } from '../../model/limits.ts'
 import type { LeasedJob } from '../../model/record.ts'
 import { isOwn, mostOf, ownLimiters, readNeed } from '../../options/limiter.ts'
 import { within } from '../../run/bounded-wait.ts'

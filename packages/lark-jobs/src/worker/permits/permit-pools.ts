@@ -9,7 +9,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JobsError } from '../../model/errors.ts'
-import type { Limits } from '../../model/limit.ts'
+import type { Limits } from '../../model/limits.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { orAborted } from '../../run/bounded-wait.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'

@@ -1,7 +1,7 @@
 /**
  * Durations and limits, in the form that the scripts read.
  */
-import type { Limits } from '../../../model/limit.ts'
+import type { Limits } from '../../../model/limits.ts'
 
 /** Milliseconds for the scripts: whole, not negative, and rounded up so that no job is early. */
 export function packDuration(ms: number): string {

@@ -1,0 +1,61 @@
+/**
+ * Limits, as users write them: of a queue, a group, or a limiter.
+ */
+import { type Limits, rateKinds } from '../model/limits.ts'
+import { duration, type NeededOptionsOf, type OptionsOf, oneOf, type Read, Schema, whole } from './schema.ts'
+
+/** The highest limit of a sliding rate, because it keeps the time of each start. */
+const MAX_SLIDING = 10_000
+
+export const rateOptions = new Schema(
+  "an object such as { limit: 100, per: '1m' }",
+  {
+    /** How many jobs may begin … */
+    limit: whole(1).needed(),
+    /** … within this time. Default: one second. */
+    per: duration(1).or('1s'),
+    /** How the rate counts: see `RateKind`. Default `sliding`. */
+    kind: oneOf(rateKinds).or('sliding'),
+    /** For a bucket: how many may begin at once. Default: `limit`. */
+    burst: whole(1),
+  },
+  ({ limit, kind, burst }, refuse) => {
+    if (kind === 'sliding' && limit > MAX_SLIDING)
+      refuse('limit', `at most ${MAX_SLIDING}, or kind 'window' or 'bucket'`)
+    if (kind !== 'bucket' && burst !== undefined) refuse('burst', "absent, or kind 'bucket'")
+  },
+)
+
+/** A rate as users write it. */
+export interface RateOption
+  extends OptionsOf<typeof rateOptions.entries>,
+    NeededOptionsOf<typeof rateOptions.entries> {}
+
+/** The options of whatever has limits. */
+export const limitEntries = {
+  /** How many run at a time, over all workers. Default: no limit. */
+  concurrency: whole(1),
+  /** How many begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
+  rate: rateOptions,
+}
+
+/**
+ * The limits of each partition of a queue: equal shares, rounded down, so that all of them together never exceed the
+ * limits of the queue.
+ *
+ * @returns undefined if there are no limits
+ */
+export function limitsOf(
+  { concurrency, rate }: Partial<Read<typeof limitEntries>>,
+  partitions = 1,
+): Limits | undefined {
+  if (concurrency === undefined && rate === undefined) return undefined
+  const share = (count: number) => Math.floor(count / partitions)
+  const limits: Limits = {}
+  if (concurrency !== undefined) limits.concurrency = share(concurrency)
+  if (rate !== undefined) {
+    const { limit, burst = limit } = rate
+    limits.rate = { ...rate, limit: share(limit), burst: Math.max(1, share(burst)) }
+  }
+  return limits
+}

@@ -1,0 +1,244 @@
+/**
+ * The schema of options: what a job class, the configuration, a middleware, a worker or a filter may say.
+ *
+ * An option is declared once, as an entry of a schema: which values are right, in words and as code, and the default.
+ * The rest follows from the entry: the check, the conversion (`'5m'` is read as 300,000), "did you mean", and the types
+ * of what users write (`OptionsOf`) and of what Lark reads (`Read`). To add an option, add an entry, and a row to the
+ * table in the manual, which `test/options-page.test.ts` compares with the schema.
+ */
+import { type LarkError, nearest } from '@s18i/lark/config'
+import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { JobsError, type JobsErrorCode } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
+
+/** How an option is refused: the words for it, and the error. */
+export interface Voice {
+  /** How a message names the option at a path, such as `rate.limit`; the empty path is the whole object. */
+  name(path: string): string
+  error(message: string, hint: string | undefined, path: string): LarkError
+  /** How a message shows a value. Default: `shown`. */
+  show?(value: unknown): string
+}
+
+/** The voice of a class or a call: `Jobs.work(): concurrency is 0`. @param whole names the whole object */
+export function voiceOf(code: JobsErrorCode, who: string, whole = 'the argument'): Voice {
+  return {
+    name: (path) => `${who}: ${path || whole}`,
+    error: (message, hint) => new JobsError(code, message, { hint }),
+  }
+}
+
+/** Converts what a user wrote; undefined if that is wrong. */
+type Reader<Out> = (value: unknown, path: string, voice: Voice) => Out | undefined
+
+/** `optional`: read as undefined if it is absent. `filled`: read as its default. `needed`: never absent. */
+type Absence = 'optional' | 'filled' | 'needed'
+type ReadAs<Out, K extends Absence> = K extends 'optional' ? Out | undefined : Out
+
+interface OptionTraits<In> {
+  /** The default, as a user would write it. */
+  fallback?: In
+  /** When `undefined` is refused: always, or if it is written (`{ queue: undefined }`). Default: never. */
+  refusesUndefined?: 'always' | 'written'
+  show?: (value: unknown) => string
+}
+
+/** One option. `In` is what users may write, `Out` what Lark reads. */
+export class Option<In, Out = In, K extends Absence = 'optional'> {
+  /** The end of a message that begins "it must be". */
+  readonly right: string
+  readonly traits: OptionTraits<In>
+  readonly #reader: Reader<Out>
+  /** For the compiler only. */
+  declare readonly types: [In, Out, K]
+
+  constructor(right: string, reader: Reader<Out>, traits: OptionTraits<In> = {}) {
+    this.right = right
+    this.#reader = reader
+    this.traits = traits
+  }
+
+  /** The same with a default. */
+  or(fallback: In): Option<In, Out, 'filled'> {
+    return new Option(this.right, this.#reader, { ...this.traits, fallback })
+  }
+
+  /** The same, but it must not be absent. */
+  needed(): Option<In, Out, 'needed'> {
+    return new Option(this.right, this.#reader, { ...this.traits, refusesUndefined: 'always' })
+  }
+
+  with(more: OptionTraits<In>): Option<In, Out, K> {
+    return new Option(this.right, this.#reader, { ...this.traits, ...more })
+  }
+
+  /**
+   * Reads the option.
+   *
+   * @param isWritten whether it is there, perhaps as `undefined`
+   * @throws the error of `voice` if the value is wrong
+   */
+  read(value: unknown, path: string, voice: Voice, isWritten = true): ReadAs<Out, K> {
+    const { fallback, refusesUndefined, show } = this.traits
+    const isRefused = refusesUndefined === 'always' || (refusesUndefined === 'written' && isWritten)
+    const isAbsent = value === undefined && !isRefused
+    if (isAbsent && fallback === undefined) return undefined as ReadAs<Out, K>
+    const read = this.#reader(isAbsent ? fallback : value, path, voice)
+    if (read === undefined) refuse(voice, path, value, this.right, show)
+    return read as ReadAs<Out, K>
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: options of all types
+export type Entries = Record<string, Option<any, any, any>>
+type OutOf<O> = O extends { types: [unknown, infer Out, infer K extends Absence] } ? ReadAs<Out, K> : never
+
+/** The options that a user may write, for the entries of a schema. @param Absent a value that stands for an absent option */
+export type OptionsOf<E, Absent = never> = {
+  [Name in keyof E as E[Name] extends { types: [unknown, unknown, 'needed'] } ? never : Name]?:
+    | (E[Name] extends { types: [infer In, unknown, unknown] } ? In : never)
+    | Absent
+}
+
+/** The options that a user must write. */
+export type NeededOptionsOf<E> = {
+  [Name in keyof E as E[Name] extends { types: [unknown, unknown, 'needed'] }
+    ? Name
+    : never]: E[Name] extends {
+    types: [infer In, unknown, unknown]
+  }
+    ? In
+    : never
+}
+
+/** What Lark reads. */
+export type Read<E> = { [Name in keyof E]: OutOf<E[Name]> }
+
+/** Refuses options that do not go together. @param refuse takes the path of one, and what it must be beside the others */
+type Rule<E> = (read: Read<E>, refuse: (path: string, right: string) => never, written: OptionsOf<E>) => void
+
+/** An object of options. It is an option itself, so that an object may contain another. */
+export class Schema<E extends Entries> extends Option<OptionsOf<E> & NeededOptionsOf<E>, Read<E>> {
+  readonly entries: E
+  readonly #rule: Rule<E> | undefined
+
+  constructor(right: string, entries: E, rule?: Rule<E>) {
+    super(right, (value, path, voice) => {
+      if (!isObject(value)) return undefined
+      const unknown = Object.keys(value).find((name) => !Object.hasOwn(entries, name))
+      if (unknown !== undefined) refuseName(voice, at(path, unknown), unknown, Object.keys(entries))
+      return this.fields(value, path, voice)
+    })
+    this.entries = entries
+    this.#rule = rule
+  }
+
+  /** Reads an object of options that must be there. @throws the error of `voice` */
+  readAll(value: unknown, voice: Voice, path = ''): Read<E> {
+    return this.needed().read(value, path, voice)
+  }
+
+  /** Reads the options of an object that has other fields as well. */
+  fields(written: object, path: string, voice: Voice): Read<E> {
+    const values = written as Record<string, unknown>
+    const names = Object.entries(this.entries)
+    const read = names.map(([name, option]) => [
+      name,
+      option.read(values[name], at(path, name), voice, name in values),
+    ])
+    const all = Object.fromEntries(read) as Read<E>
+    this.check(all, written, path, voice)
+    return all
+  }
+
+  /** Refuses options that do not go together. */
+  check(read: Read<E>, written: object, path: string, voice: Voice): void {
+    const refuseOne = (name: string, right: string) => {
+      // biome-ignore lint/suspicious/noExplicitAny: the rule knows that it is there
+      const value = name === '' ? written : name.split('.').reduce((part: any, each) => part[each], written)
+      return refuse(voice, at(path, name), value, right)
+    }
+    this.#rule?.(read, refuseOne, written as OptionsOf<E>)
+  }
+}
+
+export function option<T>(right: string, isRight: (value: unknown) => boolean): Option<T> {
+  return new Option(right, (value) => (isRight(value) ? (value as T) : undefined))
+}
+
+export function whole(from: number, to = Number.POSITIVE_INFINITY): Option<number> {
+  const right = `a whole number from ${from}${to < Number.POSITIVE_INFINITY ? ` to ${to}` : ''}`
+  return option(
+    right,
+    (value) => Number.isInteger(value) && (value as number) >= from && (value as number) <= to,
+  )
+}
+
+/** A duration, read in milliseconds. Without `from` it is above 0. */
+export function duration(from?: number): Option<Duration, number> {
+  const least = from === undefined ? ', above 0' : from === 0 ? '' : `, from ${from} ms`
+  return new Option(`${durationForm}${least}`, (value) => {
+    const ms = milliseconds(value)
+    return ms === undefined || ms < (from ?? Number.MIN_VALUE) ? undefined : ms
+  })
+}
+
+export function flag(): Option<boolean> {
+  return option('true or false', (value) => typeof value === 'boolean')
+}
+
+export function oneOf<T extends string>(values: readonly T[]): Option<T> {
+  const quoted = values.map((value) => `'${value}'`)
+  const right = `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`
+  return option(right, (value) => values.includes(value as T))
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: functions of all types
+export function func<F extends (...args: any[]) => unknown>(right = 'a function'): Option<F> {
+  return option(right, (value) => typeof value === 'function')
+}
+
+export function list<T>(right: string, isRight: (value: unknown) => boolean): Option<readonly T[]> {
+  return option(right, (value) => Array.isArray(value) && value.every(isRight))
+}
+
+/** Reads the options of several things, by name; undefined if a name is wrong. */
+export function readEach<E extends Entries>(
+  all: [string, unknown][],
+  isName: (name: string) => boolean,
+  schema: Schema<E>,
+  path: string,
+  voice: Voice,
+): Map<string, Read<E>> | undefined {
+  if (!all.every(([name]) => isName(name))) return undefined
+  return new Map(all.map(([name, options]) => [name, schema.readAll(options, voice, at(path, name))]))
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+/** @throws the error of `voice`: the option, the value, and what would be right */
+export function refuse(
+  voice: Voice,
+  path: string,
+  value: unknown,
+  right: string,
+  show = voice.show ?? shown,
+): never {
+  throw voice.error(`${voice.name(path)} is ${show(value)}; it must be ${right}`, undefined, path)
+}
+
+function refuseName(voice: Voice, path: string, name: string, known: string[]): never {
+  const near = nearest(name, known)
+  const hint = near === undefined ? `Options: ${known.join(', ')}` : `Did you mean ${near}?`
+  throw voice.error(`${voice.name(path)} is not an option`, hint, path)
+}
+
+function at(...names: string[]): string {
+  return names.filter((name) => name !== '').join('.')
+}
