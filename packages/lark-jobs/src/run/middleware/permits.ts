@@ -3,6 +3,7 @@
  * without a worker (`dispatchNow`) has no such access, and always proceeds.
  */
 import { nearest } from '@s18i/lark/config'
+import type { Signal } from '../../model/abort-signal.ts'
 import type { Decision } from '../../model/decision.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
@@ -25,10 +26,10 @@ export interface Permits {
    * @param limits for a limiter that is not configured
    * @throws the signal's reason, if the signal is aborted first; UNKNOWN_LIMITER
    */
-  take(limiter: string, weight: number, signal: AbortSignal, limits?: Limits): Promise<Taken>
+  take(limiter: string, weight: number, signal: Signal, limits?: Limits): Promise<Taken>
 
   /** See `Limiters.circuit`. @throws the signal's reason, if the signal is aborted first; what the store throws */
-  circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit>
+  circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: Signal): Promise<Circuit>
 }
 
 export interface Reach {
