@@ -9,10 +9,11 @@
  * **Kept** until somebody acknowledges it, whatever the retention says. If retention or a person removes the job before,
  * nobody sees the job any more, and it counts no longer, but its id stays taken, and its record is kept for the effect.
  *
- * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects: those that are due
- * longest first, at most `MAX_HOOKS` hooks and `MAX_ITEMS` members, and no more than `MAX_BYTES` of both together. The
- * caller has a hook for the lease that it asks for, and a member for `MEMBER_LEASE`. After that, the effect is handed
- * out again. So delivery is at least once, and in any order. A call that is sent again is answered without effects.
+ * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Of each kind, those that
+ * are due longest come first: at most `MAX_HOOKS` hooks and `MAX_ITEMS` members, and no more than `MAX_BYTES` of both
+ * together. The caller has a hook for the lease that it asks for, and a member for `MEMBER_LEASE`. After that, the effect
+ * is handed out again. So delivery is at least once, and in any order. A call that is sent again is answered without
+ * effects.
  *
  * **Acknowledged** with a later call to the same partition, by any caller. Acknowledging what is not there does nothing.
  * The record of an acknowledged member is kept for `RESEND_MEMORY`, because the home of its flow may lose what it has
