@@ -157,7 +157,9 @@ export class Slots implements RunEnvironment {
     const { name, lease, jobClass } = running
     const isReplaced = this.#onStuck !== undefined && jobClass !== undefined
     const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
-    this.#report.warn(`${name} ${lease.id} is stuck: it ignores its signal since its timeout, and ${then}`)
+    this.#report.warn(
+      `${name} ${lease.id} is stuck: it has ignored its signal since its timeout, and ${then}`,
+    )
     if (isReplaced) conclude(running, jobClass, stopped(running, jobClass), this.#replaced)
   }
 

@@ -95,7 +95,7 @@ export function endings(url: () => string | undefined): void {
     const { code, stdout, stderr } = await worker.result
     expect(code).toBe(0)
     expect(stderr).toContain(
-      `! DeafJob ${id} is stuck: it ignores its signal since its timeout, and keeps its slot\n`,
+      `! DeafJob ${id} is stuck: it has ignored its signal since its timeout, and keeps its slot\n`,
     )
     expect(stdout).toMatch(
       new RegExp(

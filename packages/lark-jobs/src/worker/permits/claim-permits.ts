@@ -225,7 +225,7 @@ export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsO
   }
 }
 
-/** Milliseconds until it may be worth to ask again. */
+/** Milliseconds until it may be worth asking again. */
 function waitOf(taken: readonly Taken[]): number {
   const waits = taken.flatMap((each) =>
     each.kind === 'refused' && each.wait !== undefined ? [each.wait] : [],
