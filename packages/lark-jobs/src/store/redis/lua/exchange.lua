@@ -6,7 +6,7 @@
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
 -- ARGV[5]  how many jobs to claim that start at once
--- ARGV[6]  how many jobs to prefetch; or limits (shared/rate.lua): then none
+-- ARGV[6]  how many jobs to prefetch; or limits (shared/limit.lua): then none
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
 --          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age; then,
@@ -21,7 +21,7 @@
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
 --            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
--- needs: start, call, line, place, lanes, counters, lease, rates, bytes, payloads, settle, order, ring
+-- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
 -- needs: effects, delivery
 
 local limit, ahead = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
@@ -76,7 +76,7 @@ end
 
 local permitted, wait, note = math.huge, -1, nil
 if not ahead and most > 0 then
-  permitted, wait, note = rates().allowed(ARGV[6], most)
+  permitted, wait, note = starts().allowed(ARGV[6], most)
   most = math.min(most, permitted)
 end
 local all, taken, places = lines(), {}, {}

@@ -9,12 +9,12 @@
 -- ARGV[5]  how many it uses
 -- ARGV[6]  how many more it wants
 -- ARGV[7]  in lots of how many
--- ARGV[8]  limits (shared/rate.lua)
+-- ARGV[8]  limits (shared/limit.lua)
 -- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
 -- Returns  { granted, milliseconds until a rate allows more or -1 }
 -- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size
 --          that no holder waits for any more
--- needs: start, rates
+-- needs: start, starts
 
 local holders, ends = key('holders'), key('ends')
 
@@ -102,7 +102,7 @@ end
 granted, wait = 0, -1
 if wanted > 0 then
   local kept, free, note = kept_from(each), nil, nil
-  free, wait, note = rates().allowed(ARGV[8], wanted + kept, '', all + held, each)
+  free, wait, note = starts().allowed(ARGV[8], wanted + kept, '', all + held, each)
   granted = in_lots(free - kept)
   if note and granted > 0 then
     note(granted)

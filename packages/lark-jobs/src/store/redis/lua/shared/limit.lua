@@ -3,7 +3,7 @@
 -- rate:
 --   rate    HASH  window: at, when the window began; count, its starts. bucket: at, a time; tokens, the tokens then
 --   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
--- module: rates
+-- module: starts
 -- needs: start
 -- gives: allowed
 local kinds = {}
