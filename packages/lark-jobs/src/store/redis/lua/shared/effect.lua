@@ -27,7 +27,7 @@ end
 local function write_effects(state, ids, how)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
-  local hooks, members, ended, reasons = {}, {}, {}, {}
+  local hooks, members, ended, reasons, end_of = {}, {}, {}, {}, state .. '|' .. at
   for i, id in ipairs(ids) do
     local is_member = string.find(id, '^%w+%..+:%d%d%d%d%d%d%d%d$')
     if is_member then
@@ -38,7 +38,7 @@ local function write_effects(state, ids, how)
       hooks[#hooks + 1], hooks[#hooks + 2] = at, id
     end
     if hooked[i] or is_member then
-      ended[#ended + 1], ended[#ended + 2] = id, state .. '|' .. at
+      ended[#ended + 1], ended[#ended + 2] = id, end_of
     end
   end
   if #ended == 0 then
