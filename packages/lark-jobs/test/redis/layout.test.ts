@@ -118,8 +118,8 @@ test('one process brings a store forward; when it is killed, another goes on', a
     await new RedisStore('${proxy.url}', { prefix: 'old', retention }).open()`,
   ])
   const migrated = () => raw.send(['EXISTS', ...many.map((name) => `old:{${name}}:ended`)]) as Promise<number>
-  // It has begun with the second hundred when nothing comes through any more.
-  proxy.delay = 20
+  // Slow enough that nothing comes through any more before the second hundred.
+  proxy.delay = 400
   await until(async () => (await migrated()) > 0)
   proxy.silence()
   child.kill('SIGKILL')
