@@ -1,5 +1,5 @@
 /**
- * Where a configuration came from, in the words of messages: a file, a call, or nowhere.
+ * The source of a configuration, as messages name it: a file, a call, or none.
  */
 import { listed } from '../model/listed.ts'
 
@@ -9,19 +9,19 @@ export type ConfigSource =
   /** No file was found in these folders. */
   | { kind: 'none'; looked: readonly string[] }
 
-/** How a message about a setting begins. */
+/** The beginning of a message about an option. */
 export function spokenOf(source: ConfigSource): string {
   return source.kind === 'file' ? source.file : source.kind === 'code' ? source.call : 'lark.config'
 }
 
-/** Where a setting is to be added, and where it was looked for in vain: `jobs.queues in lark.config.js`. */
+/** Names the place where an option can be added (`jobs.queues in lark.config.js`), and the folders that have no file. */
 export function placeFor(key: 'queues' | 'limiters' | 'connection', source: ConfigSource): string {
   if (source.kind === 'code') return `${key} in ${source.call}`
   if (source.kind === 'file') return `jobs.${key} in ${source.file}`
   return `jobs.${key} in lark.config${source.looked.length > 0 ? ` (${absent(source.looked)})` : ''}`
 }
 
-/** What a worker adds to its first line where a file is expected. */
+/** What a worker adds to its first line if a file is expected and there is none. */
 export function absence(source: ConfigSource, isExpected: boolean): string {
   return isExpected && source.kind === 'none' ? `; ${absent(source.looked)}` : ''
 }

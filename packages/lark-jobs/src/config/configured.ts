@@ -16,17 +16,17 @@ import {
 } from './config.ts'
 import type { ConfigSource } from './config-source.ts'
 
-/** The `jobs` section of `lark.config`, and what only code can name. Everything is optional. */
+/** The `jobs` section of `lark.config`, and the job classes, which only code can name. Everything is optional. */
 export interface CodeConfig extends JobsConfig {
   /**
-   * The job classes that workers of this program run, unless `Jobs.work({ jobs })` says others. Default: those found in the
-   * application's folders, of which a bundle has none.
+   * The job classes that workers of this program run, unless `Jobs.work({ jobs })` names others. Default: the classes in
+   * the folders of the application. A bundle has no such folders.
    */
   jobs?: readonly JobConstructor[]
 }
 
 export class Configured {
-  /** Undefined: to be found. */
+  /** Undefined: the classes in the folders of the application. */
   readonly jobs: readonly JobConstructor[] | undefined
   readonly #section: JobsConfig
   readonly #source: ConfigSource & { kind: 'code' }
@@ -37,7 +37,7 @@ export class Configured {
     this.#source = { kind: 'code', call }
   }
 
-  /** @throws CONFIG_INVALID; of the classes JOB_INVALID */
+  /** @throws CONFIG_INVALID; JOB_INVALID for the classes */
   check(): Section {
     jobClasses.read(this.jobs, 'jobs', voiceOf('JOB_INVALID', this.#source.call))
     return readSection(this.#section, this.#source)
@@ -57,8 +57,9 @@ export class Configured {
   }
 
   /**
-   * The settings in which they differ. A module that is loaded again makes its functions and classes anew, perhaps with an
-   * edit: so functions count as the same by their names, and job classes by their keys, in any order.
+   * The names of the options in which two configurations differ. A module that is loaded again makes its functions and
+   * classes anew, perhaps after an edit. So functions with the same name count as equal, and so do job classes with the
+   * same key, in any order.
    */
   differences(other: Configured): string[] {
     const [one, two] = [this.#compared(), other.#compared()]
@@ -72,7 +73,7 @@ export class Configured {
   }
 }
 
-/** What is the same for two values that count as the same. */
+/** Converts a value so that two values which count as equal have equal results. */
 function comparable(value: unknown): unknown {
   if (typeof value === 'function') return { function: value.name }
   if (Array.isArray(value)) return value.map(comparable)
@@ -81,7 +82,7 @@ function comparable(value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, part]) => [name, comparable(part)]))
 }
 
-/** Not a certificate in a buffer, or what else is compared as it is. */
+/** Whether it is an object of options. A certificate in a buffer, for example, is compared as it is. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
