@@ -1,4 +1,6 @@
--- Hands out effects.
+-- Hands out effects. (Measured on 2026-11-26, 2 cores, shared and busy, 50 jobs a claim, medians of 5 runs. To settle a
+-- job and claim the next took 7.2 µs of the server for a plain job, 8.3 before there were effects, and 31 µs for a member
+-- with its effect, its flow and the acknowledgement.)
 -- module: delivery
 -- needs: start, payloads, show, effects
 -- gives: adopt, serve
