@@ -13,7 +13,7 @@
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
-import { larkError, placeOf, reasonOf } from './errors.ts'
+import { failedToLoad, larkError } from './errors.ts'
 import { importModule } from './module.ts'
 import { nearest } from './nearest.ts'
 import { refuseForeign, warnOfOpen } from './owner.ts'
@@ -21,7 +21,7 @@ import { larkPackages } from './packages.ts'
 import { packageRoot, projectFolders, readPackage } from './project.ts'
 
 export { branded } from './brand.ts'
-export { LarkError, placeOf } from './errors.ts'
+export { LarkError, placeOf, usageError } from './errors.ts'
 export { declaresClass, exportedValues, importModule, type Module } from './module.ts'
 export { nearest } from './nearest.ts'
 export { packageRoot } from './project.ts'
@@ -119,11 +119,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const folder = dirname(file)
   warnOfOpen(file)
   const module = await importModule(file).catch((error: unknown) => {
-    const place = placeOf(error)
-    throw larkError('CONFIG_FAILED', `${file} failed to load: ${reasonOf(error)}`, {
-      cause: error,
-      hint: place && `At ${place}`,
-    })
+    throw failedToLoad('CONFIG_FAILED', file, error)
   })
   const config: unknown = module.default
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {

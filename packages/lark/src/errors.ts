@@ -76,6 +76,15 @@ export function usageError(message: string, hint?: string): LarkError {
   return larkError('USAGE', message, { hint, exit: 2 })
 }
 
+/** Makes the error for a file that threw while it was imported. */
+export function failedToLoad(code: LarkErrorCode, file: string, cause: unknown): LarkError {
+  const place = placeOf(cause)
+  return larkError(code, `${file} failed to load: ${reasonOf(cause)}`, {
+    cause,
+    hint: place && `At ${place}`,
+  })
+}
+
 /** Whether a value is an error. It may come from another realm, because Jest runs tests in a realm of their own. */
 export function isError(thrown: unknown): thrown is Error {
   return types.isNativeError(thrown) || thrown instanceof Error

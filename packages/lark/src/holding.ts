@@ -5,9 +5,11 @@
 import { readFile } from 'node:fs/promises'
 import type { HeldCommands } from './cache.ts'
 import { type CommandClass, isCommandClass } from './command.ts'
-import { LarkError, larkError, placeOf, reasonOf } from './errors.ts'
+import { failedToLoad, LarkError, larkError } from './errors.ts'
 import { readMetadata } from './metadata.ts'
 import { declaresClass, exportedValues, importModule } from './module.ts'
+
+const CODE = 'COMMAND_FAILED_TO_LOAD'
 
 /** @param file the path for messages, relative to the project */
 export async function readCommands(path: string, file: string): Promise<HeldCommands> {
@@ -16,7 +18,7 @@ export async function readCommands(path: string, file: string): Promise<HeldComm
     try {
       await work()
     } catch (error) {
-      const { code, message, hint } = LarkError.is(error) ? error : failedToLoad(file, error)
+      const { code, message, hint } = LarkError.is(error) ? error : failedToLoad(CODE, file, error)
       held.problem ??= { code, message: message.includes(file) ? message : `${message} (${file})`, hint }
     }
   }
@@ -49,15 +51,7 @@ export async function loadClass(path: string, file: string, key: string): Promis
 
 async function commandClasses(path: string, file: string): Promise<CommandClass[]> {
   const module = await importModule(path).catch((error: unknown) => {
-    throw failedToLoad(file, error)
+    throw failedToLoad(CODE, file, error)
   })
   return [...exportedValues(module)].filter(isCommandClass)
-}
-
-function failedToLoad(file: string, error: unknown): LarkError {
-  const place = placeOf(error)
-  return larkError('COMMAND_FAILED_TO_LOAD', `${file} failed to load: ${reasonOf(error)}`, {
-    cause: error,
-    hint: place && `At ${place}`,
-  })
 }

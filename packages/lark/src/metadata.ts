@@ -22,12 +22,7 @@ export interface CommandMetadata {
 }
 
 /** The fields of an instance that `readMetadata` reads. */
-interface CommandFields {
-  readonly key: string
-  description: string
-  aliases: readonly string[]
-  hidden: boolean
-}
+type CommandFields = Omit<CommandMetadata, 'arguments' | 'flags'>
 
 const OWN_FIELDS = ['key', 'description', 'aliases', 'hidden']
 /** The flags that every command has. A command may not declare their names or letters. */

@@ -23,17 +23,11 @@ const PROGRAM_FLAGS = [
 /** The names of all these flags, without the hyphens. */
 export const globalFlags = [...GLOBAL_FLAGS, ...PROGRAM_FLAGS].map(({ name }) => name.slice(2))
 
-export interface CommandLine {
-  /** The key of the command and the words after it, or flags of the program itself. */
-  words: string[]
-  help: boolean
-  json: boolean
-  quiet: boolean
-  noColor: boolean
-}
-
-/** Removes the flags that every command has from the words before `--`. */
-export function readCommandLine(argv: string[]): CommandLine {
+/**
+ * Removes the flags that every command has from the words before `--`. Left are the key of the command and the words
+ * after it, or flags of the program itself.
+ */
+export function readCommandLine(argv: string[]) {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
   const own = argv.slice(0, end)
   const has = (...names: string[]) => names.some((name) => own.includes(name))

@@ -100,13 +100,15 @@ export function describeAll(
   width: number,
 ): string[] {
   const column = all.reduce((most, [name]) => Math.max(most, displayWidth(name)), 0) + 2
-  const isBeside = width - column >= NARROWEST
-  return all.flatMap(([name, about]) => {
-    if (about === '') return [name]
-    if (!isBeside) return [name, ...wrap(about, width - INDENT.length).map((line) => INDENT + line)]
-    const [first = '', ...rest] = wrap(about, width - column)
-    return [pad(name, column) + first, ...rest.map((line) => ' '.repeat(column) + line)]
-  })
+  return all.flatMap(([name, about]) => (about === '' ? [name] : beside(name, about, column, width)))
+}
+
+/** A text at a column beside a name, broken between words; below the name if there is too little room beside it. */
+function beside(name: string, text: string, column: number, width: number): string[] {
+  if (width - column < NARROWEST)
+    return [name, ...wrap(text, width - INDENT.length).map((line) => INDENT + line)]
+  const [first = '', ...rest] = wrap(text, width - column)
+  return [pad(name, column) + first, ...rest.map((line) => ' '.repeat(column) + line)]
 }
 
 /**
@@ -164,14 +166,11 @@ function layLastBroken(table: Table, width: number): string[] {
   const last = table.widths.length - 1
   const before = pick(table, [...table.widths.keys()].slice(0, last))
   const column = widthOf(before.widths) + 2
-  const isBeside = width - column >= NARROWEST
   return lay(before).flatMap((line, row) => {
     const text = table.texts[row]![last] ?? ''
     // The head is short enough and is never broken.
     if (text === '' || row === 0) return [`${pad(line, column)}${text}`.trimEnd()]
-    if (!isBeside) return [line, ...wrap(text, width - INDENT.length).map((each) => INDENT + each)]
-    const [first = '', ...rest] = wrap(text, width - column)
-    return [pad(line, column) + first, ...rest.map((each) => ' '.repeat(column) + each)]
+    return beside(line, text, column, width)
   })
 }
 

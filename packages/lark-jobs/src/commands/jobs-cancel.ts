@@ -1,5 +1,5 @@
-import { arg, Command, flag, LarkError } from '@s18i/lark'
-import { nearest } from '@s18i/lark/config'
+import { arg, Command, flag } from '@s18i/lark'
+import { nearest, usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
@@ -34,12 +34,11 @@ export class JobsCancelCommand extends Command {
     } as CancelFilter
     const isFiltered = Object.keys(filter).length > 0
     if (isFiltered === ids.length > 0) {
-      throw new LarkError(
-        'USAGE',
+      throw usageError(
         isFiltered
           ? 'Give ids or a filter, not both'
           : 'Which jobs? Give their ids, or --job, --queue, --state or --all',
-        { exit: 2, hint: 'See lark jobs:status' },
+        'See lark jobs:status',
       )
     }
     const mayAsk = isFiltered && !this.yes && !this.dryRun
@@ -51,13 +50,9 @@ export class JobsCancelCommand extends Command {
     if (this.dryRun || mayAsk) {
       const would = await operating.cancel(which, { dryRun: true })
       if (mayAsk && !this.console.canAsk) {
-        throw new LarkError(
-          'USAGE',
+        throw usageError(
           'Cancelling by a filter needs a confirmation, and there is no terminal to ask on',
-          {
-            exit: 2,
-            hint: '--yes cancels without asking; --dry-run says how many jobs there are',
-          },
+          '--yes cancels without asking; --dry-run says how many jobs there are',
         )
       }
       const isNone = await this.#isNone(would, operating)
@@ -102,10 +97,8 @@ export class JobsCancelCommand extends Command {
     const near = nearest(key, keys)
     const known =
       keys.length === 0 ? 'No worker has reported its keys yet' : `Known keys: ${listed(keys, MOST)}`
-    throw new LarkError('USAGE', `No job has the key '${key}', and no worker ever had it`, {
-      exit: 2,
-      hint: near === undefined ? known : `Did you mean ${near}?`,
-    })
+    const hint = near === undefined ? known : `Did you mean ${near}?`
+    throw usageError(`No job has the key '${key}', and no worker ever had it`, hint)
   }
 }
 

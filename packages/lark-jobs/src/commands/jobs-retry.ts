@@ -1,4 +1,5 @@
-import { arg, Command, flag, LarkError } from '@s18i/lark'
+import { arg, Command, flag } from '@s18i/lark'
+import { usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { operate } from '../operate.ts'
 
@@ -12,16 +13,12 @@ export class JobsRetryCommand extends Command {
 
   async handle() {
     if (this.queue !== undefined && !this.all) {
-      throw new LarkError('USAGE', '--queue goes with --all; an id says its queue itself', { exit: 2 })
+      throw usageError('--queue goes with --all; an id says its queue itself')
     }
     if (this.all === this.ids.length > 0) {
-      throw new LarkError(
-        'USAGE',
+      throw usageError(
         this.all ? 'Give ids or --all, not both' : 'Which jobs? Give their ids, or --all',
-        {
-          exit: 2,
-          hint: 'See lark jobs:failed',
-        },
+        'See lark jobs:failed',
       )
     }
     const which = this.all ? 'failed' : this.ids

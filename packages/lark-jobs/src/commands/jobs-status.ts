@@ -27,26 +27,18 @@ export class JobsStatusCommand extends Command {
     const status = await operate(jobs).status()
     if (this.json) return status
     const { queues } = status
-    const kept = keptStates.map((state) => {
-      return toTheRight(
-        state.toUpperCase(),
-        queues.map((each) => `${each.counts[state]}${isFull(each, state) ? '+' : ''}`),
-      )
-    })
+    const column = (head: string, of: (queue: QueueStatus) => string) => toTheRight([head, ...queues.map(of)])
+    const kept = keptStates.map((state) =>
+      column(state.toUpperCase(), (each) => `${each.counts[state]}${isFull(each, state) ? '+' : ''}`),
+    )
     const ended = [
-      toTheRight(
-        '1 MIN',
-        queues.map(({ lastMinute }) => words(lastMinute)),
-      ),
-      toTheRight(
-        '1 H',
-        queues.map(({ lastHour }) => words(lastHour)),
-      ),
+      column('1 MIN', ({ lastMinute }) => words(lastMinute)),
+      column('1 H', ({ lastHour }) => words(lastHour)),
     ]
     const columns = [...kept, ...ended]
     this.info(visible(status.store))
     this.table(
-      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', ...columns.map(([head]) => head), 'WORKERS'],
+      ['QUEUE', 'WAITING', 'DELAYED', 'ACTIVE', ...columns.map(([head]) => head!), 'WORKERS'],
       queues.map(({ queue, counts: { waiting, delayed, active }, workers }, i) => {
         return [visible(queue), waiting, delayed, active, ...columns.map((cells) => cells[i + 1]), workers]
       }),
@@ -116,7 +108,7 @@ function words({ completed, failed }: EndedCounts): string {
 }
 
 /** The head and the cells of a column, aligned to the right, because a table aligns text to the left. */
-function toTheRight(head: string, cells: readonly string[]): [head: string, ...cells: string[]] {
-  const width = Math.max(head.length, ...cells.map((cell) => cell.length))
-  return [head.padStart(width), ...cells.map((cell) => cell.padStart(width))]
+function toTheRight(cells: readonly string[]): string[] {
+  const width = Math.max(...cells.map((cell) => cell.length))
+  return cells.map((cell) => cell.padStart(width))
 }

@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path'
-import { arg, Command, LarkError, stubPlace, writeStub } from '@s18i/lark'
-import { loadConfig } from '@s18i/lark/config'
+import { arg, Command, stubPlace, writeStub } from '@s18i/lark'
+import { loadConfig, usageError } from '@s18i/lark/config'
 
 /** `lark make:job NAME`, where the name is a class (`SendEmail`, `SendEmailJob`) or a key (`send-email`). */
 export class MakeJobCommand extends Command {
@@ -23,10 +23,7 @@ export class MakeJobCommand extends Command {
 
 function namesFrom(name: string): { key: string; className: string } {
   if (!/^[A-Za-z][A-Za-z0-9]*([-_:][A-Za-z0-9]+)*$/.test(name)) {
-    throw new LarkError('USAGE', `"${name}" is not a name for a job`, {
-      exit: 2,
-      hint: 'Names look like SendEmailJob or send-email',
-    })
+    throw usageError(`"${name}" is not a name for a job`, 'Names look like SendEmailJob or send-email')
   }
   const words = name
     .split(/[-_:]/)
