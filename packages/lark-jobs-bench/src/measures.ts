@@ -2,9 +2,10 @@
  * The measures of a store, in their order: each uses the jobs that the earlier ones have left in the queue.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { Job, type JobConstructor, type Jobs, type Report } from '@s18i/lark-jobs'
+import { Job, type JobConstructor, type Report } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import { type Figure, limitOf, ProcessTimer, percentile } from './figure.ts'
+import type { BenchPlace } from './place.ts'
 
 /** The queue of jobs that wait to be processed, and the queue of jobs for an idle worker. */
 const HEAP = 'bench'
@@ -17,19 +18,13 @@ const WARM_UP = 1 / 5
 const DISPATCHES = 300
 const PATIENCE = 10_000
 
-export interface Stage {
-  /** Dispatches the jobs. */
-  here: Jobs
-  /** Runs the worker, with its own connection as in another process. */
-  there: Jobs
+export interface Stage extends Pick<BenchPlace, 'here' | 'there' | 'isEmbedded'> {
   /** The approximate number of jobs for each figure. */
   jobs: number
   /** The most seconds that each figure may take. */
   seconds: number
   signal: AbortSignal
   warn: (text: string) => void
-  /** Whether the store works in this process. */
-  isEmbedded: boolean
   /** Milliseconds to the store and back; the first measure sets it. */
   roundTrip: number
 }

@@ -23,6 +23,7 @@ export interface BenchPlace {
   words: string
   /** The name of the measured store in messages, if it is not the store of the place. */
   name?: string
+  /** Whether the store works in this process. */
   isEmbedded: boolean
   /** Closes `here` and `there`, and removes all data of the measures. */
   remove(): Promise<void>

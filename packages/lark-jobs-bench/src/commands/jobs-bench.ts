@@ -20,10 +20,9 @@ export class JobsBenchCommand extends Command {
   async handle() {
     const { jobs, seconds, signal } = this
     const place = await benchPlace(queues)
-    const { here, there, isEmbedded } = place
     let isThere = true
     try {
-      const store = await operate(here)
+      const store = await operate(place.here)
         .name()
         .catch((error) => {
           isThere = !JobsError.is(error, 'STORE_UNREACHABLE')
@@ -33,16 +32,7 @@ export class JobsBenchCommand extends Command {
       const name = place.name ?? store
       this.info(visible(`Measuring ${name} in ${place.words}, removed afterwards`))
       for (const warning of busyness()) warn(warning)
-      const figures = await this.#measure({
-        here,
-        there,
-        jobs,
-        seconds,
-        signal,
-        warn,
-        isEmbedded,
-        roundTrip: 0,
-      })
+      const figures = await this.#measure({ ...place, jobs, seconds, signal, warn, roundTrip: 0 })
       const [roundTrip, dispatch] = figures.map(({ p50 = 0 }) => p50) as [number, number]
       const advice = adviceOn(roundTrip, dispatch, place.users)
       if (this.json) return { store: name, figures: figures.map(rounded), ...(advice && { advice }) }
