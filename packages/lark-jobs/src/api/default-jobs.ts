@@ -10,9 +10,6 @@ import { Jobs as Instance } from './jobs.ts'
 const slot = Symbol.for('s18i.lark.jobs@0')
 const shared = globalThis as { [slot]?: Instance }
 
-shared[slot] ??= new Instance(
-  () => loadSettings(),
-  () => loadAround(),
-)
+shared[slot] ??= new Instance(loadSettings, loadAround)
 export const Jobs: Instance = shared[slot]
 export type Jobs = Instance

@@ -5,7 +5,7 @@
  *   unopened → opening → open → closed (and opening again, when used again)
  */
 
-import type { Around, Settings } from '../config/config.ts'
+import type { Settings } from '../config/config.ts'
 import { type CodeConfig, Configured } from '../config/configured.ts'
 import { checkPlace } from '../config/queues.ts'
 import { callerOf, toldTo } from '../dispatch/caller.ts'
@@ -16,13 +16,14 @@ import { JobsError } from '../model/errors.ts'
 import type { NewJob } from '../model/record.ts'
 import { Operations, open, settings } from '../operate/operations.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
+import type { Around } from '../run/hooks.ts'
 import { RunNow } from '../run/run-now.ts'
-import { connect, type Place, RETENTION } from '../store/connect.ts'
-import type { Role, Store } from '../store/contract/store.ts'
+import { connect, RETENTION } from '../store/connect.ts'
+import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
-import type { Origin, SupervisedOptions } from './work.ts'
+import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
 const PROGRAM = Symbol.for('s18i.lark.program')
@@ -31,14 +32,8 @@ const PROGRAM = Symbol.for('s18i.lark.program')
 const NOTED = 100
 
 /** What an instance has when its store is open. @internal */
-export interface Opened {
-  settings: Settings
-  /** What another thread needs to open the same store. */
-  place: Place
-  store: Store
+export interface Opened extends OpenStore {
   dispatcher: Dispatcher
-  /** Warnings of the store for people who start a worker on it. */
-  warnings: string[]
 }
 
 // What the rest of the package asks of an instance, and users do not. All copies of one major version share the symbols,

@@ -22,10 +22,12 @@ export { checkWork, type WorkOptions } from '../worker/options.ts'
 export type SupervisedOptions = Pick<WorkerOptions, 'id' | 'onStuck'>
 
 /** The store that is open. */
-interface OpenStore {
+export interface OpenStore {
   settings: Settings
+  /** What another thread needs to open the same store. */
   place: Place
   store: Store
+  /** Warnings of the store for people who start a worker on it. */
   warnings: string[]
 }
 

@@ -21,7 +21,7 @@ import {
   type Read,
   Schema,
 } from '../options/schema.ts'
-import type { Hooks } from '../run/hooks.ts'
+import type { Around, Hooks } from '../run/hooks.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability } from '../store/contract/store.ts'
 import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
@@ -89,12 +89,6 @@ declare module '@s18i/lark/config' {
   interface LarkConfig {
     jobs?: JobsConfig
   }
-}
-
-/** What runs around every job, in a worker and with `dispatchNow`. */
-export interface Around {
-  middleware: readonly Middleware[]
-  hooks: Hooks | undefined
 }
 
 /** A checked configuration with every default filled in. */

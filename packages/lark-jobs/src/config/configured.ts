@@ -5,8 +5,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { homeFolder } from '@s18i/lark/config'
 import { classOf, type JobConstructor, jobClasses } from '../options/job-class.ts'
 import { voiceOf } from '../options/schema.ts'
+import type { Around } from '../run/hooks.ts'
 import {
-  type Around,
   aroundOf,
   type JobsConfig,
   readSection,

@@ -16,6 +16,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
 import { newId } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
+import { Coalesced } from '../run/coalesced.ts'
 import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 
 /** Milliseconds until a dispatch gives up: a little less than the 5 s that the documentation promises. */
@@ -56,7 +57,13 @@ export class Outbox {
   #parcels: Parcel[] = []
   /** The number of jobs in the parcels. */
   #size = 0
-  #isScheduled = false
+  /** Calls after the promises of this tick have settled, so that jobs which they dispatch travel too. */
+  readonly #callSoon = new Coalesced(Coalesced.endOfTick, () => {
+    // Parcels that never waited for an answer get their whole time, however long this process was busy.
+    if (this.#isFresh) this.#renew()
+    this.#isFresh = false
+    if (this.#parcels.length > 0 && this.#free.length > 0) void this.#call()
+  })
   #calls = 0
   /** It was scheduled from idle, so its parcels have not waited for an answer. */
   #isFresh = false
@@ -73,26 +80,12 @@ export class Outbox {
     this.#parcels.push({ jobs, bytes, deadline: performance.now() + PATIENCE, resolve, reject })
     this.#size += jobs.length
     if (this.#calls > 0) this.#expireLater()
-    else if (!this.#isScheduled) {
+    else if (!this.#callSoon.isAsked) {
       this.#isFresh = true
-      this.#schedule()
+      this.#callSoon.ask()
     }
     if (this.#isFresh && this.#size >= EARLY && this.#free.length > 0 && this.#store.isRemote)
       void this.#call()
-  }
-
-  /** Calls after the promises of this tick have settled, so that jobs which they dispatch travel too. */
-  #schedule(): void {
-    this.#isScheduled = true
-    queueMicrotask(() =>
-      process.nextTick(() => {
-        this.#isScheduled = false
-        // Parcels that never waited for an answer get their whole time, however long this process was busy.
-        if (this.#isFresh) this.#renew()
-        this.#isFresh = false
-        if (this.#parcels.length > 0 && this.#free.length > 0) void this.#call()
-      }),
-    )
   }
 
   /** The store answers, so the waiting parcels get their whole time again. */
@@ -114,7 +107,7 @@ export class Outbox {
     this.#rejectLate()
     if (this.#parcels.length === 0) return
     if (this.#calls > 0) this.#expireLater()
-    if (!this.#isScheduled) this.#schedule()
+    this.#callSoon.ask()
   }
 
   async #deliver(lane: CallLane, parcels: Parcel[]): Promise<void> {
@@ -206,9 +199,7 @@ export class Outbox {
       const error = new JobsError(
         'STORE_UNREACHABLE',
         `${this.#store.name} does not answer; the job was not sent`,
-        {
-          hint: 'An earlier call to it is still under way, or was given up.',
-        },
+        { hint: 'An earlier call to it is still under way, or was given up.' },
       )
       reject(ownError(error, jobs))
     }

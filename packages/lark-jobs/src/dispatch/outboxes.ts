@@ -7,6 +7,7 @@
  */
 import { newNonce } from '../model/id.ts'
 import { partitionFor, partitionsOf } from '../model/partition.ts'
+import { Coalesced } from '../run/coalesced.ts'
 import type { Bound, Store } from '../store/contract/store.ts'
 import { Outbox } from './outbox.ts'
 
@@ -24,7 +25,10 @@ export class Outboxes {
   readonly #caller = newNonce()
   readonly #rows = new Map<string, QueueOutboxes>()
   #tick = 0
-  #isTicking = false
+  /** The tick ends at the same moment at which an outbox sends the jobs of the tick (see `outbox.ts`). */
+  readonly #endOfTick = new Coalesced(Coalesced.endOfTick, () => {
+    this.#tick++
+  })
 
   /** @param partitions of each queue, default 1 @param bounds of each partition of a queue, by queue */
   constructor(
@@ -60,7 +64,7 @@ export class Outboxes {
     if (row.outboxes.length === 1 || row.tick === this.#tick) return row
     row.tick = this.#tick
     row.at = (row.at + 1) % row.outboxes.length
-    this.#endTick()
+    this.#endOfTick.ask()
     return row
   }
 
@@ -71,17 +75,5 @@ export class Outboxes {
     const row = { outboxes, at: Math.floor(Math.random() * outboxes.length), tick: -1 }
     this.#rows.set(queue, row)
     return row
-  }
-
-  /** Ends the tick at the same moment at which an outbox sends the jobs of the tick (see `outbox.ts`). */
-  #endTick(): void {
-    if (this.#isTicking) return
-    this.#isTicking = true
-    queueMicrotask(() =>
-      process.nextTick(() => {
-        this.#isTicking = false
-        this.#tick++
-      }),
-    )
   }
 }

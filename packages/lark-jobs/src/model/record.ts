@@ -157,20 +157,9 @@ export interface LeasedJob extends Counters {
 }
 
 /** A job as `get` and `list` return it. */
-export interface JobRecord extends Counters {
-  id: string
+export interface JobRecord extends Omit<LeasedJob, 'token'> {
   partition: string
   state: State
-  key: string
-  payload: string
-  priority: number
-  options?: JobOptions
-  unreadable?: Unreadable
-  /** Name of its group. */
-  group?: string
-  /** The permits that it needs. */
-  limiter?: string
-  queuedAt: number
   /** When a delayed or waiting job is or was due. */
   dueAt?: number
   /** When the current lease was taken. */

@@ -4,7 +4,7 @@
 import { JobsError } from '../model/errors.ts'
 import { readIds } from '../model/id.ts'
 import type { State } from '../model/record.ts'
-import { flag, isText, oneOf, option } from '../options/schema.ts'
+import { flag, isText, type OptionsOf, oneOf, option } from '../options/schema.ts'
 import type { AlterVerdict, Store } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
@@ -13,24 +13,29 @@ import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queu
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
 export type Cancellable = (typeof cancellable)[number]
 
-/** The conditions that choose jobs. A job must meet all of them. */
-export interface CancelConditions {
+const conditionEntries = {
   /** The key of the job's class. */
-  key?: string
-  queue?: string
+  key: option<string>('the key of a job class', isText),
+  queue: queueName,
   /** Default: every state in which a job can be cancelled. */
-  state?: Cancellable
+  state: oneOf(cancellable),
 }
+const cancelConditions = conditions({ ...conditionEntries, all })
+
+/** The conditions that choose jobs. A job must meet all of them. */
+export interface CancelConditions extends OptionsOf<typeof conditionEntries> {}
 
 /** At least one condition, or `{ all: true }` for every job of the store. */
 export type CancelFilter =
   | (CancelConditions & ({ key: string } | { queue: string } | { state: Cancellable }))
   | ({ all: true } & { [Name in keyof CancelConditions]?: never })
 
-export interface CancelOptions {
+const cancelOptions = conditions({
   /** Only counts the jobs that would be cancelled now. Nothing is cancelled. */
-  dryRun?: boolean
-}
+  dryRun: flag(),
+})
+
+export interface CancelOptions extends OptionsOf<typeof cancelOptions.entries> {}
 
 export interface Cancelled {
   /** Jobs that were not running, and are now cancelled. */
@@ -41,14 +46,6 @@ export interface Cancelled {
 
 /** Which jobs: their ids, or a filter. */
 type Chosen = readonly string[] | CancelFilter
-
-const cancelConditions = conditions({
-  key: option<string>('the key of a job class', isText),
-  queue: queueName,
-  state: oneOf(cancellable),
-  all,
-})
-const cancelOptions = conditions({ dryRun: flag() })
 
 /** Checks the arguments of `cancel`. @throws FILTER_INVALID, JOB_ID_INVALID */
 export function readCancel(which: unknown, options: unknown, flags?: Flags): Chosen {

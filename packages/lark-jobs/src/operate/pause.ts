@@ -27,13 +27,7 @@ export interface PauseOptions extends PauseTarget {
 }
 
 /** Every queue in the configuration or in the store. */
-export interface EveryQueue {
-  all: true
-  queue?: never
-  group?: never
-  groupHash?: never
-  for?: never
-}
+export type EveryQueue = { all: true } & { [Name in keyof PauseOptions]?: never }
 
 const targetEntries = {
   queue: queueName,

@@ -10,7 +10,7 @@ import { partitionsOf, queueOf } from '../model/partition.ts'
 import type { JobRecord, LogLine, State } from '../model/record.ts'
 import { shownName } from '../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
-import { whole } from '../options/schema.ts'
+import { type OptionsOf, whole } from '../options/schema.ts'
 import {
   type AlterVerdict,
   type Change,
@@ -45,15 +45,15 @@ export interface JobDetail<J extends JobLike = JobLike> extends StoredJob<J> {
   log: LogLine[]
 }
 
-/** Which failed jobs to return. */
-export interface FailedOptions {
+const failedConditions = conditions({
   /** Default: every queue. */
-  queue?: string
+  queue: queueName,
   /** How many at most. Default 100. */
-  limit?: number
-}
+  limit: whole(1),
+})
 
-const failedConditions = conditions({ queue: queueName, limit: whole(1) })
+/** Which failed jobs to return. */
+export interface FailedOptions extends OptionsOf<typeof failedConditions.entries> {}
 
 /** @throws FILTER_INVALID also for `{ queue: undefined }`, which would return the jobs of every queue */
 export function checkFailed(options: unknown, flags?: Flags): void {

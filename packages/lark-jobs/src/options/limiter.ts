@@ -69,18 +69,16 @@ export function limiter(first: string | ClassLimits, options: LimiterOptions = {
   return Object.freeze(typeof first === 'string' ? { ...options, name: first } : { ...first })
 }
 
-/**
- * The limiter that belongs to a class alone, with its limits: one entry for the key of the class and for each alias.
- */
-export function ownLimiters({
-  limiter,
-  key,
-  aliases,
-}: {
+interface Limited {
   limiter: LimiterRead | undefined
   key: string
   aliases: readonly string[]
-}): [string, Limits][] {
+}
+
+/**
+ * The limiter that belongs to a class alone, with its limits: one entry for the key of the class and for each alias.
+ */
+export function ownLimiters({ limiter, key, aliases }: Limited): [string, Limits][] {
   if (!isOwnOption(limiter)) return []
   const limits = limitsOf(limiter)!
   return [key, ...aliases].map((each) => [ownName(each), limits])

@@ -33,9 +33,7 @@ export class Registry {
         throw new JobsError(
           'JOB_KEY_TAKEN',
           `Two job classes under the key '${key}': ${named(other, this.#files.get(other))} and ${named(jobClass, file)}`,
-          {
-            hint: 'Give one of them another key. A class that extends another job inherits its key.',
-          },
+          { hint: 'Give one of them another key. A class that extends another job inherits its key.' },
         )
       }
     }

@@ -5,6 +5,7 @@
 import { inContext } from '../model/context.ts'
 import type { Outcome } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
+import type { Middleware } from '../options/middleware.ts'
 import type { Execution } from './execution.ts'
 
 /** The job whose run begins or has ended. */
@@ -46,12 +47,19 @@ export interface Hooks {
   released?(event: ReleasedEvent): unknown
 }
 
-/** Calls hooks, and warns once about each hook that throws. */
+/** What runs around every job, in a worker and with `dispatchNow`. */
+export interface Around {
+  middleware: readonly Middleware[]
+  hooks: Hooks | undefined
+}
+
+/** Calls hooks, and warns once about each hook that throws. A worker without hooks makes none. */
 export class HookCalls {
   readonly #hooks: Hooks
   readonly #warn: (text: string) => void
   readonly #warned = new Set<string>()
 
+  /** @param warn told once of each hook that throws */
   constructor(hooks: Hooks, warn: (text: string) => void) {
     this.#hooks = hooks
     this.#warn = warn
@@ -68,35 +76,20 @@ export class HookCalls {
     }
   }
 
-  #failed(name: string, error: unknown): void {
-    if (this.#warned.has(name)) return
-    this.#warned.add(name)
-    this.#warn(`The hook ${name} threw, and may again: ${textOf(error)}`)
-  }
-}
-
-/** Calls the hooks for the jobs of a worker. A worker without hooks makes none. */
-export class ExecutionHooks {
-  readonly #calls: HookCalls
-
-  /** @param warn told once of each hook that throws */
-  constructor(hooks: Hooks, warn: (text: string) => void) {
-    this.#calls = new HookCalls(hooks, warn)
-  }
-
+  /** A run of a worker begins. */
   started(execution: Execution): void {
-    this.#in(execution, (event) => this.#calls.call('started', event))
+    this.#in(execution, (event) => this.call('started', event))
   }
 
-  /** @param took milliseconds */
+  /** A run of a worker has ended. @param took milliseconds */
   ended(execution: Execution, outcome: Outcome, took: number): void {
     this.#in(execution, (event) => {
-      if (outcome.kind === 'completed') this.#calls.call('completed', { ...event, took })
-      if (outcome.kind === 'released') this.#calls.call('released', { ...event, took, in: outcome.in })
+      if (outcome.kind === 'completed') this.call('completed', { ...event, took })
+      if (outcome.kind === 'released') this.call('released', { ...event, took, in: outcome.in })
       if (outcome.kind === 'failed') {
         const { retryIn } = outcome
         const { thrown: error } = execution
-        this.#calls.call('failed', { ...event, took, error, ...(retryIn !== undefined && { retryIn }) })
+        this.call('failed', { ...event, took, error, ...(retryIn !== undefined && { retryIn }) })
       }
     })
   }
@@ -107,5 +100,11 @@ export class ExecutionHooks {
     const { key, name } = jobClass
     const event = { id: lease.id, key, name, queue: claimer.queue, attempt: lease.failures + 1 }
     inContext(lease.options?.context, tell, event)
+  }
+
+  #failed(name: string, error: unknown): void {
+    if (this.#warned.has(name)) return
+    this.#warned.add(name)
+    this.#warn(`The hook ${name} threw, and may again: ${textOf(error)}`)
   }
 }

@@ -6,25 +6,18 @@ import { newId } from '../model/id.ts'
 import { decode, encode } from '../model/payload.ts'
 import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
-import type { Middleware } from '../options/middleware.ts'
-import { HookCalls, type Hooks } from './hooks.ts'
+import { type Around, HookCalls } from './hooks.ts'
 import { print } from './job-log.ts'
 import { tell } from './last-hook.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 
-/** The middleware and hooks around every run. */
-interface RunNowOptions {
-  middleware: readonly Middleware[]
-  calls: HookCalls | undefined
-}
-
 export class RunNow {
-  readonly #load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>
-  #around: RunNowOptions | undefined
+  readonly #load: () => Promise<Around>
+  #around: { middleware: Around['middleware']; calls: HookCalls | undefined } | undefined
 
   /** @param load loads the middleware and hooks; called again until it has succeeded once */
-  constructor(load: () => Promise<{ middleware: readonly Middleware[]; hooks: Hooks | undefined }>) {
+  constructor(load: () => Promise<Around>) {
     this.#load = load
   }
 
@@ -87,7 +80,7 @@ export class RunNow {
     })
   }
 
-  async #read(): Promise<RunNowOptions> {
+  async #read() {
     const { middleware, hooks } = await this.#load()
     const calls = hooks && new HookCalls(hooks, (text) => print('lark-jobs', undefined, 'warn', text))
     this.#around = { middleware, calls }

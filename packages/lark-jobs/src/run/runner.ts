@@ -91,9 +91,7 @@ function damage({ lease, claimer }: Execution, field: string, text: string): Job
   return new JobsError(
     'RECORD_DAMAGED',
     `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`,
-    {
-      id,
-    },
+    { id },
   )
 }
 

@@ -14,7 +14,7 @@ import type { Registry } from '../options/registry.ts'
 import { within } from '../run/bounded-wait.ts'
 import { Deadline } from '../run/deadline.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
-import { ExecutionHooks } from '../run/hooks.ts'
+import { HookCalls } from '../run/hooks.ts'
 import type { Permits } from '../run/middleware/permits.ts'
 import { limitOf, retryIn } from '../run/retry-policy.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
@@ -61,7 +61,7 @@ export class Slots implements RunEnvironment {
   readonly #ledger: Ledger
   readonly #onStuck: (() => void) | undefined
   readonly #changed: (took: number) => void
-  readonly #hooks: ExecutionHooks | undefined
+  readonly #hooks: HookCalls | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#report.running?.(long.map(seen)))
 
@@ -77,7 +77,7 @@ export class Slots implements RunEnvironment {
     this.#registry = options.registry
     this.#report = options.report
     this.middleware = options.middleware ?? []
-    this.#hooks = options.hooks && new ExecutionHooks(options.hooks, (text) => options.report.warn(text))
+    this.#hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
     this.#onStuck = options.onStuck
     this.#ledger = ledger
     this.clock = clock

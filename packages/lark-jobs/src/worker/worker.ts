@@ -160,7 +160,10 @@ export class Worker implements AsyncDisposable {
     )
     this.#drainCheck = new DrainCheck(store, this.#served, registry)
     const { running } = this.#slots
-    this.#leases = new LeaseKeeper(store, id, lease, running, this.#permits, met, this.#thread.pulse)
+    this.#leases = new LeaseKeeper({
+      ...{ store, caller: id, lease, running, permits: this.#permits, trouble: met },
+      pulse: this.#thread.pulse,
+    })
     this.#maintenance = new Maintenance({
       store,
       partitions: this.#served.partitions,

@@ -53,89 +53,74 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
       return job.release(wait, `the circuit ${name ?? `of ${job.key}`} is open`)
     }
     const opening = circuit.kind === 'trial' ? circuit.opening : undefined
-    const watch = new CircuitReport(job, opening, when, (event) => permits.circuit(place, rule, event))
+    const report = reportOf(job, opening, when, (event) => permits.circuit(place, rule, event))
     try {
       const value = await next()
-      if (value === false) watch.threw(returnedFalse())
-      else watch.succeeded()
+      if (value === false) report.threw(returnedFalse())
+      else report.succeeded()
       return value
     } catch (error) {
-      watch.threw(error)
+      report.threw(error)
       throw error
     } finally {
-      await watch.over()
+      await report.over()
     }
   }
 }
 
-/** Reports the end of one run to the circuit, once. */
-class CircuitReport {
-  readonly #job: MiddlewareJob
-  readonly #opening: number | undefined
-  readonly #when: ((error: unknown) => boolean) | undefined
-  readonly #tell: (event: CircuitEvent) => Promise<unknown>
-  #told: Promise<unknown> | undefined
-  /** Reports a timeout at once, because the handler may ignore its signal. */
-  readonly #aborted = () => {
-    const { reason } = this.#job.signal
-    if (JobsError.is(reason, 'JOB_TIMED_OUT')) this.#failed(reason)
-  }
-
-  /** @param opening if the run is a trial: the opening that it tests */
-  constructor(
-    job: MiddlewareJob,
-    opening: number | undefined,
-    when: ((error: unknown) => boolean) | undefined,
-    tell: (event: CircuitEvent) => Promise<unknown>,
-  ) {
-    this.#job = job
-    this.#opening = opening
-    this.#when = when
-    this.#tell = tell
-    job.signal.addEventListener('abort', this.#aborted, { once: true })
-  }
-
-  succeeded(): void {
-    const { decision } = reachOf(this.#job)
-    if (decision !== undefined) this.threw(undefined)
-    else if (this.#opening !== undefined) this.#say({ kind: 'passed', opening: this.#opening })
-  }
-
-  threw(error: unknown): void {
-    const { decision } = reachOf(this.#job)
-    if (decision?.kind === 'failed') this.#failed(decision.error)
-    // The job was put back, or its worker ended it: this says nothing about the service.
-    else if (decision !== undefined || this.#job.signal.aborted) this.#undecided()
-    else this.#failed(error)
-  }
-
-  async over(): Promise<void> {
-    this.#job.signal.removeEventListener('abort', this.#aborted)
-    await this.#told
-  }
-
-  #failed(error: unknown): void {
-    if (this.#counts(error)) this.#say({ kind: 'failed', id: newId(), opening: this.#opening })
-    else this.#undecided()
-  }
-
-  #undecided(): void {
-    if (this.#opening !== undefined) this.#say({ kind: 'undecided', opening: this.#opening })
-  }
-
-  #say(event: CircuitEvent): void {
-    this.#told ??= this.#tell(event).catch((error) =>
-      this.#job.warn(`circuitBreaker(): could not record how the run ended: ${textOf(error)}`),
+/**
+ * Reports the end of one run to the circuit, once.
+ *
+ * @param opening if the run is a trial: the opening that it tests
+ */
+function reportOf(
+  job: MiddlewareJob,
+  opening: number | undefined,
+  when: ((error: unknown) => boolean) | undefined,
+  tell: (event: CircuitEvent) => Promise<unknown>,
+) {
+  let told: Promise<unknown> | undefined
+  const say = (event: CircuitEvent) => {
+    told ??= tell(event).catch((error) =>
+      job.warn(`circuitBreaker(): could not record how the run ended: ${textOf(error)}`),
     )
   }
-
+  const undecided = () => {
+    if (opening !== undefined) say({ kind: 'undecided', opening })
+  }
   /** If `when` throws, the error counts. */
-  #counts(error: unknown): boolean {
+  const counts = (error: unknown) => {
     try {
-      return this.#when?.(error) !== false
+      return when?.(error) !== false
     } catch (thrown) {
-      this.#job.warn(`circuitBreaker(): when threw: ${textOf(thrown)}`)
+      job.warn(`circuitBreaker(): when threw: ${textOf(thrown)}`)
       return true
     }
   }
+  const failed = (error: unknown) => {
+    if (counts(error)) say({ kind: 'failed', id: newId(), opening })
+    else undecided()
+  }
+  /** Reports a timeout at once, because the handler may ignore its signal. */
+  const aborted = () => {
+    const { reason } = job.signal
+    if (JobsError.is(reason, 'JOB_TIMED_OUT')) failed(reason)
+  }
+  const threw = (error: unknown) => {
+    const { decision } = reachOf(job)
+    if (decision?.kind === 'failed') failed(decision.error)
+    // The job was put back, or its worker ended it: this says nothing about the service.
+    else if (decision !== undefined || job.signal.aborted) undecided()
+    else failed(error)
+  }
+  const succeeded = () => {
+    if (reachOf(job).decision !== undefined) threw(undefined)
+    else if (opening !== undefined) say({ kind: 'passed', opening })
+  }
+  const over = async () => {
+    job.signal.removeEventListener('abort', aborted)
+    await told
+  }
+  job.signal.addEventListener('abort', aborted, { once: true })
+  return { threw, succeeded, over }
 }

@@ -56,8 +56,6 @@ export function unknownLimiter(
   return new JobsError(
     'UNKNOWN_LIMITER',
     `${by === undefined ? '' : `${by}: `}'${limiter}' is not a configured limiter`,
-    {
-      hint: near === undefined ? `${configured} Add it to ${place}.` : `Did you mean ${near}?`,
-    },
+    { hint: near === undefined ? `${configured} Add it to ${place}.` : `Did you mean ${near}?` },
   )
 }

@@ -198,7 +198,7 @@ export class Claimer {
 
   /** Gives back a job that was about to start, and whose lease may have ended. */
   giveBackLate(held: HeldJob): void {
-    if (this.prefetch.withdraw(held)) this.giveBack([held.lease])
+    if (this.prefetch.ledger.withdraw(held)) this.giveBack([held.lease])
     else this.permits?.ended(held.lease)
   }
 
@@ -305,7 +305,7 @@ export class Claimer {
         }
       }
     } finally {
-      for (const { held } of settled) if (held !== undefined) this.prefetch.settled(held)
+      for (const { held } of settled) if (held !== undefined) this.prefetch.ledger.settled(held)
       this.calling = false
       this.isAway = false
       this.#underway = 0

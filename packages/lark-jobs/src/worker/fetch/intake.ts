@@ -14,8 +14,8 @@
  */
 
 import type { Pace } from '../../options/preset.ts'
+import { Coalesced } from '../../run/coalesced.ts'
 import { type Claim, isSuspect } from '../../store/contract/store.ts'
-import { Coalesced } from '../coalesced.ts'
 import { CALL, RING, type Source } from '../lease/unread.ts'
 import { startGate } from '../maintenance/start-gate.ts'
 import type { Suspects } from '../maintenance/suspects.ts'

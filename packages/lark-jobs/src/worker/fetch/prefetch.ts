@@ -16,7 +16,7 @@ export class Prefetch {
   readonly pace: Pace
   /** Called with each job that the lease thread has given back. */
   gone: (lease: LeasedJob) => void = () => {}
-  readonly #ledger: Ledger
+  readonly ledger: Ledger
   /** The number of the partition among the worker's. */
   readonly #partition: number
   #jobs: HeldJob[] = []
@@ -36,7 +36,7 @@ export class Prefetch {
 
   constructor(ledger: Ledger, partition: number, pace: Pace = paces[PRESET]) {
     this.pace = pace
-    this.#ledger = ledger
+    this.ledger = ledger
     this.#partition = partition
   }
 
@@ -57,21 +57,6 @@ export class Prefetch {
   /** Whether half of the target is used up, which is worth a call. */
   get isLow(): boolean {
     return !this.isDry && this.size * 2 <= this.target
-  }
-
-  /** The store has answered for the end of a job. */
-  settled(held: HeldJob): void {
-    this.#ledger.settled(held)
-  }
-
-  /** A job that was about to start does not begin. @returns false if the lease thread has given it back */
-  withdraw(held: HeldJob): boolean {
-    return this.#ledger.withdraw(held)
-  }
-
-  /** A job that was about to start waits to run alone. @returns false if the lease thread has given it back */
-  setApart(held: HeldJob): boolean {
-    return this.#ledger.setApart(held)
   }
 
   /** A job of the partition ended. */
@@ -96,7 +81,7 @@ export class Prefetch {
       this.#ended = 0
     }
     if (jobs.length === 0) return
-    const held = this.#ledger.enter(this.#partition, number, jobs, now, until)
+    const held = this.ledger.enter(this.#partition, number, jobs, now, until)
     this.#jobs = this.size === 0 ? held : [...this.#jobs.slice(this.#first), ...held]
     this.#first = 0
     this.#batches.push({ left: jobs.length, at: now })
@@ -127,7 +112,7 @@ export class Prefetch {
     this.#since = undefined
     // Jobs that are no longer ours, the lease thread has given back.
     const [ours, theirs]: HeldJob[][] = [[], []]
-    for (const each of held) (this.#ledger.withdraw(each) ? ours! : theirs!).push(each)
+    for (const each of held) (this.ledger.withdraw(each) ? ours! : theirs!).push(each)
     for (const { lease } of theirs!) this.gone(lease)
     return ours!.map(({ lease }) => lease)
   }

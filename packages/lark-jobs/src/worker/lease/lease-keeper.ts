@@ -13,52 +13,42 @@ import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../../sto
 import type { PermitPools } from '../permits/permit-pools.ts'
 import type { Pulse } from './lease-thread.ts'
 
+export interface LeaseKeeperOptions {
+  store: Store
+  caller: string
+  lease: number
+  running: ReadonlySet<Execution>
+  permits: Pick<PermitPools, 'renew'>
+  trouble: (error: unknown) => void
+  /**
+   * Keeps the time at which the last successful round began. By the wall clock, because the other clock stops while a
+   * machine sleeps.
+   */
+  pulse: Pulse
+}
+
 export class LeaseKeeper {
-  readonly #store: Store
-  readonly #caller: string
-  readonly #lease: number
-  readonly #running: ReadonlySet<Execution>
-  readonly #permits: Pick<PermitPools, 'renew'>
-  readonly #trouble: (error: unknown) => void
+  readonly #options: LeaseKeeperOptions
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
   /** Resolves when all work so far is done. */
   #turn: Promise<void> = Promise.resolve()
   /** Partitions whose notices are about to be read. */
   readonly #noticed = new Set<string>()
-  /**
-   * Keeps the time at which the last successful round began. By the wall clock, because the other clock stops while a
-   * machine sleeps.
-   */
-  readonly #pulse: Pulse
 
-  constructor(
-    store: Store,
-    caller: string,
-    lease: number,
-    running: ReadonlySet<Execution>,
-    permits: Pick<PermitPools, 'renew'>,
-    trouble: (error: unknown) => void,
-    pulse: Pulse,
-  ) {
-    this.#store = store
-    this.#caller = caller
-    this.#lease = lease
-    this.#running = running
-    this.#permits = permits
-    this.#trouble = trouble
-    this.#pulse = pulse
-    pulse.renewedAt = Date.now()
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options
+    options.pulse.renewedAt = Date.now()
   }
 
   start(): void {
     // A third of the lease: two rounds may fail before a lease ends.
-    this.#timer ??= setInterval(() => void this.#renewNow(), this.#lease / 3)
+    this.#timer ??= setInterval(() => void this.#renewNow(), this.#options.lease / 3)
   }
 
   /** Renews now if a round is overdue, because the loop was blocked or the machine slept. */
   async catchUp(): Promise<void> {
-    if (Date.now() - this.#pulse.renewedAt > this.#lease / 2) await this.#renewNow()
+    if (Date.now() - this.#options.pulse.renewedAt > this.#options.lease / 2) await this.#renewNow()
   }
 
   /** Reads the notices of a partition. */
@@ -94,10 +84,10 @@ export class LeaseKeeper {
   async #renewAll(): Promise<void> {
     const began = Date.now()
     const renewed = await Promise.all([
-      this.#permits.renew(),
+      this.#options.permits.renew(),
       ...[...this.#groups()].map(([partition, group]) => this.#renewGroup(partition, group)),
     ])
-    if (!renewed.includes(false)) this.#pulse.renewedAt = began
+    if (!renewed.includes(false)) this.#options.pulse.renewedAt = began
   }
 
   /** @returns whether the store answered */
@@ -111,7 +101,7 @@ export class LeaseKeeper {
   /** The jobs to be renewed, by partition. */
   #groups(): Map<string, Execution[]> {
     const newest = new Map<string, Execution>()
-    for (const running of this.#running) {
+    for (const running of this.#options.running) {
       if (running.abandoned) continue
       // This worker has claimed the same job again: the lease of the first run was taken back.
       const before = newest.get(running.lease.id)
@@ -133,14 +123,17 @@ export class LeaseKeeper {
       return { id: running.lease.id, token: running.lease.token, ...(log !== undefined && { log }) }
     })
     try {
-      this.#tell(group, await this.#store.extend(partition, this.#caller, notes, this.#lease))
+      this.#tell(
+        group,
+        await this.#options.store.extend(partition, this.#options.caller, notes, this.#options.lease),
+      )
       return true
     } catch (error) {
       // Without an answer, the store may have kept the lines already. To lose some is better than to have them twice.
       if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
-      this.#trouble(error)
+      this.#options.trouble(error)
       return false
     }
   }
@@ -150,7 +143,7 @@ export class LeaseKeeper {
     for (const running of group) {
       const { id } = running.lease
       if (lost.includes(id)) {
-        if (this.#running.has(running)) this.#lose(running)
+        if (this.#options.running.has(running)) this.#lose(running)
         continue
       }
       const notice = notices.find((each) => each.id === id)

@@ -154,9 +154,9 @@ export class Ledger {
     return this.#take(held, APART)
   }
 
-  #take({ page, index }: HeldJob, state: number): boolean {
-    if (Atomics.compareExchange(page.states, index, AHEAD, state) === AHEAD) return true
-    this.#leave(page)
+  #take(held: HeldJob, state: number): boolean {
+    if (Atomics.compareExchange(held.page.states, held.index, AHEAD, state) === AHEAD) return true
+    this.settled(held)
     return false
   }
 
@@ -175,21 +175,17 @@ export class Ledger {
 
   /** The store has answered for the end of a job, or the end is not sent. */
   settled({ page }: HeldJob): void {
-    this.#leave(page)
-  }
-
-  /** Takes back a job that has not begun. @returns false if the thread was first */
-  withdraw({ page, index }: HeldJob): boolean {
-    const isOurs = Atomics.compareExchange(page.states, index, AHEAD, DONE) === AHEAD
-    this.#leave(page)
-    return isOurs
-  }
-
-  #leave(page: LedgerPage): void {
     page.left--
     if (page.left > 0) return
     Atomics.store(page.head, 0, 0)
     this.#free.push(page)
+  }
+
+  /** Takes back a job that has not begun. @returns false if the thread was first */
+  withdraw(held: HeldJob): boolean {
+    const isOurs = Atomics.compareExchange(held.page.states, held.index, AHEAD, DONE) === AHEAD
+    this.settled(held)
+    return isOurs
   }
 
   #unused(): LedgerPage {

@@ -9,6 +9,7 @@
  * leases and not the death of a worker.
  */
 import { spread } from '../../model/duration.ts'
+import { listed } from '../../model/listed.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import {
@@ -45,8 +46,6 @@ const MEET = 300_000
 const PRUNE = 30_000
 /** In how many partitions jobs are taken back or pruned at the same time, and how many are pruned in a round. */
 const TOGETHER = 100
-/** How many jobs of a dead worker a message names at most. */
-const NAMED = 10
 
 interface Chores {
   lookAt: number
@@ -388,19 +387,14 @@ export class Maintenance {
     const { report } = this.#options
     const queue = queueOf(partition)
     if (recovered.length > 0)
-      report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue}): ${named(recovered)}`)
+      report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue}): ${listed(recovered)}`)
     if (failed.length > 0)
-      report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue}): ${named(failed)}`)
+      report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue}): ${listed(failed)}`)
   }
 }
 
 function jobs({ length }: readonly string[]): string {
   return length === 1 ? '1 job' : `${length} jobs`
-}
-
-function named(ids: readonly string[]): string {
-  const shown = ids.slice(0, NAMED).join(', ')
-  return ids.length > NAMED ? `${shown} and ${ids.length - NAMED} more` : shown
 }
 
 /** Milliseconds in which a process that stood still reads all that came meanwhile. */

@@ -81,7 +81,7 @@ export class Suspects {
 
   /** Takes a suspect whose turn it is to start. */
   take(held: HeldJob, claimer: Claimer): void {
-    if (!claimer.prefetch.setApart(held)) {
+    if (!claimer.prefetch.ledger.setApart(held)) {
       claimer.permits?.ended(held.lease)
       this.#options.returned()
       return
@@ -152,7 +152,7 @@ export class Suspects {
     const now = performance.now()
     if (told !== undefined && told.lost.length > 0) {
       claimer.permits?.ended(held.lease)
-      claimer.prefetch.settled(held)
+      claimer.prefetch.ledger.settled(held)
       returned()
       startGate.leave(held)
       return

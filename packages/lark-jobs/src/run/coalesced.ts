@@ -2,25 +2,25 @@
  * Work that is done later, once, however often it is asked for until then.
  */
 export class Coalesced {
-  /** At the end of this tick. */
+  /** At the end of this tick: after the promises of this tick have settled. */
   static readonly endOfTick = (run: () => void): void => queueMicrotask(() => process.nextTick(run))
 
   readonly #defer: (run: () => void) => void
   readonly #run: () => void
-  #isAsked = false
+  isAsked = false
 
   /** @param defer calls the function that it gets, at a later time */
   constructor(defer: (run: () => void) => void, work: () => void) {
     this.#defer = defer
     this.#run = () => {
-      this.#isAsked = false
+      this.isAsked = false
       work()
     }
   }
 
   ask(): void {
-    if (this.#isAsked) return
-    this.#isAsked = true
+    if (this.isAsked) return
+    this.isAsked = true
     this.#defer(this.#run)
   }
 }
