@@ -9,8 +9,6 @@ import { failedToLoad, LarkError, larkError } from './errors.ts'
 import { readMetadata } from './metadata.ts'
 import { declaresClass, exportedValues, importModule } from './module.ts'
 
-const CODE = 'COMMAND_FAILED_TO_LOAD'
-
 /** @param file the path for messages, relative to the project */
 export async function readCommands(path: string, file: string): Promise<HeldCommands> {
   const held: HeldCommands = { commands: [] }
@@ -18,7 +16,9 @@ export async function readCommands(path: string, file: string): Promise<HeldComm
     try {
       await work()
     } catch (error) {
-      const { code, message, hint } = LarkError.is(error) ? error : failedToLoad(CODE, file, error)
+      const { code, message, hint } = LarkError.is(error)
+        ? error
+        : failedToLoad('COMMAND_FAILED_TO_LOAD', file, error)
       held.problem ??= { code, message: message.includes(file) ? message : `${message} (${file})`, hint }
     }
   }
@@ -51,7 +51,7 @@ export async function loadClass(path: string, file: string, key: string): Promis
 
 async function commandClasses(path: string, file: string): Promise<CommandClass[]> {
   const module = await importModule(path).catch((error: unknown) => {
-    throw failedToLoad(CODE, file, error)
+    throw failedToLoad('COMMAND_FAILED_TO_LOAD', file, error)
   })
   return [...exportedValues(module)].filter(isCommandClass)
 }

@@ -41,7 +41,9 @@ test('the source uses every code, and no other', () => {
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .concat(readFileSync(join(folder, 'errors.ts'), 'utf8').split('usageError')[1] ?? '')
   const given = new Set(
-    sources.flatMap((text) => [...text.matchAll(/larkError\(\s*'([A-Z_]+)'/g)].map(([, code]) => code)),
+    sources.flatMap((text) =>
+      [...text.matchAll(/(?:larkError|failedToLoad)\(\s*'([A-Z_]+)'/g)].map(([, code]) => code),
+    ),
   )
   expect([...given].sort()).toEqual(Object.keys(larkErrors).sort())
 })
