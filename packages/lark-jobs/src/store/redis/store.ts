@@ -37,7 +37,6 @@ import {
   type Want,
 } from '../contract/store.ts'
 import type { ClientName } from './client/client-name.ts'
-import { sendTo } from './client/damage.ts'
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
@@ -131,21 +130,12 @@ export class RedisStore implements Store {
     this.#isManaged = location.managed === true
     this.#transport = openTransport(location, { standsBy, ...(patience !== undefined && { patience }) })
     this.#notifier = new Notifier(this.#transport.notifications, this.#keys)
-    this.#registry = new PartitionRegistry(this.#transport, this.#keys, () => this.#clock())
     this.#scripts = new Scripts(this.#transport, this.#keys, () => this.#clock())
-    this.#surveys = new Surveys(
-      this.#transport,
-      this.#keys,
-      this.#scripts,
-      this.#registry,
-      options.retention,
-      () => this.now(),
-    )
-    this.#standings = new Standings(this.#transport, this.#keys, this.#scripts, (...args) =>
-      this.heads(...args),
-    )
-    this.limiters = new RedisLimiters(this.#scripts, this.#keys)
-    this.flows = new RedisFlows(this.#transport, this.#keys, this.#scripts, this.#registry)
+    this.#registry = new PartitionRegistry(this.#scripts)
+    this.#surveys = new Surveys(this.#scripts, this.#registry, options.retention, () => this.now())
+    this.#standings = new Standings(this.#scripts, (...args) => this.heads(...args))
+    this.limiters = new RedisLimiters(this.#scripts)
+    this.flows = new RedisFlows(this.#scripts, this.#registry)
     this.#durability = durability === 'normal' ? undefined : new DurabilityWait(this.#transport, durability)
     this.name = this.#transport.name
   }
@@ -315,7 +305,7 @@ export class RedisStore implements Store {
 
   async log(partition: string, id: string): Promise<LogLine[]> {
     return unpackLog(
-      (await sendTo(this.#transport, ['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
+      (await this.#scripts.send(['HGET', this.#keys.of(partition, 'logs'), id])) as string | null,
     )
   }
 
@@ -357,7 +347,7 @@ export class RedisStore implements Store {
 
   async #open(): Promise<string[]> {
     const warnings = await greet(this.#transport, this.#options.durability, this.#isManaged)
-    await new Layout(this.#transport, this.#keys, this.#scripts).settle()
+    await new Layout(this.#scripts).settle()
     return warnings
   }
 

@@ -80,19 +80,3 @@ async function moreNames(transport: Transport, tag: string): Promise<string[]> {
     ...[minute - 1, minute, minute + 1].map((at) => `minutes:${at}`),
   ]
 }
-
-/** Sends a command about one key. @throws STORE_DAMAGED, and what `send` throws */
-export async function sendTo(
-  transport: Transport,
-  command: readonly [name: string, key: string, ...string[]],
-  deadline = transport.deadline(),
-  isSure = false,
-): Promise<unknown> {
-  try {
-    return await transport.send(command, deadline, command[1], isSure)
-  } catch (error) {
-    if (!isForeign(error)) throw error
-    const type = await transport.send(['TYPE', command[1]]).catch(() => 'value')
-    throw damaged(transport.name, command[1], `a ${type}`, error)
-  }
-}

@@ -4,7 +4,7 @@
  */
 import type { Call } from '../../contract/store.ts'
 import { lua } from '../scripts.generated.ts'
-import { foreignBeside, isForeign } from './damage.ts'
+import { damaged, failureBeside, foreignBeside, isForeign } from './damage.ts'
 import { Refusal } from './failure.ts'
 import type { Keys } from './keys.ts'
 import type { Transport } from './transport.ts'
@@ -17,58 +17,35 @@ export function textOf(name: ScriptName): string {
 }
 
 /**
- * @param key KEYS[1]; the script makes all other keys from it
- * @param args ARGV, or a function that makes it from the epoch in which it is sent
- * @param isSure see `Transport.send`
- * @throws STORE_DAMAGED, and what `Transport.send` throws
+ * Runs the scripts of one store, most of them on its partitions, and sends single commands. All throw STORE_DAMAGED, and
+ * what `Transport.send` throws.
  */
-export async function run(
-  transport: Transport,
-  name: ScriptName,
-  key: string,
-  args: readonly string[] | ((epoch: number) => readonly string[]),
-  deadline = transport.deadline(),
-  isSure = false,
-): Promise<unknown> {
-  const { sha1 } = lua.scripts[name]
-  const make = typeof args === 'function' ? args : () => args
-  try {
-    return await transport.send((epoch) => ['EVALSHA', sha1, '1', key, ...make(epoch)], deadline, key, isSure)
-  } catch (error) {
-    if (isForeign(error)) throw await foreignBeside(transport, key, error)
-    if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
-  }
-  const text = textOf(name)
-  try {
-    return await transport.send((epoch) => ['EVAL', text, '1', key, ...make(epoch)], deadline, key, isSure)
-  } catch (error) {
-    throw isForeign(error) ? await foreignBeside(transport, key, error) : error
-  }
-}
-
-/** Runs the scripts of one store, most of them on its partitions. */
 export class Scripts {
-  readonly #transport: Transport
-  readonly #keys: Keys
+  readonly transport: Transport
+  readonly keys: Keys
   readonly #clock: () => string
 
   /** @param clock returns the time as text, or '' for the server's own time */
   constructor(transport: Transport, keys: Keys, clock: () => string) {
-    this.#transport = transport
-    this.#keys = keys
+    this.transport = transport
+    this.keys = keys
     this.#clock = clock
   }
 
   run(script: ScriptName, partition: string, args: readonly string[]): Promise<unknown> {
-    return this.on(this.#keys.of(partition, 'jobs'), script, args)
+    return this.on(this.keys.of(partition, 'jobs'), script, args)
   }
 
   /** Runs a script on the key of a limiter or of the whole store. */
   on(key: string, script: ScriptName, args: readonly string[]): Promise<unknown> {
-    return run(this.#transport, script, key, [this.#clock(), ...args])
+    return this.#run(script, key, () => [this.#clock(), ...args])
   }
 
-  /** Runs a script that stores the caller and number of its call, so that the call can be sent again. */
+  /**
+   * Runs a script that stores the caller and number of its call, so that the call can be sent again.
+   *
+   * @param isSure see `Transport.send`
+   */
   call(
     script: ScriptName,
     partition: string,
@@ -78,6 +55,49 @@ export class Scripts {
     isSure?: boolean,
   ): Promise<unknown> {
     const make = (epoch: number) => [this.#clock(), caller, String(number), String(epoch), ...args]
-    return run(this.#transport, script, this.#keys.of(partition, 'jobs'), make, deadline, isSure)
+    return this.#run(script, this.keys.of(partition, 'jobs'), make, deadline, isSure)
+  }
+
+  /** Sends a command about one key. */
+  async send(
+    command: readonly [name: string, key: string, ...string[]],
+    deadline = this.transport.deadline(),
+    isSure = false,
+  ): Promise<unknown> {
+    const [, key] = command
+    try {
+      return await this.transport.send(command, deadline, key, isSure)
+    } catch (error) {
+      if (!isForeign(error)) throw error
+      const type = await this.transport.send(['TYPE', key]).catch(() => 'value')
+      throw damaged(this.transport.name, key, `a ${type}`, error)
+    }
+  }
+
+  /** The error of one partition, from its text: a script for several partitions returns only the text. */
+  failureOf(partition: string, text: unknown): Promise<Error> {
+    return failureBeside(this.transport, this.keys.of(partition, 'jobs'), String(text))
+  }
+
+  /**
+   * @param key KEYS[1]; the script makes all other keys from it
+   * @param make makes ARGV from the epoch in which it is sent
+   */
+  async #run(
+    name: ScriptName,
+    key: string,
+    make: (epoch: number) => readonly string[],
+    deadline = this.transport.deadline(),
+    isSure = false,
+  ): Promise<unknown> {
+    for (let by = ['EVALSHA', lua.scripts[name].sha1]; ; by = ['EVAL', textOf(name)]) {
+      const build = (epoch: number) => [...by, '1', key, ...make(epoch)]
+      try {
+        return await this.transport.send(build, deadline, key, isSure)
+      } catch (error) {
+        if (isForeign(error)) throw await foreignBeside(this.transport, key, error)
+        if (!(error instanceof Refusal) || error.word !== 'NOSCRIPT') throw error
+      }
+    }
   }
 }

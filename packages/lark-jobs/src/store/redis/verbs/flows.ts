@@ -4,10 +4,7 @@
  */
 import type { Member } from '../../../model/effect.ts'
 import { type Applied, type Fate, type Flows, MAX_ITEMS } from '../../contract/store.ts'
-import { sendTo } from '../client/damage.ts'
-import type { Keys } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
-import type { Transport } from '../client/transport.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
 import { readFates, type ShownJobs } from './reading.ts'
 
@@ -18,22 +15,18 @@ const verdicts = ['unknown', 'repeated', 'counted'] as const
 type Counted = [counted: number, size: number, verdicts: number[]] | null
 
 export class RedisFlows implements Flows {
-  readonly #transport: Transport
-  readonly #keys: Keys
   readonly #scripts: Scripts
   readonly #registry: PartitionRegistry
 
-  constructor(transport: Transport, keys: Keys, scripts: Scripts, registry: PartitionRegistry) {
-    this.#transport = transport
-    this.#keys = keys
+  constructor(scripts: Scripts, registry: PartitionRegistry) {
     this.#scripts = scripts
     this.#registry = registry
   }
 
   async open(home: string, flow: string, size: number): Promise<boolean> {
-    await this.#registry.enter(home, this.#transport.deadline())
-    const key = this.#keys.of(home, `flow:${flow}`)
-    return (await sendTo(this.#transport, ['HSETNX', key, 'size', String(size)])) === 1
+    await this.#registry.enter(home, this.#scripts.transport.deadline())
+    const key = this.#scripts.keys.of(home, `flow:${flow}`)
+    return (await this.#scripts.send(['HSETNX', key, 'size', String(size)])) === 1
   }
 
   async apply(home: string, members: readonly Pick<Member, 'flow' | 'index'>[]): Promise<Applied> {
@@ -66,10 +59,10 @@ export class RedisFlows implements Flows {
   }
 
   async close(home: string, flow: string): Promise<void> {
-    await sendTo(this.#transport, [
+    await this.#scripts.send([
       'DEL',
-      this.#keys.of(home, `flow:${flow}`),
-      this.#keys.of(home, `members:${flow}`),
+      this.#scripts.keys.of(home, `flow:${flow}`),
+      this.#scripts.keys.of(home, `members:${flow}`),
     ])
   }
 }

@@ -8,10 +8,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../../../model/errors.ts'
-import { sendTo } from '../client/damage.ts'
-import { type Keys, LAYOUT } from '../client/keys.ts'
+import { LAYOUT } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
-import type { Transport } from '../client/transport.ts'
 
 /** The layouts that are brought forward. */
 const EARLIER: readonly unknown[] = ['4', '5']
@@ -23,13 +21,9 @@ const LOOK = 50
 const TOGETHER = 100
 
 export class Layout {
-  readonly #transport: Transport
-  readonly #keys: Keys
   readonly #scripts: Scripts
 
-  constructor(transport: Transport, keys: Keys, scripts: Scripts) {
-    this.#transport = transport
-    this.#keys = keys
+  constructor(scripts: Scripts) {
     this.#scripts = scripts
   }
 
@@ -39,11 +33,11 @@ export class Layout {
    * @throws LAYOUT_UNKNOWN
    */
   async settle(): Promise<void> {
-    const key = this.#keys.meta('layout')
+    const key = this.#scripts.keys.meta('layout')
     for (;;) {
-      const layout = await sendTo(this.#transport, ['GET', key])
+      const layout = await this.#scripts.send(['GET', key])
       if (layout === LAYOUT) return
-      if (layout === null) await this.#transport.send(['SET', key, LAYOUT, 'NX'])
+      if (layout === null) await this.#scripts.transport.send(['SET', key, LAYOUT, 'NX'])
       else if (!EARLIER.includes(layout)) throw this.#unknown(layout, key)
       else if (await this.#lease('NX')) await this.#bringForward(String(layout))
       else await pause(LOOK)
@@ -51,16 +45,16 @@ export class Layout {
   }
 
   async #bringForward(layout: string): Promise<void> {
-    const partitions = (await sendTo(this.#transport, [
+    const partitions = (await this.#scripts.send([
       'SMEMBERS',
-      this.#keys.meta('partitions'),
+      this.#scripts.keys.meta('partitions'),
     ])) as string[]
     for (let i = 0; i < partitions.length; i += TOGETHER) {
       await this.#lease('XX')
       await Promise.all(partitions.slice(i, i + TOGETHER).map((each) => this.#migrate(each, layout)))
     }
-    await this.#transport.send(['SET', this.#keys.meta('layout'), LAYOUT])
-    await sendTo(this.#transport, ['DEL', this.#keys.meta('migration')])
+    await this.#scripts.transport.send(['SET', this.#scripts.keys.meta('layout'), LAYOUT])
+    await this.#scripts.send(['DEL', this.#scripts.keys.meta('migration')])
   }
 
   async #migrate(partition: string, layout: string): Promise<void> {
@@ -69,12 +63,12 @@ export class Layout {
 
   /** @returns whether this process may bring the store forward */
   async #lease(when: 'NX' | 'XX'): Promise<boolean> {
-    const key = this.#keys.meta('migration')
-    return (await sendTo(this.#transport, ['SET', key, '1', when, 'PX', String(LEASE)])) !== null
+    const key = this.#scripts.keys.meta('migration')
+    return (await this.#scripts.send(['SET', key, '1', when, 'PX', String(LEASE)])) !== null
   }
 
   #unknown(layout: unknown, key: string): JobsError {
-    const message = `${this.#transport.name} has layout ${layout}; this Lark knows ${LAYOUT}`
+    const message = `${this.#scripts.transport.name} has layout ${layout}; this Lark knows ${LAYOUT}`
     return new JobsError('LAYOUT_UNKNOWN', message, {
       hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
     })

@@ -4,22 +4,19 @@
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
 import type { Limiters, PermitCall, Permitted } from '../../contract/limiters.ts'
-import type { Keys } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 import { packDuration, packLimits } from './pack-limits.ts'
 
 export class RedisLimiters implements Limiters {
   readonly #scripts: Scripts
-  readonly #keys: Keys
 
-  constructor(scripts: Scripts, keys: Keys) {
+  constructor(scripts: Scripts) {
     this.#scripts = scripts
-    this.#keys = keys
   }
 
   async permit(limiter: string, call: PermitCall): Promise<Permitted> {
     const { holder, number, limits, held, wanted, each = 1, lease } = call
-    const reply = await this.#scripts.on(this.#keys.limiter(limiter, 'holders'), 'permit', [
+    const reply = await this.#scripts.on(this.#scripts.keys.limiter(limiter, 'holders'), 'permit', [
       holder,
       String(number),
       packDuration(lease),
@@ -34,14 +31,14 @@ export class RedisLimiters implements Limiters {
   }
 
   async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
-    const key = this.#keys.limiter(limiter, 'holders')
+    const key = this.#scripts.keys.limiter(limiter, 'holders')
     return (await this.#scripts.on(key, 'keep', [holder, packDuration(lease)])) === 1
   }
 
   async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {
     const { failures, per, pause } = rule
     const opening = event.kind === 'begins' ? undefined : event.opening
-    const reply = await this.#scripts.on(this.#keys.limiter(name, 'circuit'), 'circuit', [
+    const reply = await this.#scripts.on(this.#scripts.keys.limiter(name, 'circuit'), 'circuit', [
       String(failures),
       packDuration(per),
       packDuration(pause),

@@ -3,11 +3,9 @@
  */
 import type { WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
-import { damaged, failureBeside, sendTo } from '../client/damage.ts'
+import { damaged } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
-import type { Keys } from '../client/keys.ts'
-import { run } from '../client/script.ts'
-import type { Transport } from '../client/transport.ts'
+import type { Scripts } from '../client/script.ts'
 import { packDuration } from './pack-limits.ts'
 
 export interface Retirement {
@@ -18,23 +16,18 @@ export interface Retirement {
 }
 
 export class PartitionRegistry {
-  readonly #transport: Transport
-  readonly #keys: Keys
-  /** The time of the virtual clock that tests use, or ''. */
-  readonly #clock: () => string
+  readonly #scripts: Scripts
   /** The partitions that this process has entered, and the epoch of the connection in which it did. */
   readonly #entered = new Map<string, number>()
   /** The partitions that are being entered. */
   readonly #entering = new Map<string, Promise<void>>()
 
-  constructor(transport: Transport, keys: Keys, clock: () => string) {
-    this.#transport = transport
-    this.#keys = keys
-    this.#clock = clock
+  constructor(scripts: Scripts) {
+    this.#scripts = scripts
   }
 
   hasEntered(partition: string): boolean {
-    return this.#entered.get(partition) === this.#transport.epoch
+    return this.#entered.get(partition) === this.#scripts.transport.epoch
   }
 
   /**
@@ -44,21 +37,18 @@ export class PartitionRegistry {
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
-    const entering = this.#entering.get(partition) ?? this.#enter(partition, this.#transport.epoch, deadline)
+    const entering =
+      this.#entering.get(partition) ?? this.#enter(partition, this.#scripts.transport.epoch, deadline)
     if (!this.#entered.has(partition)) await entering
   }
 
   #enter(partition: string, epoch: number, deadline: number): Promise<void> {
-    const entering = sendTo(
-      this.#transport,
-      ['SADD', this.#keys.meta('partitions'), partition],
-      deadline,
-      true,
-    )
+    const entering = this.#scripts
+      .send(['SADD', this.#scripts.keys.meta('partitions'), partition], deadline, true)
       .then(
         () => void this.#entered.set(partition, epoch),
         (error) => {
-          throw nothingQueued(this.#transport.name, error)
+          throw nothingQueued(this.#scripts.transport.name, error)
         },
       )
       .finally(() => this.#entering.delete(partition))
@@ -68,21 +58,21 @@ export class PartitionRegistry {
   }
 
   partitions(): Promise<string[]> {
-    return this.#members(this.#keys.meta('partitions'))
+    return this.#members(this.#scripts.keys.meta('partitions'))
   }
 
   keys(): Promise<string[]> {
-    return this.#members(this.#keys.meta('keys'))
+    return this.#members(this.#scripts.keys.meta('keys'))
   }
 
   /** @returns how many partitions there are */
   async announce(worker: WorkerRecord, ttl: number): Promise<number> {
-    const args = [this.#clock(), worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
-    return (await run(this.#transport, 'announce', this.#keys.meta('workers'), args)) as number
+    const args = [worker.id, packDuration(ttl), JSON.stringify(worker), ...worker.keys]
+    return (await this.#scripts.on(this.#scripts.keys.meta('workers'), 'announce', args)) as number
   }
 
   async workers(): Promise<WorkerRecord[]> {
-    const records = await run(this.#transport, 'workers', this.#keys.meta('workers'), [this.#clock()])
+    const records = await this.#scripts.on(this.#scripts.keys.meta('workers'), 'workers', [])
     return (records as string[]).map((record) => this.#read(record))
   }
 
@@ -94,7 +84,12 @@ export class PartitionRegistry {
     } catch {
       // The text is not JSON.
     }
-    throw damaged(this.#transport.name, this.#keys.meta('workers'), 'the record of a worker', undefined)
+    throw damaged(
+      this.#scripts.transport.name,
+      this.#scripts.keys.meta('workers'),
+      'the record of a worker',
+      undefined,
+    )
   }
 
   /**
@@ -104,30 +99,29 @@ export class PartitionRegistry {
    */
   async retire(caller: string, called: readonly string[]): Promise<Retirement> {
     const partitions = [...new Set([...(await this.partitions()), ...called])]
-    const retiring = run(this.#transport, 'retire', this.#keys.meta('workers'), [this.#clock(), caller])
-    const holding = this.#transport.isWhole ? new Set<string>() : undefined
+    const retiring = this.#scripts.on(this.#scripts.keys.meta('workers'), 'retire', [caller])
+    const holding = this.#scripts.transport.isWhole ? new Set<string>() : undefined
     const leaving = holding
       ? slices(partitions).map((some) => this.#leave(caller, some, holding))
       : partitions.flatMap((partition) => [
-          sendTo(this.#transport, ['SREM', this.#keys.of(partition, 'idle'), caller]),
-          sendTo(this.#transport, ['HDEL', this.#keys.of(partition, 'offers'), caller]),
+          this.#scripts.send(['SREM', this.#scripts.keys.of(partition, 'idle'), caller]),
+          this.#scripts.send(['HDEL', this.#scripts.keys.of(partition, 'offers'), caller]),
         ])
     return { holding, failures: await failuresOf([retiring, ...leaving]) }
   }
 
   /** @param holding gets the partitions where jobs are handed out @throws STORE_DAMAGED for one of the others */
   async #leave(caller: string, partitions: readonly string[], holding: Set<string>): Promise<void> {
-    const args = [this.#clock(), caller, ...partitions]
-    const reply = await run(this.#transport, 'leave', this.#keys.meta('partitions'), args)
+    const key = this.#scripts.keys.meta('partitions')
+    const reply = await this.#scripts.on(key, 'leave', [caller, ...partitions])
     const [found, [place, text]] = reply as [number[], (number | string)[]]
     for (const i of found) holding.add(partitions[i]!)
     if (place === undefined) return
-    const key = this.#keys.of(partitions[Number(place)]!, 'jobs')
-    throw await failureBeside(this.#transport, key, String(text))
+    throw await this.#scripts.failureOf(partitions[Number(place)]!, text)
   }
 
   async #members(key: string): Promise<string[]> {
-    return ((await sendTo(this.#transport, ['SMEMBERS', key])) as string[]).sort()
+    return ((await this.#scripts.send(['SMEMBERS', key])) as string[]).sort()
   }
 }
 

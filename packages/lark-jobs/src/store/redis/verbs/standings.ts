@@ -4,32 +4,25 @@
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'
-import { failureBeside } from '../client/damage.ts'
-import type { Keys } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
-import type { Transport } from '../client/transport.ts'
 import { readStanding } from './reading.ts'
 
 type ReadHeads = (partition: string, filter: Filter) => Promise<Page<JobHead>>
 
 export class Standings {
-  readonly #transport: Transport
-  readonly #keys: Keys
   readonly #scripts: Scripts
   readonly #heads: ReadHeads
 
   /** @param heads the verb of the store */
-  constructor(transport: Transport, keys: Keys, scripts: Scripts, heads: ReadHeads) {
-    this.#transport = transport
-    this.#keys = keys
+  constructor(scripts: Scripts, heads: ReadHeads) {
     this.#scripts = scripts
     this.#heads = heads
   }
 
   async look(partitions: readonly string[], next: number): Promise<Standing[]> {
-    const asked = this.#transport.isWhole
-      ? [this.#ask(this.#keys.meta('partitions'), partitions)]
-      : partitions.map((partition) => this.#ask(this.#keys.of(partition, 'jobs'), [partition]))
+    const asked = this.#scripts.transport.isWhole
+      ? [this.#ask(this.#scripts.keys.meta('partitions'), partitions)]
+      : partitions.map((partition) => this.#ask(this.#scripts.keys.of(partition, 'jobs'), [partition]))
     const standings = (await Promise.all(asked)).flat()
     if (next > 0)
       await Promise.all(partitions.map((partition, i) => this.#addKeys(partition, standings[i]!, next)))
@@ -40,7 +33,7 @@ export class Standings {
     const all = (await this.#scripts.on(key, 'standings', partitions)) as (number[] | string)[]
     const read = async (found: number[] | string, i: number): Promise<Standing> => {
       if (typeof found !== 'string') return readStanding(found)
-      return damaged(await failureBeside(this.#transport, this.#keys.of(partitions[i]!, 'jobs'), found))
+      return damaged(await this.#scripts.failureOf(partitions[i]!, found))
     }
     return Promise.all(all.map(read))
   }

@@ -2,10 +2,7 @@
  * Surveys: one script call for all partitions, or on a cluster one for each partition.
  */
 import type { Announced, Finding, StoreOptions, Survey, Surveyed } from '../../contract/store.ts'
-import { failureBeside } from '../client/damage.ts'
-import type { Keys } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
-import type { Transport } from '../client/transport.ts'
 import { packDuration } from './pack-limits.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
 
@@ -13,8 +10,6 @@ import type { PartitionRegistry } from './partition-registry.ts'
 type Surveying = [at: number, known: number, found: number[], damaged: (number | string)[]]
 
 export class Surveys {
-  readonly #transport: Transport
-  readonly #keys: Keys
   readonly #scripts: Scripts
   readonly #registry: PartitionRegistry
   /** The ages at which completed, failed and cancelled jobs are removed. */
@@ -22,15 +17,11 @@ export class Surveys {
   readonly #now: () => Promise<number>
 
   constructor(
-    transport: Transport,
-    keys: Keys,
     scripts: Scripts,
     registry: PartitionRegistry,
     { completed, failed, cancelled }: StoreOptions['retention'],
     now: () => Promise<number>,
   ) {
-    this.#transport = transport
-    this.#keys = keys
     this.#scripts = scripts
     this.#registry = registry
     this.#now = now
@@ -38,14 +29,16 @@ export class Surveys {
   }
 
   survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
-    if (!this.#transport.isWhole) return this.#eachAlone(caller, partitions, announced)
-    return this.#ask(this.#keys.meta('workers'), caller, partitions, announced)
+    if (!this.#scripts.transport.isWhole) return this.#eachAlone(caller, partitions, announced)
+    return this.#ask(this.#scripts.keys.meta('workers'), caller, partitions, announced)
   }
 
   /** Asks for each partition alone, so that a node that is away does not hide the findings of the others. */
   async #eachAlone(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
     const announcing = announced && this.#registry.announce(announced.worker, announced.ttl)
-    const asking = partitions.map((each) => this.#ask(this.#keys.of(each.partition, 'jobs'), caller, [each]))
+    const asking = partitions.map((each) =>
+      this.#ask(this.#scripts.keys.of(each.partition, 'jobs'), caller, [each]),
+    )
     const [[known], answers] = await Promise.all([
       Promise.allSettled([announcing]),
       Promise.allSettled(asking),
@@ -99,8 +92,7 @@ export class Surveys {
     const failures = new Map<string, unknown>()
     for (let i = 0; i < damaged.length; i += 2) {
       const { partition } = partitions[damaged[i] as number]!
-      const key = this.#keys.of(partition, 'jobs')
-      failures.set(partition, await failureBeside(this.#transport, key, String(damaged[i + 1])))
+      failures.set(partition, await this.#scripts.failureOf(partition, damaged[i + 1]))
     }
     return failures
   }
