@@ -26,25 +26,9 @@ type ServerLocation =
   /** `address` applies to the primary, except host and port, which the Sentinels give. */
   | { kind: 'sentinel'; name: string; sentinels: Address[]; primary: string; address: Address }
 
-const keys = [
-  'url',
-  'host',
-  'port',
-  'path',
-  'cluster',
-  'sentinel',
-  'username',
-  'password',
-  'credentials',
-  'database',
-  'tls',
-  'family',
-  'connectTimeout',
-  'clientName',
-  'natMap',
-  'managed',
-]
-const sentinelKeys = ['name', 'nodes', 'username', 'password', 'credentials', 'tls']
+const keys =
+  'url host port path cluster sentinel username password credentials database tls family connectTimeout clientName natMap managed'
+const sentinelKeys = 'name nodes username password credentials tls'
 
 /**
  * @param role what the process does, which the server shows in the connections' names; without it, connections have no
@@ -136,9 +120,10 @@ function readSource(
   return { credentials: sourceOf(asked as CredentialsFunction) }
 }
 
-function checkKeys(given: object, known: readonly string[]): void {
-  const unknown = Object.keys(given).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${known.join(', ')}`)
+function checkKeys(given: object, known: string): void {
+  const keys = known.split(' ')
+  const unknown = Object.keys(given).find((key) => !keys.includes(key))
+  if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${keys.join(', ')}`)
 }
 
 function clusterOf(hosts: readonly string[], address: Address): ServerLocation {

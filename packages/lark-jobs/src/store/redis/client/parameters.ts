@@ -7,38 +7,65 @@
  */
 import { invalid, misplaced } from './address.ts'
 
+interface Parameter {
+  /** The first one is Lark's own. */
+  names: readonly string[]
+  /** Checks a value. @param name under which it was given */
+  read(value: string, name: string): unknown
+  /** Absent: it is for every connection. `host`: for every one but a Unix socket. */
+  only?: 'sentinel' | 'host'
+}
+
+const asGiven = (value: string) => value
+
+const known = {
+  tls: {
+    names: ['tls', 'ssl'],
+    only: 'host',
+    read(value, name) {
+      if (!/^(true|1|yes|false|0|no)$/i.test(value))
+        throw invalid(`"?${name}=" must be true or false; rediss:// means true`)
+      return /^[t1y]/i.test(value)
+    },
+  },
+  database: {
+    names: ['db', 'database'],
+    read(value) {
+      if (!/^\d{1,9}$/.test(value)) throw invalid('the database must be a whole number, 0 or more')
+      return Number(value)
+    },
+  },
+  username: { names: ['username', 'user'], read: asGiven },
+  password: { names: ['password'], read: asGiven },
+  family: {
+    names: ['family'],
+    only: 'host',
+    read(value, name) {
+      if (!/^[046]$/.test(value)) throw invalid(`"?${name}=" must be 4, 6, or 0 for both`)
+      return Number(value) as 0 | 4 | 6
+    },
+  },
+  checksCertificate: {
+    names: ['ssl_cert_reqs'],
+    only: 'host',
+    read(value, name) {
+      const word = /^(?:CERT_)?(none|required)$/i.exec(value)?.[1]?.toLowerCase()
+      if (word === undefined) throw invalid(`"?${name}=" must be none or required`)
+      return word === 'required'
+    },
+  },
+  // `checkAddress` checks the bounds, as in the object form.
+  connectTimeout: {
+    names: ['connectTimeout'],
+    read: (value) => (/^\d+$/.test(value) ? Number(value) : value),
+  },
+  clientName: { names: ['clientName', 'client_name', 'connectionName'], read: asGiven },
+  sentinelUsername: { names: ['sentinel_username'], only: 'sentinel', read: asGiven },
+  sentinelPassword: { names: ['sentinel_password'], only: 'sentinel', read: asGiven },
+} satisfies Record<string, Parameter>
+
 /** The values of the parameters, checked. */
-export interface Parameters {
-  tls?: boolean
-  checksCertificate?: boolean
-  database?: number
-  username?: string
-  password?: string
-  family?: 0 | 4 | 6
-  connectTimeout?: number | string
-  clientName?: string
-  sentinelUsername?: string
-  sentinelPassword?: string
-}
-
-type Key = keyof Parameters
-
-/** The names of each parameter. The first one is Lark's own. */
-const names: Readonly<Record<Key, readonly string[]>> = {
-  tls: ['tls', 'ssl'],
-  database: ['db', 'database'],
-  username: ['username', 'user'],
-  password: ['password'],
-  family: ['family'],
-  checksCertificate: ['ssl_cert_reqs'],
-  connectTimeout: ['connectTimeout'],
-  clientName: ['clientName', 'client_name', 'connectionName'],
-  sentinelUsername: ['sentinel_username'],
-  sentinelPassword: ['sentinel_password'],
-}
-
-const ofSentinels: readonly Key[] = ['sentinelUsername', 'sentinelPassword']
-const ofHosts: readonly Key[] = ['tls', 'checksCertificate', 'family']
+export type Parameters = { [Key in keyof typeof known]?: ReturnType<(typeof known)[Key]['read']> }
 
 /** Parameters of other clients, and what to write instead. */
 const foreign: readonly (readonly [names: string, instead: string])[] = [
@@ -89,63 +116,30 @@ const insteadOf = new Map(
 
 /** @param sort `cluster`, `sentinel`, `socket`; undefined for one server @throws STORE_INVALID */
 export function readParameters(query: string | undefined, sort: string | undefined): Parameters {
-  const keys = (Object.keys(names) as Key[]).filter((key) => {
-    return sort === 'sentinel' || !ofSentinels.includes(key)
-  })
-  const parameters: Parameters = {}
+  const all: [string, Parameter][] = Object.entries(known)
+  const allowed = all.filter(([, { only }]) => sort === 'sentinel' || only !== 'sentinel')
+  const parameters: Record<string, unknown> = {}
   const seen = new Set<string>()
   for (const [name, value] of new URLSearchParams(query)) {
-    const key = keys.find((key) => names[key].includes(name))
-    if (key === undefined) throw unknown(name, seen.size + 1, query!, keys)
-    if (sort === 'socket' && ofHosts.includes(key))
+    const [key, parameter] = allowed.find(([, { names }]) => names.includes(name)) ?? []
+    if (key === undefined || parameter === undefined) throw unknown(name, seen.size + 1, query!, allowed)
+    if (sort === 'socket' && parameter.only === 'host')
       throw invalid(`"?${name}=" is for a host, and the connection is a Unix socket`)
     if (seen.has(name)) throw invalid(`"?${name}=" appears twice`)
     seen.add(name)
-    const read = readers[key](value, name)
-    const said = parameters[key]
-    if (said !== undefined && said !== read) throw invalid(`"?${name}=" contradicts "?${other(key, name)}="`)
-    Object.assign(parameters, { [key]: read })
+    const read = parameter.read(value, name)
+    const other = parameter.names.find((each) => each !== name)
+    if (parameters[key] !== undefined && parameters[key] !== read)
+      throw invalid(`"?${name}=" contradicts "?${other}="`)
+    parameters[key] = read
   }
   return parameters
 }
 
-const readers: { readonly [K in Key]: (value: string, name: string) => Parameters[K] } = {
-  tls(value, name) {
-    if (!/^(true|1|yes|false|0|no)$/i.test(value))
-      throw invalid(`"?${name}=" must be true or false; rediss:// means true`)
-    return /^[t1y]/i.test(value)
-  },
-  checksCertificate(value, name) {
-    const word = /^(?:CERT_)?(none|required)$/i.exec(value)?.[1]?.toLowerCase()
-    if (word === undefined) throw invalid(`"?${name}=" must be none or required`)
-    return word === 'required'
-  },
-  database(value) {
-    if (!/^\d{1,9}$/.test(value)) throw invalid('the database must be a whole number, 0 or more')
-    return Number(value)
-  },
-  username: (value) => value,
-  password: (value) => value,
-  family(value, name) {
-    if (!/^[046]$/.test(value)) throw invalid(`"?${name}=" must be 4, 6, or 0 for both`)
-    return Number(value) as 0 | 4 | 6
-  },
-  // `checkAddress` checks the bounds, as in the object form.
-  connectTimeout: (value) => (/^\d+$/.test(value) ? Number(value) : value),
-  clientName: (value) => value,
-  sentinelUsername: (value) => value,
-  sentinelPassword: (value) => value,
-}
-
-/** Another name of the parameter `name`. */
-function other(key: Key, name: string): string {
-  return names[key].find((each) => each !== name) ?? name
-}
-
-function unknown(name: string, place: number, query: string, keys: readonly Key[]): Error {
+function unknown(name: string, place: number, query: string, allowed: readonly [string, Parameter][]): Error {
   const instead = insteadOf.get(name)
   if (instead !== undefined) return invalid(`"?${name}=" is not a parameter of Lark: ${instead}`)
   if (query.includes('@')) return misplaced()
-  const known = keys.map((key) => `?${names[key][0]}=`).join(', ')
-  return invalid(`parameter ${place} after the ? is unknown; known are ${known}`)
+  const names = allowed.map(([, parameter]) => `?${parameter.names[0]}=`).join(', ')
+  return invalid(`parameter ${place} after the ? is unknown; known are ${names}`)
 }
