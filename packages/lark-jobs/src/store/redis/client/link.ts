@@ -9,7 +9,7 @@ import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import { withoutPassword } from '../../../model/secret.ts'
 import type { CredentialSource, CurrentCredentials } from '../../contract/credentials.ts'
-import { type Address, nameOf } from './address.ts'
+import { type Address, hostOf, nameOf } from './address.ts'
 import { Refusal, Unsent } from './failure.ts'
 import { encodeCommand, Replies, type Reply } from './wire.ts'
 
@@ -73,6 +73,29 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
       // Callers get no Refusal, because the next credentials may be right.
       if (isAgain) throw new Error(`the server refuses what credentials() returned: ${error.message}`)
     }
+  }
+}
+
+/**
+ * Asks a server on a link of its own.
+ *
+ * @param patience milliseconds to connect, and as many for the answer
+ * @param who what an error calls the server
+ */
+export async function ask<T>(
+  address: Address,
+  patience: number,
+  signal: AbortSignal,
+  question: (link: Link) => Promise<T>,
+  who = hostOf(address),
+): Promise<T> {
+  const link = await dial(address, patience, signal)
+  const late = setTimeout(() => link.destroy(new Error(`${who} did not answer`)), patience).unref()
+  try {
+    return await question(link)
+  } finally {
+    clearTimeout(late)
+    link.destroy(new Error('it was asked'))
   }
 }
 

@@ -11,7 +11,7 @@ import { type Address, hostOf, reached, withoutConnectTimeout } from './address.
 import { Connection } from './connection.ts'
 import { Doubt, type ServerRole } from './doubt.ts'
 import { Refusal } from './failure.ts'
-import { dial, type Link } from './link.ts'
+import { ask, type Link } from './link.ts'
 import type { Resolver } from './resolver.ts'
 
 /** Milliseconds to connect to one Sentinel, and as many for its answer. */
@@ -161,32 +161,24 @@ export class Sentinels implements Resolver {
 
   /** @param patience milliseconds to connect, and as many for the answer */
   async #askOne(sentinel: Address, signal: AbortSignal, patience = PATIENCE): Promise<SentinelReply> {
-    const link = await dial(sentinel, patience, signal)
-    const late = setTimeout(
-      () => link.destroy(new Error(`Sentinel ${hostOf(sentinel)} did not answer`)),
-      patience,
-    )
-    late.unref()
-    try {
-      const [place, facts] = await Promise.all([
+    const who = `Sentinel ${hostOf(sentinel)}`
+    const questions = (link: Link) =>
+      Promise.all([
         link.send(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#primary]),
         link.send(['SENTINEL', 'MASTER', this.#primary]).catch(() => []),
       ])
-      if (place === null) throw new Error(`Sentinel ${hostOf(sentinel)} knows no '${this.#primary}'`)
-      const [host, port] = place as [string, string]
-      const flat = facts as string[]
-      const fact = (name: string) => (flat.includes(name) ? flat[flat.indexOf(name) + 1] : undefined)
-      const flags = fact('flags') ?? ''
-      return {
-        ...reached(this.#server, host, Number(port)),
-        epoch: Number(fact('config-epoch')) || 0,
-        isMissed: flags.includes('s_down'),
-        isGoing: /o_down|failover|reconf/.test(flags) || Number(fact('s-down-time')) < ALONE,
-        quorum: Number(fact('quorum')) || 0,
-      }
-    } finally {
-      clearTimeout(late)
-      link.destroy(new Error('it was asked'))
+    const [place, facts] = await ask(sentinel, patience, signal, questions, who)
+    if (place === null) throw new Error(`${who} knows no '${this.#primary}'`)
+    const [host, port] = place as [string, string]
+    const flat = facts as string[]
+    const fact = (name: string) => (flat.includes(name) ? flat[flat.indexOf(name) + 1] : undefined)
+    const flags = fact('flags') ?? ''
+    return {
+      ...reached(this.#server, host, Number(port)),
+      epoch: Number(fact('config-epoch')) || 0,
+      isMissed: flags.includes('s_down'),
+      isGoing: /o_down|failover|reconf/.test(flags) || Number(fact('s-down-time')) < ALONE,
+      quorum: Number(fact('quorum')) || 0,
     }
   }
 }

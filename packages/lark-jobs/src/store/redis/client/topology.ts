@@ -5,7 +5,7 @@ import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
 import type { ServerRole } from './doubt.ts'
 import { movedOn, Refusal } from './failure.ts'
-import { dial } from './link.ts'
+import { ask } from './link.ts'
 
 export interface Shard {
   first: number
@@ -29,7 +29,7 @@ export async function askShards(nodes: readonly Address[], signal: AbortSignal):
   const failures: unknown[] = []
   for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
     try {
-      return await Promise.any(nodes.slice(i, i + AT_ONCE).map((node) => ask(node, signal)))
+      return await Promise.any(nodes.slice(i, i + AT_ONCE).map((node) => shardsOf(node, signal)))
     } catch (error) {
       failures.push(...(error as AggregateError).errors)
     }
@@ -53,7 +53,8 @@ export async function askStanding(
   patience: number,
   signal: AbortSignal,
 ): Promise<ServerRole> {
-  const table = String(await answerOf(withoutConnectTimeout(node), ['CLUSTER', 'NODES'], patience, signal))
+  const asked = withoutConnectTimeout(node)
+  const table = String(await ask(asked, patience, signal, (link) => link.send(['CLUSTER', 'NODES'])))
   const row = table.split('\n').find((line) => line.startsWith(`${id} `))
   if (row === undefined) return undefined
   const [, , flags = '', , , , , , ...slots] = row.split(' ')
@@ -61,9 +62,10 @@ export async function askStanding(
   return /\bfail\b/.test(flags) ? undefined : 'primary'
 }
 
-async function ask(node: Address, signal: AbortSignal): Promise<Shard[]> {
+async function shardsOf(node: Address, signal: AbortSignal): Promise<Shard[]> {
   try {
-    const shards = readShards(await answerOf(node, ['CLUSTER', 'SLOTS'], PATIENCE, signal), node)
+    const slots = await ask(node, PATIENCE, signal, (link) => link.send(['CLUSTER', 'SLOTS']))
+    const shards = readShards(slots, node)
     if (shards.length > 0) return shards
     throw new Error(`${hostOf(node)} knows of no slots`)
   } catch (error) {
@@ -71,23 +73,6 @@ async function ask(node: Address, signal: AbortSignal): Promise<Shard[]> {
     throw new JobsError('STORE_INVALID', `${hostOf(node)} is not a node of a cluster`, {
       hint: 'Write redis://host:port for a server by itself',
     })
-  }
-}
-
-/** Asks on a link of its own. @param patience milliseconds to connect, and as many for the answer */
-async function answerOf(
-  node: Address,
-  command: readonly string[],
-  patience: number,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const link = await dial(node, patience, signal)
-  const late = setTimeout(() => link.destroy(new Error(`${hostOf(node)} did not answer`)), patience).unref()
-  try {
-    return await link.send(command)
-  } finally {
-    clearTimeout(late)
-    link.destroy(new Error('it was asked'))
   }
 }
 
