@@ -7,7 +7,7 @@ import type { Driver, Library, Row, Statement, Value } from './driver.ts'
 /** @throws the error of Node if the package, or its binary for this platform, is not installed */
 export function loadLibsql(): Library {
   const Connection = requireLibsql() as typeof Libsql
-  return { name: 'libsql', open: (path) => new LibsqlDriver(new Connection(path)) }
+  return { name: 'libsql', open: (path) => driverOf(new Connection(path)) }
 }
 
 /**
@@ -31,63 +31,39 @@ function requireLibsql(): unknown {
   throw missing
 }
 
-class LibsqlDriver implements Driver {
-  readonly #connection: Libsql.Database
-
-  constructor(connection: Libsql.Database) {
-    this.#connection = connection
-  }
-
-  exec(sql: string): void {
-    this.#connection.exec(sql)
-  }
-
-  prepare(sql: string): Statement {
-    return new LibsqlStatement(this.#connection.prepare(sql))
-  }
-
-  rollback(): void {
-    if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK')
-  }
-
-  /** The descriptors of the file stay open until the statements are garbage collected. */
-  close(): void {
-    this.#connection.close()
+function driverOf(connection: Libsql.Database): Driver {
+  return {
+    exec: (sql) => void connection.exec(sql),
+    prepare: (sql) => statementOf(connection.prepare(sql)),
+    rollback() {
+      if (connection.inTransaction) connection.exec('ROLLBACK')
+    },
+    // The descriptors of the file stay open until the statements are garbage collected.
+    close: () => void connection.close(),
   }
 }
 
-type NativeStatement = ReturnType<Libsql.Database['prepare']>
-
-class LibsqlStatement implements Statement {
-  readonly #native: NativeStatement
-  #names: string[] | undefined
-
-  constructor(native: NativeStatement) {
-    this.#native = native
-  }
-
-  run(values: readonly Value[]): number {
-    return this.#native.run(values).changes
-  }
-
-  get(values: readonly Value[]): Row | undefined {
-    const names = this.#columns()
-    const found = this.#native.get(values) as Value[] | undefined
-    return found && toRow(names, found)
-  }
-
-  all(values: readonly Value[]): Row[] {
-    const names = this.#columns()
-    return (this.#native.all(values) as Value[][]).map((found) => toRow(names, found))
-  }
-
+function statementOf(native: ReturnType<Libsql.Database['prepare']>): Statement {
+  let names: string[] | undefined
   /** The names of the columns. The call of `raw()` also makes rows come as lists, so it must precede the first row. */
-  #columns(): string[] {
-    this.#names ??= this.#native
+  function columns(): string[] {
+    names ??= native
       .raw()
       .columns()
       .map((column) => column.name)
-    return this.#names
+    return names
+  }
+  return {
+    run: (values) => native.run(values).changes,
+    get(values) {
+      const names = columns()
+      const found = native.get(values) as Value[] | undefined
+      return found && toRow(names, found)
+    },
+    all(values) {
+      const names = columns()
+      return (native.all(values) as Value[][]).map((found) => toRow(names, found))
+    },
   }
 }
 

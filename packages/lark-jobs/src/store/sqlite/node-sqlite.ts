@@ -35,7 +35,7 @@ export function loadNodeSqlite(): Library {
   if (module === undefined) throw new Error("This Node has no 'node:sqlite': it comes with 22.13")
   const { DatabaseSync } = module
   const takesNumbers = probe(DatabaseSync)
-  return { name: 'node:sqlite', open: (path) => new NodeDriver(new DatabaseSync(path), takesNumbers) }
+  return { name: 'node:sqlite', open: (path) => driverOf(new DatabaseSync(path), takesNumbers) }
 }
 
 /**
@@ -82,97 +82,58 @@ function isPossible(act: () => void): boolean {
   }
 }
 
-class NodeDriver implements Driver {
-  readonly #connection: NodeConnection
-  readonly #takesNumbers: boolean
-
-  constructor(connection: NodeConnection, takesNumbers: boolean) {
-    this.#connection = connection
-    this.#takesNumbers = takesNumbers
-  }
-
-  exec(sql: string): void {
-    this.#connection.exec(sql)
-  }
-
-  prepare(sql: string): Statement {
-    const native = this.#connection.prepare(sql)
-    return new NodeStatement(native, {
-      isNamed: !this.#takesNumbers && sql.includes('?1'),
-      isRepeatable: !/RETURNING/i.test(sql),
-    })
-  }
-
-  rollback(): void {
-    const { isTransaction } = this.#connection
-    if (isTransaction === false) return
-    try {
-      this.#connection.exec('ROLLBACK')
-    } catch (error) {
-      // Older versions of Node do not say whether a transaction is open.
-      if (isTransaction || !/no transaction/.test((error as Error).message)) throw error
-    }
-  }
-
-  close(): void {
-    this.#connection.close()
+function driverOf(connection: NodeConnection, takesNumbers: boolean): Driver {
+  return {
+    exec: (sql) => connection.exec(sql),
+    prepare(sql) {
+      const isNamed = !takesNumbers && sql.includes('?1')
+      return statementOf(connection.prepare(sql), isNamed, !/RETURNING/i.test(sql))
+    },
+    rollback() {
+      const { isTransaction } = connection
+      if (isTransaction === false) return
+      try {
+        connection.exec('ROLLBACK')
+      } catch (error) {
+        // Older versions of Node do not say whether a transaction is open.
+        if (isTransaction || !/no transaction/.test((error as Error).message)) throw error
+      }
+    },
+    close: () => connection.close(),
   }
 }
 
-interface Traits {
-  /** Whether the values are bound by name. */
-  isNamed: boolean
-  /** Whether reading changes nothing, so that it may be repeated. */
-  isRepeatable: boolean
-}
-
-class NodeStatement implements Statement {
-  readonly #native: RawStatement
-  readonly #traits: Traits
-
-  constructor(native: RawStatement, traits: Traits) {
-    this.#native = native
-    this.#traits = traits
-  }
-
-  run(values: readonly Value[]): number {
-    return Number(this.#native.run(...this.#bound(values)).changes)
-  }
-
-  get(values: readonly Value[]): Row | undefined {
-    const bound = this.#bound(values)
+/**
+ * @param isNamed whether the values are bound by name
+ * @param isRepeatable whether reading changes nothing, so that it may be repeated
+ */
+function statementOf(native: RawStatement, isNamed: boolean, isRepeatable: boolean): Statement {
+  const bind = (values: readonly Value[]): BoundValues =>
+    isNamed ? [Object.fromEntries(values.map((value, index) => [`?${index + 1}`, value]))] : values
+  /** If reading fails on a number that is too large, reads again and rounds the number. */
+  function read<Rows>(
+    bound: BoundValues,
+    rowsOf: (bound: BoundValues) => Rows,
+    round: (rows: Rows) => Rows,
+  ): Rows {
     try {
-      return this.#native.get(...bound)
+      return rowsOf(bound)
     } catch (error) {
-      return this.#readLarge(error, () => [this.#native.get(...bound)])[0]
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE' || !isRepeatable) throw error
+      native.setReadBigInts(true)
+      try {
+        return round(rowsOf(bound))
+      } finally {
+        native.setReadBigInts(false)
+      }
     }
   }
-
-  all(values: readonly Value[]): Row[] {
-    const bound = this.#bound(values)
-    try {
-      return this.#native.all(...bound)
-    } catch (error) {
-      return this.#readLarge(error, () => this.#native.all(...bound))
-    }
-  }
-
-  #bound(values: readonly Value[]): BoundValues {
-    return this.#traits.isNamed
-      ? [Object.fromEntries(values.map((value, index) => [`?${index + 1}`, value]))]
-      : values
-  }
-
-  /** If reading failed on a number that is too large, reads again and rounds the number. */
-  #readLarge<R extends Row | undefined>(error: unknown, read: () => R[]): R[] {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE' || !this.#traits.isRepeatable)
-      throw error
-    this.#native.setReadBigInts(true)
-    try {
-      return read().map((row) => row && (rounded(row) as R))
-    } finally {
-      this.#native.setReadBigInts(false)
-    }
+  const one = (bound: BoundValues) => native.get(...bound)
+  const all = (bound: BoundValues) => native.all(...bound)
+  return {
+    run: (values) => Number(native.run(...bind(values)).changes),
+    get: (values) => read(bind(values), one, (row) => row && rounded(row)),
+    all: (values) => read(bind(values), all, (rows) => rows.map(rounded)),
   }
 }
 
