@@ -274,21 +274,12 @@ export class RedisStore implements Store {
     return shown ? readJobs(partition, shown as ShownJobs)[0] : undefined
   }
 
-  async list(partition: string, filter: Filter): Promise<Page> {
-    if (filter.state === 'blocked') return { jobs: [] }
-    const { script, args } = pageQuery(filter, 'jobs')
-    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [ShownJobs, string | string[]]
-    return { jobs: readJobs(partition, shown), ...nextCursor(shown, mark) }
+  list(partition: string, filter: Filter): Promise<Page> {
+    return this.#page(partition, filter, 'jobs', (shown: ShownJobs) => readJobs(partition, shown))
   }
 
-  async heads(partition: string, filter: Filter): Promise<Page<JobHead>> {
-    if (filter.state === 'blocked') return { jobs: [] }
-    const { script, args } = pageQuery(filter, 'heads')
-    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [
-      ShownHeads,
-      string | string[],
-    ]
-    return { jobs: readHeads(shown), ...nextCursor(shown, mark) }
+  heads(partition: string, filter: Filter): Promise<Page<JobHead>> {
+    return this.#page(partition, filter, 'heads', readHeads)
   }
 
   async counts(partition: string): Promise<Counts> {
@@ -349,6 +340,18 @@ export class RedisStore implements Store {
     const warnings = await greet(this.#transport, this.#options.durability, this.#isManaged)
     await new Layout(this.#scripts).settle()
     return warnings
+  }
+
+  async #page<Shown extends ShownJobs | ShownHeads, Job>(
+    partition: string,
+    filter: Filter,
+    what: 'jobs' | 'heads',
+    read: (shown: Shown) => Job[],
+  ): Promise<Page<Job>> {
+    if (filter.state === 'blocked') return { jobs: [] }
+    const { script, args } = pageQuery(filter, what)
+    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [Shown, string | string[]]
+    return { jobs: read(shown), ...nextCursor(shown, mark) }
   }
 
   /** Removes up to `MAX_ITEMS` jobs. Large jobs take several calls. */

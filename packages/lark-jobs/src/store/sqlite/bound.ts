@@ -5,7 +5,8 @@
 import { MAX_ITEMS } from '../contract/store.ts'
 import { end } from './end.ts'
 import type { Partition } from './partition.ts'
-import { GROUPS, MAX, pendingJobs } from './read.ts'
+import { GROUPS, MAX, pendingRows } from './read.ts'
+import { columns, type JobRow } from './row.ts'
 
 /** The number of jobs that have not begun. */
 export function pendingOf({ waiting, delayed }: Partition): number {
@@ -24,7 +25,7 @@ export function drop(partition: Partition, count: number): void {
   let left = Math.min(count, MAX_ITEMS)
   for (const { line, after, until } of [...waiting, ...delayed, { line: GROUPS, after: -1, until: MAX }]) {
     if (left <= 0) return
-    const rows = pendingJobs(partition, line, [after, MAX], until, left)
+    const rows = pendingRows<JobRow>(partition, line, [after, MAX], until, left, columns)
     for (const row of rows) end(partition, row, { state: 'cancelled', reason: 'dropped', isUntold: true })
     left -= rows.length
   }

@@ -1,6 +1,7 @@
 /**
  * Moves a job from one state to another. JobRow, indexes and counters change together.
  */
+import type { Counters } from '../../model/record.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
 import type { JobRow } from './row.ts'
@@ -13,21 +14,9 @@ const last = 'UPDATE jobs SET seq = (SELECT max(seq) + 1 FROM jobs) WHERE seq = 
 
 /** The columns that a move changes. A result is not among them: only a completed job has one. */
 export type Move = Pick<JobRow, 'state'> &
-  Partial<
-    Pick<
-      JobRow,
-      | 'dueAt'
-      | 'runs'
-      | 'failures'
-      | 'crashes'
-      | 'releases'
-      | 'direct'
-      | 'finishedAt'
-      | 'effects'
-      | 'reason'
-      | 'errors'
-    >
-  > & { result?: string }
+  Partial<Counters & Pick<JobRow, 'dueAt' | 'direct' | 'finishedAt' | 'effects' | 'reason' | 'errors'>> & {
+    result?: string
+  }
 
 /** Moves a job. If it had a lease, the caller must count it out of the lease (`lease.ts`). */
 export function move(partition: Partition, row: JobRow, change: Move): void {

@@ -48,18 +48,7 @@ export const GROUPS = -1_000
 
 type LinePlace = readonly [dueAt: number, seq: number]
 
-/** Pending jobs of one priority, in their order: after a place, and due up to a time. */
-export function pendingJobs(
-  partition: Partition,
-  priority: number,
-  after: LinePlace,
-  until: number,
-  limit: number,
-): JobRow[] {
-  return pendingRows<JobRow>(partition, priority, after, until, limit, columns)
-}
-
-/** Some columns of the pending jobs. */
+/** Some columns of the pending jobs of one priority, in their order: after a place, and due up to a time. */
 export function pendingRows<T>(
   { database, id }: Partition,
   priority: number,

@@ -2,24 +2,20 @@
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
 import type { EndedMember } from '../../model/effect.ts'
-import type { CancelReason, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
+import type { CancelReason, Counters, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
 import { readReason } from '../contract/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, PENDING } from './schema.ts'
 
 /** All columns except payload, result and log, which may be large and do not matter for a change of state. */
-export interface JobRow {
+export interface JobRow extends Counters {
   seq: number
   id: string
   state: number
   priority: number
   queuedAt: number
   dueAt: number
-  runs: number
-  failures: number
-  crashes: number
-  releases: number
   direct: 0 | 1
   ahead: 0 | 1 | 2
   finishedAt: number | null
@@ -99,35 +95,12 @@ export function toEnded(row: ShownRow, partition: string, now: number): EndedMem
 }
 
 /** The columns that a claim needs. */
-export type LeasedRow = Pick<
-  ShownRow,
-  | 'id'
-  | 'key'
-  | 'payload'
-  | 'priority'
-  | 'queuedAt'
-  | 'options'
-  | 'runs'
-  | 'failures'
-  | 'crashes'
-  | 'releases'
-  | 'lane'
->
+export type LeasedRow = Counters &
+  Pick<ShownRow, 'id' | 'key' | 'payload' | 'priority' | 'queuedAt' | 'options' | 'lane'>
 
 export function toLeased(row: LeasedRow, token: string): LeasedJob {
   const { id, key, payload, priority, queuedAt, runs, failures, crashes, releases } = row
-  const leased: LeasedJob = {
-    id,
-    key,
-    payload,
-    priority,
-    queuedAt,
-    token,
-    runs,
-    failures,
-    crashes,
-    releases,
-  }
+  const leased: LeasedJob = { id, key, payload, priority, queuedAt, token, runs, failures, crashes, releases }
   if (row.lane !== '') Object.assign(leased, readLaneName(row.lane))
   if (row.options !== null) Object.assign(leased, readOptions(row.options))
   const flaw = flawOf(row)

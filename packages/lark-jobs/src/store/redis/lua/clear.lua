@@ -15,6 +15,15 @@ local function end_removed(ids)
   end_as('cancelled', ids, 0, 'removed')
 end
 
+-- The same for the jobs of groups.
+local function end_laned(ids)
+  for _, id in ipairs(ids) do
+    local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
+    leave(id, priority)
+  end
+  end_removed(ids)
+end
+
 -- Removes the members of a sorted set between two scores. `remove`: a function of their ids.
 local function clear_set(name, from, to, remove)
   local ids = left > 0 and redis.call('ZRANGE', name, from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
@@ -23,17 +32,6 @@ local function clear_set(name, from, to, remove)
     remove(ids)
     left = left - #ids
   end
-end
-
--- The same for the jobs of groups.
-local function clear_lanes(from, to)
-  local ids = left > 0 and redis.call('ZRANGE', key('laned'), from, to, 'BYSCORE', 'LIMIT', 0, left) or {}
-  for _, id in ipairs(ids) do
-    local _, priority = queued(id, redis.call('HGET', key('jobs'), id))
-    leave(id, priority)
-  end
-  end_removed(ids)
-  left = left - #ids
 end
 
 local function clear_list(priority)
@@ -62,12 +60,12 @@ if state == 'waiting' then
     clear_set(line('due', priority), '-inf', now, end_removed)
     clear_list(priority)
   end
-  clear_lanes('-inf', now)
+  clear_set(key('laned'), '-inf', now, end_laned)
 elseif state == 'delayed' then
   for _, priority in ipairs(lines()) do
     clear_set(line('due', priority), '(' .. now, '+inf', end_removed)
   end
-  clear_lanes('(' .. now, '+inf')
+  clear_set(key('laned'), '(' .. now, '+inf', end_laned)
 elseif state ~= 'blocked' then
   clear_set(key(state), '-inf', '+inf', forget)
 end
