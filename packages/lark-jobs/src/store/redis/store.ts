@@ -47,7 +47,7 @@ import type { Transport } from './client/transport.ts'
 import { DurabilityWait } from './verbs/durability-wait.ts'
 import { RedisFlows } from './verbs/flows.ts'
 import { packWaiting, readLimited } from './verbs/lane.ts'
-import { Layout } from './verbs/layout.ts'
+import { settleLayout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
 import { Notifier } from './verbs/notifier.ts'
 import { packDuration, packLimits } from './verbs/pack-limits.ts'
@@ -338,7 +338,7 @@ export class RedisStore implements Store {
 
   async #open(): Promise<string[]> {
     const warnings = await greet(this.#transport, this.#options.durability, this.#isManaged)
-    await new Layout(this.#scripts).settle()
+    await settleLayout(this.#scripts)
     return warnings
   }
 

@@ -20,7 +20,7 @@ export function exchange(
 ): Exchange {
   const token = `${call.caller}.${call.number}`
   const known = recall<Verdict>(partition, call, settlements.length, 'settled')
-  if (known) return answer(partition, known, claimedBefore(partition, token))
+  if (known) return answer(partition, known, claimedBefore(partition, token), 0)
 
   const verdicts = settle(partition, settlements)
   stirLanes(partition)
@@ -38,28 +38,21 @@ export function exchange(
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
-  const exchanged = isLimited
-    ? wait(partition, verdicts, jobs, within?.wait)
-    : answer(partition, verdicts, jobs)
+  const exchanged = answer(partition, verdicts, jobs, isLimited ? within?.wait : 0)
   const effects = exchangeEffects(partition, want.effects)
   if (effects.length > 0) exchanged.effects = effects
   const counts = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : {}
   return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
 }
 
-/** @param ms milliseconds until more jobs may begin; undefined: when a job ends */
-function wait(
+/** @param after milliseconds after which more jobs may begin; undefined: when a job ends */
+function answer(
   partition: Partition,
   verdicts: Verdict[],
   jobs: Exchange['jobs'],
-  ms: number | undefined,
+  after: number | undefined,
 ): Exchange {
   const nextDue = nextJob(partition)
-  if (nextDue === undefined || ms === undefined) return { verdicts, jobs }
-  return { verdicts, jobs, nextDue: Math.max(nextDue, ms) }
-}
-
-function answer(partition: Partition, verdicts: Verdict[], jobs: Exchange['jobs']): Exchange {
-  const nextDue = nextJob(partition)
-  return nextDue === undefined ? { verdicts, jobs } : { verdicts, jobs, nextDue }
+  if (nextDue === undefined || after === undefined) return { verdicts, jobs }
+  return { verdicts, jobs, nextDue: Math.max(nextDue, after) }
 }

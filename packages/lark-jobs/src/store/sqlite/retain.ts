@@ -39,9 +39,6 @@ const hide = `UPDATE jobs SET state = state + ${HIDDEN}`
 const hideOldest = `${hide} WHERE seq IN ${oldestSeqs}`
 const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects IS NULL'
 const hideThese = `${hide} WHERE seq IN (SELECT value FROM json_each(?))`
-const oldest = `
-  SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED}
-  ORDER BY finishedAt, seq LIMIT ?`
 const aged = `
   SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND finishedAt <= ?
   ORDER BY finishedAt, seq LIMIT ?`
@@ -115,9 +112,8 @@ export function clear(partition: Partition, state: Exclude<State, 'active'>, mos
 function stateRows(partition: Partition, state: Exclude<State, 'active'>, most: number): Gone[] {
   const { database, id, now } = partition
   if (state === 'blocked') return []
-  if (state !== 'waiting' && state !== 'delayed') {
-    return database.all<Gone>(oldest, id, endedStates[state], most)
-  }
+  if (state !== 'waiting' && state !== 'delayed')
+    return database.all<Gone>(aged, id, endedStates[state], MAX, most)
   const [after, until] = state === 'waiting' ? [-1, now] : [now, MAX]
   const found: Gone[] = []
   for (const line of lines(partition))

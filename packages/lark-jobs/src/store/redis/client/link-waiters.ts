@@ -3,41 +3,31 @@
  */
 import type { Link } from './link.ts'
 
-interface LinkWaiter {
-  enter(link: Link): void
-  refuse(error: unknown): void
-}
+/** Lets a call go on with a link, or with the error for why there is none. */
+type Settle = (link: Link | undefined, error?: unknown) => void
 
 export class LinkWaiters {
-  readonly #waiters = new Set<LinkWaiter>()
+  readonly #waiters = new Set<Settle>()
 
   /** @param late makes the error for the deadline */
   wait(deadline: number, late: () => Error): Promise<Link> {
     return new Promise((resolve, reject) => {
-      const leave = () => {
+      const settle: Settle = (link, error) => {
         clearTimeout(timer)
-        this.#waiters.delete(waiter)
+        this.#waiters.delete(settle)
+        if (link === undefined) reject(error)
+        else resolve(link)
       }
-      const waiter: LinkWaiter = {
-        enter(link) {
-          leave()
-          resolve(link)
-        },
-        refuse(error) {
-          leave()
-          reject(error)
-        },
-      }
-      const timer = setTimeout(() => waiter.refuse(late()), Math.max(1, deadline - performance.now()))
-      this.#waiters.add(waiter)
+      const timer = setTimeout(() => settle(undefined, late()), Math.max(1, deadline - performance.now()))
+      this.#waiters.add(settle)
     })
   }
 
   enter(link: Link): void {
-    for (const waiter of [...this.#waiters]) waiter.enter(link)
+    for (const settle of [...this.#waiters]) settle(link)
   }
 
   refuse(error: Error): void {
-    for (const waiter of [...this.#waiters]) waiter.refuse(error)
+    for (const settle of [...this.#waiters]) settle(undefined, error)
   }
 }

@@ -45,28 +45,19 @@ export class DurabilityWait {
    * @param memory the key under which the partition remembers the call that queued the jobs
    * @throws STORE_UNCERTAIN
    */
-  confirm(memory: string, deadline: number): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async confirm(memory: string, deadline: number): Promise<void> {
+    const connection = this.#transport.beside(memory)
+    if (!connection) throw this.#unsafe('no node serves its slot')
+    let timer: NodeJS.Timeout
+    const confirmed = new Promise<void>((resolve, reject) => {
       const patience = Math.max(1, deadline - performance.now())
-      const timer = setTimeout(() => reject(this.#unsafe('the server is busy with earlier ones')), patience)
-      const waiter = {
-        memory,
-        deadline,
-        resolve: () => {
-          clearTimeout(timer)
-          resolve()
-        },
-        reject: (error: unknown) => {
-          clearTimeout(timer)
-          reject(error)
-        },
-      }
-      const connection = this.#transport.beside(memory)
-      if (!connection) return waiter.reject(this.#unsafe('no node serves its slot'))
+      timer = setTimeout(() => reject(this.#unsafe('the server is busy with earlier ones')), patience)
+      const waiter = { memory, deadline, resolve, reject }
       const line = this.#lines.get(connection)
-      if (line) return void line.push(waiter)
-      void this.#serve(connection, [waiter])
+      if (line) line.push(waiter)
+      else void this.#serve(connection, [waiter])
     })
+    return confirmed.finally(() => clearTimeout(timer))
   }
 
   /** Runs one wait after another, until no dispatch waits. */
@@ -100,13 +91,8 @@ export class DurabilityWait {
 
   #unsafe(why: string, cause?: unknown): JobsError {
     const where = this.#mode === 'strict' ? 'on disk' : 'on a replica'
-    return new JobsError(
-      'STORE_UNCERTAIN',
-      `${this.#transport.name} has the jobs, but not surely ${where}: ${why}`,
-      {
-        cause,
-      },
-    )
+    const message = `${this.#transport.name} has the jobs, but not surely ${where}: ${why}`
+    return new JobsError('STORE_UNCERTAIN', message, { cause })
   }
 }
 

@@ -20,57 +20,46 @@ const LOOK = 50
 /** How many partitions are brought forward together. */
 const TOGETHER = 100
 
-export class Layout {
-  readonly #scripts: Scripts
-
-  constructor(scripts: Scripts) {
-    this.#scripts = scripts
+/**
+ * Writes the layout of a new store, brings an earlier one forward, or waits until another process has done so.
+ *
+ * @throws LAYOUT_UNKNOWN
+ */
+export async function settleLayout(scripts: Scripts): Promise<void> {
+  const key = scripts.keys.meta('layout')
+  for (;;) {
+    const layout = await scripts.send(['GET', key])
+    if (layout === LAYOUT) return
+    if (layout === null) await scripts.transport.send(['SET', key, LAYOUT, 'NX'])
+    else if (!EARLIER.includes(layout)) throw unknown(scripts.transport.name, layout, key)
+    else if (await lease(scripts, 'NX')) await bringForward(scripts, String(layout))
+    else await pause(LOOK)
   }
+}
 
-  /**
-   * Writes the layout of a new store, brings an earlier one forward, or waits until another process has done so.
-   *
-   * @throws LAYOUT_UNKNOWN
-   */
-  async settle(): Promise<void> {
-    const key = this.#scripts.keys.meta('layout')
-    for (;;) {
-      const layout = await this.#scripts.send(['GET', key])
-      if (layout === LAYOUT) return
-      if (layout === null) await this.#scripts.transport.send(['SET', key, LAYOUT, 'NX'])
-      else if (!EARLIER.includes(layout)) throw this.#unknown(layout, key)
-      else if (await this.#lease('NX')) await this.#bringForward(String(layout))
-      else await pause(LOOK)
-    }
+async function bringForward(scripts: Scripts, layout: string): Promise<void> {
+  const { keys, transport } = scripts
+  const partitions = (await scripts.send(['SMEMBERS', keys.meta('partitions')])) as string[]
+  for (let i = 0; i < partitions.length; i += TOGETHER) {
+    await lease(scripts, 'XX')
+    await Promise.all(partitions.slice(i, i + TOGETHER).map((each) => migrate(scripts, each, layout)))
   }
+  await transport.send(['SET', keys.meta('layout'), LAYOUT])
+  await scripts.send(['DEL', keys.meta('migration')])
+}
 
-  async #bringForward(layout: string): Promise<void> {
-    const partitions = (await this.#scripts.send([
-      'SMEMBERS',
-      this.#scripts.keys.meta('partitions'),
-    ])) as string[]
-    for (let i = 0; i < partitions.length; i += TOGETHER) {
-      await this.#lease('XX')
-      await Promise.all(partitions.slice(i, i + TOGETHER).map((each) => this.#migrate(each, layout)))
-    }
-    await this.#scripts.transport.send(['SET', this.#scripts.keys.meta('layout'), LAYOUT])
-    await this.#scripts.send(['DEL', this.#scripts.keys.meta('migration')])
-  }
+async function migrate(scripts: Scripts, partition: string, layout: string): Promise<void> {
+  while ((await scripts.run('migrate', partition, [layout])) === 1);
+}
 
-  async #migrate(partition: string, layout: string): Promise<void> {
-    while ((await this.#scripts.run('migrate', partition, [layout])) === 1);
-  }
+/** @returns whether this process may bring the store forward */
+async function lease(scripts: Scripts, when: 'NX' | 'XX'): Promise<boolean> {
+  const key = scripts.keys.meta('migration')
+  return (await scripts.send(['SET', key, '1', when, 'PX', String(LEASE)])) !== null
+}
 
-  /** @returns whether this process may bring the store forward */
-  async #lease(when: 'NX' | 'XX'): Promise<boolean> {
-    const key = this.#scripts.keys.meta('migration')
-    return (await this.#scripts.send(['SET', key, '1', when, 'PX', String(LEASE)])) !== null
-  }
-
-  #unknown(layout: unknown, key: string): JobsError {
-    const message = `${this.#scripts.transport.name} has layout ${layout}; this Lark knows ${LAYOUT}`
-    return new JobsError('LAYOUT_UNKNOWN', message, {
-      hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
-    })
-  }
+function unknown(store: string, layout: unknown, key: string): JobsError {
+  return new JobsError('LAYOUT_UNKNOWN', `${store} has layout ${layout}; this Lark knows ${LAYOUT}`, {
+    hint: `Use the version of Lark that made it, or another database or prefix (the layout is kept in ${key})`,
+  })
 }

@@ -261,8 +261,10 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       if (outcome.retryIn === undefined) return ['failed', outcome.untold ? `!${error}` : error]
       return ['retried', `${packDuration(outcome.retryIn)}|${error}`]
     }
-    case 'released':
-      return ['released', packDuration(outcome.in) + (outcome.pausesGroup ? 'g' : '') + packBecause(outcome)]
+    case 'released': {
+      const because = outcome.because === undefined ? '' : `|${outcome.because}`
+      return ['released', `${packDuration(outcome.in)}${outcome.pausesGroup ? 'g' : ''}${because}`]
+    }
     case 'returned':
       return ['returned', outcome.in === undefined ? '' : packDuration(outcome.in)]
     case 'cancelled':
@@ -270,21 +272,16 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
   }
 }
 
-function packBecause({ because }: { because?: string }): string {
-  return because === undefined ? '' : `|${because}`
-}
-
-/** The arguments of `extend.lua`. */
+/** The arguments of `extend.lua`. What is said of `alone` precedes the log lines, which begin with a brace. */
 export function packNotes(notes: readonly LeaseNote[], lease: number): string[] {
   return [
     packDuration(lease),
-    ...notes.flatMap(({ id, token, log, alone }) => [id, token, `${packAlone(alone)}${packLog(log)}`]),
+    ...notes.flatMap(({ id, token, log, alone }) => [
+      id,
+      token,
+      `${alone === undefined ? '' : Number(alone)}${packLog(log)}`,
+    ]),
   ]
-}
-
-/** Log lines begin with a brace. */
-function packAlone(alone: boolean | undefined): string {
-  return alone === undefined ? '' : alone ? '1' : '0'
 }
 
 /** The arguments of `recover.lua` from the fourth on. */

@@ -229,26 +229,21 @@ export function readMinutes(found: readonly number[]): Minute[] {
   })
 }
 
+/** By the letter of the answer. @param by returns the id of the other job */
+const enqueued: Record<string, (by: () => string) => Enqueued> = {
+  e: () => 'exists',
+  f: () => ({ kind: 'rejected', reason: 'full' }),
+  u: (by) => ({ kind: 'rejected', reason: 'unique', by: by() }),
+  t: (by) => ({ kind: 'rejected', reason: 'throttled', by: by() }),
+  r: (by) => ({ kind: 'replaced', by: by() }),
+}
+
 /** @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each `by` */
 export function readEnqueued(answer: string, count: number): Enqueued[] {
   if (answer === '') return new Array(count).fill('queued')
   const [letters = '', ...others] = answer.split('\n')
-  return Array.from({ length: count }, (_, i): Enqueued => {
-    switch (letters[i]) {
-      case 'e':
-        return 'exists'
-      case 'f':
-        return { kind: 'rejected', reason: 'full' }
-      case 'u':
-        return { kind: 'rejected', reason: 'unique', by: others.shift()! }
-      case 't':
-        return { kind: 'rejected', reason: 'throttled', by: others.shift()! }
-      case 'r':
-        return { kind: 'replaced', by: others.shift()! }
-      default:
-        return 'queued'
-    }
-  })
+  const by = () => others.shift()!
+  return Array.from({ length: count }, (_, i) => enqueued[letters[i]!]?.(by) ?? 'queued')
 }
 
 const alterVerdicts: Record<string, AlterVerdict> = { d: 'done', a: 'asked', m: 'missing', r: 'refused' }
