@@ -161,7 +161,7 @@ test('the configuration accepts each of these forms', async () => {
   expect(settings({}).durability).toBe('normal')
   expect(settings({ durability: 'strict' }).durability).toBe('strict')
   expect(() => settings({ durability: 'always' as 'strict' })).toThrow(
-    'jobs.durability is "always"; it must be one of normal, strict, replicated',
+    "jobs.durability is 'always'; it must be 'normal', 'strict' or 'replicated'",
   )
   expect(() => settings({ connection: 5 as never })).toThrow('an object with Redis servers')
 })
