@@ -20,7 +20,7 @@ test('status counts the last minute and the last hour, over all partitions', asy
   const caller = harness.caller('ada', 'emails')
   const other = harness.caller('ada', 'emails/1')
   const queues = new Map([['emails', 2]])
-  const look = async () => (await status(store, queues)).queues[0]!
+  const look = async () => (await status({ store, queues })).queues[0]!
 
   expect(await look()).toMatchObject({ queue: 'emails', lastMinute: zero, lastHour: zero })
   for (let n = 0; n < 30; n++) await caller.run(job(), completed)
@@ -55,7 +55,7 @@ test('there is one row for each queue: first the configured queues in their orde
     ['low', 1],
     ['emails', 2],
   ])
-  const found = await status(store, queues)
+  const found = await status({ store, queues })
   expect(
     found.queues.map(({ queue, partitions }) => [queue, partitions.map((each) => each.partition)]),
   ).toEqual([
@@ -78,7 +78,7 @@ test('a paused group is listed once, with its name in the class and the end of t
   const now = await store.now()
   for (const partition of ['emails', 'emails/1']) await store.pause(partition, '~#1')
   await store.pause('emails/1', 'acme', 5_000)
-  const [{ pausedGroups } = {}] = (await status(store, queues)).queues
+  const [{ pausedGroups } = {}] = (await status({ store, queues })).queues
   expect(pausedGroups).toEqual([{ group: 'acme', until: now + 5_000 }, { group: '#1' }])
 })
 
@@ -90,7 +90,7 @@ test('a queue is paused if one of its partitions is', async () => {
     ['low', 1],
   ])
   await store.configure('emails/1', { paused: true })
-  const paused = async () => (await status(store, queues)).queues.map((each) => each.paused)
+  const paused = async () => (await status({ store, queues })).queues.map((each) => each.paused)
   expect(await paused()).toEqual([true, false])
   await store.configure('emails/1', { paused: false })
   expect(await paused()).toEqual([false, false])

@@ -140,10 +140,8 @@ class Loader {
 
   /** Whether jiti can be loaded: a bundle may be deployed without it. */
   isInstalled(file: string): Promise<boolean> {
-    return this.#begin(file).then(
-      () => true,
-      () => false,
-    )
+    const importer = this.#begin(file)
+    return importer.then(() => true).catch(() => false)
   }
 
   import(file: string): Promise<Module> {

@@ -46,11 +46,8 @@ export class JobsShowCommand extends Command {
     this.#json('Payload', job.payload)
     if (job.options?.context !== undefined) this.#json('Context', job.options.context)
     if (job.result !== undefined) this.#json('Result', job.result)
-    if (job.errors.length > 0)
-      this.#section(
-        'Errors',
-        job.errors.flatMap((error, i) => errorLines(error, i === job.errors.length - 1)),
-      )
+    const errors = job.errors.flatMap((error, i) => errorLines(error, i === job.errors.length - 1))
+    if (errors.length > 0) this.#section('Errors', errors)
     if (job.log.length > 0) this.#section('Log', job.log.flatMap(logLines))
   }
 

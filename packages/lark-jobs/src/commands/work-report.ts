@@ -73,13 +73,8 @@ export class ConsoleReport implements ShownReport {
       this.#line('!', 'yellow', ending, `${unknown(ending)}; again in ${readable(outcome.in)}`)
     else if (outcome.kind === 'released' && ending.isAsked)
       this.#line('↻', 'blue', ending, `${released(outcome.in)}${why(outcome)}`)
-    else
-      this.#line(
-        'i',
-        'blue',
-        ending,
-        outcome.kind === 'cancelled' ? `cancelled (${outcome.reason})` : 'given back',
-      )
+    else if (outcome.kind === 'cancelled') this.#line('i', 'blue', ending, `cancelled (${outcome.reason})`)
+    else this.#line('i', 'blue', ending, 'given back')
   }
 
   warn(text: string): void {
@@ -117,12 +112,8 @@ export class ConsoleReport implements ShownReport {
     const of = ending.isTimed || ending.tries === undefined ? '' : ` of ${ending.tries}`
     const attempt = `attempt ${ending.lease.failures + 1}${of}`
     const then = retryIn === undefined ? 'failed for good' : `again in ${readable(retryIn)}`
-    this.#line(
-      retryIn === undefined ? '✗' : '↻',
-      retryIn === undefined ? 'red' : 'yellow',
-      ending,
-      `${attempt}, ${then}: ${errorLine(error)}`,
-    )
+    const [mark, style] = retryIn === undefined ? (['✗', 'red'] as const) : (['↻', 'yellow'] as const)
+    this.#line(mark, style, ending, `${attempt}, ${then}: ${errorLine(error)}`)
   }
 
   #line(

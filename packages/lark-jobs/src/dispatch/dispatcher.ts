@@ -84,11 +84,8 @@ export class Dispatcher {
       answers!.forEach((answer, i) => {
         if (answer !== 'queued') others.set(jobs[i]!, answer)
       })
-    return note(
-      job,
-      records,
-      records.map((record) => others.get(record) ?? 'queued'),
-    )
+    const answers = records.map((record) => others.get(record) ?? 'queued')
+    return note(job, records, answers)
   }
 
   /**

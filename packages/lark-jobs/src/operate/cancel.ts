@@ -7,7 +7,14 @@ import type { State } from '../model/record.ts'
 import { flag, isText, type OptionsOf, oneOf, option } from '../options/schema.ts'
 import type { AlterVerdict, Store } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
-import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
+import {
+  alterAll,
+  heads,
+  type Located,
+  locateAll,
+  type OpenQueues,
+  partitionsToLookIn,
+} from './stored-jobs.ts'
 
 /** The states in which a job can be cancelled. */
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
@@ -62,15 +69,16 @@ export function readCancel(which: unknown, options: unknown, flags?: Flags): Cho
  *
  * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; UNKNOWN_QUEUE
  */
-export async function cancel(store: Store, queues: Queues, which: Chosen): Promise<Cancelled> {
+export async function cancel(open: OpenQueues, which: Chosen): Promise<Cancelled> {
+  const { store } = open
   const verdicts: AlterVerdict[] = []
   if (isIds(which)) {
-    for (const { partition, id } of await locate(store, queues, which))
+    for (const { partition, id } of await locate(open, which))
       verdicts.push(...(await ask(store, partition, [id])))
     return counted(verdicts)
   }
   const { key, queue, state } = which
-  for (const partition of await partitionsToLookIn(store, queues, queue)) {
+  for (const partition of await partitionsToLookIn(open, queue)) {
     // It reads all ids first, because a job that is cancelled leaves the list that is being read.
     const ids: string[] = []
     for (const each of state === undefined ? cancellable : [state]) {
@@ -87,15 +95,16 @@ export async function cancel(store: Store, queues: Queues, which: Chosen): Promi
  *
  * @throws the errors of `cancel`
  */
-export async function count(store: Store, queues: Queues, which: Chosen): Promise<Cancelled> {
+export async function count(open: OpenQueues, which: Chosen): Promise<Cancelled> {
+  const { store } = open
   const found: Cancelled = { cancelled: 0, asked: 0 }
   const kind = (state: State) => (state === 'active' ? 'asked' : 'cancelled')
   if (isIds(which)) {
-    for (const { state } of await locate(store, queues, which)) found[kind(state)]++
+    for (const { state } of await locate(open, which)) found[kind(state)]++
     return found
   }
   const { key, queue, state } = which
-  for (const partition of await partitionsToLookIn(store, queues, queue)) {
+  for (const partition of await partitionsToLookIn(open, queue)) {
     const counts = await store.counts(partition)
     for (const each of state === undefined ? cancellable : [state]) {
       if (counts[each] === 0) continue
@@ -110,8 +119,8 @@ function isIds(which: Chosen): which is readonly string[] {
   return Array.isArray(which)
 }
 
-function locate(store: Store, queues: Queues, ids: readonly string[]): Promise<Located[]> {
-  return locateAll(store, queues, ids, 'lark jobs:status', ({ id, state }) => {
+function locate(open: OpenQueues, ids: readonly string[]): Promise<Located[]> {
+  return locateAll(open, ids, 'lark jobs:status', ({ id, state }) => {
     if (!(cancellable as readonly State[]).includes(state))
       throw new JobsError(
         'JOB_NOT_CANCELLABLE',

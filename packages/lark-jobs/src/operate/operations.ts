@@ -10,7 +10,7 @@ import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
 import type { Flags } from './filter.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Status } from './status.ts'
-import type { FailedOptions, JobDetail, Queues, StoredJob } from './stored-jobs.ts'
+import type { FailedOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 
 // Members that users do not see. All copies of one major version share the symbols, because `operate()` may be of one copy
 // and the instance of `Jobs` of another.
@@ -46,9 +46,9 @@ export abstract class Operations {
    */
   async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
     readId(id)
-    const { store, queues } = await this.#opened()
+    const opened = await this.#opened()
     const { find } = await import('./stored-jobs.ts')
-    return find<J>(store, queues, id)
+    return find<J>(opened, id)
   }
 
   /**
@@ -59,8 +59,7 @@ export abstract class Operations {
   async failed<J extends JobLike = JobLike>(options: FailedOptions = {}): Promise<StoredJob<J>[]> {
     const { checkFailed, failed } = await import('./stored-jobs.ts')
     checkFailed(options, this[names])
-    const { store, queues } = await this.#opened()
-    return failed<J>(store, queues, options)
+    return failed<J>(await this.#opened(), options)
   }
 
   /**
@@ -75,8 +74,8 @@ export abstract class Operations {
     const { checkRetry, retry, retryFailed } = await import('./retry.ts')
     checkRetry(which, named, this[names])
     const ids = which === 'failed' ? undefined : readIds(which)
-    const { store, queues } = await this.#opened()
-    return ids === undefined ? retryFailed(store, queues, named[0]) : (await retry(store, queues, ids)).length
+    const opened = await this.#opened()
+    return ids === undefined ? retryFailed(opened, named[0]) : (await retry(opened, ids)).length
   }
 
   /**
@@ -96,8 +95,7 @@ export abstract class Operations {
   ): Promise<Cancelled> {
     const by = await import('./cancel.ts')
     const chosen = by.readCancel(which, options, this[names])
-    const { store, queues } = await this.#opened()
-    return (options.dryRun ? by.count : by.cancel)(store, queues, chosen)
+    return (options.dryRun ? by.count : by.cancel)(await this.#opened(), chosen)
   }
 
   /**
@@ -111,8 +109,7 @@ export abstract class Operations {
   async pause(options: PauseOptions | EveryQueue): Promise<MetPause> {
     const { checkPause, pause } = await import('./pause.ts')
     checkPause(options, this[names])
-    const { store, queues } = await this.#opened()
-    return pause(store, queues, options)
+    return pause(await this.#opened(), options)
   }
 
   /**
@@ -124,18 +121,17 @@ export abstract class Operations {
   async resume(target: PauseTarget | EveryQueue): Promise<MetPause> {
     const { checkResume, resume } = await import('./pause.ts')
     checkResume(target, this[names])
-    const { store, queues } = await this.#opened()
-    return resume(store, queues, target)
+    return resume(await this.#opened(), target)
   }
 
   /** Every queue with its counts and what ended there lately, and the live workers. */
   async status(): Promise<Status> {
-    const { store, queues } = await this.#opened()
+    const opened = await this.#opened()
     const { status } = await import('./status.ts')
-    return status(store, queues)
+    return status(opened)
   }
 
-  async #opened(): Promise<{ store: Store; queues: Queues }> {
+  async #opened(): Promise<OpenQueues> {
     const { store, settings } = await this[open]()
     return { store, queues: settings.partitions }
   }

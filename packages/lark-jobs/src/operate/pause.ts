@@ -8,9 +8,8 @@ import { partitionFor, partitionsOf } from '../model/partition.ts'
 import { isHash, notName } from '../model/stored-name.ts'
 import { groupName } from '../options/group.ts'
 import { duration, isText, option } from '../options/schema.ts'
-import type { Store } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
-import { partitionsToLookIn, type Queues } from './stored-jobs.ts'
+import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /** The queue or group to pause. */
 export interface PauseTarget {
@@ -77,32 +76,24 @@ export interface MetPause {
 }
 
 /** @throws UNKNOWN_QUEUE @param options must be checked already */
-export async function pause(
-  store: Store,
-  queues: Queues,
-  options: PauseOptions | EveryQueue,
-): Promise<MetPause> {
+export async function pause(open: OpenQueues, options: PauseOptions | EveryQueue): Promise<MetPause> {
   const { for: time } = options
-  return set(store, queues, options, true, time === undefined ? undefined : milliseconds(time))
+  return set(open, options, true, time === undefined ? undefined : milliseconds(time))
 }
 
 /** @throws UNKNOWN_QUEUE */
-export async function resume(
-  store: Store,
-  queues: Queues,
-  target: PauseTarget | EveryQueue,
-): Promise<MetPause> {
-  return set(store, queues, target, false, 0)
+export async function resume(open: OpenQueues, target: PauseTarget | EveryQueue): Promise<MetPause> {
+  return set(open, target, false, 0)
 }
 
 async function set(
-  store: Store,
-  queues: Queues,
+  open: OpenQueues,
   { queue, group, groupHash }: PauseTarget | EveryQueue,
   paused: boolean,
   ms: number | undefined,
 ): Promise<MetPause> {
-  const partitions = await partitionsToLookIn(store, queues, queue)
+  const { store, queues } = open
+  const partitions = await partitionsToLookIn(open, queue)
   let wasPaused = false
   const name = group === undefined ? groupHash : groupName(group)
   if (queue === undefined || name === undefined) {

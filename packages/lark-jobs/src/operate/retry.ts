@@ -4,9 +4,15 @@
 import { JobsError } from '../model/errors.ts'
 import type { JobRecord, State } from '../model/record.ts'
 import { option } from '../options/schema.ts'
-import type { Store } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
-import { alterAll, heads, type Located, locateAll, partitionsToLookIn, type Queues } from './stored-jobs.ts'
+import {
+  alterAll,
+  heads,
+  type Located,
+  locateAll,
+  type OpenQueues,
+  partitionsToLookIn,
+} from './stored-jobs.ts'
 
 /**
  * @param which ids, or `'failed'`
@@ -24,8 +30,9 @@ export function checkRetry(which: unknown, named: readonly unknown[], flags?: Fl
  *
  * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued
  */
-export async function retry(store: Store, queues: Queues, ids: readonly string[]): Promise<Located[]> {
-  const found = await locateAll(store, queues, ids, 'lark jobs:failed', (job) => {
+export async function retry(open: OpenQueues, ids: readonly string[]): Promise<Located[]> {
+  const { store } = open
+  const found = await locateAll(open, ids, 'lark jobs:failed', (job) => {
     if (!isEnded(job.state)) throw notRetriable(job)
   })
   for (const job of found) {
@@ -41,9 +48,10 @@ export async function retry(store: Store, queues: Queues, ids: readonly string[]
  * @returns how many
  * @throws UNKNOWN_QUEUE
  */
-export async function retryFailed(store: Store, queues: Queues, queue?: string): Promise<number> {
+export async function retryFailed(open: OpenQueues, queue?: string): Promise<number> {
+  const { store } = open
   let count = 0
-  for (const partition of await partitionsToLookIn(store, queues, queue)) {
+  for (const partition of await partitionsToLookIn(open, queue)) {
     // It reads all ids first. Otherwise a job that fails again meanwhile would be retried without end.
     const ids: string[] = []
     for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))

@@ -1,7 +1,6 @@
 /**
  * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
  */
-import type { JobsError } from '../model/errors.ts'
 import { states, type WorkerRecord } from '../model/record.ts'
 import { isHash, shownName } from '../model/stored-name.ts'
 import {
@@ -12,7 +11,7 @@ import {
   type Standing,
   type Store,
 } from '../store/contract/store.ts'
-import { everyPartition } from './stored-jobs.ts'
+import { everyPartition, type OpenQueues } from './stored-jobs.ts'
 
 /** How many jobs of each partition and state are searched for unknown keys. */
 const LOOK = 100
@@ -57,13 +56,9 @@ export interface Status {
   workers: WorkerRecord[]
 }
 
-/** @param queues the configured queues, with the number of partitions of each */
-export async function status(store: Store, queues: ReadonlyMap<string, number>): Promise<Status> {
-  const [workers, now, found] = await Promise.all([
-    store.workers(),
-    store.now(),
-    everyPartition(store, queues),
-  ])
+export async function status(open: OpenQueues): Promise<Status> {
+  const { store, queues } = open
+  const [workers, now, found] = await Promise.all([store.workers(), store.now(), everyPartition(open)])
   const known = new Set(workers.flatMap((worker) => worker.keys))
   const served = tally(workers.flatMap((worker) => worker.queues))
   const all = await lookAtAll(store, [...found.values()].flat())
@@ -97,15 +92,10 @@ function tally(names: readonly string[]): Map<string, number> {
   return counts
 }
 
-interface Part {
+interface Part extends Standing {
   partition: string
-  counts: Counts
   paused: boolean
   groups: PausedGroup[]
-  minutes: Minute[]
-  /** The keys of the jobs that come next. */
-  keys: string[]
-  damage: JobsError | undefined
 }
 
 /**
@@ -125,9 +115,8 @@ async function lookAtAll(store: Store, partitions: readonly string[]): Promise<M
 
 /** Asks what is paused only if something is. */
 async function look(store: Store, partition: string, standing: Standing): Promise<Part> {
-  const { counts, isPaused, minutes, keys, damage } = standing
-  const { paused, groups } = isPaused ? await store.configure(partition, {}) : unpaused
-  return { partition, counts, paused, groups, minutes, keys, damage }
+  const { paused, groups } = standing.isPaused ? await store.configure(partition, {}) : unpaused
+  return { ...standing, partition, paused, groups }
 }
 
 /** Lists each group once, although several partitions of its queue may have its pause. */

@@ -28,7 +28,11 @@ import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
  */
 const TOGETHER = 250
 
-export type Queues = ReadonlyMap<string, number>
+/** An open store, and the configured queues with the number of partitions of each. */
+export interface OpenQueues {
+  store: Store
+  queues: ReadonlyMap<string, number>
+}
 
 /** A job with its queue, and with its payload and result as values. */
 export interface StoredJob<J extends JobLike = JobLike> extends Omit<JobRecord, 'payload' | 'result'> {
@@ -61,7 +65,7 @@ export function checkFailed(options: unknown, flags?: Flags): void {
 }
 
 /** Every queue in the configuration or in the store, with all its partitions. */
-export async function everyPartition(store: Store, queues: Queues): Promise<Map<string, string[]>> {
+export async function everyPartition({ store, queues }: OpenQueues): Promise<Map<string, string[]>> {
   const all = new Map([...queues].map(([queue, count]) => [queue, partitionsOf(queue, count)]))
   for (const partition of (await store.partitions()).sort()) {
     const queue = queueOf(partition)
@@ -74,12 +78,11 @@ export async function everyPartition(store: Store, queues: Queues): Promise<Map<
 
 /** The job with this id, with its log; undefined if there is none, or if it was removed. */
 export async function find<J extends JobLike>(
-  store: Store,
-  queues: Queues,
+  open: OpenQueues,
   id: string,
 ): Promise<JobDetail<J> | undefined> {
-  const job = await locate(store, await partitionsToLookIn(store, queues), id)
-  return job && { ...stored<J>(job), log: await store.log(job.partition, id) }
+  const job = await locate(open.store, await partitionsToLookIn(open), id)
+  return job && { ...stored<J>(job), log: await open.store.log(job.partition, id) }
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
@@ -130,16 +133,15 @@ export type Located = Pick<JobRecord, 'id' | 'partition' | 'state'>
  * @throws for the first id with a problem: JOB_NOT_FOUND, or what `check` throws
  */
 export async function locateAll(
-  store: Store,
-  queues: Queues,
+  open: OpenQueues,
   ids: readonly string[],
   list: string,
   check: (job: Located) => void,
 ): Promise<Located[]> {
-  const partitions = await partitionsToLookIn(store, queues)
+  const partitions = await partitionsToLookIn(open)
   const found: Located[] = []
   for (const id of new Set(ids)) {
-    const job = await locate(store, partitions, id)
+    const job = await locate(open.store, partitions, id)
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
     check(job)
@@ -151,13 +153,12 @@ export async function locateAll(
 
 /** Failed jobs, the last to fail first. It reads little more than it returns. @throws UNKNOWN_QUEUE */
 export async function failed<J extends JobLike>(
-  store: Store,
-  queues: Queues,
+  open: OpenQueues,
   { queue, limit = 100 }: FailedOptions,
 ): Promise<StoredJob<J>[]> {
   let jobs: JobRecord[] = []
-  for (const partition of await partitionsToLookIn(store, queues, queue)) {
-    for await (const page of pages((filter) => store.list(partition, filter), 'failed', limit)) {
+  for (const partition of await partitionsToLookIn(open, queue)) {
+    for await (const page of pages((filter) => open.store.list(partition, filter), 'failed', limit)) {
       jobs = [...jobs, ...page].sort(lastFirst).slice(0, limit)
       // The other jobs of this partition failed before the last one of this page.
       const rank = page.length > 0 ? jobs.indexOf(page.at(-1)!) : 0
@@ -196,8 +197,8 @@ async function* pages<T>(
  *
  * @throws UNKNOWN_QUEUE
  */
-export async function partitionsToLookIn(store: Store, queues: Queues, named?: string): Promise<string[]> {
-  const all = await everyPartition(store, queues)
+export async function partitionsToLookIn(open: OpenQueues, named?: string): Promise<string[]> {
+  const all = await everyPartition(open)
   if (named === undefined) return [...all.values()].flat()
   const partitions = all.get(named)
   if (partitions !== undefined) return partitions

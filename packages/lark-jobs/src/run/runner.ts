@@ -172,10 +172,8 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
       ...(decision.because !== undefined && { because: decision.because }),
     }
   const until = `its retryUntil, which ends ${readable(limit)} after it was queued`
-  return failedForGood(
-    new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`),
-    execution,
-  )
+  const error = new JobsError('RETRY_UNTIL_PASSED', `${jobClass.name}: released to a time past ${until}`)
+  return failedForGood(error, execution)
 }
 
 /** Milliseconds. A newer worker, which knows the class, may come: so the job waits, and uses up no attempt. */

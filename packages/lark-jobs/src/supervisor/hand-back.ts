@@ -79,11 +79,8 @@ export class HandBack {
       // Read each time, because a worker also serves partitions that others have made meanwhile.
       const all = await this.#store.partitions()
       const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
-      await Promise.all(
-        served.map((partition) =>
-          this.#takeFrom(partition, { holder, ...(cause !== undefined && { cause }) }, returned),
-        ),
-      )
+      const options = { holder, ...(cause !== undefined && { cause }) }
+      await Promise.all(served.map((partition) => this.#takeFrom(partition, options, returned)))
       return returned
     })
   }

@@ -16,6 +16,7 @@ import type { ChildProcess } from 'node:child_process'
 import { LarkError } from '@s18i/lark/config'
 import { readable } from '../model/duration.ts'
 import { within } from '../run/bounded-wait.ts'
+import { Deferred } from '../run/deferred.ts'
 import type { Store } from '../store/contract/store.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import { HandBack, type Returned } from './hand-back.ts'
@@ -70,8 +71,9 @@ export interface Supervision {
 }
 
 export class Supervisor implements AsyncDisposable {
+  readonly #done = new Deferred<Supervision>()
   /** Resolves when no process is left. Rejects if the first processes could not start, with their error. */
-  readonly done: Promise<Supervision>
+  readonly done = this.#done.promise
   readonly #options: SupervisorOptions
   readonly #places: ProcessPlace[]
   readonly #leases: HandBack
@@ -86,18 +88,12 @@ export class Supervisor implements AsyncDisposable {
   #past = noFigures()
   #counted = noFigures()
   #second: NodeJS.Timeout | undefined
-  #resolve!: (supervision: Supervision) => void
-  #reject!: (error: LarkError) => void
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#leases = new HandBack(options.store, options.queues, options.limiters)
     this.#places = Array.from({ length: options.processes }, (_, i) => {
       return { number: i + 1, process: undefined, shortLives: 0, isFinished: false, pause: undefined }
-    })
-    this.done = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
     })
   }
 
@@ -262,8 +258,8 @@ export class Supervisor implements AsyncDisposable {
     this.#leases.stop()
     clearTimeout(this.#second)
     this.#count()
-    if (this.#refusal !== undefined) this.#reject(this.#refusal)
-    else this.#resolve({ figures: this.#past, isInOrder: this.#isInOrder })
+    if (this.#refusal !== undefined) this.#done.reject(this.#refusal)
+    else this.#done.resolve({ figures: this.#past, isInOrder: this.#isInOrder })
   }
 }
 

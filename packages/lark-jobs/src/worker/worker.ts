@@ -17,6 +17,7 @@ import { queueOf } from '../model/partition.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { PRESET, paces } from '../options/preset.ts'
 import { within } from '../run/bounded-wait.ts'
+import { Deferred } from '../run/deferred.ts'
 import { watchDeath } from './death.ts'
 import { Claimer } from './fetch/claimer.ts'
 import { DrainCheck } from './fetch/drain-check.ts'
@@ -45,9 +46,10 @@ import { Slots } from './slots.ts'
 const LAST_CALL = 3_000
 
 export class Worker implements AsyncDisposable {
+  readonly #done = new Deferred<Summary>()
   readonly id: string
   /** Resolves when the worker has stopped, with what it has done. */
-  readonly done: Promise<Summary>
+  readonly done: Promise<Summary> = this.#done.promise
   readonly #options: WorkerOptions
   readonly #createdAt = Date.now()
   readonly #served: ServedPartitions
@@ -71,7 +73,6 @@ export class Worker implements AsyncDisposable {
   #announced: Promise<void> | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
-  #resolveDone!: (summary: Summary) => void
   /** Set while `#finish` waits until the store has answered for all outcomes. */
   #allSettled: (() => void) | undefined
 
@@ -87,9 +88,6 @@ export class Worker implements AsyncDisposable {
     const warn = (text: string) => options.report.warn(text)
     this.id = id
     this.#options = options
-    this.done = new Promise((resolve) => {
-      this.#resolveDone = resolve
-    })
     const isAway = () => [...this.#served.claimers].some((claimer) => claimer.isAway)
     this.#trouble = new OutageReporter(store.name, options.report, isAway)
     this.#thread = new LeaseThread(
@@ -241,7 +239,7 @@ export class Worker implements AsyncDisposable {
   async stop(deadline = STOP_DEADLINE): Promise<void> {
     if (this.#state === 'new') {
       this.#state = 'stopped'
-      this.#resolveDone(this.summary)
+      this.#done.resolve(this.summary)
     }
     if (this.#state === 'stopped') return this.#stopping
     this.quiet()
@@ -338,7 +336,7 @@ export class Worker implements AsyncDisposable {
     ])
     await within(LAST_CALL, parts)
     await within(LAST_CALL, this.#options.store.retire(this.id))
-    this.#resolveDone(this.summary)
+    this.#done.resolve(this.summary)
   }
 
   async #giveBack(stopping: Promise<void>): Promise<void> {

@@ -128,7 +128,7 @@ describe('a foreign value', () => {
       for (const partition of ['a', 'b', 'c']) await new Caller(store, 'web', partition).enqueue(job())
       await send('DEL', `${prefix}:{b}:${name}`)
       await send('SET', `${prefix}:{b}:${name}`, 'foreign')
-      const { queues } = await status(store, new Map(['a', 'b', 'c'].map((queue) => [queue, 1])))
+      const { queues } = await status({ store, queues: new Map(['a', 'b', 'c'].map((queue) => [queue, 1])) })
       const message = expect.stringContaining(` has a string under ${prefix}:{b}:${name}, `)
       expect(queues.map(({ damaged }) => damaged)).toEqual([
         [],

@@ -22,10 +22,8 @@ export interface TimingOptions extends OptionsOf<typeof timingOptions.entries> {
  * @example jobs: { middleware: [timing({ slow: '5s' })] }
  */
 export function timing(options: TimingOptions): Middleware {
-  const { slow = Number.POSITIVE_INFINITY, report } = timingOptions.readAll(
-    options,
-    voiceOf('JOB_INVALID', 'timing()'),
-  )
+  const voice = voiceOf('JOB_INVALID', 'timing()')
+  const { slow = Number.POSITIVE_INFINITY, report } = timingOptions.readAll(options, voice)
   return async function timing(job, next) {
     const began = performance.now()
     try {

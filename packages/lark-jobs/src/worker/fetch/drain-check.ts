@@ -6,7 +6,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Registry } from '../../options/registry.ts'
-import { MAX_STANDINGS, type Store } from '../../store/contract/store.ts'
+import { MAX_STANDINGS, type Standing, type Store } from '../../store/contract/store.ts'
 import type { ServedPartitions } from './served-partitions.ts'
 
 /** Milliseconds. */
@@ -69,13 +69,10 @@ export class DrainCheck {
   async #delayed(partitions: readonly string[]): Promise<number[] | undefined> {
     const delayed: number[] = []
     for (let i = 0; i < partitions.length; i += MAX_STANDINGS * TOGETHER) {
-      const calls = Array.from(
-        { length: Math.min(TOGETHER, Math.ceil((partitions.length - i) / MAX_STANDINGS)) },
-        (_, n) => {
-          const from = i + n * MAX_STANDINGS
-          return this.#store.standings(partitions.slice(from, from + MAX_STANDINGS))
-        },
-      )
+      const some = partitions.slice(i, i + MAX_STANDINGS * TOGETHER)
+      const calls: Promise<Standing[]>[] = []
+      for (let n = 0; n < some.length; n += MAX_STANDINGS)
+        calls.push(this.#store.standings(some.slice(n, n + MAX_STANDINGS)))
       const standings = (await Promise.all(calls)).flat()
       for (const { damage } of standings) if (damage !== undefined) throw damage
       const counts = standings.map((each) => each.counts)

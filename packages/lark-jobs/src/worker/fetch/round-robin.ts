@@ -64,18 +64,12 @@ export class RoundRobin {
     const place = placeOf(rank)
     if (belongs) {
       const had = this.#had.get(claimer) ?? 0
-      members.splice(
-        firstOf(members, (each) => (this.#had.get(each) ?? 0) > had),
-        0,
-        claimer,
-      )
+      const next = firstOf(members, (each) => (this.#had.get(each) ?? 0) > had)
+      members.splice(next, 0, claimer)
       if (members.length > 1) return
       this.weight += weight
-      this.#ranks.splice(
-        firstOf(this.#ranks, (each) => placeOf(each) > place),
-        0,
-        rank,
-      )
+      const nextRank = firstOf(this.#ranks, (each) => placeOf(each) > place)
+      this.#ranks.splice(nextRank, 0, rank)
     } else {
       members.splice(at, 1)
       if (this.#last?.claimer === claimer) this.#last = undefined

@@ -118,15 +118,13 @@ export class LeaseKeeper {
   }
 
   async #renew(partition: string, group: Execution[]): Promise<boolean> {
+    const { store, caller, lease } = this.#options
     const notes = group.map((running): LeaseNote => {
       const log = running.takeLog()
       return { id: running.lease.id, token: running.lease.token, ...(log !== undefined && { log }) }
     })
     try {
-      this.#tell(
-        group,
-        await this.#options.store.extend(partition, this.#options.caller, notes, this.#options.lease),
-      )
+      this.#tell(group, await store.extend(partition, caller, notes, lease))
       return true
     } catch (error) {
       // Without an answer, the store may have kept the lines already. To lose some is better than to have them twice.

@@ -17,6 +17,8 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { Outcome } from '../../model/record.ts'
+import { Deferred } from '../../run/deferred.ts'
 import { connect, type Place } from '../../store/connect.ts'
 import { isLent } from '../../store/contract/credentials.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
@@ -79,7 +81,7 @@ class LeaseWatch {
   readonly #end = new AbortController()
   #store: Store | undefined
   /** The same store, when it is open. */
-  readonly #opened = deferred<Store>()
+  readonly #opened = new Deferred<Store>()
   /** One for each partition, in the order in which the worker met them; none before the store is open. */
   readonly #claimers: Claimer[] = []
   /** All partitions that the worker serves, in that order. */
@@ -130,14 +132,12 @@ class LeaseWatch {
     const { signal } = this.#end
     const store = await open(place)
     // The worker reports a store that does not answer.
-    while (
-      !signal.aborted &&
-      (await store.open().then(
-        () => false,
-        () => true,
-      ))
-    )
-      await pause(this.#rarely)
+    const isOpen = () =>
+      store
+        .open()
+        .then(() => true)
+        .catch(() => false)
+    while (!signal.aborted && !(await isOpen())) await pause(this.#rarely)
     if (signal.aborted) return
     this.#store = store
     this.#opened.resolve(store)
@@ -302,18 +302,10 @@ class LeaseWatch {
       const [deadline, retryIn, run] = page.terms.subarray(index * 3, index * 3 + 3)
       const message = 'it took longer than its timeout, and blocked its process'
       const error = { run: run!, name: 'JobsError', code: 'JOB_TIMED_OUT', message }
-      this.#claimers[page.head[2]!]!.settle(
-        id,
-        token,
-        deadline! < at
-          ? {
-              kind: 'failed',
-              error,
-              ...(retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }),
-            }
-          : { kind: 'released', in: 0 },
-        at,
-      )
+      const next = retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }
+      const outcome: Outcome =
+        deadline! < at ? { kind: 'failed', error, ...next } : { kind: 'released', in: 0 }
+      this.#claimers[page.head[2]!]!.settle(id, token, outcome, at)
     }
     for (const { page, index, id, token } of this.#jobsIn(AHEAD)) {
       if (Atomics.compareExchange(page.states, index, AHEAD, RETURNED) === AHEAD)
@@ -323,14 +315,6 @@ class LeaseWatch {
     setTimeout(end, LAST_CALL)
     void Promise.all(this.#settling.values()).then(end)
   }
-}
-
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve!: (value: T) => void
-  const promise = new Promise<T>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
 }
 
 /** The store of a place, which the watches of one place share. Counts one more watch. */
@@ -352,10 +336,8 @@ async function leave(place: Place): Promise<void> {
   const known = stores.get(name)!
   if (--known.users > 0) return
   stores.delete(name)
-  await known.store.then(
-    (store) => store.close(),
-    () => {},
-  )
+  const store = await known.store.catch(() => undefined)
+  await store?.close()
 }
 
 /** A key that is the same for places that share a store. A place with a message channel is never shared. */

@@ -375,12 +375,11 @@ export class Maintenance {
   async #pruneSome(): Promise<unknown> {
     const { store } = this.#options
     const some = [...this.#old].slice(0, TOGETHER)
-    return this.#doAll(
-      some.map((partition) => async () => {
-        const removed = await store.prune(partition)
-        if (removed < MAX_ITEMS) this.#old.delete(partition)
-      }),
-    )
+    const prune = async (partition: string) => {
+      const removed = await store.prune(partition)
+      if (removed < MAX_ITEMS) this.#old.delete(partition)
+    }
+    return this.#doAll(some.map((partition) => () => prune(partition)))
   }
 
   #tell(partition: string, recovered: readonly string[], failed: readonly string[]): void {

@@ -166,17 +166,12 @@ export class Suspects {
   }
 
   /** Tells the store that a suspect starts or goes on, and whether it is alone. @returns undefined without an answer */
-  async #tell(
-    { lease: { id, token } }: HeldJob,
-    claimer: Claimer,
-    alone: boolean,
-  ): Promise<Extension | undefined> {
+  async #tell(held: HeldJob, claimer: Claimer, alone: boolean): Promise<Extension | undefined> {
+    const { id, token } = held.lease
     const { store, caller, lease, signal, trouble } = this.#options
     try {
-      return await unlessAborted(
-        signal,
-        store.extend(claimer.partition, caller, [{ id, token, alone }], lease),
-      )
+      const asking = store.extend(claimer.partition, caller, [{ id, token, alone }], lease)
+      return await unlessAborted(signal, asking)
     } catch (error) {
       trouble(error)
       return undefined
