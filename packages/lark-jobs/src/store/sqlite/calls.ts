@@ -26,12 +26,8 @@ export function recall<Answer>(
   items: number,
   usual: Answer,
 ): Answer[] | undefined {
-  const found = partition.database.get<{ answer: string | null }>(
-    find,
-    partition.id,
-    call.caller,
-    call.number,
-  )
+  const { database, id } = partition
+  const found = database.get<{ answer: string | null }>(find, id, call.caller, call.number)
   if (found === undefined) return undefined
   const answers = parsed(found.answer)
   return Array.isArray(answers) ? answers : new Array(items).fill(usual)

@@ -20,7 +20,7 @@ export function exchange(
 ): Exchange {
   const token = `${call.caller}.${call.number}`
   const known = recall<Verdict>(partition, call, settlements.length, 'settled')
-  if (known) return answer(partition, known, claimedBefore(partition, token), 0)
+  if (known) return { verdicts: known, jobs: claimedBefore(partition, token), ...due(partition, 0) }
 
   const verdicts = settle(partition, settlements)
   stirLanes(partition)
@@ -38,7 +38,7 @@ export function exchange(
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
-  const exchanged = answer(partition, verdicts, jobs, isLimited ? within?.wait : 0)
+  const exchanged: Exchange = { verdicts, jobs, ...due(partition, isLimited ? within?.wait : 0) }
   const effects = exchangeEffects(partition, want.effects)
   if (effects.length > 0) exchanged.effects = effects
   const counts = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : {}
@@ -46,13 +46,7 @@ export function exchange(
 }
 
 /** @param after milliseconds after which more jobs may begin; undefined: when a job ends */
-function answer(
-  partition: Partition,
-  verdicts: Verdict[],
-  jobs: Exchange['jobs'],
-  after: number | undefined,
-): Exchange {
+function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
   const nextDue = nextJob(partition)
-  if (nextDue === undefined || after === undefined) return { verdicts, jobs }
-  return { verdicts, jobs, nextDue: Math.max(nextDue, after) }
+  return nextDue === undefined || after === undefined ? {} : { nextDue: Math.max(nextDue, after) }
 }

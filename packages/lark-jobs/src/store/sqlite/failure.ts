@@ -37,13 +37,10 @@ export function busyTooLong(name: string, ms: number, cause: unknown): JobsError
 }
 
 export function stillUsed(name: string): JobsError {
-  return new JobsError(
-    'STORE_UNREACHABLE',
-    `${name} was moved or deleted, and another process still writes to it`,
-    {
-      hint: 'Stop every process that uses a file before you move or delete it.',
-    },
-  )
+  const message = `${name} was moved or deleted, and another process still writes to it`
+  return new JobsError('STORE_UNREACHABLE', message, {
+    hint: 'Stop every process that uses a file before you move or delete it.',
+  })
 }
 
 /** A dispatch was refused because it would use the reserve. */

@@ -214,9 +214,8 @@ export class Partition {
 
   /** When the earliest pending job of a lane ('' for no lane) is due; undefined if it has no pending job. */
   earliest(lane: string, after = -1): number | undefined {
-    return (
-      this.database.get<{ dueAt: number | null }>(earliestAfter, this.id, after, lane)?.dueAt ?? undefined
-    )
+    const found = this.database.get<{ dueAt: number | null }>(earliestAfter, this.id, after, lane)
+    return found?.dueAt ?? undefined
   }
 
   /** Counts a job into its new state. */
@@ -250,16 +249,12 @@ export class Partition {
 
   /** The priorities that have pending jobs in a lane, highest first: one seek for each that the caller reads. */
   *priorities(lane = ''): Generator<number> {
-    let priority: number | null = Number.MAX_SAFE_INTEGER
+    let last = Number.MAX_SAFE_INTEGER
     for (;;) {
-      priority = this.database.get<{ priority: number | null }>(
-        nextPriority,
-        this.id,
-        lane,
-        priority,
-      )!.priority
-      if (priority === null) return
-      yield priority
+      const found = this.database.get<{ priority: number | null }>(nextPriority, this.id, lane, last)
+      if (found!.priority === null) return
+      last = found!.priority
+      yield last
     }
   }
 

@@ -98,13 +98,10 @@ export class Presence {
 export function refuseOrphans(name: string, path: string): void {
   const left = orphansOf(path)
   if (left.length === 0) return
-  throw new JobsError(
-    'STORE_REFUSED',
-    `${name} is gone, but ${left.join(' and ')} ${left.length > 1 ? 'are' : 'is'} still there`,
-    {
-      hint: 'The file was moved or deleted. A process that has it open removes the files beside it within seconds. If no process runs, move them to where the file is, or remove them.',
-    },
-  )
+  const files = `${left.join(' and ')} ${left.length > 1 ? 'are' : 'is'}`
+  throw new JobsError('STORE_REFUSED', `${name} is gone, but ${files} still there`, {
+    hint: 'The file was moved or deleted. A process that has it open removes the files beside it within seconds. If no process runs, move them to where the file is, or remove them.',
+  })
 }
 
 /** The log files at a path whose file is gone. */

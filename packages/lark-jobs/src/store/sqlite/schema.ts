@@ -346,11 +346,8 @@ function versionOf(database: Database): number | undefined {
 }
 
 function unknown(name: string, found: string): JobsError {
-  return new JobsError(
-    'LAYOUT_UNKNOWN',
-    `${name} holds ${found}; this version of Lark reads layout ${LAYOUT}`,
-    {
-      hint: 'Use the version of Lark that made the file, or give this one a file of its own.',
-    },
-  )
+  const message = `${name} holds ${found}; this version of Lark reads layout ${LAYOUT}`
+  return new JobsError('LAYOUT_UNKNOWN', message, {
+    hint: 'Use the version of Lark that made the file, or give this one a file of its own.',
+  })
 }

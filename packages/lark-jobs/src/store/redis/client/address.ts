@@ -32,6 +32,9 @@ export interface Address {
   natMap?: NatMap
 }
 
+/** Who logs in. */
+export type Login = Pick<Address, 'username' | 'password'>
+
 /** From the `host:port` that a server gives for another server to the address under which this one is reached. */
 export type NatMap = ReadonlyMap<string, { host: string; port: number }>
 
@@ -119,7 +122,7 @@ function patience(connectTimeout: unknown): Pick<Address, 'connectTimeout'> {
 }
 
 /** @throws STORE_INVALID if one of them is not text */
-export function credentials(username: unknown, password: unknown): Pick<Address, 'username' | 'password'> {
+export function credentials(username: unknown, password: unknown): Login {
   for (const [key, value] of Object.entries({ username, password })) {
     if (value !== undefined && typeof value !== 'string')
       throw invalid(`${key} is ${typeof value}, not a text`)

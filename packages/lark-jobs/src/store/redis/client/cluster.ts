@@ -88,13 +88,7 @@ export class Cluster implements Transport {
 
   async send(build: Build, deadline = this.deadline(), key = keyOf(build), isSure = false): Promise<unknown> {
     // A command without a key goes to any connected node.
-    const slot =
-      key === ''
-        ? Math.max(
-            0,
-            this.#slots.findIndex((node) => node?.link),
-          )
-        : slotOf(key)
+    const slot = key === '' ? this.#linkedSlot() : slotOf(key)
     const guarded = guard(build, key)
     let next: Connection | undefined
     for (let pause = RESEND.from; ; pause = Math.min(RESEND.to, pause * 2)) {
@@ -153,6 +147,11 @@ export class Cluster implements Transport {
       if (!isLetGo) throw error
     }
     return undefined
+  }
+
+  #linkedSlot(): number {
+    const slot = this.#slots.findIndex((node) => node?.link)
+    return Math.max(0, slot)
   }
 
   /** Finds the node that serves a slot when the map names none. */

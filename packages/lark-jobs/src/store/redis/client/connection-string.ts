@@ -9,7 +9,7 @@
  */
 import { plain } from '../../../model/connection-text.ts'
 import type { RedisServers } from '../../contract/servers.ts'
-import { credentials, decode, invalid, misplaced, parseHost } from './address.ts'
+import { credentials, decode, invalid, type Login, misplaced, parseHost } from './address.ts'
 import { type Parameters, readParameters } from './parameters.ts'
 
 const schemes =
@@ -82,14 +82,14 @@ function parseSocket(text: string): RedisServers {
 }
 
 /** Reads `user:password`, `:password` or `user`. */
-function readCredentials(text: string): Pick<RedisServers, 'username' | 'password'> {
+function readCredentials(text: string): Login {
   const colon = text.indexOf(':')
   const [username, password] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)]
   return credentials(decode(username), decode(password))
 }
 
 /** Joins the credentials before the hosts and the parameters after the `?`. */
-function merged(before: Pick<RedisServers, 'username' | 'password'>, after: Parameters): RedisServers {
+function merged(before: Login, after: Parameters): RedisServers {
   const { username, password, family, connectTimeout, clientName } = after
   const found = Object.entries({ username, password, family, connectTimeout, clientName })
   const servers: RedisServers = { ...before }

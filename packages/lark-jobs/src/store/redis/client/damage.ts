@@ -19,7 +19,7 @@ export function isForeign(error: unknown): error is Refusal {
 }
 
 /** @param the data that was found, in words */
-export function damaged(store: string, key: string, what: string, cause: unknown): JobsError {
+export function damaged(store: string, key: string, what: string, cause?: unknown): JobsError {
   return new JobsError('STORE_DAMAGED', `${store} has ${what} under ${key}, which Lark did not write`, {
     cause,
     hint: `Move it away (RENAME ${key} …), and give Lark a prefix that nobody else uses.`,

@@ -67,24 +67,18 @@ function checkVersion(server: string, info: Info): void {
 function checkStrict(server: string, info: Info, isManaged: boolean): void {
   const version = info.get('redis_version')
   if (version !== undefined && !isAtLeast(version, OLDEST_STRICT)) {
-    throw new JobsError(
-      'STORE_INVALID',
-      `${server} is Redis ${version}: it cannot keep durability 'strict'`,
-      {
-        hint: `That needs Redis ${OLDEST_STRICT.join('.')} or Valkey. With 'appendfsync always' an older one is as safe without it`,
-      },
-    )
+    const message = `${server} is Redis ${version}: it cannot keep durability 'strict'`
+    throw new JobsError('STORE_INVALID', message, {
+      hint: `That needs Redis ${OLDEST_STRICT.join('.')} or Valkey. With 'appendfsync always' an older one is as safe without it`,
+    })
   }
   if (info.get('aof_enabled') === '0') {
-    throw new JobsError(
-      'STORE_INVALID',
-      `${server} cannot keep durability 'strict': it keeps no append-only file`,
-      {
-        hint: isManaged
-          ? "A provider runs it. Take durability 'replicated', which needs a replica; or 'normal' where the provider keeps every write, as MemoryDB does"
-          : "Set 'appendonly yes' there",
-      },
-    )
+    const message = `${server} cannot keep durability 'strict': it keeps no append-only file`
+    throw new JobsError('STORE_INVALID', message, {
+      hint: isManaged
+        ? "A provider runs it. Take durability 'replicated', which needs a replica; or 'normal' where the provider keeps every write, as MemoryDB does"
+        : "Set 'appendonly yes' there",
+    })
   }
 }
 

@@ -8,7 +8,16 @@
 import { type CredentialSource, sourceOf } from '../../contract/credentials.ts'
 import type { CredentialsFunction, RedisServers, SentinelServers } from '../../contract/servers.ts'
 import type { Role } from '../../contract/store.ts'
-import { type Address, checkAddress, credentials, hostOf, invalid, nameOf, parseHost } from './address.ts'
+import {
+  type Address,
+  checkAddress,
+  credentials,
+  hostOf,
+  invalid,
+  type Login,
+  nameOf,
+  parseHost,
+} from './address.ts'
 import { ClientName } from './client-name.ts'
 import { parseText } from './connection-string.ts'
 import { readNatMap } from './nat-map.ts'
@@ -88,16 +97,12 @@ function locate(servers: RedisServers, role: Role | undefined): Location {
     ...(natMap !== undefined && { natMap: readNatMap(natMap) }),
     ...(role !== undefined && { client: new ClientName(checked.clientName ?? 'lark', role) }),
   }
-  const place = placeOf(cluster, sentinel, address)
+  const place = placeOf(servers, address)
   const first = place.kind === 'cluster' ? place.nodes[0]! : place.address
   return isManaged(first, managed) ? { ...place, managed: true } : place
 }
 
-function placeOf(
-  cluster: RedisServers['cluster'],
-  sentinel: RedisServers['sentinel'],
-  address: Address,
-): ServerLocation {
+function placeOf({ cluster, sentinel }: RedisServers, address: Address): ServerLocation {
   if (cluster !== undefined) {
     if (address.database !== 0) throw invalid(`a cluster has database 0 only, not ${address.database}`)
     return clusterOf(cluster, address)
@@ -107,10 +112,7 @@ function placeOf(
 }
 
 /** The source of the credentials, if a function gives them. @param said fixed credentials, which exclude a function */
-function readSource(
-  asked: unknown,
-  said: { username?: string | undefined; password?: string | undefined },
-): { credentials?: CredentialSource } {
+function readSource(asked: unknown, said: Login): { credentials?: CredentialSource } {
   if (asked === undefined) return {}
   // In another thread, `credentials` is a port to the thread that has the function.
   if (typeof asked !== 'function' && !(asked instanceof MessagePort))

@@ -59,10 +59,7 @@ export class RedisFlows implements Flows {
   }
 
   async close(home: string, flow: string): Promise<void> {
-    await this.#scripts.send([
-      'DEL',
-      this.#scripts.keys.of(home, `flow:${flow}`),
-      this.#scripts.keys.of(home, `members:${flow}`),
-    ])
+    const { keys } = this.#scripts
+    await this.#scripts.send(['DEL', keys.of(home, `flow:${flow}`), keys.of(home, `members:${flow}`)])
   }
 }

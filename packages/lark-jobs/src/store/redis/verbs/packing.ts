@@ -285,25 +285,12 @@ export function packNotes(notes: readonly LeaseNote[], lease: number): string[] 
 }
 
 /** The arguments of `recover.lua` from the fourth on. */
-export function packRecovery({
-  forgiving,
-  holder = '',
-  until,
-  unread = '',
-  cause,
-  effects,
-}: RecoverOptions): string[] {
+export function packRecovery(options: RecoverOptions): string[] {
+  const { forgiving, holder = '', until = '', unread = '', cause, effects } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   // The script adds the number of the run in front.
   const rest = `,${JSON.stringify(error).slice(1)}`
-  return [
-    rest,
-    forgiving ? '1' : '',
-    holder,
-    until === undefined ? '' : String(until),
-    unread,
-    packEffects(effects),
-  ]
+  return [rest, forgiving ? '1' : '', holder, String(until), unread, packEffects(effects)]
 }
 
 /**

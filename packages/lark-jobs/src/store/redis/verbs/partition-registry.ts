@@ -84,12 +84,8 @@ export class PartitionRegistry {
     } catch {
       // The text is not JSON.
     }
-    throw damaged(
-      this.#scripts.transport.name,
-      this.#scripts.keys.meta('workers'),
-      'the record of a worker',
-      undefined,
-    )
+    const { transport, keys } = this.#scripts
+    throw damaged(transport.name, keys.meta('workers'), 'the record of a worker')
   }
 
   /**
