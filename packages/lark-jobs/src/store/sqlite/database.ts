@@ -74,6 +74,8 @@ export class Database {
   #isTight = false
   #renewing: Promise<boolean> | undefined
   #open = true
+  /** The clock of the store: whole milliseconds since 1970. */
+  now: () => number = Date.now
   /** Called in each transaction before its work. Throws if the work must not be done. */
   guard: (() => void) | undefined
   /** Opens the file at the path, or makes one. Called when the open file is no longer at the path. */

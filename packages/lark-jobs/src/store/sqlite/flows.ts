@@ -38,11 +38,9 @@ const findJobs = `
 
 export class SqliteFlows implements Flows {
   readonly #database: () => Database
-  readonly #now: () => number
 
-  constructor(database: () => Database, now: () => number) {
+  constructor(database: () => Database) {
     this.#database = database
-    this.#now = now
   }
 
   open(home: string, flow: string, size: number): Promise<boolean> {
@@ -65,7 +63,7 @@ export class SqliteFlows implements Flows {
   async missing(home: string, flow: string, after: number, most: number): Promise<number[]> {
     const database = this.#database()
     return database.read(() => {
-      const partition = Partition.find(database, home, this.#now())
+      const partition = Partition.find(database, home)
       const found = partition && OpenFlow.find(database, partition.id, flow)
       return found?.missing(after + 1, Math.min(most, MAX_ITEMS)) ?? []
     })
@@ -74,7 +72,7 @@ export class SqliteFlows implements Flows {
   async fates(name: string, ids: readonly string[]): Promise<Fate[]> {
     const database = this.#database()
     return database.read(() => {
-      const partition = Partition.find(database, name, this.#now())
+      const partition = Partition.find(database, name)
       if (partition === undefined) return ids.map((): Fate => ({ kind: 'unknown' }))
       const rows = database.all<ShownRow>(findJobs, partition.id, list(ids))
       const found = new Map(rows.map((row) => [row.id, row]))
@@ -93,7 +91,7 @@ export class SqliteFlows implements Flows {
 
   #change<T>(home: string, work: (database: Database, partition: Partition) => T): Promise<T> {
     const database = this.#database()
-    return database.accept(() => work(database, Partition.enter(database, home, this.#now())))
+    return database.accept(() => work(database, Partition.enter(database, home)))
   }
 }
 

@@ -49,33 +49,32 @@ const NEVER = Number.MAX_SAFE_INTEGER
 
 export class SqliteLimiters implements Limiters {
   readonly #database: () => Database
-  readonly #now: () => number
 
-  constructor(database: () => Database, now: () => number) {
+  constructor(database: () => Database) {
     this.#database = database
-    this.#now = now
   }
 
   async permit(limiter: string, call: PermitCall): Promise<Permitted> {
     const database = this.#database()
-    return database.write(() => permit(database, limiter, call, this.#now()))
+    return database.write(() => permit(database, limiter, call))
   }
 
   async keep(limiter: string, holder: string, lease: number): Promise<boolean> {
     const database = this.#database()
     return database.write(() => {
-      const now = this.#now()
+      const now = database.now()
       return database.run(renew, limiter, holder, now, now + lease) > 0
     })
   }
 
   async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {
     const database = this.#database()
-    return database.write(() => circuit(database, name, rule, event, this.#now()))
+    return database.write(() => circuit(database, name, rule, event))
   }
 }
 
-function permit(database: Database, limiter: string, call: PermitCall, now: number): Permitted {
+function permit(database: Database, limiter: string, call: PermitCall): Permitted {
+  const now = database.now()
   const { holder, number, limits, held, wanted, each = 1, lease } = call
   const last = database.get<LimiterRow>(find, limiter, holder, now)
   if (last !== undefined && last.number > number) throw new Error('a permit call older than the last')
@@ -116,8 +115,8 @@ function circuit(
   name: string,
   { failures, per, pause }: CircuitRule,
   event: CircuitEvent,
-  now: number,
 ): Circuit {
+  const now = database.now()
   const open = database.get<{ opening: number; trial: number }>(findCircuit, name)
   if (open === undefined) {
     if (event.kind !== 'failed') return { kind: 'closed' }

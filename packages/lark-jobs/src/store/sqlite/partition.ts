@@ -152,23 +152,24 @@ export class Partition {
   }
 
   /** For reading; undefined if no call ever wrote to the partition. */
-  static find(database: Database, name: string, now: number): Partition | undefined {
+  static find(database: Database, name: string): Partition | undefined {
     const row = database.get<PartitionRow>(find, name)
-    return row && new Partition(database, name, row, now)
+    return row && new Partition(database, name, row, database.now())
   }
 
   /** The partitions of these names that exist, by name. */
-  static findAll(database: Database, names: readonly string[], now: number): Map<string, Partition> {
+  static findAll(database: Database, names: readonly string[]): Map<string, Partition> {
     const rows = database.all<PartitionRow & { name: string }>(findAll, JSON.stringify(names))
+    const now = database.now()
     return new Map(rows.map((row) => [row.name, new Partition(database, row.name, row, now)]))
   }
 
   /** For writing; creates the partition if it does not exist. The caller must save it. */
-  static enter(database: Database, name: string, now: number): Partition {
-    const found = Partition.find(database, name, now)
+  static enter(database: Database, name: string): Partition {
+    const found = Partition.find(database, name)
     if (found) return found
-    database.run(create, name, now)
-    return Partition.enter(database, name, now)
+    database.run(create, name, database.now())
+    return Partition.enter(database, name)
   }
 
   /** Every partition that ever held a job. */

@@ -82,14 +82,8 @@ const MANY = 1_000
 export class SqliteStore implements Store {
   readonly isRemote = false
   readonly name: string
-  readonly limiters = new SqliteLimiters(
-    () => this.#opened().database,
-    () => this.#now(),
-  )
-  readonly flows = new SqliteFlows(
-    () => this.#opened().database,
-    () => this.#now(),
-  )
+  readonly limiters = new SqliteLimiters(() => this.#opened().database)
+  readonly flows = new SqliteFlows(() => this.#opened().database)
   readonly #file: string
   readonly #options: StoreOptions
   readonly #clock: Clock
@@ -152,16 +146,16 @@ export class SqliteStore implements Store {
   async survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
     const { database } = this.#opened()
     database.tidy()
-    const now = this.#now()
+    const now = this.#clock.now()
     const found = await database.read(() =>
       findings(database, caller, partitions, this.#options.retention, now),
     )
     const waits = partitions.filter((each) => each.waits).map(({ partition }) => partition)
     const known = await database.write(() => {
-      refreshWaiters(database, caller, waits, now)
+      refreshWaiters(database, caller, waits)
       if (announced === undefined) return undefined
-      announce(database, announced.worker, announced.ttl, now)
-      forgetRings(database, now)
+      announce(database, announced.worker, announced.ttl)
+      forgetRings(database)
       return Partition.count(database)
     })
     return {
@@ -180,10 +174,9 @@ export class SqliteStore implements Store {
   ): Promise<string[]> {
     const { database, bell } = this.#opened()
     return bell.wait(caller, timeout, signal, async () => {
-      const now = this.#now()
       // The check takes no lock, and mostly finds nothing.
-      if (!(await database.read(() => hasRing(database, caller, now)))) return []
-      const found = await database.write(() => takeRings(database, caller, now))
+      if (!(await database.read(() => hasRing(database, caller)))) return []
+      const found = await database.write(() => takeRings(database, caller))
       for (const partition of found.noticed) noticed?.(partition)
       return found.rung
     })
@@ -192,7 +185,7 @@ export class SqliteStore implements Store {
   async wake(name: string, caller: string): Promise<void> {
     const { database, bell } = this.#opened()
     const rung = await database.write(() => {
-      const partition = Partition.find(database, name, this.#now())
+      const partition = Partition.find(database, name)
       return partition ? ring(partition, 1, caller) : []
     })
     bell.ring(rung)
@@ -200,21 +193,21 @@ export class SqliteStore implements Store {
 
   async announce(worker: WorkerRecord, ttl: number): Promise<void> {
     const { database } = this.#opened()
-    await database.write(() => announce(database, worker, ttl, this.#now()))
+    await database.write(() => announce(database, worker, ttl))
   }
 
   async retire(caller: string): Promise<void> {
     const { database, bell } = this.#opened()
     const rung = await database.write(() => {
       forgetWorker(database, caller)
-      return leaveAllWaiters(database, caller, this.#now())
+      return leaveAllWaiters(database, caller)
     })
     bell.ring(rung)
   }
 
   async workers(): Promise<WorkerRecord[]> {
     const { database } = this.#opened()
-    return database.read(() => livingWorkers(database, this.#now()))
+    return database.read(() => livingWorkers(database))
   }
 
   async keys(): Promise<string[]> {
@@ -223,7 +216,7 @@ export class SqliteStore implements Store {
   }
 
   async now(): Promise<number> {
-    return this.#now()
+    return this.#clock.now()
   }
 
   async partitions(): Promise<string[]> {
@@ -256,10 +249,9 @@ export class SqliteStore implements Store {
 
   async standings(names: readonly string[], next = 0): Promise<Standing[]> {
     const { database } = this.#opened()
-    const now = this.#now()
     const unseen: string[] = []
     const found = await database.read(() => {
-      const partitions = Partition.findAll(database, names, now)
+      const partitions = Partition.findAll(database, names)
       const ended = minutesOf([...partitions.values()])
       return names.map((name): Standing => {
         const partition = partitions.get(name)
@@ -344,6 +336,7 @@ export class SqliteStore implements Store {
 
   async #connect(): Promise<Database> {
     const database = await Database.connect(this.name, this.#file)
+    database.now = () => this.#clock.now()
     database.reopen = () => this.#connect()
     try {
       await prepare(database, this.#options.durability)
@@ -358,10 +351,6 @@ export class SqliteStore implements Store {
   #opened(): { database: Database; bell: Bell } {
     if (this.#database === undefined || this.#bell === undefined) throw closed(this.name)
     return { database: this.#database, bell: this.#bell }
-  }
-
-  #now(): number {
-    return this.#clock.now()
   }
 
   /**
@@ -409,7 +398,7 @@ export class SqliteStore implements Store {
     const { database, bell } = this.#opened()
     let rung: string[] = []
     const result = await write(database, () => {
-      const partition = Partition.enter(database, name, this.#now())
+      const partition = Partition.enter(database, name)
       this.#clock.meet(partition.now)
       const result = work(partition)
       stirLanes(partition)
@@ -427,7 +416,7 @@ export class SqliteStore implements Store {
   async #look<T>(name: string, nothing: T, work: (partition: Partition) => T): Promise<T> {
     const { database } = this.#opened()
     return database.read(() => {
-      const partition = Partition.find(database, name, this.#now())
+      const partition = Partition.find(database, name)
       if (partition === undefined) return nothing
       this.#clock.meet(partition.now)
       return work(partition)

@@ -73,7 +73,7 @@ export function findings(
   const waits = surveyed.filter((each) => each.waits)
   type Due = { name: string; dueAt: number | null }
   for (const { name, dueAt } of database.all<Due>(withJobs, names(waits), caller, now)) {
-    const next = dueAt === null ? nextOfLanes(database, name, now) : dueAt - now
+    const next = dueAt === null ? nextOfLanes(database, name) : dueAt - now
     if (next !== undefined) of(name).nextDue = Math.max(0, next)
   }
   const { completed, failed, cancelled } = retention
@@ -85,7 +85,7 @@ export function findings(
 }
 
 /** Jobs with limiters count too: the caller must make a claim to learn for which limiters it needs permits. */
-function nextOfLanes(database: Database, name: string, now: number): number | undefined {
-  const partition = Partition.find(database, name, now)!
+function nextOfLanes(database: Database, name: string): number | undefined {
+  const partition = Partition.find(database, name)!
   return database.get(hasTurns, partition.id) === undefined ? nextJob(partition) : 0
 }

@@ -69,11 +69,11 @@ export function leaveWaiters(partition: Partition, caller: string): void {
 }
 
 /** Removes all rows of a caller. A ring that it did not hear goes to another. @returns the callers that this rang */
-export function leaveAllWaiters(database: Database, caller: string, now: number): string[] {
+export function leaveAllWaiters(database: Database, caller: string): string[] {
   return database
     .all<{ partition: number; rungAt: number | null; notice: number }>(leaveAll, caller)
     .filter((row) => row.rungAt !== null && row.notice === 0)
-    .flatMap((row) => ring({ database, id: row.partition, now }, 1))
+    .flatMap((row) => ring({ database, id: row.partition, now: database.now() }, 1))
 }
 
 export function forgetWaiters(partition: Partition): void {
@@ -81,19 +81,14 @@ export function forgetWaiters(partition: Partition): void {
 }
 
 /** Refreshes the rows of a live caller in these partitions, where it has rows. */
-export function refreshWaiters(
-  database: Database,
-  caller: string,
-  partitions: readonly string[],
-  now: number,
-): void {
+export function refreshWaiters(database: Database, caller: string, partitions: readonly string[]): void {
   const age = partitions.length > FEW ? REFRESH.many : REFRESH.few
-  if (partitions.length > 0) database.run(refresh, now, caller, age, list(partitions))
+  if (partitions.length > 0) database.run(refresh, database.now(), caller, age, list(partitions))
 }
 
 /** Removes rings that a dead process did not hear, and that no other caller has taken over. */
-export function forgetRings(database: Database, now: number): void {
-  database.run(forgetRung, now - FORGOTTEN)
+export function forgetRings(database: Database): void {
+  database.run(forgetRung, database.now() - FORGOTTEN)
 }
 
 /** Rings at most `count` idle callers. @returns their ids */
@@ -136,8 +131,9 @@ function ringForEffects(partition: Partition, except?: string): string[] {
 }
 
 /** Whether the caller has been rung, or can take over the ring of another. */
-export function hasRing(database: Database, caller: string, now: number): boolean {
-  return database.get(isRung, caller) !== undefined || database.get(stale, caller, now - STALE) !== undefined
+export function hasRing(database: Database, caller: string): boolean {
+  if (database.get(isRung, caller) !== undefined) return true
+  return database.get(stale, caller, database.now() - STALE) !== undefined
 }
 
 /** Rings the worker that holds a job with a notice. */
@@ -151,11 +147,8 @@ export function ringHolder({ database, id, now, noticed }: Partition, holder: st
  *
  * @returns the names of the partitions that may have jobs for it, and of those with a notice
  */
-export function takeRings(
-  database: Database,
-  caller: string,
-  now: number,
-): { rung: string[]; noticed: string[] } {
+export function takeRings(database: Database, caller: string): { rung: string[]; noticed: string[] } {
+  const now = database.now()
   for (const theirs of database.all<{ partition: number; caller: string }>(stale, caller, now - STALE)) {
     database.run(leave, theirs.caller, theirs.partition)
     database.run(setRung, now, caller, theirs.partition)

@@ -12,7 +12,8 @@ const forget = 'DELETE FROM workers WHERE id = ?'
 const living = 'SELECT record FROM workers WHERE until > ?'
 const everyKey = 'SELECT key FROM keys'
 
-export function announce(database: Database, worker: WorkerRecord, ttl: number, now: number): void {
+export function announce(database: Database, worker: WorkerRecord, ttl: number): void {
+  const now = database.now()
   database.run(forgetDead, now)
   database.run(keep, worker.id, JSON.stringify(worker), now + ttl)
   for (const key of worker.keys) database.run(keepKey, key)
@@ -22,8 +23,8 @@ export function forgetWorker(database: Database, id: string): void {
   database.run(forget, id)
 }
 
-export function livingWorkers(database: Database, now: number): WorkerRecord[] {
-  const records = database.all<{ record: string }>(living, now).map((row) => parsed(row.record))
+export function livingWorkers(database: Database): WorkerRecord[] {
+  const records = database.all<{ record: string }>(living, database.now()).map((row) => parsed(row.record))
   return records.filter((record) => record !== undefined) as WorkerRecord[]
 }
 
