@@ -181,12 +181,7 @@ async function idle(stage: Stage): Promise<Figure> {
   return { name: 'idle dispatch to start', p50, p99: percentile(warm, 99), limit }
 }
 
-async function working(
-  stage: Stage,
-  queue: string,
-  concurrency: number,
-  act: () => Promise<void>,
-): Promise<void> {
+async function working(stage: Stage, queue: string, concurrency: number, act: () => Promise<void>) {
   const report: Report = { wrote() {}, ended() {}, info() {}, warn: stage.warn }
   const jobs = [BenchJob as JobConstructor]
   const worker = await stage.there.work({ jobs, queues: queue, concurrency, report })

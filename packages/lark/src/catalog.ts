@@ -3,7 +3,7 @@
  * metadata. The class of a command is imported when the command runs.
  */
 import type { CommandClass } from './command.ts'
-import type { LarkConfig } from './config.ts'
+import type { LoadedConfig } from './config.ts'
 import { type LarkError, larkError } from './errors.ts'
 import { type CommandMetadata, readMetadata } from './metadata.ts'
 import { nearest } from './nearest.ts'
@@ -15,10 +15,7 @@ export interface Entry extends CommandMetadata {
   load(): Promise<CommandClass>
 }
 
-export interface Project {
-  folder: string
-  config: LarkConfig
-}
+export type Project = Pick<LoadedConfig, 'folder' | 'config'>
 
 /**
  * The key under which an instance finds the catalogue. `list` and `help` need it, and are ordinary commands otherwise.

@@ -76,14 +76,13 @@ function isPlain(value: unknown): value is object {
 }
 
 /**
- * Whether the text of a module declares a class that extends one of these names. If the module exports no such class,
+ * Whether the text of a module declares a class that extends one with such a name. If the module exports no such class,
  * its author has probably forgotten `export`.
+ *
+ * @param parent the name, as a regular expression
  */
-export function declaresClass(text: string, ...parents: string[]): boolean {
-  return new RegExp(
-    `^\\s*(?:abstract\\s+)?class\\s+\\w+\\s+extends\\s+(?:${parents.join('|')})\\b`,
-    'm',
-  ).test(text)
+export function declaresClass(text: string, parent: string): boolean {
+  return new RegExp(`^s*(?:abstracts+)?classs+w+s+extendss+(?:${parent})\b`, 'm').test(text)
 }
 
 function mayBeEither(file: string): boolean {

@@ -131,10 +131,8 @@ function fromEnvironment({ env: variable }: Parameter, env: Env): Given[] | unde
 
 function missing({ kind, name, description, env }: Parameter, help: string) {
   const what = kind === 'flag' ? 'flag' : 'argument'
-  return usageError(
-    `Missing ${what} ${name}${description && ` (${description})`}`,
-    env ? `Or set ${env}` : help,
-  )
+  const about = description && ` (${description})`
+  return usageError(`Missing ${what} ${name}${about}`, env ? `Or set ${env}` : help)
 }
 
 function convert({ type, values, wholeFrom }: Parameter, { text, as }: Given, help: string): Value {
@@ -157,10 +155,8 @@ function convert({ type, values, wholeFrom }: Parameter, { text, as }: Given, he
     case 'enum': {
       if (values?.includes(text)) return text
       const near = nearest(text, values ?? [])
-      throw usageError(
-        `${as} must be one of ${values?.join(', ')}, got "${text}"`,
-        near ? `Did you mean ${near}?` : help,
-      )
+      const hint = near ? `Did you mean ${near}?` : help
+      throw usageError(`${as} must be one of ${values?.join(', ')}, got "${text}"`, hint)
     }
   }
 }

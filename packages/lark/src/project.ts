@@ -71,9 +71,6 @@ function isPackage(folder: string): boolean {
 }
 
 function isProjectRoot(folder: string): boolean {
-  return (
-    existsSync(join(folder, '.git')) ||
-    existsSync(join(folder, 'pnpm-workspace.yaml')) ||
-    readPackage(folder)?.workspaces !== undefined
-  )
+  const isMarked = ['.git', 'pnpm-workspace.yaml'].some((name) => existsSync(join(folder, name)))
+  return isMarked || readPackage(folder)?.workspaces !== undefined
 }

@@ -114,15 +114,10 @@ function beside(name: string, text: string, column: number, width: number): stri
 /**
  * Formats rows as lines, with two spaces between columns. A column is aligned to the right if all its cells except the
  * head are numbers. Every cell becomes one line, and keeps its colours.
- */
-export function alignRows(head: string[], rows: unknown[][]): string[] {
-  return lay(measure(head, rows))
-}
-
-/**
- * Like `alignRows`, but with lines of at most `width` places. If the last column is text, the text is broken between
- * words, or is below its row if there is too little room beside it. A table of numbers is split into several blocks,
- * and each block repeats the first column.
+ *
+ * The lines have at most `width` places. If the last column is text, the text is broken between words, or is below its
+ * row if there is too little room beside it. A table of numbers is split into several blocks, and each block repeats
+ * the first column.
  *
  * @returns blocks, each with its head as the first line
  */

@@ -11,6 +11,7 @@ import { checkPlace } from '../config/queues.ts'
 import { callerOf, toldTo } from '../dispatch/caller.ts'
 import { Dispatcher } from '../dispatch/dispatcher.ts'
 import { newJobs } from '../dispatch/new-job.ts'
+import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import type { NewJob } from '../model/record.ts'
@@ -263,7 +264,7 @@ export class Jobs extends Operations implements AsyncDisposable {
       const warnings = await store.open()
       // It may have changed meanwhile.
       store.become?.(this.#role)
-      const dispatcher = new Dispatcher(store, partitions, bounds, this.#underway)
+      const dispatcher = new Dispatcher(store, new Outboxes(store, partitions, bounds), this.#underway)
       this.#opened = { settings: found, place, store, dispatcher, warnings }
       return this.#opened
     } catch (error) {

@@ -13,7 +13,7 @@ import type { ProcessSlot } from '../supervisor/protocol.ts'
 import { Supervised, SupervisedReport } from '../supervisor/supervised.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { startProcess } from '../supervisor/worker-process.ts'
-import { CONCURRENCY } from '../worker/options.ts'
+import { CONCURRENCY, type WorkOptions } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
@@ -93,12 +93,14 @@ export class JobsWorkCommand extends Command {
     const missing = absence(settings.source, process.env.NODE_ENV === 'production')
     const many = processes === 1 ? '1 process' : `${processes} processes`
     report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
+    const limiters = [...settings.limiters.keys()]
+    const start = (slot: ProcessSlot) => this.#fork(slot)
     const supervisor = new Supervisor({
       processes,
-      start: (slot) => this.#fork(slot),
+      start,
       store,
       queues,
-      limiters: [...settings.limiters.keys()],
+      limiters,
       remarks: warnings,
       report,
     })
@@ -120,17 +122,12 @@ export class JobsWorkCommand extends Command {
   }
 
   async #start(report: Report, supervised?: SupervisedOptions): Promise<Worker> {
-    const worker = await Jobs[supervisedWork](
-      {
-        report,
-        concurrency: this.concurrency,
-        ...(this.queue.length > 0 && { queues: this.queue }),
-        ...(this.preset !== undefined && { preset: this.preset }),
-        ...(this.stopWhenEmpty && { stopWhenEmpty: true }),
-        ...(this.maxJobs !== undefined && { maxJobs: this.maxJobs }),
-      },
-      supervised,
-    )
+    const { concurrency, queue, preset, stopWhenEmpty, maxJobs } = this
+    const options: WorkOptions = { report, concurrency, stopWhenEmpty }
+    if (queue.length > 0) options.queues = queue
+    if (preset !== undefined) options.preset = preset
+    if (maxJobs !== undefined) options.maxJobs = maxJobs
+    const worker = await Jobs[supervisedWork](options, supervised)
     // A promise that one job forgot must not end the process in which other jobs run.
     process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))
     return worker

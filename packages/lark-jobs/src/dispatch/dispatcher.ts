@@ -7,11 +7,11 @@ import { JobsError } from '../model/errors.ts'
 import type { NewJob } from '../model/record.ts'
 import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
-import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
+import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 import { rejection } from './caller.ts'
 import { bytesOf } from './new-job.ts'
 import type { Outbox } from './outbox.ts'
-import { Outboxes } from './outboxes.ts'
+import type { Outboxes } from './outboxes.ts'
 import type { Underway } from './underway.ts'
 
 export class Dispatcher {
@@ -20,15 +20,9 @@ export class Dispatcher {
   readonly #underway: Underway
   readonly #met = new Set<string>()
 
-  /** @param partitions of each queue, default 1 @param bounds of each partition of a queue, by queue */
-  constructor(
-    store: Store,
-    partitions: ReadonlyMap<string, number>,
-    bounds: ReadonlyMap<string, Bound>,
-    underway: Underway,
-  ) {
+  constructor(store: Store, outboxes: Outboxes, underway: Underway) {
     this.#store = store
-    this.#outboxes = new Outboxes(store, partitions, bounds)
+    this.#outboxes = outboxes
     this.#underway = underway
   }
 

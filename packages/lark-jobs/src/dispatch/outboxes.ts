@@ -31,11 +31,7 @@ export class Outboxes {
   })
 
   /** @param partitions of each queue, default 1 @param bounds of each partition of a queue, by queue */
-  constructor(
-    store: Store,
-    partitions: ReadonlyMap<string, number>,
-    bounds: ReadonlyMap<string, Bound> = new Map(),
-  ) {
+  constructor(store: Store, partitions: ReadonlyMap<string, number>, bounds: ReadonlyMap<string, Bound>) {
     this.#store = store
     this.#partitions = partitions
     this.#bounds = bounds

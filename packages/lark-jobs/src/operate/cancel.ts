@@ -131,12 +131,7 @@ function locate(open: OpenQueues, ids: readonly string[]): Promise<Located[]> {
 }
 
 /** The ids of all jobs in a state, and with a key if one is given, a page at a time. */
-async function* idsOf(
-  store: Store,
-  partition: string,
-  state: State,
-  key: string | undefined,
-): AsyncGenerator<string[]> {
+async function* idsOf(store: Store, partition: string, state: State, key?: string): AsyncGenerator<string[]> {
   for await (const jobs of heads(store, partition, state))
     yield jobs.filter((job) => key === undefined || job.key === key).map(({ id }) => id)
 }

@@ -111,11 +111,7 @@ function parsed(json: string): unknown {
   }
 }
 
-async function locate(
-  store: Store,
-  partitions: readonly string[],
-  id: string,
-): Promise<JobRecord | undefined> {
+async function locate(store: Store, partitions: string[], id: string): Promise<JobRecord | undefined> {
   for (const partition of partitions) {
     const job = await store.get(partition, id)
     if (job !== undefined) return job

@@ -29,16 +29,16 @@ const SHOWN = 200
 /** The outcome of most runs. */
 const COMPLETED: Outcome = { kind: 'completed' }
 
+/** Called with how a run ended. */
+type Ended<E extends Execution> = (execution: E, outcome: Outcome) => void
+
 /**
  * Runs a job, and calls `ended` with the outcome, never before the next microtask.
  *
  * Written with callbacks, because each `async` function on the way of a job costs as much as the rest of this file
  * (measured: 0.4 µs of 1.9 for a handler that does nothing).
  */
-export function runJob<E extends Execution>(
-  execution: E,
-  ended: (execution: E, outcome: Outcome) => void,
-): void {
+export function runJob<E extends Execution>(execution: E, ended: Ended<E>): void {
   const { lease, jobClass } = execution
   if (lease.unreadable?.kind === 'damaged') {
     const { field, text } = lease.unreadable
@@ -56,11 +56,7 @@ export function runJob<E extends Execution>(
   inContext(lease.options?.context, run, execution, jobClass, ended)
 }
 
-function run<E extends Execution>(
-  execution: E,
-  jobClass: JobClass,
-  ended: (execution: E, outcome: Outcome) => void,
-): void {
+function run<E extends Execution>(execution: E, jobClass: JobClass, ended: Ended<E>): void {
   if (isExpired(execution, jobClass)) {
     queueMicrotask(() => conclude(execution, jobClass, { kind: 'cancelled', reason: 'expired' }, ended))
     return
@@ -100,7 +96,7 @@ export function conclude<E extends Execution>(
   execution: E,
   jobClass: JobClass | undefined,
   outcome: Outcome,
-  ended: (execution: E, outcome: Outcome) => void,
+  ended: Ended<E>,
 ): void {
   // A stuck handler may end while the class is being told.
   if (execution.isConcluded) return

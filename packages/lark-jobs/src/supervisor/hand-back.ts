@@ -20,6 +20,8 @@ export interface Returned {
   failed: number
 }
 
+type Late = (returned: Returned) => void
+
 export class HandBack {
   readonly #store: Store
   readonly #queues: readonly string[]
@@ -42,11 +44,7 @@ export class HandBack {
    * @param late called with jobs that were claimed for it after its death, by a call that was on its way to a server
    * @returns undefined if `stop` came first
    */
-  async handBack(
-    holder: string,
-    cause: string | undefined,
-    late: (returned: Returned) => void,
-  ): Promise<Returned | undefined> {
+  async handBack(holder: string, cause: string | undefined, late: Late): Promise<Returned | undefined> {
     const returned = await this.#take(holder, cause)
     // Not waited for: a limiter may be on a node that does not answer.
     void this.#endPermits(holder)
@@ -59,11 +57,7 @@ export class HandBack {
     this.#end.abort()
   }
 
-  async #takeLate(
-    holder: string,
-    cause: string | undefined,
-    late: (returned: Returned) => void,
-  ): Promise<void> {
+  async #takeLate(holder: string, cause: string | undefined, late: Late): Promise<void> {
     const { signal } = this.#end
     await pause(LATE, undefined, { signal }).catch(() => {})
     const returned = await this.#take(holder, cause)

@@ -48,11 +48,7 @@ export function larkMessage<T extends ProcessReport | ProcessCommand>(message: u
 }
 
 /** How the runs of one queue ended. */
-export interface QueueFigures {
-  completed: number
-  retried: number
-  failed: number
-}
+export type QueueFigures = Pick<Summary, 'completed' | 'retried' | 'failed'>
 
 /**
  * What a worker process has done since its start. These are sums, not changes: a message that is lost with a process

@@ -63,11 +63,8 @@ function tell(code: number): void {
   for (const { thread } of workers) thread.awaitEnd(until)
 }
 
-function tellOf(
-  { running, report, thread, isSupervised }: Watched,
-  code: number,
-  stack: readonly string[],
-): void {
+function tellOf(one: Watched, code: number, stack: readonly string[]): void {
+  const { running, report, thread, isSupervised } = one
   const jobs = [...running].filter(({ abandoned }) => !abandoned)
   const cause = `exit code ${code}: ${why(jobs, stack)}`
   const holds = jobs.length > 0 || thread.holdsJobs

@@ -105,12 +105,8 @@ export class Worker implements AsyncDisposable {
       added: (page) => this.#thread.addHoldings(page),
       isAfterOutage: () => this.#maintenance.isAfterOutage,
     })
-    this.#claimPermits = new ClaimPermits({
-      permits: this.#permits,
-      limiters: limitersOf(options),
-      warn,
-      signal,
-    })
+    const limiters = limitersOf(options)
+    this.#claimPermits = new ClaimPermits({ permits: this.#permits, limiters, warn, signal })
     this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     this.#order = new FairOrder(strict, this.#slots, sharesOf(options, this.#slots))

@@ -1,7 +1,7 @@
 /**
  * Formats an account for people.
  */
-import { alignRows } from '../../../lark/src/table.ts'
+import { fitRows } from '../../../lark/src/table.ts'
 import type { Account, Row } from './accountant.ts'
 import { type Finding, type Rule, rules } from './rules.ts'
 
@@ -10,7 +10,7 @@ const SHOWN = 8
 
 export function tableOf(rows: readonly Row[]): string[] {
   const head = ['fault', 'times', 'in flight', 'refused', 'uncertain', 'lost', 'recovered, ms', 'second runs']
-  return alignRows(
+  const lines = fitRows(
     head,
     rows.map(({ fault, times, inFlight, refused, uncertain, lost, recovered, again }) => [
       fault,
@@ -24,7 +24,9 @@ export function tableOf(rows: readonly Row[]): string[] {
         .map(([cause, count]) => `${count} (${cause})`)
         .join(', ') || '0',
     ]),
+    Number.POSITIVE_INFINITY,
   )
+  return lines.flat()
 }
 
 export function summaryOf(account: Account): string[] {
