@@ -14,7 +14,7 @@ const BRAND = Symbol.for('s18i.lark.declaration')
 export type ValueType = 'string' | 'number' | 'boolean' | 'enum'
 
 /** The declaration of an argument or flag, without its name: the field has the name. */
-export interface Declaration {
+export interface Declaration extends Pick<NumberFlagOptions, 'short' | 'env' | 'wholeFrom'> {
   kind: 'argument' | 'flag'
   type: ValueType
   description: string
@@ -25,12 +25,6 @@ export interface Declaration {
   default?: string | number | boolean
   /** The closed set of an enum. */
   values?: readonly string[]
-  /** Of a number: only whole numbers from this one on. */
-  wholeFrom?: number
-  /** One letter: `l` for `-l`. */
-  short?: string
-  /** The environment variable that is read when the flag is not given. */
-  env?: string
 }
 
 export interface ArgumentOptions<T> {

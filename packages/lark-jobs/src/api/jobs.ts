@@ -98,14 +98,12 @@ export class Jobs extends Operations implements AsyncDisposable {
     const differences = this.#configured?.differences(given)
     if (differences?.length !== 0) {
       const isUsed = this.#opened !== undefined || this.#opening !== undefined || this.#runs.isInformed
-      if (differences !== undefined && (isUsed || this.#isFixed))
-        throw new JobsError(
-          'ALREADY_CONFIGURED',
-          `Jobs.configure(): Jobs was configured before, with other ${differences.join(', ')}`,
-          {
-            hint: 'Call it in one module, and import that. After Jobs.close() it may be called with others.',
-          },
-        )
+      if (differences !== undefined && (isUsed || this.#isFixed)) {
+        const message = `Jobs.configure(): Jobs was configured before, with other ${differences.join(', ')}`
+        const hint =
+          'Call it in one module, and import that. After Jobs.close() it may be called with others.'
+        throw new JobsError('ALREADY_CONFIGURED', message, { hint })
+      }
       if (isUsed)
         throw new JobsError('CONFIGURED_LATE', 'Jobs.configure() was called after Jobs had been used', {
           hint: 'Call it before the first dispatch and the first worker, in a module that is imported before.',

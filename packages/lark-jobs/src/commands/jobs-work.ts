@@ -93,14 +93,12 @@ export class JobsWorkCommand extends Command {
     const missing = absence(settings.source, process.env.NODE_ENV === 'production')
     const many = processes === 1 ? '1 process' : `${processes} processes`
     report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
-    const limiters = [...settings.limiters.keys()]
-    const start = (slot: ProcessSlot) => this.#fork(slot)
     const supervisor = new Supervisor({
       processes,
-      start,
+      start: (slot) => this.#fork(slot),
       store,
       queues,
-      limiters,
+      limiters: [...settings.limiters.keys()],
       remarks: warnings,
       report,
     })

@@ -129,11 +129,10 @@ function differences(
 /** @throws JOB_INVALID for a function, which no store can keep */
 function stored(backoff: JobSettings['backoff'], name: string): Backoff {
   if (typeof backoff !== 'function') return backoff
-  throw new JobsError(
-    'JOB_INVALID',
-    `${name}: backoff is a function of one job; it must be a duration, a list of these, or exponential()`,
-    { hint: 'A function cannot be stored with a job: write it as a field of the class.' },
-  )
+  const right = 'a duration, a list of these, or exponential()'
+  throw new JobsError('JOB_INVALID', `${name}: backoff is a function of one job; it must be ${right}`, {
+    hint: 'A function cannot be stored with a job: write it as a field of the class.',
+  })
 }
 
 function sameBackoff(one: JobClass['backoff'], other: JobClass['backoff']): boolean {

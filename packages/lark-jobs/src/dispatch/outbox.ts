@@ -196,12 +196,9 @@ export class Outbox {
     while (this.#parcels[0] !== undefined && this.#parcels[0].deadline <= latest) {
       const { jobs, reject } = this.#parcels.shift()!
       this.#size -= jobs.length
-      const error = new JobsError(
-        'STORE_UNREACHABLE',
-        `${this.#store.name} does not answer; the job was not sent`,
-        { hint: 'An earlier call to it is still under way, or was given up.' },
-      )
-      reject(ownError(error, jobs))
+      const message = `${this.#store.name} does not answer; the job was not sent`
+      const hint = 'An earlier call to it is still under way, or was given up.'
+      reject(ownError(new JobsError('STORE_UNREACHABLE', message, { hint }), jobs))
     }
   }
 }

@@ -35,10 +35,8 @@ export function releasing(delay: Duration, name: string, pausesGroup = false, be
   const ms = milliseconds(delay)
   if (ms === undefined) {
     const got = typeof delay === 'string' ? `'${delay}'` : String(delay)
-    throw new JobsError(
-      'JOB_INVALID',
-      `${name}: ${pausesGroup ? 'pauseGroup' : 'release'}() was given ${got}; it must be ${durationForm}`,
-    )
+    const call = pausesGroup ? 'pauseGroup()' : 'release()'
+    throw new JobsError('JOB_INVALID', `${name}: ${call} was given ${got}; it must be ${durationForm}`)
   }
   if (because !== undefined && typeof because !== 'string')
     throw new JobsError(

@@ -151,13 +151,10 @@ function checkName(make: JobConstructor): void {
     process.emitWarning(`${text}: ${advice}`, { code: 'LARK_JOB_NAME' })
     return
   }
-  throw new JobsError(
-    'JOB_INVALID',
-    isNone
-      ? 'A job class has no name and no key'
-      : `${name}: a minifier made this name, and the class has no key`,
-    { hint: `Jobs are stored under their key, which is the name of the class if it has none: ${advice}.` },
-  )
+  const made = `${name}: a minifier made this name, and the class has no key`
+  throw new JobsError('JOB_INVALID', isNone ? 'A job class has no name and no key' : made, {
+    hint: `Jobs are stored under their key, which is the name of the class if it has none: ${advice}.`,
+  })
 }
 
 const settings = Object.keys(jobSettings.entries) as (keyof JobSettings)[]
@@ -236,13 +233,8 @@ function instance(make: JobConstructor): JobLike {
   try {
     return new make()
   } catch (cause) {
-    throw new JobsError(
-      'JOB_INVALID',
-      `${make.name || 'A job class'}: its constructor threw: ${textOf(cause)}`,
-      {
-        cause,
-        hint: 'A worker makes a new job for every run, with no arguments: do the work in handle().',
-      },
-    )
+    const message = `${make.name || 'A job class'}: its constructor threw: ${textOf(cause)}`
+    const hint = 'A worker makes a new job for every run, with no arguments: do the work in handle().'
+    throw new JobsError('JOB_INVALID', message, { cause, hint })
   }
 }

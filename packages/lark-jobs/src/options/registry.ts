@@ -30,11 +30,10 @@ export class Registry {
     for (const key of [jobClass.key, ...jobClass.aliases]) {
       const other = this.#classes.get(key)
       if (other !== undefined && other.make !== make) {
-        throw new JobsError(
-          'JOB_KEY_TAKEN',
-          `Two job classes under the key '${key}': ${named(other, this.#files.get(other))} and ${named(jobClass, file)}`,
-          { hint: 'Give one of them another key. A class that extends another job inherits its key.' },
-        )
+        const both = `${named(other, this.#files.get(other))} and ${named(jobClass, file)}`
+        throw new JobsError('JOB_KEY_TAKEN', `Two job classes under the key '${key}': ${both}`, {
+          hint: 'Give one of them another key. A class that extends another job inherits its key.',
+        })
       }
     }
     for (const key of [jobClass.key, ...jobClass.aliases]) this.#classes.set(key, jobClass)
@@ -126,9 +125,6 @@ function named({ name }: JobClass, file: string | undefined): string {
 function failedToLoad(file: string, cause: unknown): JobsError {
   const why = textOf(cause).split('\n', 1)[0]
   const place = placeOf(cause)
-  return new JobsError(
-    'JOB_FAILED_TO_LOAD',
-    `${file} failed to load: ${why}${place === undefined ? '' : ` (${place})`}`,
-    { cause },
-  )
+  const message = `${file} failed to load: ${why}${place === undefined ? '' : ` (${place})`}`
+  return new JobsError('JOB_FAILED_TO_LOAD', message, { cause })
 }

@@ -84,11 +84,8 @@ function damage({ lease, claimer }: Execution, field: string, text: string): Job
   const { id } = lease
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
   const what = field === 'record' ? 'is' : `has as its ${field}`
-  return new JobsError(
-    'RECORD_DAMAGED',
-    `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`,
-    { id },
-  )
+  const message = `The record of job ${id} in ${claimer.partition} is damaged: it ${what} ${shown}`
+  return new JobsError('RECORD_DAMAGED', message, { id })
 }
 
 /** The last step. A job that has failed for good, or was cancelled, ends only after its class was told. */

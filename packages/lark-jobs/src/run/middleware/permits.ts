@@ -53,9 +53,7 @@ export function unknownLimiter(
   const names = [...known]
   const near = nearest(limiter, names)
   const configured = names.length > 0 ? `Configured are ${listed(names)}.` : 'None is configured.'
-  return new JobsError(
-    'UNKNOWN_LIMITER',
-    `${by === undefined ? '' : `${by}: `}'${limiter}' is not a configured limiter`,
-    { hint: near === undefined ? `${configured} Add it to ${place}.` : `Did you mean ${near}?` },
-  )
+  const hint = near === undefined ? `${configured} Add it to ${place}.` : `Did you mean ${near}?`
+  const message = `${by === undefined ? '' : `${by}: `}'${limiter}' is not a configured limiter`
+  return new JobsError('UNKNOWN_LIMITER', message, { hint })
 }

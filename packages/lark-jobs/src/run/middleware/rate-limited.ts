@@ -82,9 +82,8 @@ export function checkNeeds(
     if (limits === undefined) throw unknownLimiter(limiter, limiters.keys(), name)
     const most = mostOf(limits)
     if (weight <= most) continue
-    throw new JobsError(
-      'JOB_INVALID',
-      `${name}: rateLimited('${limiter}'): weight is ${weight}; it must be at most ${most}, which is all that the limiter gives out`,
-    )
+    const right = `at most ${most}, which is all that the limiter gives out`
+    const message = `${name}: rateLimited('${limiter}'): weight is ${weight}; it must be ${right}`
+    throw new JobsError('JOB_INVALID', message)
   }
 }
