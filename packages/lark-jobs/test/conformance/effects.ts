@@ -243,6 +243,20 @@ export function effects(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({ state: 'failed' })
   })
 
+  test('a call whose lease is 0 acknowledges, and takes nothing', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const [id] = members(1)
+    await harness.caller().run(job({ id: id! }), completed)
+    const first = await take(store)
+    await crashed(harness)
+    expect(first).toHaveLength(1)
+    expect(await take(store, first, 0)).toEqual([])
+    expect(await store.recover('emails')).toMatchObject({ nextEffect: 0 })
+    harness.clock.now += MEMBER_LEASE
+    expect(await take(store)).toMatchObject([{ kind: 'hook' }])
+  })
+
   test('a retry by hand withdraws the effects, and a late acknowledgement is not for the next end', async () => {
     await using harness = await make()
     const { store, clock } = harness

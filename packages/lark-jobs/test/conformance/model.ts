@@ -214,6 +214,7 @@ export class Model {
     }
     if (done.length > 0) this.forgetEffects()
     const handed: EffectName[] = []
+    if (lease === 0) return handed
     for (const { id, effects, finishedAt } of this.#allJobs) {
       for (const [kind, effect] of effects) {
         if (!('at' in effect) || effect.at > this.#now()) continue

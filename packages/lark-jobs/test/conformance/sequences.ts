@@ -272,7 +272,7 @@ class Sequence {
   #chanceEffects(): EffectsWanted | undefined {
     if (this.#random.chance(2)) return undefined
     const done = this.#random.some(this.#effects.slice(-8))
-    const lease = this.#random.pick([...LEASES, undefined])
+    const lease = this.#random.pick([...LEASES, 0, undefined])
     return { ...(lease !== undefined && { lease }), ...(done.length > 0 && { done }) }
   }
 

@@ -97,7 +97,7 @@ export function withdrawEffects(
 export function exchangeEffects(partition: Partition, wanted: EffectsWanted | undefined): Effect[] {
   if (wanted === undefined) return []
   if (wanted.done !== undefined && wanted.done.length > 0) acknowledge(partition, wanted.done)
-  return handOut(partition, wanted.lease)
+  return wanted.lease === 0 ? [] : handOut(partition, wanted.lease)
 }
 
 /** Milliseconds until there is an effect to hand out; undefined if there is none. */

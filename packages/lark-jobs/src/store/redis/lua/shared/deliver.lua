@@ -80,12 +80,16 @@ local function hand_out(answer, kind, most, lease, floor)
   end
 end
 
--- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes some;
--- then a line for each effect that was delivered. Returns the effects that are handed out, or nothing.
+-- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes some,
+-- or 0 if it takes no effects; then a line for each effect that was delivered. Returns the effects that are handed out,
+-- or nothing.
 local function serve(wanted)
   local lease, names = string.match(wanted, '^e(%d*)\n?(.*)$')
   effects().acknowledge(names)
   lease = tonumber(lease)
+  if lease == 0 then
+    return
+  end
   effects().owed.is = effects().owed.is and not lease
   local answer = {}
   -- Large hooks leave half of the answer to members that are due.
