@@ -3,19 +3,22 @@
  */
 import { expect, test, vi } from 'vitest'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
-import { Claimer } from '../src/worker/fetch/claimer.ts'
+import { Claimer, type ClaimerOptions } from '../src/worker/fetch/claimer.ts'
 import { LEASE } from './conformance/caller.ts'
 import { Harness } from './conformance/harness.ts'
 import { job } from './conformance/jobs.ts'
 
 const { signal } = new AbortController()
 
-async function make() {
+async function make(options: Partial<ClaimerOptions> = {}) {
   const harness = await Harness.make(async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},
   }))
-  const claimer = new Claimer({ store: harness.store, partition: 'emails', caller: 'ada', lease: LEASE })
+  const claimer = new Claimer({
+    ...{ store: harness.store, partition: 'emails', caller: 'ada', lease: LEASE },
+    ...options,
+  })
   return { harness, claimer }
 }
 
@@ -72,4 +75,38 @@ test('a due time from a survey wakes the claimer, at that time or at once', asyn
   claimer.foresee(0)
   expect(claimer.rests).toBe(false)
   claimer.stop()
+})
+
+/** A deliverer that has delivered an effect. */
+function delivered() {
+  const effects = { lease: LEASE, done: [{ kind: 'hook', id: 'x', at: 1 }] as const }
+  return { effects, deliverer: { wanted: () => effects, take: vi.fn(), putBack: vi.fn() } }
+}
+
+test('after an unexpected error, the next call sends only outcomes, and what was delivered is put back', async () => {
+  const { effects, deliverer } = delivered()
+  const { harness, claimer } = await make({ deliverer })
+  await using _ = harness
+  await harness.caller('web').enqueue(job())
+  const [held] = (await claimer.exchange(1, 0, signal))!.jobs
+  expect(deliverer.putBack).not.toHaveBeenCalled()
+  const exchange = vi.spyOn(harness.store, 'exchange')
+  exchange.mockRejectedValueOnce(new Error('no'))
+  claimer.settle(held!.id, held!.token, { kind: 'completed' }, 0)
+  expect((await claimer.exchange(1, 0, signal))!.verdicts).toEqual(['settled'])
+  expect(exchange.mock.calls.map(([, , , want]) => want.effects)).toEqual([effects, undefined])
+  expect(deliverer.putBack.mock.calls).toEqual([['emails', effects]])
+  claimer.stop()
+})
+
+test('if no answer comes before the worker stops, what was delivered is put back', async () => {
+  const { effects, deliverer } = delivered()
+  const { harness, claimer } = await make({ deliverer })
+  await using _ = harness
+  const stop = new AbortController()
+  vi.spyOn(harness.store, 'exchange').mockImplementation(() => new Promise(() => {}))
+  const exchanging = claimer.exchange(1, 0, stop.signal)
+  stop.abort()
+  expect(await exchanging).toBeUndefined()
+  expect(deliverer.putBack.mock.calls).toEqual([['emails', effects]])
 })

@@ -1,14 +1,15 @@
 /** The deliverer of effects, without a worker: what it acknowledges, what it leaves to others, and when it gives up. */
 import { expect, test, vi } from 'vitest'
 import { Job, type JobConstructor } from '../src/index.ts'
-import { memberId } from '../src/model/effect.ts'
+import { type Effect, memberId } from '../src/model/effect.ts'
 import { Registry } from '../src/options/registry.ts'
-import { MEMBER_LEASE } from '../src/store/contract/store.ts'
+import { MAX_HOOKS, MAX_ITEMS, MEMBER_LEASE } from '../src/store/contract/store.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
 import { Deliverer } from '../src/worker/maintenance/deliverer.ts'
 import { take } from './conformance/effects.ts'
 import { Harness } from './conformance/harness.ts'
 import { completed, job } from './conformance/jobs.ts'
+import { signal } from './working/bench.ts'
 
 const LEASE = 15_000
 const WEEK = 7 * 24 * 3_600_000
@@ -20,6 +21,19 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
   }))
   const { store } = harness
   const heard: string[] = []
+  /** Jobs of this key have hooks that end when it is opened. */
+  const gate = signal()
+  let running = 0
+  class SlowJob extends Job {
+    override readonly key = 'slow'
+    handle() {}
+    override async cancelled() {
+      running += 1
+      await gate.promise
+      running -= 1
+      heard.push(this.id!)
+    }
+  }
   class KnownJob extends Job {
     override readonly key = 'known'
     handle() {}
@@ -28,7 +42,7 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
     }
   }
   const registry = new Registry()
-  registry.add(KnownJob as unknown as JobConstructor)
+  for (const each of [KnownJob, SlowJob]) registry.add(each as unknown as JobConstructor)
   const report = { wrote() {}, ended() {}, warn: vi.fn(), info() {} }
   const met = vi.fn()
   const deliverer = new Deliverer({
@@ -42,7 +56,14 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
     await store.alter('emails', [given.id], { kind: 'cancel', reason: 'user' })
     return given.id
   }
-  return { harness, store, heard, report, met, deliverer, cancelled }
+  const recover = vi.spyOn(store, 'recover')
+  /** The ids of the effects that were acknowledged. */
+  const sent = () =>
+    recover.mock.calls.flatMap(([, options]) => options?.effects?.done?.map(({ id }) => id) ?? []).toSorted()
+  return {
+    ...{ harness, store, recover, heard, report, met, deliverer, cancelled },
+    ...{ gate, running: () => running, sent },
+  }
 }
 
 test('what a call brings is delivered, and acknowledged with the next call', async () => {
@@ -70,19 +91,28 @@ test('if no call comes, the deliverer acknowledges with a call of its own', asyn
   await harness[Symbol.asyncDispose]()
 })
 
-test('a hook of an unknown class is left to others for a while, and members are still asked for', async () => {
-  const { harness, store, report, deliverer, cancelled } = await make()
-  await cancelled('unknown')
-  deliverer.take('emails', await take(store))
-  await vi.waitFor(() => expect(deliverer.wanted('emails')).toEqual({}))
+test('a hook of an unknown class holds up no other, and is left to others when its lease ends', async () => {
+  const { harness, store, heard, report, deliverer, cancelled, sent } = await make()
+  const unknown = await cancelled('unknown')
+  const known = await cancelled('known')
+  const begin = performance.now()
+  const now = vi.spyOn(performance, 'now').mockImplementation(() => begin)
+  deliverer.take('emails', await take(store), begin)
+  await vi.waitFor(() => expect(heard).toEqual([known]))
+  await vi.waitFor(() => expect(sent()).toEqual([known]))
+  expect(deliverer.wanted('emails')).toEqual({ lease: LEASE })
   expect(report.warn).not.toHaveBeenCalled()
-  await store.flows.open('home', 'flow', 1)
-  const id = memberId({ flow: 'flow', home: 'home', index: 0 })
-  await harness.caller().run(job({ id }), completed)
+  now.mockReturnValue(begin + LEASE)
   harness.clock.now += LEASE
+  // Members are still asked for.
+  await store.flows.open('home', 'flow', 1)
+  await harness.caller().run(job({ id: memberId({ flow: 'flow', home: 'home', index: 0 }) }), completed)
   deliverer.look('emails')
   await vi.waitFor(async () => expect(await store.flows.missing('home', 'flow', -1, 1)).toEqual([]))
-  expect(await take(store)).toHaveLength(1)
+  expect(await take(store)).toMatchObject([{ job: { id: unknown } }])
+  now.mockReturnValue(begin + 2 * LEASE)
+  expect(deliverer.wanted('emails')).toMatchObject({ lease: LEASE })
+  now.mockRestore()
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()
 })
@@ -124,6 +154,134 @@ test('members of a home that does not answer are not acknowledged, and are asked
   expect(await store.recover('emails')).toMatchObject({ nextEffect: MEMBER_LEASE })
   harness.clock.now += MEMBER_LEASE
   await vi.waitFor(async () => expect(await store.flows.missing('home', 'flow', -1, 1)).toEqual([]))
+  await deliverer.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+/** The effects of members, as an answer has them. */
+function members(from: number, count: number): Effect[] {
+  return Array.from({ length: count }, (_, i) => {
+    const id = memberId({ flow: 'flow', home: 'home', index: from + i })
+    return { kind: 'member', job: { id, finishedAt: 1 } } as Effect
+  })
+}
+
+test('an acknowledgement names a limited number of effects, and the others go with the next', async () => {
+  const { harness, store, recover, deliverer } = await make()
+  await store.flows.open('home', 'flow', 2 * MAX_ITEMS)
+  deliverer.take('emails', members(0, MAX_ITEMS))
+  deliverer.take('emails', members(MAX_ITEMS, MAX_ITEMS))
+  await vi.waitFor(() => {
+    const counts = recover.mock.calls.map(([, options]) => options?.effects?.done?.length ?? 0)
+    expect(Math.max(...counts)).toBe(MAX_ITEMS)
+    expect(counts.reduce((sum, each) => sum + each, 0)).toBe(2 * MAX_ITEMS)
+  })
+  await deliverer.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+test('members that are handed out again are not counted again while their home or the store has not answered', async () => {
+  const { harness, store, recover, deliverer, sent } = await make()
+  await store.flows.open('home', 'flow', 2)
+  const [answer, acknowledged] = [signal(), signal()]
+  const apply = vi.spyOn(store.flows, 'apply')
+  apply.mockImplementationOnce(async () => {
+    await answer.promise
+    return { verdicts: ['counted', 'counted'], flows: {} }
+  })
+  for (let round = 0; round < 3; round++) deliverer.take('emails', members(0, 2))
+  answer.resolve()
+  recover.mockImplementation(async () => {
+    acknowledged.resolve()
+    return { recovered: [], failed: [] }
+  })
+  await acknowledged.promise
+  expect(apply).toHaveBeenCalledTimes(1)
+  expect(sent()).toEqual(members(0, 2).map(({ job }) => job.id))
+  // They may be handed out again later: the store may have lost the acknowledgement.
+  await vi.waitFor(() => expect(deliverer.wanted('emails')).not.toHaveProperty('done'))
+  deliverer.take('emails', members(0, 2))
+  expect(apply).toHaveBeenCalledTimes(2)
+  await deliverer.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+test('a limited number of hooks runs at the same time, and the others follow when half of these have ended', async () => {
+  const { harness, store, heard, deliverer, cancelled, gate, running } = await make()
+  const given: string[] = []
+  for (let n = 0; n < 2 * MAX_HOOKS + 20; n++) given.push(await cancelled('slow'))
+  for (let call = 0; call < 4; call++) {
+    const { effects = [] } = await store.recover('emails', { effects: deliverer.wanted('emails') })
+    deliverer.take('emails', effects)
+  }
+  await vi.waitFor(() => expect(running()).toBe(MAX_HOOKS))
+  expect(deliverer.wanted('emails')).toEqual({})
+  expect(deliverer.wanted('other')).toEqual({})
+  gate.resolve()
+  await vi.waitFor(() => expect(heard.toSorted()).toEqual(given.toSorted()))
+  await vi.waitFor(async () => expect(await store.recover('emails')).not.toHaveProperty('nextEffect'))
+  await deliverer.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+test('when the worker stops, a slow hook holds up no acknowledgement, and nothing more is taken', async () => {
+  const { harness, store, recover, heard, deliverer, cancelled, gate, running, sent } = await make()
+  const slow = await cancelled('slow')
+  const quick = [await cancelled('known'), await cancelled('known')]
+  deliverer.take('emails', await take(store))
+  await vi.waitFor(() => expect(running()).toBe(1))
+  const left = await cancelled('known')
+  recover.mockClear()
+  const stopping = deliverer.stop()
+  await vi.waitFor(() => expect(sent()).toEqual(quick.toSorted()), 800)
+  expect(running()).toBe(1)
+  gate.resolve()
+  await stopping
+  expect(sent()).toEqual([slow, ...quick].toSorted())
+  for (const [, options] of recover.mock.calls) expect(options?.effects?.lease).toBe(0)
+  expect(heard).not.toContain(left)
+  expect(await take(store)).toMatchObject([{ job: { id: left } }])
+  await harness[Symbol.asyncDispose]()
+})
+
+test('a hook is cut off before its lease ends, which began when the call was sent', async () => {
+  const { harness, store, heard, deliverer, cancelled, running, sent } = await make()
+  const id = await cancelled('slow')
+  deliverer.take('emails', await take(store), performance.now() - 0.9 * LEASE + 100)
+  await vi.waitFor(() => expect(sent()).toEqual([id]))
+  expect(running()).toBe(1)
+  expect(heard).toEqual([])
+  await deliverer.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+test('a hook whose lease has nearly ended when the answer comes is not called, and is handed out again', async () => {
+  const { harness, store, heard, deliverer, cancelled, sent } = await make()
+  const [id, other] = [await cancelled('known'), await cancelled('known')]
+  const [first, second] = await take(store)
+  deliverer.take('emails', [first!], performance.now() - LEASE)
+  deliverer.take('emails', [second!])
+  await vi.waitFor(() => expect(sent()).toEqual([other]))
+  harness.clock.now += LEASE
+  deliverer.look('emails')
+  await vi.waitFor(() => expect(sent()).toEqual([id, other]))
+  expect(heard).toEqual([other, id])
+  await deliverer.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+test('effects that fall due while the deliverer asks are asked for after the answer', async () => {
+  const { harness, store, heard, deliverer, cancelled } = await make()
+  const answer = signal()
+  vi.spyOn(store, 'recover').mockImplementationOnce(async () => {
+    await answer.promise
+    return { recovered: [], failed: [] }
+  })
+  deliverer.look('emails')
+  const id = await cancelled('known')
+  deliverer.look('emails')
+  answer.resolve()
+  await vi.waitFor(() => expect(heard).toEqual([id]))
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()
 })

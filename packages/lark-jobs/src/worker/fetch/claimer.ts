@@ -80,7 +80,7 @@ export interface ClaimerOptions {
   /** The order and limits of the partition. With limits, no jobs are prefetched, and none come with a ring. */
   terms?: Terms
   /** Delivers the effects that come with answers. */
-  deliverer?: Pick<Deliverer, 'wanted' | 'take'> | undefined
+  deliverer?: Pick<Deliverer, 'wanted' | 'take' | 'putBack'> | undefined
   trouble?: (error: unknown) => void
   /** Called when the claimer becomes ready, and when a first outcome waits. */
   changed?: (claimer: Claimer) => void
@@ -269,6 +269,7 @@ export class Claimer {
     // After a call that only settles, the store still knows the claimer as waiting.
     const rested = want + more > 0 ? 0 : this.#restUntil
     let isAlone = false
+    let isAnswered = false
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 20, wait * 2)) {
         try {
@@ -276,12 +277,13 @@ export class Claimer {
           const asked: Want = { ...wanted, lease: this.#lease, ...this.#terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
-          if (effects !== undefined) asked.effects = effects
+          if (effects !== undefined && !isAlone) asked.effects = effects
           const asking = this.#store.exchange(this.partition, call, settled, asked)
           const reply = await unlessAborted(signal, asking)
           if (reply === undefined) return undefined
+          isAnswered = true
           this.#rest(want, reply, isAlone, rested)
-          if (reply.effects !== undefined) this.#deliverer?.take(this.partition, reply.effects)
+          if (reply.effects !== undefined) this.#deliverer?.take(this.partition, reply.effects, since)
           if (reply.limited || this.permits?.isNeeded(this, want))
             this.permits?.answered(this, reply.jobs, reply.limited)
           this.prefetch.isDry = reply.jobs.length < want + more && !this.#rung
@@ -300,12 +302,14 @@ export class Claimer {
           // A newer version has changed the layout of the store: the leases end by themselves. Another call is made,
           // but not at once, because an embedded store answers without giving the event loop a turn.
           if (code === 'LAYOUT_UNKNOWN') return undefined
-          // An unexpected error. The jobs to be claimed may be the cause, so the next call sends only the outcomes.
+          // An unexpected error. The jobs to be claimed, or effects, may be the cause, so the next call sends only the
+          // outcomes.
           isAlone ||= !resendable.has(code)
         }
       }
     } finally {
       for (const { held } of settled) if (held !== undefined) this.prefetch.ledger.settled(held)
+      if (effects !== undefined && (isAlone || !isAnswered)) this.#deliverer?.putBack(this.partition, effects)
       this.calling = false
       this.isAway = false
       this.#underway = 0

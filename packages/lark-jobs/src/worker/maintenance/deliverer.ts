@@ -5,7 +5,8 @@
  *
  * What was delivered is acknowledged with the next call to the same partition: with one of a claimer if it comes soon,
  * otherwise with a call of the deliverer. What could not be delivered is handed out again: a hook whose class is not
- * known here to another worker, and a member when the home of its flow may answer again.
+ * known here to another worker, and a member when the home of its flow may answer again. An effect that is handed out
+ * again while it is being delivered is not delivered twice.
  */
 import { inContext } from '../../model/context.ts'
 import { type Effect, type EffectName, memberOf, nameOf } from '../../model/effect.ts'
@@ -15,7 +16,13 @@ import { Run, timedOut } from '../../model/run.ts'
 import type { Registry } from '../../options/registry.ts'
 import { within } from '../../run/bounded-wait.ts'
 import { type LastWord, tell } from '../../run/last-hook.ts'
-import { type EffectsWanted, MEMBER_LEASE, type Store } from '../../store/contract/store.ts'
+import {
+  type EffectsWanted,
+  MAX_HOOKS,
+  MAX_ITEMS,
+  MEMBER_LEASE,
+  type Store,
+} from '../../store/contract/store.ts'
 import type { Report } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
@@ -23,6 +30,10 @@ import type { StoreClock } from './store-clock.ts'
 const LAST_WORDS = 1_000
 /** Milliseconds for which an acknowledgement waits for a call of a claimer: much less than a member is leased. */
 const ACKNOWLEDGE = 50
+/** The share of its lease for which a hook may run. The rest is for the call that acknowledges it. */
+const RUN = 0.9
+/** Milliseconds for which hooks are left to other workers. These look at each partition every 5 s (`maintenance.ts`). */
+const LEAVE = 6_000
 /** Milliseconds after the end of a job: a hook whose class no worker has known for so long is dropped. */
 const UNDELIVERABLE = 7 * 24 * 3_600_000
 
@@ -31,59 +42,102 @@ export interface DelivererOptions {
   registry: Registry
   report: Report
   clock: StoreClock
-  /** Milliseconds for which this worker has a hook, and for which the hook may run at most. */
+  /** Milliseconds for which this worker has a hook. */
   lease: number
   met: (error: unknown) => void
 }
 
 /** What the deliverer has to do in a partition. */
 class Delivery {
+  /** Being delivered. */
+  readonly #begun = new Set<string>()
   /** Delivered, and not acknowledged. */
-  done: EffectName[] = []
-  /** Until then (`performance.now()`) the hooks are left to workers that know their classes. */
-  restUntil = 0
+  readonly #done = new Map<string, EffectName>()
+  /** Between these times (`performance.now()`) hooks are left to workers that know their classes. */
+  rests = { from: 0, until: 0 }
   /** Deliveries and calls under way. */
   readonly work = new Set<Promise<void>>()
-  isAsking = false
+  /** The deliverer's own call. */
+  asking: Promise<void> | undefined
+  /** Effects fell due after the call had been sent, so its answer may not have them. */
+  asksAgain = false
   /** The next acknowledgement. */
   timer: NodeJS.Timeout | undefined
   /** When members may be handed out again whose home did not answer. */
   retry: NodeJS.Timeout | undefined
+
+  get hasDone(): boolean {
+    return this.#done.size > 0
+  }
+
+  /** @returns whether the effect is new here */
+  begin(effect: Effect): boolean {
+    const key = keyOf(nameOf(effect))
+    if (this.#begun.has(key) || this.#done.has(key)) return false
+    this.#begun.add(key)
+    return true
+  }
+
+  end(effect: Effect, isDone: boolean): void {
+    const name = nameOf(effect)
+    this.#begun.delete(keyOf(name))
+    if (isDone) this.putBack([name])
+  }
+
+  /** Takes what one call may acknowledge. */
+  take(): EffectName[] {
+    const some = [...this.#done].slice(0, MAX_ITEMS)
+    for (const [key] of some) this.#done.delete(key)
+    return some.map(([, name]) => name)
+  }
+
+  putBack(names: readonly EffectName[]): void {
+    for (const name of names) this.#done.set(keyOf(name), name)
+  }
 }
 
 export class Deliverer {
   readonly #options: DelivererOptions
   readonly #deliveries = new Map<string, Delivery>()
+  /** How many hooks run. */
+  #hooks = 0
+  /** Partitions that were not asked for hooks, because so many ran. */
+  readonly #full = new Set<string>()
   #stopped = false
+  #isOver = false
 
   constructor(options: DelivererOptions) {
     this.#options = options
   }
 
-  /** What the next call to a partition says of effects. If the call fails for good, they are handed out again. */
+  /** What the next call to a partition says of effects. If the call fails, this must be put back. */
   wanted(partition: string): EffectsWanted {
-    const { lease } = this.#options
     const delivery = this.#deliveries.get(partition)
-    if (delivery === undefined) return { lease }
-    const done = delivery.done.splice(0)
-    const isResting = this.#stopped || performance.now() < delivery.restUntil
-    return { ...(!isResting && { lease }), ...(done.length > 0 && { done }) }
+    const lease = this.#stopped ? 0 : this.#takesHooks(partition, delivery) ? this.#options.lease : undefined
+    const done = delivery?.take() ?? []
+    return { ...(lease !== undefined && { lease }), ...(done.length > 0 && { done }) }
   }
 
-  /** A call has brought effects. */
-  take(partition: string, effects: readonly Effect[]): void {
+  /** Nobody knows whether the store has read what a call said. */
+  putBack(partition: string, { done = [] }: EffectsWanted): void {
+    if (done.length === 0) return
     const delivery = this.#of(partition)
-    const done = (...all: Effect[]) => {
-      delivery.done.push(...all.map(nameOf))
-      this.#acknowledgeSoon(partition, delivery)
-    }
+    delivery.putBack(done)
+    this.#acknowledgeSoon(partition, delivery)
+  }
+
+  /**
+   * A call has brought effects.
+   *
+   * @param since when the call was sent, by `performance.now()`: the leases may have begun then
+   */
+  take(partition: string, effects: readonly Effect[], since = performance.now()): void {
+    const delivery = this.#of(partition)
     const homes = new Map<string, Effect[]>()
     for (const effect of effects) {
+      if (!delivery.begin(effect)) continue
       if (effect.kind === 'hook') {
-        this.#track(delivery, this.#tell(effect.job), (isTold) => {
-          if (isTold) done(effect)
-          else delivery.restUntil = performance.now() + 3 * this.#options.lease
-        })
+        this.#deliver(partition, [effect], this.#tell(delivery, effect.job, since))
         continue
       }
       const { home } = memberOf(effect.job.id)!
@@ -101,26 +155,34 @@ export class Deliverer {
         throw error
       })
       // If the flow is not there any more, nobody waits for its members.
-      this.#track(delivery, counting, () => done(...members))
+      this.#deliver(
+        partition,
+        members,
+        counting.then(() => true),
+      )
     }
   }
 
   /** Effects are due in a partition. */
   look(partition: string): void {
-    const delivery = this.#of(partition)
-    if (!this.#stopped) this.#ask(partition, delivery)
+    if (!this.#stopped) this.#ask(partition, this.#of(partition))
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
-    const finish = async ([partition, delivery]: [string, Delivery]) => {
-      await Promise.all(delivery.work)
-      if (delivery.done.length > 0) this.#ask(partition, delivery)
-      await Promise.all(delivery.work)
+    const finish = async ({ work }: Delivery) => {
+      while (work.size > 0) await Promise.all(work)
     }
-    await within(LAST_WORDS, Promise.all([...this.#deliveries].map(finish)))
-    for (const { timer, retry } of this.#deliveries.values())
-      for (const each of [timer, retry]) clearTimeout(each)
+    const deliveries = [...this.#deliveries]
+    // What is delivered meanwhile is acknowledged meanwhile, so that a slow hook holds up no other.
+    await within(LAST_WORDS, Promise.all(deliveries.map(([, delivery]) => finish(delivery))))
+    this.#isOver = true
+    const acknowledge = async ([partition, delivery]: [string, Delivery]) => {
+      for (const each of [delivery.timer, delivery.retry]) clearTimeout(each)
+      await delivery.asking
+      if (delivery.hasDone) await this.#ask(partition, delivery)
+    }
+    await within(LAST_WORDS, Promise.all(deliveries.map(acknowledge)))
   }
 
   #of(partition: string): Delivery {
@@ -129,64 +191,129 @@ export class Deliverer {
     return delivery
   }
 
+  /** Whether a call asks for hooks. It may bring `MAX_HOOKS`. */
+  #takesHooks(partition: string, delivery: Delivery | undefined): boolean {
+    if (this.#hooks >= MAX_HOOKS) {
+      this.#full.add(partition)
+      return false
+    }
+    const now = performance.now()
+    return delivery === undefined || now < delivery.rests.from || now >= delivery.rests.until
+  }
+
   #acknowledgeSoon(partition: string, delivery: Delivery): void {
-    if (this.#stopped) return
+    if (this.#isOver) return
     delivery.timer ??= setTimeout(() => {
       delivery.timer = undefined
-      if (delivery.done.length > 0) this.#ask(partition, delivery)
+      if (delivery.hasDone) this.#ask(partition, delivery)
     }, ACKNOWLEDGE)
   }
 
   /** Acknowledges what was delivered, and asks for more. */
-  #ask(partition: string, delivery: Delivery): void {
-    if (delivery.isAsking) return
-    delivery.isAsking = true
+  #ask(partition: string, delivery: Delivery): Promise<void> {
+    if (delivery.asking !== undefined) {
+      delivery.asksAgain = true
+      return delivery.asking
+    }
+    delivery.asksAgain = false
+    const since = performance.now()
     const effects = this.wanted(partition)
     // Jobs are taken back by `maintenance.ts` alone, which knows of outages.
     const asking = this.#options.store.recover(partition, { until: 0, effects }).catch((error) => {
       // They go with the next call, which is made when a survey finds that the store is there again.
-      delivery.done.unshift(...(effects.done ?? []))
+      delivery.putBack(effects.done ?? [])
       throw error
     })
     const asked = asking.finally(() => {
-      delivery.isAsking = false
+      delivery.asking = undefined
     })
-    this.#track(delivery, asked, (answer) => {
-      this.take(partition, answer.effects ?? [])
-      if (delivery.done.length > 0) this.#acknowledgeSoon(partition, delivery)
+    delivery.asking = this.#track(delivery, asked, (answer) => {
+      this.take(partition, answer.effects ?? [], since)
+      if (delivery.asksAgain) this.#ask(partition, delivery)
+      else if (delivery.hasDone) this.#acknowledgeSoon(partition, delivery)
+    })
+    return delivery.asking
+  }
+
+  /** @param delivering resolves with whether nothing more is to be done */
+  #deliver(partition: string, effects: readonly Effect[], delivering: Promise<boolean>): void {
+    const delivery = this.#of(partition)
+    const end = (isDone: boolean) => {
+      for (const effect of effects) delivery.end(effect, isDone)
+    }
+    const delivered = delivering.catch((error) => {
+      end(false)
+      throw error
+    })
+    this.#track(delivery, delivered, (isDone) => {
+      end(isDone)
+      if (isDone) this.#acknowledgeSoon(partition, delivery)
     })
   }
 
-  #track<T>(delivery: Delivery, work: Promise<T>, then: (result: T) => void): void {
+  #track<T>(delivery: Delivery, work: Promise<T>, then: (result: T) => void): Promise<void> {
     const tracked = work
       .then(then)
       .catch((error) => this.#options.met(error))
       .finally(() => delivery.work.delete(tracked))
     delivery.work.add(tracked)
+    return tracked
   }
 
-  /** @returns whether nothing more is to be done */
-  async #tell(job: JobRecord): Promise<boolean> {
-    const { registry, report, lease, clock } = this.#options
+  /** Calls a hook. @returns whether nothing more is to be done */
+  async #tell(delivery: Delivery, job: JobRecord, since: number): Promise<boolean> {
+    const { registry, report, lease } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
+    if (jobClass === undefined) return this.#leave(delivery, job, since)
     const { id, failures, options, payload } = job
-    if (jobClass === undefined) {
-      if (clock.now() - job.finishedAt! < UNDELIVERABLE) return false
-      report.warn(
-        `No worker has known the key ${job.key} for a week: no hook is called for job ${id} (${job.state})`,
-      )
-      return true
-    }
+    const left = Math.floor(since + RUN * lease - performance.now())
+    // The answer came so late that the hook will be handed out again.
+    if (left <= 0) return false
     const run = new Run(id, failures, {
       write: (level, text) =>
         report.wrote({ ...job, token: '' }, jobClass.name, { at: Date.now(), level, text }),
     })
-    const timeout = Math.min(lease, options?.timeout ?? jobClass.timeout)
+    const timeout = Math.min(left, options?.timeout ?? jobClass.timeout)
     const timer = setTimeout(() => run.abort(timedOut(jobClass.name, timeout)), timeout)
-    await inContext(options?.context, tell, jobClass, run, wordOf(job), payload)
-    clearTimeout(timer)
+    this.#hooks += 1
+    try {
+      await inContext(options?.context, tell, jobClass, run, wordOf(job), payload)
+    } finally {
+      clearTimeout(timer)
+      this.#hooks -= 1
+      if (this.#hooks === MAX_HOOKS / 2) this.#askAgain()
+    }
     return true
   }
+
+  /** Half of the hooks that ran have ended, so others may begin. */
+  #askAgain(): void {
+    const partitions = [...this.#full]
+    this.#full.clear()
+    for (const partition of partitions) this.look(partition)
+  }
+
+  /**
+   * The class of a hook is not known. The worker keeps the hook for its lease, and takes others meanwhile. When the hook
+   * is handed out again, the worker takes no hooks for a while, so that another worker gets it.
+   *
+   * @returns whether nothing more is to be done
+   */
+  #leave(delivery: Delivery, { id, key, state, finishedAt }: JobRecord, since: number): boolean {
+    const { report, lease, clock } = this.#options
+    if (clock.now() - finishedAt! >= UNDELIVERABLE) {
+      report.warn(`No worker has known the key ${key} for a week: no hook is called for job ${id} (${state})`)
+      return true
+    }
+    const now = performance.now()
+    if (now >= delivery.rests.until)
+      delivery.rests = { from: since + lease, until: now + lease + Math.min(lease, LEAVE) }
+    return false
+  }
+}
+
+function keyOf({ kind, id, at }: EffectName): string {
+  return `${kind} ${id} ${at}`
 }
 
 function wordOf({ id, state, reason = 'user', errors }: JobRecord): LastWord {
