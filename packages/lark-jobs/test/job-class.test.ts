@@ -356,3 +356,27 @@ describe('what one job says differently', () => {
     expect(messageOf(record)).toContain("backoff is [ '1s', '5s', 'soon' ]")
   })
 })
+
+describe('an option that a job has as undefined does not stand for one of its class', () => {
+  /** A job that has another value than its class, as `newJobs` reads it. */
+  const changed = (field: 'unique' | 'group', ofClass: object, ofJob: object) => {
+    const job = new (jobWith(field, ofClass))()
+    Object.assign(job, { [field]: ofJob })
+    return newJobs(job, ['p']).records[0]!
+  }
+  const by = (payload: string) => payload
+
+  test('the option of the class is not kept', () => {
+    const { lock } = changed('unique', unique(by, { throttle: '1h' }), unique(by, {}))
+    expect(changed('unique', unique(by, { throttle: '1h' }), { by, debounce: undefined }).lock).toEqual(lock)
+    expect(changed('group', group(by, { concurrency: 1 }), { by, strict: undefined }).group).toEqual({
+      name: 'p',
+    })
+  })
+
+  test('and a misspelled name is refused', () => {
+    expect(
+      messageOf(() => changed('unique', unique(by, { throttle: '1h' }), { by, debouce: undefined })),
+    ).toBe('JOB_INVALID: OddJob: unique.debouce is not an option')
+  })
+})

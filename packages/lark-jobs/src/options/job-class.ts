@@ -194,7 +194,8 @@ function isAlike(one: unknown, other: unknown): boolean {
   if (one === other || (typeof one === 'function' && typeof other === 'function')) return true
   if (!isObject(one) || !isObject(other)) return false
   const names = Object.keys(one)
-  return names.length === Object.keys(other).length && names.every((name) => isAlike(one[name], other[name]))
+  const isInBoth = (name: string) => Object.hasOwn(other, name) && isAlike(one[name], other[name])
+  return names.length === Object.keys(other).length && names.every(isInBoth)
 }
 
 /** The options of a class with the functions of a job, because these may use it: `unique(() => this.shop)`. */
