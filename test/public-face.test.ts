@@ -77,6 +77,23 @@ test.each([
   expect(checker.typeToString(type!)).toBe(shown)
 })
 
+test('each option has a text, and a type with a name', () => {
+  const module = original(checker.getSymbolAtPosition(file, text.indexOf('as entry2') + 3)!)
+  const options = checker
+    .getExportsOfModule(module)
+    .filter(({ name }) => /(Options?|Config|Limits)$/.test(name))
+  const properties = options.flatMap((each) =>
+    checker
+      .getPropertiesOfType(checker.getDeclaredTypeOfSymbol(original(each)))
+      .map((symbol) => ({ name: `${each.name}.${symbol.name}`, symbol })),
+  )
+  expect(properties.map(({ name }) => name)).toContain('QueueConfig.rate')
+  const unsaid = properties.filter(({ symbol }) => checker.getDocumentationCommentOfSymbol(symbol) === '')
+  expect(unsaid.map(({ name }) => name)).toEqual([])
+  const shown = properties.map(({ symbol }) => checker.typeToString(checker.getTypeOfSymbol(symbol)!))
+  expect(shown.filter((type) => type.includes('OptionsOf'))).toEqual([])
+})
+
 test('each type that is mentioned in what a package exports can be imported', () => {
   const exported = new Map<number, { name: string; symbol: Declared }>()
   for (const i of entries.keys()) {

@@ -5,21 +5,26 @@ import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import type { NewJob } from '../model/record.ts'
 import { isOwn, mostOf, readNeed } from '../options/limiter.ts'
-import { limitEntries, limitsOf } from '../options/limits.ts'
+import { concurrency, limitsOf, rate } from '../options/limits.ts'
 import { isObject, Option, type OptionsOf, readEach, Schema } from '../options/schema.ts'
 import { unknownLimiter } from '../run/middleware/permits.ts'
 import { type ConfigSource, placeFor } from './config-source.ts'
 
 export const limiterConfig = new Schema(
   'an object with concurrency, rate, or both, such as { concurrency: 5 }',
-  limitEntries,
+  {
+    /** How many permits are in use at a time, over all workers. Default: no limit. */
+    concurrency,
+    /** How many permits are taken within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
+    rate,
+  },
   ({ concurrency, rate }, refuse) => {
     if ((concurrency ?? rate) === undefined) refuse('', limiterConfig.right)
   },
 )
 
 /** A limiter that jobs of any queue share: `concurrency`, `rate`, or both. */
-export interface LimiterConfig extends OptionsOf<typeof limitEntries> {}
+export interface LimiterConfig extends OptionsOf<typeof limiterConfig.entries> {}
 
 /** By name. */
 export type LimitersConfig = Readonly<Record<string, LimiterConfig>>

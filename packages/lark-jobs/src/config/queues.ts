@@ -7,7 +7,7 @@ import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import { listed } from '../model/listed.ts'
 import type { NewJob } from '../model/record.ts'
-import { limitEntries, limitsOf } from '../options/limits.ts'
+import { concurrency, limitsOf, rate } from '../options/limits.ts'
 import type { Registry } from '../options/registry.ts'
 import {
   duration,
@@ -46,7 +46,10 @@ export const queueOptions = new Schema(
      * aging; jobs of a lower priority wait as long as jobs of a higher priority come.
      */
     aging: duration(1),
-    ...limitEntries,
+    /** How many jobs of the queue run at a time, over all workers. Default: no limit. */
+    concurrency,
+    /** How many jobs of the queue begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
+    rate,
     /** The most jobs in the queue that have not begun. Default: no bound. */
     max: whole(1),
     /**

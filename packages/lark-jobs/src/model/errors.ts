@@ -56,7 +56,9 @@ export const jobsErrors = {
 export type JobsErrorCode = keyof typeof jobsErrors
 
 export interface JobsErrorOptions {
+  /** What the reader can do about it. */
   hint?: string | undefined
+  /** What was thrown before, and led to this error. */
   cause?: unknown
   /** Exit code for the `lark` program; default 1. */
   exit?: number

@@ -24,7 +24,9 @@ export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'remove
 
 /** The settings in which one job differs from its class. Absent fields cost no bytes. */
 export interface JobOptions {
+  /** The most attempts. */
   tries?: number
+  /** How long to wait before each retry. */
   backoff?: Backoff
   /** Milliseconds. */
   timeout?: number

@@ -13,6 +13,7 @@ import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /** The queue or group to pause. */
 export interface PauseTarget {
+  /** The name of a queue. */
   queue: string
   /** Only this group of the queue, by the name that the class's `group` gives. */
   group?: string | number

@@ -4,11 +4,14 @@
  */
 import type { Group } from '../model/record.ts'
 import { notName, storedName } from '../model/stored-name.ts'
-import { limitEntries, limitsOf } from './limits.ts'
+import { concurrency, limitsOf, rate } from './limits.ts'
 import { flag, func, type OptionsOf, type Read, Schema } from './schema.ts'
 
 const entries = {
-  ...limitEntries,
+  /** How many jobs of a group run at a time, over all workers. Default: no limit. */
+  concurrency,
+  /** How many jobs of a group begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
+  rate,
   /** Each job begins only when the one before it has ended, its retries included. Default: no. */
   strict: flag(),
 }

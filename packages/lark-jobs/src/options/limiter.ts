@@ -3,7 +3,7 @@
  * configuration, which classes and queues share, or one that belongs to the class alone.
  */
 import type { Limits } from '../model/limits.ts'
-import { limitEntries, limitsOf } from './limits.ts'
+import { concurrency, limitsOf, rate } from './limits.ts'
 import { isText, Option, type OptionsOf, option, type Read, Schema, whole } from './schema.ts'
 
 /** The highest weight. */
@@ -28,8 +28,15 @@ const entries = {
 
 export interface LimiterOptions extends OptionsOf<typeof entries> {}
 
+const classLimits = {
+  /** How many jobs of the class run at a time, over all queues and workers. Default: no limit. */
+  concurrency,
+  /** How many jobs of the class begin within a time, over all queues and workers. Default: no limit. */
+  rate,
+}
+
 /** Limits for all jobs of a class, over all queues and workers. */
-export interface ClassLimits extends OptionsOf<typeof limitEntries> {}
+export interface ClassLimits extends OptionsOf<typeof classLimits> {}
 
 /** The value that `limiter()` returns. */
 export interface LimiterBy extends LimiterOptions, ClassLimits {
@@ -40,7 +47,7 @@ export interface LimiterBy extends LimiterOptions, ClassLimits {
 /** A class's `limiter`. */
 export const limiterOptions = new Schema(
   `${limiterName.right}, or limiter({ concurrency: 5 })`,
-  { name: limiterName, ...entries, ...limitEntries },
+  { name: limiterName, ...entries, ...classLimits },
   ({ name, concurrency, rate }, refuse) => {
     if ((name ?? concurrency ?? rate) === undefined) refuse('', 'limiter() with concurrency, rate, or both')
   },

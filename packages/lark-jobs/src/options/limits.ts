@@ -2,7 +2,16 @@
  * Limits, as users write them: of a queue, a group, or a limiter.
  */
 import { type Limits, rateKinds } from '../model/limits.ts'
-import { duration, type NeededOptionsOf, type OptionsOf, oneOf, type Read, Schema, whole } from './schema.ts'
+import {
+  duration,
+  type NeededOptionsOf,
+  type Option,
+  type OptionsOf,
+  oneOf,
+  type Read,
+  Schema,
+  whole,
+} from './schema.ts'
 
 /** The highest limit of a sliding rate, because it keeps the time of each start. */
 const MAX_SLIDING = 10_000
@@ -31,13 +40,11 @@ export interface RateOption
   extends OptionsOf<typeof rateOptions.entries>,
     NeededOptionsOf<typeof rateOptions.entries> {}
 
-/** The options of whatever has limits. */
-export const limitEntries = {
-  /** How many run at a time, over all workers. Default: no limit. */
-  concurrency: whole(1),
-  /** How many begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
-  rate: rateOptions,
-}
+type RateRead = Read<typeof rateOptions.entries>
+
+// The options of whatever has limits. Each schema names them with a comment of its own, which an editor shows.
+export const concurrency = whole(1)
+export const rate = rateOptions as Option<RateOption, RateRead>
 
 /**
  * The limits of each partition of a queue: equal shares, rounded down, so that all of them together never exceed the
@@ -46,7 +53,7 @@ export const limitEntries = {
  * @returns undefined if there are no limits
  */
 export function limitsOf(
-  { concurrency, rate }: Partial<Read<typeof limitEntries>>,
+  { concurrency, rate }: { concurrency?: number | undefined; rate?: RateRead | undefined },
   partitions = 1,
 ): Limits | undefined {
   if (concurrency === undefined && rate === undefined) return undefined
