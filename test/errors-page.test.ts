@@ -135,6 +135,13 @@ ${command('Go', 'go', 'await Jobs.status(); Jobs.configure({ preset: "spread" })
     files: { 'src/jobs/SendEmailJob.ts': `import 'nodemailer'` },
     words: ['jobs:work', '--stop-when-empty'],
   },
+  OPERATE_INVALID: {
+    files: {
+      'src/commands/Go.ts': `import { operate } from '@s18i/lark-jobs/operate'
+${command('Go', 'go', `await operate({ connection: 'redis://:secret@localhost' } as never).status()`)}`,
+    },
+    words: ['go'],
+  },
   WORKER_INVALID: {
     files: {
       'src/commands/Go.ts': `import { Jobs } from '@s18i/lark-jobs'

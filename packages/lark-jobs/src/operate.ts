@@ -2,7 +2,10 @@
  * `@s18i/lark-jobs/operate`: what people do to the jobs in a store, for commands, dashboards and scripts.
  */
 import { Jobs } from './api/default-jobs.ts'
+import { formOf } from './model/secret.ts'
 import { Operate } from './operate/operate.ts'
+import { open } from './operate/operations.ts'
+import { refuse, voiceOf } from './options/schema.ts'
 
 export type {
   JobError,
@@ -41,10 +44,16 @@ export interface OperateOptions {
  * Looks at jobs and changes them.
  *
  * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
+ * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`, such as a configuration
  * @example
  * const { queues, workers } = await operate().status()
  * await operate(createJobs({ connection: 'redis://other' })).retry('failed')
  */
 export function operate(jobs: Jobs = Jobs, { names }: OperateOptions = {}): Operate {
+  if (typeof (jobs as Partial<Jobs> | null)?.[open] !== 'function') {
+    const right = 'Jobs, or what createJobs({ connection }) returns, of this version of the package'
+    // A configuration may contain a password.
+    refuse(voiceOf('OPERATE_INVALID', 'operate()'), '', jobs, right, formOf)
+  }
   return new Operate(jobs, names)
 }

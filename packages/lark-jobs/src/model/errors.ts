@@ -37,6 +37,7 @@ export const jobsErrors = {
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
+  OPERATE_INVALID: 'What operate() was given is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
   RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',
