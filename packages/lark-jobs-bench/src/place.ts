@@ -1,6 +1,6 @@
 /**
  * A temporary store for the measures: on the same servers or the same disk, with the same settings, but without the
- * user's jobs. On Redis it is a prefix of keys, for the embedded store a file beside the user's.
+ * user's jobs, middleware and hooks. On Redis it is a prefix of keys, for the embedded store a file beside the user's.
  *
  *   made → removed, by `remove`
  */
@@ -36,7 +36,7 @@ export async function benchPlace(queues: string[]): Promise<BenchPlace> {
   const { connection, prefix } = users
   const nonce = randomBytes(6).toString('hex')
   const file = typeof connection === 'string' ? /^sqlite:(.+)$/i.exec(connection)?.[1] : undefined
-  const own: CodeConfig = { ...config.jobs, connection, queues }
+  const own: CodeConfig = { ...config.jobs, connection, queues, middleware: [], hooks: {} }
   if (file === ':memory:') {
     const here = createJobs(own)
     const words = 'a memory of its own'

@@ -13,7 +13,14 @@ const files = {
     type: 'module',
     dependencies: { '@s18i/lark': '*', '@s18i/lark-jobs': '*', '@s18i/lark-jobs-bench': '*' },
   }),
-  'lark.config.js': `export default { jobs: { prefix: process.env.PREFIX } }`,
+  'lark.config.js': `
+    const told = (what) => (_, next) => {
+      console.log('the user\\'s ' + what)
+      return next?.()
+    }
+    export default {
+      jobs: { prefix: process.env.PREFIX, middleware: [told('middleware')], hooks: { started: told('hook') } },
+    }`,
   'greet.js': `
     import { Job } from '@s18i/lark-jobs'
     class GreetJob extends Job { handle() {} }
@@ -44,6 +51,7 @@ describe.each<[string, () => string | undefined]>([
     expect(code).toBe(0)
     expect(stderr).toMatch(/^i Measuring \S+ in .* of its own \(.*\), removed afterwards\n/)
     expect(stderr).toContain('i 7/7 figures\n')
+    expect(stdout + stderr).not.toContain("the user's")
     const [head, ...lines] = stdout.trimEnd().split('\n')
     expect(head).toMatch(/^FIGURE +P50 MS +P99 MS +JOBS\/S +LIMITED BY$/)
     for (const [i, name] of figures.entries()) expect(lines[i]).toMatch(new RegExp(`^${name} +[\\d.,]+ `))

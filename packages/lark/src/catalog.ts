@@ -72,7 +72,9 @@ export class Catalog {
     if (entry) return entry
     const near = this.#meant(name, next)
     const hints = this.problems.map(({ message }) => message)
-    if (near) hints.unshift(`Did you mean ${near}?`)
+    if (name === 'jobs:bench')
+      hints.unshift('It has a package of its own: npm install --save-dev @s18i/lark-jobs-bench')
+    else if (near) hints.unshift(`Did you mean ${near}?`)
     else if (this.inNamespace(name).length > 0) hints.unshift(`See lark list ${name}`)
     else if (hints.length === 0) hints.push(this.#isBare ? this.#nothingFound : 'See lark list')
     throw larkError('UNKNOWN_COMMAND', `Unknown command "${name}"`, { hint: hints.join('\n'), exit: 2 })

@@ -119,6 +119,10 @@ test.each<[string[], string]>([
   [['users', 'other'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['help', 'users'], '✗ Unknown command "users"\n  See lark list users\n'],
   [['users', 'more'], '✗ Unknown command "users"\n  See lark list users\n'],
+  [
+    ['jobs:bench'],
+    '✗ Unknown command "jobs:bench"\n  It has a package of its own: npm install --save-dev @s18i/lark-jobs-bench\n',
+  ],
   [['nothing-like-it'], '✗ Unknown command "nothing-like-it"\n  See lark list\n'],
   [['--halp'], '✗ Unknown flag --halp\n  Did you mean --help?\n'],
   [['--zzzzzz'], '✗ Unknown flag --zzzzzz\n  See lark --help\n'],
