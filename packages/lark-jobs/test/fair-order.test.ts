@@ -39,7 +39,7 @@ class Held {
 
   take(count: number, row = 1): Claimer[] {
     return Array.from({ length: count }, () => {
-      const claimer = this.round.next(row)!
+      const claimer = this.round.next(() => row)!
       this.#shares?.started(claimer, this.round.weight)
       return claimer
     })

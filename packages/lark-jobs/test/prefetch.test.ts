@@ -11,7 +11,7 @@ function prefetching(preset: Preset, speed: number): Prefetch {
   const one = new Prefetch(new Ledger(), 0, paces[preset])
   for (let now = 0; now < 20; now++) {
     one.push(now, noJobs, false, now, now)
-    for (let n = 0; n < speed; n++) one.ended()
+    for (let n = 0; n < speed; n++) one.ended(0.1)
   }
   return one
 }

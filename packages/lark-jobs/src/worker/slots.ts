@@ -128,9 +128,9 @@ export class Slots implements RunEnvironment {
   readonly #ended = (running: SlotExecution, outcome: Outcome): void => {
     // The job may have been given back while its handler ran.
     if (!this.#leave(running)) return
-    running.claimer.prefetch.ended()
     const { isLost, abandoned, startedAt, throughAt } = running
     const now = throughAt || performance.now()
+    running.claimer.prefetch.ended(now - startedAt)
     this.#settle(running, outcome, now)
     if (abandoned && isLost) this.lost(running.lease.id)
     this.#changed(now - startedAt)

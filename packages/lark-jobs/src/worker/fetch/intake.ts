@@ -187,8 +187,9 @@ export class Intake {
     if (!this.#mayStart || !order.mayHold(claimer)) return 0
     const { soon } = this.#speed
     const { want, size } = claimer.prefetch
-    const own = Math.min(want, order.most(this.#row, soon) - size)
-    const few = this.#row > 1 ? TURN : Math.min(TURN, soon - this.#held - this.#asked)
+    const row = order.rowOf(claimer, this.#row)
+    const own = Math.min(want, order.most(row, soon) - size)
+    const few = row > 1 ? TURN : Math.min(TURN, soon - this.#held - this.#asked)
     return Math.max(0, Math.min(Math.max(own, limit > 0 ? few : 0), this.#left - limit))
   }
 
@@ -199,7 +200,7 @@ export class Intake {
       for (let free = this.room; free > 0; ) {
         const claimer = order.next()
         if (claimer === undefined) break
-        const limit = Math.min(free, order.share(claimer, this.#row))
+        const limit = Math.min(free, order.share(claimer, order.rowOf(claimer, this.#row)))
         free -= limit
         void this.#exchange(claimer, limit)
       }
@@ -217,10 +218,11 @@ export class Intake {
   #press(): void {
     const now = performance.now()
     let wakeAt = Number.POSITIVE_INFINITY
-    for (const claimer of this.#options.order.pressing) {
+    const { order } = this.#options
+    for (const claimer of order.pressing) {
       const waits = claimer.hasSettlements ? claimer.waitUntil : 0
       if (waits > now) wakeAt = Math.min(wakeAt, waits)
-      else if (claimer.hasSettlements || this.#prefetchOf(claimer, 0) >= this.#row)
+      else if (claimer.hasSettlements || this.#prefetchOf(claimer, 0) >= order.rowOf(claimer, this.#row))
         void this.#exchange(claimer, 0)
     }
     clearTimeout(this.#alarm)
@@ -307,7 +309,7 @@ export class Intake {
         this.#goOn.ask()
         return
       }
-      const claimer = this.#holding.next(this.#row)!
+      const claimer = this.#holding.next((each) => order.rowOf(each, this.#row))!
       const { prefetch } = claimer
       this.#slice--
       this.#held--

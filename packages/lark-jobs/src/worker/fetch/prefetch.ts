@@ -12,6 +12,9 @@ import type { LeasedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
 import type { HeldJob, Ledger } from '../lease/ledger.ts'
 
+/** Milliseconds: the least that a job is taken to need. */
+export const LEAST = 0.01
+
 export class Prefetch {
   readonly pace: Pace
   /** Called with each job that the lease thread has given back. */
@@ -26,6 +29,8 @@ export class Prefetch {
   /** Jobs per millisecond. */
   #speed = 0
   #ended = 0
+  /** Milliseconds for which a job kept its slot: the latest jobs count most; undefined until one has ended. */
+  #took: number | undefined
   /** Since when `#ended` is counted; undefined if the last answer left slots empty. */
   #since: number | undefined
   /**
@@ -59,9 +64,15 @@ export class Prefetch {
     return !this.isDry && this.size * 2 <= this.target
   }
 
-  /** A job of the partition ended. */
-  ended(): void {
+  /** How many jobs a slot could run within the horizon, if it had them; undefined until one has ended. */
+  get perSlot(): number | undefined {
+    return this.#took === undefined ? undefined : this.pace.horizon / Math.max(LEAST, this.#took)
+  }
+
+  /** A job of the partition ended. @param took milliseconds for which it kept its slot */
+  ended(took: number): void {
     this.#ended++
+    this.#took = this.#took === undefined ? took : (this.#took + took) / 2
   }
 
   /**

@@ -80,8 +80,8 @@ export class RoundRobin {
     }
   }
 
-  /** The claimer whose turn it is. @param row how many times in a row it comes */
-  next(row = 1): Claimer | undefined {
+  /** The claimer whose turn it is. @param rowOf how many times in a row a claimer comes; default: once */
+  next(rowOf?: (claimer: Claimer) => number): Claimer | undefined {
     if (this.#last !== undefined && this.#last.left > 0) {
       this.#last.left--
       return this.#last.claimer
@@ -95,6 +95,7 @@ export class RoundRobin {
     this.#turn++
     this.#had.set(claimer, this.#turn)
     this.#had.set(rank, this.#turn)
+    const row = rowOf?.(claimer) ?? 1
     this.#last = row > 1 ? { claimer, left: row - 1 } : undefined
     if (members.length > 1) members.push(members.shift()!)
     if (!this.#strict && this.#ranks.length > 1) this.#ranks.push(this.#ranks.shift()!)

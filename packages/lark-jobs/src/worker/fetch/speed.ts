@@ -7,10 +7,12 @@
  *
  * Where each queue has a turn only now and then, jobs end as slowly as the store answers, one call for each job. A
  * worker that went by `soon` alone would then go on to make one call for each job. So `reach` decides whether a turn
- * takes several jobs, and `soon` how many turns are prefetched (`fair-order.ts`).
+ * takes several jobs, until the jobs of the claimer have said so themselves (`Prefetch.perSlot`), and `soon` how many
+ * turns are prefetched (`fair-order.ts`).
  */
 import type { Pace } from '../../options/preset.ts'
 import type { Slots } from '../slots.ts'
+import { LEAST } from './prefetch.ts'
 
 /**
  * Milliseconds of one measurement, at least; `soon` goes by the last two. (Of 2, 3, 5 and 10, 3 makes the fewest calls
@@ -19,8 +21,6 @@ import type { Slots } from '../slots.ts'
 const SPAN = 3
 /** Milliseconds after which nothing is known any more. */
 const OLD = 100
-/** Milliseconds: the least that a job is taken to need. */
-const LEAST = 0.01
 
 export class Speed {
   readonly #pace: Pace
