@@ -106,6 +106,20 @@ test.each([6, 7])('jobs of layout %i go on, and what their ends have yet to do e
   await goesOn(store, other)
 })
 
+test('while a file is brought forward, the effects of each partition are found by an index', async () => {
+  await using folder = await Folder.make()
+  await folder.earlier(7)
+  const exec = vi.spyOn(Database.prototype, 'exec')
+  await (await folder.store()).close()
+  const statements = exec.mock.calls.flatMap(([sql]) => sql.split(';'))
+  const [update] = statements.filter((sql) => sql.trimStart().startsWith('UPDATE partitions SET nextEffect'))
+  const file = openRaw(folder.file)
+  const plan = file.prepare(`EXPLAIN QUERY PLAN ${update}`).all([]) as { detail: string }[]
+  file.close()
+  const details = plan.map(({ detail }) => detail).filter((detail) => detail.includes('effects'))
+  expect(details).toEqual([expect.stringMatching(/^SEARCH effects USING .*INDEX effectTimes/)])
+})
+
 test('while an older version has the file open, this version is refused, and the older one goes on', async () => {
   await using folder = await Folder.make()
   const older = openRaw(folder.file)

@@ -100,7 +100,9 @@ const migrations: Readonly<Record<number, string>> = {
     ${effects}
     INSERT INTO effects (seq, kind, partition, at)
       SELECT seq, 'hook', partition, endingAt FROM jobs WHERE endingAt IS NOT NULL;
-    UPDATE partitions SET nextEffect = (SELECT min(at) FROM effects WHERE partition = partitions.id);
+    UPDATE partitions SET nextEffect = (
+      SELECT min(at) FROM effects WHERE partition = partitions.id AND kind = 'hook' AND at IS NOT NULL
+    );
     UPDATE jobs SET endingAt = 1 WHERE endingAt IS NOT NULL;
     DROP INDEX endings;
     ALTER TABLE jobs RENAME COLUMN endingAt TO effects;`,
