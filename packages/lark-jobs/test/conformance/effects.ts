@@ -489,6 +489,42 @@ export function effects(make: Make): void {
     await caller.enqueue(job({ id: third }))
   })
 
+  test('large hooks leave half of an answer to members that are due', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const [member] = members(1) as [string]
+    const large = jobs(3, { hooked: true, delay: 1_000, payload: `"${'x'.repeat(MAX_BYTES / 3 - 1_000)}"` })
+    for (const each of large) await caller.enqueue(each)
+    await store.alter('emails', ids(large), cancel)
+    await caller.enqueue(job({ id: member }))
+    await caller.settle(await caller.claimOne(), { kind: 'completed', result: `"${'y'.repeat(9_000)}"` })
+    expect((await take(store)).map(({ kind }) => kind)).toEqual(['hook', 'member'])
+    expect((await take(store)).map(({ kind }) => kind)).toEqual(['hook', 'hook'])
+  })
+
+  test.each([2 * MAX_ITEMS, 10 * MAX_ITEMS])(
+    `acknowledges ${MAX_ITEMS} members named several times, %i names in all`,
+    async (count) => {
+      await using harness = await make(forgetful)
+      const { store } = harness
+      const caller = harness.caller()
+      await caller.enqueue(...members(MAX_ITEMS).map((id) => job({ id })))
+      const settled = (await caller.claim(MAX_ITEMS)).map((held) => settlement(held, completed))
+      const want = { limit: 1, lease: LEASE, effects: { lease: LEASE } }
+      const { effects: found = [] } = await caller.exchange(settled, want)
+      expect(found).toHaveLength(MAX_ITEMS)
+      const [given, next] = jobs(2)
+      await caller.enqueue(given!, next!)
+      const held = await caller.claimOne()
+      const names = found.map(nameOf)
+      const done = Array.from({ length: count }, (_, i) => names[i % names.length]!)
+      const answer = await caller.exchange([settlement(held, completed)], { ...want, effects: { done } })
+      expect(answer).toMatchObject({ verdicts: ['settled'], jobs: [{ id: next!.id }] })
+      expect(await store.recover('emails')).not.toHaveProperty('nextEffect')
+    },
+  )
+
   test('flows: a member counts once, whatever comes how often; a flow that is closed is unknown', async () => {
     await using harness = await make()
     const { flows } = harness.store
@@ -547,6 +583,21 @@ export function effects(make: Make): void {
     const { store } = harness
     const given = job({ hooked: true, delay: 1_000 })
     await harness.caller('web').enqueue(given, job())
+    await harness.caller('ada').claimOne()
+    const stop = new AbortController()
+    const told = new Promise((resolve) => void store.wait('ada', PATIENCE, stop.signal, resolve))
+    await store.alter('emails', [given.id], cancel)
+    expect(await told).toBe('emails')
+    stop.abort()
+  })
+
+  test('of the workers that hold jobs there, the one whose lease ends last is told, because others may be dead', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = job({ hooked: true, delay: 10_000 })
+    await harness.caller('web').enqueue(given, ...jobs(3))
+    await harness.caller('bob').claimOne()
+    clock.now += 1
     await harness.caller('ada').claimOne()
     const stop = new AbortController()
     const told = new Promise((resolve) => void store.wait('ada', PATIENCE, stop.signal, resolve))

@@ -2,9 +2,11 @@
  * Large payloads are kept apart from the rows that change, and are removed with their jobs.
  */
 import { afterEach, expect, test, vi } from 'vitest'
+import { memberId } from '../../src/model/effect.ts'
 import { Database } from '../../src/store/sqlite/database.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Caller } from '../conformance/caller.ts'
+import { take } from '../conformance/effects.ts'
 import { completed, failed, ids, job } from '../conformance/jobs.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
@@ -61,4 +63,53 @@ test('a claim reads only the payloads that it hands out, a change of state reads
   expect(file.prepare('SELECT count(*) AS count FROM payloads').get([])).toMatchObject({ count: 0 })
   expect(file.prepare('SELECT count(*) AS count FROM jobs').get([])).toMatchObject({ count: 0 })
   file.close()
+})
+
+test('the record of a member that is hidden has a payload only as long as a hook may need it', async () => {
+  await using folder = await Folder.make()
+  const none = { count: 0, age: 0 }
+  const store = new SqliteStore(folder.file, {
+    retention: { completed: none, failed: none, cancelled: none },
+  })
+  await store.open()
+  const ada = new Caller(store, 'ada', 'emails')
+  const payloads = () => {
+    const file = openRaw(folder.file)
+    const small = file.prepare("SELECT count(*) AS count FROM jobs WHERE payload <> ''").get([])
+    const large = file.prepare('SELECT count(*) AS count FROM payloads').get([])
+    file.close()
+    return [small, large].map((found) => (found as { count: number }).count)
+  }
+  const list = ['7', payload, '7', payload].map((text, index) => {
+    return job({ id: memberId({ flow: 'flow', home: 'home', index }), hooked: index < 2, payload: text })
+  })
+  for (const given of list) await ada.enqueue(given)
+  expect(payloads()).toEqual([2, 2])
+  await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+  expect(payloads()).toEqual([1, 1])
+  const found = await take(store)
+  expect(found.filter(({ kind }) => kind === 'hook')).toMatchObject([
+    { job: { payload: '7' } },
+    { job: { payload } },
+  ])
+  await take(store, found)
+  expect(payloads()).toEqual([0, 0])
+  expect(await store.flows.fates('emails', ids(list))).toMatchObject(list.map(() => ({ kind: 'ended' })))
+  await store.close()
+})
+
+test('the members that a large flow misses are found behind a million others', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const size = 1_024 * 1_001 + 5
+  await store.flows.open('home', 'flow', size)
+  await store.flows.apply('home', [{ flow: 'flow', index: 1_024 * 1_001 + 2 }])
+  const file = openRaw(folder.file)
+  file.exec(`
+    WITH RECURSIVE pages (page) AS (SELECT 0 UNION ALL SELECT page + 1 FROM pages WHERE page < 1000)
+    INSERT INTO members (flow, page, bits) SELECT 1, page, '${'f'.repeat(256)}' FROM pages`)
+  file.close()
+  expect(await store.flows.missing('home', 'flow', -1, 9)).toEqual(
+    [0, 1, 3, 4].map((index) => 1_024 * 1_001 + index),
+  )
 })

@@ -11,7 +11,7 @@
  *
  * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Of each kind, those that
  * are due longest come first: at most `MAX_HOOKS` hooks and `MAX_ITEMS` members, and no more than `MAX_BYTES` of both
- * together. The caller has a hook for the lease that it asks for, and a member for `MEMBER_LEASE`. After that, the effect
+ * together, of which hooks leave half to members that are due. The caller has a hook for the lease that it asks for, and a member for `MEMBER_LEASE`. After that, the effect
  * is handed out again. So delivery is at least once, and in any order. A call that is sent again is answered without
  * effects.
  *
@@ -31,7 +31,10 @@ export interface EffectsWanted {
    * and only acknowledges.
    */
   lease?: number
-  /** Effects that were delivered, at most `MAX_ITEMS`. They are acknowledged before others are handed out. */
+  /**
+   * Effects that were delivered, at most `MAX_ITEMS`. Naming one twice does no harm. They are acknowledged before others
+   * are handed out.
+   */
   done?: readonly EffectName[]
 }
 

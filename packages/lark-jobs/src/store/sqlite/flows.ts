@@ -19,8 +19,6 @@ interface Flow {
 
 /** Members of one row. */
 const PAGE = 1_024
-/** Pages that one `missing` reads at most. */
-const MAX_PAGES = 1_000
 
 const create = `
   INSERT INTO flows (partition, id, size)
@@ -30,7 +28,6 @@ const count = 'UPDATE flows SET counted = ? WHERE number = ?'
 const remove = 'DELETE FROM flows WHERE number = ?'
 const findPage = 'SELECT bits FROM members WHERE flow = ? AND page = ?'
 const keepPage = 'INSERT OR REPLACE INTO members (flow, page, bits) VALUES (?, ?, ?)'
-const findPages = 'SELECT page, bits FROM members WHERE flow = ? AND page >= ? ORDER BY page LIMIT ?'
 const removePages = 'DELETE FROM members WHERE flow = ?'
 const findJobs = `
   SELECT ${columns}, result, '' AS payload FROM jobs
@@ -122,15 +119,10 @@ class OpenFlow {
   }
 
   missing(from: number, most: number): number[] {
-    const { number, size } = this.#flow
-    const first = Math.floor(from / PAGE)
-    const rows = this.#database.all<{ page: number; bits: string }>(findPages, number, first, MAX_PAGES)
-    const pages = new Map(rows.map(({ page, bits }) => [page, Buffer.from(bits, 'hex')]))
+    const { size } = this.#flow
     const found: number[] = []
-    for (let index = from; index < size && found.length < most; index += 1) {
-      const bits = pages.get(Math.floor(index / PAGE))
-      if (bits === undefined || !isSet(bits, index % PAGE)) found.push(index)
-    }
+    for (let index = from; index < size && found.length < most; index += 1)
+      if (!isSet(this.#page(Math.floor(index / PAGE)), index % PAGE)) found.push(index)
     return found
   }
 

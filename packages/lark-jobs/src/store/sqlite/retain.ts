@@ -3,6 +3,8 @@
  */
 import type { State } from '../../model/record.ts'
 import { MAX_ITEMS, type StoreOptions } from '../contract/store.ts'
+import type { Value } from './driver.ts'
+import { dropPayloads } from './effect.ts'
 import { endRemoved } from './end.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
@@ -35,10 +37,10 @@ const dropOldest = `DELETE FROM jobs WHERE seq IN ${oldestSeqs} AND effects IS N
 /** The usual case, in which jobs end one by one. It needs no list of ids (measured: 10.9 µs instead of 14.6). */
 const dropOne = `DELETE FROM jobs WHERE seq = ${oldestSeqs} AND effects IS NULL`
 /** The job is kept for its effects, and hidden: see `effect.ts`. */
-const hide = `UPDATE jobs SET state = state + ${HIDDEN}`
-const hideOldest = `${hide} WHERE seq IN ${oldestSeqs}`
+const raise = `UPDATE jobs SET state = state + ${HIDDEN}`
+const hideOldest = `${raise} WHERE seq IN ${oldestSeqs} RETURNING seq`
 const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects IS NULL'
-const hideThese = `${hide} WHERE seq IN (SELECT value FROM json_each(?))`
+const hideThese = `${raise} WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq`
 const aged = `
   SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND finishedAt <= ?
   ORDER BY finishedAt, seq LIMIT ?`
@@ -54,11 +56,19 @@ export function trim(partition: Partition, retention: StoreOptions['retention'])
 }
 
 /** @returns how many */
-function dropOldestOf({ database, id }: Partition, kind: (typeof kinds)[number], count: number): number {
+function dropOldestOf(partition: Partition, kind: (typeof kinds)[number], count: number): number {
+  const { database, id } = partition
   const state = endedStates[kind]
   const dropped = database.run(count === 1 ? dropOne : dropOldest, id, state, count)
   // The oldest jobs are now those with effects, which were not removed: they are hidden instead.
-  return dropped === count ? count : dropped + database.run(hideOldest, id, state, count - dropped)
+  return dropped === count ? count : dropped + hide(partition, hideOldest, id, state, count - dropped)
+}
+
+/** @returns how many */
+function hide(partition: Partition, statement: string, ...values: Value[]): number {
+  const jobs = partition.database.all<Pick<JobRow, 'seq'>>(statement, ...values)
+  dropPayloads(partition, jobs)
+  return jobs.length
 }
 
 /** Removes jobs, with their logs. Jobs that have not ended are ended first. */
@@ -66,7 +76,7 @@ export function remove(partition: Partition, rows: readonly Removed[]): void {
   if (rows.length === 0) return
   endRemoved(partition, rows)
   const seqs = list(rows.map(({ seq }) => seq))
-  if (partition.database.run(dropThese, seqs) < rows.length) partition.database.run(hideThese, seqs)
+  if (partition.database.run(dropThese, seqs) < rows.length) hide(partition, hideThese, seqs)
   for (const row of rows) {
     partition.leave(row)
     if (row.state === PENDING) laneMoves(partition, row)

@@ -3,11 +3,12 @@
 --   effects:member  ZSET  the same for members of flows: the flow counts them
 --   remembered      ZSET  id -> until when: members whose effect was acknowledged, should their flow ask again
 --   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was removed
---                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`
+--                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once no hook needs
+--                         its payload, it has none
 --   hooked          HASH  id -> 1: jobs whose class has a hook
 -- `effects` in `settings` is 1 while `ended` is there.
 -- module: effects
--- needs: start, erase, ring, notice
+-- needs: start, erase, ring, notice, payloads
 -- gives: owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered
 -- gives: release, ring_for_effects
 
@@ -72,6 +73,21 @@ local function withdraw(id)
   lower_flag()
 end
 
+-- Marks the records of hidden jobs, and removes the payloads that no hook needs: a flow does not need them.
+local function mark(ids)
+  local hooks = redis.call('ZMSCORE', key('effects:hook'), unpack(ids))
+  local records, without = {}, {}
+  for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(ids))) do
+    local is_bare, n = not hooks[i], #records
+    records[n + 1], records[n + 2] = ids[i], '~' .. payloads()[is_bare and 'bare' or 'unmarked'](record or '')
+    without[#without + 1] = is_bare and ids[i] or nil
+  end
+  redis.call('HSET', key('jobs'), unpack(records))
+  if #without > 0 then
+    drop_payloads(without)
+  end
+end
+
 -- Hides those of the jobs that have effects: nobody sees them any more. `ends`: their fields of `ended`. Returns the
 -- others.
 local function hide(ids, ends)
@@ -85,33 +101,31 @@ local function hide(ids, ends)
     end
   end
   if #hidden > 0 then
-    local marked = {}
-    for i, record in ipairs(redis.call('HMGET', key('jobs'), unpack(hidden))) do
-      marked[2 * i - 1], marked[2 * i] = hidden[i], '~' .. (record or '')
-    end
-    redis.call('HSET', key('jobs'), unpack(marked))
+    mark(hidden)
     redis.call('HSET', key('ended'), unpack(ended))
     redis.call('HDEL', key('logs'), unpack(hidden))
   end
   return others
 end
 
--- Forgets the ends of those of the jobs that have no effect any more, and removes the hidden ones.
+-- Some effects of the jobs are over. Forgets the ends of those jobs that have no other, and removes the hidden ones.
 local function release(ids)
   if #ids == 0 then
     return
   end
-  local is_kept, over, hidden = {}, {}, {}
+  local is_kept, over, hidden, left = {}, {}, {}, {}
   for _, name in ipairs({ 'effects:hook', 'effects:member', 'remembered' }) do
     for i, score in ipairs(redis.call('ZMSCORE', key(name), unpack(ids))) do
       is_kept[i] = is_kept[i] or score
     end
   end
   for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do
-    if not is_kept[i] then
-      over[#over + 1] = ids[i]
-      hidden[#hidden + 1] = ended and string.find(ended, '~', 1, true) and ids[i] or nil
-    end
+    local list = is_kept[i] and left or hidden
+    list[#list + 1] = ended and string.find(ended, '~', 1, true) and ids[i] or nil
+    over[#over + 1] = not is_kept[i] and ids[i] or nil
+  end
+  if #left > 0 then
+    mark(left)
   end
   if #over > 0 then
     redis.call('HDEL', key('ended'), unpack(over))
@@ -130,20 +144,13 @@ local function forget_remembered(most)
   return #over
 end
 
--- Acknowledges effects. `names`: one a line, the first letter of its kind, when the job ended, a space, and its id. A
--- name whose time is another is that of an earlier end.
-local function acknowledge(names)
-  local ids, lists, ats, done = {}, {}, {}, { h = {}, m = {} }
-  for kind, at, id in string.gmatch(names, '([hm])(%d+) ([^\n]+)') do
-    local n = #ids + 1
-    ids[n], lists[n], ats[n] = id, done[kind], at
-  end
-  if #ids == 0 then
-    return
-  end
+-- Acknowledges effects of jobs. `kinds`, `ats`: the first letter of the kind of each, and when its job ended. If the time
+-- is another, the name is that of an earlier end.
+local function acknowledge_some(ids, kinds, ats)
+  local done = { h = {}, m = {} }
   for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do
     if ended and string.match(ended, '|(%d+)') == ats[i] then
-      lists[i][#lists[i] + 1] = ids[i]
+      table.insert(done[kinds[i]], ids[i])
     end
   end
   if #done.h > 0 then
@@ -160,18 +167,37 @@ local function acknowledge(names)
     redis.call('ZREM', key('effects:member'), unpack(done.m))
     redis.call('ZADD', key('remembered'), unpack(remembered))
   end
-  -- As many come as go, so these do not pile up where `prune` cannot keep pace.
-  forget_remembered(MAX_ITEMS)
+end
+
+-- Acknowledges effects. `names`: one a line, the first letter of its kind, when the job ended, a space, and its id.
+-- A command takes some thousand arguments at most, so a long list is taken in slices.
+local function acknowledge(names)
+  local ids, kinds, ats = {}, {}, {}
+  for kind, at, id in string.gmatch(names, '([hm])(%d+) ([^\n]+)') do
+    if #ids == MAX_ITEMS then
+      acknowledge_some(ids, kinds, ats)
+      ids, kinds, ats = {}, {}, {}
+    end
+    local n = #ids + 1
+    ids[n], kinds[n], ats[n] = id, kind, at
+  end
+  if #ids > 0 then
+    acknowledge_some(ids, kinds, ats)
+    -- As many come as go, so these do not pile up where `prune` cannot keep pace.
+    forget_remembered(MAX_ITEMS)
+  end
 end
 
 -- Rings a worker that waits, or one that holds jobs, if effects are due that no call has handed out. `heard`: how many
--- callers this call has rung already.
+-- callers this call has rung already. Workers renew their leases, so a lease that ends early is perhaps one of a dead
+-- worker.
 local function ring_for_effects(heard)
   if not owed.is or heard > 0 or ring(1, true) > 0 then
     return
   end
-  local token = redis.call('ZRANGE', key('leases'), 0, 0)[1]
-  if token then
-    notify(token)
+  for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, 9, 'REV')) do
+    if notify(token) then
+      return
+    end
   end
 end

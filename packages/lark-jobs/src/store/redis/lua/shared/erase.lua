@@ -1,13 +1,21 @@
 -- Removes all that is kept of jobs.
 -- needs: start
--- gives: extras, erase
+-- gives: extras, drop_payloads, erase
 
--- The keys that have something of some jobs besides their records.
+-- The keys that have something of some jobs besides their records and payloads.
 local function extras()
   return {
     key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
-    key('hooked'), key('payloads'),
+    key('hooked'),
   }
+end
+
+-- Removes payloads that are kept apart from their records.
+local function drop_payloads(ids)
+  if redis.call('HDEL', key('payloads'), unpack(ids)) > 0 and redis.call('EXISTS', key('payloads')) == 0
+    and redis.call('HGET', key('settings'), 'large') == '1' then
+    redis.call('HDEL', key('settings'), 'large')
+  end
 end
 
 local function erase(ids)
@@ -22,12 +30,8 @@ local function erase(ids)
       redis.call('HDEL', key('lockers'), name)
     end
   end
-  local freed = 0
   for _, name in ipairs(extras()) do
-    freed = redis.call('HDEL', name, unpack(ids))
+    redis.call('HDEL', name, unpack(ids))
   end
-  -- The last of them are the payloads.
-  if freed > 0 and redis.call('EXISTS', key('payloads')) == 0 and redis.call('HGET', key('settings'), 'large') == '1' then
-    redis.call('HDEL', key('settings'), 'large')
-  end
+  drop_payloads(ids)
 end
