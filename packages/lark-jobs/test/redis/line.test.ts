@@ -240,3 +240,19 @@ test('a claim sees past void entries to the job behind them', async () => {
   expect(ids(await caller.claim(1))).toEqual(left.slice(0, 1))
   expect(ids(await caller.claim(50))).toEqual(left.slice(1))
 })
+
+test('a claim that has only removed void entries says so: its caller asks again at once, and finds the next job', async () => {
+  await using harness = await make()
+  const web = harness.caller('web')
+  for (let batch = 0; batch < 13; batch++) {
+    const gone = jobs(1_000)
+    await web.enqueue(...gone)
+    await harness.store.alter('emails', ids(gone), { kind: 'cancel', reason: 'user' })
+  }
+  const left = job()
+  await web.enqueue(left)
+  const want = { limit: 10, ahead: 0, lease: LEASE }
+  const first = await harness.caller().exchange([], want)
+  expect(first).toEqual({ verdicts: [], jobs: [], nextDue: 1 })
+  expect(await harness.caller().exchange([], want)).toMatchObject({ jobs: [{ id: left.id }] })
+})

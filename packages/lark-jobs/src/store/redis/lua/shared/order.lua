@@ -5,12 +5,12 @@
 --    line whose first job has the lowest aged place. Among the jobs of a group: lanes/turn.lua, lanes/aged.lua.
 -- 3. In a line, the lowest place goes first; at the same place the lowest id, because ids are in order of dispatch.
 -- needs: start, line, lanes
--- gives: room, aging, take, take_lines, take_turns, next_due, ahead_until
+-- gives: room, sweeps, aging, take, take_lines, take_turns, next_due, ahead_until
 
 -- Set if the claim counts bytes (room.lua).
 local room
 
--- How many more times this call may look for void entries.
+-- How many more times this call may look for void entries. It looks only behind an entry that it has found void.
 local sweeps = 12
 
 -- Removes void entries from the head of a list: of jobs that were cancelled or removed while they waited. There may be
