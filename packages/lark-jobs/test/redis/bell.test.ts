@@ -3,7 +3,7 @@ import { Connection } from '../../src/store/redis/client/connection.ts'
 import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { TcpProxy } from './proxy.ts'
-import { addressOf, Server } from './server.ts'
+import { addressOf, Server, until } from './server.ts'
 import { openStore } from './stores.ts'
 
 let server: Server
@@ -46,6 +46,26 @@ test('a worker that died while it waited takes no ring from the living', async (
   await new Caller(store, 'ada', 'ring').claim()
   await new Caller(store, 'web', 'ring').enqueue(job())
   expect(await store.wait('ada', 20_000)).toEqual(['ring'])
+})
+
+test('if the worker whose lease ends last does not listen, another that holds a job is told of effects', async () => {
+  const dead = await openStore(server.url)
+  await using store = await openStore(server.url)
+  const given = job({ hooked: true, delay: 60_000 })
+  await new Caller(store, 'web', 'told').enqueue(given, job(), job(), job())
+  const ada = new Caller(store, 'ada', 'told')
+  await ada.claimOne()
+  await new Caller(dead, 'dead', 'told').claimOne()
+  await dead.close()
+  const raw = new Connection(addressOf(server.url))
+  await until(async () => {
+    const bells = (await raw.send(['PUBSUB', 'CHANNELS', '*bell:*'])) as string[]
+    return !bells.some((bell) => bell.endsWith(':dead'))
+  })
+  raw.close()
+  const told = new Promise((resolve) => void store.wait('ada', 20_000, undefined, resolve))
+  await store.alter('told', [given.id], { kind: 'cancel', reason: 'user' })
+  expect(await told).toBe('told')
 })
 
 test('a store that only dispatches opens one connection; a store that claims opens a second', async () => {

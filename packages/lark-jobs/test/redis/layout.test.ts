@@ -9,7 +9,7 @@ import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { createJobs, Job } from '../../src/index.ts'
-import { type Effect, nameOf } from '../../src/model/effect.ts'
+import { type Effect, memberId, nameOf } from '../../src/model/effect.ts'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { LAYOUT } from '../../src/store/redis/client/keys.ts'
@@ -96,6 +96,20 @@ test('hooks of layout 5 that an older worker has taken are left to it until its 
   ])
   expect(await hooksOf(store, 'reports/1', rest)).toEqual([])
   expect(await raw.send(['EXISTS', 'old:{reports/1}:endings', 'old:{reports/1}:ended'])).toBe(0)
+})
+
+test('after an older worker has put an ended job back into its line, nothing says that it has ended', async () => {
+  await using store = await openStore(server.url)
+  const member = memberId({ flow: 'flow', home: 'home', index: 0 })
+  const [given, other] = [job({ id: member, hooked: true }), job({ hooked: true })]
+  await new Caller(store, 'web', 'emails').enqueue(given, other)
+  await store.alter('emails', [member, other.id], { kind: 'cancel', reason: 'user' })
+  // What its `retry` does, which knows of no effects.
+  await raw.send(['ZREM', 'lark:{emails}:cancelled', member])
+  await raw.send(['RPUSH', 'lark:{emails}:line', member])
+  expect(await store.flows.fates('emails', [member])).toEqual([{ kind: 'present' }])
+  expect(await hooksOf(store, 'emails')).toMatchObject([{ kind: 'hook', job: { id: other.id } }])
+  expect(await new Caller(store, 'ada', 'emails').claim()).toMatchObject([{ id: member }])
 })
 
 test('one process brings a store forward; when it is killed, another goes on', async () => {
@@ -212,4 +226,32 @@ test('what a claim does not hand out is not touched, and a payload goes with its
   await store.clear('emails', 'waiting')
   const keys = (await raw.send(['KEYS', 'lark:{emails}:*'])) as string[]
   expect(keys.filter((key) => !/:(call:|minutes:|holders$)/.test(key))).toEqual([])
+})
+
+test('the record of a member that is hidden has a payload only as long as a hook may need it', async () => {
+  const none = { count: 0, age: 0 }
+  const store = await openStore(server.url, {
+    retention: { completed: none, failed: none, cancelled: none },
+  })
+  await using _ = store
+  const large = `"${'x'.repeat(5_000)}"`
+  const list = ['"small"', large, '"small"', large].map((payload, index) => {
+    return job({ id: memberId({ flow: 'flow', home: 'home', index }), hooked: index < 2, payload })
+  })
+  await new Caller(store, 'web', 'emails').enqueue(...list)
+  const payloads = async () => {
+    const records = (await raw.send(['HVALS', 'lark:{emails}:jobs'])) as string[]
+    const small = records.filter((record) => record.endsWith('"small"')).length
+    return [small, await raw.send(['HLEN', 'lark:{emails}:payloads'])]
+  }
+  expect(await payloads()).toEqual([2, 2])
+  await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+  expect(await payloads()).toEqual([1, 1])
+  const found = await hooksOf(store, 'emails')
+  const hooks = found.filter(({ kind }) => kind === 'hook').map((effect) => effect.job)
+  expect(hooks).toMatchObject([{ payload: '"small"' }, { payload: large }])
+  expect(await hooksOf(store, 'emails', found)).toEqual([])
+  expect(await payloads()).toEqual([0, 0])
+  expect(await raw.send(['HGET', 'lark:{emails}:settings', 'large'])).toBeNull()
+  expect(await store.flows.fates('emails', ids(list))).toMatchObject(list.map(() => ({ kind: 'ended' })))
 })

@@ -18,7 +18,8 @@ for _, state in ipairs(states) do
   groups[state] = { ids = {}, ends = {}, records = {}, scores = redis.call('ZMSCORE', key(state), unpack(ids)) }
 end
 for i, id in ipairs(ids) do
-  local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)')
+  -- Hidden jobs are in none of the sets.
+  local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
   for _, each in ipairs(state and {} or states) do
     if groups[each].scores[i] then
       state, at = each, groups[each].scores[i]

@@ -40,6 +40,10 @@ local function hand_out(answer, kind, most, lease, floor)
   end
   local ends = redis.call('HMGET', key('ended'), unpack(ids))
   local records = redis.call('HMGET', key('jobs'), unpack(ids))
+  local scores = {}
+  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    scores[state] = redis.call('ZMSCORE', key(state), unpack(ids))
+  end
   local texts, until_then = {}, string.format('%.0f', now + lease)
   for _, each in ipairs({ 'errors', 'results' }) do
     texts[#texts + 1] = redis.call('EXISTS', key(each)) == 1 and key(each) or nil
@@ -47,7 +51,8 @@ local function hand_out(answer, kind, most, lease, floor)
   local groups, leases, gone = {}, {}, {}
   local bare, unmarked, bytes_of = payloads().bare, payloads().unmarked, payloads().bytes_of
   for i, id in ipairs(ids) do
-    local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)')
+    local state, at, mark = string.match(ends[i] or '', '^(%a+)|(%d+)|?(~?)')
+    local is_ended = mark == '~' or state and tonumber(scores[state][i]) == tonumber(at)
     local record = kind == 'member' and bare(records[i] or '') or unmarked(records[i] or '')
     local size = kind == 'member' and #record or bytes_of(record)
     for _, each in ipairs(texts) do
@@ -56,14 +61,15 @@ local function hand_out(answer, kind, most, lease, floor)
     if left - size < floor and taken > 0 then
       break
     end
-    if state and records[i] then
+    if is_ended and records[i] then
       left, taken = left - size, taken + 1
       leases[#leases + 1], leases[#leases + 2] = until_then, id
       local group = groups[state] or { ids = {}, ends = {}, records = {} }
       local n = #group.ids + 1
       groups[state], group.ids[n], group.ends[n], group.records[n] = group, id, at, record
     else
-      -- The server has evicted the record, or an older worker has removed it.
+      -- The server has evicted the record; or an older worker, which knows of no effects, has removed the job, or put it
+      -- back into its line.
       gone[#gone + 1] = id
     end
   end
