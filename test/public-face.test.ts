@@ -4,9 +4,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Jobs } from '@s18i/lark-jobs'
 import { type Node, SyntaxKind } from 'typescript/unstable/ast'
 import { API, type Checker, type Symbol as Declared, SymbolFlags } from 'typescript/unstable/sync'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { generationOf } from '../packages/lark-jobs/src/operate/operations.ts'
 import type { App } from '../packages/lark-jobs/test/processes/app.ts'
 import { makeApp } from './program.ts'
 
@@ -122,6 +124,15 @@ test('each type that is mentioned in what a package exports can be imported', ()
     for (const declaration of symbol.declarations.filter(isOfPackage)) visit(declaration.resolve()!)
   }
   expect([...missing]).toEqual([])
+})
+
+test('copies of the package share the default instance if their versions go together', () => {
+  expect(['0.3.1', '0.3.0-beta.2', '1.2.3', '10.0.0'].map(generationOf)).toEqual(['0.3', '0.3', '1', '10'])
+  const { version } = JSON.parse(
+    readFileSync(new URL('../packages/lark-jobs/package.json', import.meta.url), 'utf8'),
+  )
+  const slot = Symbol.for(`s18i.lark.jobs@${generationOf(version)}`)
+  expect((globalThis as { [slot]?: unknown })[slot]).toBe(Jobs)
 })
 
 test('what is internal is in no published declaration', () => {

@@ -4,12 +4,12 @@
  * `lark.config` that it finds when it is first used.
  */
 import { loadAround, loadSettings } from '../config/config.ts'
+import { symbolPrefix } from '../operate/operations.ts'
 import { Jobs as Instance } from './jobs.ts'
 
-/** With the major version, because `Job` may ask something else of the instance in another one. */
-const slot = Symbol.for('s18i.lark.jobs@0')
-const shared = globalThis as { [slot]?: Instance }
+const slot = Symbol.for(symbolPrefix)
+const place = globalThis as { [slot]?: Instance }
 
-shared[slot] ??= new Instance(loadSettings, loadAround)
-export const Jobs: Instance = shared[slot]
+place[slot] ??= new Instance(loadSettings, loadAround)
+export const Jobs: Instance = place[slot]
 export type Jobs = Instance

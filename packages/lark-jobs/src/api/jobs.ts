@@ -15,7 +15,7 @@ import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import type { NewJob } from '../model/record.ts'
-import { Operations, open, settings } from '../operate/operations.ts'
+import { Operations, open, settings, symbolPrefix } from '../operate/operations.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
 import type { Around } from '../run/hooks.ts'
 import { RunNow } from '../run/run-now.ts'
@@ -37,14 +37,14 @@ export interface Opened extends OpenStore {
   dispatcher: Dispatcher
 }
 
-// What the rest of the package asks of an instance, and users do not. All copies of one major version share the symbols,
-// because a job may belong to one copy and the default instance to another.
+// What the rest of the package asks of an instance, and users do not. A job may belong to one copy, and the default
+// instance to another.
 /** @internal */
-export const enqueue = Symbol.for('s18i.lark.jobs@0.enqueue')
+export const enqueue = Symbol.for(`${symbolPrefix}.enqueue`)
 /** @internal */
-export const runNow = Symbol.for('s18i.lark.jobs@0.runNow')
+export const runNow = Symbol.for(`${symbolPrefix}.runNow`)
 /** @internal */
-export const supervisedWork = Symbol.for('s18i.lark.jobs@0.supervisedWork')
+export const supervisedWork = Symbol.for(`${symbolPrefix}.supervisedWork`)
 
 export { open }
 

@@ -12,13 +12,26 @@ import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts
 import type { Status } from './status.ts'
 import type { FailedOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 
-// Members that users do not see. All copies of one major version share the symbols, because `operate()` may be of one copy
-// and the instance of `Jobs` of another.
-export const open = Symbol.for('s18i.lark.jobs@0.open')
+/** The version of this package, which the build writes in. */
+declare const LARK_VERSION: string
+
+/** The part of a version that two copies must have in common: the major version, below 1.0 with the minor version. */
+export function generationOf(version: string): string {
+  return /^(0\.)?\d+/.exec(version)![0]
+}
+
+/**
+ * The beginning of the symbols by which copies of this package share instances. Copies whose versions do not go together
+ * have other symbols. The sources run as 0.0.
+ */
+export const symbolPrefix = `s18i.lark.jobs@${generationOf(typeof LARK_VERSION === 'string' ? LARK_VERSION : '0.0.0')}`
+
+// Members that users do not see. `operate()` may be of one copy, and the instance of `Jobs` of another.
+export const open = Symbol.for(`${symbolPrefix}.open`)
 /** @internal */
-export const settings = Symbol.for('s18i.lark.jobs@0.settings')
+export const settings = Symbol.for(`${symbolPrefix}.settings`)
 /** @internal */
-export const names = Symbol.for('s18i.lark.jobs@0.names')
+export const names = Symbol.for(`${symbolPrefix}.names`)
 
 /** What an instance of `Jobs` gives to its operations. @internal */
 export interface Operated {

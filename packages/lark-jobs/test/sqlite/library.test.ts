@@ -64,7 +64,8 @@ describe('on Node 24', () => {
       const { runs } = await use(${connection})
       const script = \`
         const { createJobs } = await import('@s18i/lark-jobs')
-        await createJobs({ connection: ${connection.replaceAll('"', "'")} })[Symbol.for('s18i.lark.jobs@0.open')]()
+        const { operate } = await import('@s18i/lark-jobs/operate')
+        await operate(createJobs({ connection: ${connection.replaceAll('"', "'")} })).ping()
         require('node:worker_threads').parentPort.postMessage(process.moduleLoadList)\`
       const thread = new Worker('(async () => {' + script + '})()', { eval: true })
       thread.once('message', async (list) => {

@@ -69,7 +69,10 @@ const report = {
 
 const webs = [createJobs({ connection }), createJobs({ connection })]
 const jobs = createJobs({ connection })
-const { store } = await jobs[Symbol.for('s18i.lark.jobs@0.open')]()
+const open = Object.getOwnPropertySymbols(Object.getPrototypeOf(jobs)).find(({ description }) =>
+  description.endsWith('.open'),
+)
+const { store } = await jobs[open]()
 /** How often the store refused each verb of the worker. */
 const refused = {}
 for (const verb of ['exchange', 'survey']) {
