@@ -201,7 +201,10 @@ export interface Exchange {
   jobs: LeasedJob[]
   /** For each limiter, how many jobs at least could begin if the claimer had permits for them. */
   limited?: Record<string, number>
-  /** Milliseconds until the next job is due. 0: more jobs wait now. Undefined: no job is known, or it is paused. */
+  /**
+   * Milliseconds until the next job is due. 0: more jobs wait now. 1 without jobs may also mean that jobs wait, and that
+   * the call got no further than the entries of cancelled jobs before them. Undefined: no job is known, or it is paused.
+   */
   nextDue?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
