@@ -56,7 +56,7 @@ type Chosen = readonly string[] | CancelFilter
 
 /** Checks the arguments of `cancel`. @throws FILTER_INVALID, JOB_ID_INVALID */
 export function readCancel(which: unknown, options: unknown, flags?: Flags): Chosen {
-  checkFilter('Jobs.cancel()', options, cancelOptions)
+  checkFilter('Jobs.cancel()', options, cancelOptions, { whole: 'the second argument' })
   const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
   if (!isFilter) return readIds(which)
   checkFilter('Jobs.cancel()', which, cancelConditions, { needed: ['key', 'queue', 'state'], flags })

@@ -27,6 +27,8 @@ export interface FilterOptions {
   needed?: readonly string[]
   /** If a command makes the call: its flag for each condition, which messages name instead of the condition. */
   flags?: Flags | undefined
+  /** What messages call the whole. Default: the filter. */
+  whole?: string
   /** The code of the error for a value. Default: FILTER_INVALID. */
   codeOf?: (path: string) => JobsErrorCode
 }
@@ -39,9 +41,9 @@ export function checkFilter<E extends Entries>(
   call: string,
   filter: unknown,
   schema: Schema<E>,
-  { needed = [], flags, codeOf }: FilterOptions = {},
+  { needed = [], flags, whole = 'the filter', codeOf }: FilterOptions = {},
 ): void {
-  const named = (path: string) => flags?.[path] ?? `${call}: ${path || 'the filter'}`
+  const named = (path: string) => flags?.[path] ?? `${call}: ${path || whole}`
   const error = (message: string, hint?: string, path = '') => {
     const code = codeOf?.(path) ?? 'FILTER_INVALID'
     return new JobsError(code, message, { hint, ...(code === 'FILTER_INVALID' && { exit: 2 }) })

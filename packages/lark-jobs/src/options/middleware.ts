@@ -1,8 +1,20 @@
 /**
- * The types of middleware: the function, and the job that it receives.
+ * The types of middleware: the function, and the job that it receives. And the options that several of Lark's own
+ * middleware have.
  */
 import type { Signal } from '../model/abort-signal.ts'
 import type { Duration } from '../model/duration.ts'
+import { notName } from '../model/stored-name.ts'
+import { duration, isText, option } from './schema.ts'
+
+/** How long a job is put back if the time at which it may run is not known. */
+export const releaseAfter = duration().or('1s')
+
+/** A name that classes share. */
+export const sharedName = option<string>(
+  "a text, such as 'stripe'",
+  (value) => isText(value) && notName(value) === undefined,
+)
 
 /**
  * A function that runs around `handle`, and around the middleware after it.

@@ -74,13 +74,13 @@ export interface WorkerOptions
   partitions?: ReadonlyMap<string, number>
   /** Limiters that middleware may name. Default: none. */
   limiters?: ReadonlyMap<string, Limits>
-  /** Of each partition of a queue. */
+  /** By queue: the limits of each of its partitions. Default: none. */
   limits?: ReadonlyMap<string, Limits>
-  /** How much of the slots and turns each queue has among the others, when it is not strict; 1 where nothing is said. */
+  /** By queue: its share of slots and turns among the queues, if their order is not strict. Default 1. */
   weights?: ReadonlyMap<string, number>
   /** By queue: milliseconds of waiting that are worth a step of priority. Default: priorities do not age. */
   agings?: ReadonlyMap<string, number>
-  /** Serve the queues in this order, a later one only when the earlier have nothing. Default: in fair turns. */
+  /** Whether a queue is served only when the queues before it have no job. Default: all queues take fair turns. */
   strict?: boolean
   /** Where the store is, for the lease thread; undefined when only this process can reach it. */
   place?: Place | undefined
@@ -92,8 +92,9 @@ export interface WorkerOptions
   /** Its name in the store, unique for ever. Default: one of its own making. */
   id?: string
   /**
-   * Told of a handler that ignores its signal. Its job is then settled as timed out and leaves its slot, whatever the
-   * handler still does; so who gives this must end the process soon. Without it, the job keeps its slot.
+   * Called when a handler ignores its signal. Its job is then settled as timed out and leaves its slot, although the
+   * handler may still run. So a caller that passes this function must end the process soon. Without it, the job keeps
+   * its slot.
    */
   onStuck?: () => void
 }

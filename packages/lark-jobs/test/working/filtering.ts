@@ -60,6 +60,11 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     (jobs) => jobs.cancel({ constructor: 'note' }),
     'Jobs.cancel(): constructor is not an option',
   ],
+  [
+    'cancel(filter, 5)',
+    (jobs) => jobs.cancel({ queue: 'emails' }, 5),
+    'Jobs.cancel(): the second argument is 5; it must be an object',
+  ],
   ['pause()', (jobs) => jobs.pause(), 'Jobs.pause(): the filter is undefined; it must be an object'],
   [
     'pause(text)',

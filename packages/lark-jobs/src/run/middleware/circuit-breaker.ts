@@ -9,10 +9,9 @@ import { returnedFalse } from '../../model/run.ts'
 import { storedName } from '../../model/stored-name.ts'
 import { textOf } from '../../model/thrown.ts'
 import { type CircuitEvent, MAX_FAILURES } from '../../options/circuit.ts'
-import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
+import { type Middleware, type MiddlewareJob, sharedName } from '../../options/middleware.ts'
 import { duration, func, type OptionsOf, Schema, voiceOf, whole } from '../../options/schema.ts'
 import { reachOf } from './permits.ts'
-import { sharedName } from './without-overlapping.ts'
 
 export const circuitBreakerOptions = new Schema('an object', {
   /** The circuit opens after this many failed attempts … Default 5, at most 1,000. */

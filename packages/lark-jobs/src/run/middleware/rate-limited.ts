@@ -6,10 +6,9 @@ import { spread } from '../../model/duration.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import { limiterName, mostOf, weight } from '../../options/limiter.ts'
-import type { Middleware } from '../../options/middleware.ts'
+import { type Middleware, releaseAfter } from '../../options/middleware.ts'
 import { type OptionsOf, Schema, voiceOf } from '../../options/schema.ts'
 import { reachOf, unknownLimiter } from './permits.ts'
-import { releaseAfter } from './without-overlapping.ts'
 
 export const rateLimitedOptions = new Schema('an object', {
   /** How many permits a run takes. Default 1, at most 1,000. */

@@ -4,18 +4,9 @@
  */
 import { spread } from '../../model/duration.ts'
 import { notName, storedPair } from '../../model/stored-name.ts'
-import type { Middleware } from '../../options/middleware.ts'
-import { duration, isText, type OptionsOf, option, refuse, Schema, voiceOf } from '../../options/schema.ts'
+import { type Middleware, releaseAfter, sharedName } from '../../options/middleware.ts'
+import { type OptionsOf, refuse, Schema, voiceOf } from '../../options/schema.ts'
 import { reachOf } from './permits.ts'
-
-/** How long a job is put back if the time at which it may run is not known. */
-export const releaseAfter = duration().or('1s')
-
-/** A name that classes share. */
-export const sharedName = option<string>(
-  "a text, such as 'stripe'",
-  (value) => isText(value) && notName(value) === undefined,
-)
 
 export const overlappingOptions = new Schema('an object', {
   /** How long a job is put back if another with its name is running: up to a quarter sooner or later. Default 1 s. */

@@ -201,7 +201,6 @@ export class Ledger {
 const NAMES = 64
 const BYTES = 256
 
-/** One page, as either side sees it. */
 /**
  * The names of limiters of which the worker holds permits. The thread may read a name while it changes into another: it
  * then renews permits that nobody holds, which has no effect.
