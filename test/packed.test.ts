@@ -383,13 +383,3 @@ test('the declarations have the same classes, whether imported or required', asy
   })
   expect(await compile(app, 'typed')).toBe('')
 })
-
-test('copies of one major version share the queue', () => {
-  const { version } = JSON.parse(read('packages/lark-jobs/package.json'))
-  const files = ['api/default-jobs', 'api/jobs', 'operate/operations']
-  const symbols = files.flatMap((file) => [
-    ...read(`packages/lark-jobs/src/${file}.ts`).matchAll(/Symbol\.for\('s18i\.lark\.jobs@(\d+)/g),
-  ])
-  expect(symbols.length).toBeGreaterThan(files.length)
-  expect(new Set(symbols.map(([, major]) => major))).toEqual(new Set([version.split('.')[0]]))
-})

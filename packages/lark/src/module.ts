@@ -82,7 +82,7 @@ function isPlain(value: unknown): value is object {
  * @param parent the name, as a regular expression
  */
 export function declaresClass(text: string, parent: string): boolean {
-  return new RegExp(`^s*(?:abstracts+)?classs+w+s+extendss+(?:${parent})\b`, 'm').test(text)
+  return new RegExp(String.raw`^\s*(?:abstract\s+)?class\s+\w+\s+extends\s+(?:${parent})\b`, 'm').test(text)
 }
 
 function mayBeEither(file: string): boolean {
