@@ -1,6 +1,6 @@
 /**
  * Limits, as stores keep them: how many jobs run at a time, over all workers, and how many begin within a time. The
- * stores count them in `store/sqlite/limit.ts` and `store/redis/lua/shared/limit.lua`. Users write them as
+ * stores count them in `store/sqlite/rate.ts` and `store/redis/lua/shared/rate.lua`. Users write them as
  * `options/limits.ts` says.
  */
 

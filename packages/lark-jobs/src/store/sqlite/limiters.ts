@@ -4,13 +4,13 @@
  * `holders` has a row for each holder of a limiter, with its last call. A row whose lease has ended does not count, and
  * the next call of any holder removes it. `waits` has the sizes of lots that holders wait for: since when, and until
  * when this counts. `circuits` has the open circuits, `failures` the counted failures of the closed ones. The state of
- * a limiter's rate is in the same tables as that of partitions (`limit.ts`).
+ * a limiter's rate is in the same tables as that of partitions (`rate.ts`).
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { mostOf } from '../../options/limiter.ts'
 import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../contract/store.ts'
 import type { Database } from './database.ts'
-import { permits } from './limit.ts'
+import { permits } from './rate.ts'
 
 interface LimiterRow {
   number: number

@@ -22,7 +22,7 @@
  *   minutes                    the counts of past minutes (`minutes.ts`)
  *   payloads                   the large payloads (`payload.ts`)
  *   effects, flows, members    what must happen elsewhere, and what has (`effect.ts`, `flows.ts`)
- *   rates, starts              the state of limits (`limit.ts`)
+ *   rates, starts              the state of limits (`rate.ts`)
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
  *   calls                      the last answers (`calls.ts`)
  *   waiters                    the callers to ring (`waiters.ts`)

@@ -26,7 +26,7 @@
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large; effects
- *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/limit.lua`); for a group with `@<name>`
+ *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
  *   offers       HASH    how many jobs each of these callers takes with a ring (`lua/shared/hand.lua`)
@@ -37,7 +37,7 @@
  *   holders, ends  HASH, ZSET  worker -> permits it holds, and its last call (`lua/permit.lua`); until when. Both are
  *                        removed with the last holder
  *   waiting, waits ZSET, ZSET  sizes of lots that holders wait for: since when, until when this counts
- *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/limit.lua`)
+ *   rate, starts HASH, LIST  when permits were granted, if there is a rate (`lua/shared/rate.lua`)
  *   circuit, failures  HASH, ZSET  of a circuit breaker with that name (`lua/circuit.lua`)
  *
  * Keys of the whole store, `<prefix>:{meta}:…`. A partition with the name `meta` has no key in common with these:

@@ -6,7 +6,7 @@
 -- ARGV[3]  number of the call
 -- ARGV[4]  connection
 -- ARGV[5]  how many jobs to claim that start at once
--- ARGV[6]  how many jobs to prefetch; or limits (shared/limit.lua): then none
+-- ARGV[6]  how many jobs to prefetch; or limits (shared/rate.lua): then none
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
 --          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age; then,

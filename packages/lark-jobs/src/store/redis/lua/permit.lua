@@ -9,7 +9,7 @@
 -- ARGV[5]  how many it uses
 -- ARGV[6]  how many more it wants
 -- ARGV[7]  in lots of how many
--- ARGV[8]  limits (shared/limit.lua)
+-- ARGV[8]  limits (shared/rate.lua)
 -- ARGV[9]  1 if the limits can ever allow a whole lot, else ''
 -- Returns  { granted, milliseconds until a rate allows more or -1 }
 -- Cost     O(log h + n) for h holders and n permits wanted; O(log h) for each holder with an ended lease, and each size

@@ -8,7 +8,7 @@ export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
 }
 
-/** Limits, in the form that `shared/limit.lua` reads. */
+/** Limits, in the form that `shared/rate.lua` reads. */
 export function packLimits({ concurrency, rate }: Limits): string {
   const parts =
     rate === undefined ? ['', '', '', ''] : [rate.kind, rate.limit, packDuration(rate.per), rate.burst]
