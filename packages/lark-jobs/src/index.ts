@@ -22,8 +22,8 @@ export {
 export { context, withContext } from './model/context.ts'
 export type { Duration } from './model/duration.ts'
 export { JobsError, type JobsErrorCode, type JobsErrorOptions, jobsErrors } from './model/errors.ts'
-export type { RateKind } from './model/limits.ts'
 export { NonRetryableError } from './model/non-retryable.ts'
+export type { RateKind } from './model/rate.ts'
 export type {
   CancelReason,
   Counters,

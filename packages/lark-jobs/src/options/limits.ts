@@ -1,7 +1,8 @@
 /**
  * Limits, as users write them: of a queue, a group, or a limiter.
  */
-import { type Limits, rateKinds } from '../model/limits.ts'
+import type { Limits } from '../model/limits.ts'
+import { rateKinds } from '../model/rate.ts'
 import {
   duration,
   type NeededOptionsOf,

@@ -2,7 +2,8 @@
  * Limiters: permits that workers share, with a limit at the same time and a limit per period.
  */
 import { expect, test } from 'vitest'
-import type { Limits, Rate } from '../../src/model/limits.ts'
+import type { Limits } from '../../src/model/limits.ts'
+import type { Rate } from '../../src/model/rate.ts'
 import type { PermitCall, Permitted, Store } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'

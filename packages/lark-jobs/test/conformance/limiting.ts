@@ -3,7 +3,8 @@
  * workers claim them.
  */
 import { expect, test } from 'vitest'
-import type { Limits, Rate } from '../../src/model/limits.ts'
+import type { Limits } from '../../src/model/limits.ts'
+import type { Rate } from '../../src/model/rate.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, jobs, retried, settlement } from './jobs.ts'

@@ -6,7 +6,8 @@
  * has the times of recent starts, until they are `over` and no longer count. Rows belong to a partition, or to a lane
  * of it, which the key names.
  */
-import type { Limits, Rate } from '../../model/limits.ts'
+import type { Limits } from '../../model/limits.ts'
+import type { Rate } from '../../model/rate.ts'
 import { MAX_ITEMS } from '../contract/store.ts'
 import type { Partition } from './partition.ts'
 
