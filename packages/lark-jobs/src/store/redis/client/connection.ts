@@ -12,7 +12,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
-import { LATE } from './doubt.ts'
+import { LATE } from './failover.ts'
 import {
   movedOn,
   Refusal,

@@ -3,7 +3,7 @@
  * and `cluster.ts` have resolvers for servers that change places.
  */
 import { type Address, nameOf } from './address.ts'
-import type { Doubt } from './doubt.ts'
+import type { Doubt } from './failover.ts'
 import type { Link } from './link.ts'
 
 export interface Resolver {

@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
 import { Connection } from './connection.ts'
-import { Doubt, type ServerRole } from './doubt.ts'
+import { Doubt, type ServerRole } from './failover.ts'
 import { Refusal } from './failure.ts'
 import { ask, type Link } from './link.ts'
 import type { Resolver } from './resolver.ts'

@@ -1,9 +1,10 @@
 /**
- * Which node serves which slots of a cluster, according to the node that answers first.
+ * Which node serves which slots of a cluster, according to the node that answers first. `failover.ts` notices that a
+ * primary may have been replaced.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
-import type { ServerRole } from './doubt.ts'
+import type { ServerRole } from './failover.ts'
 import { movedOn, Refusal } from './failure.ts'
 import { ask } from './link.ts'
 

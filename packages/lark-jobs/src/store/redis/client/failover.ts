@@ -1,8 +1,8 @@
 /**
- * A server that was silent for a while may have been replaced meanwhile. If the machine of a primary was frozen or
- * moved, the primary does not know of its replacement when it wakes, and answers "queued" to calls that no other server
- * ever sees. So a late answer puts the server in doubt, until the Sentinels or the other nodes of the cluster have said
- * which server is the primary.
+ * Notices a failover that a server itself does not know of. A server that was silent for a while may have been replaced
+ * meanwhile. If the machine of a primary was frozen or moved, the primary does not know of its replacement when it
+ * wakes, and answers "queued" to calls that no other server ever sees. So a late answer puts the server in doubt, until
+ * the Sentinels or the other nodes of the cluster have said which server is the primary.
  *
  * A quick answer costs nothing, because no server is replaced within the time that counts as late. One case is not
  * noticed: a process that sent nothing while the server stood still sends a call just before the server wakes.

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { PATIENCE } from '../../src/store/redis/client/connection.ts'
-import { Doubt, LATE, type ServerRole } from '../../src/store/redis/client/doubt.ts'
+import { Doubt, LATE, type ServerRole } from '../../src/store/redis/client/failover.ts'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Sentinels } from '../../src/store/redis/client/sentinel.ts'
 import { Caller } from '../conformance/caller.ts'
