@@ -1,14 +1,14 @@
 /**
  * The signals of `jobs:work`, for a worker or for a supervisor. At SIGTSTP it takes no more jobs. At the first SIGINT
- * or SIGTERM it lets the running jobs finish, at the second it gives them back at once.
+ * or SIGTERM it lets the running jobs finish, at the second it gives them back at once. The steps of the end are in
+ * `Worker.stop` (`worker/worker.ts`); a process under a supervisor has `supervisor/supervised.ts` instead.
  *
  *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program
  *   serving    all signals are passed on to the worker or supervisor
  *   released   the signals do again what they do in any program
  *
  * With this listener, SIGTSTP and Ctrl-Z do not suspend the process: a suspended worker would only lose its leases.
- * Windows has no such signal. The order of the steps at an end is `Worker.stop` (`worker/worker.ts`); a process under a
- * supervisor has `supervisor/supervised.ts` instead.
+ * Windows has no such signal.
  */
 import { STOP_DEADLINE } from '../worker/options.ts'
 

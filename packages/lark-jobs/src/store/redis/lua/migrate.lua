@@ -1,4 +1,5 @@
 -- migrate: brings a partition of an earlier layout forward. Safe to repeat, and while workers of any version go on.
+-- `verbs/layout.ts` runs this for each partition, and says which layouts are brought forward.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
