@@ -7,7 +7,7 @@
  */
 export class StoreClock {
   /** Milliseconds by which the store's time is ahead of `performance.now()`. */
-  #ahead = performance.timeOrigin
+  #offset = performance.timeOrigin
   isAsked = false
 
   /**
@@ -18,12 +18,12 @@ export class StoreClock {
    *   now
    */
   heard(at: number, asked: number): void {
-    this.#ahead = at - (asked + performance.now()) / 2
+    this.#offset = at - (asked + performance.now()) / 2
     this.isAsked = true
   }
 
   /** Milliseconds since 1970, by the store. */
   now(): number {
-    return performance.now() + this.#ahead
+    return performance.now() + this.#offset
   }
 }
