@@ -24,7 +24,7 @@ import { isLent } from '../../store/contract/credentials.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { Claimer } from '../fetch/claimer.ts'
 import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
-import { AHEAD, DONE, HoldingsPage, LedgerPage, NEVER, RETURNED, RUNNING } from './ledger.ts'
+import { DONE, HoldingsPage, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
 import { Recaller, Unread } from './unread.ts'
 
 /**
@@ -222,7 +222,7 @@ class LeaseWatch {
   #returnOverdue(at: number): void {
     const window = this.#watch.window + (this.#recaller.isOwed(at) ? 0 : GRACE)
     this.#heldSince = undefined
-    for (const { page, index, id, token } of this.#jobsIn(AHEAD)) {
+    for (const { page, index, id, token } of this.#jobsIn(PREFETCHED)) {
       this.#awakeUntil = at + AWAKE
       this.#pulse.isDozing = false
       const claimedAt = page.claim[1]!
@@ -230,7 +230,7 @@ class LeaseWatch {
         this.#heldSince = Math.min(this.#heldSince ?? claimedAt, claimedAt)
         continue
       }
-      if (Atomics.compareExchange(page.states, index, AHEAD, RETURNED) !== AHEAD) continue
+      if (Atomics.compareExchange(page.states, index, PREFETCHED, RETURNED) !== PREFETCHED) continue
       this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
     }
   }
@@ -307,8 +307,8 @@ class LeaseWatch {
         deadline! < at ? { kind: 'failed', error, ...next } : { kind: 'released', in: 0 }
       this.#claimers[page.head[2]!]!.settle(id, token, outcome, at)
     }
-    for (const { page, index, id, token } of this.#jobsIn(AHEAD)) {
-      if (Atomics.compareExchange(page.states, index, AHEAD, RETURNED) === AHEAD)
+    for (const { page, index, id, token } of this.#jobsIn(PREFETCHED)) {
+      if (Atomics.compareExchange(page.states, index, PREFETCHED, RETURNED) === PREFETCHED)
         this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
     }
     const end = () => process.kill(process.pid, 'SIGKILL')

@@ -4,12 +4,12 @@
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
- *   ahead     claimed, and not begun. The worker begins it or takes it back, or the thread gives it back: whichever
- *             acts first
- *   running   begun in this worker
- *   apart     taken out to begin, and not begun: a suspect that waits to run alone
- *   done      ended in this worker, or taken back
- *   returned  given back by the thread
+ *   prefetched  claimed, and not begun. The worker begins it or takes it back, or the thread gives it back: whichever
+ *               acts first
+ *   running     begun in this worker
+ *   apart       taken out to begin, and not begun: a suspect that waits to run alone
+ *   done        ended in this worker, or taken back
+ *   returned    given back by the thread
  *
  * A page is used again when no job is left on it, unless the thread is reading it. A job that has ended stays on its
  * page until the store has answered for it: while the event loop stands still, its outcome is not sent, and the thread
@@ -23,7 +23,7 @@ export const JOBS = 64
 /** Bytes for their ids, each on a line. Ids that Lark makes have 13 letters. */
 const TEXT = JOBS * 16
 
-export const AHEAD = 1
+export const PREFETCHED = 1
 export const RUNNING = 2
 export const DONE = 3
 export const RETURNED = 4
@@ -91,7 +91,7 @@ export class LedgerPage {
     this.head[3] = ids.length > TEXT ? 0 : this.text.write(ids, 'latin1')
     this.claim[0] = number
     this.claim[1] = now
-    this.states.fill(AHEAD, 0, jobs.length)
+    this.states.fill(PREFETCHED, 0, jobs.length)
     this.states.fill(0, jobs.length)
     Atomics.store(this.head, 0, 1)
   }
@@ -155,7 +155,7 @@ export class Ledger {
   }
 
   #take(held: HeldJob, state: number): boolean {
-    if (Atomics.compareExchange(held.page.states, held.index, AHEAD, state) === AHEAD) return true
+    if (Atomics.compareExchange(held.page.states, held.index, PREFETCHED, state) === PREFETCHED) return true
     this.settled(held)
     return false
   }
@@ -183,7 +183,7 @@ export class Ledger {
 
   /** Takes back a job that has not begun. @returns false if the thread was first */
   withdraw(held: HeldJob): boolean {
-    const isOurs = Atomics.compareExchange(held.page.states, held.index, AHEAD, DONE) === AHEAD
+    const isOurs = Atomics.compareExchange(held.page.states, held.index, PREFETCHED, DONE) === PREFETCHED
     this.settled(held)
     return isOurs
   }
