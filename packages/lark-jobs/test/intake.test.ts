@@ -89,7 +89,7 @@ async function work(
 
   function exchange(rank: number, settled: readonly Settlement[], want: Want, token: string): Exchange {
     left[rank]! += settled.filter(({ outcome }) => outcome.kind === 'returned').length
-    const count = Math.min(want.limit + (want.ahead ?? 0), left[rank]!)
+    const count = Math.min(want.limit + (want.prefetch ?? 0), left[rank]!)
     left[rank]! -= count
     seen.calls++
     seen.claimed += count

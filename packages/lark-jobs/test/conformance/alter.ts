@@ -277,7 +277,7 @@ export function alter(make: Make): void {
       await using harness = await make()
       const { store, clock } = harness
       const caller = harness.caller()
-      const want = { limit: 10, ahead: 5, lease: LEASE, permits: { stripe: 10 } }
+      const want = { limit: 10, prefetch: 5, lease: LEASE, permits: { stripe: 10 } }
       const given = Array.from({ length: 1_500 }, (_, n) =>
         job({
           ...fields,

@@ -52,9 +52,9 @@ export class Caller {
     return (await this.exchange([], { limit, lease })).jobs
   }
 
-  /** Claims `limit` jobs that start at once, and prefetches `ahead` more. */
-  async claimAhead(limit: number, ahead: number, lease = LEASE): Promise<LeasedJob[]> {
-    return (await this.exchange([], { limit, ahead, lease })).jobs
+  /** Claims `limit` jobs that start at once, and `prefetch` more. */
+  async claimAhead(limit: number, prefetch: number, lease = LEASE): Promise<LeasedJob[]> {
+    return (await this.exchange([], { limit, prefetch, lease })).jobs
   }
 
   /** Claims one job. The test fails if there is none. */

@@ -15,7 +15,7 @@ const rate = (fields: Partial<Rate> = {}): Limits => ({
 
 /** Claims jobs within limits. */
 function claim(caller: Caller, limit: number, limits: Limits) {
-  return caller.exchange([], { limit, ahead: 5, lease: LEASE, limits })
+  return caller.exchange([], { limit, prefetch: 5, lease: LEASE, limits })
 }
 
 /** How many jobs begin at each step, if five are always requested. @param step milliseconds */

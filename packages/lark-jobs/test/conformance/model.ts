@@ -128,7 +128,7 @@ export class Model {
     const { lease, limits } = want
     this.lanes.stir()
     const limit = Math.min(want.limit, (limits?.concurrency ?? Infinity) - this.in('active').length)
-    const ahead = limits ? 0 : (want.ahead ?? 0)
+    const ahead = limits ? 0 : (want.prefetch ?? 0)
     if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
     if (this.lanes.size > 0 && !this.paused && limit > 0) {
       this.lanes.claim(claimed, limit, token, want)

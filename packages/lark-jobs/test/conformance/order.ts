@@ -117,7 +117,7 @@ export function order(make: Make): void {
     harness.clock.advance(2_000)
     const [zero, high] = [job(), job({ priority: 1 })]
     await caller.enqueue(zero, high)
-    const claim = (aging: number) => caller.exchange([], { limit: 9, ahead: 9, lease: 60_000, aging })
+    const claim = (aging: number) => caller.exchange([], { limit: 9, prefetch: 9, lease: 60_000, aging })
     // Their aged places are 1,000 (low), 1,000 (late), 2,000 and 1,000 (high).
     const { jobs: claimed } = await claim(1_000)
     expect(ids(claimed)).toEqual(ids([high, late, low, zero]))

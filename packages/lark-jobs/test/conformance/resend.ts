@@ -80,7 +80,7 @@ export function resend(make: Make): void {
     await ada.enqueue(...jobs(3))
     const held = await ada.claimOne()
     const settlements = [settlement(held, completed), settlement({ id: held.id, token: 'x.1' }, completed)]
-    const want = { limit: 1, ahead: 1, lease: LEASE }
+    const want = { limit: 1, prefetch: 1, lease: LEASE }
     const first = await ada.exchange(settlements, want)
     expect(first.jobs).toHaveLength(2)
     await harness.takeBack()

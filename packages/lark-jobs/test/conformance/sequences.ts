@@ -124,7 +124,7 @@ class Sequence {
       .some(this.#handed.slice(-8), 3)
       .map(({ id, token }): Settlement => ({ id, token, outcome: chanceOutcome(this.#random) }))
     const want: Want = { limit: this.#random.below(5), lease: this.#random.pick(LEASES)! }
-    if (this.#random.chance(2)) want.ahead = this.#random.below(5)
+    if (this.#random.chance(2)) want.prefetch = this.#random.below(5)
     if (this.#random.chance(4)) want.limits = { concurrency: 1 + this.#random.below(4) }
     if (this.#random.chance(4)) want.aging = this.#random.pick([1, 60])!
     if (this.#random.chance(2))

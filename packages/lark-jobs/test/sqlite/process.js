@@ -166,7 +166,7 @@ const roles = {
       const settlements = held.map(({ id, token }, n) => {
         return { id, token, outcome: outcomes[(round + n) % outcomes.length] }
       })
-      const want = { limit: 2, ahead: 2, lease: 100 }
+      const want = { limit: 2, prefetch: 2, lease: 100 }
       const { verdicts, jobs: claimed } = await store.exchange('emails', call(), settlements, want)
       const ended = settlements.filter(({ outcome: { kind, retryIn } }, n) => {
         return verdicts[n] === 'settled' && retryIn === undefined && !/released|returned/.test(kind)

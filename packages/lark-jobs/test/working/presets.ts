@@ -15,7 +15,7 @@ export function presets(connect: Connect): void {
     await using bench = await Bench.make(connect)
     const wants = await workThrough(bench, bench.jobs, 2_000, { preset: 'spread', concurrency: 3 })
     expect(wants.length).toBeGreaterThan(2_000 / 3)
-    expect(wants.filter(({ ahead }) => ahead > 0)).toEqual([])
+    expect(wants.filter(({ prefetch }) => prefetch > 0)).toEqual([])
     expect(Math.max(...wants.map(({ limit }) => limit))).toBe(3)
   })
 
@@ -23,16 +23,16 @@ export function presets(connect: Connect): void {
     await using bench = await Bench.make(connect)
     const client = bench.client({ preset: 'spread' })
     const spread = await workThrough(bench, client, 2_000, { concurrency: 1 })
-    expect(spread.filter(({ ahead }) => ahead > 0)).toEqual([])
+    expect(spread.filter(({ prefetch }) => prefetch > 0)).toEqual([])
     const balanced = await workThrough(bench, client, 2_000, { concurrency: 1, preset: 'balanced' })
-    expect(balanced.some(({ ahead }) => ahead > 0)).toBe(true)
+    expect(balanced.some(({ prefetch }) => prefetch > 0)).toBe(true)
   })
 
   test('throughput prefetches more than balanced ever does', async () => {
     await using bench = await Bench.make(connect)
     const most = async (preset: 'balanced' | 'throughput') => {
       const wants = await workThrough(bench, bench.jobs, 5_000, { preset, concurrency: 50 })
-      return Math.max(...wants.map(({ ahead }) => ahead))
+      return Math.max(...wants.map(({ prefetch }) => prefetch))
     }
     expect(await most('balanced')).toBeLessThanOrEqual(paces.balanced.most)
     // The number depends on the speed of the worker, so a busy machine may need several tries.
@@ -59,17 +59,17 @@ async function workThrough(
   client: Jobs,
   jobs: number,
   options: WorkOptions,
-): Promise<{ limit: number; ahead: number }[]> {
+): Promise<{ limit: number; prefetch: number }[]> {
   await client.dispatchMany(
     new FastJob(),
     Array.from({ length: jobs }, (_, n) => n),
   )
   const { store } = await client[open]()
   const exchange = store.exchange
-  const wants: { limit: number; ahead: number }[] = []
+  const wants: { limit: number; prefetch: number }[] = []
   store.exchange = (partition, call, settlements, want) => {
-    const { limit, ahead = 0 } = want
-    if (partition === 'default' && limit + ahead > 0) wants.push({ limit, ahead })
+    const { limit, prefetch = 0 } = want
+    if (partition === 'default' && limit + prefetch > 0) wants.push({ limit, prefetch })
     return exchange.call(store, partition, call, settlements, want)
   }
   const worker = await bench.work([FastJob], { ...options, stopWhenEmpty: true }, client)

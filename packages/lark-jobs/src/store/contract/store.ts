@@ -32,7 +32,7 @@
  * other gets `lost`, and nothing changes. Extending one job of a claim extends all of its jobs that are still held. A
  * lease that has ended still counts as held until `recover` takes it back.
  *
- * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.ahead` jobs count as started
+ * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.prefetch` jobs count as started
  * only when an `extend` names them. If a prefetched job is taken back before that, no run and no crash is counted. But
  * a job that was taken back once is not prefetched again until it is retried by hand: a claim ends before it, because
  * passing over it would break the order. So a job that kills its worker is found.
@@ -155,7 +155,7 @@ export interface Want {
   /** How many jobs to claim that start at once. */
   limit: number
   /** How many more jobs to claim (prefetch) that start soon. Default 0. If `limit` is 0 too, the call only settles. */
-  ahead?: number
+  prefetch?: number
   /** Milliseconds. */
   lease: number
   /**

@@ -166,8 +166,8 @@ export class RedisStore implements Store {
     settlements: readonly Settlement[],
     want: Want,
   ): Promise<Exchange> {
-    const { limit, ahead = 0 } = want
-    const claims = limit + ahead > 0
+    const { limit, prefetch = 0 } = want
+    const claims = limit + prefetch > 0
     const hears = claims && (await this.#notifier.listen(call.caller))
     const unheard = claims ? this.#notifier.looks(call.caller, partition, call.number, want.hand) : ''
     const { args, places } = packSettlements(settlements)
@@ -179,7 +179,7 @@ export class RedisStore implements Store {
       call,
       [
         String(limit),
-        want.limits ? packLimits(want.limits) : String(ahead),
+        want.limits ? packLimits(want.limits) : String(prefetch),
         packDuration(want.lease),
         effects === '' ? waiting : `${waiting}\n${effects}`,
         unheard,

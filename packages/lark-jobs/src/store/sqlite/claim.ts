@@ -39,10 +39,10 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
 }
 
 function take(partition: Partition, want: Want, token: string): Found[] {
-  const { limit, ahead = 0, aging } = want
+  const { limit, prefetch = 0, aging } = want
   const { database, waiting } = partition
   if (partition.lanes > 0) return takeInTurn(partition, want, token)
-  const most = Math.min(limit + ahead, MAX_ITEMS, waiting)
+  const most = Math.min(limit + prefetch, MAX_ITEMS, waiting)
   if (most <= 0) return []
   const found = new Room().take(nextJobs(partition, '', most, aging))
   // A job that was taken back once must be among the jobs that start at once. Otherwise the claim ends before it.

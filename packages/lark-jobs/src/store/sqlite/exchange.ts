@@ -26,7 +26,7 @@ export function exchange(
   stirLanes(partition)
   const within = want.limits && want.limit > 0 ? permits(partition, want.limits) : undefined
   const limit = Math.min(want.limit, within?.free ?? want.limit)
-  const jobs = claim(partition, want.limits ? { ...want, limit, ahead: 0 } : want, token)
+  const jobs = claim(partition, want.limits ? { ...want, limit, prefetch: 0 } : want, token)
   within?.note(jobs.length)
   stirLanes(partition)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit

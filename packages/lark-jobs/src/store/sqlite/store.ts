@@ -116,7 +116,7 @@ export class SqliteStore implements Store {
     const attempt = (want: Want) =>
       this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
     // Settling alone takes less space than settling and claiming, and frees some.
-    const alone = { ...want, limit: 0, ahead: 0 }
+    const alone = { ...want, limit: 0, prefetch: 0 }
     return this.#withRoom(() => attempt(want), settlements.length > 0 ? () => attempt(alone) : undefined)
   }
 

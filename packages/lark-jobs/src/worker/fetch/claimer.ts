@@ -273,7 +273,7 @@ export class Claimer {
     try {
       for (let wait = RESEND.from; ; wait = Math.min(RESEND.to, this.#lease / 20, wait * 2)) {
         try {
-          const wanted = isAlone ? { limit: 0, ahead: 0 } : { limit: want, ahead: more }
+          const wanted = isAlone ? { limit: 0, prefetch: 0 } : { limit: want, prefetch: more }
           const asked: Want = { ...wanted, lease: this.#lease, ...this.#terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits

@@ -24,14 +24,14 @@
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
 -- needs: effects, delivery
 
-local limit, ahead = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
+local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil
 local cut = string.find(waits, '\n', 1, true)
 if cut then
   waits, wanted = string.sub(waits, 1, cut - 1), string.gsub(string.sub(waits, cut + 1), '^w', 'e' .. ARGV[7])
 end
 aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
-local most = math.min(limit + (ahead or 0), MAX_ITEMS)
+local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
 local paused, laned, large, owes =
   unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects'))
@@ -75,7 +75,7 @@ if laned then
 end
 
 local permitted, wait, note = math.huge, -1, nil
-if not ahead and most > 0 then
+if not prefetch and most > 0 then
   permitted, wait, note = starts().allowed(ARGV[6], most)
   most = math.min(most, permitted)
 end
@@ -94,7 +94,7 @@ end
 if most > 0 and not paused then
   (laned and take_turns or take_lines)(all, most, taken, places, waits)
 end
-local fits = ahead_until(taken, limit)
+local fits = prefetch_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
 local found = records_of(taken)
 for i = 1, #taken do
@@ -127,7 +127,7 @@ local has_less = #ids < limit and not left
 local due = next_of(all)
 -- With limits, each job that ended lets a waiting job begin.
 local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
-  or due == 0 and not ahead and math.max(settled - #ids, 0) or 0
+  or due == 0 and not prefetch and math.max(settled - #ids, 0) or 0
 if due == 0 and #ids == 0 and sweeps == 0 then
   -- The call has only removed void entries. The caller must not take this for a damaged counter, and wait longer each time.
   due = 1

@@ -25,9 +25,9 @@ end
 -- counters of each job, or nothing if no job has counters.
 local function open_claim(token, ids, started, places, ends, counters)
   local holders = { '', TABLE }
-  local begins, ahead = token .. '|', token .. '|a'
+  local begins, prefetched = token .. '|', token .. '|a'
   for i = 1, #ids do
-    local id, holder = ids[i], i > started and ahead or begins
+    local id, holder = ids[i], i > started and prefetched or begins
     if counters and is_suspect(counters[i]) then
       holder = token .. '|s'
     end

@@ -5,7 +5,7 @@
 --    line whose first job has the lowest aged place. Among the jobs of a group: lanes/turn.lua, lanes/aged.lua.
 -- 3. In a line, the lowest place goes first; at the same place the lowest id, because ids are in order of dispatch.
 -- needs: start, line, lanes
--- gives: room, sweeps, aging, take, take_lines, take_turns, next_due, ahead_until
+-- gives: room, sweeps, aging, take, take_lines, take_turns, next_due, prefetch_until
 
 -- Set if the claim counts bytes (room.lua).
 local room
@@ -263,7 +263,7 @@ end
 
 -- How many of the taken jobs may be handed out if only the first `limit` start at once: a job after these that must not
 -- be prefetched ends the claim.
-local function ahead_until(ids, limit)
+local function prefetch_until(ids, limit)
   if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
     for i, direct in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do
       if i > limit and direct then
