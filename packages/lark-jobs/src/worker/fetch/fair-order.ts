@@ -109,7 +109,12 @@ export class FairOrder {
     return this.#shares.leads(claimer, this.#present.weight)
   }
 
-  /** A claimer without prefetched jobs whose jobs would start before those that others have prefetched. */
+  /**
+   * The next claimer that has prefetched no jobs, if its jobs would start before those that other claimers have
+   * prefetched.
+   *
+   * @param holding the claimers that have prefetched jobs
+   */
   nextHungry(holding: RoundRobin): Claimer | undefined {
     const { first } = this.#hungry
     if (this.#strict && (this.#busy.first < first || holding.first <= first)) return undefined

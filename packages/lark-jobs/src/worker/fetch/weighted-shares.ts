@@ -2,22 +2,22 @@
  * How much each queue has had of the worker, where queues have different weights: the jobs that started, divided by the
  * weight. The queue that has had least comes next (`fair-order.ts`, `round-robin.ts`).
  *
- * A queue that had no jobs for a while does not save its share up. It goes on a little behind a queue that always had
- * its share: by as many jobs as there are slots, or as the worker starts within its horizon, whichever is more. And a
- * queue that had all while the others had no jobs does not owe them much.
+ * A queue that had no jobs for a while does not save up its share. When it has jobs again, it is at most a little behind
+ * its share: by as many jobs as there are slots, or as the worker starts within its horizon, whichever is more. A queue
+ * that had all slots while the others had no jobs does not owe the others much.
  */
 
 import type { WorkerOptions } from '../options.ts'
 import type { Slots } from '../slots.ts'
 
-/** How many times that number a queue may be in front of its share. */
+/** By how many times that number of jobs a queue may be in front of its share, divided by its weight. */
 const OWED = 4
 
 export class WeightedShares {
   readonly #slots: Pick<Slots, 'concurrency'>
   /** What each queue has had, by its rank. */
   readonly #had = new Map<number, number>()
-  /** What a queue would have had that always had its share. */
+  /** What a queue has had by now if it always got exactly its share. */
   #even = 0
   /** How many jobs the worker starts within the horizon. */
   reach = 0
