@@ -1,10 +1,10 @@
 /**
  * Effects: what must happen elsewhere because a job ended. Which ends write them, how they survive retention, how they
- * are handed out and acknowledged; and that flows count each member once, however deliverers die, replies are lost, and
- * servers lose what they had acknowledged.
+ * are handed out and acknowledged; and that flows count each member once, however deliverers die and replies are lost.
+ * (`rollbacks.ts`: and if servers lose what they had acknowledged.)
  */
 import { expect, test } from 'vitest'
-import { type Effect, type EffectName, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
+import { type Effect, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
 import type { JobRecord, NewJob, Outcome } from '../../src/model/record.ts'
 import {
   MAX_BYTES,
@@ -19,13 +19,14 @@ import {
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobError, jobs, line, retried, returned, settlement } from './jobs.ts'
-import { Random } from './random.ts'
 
 /** Real milliseconds: longer than any ring takes. */
 const PATIENCE = 10_000
-const cancel = { kind: 'cancel', reason: 'user' } as const
+export const cancel = { kind: 'cancel', reason: 'user' } as const
 const none = { count: 0, age: 0 }
-const forgetful: Partial<StoreOptions> = { retention: { completed: none, failed: none, cancelled: none } }
+export const forgetful: Partial<StoreOptions> = {
+  retention: { completed: none, failed: none, cancelled: none },
+}
 
 /** Acknowledges effects and takes others, without taking jobs back. */
 export async function take(store: Store, done: readonly Effect[] = [], lease = LEASE): Promise<Effect[]> {
@@ -608,199 +609,14 @@ export function effects(make: Make): void {
 }
 
 /** When a deliverer dies: before it has applied an effect, before and after it has acknowledged it. */
-const DEATHS = ['none', 'before', 'between', 'after'] as const
+export const DEATHS = ['none', 'before', 'between', 'after'] as const
 
 /** Ids of members of one flow. */
-function members(count: number, flow = 'flow'): string[] {
+export function members(count: number, flow = 'flow'): string[] {
   return Array.from({ length: count }, (_, index) => memberId({ flow, home: 'home', index }))
 }
 
 /** Completes the jobs that another end needed. */
 async function endRest(_: Harness, caller: Caller): Promise<void> {
   for (const held of await caller.claim(9)) await caller.settle(held, completed)
-}
-
-/** Where members run, and where their flow is at home: two servers, either of which may lose its last changes. */
-class Sides {
-  readonly work: Harness
-  readonly home: Harness
-  readonly size: number
-  /** How often each member has counted, as far as the home knows. */
-  counted = 0
-
-  constructor(work: Harness, home: Harness, size: number) {
-    this.work = work
-    this.home = home
-    this.size = size
-  }
-
-  /** One delivery, which may end before its time. */
-  async deliver(dies: (typeof DEATHS)[number] = 'none', done: EffectName[] = []): Promise<EffectName[]> {
-    const { effects: found = [] } = await this.work.store.recover('emails', {
-      effects: { lease: LEASE, done },
-    })
-    if (dies === 'before') return []
-    await this.apply(found.map(({ job }) => job.id))
-    return dies === 'between' ? [] : found.map(nameOf)
-  }
-
-  async apply(named: readonly string[]): Promise<void> {
-    const marks = named.map((id) => memberOf(id)!)
-    const { flows } = await this.home.store.flows.apply('home', marks)
-    this.counted = flows.flow?.counted ?? this.counted
-  }
-
-  /** What an open flow does that has heard nothing for a while. @returns how many members are lost */
-  async reconcile(): Promise<number> {
-    let lost = 0
-    const missing = await this.home.store.flows.missing('home', 'flow', -1, MAX_ITEMS)
-    const asked = missing.map((index) => memberId({ flow: 'flow', home: 'home', index }))
-    const fates = await this.work.store.flows.fates('emails', asked)
-    const over = asked.filter((_, i) => fates[i]!.kind !== 'present')
-    for (const { kind } of fates) if (kind === 'unknown') lost += 1
-    await this.apply(over)
-    return lost
-  }
-
-  get isOver(): Promise<boolean> {
-    return this.home.store.flows.missing('home', 'flow', -1, 1).then(({ length }) => length === 0)
-  }
-}
-
-/** For stores that can be set back to what they were at an earlier time. */
-export function rollbacks(make: Make): void {
-  async function sides(size: number): Promise<Sides & AsyncDisposable> {
-    const [work, home] = [await make(forgetful), await make()]
-    const both = new Sides(work, home, size)
-    await home.store.flows.open('home', 'flow', size)
-    await work.caller('web').enqueue(...members(size).map((id) => job({ id, hooked: true })))
-    return Object.assign(both, {
-      [Symbol.asyncDispose]: async () => {
-        await work[Symbol.asyncDispose]()
-        await home[Symbol.asyncDispose]()
-      },
-    })
-  }
-
-  async function runAll({ work, size }: Sides): Promise<void> {
-    const caller = work.caller()
-    for (const held of await caller.claim(size)) await caller.settle(held, completed)
-  }
-
-  test('the home has lost what it counted: the members are still known, and count again', async () => {
-    await using both = await sides(5)
-    const back = await both.home.save()
-    await runAll(both)
-    await both.deliver('none', await both.deliver())
-    expect(both.counted).toBe(5)
-    await back()
-    expect(await both.isOver).toBe(false)
-    both.work.clock.now += RESEND_MEMORY - 1
-    await both.work.store.prune('emails')
-    expect(await both.reconcile()).toBe(0)
-    expect(await both.isOver).toBe(true)
-  })
-
-  test('the home has lost what it counted, and notices too late: the members are lost, and the flow ends', async () => {
-    await using both = await sides(5)
-    const back = await both.home.save()
-    await runAll(both)
-    await both.deliver('none', await both.deliver())
-    both.work.clock.now += RESEND_MEMORY
-    await both.work.store.prune('emails')
-    await back()
-    expect(await both.reconcile()).toBe(5)
-    expect(await both.isOver).toBe(true)
-  })
-
-  test('the server of the members has lost their ends: they run again, and count once', async () => {
-    await using both = await sides(5)
-    const back = await both.work.save()
-    await runAll(both)
-    await both.deliver('none', await both.deliver())
-    await back()
-    expect(await both.work.store.counts('emails')).toMatchObject({ waiting: 5 })
-    expect(await both.reconcile()).toBe(0)
-    expect(both.counted).toBe(5)
-    await runAll(both)
-    await both.deliver('none', await both.deliver())
-    expect(both.counted).toBe(5)
-    expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
-  })
-
-  test('the server of the members has lost the acknowledgements: they are handed out again, and count once', async () => {
-    await using both = await sides(5)
-    await runAll(both)
-    const done = await both.deliver()
-    const back = await both.work.save()
-    await both.deliver('none', done)
-    await back()
-    both.work.clock.now += MEMBER_LEASE
-    const again = await both.deliver()
-    expect(again).toHaveLength(5)
-    await both.deliver('none', again)
-    expect(both.counted).toBe(5)
-  })
-
-  test('the home has lost the flow: its members are unknown there, and nothing is delivered for ever', async () => {
-    await using both = await sides(2)
-    await both.home.store.flows.close('home', 'flow')
-    await runAll(both)
-    await both.deliver('none', await both.deliver())
-    expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
-  })
-
-  test.each([1, 2, 3, 4, 5, 6])('whatever happens to either side, the flow ends: seed %i', async (seed) => {
-    const random = new Random(seed)
-    await using both = await sides(12)
-    const { work, home, size } = both
-    const saved = new Map<Harness, () => Promise<void>>()
-    let done: EffectName[] = []
-    const steps = [
-      () => work.caller().claim(1 + random.below(3)),
-      async () => {
-        const held = (await work.store.list('emails', { state: 'active' })).jobs
-        const caller = work.caller()
-        for (const { id, holder } of random.some(held)) {
-          const token = tokens.get(id)
-          if (holder !== undefined && token !== undefined) await caller.settle({ id, token }, completed)
-        }
-      },
-      async () => {
-        done = await both.deliver(random.pick(DEATHS), done)
-      },
-      async () => {
-        const side = random.pick([work, home])!
-        saved.set(side, await side.save())
-      },
-      async () => {
-        const [side, back] = random.pick([...saved]) ?? []
-        await back?.()
-        if (side !== undefined) saved.delete(side)
-      },
-      async () => {
-        work.clock.now += random.pick([100, MEMBER_LEASE, LEASE])!
-        await work.store.recover('emails')
-      },
-      async () => {
-        const ended = random.pick(members(size))!
-        await work.store.alter('emails', [ended], random.chance(2) ? cancel : { kind: 'remove' })
-      },
-      () => both.reconcile(),
-    ]
-    const tokens = new Map<string, string>()
-    for (let step = 0; step < 60; step++) {
-      const jobs = await random.pick(steps)!()
-      if (Array.isArray(jobs)) for (const { id, token } of jobs) tokens.set(id, token)
-    }
-    for (let round = 0; !(await both.isOver); round++) {
-      expect(round).toBeLessThan(20)
-      await runAll(both)
-      done = await both.deliver('none', done)
-      await both.reconcile()
-      work.clock.now += LEASE
-      await work.store.recover('emails')
-    }
-    expect(both.counted).toBe(size)
-  })
 }

@@ -5,8 +5,8 @@ import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe } from 'vitest'
 import { RedisStore } from '../../src/store/redis/store.ts'
-import { rollbacks } from '../conformance/effects.ts'
 import { Harness, type MakePlace } from '../conformance/harness.ts'
+import { rollbacks } from '../conformance/rollbacks.ts'
 import { Server } from './server.ts'
 
 describe.each(['redis-server', 'valkey-server'])('%s', (binary) => {
