@@ -5,16 +5,14 @@
  * text, because a change writes the whole row. A page that is not there has no bit.
  */
 import type { Member } from '../../model/effect.ts'
-import { type Applied, type Fate, type Flows, MAX_ITEMS } from '../contract/store.ts'
+import { type Applied, type Fate, type Flows, MAX_ITEMS, type Progress } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { Partition } from './partition.ts'
 import { columns, list, type ShownRow, toEnded } from './row.ts'
 import { COMPLETED } from './schema.ts'
 
-interface Flow {
+interface Flow extends Progress {
   number: number
-  size: number
-  counted: number
 }
 
 /** Members of one row. */
@@ -126,7 +124,7 @@ class OpenFlow {
     return found
   }
 
-  save(): { counted: number; size: number } {
+  save(): Progress {
     const { number, counted, size } = this.#flow
     for (const [page, bits] of this.#pages) this.#database.run(keepPage, number, page, bits.toString('hex'))
     if (this.#pages.size > 0) this.#database.run(count, counted, number)

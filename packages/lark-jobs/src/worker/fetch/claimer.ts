@@ -10,7 +10,7 @@
  * A call that fails is sent again under the same number until the store answers: a failed settle is not a failed job.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { JobsError } from '../../model/errors.ts'
+import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { LeasedJob, Outcome } from '../../model/record.ts'
@@ -37,12 +37,12 @@ export const RESEND = { from: 100, to: 2_000 }
 /** Milliseconds until the next call if there was no job although the store said so: doubled each time. */
 const VAIN = { from: 1, to: 1_000 }
 
-/** The codes of errors after which the same call may succeed. */
-export const resendable: ReadonlySet<string> = new Set([
-  'STORE_UNREACHABLE',
-  'STORE_UNCERTAIN',
-  'STORE_REFUSED',
-])
+const resendable: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
+
+/** Whether the same call may succeed after an error. */
+export function isResendable(error: unknown): boolean {
+  return JobsError.is(error) && resendable.has(error.code)
+}
 
 /** An outcome to send. `held`: the job's place in the ledger, unless it never began. */
 interface Outgoing extends Settlement {
@@ -298,13 +298,12 @@ export class Claimer {
           this.#changed(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
-          const { code } = error as JobsError
           // A newer version has changed the layout of the store: the leases end by themselves. Another call is made,
           // but not at once, because an embedded store answers without giving the event loop a turn.
-          if (code === 'LAYOUT_UNKNOWN') return undefined
+          if (JobsError.is(error, 'LAYOUT_UNKNOWN')) return undefined
           // An unexpected error. The jobs to be claimed, or effects, may be the cause, so the next call sends only the
           // outcomes.
-          isAlone ||= !resendable.has(code)
+          isAlone ||= !isResendable(error)
         }
       }
     } finally {

@@ -8,13 +8,12 @@
  * lease thread renews them, and reads from the holdings (`lease/ledger.ts`) which there are.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { orAborted } from '../../run/bounded-wait.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
 import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../store/contract/store.ts'
-import { RESEND, resendable } from '../fetch/claimer.ts'
+import { isResendable, RESEND } from '../fetch/claimer.ts'
 import { Holdings, type HoldingsPage } from '../lease/ledger.ts'
 
 /** Milliseconds after which it is checked again whether an outage is over. */
@@ -240,7 +239,7 @@ export class PermitPools implements Permits {
       try {
         return await ask(wait > RESEND.from)
       } catch (error) {
-        if (!resendable.has((error as JobsError).code)) throw error
+        if (!isResendable(error)) throw error
         trouble(error)
         if (!signal.aborted) await pause(wait, undefined, { signal }).catch(() => {})
         if (signal.aborted || given?.aborted) throw error
