@@ -2,8 +2,8 @@
  * What Lark knows of a job class: its name in the store and its settings, checked once, when the class is first
  * dispatched or registered with a worker. Of a job that is dispatched, only what differs from its class is checked.
  *
- * Dispatcher and worker know job classes only through this page, so that neither depends on the class that users
- * extend (`job.ts`). A class is told by its brand, never by `instanceof`: a process may hold several copies of
+ * Dispatcher and worker know job classes only through this file, so that neither depends on the class that users
+ * extend (`api/job.ts`). A class is recognised by its brand, never by `instanceof`: a process may load several copies of
  * this package.
  */
 import { isSameFunction } from '../model/backoff.ts'
@@ -31,9 +31,9 @@ export const currentRun = Symbol.for('s18i.lark.job.run')
 /** Where a job keeps the ids of its last dispatch. */
 export const dispatchedIds = Symbol.for('s18i.lark.job.ids')
 
-/** Marks the methods of `Job` that do nothing, so that one of a class's own is told from them in every copy. */
+/** Marks the methods of `Job` that do nothing, so that every copy can tell them from the methods of a class. */
 export const idle = Symbol.for('s18i.lark.job.idle')
-/** Where a job keeps why its last dispatch was not queued. */
+/** Where a job keeps the reason why its last dispatch was not queued. */
 export const dispatchRejection = Symbol.for('s18i.lark.job.rejection')
 
 /** The fields of a job that say how it is queued and run. */
@@ -69,10 +69,10 @@ export type ResultOf<J> = J extends { handle(...args: never): infer R } ? Awaite
 
 export interface JobClass extends JobSettings {
   key: string
-  /** Whether the class gives it; else it is the name of the class. */
+  /** Whether the class has a key of its own. Otherwise the key is the name of the class. */
   hasKey: boolean
   aliases: readonly string[]
-  /** For people: the name of the class, else its key. */
+  /** The name that people see: that of the class, or its key if a minifier made the name. */
   name: string
   make: JobConstructor
   /** Whether it has a `retryIf` of its own. */
@@ -120,7 +120,7 @@ export function classOf(make: JobConstructor): JobClass {
     key,
     hasKey: job.key !== undefined,
     aliases,
-    // A name that a minifier made tells nobody anything.
+    // People cannot recognise a class by a name that a minifier made.
     name: make.name === '' || originOf(make) === 'made' ? key : make.name,
     make,
     hasRetryIf: hasOwn(job, 'retryIf', voice),
@@ -160,9 +160,9 @@ function checkName(make: JobConstructor): void {
 const settings = Object.keys(jobSettings.entries) as (keyof JobSettings)[]
 
 /**
- * The settings of one job: those of its class, but for what the job has of its own, which is checked.
+ * The settings of one job: those of its class, except where the job differs. Where it differs, it is checked.
  *
- * @returns the class itself if the job has nothing of its own
+ * @returns the class itself if the job does not differ
  * @throws JOB_INVALID
  */
 export function settingsOf(job: JobLike, jobClass: JobClass): JobSettings {

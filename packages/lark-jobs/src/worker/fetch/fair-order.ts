@@ -103,7 +103,7 @@ export class FairOrder {
     return claimer.limits === undefined && !this.#leads(claimer)
   }
 
-  /** Whether the queue has had so much more than its share that the others should come first. */
+  /** Whether the queue is so far above its share that the other queues come first. */
   #leads(claimer: Claimer): boolean {
     if (this.#shares === undefined || this.#present.weight <= claimer.weight) return false
     return this.#shares.leads(claimer, this.#present.weight)
@@ -153,8 +153,8 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one claimer may be prefetched. If it is crowded, a claimer that is fast in its turn gets its next turn
-   * only after all others, and more jobs than it can start then would go back.
+   * How many jobs of one claimer may be prefetched. If it is crowded, a claimer that is fast in its turn gets its next
+   * turn only after all others, and more jobs than it can start then would go back.
    *
    * @param soon how many jobs the worker will start within the horizon
    */

@@ -121,7 +121,7 @@ export class Prefetch {
     this.#batches = []
     this.#speed = 0
     this.#since = undefined
-    // Jobs that are no longer ours, the lease thread has given back.
+    // The lease thread has given back the jobs that are no longer ours.
     const [ours, theirs]: HeldJob[][] = [[], []]
     for (const each of held) (this.ledger.withdraw(each) ? ours! : theirs!).push(each)
     for (const { lease } of theirs!) this.gone(lease)

@@ -22,14 +22,14 @@ export async function hearRings(
   store: Store,
   caller: string,
   signal: AbortSignal,
-  ears: RingListener,
+  listener: RingListener,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const rung = await store.wait(caller, WAIT, signal, (partition) => ears.noticed(partition))
-      await Promise.all(rung.map((partition) => ears.rang(partition)))
+      const rung = await store.wait(caller, WAIT, signal, (partition) => listener.noticed(partition))
+      await Promise.all(rung.map((partition) => listener.rang(partition)))
     } catch (error) {
-      ears.trouble(error)
+      listener.trouble(error)
       await pause(PAUSE, undefined, { signal }).catch(() => {})
     }
   }

@@ -114,7 +114,9 @@ export class RoundRobin {
   }
 }
 
-/** The index of the first of which this is so, as it is of all behind it. By halving: a thousand queues may have jobs. */
+/**
+ * The index of the first of which this is so, as it is of all behind it. By halving: a thousand queues may have jobs.
+ */
 function firstOf<T>(list: readonly T[], isSo: (item: T) => boolean): number {
   let [from, to] = [0, list.length]
   while (from < to) {
