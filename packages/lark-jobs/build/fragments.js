@@ -8,8 +8,8 @@
  * A script contains each fragment that it needs once, in order of need.
  *
  * A script makes its functions anew with each call, which takes 0.12 µs for each. So there are modules: the fragments
- * with the line `-- module: lanes` are the module `lanes`. `lanes()` returns a table of the names that they give, and the
- * first use in a call makes them. What only one module needs is made with it.
+ * with the line `-- module: lanes` are the module `lanes`. `lanes()` returns a table of the names that they give, and
+ * the first use in a call makes them. What only one module needs is made with it.
  */
 
 /** @typedef {{ path: string, name: string, module: string, needs: string[], gives: string[], code: string }} Part */

@@ -191,8 +191,8 @@ test('the jobs of one queue come by the hundred', async () => {
   expect(calls).toBeLessThan(200)
 })
 
-// When the speed of all queues decided how long the turn of each is, the fast queue started 0.7 to 1.6 times as many jobs
-// as the slow one.
+// When the speed of all queues decided how long the turn of each is, the fast queue started 0.7 to 1.6 times as many
+// jobs as the slow one.
 test.each<[string, Costs, number]>([
   ['in this process, 3 ms', embedded, 3],
   ['in this process, 20 ms', embedded, 20],

@@ -80,9 +80,9 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Sets the configuration in code, for programs that have no `lark.config`, such as bundles. Lark then does not look for
-   * a file. Environment variables apply as they do with a file. Call it before the first use of `Jobs`, in dispatchers
-   * and workers alike.
+   * Sets the configuration in code, for programs that have no `lark.config`, such as bundles. Lark then does not look
+   * for a file. Environment variables apply as they do with a file. Call it before the first use of `Jobs`, in
+   * dispatchers and workers alike.
    *
    * A call with the same configuration changes nothing, because development servers load modules again. Functions are
    * compared by their names and job classes by their keys; whatever starts later uses the newest ones. After `close()`,
@@ -161,8 +161,8 @@ export class Jobs extends Operations implements AsyncDisposable {
    * Starts a worker in this process.
    *
    * If a development server loads the calling module again, the new worker replaces the worker that the previous load
-   * started: this takes no more jobs, and ends when its running jobs have ended. With `NODE_ENV=production` no worker is
-   * ever replaced.
+   * started: this takes no more jobs, and ends when its running jobs have ended. With `NODE_ENV=production` no worker
+   * is ever replaced.
    *
    * @throws UNKNOWN_QUEUE, JOB_KEY_TAKEN, JOB_INVALID, WORKER_INVALID, and what opening the store throws
    * @example await using worker = await Jobs.work({ queues: ['emails'], concurrency: 20 })

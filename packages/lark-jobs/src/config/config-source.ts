@@ -14,7 +14,9 @@ export function spokenOf(source: ConfigSource): string {
   return source.kind === 'file' ? source.file : source.kind === 'code' ? source.call : 'lark.config'
 }
 
-/** Names the place where an option can be added (`jobs.queues in lark.config.js`), and the folders that have no file. */
+/**
+ * Names the place where an option can be added (`jobs.queues in lark.config.js`), and the folders that have no file.
+ */
 export function placeFor(key: 'queues' | 'limiters' | 'connection', source: ConfigSource): string {
   if (source.kind === 'code') return `${key} in ${source.call}`
   if (source.kind === 'file') return `jobs.${key} in ${source.file}`

@@ -19,8 +19,8 @@ import type { ConfigSource } from './config-source.ts'
 /** The `jobs` section of `lark.config`, and the job classes, which only code can name. Everything is optional. */
 export interface CodeConfig extends JobsConfig {
   /**
-   * The job classes that workers of this program run, unless `Jobs.work({ jobs })` names others. Default: the classes in
-   * the folders of the application. A bundle has no such folders.
+   * The job classes that workers of this program run, unless `Jobs.work({ jobs })` names others. Default: the classes
+   * in the folders of the application. A bundle has no such folders.
    */
   jobs?: readonly JobConstructor[]
 }

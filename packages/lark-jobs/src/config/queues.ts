@@ -37,8 +37,8 @@ export const queueOptions = new Schema(
      */
     partitions: whole(1, MAX_PARTITIONS).or(1),
     /**
-     * The share of started jobs that the queue gets while all queues have jobs: a queue of weight 6 starts twice as many
-     * jobs as one of weight 3. Default 1. A worker that serves its queues strictly in an order ignores the weight.
+     * The share of started jobs that the queue gets while all queues have jobs: a queue of weight 6 starts twice as
+     * many jobs as one of weight 3. Default 1. A worker that serves its queues strictly in an order ignores the weight.
      */
     weight: whole(1, 100).or(1),
     /**
@@ -48,7 +48,9 @@ export const queueOptions = new Schema(
     aging: duration(1),
     /** How many jobs of the queue run at a time, over all workers. Default: no limit. */
     concurrency,
-    /** How many jobs of the queue begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit. */
+    /**
+     * How many jobs of the queue begin within a time, over all workers: `{ limit: 100, per: '1m' }`. Default: no limit.
+     */
     rate,
     /** The most jobs in the queue that have not begun. Default: no bound. */
     max: whole(1),

@@ -136,8 +136,8 @@ export interface LogLine {
 
 /**
  * Why this version cannot run a record. Either a field of the record is damaged, and `text` is the content of the
- * field; or the record has an unknown format, and `mark` is the name of the format (`store/contract/unreadable.ts`). Unreadable
- * fields are empty in the job.
+ * field; or the record has an unknown format, and `mark` is the name of the format (`store/contract/unreadable.ts`).
+ * Unreadable fields are empty in the job.
  */
 export type Unreadable = { kind: 'damaged'; field: string; text: string } | { kind: 'marked'; mark: string }
 

@@ -64,8 +64,8 @@ export function readCancel(which: unknown, options: unknown, flags?: Flags): Cho
 }
 
 /**
- * Cancels the jobs with these ids, or all jobs that match a filter when it reads them. Jobs that are dispatched meanwhile
- * may remain.
+ * Cancels the jobs with these ids, or all jobs that match a filter when it reads them. Jobs that are dispatched
+ * meanwhile may remain.
  *
  * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; UNKNOWN_QUEUE
  */
@@ -90,8 +90,8 @@ export async function cancel(open: OpenQueues, which: Chosen): Promise<Cancelled
 }
 
 /**
- * How many jobs `cancel` would cancel now, and how many it would ask to end. For a filter without a key it reads only the
- * counts of the store, and no jobs.
+ * How many jobs `cancel` would cancel now, and how many it would ask to end. For a filter without a key it reads only
+ * the counts of the store, and no jobs.
  *
  * @throws the errors of `cancel`
  */

@@ -1,6 +1,6 @@
 /**
- * What people do to the jobs in a store, for commands, dashboards and scripts: the operations that `Jobs` has, and those
- * that an application rarely needs.
+ * What people do to the jobs in a store, for commands, dashboards and scripts: the operations that `Jobs` has, and
+ * those that an application rarely needs.
  */
 import type { Settings } from '../config/config.ts'
 import type { WorkerRecord } from '../model/record.ts'

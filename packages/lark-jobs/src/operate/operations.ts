@@ -1,6 +1,6 @@
 /**
- * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call checks what it
- * is given before it opens the store, and imports what it needs: most processes only dispatch.
+ * The operations on jobs that `Jobs` and `operate()` share: look, retry, cancel, pause, resume. Each call checks what
+ * it is given before it opens the store, and imports what it needs: most processes only dispatch.
  */
 import type { Settings } from '../config/config.ts'
 import { readId, readIds } from '../model/id.ts'
@@ -21,8 +21,8 @@ export function generationOf(version: string): string {
 }
 
 /**
- * The beginning of the symbols by which copies of this package share instances. Copies whose versions do not go together
- * have other symbols. The sources run as 0.0.
+ * The beginning of the symbols by which copies of this package share instances. Copies whose versions do not go
+ * together have other symbols. The sources run as 0.0.
  */
 export const symbolPrefix = `s18i.lark.jobs@${generationOf(typeof LARK_VERSION === 'string' ? LARK_VERSION : '0.0.0')}`
 
@@ -51,8 +51,8 @@ export abstract class Operations {
   abstract [settings](): Promise<Settings>
 
   /**
-   * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)` gives
-   * the payload and the result the types of that class. Nothing checks that the job has that class.
+   * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)`
+   * gives the payload and the result the types of that class. Nothing checks that the job has that class.
    *
    * @throws JOB_ID_INVALID for a value that cannot be the id of a job
    * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows

@@ -7,7 +7,9 @@ import { notName, storedPair } from '../model/stored-name.ts'
 import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from './schema.ts'
 
 const entries = {
-  /** Unique until the job first starts, or until it has ended. Default `done`; with `debounce` or `keepLast`, `start`. */
+  /**
+   * Unique until the job first starts, or until it has ended. Default `done`; with `debounce` or `keepLast`, `start`.
+   */
   until: oneOf(['start', 'done']),
   /** A second dispatch replaces the payload of the first job, if that has not begun. Default: it is rejected. */
   replace: flag(),

@@ -41,7 +41,10 @@ export const workOptions = new Schema('an object', {
     (value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
     // Else a variable that is not set would make the worker serve every queue.
   ).with({ refusesUndefined: 'written' }),
-  /** The job classes to run. Default: the classes that the configuration names, otherwise those in the application's folders. */
+  /**
+   * The job classes to run. Default: the classes that the configuration names, otherwise those in the application's
+   * folders.
+   */
   jobs: jobClasses,
   /** Receives what happens. Default: prints the lines of jobs and the failures to stderr. */
   report: option<Report>('an object with methods', isObject),
@@ -70,7 +73,9 @@ export interface WorkerOptions
   store: Store
   registry: Registry
   queues: readonly string[]
-  /** How many partitions a queue is configured with; one where nothing is said. Others that exist are served as well. */
+  /**
+   * How many partitions a queue is configured with; one where nothing is said. Others that exist are served as well.
+   */
   partitions?: ReadonlyMap<string, number>
   /** Limiters that middleware may name. Default: none. */
   limiters?: ReadonlyMap<string, Limits>

@@ -1,6 +1,6 @@
 /**
- * A worker of an earlier Lark, in a process of its own, beside this version. `sqlite-7-redis-5.mjs.gz` has its code: the
- * whole package of that time as one minified module, with both stores.
+ * A worker of an earlier Lark, in a process of its own, beside this version. `sqlite-7-redis-5.mjs.gz` has its code:
+ * the whole package of that time as one minified module, with both stores.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -11,9 +11,9 @@
  *
  * **Handed out** with the answer of `exchange` and of `recover`, if the caller asks for effects. Of each kind, those that
  * are due longest come first: at most `MAX_HOOKS` hooks and `MAX_ITEMS` members, and no more than `MAX_BYTES` of both
- * together, of which hooks leave half to members that are due. The caller has a hook for the lease that it asks for, and a member for `MEMBER_LEASE`. After that, the effect
- * is handed out again. So delivery is at least once, and in any order. A call that is sent again is answered without
- * effects.
+ * together, of which hooks leave half to members that are due. The caller has a hook for the lease that it asks for,
+ * and a member for `MEMBER_LEASE`. After that, the effect is handed out again. So delivery is at least once, and in any
+ * order. A call that is sent again is answered without effects.
  *
  * **Acknowledged** with a later call to the same partition, by any caller. Acknowledging what is not there does nothing.
  * The record of an acknowledged member is kept for `RESEND_MEMORY`, because the home of its flow may lose what it has
@@ -32,8 +32,8 @@ export interface EffectsWanted {
    */
   lease?: number
   /**
-   * Effects that were delivered, at most `MAX_ITEMS`. Naming one twice does no harm. They are acknowledged before others
-   * are handed out.
+   * Effects that were delivered, at most `MAX_ITEMS`. Naming one twice does no harm. They are acknowledged before
+   * others are handed out.
    */
   done?: readonly EffectName[]
 }

@@ -1,15 +1,15 @@
 /**
- * The contract between the job queue and a store of flows: which members of a flow have ended. It is an interface of its
- * own, beside the job verbs (`store.ts`). `test/conformance/effects.ts` tests what this comment says.
+ * The contract between the job queue and a store of flows: which members of a flow have ended. It is an interface of
+ * its own, beside the job verbs (`store.ts`). `test/conformance/effects.ts` tests what this comment says.
  *
  * **Flow.** A flow has a size, and is kept in its home partition: one bit for each member, and how many are set. A
  * member counts once, whatever comes how often and in which order. So a delivery may be repeated, and no number has to
  * survive a failover.
  *
  * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost them, members that
- * had counted are missing again. If the partition of a member lost them, the member may run again, which changes nothing
- * once it has counted. So a flow that is open, and has heard nothing for a while, asks `fates` what became of the
- * members that are `missing`, and applies those that have ended. What is `unknown` was lost with its payload.
+ * had counted are missing again. If the partition of a member lost them, the member may run again, which changes
+ * nothing once it has counted. So a flow that is open, and has heard nothing for a while, asks `fates` what became of
+ * the members that are `missing`, and applies those that have ended. What is `unknown` was lost with its payload.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */

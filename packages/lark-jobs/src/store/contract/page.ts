@@ -36,7 +36,10 @@ export interface Standing {
   isPaused: boolean
   /** The same as `Store.minutes` returns. */
   minutes: Minute[]
-  /** Keys of the jobs that come next, each once: of those that wait and those that are delayed, as many as were asked for. */
+  /**
+   * Keys of the jobs that come next, each once: of those that wait and those that are delayed, as many as were asked
+   * for.
+   */
   keys: string[]
   /** STORE_DAMAGED: what met there data which Lark did not write. The rest is as of an empty partition. */
   damage?: JobsError

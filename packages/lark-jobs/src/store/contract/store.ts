@@ -90,9 +90,9 @@ export interface Retention {
 }
 
 /**
- * What a power cut may lose. `normal`: the last second (Redis, AOF everysec) or the commits since the last sync (SQLite).
- * `strict`: nothing. `replicated` (Redis only): nothing that a replica has, and a dispatch is answered only when a replica
- * has it.
+ * What a power cut may lose. `normal`: the last second (Redis, AOF everysec) or the commits since the last sync
+ * (SQLite). `strict`: nothing. `replicated` (Redis only): nothing that a replica has, and a dispatch is answered only
+ * when a replica has it.
  */
 export type Durability = 'normal' | 'strict' | 'replicated'
 
@@ -202,8 +202,9 @@ export interface Exchange {
   /** For each limiter, how many jobs at least could begin if the claimer had permits for them. */
   limited?: Record<string, number>
   /**
-   * Milliseconds until the next job is due. 0: more jobs wait now. 1 without jobs may also mean that jobs wait, and that
-   * the call got no further than the entries of cancelled jobs before them. Undefined: no job is known, or it is paused.
+   * Milliseconds until the next job is due. 0: more jobs wait now. 1 without jobs may also mean that jobs wait, and
+   * that the call got no further than the entries of cancelled jobs before them. Undefined: no job is known, or it is
+   * paused.
    */
   nextDue?: number
   /** Effects that the caller should deliver now. */
@@ -235,8 +236,8 @@ export interface RecoverOptions {
    */
   holder?: string
   /**
-   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store stood still
-   * before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
+   * The recovery takes nothing back when the store's clock (`now()`) has passed this. Otherwise, if the store stood
+   * still before it ran the call, the recovery could take jobs back before live workers have renewed their leases.
    */
   until?: number
   /**
@@ -362,8 +363,8 @@ export interface Store extends AsyncDisposable {
   survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey>
 
   /**
-   * Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. Also hands out effects
-   * (`effects.ts`), for a caller that claims no jobs.
+   * Takes back the jobs that dead workers held, at most `MAX_ITEMS` a call. Rings waiting workers. Also hands out
+   * effects (`effects.ts`), for a caller that claims no jobs.
    */
   recover(partition: string, options?: RecoverOptions): Promise<Recovery>
 

@@ -67,8 +67,8 @@ function left(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'lane'>[]
 }
 
 /**
- * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, so other jobs are
- * left as they are: the caller removes them. (To end these too would read and write each row once more.)
+ * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, so other jobs
+ * are left as they are: the caller removes them. (To end these too would read and write each row once more.)
  */
 export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
   for (const each of rows) {

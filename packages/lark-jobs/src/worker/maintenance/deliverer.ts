@@ -32,7 +32,9 @@ const LAST_WORDS = 1_000
 const ACKNOWLEDGE = 50
 /** The share of its lease for which a hook may run. The rest is for the call that acknowledges it. */
 const RUN = 0.9
-/** Milliseconds for which hooks are left to other workers. These look at each partition every 5 s (`maintenance.ts`). */
+/**
+ * Milliseconds for which hooks are left to other workers. These look at each partition every 5 s (`maintenance.ts`).
+ */
 const LEAVE = 6_000
 /** Milliseconds after the end of a job: a hook whose class no worker has known for so long is dropped. */
 const UNDELIVERABLE = 7 * 24 * 3_600_000
@@ -294,8 +296,8 @@ export class Deliverer {
   }
 
   /**
-   * The class of a hook is not known. The worker keeps the hook for its lease, and takes others meanwhile. When the hook
-   * is handed out again, the worker takes no hooks for a while, so that another worker gets it.
+   * The class of a hook is not known. The worker keeps the hook for its lease, and takes others meanwhile. When the
+   * hook is handed out again, the worker takes no hooks for a while, so that another worker gets it.
    *
    * @returns whether nothing more is to be done
    */

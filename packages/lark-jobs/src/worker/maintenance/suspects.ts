@@ -1,7 +1,7 @@
 /**
- * Runs suspects alone: jobs that are one crash before the limit (`store/contract/consequence.ts`). Some of them kill their
- * process, others only ran beside a job that did. If the process dies while a suspect runs alone, the suspect was the
- * cause.
+ * Runs suspects alone: jobs that are one crash before the limit (`store/contract/consequence.ts`). Some of them kill
+ * their process, others only ran beside a job that did. If the process dies while a suspect runs alone, the suspect was
+ * the cause.
  *
  *   waits     for the end of all other jobs of the process; no other job starts meanwhile. It waits at most for `WAIT`,
  *             because a job may never end: then the suspect goes back for a pause, and another process may get it

@@ -1,6 +1,6 @@
 /**
- * A resolver says to which server a connection leads. For a server with a fixed address, `fixed` makes one. `sentinel.ts`
- * and `cluster.ts` have resolvers for servers that change places.
+ * A resolver says to which server a connection leads. For a server with a fixed address, `fixed` makes one.
+ * `sentinel.ts` and `cluster.ts` have resolvers for servers that change places.
  */
 import { type Address, nameOf } from './address.ts'
 import type { Doubt } from './failover.ts'

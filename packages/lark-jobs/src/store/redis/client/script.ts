@@ -17,8 +17,8 @@ export function textOf(name: ScriptName): string {
 }
 
 /**
- * Runs the scripts of one store, most of them on its partitions, and sends single commands. All throw STORE_DAMAGED, and
- * what `Transport.send` throws.
+ * Runs the scripts of one store, most of them on its partitions, and sends single commands. All throw STORE_DAMAGED,
+ * and what `Transport.send` throws.
  */
 export class Scripts {
   readonly transport: Transport

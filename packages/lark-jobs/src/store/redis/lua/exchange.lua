@@ -98,8 +98,8 @@ local fits = prefetch_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
 local found = records_of(taken)
 for i = 1, #taken do
-  -- A job without a record is dropped: its server has evicted the record. Nobody knows its class any more, so it does not
-  -- end; if it was a member, its flow hears `unknown` when it asks (fates.lua).
+  -- A job without a record is dropped: its server has evicted the record. Nobody knows its class any more, so it does
+  -- not end; if it was a member, its flow hears `unknown` when it asks (fates.lua).
   local id, record, n = taken[i], found[i], #ids + 1
   if record and i > fits then
     local queued_at, priority = queued(id, record)
@@ -129,7 +129,8 @@ local due = next_of(all)
 local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
   or due == 0 and not prefetch and math.max(settled - #ids, 0) or 0
 if due == 0 and #ids == 0 and sweeps == 0 then
-  -- The call has only removed void entries. The caller must not take this for a damaged counter, and wait longer each time.
+  -- The call has only removed void entries. The caller must not take this for a damaged counter, and wait longer each
+  -- time.
   due = 1
 end
 -- If this caller got all the jobs that it wanted, other callers are rung for the jobs that were put back.

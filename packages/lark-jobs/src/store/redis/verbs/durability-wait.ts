@@ -9,8 +9,8 @@
  * disk, and sends it to replicas, after the jobs. One wait runs at a time. All dispatches that come meanwhile share the
  * next wait: with `appendfsync everysec`, one dispatch takes a second or two, and a thousand at once take no longer.
  *
- * A dispatch that is not confirmed in time rejects with `STORE_UNCERTAIN`: its jobs are queued, but could be lost. If the
- * call is sent again, it is confirmed again.
+ * A dispatch that is not confirmed in time rejects with `STORE_UNCERTAIN`: its jobs are queued, but could be lost. If
+ * the call is sent again, it is confirmed again.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'

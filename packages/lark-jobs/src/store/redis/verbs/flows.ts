@@ -1,6 +1,6 @@
 /**
- * Flows on Redis: which members have ended. The keys of a flow lie in the slot of its home partition. `BITFIELD` sets the
- * bits of all members of a call with one command.
+ * Flows on Redis: which members have ended. The keys of a flow lie in the slot of its home partition. `BITFIELD` sets
+ * the bits of all members of a call with one command.
  */
 import type { Member } from '../../../model/effect.ts'
 import { type Applied, type Fate, type Flows, MAX_ITEMS } from '../../contract/store.ts'

@@ -30,7 +30,9 @@ class Subscription {
   readonly rung = new Set<string>()
   /** The partitions with a notice that no wait has reported yet. */
   readonly #notices = new Set<string>()
-  /** The last claim in each partition: its number, what takes jobs that come with a ring, and whether some have come. */
+  /**
+   * The last claim in each partition: its number, what takes jobs that come with a ring, and whether some have come.
+   */
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
   /** The current waits: the function that ends each wait, and the function that takes its notices. */
   readonly waits = new Map<() => void, Noticed | undefined>()

@@ -6,8 +6,8 @@
  * from the making of the id until the job was queued; the script writes it, by its own clock. (With the time itself, a
  * job of 60 bytes took 170 bytes of memory instead of 154, because Redis allocates memory in steps.) A `|` in options
  * and key is escaped. The payload is last because it may contain any character; a large one is kept apart. Options that
- * begin with `!` are the mark of another format (`store/contract/unreadable.ts`): the scripts need nothing that comes after the
- * mark.
+ * begin with `!` are the mark of another format (`store/contract/unreadable.ts`): the scripts need nothing that comes
+ * after the mark.
  */
 import { MADE, madeAt } from '../../../model/id.ts'
 import type {

@@ -178,7 +178,8 @@ export interface PageQuery {
 }
 
 /**
- * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for the last job.
+ * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for the last
+ * job.
  *
  * @param what `heads`: only ids and keys
  */

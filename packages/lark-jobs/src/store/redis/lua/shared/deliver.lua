@@ -1,6 +1,6 @@
 -- Hands out effects. (Measured on 2026-11-26, 2 cores, shared and busy, 50 jobs a claim, medians of 5 runs. To settle a
--- job and claim the next took 7.2 µs of the server for a plain job, 8.3 before there were effects, and 31 µs for a member
--- with its effect, its flow and the acknowledgement.)
+-- job and claim the next took 7.2 µs of the server for a plain job, 8.3 before there were effects, and 31 µs for a
+-- member with its effect, its flow and the acknowledgement.)
 -- module: delivery
 -- needs: start, payloads, show, effects
 -- gives: adopt, serve
@@ -9,8 +9,8 @@ local MEMBER_LEASE = 500
 local MAX_HOOKS = 100
 local MAX_BYTES = 1048576
 
--- Layout 5 kept the hooks that were due in `endings`, and an older worker may still write there. Takes over those that it
--- has not handed out.
+-- Layout 5 kept the hooks that were due in `endings`, and an older worker may still write there. Takes over those that
+-- it has not handed out.
 local function adopt()
   local due = redis.call('ZRANGE', key('endings'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
   for _, id in ipairs(due) do
@@ -68,8 +68,8 @@ local function hand_out(answer, kind, most, lease, floor)
       local n = #group.ids + 1
       groups[state], group.ids[n], group.ends[n], group.records[n] = group, id, at, record
     else
-      -- The server has evicted the record; or an older worker, which knows of no effects, has removed the job, or put it
-      -- back into its line.
+      -- The server has evicted the record; or an older worker, which knows of no effects, has removed the job, or put
+      -- it back into its line.
       gone[#gone + 1] = id
     end
   end
@@ -86,9 +86,9 @@ local function hand_out(answer, kind, most, lease, floor)
   end
 end
 
--- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes some,
--- or 0 if it takes no effects; then a line for each effect that was delivered. Returns the effects that are handed out,
--- or nothing.
+-- Does what a call says of effects. `wanted`: `e` and the milliseconds for which the caller has hooks, if it takes
+-- some, or 0 if it takes no effects; then a line for each effect that was delivered. Returns the effects that are
+-- handed out, or nothing.
 local function serve(wanted)
   local lease, names = string.match(wanted, '^e(%d*)\n?(.*)$')
   effects().acknowledge(names)

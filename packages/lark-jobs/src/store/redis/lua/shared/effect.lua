@@ -1,4 +1,5 @@
--- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is acknowledged.
+-- Effects: what must happen elsewhere because a job ended. Each is kept from the end of its job until it is
+-- acknowledged.
 --   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
 --   effects:member  ZSET  the same for members of flows: the flow counts them
 --   remembered      ZSET  id -> until when: members whose effect was acknowledged, should their flow ask again
@@ -144,8 +145,8 @@ local function forget_remembered(most)
   return #over
 end
 
--- Acknowledges effects of jobs. `kinds`, `ats`: the first letter of the kind of each, and when its job ended. If the time
--- is another, the name is that of an earlier end.
+-- Acknowledges effects of jobs. `kinds`, `ats`: the first letter of the kind of each, and when its job ended. If the
+-- time is another, the name is that of an earlier end.
 local function acknowledge_some(ids, kinds, ats)
   local done = { h = {}, m = {} }
   for i, ended in ipairs(redis.call('HMGET', key('ended'), unpack(ids))) do

@@ -21,8 +21,8 @@ local function is_suspect(counters)
 end
 
 -- Opens a claim of jobs that have left their lines. The first `started` jobs begin at once, except for suspects.
--- `places`: the places that are not the time of queueing, or that have a lane behind them (lanes/turn.lua). `counters`: the
--- counters of each job, or nothing if no job has counters.
+-- `places`: the places that are not the time of queueing, or that have a lane behind them (lanes/turn.lua). `counters`:
+-- the counters of each job, or nothing if no job has counters.
 local function open_claim(token, ids, started, places, ends, counters)
   local holders = { '', TABLE }
   local begins, prefetched = token .. '|', token .. '|a'

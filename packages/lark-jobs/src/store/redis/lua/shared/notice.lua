@@ -6,9 +6,9 @@
 -- The workers that this call has rung, and how many heard it.
 local rung = {}
 
--- Rings the worker of a claim, at most once a call. The server's ACL may forbid the ring, which must not break the verb;
--- hence pcall. `token`: of the claim. Returns whether the worker heard it, as far as the server can know: on a cluster, a
--- node counts only its own subscribers.
+-- Rings the worker of a claim, at most once a call. The server's ACL may forbid the ring, which must not break the
+-- verb; hence pcall. `token`: of the claim. Returns whether the worker heard it, as far as the server can know: on a
+-- cluster, a node counts only its own subscribers.
 local function notify(token)
   local caller = string.match(token, '^(.-)%.%d+%.?5?$')
   if caller and not rung[caller] then

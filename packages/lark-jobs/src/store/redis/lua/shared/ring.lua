@@ -1,6 +1,7 @@
 -- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died, or is
 -- about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL may forbid a
--- ring, which must not break the verb; hence pcall. Returns how many heard it. `for_effects`: also if the queue is paused.
+-- ring, which must not break the verb; hence pcall. Returns how many heard it. `for_effects`: also if the queue is
+-- paused.
 -- needs: start
 -- gives: ring_counts, ring
 
