@@ -8,34 +8,8 @@
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
 import type { RedisServers } from '../contract/servers.ts'
-import {
-  type AlterVerdict,
-  type Call,
-  type Change,
-  type Counts,
-  type Enqueued,
-  type Exchange,
-  type Extension,
-  type Filter,
-  type JobHead,
-  type LeaseNote,
-  MAX_ITEMS,
-  MAX_PAUSED,
-  type MetGroup,
-  type Minute,
-  type Page,
-  type PartitionSettings,
-  type RecoverOptions,
-  type Recovery,
-  type Role,
-  type Setting,
-  type Settlement,
-  type Standing,
-  type Store,
-  type StoreOptions,
-  type Survey,
-  type Want,
-} from '../contract/store.ts'
+import type * as contract from '../contract/store.ts'
+import { MAX_ITEMS, MAX_PAUSED } from '../contract/store.ts'
 import type { ClientName } from './client/client-name.ts'
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
@@ -83,7 +57,7 @@ import {
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
 
-export interface RedisStoreOptions extends StoreOptions {
+export interface RedisStoreOptions extends contract.StoreOptions {
   /** The beginning of all keys. Default `lark`. */
   prefix?: string
   /** Milliseconds after which a verb that finds no server, or gets no answer, rejects. Default 4,500. */
@@ -95,7 +69,7 @@ export interface RedisStoreOptions extends StoreOptions {
  * const store = new RedisStore('redis://localhost:6379/0', { retention })
  * for (const warning of await store.open()) console.error(warning)
  */
-export class RedisStore implements Store {
+export class RedisStore implements contract.Store {
   readonly isRemote = true
   readonly name: string
   readonly limiters: RedisLimiters
@@ -148,7 +122,11 @@ export class RedisStore implements Store {
     return this.#opened
   }
 
-  async enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+  async enqueue(
+    partition: string,
+    call: contract.Call,
+    jobs: readonly NewJob[],
+  ): Promise<contract.Enqueued[]> {
     if (jobs.length === 0) return []
     const deadline = this.#transport.deadline(call.patience)
     // If the partition is known, nothing is awaited: the call is sent while its dispatches are still being prepared.
@@ -161,11 +139,8 @@ export class RedisStore implements Store {
   }
 
   async exchange(
-    partition: string,
-    call: Call,
-    settlements: readonly Settlement[],
-    want: Want,
-  ): Promise<Exchange> {
+    ...[partition, call, settlements, want]: Parameters<contract.Store['exchange']>
+  ): Promise<contract.Exchange> {
     const { limit, prefetch = 0 } = want
     const claims = limit + prefetch > 0
     const hears = claims && (await this.#notifier.listen(call.caller))
@@ -201,16 +176,13 @@ export class RedisStore implements Store {
   }
 
   async extend(
-    partition: string,
-    _caller: string,
-    notes: readonly LeaseNote[],
-    lease: number,
-  ): Promise<Extension> {
+    ...[partition, , notes, lease]: Parameters<contract.Store['extend']>
+  ): Promise<contract.Extension> {
     if (notes.length === 0) return { lost: [], notices: [] }
     return readExtension(await this.#scripts.run('extend', partition, packNotes(notes, lease)))
   }
 
-  async recover(partition: string, options: RecoverOptions = {}): Promise<Recovery> {
+  async recover(partition: string, options: contract.RecoverOptions = {}): Promise<contract.Recovery> {
     const [, failed, cancelled] = this.#kept
     const args = [failed, cancelled, ...packRecovery(options)]
     return readRecovery(partition, await this.#scripts.run('recover', partition, args))
@@ -222,11 +194,11 @@ export class RedisStore implements Store {
     return this.#remove('prune', partition, ages)
   }
 
-  survey(...args: Parameters<Store['survey']>): Promise<Survey> {
+  survey(...args: Parameters<contract.Store['survey']>): Promise<contract.Survey> {
     return this.#surveys.survey(...args)
   }
 
-  wait(...[caller, timeout, signal, noticed]: Parameters<Store['wait']>): Promise<string[]> {
+  wait(...[caller, timeout, signal, noticed]: Parameters<contract.Store['wait']>): Promise<string[]> {
     return this.#notifier.wait(caller, timeout, signal, noticed)
   }
 
@@ -274,23 +246,23 @@ export class RedisStore implements Store {
     return shown ? readJobs(partition, shown as ShownJobs)[0] : undefined
   }
 
-  list(partition: string, filter: Filter): Promise<Page> {
+  list(partition: string, filter: contract.Filter): Promise<contract.Page> {
     return this.#page(partition, filter, 'jobs', (shown: ShownJobs) => readJobs(partition, shown))
   }
 
-  heads(partition: string, filter: Filter): Promise<Page<JobHead>> {
+  heads(partition: string, filter: contract.Filter): Promise<contract.Page<contract.JobHead>> {
     return this.#page(partition, filter, 'heads', readHeads)
   }
 
-  async counts(partition: string): Promise<Counts> {
+  async counts(partition: string): Promise<contract.Counts> {
     return readCounts((await this.#scripts.run('counts', partition, [])) as number[])
   }
 
-  standings(partitions: readonly string[], next = 0): Promise<Standing[]> {
+  standings(partitions: readonly string[], next = 0): Promise<contract.Standing[]> {
     return this.#standings.look(partitions, next)
   }
 
-  async minutes(partition: string): Promise<Minute[]> {
+  async minutes(partition: string): Promise<contract.Minute[]> {
     return readMinutes((await this.#scripts.run('minutes', partition, [])) as number[])
   }
 
@@ -300,20 +272,27 @@ export class RedisStore implements Store {
     )
   }
 
-  async alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]> {
+  async alter(
+    partition: string,
+    ids: readonly string[],
+    change: contract.Change,
+  ): Promise<contract.AlterVerdict[]> {
     if (ids.length === 0) return []
     const args = [String(this.#options.retention.cancelled.count), change.kind, packChange(change), ...ids]
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 
-  async configure(partition: string, { paused }: Partial<PartitionSettings>): Promise<Setting> {
+  async configure(
+    partition: string,
+    { paused }: Partial<contract.PartitionSettings>,
+  ): Promise<contract.Setting> {
     const set = paused === undefined ? '' : paused ? '1' : '0'
     return readSetting(
       (await this.#scripts.run('configure', partition, [set, String(MAX_PAUSED)])) as string[],
     )
   }
 
-  async pause(partition: string, group: string, ms?: number): Promise<MetGroup> {
+  async pause(partition: string, group: string, ms?: number): Promise<contract.MetGroup> {
     const args = [laneName(group), ms === undefined ? '' : packDuration(ms)]
     const [wasPaused, hasJobs] = (await this.#scripts.run('pause', partition, args)) as number[]
     return { wasPaused: wasPaused === 1, hasJobs: hasJobs === 1 }
@@ -323,7 +302,7 @@ export class RedisStore implements Store {
     return this.#remove('clear', partition, [state])
   }
 
-  become(role: Role): void {
+  become(role: contract.Role): void {
     this.#client?.change(role)
   }
 
@@ -344,10 +323,10 @@ export class RedisStore implements Store {
 
   async #page<Shown extends ShownJobs | ShownHeads, Job>(
     partition: string,
-    filter: Filter,
+    filter: contract.Filter,
     what: 'jobs' | 'heads',
     read: (shown: Shown) => Job[],
-  ): Promise<Page<Job>> {
+  ): Promise<contract.Page<Job>> {
     if (filter.state === 'blocked') return { jobs: [] }
     const { script, args } = pageQuery(filter, what)
     const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [Shown, string | string[]]

@@ -8,34 +8,8 @@ import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
-import {
-  type AlterVerdict,
-  type Announced,
-  type Call,
-  type Change,
-  type Counts,
-  type Enqueued,
-  type Exchange,
-  type Extension,
-  type Filter,
-  type JobHead,
-  type LeaseNote,
-  MAX_ITEMS,
-  type MetGroup,
-  type Minute,
-  type Page,
-  type PartitionSettings,
-  type RecoverOptions,
-  type Recovery,
-  type Setting,
-  type Settlement,
-  type Standing,
-  type Store,
-  type StoreOptions,
-  type Survey,
-  type Surveyed,
-  type Want,
-} from '../contract/store.ts'
+import type * as contract from '../contract/store.ts'
+import { MAX_ITEMS } from '../contract/store.ts'
 import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
@@ -79,13 +53,13 @@ const MANY = 1_000
  * const store = new SqliteStore('.lark/jobs.db', { retention })
  * await store.open()
  */
-export class SqliteStore implements Store {
+export class SqliteStore implements contract.Store {
   readonly isRemote = false
   readonly name: string
   readonly limiters = new SqliteLimiters(() => this.#opened().database)
   readonly flows = new SqliteFlows(() => this.#opened().database)
   readonly #file: string
-  readonly #options: StoreOptions
+  readonly #options: contract.StoreOptions
   readonly #clock: Clock
   #opening: Promise<string[]> | undefined
   #database: Database | undefined
@@ -95,7 +69,7 @@ export class SqliteStore implements Store {
    * @param target a path, or `:memory:` for a store that ends with this object
    * @throws STORE_INVALID for `durability: 'replicated'`
    */
-  constructor(target: string, options: StoreOptions) {
+  constructor(target: string, options: contract.StoreOptions) {
     this.#file = target === MEMORY ? MEMORY : resolve(target)
     this.name = `sqlite:${this.#file}`
     this.#options = options
@@ -108,23 +82,25 @@ export class SqliteStore implements Store {
     return this.#opening
   }
 
-  enqueue(name: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+  enqueue(name: string, call: contract.Call, jobs: readonly NewJob[]): Promise<contract.Enqueued[]> {
     return this.#withRoom(() => this.#accept(name, (partition) => enqueue(partition, call, jobs), call))
   }
 
-  exchange(name: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange> {
-    const attempt = (want: Want) =>
+  exchange(
+    ...[name, call, settlements, want]: Parameters<contract.Store['exchange']>
+  ): Promise<contract.Exchange> {
+    const attempt = (want: contract.Want) =>
       this.#change(name, (partition) => exchange(partition, call, settlements, want), call)
     // Settling alone takes less space than settling and claiming, and frees some.
     const alone = { ...want, limit: 0, prefetch: 0 }
     return this.#withRoom(() => attempt(want), settlements.length > 0 ? () => attempt(alone) : undefined)
   }
 
-  extend(name: string, _caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension> {
+  extend(...[name, , notes, lease]: Parameters<contract.Store['extend']>): Promise<contract.Extension> {
     return this.#change(name, (partition) => extend(partition, notes, lease))
   }
 
-  recover(name: string, options: RecoverOptions = {}): Promise<Recovery> {
+  recover(name: string, options: contract.RecoverOptions = {}): Promise<contract.Recovery> {
     return this.#change(name, (partition) => recover(partition, options))
   }
 
@@ -143,7 +119,9 @@ export class SqliteStore implements Store {
     return forgotten >= MAX_ITEMS ? forgotten : pruned
   }
 
-  async survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
+  async survey(
+    ...[caller, partitions, announced]: Parameters<contract.Store['survey']>
+  ): Promise<contract.Survey> {
     const { database } = this.#opened()
     database.tidy()
     const now = this.#clock.now()
@@ -166,12 +144,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  async wait(
-    caller: string,
-    timeout: number,
-    signal?: AbortSignal,
-    noticed?: (partition: string) => void,
-  ): Promise<string[]> {
+  async wait(...[caller, timeout, signal, noticed]: Parameters<contract.Store['wait']>): Promise<string[]> {
     const { database, bell } = this.#opened()
     return bell.wait(caller, timeout, signal, async () => {
       // The check takes no lock, and mostly finds nothing.
@@ -228,15 +201,15 @@ export class SqliteStore implements Store {
     return this.#look(name, undefined, (partition) => get(partition, id))
   }
 
-  list(name: string, filter: Filter): Promise<Page> {
+  list(name: string, filter: contract.Filter): Promise<contract.Page> {
     return this.#look(name, { jobs: [] }, (partition) => listJobs(partition, filter))
   }
 
-  heads(name: string, filter: Filter): Promise<Page<JobHead>> {
+  heads(name: string, filter: contract.Filter): Promise<contract.Page<contract.JobHead>> {
     return this.#look(name, { jobs: [] }, (partition) => listHeads(partition, filter))
   }
 
-  async counts(name: string): Promise<Counts> {
+  async counts(name: string): Promise<contract.Counts> {
     let unseen = 0
     const found = await this.#look(name, noCounts, (partition) => {
       unseen = partition.fellDue
@@ -247,13 +220,13 @@ export class SqliteStore implements Store {
     return found
   }
 
-  async standings(names: readonly string[], next = 0): Promise<Standing[]> {
+  async standings(names: readonly string[], next = 0): Promise<contract.Standing[]> {
     const { database } = this.#opened()
     const unseen: string[] = []
     const found = await database.read(() => {
       const partitions = Partition.findAll(database, names)
       const ended = minutesOf([...partitions.values()])
-      return names.map((name): Standing => {
+      return names.map((name): contract.Standing => {
         const partition = partitions.get(name)
         if (partition === undefined) return { counts: noCounts, isPaused: false, minutes: [], keys: [] }
         if (partition.fellDue > MANY) unseen.push(partition.name)
@@ -269,7 +242,7 @@ export class SqliteStore implements Store {
     return found
   }
 
-  minutes(name: string): Promise<Minute[]> {
+  minutes(name: string): Promise<contract.Minute[]> {
     return this.#look(name, [], minutes)
   }
 
@@ -277,11 +250,11 @@ export class SqliteStore implements Store {
     return this.#look(name, [], (partition) => log(partition, id))
   }
 
-  alter(name: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]> {
+  alter(name: string, ids: readonly string[], change: contract.Change): Promise<contract.AlterVerdict[]> {
     return this.#accept(name, (partition) => alter(partition, ids, change))
   }
 
-  configure(name: string, settings: Partial<PartitionSettings>): Promise<Setting> {
+  configure(name: string, settings: Partial<contract.PartitionSettings>): Promise<contract.Setting> {
     const setting = (partition: Partition) => ({ paused: partition.paused, groups: pausedGroups(partition) })
     if (settings.paused === undefined) return this.#look(name, { paused: false, groups: [] }, setting)
     return this.#accept(name, (partition) => {
@@ -290,7 +263,7 @@ export class SqliteStore implements Store {
     })
   }
 
-  pause(name: string, group: string, ms?: number): Promise<MetGroup> {
+  pause(name: string, group: string, ms?: number): Promise<contract.MetGroup> {
     return this.#accept(name, (partition) => {
       partition.resumed = true
       return pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
@@ -380,12 +353,12 @@ export class SqliteStore implements Store {
   }
 
   /** Runs a verb that writes. Then it saves the counters, removes excess jobs, and rings waiting callers. */
-  #change<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
+  #change<T>(name: string, work: (partition: Partition) => T, call?: contract.Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.write(change, call?.patience), call)
   }
 
   /** A `#change` whose result must be in the file at the path, such as a dispatch. */
-  #accept<T>(name: string, work: (partition: Partition) => T, call?: Call): Promise<T> {
+  #accept<T>(name: string, work: (partition: Partition) => T, call?: contract.Call): Promise<T> {
     return this.#ringing(name, work, (database, change) => database.accept(change, call?.patience), call)
   }
 
@@ -393,7 +366,7 @@ export class SqliteStore implements Store {
     name: string,
     work: (partition: Partition) => T,
     write: (database: Database, change: () => T) => Promise<T>,
-    call?: Call,
+    call?: contract.Call,
   ): Promise<T> {
     const { database, bell } = this.#opened()
     let rung: string[] = []

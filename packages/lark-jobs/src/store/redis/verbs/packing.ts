@@ -20,17 +20,8 @@ import type {
   NewJob,
   Outcome,
 } from '../../../model/record.ts'
-import {
-  type Bound,
-  type Change,
-  type EffectsWanted,
-  type LeaseNote,
-  MAX_LOG_BYTES,
-  MAX_LOG_LINES,
-  type RecoverOptions,
-  type Settlement,
-  WORKER_DIED,
-} from '../../contract/store.ts'
+import type * as contract from '../../contract/store.ts'
+import { MAX_LOG_BYTES, MAX_LOG_LINES, WORKER_DIED } from '../../contract/store.ts'
 import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../../contract/unreadable.ts'
 import { packLine, unpackLine } from './lane.ts'
 import { packDuration } from './pack-limits.ts'
@@ -58,7 +49,7 @@ interface JobRun {
  *
  * @param kept how many cancelled jobs are kept
  */
-export function packJobs(jobs: readonly NewJob[], bound?: Bound, kept?: string): string[] {
+export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?: string): string[] {
   const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
   let run: JobRun | undefined
   for (const job of jobs) {
@@ -220,7 +211,10 @@ export function unpackLog(text: string | null): LogLine[] {
  *
  * @returns also, for each settlement, the index of its verdict in the script's answer
  */
-export function packSettlements(settlements: readonly Settlement[]): { args: string[]; places: number[] } {
+export function packSettlements(settlements: readonly contract.Settlement[]): {
+  args: string[]
+  places: number[]
+} {
   const groups = new Map<string, { ids: string; indices: number[] }>()
   const others: string[] = []
   const last: number[] = []
@@ -273,7 +267,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
 }
 
 /** The arguments of `extend.lua`. What is said of `alone` precedes the log lines, which begin with a brace. */
-export function packNotes(notes: readonly LeaseNote[], lease: number): string[] {
+export function packNotes(notes: readonly contract.LeaseNote[], lease: number): string[] {
   return [
     packDuration(lease),
     ...notes.flatMap(({ id, token, log, alone }) => [
@@ -285,7 +279,7 @@ export function packNotes(notes: readonly LeaseNote[], lease: number): string[] 
 }
 
 /** The arguments of `recover.lua` from the fourth on. */
-export function packRecovery(options: RecoverOptions): string[] {
+export function packRecovery(options: contract.RecoverOptions): string[] {
   const { forgiving, holder = '', until = '', unread = '', cause, effects } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   // The script adds the number of the run in front.
@@ -298,7 +292,7 @@ export function packRecovery(options: RecoverOptions): string[] {
  *
  * @param lease of the jobs that the call claims: one letter says that hooks have the same
  */
-export function packEffects(wanted: EffectsWanted | undefined, lease?: number): string {
+export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: number): string {
   if (wanted === undefined) return ''
   const own = wanted.lease === undefined ? 'e' : `e${packDuration(wanted.lease)}`
   const names = (wanted.done ?? []).map(({ kind, id, at }) => `${kind[0]}${at} ${id}`)
@@ -306,7 +300,7 @@ export function packEffects(wanted: EffectsWanted | undefined, lease?: number): 
 }
 
 /** The value of a change, besides its kind. */
-export function packChange(change: Change): string {
+export function packChange(change: contract.Change): string {
   switch (change.kind) {
     case 'cancel':
       return change.reason

@@ -5,21 +5,7 @@ import type { Effect, EffectKind, EndedMember } from '../../../model/effect.ts'
 import type { CancelReason, JobRecord, LeasedJob, State } from '../../../model/record.ts'
 import { pausedGroup } from '../../contract/lane.ts'
 import { readReason } from '../../contract/reason.ts'
-import type {
-  AlterVerdict,
-  Claim,
-  Counts,
-  Enqueued,
-  Extension,
-  Fate,
-  Filter,
-  JobHead,
-  Minute,
-  PausedGroup,
-  Recovery,
-  Setting,
-  Standing,
-} from '../../contract/store.ts'
+import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/script.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 
@@ -78,7 +64,7 @@ export function readClaim(
 export function readRing(
   caller: string,
   message: string,
-): { partition: string; isNotice?: true; claim?: Claim } {
+): { partition: string; isNotice?: true; claim?: contract.Claim } {
   const [partition = '', number, ids = '', ...records] = message.split(RS)
   if (number === undefined) return { partition }
   if (number === 'notice') return { partition, isNotice: true }
@@ -116,7 +102,7 @@ export function readJobs(partition: string, shown: ShownJobs): JobRecord[] {
 }
 
 /** Leaves out jobs whose records a server with an eviction policy has removed. */
-export function readHeads([, ids, keys]: ShownHeads): JobHead[] {
+export function readHeads([, ids, keys]: ShownHeads): contract.JobHead[] {
   return ids.flatMap((id, i) => {
     const key = keys[i]
     return key == null ? [] : { id, key: unescapeKey(key) }
@@ -124,8 +110,8 @@ export function readHeads([, ids, keys]: ShownHeads): JobHead[] {
 }
 
 /** The answer of `configure.lua`. */
-export function readSetting([paused, ...pairs]: readonly string[]): Setting {
-  const groups: PausedGroup[] = []
+export function readSetting([paused, ...pairs]: readonly string[]): contract.Setting {
+  const groups: contract.PausedGroup[] = []
   for (let i = 0; i < pairs.length; i += 2) groups.push(pausedGroup(pairs[i]!, Number(pairs[i + 1])))
   return { paused: paused === '1', groups }
 }
@@ -146,9 +132,9 @@ export function readFates(
   partition: string,
   ids: readonly string[],
   [letters, ...shown]: [string, ...ShownJobs[]],
-): Fate[] {
+): contract.Fate[] {
   const ended = new Map(shown.flatMap((each) => readJobs(partition, each)).map((job) => [job.id, job]))
-  return ids.map((id, i): Fate => {
+  return ids.map((id, i): contract.Fate => {
     const job = letters[i] === 'e' ? ended.get(id) : undefined
     if (job !== undefined) return { kind: 'ended', job: endedMember(job) }
     return { kind: letters[i] === 'p' ? 'present' : 'unknown' }
@@ -183,7 +169,10 @@ export interface PageQuery {
  *
  * @param what `heads`: only ids and keys
  */
-export function pageQuery({ state, limit = LIMIT, cursor }: Filter, what: 'jobs' | 'heads'): PageQuery {
+export function pageQuery(
+  { state, limit = LIMIT, cursor }: contract.Filter,
+  what: 'jobs' | 'heads',
+): PageQuery {
   const size = `${what === 'heads' ? 'h' : ''}${Math.max(1, Math.min(MOST, Math.floor(limit)))}`
   const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
   if (state === 'waiting') return { script: 'list-waiting', args: [size, ...(from ?? ['first', '0', '0'])] }
@@ -199,13 +188,13 @@ export function nextCursor(shown: ShownJobs | ShownHeads, mark: string | string[
 }
 
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
-export function readExtension(reply: unknown): Extension {
+export function readExtension(reply: unknown): contract.Extension {
   const [lost, asked, reasons] = reply as [string[], string[], CancelReason[]]
   return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
 }
 
 /** The answer of `recover.lua`. */
-export function readRecovery(partition: string, reply: unknown): Recovery {
+export function readRecovery(partition: string, reply: unknown): contract.Recovery {
   const [recovered, failed, ends, effect, handed] = reply as [
     recovered: string[],
     failed: string[],
@@ -223,7 +212,7 @@ export function readRecovery(partition: string, reply: unknown): Recovery {
 }
 
 /** @param found four numbers for each minute: its number since 1970, completed, failed, retried */
-export function readMinutes(found: readonly number[]): Minute[] {
+export function readMinutes(found: readonly number[]): contract.Minute[] {
   return Array.from({ length: found.length / 4 }, (_, i) => {
     const [minute, completed, failed, retried] = found.slice(4 * i) as [number, number, number, number]
     return { at: minute * 60_000, completed, failed, retried }
@@ -231,7 +220,7 @@ export function readMinutes(found: readonly number[]): Minute[] {
 }
 
 /** By the letter of the answer. @param by returns the id of the other job */
-const enqueued: Record<string, (by: () => string) => Enqueued> = {
+const enqueued: Record<string, (by: () => string) => contract.Enqueued> = {
   e: () => 'exists',
   f: () => ({ kind: 'rejected', reason: 'full' }),
   u: (by) => ({ kind: 'rejected', reason: 'unique', by: by() }),
@@ -240,17 +229,22 @@ const enqueued: Record<string, (by: () => string) => Enqueued> = {
 }
 
 /** @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each `by` */
-export function readEnqueued(answer: string, count: number): Enqueued[] {
+export function readEnqueued(answer: string, count: number): contract.Enqueued[] {
   if (answer === '') return new Array(count).fill('queued')
   const [letters = '', ...others] = answer.split('\n')
   const by = () => others.shift()!
   return Array.from({ length: count }, (_, i) => enqueued[letters[i]!]?.(by) ?? 'queued')
 }
 
-const alterVerdicts: Record<string, AlterVerdict> = { d: 'done', a: 'asked', m: 'missing', r: 'refused' }
+const alterVerdicts: Record<string, contract.AlterVerdict> = {
+  d: 'done',
+  a: 'asked',
+  m: 'missing',
+  r: 'refused',
+}
 
 /** @param letters one for each id */
-export function readVerdicts(letters: string): AlterVerdict[] {
+export function readVerdicts(letters: string): contract.AlterVerdict[] {
   return [...letters].map((letter) => alterVerdicts[letter]!)
 }
 
@@ -261,7 +255,7 @@ export function readClock(reply: unknown): number {
 }
 
 /** The answer of `standings.lua` for one partition: counts, whether it is paused, and minutes. */
-export function readStanding(found: readonly number[]): Standing {
+export function readStanding(found: readonly number[]): contract.Standing {
   return {
     counts: readCounts(found),
     isPaused: found[6] === 1,
@@ -271,7 +265,7 @@ export function readStanding(found: readonly number[]): Standing {
 }
 
 /** The answer of `counts.lua`. */
-export function readCounts(numbers: readonly number[]): Counts {
+export function readCounts(numbers: readonly number[]): contract.Counts {
   const [waiting = 0, delayed = 0, active = 0, completed = 0, failed = 0, cancelled = 0] = numbers
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
 }
