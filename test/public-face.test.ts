@@ -22,6 +22,9 @@ export class SendJob extends Job { handle(payload: { to: string }) { return this
 const job = new SendJob()
 Jobs./*2*/close
 job./*3*/id
+const draft = job.with({ to: 'a' })
+draft./*6*/dispatch
+Jobs.handle(SendJob, 'id')./*7*/id
 operate()./*4*/status
 export const told = ({ /*5*/ }: JobsError) => [job.failed, job.cancelled, job.retryIf]
 export const all = [${entries.map((_, i) => `entry${i}`)}]
@@ -54,17 +57,23 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info key limiter middleware pauseGroup priority queueName rejection release retryIf retryUntil signal success timeout tries unique warn'
+  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info key limiter middleware pauseGroup priority queueName rejection release retryIf retryUntil signal success timeout tries unique warn with'
 
 test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchMany dispatchNow failed find flush pause resume retry status work',
+    'cancel close configure dispatch dispatchMany dispatchNow failed find flush handle pause resume retry status work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
   ['operate()', 4, 'cancel erase failed find keys name pause ping place resume retry status workers'],
+  [
+    'a draft',
+    6,
+    'delayed dispatch expiresIn onQueue prioritized retryUntil withBackoff withTimeout withTries',
+  ],
+  ['a handle', 7, 'cancel find id queue queued rejection remove reschedule runNow status'],
   ['an error of the queue', 5, 'cause code exit hint id ids message name queued stack'],
 ])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {
   expect(suggested(mark)).toBe(names)

@@ -4,7 +4,9 @@
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
 export { Jobs } from './api/default-jobs.ts'
+export type { Draft, HandlesOf } from './api/draft.ts'
 export { Job } from './api/job.ts'
+export type { JobHandle } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
@@ -49,7 +51,7 @@ export type {
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
-export type { FailedOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
+export type { FailedOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
 export type { JobConstructor, JobFields, JobLike, PayloadOf, ResultOf } from './options/job-class.ts'
 export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'

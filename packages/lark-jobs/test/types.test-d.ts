@@ -6,8 +6,10 @@ import {
   circuitBreaker,
   context,
   createJobs,
+  type Draft,
   exponential,
   Job,
+  type JobHandle,
   type Jobs,
   JobsError,
   type Middleware,
@@ -339,6 +341,64 @@ unique({ until: 'end' })
 // @ts-expect-error unknown option
 unique({ until: 'done', key: 'x' })
 
+// a draft has the payload of its class, and its handle the types of its class
+class CopyJob extends Job {
+  readonly disk: { path: string }
+  constructor(disk: { path: string }) {
+    super()
+    this.disk = disk
+  }
+  handle(_payload: { file: string }): string {
+    return this.disk.path
+  }
+}
+const draft: Draft<SendEmailJob> = new SendEmailJob().with({ to: 'a' })
+const fromClass: Draft<CopyJob> = CopyJob.with({ file: 'a' })
+new NothingJob().with()
+NothingJob.with().delayed('5m').prioritized(5).withBackoff([1, '5s']).withBackoff(exponential())
+// @ts-expect-error missing payload
+new SendEmailJob().with()
+// @ts-expect-error missing payload
+SendEmailJob.with()
+// @ts-expect-error wrong type
+SendEmailJob.with({ to: 1 })
+// @ts-expect-error extra field in an object literal
+CopyJob.with({ file: 'a', extra: 1 })
+// @ts-expect-error a payload that nobody takes
+NothingJob.with({ a: 1 })
+// @ts-expect-error no class of jobs that can be made
+Job.with()
+// @ts-expect-error a function cannot be stored with one job
+draft.withBackoff(() => 5)
+// @ts-expect-error a draft never changes
+draft.queue = 'emails'
+// @ts-expect-error an await would call it
+draft.then
+// @ts-expect-error no draft
+jobs.dispatch([new SendEmailJob()])
+const told = async () => {
+  const handle: JobHandle<SendEmailJob> = await draft.onQueue('slow').dispatch()
+  const sent: boolean | undefined = (await handle.status())?.result?.sent
+  const to: string | undefined = (await handle.find())?.payload?.to
+  // @ts-expect-error a status has no payload
+  ;(await handle.status())?.payload
+  // @ts-expect-error not in the result
+  ;(await handle.find())?.result?.read
+  const [first, second] = await jobs.dispatch([draft, fromClass])
+  const copied: string | undefined = (await second.find())?.result
+  // @ts-expect-error there are two
+  const third = (await jobs.dispatch([draft, fromClass]))[2]
+  const many: JobHandle<NumberJob>[] = await jobs.dispatch([1, 2].map((n) => new NumberJob().with(n)))
+  const one: JobHandle<CopyJob> = await other.dispatch(fromClass)
+  const elsewhere: JobHandle<CopyJob> = jobs.handle(CopyJob, 'id')
+  jobs.handle(SendEmailJob, 'id', { queue: 'slow' })
+  // @ts-expect-error no class
+  jobs.handle(new SendEmailJob(), 'id')
+  // @ts-expect-error no option
+  jobs.handle(SendEmailJob, 'id', { partition: 'emails/1' })
+  return [sent, to, first, copied, third, many, one, elsewhere]
+}
+
 // an error of the queue is told from others, and one code from the others
 const met = (error: unknown) => {
   // @ts-expect-error anything
@@ -371,4 +431,4 @@ other.open()
 // @ts-expect-error not an instance
 operate({ connection: 'redis://localhost' })
 
-export { change, inside, met, never, number, queued, rejection, requestId, sent, wrapped }
+export { change, inside, met, never, number, queued, rejection, requestId, sent, told, wrapped }

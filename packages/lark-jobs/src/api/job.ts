@@ -15,15 +15,18 @@ import {
   dispatchedIds,
   dispatchRejection,
   idle,
+  type JobConstructor,
   jobBrand,
   type PayloadOf,
   type ResultOf,
+  writtenOf,
 } from '../options/job-class.ts'
 import type { LimiterBy } from '../options/limiter.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import { Jobs } from './default-jobs.ts'
+import { Draft } from './draft.ts'
 import { enqueue, runNow } from './jobs.ts'
 
 /**
@@ -209,6 +212,28 @@ export abstract class Job {
    */
   dispatchMany(payloads: readonly PayloadOf<this>[0][]): Promise<boolean> {
     return Jobs[enqueue](this, payloads)
+  }
+
+  /**
+   * A draft of this job: it has the fields that the job has now, and is dispatched later, on its own or with others.
+   * `draft.dispatch()` resolves to a handle of the job.
+   *
+   * @example const handle = await new ImportJob().with({ file: 'a.csv' }).delayed('5m').dispatch()
+   */
+  with(...payload: PayloadOf<this>): Draft<this> {
+    const make = this.constructor as JobConstructor
+    return new Draft(Jobs, { make, fields: writtenOf(this), payload: (payload as readonly unknown[])[0] })
+  }
+
+  /**
+   * A draft of a job of this class, which may have a constructor with parameters: no job is made for it.
+   *
+   * @example await ImportJob.with({ file: 'a.csv' }).dispatch()
+   */
+  static with<J extends Job>(this: new (...args: never[]) => J, ...payload: PayloadOf<J>): Draft<J> {
+    // biome-ignore lint/complexity/noThisInStatic: the class that the caller names
+    const make = this as unknown as JobConstructor
+    return new Draft(Jobs, { make, fields: {}, payload: (payload as readonly unknown[])[0] })
   }
 
   /**

@@ -10,20 +10,28 @@ import { type CodeConfig, Configured } from '../config/configured.ts'
 import { checkPlace } from '../config/queues.ts'
 import { callerOf, toldTo } from '../dispatch/caller.ts'
 import { Dispatcher } from '../dispatch/dispatcher.ts'
-import { newJobs } from '../dispatch/new-job.ts'
+import { draftedJob, type NewJobs, newJobs } from '../dispatch/new-job.ts'
 import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
-import type { NewJob } from '../model/record.ts'
+import { readId } from '../model/id.ts'
 import { Operations, open, settings, symbolPrefix } from '../operate/operations.ts'
-import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
+import {
+  classOf,
+  type JobConstructor,
+  type JobLike,
+  type PayloadOf,
+  type ResultOf,
+} from '../options/job-class.ts'
 import type { Around } from '../run/hooks.ts'
 import { RunNow } from '../run/run-now.ts'
 import { connect, RETENTION } from '../store/connect.ts'
 import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
+import { type Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
+import { JobHandle } from './job-handle.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
 
 /** Set by the program `lark`, in whose process a command runs. */
@@ -115,12 +123,43 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
+   * Queues the job of a draft in the store of this instance. `draft.dispatch()` does the same with the default instance.
+   */
+  dispatch<J extends JobLike>(draft: Draft<J>): Promise<JobHandle<J>>
+  /**
+   * Queues the jobs of drafts, of any classes and queues, in as few calls as possible. All are checked before the first
+   * is sent. If a later call fails, `error.queued` has the ids of the queued jobs.
+   *
+   * @returns a handle for each, in their order
+   * @example await Jobs.dispatch([ImportJob.with({ file }), ReportJob.with({ month }).delayed('5m')])
+   */
+  dispatch<const D extends readonly Draft[]>(drafts: D): Promise<HandlesOf<D>>
+  /**
    * Queues a job in the store of this instance. `job.dispatch(payload)` does the same with the default instance.
    *
    * @example await createJobs({ connection: 'redis://other' }).dispatch(new SendEmailJob(), { to })
    */
-  dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean> {
-    return this[enqueue](job, [(payload as readonly unknown[])[0]])
+  dispatch<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<boolean>
+  dispatch(what: JobLike | Draft | readonly Draft[], ...payload: readonly unknown[]): Promise<unknown> {
+    if (isDraft(what)) return this.#dispatchOne(what)
+    return Array.isArray(what) ? this[dispatchDrafts](what) : this[enqueue](what as JobLike, [payload[0]])
+  }
+
+  /**
+   * A handle of a job that was dispatched earlier, perhaps by another process. Nothing checks that there is such a job.
+   *
+   * @param make the class of the job, which gives the handle its types
+   * @param options `queue`: the queue of the job. Default: that of the class
+   * @throws JOB_ID_INVALID, JOB_INVALID
+   * @example const status = await Jobs.handle(ImportJob, request.params.id).status()
+   */
+  handle<J extends JobLike>(
+    make: new (...args: never[]) => J,
+    id: string,
+    options: { queue?: string } = {},
+  ): JobHandle<J> {
+    const { queue = classOf(make as JobConstructor).queueName } = options
+    return new JobHandle<J>(this, { id: readId(id), queue })
   }
 
   /** Queues one job for each payload; see `Job.dispatchMany`. */
@@ -141,15 +180,26 @@ export class Jobs extends Operations implements AsyncDisposable {
   /** `dispatch` and `dispatchMany` without their types: queues one job for each payload. @internal */
   [enqueue](job: JobLike, payloads: readonly unknown[]): Promise<boolean> {
     try {
-      const { queue, records } = newJobs(job, payloads)
-      if (this.#opened === undefined || records.length !== 1) return this.#enqueue(job, queue, records)
+      const made = newJobs(job, payloads)
+      if (this.#opened === undefined || made.records.length !== 1)
+        return this.#send([made], (dispatcher) => dispatcher.many(job, made), this[enqueue])
       // The short way of most dispatches.
       const { settings, dispatcher } = this.#opened
-      checkPlace(queue, records, settings, job.constructor.name)
-      return dispatcher.one(job, queue, records[0]!)
+      checkPlace(made, settings)
+      return dispatcher.one(job, made.queue, made.records[0]!)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Queues the jobs of drafts. @internal */
+  async [dispatchDrafts](drafts: readonly Draft[]): Promise<JobHandle[]> {
+    const made = drafts.map((draft) => draftedJob(readDraft(draft)))
+    const all = await this.#send(made, (dispatcher) => dispatcher.each(made), this[dispatchDrafts])
+    return all.map(({ id, partition, rejection }, i) => {
+      const { queue } = made[i]!
+      return new JobHandle(this, { id, queue, partition }, rejection)
+    })
   }
 
   /** Resolves when every dispatch so far has succeeded or failed. Call it before `process.exit()`. */
@@ -271,17 +321,31 @@ export class Jobs extends Operations implements AsyncDisposable {
     }
   }
 
-  async #enqueue(job: JobLike, queue: string, records: NewJob[]): Promise<boolean> {
+  async #dispatchOne(draft: Draft): Promise<JobHandle> {
+    const [handle] = await this[dispatchDrafts]([draft])
+    return handle!
+  }
+
+  /**
+   * Opens the store, checks where the jobs go, and sends them.
+   *
+   * @param below the stack of an error begins with the caller of this function
+   */
+  async #send<T>(
+    made: readonly NewJobs[],
+    send: (dispatcher: Dispatcher) => Promise<T>,
+    below: (...args: never[]) => unknown,
+  ): Promise<T> {
     const isNoted = this.#opened === undefined && Underway.unanswered < NOTED
-    const caller = isNoted ? callerOf(this[enqueue]) : undefined
+    const caller = isNoted ? callerOf(below) : undefined
     const end = this.#underway.begin()
     try {
       // Once open, nothing is awaited before the dispatcher has it.
       const { settings, dispatcher } = this.#opened ?? (await this[open]())
-      checkPlace(queue, records, settings, job.constructor.name)
-      return await dispatcher.many(job, queue, records)
+      for (const each of made) checkPlace(each, settings)
+      return await send(dispatcher)
     } catch (error) {
-      throw toldTo(caller ?? callerOf(this.#enqueue), error)
+      throw toldTo(caller ?? callerOf(this.#send), error)
     } finally {
       end()
     }

@@ -3,10 +3,10 @@
  * serves, and the check that a queue is configured.
  */
 import { nearest } from '@s18i/lark/config'
+import type { NewJobs } from '../dispatch/new-job.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import { listed } from '../model/listed.ts'
-import type { NewJob } from '../model/record.ts'
 import { concurrency, limitsOf, rate } from '../options/limits.ts'
 import type { Registry } from '../options/registry.ts'
 import {
@@ -147,17 +147,14 @@ export function serviceOf(
 /**
  * Refuses jobs whose queue or limiter is not configured.
  *
- * @param name of their class
  * @throws UNKNOWN_QUEUE, UNKNOWN_LIMITER, JOB_INVALID
  */
 export function checkPlace(
-  queue: string,
-  jobs: readonly NewJob[],
+  { queue, records, name }: NewJobs,
   settings: QueueSettings & Parameters<typeof checkLimiters>[1],
-  name: string,
 ): void {
   knownQueue(queue, settings, name)
-  if (jobs[0]?.limiter !== undefined) checkLimiters(jobs, settings, name)
+  if (records[0]?.limiter !== undefined) checkLimiters(records, settings, name)
 }
 
 /** One line for each class whose dispatches are refused because its queue is not configured. */

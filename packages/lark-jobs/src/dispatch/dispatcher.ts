@@ -9,7 +9,7 @@ import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-c
 import type { Rejection } from '../options/unique.ts'
 import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 import { rejection } from './caller.ts'
-import { bytesOf } from './new-job.ts'
+import { bytesOf, type NewJobs } from './new-job.ts'
 import type { Outbox } from './outbox.ts'
 import type { Outboxes } from './outboxes.ts'
 import type { Underway } from './underway.ts'
@@ -53,9 +53,42 @@ export class Dispatcher {
    *
    * @throws the errors of `one`, with the ids of the jobs that were queued in spite of the error
    */
-  async many(job: JobLike, queue: string, records: readonly NewJob[]): Promise<boolean> {
+  async many(job: JobLike, { queue, records }: NewJobs): Promise<boolean> {
     const rows = this.#rows(queue, records)
-    const chunks = rows.flatMap((row) => row.chunks)
+    await this.#deliver(rows, records.length)
+    if (records.length > 0) this.#meet(records[0]!.key)
+    const others = new Map<NewJob, Enqueued>()
+    for (const [record, answer] of answersOf(rows)) if (answer !== 'queued') others.set(record, answer)
+    const answers = records.map((record) => others.get(record) ?? 'queued')
+    return note(job, records, answers)
+  }
+
+  /**
+   * Queues jobs of several classes, each with its own record. Like `many`, it awaits nothing before the outboxes have
+   * the jobs.
+   *
+   * @returns what became of each, in their order
+   * @throws the errors of `many`
+   */
+  async each(jobs: readonly NewJobs[]): Promise<Dispatched[]> {
+    const queues = new Map<string, NewJob[]>()
+    for (const { queue, records } of jobs) {
+      const others = queues.get(queue)
+      if (others === undefined) queues.set(queue, [...records])
+      else others.push(...records)
+    }
+    const rows = [...queues].flatMap(([queue, records]) => this.#rows(queue, records))
+    const all = jobs.flatMap(({ records }) => records)
+    await this.#deliver(rows, all.length)
+    for (const key of new Set(all.map((record) => record.key))) this.#meet(key)
+    const found = new Map<NewJob, Dispatched>()
+    for (const [record, answer, partition] of answersOf(rows))
+      found.set(record, { id: idOf(record, answer), partition, rejection: rejectionOf(answer) })
+    return all.map((record) => found.get(record)!)
+  }
+
+  /** Sends chunks. @param count of all jobs, for the message of an error */
+  async #deliver(rows: readonly OutboxChunks[], count: number): Promise<void> {
     const errors: unknown[] = []
     const send = async ({ outbox, chunks }: OutboxChunks) => {
       for (const chunk of chunks) {
@@ -68,40 +101,36 @@ export class Dispatcher {
       }
     }
     await Promise.all(rows.map(send))
-    if (errors.length > 0) {
-      const queued = chunks.flatMap(({ jobs, answers }) => (answers ? idsOf(jobs, answers) : []))
-      throw partial(worst(errors), queued, records.length)
-    }
-    if (records.length > 0) this.#meet(records[0]!.key)
-    const others = new Map<NewJob, Enqueued>()
-    for (const { jobs, answers } of chunks)
-      answers!.forEach((answer, i) => {
-        if (answer !== 'queued') others.set(jobs[i]!, answer)
-      })
-    const answers = records.map((record) => others.get(record) ?? 'queued')
-    return note(job, records, answers)
+    if (errors.length === 0) return
+    const queued = [...answersOf(rows)].filter(([, answer]) => isQueued(answer))
+    const ids = queued.map(([record, answer]) => idOf(record, answer))
+    throw partial(worst(errors), ids, count)
   }
 
   /**
    * The chunks for each outbox. Plain chunks go to the outboxes in turn. A job with a group or lock has a fixed outbox.
    */
   #rows(queue: string, records: readonly NewJob[]): OutboxChunks[] {
-    if (records[0] === undefined || togetherOf(records[0]) === undefined) {
-      const chunks = [...chunksOf(records)]
-      const outboxes = this.#outboxes.all(queue).slice(0, chunks.length)
-      return outboxes.map((outbox, at) => ({
-        outbox,
-        chunks: chunks.filter((_, i) => i % outboxes.length === at),
-      }))
-    }
+    const plain: NewJob[] = []
     const parts = new Map<Outbox, NewJob[]>()
     for (const record of records) {
-      const outbox = this.#outboxes.of(queue, togetherOf(record)!)
+      const together = togetherOf(record)
+      if (together === undefined) {
+        plain.push(record)
+        continue
+      }
+      const outbox = this.#outboxes.of(queue, together)
       const part = parts.get(outbox)
       if (part === undefined) parts.set(outbox, [record])
       else part.push(record)
     }
-    return [...parts].map(([outbox, part]) => ({ outbox, chunks: [...chunksOf(part)] }))
+    const chunks = [...chunksOf(plain)]
+    const outboxes = this.#outboxes.all(queue).slice(0, chunks.length)
+    const inTurn = outboxes.map((outbox, at) => ({
+      outbox,
+      chunks: chunks.filter((_, i) => i % outboxes.length === at),
+    }))
+    return [...inTurn, ...[...parts].map(([outbox, part]) => ({ outbox, chunks: [...chunksOf(part)] }))]
   }
 
   /** Warns about a key that no worker knows, because its jobs may wait for ever. Once for each key and process. */
@@ -137,28 +166,57 @@ interface Chunk {
   answers?: Enqueued[]
 }
 
+/** What became of one job of a dispatch. */
+export interface Dispatched {
+  id: string
+  partition: string
+  rejection: Rejection | undefined
+}
+
+/** Each job with the answer of the store and its partition. Chunks without an answer are left out. */
+function* answersOf(rows: readonly OutboxChunks[]): Generator<[NewJob, Enqueued, string]> {
+  for (const { outbox, chunks } of rows)
+    for (const { jobs, answers } of chunks)
+      for (const [i, answer] of answers?.entries() ?? []) yield [jobs[i]!, answer, outbox.partition]
+}
+
 /** Stores the ids and the rejection of a dispatch in the job. @returns whether all of its records are queued */
 function note(job: JobLike, records: readonly NewJob[], answers: readonly Enqueued[], first = 0): boolean {
   job[dispatchedIds] = idsOf(records, answers, first)
   let rejection: Rejection | undefined
   for (let i = 0; i < records.length && rejection === undefined; i++) {
-    const answer = answers[first + i]!
-    if (typeof answer === 'object' && answer.kind === 'rejected')
-      rejection = answer.reason === 'full' ? { reason: 'full' } : { reason: answer.reason, by: answer.by }
+    rejection = rejectionOf(answers[first + i]!)
   }
   if (rejection !== undefined || job[dispatchRejection] !== undefined) job[dispatchRejection] = rejection
   return rejection === undefined
 }
 
-/** The ids of queued jobs. An outbox may have changed an id (outbox.ts). For `replaced`, the id of the changed job. */
+/** The ids of queued jobs. */
 function idsOf(records: readonly NewJob[], answers: readonly Enqueued[], first = 0): string[] {
   const ids: string[] = []
   for (let i = 0; i < records.length; i++) {
     const answer = answers[first + i]!
-    if (typeof answer === 'string') ids.push(records[i]!.id)
-    else if (answer.kind === 'replaced') ids.push(answer.by)
+    if (isQueued(answer)) ids.push(idOf(records[i]!, answer))
   }
   return ids
+}
+
+function isQueued(answer: Enqueued): boolean {
+  return typeof answer === 'string' || answer.kind === 'replaced'
+}
+
+function rejectionOf(answer: Enqueued): Rejection | undefined {
+  if (typeof answer === 'string' || answer.kind !== 'rejected') return undefined
+  const { kind: _, ...rejection } = answer
+  return rejection
+}
+
+/**
+ * The id of the job that a dispatch led to: of the new job (an outbox may have changed its id), or of the one whose
+ * payload it replaced, or because of which it was rejected.
+ */
+function idOf(record: NewJob, answer: Enqueued): string {
+  return typeof answer === 'object' && 'by' in answer ? answer.by : record.id
 }
 
 /** Cuts jobs into chunks that each fit in one call. */

@@ -1,6 +1,6 @@
 /**
- * Makes the records of a job and its payloads. A record has only those settings in which this job differs from its
- * class.
+ * Makes the records of a job and its payloads, or of a draft. A record has only those settings in which this job
+ * differs from its class.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type Backoff, isSameFunction } from '../model/backoff.ts'
@@ -18,22 +18,47 @@ import {
   type JobLike,
   settingsOf,
 } from '../options/job-class.ts'
-import type { JobSettings } from '../options/job-settings.ts'
+import type { JobSettings, WrittenSettings } from '../options/job-settings.ts'
 import { isOwnOption, needOf, weight } from '../options/limiter.ts'
 import { lockOf, oneByOne } from '../options/unique.ts'
+
+/** Records of one class that go to one queue. */
+export interface NewJobs {
+  /** Of the class, for people. */
+  name: string
+  queue: string
+  records: NewJob[]
+}
+
+/** What a draft says of its job. */
+export interface Drafted {
+  make: JobConstructor
+  /** The fields in which the job differs from its class. Others may be there too. */
+  fields: WrittenSettings
+  payload: unknown
+}
 
 /**
  * The records of one job and its payloads: one record for each payload.
  *
- * @returns the queue, and the records that go there
  * @throws JOB_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, before anything is sent
  */
-export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: string; records: NewJob[] } {
+export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
   const jobClass = classOf(job.constructor as JobConstructor)
   const settings = settingsOf(job, jobClass)
   if (!Array.isArray(payloads)) {
     throw new JobsError('PAYLOAD_NOT_JSON', `${jobClass.name}: dispatchMany() takes a list of payloads`)
   }
+  return recordsOf(jobClass, settings, payloads)
+}
+
+/** The record of a draft. @throws the errors of `newJobs` */
+export function draftedJob({ make, fields, payload }: Drafted): NewJobs {
+  const jobClass = classOf(make)
+  return recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload])
+}
+
+function recordsOf(jobClass: JobClass, settings: JobSettings, payloads: readonly unknown[]): NewJobs {
   const { queueName, priority, delay, unique, group, limiter } = settings
   const here = context()
   const different =
@@ -55,7 +80,7 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): { queue: st
     if (unique !== undefined) lock(record, payload, unique, jobClass)
     return record
   })
-  return { queue: queueName, records }
+  return { name: jobClass.name, queue: queueName, records }
 }
 
 /** A setting that a job has. */

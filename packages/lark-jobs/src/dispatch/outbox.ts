@@ -50,8 +50,8 @@ interface CallLane {
 }
 
 export class Outbox {
+  readonly partition: string
   readonly #store: Store
-  readonly #partition: string
   readonly #bound: Bound | undefined
   readonly #free: CallLane[] = []
   #parcels: Parcel[] = []
@@ -72,7 +72,7 @@ export class Outbox {
   constructor(store: Store, partition: string, caller: string, bound?: Bound) {
     this.#store = store
     this.#bound = bound
-    this.#partition = partition
+    this.partition = partition
     for (let lane = LANES; lane > 0; lane--) this.#free.push({ caller: `${caller}${lane}`, number: 0 })
   }
 
@@ -166,7 +166,7 @@ export class Outbox {
       try {
         const patience = Math.max(LEAST, deadline - performance.now())
         const call = { caller, number, patience, bound: this.#bound }
-        return await this.#store.enqueue(this.#partition, call, jobs)
+        return await this.#store.enqueue(this.partition, call, jobs)
       } catch (error) {
         if (JobsError.is(error, 'STORE_UNCERTAIN')) sent = true
         else if (!sent) throw error

@@ -49,6 +49,16 @@ export interface JobDetail<J extends JobLike = JobLike> extends StoredJob<J> {
   log: LogLine[]
 }
 
+/** A stored job without its payload. */
+export type JobStatus<J extends JobLike = JobLike> = Omit<StoredJob<J>, 'payload'>
+
+/** A job in a store: its id and its queue, and its partition if that is known. */
+export interface JobPlace {
+  id: string
+  queue: string
+  partition?: string
+}
+
 const failedConditions = conditions({
   /** Default: every queue. */
   queue: queueName,
@@ -83,6 +93,40 @@ export async function find<J extends JobLike>(
 ): Promise<JobDetail<J> | undefined> {
   const job = await locate(open.store, await partitionsToLookIn(open), id)
   return job && { ...stored<J>(job), log: await open.store.log(job.partition, id) }
+}
+
+/** The job at a place, with its log; undefined if it is not there. */
+export async function findAt<J extends JobLike>(
+  open: OpenQueues,
+  place: JobPlace,
+): Promise<JobDetail<J> | undefined> {
+  const job = await locate(open.store, await partitionsAt(open, place), place.id)
+  return job && { ...stored<J>(job), log: await open.store.log(job.partition, place.id) }
+}
+
+/** The same without payload and log. */
+export async function statusAt<J extends JobLike>(
+  open: OpenQueues,
+  place: JobPlace,
+): Promise<JobStatus<J> | undefined> {
+  const job = await locate(open.store, await partitionsAt(open, place), place.id)
+  if (job === undefined) return undefined
+  const { payload: _, ...status } = stored<J>(job)
+  return status
+}
+
+/** Changes the job at a place. */
+export async function alterAt(open: OpenQueues, place: JobPlace, change: Change): Promise<AlterVerdict> {
+  for (const partition of await partitionsAt(open, place)) {
+    const [verdict] = await open.store.alter(partition, [place.id], change)
+    if (verdict !== 'missing') return verdict!
+  }
+  return 'missing'
+}
+
+/** Where to look for a job. @throws UNKNOWN_QUEUE */
+async function partitionsAt(open: OpenQueues, { queue, partition }: JobPlace): Promise<string[]> {
+  return partition === undefined ? partitionsToLookIn(open, queue) : [partition]
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */

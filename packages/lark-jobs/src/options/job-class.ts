@@ -127,7 +127,7 @@ export function classOf(make: JobConstructor): JobClass {
     hasFailed: hasOwn(job, 'failed', voice),
     hasCancelled: hasOwn(job, 'cancelled', voice),
     middleware: middlewareOf(job, voice),
-    written: Object.fromEntries(settings.map((name) => [name, job[name]])),
+    written: writtenOf(job),
     read,
   }
   known.set(make, found)
@@ -159,13 +159,18 @@ function checkName(make: JobConstructor): void {
 
 const settings = Object.keys(jobSettings.entries) as (keyof JobSettings)[]
 
+/** The settings of a job as they are written in its fields. */
+export function writtenOf(job: JobLike): WrittenSettings {
+  return Object.fromEntries(settings.map((name) => [name, job[name]]))
+}
+
 /**
  * The settings of one job: those of its class, except where the job differs. Where it differs, it is checked.
  *
  * @returns the class itself if the job does not differ
  * @throws JOB_INVALID
  */
-export function settingsOf(job: JobLike, jobClass: JobClass): JobSettings {
+export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSettings {
   const { written, read: all, name: className } = jobClass
   let own: Record<string, unknown> | undefined
   let isChecked = true

@@ -12,12 +12,14 @@ import { damage } from './damage.ts'
 import { delaying } from './delaying.ts'
 import { delivering } from './delivering.ts'
 import { dispatching } from './dispatching.ts'
+import { drafting } from './drafting.ts'
 import { drainCheck } from './drain-check.ts'
 import { ending } from './ending.ts'
 import { fairOrder } from './fair-order.ts'
 import { filtering } from './filtering.ts'
 import { givingUp } from './giving-up.ts'
 import { grouping } from './grouping.ts'
+import { handling } from './handling.ts'
 import { hooks } from './hooks.ts'
 import { ids } from './ids.ts'
 import { largeJobs } from './large-jobs.ts'
@@ -48,6 +50,8 @@ import { weighing } from './weighing.ts'
 export function describeWorking(connect: Connect, isRedis = false): void {
   describe('dispatching', () => dispatching(connect))
   describe('ids', () => ids(connect))
+  describe('drafting', () => drafting(connect))
+  describe('handling', () => handling(connect))
   describe('starting', () => starting(connect))
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))

@@ -1,0 +1,119 @@
+/**
+ * A draft: a job of a class with its payload and with what this one job says differently, not dispatched yet. A draft
+ * never changes: each of its methods returns another draft. So a draft may be kept, shared and dispatched several
+ * times, also at once. The settings and the payload are checked when the draft is dispatched.
+ */
+import { branded } from '@s18i/lark/config'
+import type { Drafted } from '../dispatch/new-job.ts'
+import type { BackoffOption } from '../model/backoff.ts'
+import type { Duration } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
+import { symbolPrefix } from '../operate/operations.ts'
+import type { JobLike } from '../options/job-class.ts'
+import type { WrittenSettings } from '../options/job-settings.ts'
+import type { JobHandle } from './job-handle.ts'
+
+/** Where a draft keeps what it says, for other copies of this package. @internal */
+export const drafted = Symbol.for(`${symbolPrefix}.drafted`)
+/** @internal */
+export const dispatchDrafts = Symbol.for(`${symbolPrefix}.dispatchDrafts`)
+
+/** An instance of `Jobs`, as a draft knows it. @internal */
+export interface DraftDispatcher {
+  [dispatchDrafts](drafts: readonly Draft[]): Promise<JobHandle[]>
+}
+
+/**
+ * A job that is not dispatched yet. `job.with(payload)` and `ImportJob.with(payload)` make drafts.
+ *
+ * @example
+ * const handle = await new ImportJob().with({ file: 'a.csv' }).delayed('5m').dispatch()
+ * @example await Jobs.dispatch([ImportJob.with({ file: 'a.csv' }), ReportJob.with({ month: '2026-11' }).onQueue('slow')])
+ */
+export class Draft<J extends JobLike = JobLike> {
+  /** @internal */
+  readonly [drafted]: Drafted
+  readonly #jobs: DraftDispatcher
+
+  /** @internal */
+  constructor(jobs: DraftDispatcher, says: Drafted) {
+    this.#jobs = jobs
+    this[drafted] = says
+    Object.freeze(this)
+  }
+
+  /** The same job on another queue. */
+  onQueue(queue: string): Draft<J> {
+    return this.#with({ queueName: queue })
+  }
+
+  /** The same job, due after this time: milliseconds, or `'30s'`, `'5m'`. */
+  delayed(delay: Duration): Draft<J> {
+    return this.#with({ delay })
+  }
+
+  /** The same job with another priority: -100…100, higher first. */
+  prioritized(priority: number): Draft<J> {
+    return this.#with({ priority })
+  }
+
+  /** The same job with another number of attempts, the first one included. */
+  withTries(tries: number): Draft<J> {
+    return this.#with({ tries })
+  }
+
+  /** The same job with other pauses before its retries. A function cannot be stored with a job, and is refused. */
+  withBackoff(backoff: Exclude<BackoffOption, (...args: never) => unknown>): Draft<J> {
+    return this.#with({ backoff })
+  }
+
+  /** The same job with another time that an attempt may take. */
+  withTimeout(timeout: Duration): Draft<J> {
+    return this.#with({ timeout })
+  }
+
+  /** The same job, which is cancelled if it has not begun this long after it was due: see `Job.expiresIn`. */
+  expiresIn(expiresIn: Duration): Draft<J> {
+    return this.#with({ expiresIn })
+  }
+
+  /** The same job, whose attempts may begin for this long after it was due: see `Job.retryUntil`. */
+  retryUntil(retryUntil: Duration): Draft<J> {
+    return this.#with({ retryUntil })
+  }
+
+  /**
+   * Queues the job. Each call queues another job.
+   *
+   * @returns a handle. Its `queued` is `false` only if the job was rejected on purpose: `rejection` says why
+   * @throws the errors of `Job.dispatch`
+   */
+  async dispatch(): Promise<JobHandle<J>> {
+    const [handle] = await this.#jobs[dispatchDrafts]([this])
+    return handle as JobHandle<J>
+  }
+
+  #with(fields: WrittenSettings): Draft<J> {
+    const says = this[drafted]
+    return new Draft(this.#jobs, { ...says, fields: { ...says.fields, ...fields } })
+  }
+}
+
+/** A handle for each draft of a list. */
+export type HandlesOf<D extends readonly Draft[]> = {
+  -readonly [I in keyof D]: D[I] extends Draft<infer J> ? JobHandle<J> : never
+}
+
+export function isDraft(value: unknown): value is Draft {
+  return typeof value === 'object' && value !== null && drafted in value
+}
+
+/** What a draft says. @throws JOB_INVALID for another value */
+export function readDraft(value: unknown): Drafted {
+  if (isDraft(value)) return value[drafted]
+  const message = `Jobs.dispatch() was given ${shown(value)} in the list; it must be a draft`
+  throw new JobsError('JOB_INVALID', message, { hint: 'A draft is what job.with(payload) returns.' })
+}
+
+branded(Draft, isDraft)

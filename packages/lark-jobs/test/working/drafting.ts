@@ -1,0 +1,181 @@
+import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { group, Job, unique } from '../../src/index.ts'
+import { Bench, type Connect } from './bench.ts'
+
+class NoteJob extends Job {
+  override readonly key = 'note'
+  handle(payload: { n: number }): { twice: number } {
+    return { twice: 2 * payload.n }
+  }
+}
+
+class MailJob extends Job {
+  override readonly key = 'mail'
+  override queueName = 'emails'
+  override delay = '1h'
+  override tries = 5
+  handle(_payload: { to: string }) {}
+}
+
+/** A class with a dependency, as a container makes it. */
+class CopyJob extends Job {
+  override readonly key = 'copy'
+  readonly #disk: { path: string }
+  constructor(disk: { path: string }) {
+    super()
+    this.#disk = disk
+  }
+  handle(payload: { file: string }) {
+    return `${this.#disk.path}/${payload.file}`
+  }
+}
+
+class SyncJob extends Job {
+  override readonly key = 'sync'
+  override unique = unique((payload: { user: number }) => payload.user)
+  handle(_payload: { user: number }) {}
+}
+
+class ShopJob extends Job {
+  override readonly key = 'shop'
+  override group = group((payload: { shop: string }) => payload.shop)
+  handle(_payload: { shop: string }) {}
+}
+
+/** Notes how many jobs each call of a client carries, and where. */
+async function calls(jobs: Bench['jobs']): Promise<[partition: string, size: number][]> {
+  const { store } = await jobs[open]()
+  const enqueue = store.enqueue.bind(store)
+  const made: [string, number][] = []
+  store.enqueue = (partition, call, records) => {
+    made.push([partition, records.length])
+    return enqueue(partition, call, records)
+  }
+  return made
+}
+
+/** Drafts: jobs with their payloads that are not dispatched yet. */
+export function drafting(connect: Connect): void {
+  test('a draft is dispatched with what it says, and a handle comes back', async () => {
+    await using bench = await Bench.make(connect)
+    const draft = new MailJob().with({ to: 'a' }).onQueue('low').delayed('1m').prioritized(7).withTries(2)
+    const handle = await bench.jobs.dispatch(
+      draft.withTimeout('5s').withBackoff(['1s', 2_000]).expiresIn('2m').retryUntil('10m'),
+    )
+    expect(handle).toMatchObject({ queue: 'low', queued: true, rejection: undefined })
+    const found = await bench.jobs.find(handle.id)
+    expect(found).toMatchObject({ key: 'mail', queue: 'low', payload: { to: 'a' }, priority: 7 })
+    expect(found!.dueAt! - found!.queuedAt).toBe(60_000)
+    const { tries, timeout, backoff, expiresIn, retryUntil } = found!.options!
+    expect({ tries, timeout, backoff }).toEqual({ tries: 2, timeout: 5_000, backoff: [1_000, 2_000] })
+    // Both count from when the job is due.
+    expect({ expiresIn, retryUntil }).toEqual({ expiresIn: 180_000, retryUntil: 660_000 })
+  })
+
+  test('a draft without changes is like its class, and stores no options', async () => {
+    await using bench = await Bench.make(connect)
+    const found = await bench.jobs.find((await bench.jobs.dispatch(new MailJob().with({ to: 'a' }))).id)
+    expect(found).toMatchObject({ queue: 'emails', state: 'delayed' })
+    expect(found!.options).toBeUndefined()
+  })
+
+  test('a draft never changes: not by its methods, and not with the job that it was made of', async () => {
+    await using bench = await Bench.make(connect)
+    const job = new MailJob()
+    job.priority = 3
+    const draft = job.with({ to: 'a' })
+    job.priority = 9
+    const other = draft.prioritized(5)
+    expect(() => Object.assign(draft, { more: 1 })).toThrow(TypeError)
+    const handles = await Promise.all([draft, other, draft].map((each) => bench.jobs.dispatch(each)))
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(3)
+    const found = await Promise.all(handles.map(({ id }) => bench.jobs.find(id)))
+    expect(found.map((each) => each!.priority)).toEqual([3, 5, 3])
+    // The ids are those of the handles only: dispatches at the same time do not overwrite each other.
+    expect([job.id, job.ids]).toEqual([undefined, []])
+  })
+
+  test('a class whose constructor takes parameters makes drafts too', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(CopyJob.with({ file: 'a' }))
+    expect(await bench.jobs.find(handle.id)).toMatchObject({ key: 'copy', payload: { file: 'a' } })
+  })
+
+  test('drafts of several classes and queues travel together, in as few calls as possible', async () => {
+    await using bench = await Bench.make(connect)
+    const made = await calls(bench.jobs)
+    const [note, mail, late, shop] = await bench.jobs.dispatch([
+      new NoteJob().with({ n: 1 }),
+      MailJob.with({ to: 'a' }),
+      new NoteJob().with({ n: 2 }).delayed('5m').prioritized(4),
+      ShopJob.with({ shop: 'acme' }),
+    ])
+    expect(made.sort()).toEqual([
+      ['default', 3],
+      ['emails', 1],
+    ])
+    expect(await note.find()).toMatchObject({ payload: { n: 1 }, state: 'waiting', queue: 'default' })
+    expect(await mail.find()).toMatchObject({ payload: { to: 'a' }, state: 'delayed', queue: 'emails' })
+    expect(await late.find()).toMatchObject({ payload: { n: 2 }, state: 'delayed', priority: 4 })
+    expect(await shop.find()).toMatchObject({ payload: { shop: 'acme' }, group: 'acme' })
+  })
+
+  test('more drafts than one call takes are queued too, and an empty list is none', async () => {
+    await using bench = await Bench.make(connect)
+    const made = await calls(bench.jobs)
+    const drafts = Array.from({ length: 2_001 }, (_, n) => new NoteJob().with({ n }))
+    const handles = await bench.jobs.dispatch(drafts)
+    expect(made.map(([, size]) => size)).toEqual([1_000, 1_000, 1])
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(2_001)
+    expect((await handles[1_234]!.find())?.payload).toEqual({ n: 1_234 })
+    expect(await bench.jobs.dispatch([])).toEqual([])
+    expect(made).toHaveLength(3)
+  })
+
+  test('drafts of a queue with several partitions are spread, and each handle finds its job', async () => {
+    await using bench = await Bench.make(connect)
+    const jobs = bench.client({ queues: { default: { partitions: 3 } } })
+    const shops = Array.from({ length: 20 }, (_, i) => ShopJob.with({ shop: `shop ${i}` }))
+    const handles = await jobs.dispatch([...shops, NoteJob.with({ n: 1 })])
+    const found = await Promise.all(handles.map((handle) => handle.find()))
+    expect(found.every((each, i) => each?.id === handles[i]!.id)).toBe(true)
+    expect(new Set(found.map((each) => each!.partition)).size).toBe(3)
+  })
+
+  test('all drafts are checked before any is sent', async () => {
+    await using bench = await Bench.make(connect)
+    const made = await calls(bench.jobs)
+    const good = new NoteJob().with({ n: 1 })
+    // biome-ignore lint/suspicious/noExplicitAny: values that the compiler would refuse
+    const wrong: [any, object][] = [
+      [good.onQueue('nowhere'), { code: 'UNKNOWN_QUEUE' }],
+      [good.prioritized(1_000_000), { code: 'JOB_INVALID', message: expect.stringContaining('priority') }],
+      [good.delayed('soon'), { code: 'JOB_INVALID', message: expect.stringContaining('NoteJob: delay') }],
+      [good.withBackoff((() => 1) as never), { code: 'JOB_INVALID' }],
+      [new NoteJob().with({ n: new Date() } as never), { code: 'PAYLOAD_NOT_JSON' }],
+      [new NoteJob(), { code: 'JOB_INVALID', message: expect.stringContaining('it must be a draft') }],
+      [undefined, { code: 'JOB_INVALID', message: expect.stringContaining('undefined') }],
+    ]
+    for (const [draft, error] of wrong)
+      await expect(bench.jobs.dispatch([good, draft, good])).rejects.toMatchObject(error)
+    expect(made).toEqual([])
+  })
+
+  test('a rejected draft has a handle that says why, of the job that is in the way', async () => {
+    await using bench = await Bench.make(connect)
+    const [first, second, note] = await bench.jobs.dispatch([
+      SyncJob.with({ user: 1 }),
+      SyncJob.with({ user: 1 }),
+      NoteJob.with({ n: 1 }),
+    ])
+    expect(first).toMatchObject({ queued: true, rejection: undefined })
+    expect(second).toMatchObject({
+      queued: false,
+      id: first.id,
+      rejection: { reason: 'unique', by: first.id },
+    })
+    expect((await second.status())?.state).toBe('waiting')
+    expect(note.queued).toBe(true)
+  })
+}

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+class NoteJob extends Job {
+  override readonly key = 'note'
+  handle(payload: { n: number }): { twice: number } {
+    this.info(`Twice ${payload.n}`)
+    return { twice: 2 * payload.n }
+  }
+}
+
+let entered = signal()
+
+class LongJob extends Job {
+  override readonly key = 'long'
+  async handle() {
+    entered.resolve()
+    await new Promise((_, reject) => this.signal.addEventListener('abort', () => reject(this.signal.reason)))
+  }
+}
+
+/** Handles: one job in the store, seen from outside. */
+export function handling(connect: Connect): void {
+  test('a handle tells the state of its job, and finds it with its payload and its log', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(new NoteJob().with({ n: 21 }))
+    expect(await handle.status()).toMatchObject({ id: handle.id, state: 'waiting', queue: 'default' })
+    const report = new Record()
+    const worker = await bench.work([NoteJob], { report })
+    await report.ends(1)
+    await worker.stop()
+    const status = await handle.status()
+    expect(status).toMatchObject({ state: 'completed', runs: 1, result: { twice: 42 } })
+    expect(Object.keys(status!)).not.toContain('payload')
+    const found = await handle.find()
+    expect(found).toMatchObject({ state: 'completed', payload: { n: 21 }, result: { twice: 42 } })
+    expect(found!.log.map(({ text }) => text)).toEqual(['Twice 21'])
+  })
+
+  test('another process makes a handle of the class and the id, whatever partition has the job', async () => {
+    await using bench = await Bench.make(connect)
+    const queues = { default: { partitions: 4 }, low: {} }
+    const drafts = Array.from({ length: 8 }, (_, n) => new NoteJob().with({ n }))
+    const ids: string[] = []
+    // One by one, so that they go to several partitions.
+    for (const draft of drafts) ids.push((await bench.client({ queues }).dispatch(draft)).id)
+    const other = bench.client({ queues })
+    const handles = ids.map((id) => other.handle(NoteJob, id))
+    expect(handles[3]).toMatchObject({ id: ids[3], queue: 'default', queued: true, rejection: undefined })
+    const found = await Promise.all(handles.map((handle) => handle.find()))
+    expect(found.map((each) => each?.payload?.n)).toEqual(drafts.map((_, n) => n))
+    expect(new Set(found.map((each) => each?.partition)).size).toBeGreaterThan(1)
+    expect(await Promise.all(handles.map((handle) => handle.cancel()))).toEqual(drafts.map(() => true))
+    const states = await Promise.all(handles.map((handle) => handle.status()))
+    expect(new Set(states.map((status) => status?.state))).toEqual(new Set(['cancelled']))
+  })
+
+  test('a handle looks in its own queue only: that of the class, or the one that is named', async () => {
+    await using bench = await Bench.make(connect)
+    const { id } = await bench.jobs.dispatch(new NoteJob().with({ n: 1 }).onQueue('low'))
+    expect(await bench.jobs.handle(NoteJob, id).status()).toBeUndefined()
+    expect((await bench.jobs.handle(NoteJob, id, { queue: 'low' }).status())?.state).toBe('waiting')
+    const nowhere = bench.jobs.handle(NoteJob, id, { queue: 'nowhere' })
+    await expect(nowhere.status()).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+  })
+
+  test('a delayed job is made due, put off, and removed', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(new NoteJob().with({ n: 1 }).delayed('1h'))
+    expect(await handle.reschedule('2h')).toBe(true)
+    const { dueAt, queuedAt } = (await handle.status())!
+    expect(dueAt! - queuedAt).toBeGreaterThan(5_400_000)
+    expect(await handle.runNow()).toBe(true)
+    expect((await handle.status())?.state).toBe('waiting')
+    expect(await handle.runNow()).toBe(false)
+    expect(await handle.remove()).toBe(true)
+    expect([await handle.status(), await handle.find()]).toEqual([undefined, undefined])
+    const gone = [handle.remove(), handle.cancel(), handle.runNow(), handle.reschedule(5)]
+    expect(await Promise.all(gone)).toEqual([false, false, false, false])
+    await expect(handle.reschedule('soon')).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      id: handle.id,
+      message: expect.stringContaining("reschedule() was given 'soon'"),
+    })
+  })
+
+  test('a running job is asked to end, and is neither removed nor put off', async () => {
+    await using bench = await Bench.make(connect)
+    entered = signal()
+    const report = new Record()
+    const worker = await bench.work([LongJob], { report })
+    const handle = await bench.jobs.dispatch(new LongJob().with())
+    await entered.promise
+    expect(await Promise.all([handle.remove(), handle.reschedule('1m'), handle.runNow()])).toEqual([
+      false,
+      false,
+      false,
+    ])
+    expect(await handle.cancel()).toBe(true)
+    await report.ends(1)
+    await worker.stop()
+    expect(await handle.status()).toMatchObject({ state: 'cancelled', reason: 'user' })
+    expect(await handle.cancel()).toBe(false)
+  })
+
+  test.each([[''], [7], [undefined], ['a\nb'], ['x'.repeat(101)]])('%j is no id of a job', async (id) => {
+    await using bench = await Bench.make(connect)
+    expect(() => bench.jobs.handle(NoteJob, id as string)).toThrow(
+      expect.objectContaining({ code: 'JOB_ID_INVALID' }),
+    )
+  })
+}
