@@ -140,14 +140,13 @@ function differences(
   context: Context | undefined,
 ): JobOptions | undefined {
   const { tries, retryUntil, expiresIn, timeout, backoff } = settings
-  const different: JobOptions = {
-    ...(tries !== jobClass.tries && { tries }),
-    ...(retryUntil !== jobClass.retryUntil && { retryUntil: retryUntil ?? 0 }),
-    ...(expiresIn !== jobClass.expiresIn && { expiresIn: expiresIn ?? 0 }),
-    ...(timeout !== jobClass.timeout && { timeout }),
-    ...(!sameBackoff(backoff, jobClass.backoff) && { backoff: stored(backoff, jobClass.name) }),
-    ...(context !== undefined && { context }),
-  }
+  const different: JobOptions = {}
+  if (tries !== jobClass.tries) different.tries = tries
+  if (retryUntil !== jobClass.retryUntil) different.retryUntil = retryUntil ?? 0
+  if (expiresIn !== jobClass.expiresIn) different.expiresIn = expiresIn ?? 0
+  if (timeout !== jobClass.timeout) different.timeout = timeout
+  if (!sameBackoff(backoff, jobClass.backoff)) different.backoff = stored(backoff, jobClass.name)
+  if (context !== undefined) different.context = context
   return Object.keys(different).length > 0 ? different : undefined
 }
 

@@ -6,6 +6,7 @@
  * extend (`api/job.ts`). A class is recognised by its brand, never by `instanceof`: a process may load several copies of
  * this package.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { isSameFunction } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
 import type { CancelReason } from '../model/record.ts'
@@ -176,9 +177,11 @@ export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSetting
   let isChecked = true
   for (const name of ownNames(job, written)) {
     const value = job[name]
-    let read: unknown = all[name]
-    if (isObject(value) && isAlike(value, written[name])) read = withFunctionsOf(value, read as object)
-    else if (!isSameFunction(value, written[name])) {
+    let read: unknown = isObject(value)
+      ? withFunctionsOf(value, written[name], all[name] as object)
+      : undefined
+    if (read === undefined) {
+      if (isSameFunction(value, written[name])) continue
       read = jobSettings.entries[name].read(value, name, voiceOf('JOB_INVALID', className))
       isChecked = false
     }
@@ -192,23 +195,23 @@ export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSetting
 }
 
 /**
- * Whether two objects of options say the same, except for their functions: each job makes the functions of its class
- * anew.
+ * The options of a class with the functions of a job, because each job makes the functions of its class anew, and they
+ * may use it: `unique(() => this.shop)`. Undefined if the job's options differ otherwise.
+ *
+ * @param value the options of the job, `written` those of its class, and `read` the latter as Lark reads them
  */
-function isAlike(one: unknown, other: unknown): boolean {
-  if (one === other || (typeof one === 'function' && typeof other === 'function')) return true
-  if (!isObject(one) || !isObject(other)) return false
-  const names = Object.keys(one)
-  const isInBoth = (name: string) => Object.hasOwn(other, name) && isAlike(one[name], other[name])
-  return names.length === Object.keys(other).length && names.every(isInBoth)
-}
-
-/** The options of a class with the functions of a job, because these may use it: `unique(() => this.shop)`. */
-function withFunctionsOf(value: Record<string, unknown>, read: object): object {
+function withFunctionsOf(value: Record<string, unknown>, written: unknown, read: object): object | undefined {
+  if (!isObject(written)) return undefined
   let all = read
-  for (const name of Object.keys(value))
-    if (typeof value[name] === 'function') all = { ...all, [name]: value[name] }
-  return all
+  let count = 0
+  for (const name in value) {
+    const one = value[name]
+    const other = written[name]
+    if (typeof one === 'function' && typeof other === 'function') all = { ...all, [name]: one }
+    else if (!Object.hasOwn(written, name) || !isDeepStrictEqual(one, other)) return undefined
+    count++
+  }
+  return count === Object.keys(written).length ? all : undefined
 }
 
 type Method = (...args: never[]) => unknown

@@ -1,6 +1,6 @@
 /**
  * What a job class says in its fields. `Job` says in its comments what each of them does, and has the defaults of those
- * that are `needed` here.
+ * that are `needed` here. `schema.ts` does the checks.
  */
 import {
   type Backoff,

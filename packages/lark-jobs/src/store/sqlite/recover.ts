@@ -1,5 +1,6 @@
 /**
  * Takes jobs back from workers that have died. Each job that had started counts a crash, the others do not.
+ * What becomes of each job stands in `contract/consequence.ts`.
  */
 import { afterDeath, afterRun } from '../contract/consequence.ts'
 import { MAX_ITEMS, type RecoverOptions, type Recovery } from '../contract/store.ts'

@@ -1,5 +1,5 @@
 -- recover: takes back the jobs that dead workers held: whole claims, at most 1,000 jobs. And acknowledges and hands out
--- effects.
+-- effects. What becomes of each job stands in shared/consequence.lua.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
