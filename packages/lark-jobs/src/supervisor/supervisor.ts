@@ -14,9 +14,9 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { LarkError } from '@s18i/lark/config'
+import { within } from '../model/bounded-wait.ts'
+import { Deferred } from '../model/deferred.ts'
 import { readable } from '../model/duration.ts'
-import { within } from '../run/bounded-wait.ts'
-import { Deferred } from '../run/deferred.ts'
 import type { Store } from '../store/contract/store.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import { HandBack, type Returned } from './hand-back.ts'

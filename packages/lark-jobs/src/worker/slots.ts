@@ -5,13 +5,14 @@
  * A job whose lease is lost keeps its slot until its handler ends, and its outcome is not sent. A job that is given
  * back leaves its slot at once, even if its handler goes on.
  */
+
+import { within } from '../model/bounded-wait.ts'
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Registry } from '../options/registry.ts'
-import { within } from '../run/bounded-wait.ts'
 import { Deadline } from '../run/deadline.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
 import { HookCalls } from '../run/hooks.ts'

@@ -10,11 +10,11 @@
  * A call that fails is sent again under the same number until the store answers: a failed settle is not a failed job.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { unlessAborted } from '../../model/bounded-wait.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Limits } from '../../model/limits.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { LeasedJob, Outcome } from '../../model/record.ts'
-import { unlessAborted } from '../../run/bounded-wait.ts'
 import {
   type Exchange,
   MAX_BYTES,

@@ -8,7 +8,7 @@
  */
 import { once, setMaxListeners } from 'node:events'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
-import { within } from '../../run/bounded-wait.ts'
+import { within } from '../../model/bounded-wait.ts'
 import type { Place } from '../../store/connect.ts'
 import { type Lent, lend, withoutCredentials } from '../../store/contract/credentials.ts'
 import { threadFile } from '../thread-file.ts'

@@ -8,13 +8,14 @@
  * known here to another worker, and a member when the home of its flow may answer again. An effect that is handed out
  * again while it is being delivered is not delivered twice.
  */
+
+import { within } from '../../model/bounded-wait.ts'
 import { inContext } from '../../model/context.ts'
 import { type Effect, type EffectName, memberOf, nameOf } from '../../model/effect.ts'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { JobRecord } from '../../model/record.ts'
 import { Run, timedOut } from '../../model/run.ts'
 import type { Registry } from '../../options/registry.ts'
-import { within } from '../../run/bounded-wait.ts'
 import { type LastWord, tell } from '../../run/last-hook.ts'
 import {
   type EffectsWanted,

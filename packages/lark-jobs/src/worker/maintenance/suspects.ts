@@ -13,8 +13,9 @@
  * the store counts the crash as before, so a job that was not alone is never taken for the cause. `start-gate.ts` keeps
  * the other jobs of the process from starting.
  */
+
+import { unlessAborted } from '../../model/bounded-wait.ts'
 import { spread } from '../../model/duration.ts'
-import { unlessAborted } from '../../run/bounded-wait.ts'
 import { type Extension, type Store, SUSPECT } from '../../store/contract/store.ts'
 import type { Claimer } from '../fetch/claimer.ts'
 import type { HeldJob } from '../lease/ledger.ts'

@@ -11,11 +11,12 @@
  * When a job gives permits back, the claimer of this worker that has waited longest is rung. After a `TERM` of that,
  * the permits are left to other workers, which ask again now and then and so have the same chance.
  */
+
+import { within } from '../../model/bounded-wait.ts'
 import { spread } from '../../model/duration.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { LeasedJob } from '../../model/record.ts'
 import { isOwn, mostOf, ownLimiters, readNeed } from '../../options/limiter.ts'
-import { within } from '../../run/bounded-wait.ts'
 import type { Permits, Taken } from '../../run/middleware/permits.ts'
 import type { Want } from '../../store/contract/store.ts'
 import type { WorkerOptions } from '../options.ts'

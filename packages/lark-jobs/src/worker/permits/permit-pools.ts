@@ -8,9 +8,9 @@
  * lease thread renews them, and reads from the holdings (`lease/ledger.ts`) which there are.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { orAborted } from '../../model/bounded-wait.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
-import { orAborted } from '../../run/bounded-wait.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
 import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../store/contract/store.ts'
 import { isResendable, RESEND } from '../fetch/claimer.ts'

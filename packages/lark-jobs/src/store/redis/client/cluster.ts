@@ -17,9 +17,10 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inTime } from '../../../model/bounded-wait.ts'
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, parseHost, reached } from './address.ts'
-import { type Build, Connection, type ConnectionOptions, currentEpoch, PATIENCE } from './connection.ts'
+import { type Build, Connection, type ConnectionOptions, PATIENCE } from './connection.ts'
 import { Doubt, type ServerRole } from './failover.ts'
 import { movedOn, Refusal, refusalIn, refused, unreachable } from './failure.ts'
 import { absentKey, SLOTS, slotOf } from './hash-slot.ts'
@@ -76,10 +77,6 @@ export class Cluster implements Transport {
       find: () => this.#anyNode(),
       follow: (move) => this.#listeners.add(move),
     }
-  }
-
-  get epoch(): number {
-    return currentEpoch()
   }
 
   deadline(patience = this.#options.patience ?? PATIENCE): number {
@@ -157,9 +154,12 @@ export class Cluster implements Transport {
   /** Finds the node that serves a slot when the map names none. */
   async #located(slot: number, deadline: number): Promise<Connection> {
     let cause: unknown = new Error(`no node serves slot ${slot}`)
+    const late = () => {
+      throw new Error('no node answered in time')
+    }
     for (let pause = LOOK.from; ; pause = Math.min(LOOK.to, pause * 2)) {
       try {
-        await until(deadline, this.#refresh())
+        await inTime(Math.max(1, deadline - performance.now()), this.#refresh(), late)
       } catch (error) {
         cause = error
       }
@@ -326,14 +326,4 @@ function shuffled<T>(list: readonly T[]): T[] {
     .map((item) => ({ item, at: Math.random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item)
-}
-
-/** Waits for the promise until the deadline at most. The timer keeps the process alive. */
-function until<T>(deadline: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout
-  const late = new Promise<never>((_, reject) => {
-    const patience = Math.max(1, deadline - performance.now())
-    timer = setTimeout(() => reject(new Error('no node answered in time')), patience)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

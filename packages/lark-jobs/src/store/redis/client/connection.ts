@@ -43,6 +43,11 @@ const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 /** How many links this process has given up so far, to all servers together. */
 let givenUp = 0
 
+/**
+ * A number that rises whenever a link of this process is given up. If a server receives a call with a lower epoch after
+ * one with a higher epoch, the late call was on a link that was given up, and its caller may have sent it again since
+ * (see `lua/shared/call.lua`).
+ */
 export function currentEpoch(): number {
   return givenUp
 }
@@ -97,15 +102,6 @@ export class Connection {
     return this.#state === 'running' && this.#link === undefined
   }
 
-  /**
-   * A number that rises whenever a link of this process is given up. If a server receives a call with a lower epoch
-   * after one with a higher epoch, the late call was on a link that was given up, and its caller may have sent it again
-   * since (see `lua/shared/call.lua`).
-   */
-  get epoch(): number {
-    return givenUp
-  }
-
   get notifications(): Resolver {
     return this.#resolver
   }
@@ -137,7 +133,7 @@ export class Connection {
   async send(build: Build, deadline = this.deadline(), _key?: string, isSure = false): Promise<unknown> {
     for (;;) {
       const link = this.#link ?? (await this.#admitted(deadline))
-      const command = this.#command(build)
+      const command = commandOf(build)
       let answer: unknown
       try {
         answer = await this.#answer(link, command, deadline)
@@ -183,7 +179,7 @@ export class Connection {
   async sendTogether(builds: readonly Build[], deadline = this.deadline()): Promise<unknown[]> {
     for (;;) {
       const link = this.#link ?? (await this.#admitted(deadline))
-      const commands = builds.map((build) => this.#command(build))
+      const commands = builds.map(commandOf)
       try {
         return await Promise.all(
           commands.map((command) => this.#answer(link, command, deadline).catch(refusalOf)),
@@ -192,10 +188,6 @@ export class Connection {
         this.#failed(link, error)
       }
     }
-  }
-
-  #command(build: Build): readonly string[] {
-    return typeof build === 'function' ? build(this.epoch) : build
   }
 
   /** This connection itself: there is only one server. */
@@ -347,6 +339,10 @@ export class Connection {
     const options = { ref: false, signal: this.#closing.signal }
     await sleep((longest / 2) * (1 + Math.random()), undefined, options).catch(() => {})
   }
+}
+
+function commandOf(build: Build): readonly string[] {
+  return typeof build === 'function' ? build(givenUp) : build
 }
 
 /** Turns a refusal into an answer. Throws every other error. */

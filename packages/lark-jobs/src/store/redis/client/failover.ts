@@ -8,6 +8,7 @@
  * noticed: a process that sent nothing while the server stood still sends a call just before the server wakes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inTime } from '../../../model/bounded-wait.ts'
 import type { Address } from './address.ts'
 
 /**
@@ -71,19 +72,12 @@ export class Doubt {
    * @returns undefined if there is no result in time
    */
   async resolve(address: Address, deadline: number): Promise<ServerRole> {
-    // This timer keeps the process alive: the links to the Sentinels or nodes do not.
-    let timer: NodeJS.Timeout
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, Math.max(1, deadline - performance.now()), undefined)
-    })
-    try {
-      for (let pause = AGAIN.from; ; pause = Math.min(AGAIN.to, pause * 2)) {
-        const standing = await Promise.race([this.#next(address, deadline), late])
-        if (standing !== undefined || performance.now() + pause >= deadline) return standing
-        await sleep(pause)
-      }
-    } finally {
-      clearTimeout(timer!)
+    for (let pause = AGAIN.from; ; pause = Math.min(AGAIN.to, pause * 2)) {
+      // The links to the Sentinels or nodes do not keep the process alive, but this wait does.
+      const left = Math.max(1, deadline - performance.now())
+      const standing = await inTime(left, this.#next(address, deadline), () => undefined)
+      if (standing !== undefined || performance.now() + pause >= deadline) return standing
+      await sleep(pause)
     }
   }
 

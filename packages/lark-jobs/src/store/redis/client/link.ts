@@ -7,6 +7,7 @@
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
+import { Deferred } from '../../../model/deferred.ts'
 import { withoutPassword } from '../../../model/secret.ts'
 import type { CredentialSource, CurrentCredentials } from '../../contract/credentials.ts'
 import { type Address, hostOf, nameOf } from './address.ts'
@@ -90,12 +91,23 @@ export async function ask<T>(
   who = hostOf(address),
 ): Promise<T> {
   const link = await dial(address, patience, signal)
-  const late = setTimeout(() => link.destroy(new Error(`${who} did not answer`)), patience).unref()
+  return endIfLate(link, patience, `${who} did not answer`, question).finally(() => {
+    link.destroy(new Error('it was asked'))
+  })
+}
+
+/** Waits for the server. The link ends if that takes longer than `ms` milliseconds; a link that has ended rejects. */
+export async function endIfLate<T>(
+  link: Link,
+  ms: number,
+  late: string,
+  question: (link: Link) => Promise<T>,
+): Promise<T> {
+  const timer = setTimeout(() => link.destroy(new Error(late)), ms).unref()
   try {
     return await question(link)
   } finally {
-    clearTimeout(late)
-    link.destroy(new Error('it was asked'))
+    clearTimeout(timer)
   }
 }
 
@@ -115,16 +127,14 @@ async function logInAgain(
 
 /** Logs in, selects the database and waits for the answers. Destroys the link if this fails. */
 async function greet(link: Link, address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
-  const timer = setTimeout(
-    () => link.destroy(new Error(`connect ETIMEDOUT ${nameOf(address)}`)),
-    address.connectTimeout ?? timeout,
-  ).unref()
   const abort = () => link.destroy(signal.reason)
   signal.addEventListener('abort', abort)
   try {
-    const greeted = greetings(address).map((command) => link.send(command))
-    address.client?.introduce(link)
-    await Promise.all([...greeted, link.send(['PING'])])
+    await endIfLate(link, address.connectTimeout ?? timeout, `connect ETIMEDOUT ${nameOf(address)}`, () => {
+      const greeted = greetings(address).map((command) => link.send(command))
+      address.client?.introduce(link)
+      return Promise.all([...greeted, link.send(['PING'])])
+    })
     return link
   } catch (error) {
     const { password = '' } = address
@@ -132,7 +142,6 @@ async function greet(link: Link, address: Address, timeout: number, signal: Abor
     link.destroy(shown)
     throw shown
   } finally {
-    clearTimeout(timer)
     signal.removeEventListener('abort', abort)
   }
 }
@@ -170,7 +179,8 @@ interface Ear {
 let logins = 0
 
 class SocketLink implements Link {
-  readonly lost: Promise<unknown>
+  readonly #lost = new Deferred<unknown>()
+  readonly lost = this.#lost.promise
   heardAt = performance.now()
   readonly #socket: Socket
   /** Commands that wait for their answers. The answers of those before `#next` have come. */
@@ -182,12 +192,8 @@ class SocketLink implements Link {
   #isCorked = false
   #isRetired = false
   #hasEnded = false
-  #end!: (reason: unknown) => void
 
   constructor(socket: Socket) {
-    this.lost = new Promise((resolve) => {
-      this.#end = resolve
-    })
     this.#socket = socket
     const replies = new Replies((reply) => this.#answer(reply))
     socket.setNoDelay(true).setKeepAlive(true, 30_000).unref()
@@ -279,7 +285,7 @@ class SocketLink implements Link {
     this.#waiting = []
     this.#next = 0
     for (const { reject } of waiting) reject(reason)
-    this.#end(reason)
+    this.#lost.resolve(reason)
   }
 
   #answer(reply: Reply): void {

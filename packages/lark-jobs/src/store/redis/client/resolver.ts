@@ -4,7 +4,7 @@
  */
 import { type Address, nameOf } from './address.ts'
 import type { Doubt } from './failover.ts'
-import type { Link } from './link.ts'
+import { endIfLate, type Link } from './link.ts'
 
 export interface Resolver {
   /** The name that people see. */
@@ -34,13 +34,10 @@ export function fixed(address: Address): Resolver {
 /** Has the resolver check a new link. @param timeout milliseconds */
 export async function admit(resolver: Resolver, link: Link, timeout: number): Promise<void> {
   if (!resolver.check) return
-  const late = setTimeout(() => link.destroy(new Error('no answer to who it is')), timeout).unref()
   try {
-    await resolver.check(link)
+    await endIfLate(link, timeout, 'no answer to who it is', () => resolver.check!(link))
   } catch (error) {
     link.destroy(error)
     throw error
-  } finally {
-    clearTimeout(late)
   }
 }

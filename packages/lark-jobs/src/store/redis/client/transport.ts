@@ -9,8 +9,6 @@ export interface Transport {
   readonly name: string
   /** Whether all keys are on one server, so that a script may use those of several partitions. */
   readonly isWhole: boolean
-  /** A number that rises whenever a link of this process is given up (`Connection.epoch`). */
-  readonly epoch: number
   /** Leads to a server on which rings can be heard. Every server of a cluster has all rings. */
   readonly notifications: Resolver
   /** The deadline of a verb that starts now, by `performance.now()`. */

@@ -3,6 +3,7 @@
  */
 import type { WorkerRecord } from '../../../model/record.ts'
 import { MAX_ITEMS } from '../../contract/capacity.ts'
+import { currentEpoch } from '../client/connection.ts'
 import { damaged } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
 import type { Scripts } from '../client/script.ts'
@@ -27,7 +28,7 @@ export class PartitionRegistry {
   }
 
   hasEntered(partition: string): boolean {
-    return this.#entered.get(partition) === this.#scripts.transport.epoch
+    return this.#entered.get(partition) === currentEpoch()
   }
 
   /**
@@ -37,8 +38,7 @@ export class PartitionRegistry {
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
-    const entering =
-      this.#entering.get(partition) ?? this.#enter(partition, this.#scripts.transport.epoch, deadline)
+    const entering = this.#entering.get(partition) ?? this.#enter(partition, currentEpoch(), deadline)
     if (!this.#entered.has(partition)) await entering
   }
 

@@ -1,6 +1,7 @@
 /**
  * Waiting for a promise no longer than until a signal is aborted or a time is over.
  */
+import { Deferred } from './deferred.ts'
 
 /** @returns the promise's value; undefined as soon as the signal is aborted */
 export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
@@ -33,14 +34,21 @@ function onAbort(signal: AbortSignal, leave: () => void): () => void {
 }
 
 /**
- * Waits for a promise, but not longer than `ms` milliseconds. Leaves no timer behind, and does not care how the promise
- * ends.
+ * Waits for a promise, but not longer than `ms` milliseconds. Leaves no timer behind. The timer keeps the process alive.
+ *
+ * @param late called when the time is over first. The result is what it returns or throws
  */
+export function inTime<T, L>(ms: number, promise: Promise<T>, late: () => L): Promise<T | L> {
+  const over = new Deferred<void>()
+  const timer = setTimeout(over.resolve, ms)
+  return Promise.race([promise, over.promise.then(late)]).finally(() => clearTimeout(timer))
+}
+
+/** The same, for a caller that does not care how the promise ends. */
 export async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([promise.catch(() => {}), late])
-  clearTimeout(timer)
+  await inTime(
+    ms,
+    promise.catch(() => {}),
+    () => {},
+  )
 }
