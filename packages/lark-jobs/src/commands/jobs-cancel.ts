@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { nearest, usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import {
@@ -26,12 +27,7 @@ export class JobsCancelCommand extends Command {
 
   async handle() {
     const { ids, job: key, queue, state, all } = this
-    const filter = {
-      ...(key !== undefined && { key }),
-      ...(queue !== undefined && { queue }),
-      ...(state !== undefined && { state }),
-      ...(all && { all }),
-    } as CancelFilter
+    const filter = defined({ key, queue, state, all: all || undefined }) as CancelFilter
     const isFiltered = Object.keys(filter).length > 0
     if (isFiltered === ids.length > 0) {
       throw usageError(
@@ -115,9 +111,8 @@ function told({ cancelled, asked }: Cancelled, of: string): string {
 
 /** A filter in the words of a question. */
 function words({ key, queue, state }: CancelFilter): string {
-  const parts = { queue, key, state }
-  const given = Object.entries(parts).filter(([, value]) => value !== undefined)
-  return given.length === 0 ? 'every queue' : given.map((each) => each.join(' ')).join(', ')
+  const parts = Object.entries(defined({ queue, key, state }))
+  return parts.length === 0 ? 'every queue' : parts.map((each) => each.join(' ')).join(', ')
 }
 
 function jobsOf(count: number): string {

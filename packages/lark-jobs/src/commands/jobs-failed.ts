@@ -1,6 +1,7 @@
 import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import type { KeptError } from '../model/record.ts'
 import { operate } from '../operate.ts'
@@ -14,9 +15,9 @@ export class JobsFailedCommand extends Command {
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
 
   async handle() {
-    const which = { limit: this.limit, ...(this.queue !== undefined && { queue: this.queue }) }
+    const { limit, queue } = this
     await using jobs = Jobs
-    const failed = await operate(jobs, { names: { queue: '--queue' } }).failed(which)
+    const failed = await operate(jobs, { names: { queue: '--queue' } }).failed(defined({ limit, queue }))
     if (this.json) return { jobs: failed }
     if (failed.length === 0) {
       this.success('No failed jobs')

@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
 import { operate } from '../operate.ts'
 import { resumeCommand } from './jobs-resume.ts'
 
@@ -14,11 +15,7 @@ export class JobsPauseCommand extends Command {
 
   async handle() {
     const { queue, group } = this
-    const target = {
-      queue,
-      ...(group !== undefined && { group }),
-      ...(this.for !== undefined && { for: this.for }),
-    }
+    const target = defined({ queue, group, for: this.for })
     await using jobs = Jobs
     const names = { group: '--group', for: '--for' }
     const { wasPaused, hasJobs } = await operate(jobs, { names }).pause(target)

@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
 import { operate } from '../operate.ts'
 
 /** `lark jobs:resume`: jobs of a paused queue, or of one group of it, start again. */
@@ -13,11 +14,7 @@ export class JobsResumeCommand extends Command {
 
   async handle() {
     const { queue, group, groupHash } = this
-    const target = {
-      queue,
-      ...(group !== undefined && { group }),
-      ...(groupHash !== undefined && { groupHash }),
-    }
+    const target = defined({ queue, group, groupHash })
     await using jobs = Jobs
     const names = { group: '--group', groupHash: '--group-hash' }
     const { wasPaused, hasJobs } = await operate(jobs, { names }).resume(target)

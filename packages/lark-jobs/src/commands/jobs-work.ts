@@ -7,13 +7,14 @@ import { open, supervisedWork } from '../api/jobs.ts'
 import type { SupervisedOptions } from '../api/work.ts'
 import { absence } from '../config/config-source.ts'
 import { serviceOf } from '../config/queues.ts'
+import { defined } from '../model/defined.ts'
 import { wholeTextOf } from '../model/thrown.ts'
 import { presets } from '../options/preset.ts'
 import type { ProcessSlot } from '../supervisor/protocol.ts'
 import { Supervised, SupervisedReport } from '../supervisor/supervised.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { startProcess } from '../supervisor/worker-process.ts'
-import { CONCURRENCY, type WorkOptions } from '../worker/options.ts'
+import { CONCURRENCY } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
@@ -78,7 +79,7 @@ export class JobsWorkCommand extends Command {
     } catch (error) {
       if (!LarkError.is(error)) throw error
       const { code, message, hint } = error
-      await supervised.tell({ kind: 'refused', code, message, ...(hint !== undefined && { hint }) })
+      await supervised.tell(defined({ kind: 'refused' as const, code, message, hint }))
       return 1
     } finally {
       this.#exit()
@@ -121,10 +122,8 @@ export class JobsWorkCommand extends Command {
 
   async #start(report: Report, supervised?: SupervisedOptions): Promise<Worker> {
     const { concurrency, queue, preset, stopWhenEmpty, maxJobs } = this
-    const options: WorkOptions = { report, concurrency, stopWhenEmpty }
-    if (queue.length > 0) options.queues = queue
-    if (preset !== undefined) options.preset = preset
-    if (maxJobs !== undefined) options.maxJobs = maxJobs
+    const queues = queue.length > 0 ? queue : undefined
+    const options = defined({ report, concurrency, stopWhenEmpty, queues, preset, maxJobs })
     const worker = await Jobs[supervisedWork](options, supervised)
     // A promise that one job forgot must not end the process in which other jobs run.
     process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))

@@ -6,6 +6,7 @@
  * `signal`, the error kept with the job). `docs/errors.md` has an entry for each code.
  */
 import { branded, LarkError } from '@s18i/lark/config'
+import { defined } from './defined.ts'
 
 /** Marks an error of the queue in every copy of this package. */
 const brand = Symbol.for('s18i.lark.jobs.error')
@@ -91,9 +92,8 @@ export class JobsError extends LarkError {
 
   constructor(code: JobsErrorCode, message: string, options: JobsErrorOptions = {}) {
     super(code, message, options)
-    if (options.id !== undefined) this.id = options.id
-    if (options.ids !== undefined) this.ids = options.ids
-    if (options.queued !== undefined) this.queued = options.queued
+    const { id, ids, queued } = options
+    Object.assign(this, defined({ id, ids, queued }))
   }
 
   /**

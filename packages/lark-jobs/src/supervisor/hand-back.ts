@@ -20,22 +20,22 @@ export interface Returned {
   failed: number
 }
 
+export interface HandBackOptions {
+  store: Store
+  /** The queues that the workers serve. */
+  queues: readonly string[]
+  /** The names of the configured limiters. */
+  limiters: readonly string[]
+}
+
 type Late = (returned: Returned) => void
 
 export class HandBack {
-  readonly #store: Store
-  readonly #queues: readonly string[]
-  readonly #limiters: readonly string[]
+  readonly #options: HandBackOptions
   readonly #end = new AbortController()
 
-  /**
-   * @param queues the queues that the processes serve
-   * @param limiters the configured limiters
-   */
-  constructor(store: Store, queues: readonly string[], limiters: readonly string[]) {
-    this.#store = store
-    this.#queues = queues
-    this.#limiters = limiters
+  constructor(options: HandBackOptions) {
+    this.#options = options
   }
 
   /**
@@ -66,13 +66,13 @@ export class HandBack {
   }
 
   #take(holder: string, cause: string | undefined): Promise<Returned | undefined> {
+    const { store, queues } = this.#options
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
       // First the dead worker must not wait any more: the rings for returned jobs must reach living workers.
-      await this.#store.retire(holder)
+      await store.retire(holder)
       // Read each time, because a worker also serves partitions that others have made meanwhile.
-      const all = await this.#store.partitions()
-      const served = all.filter((partition) => this.#queues.includes(queueOf(partition)))
+      const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
       const options = { holder, ...(cause !== undefined && { cause }) }
       await Promise.all(served.map((partition) => this.#takeFrom(partition, options, returned)))
       return returned
@@ -82,7 +82,7 @@ export class HandBack {
   /** A call takes back whole claims, so a call that takes few jobs need not be the last. One that takes none is. */
   async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
-      const { recovered, failed } = await this.#store.recover(partition, options)
+      const { recovered, failed } = await this.#options.store.recover(partition, options)
       if (recovered.length + failed.length === 0) return
       returned.jobs += recovered.length + failed.length
       returned.failed += failed.length
@@ -91,11 +91,11 @@ export class HandBack {
 
   /** Ends the permits of configured limiters, and of those that classes have of their own. */
   async #endPermits(holder: string): Promise<void> {
+    const { store, limiters } = this.#options
     await this.#insist(async () => {
-      const own = (await this.#store.keys()).map(ownName)
+      const own = (await store.keys()).map(ownName)
       // Renewed for 0 ms. If it holds no permits of a limiter, this changes nothing.
-      const ends = [...this.#limiters, ...own].map((name) => this.#store.limiters.keep(name, holder, 0))
-      await Promise.all(ends)
+      await Promise.all([...limiters, ...own].map((name) => store.limiters.keep(name, holder, 0)))
     })
   }
 

@@ -17,9 +17,8 @@ import { LarkError } from '@s18i/lark/config'
 import { within } from '../model/bounded-wait.ts'
 import { Deferred } from '../model/deferred.ts'
 import { readable } from '../model/duration.ts'
-import type { Store } from '../store/contract/store.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
-import { HandBack, type Returned } from './hand-back.ts'
+import { HandBack, type HandBackOptions, type Returned } from './hand-back.ts'
 import type { ProcessSlot } from './protocol.ts'
 import { ended, type Figures, noFigures, sum } from './protocol.ts'
 import { type Departure, WorkerProcess } from './worker-process.ts'
@@ -34,15 +33,10 @@ const PATIENCE = 1_000
 const LAST_CALL = 3_000
 const SECOND = 1_000
 
-export interface SupervisorOptions {
+export interface SupervisorOptions extends HandBackOptions {
   processes: number
   /** Starts a process that runs a worker: with an IPC channel, and a pipe at `LIFELINE`. */
   start: (slot: ProcessSlot) => ChildProcess
-  store: Store
-  /** The queues that the workers serve. */
-  queues: readonly string[]
-  /** The names of the configured limiters. */
-  limiters: readonly string[]
   /** What is true of every process: said once, at the start. */
   remarks: readonly string[]
   report: {
@@ -91,7 +85,7 @@ export class Supervisor implements AsyncDisposable {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#leases = new HandBack(options.store, options.queues, options.limiters)
+    this.#leases = new HandBack(options)
     this.#places = Array.from({ length: options.processes }, (_, i) => {
       return { number: i + 1, process: undefined, shortLives: 0, isFinished: false, pause: undefined }
     })

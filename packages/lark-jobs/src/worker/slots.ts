@@ -12,7 +12,6 @@ import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
-import type { Registry } from '../options/registry.ts'
 import { Deadline } from '../run/deadline.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
 import { HookCalls } from '../run/hooks.ts'
@@ -25,7 +24,7 @@ import { LongRuns } from './long-runs.ts'
 import { startGate } from './maintenance/start-gate.ts'
 import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
-import type { Ending, Report, RunningJob, Summary } from './report.ts'
+import type { Ending, RunningJob, Summary } from './report.ts'
 
 /** Milliseconds that handlers get to react to their signal before their jobs are given back. */
 const LAST_WORDS = 1_000
@@ -47,6 +46,11 @@ export class SlotExecution extends Execution {
   }
 }
 
+type SlotsOptions = Pick<
+  WorkerOptions,
+  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'onStuck'
+>
+
 export class Slots implements RunEnvironment {
   readonly running = new Set<SlotExecution>()
   /** How many slots there are. It may be set at any time: slots that are too many go when their jobs end. */
@@ -57,29 +61,25 @@ export class Slots implements RunEnvironment {
   readonly permits: Permits
   /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   abandoned = 0
-  readonly #registry: Registry
-  readonly #report: Report
+  readonly #options: SlotsOptions
   readonly #ledger: Ledger
-  readonly #onStuck: (() => void) | undefined
   readonly #changed: (took: number) => void
   readonly #hooks: HookCalls | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
-  readonly #longRuns = new LongRuns(this.running, (long) => this.#report.running?.(long.map(seen)))
+  readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
   /** @param changed called when a slot is free again, with the milliseconds for which it was taken */
   constructor(
-    options: Pick<WorkerOptions, 'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'onStuck'>,
+    options: SlotsOptions,
     ledger: Ledger,
     clock: StoreClock,
     permits: Permits,
     changed: (took: number) => void,
   ) {
+    this.#options = options
     this.concurrency = options.concurrency ?? CONCURRENCY
-    this.#registry = options.registry
-    this.#report = options.report
     this.middleware = options.middleware ?? []
     this.#hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
-    this.#onStuck = options.onStuck
     this.#ledger = ledger
     this.clock = clock
     this.permits = permits
@@ -100,7 +100,7 @@ export class Slots implements RunEnvironment {
   begin(held: HeldJob, claimer: Claimer, now: number): boolean {
     const { key, unreadable } = held.lease
     // A job in a newer format is put back, as one with an unknown key: a newer worker may read it.
-    const jobClass = unreadable?.kind === 'marked' ? undefined : this.#registry.find(key)
+    const jobClass = unreadable?.kind === 'marked' ? undefined : this.#options.registry.find(key)
     const running = new SlotExecution(held, claimer, jobClass, this, now)
     if (!this.#ledger.begin(held, running.deadline, this.#retryIn(running))) {
       claimer.permits?.ended(held.lease)
@@ -117,7 +117,7 @@ export class Slots implements RunEnvironment {
   }
 
   wrote({ lease, name }: SlotExecution, line: LogLine): void {
-    this.#report.wrote(lease, name, line)
+    this.#options.report.wrote(lease, name, line)
   }
 
   goesOn(running: SlotExecution): void {
@@ -142,7 +142,7 @@ export class Slots implements RunEnvironment {
     // The job did not begin here, and the worker that has it now will report it.
     if (outcome?.kind === 'returned') return
     this.tally.lost(outcome)
-    this.#report.warn(`The lease on ${id} was lost: how it ended here does not count`)
+    this.#options.report.warn(`The lease on ${id} was lost: how it ended here does not count`)
   }
 
   /** Aborts the signals of all handlers, and a second later gives back the jobs that still run. */
@@ -156,9 +156,9 @@ export class Slots implements RunEnvironment {
   /** A handler ignores its signal. If the process will be replaced, its job is settled at once. */
   #stuck(running: SlotExecution): void {
     const { name, lease, jobClass } = running
-    const isReplaced = this.#onStuck !== undefined && jobClass !== undefined
+    const isReplaced = this.#options.onStuck !== undefined && jobClass !== undefined
     const then = isReplaced ? 'its process is replaced' : 'keeps its slot'
-    this.#report.warn(
+    this.#options.report.warn(
       `${name} ${lease.id} is stuck: it has ignored its signal since its timeout, and ${then}`,
     )
     if (isReplaced) conclude(running, jobClass, stopped(running, jobClass), this.#replaced)
@@ -168,7 +168,7 @@ export class Slots implements RunEnvironment {
     // The job may have been given back while its class was told.
     if (!this.running.has(running)) return
     this.#abandon(running, outcome)
-    this.#onStuck?.()
+    this.#options.onStuck?.()
   }
 
   /** Settles a job whose handler still runs. */
@@ -195,7 +195,7 @@ export class Slots implements RunEnvironment {
    */
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
-    if (this.#onStuck === undefined || jobClass === undefined) return NEVER
+    if (this.#options.onStuck === undefined || jobClass === undefined) return NEVER
     // To make an error takes microseconds: only for a class that looks at the error.
     const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
     const error = isLookedAt ? timedOut(name, timeout) : undefined
@@ -225,7 +225,7 @@ export class Slots implements RunEnvironment {
     if (outcome.kind === 'released') ending.isAsked = running.run.decision?.kind === 'released'
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined
-    this.#report.ended(ending)
+    this.#options.report.ended(ending)
     this.#hooks?.ended(running, outcome, took)
   }
 }

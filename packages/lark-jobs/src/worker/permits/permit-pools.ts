@@ -9,6 +9,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { orAborted } from '../../model/bounded-wait.ts'
+import { Deferred } from '../../model/deferred.ts'
 import type { Limits } from '../../model/limits.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
@@ -26,8 +27,7 @@ interface PermitRequest {
   weight: number
   /** The job no longer waits. */
   isGone: boolean
-  resolve(taken: Taken): void
-  reject(error: unknown): void
+  answer: Deferred<Taken>
 }
 
 /** The permits of one limiter, as long as the worker holds some or a job asks for some. */
@@ -41,6 +41,10 @@ interface PermitPool {
   owes: boolean
   /** Resolves when no call is needed any more; undefined while none is under way. */
   serving: Promise<void> | undefined
+}
+
+function newPool(name: string, limits: Limits): PermitPool {
+  return { name, limits, held: 0, requests: [], owes: false, serving: undefined }
 }
 
 export interface PermitPoolsOptions {
@@ -80,14 +84,12 @@ export class PermitPools implements Permits {
   take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
     const limits = given ?? this.#limiters.get(name)
     if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
-    const pool = this.#pools.get(name) ?? this.#begin(name, limits)
-    let request!: PermitRequest
-    const taken = new Promise<Taken>((resolve, reject) => {
-      request = { weight, isGone: false, resolve, reject }
-    })
+    const pool = this.#pools.get(name) ?? newPool(name, limits)
+    this.#pools.set(name, pool)
+    const request: PermitRequest = { weight, isGone: false, answer: new Deferred() }
     pool.requests.push(request)
     this.#serve(pool)
-    return orAborted(signal, taken, () => {
+    return orAborted(signal, request.answer.promise, () => {
       request.isGone = true
     })
   }
@@ -115,12 +117,6 @@ export class PermitPools implements Permits {
       this.#serve(pool)
     }
     await Promise.all(pools.map(({ serving }) => serving))
-  }
-
-  #begin(name: string, limits: Limits): PermitPool {
-    const pool = { name, limits, held: 0, requests: [], owes: false, serving: undefined }
-    this.#pools.set(name, pool)
-    return pool
   }
 
   #serve(pool: PermitPool): void {
@@ -178,7 +174,7 @@ export class PermitPools implements Permits {
       } else this.#hand(pool, requests, each, answer)
     } catch (error) {
       // Held permits are renewed later, or their lease ends.
-      for (const request of requests) request.reject(error)
+      for (const { answer } of requests) answer.reject(error)
     }
   }
 
@@ -190,19 +186,20 @@ export class PermitPools implements Permits {
     if (this.#isStopped && pool.held > 0) {
       pool.held = 0
       pool.owes = true
-      for (const request of requests) request.resolve({ kind: 'refused' })
+      for (const { answer } of requests) answer.resolve({ kind: 'refused' })
       return
     }
     for (const [place, request] of requests.entries()) {
       if (place < count) {
         const giveBack = concurrency === undefined ? () => {} : this.#giving(pool, each)
         if (request.isGone) giveBack()
-        else request.resolve({ kind: 'granted', giveBack })
+        else request.answer.resolve({ kind: 'granted', giveBack })
         continue
       }
       // Refused requests come back spread over the time in which the rate allows them.
       const turns = rate === undefined ? 0 : Math.floor(((place - count) * each) / rate.limit)
-      request.resolve({ kind: 'refused', wait: wait === undefined ? undefined : wait + turns * rate!.per })
+      const again = wait === undefined ? undefined : wait + turns * rate!.per
+      request.answer.resolve({ kind: 'refused', wait: again })
     }
   }
 

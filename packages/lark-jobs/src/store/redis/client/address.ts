@@ -3,6 +3,7 @@
  */
 import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
+import { defined } from '../../../model/defined.ts'
 import { type Duration, durationForm, milliseconds } from '../../../model/duration.ts'
 import { JobsError } from '../../../model/errors.ts'
 import type { CredentialSource } from '../../contract/credentials.ts'
@@ -99,12 +100,9 @@ export function checkAddress(given: GivenAddress): Address {
   // Redis allows no blanks in the name of a connection.
   if (clientName !== undefined && !(typeof clientName === 'string' && /^[\x21-\x7e]{1,64}$/.test(clientName)))
     throw invalid('the clientName must be 1 to 64 letters of ASCII without blanks')
-  return {
-    ...address,
-    ...(tls && { tls }),
-    ...credentials(username, password),
-    ...patience(connectTimeout),
-  }
+  const login = credentials(username, password)
+  const rest = { tls: tls || undefined, connectTimeout: patience(connectTimeout) }
+  return { ...address, ...login, ...defined(rest) }
 }
 
 /** For a question that has its own short timeout: `connectTimeout` would replace this timeout. */
@@ -113,12 +111,12 @@ export function withoutConnectTimeout({ connectTimeout: _, ...address }: Address
 }
 
 /** @throws STORE_INVALID */
-function patience(connectTimeout: unknown): Pick<Address, 'connectTimeout'> {
-  if (connectTimeout === undefined) return {}
+function patience(connectTimeout: unknown): number | undefined {
+  if (connectTimeout === undefined) return undefined
   const ms = milliseconds(connectTimeout)
   if (ms === undefined || ms < CONNECT_TIMEOUT.least || ms > CONNECT_TIMEOUT.most)
     throw invalid(`the connectTimeout must be ${durationForm}, from 10 ms to 10 minutes`)
-  return { connectTimeout: ms }
+  return ms
 }
 
 /** @throws STORE_INVALID if one of them is not text */
@@ -127,10 +125,7 @@ export function credentials(username: unknown, password: unknown): Login {
     if (value !== undefined && typeof value !== 'string')
       throw invalid(`${key} is ${typeof value}, not a text`)
   }
-  return {
-    ...(username ? { username: `${username}` } : {}),
-    ...(password ? { password: `${password}` } : {}),
-  }
+  return defined({ username: username || undefined, password: password || undefined }) as Login
 }
 
 /** An error without the given text, because the text may contain a password. */

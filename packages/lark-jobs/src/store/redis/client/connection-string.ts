@@ -8,6 +8,7 @@
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
 import { plain } from '../../../model/connection-text.ts'
+import { defined } from '../../../model/defined.ts'
 import type { RedisServers } from '../../contract/servers.ts'
 import { credentials, decode, invalid, type Login, misplaced, parseHost } from './address.ts'
 import { type Parameters, readParameters } from './parameters.ts'
@@ -91,16 +92,12 @@ function readCredentials(text: string): Login {
 /** Joins the credentials before the hosts and the parameters after the `?`. */
 function merged(before: Login, after: Parameters): RedisServers {
   const { username, password, family, connectTimeout, clientName } = after
-  const found = Object.entries({ username, password, family, connectTimeout, clientName })
-  const servers: RedisServers = { ...before }
-  for (const [key, value] of found) {
-    if (value === undefined) continue
-    const said = servers[key as keyof RedisServers]
-    if (said !== undefined && said !== value)
+  const said = defined({ username, password, family, connectTimeout, clientName })
+  for (const key of ['username', 'password'] as const) {
+    if (before[key] !== undefined && said[key] !== undefined && before[key] !== said[key])
       throw invalid(`"?${key}=" is not what stands before the host; give only one of them`)
-    Object.assign(servers, { [key]: value })
   }
-  return servers
+  return { ...before, ...said } as RedisServers
 }
 
 function readTls(isSecure: boolean, { tls: said, checksCertificate }: Parameters): Pick<RedisServers, 'tls'> {

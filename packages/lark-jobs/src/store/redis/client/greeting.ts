@@ -91,19 +91,17 @@ function isAtLeast(version: string, [major, minor]: readonly [number, number]): 
 function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isManaged: boolean): string[] {
   const policy = info.get('maxmemory_policy')
   const bounded = Number(info.get('maxmemory') ?? 0) > 0
-  return [
-    ...(bounded && policy !== 'noeviction'
-      ? [`jobs are dropped when the memory is full: maxmemory-policy is ${policy}, set it to noeviction`]
-      : []),
-    ...(info.get('aof_enabled') === '0' && !isManaged
-      ? ['the newest jobs are lost in a crash: there is no append-only file (appendonly yes)']
-      : []),
-    ...(durability === 'replicated' && info.get('connected_slaves') === '0'
-      ? ['no replica is there: every dispatch will be uncertain']
-      : []),
-    // Only a connection to the whole cluster keeps scripts off a slot that is moving (`hash-slot.ts`).
-    ...(isAlone && info.get('cluster_enabled') === '1'
-      ? ['it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://']
-      : []),
-  ]
+  const found: string[] = []
+  if (bounded && policy !== 'noeviction')
+    found.push(
+      `jobs are dropped when the memory is full: maxmemory-policy is ${policy}, set it to noeviction`,
+    )
+  if (info.get('aof_enabled') === '0' && !isManaged)
+    found.push('the newest jobs are lost in a crash: there is no append-only file (appendonly yes)')
+  if (durability === 'replicated' && info.get('connected_slaves') === '0')
+    found.push('no replica is there: every dispatch will be uncertain')
+  // Only a connection to the whole cluster keeps scripts off a slot that is moving (`hash-slot.ts`).
+  if (isAlone && info.get('cluster_enabled') === '1')
+    found.push('it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://')
+  return found
 }

@@ -8,6 +8,7 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
 import { Deferred } from '../../../model/deferred.ts'
+import { defined } from '../../../model/defined.ts'
 import { withoutPassword } from '../../../model/secret.ts'
 import type { CredentialSource, CurrentCredentials } from '../../contract/credentials.ts'
 import { type Address, hostOf, nameOf } from './address.ts'
@@ -55,17 +56,13 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
   if (credentials === undefined) return greet(new SocketLink(open(address)), address, timeout, signal)
   for (let isAgain = false; ; isAgain = true) {
     const { number, username, password } = await credentials.current()
+    const known = { ...address, ...defined({ username }), password }
     signal.throwIfAborted()
     const link = new SocketLink(open(address))
     // Follow the credentials from now on, because they may be replaced before the server has answered.
     void link.lost.then(credentials.follow((next) => void logInAgain(link, credentials, next)))
     try {
-      await greet(
-        link,
-        { ...address, ...(username !== undefined && { username }), password },
-        timeout,
-        signal,
-      )
+      await greet(link, known, timeout, signal)
       credentials.accepted()
       return link
     } catch (error) {
@@ -147,7 +144,7 @@ async function greet(link: Link, address: Address, timeout: number, signal: Abor
 }
 
 function open({ host, port, path, tls, family }: Address): Socket {
-  const place = path === undefined ? { host, port, ...(family !== undefined && { family }) } : { path }
+  const place = path === undefined ? defined({ host, port, family }) : { path }
   if (!tls) return connect(place)
   // TLS allows no IP address as a server name. The certificate is checked against the IP address all the same.
   const named = isIP(host) === 0 ? { servername: host } : {}

@@ -5,6 +5,7 @@
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
+import { defined } from '../../../model/defined.ts'
 import { type CredentialSource, sourceOf } from '../../contract/credentials.ts'
 import type { CredentialsFunction, RedisServers, SentinelServers } from '../../contract/servers.ts'
 import type { Role } from '../../contract/store.ts'
@@ -15,12 +16,12 @@ import {
   hostOf,
   invalid,
   type Login,
+  type NatMap,
   nameOf,
   parseHost,
 } from './address.ts'
 import { ClientName } from './client-name.ts'
 import { parseText } from './connection-string.ts'
-import { readNatMap } from './nat-map.ts'
 import { isManaged } from './provider.ts'
 
 export type Location = ServerLocation & {
@@ -56,10 +57,12 @@ function withUrl({ url, ...beside }: RedisServers): RedisServers {
   if (url === undefined || url === '') return beside
   if (typeof url !== 'string') throw invalid(`url is ${typeof url}, not a text`)
   const said = parseText(url)
-  const rest = Object.entries(beside).filter(([, value]) => value !== undefined)
-  const twice = rest.find(([key]) => key !== 'tls' && said[key as keyof RedisServers] !== undefined)
-  if (twice !== undefined) throw invalid(`"${twice[0]}" is said by the url, and again beside it`)
-  return { ...said, ...Object.fromEntries(rest), tls: bothTls(said.tls, beside.tls) }
+  const rest = defined(beside)
+  const twice = Object.keys(rest).find(
+    (key) => key !== 'tls' && said[key as keyof RedisServers] !== undefined,
+  )
+  if (twice !== undefined) throw invalid(`"${twice}" is said by the url, and again beside it`)
+  return { ...said, ...rest, tls: bothTls(said.tls, beside.tls) }
 }
 
 /** Options beside a url are added to what the url says; one of them may not turn off what the other turns on. */
@@ -77,25 +80,21 @@ function locate(servers: RedisServers, role: Role | undefined): Location {
   const { cluster, sentinel, natMap, credentials: asked, managed, ...rest } = servers
   if (managed !== undefined && typeof managed !== 'boolean')
     throw invalid(`managed is ${typeof managed}, not true or false`)
-  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  const ways = Object.entries({
-    cluster,
-    sentinel,
-    path: given.path,
-    'host and port': given.host ?? given.port,
-  })
-  const said = ways.filter(([, value]) => value !== undefined).map(([way]) => way)
+  const { host, port, path, family } = rest
+  const said = Object.keys(defined({ cluster, sentinel, path, 'host and port': host ?? port }))
   if (said.length > 1) throw invalid(`give only one of ${said.join(' and ')}`)
-  if (given.path !== undefined && given.family !== undefined)
+  if (path !== undefined && family !== undefined)
     throw invalid('"family" is for a host, and "path" names a Unix socket')
   if (natMap !== undefined && cluster === undefined && sentinel === undefined)
     throw invalid('"natMap" is for a cluster or Sentinels; give a single server the address that leads to it')
-  const checked = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...given })
+  const checked = checkAddress({ host: '127.0.0.1', port: 6379, database: 0, ...defined(rest) })
   const address: Address = {
     ...checked,
-    ...readSource(asked, checked),
-    ...(natMap !== undefined && { natMap: readNatMap(natMap) }),
-    ...(role !== undefined && { client: new ClientName(checked.clientName ?? 'lark', role) }),
+    ...defined({
+      credentials: readSource(asked, checked),
+      natMap: natMap === undefined ? undefined : readNatMap(natMap),
+      client: role && new ClientName(checked.clientName ?? 'lark', role),
+    }),
   }
   const place = placeOf(servers, address)
   const first = place.kind === 'cluster' ? place.nodes[0]! : place.address
@@ -112,20 +111,39 @@ function placeOf({ cluster, sentinel }: RedisServers, address: Address): ServerL
 }
 
 /** The source of the credentials, if a function gives them. @param said fixed credentials, which exclude a function */
-function readSource(asked: unknown, said: Login): { credentials?: CredentialSource } {
-  if (asked === undefined) return {}
+function readSource(asked: unknown, said: Login): CredentialSource | undefined {
+  if (asked === undefined) return undefined
   // In another thread, `credentials` is a port to the thread that has the function.
   if (typeof asked !== 'function' && !(asked instanceof MessagePort))
     throw invalid(`credentials is ${asked === null ? 'null' : typeof asked}, not a function`)
   if (said.username !== undefined || said.password !== undefined)
     throw invalid('"credentials" says who logs in: leave out the username and the password')
-  return { credentials: sourceOf(asked as CredentialsFunction) }
+  return sourceOf(asked as CredentialsFunction)
 }
 
 function checkKeys(given: object, known: string): void {
   const keys = known.split(' ')
   const unknown = Object.keys(given).find((key) => !keys.includes(key))
   if (unknown !== undefined) throw invalid(`"${unknown}" is not one of ${keys.join(', ')}`)
+}
+
+/** @throws STORE_INVALID */
+function readNatMap(given: unknown): NatMap {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw invalid("natMap must be an object, such as { '172.18.0.2:6379': 'localhost:7001' }")
+  return new Map(
+    Object.entries(given).map(([from, to], i) => [
+      hostOf(readPlace(from, `key ${i + 1} of natMap`)),
+      readPlace(to, `value ${i + 1} of natMap`),
+    ]),
+  )
+}
+
+/** Host and port are both needed: the port tells a node from another node on the same machine. */
+function readPlace(text: unknown, which: string): { host: string; port: number } {
+  const place = parseHost(text, 0, which)
+  if (place.port < 1 || place.port > 65_535) throw invalid(`${which} needs a port from 1 to 65535`)
+  return place
 }
 
 function clusterOf(hosts: readonly string[], address: Address): ServerLocation {
@@ -150,20 +168,9 @@ function sentinelOf(given: SentinelServers, address: Address): ServerLocation {
   if (!Array.isArray(nodes) || nodes.length === 0)
     throw invalid('nodes must be a list of at least one Sentinel')
   const { family, connectTimeout, client } = address
-  const shared = {
-    ...(family !== undefined && { family }),
-    ...(connectTimeout !== undefined && { connectTimeout }),
-    ...(client !== undefined && { client }),
-    ...readSource(asked, who),
-  }
+  const shared = defined({ family, connectTimeout, client, credentials: readSource(asked, who), tls })
   const sentinels = nodes.map((host, i) =>
-    checkAddress({
-      ...shared,
-      ...parseHost(host, 26_379, `Sentinel ${i + 1}`),
-      database: 0,
-      ...who,
-      ...(tls !== undefined && { tls }),
-    }),
+    checkAddress({ ...shared, ...parseHost(host, 26_379, `Sentinel ${i + 1}`), database: 0, ...who }),
   )
   const scheme = `${address.tls ? 'rediss' : 'redis'}+sentinel`
   const name = `${scheme}://${sentinels.map(hostOf).join(',')}/${primary}/${address.database}`
