@@ -12,12 +12,12 @@
 import type { JobRecord } from './record.ts'
 
 /** A job as it ended. */
-export type Effect = { kind: 'hook'; job: JobRecord } | { kind: 'member'; job: EndedMember }
+export type Effect = { kind: 'hook'; job: JobRecord } | { kind: 'member'; job: EndedJob }
 
 export type EffectKind = Effect['kind']
 
-/** The home of a flow does not need the payloads of its members, which may be large. */
-export type EndedMember = Omit<JobRecord, 'payload'>
+/** Without its payload, which may be large: the home of a flow does not need it, nor does who waits for the end. */
+export type EndedJob = Omit<JobRecord, 'payload'>
 
 /** Names an effect, to acknowledge it. */
 export interface EffectName {

@@ -80,7 +80,7 @@ const settles = (outcome: Outcome, more = 0) => {
 }
 
 /** Every way in which a job ends, and what it writes for a job that is a member and whose class has a hook. */
-const ends: Record<string, End> = {
+export const ends: Record<string, End> = {
   completed: { state: 'completed', kinds: ['member'], by: settles(completed) },
   'completed with others': { state: 'completed', kinds: ['member'], by: settles(completed, 3) },
   'completed with a result': {

@@ -20,6 +20,7 @@ import {
   type Change,
   type Consequence,
   isSuspect,
+  RESEND_MEMORY,
   type Running,
 } from '../../src/store/contract/store.ts'
 
@@ -47,8 +48,13 @@ export class ModelJob implements Counters {
   /** '' without a group and a limiter. */
   readonly lane: string
   readonly #isHooked: boolean
-  /** What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until `over`. */
-  readonly effects = new Map<EffectKind, { at: number } | { over: number }>()
+  /**
+   * What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until `over`, as the
+   * end of a watched job is.
+   */
+  readonly effects = new Map<EffectKind | 'watch', { at: number } | { over: number }>()
+  #watchedUntil = 0
+  readonly #watchedEnd: () => void
   finishedAt = 0
   reason: CancelReason | undefined
   /** The reason of the last run that released the job with a reason, and the number of this run. */
@@ -62,7 +68,8 @@ export class ModelJob implements Counters {
   #runsBefore = 0
   #queuedAt: number
 
-  constructor(given: NewJob, now: () => number) {
+  /** @param watchedEnd called when it ends while it is watched */
+  constructor(given: NewJob, now: () => number, watchedEnd: () => void) {
     const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false } = given
     this.id = id
     this.payload = payload
@@ -75,6 +82,7 @@ export class ModelJob implements Counters {
     this.#isHooked = hooked
     this.#queuedAt = now()
     this.#now = now
+    this.#watchedEnd = watchedEnd
   }
 
   get state(): State {
@@ -205,9 +213,18 @@ export class ModelJob implements Counters {
     }
   }
 
+  watch(ttl: number): void {
+    if (this.#watchedUntil < this.#now() + ttl / 2) this.#watchedUntil = this.#now() + ttl
+  }
+
+  get #isWatched(): boolean {
+    return this.#watchedUntil > this.#now()
+  }
+
   /** It is removed, and if it has not ended, this is its end. */
   remove(): void {
-    if (this.isPending && memberOf(this.id) !== undefined) this.#end('cancelled', 'removed')
+    if (this.isPending && (memberOf(this.id) !== undefined || this.#isWatched))
+      this.#end('cancelled', 'removed')
   }
 
   /** @param isUntold no handler ran that could do what is to be done then */
@@ -217,6 +234,9 @@ export class ModelJob implements Counters {
     this.finishedAt = this.#now()
     if (isUntold && this.#isHooked) this.effects.set('hook', { at: this.finishedAt })
     if (memberOf(this.id) !== undefined) this.effects.set('member', { at: this.finishedAt })
+    else if (this.#isWatched) this.effects.set('watch', { over: this.finishedAt + RESEND_MEMORY })
+    if (this.#isWatched) this.#watchedEnd()
+    this.#watchedUntil = 0
     if (reason === undefined) return
     this.reason = reason
     this.#because = undefined

@@ -82,7 +82,7 @@ export class Model {
       if (this.jobs.has(given.id) || this.hidden.has(given.id)) return 'exists'
       const met = given.lock && this.#meet(given, given.lock)
       if (met) return met
-      const job = new ModelJob(given, this.#now)
+      const job = new ModelJob(given, this.#now, () => this.forgetEffects())
       this.jobs.set(given.id, job)
       this.lanes.open(job)
       return 'queued'
@@ -217,7 +217,7 @@ export class Model {
     if (lease === 0) return handed
     for (const { id, effects, finishedAt } of this.#allJobs) {
       for (const [kind, effect] of effects) {
-        if (!('at' in effect) || effect.at > this.#now()) continue
+        if (!('at' in effect) || effect.at > this.#now() || kind === 'watch') continue
         const ms = kind === 'hook' ? lease : MEMBER_LEASE
         if (ms === undefined) continue
         effects.set(kind, { at: this.#now() + ms })
@@ -233,6 +233,13 @@ export class Model {
       for (const [kind, effect] of effects)
         if ('over' in effect && effect.over <= this.#now()) effects.delete(kind)
     for (const [id, { effects }] of this.hidden) if (effects.size === 0) this.hidden.delete(id)
+  }
+
+  /** What became of these jobs, which are watched from now on. */
+  watch(ids: readonly string[], ttl: number): Fate['kind'][] {
+    const fates = ids.map((id) => this.fate(id))
+    for (const [i, id] of ids.entries()) if (fates[i] === 'present') this.#find(id)!.watch(ttl)
+    return fates
   }
 
   fate(id: string): Fate['kind'] {

@@ -93,6 +93,7 @@ class Sequence {
       [2, () => this.#prune()],
       [1, () => this.#clear()],
       [3, () => this.#flows()],
+      [3, () => this.#watch()],
       [this.#hasGroups ? 2 : 0, () => this.#pause()],
     ]
     const wheel = steps.flatMap(([weight, step]) => new Array<() => Promise<void>>(weight).fill(step))
@@ -324,6 +325,14 @@ class Sequence {
       await flows.close(this.#partition, flow)
       this.#open.delete(flow)
     }
+  }
+
+  async #watch(): Promise<void> {
+    const asked = this.#random.some([...this.#model.jobs.keys(), ...this.#model.hidden.keys(), 'nobody'])
+    const ttl = this.#random.pick([100, 1_000, 30_000])!
+    this.#tell('watch', asked, ttl)
+    const fates = await this.#harness.store.watch(this.#partition, 'web', asked, ttl)
+    expect(fates.map(({ kind }) => kind)).toEqual(this.#model.watch(asked, ttl))
   }
 
   #chanceMember(): string | undefined {

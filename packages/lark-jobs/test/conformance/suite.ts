@@ -55,6 +55,7 @@ import { survey } from './survey.ts'
 import { suspectJobs } from './suspects.ts'
 import { unique } from './unique.ts'
 import { waitingAndRings } from './waiting-and-rings.ts'
+import { watching } from './watching.ts'
 import { workers } from './workers.ts'
 
 export interface Traits {
@@ -93,6 +94,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('delay', () => delay(make))
     describe('retention', () => retention(make))
     describe('waiting and rings', () => waitingAndRings(make))
+    describe('watching', () => watching(make))
     describe('survey', () => survey(make))
     describe('workers', () => workers(make))
     describe('reading', () => reading(make))

@@ -13,7 +13,8 @@
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
-import type { EndedMember, Member } from '../../model/effect.ts'
+import type { Member } from '../../model/effect.ts'
+import type { Fate } from './watch.ts'
 
 /** How many members of a flow have ended, of how many. */
 export interface Progress {
@@ -31,12 +32,6 @@ export interface Applied {
   flows: Record<string, Progress>
 }
 
-/**
- * What became of a member: `present`, it has not ended; `ended`, with its record; `unknown`, the partition has no such
- * job, and none that was acknowledged within `RESEND_MEMORY`.
- */
-export type Fate = { kind: 'present' } | { kind: 'ended'; job: EndedMember } | { kind: 'unknown' }
-
 export interface Flows {
   /** Opens a flow. If it is open already, it stays as it is. @returns whether it is new */
   open(home: string, flow: string, size: number): Promise<boolean>
@@ -53,7 +48,10 @@ export interface Flows {
    */
   missing(home: string, flow: string, after: number, count: number): Promise<number[]>
 
-  /** What became of members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. */
+  /**
+   * What became of members, at most `MAX_ITEMS`, in the partition that has their jobs. One for each id. A member that
+   * was acknowledged within `RESEND_MEMORY` is remembered.
+   */
   fates(partition: string, ids: readonly string[]): Promise<Fate[]>
 
   /** Forgets a flow. */

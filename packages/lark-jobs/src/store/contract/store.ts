@@ -74,6 +74,7 @@ import type { EffectsWanted } from './effects.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
+import type { Fate } from './watch.ts'
 
 export * from './capacity.ts'
 export * from './change.ts'
@@ -82,6 +83,7 @@ export * from './effects.ts'
 export * from './flows.ts'
 export * from './limiters.ts'
 export * from './page.ts'
+export * from './watch.ts'
 
 /** How many ended jobs of one state a partition keeps, and for how long (milliseconds). */
 export interface Retention {
@@ -380,8 +382,9 @@ export interface Store extends AsyncDisposable {
    * the queue was resumed, since the last `exchange` there that got fewer jobs than it wanted. Rings that come between
    * two waits are kept. A ring is only a hint and can be lost with a connection, so callers also look every few
    * seconds. A dispatch rings at most as many waiting workers as it brings jobs.
-   * @param noticed called at once with a partition in which `alter` left a notice for a job that this caller holds; the
-   *   wait goes on. This is a hint too: `extend` returns the notice
+   * @param noticed called at once with a partition that has a notice for this caller; the wait goes on. `alter` left it
+   *   for a job that the caller holds (`extend` returns it), or a job that the caller watches has ended (`watch` returns
+   *   it). This is a hint too
    * @returns the partitions that rang; none if `timeout` (milliseconds) passed or `signal` was aborted
    */
   wait(
@@ -390,6 +393,15 @@ export interface Store extends AsyncDisposable {
     signal?: Signal,
     noticed?: (partition: string) => void,
   ): Promise<string[]>
+
+  /**
+   * Reports what became of jobs, at most `MAX_ITEMS`: one fate for each id. Of those that have not ended, the watcher is
+   * rung when one ends: see `watch.ts`. Safe to repeat.
+   *
+   * @param watcher an id that no worker has
+   * @param ttl milliseconds after which the watch of a job lapses
+   */
+  watch(partition: string, watcher: string, ids: readonly string[], ttl: number): Promise<Fate[]>
 
   /** Rings one other waiting worker. A worker calls it when it is rung and has no free slot. */
   wake(partition: string, caller: string): Promise<void>

@@ -37,6 +37,7 @@ import {
 import { failuresOf, PartitionRegistry } from './verbs/partition-registry.ts'
 import {
   type Exchanged,
+  type FatesReply,
   nextCursor,
   pageQuery,
   readClaim,
@@ -45,6 +46,7 @@ import {
   readEffects,
   readEnqueued,
   readExtension,
+  readFates,
   readHeads,
   readJobs,
   readMinutes,
@@ -200,6 +202,18 @@ export class RedisStore implements contract.Store {
 
   wait(...[caller, timeout, signal, noticed]: Parameters<contract.Store['wait']>): Promise<string[]> {
     return this.#notifier.wait(caller, timeout, signal, noticed)
+  }
+
+  async watch(
+    partition: string,
+    watcher: string,
+    ids: readonly string[],
+    ttl: number,
+  ): Promise<contract.Fate[]> {
+    if (ids.length === 0) return []
+    await this.#notifier.listen(watcher)
+    const args = [watcher, packDuration(ttl), ...ids]
+    return readFates(partition, ids, (await this.#scripts.run('watch', partition, args)) as FatesReply)
   }
 
   async wake(partition: string, caller: string): Promise<void> {

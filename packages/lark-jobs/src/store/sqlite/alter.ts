@@ -12,7 +12,7 @@ import { changePayload } from './payload.ts'
 import { remove } from './retain.ts'
 import { columns, holderOf, type JobRow, stateOf } from './row.ts'
 import { ACTIVE, COMPLETED, HIDDEN, PENDING } from './schema.ts'
-import { ringHolder } from './waiters.ts'
+import { notify } from './waiters.ts'
 
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
@@ -50,7 +50,7 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
     case 'cancel':
       if (row.state === ACTIVE) {
         database.run(ask, change.reason, row.seq)
-        ringHolder(partition, holderOf(row.token!))
+        notify(partition, holderOf(row.token!))
         return 'asked'
       }
       if (row.state !== PENDING) return 'refused'

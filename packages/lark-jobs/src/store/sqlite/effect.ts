@@ -6,6 +6,9 @@
  *   handed out  `at` is the end of the caller's lease
  *   remembered  `at` is NULL: it was acknowledged. It is removed at `over`
  *
+ * The end of a watched job (`watch.ts`) is remembered from the beginning, by a row of the kind `watch`. A member needs
+ * none, because its own row is kept for longer.
+ *
  * `effects` of a job is the number of its rows here, or NULL. A job with effects that is removed becomes hidden: its
  * state is raised by `HIDDEN`, so that no index and no counter has it among the jobs of its state. With its last effect
  * its row goes; its payload goes with its hook, because a flow does not need it. `nextEffect` of a partition is the
@@ -46,7 +49,7 @@ const remember = `
   UPDATE effects SET at = NULL, over = ?
   WHERE kind = 'member' AND at IS NOT NULL AND seq IN (SELECT value FROM json_each(?))`
 const forget = `
-  DELETE FROM effects WHERE kind = 'member' AND seq IN (
+  DELETE FROM effects WHERE kind <> 'hook' AND seq IN (
     SELECT seq FROM effects WHERE partition = ? AND over <= ? ORDER BY over LIMIT ?
   ) RETURNING seq`
 const removeHidden = `
@@ -59,6 +62,12 @@ const dropLarge = `DELETE FROM payloads WHERE id IN (SELECT apart FROM jobs WHER
 const dropSmall = `UPDATE jobs SET payload = '', apart = NULL WHERE ${bare}`
 const countDown = `
   UPDATE jobs SET effects = nullif(effects - 1, 0) WHERE seq IN (SELECT value FROM json_each(?))`
+const rememberWatched = `
+  INSERT INTO effects (seq, kind, partition, over)
+  SELECT seq, 'watch', partition, ?1 FROM jobs
+  WHERE partition = ?2 AND id IN (SELECT value FROM json_each(?3))`
+const countUp = `
+  UPDATE jobs SET effects = ifnull(effects, 0) + 1 WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
 const first = `
   SELECT min(at) AS at FROM (
     SELECT min(at) AS at FROM effects WHERE partition = ?1 AND kind = 'hook' AND at IS NOT NULL
@@ -118,6 +127,16 @@ export function forgetEffects(partition: Partition, most: number): number {
   const over = database.all<Pick<JobRow, 'seq'>>(forget, id, now, most)
   release(partition, over)
   return over.length
+}
+
+/** Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile. */
+export function rememberEnds(partition: Partition, ids: readonly string[]): void {
+  const { database, id, now } = partition
+  const others = list(ids.filter((each) => memberOf(each) === undefined))
+  database.run(rememberWatched, now + RESEND_MEMORY, id, others)
+  database.run(countUp, id, others)
+  // As many come as go: see `acknowledge`.
+  forgetEffects(partition, MAX_ITEMS)
 }
 
 /** Removes the payloads of those of the jobs that are hidden, and that no hook needs. */

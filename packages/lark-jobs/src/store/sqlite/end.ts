@@ -11,6 +11,7 @@ import { type Move, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, type JobRow, list } from './row.ts'
 import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
+import { ringWatchers, watchedAmong } from './watch.ts'
 
 const complete = (more = '') => `
   UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL${more}
@@ -31,6 +32,7 @@ export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
 export function end(partition: Partition, row: JobRow, { state, isUntold = false, ...change }: Ended): void {
   const effects = writeEffects(partition, row, isUntold)
   move(partition, row, { ...change, state: endedStates[state], finishedAt: partition.now, effects })
+  ringWatchers(partition, [row.id])
 }
 
 /** Ends jobs of one claim whose runs completed without result and log. @returns the ids of those that it still held */
@@ -41,6 +43,7 @@ export function endCompleted(partition: Partition, token: string, ids: readonly 
   partition.active -= ended.length
   partition.completed += ended.length
   partition.minute.completed += ended.length
+  ringWatchers(partition, ended)
   return ended
 }
 
@@ -67,12 +70,18 @@ function left(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'lane'>[]
 }
 
 /**
- * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member, so other jobs
- * are left as they are: the caller removes them. (To end these too would read and write each row once more.)
+ * Ends jobs that a person removes before they have ended. Nobody hears of it but the flow of a member and who
+ * watches the job, so other jobs are left as they are: the caller removes them. (To end these too would read and write
+ * each row once more.)
  */
 export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
-  for (const each of rows) {
-    if (each.state !== PENDING || memberOf(each.id) === undefined) continue
+  const pending = rows.filter(({ state }) => state === PENDING)
+  const watched = watchedAmong(
+    partition,
+    pending.map(({ id }) => id),
+  )
+  for (const each of pending) {
+    if (memberOf(each.id) === undefined && !watched.has(each.id)) continue
     const row = partition.database.get<JobRow>(find, partition.id, each.id)!
     end(partition, row, { state: 'cancelled', reason: 'removed' })
     each.state = row.state

@@ -8,8 +8,7 @@ import type { Member } from '../../model/effect.ts'
 import { type Applied, type Fate, type Flows, MAX_ITEMS, type Progress } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { Partition } from './partition.ts'
-import { columns, list, type ShownRow, toEnded } from './row.ts'
-import { COMPLETED } from './schema.ts'
+import { fates } from './read.ts'
 
 interface Flow extends Progress {
   number: number
@@ -27,9 +26,6 @@ const remove = 'DELETE FROM flows WHERE number = ?'
 const findPage = 'SELECT bits FROM members WHERE flow = ? AND page = ?'
 const keepPage = 'INSERT OR REPLACE INTO members (flow, page, bits) VALUES (?, ?, ?)'
 const removePages = 'DELETE FROM members WHERE flow = ?'
-const findJobs = `
-  SELECT ${columns}, result, '' AS payload FROM jobs
-  WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
 
 export class SqliteFlows implements Flows {
   readonly #database: () => Database
@@ -68,15 +64,7 @@ export class SqliteFlows implements Flows {
     const database = this.#database()
     return database.read(() => {
       const partition = Partition.find(database, name)
-      if (partition === undefined) return ids.map((): Fate => ({ kind: 'unknown' }))
-      const rows = database.all<ShownRow>(findJobs, partition.id, list(ids))
-      const found = new Map(rows.map((row) => [row.id, row]))
-      return ids.map((id): Fate => {
-        const row = found.get(id)
-        if (row === undefined) return { kind: 'unknown' }
-        if (row.state < COMPLETED) return { kind: 'present' }
-        return { kind: 'ended', job: toEnded(row, name, partition.now) }
-      })
+      return partition === undefined ? ids.map(() => ({ kind: 'unknown' })) : fates(partition, ids)
     })
   }
 

@@ -31,6 +31,7 @@ interface PartitionRow {
   minuteFailed: number
   minuteRetried: number
   nextEffect: number | null
+  watched: number | null
 }
 
 /** Milliseconds. */
@@ -46,7 +47,7 @@ const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
     cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?,
-    nextEffect = ?
+    nextEffect = ?, watched = ?
   WHERE id = ?`
 
 /** The priorities that have pending jobs in a lane ('' for no lane), highest first: one seek for each. */
@@ -105,7 +106,7 @@ export class Partition {
   readonly touched = new Set<string>()
   /** Whether it was paused before this transaction. */
   resumed = false
-  /** The workers for whose jobs this transaction left a notice. */
+  /** The callers for whom this transaction left a notice. */
   readonly noticed: string[] = []
   /** How many jobs have become due since the counters were last saved. */
   fellDue = 0
@@ -115,6 +116,8 @@ export class Partition {
   readonly lastMinute: Minute | undefined
   /** When the next effect is due (`effect.ts`); undefined if there is none. */
   nextEffect: number | undefined
+  /** When the last watch lapses (`watch.ts`); undefined if there is none. */
+  watched: number | undefined
   /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
   owes = false
   #held: boolean
@@ -148,6 +151,7 @@ export class Partition {
     this.minute = isNow ? kept : { at: now - (now % MINUTE), completed: 0, failed: 0, retried: 0 }
     this.lastMinute = isNow ? undefined : kept
     this.nextEffect = row.nextEffect ?? undefined
+    this.watched = row.watched ?? undefined
     this.#moveTo(now, row.asOf)
   }
 
@@ -281,6 +285,7 @@ export class Partition {
       this.minute.failed,
       this.minute.retried,
       this.nextEffect ?? null,
+      this.watched ?? null,
       this.id,
     )
   }

@@ -3,13 +3,13 @@
  * whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../model/record.ts'
-import type { Counts, Filter, JobHead, Page } from '../contract/store.ts'
+import type { Counts, Fate, Filter, JobHead, Page } from '../contract/store.ts'
 import { damagedLine, readList } from '../contract/unreadable.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
-import { payload, shownBytes } from './payload.ts'
+import { keptBytes, payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'
-import { columns, endedStates, type JobRow, list, type ShownRow, toRecord } from './row.ts'
+import { columns, endedStates, type JobRow, list, type ShownRow, toEnded, toRecord } from './row.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
 const DEFAULT_LIMIT = 100
@@ -26,6 +26,12 @@ const headColumns = `seq, id, key, priority, dueAt, finishedAt, lane, ${shownByt
 const shown = `SELECT ${columns}, result, ${payload} FROM jobs`
 const find = `${shown} WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
+/** Hidden jobs too. */
+const findStates = `
+  SELECT seq, id, state, ${keptBytes} AS bytes FROM jobs
+  WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
+const findEnded = `
+  SELECT ${columns}, result, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const findLog = `SELECT log FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const pending = (columns: string) => `
   SELECT ${columns} FROM jobs
@@ -66,6 +72,26 @@ export function get(partition: Partition, id: string): JobRecord | undefined {
   const row = database.get<ShownRow>(find, partition.id, id)
   const lease = row?.token ? findLease(partition, row.token) : undefined
   return row && toRecord(row, name, now, lease?.claimedAt)
+}
+
+/** What became of jobs. */
+export function fates(partition: Partition, ids: readonly string[]): Fate[] {
+  const { database, name, now } = partition
+  const heads = database.all<Pick<JobRow, 'seq' | 'id' | 'state'> & { bytes: number }>(
+    findStates,
+    partition.id,
+    list(ids),
+  )
+  const shown = new Room().take(heads.filter(({ state }) => state >= COMPLETED))
+  const rows = database.all<ShownRow>(findEnded, list(shown.map(({ seq }) => seq)))
+  const states = new Map(heads.map(({ id, state }) => [id, state]))
+  const ended = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id): Fate => {
+    const row = ended.get(id)
+    if (row !== undefined) return { kind: 'ended', job: toEnded(row, name, now) }
+    const state = states.get(id)
+    return { kind: state === undefined ? 'unknown' : state < COMPLETED ? 'present' : 'cut' }
+  })
 }
 
 export function log(partition: Partition, id: string): LogLine[] {

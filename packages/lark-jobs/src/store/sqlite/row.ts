@@ -1,7 +1,7 @@
 /**
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
-import type { EndedMember } from '../../model/effect.ts'
+import type { EndedJob } from '../../model/effect.ts'
 import type { CancelReason, Counters, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
 import { readReason } from '../contract/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
@@ -89,7 +89,7 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
 }
 
 /** An ended job as its flow needs it. */
-export function toEnded(row: ShownRow, partition: string, now: number): EndedMember {
+export function toEnded(row: ShownRow, partition: string, now: number): EndedJob {
   const { payload: _, ...ended } = toRecord(row, partition, now)
   return ended
 }

@@ -22,6 +22,7 @@
  *   minutes                    the counts of past minutes (`minutes.ts`)
  *   payloads                   the large payloads (`payload.ts`)
  *   effects, flows, members    what must happen elsewhere, and what has (`effect.ts`, `flows.ts`)
+ *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   rates, starts              the state of limits (`rate.ts`)
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
  *   calls                      the last answers (`calls.ts`)
@@ -48,7 +49,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 8
+const LAYOUT = 9
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -87,6 +88,16 @@ const effects = `
     PRIMARY KEY (flow, page)
   ) WITHOUT ROWID;`
 
+/** Who wants to hear of the ends of which jobs. */
+const watches = `
+  CREATE TABLE watches (
+    partition INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    watcher TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (partition, id, watcher)
+  ) WITHOUT ROWID;`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -106,6 +117,7 @@ const migrations: Readonly<Record<number, string>> = {
     UPDATE jobs SET endingAt = 1 WHERE endingAt IS NOT NULL;
     DROP INDEX endings;
     ALTER TABLE jobs RENAME COLUMN endingAt TO effects;`,
+  8: `ALTER TABLE partitions ADD COLUMN watched INTEGER; ${watches}`,
 }
 
 const tables = `
@@ -129,7 +141,8 @@ const tables = `
     minuteCompleted INTEGER NOT NULL DEFAULT 0,
     minuteFailed INTEGER NOT NULL DEFAULT 0,
     minuteRetried INTEGER NOT NULL DEFAULT 0,
-    nextEffect INTEGER
+    nextEffect INTEGER,
+    watched INTEGER
   );
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -166,6 +179,7 @@ const tables = `
   );
   ${payloads}
   ${effects}
+  ${watches}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX laned ON jobs (partition, dueAt) WHERE state = ${PENDING} AND lane <> '';

@@ -42,6 +42,7 @@ import {
   ringForNews,
   takeRings,
 } from './waiters.ts'
+import { look, watch } from './watch.ts'
 import { allKeys, announce, forgetWorker, livingWorkers } from './workers.ts'
 
 const MEMORY = ':memory:'
@@ -153,6 +154,14 @@ export class SqliteStore implements contract.Store {
       for (const partition of found.noticed) noticed?.(partition)
       return found.rung
     })
+  }
+
+  async watch(name: string, watcher: string, ids: readonly string[], ttl: number): Promise<contract.Fate[]> {
+    // Mostly all watches are there already, and have time left: then nothing is written.
+    const none = { found: ids.map((): contract.Fate => ({ kind: 'unknown' })), unwatched: [] as string[] }
+    const looked = await this.#look(name, none, (partition) => look(partition, watcher, ids, ttl))
+    if (looked.unwatched.length === 0) return looked.found
+    return this.#change(name, (partition) => watch(partition, watcher, ids, ttl))
   }
 
   async wake(name: string, caller: string): Promise<void> {

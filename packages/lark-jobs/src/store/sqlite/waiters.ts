@@ -4,8 +4,8 @@
  *   idle    its last exchange, at `since`, got fewer jobs than it wanted
  *   rung    a job came for it. Its next `wait` returns the partition and removes the row
  *
- * A row with `notice` belongs to a worker that holds a job with a notice, and not to a caller that waits for jobs. It
- * is rung from the beginning.
+ * A row with `notice` belongs to a caller that has a notice in the partition, and not to one that waits for jobs. It is
+ * rung from the beginning.
  *
  * Rows are in the file, so that any process can ring exactly as many callers as it brings jobs. A process that dies
  * leaves idle rows behind. They take no ring away from live workers: the caller that asked last is rung first, and live
@@ -126,7 +126,7 @@ function ringForJobs(partition: Partition, except?: string): string[] {
 function ringForEffects(partition: Partition, except?: string): string[] {
   const rung = ring(partition, 1, except)
   const token = rung.length === 0 ? latestToken(partition) : undefined
-  if (token !== undefined) ringHolder(partition, holderOf(token))
+  if (token !== undefined) notify(partition, holderOf(token))
   return rung
 }
 
@@ -136,10 +136,10 @@ export function hasRing(database: Database, caller: string): boolean {
   return database.get(stale, caller, database.now() - STALE) !== undefined
 }
 
-/** Rings the worker that holds a job with a notice. */
-export function ringHolder({ database, id, now, noticed }: Partition, holder: string): void {
-  database.run(note, holder, id, now)
-  noticed.push(holder)
+/** Rings a caller that has a notice: a worker, about a job that it holds; or the watcher of a job that has ended. */
+export function notify({ database, id, now, noticed }: Partition, caller: string): void {
+  database.run(note, caller, id, now)
+  noticed.push(caller)
 }
 
 /**

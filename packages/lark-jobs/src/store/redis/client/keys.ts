@@ -17,6 +17,7 @@
  *                        taken back from a worker, or release their lock when they start
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`lua/shared/effect.lua`)
+ *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)
  *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
  *   flow:<id>, members:<id>  HASH, STRING  which members of a flow have ended (`lua/apply.lua`)
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
@@ -25,7 +26,7 @@
  *   errors, logs HASH    id -> JSON lines
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own; large; effects
+ *   settings     HASH    paused; lanes, turn, own; large; effects; watched
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
@@ -53,7 +54,7 @@
 import { JobsError } from '../../../model/errors.ts'
 
 /** The version of the layout above. */
-export const LAYOUT = '6'
+export const LAYOUT = '7'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
@@ -61,7 +62,7 @@ type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
-    'reasons settings rate minutes offers circuit workers ended flow',
+    'reasons settings rate minutes offers circuit workers ended flow watches',
   list: 'line starts',
   set: 'void idle partitions keys',
   zset:

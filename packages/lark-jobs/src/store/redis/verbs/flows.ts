@@ -6,7 +6,7 @@ import type { Member } from '../../../model/effect.ts'
 import { type Applied, type Fate, type Flows, MAX_ITEMS } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
-import { readFates, type ShownJobs } from './reading.ts'
+import { type FatesReply, readFates } from './reading.ts'
 
 /** The verdicts of `apply.lua`, from -1 on. */
 const verdicts = ['unknown', 'repeated', 'counted'] as const
@@ -55,7 +55,7 @@ export class RedisFlows implements Flows {
 
   async fates(partition: string, ids: readonly string[]): Promise<Fate[]> {
     const reply = await this.#scripts.run('fates', partition, ids)
-    return readFates(partition, ids, reply as [string, ...ShownJobs[]])
+    return readFates(partition, ids, reply as FatesReply)
   }
 
   async close(home: string, flow: string): Promise<void> {

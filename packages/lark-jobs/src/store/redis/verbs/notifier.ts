@@ -16,7 +16,7 @@ import type { Link } from '../client/link.ts'
 import type { Resolver } from '../client/resolver.ts'
 import { readRing } from './reading.ts'
 
-/** Called with a partition that has a notice for the caller: about a job that it holds, or about effects. */
+/** Called with a partition that has a notice for the caller: about a job that it holds or watches, or about effects. */
 type Noticed = (partition: string) => void
 
 /** Milliseconds for which a caller's first claim waits for its subscription. After that, it claims without rings. */
@@ -89,7 +89,7 @@ export class Notifier {
     })
   }
 
-  /** Called before a claim. @returns whether the caller hears rings, now or after its first subscription */
+  /** Called before a claim, and before a watch. @returns whether the caller hears rings, now or after its first subscription */
   async listen(caller: string): Promise<boolean> {
     const subscription = this.#of(caller)
     if (!subscription.first) {
@@ -141,8 +141,9 @@ export class Notifier {
     if (this.#closed)
       return Promise.reject(unreachable(this.#connection.name, new Error('the store is closed')))
     const subscription = this.#of(caller)
+    if (!signal?.aborted) subscription.tell(noticed)
+    // What takes a notice may end the wait.
     if (signal?.aborted) return Promise.resolve([])
-    subscription.tell(noticed)
     if (subscription.rung.size > 0 || timeout <= 0) return Promise.resolve(subscription.take())
     return new Promise((resolve) => {
       const abort = () => end([])

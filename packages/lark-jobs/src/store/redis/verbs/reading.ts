@@ -1,7 +1,7 @@
 /**
  * Converts the answers of scripts: jobs (`lua/shared/show.lua`) to records, and the ends of pages to cursors.
  */
-import type { Effect, EffectKind, EndedMember } from '../../../model/effect.ts'
+import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
 import type { CancelReason, JobRecord, LeasedJob, State } from '../../../model/record.ts'
 import { pausedGroup } from '../../contract/lane.ts'
 import { readReason } from '../../contract/reason.ts'
@@ -22,6 +22,8 @@ export type ShownJobs = [
   reasons?: Texts,
   payloads?: Texts,
 ]
+/** The answer of `fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended. */
+export type FatesReply = [letters: string, ...ended: ShownJobs[]]
 /** A state, ids and packed keys. */
 export type ShownHeads = [state: State, ids: string[], keys: Texts]
 
@@ -122,26 +124,25 @@ export function readEffects(partition: string, handed: readonly (EffectKind | Sh
   for (let i = 0; i < handed.length; i += 2) {
     const kind = handed[i] as EffectKind
     const jobs = readJobs(partition, handed[i + 1] as ShownJobs)
-    for (const job of jobs) effects.push(kind === 'hook' ? { kind, job } : { kind, job: endedMember(job) })
+    for (const job of jobs) effects.push(kind === 'hook' ? { kind, job } : { kind, job: endedJob(job) })
   }
   return effects
 }
 
-/** The answer of `fates.lua`: a letter for each id, and the jobs that have ended. */
 export function readFates(
   partition: string,
   ids: readonly string[],
-  [letters, ...shown]: [string, ...ShownJobs[]],
+  [letters, ...shown]: FatesReply,
 ): contract.Fate[] {
   const ended = new Map(shown.flatMap((each) => readJobs(partition, each)).map((job) => [job.id, job]))
   return ids.map((id, i): contract.Fate => {
     const job = letters[i] === 'e' ? ended.get(id) : undefined
-    if (job !== undefined) return { kind: 'ended', job: endedMember(job) }
-    return { kind: letters[i] === 'p' ? 'present' : 'unknown' }
+    if (job !== undefined) return { kind: 'ended', job: endedJob(job) }
+    return letters[i] === 'c' ? { kind: 'cut' } : { kind: letters[i] === 'p' ? 'present' : 'unknown' }
   })
 }
 
-function endedMember({ payload: _, ...job }: JobRecord): EndedMember {
+function endedJob({ payload: _, ...job }: JobRecord): EndedJob {
   return job
 }
 

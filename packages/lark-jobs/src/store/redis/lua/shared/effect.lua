@@ -2,7 +2,8 @@
 -- acknowledged.
 --   effects:hook    ZSET  id -> from when on it is handed out: its class hears of the end
 --   effects:member  ZSET  the same for members of flows: the flow counts them
---   remembered      ZSET  id -> until when: members whose effect was acknowledged, should their flow ask again
+--   remembered      ZSET  id -> until when: members whose effect was acknowledged, should their flow ask again; and
+--                         watched jobs (watch.lua), whose watchers read their ends
 --   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If a job was removed
 --                         meanwhile, it is hidden: `|~` follows, and its record begins with `~`. Once no hook needs
 --                         its payload, it has none
@@ -10,7 +11,7 @@
 -- `effects` in `settings` is 1 while `ended` is there.
 -- module: effects
 -- needs: start, erase, ring, notice, payloads
--- gives: owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered
+-- gives: owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
 local RESEND_MEMORY = 30000
@@ -145,6 +146,27 @@ local function forget_remembered(most)
   return #over
 end
 
+-- Keeps the ends of watched jobs until their watchers have read them, whatever removes the jobs meanwhile.
+-- `how`: as in end.lua.
+local function remember_ends(state, ids, how)
+  local ended, remembered, reasons = {}, {}, {}
+  local end_of = string.format('%s|%.0f', state, now)
+  local over = string.format('%.0f', now + RESEND_MEMORY)
+  for i, id in ipairs(ids) do
+    ended[2 * i - 1], ended[2 * i] = id, end_of
+    remembered[2 * i - 1], remembered[2 * i] = over, id
+    reasons[2 * i - 1], reasons[2 * i] = id, 'removed'
+  end
+  redis.call('HSET', key('ended'), unpack(ended))
+  redis.call('ZADD', key('remembered'), unpack(remembered))
+  redis.call('HSETNX', key('settings'), 'effects', 1)
+  if how == 'removed' then
+    redis.call('HSET', key('reasons'), unpack(reasons))
+  end
+  -- As many come as go: see `acknowledge`.
+  forget_remembered(MAX_ITEMS)
+end
+
 -- Acknowledges effects of jobs. `kinds`, `ats`: the first letter of the kind of each, and when its job ended. If the
 -- time is another, the name is that of an earlier end.
 local function acknowledge_some(ids, kinds, ats)
@@ -197,7 +219,7 @@ local function ring_for_effects(heard)
     return
   end
   for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, 9, 'REV')) do
-    if notify(token) then
+    if notify_holder(token) then
       return
     end
   end

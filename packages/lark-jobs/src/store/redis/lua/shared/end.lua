@@ -1,6 +1,9 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
--- needs: start, retain, effects
--- gives: end_as
+-- needs: start, retain, effects, watching
+-- gives: end_as, ends
+
+-- `watched`: when the last watch of the partition lapses (watch.lua), or ''; nothing if this call has not read it.
+local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
 -- handler ran that could do what its class does when a job ends; `removed` if a person removed the jobs.
@@ -12,6 +15,10 @@ local function end_as(state, ids, kept, how)
   local is_hooked = how == 'untold' and redis.call('EXISTS', key('hooked')) == 1
   if is_hooked or string.find(table.concat(ids), ':', 1, true) then
     effects().write_effects(state, ids, how)
+  end
+  ends.watched = ends.watched or redis.call('HGET', key('settings'), 'watched') or ''
+  if ends.watched ~= '' then
+    watching().ring_watchers(ends.watched, state, ids, how)
   end
   if kept == 0 then
     return forget(ids)

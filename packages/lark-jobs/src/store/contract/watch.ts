@@ -1,0 +1,31 @@
+/**
+ * Watches: how a process hears that jobs have ended, in whichever process they ran. `test/conformance/watching.ts` tests
+ * what this comment says.
+ *
+ * **Registered** by `Store.watch`, for each job that has not ended, until the job ends or the watch lapses. A watcher
+ * that calls again renews its watches; the store writes only those of which less than half of the time is left. Nothing
+ * says that a watcher stops: its watches lapse.
+ *
+ * **Rings.** The verb that ends a watched job rings each of its watchers (`noticed` of `Store.wait`), and ends these
+ * watches. A ring is only a hint, and can be lost with a connection or a failover, so a watcher calls again every
+ * `WATCH_AGAIN`: thus it learns of each end within a second.
+ *
+ * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, as that of an acknowledged member of a flow is
+ * (`effects.ts`): the watcher can read it however soon retention or a person removes the job.
+ *
+ * A partition that nobody watches has no trace of this, and its jobs cost what they cost without it.
+ */
+import type { EndedJob } from '../../model/effect.ts'
+
+/** What became of a job. */
+export type Fate =
+  /** It has not ended. */
+  | { kind: 'present' }
+  | { kind: 'ended'; job: EndedJob }
+  /** It has ended, and the answer has no room for it: ask again. */
+  | { kind: 'cut' }
+  /** The partition has no such job, and none that it remembers. */
+  | { kind: 'unknown' }
+
+/** Milliseconds between two calls of a watcher that is not rung. */
+export const WATCH_AGAIN = 500

@@ -1,0 +1,42 @@
+-- What became of jobs, for fates.lua and watch.lua.
+-- needs: start, payloads, show
+-- gives: fates_of
+
+local MAX_BYTES = 1048576
+local ENDED = { 'completed', 'failed', 'cancelled' }
+
+-- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or u(nknown), as
+-- one text; and for each state the ended jobs as in show.lua, without payloads, in one list.
+local function fates_of(ids)
+  local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
+  local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
+  for _, state in ipairs(ENDED) do
+    groups[state] = { ids = {}, ends = {}, records = {}, scores = redis.call('ZMSCORE', key(state), unpack(ids)) }
+  end
+  for _, name in ipairs({ 'errors', 'results' }) do
+    texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and key(name) or nil
+  end
+  for i, id in ipairs(ids) do
+    -- Hidden jobs are in none of the sets.
+    local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
+    for _, each in ipairs(state and {} or ENDED) do
+      if groups[each].scores[i] then
+        state, at = each, groups[each].scores[i]
+      end
+    end
+    local is_ended, size = records[i] and state, 0
+    for _, name in ipairs(is_ended and texts or {}) do
+      size = size + redis.call('HSTRLEN', name, id)
+    end
+    fates[i] = not records[i] and 'u' or not state and 'p' or left < MAX_BYTES and left < size and 'c' or 'e'
+    if fates[i] == 'e' then
+      local group, n = groups[state], #groups[state].ids + 1
+      left = left - size
+      group.ids[n], group.ends[n], group.records[n] = id, at, payloads().bare(records[i])
+    end
+  end
+  for _, state in ipairs(ENDED) do
+    shown[#shown + 1] = show(state, groups[state].ids, groups[state].ends, groups[state].records)
+  end
+  return table.concat(fates), shown
+end

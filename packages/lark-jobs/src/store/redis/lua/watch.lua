@@ -1,0 +1,23 @@
+-- watch: what became of jobs; rings the watcher when another of them ends.
+--
+-- KEYS[1]  jobs        HASH id -> record
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  watcher
+-- ARGV[3]  milliseconds after which a watch lapses
+-- ARGV[4…] ids
+-- Returns  as fates.lua
+-- Cost     O(n) for n ids
+-- needs: start, fates, watching
+
+-- A write, so that a server which accepts no writes refuses the call: a replica may not know the latest ends.
+redis.call('HDEL', key('watches'), '')
+
+local ids, present = { unpack(ARGV, 4) }, {}
+local fates, shown = fates_of(ids)
+for i, id in ipairs(ids) do
+  present[#present + 1] = string.sub(fates, i, i) == 'p' and id or nil
+end
+if #present > 0 then
+  watching().watch(ARGV[2], present, tonumber(ARGV[3]))
+end
+return { fates, unpack(shown) }

@@ -1,0 +1,73 @@
+/**
+ * Watches (`contract/watch.ts`): a row of `watches` for each job and watcher, until the job ends. `watched` of a
+ * partition is when its last watch lapses, so that other partitions need not look for watches. Rows that have lapsed are
+ * removed with all others of the partition, once none of them is alive.
+ */
+import type { Fate } from '../contract/store.ts'
+import { rememberEnds } from './effect.ts'
+import type { Partition } from './partition.ts'
+import { fates } from './read.ts'
+import { list } from './row.ts'
+import { notify } from './waiters.ts'
+
+const inList = 'IN (SELECT value FROM json_each(?))'
+const own = `SELECT id FROM watches WHERE partition = ? AND id ${inList} AND watcher = ? AND until >= ?`
+const register = `
+  INSERT INTO watches (partition, watcher, until, id) SELECT ?, ?, ?, value FROM json_each(?) WHERE true
+  ON CONFLICT DO UPDATE SET until = excluded.until`
+const watchedOf = `SELECT DISTINCT id FROM watches WHERE partition = ? AND id ${inList} AND until > ?`
+const take = `DELETE FROM watches WHERE partition = ? AND id ${inList} RETURNING id, watcher, until`
+const clear = 'DELETE FROM watches WHERE partition = ?'
+
+interface Watch {
+  id: string
+  watcher: string
+  /** Milliseconds since 1970. */
+  until: number
+}
+
+/** What became of jobs, and which of them need a watch that is new or renewed. */
+export function look(
+  partition: Partition,
+  watcher: string,
+  ids: readonly string[],
+  ttl: number,
+): { found: Fate[]; unwatched: string[] } {
+  const { database, id, now } = partition
+  const found = fates(partition, ids)
+  const present = ids.filter((_, i) => found[i]!.kind === 'present')
+  const rows = database.all<Pick<Watch, 'id'>>(own, id, list(present), watcher, now + ttl / 2)
+  const watched = new Set(rows.map((row) => row.id))
+  return { found, unwatched: present.filter((each) => !watched.has(each)) }
+}
+
+export function watch(partition: Partition, watcher: string, ids: readonly string[], ttl: number): Fate[] {
+  const { found, unwatched } = look(partition, watcher, ids, ttl)
+  const until = partition.now + Math.ceil(ttl)
+  if (unwatched.length > 0) {
+    partition.database.run(register, partition.id, watcher, until, list(unwatched))
+    partition.watched = Math.max(partition.watched ?? 0, until)
+  }
+  return found
+}
+
+/** The ids of those of the jobs that somebody watches. */
+export function watchedAmong(partition: Partition, ids: readonly string[]): Set<string> {
+  const { database, id, now, watched = 0 } = partition
+  if (watched <= now) return new Set()
+  return new Set(database.all<Pick<Watch, 'id'>>(watchedOf, id, list(ids), now).map((row) => row.id))
+}
+
+/** Rings the watchers of jobs that have just ended, and remembers these ends. */
+export function ringWatchers(partition: Partition, ids: readonly string[]): void {
+  const { database, id, now, watched } = partition
+  if (watched === undefined || ids.length === 0) return
+  if (watched <= now) {
+    database.run(clear, id)
+    partition.watched = undefined
+    return
+  }
+  const live = database.all<Watch>(take, id, list(ids)).filter(({ until }) => until > now)
+  for (const watcher of new Set(live.map((each) => each.watcher))) notify(partition, watcher)
+  if (live.length > 0) rememberEnds(partition, [...new Set(live.map((each) => each.id))])
+}

@@ -1,0 +1,255 @@
+/**
+ * Watches: a process hears of the end of each job that it watches, whatever ends the job and whatever removes it then;
+ * and nothing is left of a watch when it is over. Waits use the real clock.
+ */
+import { expect, test } from 'vitest'
+import { type Effect, memberId } from '../../src/model/effect.ts'
+import { MAX_BYTES, MEMBER_LEASE, RESEND_MEMORY, type Store } from '../../src/store/contract/store.ts'
+import { LEASE } from './caller.ts'
+import { cancel, ends, forgetful, take } from './effects.ts'
+import type { Make } from './harness.ts'
+import { completed, failed, ids, job, jobs, retried } from './jobs.ts'
+
+/** Longer than any ring takes, in milliseconds of the real clock. */
+const PATIENCE = 10_000
+/** Milliseconds of the real clock after which a wait that should not be rung ends. */
+const MOMENT = 60
+const TTL = 10_000
+/** Longer than any virtual time that a test lets pass before the end. */
+const LONG = 600_000
+
+/** The partitions that have rung a watcher, up to the first. None if none does within `patience`. */
+async function rung(store: Store, watcher: string, patience = PATIENCE): Promise<string[]> {
+  const found = new Set<string>()
+  const first = new AbortController()
+  await store.wait(watcher, patience, first.signal, (partition) => {
+    found.add(partition)
+    first.abort()
+  })
+  return [...found]
+}
+
+export function watching(make: Make): void {
+  const watch = (store: Store, asked: readonly string[], watcher = 'web') =>
+    store.watch('emails', watcher, asked, TTL)
+
+  for (const [name, { state, reason, by }] of Object.entries(ends)) {
+    test.each([
+      ['kept', {}],
+      ['forgotten at once', forgetful],
+    ])(`${name}: its watcher is rung, and reads the end (jobs are %s)`, async (_, options) => {
+      await using harness = await make(options)
+      const { store } = harness
+      const given = job()
+      await harness.caller().enqueue(given)
+      expect(await store.watch('emails', 'web', [given.id], LONG)).toEqual([{ kind: 'present' }])
+      await by(harness, harness.caller(), given.id)
+      expect(await rung(store, 'web')).toEqual(['emails'])
+      const [fate] = await watch(store, [given.id])
+      expect(fate).toMatchObject({ kind: 'ended', job: { id: given.id, state } })
+      expect(fate).toMatchObject({ job: reason === undefined ? {} : { reason } })
+      expect(fate).not.toHaveProperty('job.payload')
+    })
+  }
+
+  test('the end of a job has its result, its errors and its counters', async () => {
+    await using harness = await make(forgetful)
+    const { store } = harness
+    const [one, other] = [job(), job()]
+    await harness.caller().enqueue(one, other)
+    await watch(store, [one.id, other.id])
+    await harness.caller().settle(await harness.caller().claimOne(), { kind: 'completed', result: '{"n":7}' })
+    await harness.caller().settle(await harness.caller().claimOne(), failed)
+    expect(await watch(store, [one.id, other.id])).toMatchObject([
+      { job: { state: 'completed', result: '{"n":7}', runs: 1, finishedAt: harness.clock.now } },
+      { job: { state: 'failed', failures: 1, errors: [{ message: 'mailbox full' }] } },
+    ])
+  })
+
+  test('a job that ended before the watch: its end while its record is kept, then `unknown`', async () => {
+    await using harness = await make({ retention: { ...forgetful.retention!, failed: { count: 1, age: 9 } } })
+    const { store } = harness
+    const [kept, gone] = [job(), job()]
+    await harness.caller().run(kept, failed)
+    await harness.caller().run(gone, completed)
+    expect(await watch(store, [gone.id, kept.id, 'nobody'])).toMatchObject([
+      { kind: 'unknown' },
+      { kind: 'ended', job: { id: kept.id, state: 'failed' } },
+      { kind: 'unknown' },
+    ])
+    expect(await store.watch('nowhere', 'web', [kept.id], TTL)).toEqual([{ kind: 'unknown' }])
+    expect(await watch(store, [])).toEqual([])
+    expect(await rung(store, 'web', MOMENT)).toEqual([])
+  })
+
+  test('an end is remembered for a while, whoever removes the job; after that, nothing is left', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = jobs(3)
+    await harness.caller().enqueue(...given)
+    await watch(store, ids(given))
+    for (const held of await harness.caller().claim(3))
+      await harness.caller().settle(held, { kind: 'completed', result: '1' })
+    await store.alter('emails', [given[0]!.id], { kind: 'remove' })
+    await store.clear('emails', 'completed')
+    expect(await store.counts('emails')).toMatchObject({ completed: 0 })
+    expect(await store.get('emails', given[0]!.id)).toBeUndefined()
+    clock.now += RESEND_MEMORY - 1
+    await store.prune('emails')
+    expect(await watch(store, ids(given))).toMatchObject(
+      ids(given).map((id) => ({ job: { id, result: '1' } })),
+    )
+    clock.now += 1
+    const { findings } = await store.survey('ada', [{ partition: 'emails', prunes: true }])
+    expect(findings).toMatchObject([{ isOld: true }])
+    await store.prune('emails')
+    expect(await watch(store, ids(given))).toEqual(given.map(() => ({ kind: 'unknown' })))
+    expect(await harness.caller().enqueue(...given)).toEqual(['queued', 'queued', 'queued'])
+  })
+
+  test('the end of a job that nobody watches is not remembered', async () => {
+    await using harness = await make(forgetful)
+    const { store } = harness
+    const [watched, other] = [job(), job()]
+    await harness.caller().enqueue(watched, other)
+    await watch(store, [watched.id])
+    const held = await harness.caller().claim(2)
+    await harness.caller().settle(held.find(({ id }) => id === other.id)!, completed)
+    expect(await rung(store, 'web', MOMENT)).toEqual([])
+    expect(await watch(store, [other.id, watched.id])).toEqual([{ kind: 'unknown' }, { kind: 'present' }])
+  })
+
+  test('every watcher of a job is rung, once; a job that was watched in vain rings nobody', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const given = jobs(2)
+    await harness.caller().enqueue(...given)
+    for (const watcher of ['web', 'other', 'web']) await watch(store, ids(given), watcher)
+    await watch(store, [given[0]!.id], 'third')
+    for (const held of await harness.caller().claim(2)) await harness.caller().settle(held, completed)
+    const watchers = ['web', 'other', 'third', 'fourth']
+    expect(await Promise.all(watchers.map((name) => rung(store, name, MOMENT)))).toEqual([
+      ['emails'],
+      ['emails'],
+      ['emails'],
+      [],
+    ])
+    expect(await Promise.all(watchers.map((name) => rung(store, name, MOMENT)))).toEqual([[], [], [], []])
+  })
+
+  test('a watch lapses: no ring, and the end is not remembered', async () => {
+    await using harness = await make(forgetful)
+    const { store, clock } = harness
+    const given = jobs(3)
+    await harness.caller().enqueue(...given)
+    const run = async () => harness.caller().settle(await harness.caller().claimOne(), completed)
+    await watch(store, [given[0]!.id])
+    clock.now += TTL - 1
+    await run()
+    expect(await rung(store, 'web')).toEqual(['emails'])
+    await watch(store, [given[1]!.id])
+    // Of the other watches of the partition, some are alive.
+    await store.watch('emails', 'other', [given[2]!.id], 3 * TTL)
+    clock.now += TTL
+    await run()
+    expect(await rung(store, 'web', MOMENT)).toEqual([])
+    expect(await watch(store, [given[1]!.id])).toEqual([{ kind: 'unknown' }])
+    // And none.
+    clock.now += 3 * TTL
+    await run()
+    expect(await rung(store, 'other', MOMENT)).toEqual([])
+    expect(await watch(store, [given[2]!.id])).toEqual([{ kind: 'unknown' }])
+  })
+
+  test('a watcher that calls again renews its watches', async () => {
+    await using harness = await make(forgetful)
+    const { store, clock } = harness
+    const given = job()
+    await harness.caller().enqueue(given)
+    for (let call = 0; call < 5; call++) {
+      await watch(store, [given.id])
+      clock.now += TTL / 4
+    }
+    clock.now += TTL / 4
+    await harness.caller().settle(await harness.caller().claimOne(), completed)
+    expect(await rung(store, 'web')).toEqual(['emails'])
+    expect(await watch(store, [given.id])).toMatchObject([{ kind: 'ended' }])
+  })
+
+  test('a job that is retried, released or given back has not ended', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = job()
+    await harness.caller().enqueue(given)
+    await watch(store, [given.id])
+    await harness.caller().settle(await harness.caller().claimOne(), retried(10))
+    await harness.caller().claim(0)
+    clock.now += 10
+    await harness.caller().settle(await harness.caller().claimOne(), { kind: 'released', in: 0 })
+    await harness.caller().claimOne()
+    await harness.takeBack()
+    expect(await rung(store, 'web', MOMENT)).toEqual([])
+    expect(await watch(store, [given.id])).toEqual([{ kind: 'present' }])
+  })
+
+  test('after a retry by hand the job has not ended, and will end again', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const given = job()
+    await harness.caller().enqueue(given)
+    await watch(store, [given.id])
+    await harness.caller().settle(await harness.caller().claimOne(), failed)
+    await store.alter('emails', [given.id], { kind: 'retry' })
+    expect(await rung(store, 'web')).toEqual(['emails'])
+    expect(await store.watch('emails', 'web', [given.id], LONG)).toEqual([{ kind: 'present' }])
+    clock.now += RESEND_MEMORY
+    await store.prune('emails')
+    await harness.caller().settle(await harness.caller().claimOne(), completed)
+    expect(await rung(store, 'web')).toEqual(['emails'])
+    expect(await watch(store, [given.id])).toMatchObject([{ job: { state: 'completed' } }])
+  })
+
+  test('a watched member of a flow, whose class has a hook: its effects are what they are without', async () => {
+    await using harness = await make(forgetful)
+    const { store, clock } = harness
+    const id = memberId({ flow: 'flow', home: 'home', index: 0 })
+    const plain = job({ hooked: true })
+    await harness.caller().enqueue(job({ id, hooked: true }), plain)
+    await watch(store, [id, plain.id])
+    await store.alter('emails', [id, plain.id], cancel)
+    const fates = [{ job: { id, state: 'cancelled' } }, { job: { id: plain.id, state: 'cancelled' } }]
+    const found = await take(store)
+    const named = (effects: readonly Effect[]) => effects.map(({ kind, job }) => `${kind} ${job.id}`).sort()
+    expect(named(found)).toEqual([`hook ${id}`, `hook ${plain.id}`, `member ${id}`].sort())
+    expect(await take(store, found)).toEqual([])
+    expect(await watch(store, [id, plain.id])).toMatchObject(fates)
+    clock.now += Math.max(LEASE, MEMBER_LEASE)
+    expect(await take(store)).toEqual([])
+    clock.now += RESEND_MEMORY
+    await store.prune('emails')
+    expect(await watch(store, [id, plain.id])).toEqual([{ kind: 'unknown' }, { kind: 'unknown' }])
+    expect(await harness.caller().enqueue(job({ id }), plain)).toEqual(['queued', 'queued'])
+  })
+
+  test('ends with large results come in several answers', async () => {
+    await using harness = await make(forgetful)
+    const { store } = harness
+    const given = jobs(5)
+    await harness.caller().enqueue(...given)
+    await watch(store, ids(given))
+    const result = JSON.stringify('x'.repeat(MAX_BYTES * 0.4))
+    for (const held of await harness.caller().claim(5))
+      await harness.caller().settle(held, { kind: 'completed', result })
+    let left = ids(given)
+    for (let calls = 1; left.length > 0; calls++) {
+      expect(calls).toBeLessThanOrEqual(3)
+      const fates = await watch(store, left)
+      const ended = fates.flatMap((fate) => (fate.kind === 'ended' ? fate.job : []))
+      expect(ended.length).toBeGreaterThan(0)
+      expect(ended.length).toBeLessThanOrEqual(2)
+      for (const each of ended) expect(each.result === result).toBe(true)
+      expect(fates.filter(({ kind }) => kind === 'cut')).toHaveLength(left.length - ended.length)
+      left = left.filter((id) => !ended.some((each) => each.id === id))
+    }
+  })
+}
