@@ -79,6 +79,14 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   }
   await store.prune('emails')
   await liveInFlow(store, ada, clock)
+  const watched = jobs(3)
+  await ada.enqueue(...watched)
+  await store.watch('emails', 'web', ids(watched), 1_000)
+  const [one, other] = await ada.claim(2)
+  await ada.settle(one!, completed)
+  await ada.settle(other!, failed)
+  await store.watch('emails', 'web', ids(watched), 1_000)
+  await store.alter('emails', ids(watched), { kind: 'remove' })
   await store.retire('ada')
 }
 
@@ -116,7 +124,9 @@ test('finds jobs and leases by index and never sorts them', async () => {
   await store.open()
   const statements = collect()
   await live(store, clock)
-  const aboutJobs = [...statements].filter((sql) => /\b(jobs|leases|effects|members|flows)\b/.test(sql))
+  const aboutJobs = [...statements].filter((sql) =>
+    /\b(jobs|leases|effects|members|flows|watches)\b/.test(sql),
+  )
   expect(aboutJobs.length).toBeGreaterThan(30)
 
   const planner = openRaw(folder.file)

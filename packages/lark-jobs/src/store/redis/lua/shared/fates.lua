@@ -14,7 +14,7 @@ local function fates_of(ids)
     groups[state] = { ids = {}, ends = {}, records = {}, scores = redis.call('ZMSCORE', key(state), unpack(ids)) }
   end
   for _, name in ipairs({ 'errors', 'results' }) do
-    texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and key(name) or nil
+    texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and name or nil
   end
   for i, id in ipairs(ids) do
     -- Hidden jobs are in none of the sets.
@@ -26,7 +26,7 @@ local function fates_of(ids)
     end
     local is_ended, size = records[i] and state, 0
     for _, name in ipairs(is_ended and texts or {}) do
-      size = size + redis.call('HSTRLEN', name, id)
+      size = size + redis.call('HSTRLEN', key(name), id)
     end
     fates[i] = not records[i] and 'u' or not state and 'p' or left < MAX_BYTES and left < size and 'c' or 'e'
     if fates[i] == 'e' then
