@@ -19,7 +19,7 @@ const watchedOf = `SELECT DISTINCT id FROM watches WHERE partition = ? AND id ${
 const take = `DELETE FROM watches WHERE partition = ? AND id ${inList} RETURNING id, watcher, until`
 const clear = 'DELETE FROM watches WHERE partition = ?'
 
-interface Watch {
+interface WatchRow {
   id: string
   watcher: string
   /** Milliseconds since 1970. */
@@ -36,7 +36,7 @@ export function look(
   const { database, id, now } = partition
   const found = fates(partition, ids)
   const present = ids.filter((_, i) => found[i]!.kind === 'present')
-  const rows = database.all<Pick<Watch, 'id'>>(own, id, list(present), watcher, now + ttl / 2)
+  const rows = database.all<Pick<WatchRow, 'id'>>(own, id, list(present), watcher, now + ttl / 2)
   const watched = new Set(rows.map((row) => row.id))
   return { found, unwatched: present.filter((each) => !watched.has(each)) }
 }
@@ -55,7 +55,7 @@ export function watch(partition: Partition, watcher: string, ids: readonly strin
 export function watchedAmong(partition: Partition, ids: readonly string[]): Set<string> {
   const { database, id, now, watched = 0 } = partition
   if (watched <= now) return new Set()
-  return new Set(database.all<Pick<Watch, 'id'>>(watchedOf, id, list(ids), now).map((row) => row.id))
+  return new Set(database.all<Pick<WatchRow, 'id'>>(watchedOf, id, list(ids), now).map((row) => row.id))
 }
 
 /** Rings the watchers of jobs that have just ended, and remembers these ends. */
@@ -67,7 +67,7 @@ export function ringWatchers(partition: Partition, ids: readonly string[]): void
     partition.watched = undefined
     return
   }
-  const live = database.all<Watch>(take, id, list(ids)).filter(({ until }) => until > now)
+  const live = database.all<WatchRow>(take, id, list(ids)).filter(({ until }) => until > now)
   for (const watcher of new Set(live.map((each) => each.watcher))) notify(partition, watcher)
   if (live.length > 0) rememberEnds(partition, [...new Set(live.map((each) => each.id))])
 }
