@@ -71,7 +71,7 @@ test.each([
   [
     'a draft',
     6,
-    'delayed dispatch expiresIn onQueue prioritized retryUntil withBackoff withTimeout withTries',
+    'delayed dispatch expiresIn onQueue prioritized retryUntil withBackoff withId withTimeout withTries',
   ],
   ['a handle', 7, 'cancel find id queue queued rejection remove reschedule runNow status'],
   ['an error of the queue', 5, 'cause code exit hint id ids message name queued stack'],

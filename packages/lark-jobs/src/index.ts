@@ -57,6 +57,7 @@ export type { JobConstructor, JobFields, JobLike, PayloadOf, ResultOf } from './
 export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'
 export type { RateOption } from './options/limits.ts'
 export type { Middleware, MiddlewareJob } from './options/middleware.ts'
+export type { IdOptions } from './options/own-id.ts'
 export type { Preset } from './options/preset.ts'
 export type { NeededOptionsOf, OptionsOf } from './options/schema.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'

@@ -355,6 +355,11 @@ class CopyJob extends Job {
 const draft: Draft<SendEmailJob> = new SendEmailJob().with({ to: 'a' })
 const fromClass: Draft<CopyJob> = CopyJob.with({ file: 'a' })
 new NothingJob().with()
+draft.withId('invoice-77').withId('invoice-77', { reuse: 'ended' })
+// @ts-expect-error not one of the words
+draft.withId('invoice-77', { reuse: 'always' })
+// @ts-expect-error no text
+draft.withId(77)
 NothingJob.with().delayed('5m').prioritized(5).withBackoff([1, '5s']).withBackoff(exponential())
 // @ts-expect-error missing payload
 new SendEmailJob().with()

@@ -12,6 +12,7 @@ import { shown } from '../model/secret.ts'
 import { symbolPrefix } from '../operate/operations.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { WrittenSettings } from '../options/job-settings.ts'
+import type { IdOptions } from '../options/own-id.ts'
 import type { JobHandle } from './job-handle.ts'
 
 /** Where a draft keeps what it says, for other copies of this package. @internal */
@@ -41,6 +42,18 @@ export class Draft<J extends JobLike = JobLike> {
     this.#jobs = jobs
     this[drafted] = says
     Object.freeze(this)
+  }
+
+  /**
+   * The same job under an id that you choose. Its queue has one job with this id, as long as the record of the job is
+   * kept: another is rejected, and `handle.rejection` has the state of the first. So a dispatch may be repeated.
+   *
+   * @param id 1 to 100 characters, without white space, colons and control characters
+   * @param options `reuse: 'ended'`: the job replaces a job with this id that has ended
+   * @example const handle = await InvoiceJob.with({ order: 77 }).withId('invoice-77').dispatch()
+   */
+  withId(id: string, options: IdOptions = {}): Draft<J> {
+    return new Draft(this.#jobs, { ...this[drafted], ownId: { id, options } })
   }
 
   /** The same job on another queue. */

@@ -7,6 +7,9 @@ import type { NewJobs } from '../dispatch/new-job.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
 import { listed } from '../model/listed.ts'
+import { partitionFor, placeNameOf } from '../model/partition.ts'
+import type { NewJob } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
 import { concurrency, limitsOf, rate } from '../options/limits.ts'
 import type { Registry } from '../options/registry.ts'
 import {
@@ -145,7 +148,7 @@ export function serviceOf(
 }
 
 /**
- * Refuses jobs whose queue or limiter is not configured.
+ * Refuses jobs whose queue or limiter is not configured, or whose id belongs to another partition than its group.
  *
  * @throws UNKNOWN_QUEUE, UNKNOWN_LIMITER, JOB_INVALID
  */
@@ -155,6 +158,20 @@ export function checkPlace(
 ): void {
   knownQueue(queue, settings, name)
   if (records[0]?.limiter !== undefined) checkLimiters(records, settings, name)
+  if (records[0]?.ownId !== undefined) checkOwnId(queue, records[0], settings, name)
+}
+
+/** @throws JOB_INVALID */
+function checkOwnId(queue: string, job: NewJob, { partitions }: QueueSettings, name: string): void {
+  const count = partitions.get(queue)!
+  const { ownId: _, ...others } = job
+  const together = placeNameOf(others)
+  if (together === undefined || partitionFor(job.id, count) === partitionFor(together, count)) return
+  const what = job.group === undefined ? 'unique option' : 'group'
+  const message = `${name}: the id ${shown(job.id)} and the ${what} of the job belong to different partitions of ${queue}`
+  throw new JobsError('JOB_INVALID', message, {
+    hint: `The queue has ${count} partitions, and jobs of one ${what} must be in one of them. Give the job no id, or a queue with one partition.`,
+  })
 }
 
 /** One line for each class whose dispatches are refused because its queue is not configured. */

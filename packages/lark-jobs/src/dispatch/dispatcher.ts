@@ -4,6 +4,7 @@
  * partitions work at the same time.
  */
 import { JobsError } from '../model/errors.ts'
+import { placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
 import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
@@ -41,8 +42,8 @@ export class Dispatcher {
         resolve(isQueued)
       }
       const failed = (error: unknown) => resolve(rejection(error, end))
-      const together = togetherOf(record)
-      const outbox = together === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, together)
+      const placeName = placeNameOf(record)
+      const outbox = placeName === undefined ? this.#outboxes.now(queue) : this.#outboxes.of(queue, placeName)
       outbox.add([record], bytesOf(record), queued, failed)
     })
   }
@@ -108,18 +109,19 @@ export class Dispatcher {
   }
 
   /**
-   * The chunks for each outbox. Plain chunks go to the outboxes in turn. A job with a group or lock has a fixed outbox.
+   * The chunks for each outbox. Plain chunks go to the outboxes in turn. A job with a group, a lock or an id
+   * of the application has a fixed outbox.
    */
   #rows(queue: string, records: readonly NewJob[]): OutboxChunks[] {
     const plain: NewJob[] = []
     const parts = new Map<Outbox, NewJob[]>()
     for (const record of records) {
-      const together = togetherOf(record)
-      if (together === undefined) {
+      const placeName = placeNameOf(record)
+      if (placeName === undefined) {
         plain.push(record)
         continue
       }
-      const outbox = this.#outboxes.of(queue, together)
+      const outbox = this.#outboxes.of(queue, placeName)
       const part = parts.get(outbox)
       if (part === undefined) parts.set(outbox, [record])
       else part.push(record)
@@ -147,11 +149,6 @@ export class Dispatcher {
     const end = this.#underway.begin(0)
     warned.then(end, end)
   }
-}
-
-/** Jobs with the same name must be in one partition: the job's group, or else its lock. */
-function togetherOf({ group, lock }: NewJob): string | undefined {
-  return group?.name ?? lock?.name
 }
 
 interface OutboxChunks {

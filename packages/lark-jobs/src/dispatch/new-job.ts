@@ -20,6 +20,7 @@ import {
 } from '../options/job-class.ts'
 import type { JobSettings, WrittenSettings } from '../options/job-settings.ts'
 import { isOwnOption, needOf, weight } from '../options/limiter.ts'
+import { type OwnId, ownIdOf } from '../options/own-id.ts'
 import { lockOf, oneByOne } from '../options/unique.ts'
 
 /** Records of one class that go to one queue. */
@@ -36,6 +37,7 @@ export interface Drafted {
   /** The fields in which the job differs from its class. Others may be there too. */
   fields: WrittenSettings
   payload: unknown
+  ownId?: OwnId
 }
 
 /**
@@ -53,9 +55,11 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 }
 
 /** The record of a draft. @throws the errors of `newJobs` */
-export function draftedJob({ make, fields, payload }: Drafted): NewJobs {
+export function draftedJob({ make, fields, payload, ownId }: Drafted): NewJobs {
   const jobClass = classOf(make)
-  return recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload])
+  const made = recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload])
+  if (ownId !== undefined) Object.assign(made.records[0]!, ownIdOf(ownId, jobClass.name))
+  return made
 }
 
 function recordsOf(jobClass: JobClass, settings: JobSettings, payloads: readonly unknown[]): NewJobs {

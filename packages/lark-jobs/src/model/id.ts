@@ -74,8 +74,13 @@ export function newNonce(): string {
   return encode(randomInt(62 ** 4), 4) + encode(randomInt(62 ** 4), 4)
 }
 
-/** The most characters that an id from outside may have. */
-const LONGEST = 100
+/** The most characters that an id from outside may have: 300 bytes of UTF-8. */
+export const MAX_ID = 100
+
+/** Whether a value can be the id of a job. */
+export function isId(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_ID && !/\p{C}/u.test(value)
+}
 
 /**
  * Checks one id, or a list of ids, from outside. A value from a request may be anything, such as the list that Express
@@ -90,8 +95,7 @@ export function readIds(named: unknown): string[] {
 
 /** @throws JOB_ID_INVALID */
 export function readId(named: unknown): string {
-  if (typeof named === 'string' && named !== '' && named.length <= LONGEST && !/\p{C}/u.test(named))
-    return named
+  if (isId(named)) return named
   const got = inspect(named, {
     compact: true,
     breakLength: Infinity,

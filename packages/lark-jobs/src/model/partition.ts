@@ -2,6 +2,7 @@
  * The names of a queue's partitions. The first has the queue's own name, the others add a number: `emails`, `emails/1`,
  * `emails/2`. So a queue that gets more partitions moves no jobs.
  */
+import type { NewJob } from './record.ts'
 
 /** The names of a queue's first `count` partitions. */
 export function partitionsOf(queue: string, count: number): string[] {
@@ -21,6 +22,14 @@ export function partitionFor(name: string, count: number): number {
     if (weight > most) [best, most] = [number, weight]
   }
   return best
+}
+
+/**
+ * The name that decides the partition of a job: an id that the application chose, or the group or lock whose jobs must
+ * be together. Undefined: the job may go to any partition.
+ */
+export function placeNameOf({ id, ownId, group, lock }: NewJob): string | undefined {
+  return ownId === undefined ? (group?.name ?? lock?.name) : id
 }
 
 /** FNV-1a of 32 bits, with the finalizer of MurmurHash3, so that similar texts have very different hashes. */

@@ -43,8 +43,13 @@ export interface JobOptions {
 
 /** A job on its way into a store. */
 export interface NewJob {
-  /** Made by the dispatcher (`id.ts`): 13 characters, in order of time. */
+  /** Made by the dispatcher (`id.ts`): 13 characters, in order of time. Or chosen by the application (`ownId`). */
   id: string
+  /**
+   * The application chose the id. `new`: the job is rejected while another job with this id is kept. `reuse`: the job
+   * replaces one that has ended.
+   */
+  ownId?: 'new' | 'reuse'
   /** The key of its class. A store decodes neither the key nor the payload. */
   key: string
   /** JSON text. */

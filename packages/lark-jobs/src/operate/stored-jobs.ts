@@ -6,7 +6,7 @@
 import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
-import { partitionsOf, queueOf } from '../model/partition.ts'
+import { partitionFor, partitionsOf, queueOf } from '../model/partition.ts'
 import type { JobRecord, LogLine, State } from '../model/record.ts'
 import { shownName } from '../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
@@ -125,8 +125,19 @@ export async function alterAt(open: OpenQueues, place: JobPlace, change: Change)
 }
 
 /** Where to look for a job. @throws UNKNOWN_QUEUE */
-async function partitionsAt(open: OpenQueues, { queue, partition }: JobPlace): Promise<string[]> {
-  return partition === undefined ? partitionsToLookIn(open, queue) : [partition]
+async function partitionsAt(open: OpenQueues, { id, queue, partition }: JobPlace): Promise<string[]> {
+  return partition === undefined
+    ? ownFirst(open, queue, id, await partitionsToLookIn(open, queue))
+    : [partition]
+}
+
+/**
+ * The partitions of a queue, first the one of the id, if the application chose the id. A job that was queued when the
+ * queue had fewer partitions may be in another.
+ */
+function ownFirst({ queues }: OpenQueues, queue: string, id: string, partitions: string[]): string[] {
+  const own = partitions[partitionFor(id, queues.get(queue) ?? 1)]
+  return [own ?? queue, ...partitions.filter((partition) => partition !== own)]
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */

@@ -2,7 +2,7 @@
  * Unique jobs: a queue has only one job at a time for each name that `unique()` gives. Names count within a class and a
  * queue.
  */
-import type { Group, Lock } from '../model/record.ts'
+import type { Group, Lock, State } from '../model/record.ts'
 import { notName, storedPair } from '../model/stored-name.ts'
 import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from './schema.ts'
 
@@ -54,10 +54,15 @@ export const uniqueOptions = new Schema(
 
 /** Why a dispatch was rejected, and because of which job. */
 export interface Rejection {
-  /** `unique`: another job of its kind exists. `throttled`: it came too soon after one. `full`: its queue is full. */
-  reason: 'unique' | 'throttled' | 'full'
+  /**
+   * `unique`: another job of its kind exists. `throttled`: it came too soon after one. `full`: its queue is full.
+   * `exists`: the queue has a job with the id that the draft asked for.
+   */
+  reason: 'unique' | 'throttled' | 'full' | 'exists'
   /** The id of the other job; missing if the queue is full. A job that throttles others may be gone already. */
   by?: string
+  /** With `exists`: the state of the other job. */
+  state?: State
 }
 
 /**

@@ -18,6 +18,7 @@ export const chanceLimiters = ['stripe', 'class:send*2'] as const
 export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
   return job({
     ...(known !== undefined && { id: known }),
+    ...(!known?.includes(':') && random.chance(3) && { ownId: random.pick(['new', 'reuse'] as const)! }),
     ...(random.chance(2) && { priority: random.pick([-5, 0, 7])! }),
     ...(random.chance(3) && { delay: random.below(1_500) }),
     ...(random.chance(3) && { lock: chanceLock(random) }),

@@ -79,9 +79,15 @@ export class Model {
 
   enqueue(jobs: readonly NewJob[]): Enqueued[] {
     const answers = jobs.map((given): Enqueued => {
-      if (this.jobs.has(given.id) || this.hidden.has(given.id)) return 'exists'
+      const { id, ownId } = given
+      const before = this.#find(id)
+      if (before && ownId === undefined) return 'exists'
+      const isOver = this.hidden.has(id) || (before?.isEnded && ownId === 'reuse')
+      if (before && (!isOver || before.effects.has('hook')))
+        return { kind: 'rejected', reason: 'exists', by: id, state: before.state }
       const met = given.lock && this.#meet(given, given.lock)
       if (met) return met
+      if (before) this.#makeWay(id)
       const job = new ModelJob(given, this.#now, () => this.forgetEffects())
       this.jobs.set(given.id, job)
       this.lanes.open(job)
@@ -89,6 +95,12 @@ export class Model {
     })
     this.lanes.stir()
     return answers
+  }
+
+  /** Forgets an ended job whose id a new job takes. */
+  #makeWay(id: string): void {
+    this.jobs.delete(id)
+    this.hidden.delete(id)
   }
 
   #meet({ id, payload }: NewJob, lock: Lock): Enqueued | undefined {

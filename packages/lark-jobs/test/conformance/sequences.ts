@@ -347,7 +347,8 @@ class Sequence {
   }
 
   #newJob(): NewJob {
-    const known = this.#random.chance(12) ? this.#random.pick([...this.#model.jobs.keys()]) : undefined
+    const all = [...this.#model.jobs.keys(), ...this.#model.hidden.keys()]
+    const known = this.#random.chance(8) ? this.#random.pick(all) : undefined
     return chanceJob(this.#random, known ?? this.#chanceMember(), this.#hasGroups)
   }
 

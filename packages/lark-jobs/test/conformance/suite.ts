@@ -42,6 +42,7 @@ import { limiting } from './limiting.ts'
 import { limits } from './limits.ts'
 import { minutes } from './minutes.ts'
 import { order } from './order.ts'
+import { ownIds } from './own-ids.ts'
 import { partitions } from './partitions.ts'
 import { pause } from './pause.ts'
 import { reading } from './reading.ts'
@@ -89,6 +90,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('effects', () => effects(make))
     describe('recovered', () => recovered(make))
     describe('suspects', () => suspectJobs(make))
+    describe('own ids', () => ownIds(make))
     describe('unique', () => unique(make))
     describe('resend', () => resend(make))
     describe('delay', () => delay(make))

@@ -178,4 +178,119 @@ export function drafting(connect: Connect): void {
     expect((await second.status())?.state).toBe('waiting')
     expect(note.queued).toBe(true)
   })
+
+  test('a draft with an id of its own is queued once, and its handle is of the job that has the id', async () => {
+    await using bench = await Bench.make(connect)
+    const draft = new NoteJob().with({ n: 1 }).withId('invoice-77')
+    const first = await bench.jobs.dispatch(draft)
+    expect(first).toMatchObject({ id: 'invoice-77', queued: true })
+    const second = await bench.client().dispatch(NoteJob.with({ n: 2 }).withId('invoice-77').delayed('1h'))
+    const rejection = { reason: 'exists', by: 'invoice-77', state: 'waiting' }
+    expect(second).toMatchObject({ id: 'invoice-77', queued: false, rejection })
+    expect((await second.find())?.payload).toEqual({ n: 1 })
+    await first.cancel()
+    expect((await bench.jobs.dispatch(draft)).rejection).toEqual({ ...rejection, state: 'cancelled' })
+    const third = await bench.jobs.dispatch(
+      new NoteJob().with({ n: 3 }).withId('invoice-77', { reuse: 'ended' }),
+    )
+    expect(third).toMatchObject({ id: 'invoice-77', queued: true, rejection: undefined })
+    expect(await first.find()).toMatchObject({ state: 'waiting', payload: { n: 3 } })
+    // Another queue has ids of its own.
+    expect((await bench.jobs.dispatch(draft.onQueue('low'))).queued).toBe(true)
+  })
+
+  test('of a thousand dispatches of one id by several clients at once, one is queued', async () => {
+    await using bench = await Bench.make(connect)
+    const clients = Array.from({ length: 4 }, () => bench.client({ queues: { default: { partitions: 3 } } }))
+    const drafts = Array.from({ length: 250 }, (_, n) => new NoteJob().with({ n }).withId('once'))
+    const all = await Promise.all(clients.map((jobs) => jobs.dispatch(drafts)))
+    const handles = all.flat()
+    expect(handles.filter(({ queued }) => queued)).toHaveLength(1)
+    expect(new Set(handles.map(({ id }) => id))).toEqual(new Set(['once']))
+    const { queues } = await clients[0]!.status()
+    expect(queues.find(({ queue }) => queue === 'default')?.counts.waiting).toBe(1)
+  })
+
+  test('the id decides the partition, in every process', async () => {
+    await using bench = await Bench.make(connect)
+    const queues = { default: { partitions: 4 } }
+    const names = Array.from({ length: 12 }, (_, i) => `order-${i}`)
+    const drafts = names.map((name, n) => new NoteJob().with({ n }).withId(name))
+    await bench.client({ queues }).dispatch(drafts)
+    const other = bench.client({ queues })
+    const made = await calls(other)
+    const again = await Promise.all(drafts.map((draft) => other.dispatch(draft)))
+    expect(again.every(({ rejection }) => rejection?.reason === 'exists')).toBe(true)
+    // A call for each partition, although each was dispatched alone.
+    expect(new Set(made.map(([partition]) => partition)).size).toBe(made.length)
+    const found = await Promise.all(names.map((name) => other.handle(NoteJob, name).find()))
+    expect(found.map((each) => each?.payload?.n)).toEqual(names.map((_, n) => n))
+    expect(new Set(found.map((each) => each?.partition)).size).toBeGreaterThan(1)
+  })
+
+  test('with several partitions, an id is refused beside a group or a unique option of another partition', async () => {
+    await using bench = await Bench.make(connect)
+    const jobs = bench.client({ queues: { default: { partitions: 3 } } })
+    const made = await calls(jobs)
+    const names = Array.from({ length: 20 }, (_, i) => `acme-${i}`)
+    const dispatched = await Promise.allSettled(
+      names.map((id) => jobs.dispatch(ShopJob.with({ shop: 'acme' }).withId(id))),
+    )
+    const errors = dispatched.flatMap((each) => (each.status === 'rejected' ? each.reason : []))
+    expect(errors.length).toBeGreaterThan(0)
+    expect(errors.length).toBeLessThan(20)
+    for (const error of errors) expect(error).toMatchObject({ code: 'JOB_INVALID' })
+    expect(errors[0].message).toMatch(
+      /^ShopJob: the id 'acme-\d+' and the group of the job belong to different/,
+    )
+    // The id that is the name of the group is always right.
+    expect((await jobs.dispatch(ShopJob.with({ shop: 'acme' }).withId('acme'))).queued).toBe(true)
+    const shops = (await jobs.status()).queues[0]!.partitions.filter(({ counts }) => counts.waiting > 0)
+    expect(shops).toHaveLength(1)
+    const unique = names.map((id) => jobs.dispatch(SyncJob.with({ user: 1 }).withId(id)))
+    const refused = (await Promise.allSettled(unique)).flatMap((each) =>
+      each.status === 'rejected' ? each.reason.message : [],
+    )
+    expect(refused[0]).toContain('and the unique option of the job')
+    // With one partition, they go together.
+    const one = await bench.jobs.dispatch(ShopJob.with({ shop: 'acme' }).withId('x').onQueue('low'))
+    expect(await one.find()).toMatchObject({ id: 'x', group: 'acme' })
+    expect(made.length).toBeGreaterThan(0)
+  })
+
+  test.each([
+    '',
+    ' ',
+    'a b',
+    'a\u00a0b',
+    'flow.home:1',
+    'a\nb',
+    'a\0',
+    '\ud83d',
+    'failed',
+    'x'.repeat(101),
+    7,
+    null,
+    undefined,
+  ])('%j is refused as an id, before anything is sent', async (id) => {
+    await using bench = await Bench.make(connect)
+    const made = await calls(bench.jobs)
+    const good = new NoteJob().with({ n: 1 })
+    await expect(bench.jobs.dispatch([good, good.withId(id as string)])).rejects.toMatchObject({
+      code: 'JOB_ID_INVALID',
+      message: expect.stringContaining('NoteJob: withId() was given '),
+    })
+    expect(made).toEqual([])
+  })
+
+  test('the options of an id are checked', async () => {
+    await using bench = await Bench.make(connect)
+    for (const options of [{ reuse: 'always' }, { resue: 'ended' }, null, 'ended'])
+      await expect(
+        bench.jobs.dispatch(new NoteJob().with({ n: 1 }).withId('a', options as never)),
+      ).rejects.toMatchObject({
+        code: 'JOB_INVALID',
+        message: expect.stringContaining('NoteJob: withId()'),
+      })
+  })
 }

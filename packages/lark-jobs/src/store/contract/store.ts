@@ -19,7 +19,7 @@
  *
  * **Order.** A paused queue hands out nothing. Otherwise the order is: the group's turn → priority, higher first →
  * place → first in, first out. Within a group, jobs of one millisecond go in the order of their ids, which is the order
- * in which they were made. The place of a job is the time it was queued, or its due time if it was delayed. No process
+ * in which they were made, unless the application chose an id. The place of a job is the time it was queued, or its due time if it was delayed. No process
  * has to move a job that is due: it is `waiting` from that instant, for `claim`, `counts` and `list` alike.
  *
  * **Calls.** `enqueue` and `exchange` carry their caller and a number. The caller raises the number by one with each
@@ -43,6 +43,11 @@
  *
  * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not queued, or
  * changes the first. A job that releases its lock when it starts is not prefetched.
+ *
+ * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while a job with this id is kept, or
+ * with `reuse` is queued in the place of one that has ended. A job whose class has not heard of its end is in the way in
+ * any case, also if it was removed: the hook must be over before a new job may begin. Else a removed job is not in the
+ * way, whatever the store still remembers of it.
  *
  * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until it is
  * acknowledged (`effects.ts`).
@@ -135,7 +140,7 @@ export interface Bound {
  *
  *   exists    the store has a job with that id already
  *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
- *             partition is full
+ *             partition is full. `exists`: the application chose the id, and a job with that id is in the way (`state`)
  *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one
  */
 export type Enqueued =
@@ -143,6 +148,7 @@ export type Enqueued =
   | 'exists'
   | { kind: 'rejected'; reason: 'unique' | 'throttled'; by: string }
   | { kind: 'rejected'; reason: 'full' }
+  | { kind: 'rejected'; reason: 'exists'; by: string; state: State }
   | { kind: 'replaced'; by: string }
 
 export interface Settlement {

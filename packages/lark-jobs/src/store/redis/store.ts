@@ -137,7 +137,7 @@ export class RedisStore implements contract.Store {
     // Jobs that a replaced primary had accepted would be lost, so the link must be sure. Other calls can be repeated.
     const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline, true)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
-    return readEnqueued(answer as string, jobs.length)
+    return readEnqueued(answer as string, jobs)
   }
 
   async exchange(

@@ -30,6 +30,7 @@ const insert = 'INSERT INTO effects (seq, kind, partition, at) VALUES (?, ?, ?, 
 const insertMembers = `
   INSERT INTO effects (seq, kind, partition, at) SELECT value, 'member', ?, ? FROM json_each(?)`
 const withdrawAll = 'DELETE FROM effects WHERE seq = ?'
+const owed = "SELECT 1 FROM effects WHERE seq = ? AND kind = 'hook'"
 const find = (kind: EffectKind, bytes: string, most: number) => `
   SELECT effects.seq, ${bytes} FROM effects CROSS JOIN jobs ON jobs.seq = effects.seq
   WHERE effects.partition = ? AND kind = '${kind}' AND at <= ? AND at IS NOT NULL ORDER BY at LIMIT ${most}`
@@ -107,6 +108,14 @@ export function withdrawEffects(
   if (effects === null) return
   partition.database.run(withdrawAll, seq)
   refresh(partition)
+}
+
+/** Whether the class of a job has not heard of its end yet. */
+export function owesHook(
+  { database }: Partition,
+  { seq, effects }: Pick<JobRow, 'seq' | 'effects'>,
+): boolean {
+  return effects !== null && database.get(owed, seq) !== undefined
 }
 
 /** Acknowledges effects, and hands out others: what a call says of them. */

@@ -4,7 +4,7 @@
 import type { State } from '../../model/record.ts'
 import { MAX_ITEMS, type StoreOptions } from '../contract/store.ts'
 import type { Value } from './driver.ts'
-import { dropPayloads } from './effect.ts'
+import { dropPayloads, withdrawEffects } from './effect.ts'
 import { endRemoved } from './end.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
@@ -39,6 +39,7 @@ const dropOne = `DELETE FROM jobs WHERE seq = ${oldestSeqs} AND effects IS NULL`
 /** The job is kept for its effects, and hidden: see `effect.ts`. */
 const raise = `UPDATE jobs SET state = state + ${HIDDEN}`
 const hideOldest = `${raise} WHERE seq IN ${oldestSeqs} RETURNING seq`
+const drop = 'DELETE FROM jobs WHERE seq = ?'
 const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects IS NULL'
 const hideThese = `${raise} WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq`
 const aged = `
@@ -81,6 +82,13 @@ export function remove(partition: Partition, rows: readonly Removed[]): void {
     partition.leave(row)
     if (row.state === PENDING) laneMoves(partition, row)
   }
+}
+
+/** Removes an ended job whose id a new job takes, with all that is remembered of it. */
+export function makeWay(partition: Partition, row: JobRow): void {
+  withdrawEffects(partition, row)
+  partition.database.run(drop, row.seq)
+  partition.leave(row)
 }
 
 /** How many completed jobs of a partition are kept however full the disk is, and how many are removed at a time. */

@@ -34,6 +34,7 @@ const GS = '\x1d'
 /** A run of similar jobs, and the index of the argument that has their number. */
 interface JobRun {
   made: string
+  ownId: NewJob['ownId']
   priority: number
   delay: number
   hooked: boolean
@@ -42,6 +43,9 @@ interface JobRun {
   count: number
   at: number
 }
+
+/** Jobs whose ids the application chose, and those that also replace a job that has ended. */
+const own = { new: 'i', reuse: 'o' } as const
 
 /**
  * The arguments of `enqueue.lua`: the bound, if there is one; then runs of jobs with the same priority, delay and time
@@ -53,19 +57,32 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
   const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
   let run: JobRun | undefined
   for (const job of jobs) {
-    const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock } = job
+    const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock, ownId } = job
     const lane = packLine(job)
     const isAlike =
       run?.priority === priority &&
       run.delay === delay &&
       run.hooked === hooked &&
       run.lane === lane &&
-      run.lock === lock
-    if (run === undefined || !isAlike || !id.startsWith(run.made)) {
+      run.lock === lock &&
+      run.ownId === ownId
+    // An id of the application may be shorter, and then the next one may begin with it.
+    const isOld = ownId === undefined ? id.startsWith(run?.made ?? ' ') : id.slice(0, MADE) === run?.made
+    if (run === undefined || !isAlike || !isOld) {
       if (run !== undefined) args[run.at] = String(run.count)
-      run = { made: id.slice(0, MADE), priority, delay, hooked, lane, lock, count: 0, at: args.length + 2 }
+      run = {
+        made: id.slice(0, MADE),
+        ownId,
+        priority,
+        delay,
+        hooked,
+        lane,
+        lock,
+        count: 0,
+        at: args.length + 2,
+      }
       args.push(
-        `${hooked ? 'h' : ''}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
+        `${hooked ? 'h' : ''}${ownId === undefined ? '' : own[ownId]}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
         delay > 0 ? packDuration(delay) : '',
         '',
       )
@@ -243,7 +260,7 @@ export function packSettlements(settlements: readonly contract.Settlement[]): {
   const places: number[] = []
   let place = 0
   for (const { indices } of [...parts, { indices: last }]) for (const i of indices) places[i] = place++
-  return { args: [parts.map(({ ids }) => ids).join('|'), ...others], places }
+  return { args: [parts.map(({ ids }) => ids).join('\t'), ...others], places }
 }
 
 function packOutcome(outcome: Outcome): [kind: string, value: string] {

@@ -2,7 +2,7 @@
  * Converts the answers of scripts: jobs (`lua/shared/show.lua`) to records, and the ends of pages to cursors.
  */
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
-import type { CancelReason, JobRecord, LeasedJob, State } from '../../../model/record.ts'
+import type { CancelReason, JobRecord, LeasedJob, NewJob, State } from '../../../model/record.ts'
 import { pausedGroup } from '../../contract/lane.ts'
 import { readReason } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
@@ -220,21 +220,22 @@ export function readMinutes(found: readonly number[]): contract.Minute[] {
   })
 }
 
-/** By the letter of the answer. @param by returns the id of the other job */
-const enqueued: Record<string, (by: () => string) => contract.Enqueued> = {
+/** By the letter of the answer. @param line returns the id of the other job, or its state @param id of the new job */
+const enqueued: Record<string, (line: () => string, id: string) => contract.Enqueued> = {
   e: () => 'exists',
   f: () => ({ kind: 'rejected', reason: 'full' }),
-  u: (by) => ({ kind: 'rejected', reason: 'unique', by: by() }),
-  t: (by) => ({ kind: 'rejected', reason: 'throttled', by: by() }),
-  r: (by) => ({ kind: 'replaced', by: by() }),
+  u: (line) => ({ kind: 'rejected', reason: 'unique', by: line() }),
+  t: (line) => ({ kind: 'rejected', reason: 'throttled', by: line() }),
+  r: (line) => ({ kind: 'replaced', by: line() }),
+  x: (line, id) => ({ kind: 'rejected', reason: 'exists', by: id, state: line() as State }),
 }
 
-/** @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each `by` */
-export function readEnqueued(answer: string, count: number): contract.Enqueued[] {
-  if (answer === '') return new Array(count).fill('queued')
-  const [letters = '', ...others] = answer.split('\n')
-  const by = () => others.shift()!
-  return Array.from({ length: count }, (_, i) => enqueued[letters[i]!]?.(by) ?? 'queued')
+/** @param answer '' if all jobs are queued; otherwise one letter for each job, then a line for each that has one */
+export function readEnqueued(answer: string, jobs: readonly NewJob[]): contract.Enqueued[] {
+  if (answer === '') return new Array(jobs.length).fill('queued')
+  const [letters = '', ...lines] = answer.split('\n')
+  const line = () => lines.shift()!
+  return jobs.map(({ id }, i) => enqueued[letters[i]!]?.(line, id) ?? 'queued')
 }
 
 const alterVerdicts: Record<string, contract.AlterVerdict> = {

@@ -32,14 +32,14 @@ local function verdicts_of(ids, index)
   return table.concat(verdicts)
 end
 
--- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by '|'. From
+-- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by tabs. From
 -- ARGV[first + 1] on, five values for each other job: id, token, kind, value, log lines. The kinds are the outcomes in
 -- consequence.lua, `completed`, and `result` (completed with a result). Returns '' if all jobs are settled, otherwise 1
 -- (settled) or 0 (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0
-  for token, list in string.gmatch(ARGV[first], '([^|\n]+)\n([^|]+)') do
+  for token, list in string.gmatch(ARGV[first], '([^\t\n]+)\n([^\t]+)') do
     -- A plain search takes half the time of a pattern.
     local from, to = 1, string.find(list, '\n', 1, true)
     while from do

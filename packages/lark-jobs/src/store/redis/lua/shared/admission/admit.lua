@@ -3,16 +3,42 @@
 -- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
 -- `list` of each run.
 -- module: admission
--- needs: start, place, payloads, lock
+-- needs: start, place, payloads, lock, locate, erase, effects
 -- gives: admit
 
-local function judge(run, id, record, large, room, is_known)
-  if is_known then
+-- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`: see
+-- `packing.ts`. Nothing if the new job may take its place.
+local function in_the_way(id, own)
+  local state = locate(id)
+  if redis.call('ZSCORE', key('effects:hook'), id) then
+    -- Its class has not heard of its end. If the job was removed since, it has no state any more.
+    return state or string.match(redis.call('HGET', key('ended'), id) or 'cancelled', '^%a+')
+  end
+  local is_over = state == 'completed' or state == 'failed' or state == 'cancelled'
+  return not (is_over and own == 'o') and state or nil
+end
+
+-- Removes the job whose id a new job takes.
+local function make_way(id)
+  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    redis.call('ZREM', key(state), id)
+  end
+  if redis.call('HDEL', key('ended'), id) == 1 then
+    effects().withdraw(id)
+  end
+  erase({ id })
+end
+
+-- `before`: whether a job with this id is in the way; its state if the application chose the id.
+local function judge(run, record, large, room, before)
+  if before and run.own == '' then
     return 'e'
+  elseif before then
+    return 'x', before
   elseif room <= 0 then
     return 'f'
   elseif run.lock ~= '' then
-    return meet(run.lock, id, record, large)
+    return meet(run.lock, record, large)
   end
 end
 
@@ -23,13 +49,20 @@ local function admit(ids, records, runs, large, room)
     run.list = {}
     for i = run.first, run.last do
       local id, record = ids[i], records[2 * i]
-      local verdict, by = judge(run, id, record, large[i], room, known[i] or seen[id])
+      local before = seen[id] or known[i] and (run.own == '' or in_the_way(id, run.own))
+      local verdict, by = judge(run, record, large[i], room, before)
       verdicts[i] = verdict or 'q'
       refused[#refused + 1] = by and '\n' .. by
       if verdict then
         is_all = false
       else
-        seen[id], room = true, room - 1
+        if known[i] then
+          make_way(id)
+        end
+        if run.lock ~= '' then
+          hold(run.lock, id)
+        end
+        seen[id], room = run.delay == '' and 'waiting' or 'delayed', room - 1
         payloads().keep_payloads({ large[i] and id, large[i] })
         if run.lock == '' then
           rest[#rest + 1] = id

@@ -6,7 +6,7 @@
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may come; id of the last job
 -- module: admission
 -- needs: start, line, place, payloads, counters, locate
--- gives: read_lock, locker, take_lock, meet
+-- gives: read_lock, locker, take_lock, meet, hold
 
 local function read_lock(lock)
   local till, runs, name = string.match(lock, '^(%a)(%d*)|(.*)$')
@@ -37,21 +37,21 @@ local function take_lock(id, till, name, runs)
   end
 end
 
--- Decides whether a job with a lock is queued. The lock: `until|replace or ''|debounce or ''|longest wait or
--- ''|throttle or ''|name`. Returns nothing if the job is to be queued; otherwise a letter and the id of the other job:
--- u(nique), t(hrottled), r(eplaced: that job now has the payload of `mine`, or `large`).
-local function meet(lock, id, mine, large)
-  local till, replace, debounce, longest, throttle, name = string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
+-- Parses the lock of a new job: `until|replace or ''|debounce or ''|longest wait or ''|throttle or ''|name`.
+local function read_wanted(lock)
+  return string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
+end
+
+-- Decides whether a job with a lock is queued. Returns nothing if it is, and then `hold` takes the lock; otherwise a
+-- letter and the id of the other job: u(nique), t(hrottled), r(eplaced: that job now has the payload of `mine`, or
+-- `large`).
+local function meet(lock, mine, large)
+  local _, replace, debounce, longest, throttle, name = read_wanted(lock)
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then
     return 't', redis.call('HGET', key('throttlers'), name)
   end
   local other, state, record, priority, place = locker(name)
   if not other then
-    take_lock(id, till, name, 0)
-    if throttle ~= '' then
-      redis.call('ZADD', key('throttles'), now + tonumber(throttle), name)
-      redis.call('HSET', key('throttlers'), name, id)
-    end
     return
   end
   if replace == '' or state == 'active' or not payloads().is_changeable(record) then
@@ -65,4 +65,14 @@ local function meet(lock, id, mine, large)
     put(other, priority, math.max(now, math.min(now + tonumber(debounce), latest)))
   end
   return 'r', other
+end
+
+-- Gives a new job its lock.
+local function hold(lock, id)
+  local till, _, _, _, throttle, name = read_wanted(lock)
+  take_lock(id, till, name, 0)
+  if throttle ~= '' then
+    redis.call('ZADD', key('throttles'), now + tonumber(throttle), name)
+    redis.call('HSET', key('throttlers'), name, id)
+  end
 end
