@@ -114,6 +114,32 @@ describe('prefetched jobs', () => {
   })
 })
 
+describe('calls without a free slot', () => {
+  /** Prefetches `want` jobs, and has run fast ones, or one that took all of the horizon. */
+  function fast(claimer: Claimer, want: number, took = 0.01): Claimer {
+    const { prefetch } = claimer
+    prefetch.push(1, [], false, 0, 0)
+    for (let i = 0; i < want; i++) prefetch.ended(took)
+    prefetch.push(2, [], false, prefetch.pace.horizon, 0)
+    expect(prefetch.want).toBe(want)
+    return claimer
+  }
+
+  function pressing(all: readonly Claimer[], concurrency: number): Claimer[] {
+    const order = new FairOrder(false, { concurrency })
+    for (const claimer of all) order.changed(claimer)
+    return [...order.pressing]
+  }
+
+  test('with more queues than slots, a fast queue that lacks less than a turn is not looked at', () => {
+    const [few, turn, slow, settling] = claimers([1, 1, 1, 1])
+    const all = [fast(few!, TURN - 1), fast(turn!, TURN), fast(slow!, 1, 10), fast(settling!, 1)]
+    settling!.settle('1', 'ada.1', { kind: 'completed' }, 0)
+    expect(pressing(all, 3)).toEqual([turn, slow, settling])
+    expect(pressing(all, 4)).toEqual(all)
+  })
+})
+
 describe('slots', () => {
   /** A fair order for `concurrency` slots, in which each of these claimers may have jobs. */
   function turnsOf(all: readonly Claimer[], concurrency: number, strict = false): FairOrder {

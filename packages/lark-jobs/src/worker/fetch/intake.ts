@@ -317,7 +317,7 @@ export class Intake {
       const job = prefetch.take()!
       if (prefetch.size === 0) this.#holding.set(claimer, false)
       // The claimer may want more jobs now.
-      const isNews = prefetch.size === 0 || (prefetch.isLow && !order.pressing.has(claimer))
+      const isNews = prefetch.size === 0 || (prefetch.isLow && !order.isUrgent(claimer))
       if (isNews && !claimer.calling) order.changed(claimer)
       const now = performance.now()
       if (isSuspect(job.lease)) suspects.take(job, claimer)
