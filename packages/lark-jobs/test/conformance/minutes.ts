@@ -20,7 +20,7 @@ export function minutes(make: Make): void {
     const { store, clock } = harness
     const names = Array.from({ length: MAX_STANDINGS }, (_, i) => `q${i}`)
     const nothing = { counts: await store.counts('q0'), isPaused: false, minutes: [], keys: [] }
-    expect(await store.standings(names)).toEqual(names.map(() => nothing))
+    expect(await store.standings(names, 0)).toEqual(names.map(() => nothing))
     expect(await store.standings([])).toEqual([])
     const caller = harness.caller('ada', 'q7')
     await caller.run(job(), completed)
@@ -30,7 +30,7 @@ export function minutes(make: Make): void {
     await caller.claim(1)
     await store.configure('q8', { paused: true })
     await store.pause('q9', 'acme', 700)
-    const standings = await store.standings(names)
+    const standings = await store.standings(names, 0)
     expect(standings[7]).toEqual({
       counts: await store.counts('q7'),
       isPaused: false,
@@ -41,6 +41,8 @@ export function minutes(make: Make): void {
       counts: { waiting: 2, delayed: 1, active: 1, completed: 1, failed: 1 },
     })
     expect(standings[7]!.minutes).toHaveLength(2)
+    // Minutes come only with the keys.
+    expect((await store.standings(['q7']))[0]).toEqual({ ...standings[7], minutes: [] })
     expect(standings.map(({ isPaused }, i) => (isPaused ? i : -1)).filter((i) => i >= 0)).toEqual([8, 9])
     clock.advance(700)
     expect((await store.standings(['q9', 'q8'])).map(({ isPaused }) => isPaused)).toEqual([false, true])

@@ -182,7 +182,7 @@ test('every script is called with what its header documents', async () => {
   for (const state of ['waiting', 'delayed', 'active', 'failed'] as const)
     await store.list('emails', { state })
   await store.counts('emails')
-  await store.standings(['emails', 'other'])
+  await store.standings(['emails', 'other'], 1)
   await store.alter('emails', [first!.id, second!.id], { kind: 'retry' })
   await store.pause('emails', 'ada', 1_000)
   await store.configure('emails', { paused: true })

@@ -443,9 +443,9 @@ export interface Store extends AsyncDisposable {
    */
   minutes(partition: string): Promise<Minute[]>
   /**
-   * Counts, minutes and pauses of at most `MAX_STANDINGS` partitions, in their order.
+   * Counts and pauses of at most `MAX_STANDINGS` partitions, in their order.
    *
-   * @param next returns the keys of so many waiting jobs and so many delayed ones. Default 0, at most 100
+   * @param next returns also the minutes, and the keys of so many waiting jobs and so many delayed ones, at most 100
    */
   standings(partitions: readonly string[], next?: number): Promise<Standing[]>
   log(partition: string, id: string): Promise<LogLine[]>

@@ -272,7 +272,7 @@ export class RedisStore implements contract.Store {
     return readCounts((await this.#scripts.run('counts', partition, [])) as number[])
   }
 
-  standings(partitions: readonly string[], next = 0): Promise<contract.Standing[]> {
+  standings(partitions: readonly string[], next?: number): Promise<contract.Standing[]> {
     return this.#standings.look(partitions, next)
   }
 

@@ -229,12 +229,12 @@ export class SqliteStore implements contract.Store {
     return found
   }
 
-  async standings(names: readonly string[], next = 0): Promise<contract.Standing[]> {
+  async standings(names: readonly string[], next?: number): Promise<contract.Standing[]> {
     const { database } = this.#opened()
     const unseen: string[] = []
     const found = await database.read(() => {
       const partitions = Partition.findAll(database, names)
-      const ended = minutesOf([...partitions.values()])
+      const ended = minutesOf(next === undefined ? [] : [...partitions.values()])
       return names.map((name): contract.Standing => {
         const partition = partitions.get(name)
         if (partition === undefined) return { counts: noCounts, isPaused: false, minutes: [], keys: [] }
@@ -243,7 +243,7 @@ export class SqliteStore implements contract.Store {
           counts: counts(partition),
           isPaused: partition.paused || hasPauses(partition),
           minutes: ended.get(partition.id) ?? [],
-          keys: next > 0 ? nextKeys(partition, next) : [],
+          keys: next ? nextKeys(partition, next) : [],
         }
       })
     })

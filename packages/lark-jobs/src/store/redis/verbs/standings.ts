@@ -19,18 +19,22 @@ export class Standings {
     this.#heads = heads
   }
 
-  async look(partitions: readonly string[], next: number): Promise<Standing[]> {
+  async look(partitions: readonly string[], next?: number): Promise<Standing[]> {
+    const minutes = next === undefined ? '' : '1'
     const asked = this.#scripts.transport.isWhole
-      ? [this.#ask(this.#scripts.keys.meta('partitions'), partitions)]
-      : partitions.map((partition) => this.#ask(this.#scripts.keys.of(partition, 'jobs'), [partition]))
+      ? [this.#ask(this.#scripts.keys.meta('partitions'), partitions, minutes)]
+      : partitions.map((partition) =>
+          this.#ask(this.#scripts.keys.of(partition, 'jobs'), [partition], minutes),
+        )
     const standings = (await Promise.all(asked)).flat()
-    if (next > 0)
+    if (next)
       await Promise.all(partitions.map((partition, i) => this.#addKeys(partition, standings[i]!, next)))
     return standings
   }
 
-  async #ask(key: string, partitions: readonly string[]): Promise<Standing[]> {
-    const all = (await this.#scripts.on(key, 'standings', partitions)) as (number[] | string)[]
+  async #ask(key: string, partitions: readonly string[], minutes: string): Promise<Standing[]> {
+    const reply = await this.#scripts.on(key, 'standings', [minutes, ...partitions])
+    const all = reply as (number[] | string)[]
     const read = async (found: number[] | string, i: number): Promise<Standing> => {
       if (typeof found !== 'string') return readStanding(found)
       return damaged(await this.#scripts.failureOf(partitions[i]!, found))
