@@ -129,6 +129,129 @@ export function reading(make: Make): void {
     expect(found.sort()).toEqual(ids(list))
   })
 
+  test('lists ended jobs with the earliest end first, by page', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const list = jobs(12)
+    await caller.enqueue(...list)
+    const held = await caller.claim(12)
+    for (const [i, claimed] of held.entries()) {
+      await caller.settle(claimed, failed)
+      // Three end at each instant.
+      if (i % 3 === 2) clock.advance(1)
+    }
+    const all = await listAll(store, { state: 'failed' })
+    for (const limit of [1, 2, 5, 12]) {
+      expect(await listAll(store, { state: 'failed', limit, isOldestFirst: true })).toEqual(all.toReversed())
+    }
+    await caller.enqueue(...jobs(3, { priority: 1 }), ...jobs(3))
+    const waiting = await listAll(store, { state: 'waiting' })
+    expect(await listAll(store, { state: 'waiting', isOldestFirst: true })).toEqual(waiting)
+  })
+
+  test('a mark continues a page after its job, in every state', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const group = { name: 'acme' }
+    const some = (more: object = {}) => [
+      ...jobs(3, more),
+      ...jobs(2, { ...more, priority: 1 }),
+      ...jobs(2, { ...more, priority: -1 }),
+      ...jobs(2, { ...more, group }),
+    ]
+    await caller.enqueue(...some({ delay: 10 }))
+    clock.advance(10)
+    await caller.enqueue(...some())
+    await caller.enqueue(...some({ delay: 1_000 }))
+    const ended = harness.caller('b')
+    for (const claimed of await ended.claim(6)) await ended.settle(claimed, completed)
+    await caller.claim(3)
+    await caller.claim(2)
+    for (const state of ['waiting', 'delayed', 'active', 'completed'] as const) {
+      for (const isOldestFirst of [false, true]) {
+        const filter = { state, isOldestFirst }
+        const all = await listAll(store, filter)
+        expect(all.length).toBeGreaterThan(4)
+        for (const verb of ['list', 'heads'] as const) {
+          const page = await store[verb]('emails', { ...filter, isMarked: true, limit: all.length - 1 })
+          expect(page.marks).toHaveLength(all.length - 2)
+          for (const [i, cursor] of [...page.marks!, page.cursor!].entries()) {
+            const rest = await store.heads('emails', { ...filter, cursor })
+            expect(ids(rest.jobs), `${verb} of ${state} after ${i}`).toEqual(all.slice(i + 1))
+          }
+        }
+      }
+    }
+    expect(await store.list('emails', { state: 'failed', isMarked: true })).toEqual({ jobs: [], marks: [] })
+  })
+
+  test('a page of waiting jobs continues after the last one, whatever begins or leaves meanwhile', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const high = jobs(4, { priority: 1 })
+    const due = jobs(6, { delay: 10 })
+    await caller.enqueue(...high, ...due)
+    clock.advance(10)
+    const list = jobs(12)
+    const low = jobs(3, { priority: -1 })
+    await caller.enqueue(...list, ...low)
+    const expected = ids([...high, ...due, ...list, ...low])
+    for (const [shown, begun, gone] of [
+      [2, 1, 3],
+      [3, 2, 5],
+      [6, 3, 9],
+      [10, 3, 11],
+      [14, 4, 15],
+      [17, 9, 20],
+    ] as const) {
+      const page = await store.list('emails', { state: 'waiting', limit: shown - 1 })
+      const before = ids(page.jobs)
+      await caller.claim(begun)
+      await store.alter('emails', [expected[gone]!], { kind: 'cancel', reason: 'user' })
+      const rest: string[] = []
+      let cursor = page.cursor
+      while (cursor !== undefined) {
+        const next = await store.list('emails', { state: 'waiting', limit: 2, cursor })
+        rest.push(...ids(next.jobs))
+        cursor = next.cursor
+      }
+      // Of the jobs that still wait, those that the first page has not shown.
+      const waiting = await listAll(store, { state: 'waiting' })
+      expect(rest, `after ${shown - 1}`).toEqual(waiting.filter((id) => !before.includes(id)))
+    }
+  })
+
+  test('a page of jobs with equal times continues after the last one, even if that one is gone', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(7, { delay: 500 }))
+    const first = await store.list('emails', { state: 'delayed', limit: 3 })
+    await store.alter('emails', [first.jobs[2]!.id], { kind: 'reschedule', in: 9_000 })
+    const second = await store.list('emails', { state: 'delayed', cursor: first.cursor! })
+    expect(second.jobs.slice(0, -1).map(({ id }) => id)).toEqual(
+      (await listAll(store, { state: 'delayed' })).slice(2, -1),
+    )
+    expect(second.jobs.at(-1)!.id).toBe(first.jobs[2]!.id)
+    await caller.enqueue(...jobs(7))
+    const held = await caller.claim(7)
+    await caller.exchange(
+      held.map((claimed) => settlement(claimed, completed)),
+      { limit: 0, lease: LEASE },
+    )
+    for (const isOldestFirst of [false, true]) {
+      const filter = { state: 'completed', isOldestFirst } as const
+      const all = await listAll(store, filter)
+      const page = await store.list('emails', { ...filter, limit: 3 })
+      await store.alter('emails', [page.jobs[2]!.id], { kind: 'remove' })
+      const rest = await store.list('emails', { ...filter, cursor: page.cursor! })
+      expect(ids(rest.jobs)).toEqual(all.slice(3))
+    }
+  })
+
   test('lists active jobs by page', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -11,6 +11,8 @@ import type { JobRecord, State } from '../../model/record.ts'
 export interface Page<T = JobRecord> {
   jobs: T[]
   cursor?: string
+  /** The cursor after each job but the last, if the filter asks for them. */
+  marks?: string[]
 }
 
 /** The fields that are needed to choose jobs and to name them. */
@@ -19,12 +21,19 @@ export type JobHead = Pick<JobRecord, 'id' | 'key'>
 /**
  * Which jobs, and from where on. Order of ended jobs: the latest end first. Of active jobs: by lease end, token, place
  * in the claim. Of others: the order in which they would run.
+ *
+ * A page shows each job after the cursor that was there when the page before was read and has not changed since,
+ * whatever became of the other jobs. Only an active job may come twice: its place changes with each renewal.
  */
 export interface Filter {
   state: State
   /** Default 100, at most 1,000. */
   limit?: number
   cursor?: string
+  /** Ended jobs in the opposite order: the earliest end first. Other jobs have one order. */
+  isOldestFirst?: boolean
+  /** The page also has `marks`. */
+  isMarked?: boolean
 }
 
 export type Counts = Record<State, number>

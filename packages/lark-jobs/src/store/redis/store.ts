@@ -38,7 +38,8 @@ import { failuresOf, PartitionRegistry } from './verbs/partition-registry.ts'
 import {
   type Exchanged,
   type FatesReply,
-  nextCursor,
+  type Mark,
+  pageCursors,
   pageQuery,
   readClaim,
   readClock,
@@ -335,7 +336,7 @@ export class RedisStore implements contract.Store {
     return warnings
   }
 
-  async #page<Shown extends ShownJobs | ShownHeads, Job>(
+  async #page<Shown extends ShownJobs | ShownHeads, Job extends contract.JobHead>(
     partition: string,
     filter: contract.Filter,
     what: 'jobs' | 'heads',
@@ -343,8 +344,10 @@ export class RedisStore implements contract.Store {
   ): Promise<contract.Page<Job>> {
     if (filter.state === 'blocked') return { jobs: [] }
     const { script, args } = pageQuery(filter, what)
-    const [shown, mark] = (await this.#scripts.run(script, partition, args)) as [Shown, string | string[]]
-    return { jobs: read(shown), ...nextCursor(shown, mark) }
+    const reply = await this.#scripts.run(script, partition, args)
+    const [shown, mark, marks] = reply as [Shown, Mark, Mark[]]
+    const jobs = read(shown)
+    return { jobs, ...pageCursors(shown, mark, marks, jobs, filter) }
   }
 
   /** Removes up to `MAX_ITEMS` jobs. Large jobs take several calls. */

@@ -41,10 +41,12 @@ const laned = (columns: string) => `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane <> '' AND state = ${PENDING} AND (dueAt, seq) > (?, ?) AND dueAt <= ?
   ORDER BY dueAt, seq LIMIT ?`
-const ended = `
+const ended = (after: '<' | '>', order: 'ASC' | 'DESC') => `
   SELECT ${headColumns} FROM jobs
-  WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) < (?, ?)
-  ORDER BY finishedAt DESC, seq DESC LIMIT ?`
+  WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) ${after} (?, ?)
+  ORDER BY finishedAt ${order}, seq ${order} LIMIT ?`
+const latestFirst = ended('<', 'DESC')
+const earliestFirst = ended('>', 'ASC')
 
 /** Later than any time, after any job. */
 export const MAX = Number.MAX_SAFE_INTEGER
@@ -109,16 +111,16 @@ export function counts(partition: Partition): Counts {
 
 export function listJobs(partition: Partition, filter: Filter): Page {
   const { database, name, now } = partition
-  const { jobs: heads, cursor } = pageOf(partition, filter, new Room())
+  const { jobs: heads, ...rest } = pageOf(partition, filter, new Room())
   const rows = database.all<ShownRow>(findAll, list(heads.map(({ seq }) => seq)))
   const found = new Map(rows.map((row) => [row.seq, row]))
   const jobs = heads.map(({ seq, lease }) => toRecord(found.get(seq)!, name, now, lease?.claimedAt))
-  return { jobs, ...(cursor !== undefined && { cursor }) }
+  return { jobs, ...rest }
 }
 
 export function listHeads(partition: Partition, filter: Filter): Page<JobHead> {
-  const { jobs, cursor } = pageOf(partition, filter)
-  return { jobs: jobs.map(({ id, key }) => ({ id, key })), ...(cursor !== undefined && { cursor }) }
+  const { jobs, ...rest } = pageOf(partition, filter)
+  return { jobs: jobs.map(({ id, key }) => ({ id, key })), ...rest }
 }
 
 /** The distinct keys of the next `limit` waiting jobs and the next `limit` delayed ones. */
@@ -140,10 +142,15 @@ export function nextKeys(partition: Partition, limit: number): string[] {
 function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
   const cursor = filter.cursor === undefined ? undefined : JSON.parse(filter.cursor)
-  const { rows, place } = headsOf(partition, filter.state, cursor, limit + 1)
+  const { rows, place } = headsOf(partition, filter, cursor, limit + 1)
   const some = rows.slice(0, limit)
   const jobs = room === undefined ? some : room.take(some)
-  return { jobs, ...(rows.length > jobs.length && { cursor: JSON.stringify(place(jobs.at(-1)!)) }) }
+  const mark = (head: Head) => JSON.stringify(place(head))
+  return {
+    jobs,
+    ...(rows.length > jobs.length && { cursor: mark(jobs.at(-1)!) }),
+    ...(filter.isMarked && { marks: jobs.slice(0, -1).map(mark) }),
+  }
 }
 
 interface HeadRows {
@@ -154,7 +161,7 @@ interface HeadRows {
 
 function headsOf(
   partition: Partition,
-  state: Filter['state'],
+  { state, isOldestFirst }: Filter,
   // biome-ignore lint/suspicious/noExplicitAny: each state has its own kind of place
   cursor: any,
   limit: number,
@@ -170,8 +177,9 @@ function headsOf(
       return { rows: [], place: () => [] }
     default: {
       const { database, id } = partition
-      const [finishedAt, seq] = cursor ?? [MAX, MAX]
-      const rows = database.all<Head>(ended, id, endedStates[state], finishedAt, seq, limit)
+      const [finishedAt, seq] = cursor ?? (isOldestFirst ? [-1, -1] : [MAX, MAX])
+      const sql = isOldestFirst ? earliestFirst : latestFirst
+      const rows = database.all<Head>(sql, id, endedStates[state], finishedAt, seq, limit)
       return { rows, place: (head) => [head.finishedAt!, head.seq] }
     }
   }

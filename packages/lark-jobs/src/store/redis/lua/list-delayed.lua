@@ -17,7 +17,6 @@ local GROUPS = '@'
 
 return page('delayed', ARGV[2], function(limit)
   local found = {}
-  local before = due_at ~= ''
   local all = lines()
   all[#all + 1] = GROUPS
   for order, priority in ipairs(all) do
@@ -25,10 +24,13 @@ return page('delayed', ARGV[2], function(limit)
     local start = redis.call('ZCOUNT', due, '-inf', now)
     if due_at ~= '' then
       -- Lines before the cursor's line have already shown the jobs of its due time; lines after it have not.
-      local here = priority == priority_at
-      before = before and not here
-      local rank = here and redis.call('ZRANK', due, id_at)
-      start = math.max(start, rank and rank + 1 or redis.call('ZCOUNT', due, '-inf', before and due_at or '(' .. due_at))
+      local shown
+      if priority == priority_at then
+        shown = passed(due, due_at, id_at, true)
+      else
+        shown = redis.call('ZCOUNT', due, '-inf', is_above(priority, priority_at) and due_at or '(' .. due_at)
+      end
+      start = math.max(start, shown)
     end
     local part = redis.call('ZRANGE', due, start, start + limit - 1, 'WITHSCORES')
     for i = 1, #part, 2 do

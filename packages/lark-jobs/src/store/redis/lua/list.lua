@@ -1,4 +1,4 @@
--- list: a page of ended jobs, the latest end first.
+-- list: a page of ended jobs, the latest or the earliest end first.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
@@ -6,22 +6,22 @@
 -- ARGV[3]  how many (shared/page.lua)
 -- ARGV[4]  score of the last job of the page before, or ''
 -- ARGV[5]  id of that job
+-- ARGV[6]  'oldest' for the earliest end first, or ''
 -- Returns  { as in shared/page.lua; score of the last job, or '' if there are no more }
 -- Cost     O(n + log m) for n jobs of m
 -- needs: start, page
 
-local state, score, last = ARGV[2], ARGV[4], ARGV[5]
+local state, score, last, is_oldest = ARGV[2], ARGV[4], ARGV[5], ARGV[6] == 'oldest'
 local name = key(state)
 
--- It continues after the last job of the page before; if that job is gone, after all jobs before its score.
 local start = 0
 if score ~= '' then
-  local at = redis.call('ZREVRANK', name, last)
-  start = at and at + 1 or redis.call('ZCOUNT', name, '(' .. score, '+inf')
+  start = is_oldest and passed(name, score, last, true) or redis.call('ZCARD', name) - passed(name, score, last)
 end
 return page(state, ARGV[3], function(limit)
   local ids, places = {}, {}
-  local found = redis.call('ZREVRANGE', name, start, start + limit - 1, 'WITHSCORES')
+  local range = is_oldest and 'ZRANGE' or 'ZREVRANGE'
+  local found = redis.call(range, name, start, start + limit - 1, 'WITHSCORES')
   for i = 1, #found, 2 do
     ids[#ids + 1], places[#places + 1] = found[i], found[i + 1]
   end

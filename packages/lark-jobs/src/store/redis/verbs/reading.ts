@@ -171,21 +171,40 @@ export interface PageQuery {
  * @param what `heads`: only ids and keys
  */
 export function pageQuery(
-  { state, limit = LIMIT, cursor }: contract.Filter,
+  { state, limit = LIMIT, cursor, isOldestFirst, isMarked }: contract.Filter,
   what: 'jobs' | 'heads',
 ): PageQuery {
-  const size = `${what === 'heads' ? 'h' : ''}${Math.max(1, Math.min(MOST, Math.floor(limit)))}`
+  const size = `${what === 'heads' ? 'h' : ''}${isMarked ? 'm' : ''}${Math.max(1, Math.min(MOST, Math.floor(limit)))}`
   const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
-  if (state === 'waiting') return { script: 'list-waiting', args: [size, ...(from ?? ['first', '0', '0'])] }
+  if (state === 'waiting')
+    return { script: 'list-waiting', args: [size, ...(from ?? ['first', '', '', '0', ''])] }
   if (state === 'delayed') return { script: 'list-delayed', args: [size, ...(from ?? ['', '', ''])] }
   if (state === 'active') return { script: 'list-active', args: [size, ...(from ?? ['', '', ''])] }
-  return { script: 'list', args: [state, size, ...(from ?? ['', ''])] }
+  return { script: 'list', args: [state, size, ...(from ?? ['', '']), isOldestFirst ? 'oldest' : ''] }
 }
 
-/** @param mark what the script returned for the last job; empty if there are no more */
-export function nextCursor(shown: ShownJobs | ShownHeads, mark: string | string[]): { cursor?: string } {
-  if (mark.length === 0) return {}
-  return { cursor: JSON.stringify(Array.isArray(mark) ? mark : [mark, shown[1].at(-1)]) }
+/** A cursor, from what a script returned for a job. */
+export type Mark = string | string[]
+
+/**
+ * The cursors of a page, from the answer of its script.
+ *
+ * @param mark of the last job; empty if there are no more
+ * @param marks of the others, if the filter asks for them
+ */
+export function pageCursors(
+  [, ids]: ShownJobs | ShownHeads,
+  mark: Mark,
+  marks: readonly Mark[],
+  jobs: readonly Pick<JobRecord, 'id'>[],
+  { isMarked }: contract.Filter,
+): Omit<contract.Page, 'jobs'> {
+  const cursor = (mark: Mark, i: number) => JSON.stringify(Array.isArray(mark) ? mark : [mark, ids[i]])
+  const all = new Map(marks.map((each, i) => [ids[i], cursor(each, i)]))
+  return {
+    ...(mark.length > 0 && { cursor: cursor(mark, ids.length - 1) }),
+    ...(isMarked && { marks: jobs.slice(0, -1).map(({ id }) => all.get(id)!) }),
+  }
 }
 
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */

@@ -1,6 +1,6 @@
 -- A page of jobs in one state: as many as were asked for, or as fit into one answer.
 -- needs: start, payloads, show
--- gives: page
+-- gives: page, passed, is_above
 
 -- The most bytes of jobs in one answer. The first job is included whatever its size.
 local MAX_BYTES = 1048576
@@ -38,15 +38,54 @@ local function keys_of(ids)
   return keys
 end
 
--- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed. `read`: a function of a number that
--- returns as many ids, their places, and a function that makes the cursor after the nth. Returns { the jobs as in
--- show.lua, or their state, ids and keys; the cursor }.
-local function page(state, wanted, read)
-  local heads, limit = string.match(wanted, '^(h?)(%d+)$')
-  local ids, places, mark = read(tonumber(limit))
-  if heads ~= '' then
-    return { { state, ids, keys_of(ids) }, mark(#ids) }
+-- Whether a line is served before another. The jobs of groups, `@`, count as the last line.
+local function is_above(priority, other)
+  if priority == '@' or other == '@' then
+    return priority ~= '@'
   end
-  local count = fitting(state, ids)
-  return { show(state, { unpack(ids, 1, count) }, { unpack(places, 1, count) }), mark(count) }
+  return (tonumber(priority) or 0) > (tonumber(other) or 0)
+end
+
+-- Whether an id is before another in a sorted set. (The `<` of Lua goes by the server's language.)
+local function is_before(id, other)
+  for i = 1, math.min(#id, #other) do
+    local one, two = string.byte(id, i), string.byte(other, i)
+    if one ~= two then
+      return one < two
+    end
+  end
+  return #id < #other
+end
+
+-- How many entries of a sorted set are before a place: before a score and an id, whether that id is still there or not.
+-- `through`: and at that place.
+local function passed(name, score, id, through)
+  local low, high = redis.call('ZCOUNT', name, '-inf', '(' .. score), redis.call('ZCOUNT', name, '-inf', score)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local other = redis.call('ZRANGE', name, middle, middle)[1]
+    if is_before(other, id) or through and other == id then
+      low = middle + 1
+    else
+      high = middle
+    end
+  end
+  return low
+end
+
+-- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed, and an `m` if the cursor after each job
+-- is. `read`: a function of a number that returns as many ids, their places, and a function that makes the cursor after
+-- the nth. Returns { the jobs as in show.lua, or their state, ids and keys; the cursor; the cursors after the others }.
+local function page(state, wanted, read)
+  local heads, marked, limit = string.match(wanted, '^(h?)(m?)(%d+)$')
+  local ids, places, mark = read(tonumber(limit))
+  local count = heads ~= '' and #ids or fitting(state, ids)
+  local marks = {}
+  for n = 1, marked ~= '' and count - 1 or 0 do
+    marks[n] = mark(n)
+  end
+  if heads ~= '' then
+    return { { state, ids, keys_of(ids) }, mark(count), marks }
+  end
+  return { show(state, { unpack(ids, 1, count) }, { unpack(places, 1, count) }), mark(count), marks }
 end
