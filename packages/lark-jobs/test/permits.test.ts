@@ -4,7 +4,6 @@ import { JobsError } from '../src/model/errors.ts'
 import type { Limits } from '../src/model/limits.ts'
 import type { Taken } from '../src/run/middleware/permits.ts'
 import { SqliteStore } from '../src/store/sqlite/store.ts'
-import type { HoldingsPage } from '../src/worker/lease/ledger.ts'
 import { PermitPools } from '../src/worker/permits/permit-pools.ts'
 import { retention } from './redis/stores.ts'
 
@@ -15,7 +14,8 @@ class Shop implements AsyncDisposable {
   now = 1_000_000
   readonly store = new SqliteStore(':memory:', { retention, clock: () => this.now })
   readonly end = new AbortController()
-  readonly pages: HoldingsPage[] = []
+  /** The limiters that workers hold, one entry for each worker. */
+  readonly held: string[] = []
   readonly met: unknown[] = []
   isAfterOutage = false
   readonly permit = vi.spyOn(this.store.limiters, 'permit')
@@ -27,15 +27,14 @@ class Shop implements AsyncDisposable {
       holder,
       lease,
       limiters: new Map(Object.entries(limiters)),
-      added: (page) => this.pages.push(page),
+      holds: (name, isHeld) => {
+        if (isHeld) this.held.push(name)
+        else this.held.splice(this.held.indexOf(name), 1)
+      },
       trouble: (error) => this.met.push(error),
       isAfterOutage: () => this.isAfterOutage,
       signal: this.end.signal,
     })
-  }
-
-  get held(): string[] {
-    return this.pages.flatMap(({ names }) => names)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

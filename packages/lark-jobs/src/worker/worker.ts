@@ -102,7 +102,7 @@ export class Worker implements AsyncDisposable {
     const met = (error: unknown) => this.#trouble.met(error)
     this.#permits = new PermitPools({
       ...{ store, holder: id, lease, limiters: options.limiters, trouble: met, signal },
-      added: (page) => this.#thread.addHoldings(page),
+      holds: (limiter, isHeld) => this.#thread.hold(limiter, isHeld),
       isAfterOutage: () => this.#maintenance.isAfterOutage,
     })
     const limiters = limitersOf(options)

@@ -24,7 +24,7 @@ import { isLent } from '../../store/contract/credentials.ts'
 import { type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { Claimer } from '../fetch/claimer.ts'
 import { clock, LEASE_THREAD, type Message, Pulse, type Served, VERSION, type Watch } from './lease-thread.ts'
-import { DONE, HoldingsPage, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
+import { DONE, LedgerPage, NEVER, PREFETCHED, RETURNED, RUNNING } from './ledger.ts'
 import { Recaller, Unread } from './unread.ts'
 
 /**
@@ -75,7 +75,8 @@ class LeaseWatch {
   readonly #port: MessagePort
   readonly #pulse: Pulse
   readonly #pages: LedgerPage[] = []
-  readonly #holdings: HoldingsPage[] = []
+  /** The limiters of which the worker holds permits. */
+  readonly #limiters = new Set<string>()
   /** Milliseconds. */
   readonly #rarely: number
   readonly #end = new AbortController()
@@ -118,9 +119,12 @@ class LeaseWatch {
     port.on('message', (message: Message) => {
       if (message === 'end') return void this.#stop()
       if (typeof message === 'object' && 'cause' in message) return void this.#handBack(message.cause)
+      if (typeof message === 'object' && 'limiter' in message) {
+        if (message.isHeld) this.#limiters.add(message.limiter)
+        else this.#limiters.delete(message.limiter)
+        return
+      }
       if (message instanceof SharedArrayBuffer) this.#pages.push(new LedgerPage(message))
-      else if (message !== 'wake' && 'holdings' in message)
-        this.#holdings.push(new HoldingsPage(message.holdings))
       else if (message !== 'wake') this.#serve(message)
       this.#awakeUntil = this.#now() + AWAKE
       this.#look()
@@ -260,8 +264,7 @@ class LeaseWatch {
         for (let i = 0; i < list.length && !this.#end.signal.aborted; i += MAX_ITEMS)
           await store.extend(partitions[index]!.partition, caller, list.slice(i, i + MAX_ITEMS), lease)
       }
-      const limiters = this.#holdings.flatMap(({ names }) => names)
-      await Promise.all(limiters.map((name) => store.limiters.keep(name, caller, lease)))
+      await this.#keepPermits(store, lease)
       // The worker learns of lost leases and notices from its own calls, when its loop turns again.
       if (notes.some(({ length }) => length > 0)) await pause(lease / 4)
     } catch {
@@ -269,6 +272,12 @@ class LeaseWatch {
     } finally {
       this.#isRenewing = false
     }
+  }
+
+  /** Renews all permits that the worker holds. @param ms milliseconds for which it then has them; 0 ends them */
+  async #keepPermits(store: Store, ms: number): Promise<void> {
+    const { caller } = this.#watch
+    await Promise.all([...this.#limiters].map((name) => store.limiters.keep(name, caller, ms)))
   }
 
   /** The process ends. Hands back what the worker holds, while the worker's loop is blocked and waits for it. */
@@ -286,8 +295,7 @@ class LeaseWatch {
       // First the worker must not wait any more: otherwise the ring for a returned job could go to its blocked loop.
       await store.retire(holder).catch(() => {})
       await Promise.all(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
-      const limiters = this.#holdings.flatMap(({ names }) => names)
-      await Promise.all(limiters.map((name) => store.limiters.keep(name, holder, 0)))
+      await this.#keepPermits(store, 0)
     } catch {
       // The leases end.
     }

@@ -1,6 +1,5 @@
 /**
- * What a worker holds, in memory that its lease thread (`lease-watch.ts`) can read: the jobs that it has claimed, and
- * the limiters of which it has permits.
+ * The jobs that a worker has claimed, in memory that its lease thread (`lease-watch.ts`) can read.
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
@@ -194,81 +193,5 @@ export class Ledger {
     const page = new LedgerPage()
     this.#added(page)
     return page
-  }
-}
-
-/** How many names a page has, and how many bytes each. The thread does not know of a longer name. */
-const NAMES = 64
-const BYTES = 256
-
-/**
- * The names of limiters of which the worker holds permits. The thread may read a name while it changes into another: it
- * then renews permits that nobody holds, which has no effect.
- */
-export class HoldingsPage {
-  readonly memory: SharedArrayBuffer
-  /** Bytes of each name; 0 where there is no name. */
-  readonly #lengths: Int32Array
-  readonly #text: Buffer
-
-  constructor(memory = new SharedArrayBuffer(NAMES * (4 + BYTES))) {
-    this.memory = memory
-    this.#lengths = new Int32Array(memory, 0, NAMES)
-    this.#text = Buffer.from(memory, NAMES * 4)
-  }
-
-  get names(): string[] {
-    const names: string[] = []
-    for (let index = 0; index < NAMES; index++) {
-      const length = Atomics.load(this.#lengths, index)
-      if (length > 0) names.push(this.#text.toString('utf8', index * BYTES, index * BYTES + length))
-    }
-    return names
-  }
-
-  write(index: number, name: string): void {
-    Atomics.store(this.#lengths, index, this.#text.write(name, index * BYTES, BYTES, 'utf8'))
-  }
-
-  clear(index: number): void {
-    Atomics.store(this.#lengths, index, 0)
-  }
-}
-
-interface NameEntry {
-  page: HoldingsPage
-  index: number
-}
-
-export class Holdings {
-  readonly #places = new Map<string, NameEntry>()
-  readonly #free: NameEntry[] = []
-  readonly #added: (page: HoldingsPage) => void
-
-  /** @param added told of each new page */
-  constructor(added: (page: HoldingsPage) => void) {
-    this.#added = added
-  }
-
-  enter(name: string): void {
-    if (this.#places.has(name) || Buffer.byteLength(name) > BYTES) return
-    const place = this.#free.pop() ?? this.#onNewPage()
-    place.page.write(place.index, name)
-    this.#places.set(name, place)
-  }
-
-  leave(name: string): void {
-    const place = this.#places.get(name)
-    if (place === undefined) return
-    this.#places.delete(name)
-    place.page.clear(place.index)
-    this.#free.push(place)
-  }
-
-  #onNewPage(): NameEntry {
-    const page = new HoldingsPage()
-    this.#added(page)
-    for (let index = NAMES - 1; index > 0; index--) this.#free.push({ page, index })
-    return { page, index: 0 }
   }
 }

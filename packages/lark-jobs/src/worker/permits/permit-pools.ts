@@ -5,7 +5,7 @@
  * makes no calls.
  *
  * Permits are renewed with the leases of jobs by `lease/lease-keeper.ts`. While a handler blocks the event loop, the
- * lease thread renews them, and reads from the holdings (`lease/ledger.ts`) which there are.
+ * lease thread renews them; it is told which limiters are held.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { orAborted } from '../../model/bounded-wait.ts'
@@ -15,7 +15,6 @@ import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.t
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
 import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../store/contract/store.ts'
 import { isResendable, RESEND } from '../fetch/claimer.ts'
-import { Holdings, type HoldingsPage } from '../lease/ledger.ts'
 
 /** Milliseconds after which it is checked again whether an outage is over. */
 const CALM = 100
@@ -43,10 +42,6 @@ interface PermitPool {
   serving: Promise<void> | undefined
 }
 
-function newPool(name: string, limits: Limits): PermitPool {
-  return { name, limits, held: 0, requests: [], owes: false, serving: undefined }
-}
-
 export interface PermitPoolsOptions {
   store: Store
   /** The id of the worker. */
@@ -55,8 +50,8 @@ export interface PermitPoolsOptions {
   lease: number
   /** The configured limiters. Default: none. */
   limiters: ReadonlyMap<string, Limits> | undefined
-  /** Called with each new page of the holdings. */
-  added: (page: HoldingsPage) => void
+  /** Called when permits of a limiter may be held, before they are asked for, and when none are held any more. */
+  holds: (limiter: string, isHeld: boolean) => void
   trouble: (error: unknown) => void
   /** Whether other workers may not yet have renewed what they hold. While this is so, no permits are asked for. */
   isAfterOutage: () => boolean
@@ -67,7 +62,6 @@ export interface PermitPoolsOptions {
 export class PermitPools implements Permits {
   readonly #options: PermitPoolsOptions
   readonly #limiters: ReadonlyMap<string, Limits>
-  readonly #holdings: Holdings
   readonly #pools = new Map<string, PermitPool>()
   /** The number of the last call, of all limiters. */
   #number = 0
@@ -78,14 +72,12 @@ export class PermitPools implements Permits {
   constructor(options: PermitPoolsOptions) {
     this.#options = options
     this.#limiters = options.limiters ?? new Map()
-    this.#holdings = new Holdings(options.added)
   }
 
   take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
     const limits = given ?? this.#limiters.get(name)
     if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
-    const pool = this.#pools.get(name) ?? newPool(name, limits)
-    this.#pools.set(name, pool)
+    const pool = this.#pools.get(name) ?? this.#begin(name, limits)
     const request: PermitRequest = { weight, isGone: false, answer: new Deferred() }
     pool.requests.push(request)
     this.#serve(pool)
@@ -119,6 +111,14 @@ export class PermitPools implements Permits {
     await Promise.all(pools.map(({ serving }) => serving))
   }
 
+  #begin(name: string, limits: Limits): PermitPool {
+    const pool = { name, limits, held: 0, requests: [], owes: false, serving: undefined }
+    this.#pools.set(name, pool)
+    // Before the first call, because its answer may come while the event loop stands still.
+    if (limits.concurrency !== undefined) this.#options.holds(name, true)
+    return pool
+  }
+
   #serve(pool: PermitPool): void {
     pool.serving ??= this.#deal(pool)
   }
@@ -126,8 +126,6 @@ export class PermitPools implements Permits {
   async #deal(pool: PermitPool): Promise<void> {
     // Requests of one tick go in one call.
     await null
-    // Before the first call, because its answer may come while the event loop stands still.
-    if (pool.limits.concurrency !== undefined) this.#holdings.enter(pool.name)
     while (pool.requests.length > 0 || pool.owes) {
       if (pool.owes || !this.#isAfterOutage) await this.#exchange(pool)
       else await pause(CALM, undefined, { signal: this.#options.signal }).catch(() => {})
@@ -135,7 +133,7 @@ export class PermitPools implements Permits {
     pool.serving = undefined
     if (pool.held > 0) return
     this.#pools.delete(pool.name)
-    this.#holdings.leave(pool.name)
+    if (pool.limits.concurrency !== undefined) this.#options.holds(pool.name, false)
   }
 
   /**
