@@ -166,52 +166,48 @@ export class JsonReport implements ShownReport {
   }
 
   wrote({ id, key }: LeasedJob, name: string, { level, text }: LogLine): void {
-    this.#console.json({ event: 'log', id, key, name, level, text, worker: this.#worker })
+    this.#print('log', { id, key, name, level, text })
   }
 
   running(jobs: readonly RunningJob[]): void {
-    for (const { lease, name, queue, took } of jobs)
-      this.#console.json({
-        event: 'running',
-        id: lease.id,
-        key: lease.key,
-        name,
-        queue,
-        attempt: lease.failures + 1,
-        took: Number(took.toFixed(2)),
-        worker: this.#worker,
-      })
+    for (const job of jobs) this.#print('running', { ...named(job), ...tried(job) })
   }
 
-  ended({ lease, name, queue, outcome, took, tries, isAsked }: Ending): void {
+  ended(ending: Ending): void {
+    const { outcome, tries, isAsked } = ending
     const { kind, log: _, ...rest } = outcome
-    this.#console.json({
-      event: 'job',
-      id: lease.id,
-      key: lease.key,
-      name,
-      queue,
+    const { attempt, took } = tried(ending)
+    this.#print('job', {
+      ...named(ending),
       outcome: kind === 'released' && !isAsked ? 'given-back' : kind,
-      attempt: lease.failures + 1,
-      tries,
-      took: Number(took.toFixed(2)),
-      ...rest,
+      ...{ attempt, tries, took, ...rest },
       ...('result' in rest && { result: JSON.parse(rest.result!) }),
-      worker: this.#worker,
     })
   }
 
   warn(text: string): void {
-    this.#console.json({ event: 'warning', text, worker: this.#worker })
+    this.#print('warning', { text })
   }
 
   info(text: string): void {
-    this.#console.json({ event: 'info', text, worker: this.#worker })
+    this.#print('info', { text })
+  }
+
+  #print(event: string, fields: object): void {
+    this.#console.json({ event, ...fields, worker: this.#worker })
   }
 
   counted(): void {}
 
   end(): void {}
+}
+
+function named({ lease: { id, key }, name, queue }: RunningJob) {
+  return { id, key, name, queue }
+}
+
+function tried({ lease, took }: RunningJob) {
+  return { attempt: lease.failures + 1, took: Number(took.toFixed(2)) }
 }
 
 function why({ because }: { because?: string }): string {

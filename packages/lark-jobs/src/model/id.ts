@@ -9,6 +9,7 @@
 import { randomInt } from 'node:crypto'
 import { inspect } from 'node:util'
 import { JobsError } from './errors.ts'
+import { oneLine } from './secret.ts'
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const letters = [...alphabet]
@@ -96,13 +97,7 @@ export function readIds(named: unknown): string[] {
 /** @throws JOB_ID_INVALID */
 export function readId(named: unknown): string {
   if (isId(named)) return named
-  const got = inspect(named, {
-    compact: true,
-    breakLength: Infinity,
-    depth: 0,
-    maxArrayLength: 3,
-    maxStringLength: 40,
-  })
+  const got = inspect(named, { ...oneLine, depth: 0, maxArrayLength: 3, maxStringLength: 40 })
   throw new JobsError('JOB_ID_INVALID', `${got} is not the id of a job`, {
     hint: "An id is the value of `job.id` after a dispatch: a text such as '0Vr5kPq3Zx1aB'",
   })

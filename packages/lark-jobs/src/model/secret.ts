@@ -7,7 +7,14 @@
 import { inspect } from 'node:util'
 import { plain } from './connection-text.ts'
 
-const oneLine = { compact: true, breakLength: Infinity, depth: 1, maxArrayLength: 10, maxStringLength: 80 }
+/** How `inspect` shows a value on one line, cut if it is long. */
+export const oneLine = {
+  compact: true,
+  breakLength: Infinity,
+  depth: 1,
+  maxArrayLength: 10,
+  maxStringLength: 80,
+}
 
 /** A value as JavaScript, on one line, cut if it is long. */
 export function shown(value: unknown): string {

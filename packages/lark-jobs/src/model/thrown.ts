@@ -2,6 +2,7 @@
  * Shows a thrown value as text. Any value can be thrown; nothing here throws, whatever its getters or a proxy do.
  */
 import { inspect, types } from 'node:util'
+import { oneLine } from './secret.ts'
 
 /** The most characters of a text. */
 const LONGEST = 2_000
@@ -9,14 +10,7 @@ const LONGEST = 2_000
  * How an object is shown: without calling its getters or the traps of a proxy. The number of its fields is not bounded:
  * 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
  */
-const SHORT = {
-  depth: 2,
-  maxArrayLength: 20,
-  maxStringLength: LONGEST,
-  breakLength: Number.POSITIVE_INFINITY,
-  compact: true,
-  customInspect: false,
-}
+const SHORT = { ...oneLine, depth: 2, maxArrayLength: 20, maxStringLength: LONGEST, customInspect: false }
 
 /** Whether the value is an error, also if it comes from another realm. */
 export function isError(thrown: unknown): thrown is Error {

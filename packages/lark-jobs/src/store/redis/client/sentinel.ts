@@ -121,19 +121,10 @@ export class Sentinels implements Resolver {
 
   async #ask(signal: AbortSignal): Promise<SentinelReply> {
     const words: SentinelReply[] = []
-    const failures: unknown[] = []
-    const asked = this.#sentinels.map((sentinel) =>
-      this.#askOne(sentinel, signal).then(
-        (word) => void words.push(word),
-        (error) => {
-          failures.push(error)
-          throw error
-        },
-      ),
-    )
+    const asked = this.#sentinels.map(async (sentinel) => words.push(await this.#askOne(sentinel, signal)))
     const all = Promise.allSettled(asked)
-    await Promise.any(asked).catch(() => {
-      throw failures.find((error) => error instanceof Refusal) ?? new AggregateError(failures)
+    await Promise.any(asked).catch((failure: AggregateError) => {
+      throw failure.errors.find((error) => error instanceof Refusal) ?? failure
     })
     await Promise.race([all, sleep(GRACE, undefined, { ref: false })])
     return words.reduce((best, word) => (word.epoch > best.epoch ? word : best))
