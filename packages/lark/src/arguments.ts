@@ -112,13 +112,7 @@ function enumArgument(
  * this kind.
  */
 function stringsArgument(description: string, options: { required?: boolean } = {}): string[] {
-  return declare({
-    kind: 'argument',
-    type: 'string',
-    description,
-    many: true,
-    required: options.required ?? false,
-  }) as never
+  return argument('string', description, { optional: options.required !== true }, { many: true }) as never
 }
 
 function stringFlag(description: string, options: FlagOptions<string> & Given<string>): string
@@ -129,8 +123,8 @@ function stringFlag(description: string, options: FlagOptions<string> = {}): unk
 
 function numberFlag(description: string, options: NumberFlagOptions & Given<number>): number
 function numberFlag(description: string, options?: NumberFlagOptions): number | undefined
-function numberFlag(description: string, { wholeFrom, ...options }: NumberFlagOptions = {}): unknown {
-  return flagOf('number', description, options, wholeFrom === undefined ? {} : { wholeFrom })
+function numberFlag(description: string, options: NumberFlagOptions = {}): unknown {
+  return flagOf('number', description, options)
 }
 
 /** On or off: `--force`, `--no-force`. */

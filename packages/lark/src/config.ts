@@ -21,7 +21,7 @@ import { larkPackages } from './packages.ts'
 import { packageRoot, projectFolders, readPackage } from './project.ts'
 
 export { branded } from './brand.ts'
-export { LarkError, placeOf, usageError } from './errors.ts'
+export { isError, LarkError, placeOf, usageError } from './errors.ts'
 export { declaresClass, exportedValues, importModule, type Module } from './module.ts'
 export { nearest } from './nearest.ts'
 export { packageRoot } from './project.ts'

@@ -85,9 +85,16 @@ export function failedToLoad(code: LarkErrorCode, file: string, cause: unknown):
   })
 }
 
-/** Whether a value is an error. It may come from another realm, because Jest runs tests in a realm of their own. */
+/**
+ * Whether a value is an error. It may come from another realm, because Jest runs tests in a realm of their own. Never
+ * throws, although a proxy may.
+ */
 export function isError(thrown: unknown): thrown is Error {
-  return types.isNativeError(thrown) || thrown instanceof Error
+  try {
+    return types.isNativeError(thrown) || thrown instanceof Error
+  } catch {
+    return false
+  }
 }
 
 /** The first line of an error's message, for any thrown value. */

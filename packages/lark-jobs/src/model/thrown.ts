@@ -1,8 +1,11 @@
 /**
  * Shows a thrown value as text. Any value can be thrown; nothing here throws, whatever its getters or a proxy do.
  */
-import { inspect, types } from 'node:util'
+import { inspect } from 'node:util'
+import { isError } from '@s18i/lark/config'
 import { oneLine } from './secret.ts'
+
+export { isError }
 
 /** The most characters of a text. */
 const LONGEST = 2_000
@@ -11,15 +14,6 @@ const LONGEST = 2_000
  * 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
  */
 const SHORT = { ...oneLine, depth: 2, maxArrayLength: 20, maxStringLength: LONGEST, customInspect: false }
-
-/** Whether the value is an error, also if it comes from another realm. */
-export function isError(thrown: unknown): thrown is Error {
-  try {
-    return types.isNativeError(thrown) || thrown instanceof Error
-  } catch {
-    return false
-  }
-}
 
 /** A field of the value; undefined if reading it throws. */
 export function fieldOf(thrown: unknown, name: string): unknown {

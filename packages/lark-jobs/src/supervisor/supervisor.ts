@@ -19,8 +19,7 @@ import { Deferred } from '../model/deferred.ts'
 import { readable } from '../model/duration.ts'
 import { STOP_DEADLINE } from '../worker/options.ts'
 import { HandBack, type HandBackOptions, type Returned } from './hand-back.ts'
-import type { ProcessSlot } from './protocol.ts'
-import { ended, type Figures, noFigures, sum } from './protocol.ts'
+import { ended, type Figures, noFigures, type ProcessReport, type ProcessSlot, sum } from './protocol.ts'
 import { type Departure, WorkerProcess } from './worker-process.ts'
 
 /** Milliseconds: a process that lived for so long is replaced at once. */
@@ -133,15 +132,12 @@ export class Supervisor implements AsyncDisposable {
   }
 
   #fill(place: ProcessPlace): void {
-    const process = new WorkerProcess(place.number, this.#places.length, this.#options.start, {
-      remark: (text) => this.#remark(text),
-      serving: () => {
-        this.#hasServed = true
-      },
-      figures: () => {
-        this.#second ??= setTimeout(() => this.#count(), SECOND)
-      },
-    })
+    const heard = (report: ProcessReport) => {
+      if (report.kind === 'remark') this.#remark(report.text)
+      if (report.kind === 'serving') this.#hasServed = true
+      if (report.kind === 'figures') this.#second ??= setTimeout(() => this.#count(), SECOND)
+    }
+    const process = new WorkerProcess(place.number, this.#places.length, this.#options.start, heard)
     place.process = process
     void process.departed.then((departure) => this.#departed(place, process, departure))
   }

@@ -30,14 +30,6 @@ export type Departure =
   /** @param how continues a sentence: `was killed by SIGKILL` */
   | { kind: 'died'; how: string }
 
-export interface Hearing {
-  remark(text: string): void
-  /** The process serves its queues. */
-  serving(): void
-  /** The process has sent new figures. */
-  figures(): void
-}
-
 export class WorkerProcess {
   readonly slot: ProcessSlot
   readonly pid: number | undefined
@@ -50,15 +42,21 @@ export class WorkerProcess {
   /** It was killed because it did not end in time. */
   isKilled = false
   readonly #child: ChildProcess
-  readonly #hearing: Hearing
+  readonly #heard: (report: ProcessReport) => void
   /** The departure that the process announced, if any. */
   #last: Departure | undefined
   #killAt = Number.POSITIVE_INFINITY
   #kill: NodeJS.Timeout | undefined
 
-  constructor(number: number, of: number, start: (slot: ProcessSlot) => ChildProcess, hearing: Hearing) {
+  /** @param heard called with each report, when it has been noted here */
+  constructor(
+    number: number,
+    of: number,
+    start: (slot: ProcessSlot) => ChildProcess,
+    heard: (report: ProcessReport) => void,
+  ) {
     this.slot = { number, of, worker: newNonce() }
-    this.#hearing = hearing
+    this.#heard = heard
     this.#child = start(this.slot)
     this.pid = this.#child.pid
     this.#child.on('message', (message) => {
@@ -88,18 +86,14 @@ export class WorkerProcess {
   }
 
   #hear(report: ProcessReport): void {
-    if (report.kind === 'remark') this.#hearing.remark(report.text)
+    if (report.kind === 'serving') this.hasServed = true
+    else if (report.kind === 'figures') this.figures = report.figures
     else if (report.kind === 'leaving') this.#killIn(STOP_DEADLINE + GRACE)
-    else if (report.kind === 'serving') {
-      this.hasServed = true
-      this.#hearing.serving()
-    } else if (report.kind === 'figures') {
-      this.figures = report.figures
-      this.#hearing.figures()
-    } else {
+    else if (report.kind !== 'remark') {
       this.#last = report.kind === 'refused' ? report : { kind: report.finished ? 'finished' : 'left' }
       this.#killIn(GRACE)
     }
+    this.#heard(report)
   }
 
   #killIn(ms: number): void {
