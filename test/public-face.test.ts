@@ -67,7 +67,11 @@ test.each([
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
-  ['operate()', 4, 'cancel erase failed find keys name pause ping place resume retry status workers'],
+  [
+    'operate()',
+    4,
+    'cancel erase failed find keys name pause ping place resume retention retry status workers',
+  ],
   [
     'a draft',
     6,

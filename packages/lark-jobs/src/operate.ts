@@ -28,9 +28,8 @@ export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
-export { RETENTION as retention } from './store/connect.ts'
 export type { Counts } from './store/contract/page.ts'
-export type { Retention } from './store/contract/store.ts'
+export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
 
 export interface OperateOptions {
   /**

@@ -83,6 +83,50 @@ describe('the preset', () => {
   })
 })
 
+describe('what is kept', () => {
+  const day = 86_400_000
+
+  test('is what a queue says, then what all queues have, then what Lark has', () => {
+    const { retention, retentions } = settings({
+      keep: { completed: { count: 50 }, failed: '7d' },
+      queues: { default: {}, emails: { keep: { failed: { count: 9, age: '1d' }, cancelled: false } } },
+    })
+    const completed = { count: 50, age: 36_525 * day }
+    expect(retention).toEqual({
+      completed,
+      failed: { count: Number.MAX_SAFE_INTEGER, age: 7 * day },
+      cancelled: { count: 1_000, age: day },
+    })
+    expect(retentions).toEqual({
+      emails: { completed, failed: { count: 9, age: day }, cancelled: { count: 0, age: 0 } },
+    })
+    expect(settings({})).not.toHaveProperty('retentions')
+  })
+
+  test.each<[unknown, string]>([
+    ['7d', " is '7d'; it must be an object such as { completed: '7d', failed: { count: 50_000 } }"],
+    [{ complete: '7d' }, '.complete is not an option'],
+    [{ failed: 500 }, ".failed is 500; it must be false, an age such as '7d', or { count, age }"],
+    [{ failed: '7 days' }, ".failed is '7 days'; it must be false, an age such as '7d', or { count, age }"],
+    [{ failed: '0s' }, ".failed is '0s'; it must be"],
+    [{ failed: true }, '.failed is true; it must be'],
+    [{ failed: {} }, '.failed is {}; it must be an object with count, age, or both'],
+    [{ failed: { count: -1 } }, '.failed.count is -1; it must be a whole number from 0'],
+    [{ failed: { aeg: '1d' } }, '.failed.aeg is not an option'],
+  ])('%j is refused', (keep, message) => {
+    for (const [path, jobs] of [
+      ['jobs.keep', { keep }],
+      ['jobs.queues.emails.keep', { queues: { emails: { keep } } }],
+    ] as const)
+      expect(() => settings(jobs as JobsConfig)).toThrow(
+        expect.objectContaining({
+          code: 'CONFIG_INVALID',
+          message: expect.stringContaining(`/app/lark.config.js: ${path}${message}`),
+        }),
+      )
+  })
+})
+
 describe('the options of a queue', () => {
   test('a queue has one partition, unless it says how many', () => {
     const { queues, partitions } = settings({ queues: { default: {}, emails: { partitions: 3 } } })
@@ -174,7 +218,7 @@ describe('the options of a queue', () => {
 
   test.each<[string, string]>([
     ['partition', 'Did you mean partitions?'],
-    ['constructor', 'Options: partitions, weight, aging, concurrency, rate, max, full'],
+    ['constructor', 'Options: partitions, weight, aging, concurrency, rate, max, full, keep'],
   ])('%s is not one', (option, hint) => {
     const queues = { emails: { [option]: 3 } } as NonNullable<JobsConfig['queues']>
     expect(() => settings({ queues })).toThrow(

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { hookOptions, jobsOptions } from '../src/config/config.ts'
+import { keepOptions, keptOptions } from '../src/config/keep.ts'
 import { limiterConfig } from '../src/config/limiters.ts'
 import { queueOptions } from '../src/config/queues.ts'
 import { Job } from '../src/index.ts'
@@ -36,6 +37,8 @@ const tables: Record<string, [Place, Entries]> = {
   'a limiter of a class': [['creating-jobs', 'The options of `limiter()`:'], limiterOptions.entries],
   'the configuration': [['configuration', 'The section `jobs`:'], jobsOptions.entries],
   'a queue': [['configuration', 'The options of a queue:'], queueOptions.entries],
+  'what is kept': [['configuration', 'The options of `keep`:'], keepOptions.entries],
+  'how much is kept': [['configuration', 'The options of each:'], keptOptions.entries],
   'a rate': [['configuration', 'The options of a `rate`:'], rateOptions.entries],
   'a limiter': [['configuration', 'The options of a limiter:'], limiterConfig.entries],
   'unique jobs': [['unique-jobs', '## Options'], without(uniqueOptions.entries, 'by')],

@@ -25,7 +25,7 @@ import {
 } from '../options/job-class.ts'
 import type { Around } from '../run/hooks.ts'
 import { RunNow } from '../run/run-now.ts'
-import { connect, RETENTION } from '../store/connect.ts'
+import { connect } from '../store/connect.ts'
 import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
@@ -305,8 +305,9 @@ export class Jobs extends Operations implements AsyncDisposable {
   async #open(): Promise<Opened> {
     Underway.watchExit()
     const found = await this[settings]()
-    const { connection, prefix, durability, partitions, bounds } = found
-    const place = { connection, prefix, options: { retention: RETENTION, durability } }
+    const { connection, prefix, durability, partitions, bounds, retention, retentions } = found
+    const kept = { retention, ...(retentions && { retentions }) }
+    const place = { connection, prefix, options: { ...kept, durability } }
     const store = await connect(connection, prefix, { ...place.options, role: this.#role })
     try {
       const warnings = await store.open()

@@ -1,17 +1,10 @@
 import { arg, Command, flag } from '@s18i/lark'
-import { nearest, usageError } from '@s18i/lark/config'
+import { nearest, usageError, visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
-import {
-  type CancelFilter,
-  type Cancelled,
-  cancellable,
-  type Operate,
-  operate,
-  retention,
-} from '../operate.ts'
+import { type CancelFilter, type Cancelled, cancellable, type Operate, operate } from '../operate.ts'
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
 export class JobsCancelCommand extends Command {
@@ -69,10 +62,10 @@ export class JobsCancelCommand extends Command {
       this.success(
         `Told ${asked.toLocaleString('en')} running ${asked === 1 ? 'job' : 'jobs'} to end, which takes some seconds`,
       )
-    const { count, age } = retention.cancelled
+    const { count, age } = (await operating.retention(queue)).cancelled
     if (cancelled > count)
       this.info(
-        `Each queue keeps its newest ${count.toLocaleString('en')} cancelled jobs, for ${readable(age)}: see lark jobs:status`,
+        `${queue === undefined ? 'Each queue' : visible(queue)} keeps its newest ${count.toLocaleString('en')} cancelled jobs, for ${readable(age)}: see lark jobs:status`,
       )
     return true
   }

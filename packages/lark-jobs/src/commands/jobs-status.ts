@@ -7,8 +7,8 @@ import {
   type Counts,
   type EndedCounts,
   operate,
+  type QueueRetention,
   type QueueStatus,
-  retention,
   type Status,
 } from '../operate.ts'
 import { resumeCommand } from './jobs-resume.ts'
@@ -16,6 +16,7 @@ import { resumeCommand } from './jobs-resume.ts'
 /** The most paused groups that are named for each queue. */
 const MOST_GROUPS = 10
 const keptStates = ['failed', 'completed', 'cancelled'] as const
+type KeptState = (typeof keptStates)[number]
 
 /** `lark jobs:status`: the queues at a glance. */
 export class JobsStatusCommand extends Command {
@@ -24,9 +25,15 @@ export class JobsStatusCommand extends Command {
 
   async handle() {
     await using jobs = Jobs
-    const status = await operate(jobs).status()
+    const operating = operate(jobs)
+    const status = await operating.status()
     if (this.json) return status
     const { queues } = status
+    const keeps = new Map<string, QueueRetention>()
+    for (const { queue } of queues) keeps.set(queue, await operating.retention(queue))
+    /** Whether the store has as many jobs in this state as it keeps: there may have been more. */
+    const isFull = ({ queue, partitions }: QueueStatus, state: KeptState) =>
+      partitions.some(({ counts }) => counts[state] >= keeps.get(queue)![state].count)
     const column = (head: string, of: (queue: QueueStatus) => string) => toTheRight([head, ...queues.map(of)])
     const kept = keptStates.map((state) =>
       column(state.toUpperCase(), (each) => `${each.counts[state]}${isFull(each, state) ? '+' : ''}`),
@@ -43,14 +50,16 @@ export class JobsStatusCommand extends Command {
         return [visible(queue), waiting, delayed, active, ...columns.map((cells) => cells[i + 1]), workers]
       }),
     )
+    const limits = new Set<string>()
+    for (const state of keptStates)
+      for (const each of queues.filter((each) => isFull(each, state)))
+        limits.add(`${keeps.get(each.queue)![state].count.toLocaleString('en')} ${state}`)
+    const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
+    if (limits.size > 0) this.info(`+: each ${each} keeps only its newest ${[...limits].join(', ')} jobs`)
     this.#remarks(status)
   }
 
   #remarks({ queues, workers }: Status): void {
-    const full = keptStates.filter((state) => queues.some((each) => isFull(each, state)))
-    const limits = full.map((state) => `${retention[state].count.toLocaleString('en')} ${state}`)
-    const each = queues.some(({ partitions }) => partitions.length > 1) ? 'partition' : 'queue'
-    if (full.length > 0) this.info(`+: each ${each} keeps only its newest ${limits.join(', ')} jobs`)
     for (const { queue, paused, pausedGroups } of queues) {
       if (paused)
         this.info(visible(`Queue ${queue} is paused: none of its jobs starts until ${resumeCommand(queue)}`))
@@ -96,11 +105,6 @@ export class JobsStatusCommand extends Command {
 
 function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
   return waiting + delayed + blocked + active > 0
-}
-
-/** Whether the store has as many jobs in this state as it keeps: there may have been more. */
-function isFull({ partitions }: QueueStatus, state: (typeof keptStates)[number]): boolean {
-  return partitions.some(({ counts }) => counts[state] >= retention[state].count)
 }
 
 function words({ completed, failed }: EndedCounts): string {

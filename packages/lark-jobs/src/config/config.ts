@@ -25,6 +25,7 @@ import type { Around, Hooks } from '../run/hooks.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability } from '../store/contract/store.ts'
 import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
+import { type KeepConfig, keepOptions } from './keep.ts'
 import { limitersOption } from './limiters.ts'
 import { type ConfiguredQueues, queuesOf, queuesOption } from './queues.ts'
 
@@ -48,6 +49,8 @@ export const jobsOptions = new Schema('an object', {
   ).with({ show: formOf }),
   /** The queues that jobs may name, in order; one that is named twice counts once. Default `['default']`. */
   queues: queuesOption.or(['default']),
+  /** Which ended jobs are kept in every queue that says nothing else. */
+  keep: keepOptions as Option<KeepConfig, Read<typeof keepOptions.entries>>,
   /** What jobs of any queue share, by name: the middleware `rateLimited('stripe')` takes permits of it. */
   limiters: limitersOption.or({}),
   /** Folders of jobs, relative to the configuration file. Default `jobs` and `src/jobs`, or their built copies. */
@@ -158,7 +161,7 @@ export function settingsFrom(section: Section, source: ConfigSource, folder: str
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, source),
-    ...queuesOf(queues),
+    ...queuesOf(queues, section.keep),
     ...{ limiters, prefix, durability, preset },
     paths: paths?.map((path) => resolve(folder, path)),
     ...aroundOf(section),

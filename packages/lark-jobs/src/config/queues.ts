@@ -24,8 +24,9 @@ import {
   Schema,
   whole,
 } from '../options/schema.ts'
-import type { Bound } from '../store/contract/store.ts'
+import type { Bound, Retentions } from '../store/contract/store.ts'
 import { type ConfigSource, placeFor } from './config-source.ts'
+import { type KeepConfig, keepOptions, retentionFrom } from './keep.ts'
 import { checkLimiters } from './limiters.ts'
 
 /** The most partitions of a queue, because each costs every worker a call. */
@@ -62,6 +63,8 @@ export const queueOptions = new Schema(
      * the next job of the lowest priority is `cancelled`, with the reason `dropped`.
      */
     full: oneOf<'reject' | 'drop-oldest'>(['reject', 'drop-oldest']).or('reject'),
+    /** Which ended jobs of the queue are kept. Default: as `jobs.keep` says. */
+    keep: keepOptions as Option<KeepConfig, Read<typeof keepOptions.entries>>,
   },
   ({ partitions, concurrency = partitions, rate, max }, refuse, written) => {
     const least = `at least ${partitions}: each partition has an equal share`
@@ -94,7 +97,7 @@ function isQueueName(value: unknown): boolean {
 }
 
 /** The configured queues. */
-export interface ConfiguredQueues {
+export interface ConfiguredQueues extends Retentions {
   queues: string[]
   /** The number of partitions of each queue. */
   partitions: ReadonlyMap<string, number>
@@ -107,13 +110,17 @@ export interface ConfiguredQueues {
   bounds: ReadonlyMap<string, Bound>
 }
 
-export function queuesOf(queues: ReadonlyMap<string, Queue>): ConfiguredQueues {
+/** @param keep what is kept in every queue that says nothing else */
+export function queuesOf(queues: ReadonlyMap<string, Queue>, keep: Queue['keep']): ConfiguredQueues {
   const each = <T>(of: (queue: Queue) => T | undefined) => {
     const values = [...queues].map(([name, queue]) => [name, of(queue)] as const)
     return new Map(values.filter((pair): pair is [string, T] => pair[1] !== undefined))
   }
+  const retentions = each((queue) => queue.keep && retentionFrom(keep, queue.keep))
   return {
     queues: [...queues.keys()],
+    retention: retentionFrom(keep),
+    ...(retentions.size > 0 && { retentions: Object.fromEntries(retentions) }),
     partitions: each(({ partitions }) => partitions),
     weights: each(({ weight }) => weight),
     agings: each(({ aging }) => (aging === undefined ? undefined : Math.round(aging))),

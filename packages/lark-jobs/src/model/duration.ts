@@ -11,7 +11,7 @@ const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000
 export const durationForm = "milliseconds, or a text like '30s', '5m', '2h' or '1d'"
 
 /** Milliseconds: a hundred years. A longer duration is a mistake, and no store could count it. */
-const LONGEST = 100 * 365.25 * 86_400_000
+export const LONGEST = 100 * 365.25 * 86_400_000
 
 /** Milliseconds of a duration; undefined if the value is not valid (negative, over a hundred years, unit unknown). */
 export function milliseconds(value: unknown): number | undefined {

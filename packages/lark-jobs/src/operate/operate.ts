@@ -6,7 +6,7 @@ import type { Settings } from '../config/config.ts'
 import type { WorkerRecord } from '../model/record.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
-import type { Durability } from '../store/contract/store.ts'
+import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import { names, type Operated, Operations, open, settings } from './operations.ts'
 
@@ -57,6 +57,17 @@ export class Operate extends Operations {
   async place(): Promise<StorePlace> {
     const { connection, prefix, durability } = await this[settings]()
     return { connection, prefix, durability }
+  }
+
+  /**
+   * How many ended jobs a queue keeps of each state, and for how many milliseconds, as it is configured. The store is
+   * not opened.
+   *
+   * @param queue default: a queue that says nothing of it
+   */
+  async retention(queue?: string): Promise<QueueRetention> {
+    const { retention, retentions } = await this[settings]()
+    return (queue === undefined ? undefined : retentions?.[queue]) ?? retention
   }
 
   /**

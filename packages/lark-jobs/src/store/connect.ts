@@ -6,15 +6,9 @@
 import { hintFor, plain, schemeOf } from '../model/connection-text.ts'
 import { JobsError } from '../model/errors.ts'
 import { formOf } from '../model/secret.ts'
+import { RETENTION } from './contract/retention.ts'
 import type { RedisServers } from './contract/servers.ts'
-import type { Retention, Store, StoreOptions } from './contract/store.ts'
-
-/** How many ended jobs are kept of each state (the newest), and for how long, in milliseconds. */
-export const RETENTION: Readonly<Record<'completed' | 'failed' | 'cancelled', Retention>> = {
-  completed: { count: 1_000, age: 3_600_000 },
-  failed: { count: 10_000, age: 30 * 86_400_000 },
-  cancelled: { count: 1_000, age: 86_400_000 },
-}
+import type { Store, StoreOptions } from './contract/store.ts'
 
 /** What a thread or a process needs to open the same store: plain data. */
 export interface Place {

@@ -38,6 +38,50 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 2, failed: 2, cancelled: 2 })
   })
 
+  test('keeps in each queue, in all its partitions, what the configuration says of that queue', async () => {
+    const some = { count: 3, age: 10_000 }
+    const own = { completed: { count: 1, age: 99_000 }, failed: { count: 9, age: 500 }, cancelled: some }
+    await using harness = await make({
+      retention: { completed: some, failed: some, cancelled: some },
+      retentions: { emails: own },
+    })
+    const { store, clock } = harness
+    const partitions = ['emails', 'emails/1', 'other']
+    for (const partition of partitions) {
+      const caller = harness.caller('ada', partition)
+      for (let round = 0; round < 4; round += 1) {
+        await caller.run(job(), completed)
+        await caller.run(job(), failed)
+      }
+    }
+    const counts = async () => {
+      const all = await Promise.all(partitions.map((partition) => store.counts(partition)))
+      return all.map(({ completed, failed }) => [completed, failed])
+    }
+    expect(await counts()).toEqual([
+      [1, 4],
+      [1, 4],
+      [3, 3],
+    ])
+    clock.advance(500)
+    const surveyed = partitions.map((partition) => ({ partition, prunes: true }))
+    const old = async () => {
+      const { findings } = await store.survey('ada', surveyed)
+      return findings.flatMap(({ partition, isOld }) => (isOld ? [partition] : [])).sort()
+    }
+    expect(await old()).toEqual(['emails', 'emails/1'])
+    for (const partition of partitions) await store.prune(partition)
+    expect(await old()).toEqual([])
+    clock.advance(9_500)
+    expect(await old()).toEqual(['other'])
+    for (const partition of partitions) await store.prune(partition)
+    expect(await counts()).toEqual([
+      [1, 0],
+      [1, 0],
+      [0, 0],
+    ])
+  })
+
   test('a large call removes its whole excess', async () => {
     const none = { count: 0, age: 10_000 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })

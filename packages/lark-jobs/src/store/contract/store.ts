@@ -52,8 +52,9 @@
  * **Effects.** What must happen elsewhere because a job ended is written with its end, and handed out until it is
  * acknowledged (`effects.ts`).
  *
- * **Retention.** `retention` says how many ended jobs of each state are kept, and for how long. The call that exceeds
- * the number removes the excess, and `prune` removes old jobs; each removes a bounded number a call.
+ * **Retention.** The options say how many ended jobs of each state a partition keeps, and for how long
+ * (`retention.ts`). The call that exceeds the number removes the excess, and `prune` removes old jobs; each removes a
+ * bounded number a call.
  *
  * **Failure.** A verb that certainly changed nothing rejects with `STORE_UNREACHABLE`. A verb that was sent and got no
  * answer rejects with `STORE_UNCERTAIN`: send it again with the same number. If the server refuses the verb (read-only,
@@ -79,6 +80,7 @@ import type { EffectsWanted } from './effects.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
+import type { Retentions } from './retention.ts'
 import type { Fate } from './watch.ts'
 
 export * from './capacity.ts'
@@ -88,13 +90,8 @@ export * from './effects.ts'
 export * from './flows.ts'
 export * from './limiters.ts'
 export * from './page.ts'
+export * from './retention.ts'
 export * from './watch.ts'
-
-/** How many ended jobs of one state a partition keeps, and for how long (milliseconds). */
-export interface Retention {
-  count: number
-  age: number
-}
 
 /**
  * What a power cut may lose. `normal`: the last second (Redis, AOF everysec) or the commits since the last sync
@@ -103,8 +100,7 @@ export interface Retention {
  */
 export type Durability = 'normal' | 'strict' | 'replicated'
 
-export interface StoreOptions {
-  retention: Readonly<Record<'completed' | 'failed' | 'cancelled', Retention>>
+export interface StoreOptions extends Retentions {
   /** Default `normal`. */
   durability?: Durability
   /** What the process uses the store for. People who look at the server see it. Default `web`. */

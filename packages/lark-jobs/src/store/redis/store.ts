@@ -9,7 +9,7 @@ import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../mode
 import { laneName } from '../contract/lane.ts'
 import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
-import { MAX_ITEMS, MAX_PAUSED } from '../contract/store.ts'
+import { MAX_ITEMS, MAX_PAUSED, retentionOf } from '../contract/store.ts'
 import type { ClientName } from './client/client-name.ts'
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
@@ -24,7 +24,7 @@ import { packWaiting, readLimited } from './verbs/lane.ts'
 import { settleLayout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
 import { Notifier } from './verbs/notifier.ts'
-import { packDuration, packLimits } from './verbs/pack-limits.ts'
+import { packAges, packDuration, packLimits } from './verbs/pack-limits.ts'
 import {
   packChange,
   packEffects,
@@ -88,8 +88,6 @@ export class RedisStore implements contract.Store {
   readonly #scripts: Scripts
   readonly #surveys: Surveys
   readonly #standings: Standings
-  /** How many completed, failed and cancelled jobs are kept. */
-  readonly #kept: readonly [string, string, string]
   #opened: Promise<string[]> | undefined
 
   /**
@@ -98,9 +96,7 @@ export class RedisStore implements contract.Store {
    */
   constructor(servers: string | RedisServers, options: RedisStoreOptions) {
     const { patience, standsBy = false, durability = 'normal', role = 'web' } = options
-    const { completed, failed, cancelled } = options.retention
     this.#options = options
-    this.#kept = [String(completed.count), String(failed.count), String(cancelled.count)]
     this.#keys = new Keys(options.prefix ?? 'lark')
     const location = parseLocation(servers, role)
     this.#client = clientOf(location)
@@ -109,7 +105,7 @@ export class RedisStore implements contract.Store {
     this.#notifier = new Notifier(this.#transport.notifications, this.#keys)
     this.#scripts = new Scripts(this.#transport, this.#keys, () => this.#clock())
     this.#registry = new PartitionRegistry(this.#scripts)
-    this.#surveys = new Surveys(this.#scripts, this.#registry, options.retention, () => this.now())
+    this.#surveys = new Surveys(this.#scripts, this.#registry, options, () => this.now())
     this.#standings = new Standings(this.#scripts, (...args) => this.heads(...args))
     this.limiters = new RedisLimiters(this.#scripts)
     this.flows = new RedisFlows(this.#scripts, this.#registry)
@@ -134,7 +130,7 @@ export class RedisStore implements contract.Store {
     const deadline = this.#transport.deadline(call.patience)
     // If the partition is known, nothing is awaited: the call is sent while its dispatches are still being prepared.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
-    const packed = packJobs(jobs, call.bound, this.#kept[2])
+    const packed = packJobs(jobs, call.bound, this.#countsOf(partition)[2])
     // Jobs that a replaced primary had accepted would be lost, so the link must be sure. Other calls can be repeated.
     const answer = await this.#scripts.call('enqueue', partition, call, packed, deadline, true)
     await this.#durability?.confirm(this.#keys.of(partition, `call:${call.caller}`), deadline)
@@ -161,7 +157,7 @@ export class RedisStore implements contract.Store {
         packDuration(want.lease),
         effects === '' ? waiting : `${waiting}\n${effects}`,
         unheard,
-        ...this.#kept,
+        ...this.#countsOf(partition),
         ...args,
       ],
       this.#transport.deadline(call.patience),
@@ -186,15 +182,13 @@ export class RedisStore implements contract.Store {
   }
 
   async recover(partition: string, options: contract.RecoverOptions = {}): Promise<contract.Recovery> {
-    const [, failed, cancelled] = this.#kept
+    const [, failed, cancelled] = this.#countsOf(partition)
     const args = [failed, cancelled, ...packRecovery(options)]
     return readRecovery(partition, await this.#scripts.run('recover', partition, args))
   }
 
   async prune(partition: string): Promise<number> {
-    const { completed, failed, cancelled } = this.#options.retention
-    const ages = [completed, failed, cancelled].map(({ age }) => packDuration(age))
-    return this.#remove('prune', partition, ages)
+    return this.#remove('prune', partition, packAges(retentionOf(this.#options, partition)))
   }
 
   survey(...args: Parameters<contract.Store['survey']>): Promise<contract.Survey> {
@@ -293,7 +287,8 @@ export class RedisStore implements contract.Store {
     change: contract.Change,
   ): Promise<contract.AlterVerdict[]> {
     if (ids.length === 0) return []
-    const args = [String(this.#options.retention.cancelled.count), change.kind, packChange(change), ...ids]
+    const [, , cancelled] = this.#countsOf(partition)
+    const args = [cancelled, change.kind, packChange(change), ...ids]
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 
@@ -357,6 +352,12 @@ export class RedisStore implements contract.Store {
       count += Math.abs(removed)
       if (removed >= 0 || count >= MAX_ITEMS) return count
     }
+  }
+
+  /** How many completed, failed and cancelled jobs a partition keeps. */
+  #countsOf(partition: string): [string, string, string] {
+    const { completed, failed, cancelled } = retentionOf(this.#options, partition)
+    return [String(completed.count), String(failed.count), String(cancelled.count)]
   }
 
   #clock(): string {

@@ -2,7 +2,7 @@
  * Removes ended jobs: by number, in the call that exceeds it; by age, with `prune`; by hand, with `clear`.
  */
 import type { State } from '../../model/record.ts'
-import { MAX_ITEMS, type StoreOptions } from '../contract/store.ts'
+import { MAX_ITEMS, type QueueRetention } from '../contract/store.ts'
 import type { Value } from './driver.ts'
 import { dropPayloads, withdrawEffects } from './effect.ts'
 import { endRemoved } from './end.ts'
@@ -48,7 +48,7 @@ const aged = `
 const kinds = ['completed', 'failed', 'cancelled'] as const
 
 /** Removes the ended jobs that exceed the counts. The counters show whether there are any. */
-export function trim(partition: Partition, retention: StoreOptions['retention']): void {
+export function trim(partition: Partition, retention: QueueRetention): void {
   for (const kind of kinds) {
     const excess = Math.min(partition[kind] - retention[kind].count, MAX_ITEMS)
     if (excess <= 0) continue
@@ -105,7 +105,7 @@ export function forgetCompleted(partition: Partition): number {
 }
 
 /** Removes ended jobs past their age, at most `most`. */
-export function prune(partition: Partition, retention: StoreOptions['retention'], most: number): Removal {
+export function prune(partition: Partition, retention: QueueRetention, most: number): Removal {
   const room = new Room(MAX_FREED)
   let pruned = 0
   for (const kind of kinds) {

@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import type * as contract from '../contract/store.ts'
-import { MAX_ITEMS } from '../contract/store.ts'
+import { MAX_ITEMS, retentionOf } from '../contract/store.ts'
 import { alter } from './alter.ts'
 import { Bell } from './bell.ts'
 import { forgetCalls } from './calls.ts'
@@ -113,7 +113,7 @@ export class SqliteStore implements contract.Store {
       forgetThrottles(partition)
       forgetPauses(partition)
       forgotten = Math.max(forgotten, forgetOver(partition), forgetEffects(partition, MAX_ITEMS))
-      return prune(partition, this.#options.retention, most)
+      return prune(partition, retentionOf(this.#options, name), most)
     }
     const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))
     // A result of `MAX_ITEMS` tells the caller to call again.
@@ -126,9 +126,7 @@ export class SqliteStore implements contract.Store {
     const { database } = this.#opened()
     database.tidy()
     const now = this.#clock.now()
-    const found = await database.read(() =>
-      findings(database, caller, partitions, this.#options.retention, now),
-    )
+    const found = await database.read(() => findings(database, caller, partitions, this.#options, now))
     const waits = partitions.filter((each) => each.waits).map(({ partition }) => partition)
     const known = await database.write(() => {
       refreshWaiters(database, caller, waits)
@@ -384,7 +382,7 @@ export class SqliteStore implements contract.Store {
       this.#clock.meet(partition.now)
       const result = work(partition)
       stirLanes(partition)
-      trim(partition, this.#options.retention)
+      trim(partition, retentionOf(this.#options, name))
       keepLastMinute(partition)
       rung = ringForNews(partition, call?.caller).concat(partition.noticed)
       partition.save()

@@ -1,7 +1,7 @@
 /**
  * Surveys many partitions with three queries. Each query returns only the partitions that have something to do.
  */
-import type { Finding, StoreOptions, Surveyed } from '../contract/store.ts'
+import { type Finding, type Retentions, retentionOf, type Surveyed } from '../contract/store.ts'
 import { olderCalls } from './calls.ts'
 import type { Database } from './database.ts'
 import { olderEffects } from './effect.ts'
@@ -54,7 +54,7 @@ export function findings(
   database: Database,
   caller: string,
   surveyed: readonly Surveyed[],
-  retention: StoreOptions['retention'],
+  retentions: Retentions,
   now: number,
 ): Finding[] {
   const found = new Map<string, Finding>()
@@ -76,11 +76,15 @@ export function findings(
     const next = dueAt === null ? nextOfLanes(database, name) : dueAt - now
     if (next !== undefined) of(name).nextDue = Math.max(0, next)
   }
-  const { completed, failed, cancelled } = retention
-  const before = [completed, failed, cancelled].map(({ age }) => now - age)
   const prunes = surveyed.filter((each) => each.prunes)
-  for (const { name } of database.all<{ name: string }>(withOld, names(prunes), now, ...before))
-    of(name).isOld = true
+  const kept = ({ partition }: Surveyed) => retentionOf(retentions, partition)
+  for (const retention of new Set(prunes.map(kept))) {
+    const { completed, failed, cancelled } = retention
+    const before = [completed, failed, cancelled].map(({ age }) => now - age)
+    const which = names(prunes.filter((each) => kept(each) === retention))
+    for (const { name } of database.all<{ name: string }>(withOld, which, now, ...before))
+      of(name).isOld = true
+  }
   return [...found.values()]
 }
 

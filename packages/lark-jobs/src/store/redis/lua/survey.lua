@@ -9,8 +9,8 @@
 -- ARGV[6]  age from which on completed jobs are removed, milliseconds
 -- ARGV[7]  age of failed jobs
 -- ARGV[8]  age of cancelled jobs
--- ARGV[9…] the keys; then for each partition: 'w' if the caller is idle there, 'p' if it asks for jobs to prune, '|',
---          and its name
+-- ARGV[9…] the keys; then for each partition: 'w' if the caller is idle there; 'p' if it asks for jobs to prune,
+--          followed by three ages if the partition has its own; '|', and its name
 -- Returns  { the time; the number of partitions, or -1; five values for each partition with something to do: its index;
 --            milliseconds, or -1, until a job may begin, until a lease ends, until there is an effect to hand
 --            out; 1 if there is something to prune; two values for each damaged partition: its index, and
@@ -20,7 +20,7 @@
 
 -- The same as in call.lua.
 local CALL_MEMORY = 60000
-local ages = { completed = ARGV[6], failed = ARGV[7], cancelled = ARGV[8] }
+local ages = table.concat({ ARGV[6], ARGV[7], ARGV[8] }, ',')
 
 -- The first time in a sorted set of times; nothing if the set is empty.
 local function first_of(name)
@@ -54,8 +54,9 @@ local function next_job()
   return redis.call('EXISTS', key('turns'), key('asleep')) > 0 and lanes().next_turn(due) or due
 end
 
-local function is_old()
-  for state, age in pairs(ages) do
+local function is_old(own)
+  local completed, failed, cancelled = string.match(own ~= '' and own or ages, '^(%d+),(%d+),(%d+)$')
+  for state, age in pairs({ completed = completed, failed = failed, cancelled = cancelled }) do
     if (first_of(state) or math.huge) <= now - age then
       return true
     end
@@ -68,7 +69,7 @@ local function is_old()
   return false
 end
 
-local function look(waits, prunes)
+local function look(waits, prunes, own)
   local due = waits and next_job() or -1
   local ends, effect = -1, -1
   -- An older worker may have written `endings` (shared/deliver.lua).
@@ -79,7 +80,7 @@ local function look(waits, prunes)
       effect = (effect < 0 or rest >= 0 and rest < effect) and rest or effect
     end
   end
-  return due, ends, effect, prunes and is_old() and 1 or 0
+  return due, ends, effect, prunes and is_old(own) and 1 or 0
 end
 
 -- This is first because it is a write: a server that accepts no writes refuses the call, and a full server allows the
@@ -92,10 +93,10 @@ if ARGV[3] ~= '' then
 end
 local found, damaged = {}, {}
 for i = from, #ARGV do
-  local waits, prunes, partition = string.match(ARGV[i], '^(w?)(p?)|(.*)$')
+  local waits, prunes, own, partition = string.match(ARGV[i], '^(w?)(p?)([%d,]*)|(.*)$')
   visit(partition)
   local is_sound, due, ends, effect, old = pcall(function()
-    return look(waits == 'w', prunes == 'p')
+    return look(waits == 'w', prunes == 'p', own)
   end)
   if not is_sound then
     damaged[#damaged + 1] = i - from

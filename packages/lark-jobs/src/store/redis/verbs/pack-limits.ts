@@ -2,10 +2,16 @@
  * Durations and limits, in the form that the scripts read.
  */
 import type { Limits } from '../../../model/limits.ts'
+import type { QueueRetention } from '../../contract/store.ts'
 
 /** Milliseconds for the scripts: whole, not negative, and rounded up so that no job is early. */
 export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
+}
+
+/** The ages at which completed, failed and cancelled jobs are removed. */
+export function packAges({ completed, failed, cancelled }: QueueRetention): string[] {
+  return [completed, failed, cancelled].map(({ age }) => packDuration(age))
 }
 
 /** Limits, in the form that `shared/rate.lua` reads. */

@@ -1,9 +1,16 @@
 /**
  * Surveys: one script call for all partitions, or on a cluster one for each partition.
  */
-import type { Announced, Finding, StoreOptions, Survey, Surveyed } from '../../contract/store.ts'
+import {
+  type Announced,
+  type Finding,
+  type Retentions,
+  retentionOf,
+  type Survey,
+  type Surveyed,
+} from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
-import { packDuration } from './pack-limits.ts'
+import { packAges, packDuration } from './pack-limits.ts'
 import type { PartitionRegistry } from './partition-registry.ts'
 
 /** The answer of `survey.lua`. */
@@ -12,20 +19,19 @@ type Surveying = [at: number, known: number, found: number[], damaged: (number |
 export class Surveys {
   readonly #scripts: Scripts
   readonly #registry: PartitionRegistry
-  /** The ages at which completed, failed and cancelled jobs are removed. */
-  readonly #ages: readonly string[]
+  readonly #retentions: Retentions
   readonly #now: () => Promise<number>
 
   constructor(
     scripts: Scripts,
     registry: PartitionRegistry,
-    { completed, failed, cancelled }: StoreOptions['retention'],
+    retentions: Retentions,
     now: () => Promise<number>,
   ) {
     this.#scripts = scripts
     this.#registry = registry
     this.#now = now
-    this.#ages = [completed, failed, cancelled].map(({ age }) => packDuration(age))
+    this.#retentions = retentions
   }
 
   survey(caller: string, partitions: readonly Surveyed[], announced?: Announced): Promise<Survey> {
@@ -70,10 +76,11 @@ export class Surveys {
       announced === undefined ? '' : packDuration(announced.ttl),
       announced === undefined ? '' : JSON.stringify(announced.worker),
       String(keys.length),
-      ...this.#ages,
+      ...packAges(this.#retentions.retention),
       ...keys,
       ...partitions.map(
-        ({ partition, waits, prunes }) => `${waits ? 'w' : ''}${prunes ? 'p' : ''}|${partition}`,
+        ({ partition, waits, prunes }) =>
+          `${waits ? 'w' : ''}${prunes ? 'p' : ''}${prunes ? this.#ownAges(partition) : ''}|${partition}`,
       ),
     ])
     const [at, known, found, damaged] = reply as Surveying
@@ -83,6 +90,12 @@ export class Surveys {
       failures: await this.#readFailures(partitions, damaged),
       ...(known >= 0 && { partitions: known }),
     }
+  }
+
+  /** The ages of a partition that keeps something else than most do. */
+  #ownAges(partition: string): string {
+    const retention = retentionOf(this.#retentions, partition)
+    return retention === this.#retentions.retention ? '' : packAges(retention).join(',')
   }
 
   async #readFailures(

@@ -1,0 +1,55 @@
+/**
+ * What is kept of ended jobs, as the configuration says it: of all queues, and of one queue.
+ */
+import { LONGEST, milliseconds } from '../model/duration.ts'
+import { duration, isObject, Option, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
+import { type QueueRetention, RETENTION, type Retention } from '../store/contract/retention.ts'
+
+/** How many and how long: whatever is not written does not limit anything. */
+export const keptOptions = new Schema(
+  "an object such as { count: 5_000, age: '7d' }",
+  {
+    /** How many jobs: the newest. Default: any number. */
+    count: whole(0),
+    /** For how long after their end. Default: for ever. */
+    age: duration(),
+  },
+  ({ count, age }, refuse) => {
+    if (count === undefined && age === undefined) refuse('', 'an object with count, age, or both')
+  },
+)
+
+/** An age (`'7d'`), `{ count, age }`, or `false`: nothing is kept. */
+export type Kept = false | string | OptionsOf<typeof keptOptions.entries>
+
+/** A number is refused, because it could be a count or milliseconds. */
+const kept = new Option<Kept, Retention>(
+  "false, an age such as '7d', or { count, age }",
+  (value, path, voice) => {
+    if (value === false) return { count: 0, age: 0 }
+    const isAge = typeof value === 'string' && milliseconds(value)
+    if (!isAge && !isObject(value)) return undefined
+    const { count, age } = isAge ? { age: isAge } : keptOptions.readAll(value, voice, path)
+    return { count: count ?? Number.MAX_SAFE_INTEGER, age: age ?? LONGEST }
+  },
+)
+
+export const keepOptions = new Schema("an object such as { completed: '7d', failed: { count: 50_000 } }", {
+  /** Completed jobs. Default: the newest 1,000, for 1 hour. */
+  completed: kept,
+  /** Failed jobs. Default: the newest 10,000, for 30 days. */
+  failed: kept,
+  /** Cancelled jobs. Default: the newest 1,000, for 1 day. */
+  cancelled: kept,
+})
+
+/** What is kept of the ended jobs of a queue, or of each partition of it. */
+export interface KeepConfig extends OptionsOf<typeof keepOptions.entries> {}
+
+type Keep = Read<typeof keepOptions.entries>
+
+/** @param all what the configuration says of all queues */
+export function retentionFrom(all: Keep | undefined, own?: Keep): QueueRetention {
+  const of = (state: keyof QueueRetention) => own?.[state] ?? all?.[state] ?? RETENTION[state]
+  return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }
+}
