@@ -23,9 +23,18 @@ export {
   type CancelOptions,
   cancellable,
 } from './operate/cancel.ts'
+export type { DryRunOptions, JobFilter } from './operate/filter.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
+export {
+  type Removable,
+  type RemoveConditions,
+  type Removed,
+  type RemoveFilter,
+  type RemoveOptions,
+  removable,
+} from './operate/remove.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export type { Counts } from './store/contract/page.ts'

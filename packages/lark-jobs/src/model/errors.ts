@@ -37,6 +37,7 @@ export const jobsErrors = {
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
+  JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
   OPERATE_INVALID: 'What operate() was given is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',

@@ -2,14 +2,21 @@
  * Cancels jobs from outside. A job that does not run ends at once. A running job is asked to end, by its `signal`.
  */
 import { JobsError } from '../model/errors.ts'
-import { readIds } from '../model/id.ts'
 import type { State } from '../model/record.ts'
-import { flag, isText, type OptionsOf, oneOf, option } from '../options/schema.ts'
+import type { OptionsOf } from '../options/schema.ts'
 import type { AlterVerdict, Store } from '../store/contract/store.ts'
-import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import {
+  all,
+  conditions,
+  type DryRunOptions,
+  type Flags,
+  type JobFilter,
+  jobConditions,
+  readChosen,
+} from './filter.ts'
 import {
   alterAll,
-  heads,
+  idsOf,
   type Located,
   locateAll,
   type OpenQueues,
@@ -20,29 +27,17 @@ import {
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const
 export type Cancellable = (typeof cancellable)[number]
 
-const conditionEntries = {
-  /** The key of the job's class. */
-  key: option<string>('the key of a job class', isText),
-  queue: queueName,
-  /** Default: every state in which a job can be cancelled. */
-  state: oneOf(cancellable),
-}
+const conditionEntries = jobConditions(cancellable)
 const cancelConditions = conditions({ ...conditionEntries, all })
 
 /** The conditions that choose jobs. A job must meet all of them. */
 export interface CancelConditions extends OptionsOf<typeof conditionEntries> {}
 
 /** At least one condition, or `{ all: true }` for every job of the store. */
-export type CancelFilter =
-  | (CancelConditions & ({ key: string } | { queue: string } | { state: Cancellable }))
-  | ({ all: true } & { [Name in keyof CancelConditions]?: never })
+export type CancelFilter = JobFilter<CancelConditions>
 
-const cancelOptions = conditions({
-  /** Only counts the jobs that would be cancelled now. Nothing is cancelled. */
-  dryRun: flag(),
-})
-
-export interface CancelOptions extends OptionsOf<typeof cancelOptions.entries> {}
+/** `dryRun`: only counts the jobs that would be cancelled now. */
+export interface CancelOptions extends DryRunOptions {}
 
 export interface Cancelled {
   /** Jobs that were not running, and are now cancelled. */
@@ -56,11 +51,7 @@ type Chosen = readonly string[] | CancelFilter
 
 /** Checks the arguments of `cancel`. @throws FILTER_INVALID, JOB_ID_INVALID */
 export function readCancel(which: unknown, options: unknown, flags?: Flags): Chosen {
-  checkFilter('Jobs.cancel()', options, cancelOptions, { whole: 'the second argument' })
-  const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
-  if (!isFilter) return readIds(which)
-  checkFilter('Jobs.cancel()', which, cancelConditions, { needed: ['key', 'queue', 'state'], flags })
-  return which as CancelFilter
+  return readChosen('Jobs.cancel()', cancelConditions, which, options, flags) as Chosen
 }
 
 /**
@@ -128,12 +119,6 @@ function locate(open: OpenQueues, ids: readonly string[]): Promise<Located[]> {
         { id },
       )
   })
-}
-
-/** The ids of all jobs in a state, and with a key if one is given, a page at a time. */
-async function* idsOf(store: Store, partition: string, state: State, key?: string): AsyncGenerator<string[]> {
-  for await (const jobs of heads(store, partition, state))
-    yield jobs.filter((job) => key === undefined || job.key === key).map(({ id }) => id)
 }
 
 function ask(store: Store, partition: string, ids: readonly string[]): Promise<AlterVerdict[]> {

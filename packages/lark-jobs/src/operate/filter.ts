@@ -3,7 +3,9 @@
  * value, because a call that ignored the condition would act on everything.
  */
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
-import { type Entries, isText, option, Schema } from '../options/schema.ts'
+import { readIds } from '../model/id.ts'
+import type { State } from '../model/record.ts'
+import { type Entries, flag, isText, type OptionsOf, oneOf, option, Schema } from '../options/schema.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
@@ -20,6 +22,49 @@ export function conditions<E extends Entries>(entries: E): Schema<E> {
     each.with({ refusesUndefined: 'written' }),
   ])
   return new Schema('an object', Object.fromEntries(all) as E)
+}
+
+/** The conditions that choose jobs in some of these states. A job must meet all of them. */
+export function jobConditions<S extends State>(states: readonly S[]) {
+  return {
+    /** The key of the job's class. */
+    key: option<string>('the key of a job class', isText),
+    queue: queueName,
+    /** Default: every one of these states. */
+    state: oneOf(states),
+  }
+}
+
+/** At least one condition, or `{ all: true }`. */
+export type JobFilter<Conditions extends { key?: string; queue?: string; state?: State }> =
+  | (Conditions & ({ key: string } | { queue: string } | { state: NonNullable<Conditions['state']> }))
+  | ({ all: true } & { [Name in keyof Conditions]?: never })
+
+export const dryRunOptions = conditions({
+  /** Only counts the jobs that would be changed now. Nothing is changed. */
+  dryRun: flag(),
+})
+
+/** The second argument of calls that change many jobs. */
+export interface DryRunOptions extends OptionsOf<typeof dryRunOptions.entries> {}
+
+/**
+ * Checks the arguments of a call that changes jobs by their ids or by a filter.
+ *
+ * @throws FILTER_INVALID, JOB_ID_INVALID
+ */
+export function readChosen<E extends Entries>(
+  call: string,
+  schema: Schema<E>,
+  which: unknown,
+  options: unknown,
+  flags?: Flags,
+): string[] | object {
+  checkFilter(call, options, dryRunOptions, { whole: 'the second argument' })
+  const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
+  if (!isFilter) return readIds(which)
+  checkFilter(call, which, schema, { needed: ['key', 'queue', 'state'], flags })
+  return which
 }
 
 export interface FilterOptions {

@@ -9,6 +9,7 @@ import type { Store } from '../store/contract/store.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
 import type { Flags } from './filter.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
+import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { Status } from './status.ts'
 import type { FailedOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 
@@ -112,6 +113,33 @@ export abstract class Operations {
   }
 
   /**
+   * Removes jobs that do not run, by id or by a filter: nobody sees them any more. A job that has not ended does not
+   * run, and its class does not hear of that. What must still happen elsewhere because a job ended happens, and until
+   * then a record is kept for it; `purge` removes that too.
+   *
+   * @returns how many jobs were removed, and how many that match the filter run, and were left as they are
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await Jobs.remove(job.id!)
+   * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it would remove
+   */
+  remove(which: string | readonly string[] | RemoveFilter, options: RemoveOptions = {}): Promise<Removed> {
+    return this.#remove('remove', which, options)
+  }
+
+  /**
+   * Removes jobs for good from everything that Lark reads: record, payload, result, errors and log, and what is still
+   * kept of a job that was removed before. What should have happened elsewhere because such a job ended does not
+   * happen. Backups, Redis's AOF, and free pages of an SQLite file may still contain the data: see the manual.
+   *
+   * @returns how many jobs were removed; an id that no job has counts as none
+   * @throws JOB_ID_INVALID, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await Jobs.purge(idsOfAda)
+   */
+  purge(which: string | readonly string[] | RemoveFilter, options: RemoveOptions = {}): Promise<Removed> {
+    return this.#remove('purge', which, options)
+  }
+
+  /**
    * Pauses a queue, or one group of it: none of its jobs starts, on any worker. Running jobs go on.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, PAUSE_INVALID
@@ -142,6 +170,12 @@ export abstract class Operations {
     const opened = await this.#opened()
     const { status } = await import('./status.ts')
     return status(opened)
+  }
+
+  async #remove(kind: 'remove' | 'purge', which: unknown, options: RemoveOptions): Promise<Removed> {
+    const by = await import('./remove.ts')
+    const chosen = by.readRemove(kind, which, options, this[names])
+    return by.remove(await this.#opened(), kind, chosen, options.dryRun)
   }
 
   async #opened(): Promise<OpenQueues> {

@@ -166,7 +166,7 @@ function parsed(json: string): unknown {
   }
 }
 
-async function locate(store: Store, partitions: string[], id: string): Promise<JobRecord | undefined> {
+export async function locate(store: Store, partitions: string[], id: string): Promise<JobRecord | undefined> {
   for (const partition of partitions) {
     const job = await store.get(partition, id)
     if (job !== undefined) return job
@@ -226,6 +226,17 @@ function lastFirst(one: JobRecord, other: JobRecord): number {
 /** The ids and keys of all jobs in a state, a page at a time. */
 export function heads(store: Store, partition: string, state: State): AsyncGenerator<JobHead[]> {
   return pages((filter) => store.heads(partition, filter), state)
+}
+
+/** The ids of all jobs in a state, and with a key if one is given, a page at a time. */
+export async function* idsOf(
+  store: Store,
+  partition: string,
+  state: State,
+  key?: string,
+): AsyncGenerator<string[]> {
+  for await (const jobs of heads(store, partition, state))
+    yield jobs.filter((job) => key === undefined || job.key === key).map(({ id }) => id)
 }
 
 /** @param most the most jobs of a page */

@@ -303,4 +303,43 @@ export function alter(make: Make): void {
       expect(await store.wait(caller.id, 10_000)).toEqual(['emails'])
     },
   )
+
+  test('a purge takes a job in each state but active, and one that is hidden, with its effects', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const large = JSON.stringify('x'.repeat(5_000))
+    const list = [job({ hooked: true, payload: large }), job({ delay: 1_000 }), job({ hooked: true }), job()]
+    const [cancelled, delayed, hidden, active] = ids(list) as [string, string, string, string]
+    await caller.run(job(), { kind: 'completed', result: '1', log: [line('x')] })
+    await caller.enqueue(...list)
+    await store.alter('emails', [cancelled, hidden], { kind: 'cancel', reason: 'user' })
+    await store.alter('emails', [hidden], { kind: 'remove' })
+    expect(ids(await caller.claim(9))).toEqual([active])
+    const [done] = (await store.list('emails', { state: 'completed' })).jobs
+    const all = [done!.id, cancelled, delayed, hidden, active]
+    expect(await store.alter('emails', [...all, 'nobody'], { kind: 'purge' })).toEqual([
+      'done',
+      'done',
+      'done',
+      'done',
+      'refused',
+      'missing',
+    ])
+    expect(await store.alter('emails', all, { kind: 'purge' })).toEqual([
+      'missing',
+      'missing',
+      'missing',
+      'missing',
+      'refused',
+    ])
+    const { effects, nextEffect } = await store.recover('emails', { effects: { lease: 1_000 } })
+    expect([effects, nextEffect]).toEqual([undefined, undefined])
+    expect(await store.log('emails', done!.id)).toEqual([])
+    expect(await store.counts('emails')).toMatchObject({ completed: 0, cancelled: 0, delayed: 0, active: 1 })
+    // Every id is free again.
+    const again = all.filter((id) => id !== active).map((id) => job({ id }))
+    expect(await caller.enqueue(...again)).toEqual(again.map(() => 'queued'))
+    expect((await store.get('emails', hidden))?.payload).toBe(again[0]!.payload)
+  })
 }

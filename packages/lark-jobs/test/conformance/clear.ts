@@ -2,6 +2,7 @@
  * Removing the jobs of a state by hand.
  */
 import { expect, test } from 'vitest'
+import { memberId } from '../../src/model/effect.ts'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line } from './jobs.ts'
@@ -60,5 +61,24 @@ export function clear(make: Make): void {
     expect(await harness.store.clear('emails', 'waiting')).toBe(MAX_ITEMS)
     expect(await harness.store.clear('emails', 'waiting')).toBe(7)
     expect(await harness.store.clear('emails', 'waiting')).toBe(0)
+  })
+
+  test('hidden jobs are purged: what should have happened elsewhere does not', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const member = memberId({ flow: 'flow', home: 'home', index: 0 })
+    const list = [job({ id: member }), job({ hooked: true }), job({ hooked: true })]
+    const [, removed, kept] = ids(list)
+    await harness.caller().enqueue(...list)
+    await store.alter('emails', ids(list), { kind: 'cancel', reason: 'user' })
+    await store.alter('emails', [member, removed!], { kind: 'remove' })
+    expect(await store.flows.fates('emails', [member])).toMatchObject([{ kind: 'ended' }])
+    expect(await store.clear('emails', 'hidden')).toBe(2)
+    expect(await store.clear('emails', 'hidden')).toBe(0)
+    expect(await store.flows.fates('emails', [member])).toEqual([{ kind: 'unknown' }])
+    const { effects = [] } = await store.recover('emails', { effects: { lease: 1_000 } })
+    expect(effects.map(({ job }) => job.id)).toEqual([kept])
+    // The id is free again.
+    expect(await harness.caller().enqueue(job({ id: member }))).toEqual(['queued'])
   })
 }

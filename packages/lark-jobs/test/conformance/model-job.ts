@@ -179,7 +179,7 @@ export class ModelJob implements Counters {
     return consequence.counts
   }
 
-  /** Applies a change. A `remove` is carried out by the caller, if the verdict allows it. */
+  /** Applies a change. A `remove` or `purge` is carried out by the caller, if the verdict allows it. */
   apply(change: Change): AlterVerdict {
     const isActive = this.#state === 'active'
     switch (change.kind) {
@@ -197,6 +197,7 @@ export class ModelJob implements Counters {
         else return 'refused'
         return isActive ? 'asked' : 'done'
       case 'remove':
+      case 'purge':
         return isActive ? 'refused' : 'done'
       case 'run-now':
         if (this.state !== 'delayed') return 'refused'

@@ -296,7 +296,12 @@ export class Model {
     return old.length
   }
 
-  clear(state: Exclude<State, 'active'>): number {
+  clear(state: Exclude<State, 'active'> | 'hidden'): number {
+    const { size } = this.hidden
+    if (state === 'hidden') {
+      this.hidden.clear()
+      return size
+    }
     const gone = this.in(state)
     for (const job of gone) {
       const wasPending = job.isPending
@@ -309,6 +314,7 @@ export class Model {
 
   alter(ids: readonly string[], change: Change): AlterVerdict[] {
     const verdicts = ids.map((id) => {
+      if (change.kind === 'purge' && this.hidden.delete(id)) return 'done'
       const job = this.jobs.get(id)
       const name = change.kind === 'retry' && job?.isEnded ? job.lock?.name : undefined
       if (name !== undefined && this.#locker(name)) return 'refused'
@@ -316,6 +322,7 @@ export class Model {
       const verdict = job?.apply(change) ?? 'missing'
       if (name !== undefined) this.#lockers.set(name, id)
       if (change.kind === 'remove' && verdict === 'done') this.#remove(job!)
+      if (change.kind === 'purge' && verdict === 'done') this.jobs.delete(id)
       if (verdict === 'done' && change.kind !== 'edit' && job && (wasPending || job.isPending))
         this.lanes.moved(job)
       return verdict

@@ -233,6 +233,7 @@ class Sequence {
       { kind: 'retry' },
       { kind: 'cancel', reason: 'user' },
       { kind: 'remove' },
+      { kind: 'purge' },
       { kind: 'run-now' },
       { kind: 'reschedule', in: this.#random.below(800) },
       { kind: 'edit', payload: chancePayload(this.#random) },
@@ -265,7 +266,7 @@ class Sequence {
   }
 
   async #clear(): Promise<void> {
-    const state = this.#random.pick(['waiting', 'delayed', ...endedStates] as const)!
+    const state = this.#random.pick(['waiting', 'delayed', 'hidden', ...endedStates] as const)!
     this.#tell('clear', state)
     expect(await this.#harness.store.clear(this.#partition, state)).toBe(this.#model.clear(state))
   }

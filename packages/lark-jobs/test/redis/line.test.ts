@@ -123,6 +123,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
         { kind: 'cancel', reason: 'user' },
         { kind: 'retry' },
         { kind: 'remove' },
+        { kind: 'purge' },
         { kind: 'run-now' },
         { kind: 'reschedule', in: after },
         { kind: 'cancel', reason: 'user' },
@@ -135,13 +136,14 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
         cancel: inLine,
         retry: !inLine && one.state !== 'active',
         remove: one.state !== 'active',
+        purge: one.state !== 'active',
         'run-now': inLine && one.place > clock.now,
         reschedule: inLine,
         edit: false,
       }[change.kind]
       expect(verdict, `${change.kind} of ${one.state}`).toBe(allowed ? 'done' : 'refused')
       if (!allowed) return
-      if (change.kind === 'remove') model.jobs.delete(one.id)
+      if (change.kind === 'remove' || change.kind === 'purge') model.jobs.delete(one.id)
       else if (change.kind === 'cancel') one.state = 'cancelled'
       else {
         Object.assign(one, { place: clock.now + (change.kind === 'reschedule' ? after : 0), state: 'line' })

@@ -35,6 +35,7 @@ import { permitting } from './permitting.ts'
 import { presets } from './presets.ts'
 import { rateLimiting } from './rate-limiting.ts'
 import { releasing } from './releasing.ts'
+import { removing } from './removing.ts'
 import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
@@ -56,6 +57,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))
   describe('cancelling', () => cancelling(connect))
+  describe('removing', () => removing(connect))
   describe('filtering', () => filtering(connect))
   describe('operating', () => operating(connect))
   describe('throwing', () => throwing(connect))

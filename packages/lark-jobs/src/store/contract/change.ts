@@ -11,6 +11,9 @@ export type Change =
   | { kind: 'cancel'; reason: CancelReason }
   /** Any state but active → gone, with its log. */
   | { kind: 'remove' }
+  /** The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job that has
+   *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`. */
+  | { kind: 'purge' }
   /** delayed → waiting. */
   | { kind: 'run-now' }
   /** waiting, delayed → delayed by `in` milliseconds from now. */

@@ -457,8 +457,12 @@ export interface Store extends AsyncDisposable {
    * resumes it. Running jobs go on.
    */
   pause(partition: string, group: string, ms?: number): Promise<MetGroup>
-  /** Removes at most `MAX_ITEMS` jobs of a state other than active. @returns how many; all, if under `MAX_ITEMS` */
-  clear(partition: string, state: Exclude<State, 'active'>): Promise<number>
+  /**
+   * Removes at most `MAX_ITEMS` jobs of a state other than active. `hidden`: purges jobs that were removed, and are kept
+   * for their effects (`effects.ts`).
+   * @returns how many; all, if under `MAX_ITEMS`
+   */
+  clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 
   /** Changes the role that was given in the options. People who look at the server see it. */
   become?(role: Role): void

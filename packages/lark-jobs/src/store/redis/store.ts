@@ -308,7 +308,7 @@ export class RedisStore implements contract.Store {
     return { wasPaused: wasPaused === 1, hasJobs: hasJobs === 1 }
   }
 
-  clear(partition: string, state: Exclude<State, 'active'>): Promise<number> {
+  clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number> {
     return this.#remove('clear', partition, [state])
   }
 

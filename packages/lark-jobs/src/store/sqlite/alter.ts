@@ -9,18 +9,19 @@ import { takeAgain } from './lock.ts'
 import { move, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { changePayload } from './payload.ts'
-import { remove } from './retain.ts'
+import { purge, remove } from './retain.ts'
 import { columns, holderOf, type JobRow, stateOf } from './row.ts'
 import { ACTIVE, COMPLETED, HIDDEN, PENDING } from './schema.ts'
 import { notify } from './waiters.ts'
 
-const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
+const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
+const find = `${findAny} AND state < ${HIDDEN}`
 const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
 export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
   const verdicts = ids.map((id) => {
-    const row = partition.database.get<JobRow>(find, partition.id, id)
+    const row = partition.database.get<JobRow>(change.kind === 'purge' ? findAny : find, partition.id, id)
     return row === undefined ? 'missing' : apply(partition, row, change)
   })
   // The jobs behind a changed job of a lane may begin now.
@@ -59,6 +60,10 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
       remove(partition, [row])
+      return 'done'
+    case 'purge':
+      if (row.state === ACTIVE) return 'refused'
+      purge(partition, row)
       return 'done'
     case 'run-now':
       if (stateOf(row, now) !== 'delayed') return 'refused'

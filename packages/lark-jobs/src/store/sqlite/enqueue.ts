@@ -15,7 +15,7 @@ import { laneLimits, openLane } from './lane.ts'
 import { lockValues, meet } from './lock.ts'
 import type { Partition } from './partition.ts'
 import { forgetPayload, keepPayload } from './payload.ts'
-import { makeWay } from './retain.ts'
+import { purge } from './retain.ts'
 import { columns, type JobRow, stateOf } from './row.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
@@ -53,7 +53,7 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
       const met = isTaken() ? undefined : meet(partition, job, lock)
       if (met !== undefined) return met
     }
-    if (before !== undefined) makeWay(partition, before)
+    if (before !== undefined) purge(partition, before)
     const lane = group === undefined && limiter === undefined ? '' : laneName(group?.name, limiter)
     const limits = group === undefined ? null : laneLimits(group)
     const { payload, apart } = keepPayload(database, job.payload)

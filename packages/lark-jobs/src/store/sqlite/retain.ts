@@ -11,11 +11,11 @@ import type { Partition } from './partition.ts'
 import { payloadBytes } from './payload.ts'
 import { lines, MAX, pendingRows } from './read.ts'
 import { Room } from './room.ts'
-import { endedStates, type JobRow, list } from './row.ts'
+import { endedStates, type JobRow, columns as jobColumns, list } from './row.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
-type Removed = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>
-type Gone = Removed & { bytes: number }
+type RemovedRow = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>
+type Gone = RemovedRow & { bytes: number }
 
 /** How many jobs one transaction removed, and whether there are more to remove. */
 export interface Removal {
@@ -39,8 +39,13 @@ const dropOne = `DELETE FROM jobs WHERE seq = ${oldestSeqs} AND effects IS NULL`
 /** The job is kept for its effects, and hidden: see `effect.ts`. */
 const raise = `UPDATE jobs SET state = state + ${HIDDEN}`
 const hideOldest = `${raise} WHERE seq IN ${oldestSeqs} RETURNING seq`
-const drop = 'DELETE FROM jobs WHERE seq = ?'
 const dropThese = 'DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects IS NULL'
+const drop = 'DELETE FROM jobs WHERE seq = ?'
+const hidden = `
+  SELECT ${jobColumns} FROM jobs WHERE state >= ${HIDDEN} AND seq IN (
+    SELECT seq FROM effects WHERE partition = ?1 AND kind IN ('hook', 'member') AND at IS NOT NULL
+    UNION SELECT seq FROM effects WHERE partition = ?1 AND over IS NOT NULL
+  ) LIMIT ?2`
 const hideThese = `${raise} WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq`
 const aged = `
   SELECT ${columns} FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND finishedAt <= ?
@@ -73,7 +78,7 @@ function hide(partition: Partition, statement: string, ...values: Value[]): numb
 }
 
 /** Removes jobs, with their logs. Jobs that have not ended are ended first. */
-export function remove(partition: Partition, rows: readonly Removed[]): void {
+export function remove(partition: Partition, rows: readonly RemovedRow[]): void {
   if (rows.length === 0) return
   endRemoved(partition, rows)
   const seqs = list(rows.map(({ seq }) => seq))
@@ -84,11 +89,12 @@ export function remove(partition: Partition, rows: readonly Removed[]): void {
   }
 }
 
-/** Removes an ended job whose id a new job takes, with all that is remembered of it. */
-export function makeWay(partition: Partition, row: JobRow): void {
+/** Removes a job for good, with all that is remembered of it. It does not end. */
+export function purge(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
   partition.database.run(drop, row.seq)
-  partition.leave(row)
+  if (row.state < HIDDEN) partition.leave(row)
+  if (row.state === PENDING) laneMoves(partition, row)
 }
 
 /** How many completed jobs of a partition are kept however full the disk is, and how many are removed at a time. */
@@ -119,8 +125,17 @@ export function prune(partition: Partition, retention: QueueRetention, most: num
   return { count: pruned, isCut: room.isFull }
 }
 
-/** Removes jobs of a state, at most `most`. */
-export function clear(partition: Partition, state: Exclude<State, 'active'>, most: number): Removal {
+/** Removes jobs of a state, or purges hidden jobs, at most `most`. */
+export function clear(
+  partition: Partition,
+  state: Exclude<State, 'active'> | 'hidden',
+  most: number,
+): Removal {
+  if (state === 'hidden') {
+    const rows = partition.database.all<JobRow>(hidden, partition.id, most)
+    for (const row of rows) purge(partition, row)
+    return { count: rows.length, isCut: false }
+  }
   const room = new Room(MAX_FREED)
   const gone = room.take(stateRows(partition, state, most))
   remove(partition, gone)

@@ -277,7 +277,7 @@ export class SqliteStore implements contract.Store {
     })
   }
 
-  clear(name: string, state: Exclude<State, 'active'>): Promise<number> {
+  clear(name: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number> {
     return removeAll((most) => this.#accept(name, (partition) => clear(partition, state, most)))
   }
 

@@ -3,7 +3,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many cancelled jobs to keep
--- ARGV[3]  the change: retry, cancel, remove, run-now, reschedule, edit
+-- ARGV[3]  the change: retry, cancel, remove, purge, run-now, reschedule, edit
 -- ARGV[4]  its value: the reason, the milliseconds, the payload; else ''
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
@@ -84,6 +84,20 @@ changes['remove'] = function(id, state, _, priority, place)
   return 'd'
 end
 
+-- `state` is nothing for a hidden job (effect.lua).
+changes['purge'] = function(id, state, _, priority, place)
+  if state == 'active' then
+    return 'r'
+  elseif state and not ended[state] then
+    leave(id, priority, place)
+  end
+  if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
+    return 'm'
+  end
+  effects().purge(id)
+  return 'd'
+end
+
 changes['run-now'] = function(id, state, _, priority)
   if state ~= 'delayed' then
     return 'r'
@@ -117,7 +131,8 @@ end
 local verdicts = {}
 for i = 5, #ARGV do
   local state, record, priority, place = locate(ARGV[i])
-  verdicts[i - 4] = state and changes[change](ARGV[i], state, record, priority, place) or 'm'
+  local may = state or change == 'purge'
+  verdicts[i - 4] = may and changes[change](ARGV[i], state, record, priority, place) or 'm'
 end
 -- After all verdicts, so that no id is `missing` because of another id of this call.
 end_as('cancelled', cancelled, kept, 'untold')

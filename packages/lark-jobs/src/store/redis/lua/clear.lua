@@ -2,9 +2,10 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  state; not active
+-- ARGV[2]  state, not active; or hidden: jobs that were removed, and are kept for their effects
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
--- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed
+-- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of hidden jobs
+--          O(m) for m jobs with effects
 -- needs: start, line, place, lanes, end, removed, retain, effects
 
 local state, most = ARGV[2], most_removed()
@@ -55,6 +56,20 @@ local function clear_list(priority)
   end
 end
 
+local function clear_hidden()
+  local cursor
+  repeat
+    local found = redis.call('HSCAN', key('ended'), cursor or '0', 'COUNT', MAX_ITEMS)
+    cursor = found[1]
+    for i = 1, #found[2], 2 do
+      if left > 0 and string.find(found[2][i + 1], '~', 1, true) then
+        effects().purge(found[2][i])
+        left = left - 1
+      end
+    end
+  until cursor == '0' or left == 0
+end
+
 if state == 'waiting' then
   for _, priority in ipairs(lines()) do
     clear_set(line('due', priority), '-inf', now, end_removed)
@@ -66,6 +81,8 @@ elseif state == 'delayed' then
     clear_set(line('due', priority), '(' .. now, '+inf', end_removed)
   end
   clear_set(key('laned'), '(' .. now, '+inf', end_laned)
+elseif state == 'hidden' then
+  clear_hidden()
 elseif state ~= 'blocked' then
   clear_set(key(state), '-inf', '+inf', forget)
 end

@@ -11,7 +11,7 @@
 -- `effects` in `settings` is 1 while `ended` is there.
 -- module: effects
 -- needs: start, erase, ring, notice, payloads
--- gives: owed, next_effect, write_effects, withdraw, hide, acknowledge, forget_remembered, remember_ends
+-- gives: owed, next_effect, write_effects, withdraw, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
 local RESEND_MEMORY = 30000
@@ -73,6 +73,17 @@ local function withdraw(id)
   redis.call('ZREM', key('effects:member'), id)
   redis.call('ZREM', key('remembered'), id)
   lower_flag()
+end
+
+-- Removes all that is kept of a job that is in no line or claim, with its effects. It does not end.
+local function purge(id)
+  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    redis.call('ZREM', key(state), id)
+  end
+  if redis.call('HDEL', key('ended'), id) == 1 then
+    withdraw(id)
+  end
+  erase({ id })
 end
 
 -- Marks the records of hidden jobs, and removes the payloads that no hook needs: a flow does not need them.

@@ -3,7 +3,7 @@
 -- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
 -- `list` of each run.
 -- module: admission
--- needs: start, place, payloads, lock, locate, erase, effects
+-- needs: start, place, payloads, lock, locate, effects
 -- gives: admit
 
 -- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`: see
@@ -16,17 +16,6 @@ local function in_the_way(id, own)
   end
   local is_over = state == 'completed' or state == 'failed' or state == 'cancelled'
   return not (is_over and own == 'o') and state or nil
-end
-
--- Removes the job whose id a new job takes.
-local function make_way(id)
-  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
-    redis.call('ZREM', key(state), id)
-  end
-  if redis.call('HDEL', key('ended'), id) == 1 then
-    effects().withdraw(id)
-  end
-  erase({ id })
 end
 
 -- `before`: whether a job with this id is in the way; its state if the application chose the id.
@@ -57,7 +46,7 @@ local function admit(ids, records, runs, large, room)
         is_all = false
       else
         if known[i] then
-          make_way(id)
+          effects().purge(id)
         end
         if run.lock ~= '' then
           hold(run.lock, id)

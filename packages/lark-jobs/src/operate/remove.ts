@@ -1,0 +1,126 @@
+/**
+ * Removes jobs: from all that people see (`remove`), or for good from all that Lark reads (`purge`). A running job is
+ * left as it is.
+ */
+import { JobsError } from '../model/errors.ts'
+import type { State } from '../model/record.ts'
+import type { OptionsOf } from '../options/schema.ts'
+import { MAX_ITEMS } from '../store/contract/store.ts'
+import {
+  all,
+  conditions,
+  type DryRunOptions,
+  type Flags,
+  type JobFilter,
+  jobConditions,
+  readChosen,
+} from './filter.ts'
+import { alterAll, idsOf, locate, locateAll, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
+
+/** The states in which a job can be removed. */
+export const removable = ['waiting', 'delayed', 'blocked', 'completed', 'failed', 'cancelled'] as const
+export type Removable = (typeof removable)[number]
+
+const conditionEntries = jobConditions(removable)
+const removeConditions = conditions({ ...conditionEntries, all })
+
+/** The conditions that choose jobs. A job must meet all of them. */
+export interface RemoveConditions extends OptionsOf<typeof conditionEntries> {}
+
+/** At least one condition, or `{ all: true }` for every job of the store that does not run. */
+export type RemoveFilter = JobFilter<RemoveConditions>
+
+/** `dryRun`: only counts the jobs that would be removed now. */
+export interface RemoveOptions extends DryRunOptions {}
+
+export interface Removed {
+  /** Jobs that are gone. */
+  removed: number
+  /** Jobs that the filter matches and that run: they are left as they are. */
+  running: number
+}
+
+/** Which jobs: their ids, or a filter. */
+type ChosenToRemove = readonly string[] | RemoveFilter
+type RemoveKind = 'remove' | 'purge'
+
+/** Checks the arguments. @throws FILTER_INVALID, JOB_ID_INVALID */
+export function readRemove(
+  kind: RemoveKind,
+  which: unknown,
+  options: unknown,
+  flags?: Flags,
+): ChosenToRemove {
+  return readChosen(`Jobs.${kind}()`, removeConditions, which, options, flags) as ChosenToRemove
+}
+
+/**
+ * Removes the jobs with these ids, or all jobs that match a filter when it reads them. Jobs that are dispatched
+ * meanwhile may remain.
+ *
+ * @throws JOB_NOT_REMOVABLE, before any job is removed; JOB_NOT_FOUND, but not for a purge; UNKNOWN_QUEUE
+ */
+export async function remove(
+  open: OpenQueues,
+  kind: RemoveKind,
+  which: ChosenToRemove,
+  dryRun = false,
+): Promise<Removed> {
+  const { store } = open
+  const found: Removed = { removed: 0, running: 0 }
+  const act = async (partition: string, ids: readonly string[]) => {
+    if (dryRun) found.removed += ids.length
+    for (const verdict of dryRun ? [] : await alterAll(store, partition, ids, { kind })) {
+      if (verdict === 'done') found.removed++
+      if (verdict === 'refused') found.running++
+    }
+  }
+  if (isIds(which)) {
+    for (const [id, partitions] of await placesOf(open, kind, which))
+      for (const partition of partitions) await act(partition, [id])
+    return found
+  }
+  const { key, queue, state } = which
+  for (const partition of await partitionsToLookIn(open, queue)) {
+    if (state === undefined)
+      for await (const page of idsOf(store, partition, 'active', key)) found.running += page.length
+    for (const each of state === undefined ? removable : [state]) {
+      const ids: string[] = []
+      for await (const page of idsOf(store, partition, each, key)) ids.push(...page)
+      await act(partition, ids)
+    }
+    const isWhole = key === undefined && state === undefined
+    if (kind === 'purge' && isWhole && !dryRun) while ((await store.clear(partition, 'hidden')) >= MAX_ITEMS);
+  }
+  return found
+}
+
+function isIds(which: ChosenToRemove): which is readonly string[] {
+  return Array.isArray(which)
+}
+
+/** The partition of each job. A job that a purge does not see may be hidden in any of them. */
+async function placesOf(
+  open: OpenQueues,
+  kind: RemoveKind,
+  ids: readonly string[],
+): Promise<Map<string, string[]>> {
+  const all = kind === 'purge' ? await partitionsToLookIn(open) : []
+  const places = new Map<string, string[]>()
+  if (kind === 'remove')
+    for (const { id, partition } of await locateAll(open, ids, 'lark jobs:status', check))
+      places.set(id, [partition])
+  else
+    for (const id of ids) {
+      const job = await locate(open.store, all, id)
+      if (job !== undefined) check(job)
+      places.set(id, job === undefined ? all : [job.partition])
+    }
+  return places
+}
+
+function check({ id, state }: { id: string; state: State }): void {
+  if ((removable as readonly State[]).includes(state)) return
+  const message = `${id} is ${state}; only a job that does not run can be removed`
+  throw new JobsError('JOB_NOT_REMOVABLE', message, { id, hint: 'Cancel it first, and wait for its end.' })
+}

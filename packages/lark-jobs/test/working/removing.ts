@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
+
+class NoteJob extends Job {
+  override readonly key: string = 'note'
+  override tries = 1
+  handle({ n }: { n: number }) {
+    if (n < 0) throw new Error('no')
+    return { n }
+  }
+}
+class OtherJob extends NoteJob {
+  override readonly key = 'other'
+  override queueName = 'emails'
+}
+/** Its class hears of a cancel, which a worker must do. */
+class ToldJob extends NoteJob {
+  override readonly key = 'told'
+  override cancelled() {}
+}
+
+/** Removing jobs from another process. */
+export function removing(connect: Connect): void {
+  test('by id: in each state, and nobody sees the job any more', async () => {
+    await using bench = await Bench.make(connect)
+    const [done, failed, waiting, delayed] = [new NoteJob(), new NoteJob(), new NoteJob(), new NoteJob()]
+    await bench.jobs.dispatch(done, { n: 1 })
+    await bench.jobs.dispatch(failed, { n: -1 })
+    await (await bench.work([NoteJob], { stopWhenEmpty: true })).done
+    delayed.delay = '1h'
+    await bench.jobs.dispatch(waiting, { n: 3 })
+    await bench.jobs.dispatch(delayed, { n: 4 })
+    const all = [done, failed, waiting, delayed].map(({ id }) => id!)
+    const other = bench.client()
+    expect(await other.remove(all, { dryRun: true })).toEqual({ removed: 4, running: 0 })
+    expect(await other.find(done.id!)).toMatchObject({ state: 'completed', result: { n: 1 } })
+    expect(await other.remove(all)).toEqual({ removed: 4, running: 0 })
+    for (const id of all) expect(await bench.jobs.find(id)).toBeUndefined()
+    const { completed } = await (await bench.work([NoteJob], { stopWhenEmpty: true })).done
+    expect(completed).toBe(0)
+  })
+
+  test.each(['remove', 'purge'] as const)(
+    'a running job is refused (%s), or left by a filter',
+    async (what) => {
+      await using bench = await Bench.make(connect)
+      const [begun, end] = [signal(), signal()]
+      class LongJob extends Job {
+        override readonly key = 'long'
+        async handle() {
+          begun.resolve()
+          await end.promise
+        }
+      }
+      const [runs, waits] = [new LongJob(), new LongJob()]
+      await bench.jobs.dispatch(runs)
+      const report = new Record()
+      const worker = await bench.work([LongJob], { report, concurrency: 1 })
+      await begun.promise
+      waits.delay = '1h'
+      await bench.jobs.dispatch(waits)
+      const other = bench.client()
+      await expect(other[what]([waits.id!, runs.id!])).rejects.toMatchObject({
+        code: 'JOB_NOT_REMOVABLE',
+        message: `${runs.id} is active; only a job that does not run can be removed`,
+      })
+      expect(await other.find(waits.id!)).toBeDefined()
+      expect(await other[what]({ key: 'long' })).toEqual({ removed: 1, running: 1 })
+      expect(await other.find(waits.id!)).toBeUndefined()
+      end.resolve()
+      await report.ends(1)
+      await worker.stop()
+      expect(await other.find(runs.id!)).toMatchObject({ state: 'completed' })
+    },
+  )
+
+  test('by key, queue and state, on all pages', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.jobs.dispatchMany(
+      new NoteJob(),
+      Array.from({ length: 2_100 }, (_, n) => ({ n })),
+    )
+    await bench.jobs.dispatch(new OtherJob(), { n: 1 })
+    await bench.jobs.dispatch(new OtherJob(), { n: -1 })
+    await (await bench.work([OtherJob], { queues: 'emails', stopWhenEmpty: true })).done
+    const { jobs } = bench
+    expect(await jobs.remove({ queue: 'emails', state: 'failed' })).toEqual({ removed: 1, running: 0 })
+    expect(await jobs.remove({ key: 'other' }, { dryRun: true })).toEqual({ removed: 1, running: 0 })
+    expect(await jobs.remove({ state: 'completed' })).toEqual({ removed: 1, running: 0 })
+    expect(await jobs.remove({ key: 'note' })).toEqual({ removed: 2_100, running: 0 })
+    await expect(jobs.remove({ queue: 'emials' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+    expect(await jobs.remove({ all: true })).toEqual({ removed: 0, running: 0 })
+  })
+
+  test('an unknown id is refused before any job is removed; a purge may be repeated', async () => {
+    await using bench = await Bench.make(connect)
+    const job = new NoteJob()
+    await bench.jobs.dispatch(job, { n: 1 })
+    await expect(bench.jobs.remove([job.id!, 'nonesuch'])).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
+    expect(await bench.jobs.purge([job.id!, 'nonesuch'])).toEqual({ removed: 1, running: 0 })
+    expect(await bench.jobs.purge([job.id!])).toEqual({ removed: 0, running: 0 })
+  })
+
+  test('a purge also takes what is kept of a removed job until its class has heard of its end', async () => {
+    await using bench = await Bench.make(connect)
+    const list = [new ToldJob(), new ToldJob()]
+    for (const job of list) await bench.jobs.dispatch(job, { n: 1 })
+    const [one, other] = list.map(({ id }) => id!)
+    const { store } = await bench.jobs[open]()
+    const hasEffects = async () => (await store.recover('default')).nextEffect !== undefined
+    await bench.jobs.cancel([one!, other!])
+    await bench.jobs.remove([one!, other!])
+    expect(await hasEffects()).toBe(true)
+    expect(await bench.jobs.purge(one!)).toEqual({ removed: 1, running: 0 })
+    expect(await hasEffects()).toBe(true)
+    await bench.jobs.purge({ queue: 'default' })
+    expect(await hasEffects()).toBe(false)
+  })
+}
