@@ -5,11 +5,18 @@
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
-import { type Operated, open } from '../operate/operations.ts'
+import { type Operated, open, watcher } from '../operate/operations.ts'
+import type { KeptResult, ResultOptions } from '../operate/results.ts'
 import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/stored-jobs.ts'
+import type { Watcher } from '../operate/watcher.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
 import type { Change } from '../store/contract/store.ts'
+
+/** What a handle asks of an instance of `Jobs`. @internal */
+export interface HandledBy extends Operated {
+  [watcher](): Promise<Watcher>
+}
 
 /**
  * One job in the store. Dispatching a draft resolves to a handle, and `Jobs.handle(ImportJob, id)` makes one in another
@@ -31,11 +38,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   readonly queued: boolean
   /** Why the dispatch was rejected. */
   readonly rejection: Rejection | undefined
-  readonly #jobs: Operated
+  readonly #jobs: HandledBy
   readonly #place: JobPlace
 
   /** @internal */
-  constructor(jobs: Operated, place: JobPlace, rejection?: Rejection) {
+  constructor(jobs: HandledBy, place: JobPlace, rejection?: Rejection) {
     this.#jobs = jobs
     this.#place = place
     this.id = place.id
@@ -51,6 +58,25 @@ export class JobHandle<J extends JobLike = JobLike> {
   async status(): Promise<JobStatus<J> | undefined> {
     const { statusAt } = await operations()
     return statusAt<J>(await this.#opened(), this.#place)
+  }
+
+  /**
+   * Waits until the job has ended, in whichever process it runs. It may be called any number of times, before and after
+   * the end; thousands of waits in a process share one subscription. It goes on while the store is away.
+   *
+   * If the dispatch was rejected because of another job, this is the result of that job.
+   *
+   * @returns what `handle` returned; `undefined` if that was `true` or nothing
+   * @throws JOB_FAILED, with the last error of the job as `cause`; JOB_CANCELLED, with a `reason`; JOB_REMOVED;
+   *   RESULT_TIMEOUT; RESULT_GONE if the record of the job is not kept any more; RESULT_DROPPED if what `handle` returned
+   *   is not JSON; the reason of `signal`; JOB_INVALID for a timeout that is not valid
+   * @example const { rows } = await handle.result({ timeout: '5m' })
+   */
+  async result(options: ResultOptions = {}): Promise<KeptResult<J>> {
+    const { readTimeout, resultAt } = await import('../operate/results.ts')
+    const timeout = readTimeout(this.id, options)
+    const open = await this.#opened()
+    return resultAt<J>(open, await this.#jobs[watcher](), this.#place, timeout, options.signal)
   }
 
   /** The whole job, with its payload and its log; undefined if its record is not kept any more. */

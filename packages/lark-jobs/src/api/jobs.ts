@@ -15,7 +15,8 @@ import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
-import { Operations, open, settings, symbolPrefix } from '../operate/operations.ts'
+import { Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
+import type { Watcher } from '../operate/watcher.ts'
 import {
   classOf,
   type JobConstructor,
@@ -43,6 +44,8 @@ const NOTED = 100
 /** What an instance has when its store is open. @internal */
 export interface Opened extends OpenStore {
   dispatcher: Dispatcher
+  /** Since a result was first awaited. */
+  watcher?: Watcher
 }
 
 // What the rest of the package asks of an instance, and users do not. A job may belong to one copy, and the default
@@ -250,6 +253,15 @@ export class Jobs extends Operations implements AsyncDisposable {
     return this.#configured?.settings() ?? (await this.#load())
   }
 
+  /** What waits for the ends of jobs. @internal */
+  async [watcher](): Promise<Watcher> {
+    const { Watcher } = await import('../operate/watcher.ts')
+    const opened = await this[open]()
+    const isFull = (queue: string) => [...this.#workers.keys()].some((worker) => worker.isFull(queue))
+    opened.watcher ??= new Watcher(opened.store, isFull)
+    return opened.watcher
+  }
+
   /** Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#starting])
@@ -260,6 +272,7 @@ export class Jobs extends Operations implements AsyncDisposable {
     this.#opened = undefined
     this.#isFixed = false
     this.#runs.forget()
+    opened?.watcher?.close()
     await opened?.store.close()
   }
 

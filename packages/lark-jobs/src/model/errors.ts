@@ -7,6 +7,7 @@
  */
 import { branded, LarkError } from '@s18i/lark/config'
 import { defined } from './defined.ts'
+import type { CancelReason } from './record.ts'
 
 /** Marks an error of the queue in every copy of this package. */
 const brand = Symbol.for('s18i.lark.jobs.error')
@@ -48,9 +49,14 @@ export const jobsErrors = {
   JOB_RELEASED: 'The job called this.release(): thrown to end its handler.',
   RETRY_UNTIL_PASSED: 'The job released itself to a time past its retryUntil.',
   NEXT_MISUSED: 'A middleware called next() twice, or after it had ended.',
-  JOB_CANCELLED: 'The job was cancelled while it ran.',
+  JOB_CANCELLED: 'The job was cancelled.',
   LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
   WORKER_INVALID: 'The options of a worker are not valid.',
+  JOB_FAILED: 'The job whose result is awaited has failed for good.',
+  JOB_REMOVED: 'The job whose result is awaited was removed before it had ended.',
+  RESULT_TIMEOUT: 'The job whose result is awaited has not ended in time.',
+  RESULT_GONE: 'The store does not know the job whose result is awaited, or not any more.',
+  RESULT_DROPPED: 'The job has completed, but the value that it returned could not be kept.',
   RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',
@@ -71,6 +77,8 @@ export interface JobsErrorOptions {
   ids?: string[] | undefined
   /** If a dispatch of many jobs failed half-way: the ids of the jobs that are queued. */
   queued?: string[] | undefined
+  /** Why the job was cancelled. */
+  reason?: CancelReason | undefined
 }
 
 /**
@@ -90,11 +98,12 @@ export class JobsError extends LarkError {
   declare readonly id?: string
   declare readonly ids?: string[]
   declare readonly queued?: string[]
+  declare readonly reason?: CancelReason
 
   constructor(code: JobsErrorCode, message: string, options: JobsErrorOptions = {}) {
     super(code, message, options)
-    const { id, ids, queued } = options
-    Object.assign(this, defined({ id, ids, queued }))
+    const { id, ids, queued, reason } = options
+    Object.assign(this, defined({ id, ids, queued, reason }))
   }
 
   /**
@@ -114,8 +123,8 @@ export class JobsError extends LarkError {
    * @param changes what differs in the copy
    */
   again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
-    const { code, hint, cause, exit, id, ids, queued } = this
-    return new JobsError(code, message, { hint, cause, exit, id, ids, queued, ...changes })
+    const { code, hint, cause, exit, id, ids, queued, reason } = this
+    return new JobsError(code, message, { hint, cause, exit, id, ids, queued, reason, ...changes })
   }
 }
 Object.defineProperty(JobsError.prototype, brand, { value: true })

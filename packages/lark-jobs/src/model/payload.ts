@@ -68,6 +68,19 @@ export function decode(text: string): unknown {
   return text === '' ? undefined : JSON.parse(text)
 }
 
+/** How a stored result begins that says why the returned value was not kept. No JSON text begins so. */
+const DROPPED = '!'
+
+/** What is stored as the result of a job that returned a value which cannot be kept. */
+export function droppedResult(why: string): string {
+  return `${DROPPED}${why}`
+}
+
+/** Why the returned value was not kept; undefined for a result that was. */
+export function whyDropped(result: string): string | undefined {
+  return result.startsWith(DROPPED) ? result.slice(DROPPED.length) : undefined
+}
+
 const TOO_DEEP = 'too deep'
 
 /**

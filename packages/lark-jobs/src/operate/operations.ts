@@ -32,6 +32,8 @@ export const open = Symbol.for(`${symbolPrefix}.open`)
 /** @internal */
 export const settings = Symbol.for(`${symbolPrefix}.settings`)
 /** @internal */
+export const watcher = Symbol.for(`${symbolPrefix}.watcher`)
+/** @internal */
 export const names = Symbol.for(`${symbolPrefix}.names`)
 
 /** What an instance of `Jobs` gives to its operations. @internal */

@@ -7,6 +7,7 @@ import { nearest } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
 import { partitionFor, partitionsOf, queueOf } from '../model/partition.ts'
+import { whyDropped } from '../model/payload.ts'
 import type { JobRecord, LogLine, State } from '../model/record.ts'
 import { shownName } from '../model/stored-name.ts'
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
@@ -125,7 +126,7 @@ export async function alterAt(open: OpenQueues, place: JobPlace, change: Change)
 }
 
 /** Where to look for a job. @throws UNKNOWN_QUEUE */
-async function partitionsAt(open: OpenQueues, { id, queue, partition }: JobPlace): Promise<string[]> {
+export async function partitionsAt(open: OpenQueues, { id, queue, partition }: JobPlace): Promise<string[]> {
   return partition === undefined
     ? ownFirst(open, queue, id, await partitionsToLookIn(open, queue))
     : [partition]
@@ -148,7 +149,7 @@ function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecor
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
     ...(payload !== '' && { payload: parsed(payload) }),
-    ...(result !== undefined && { result: parsed(result) }),
+    ...(result !== undefined && whyDropped(result) === undefined && { result: parsed(result) }),
   } as StoredJob<J>
 }
 

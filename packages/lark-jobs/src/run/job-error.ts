@@ -120,6 +120,19 @@ function isOurs(frame: string): boolean {
   return root !== undefined && (frame.includes(`${root}/dist/`) || frame.includes(`${root}/src/`))
 }
 
+/** An error object of a kept error, with its causes. It is no instance of the class that was thrown. */
+export function restored({ name, message, code, stack, cause, errors }: KeptError): Error {
+  const options = cause && { cause: restored(cause) }
+  const error = errors
+    ? new AggregateError(errors.map(restored), message, options)
+    : new Error(message, options)
+  // Like the own properties of any error, these are not enumerable.
+  Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true })
+  const shown = stack ?? `${name}: ${message}`
+  Object.defineProperty(error, 'stack', { value: shown, writable: true, configurable: true })
+  return code === undefined ? error : Object.assign(error, { code })
+}
+
 /** On one line: `fetch failed (cause: ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:80)`. */
 export function errorLine(error: KeptError): string {
   return `${error.message.split('\n', 1)[0] || error.name}${behind(error)}`

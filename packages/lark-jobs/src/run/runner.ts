@@ -9,7 +9,7 @@ import { inContext } from '../model/context.ts'
 import type { Decision } from '../model/decision.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
-import { decode, encode } from '../model/payload.ts'
+import { decode, droppedResult, encode } from '../model/payload.ts'
 import type { Outcome } from '../model/record.ts'
 import { returnedFalse } from '../model/run.ts'
 import { textOf } from '../model/thrown.ts'
@@ -207,7 +207,7 @@ function success(value: unknown, execution: Execution, jobClass: JobClass): Outc
   } catch (error) {
     // The work is done. A result that cannot be kept must not cause a retry.
     execution.run.write('warn', `The result was not kept: ${textOf(error)}`)
-    return { kind: 'completed' }
+    return { kind: 'completed', result: droppedResult(textOf(error)) }
   }
 }
 

@@ -182,6 +182,11 @@ export class Worker implements AsyncDisposable {
     return this.#slots.abandoned
   }
 
+  /** Whether it serves a queue, and all its slots are taken. @internal */
+  isFull(queue: string): boolean {
+    return this.#options.queues.includes(queue) && this.#slots.free <= 0
+  }
+
   get summary(): Summary {
     return this.#slots.tally.summary
   }

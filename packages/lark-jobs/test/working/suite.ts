@@ -3,6 +3,7 @@
  */
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
+import { awaiting } from './awaiting.ts'
 import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
 import { breaking } from './breaking.ts'
@@ -53,6 +54,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('ids', () => ids(connect))
   describe('drafting', () => drafting(connect))
   describe('handling', () => handling(connect))
+  describe('awaiting', () => awaiting(connect))
   describe('starting', () => starting(connect))
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))

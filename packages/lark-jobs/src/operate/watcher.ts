@@ -1,0 +1,230 @@
+/**
+ * Waits for the ends of jobs. All waits on one store share a watcher: one id in the store, one subscription, and one
+ * timer, however many there are.
+ *
+ * An end is not missed, because the watcher first registers with the store and then reads, in one call
+ * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it sooner. While the store does
+ * not answer, the waits go on.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { EndedJob } from '../model/effect.ts'
+import { JobsError } from '../model/errors.ts'
+import { newNonce } from '../model/id.ts'
+import { queueOf } from '../model/partition.ts'
+import { type Fate, MAX_ITEMS, type Store, WATCH_AGAIN } from '../store/contract/store.ts'
+
+/** Milliseconds after which the store forgets a watch that is not renewed. */
+const TTL = 10_000
+/**
+ * With many waits, each look costs the server some milliseconds. So after a look that took a time, no ring is followed
+ * for this many times as long: rings take at most a fifth of the server's time.
+ */
+const REST = 4
+/** Milliseconds that one wait for rings lasts, before the next begins. */
+const LISTEN = 60_000
+/** Milliseconds after which a job that does not begin, while the workers of this process are full, is reported. */
+const STANDSTILL = 2_000
+
+/** Failures of the store that pass. */
+const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
+
+interface Wait {
+  since: number
+  /** Called once, with the job as it ended, or undefined if there is none. */
+  settle: (job: EndedJob | undefined) => void
+  refuse: (error: unknown) => void
+}
+
+/** The waits for jobs of one partition. */
+class Watched {
+  readonly waits = new Map<string, Set<Wait>>()
+  /** By `performance.now()`: when a ring may be followed again. */
+  nextAt = 0
+  isLooking = false
+  /** Somebody has asked for a look since the current one began. */
+  isAsked = false
+}
+
+export class Watcher {
+  readonly #store: Store
+  readonly #isFull: (queue: string) => boolean
+  readonly #id = `watcher-${newNonce()}`
+  readonly #partitions = new Map<string, Watched>()
+  #timer: NodeJS.Timeout | undefined
+  #listening: AbortController | undefined
+  #hasWarned = false
+  #isClosed = false
+
+  /** @param isFull whether this process has workers for a queue, and none of them has a free slot */
+  constructor(store: Store, isFull: (queue: string) => boolean) {
+    this.#store = store
+    this.#isFull = isFull
+  }
+
+  /**
+   * Waits until a job has ended.
+   *
+   * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any more
+   * @throws the reason of the signal; STORE_UNREACHABLE when the store is closed; LAYOUT_UNKNOWN, STORE_DAMAGED
+   */
+  ended(partition: string, id: string, signal?: AbortSignal): Promise<EndedJob | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(this.#closed())
+      if (signal?.aborted) return reject(signal.reason)
+      const watched = this.#of(partition)
+      const leave = () => {
+        signal?.removeEventListener('abort', abort)
+        const its = watched.waits.get(id)
+        its?.delete(wait)
+        if (its?.size === 0) watched.waits.delete(id)
+        this.#rest(partition, watched)
+      }
+      const wait: Wait = {
+        since: performance.now(),
+        settle: (job) => {
+          leave()
+          resolve(job)
+        },
+        refuse: (error) => {
+          leave()
+          reject(error)
+        },
+      }
+      const abort = () => wait.refuse(signal!.reason)
+      signal?.addEventListener('abort', abort)
+      const its = watched.waits.get(id)
+      if (its === undefined) watched.waits.set(id, new Set([wait]))
+      else its.add(wait)
+      this.#begin()
+      this.#askFor(partition, watched)
+    })
+  }
+
+  /** Ends all waits. */
+  close(): void {
+    this.#isClosed = true
+    for (const watched of this.#partitions.values())
+      for (const wait of [...watched.waits.values()].flatMap((its) => [...its])) wait.refuse(this.#closed())
+  }
+
+  #closed(): JobsError {
+    return new JobsError('STORE_UNREACHABLE', `${this.#store.name} was closed while a result was awaited`)
+  }
+
+  #of(partition: string): Watched {
+    let watched = this.#partitions.get(partition)
+    if (watched === undefined) {
+      watched = new Watched()
+      this.#partitions.set(partition, watched)
+    }
+    return watched
+  }
+
+  #begin(): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setInterval(() => this.#lookAgain(), WATCH_AGAIN)
+    this.#listening = new AbortController()
+    void this.#listen(this.#listening.signal)
+  }
+
+  /** Lets go of a partition without waits, and of the timer when there are no others. */
+  #rest(partition: string, { waits }: Watched): void {
+    if (waits.size > 0) return
+    this.#partitions.delete(partition)
+    if (this.#partitions.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#listening?.abort()
+  }
+
+  /** Hears rings. Without them, for example while the store is away, the timer is enough. */
+  async #listen(signal: AbortSignal): Promise<void> {
+    const noticed = (partition: string) => {
+      const watched = this.#partitions.get(partition)
+      if (watched !== undefined) this.#askFor(partition, watched)
+    }
+    while (!signal.aborted) {
+      await this.#store
+        .wait(this.#id, LISTEN, signal, noticed)
+        .catch(() => pause(WATCH_AGAIN, undefined, { signal }).catch(() => {}))
+    }
+  }
+
+  #lookAgain(): void {
+    const now = performance.now()
+    for (const [partition, watched] of this.#partitions) {
+      watched.nextAt = 0
+      this.#askFor(partition, watched)
+      this.#reportStandstill(partition, watched, now)
+    }
+  }
+
+  /** Looks soon: together with others that are asked for now, and not while a look is under way. */
+  #askFor(partition: string, watched: Watched): void {
+    if (watched.isAsked) return
+    watched.isAsked = true
+    if (watched.isLooking) return
+    watched.isLooking = true
+    setTimeout(() => void this.#look(partition, watched), Math.max(0, watched.nextAt - performance.now()))
+  }
+
+  async #look(partition: string, watched: Watched): Promise<void> {
+    watched.isAsked = false
+    const began = performance.now()
+    const ids = [...watched.waits.keys()]
+    for (let i = 0; i < ids.length; i += MAX_ITEMS)
+      await this.#lookAt(partition, watched, ids.slice(i, i + MAX_ITEMS))
+    const now = performance.now()
+    watched.nextAt = now + Math.min(REST * (now - began), WATCH_AGAIN / 2)
+    watched.isLooking = false
+    if (!watched.isAsked || watched.waits.size === 0) return
+    watched.isAsked = false
+    this.#askFor(partition, watched)
+  }
+
+  async #lookAt(partition: string, watched: Watched, ids: readonly string[]): Promise<void> {
+    const waitsOf = (id: string) => [...(watched.waits.get(id) ?? [])]
+    let fates: Fate[]
+    try {
+      fates = await this.#store.watch(partition, this.#id, ids, TTL)
+    } catch (error) {
+      if (passing.some((code) => JobsError.is(error, code))) return
+      for (const wait of ids.flatMap(waitsOf)) wait.refuse(error)
+      return
+    }
+    for (const [i, id] of ids.entries()) {
+      const fate = fates[i]!
+      if (fate.kind === 'cut') watched.isAsked = true
+      else if (fate.kind !== 'present')
+        for (const wait of waitsOf(id)) wait.settle(fate.kind === 'ended' ? fate.job : undefined)
+    }
+  }
+
+  /** Warns once if jobs are awaited that perhaps only this process can run, while none of its slots is free. */
+  #reportStandstill(partition: string, { waits }: Watched, now: number): void {
+    if (this.#hasWarned || !this.#isFull(queueOf(partition))) return
+    for (const [id, its] of waits) {
+      if (![...its].some(({ since }) => now - since > STANDSTILL)) continue
+      this.#hasWarned = true
+      void this.#store.get(partition, id).then(
+        (job) => {
+          if (job?.state === 'waiting') warnOfDeadlock(id, queueOf(partition))
+          else this.#hasWarned = false
+        },
+        () => {
+          this.#hasWarned = false
+        },
+      )
+      return
+    }
+  }
+}
+
+function warnOfDeadlock(id: string, queue: string): void {
+  const message = `result() waits for job ${id} of the queue ${queue}, which does not begin, because the worker of this process has no free slot there`
+  process.emitWarning(message, {
+    code: 'LARK_RESULT_DEADLOCK',
+    detail:
+      'If a handler of this worker awaits it, they wait for each other. Give such jobs a queue and a worker of their own.',
+  })
+}

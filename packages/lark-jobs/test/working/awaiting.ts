@@ -1,0 +1,277 @@
+/**
+ * `handle.result()`: what the job returned, or how it ended instead, in whichever process it ran.
+ */
+import { expect, test, vi } from 'vitest'
+import { type Jobs, open } from '../../src/api/jobs.ts'
+import { Job, JobsError, unique } from '../../src/index.ts'
+import { MAX_ITEMS } from '../../src/store/contract/store.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+class SquareJob extends Job {
+  async handle({ n }: { n: number }) {
+    return { square: n * n }
+  }
+}
+
+class NothingJob extends Job {
+  handle({ returns }: { returns?: boolean }) {
+    return returns
+  }
+}
+
+class HttpError extends Error {
+  override name = 'HttpError'
+  code = 'E404'
+}
+
+class FailingJob extends Job {
+  override tries = 1
+  handle(): { never: true } {
+    throw new HttpError('not found', { cause: new Error('no such page') })
+  }
+}
+
+class DateJob extends Job {
+  handle() {
+    return new Date(0)
+  }
+}
+
+/** Longer than any of this takes, in milliseconds. */
+const PATIENCE = 10_000
+/** Milliseconds within which an end is known, if the store answers. */
+const SOON = 1_000
+
+async function storeOf(jobs: Jobs) {
+  return (await jobs[open]()).store
+}
+
+/** Resolves when the store has answered to a watch of so many jobs. */
+async function watched(jobs: Jobs, count: number): Promise<void> {
+  const watch = vi.spyOn(await storeOf(jobs), 'watch')
+  await vi.waitFor(async () => {
+    const calls = watch.mock.calls.findIndex(([, , ids]) => ids.length === count)
+    expect(calls).toBeGreaterThanOrEqual(0)
+    await watch.mock.results[calls]!.value
+  }, PATIENCE)
+  watch.mockRestore()
+}
+
+export function awaiting(connect: Connect): void {
+  test('resolves to what handle returned, awaited before and after the end, here and in another process', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    const handle = await web.dispatch(new SquareJob().with({ n: 7 }))
+    const before = [handle.result(), handle.result({ timeout: '1m' })]
+    await bench.work([SquareJob], {}, bench.client())
+    const result: { square: number } = await before[0]!
+    expect(result).toEqual({ square: 49 })
+    expect(await before[1]).toEqual({ square: 49 })
+    expect(await handle.result()).toEqual({ square: 49 })
+    expect(await bench.client().handle(SquareJob, handle.id).result()).toEqual({ square: 49 })
+  })
+
+  test('resolves to undefined for true and for nothing', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.work([NothingJob])
+    for (const returns of [true, undefined]) {
+      const handle = await bench.jobs.dispatch(new NothingJob().with({ ...(returns && { returns }) }))
+      expect(await handle.result()).toBeUndefined()
+    }
+  })
+
+  test('a job that failed: JOB_FAILED, with its last error and the causes of that', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.work([FailingJob], {}, bench.client())
+    const handle = await bench.jobs.dispatch(new FailingJob().with())
+    const error = await handle.result().catch((error) => error)
+    expect(error).toMatchObject({ code: 'JOB_FAILED', id: handle.id })
+    expect(error.message).toBe(`FailingJob ${handle.id} failed: not found (cause: no such page)`)
+    expect(error.cause).toMatchObject({ name: 'HttpError', message: 'not found', code: 'E404' })
+    expect(error.cause.stack).toContain('awaiting.ts')
+    expect(error.cause.cause).toMatchObject({ message: 'no such page' })
+    expect(error.cause).toBeInstanceOf(Error)
+  })
+
+  test('a job that was cancelled, expired or removed', async () => {
+    await using bench = await Bench.make(connect)
+    const draft = new SquareJob().with({ n: 1 }).delayed('1h')
+    const [cancelled, removed] = await bench.jobs.dispatch([draft, draft])
+    const results = [cancelled, removed].map((handle) => handle.result().catch((error) => error))
+    await watched(bench.jobs, 2)
+    await cancelled.cancel()
+    await bench.client().handle(SquareJob, removed.id).remove()
+    expect(await results[0]).toMatchObject({ code: 'JOB_CANCELLED', reason: 'user', id: cancelled.id })
+    expect(await results[1]).toMatchObject({ code: 'JOB_REMOVED', id: removed.id })
+    const expired = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }).expiresIn(1))
+    const result = expired.result().catch((error) => error)
+    await bench.work([SquareJob])
+    const error = await result
+    // The worker may have been in time.
+    if (error instanceof Error) expect(error).toMatchObject({ code: 'JOB_CANCELLED', reason: 'expired' })
+  })
+
+  test('a value that is not JSON: RESULT_DROPPED, and the job has completed', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.work([DateJob])
+    const handle = await bench.jobs.dispatch(new DateJob().with())
+    await expect(handle.result()).rejects.toMatchObject({
+      code: 'RESULT_DROPPED',
+      message: expect.stringMatching(/was not kept: DateJob: result is a Date$/),
+    })
+    expect(await handle.status()).toMatchObject({ state: 'completed' })
+    expect(await handle.status()).not.toHaveProperty('result')
+  })
+
+  test('RESULT_TIMEOUT, an aborted signal, and a timeout that is none; the job goes on', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(new SquareJob().with({ n: 3 }))
+    await expect(handle.result({ timeout: 50 })).rejects.toMatchObject({
+      code: 'RESULT_TIMEOUT',
+      message: `Job ${handle.id} has not ended within 50 ms`,
+    })
+    const reason = new Error('the visitor has left')
+    const controller = new AbortController()
+    const waits = Array.from({ length: 20 }, () => handle.result({ signal: controller.signal }))
+    controller.abort(reason)
+    for (const wait of waits) await expect(wait).rejects.toBe(reason)
+    await expect(handle.result({ signal: controller.signal })).rejects.toBe(reason)
+    await expect(handle.result({ timeout: 'soon' })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: `${handle.id}: result() was given the timeout 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d'`,
+    })
+    await bench.work([SquareJob])
+    expect(await handle.result()).toEqual({ square: 9 })
+  })
+
+  test('RESULT_GONE: a job that never was, and one whose record was removed', async () => {
+    await using bench = await Bench.make(connect)
+    const handle = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }))
+    const result = handle.result()
+    await watched(bench.jobs, 1)
+    await bench.work([SquareJob], {}, bench.client())
+    await result
+    await handle.remove()
+    // The end of a watched job is remembered for a while.
+    expect(await handle.result()).toEqual({ square: 1 })
+    for (const queue of ['default', 'emails']) {
+      await expect(bench.jobs.handle(SquareJob, 'nobody0000000', { queue }).result()).rejects.toMatchObject({
+        code: 'RESULT_GONE',
+        id: 'nobody0000000',
+      })
+    }
+  })
+
+  test('a queue of several partitions: the handle need not know which', async () => {
+    await using bench = await Bench.make(connect)
+    const queues = { default: { partitions: 3 } }
+    const web = bench.client({ queues })
+    await bench.work([SquareJob], {}, bench.client({ queues }))
+    const drafts = Array.from({ length: 9 }, (_, n) => new SquareJob().with({ n }))
+    const handles = await web.dispatch(drafts)
+    const others = handles.map(({ id }) => bench.client({ queues }).handle(SquareJob, id))
+    for (const [n, other] of others.entries()) expect(await other.result()).toEqual({ square: n * n })
+    await expect(web.handle(SquareJob, 'nobody0000000').result()).rejects.toMatchObject({
+      code: 'RESULT_GONE',
+    })
+  })
+
+  test('a dispatch that was rejected because of another job has the result of that job', async () => {
+    class OnceJob extends SquareJob {
+      override unique = unique((payload: { n: number }) => String(payload.n))
+    }
+    await using bench = await Bench.make(connect)
+    const first = await bench.jobs.dispatch(new OnceJob().with({ n: 4 }))
+    const second = await bench.jobs.dispatch(new OnceJob().with({ n: 4 }))
+    expect(second).toMatchObject({ queued: false, id: first.id })
+    const result = second.result()
+    await bench.work([OnceJob])
+    expect(await result).toEqual({ square: 16 })
+  })
+
+  test(`${MAX_ITEMS + 200} waits in a process: one listens to rings, and each is answered with its own result`, async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    const store = await storeOf(web)
+    const [wait, watch] = [vi.spyOn(store, 'wait'), vi.spyOn(store, 'watch')]
+    const drafts = Array.from({ length: MAX_ITEMS + 200 }, (_, n) => new SquareJob().with({ n }))
+    const handles = await web.dispatch(drafts)
+    const results = Promise.all(handles.map((handle) => handle.result()))
+    await vi.waitFor(() => expect(watch.mock.calls.length).toBeGreaterThan(1), SOON)
+    expect(new Set(watch.mock.calls.map(([, watcher]) => watcher)).size).toBe(1)
+    expect(wait.mock.calls).toHaveLength(1)
+    await bench.work([SquareJob], {}, bench.client())
+    expect(await results).toEqual(drafts.map((_, n) => ({ square: n * n })))
+    // When nothing is awaited any more, nothing is asked.
+    const calls = watch.mock.calls.length
+    await new Promise((resolve) => setTimeout(resolve, 2 * SOON))
+    expect(watch.mock.calls.length).toBe(calls)
+  })
+
+  test('without rings, an end is known within a second all the same', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    const store = await storeOf(web)
+    vi.spyOn(store, 'wait').mockImplementation(async (_, __, over) => {
+      await new Promise((resolve) => over?.addEventListener('abort', resolve))
+      return []
+    })
+    const ended = signal<number>()
+    class NotedJob extends Job {
+      handle() {
+        ended.resolve(performance.now())
+        return 1
+      }
+    }
+    const handle = await web.dispatch(new NotedJob().with())
+    const result = handle.result()
+    await bench.work([NotedJob], {}, bench.client())
+    expect(await result).toBe(1)
+    expect(performance.now() - (await ended.promise)).toBeLessThan(SOON)
+  })
+
+  test('closing the instance ends the waits', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    const handle = await web.dispatch(new SquareJob().with({ n: 1 }))
+    const result = handle.result().catch((error) => error)
+    await watched(web, 1)
+    await web.close()
+    expect(await result).toMatchObject({ code: 'STORE_UNREACHABLE' })
+    expect(JobsError.is(await result)).toBe(true)
+  })
+
+  test('a handler that awaits a job which only its own worker runs: a warning names the deadlock, once', async () => {
+    await using bench = await Bench.make(connect)
+    const inner: { result?: Promise<unknown> } = {}
+    const awaits = async () => {
+      const handles = await bench.jobs.dispatch([
+        new SquareJob().with({ n: 2 }),
+        new SquareJob().with({ n: 3 }),
+      ])
+      inner.result = Promise.all(handles.map((handle) => handle.result()))
+      return inner.result
+    }
+    class OuterJob extends Job {
+      async handle() {
+        await Promise.race([
+          awaits(),
+          new Promise((resolve) => this.signal.addEventListener('abort', resolve)),
+        ])
+      }
+    }
+    const warnings: (Error & { code?: string })[] = []
+    const listen = (warning: Error) => warnings.push(warning)
+    process.on('warning', listen)
+    const outer = await bench.jobs.dispatch(new OuterJob().with())
+    await bench.work([OuterJob, SquareJob], { concurrency: 1 })
+    await vi.waitFor(() => expect(warnings).toMatchObject([{ code: 'LARK_RESULT_DEADLOCK' }]), 8_000)
+    expect(warnings[0]!.message).toMatch(
+      /^result\(\) waits for job \w+ of the queue default, which does not begin/,
+    )
+    await outer.cancel()
+    expect(await inner.result).toEqual([{ square: 4 }, { square: 9 }])
+    process.off('warning', listen)
+    expect(warnings).toHaveLength(1)
+  })
+}
