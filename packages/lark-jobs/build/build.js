@@ -49,7 +49,9 @@ await build({
     work: ['src/api/work.ts'],
     operations: [
       'src/operate.ts',
-      ...['stored-jobs', 'results', 'watcher', 'retry', 'cancel', 'pause', 'status'].map((name) => `src/operate/${name}.ts`),
+      ...['stored-jobs', 'results', 'watcher', 'retry', 'cancel', 'pause', 'status'].map(
+        (name) => `src/operate/${name}.ts`,
+      ),
     ],
     'redis-client': ['src/store/redis/verbs/erase.ts'],
     'sqlite-erase': ['src/store/sqlite/erase.ts'],

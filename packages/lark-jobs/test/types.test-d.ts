@@ -397,11 +397,21 @@ const told = async () => {
   const one: JobHandle<CopyJob> = await other.dispatch(fromClass)
   const elsewhere: JobHandle<CopyJob> = jobs.handle(CopyJob, 'id')
   jobs.handle(SendEmailJob, 'id', { queue: 'slow' })
+  const awaited: boolean = (await handle.result({ timeout: '5m', signal: new AbortController().signal })).sent
+  const text: string = await second.result()
+  const nothing: undefined = await jobs.handle(NothingJob, 'id').result()
+  const none: undefined = await jobs.handle(MaybeJob, 'id').result()
+  // @ts-expect-error not in the result
+  ;(await handle.result()).read
+  // @ts-expect-error no option
+  handle.result({ within: 5 })
+  // @ts-expect-error no duration
+  handle.result({ timeout: null })
   // @ts-expect-error no class
   jobs.handle(new SendEmailJob(), 'id')
   // @ts-expect-error no option
   jobs.handle(SendEmailJob, 'id', { partition: 'emails/1' })
-  return [sent, to, first, copied, third, many, one, elsewhere]
+  return [sent, to, first, awaited, text, nothing, none, copied, third, many, one, elsewhere]
 }
 
 // an error of the queue is told from others, and one code from the others
