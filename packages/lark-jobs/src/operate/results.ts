@@ -20,13 +20,14 @@ export interface ResultOptions {
   signal?: Signal
 }
 
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
-type Unkept = boolean | undefined | void
-
 /** What `handle` returned, as it is kept: `undefined` for `true` and for nothing. */
 export type KeptResult<J> =
-  | Exclude<ResultOf<J>, Unkept>
-  | ([Extract<ResultOf<J>, Unkept>] extends [never] ? never : undefined)
+  ResultOf<J> extends infer R
+    ? // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
+      R extends boolean | undefined | void
+      ? undefined
+      : R
+    : never
 
 /** The longest timer of Node: 24.8 days. */
 const LONGEST = 2_147_483_647

@@ -36,7 +36,7 @@ interface Wait {
 }
 
 /** The waits for jobs of one partition. */
-class Watched {
+class WatchedPartition {
   readonly waits = new Map<string, Set<Wait>>()
   /** By `performance.now()`: when a ring may be followed again. */
   nextAt = 0
@@ -49,7 +49,7 @@ export class Watcher {
   readonly #store: Store
   readonly #isFull: (queue: string) => boolean
   readonly #id = `watcher-${newNonce()}`
-  readonly #partitions = new Map<string, Watched>()
+  readonly #partitions = new Map<string, WatchedPartition>()
   #timer: NodeJS.Timeout | undefined
   #listening: AbortController | undefined
   #hasWarned = false
@@ -111,10 +111,10 @@ export class Watcher {
     return new JobsError('STORE_UNREACHABLE', `${this.#store.name} was closed while a result was awaited`)
   }
 
-  #of(partition: string): Watched {
+  #of(partition: string): WatchedPartition {
     let watched = this.#partitions.get(partition)
     if (watched === undefined) {
-      watched = new Watched()
+      watched = new WatchedPartition()
       this.#partitions.set(partition, watched)
     }
     return watched
@@ -128,7 +128,7 @@ export class Watcher {
   }
 
   /** Lets go of a partition without waits, and of the timer when there are no others. */
-  #rest(partition: string, { waits }: Watched): void {
+  #rest(partition: string, { waits }: WatchedPartition): void {
     if (waits.size > 0) return
     this.#partitions.delete(partition)
     if (this.#partitions.size > 0) return
@@ -160,7 +160,7 @@ export class Watcher {
   }
 
   /** Looks soon: together with others that are asked for now, and not while a look is under way. */
-  #askFor(partition: string, watched: Watched): void {
+  #askFor(partition: string, watched: WatchedPartition): void {
     if (watched.isAsked) return
     watched.isAsked = true
     if (watched.isLooking) return
@@ -168,7 +168,7 @@ export class Watcher {
     setTimeout(() => void this.#look(partition, watched), Math.max(0, watched.nextAt - performance.now()))
   }
 
-  async #look(partition: string, watched: Watched): Promise<void> {
+  async #look(partition: string, watched: WatchedPartition): Promise<void> {
     watched.isAsked = false
     const began = performance.now()
     const ids = [...watched.waits.keys()]
@@ -182,7 +182,7 @@ export class Watcher {
     this.#askFor(partition, watched)
   }
 
-  async #lookAt(partition: string, watched: Watched, ids: readonly string[]): Promise<void> {
+  async #lookAt(partition: string, watched: WatchedPartition, ids: readonly string[]): Promise<void> {
     const waitsOf = (id: string) => [...(watched.waits.get(id) ?? [])]
     let fates: Fate[]
     try {
@@ -201,7 +201,7 @@ export class Watcher {
   }
 
   /** Warns once if jobs are awaited that perhaps only this process can run, while none of its slots is free. */
-  #reportStandstill(partition: string, { waits }: Watched, now: number): void {
+  #reportStandstill(partition: string, { waits }: WatchedPartition, now: number): void {
     if (this.#hasWarned || !this.#isFull(queueOf(partition))) return
     for (const [id, its] of waits) {
       if (![...its].some(({ since }) => now - since > STANDSTILL)) continue
