@@ -10,11 +10,10 @@ import { laneName } from '../contract/lane.ts'
 import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
 import { MAX_ITEMS, MAX_PAUSED, retentionOf } from '../contract/store.ts'
-import type { ClientName } from './client/client-name.ts'
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
-import { clientOf, parseLocation } from './client/location.ts'
+import { clientOf, type Location, parseLocation } from './client/location.ts'
 import { openTransport } from './client/open-transport.ts'
 import { Scripts } from './client/script.ts'
 import type { Transport } from './client/transport.ts'
@@ -79,8 +78,7 @@ export class RedisStore implements contract.Store {
   readonly flows: RedisFlows
   readonly #options: RedisStoreOptions
   readonly #keys: Keys
-  readonly #client: ClientName | undefined
-  readonly #isManaged: boolean
+  readonly #location: Location
   readonly #transport: Transport
   readonly #durability: DurabilityWait | undefined
   readonly #notifier: Notifier
@@ -98,10 +96,8 @@ export class RedisStore implements contract.Store {
     const { patience, standsBy = false, durability = 'normal', role = 'web' } = options
     this.#options = options
     this.#keys = new Keys(options.prefix ?? 'lark')
-    const location = parseLocation(servers, role)
-    this.#client = clientOf(location)
-    this.#isManaged = location.managed === true
-    this.#transport = openTransport(location, { standsBy, ...(patience !== undefined && { patience }) })
+    this.#location = parseLocation(servers, role)
+    this.#transport = openTransport(this.#location, { standsBy, ...(patience !== undefined && { patience }) })
     this.#notifier = new Notifier(this.#transport.notifications, this.#keys)
     this.#scripts = new Scripts(this.#transport, this.#keys, () => this.#clock())
     this.#registry = new PartitionRegistry(this.#scripts)
@@ -313,7 +309,7 @@ export class RedisStore implements contract.Store {
   }
 
   become(role: contract.Role): void {
-    this.#client?.change(role)
+    clientOf(this.#location)?.change(role)
   }
 
   async close(): Promise<void> {
@@ -326,7 +322,7 @@ export class RedisStore implements contract.Store {
   }
 
   async #open(): Promise<string[]> {
-    const warnings = await greet(this.#transport, this.#options.durability, this.#isManaged)
+    const warnings = await greet(this.#transport, this.#options.durability, this.#location.managed)
     await settleLayout(this.#scripts)
     return warnings
   }

@@ -15,29 +15,6 @@ import { type Address, hostOf, nameOf } from './address.ts'
 import { Refusal, Unsent } from './failure.ts'
 import { encodeCommand, Replies, type Reply } from './wire.ts'
 
-export interface Link {
-  /** @throws Refusal, Unsent, Unencodable, or the reason why the link ended before the answer came */
-  send(command: readonly string[]): Promise<unknown>
-  /** @param missed called when a message may have been missed */
-  subscribe(channel: string, hear: (message: string) => void, missed?: () => void): Promise<void>
-  unsubscribe(channel: string): Promise<void>
-  /**
-   * Logs in again, with other credentials.
-   * @throws Refusal, and the link keeps its earlier user; or the reason why the link ended
-   */
-  authenticate(username: string | undefined, password: string): Promise<void>
-  /** How many answers are still to come. */
-  readonly pending: number
-  /** When the server last sent something, by `performance.now()`. */
-  readonly heardAt: number
-  /** Resolves with the reason when the link has ended. */
-  readonly lost: Promise<unknown>
-  /** Ends the link when the answers under way have come. */
-  retire(): void
-  /** Ends the link now. */
-  destroy(reason: unknown): void
-}
-
 interface PendingReply {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
@@ -53,12 +30,12 @@ interface PendingReply {
  */
 export async function dial(address: Address, timeout: number, signal: AbortSignal): Promise<Link> {
   const { credentials } = address
-  if (credentials === undefined) return greet(new SocketLink(open(address)), address, timeout, signal)
+  if (credentials === undefined) return greet(new Link(open(address)), address, timeout, signal)
   for (let isAgain = false; ; isAgain = true) {
     const { number, username, password } = await credentials.current()
     const known = { ...address, ...defined({ username }), password }
     signal.throwIfAborted()
-    const link = new SocketLink(open(address))
+    const link = new Link(open(address))
     // Follow the credentials from now on, because they may be replaced before the server has answered.
     void link.lost.then(credentials.follow((next) => void logInAgain(link, credentials, next)))
     try {
@@ -175,9 +152,11 @@ interface Ear {
 /** How often links of this process have logged in again. */
 let logins = 0
 
-class SocketLink implements Link {
+export class Link {
   readonly #lost = new Deferred<unknown>()
+  /** Resolves with the reason when the link has ended. */
   readonly lost = this.#lost.promise
+  /** When the server last sent something, by `performance.now()`. */
   heardAt = performance.now()
   readonly #socket: Socket
   /** Commands that wait for their answers. The answers of those before `#next` have come. */
@@ -206,10 +185,15 @@ class SocketLink implements Link {
     socket.on('close', () => this.destroy(new Error('the connection was closed')))
   }
 
+  /** How many answers are still to come. */
   get pending(): number {
     return this.#waiting.length - this.#next
   }
 
+  /**
+   * @param witness see `PendingReply`
+   * @throws Refusal, Unsent, Unencodable, or the reason why the link ended before the answer came
+   */
   send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
@@ -228,6 +212,7 @@ class SocketLink implements Link {
     })
   }
 
+  /** @param missed called when a message may have been missed */
   async subscribe(channel: string, hear: (message: string) => void, missed = () => {}): Promise<void> {
     this.#subscription.set(channel, { hear, missed })
     this.#isSubscriber = true
@@ -241,12 +226,16 @@ class SocketLink implements Link {
   }
 
   /**
+   * Logs in again, with other credentials.
+   *
    * In RESP2, a link that has subscribed may not log in. So it leaves its channels, logs in, and subscribes again. All
    * of this is one write, which the server carries out without a break, unless it asks another service about the login.
    *
    * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Each later answer would then
    * go to the wrong call. So a PING follows the login with a word that the server sends back: if the word comes first,
    * the login has no answer.
+   *
+   * @throws Refusal, and the link keeps its earlier user; or the reason why the link ended
    */
   async authenticate(username: string | undefined, password: string): Promise<void> {
     const subscription = [...this.#subscription]
@@ -269,11 +258,13 @@ class SocketLink implements Link {
     await this.send(['UNSUBSCRIBE', channel])
   }
 
+  /** Ends the link when the answers under way have come. */
   retire(): void {
     this.#isRetired = true
     this.#leaveIfDone()
   }
 
+  /** Ends the link now. */
   destroy(reason: unknown): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
