@@ -73,9 +73,10 @@ export class Connection {
   readonly #waiters = new LinkWaiters()
   /** Why there is no link. */
   #cause: unknown = new Error('not connected')
-  #link: Link | undefined
-  /** Where the link leads. */
-  #address: Address | undefined
+  /** The present link, if there is one. Only this class sets it. */
+  link: Link | undefined
+  /** Where the last link led. Only this class sets it. */
+  address: Address | undefined
   #second: Connection | undefined
   #state: 'new' | 'running' | 'closed' = 'new'
   readonly #closing = new AbortController()
@@ -86,29 +87,19 @@ export class Connection {
     this.#patience = options.patience ?? PATIENCE
     this.#options = options
     this.#resolver.follow?.((stays) => {
-      if (this.#link && this.#address && !stays(this.#address)) {
-        this.#link.destroy(new Error(`${this.name} has moved`))
+      if (this.link && this.address && !stays(this.address)) {
+        this.link.destroy(new Error(`${this.name} has moved`))
       }
     })
   }
 
-  /** The present link, if there is one. */
-  get link(): Link | undefined {
-    return this.#link
-  }
-
   /** Whether the connection has been started and has no link now. */
   get isAway(): boolean {
-    return this.#state === 'running' && this.#link === undefined
+    return this.#state === 'running' && this.link === undefined
   }
 
   get notifications(): Resolver {
     return this.#resolver
-  }
-
-  /** Where the last link led. */
-  get address(): Address | undefined {
-    return this.#address
   }
 
   /** Begins to connect. Idempotent. The first call does it too. */
@@ -132,7 +123,7 @@ export class Connection {
    */
   async send(build: Build, deadline = this.deadline(), _key?: string, isSure = false): Promise<unknown> {
     for (;;) {
-      const link = this.#link ?? (await this.#admitted(deadline))
+      const link = this.link ?? (await this.#admitted(deadline))
       const command = commandOf(build)
       let answer: unknown
       try {
@@ -155,7 +146,7 @@ export class Connection {
    */
   async sure(deadline: number): Promise<void> {
     const { doubt } = this.#resolver
-    const [link, address] = [this.#link, this.#address]
+    const [link, address] = [this.link, this.address]
     if (!doubt?.isThere || address === undefined) return
     const standing = await doubt.resolve(address, deadline)
     if (standing === 'primary') return
@@ -178,7 +169,7 @@ export class Connection {
    */
   async sendTogether(builds: readonly Build[], deadline = this.deadline()): Promise<unknown[]> {
     for (;;) {
-      const link = this.#link ?? (await this.#admitted(deadline))
+      const link = this.link ?? (await this.#admitted(deadline))
       const commands = builds.map(commandOf)
       try {
         return await Promise.all(
@@ -215,9 +206,9 @@ export class Connection {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#cause = cause
-    if (this.#link) {
-      part(this.#link, cause)
-      this.#drop(this.#link)
+    if (this.link) {
+      part(this.link, cause)
+      this.#drop(this.link)
     }
     this.#closing.abort(cause)
     this.#waiters.refuse(unreachable(this.name, cause))
@@ -303,8 +294,8 @@ export class Connection {
   /** Lets all calls use a link until it is lost. */
   async #serve(link: Link, address: Address): Promise<void> {
     if (this.#state !== 'running') return link.destroy(this.#cause)
-    this.#link = link
-    this.#address = address
+    this.link = link
+    this.address = address
     this.#options.connected?.(link)
     this.#waiters.enter(link)
     const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls
@@ -318,13 +309,13 @@ export class Connection {
     const cause = await link.lost
     clearInterval(heartbeat)
     if (this.#state === 'running') this.#cause = cause
-    if (this.#link === link) this.#drop(link)
+    if (this.link === link) this.#drop(link)
     this.#options.disconnected?.()
   }
 
   #drop(link: Link): void {
-    if (this.#link === link) {
-      this.#link = undefined
+    if (this.link === link) {
+      this.link = undefined
       givenUp += 1
     }
     link.retire()
