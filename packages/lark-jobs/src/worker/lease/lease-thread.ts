@@ -120,23 +120,17 @@ export interface Served {
 /** The part of a `Watch` that only the worker knows. */
 type WatchOrder = Omit<Watch, 'version' | 'pulse' | 'origin'>
 
-/** The worker holds permits of a limiter, or holds none any more. */
-export interface Holding {
-  limiter: string
-  isHeld: boolean
-}
-
-/** How the process ends. */
-export interface Bequest {
-  /** Continues "its process". */
-  cause: string
-}
-
 /**
- * What the worker tells the thread later: a page of the ledger, a limiter, a partition, that a job is prefetched, that
- * the process ends, that the worker ends.
+ * What the worker tells the thread later: a page of the ledger; whether it holds permits of a limiter; a partition; how
+ * the process ends (`cause` continues "its process"); that a job is prefetched; that the worker ends.
  */
-export type Message = SharedArrayBuffer | Holding | Served | Bequest | 'wake' | 'end'
+export type Message =
+  | SharedArrayBuffer
+  | { limiter: string; isHeld: boolean }
+  | Served
+  | { cause: string }
+  | 'wake'
+  | 'end'
 
 /**
  * What the thread says: the number of a sign that it asks for, negative if it has recalled a claim; or why it does
