@@ -36,7 +36,7 @@ export class Progress {
       if (performance.now() - this.#shownAt >= FRAME) this.#draw()
     } else if (this.#done >= this.#nextLine) {
       this.#nextLine = this.#lineAfter(this.#done)
-      this.#print()
+      if (!this.#console.isJson) this.#console.info(this.#text())
     }
   }
 
@@ -58,10 +58,6 @@ export class Progress {
     const filled = share === undefined ? 0 : Math.round(share * BAR)
     const bar = share === undefined ? '' : `${'━'.repeat(filled)}${'─'.repeat(BAR - filled)} `
     this.#console.status(`${bar}${this.#text()}`.slice(0, this.#console.columns - 1))
-  }
-
-  #print(): void {
-    if (!this.#console.isJson) this.#console.info(this.#text())
   }
 
   #text(): string {

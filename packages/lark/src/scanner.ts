@@ -37,7 +37,9 @@ export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCom
     await scanOnce(left, found)
     left = left.filter(({ path }) => !found.has(path))
     const culprit = left.shift()
-    if (culprit !== undefined) found.set(culprit.path, { commands: [], problem: endedBy(culprit) })
+    if (culprit === undefined) break
+    const message = `${culprit.file} ended the process while it was imported`
+    found.set(culprit.path, { commands: [], problem: { code: 'COMMAND_FAILED_TO_LOAD', message } })
   }
   return found
 }
@@ -54,8 +56,4 @@ function scanOnce(requests: ScanRequest[], found: Map<string, HeldCommands>): Pr
     child.on('exit', () => resolve())
     child.send({ lark: requests })
   })
-}
-
-function endedBy({ file }: ScanRequest): { code: string; message: string } {
-  return { code: 'COMMAND_FAILED_TO_LOAD', message: `${file} ended the process while it was imported` }
 }

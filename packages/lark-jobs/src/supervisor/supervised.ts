@@ -53,7 +53,10 @@ export class Supervised {
       if (command?.kind === 'quiet') this.#quiet()
       if (command?.kind === 'stop') this.#stop(command.deadline)
     })
-    process.on('disconnect', () => this.#orphaned())
+    process.on('disconnect', () => {
+      this.#report?.warn('The supervisor is gone: finishes what runs, and ends')
+      this.#stop(STOP_DEADLINE)
+    })
     process.on('SIGTERM', () => this.leave())
     process.on('SIGINT', () => {})
     process.on('SIGTSTP', () => this.#quiet())
@@ -93,11 +96,6 @@ export class Supervised {
     if (this.#worker !== undefined) void this.#worker.stop(deadline)
     // No job is claimed yet, and a file of the application may take for ever to load.
     else void this.tell({ kind: 'ended', finished: false }).then(() => process.exit())
-  }
-
-  #orphaned(): void {
-    this.#report?.warn('The supervisor is gone: finishes what runs, and ends')
-    this.#stop(STOP_DEADLINE)
   }
 
   #guard(): void {

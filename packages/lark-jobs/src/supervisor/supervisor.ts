@@ -226,15 +226,12 @@ export class Supervisor implements AsyncDisposable {
     this.#options.report.warn(text)
   }
 
-  get #figures(): Figures {
-    return this.#places.reduce((all, { process }) => (process ? sum(all, process.figures) : all), this.#past)
-  }
-
   /** A second is over. */
   #count(): void {
     this.#second = undefined
-    const figures = this.#figures
     const before = this.#counted
+    const running = this.#places.flatMap(({ process }) => process?.figures ?? [])
+    const figures = running.reduce(sum, this.#past)
     this.#counted = figures
     if (figures.hidden > before.hidden)
       this.#options.report.counted(ended(figures) - ended(before), ended(figures))
