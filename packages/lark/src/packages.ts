@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { refuseForeign } from './owner.ts'
-import { foldersUpward, type PackageJson, projectFolders, readPackage } from './project.ts'
+import { foldersUpward, projectFolders, readPackage } from './project.ts'
 import { workspaceFolders } from './workspace.ts'
 
 export interface LarkPackage {
@@ -33,7 +33,8 @@ export interface LarkPackage {
 export function larkPackages(folders: string[], isWhole = false): LarkPackage[] {
   const found = new Map<string, LarkPackage>()
   for (const home of homesOf(folders, isWhole)) {
-    for (const name of dependenciesOf(readPackage(home))) {
+    const { optionalDependencies, devDependencies, dependencies } = readPackage(home) ?? {}
+    for (const name of Object.keys({ ...optionalDependencies, ...devDependencies, ...dependencies })) {
       if (found.has(name)) continue
       const root = installed(name, home)
       const json = root === undefined ? undefined : readPackage(root)
@@ -49,11 +50,6 @@ export function larkPackages(folders: string[], isWhole = false): LarkPackage[] 
     }
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-function dependenciesOf(json: PackageJson | undefined): string[] {
-  if (!json) return []
-  return Object.keys({ ...json.optionalDependencies, ...json.devDependencies, ...json.dependencies })
 }
 
 function homesOf(folders: string[], isWhole: boolean): Set<string> {

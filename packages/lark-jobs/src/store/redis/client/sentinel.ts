@@ -94,22 +94,15 @@ export class Sentinels implements Resolver {
    * primary fails.
    */
   async #listen(link: Link): Promise<void> {
-    try {
-      const hear = (message: string) => {
-        const [name, , , host, port] = message.split(' ')
-        if (name === this.#primary) this.#moved(reached(this.#server, host!, Number(port)))
-      }
-      await link.subscribe('+switch-master', hear, () => void this.#makeUp())
-      await this.#makeUp()
-    } catch {
-      // The next attempt to connect asks again.
+    const hear = (message: string) => {
+      const [name, , , host, port] = message.split(' ')
+      if (name === this.#primary) this.#moved(reached(this.#server, host!, Number(port)))
     }
-  }
-
-  /** Asks for the primary, in case it changed while nobody listened. */
-  async #makeUp(): Promise<void> {
+    // Asks for the primary, in case it changed while nobody listened.
+    const makeUp = async () => this.#moved(await this.#ask(this.#closing.signal))
     try {
-      this.#moved(await this.#ask(this.#closing.signal))
+      await link.subscribe('+switch-master', hear, () => void makeUp().catch(() => {}))
+      await makeUp()
     } catch {
       // The next attempt to connect asks again.
     }
