@@ -69,38 +69,29 @@ export class JobsShowCommand extends Command {
   }
 }
 
+/** What is known of a job, by name. Facts without a value are left out. */
 function facts(job: JobDetail): [string, string][] {
   const { state, reason, queue, partition, priority, runs, failures, crashes, releases } = job
   const { group, limiter, holder, because, unreadable } = job
   const ended = { failed: failures, crashed: crashes, released: releases }
   const parts = Object.entries(ended).flatMap(([what, count]) => (count > 0 ? [`${count} ${what}`] : []))
-  return [
-    ['State', reason === undefined ? state : `${state} (${reason})`],
-    ['Queue', priority === 0 ? queue : `${queue}, priority ${priority}`],
-    ...(partition === queue ? [] : [['Partition', partition] as [string, string]]),
-    ...text('Group', group),
-    ...text('Limiter', limiter && limiterWords(limiter)),
-    ['Queued', time(job.queuedAt)],
-    ...line('Due', (state === 'delayed' || state === 'waiting') && job.dueAt),
-    ...line('Claimed', state === 'active' && job.claimedAt),
-    ...line('Ended', job.finishedAt),
-    ...text('Held by', holder),
-    ...text('Put back', because),
-    ...text(
-      'Format',
-      unreadable?.kind === 'marked' && `${unreadable.mark}, which this version does not read`,
-    ),
-    ...text('Damaged', unreadable?.kind === 'damaged' && damage(unreadable)),
-    ['Runs', parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`],
-  ]
-}
-
-function line(name: string, at: number | false | undefined): [string, string][] {
-  return at === undefined || at === false ? [] : [[name, time(at)]]
-}
-
-function text(name: string, value: string | false | undefined): [string, string][] {
-  return value === undefined || value === false || value === '' ? [] : [[name, value]]
+  const all: Record<string, string | false | undefined> = {
+    State: reason === undefined ? state : `${state} (${reason})`,
+    Queue: priority === 0 ? queue : `${queue}, priority ${priority}`,
+    Partition: partition !== queue && partition,
+    Group: group,
+    Limiter: limiter && limiterWords(limiter),
+    Queued: time(job.queuedAt),
+    Due: (state === 'delayed' || state === 'waiting') && time(job.dueAt),
+    Claimed: state === 'active' && time(job.claimedAt),
+    Ended: time(job.finishedAt),
+    'Held by': holder,
+    'Put back': because,
+    Format: unreadable?.kind === 'marked' && `${unreadable.mark}, which this version does not read`,
+    Damaged: unreadable?.kind === 'damaged' && damage(unreadable),
+    Runs: parts.length === 0 ? `${runs}` : `${runs} (${parts.join(', ')})`,
+  }
+  return Object.entries(all).filter((fact): fact is [string, string] => Boolean(fact[1]))
 }
 
 /** The beginning of a damaged field. `--json` prints all of it. */
@@ -114,7 +105,8 @@ function limiterWords(limiter: string): string {
   return weight === 1 ? of : `${of}, ${weight} permits`
 }
 
-function time(at: number): string {
+function time(at: number | undefined): string | undefined {
+  if (at === undefined) return undefined
   const away = Date.now() - at
   const text = new Date(at).toISOString().replace('T', ' ').replace('Z', ' UTC')
   return `${text} (${away >= 0 ? `${readable(away)} ago` : `in ${readable(-away)}`})`
