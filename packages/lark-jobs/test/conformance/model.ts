@@ -122,7 +122,8 @@ export class Model {
 
   #locker(name: string): ModelJob | undefined {
     const job = this.jobs.get(this.#lockers.get(name) ?? '')
-    return job?.holdsLock ? job : undefined
+    // A new job may have the id of the one that took the lock.
+    return job?.lock?.name === name && job.holdsLock ? job : undefined
   }
 
   settle({ id, token, outcome }: Settlement): Verdict {
