@@ -49,13 +49,13 @@ export type {
   Cancelled,
   CancelOptions,
 } from './operate/cancel.ts'
-export type { DryRunOptions, JobFilter } from './operate/filter.ts'
+export type { ChangeOptions, JobFilter } from './operate/filter.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Removable, RemoveConditions, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
 export type { KeptResult, ResultOptions } from './operate/results.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
-export type { FailedOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
+export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
 export type { JobConstructor, JobFields, JobLike, PayloadOf, ResultOf } from './options/job-class.ts'
 export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'

@@ -23,7 +23,7 @@ export {
   type CancelOptions,
   cancellable,
 } from './operate/cancel.ts'
-export type { DryRunOptions, JobFilter } from './operate/filter.ts'
+export type { ChangeOptions, JobFilter } from './operate/filter.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
@@ -36,7 +36,7 @@ export {
   removable,
 } from './operate/remove.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
-export type { FailedOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
+export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export type { Counts } from './store/contract/page.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
 

@@ -13,6 +13,7 @@ import { groupOptions } from '../src/options/group.ts'
 import { classSettings, jobSettings } from '../src/options/job-settings.ts'
 import { limiterOptions } from '../src/options/limiter.ts'
 import { rateOptions } from '../src/options/limits.ts'
+import { idOptions } from '../src/options/own-id.ts'
 import type { Entries } from '../src/options/schema.ts'
 import { uniqueOptions } from '../src/options/unique.ts'
 import { circuitBreakerOptions } from '../src/run/middleware/circuit-breaker.ts'
@@ -43,6 +44,7 @@ const tables: Record<string, [Place, Entries]> = {
   'a limiter': [['configuration', 'The options of a limiter:'], limiterConfig.entries],
   'unique jobs': [['unique-jobs', '## Options'], without(uniqueOptions.entries, 'by')],
   'a group': [['groups', '## Options'], without(groupOptions.entries, 'by')],
+  'withId()': [['handles', 'The options of `withId()`:'], idOptions.entries],
   'timing()': [['middleware', 'The options of `timing()`:'], timingOptions.entries],
   'withoutOverlapping()': [
     ['middleware', 'The options of `withoutOverlapping()`:'],

@@ -20,9 +20,16 @@ export class JobsCancelCommand extends Command {
 
   async handle() {
     const { ids, job: key, queue, state, all } = this
-    const filter = defined({ key, queue, state, all: all || undefined }) as CancelFilter
+    const hasIds = ids.length > 0
+    const ofIds = defined({ queue: hasIds ? queue : undefined })
+    const filter = defined({
+      key,
+      queue: hasIds ? undefined : queue,
+      state,
+      all: all || undefined,
+    }) as CancelFilter
     const isFiltered = Object.keys(filter).length > 0
-    if (isFiltered === ids.length > 0) {
+    if (isFiltered === hasIds) {
       throw usageError(
         isFiltered
           ? 'Give ids or a filter, not both'
@@ -37,7 +44,7 @@ export class JobsCancelCommand extends Command {
     const which = isFiltered ? filter : ids
     const of = isFiltered ? ` of ${words(filter)}` : ''
     if (this.dryRun || mayAsk) {
-      const would = await operating.cancel(which, { dryRun: true })
+      const would = await operating.cancel(which, { ...ofIds, dryRun: true })
       if (mayAsk && !this.console.canAsk) {
         throw usageError(
           'Cancelling by a filter needs a confirmation, and there is no terminal to ask on',
@@ -53,7 +60,7 @@ export class JobsCancelCommand extends Command {
         return false
       }
     }
-    const { cancelled, asked } = await operating.cancel(which)
+    const { cancelled, asked } = await operating.cancel(which, ofIds)
     const isNone = await this.#isNone({ cancelled, asked }, operating)
     if (this.json) return { cancelled, asked }
     if (isNone) return true

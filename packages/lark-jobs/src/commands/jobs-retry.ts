@@ -9,12 +9,9 @@ export class JobsRetryCommand extends Command {
   override description = 'Queue failed jobs again, by id or all of them'
   ids = arg.strings('Ids of jobs that have ended')
   all = flag.boolean('Every failed job')
-  queue = flag.string('With --all: only the jobs of this queue')
+  queue = flag.string('Only jobs of this queue')
 
   async handle() {
-    if (this.queue !== undefined && !this.all) {
-      throw usageError('--queue goes with --all; an id says its queue itself')
-    }
     if (this.all === this.ids.length > 0) {
       throw usageError(
         this.all ? 'Give ids or --all, not both' : 'Which jobs? Give their ids, or --all',

@@ -1,6 +1,7 @@
-import { arg, Command } from '@s18i/lark'
+import { arg, Command, flag } from '@s18i/lark'
 import { visible, visibleLines } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
+import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import type { JobError, LogLine } from '../model/record.ts'
@@ -25,10 +26,12 @@ export class JobsShowCommand extends Command {
   readonly key = 'jobs:show'
   override description = 'Show a job: its payload, its attempts and their errors, its log'
   id = arg.string('The id of the job')
+  queue = flag.string('The queue of the job, if several queues have a job with this id')
 
   async handle() {
     await using jobs = Jobs
-    const job = await operate(jobs).find(this.id)
+    const { id, queue } = this
+    const job = await operate(jobs).find(id, defined({ queue }))
     if (job === undefined) {
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${this.id}`, {
         id: this.id,

@@ -35,6 +35,7 @@ export const jobsErrors = {
   JOB_KEY_TAKEN: 'Two job classes have the same key, or one class has two keys.',
   JOB_FAILED_TO_LOAD: 'A job file threw while it was imported.',
   JOB_ID_INVALID: 'The value that was passed as the id of a job is not a valid id.',
+  JOB_ID_AMBIGUOUS: 'Several queues have a job with this id.',
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',

@@ -7,8 +7,8 @@ import type { OptionsOf } from '../options/schema.ts'
 import type { AlterVerdict, Store } from '../store/contract/store.ts'
 import {
   all,
+  type ChangeOptions,
   conditions,
-  type DryRunOptions,
   type Flags,
   type JobFilter,
   jobConditions,
@@ -36,8 +36,8 @@ export interface CancelConditions extends OptionsOf<typeof conditionEntries> {}
 /** At least one condition, or `{ all: true }` for every job of the store. */
 export type CancelFilter = JobFilter<CancelConditions>
 
-/** `dryRun`: only counts the jobs that would be cancelled now. */
-export interface CancelOptions extends DryRunOptions {}
+/** `dryRun`: only counts the jobs that would be cancelled now. `queue`: of ids. */
+export interface CancelOptions extends ChangeOptions {}
 
 export interface Cancelled {
   /** Jobs that were not running, and are now cancelled. */
@@ -58,13 +58,14 @@ export function readCancel(which: unknown, options: unknown, flags?: Flags): Cho
  * Cancels the jobs with these ids, or all jobs that match a filter when it reads them. Jobs that are dispatched
  * meanwhile may remain.
  *
- * @throws JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; UNKNOWN_QUEUE
+ * @param queueOfIds the queue of the jobs with these ids
+ * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is cancelled; UNKNOWN_QUEUE
  */
-export async function cancel(open: OpenQueues, which: Chosen): Promise<Cancelled> {
+export async function cancel(open: OpenQueues, which: Chosen, queueOfIds?: string): Promise<Cancelled> {
   const { store } = open
   const verdicts: AlterVerdict[] = []
   if (isIds(which)) {
-    for (const { partition, id } of await locate(open, which))
+    for (const { partition, id } of await locate(open, which, queueOfIds))
       verdicts.push(...(await ask(store, partition, [id])))
     return counted(verdicts)
   }
@@ -86,12 +87,12 @@ export async function cancel(open: OpenQueues, which: Chosen): Promise<Cancelled
  *
  * @throws the errors of `cancel`
  */
-export async function count(open: OpenQueues, which: Chosen): Promise<Cancelled> {
+export async function count(open: OpenQueues, which: Chosen, queueOfIds?: string): Promise<Cancelled> {
   const { store } = open
   const found: Cancelled = { cancelled: 0, asked: 0 }
   const kind = (state: State) => (state === 'active' ? 'asked' : 'cancelled')
   if (isIds(which)) {
-    for (const { state } of await locate(open, which)) found[kind(state)]++
+    for (const { state } of await locate(open, which, queueOfIds)) found[kind(state)]++
     return found
   }
   const { key, queue, state } = which
@@ -110,8 +111,8 @@ function isIds(which: Chosen): which is readonly string[] {
   return Array.isArray(which)
 }
 
-function locate(open: OpenQueues, ids: readonly string[]): Promise<Located[]> {
-  return locateAll(open, ids, 'lark jobs:status', ({ id, state }) => {
+function locate(open: OpenQueues, ids: readonly string[], queue?: string): Promise<Located[]> {
+  return locateAll(open, ids, queue, 'lark jobs:status', ({ id, state }) => {
     if (!(cancellable as readonly State[]).includes(state))
       throw new JobsError(
         'JOB_NOT_CANCELLABLE',

@@ -40,13 +40,15 @@ export type JobFilter<Conditions extends { key?: string; queue?: string; state?:
   | (Conditions & ({ key: string } | { queue: string } | { state: NonNullable<Conditions['state']> }))
   | ({ all: true } & { [Name in keyof Conditions]?: never })
 
-export const dryRunOptions = conditions({
+export const changeOptions = conditions({
   /** Only counts the jobs that would be changed now. Nothing is changed. */
   dryRun: flag(),
+  /** With ids: the queue of these jobs. Default: every queue. */
+  queue: queueName,
 })
 
 /** The second argument of calls that change many jobs. */
-export interface DryRunOptions extends OptionsOf<typeof dryRunOptions.entries> {}
+export interface ChangeOptions extends OptionsOf<typeof changeOptions.entries> {}
 
 /**
  * Checks the arguments of a call that changes jobs by their ids or by a filter.
@@ -60,9 +62,14 @@ export function readChosen<E extends Entries>(
   options: unknown,
   flags?: Flags,
 ): string[] | object {
-  checkFilter(call, options, dryRunOptions, { whole: 'the second argument' })
+  checkFilter(call, options, changeOptions, { whole: 'the second argument' })
   const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
   if (!isFilter) return readIds(which)
+  if ((options as ChangeOptions).queue !== undefined)
+    throw new JobsError('FILTER_INVALID', `${call}: queue came beside a filter`, {
+      exit: 2,
+      hint: 'Write it in the filter, which is the first argument.',
+    })
   checkFilter(call, which, schema, { needed: ['key', 'queue', 'state'], flags })
   return which
 }

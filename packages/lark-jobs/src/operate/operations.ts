@@ -11,7 +11,7 @@ import type { Flags } from './filter.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { Status } from './status.ts'
-import type { FailedOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
+import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 
 /** The version of this package, which the build writes in. */
 declare const LARK_VERSION: string
@@ -57,14 +57,18 @@ export abstract class Operations {
    * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)`
    * gives the payload and the result the types of that class. Nothing checks that the job has that class.
    *
-   * @throws JOB_ID_INVALID for a value that cannot be the id of a job
+   * @param options `queue`: looks only there. Several queues may have a job with an id that you chose
+   * @throws JOB_ID_INVALID for a value that cannot be the id of a job; JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE
    * @example const rows = (await Jobs.find<ImportJob>(id))?.result?.rows
    */
-  async find<J extends JobLike = JobLike>(id: string): Promise<JobDetail<J> | undefined> {
+  async find<J extends JobLike = JobLike>(
+    id: string,
+    options: FindOptions = {},
+  ): Promise<JobDetail<J> | undefined> {
     readId(id)
-    const opened = await this.#opened()
-    const { find } = await import('./stored-jobs.ts')
-    return find<J>(opened, id)
+    const { checkFind, find } = await import('./stored-jobs.ts')
+    checkFind(options)
+    return find<J>(await this.#opened(), id, options)
   }
 
   /**
@@ -82,16 +86,17 @@ export abstract class Operations {
    * Queues ended jobs again, each with all its tries.
    *
    * @param which one id, several ids, or `'failed'` for all failed jobs
-   * @param named with `'failed'`: the queue whose jobs to retry. Default: every queue
+   * @param named the queue of these jobs. Default: every queue
    * @returns how many jobs
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued; FILTER_INVALID, UNKNOWN_QUEUE
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
+   * FILTER_INVALID, UNKNOWN_QUEUE
    */
   async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
     const { checkRetry, retry, retryFailed } = await import('./retry.ts')
-    checkRetry(which, named, this[names])
+    checkRetry(named, this[names])
     const ids = which === 'failed' ? undefined : readIds(which)
     const opened = await this.#opened()
-    return ids === undefined ? retryFailed(opened, named[0]) : (await retry(opened, ids)).length
+    return ids === undefined ? retryFailed(opened, named[0]) : (await retry(opened, ids, named[0])).length
   }
 
   /**
@@ -99,8 +104,8 @@ export abstract class Operations {
    * whichever process it runs: usually at once, and at the latest within a third of its worker's lease (5 s).
    *
    * @returns how many jobs were cancelled, and how many running jobs were asked to end
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_CANCELLABLE, before any job is cancelled; FILTER_INVALID,
-   * UNKNOWN_QUEUE
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is cancelled;
+   * FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.cancel(job.id!)
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
    * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
@@ -111,7 +116,7 @@ export abstract class Operations {
   ): Promise<Cancelled> {
     const by = await import('./cancel.ts')
     const chosen = by.readCancel(which, options, this[names])
-    return (options.dryRun ? by.count : by.cancel)(await this.#opened(), chosen)
+    return (options.dryRun ? by.count : by.cancel)(await this.#opened(), chosen, options.queue)
   }
 
   /**
@@ -177,7 +182,7 @@ export abstract class Operations {
   async #remove(kind: 'remove' | 'purge', which: unknown, options: RemoveOptions): Promise<Removed> {
     const by = await import('./remove.ts')
     const chosen = by.readRemove(kind, which, options, this[names])
-    return by.remove(await this.#opened(), kind, chosen, options.dryRun)
+    return by.remove(await this.#opened(), kind, chosen, options)
   }
 
   async #opened(): Promise<OpenQueues> {

@@ -8,8 +8,8 @@ import type { OptionsOf } from '../options/schema.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
 import {
   all,
+  type ChangeOptions,
   conditions,
-  type DryRunOptions,
   type Flags,
   type JobFilter,
   jobConditions,
@@ -30,8 +30,8 @@ export interface RemoveConditions extends OptionsOf<typeof conditionEntries> {}
 /** At least one condition, or `{ all: true }` for every job of the store that does not run. */
 export type RemoveFilter = JobFilter<RemoveConditions>
 
-/** `dryRun`: only counts the jobs that would be removed now. */
-export interface RemoveOptions extends DryRunOptions {}
+/** `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. */
+export interface RemoveOptions extends ChangeOptions {}
 
 export interface Removed {
   /** Jobs that are gone. */
@@ -58,13 +58,14 @@ export function readRemove(
  * Removes the jobs with these ids, or all jobs that match a filter when it reads them. Jobs that are dispatched
  * meanwhile may remain.
  *
- * @throws JOB_NOT_REMOVABLE, before any job is removed; JOB_NOT_FOUND, but not for a purge; UNKNOWN_QUEUE
+ * @throws JOB_NOT_REMOVABLE, before any job is removed; JOB_NOT_FOUND, but not for a purge; JOB_ID_AMBIGUOUS,
+ * UNKNOWN_QUEUE
  */
 export async function remove(
   open: OpenQueues,
   kind: RemoveKind,
   which: ChosenToRemove,
-  dryRun = false,
+  { dryRun = false, queue: queueOfIds }: RemoveOptions,
 ): Promise<Removed> {
   const { store } = open
   const found: Removed = { removed: 0, running: 0 }
@@ -76,7 +77,7 @@ export async function remove(
     }
   }
   if (isIds(which)) {
-    for (const [id, partitions] of await placesOf(open, kind, which))
+    for (const [id, partitions] of await placesOf(open, kind, which, queueOfIds))
       for (const partition of partitions) await act(partition, [id])
     return found
   }
@@ -104,15 +105,16 @@ async function placesOf(
   open: OpenQueues,
   kind: RemoveKind,
   ids: readonly string[],
+  queue: string | undefined,
 ): Promise<Map<string, string[]>> {
-  const all = kind === 'purge' ? await partitionsToLookIn(open) : []
+  const all = kind === 'purge' ? await partitionsToLookIn(open, queue) : []
   const places = new Map<string, string[]>()
   if (kind === 'remove')
-    for (const { id, partition } of await locateAll(open, ids, 'lark jobs:status', check))
+    for (const { id, partition } of await locateAll(open, ids, queue, 'lark jobs:status', check))
       places.set(id, [partition])
   else
     for (const id of ids) {
-      const job = await locate(open.store, all, id)
+      const job = await locate(open, all, id)
       if (job !== undefined) check(job)
       places.set(id, job === undefined ? all : [job.partition])
     }

@@ -3,7 +3,6 @@
  */
 import { JobsError } from '../model/errors.ts'
 import type { JobRecord, State } from '../model/record.ts'
-import { option } from '../options/schema.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
 import {
   alterAll,
@@ -15,24 +14,22 @@ import {
 } from './stored-jobs.ts'
 
 /**
- * @param which ids, or `'failed'`
- * @param named the arguments after it
+ * @param named the arguments after the first one
  * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue
  */
-export function checkRetry(which: unknown, named: readonly unknown[], flags?: Flags): void {
+export function checkRetry(named: readonly unknown[], flags?: Flags): void {
   if (named.length === 0) return
-  const queue = which === 'failed' ? queueName : option('left out where ids are given', () => false)
-  checkFilter('Jobs.retry()', { queue: named[0] }, conditions({ queue }), { flags })
+  checkFilter('Jobs.retry()', { queue: named[0] }, conditions({ queue: queueName }), { flags })
 }
 
 /**
  * Queues ended jobs again, each at the end of its queue and with all its tries.
  *
- * @throws JOB_NOT_FOUND, JOB_NOT_RETRIABLE, before any job is queued
+ * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued; UNKNOWN_QUEUE
  */
-export async function retry(open: OpenQueues, ids: readonly string[]): Promise<Located[]> {
+export async function retry(open: OpenQueues, ids: readonly string[], queue?: string): Promise<Located[]> {
   const { store } = open
-  const found = await locateAll(open, ids, 'lark jobs:failed', (job) => {
+  const found = await locateAll(open, ids, queue, 'lark jobs:failed', (job) => {
     if (!isEnded(job.state)) throw notRetriable(job)
   })
   for (const job of found) {

@@ -29,6 +29,9 @@ import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
  */
 const TOGETHER = 250
 
+/** How many partitions are searched for a job at the same time. */
+const AT_ONCE = 50
+
 /** An open store, and the configured queues with the number of partitions of each. */
 export interface OpenQueues {
   store: Store
@@ -70,6 +73,18 @@ const failedConditions = conditions({
 /** Which failed jobs to return. */
 export interface FailedOptions extends OptionsOf<typeof failedConditions.entries> {}
 
+const findConditions = conditions({
+  /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
+  queue: queueName,
+})
+
+export interface FindOptions extends OptionsOf<typeof findConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkFind(options: unknown): void {
+  checkFilter('Jobs.find()', options, findConditions, { whole: 'the second argument' })
+}
+
 /** @throws FILTER_INVALID also for `{ queue: undefined }`, which would return the jobs of every queue */
 export function checkFailed(options: unknown, flags?: Flags): void {
   checkFilter('Jobs.failed()', options, failedConditions, { flags })
@@ -87,36 +102,46 @@ export async function everyPartition({ store, queues }: OpenQueues): Promise<Map
   return all
 }
 
-/** The job with this id, with its log; undefined if there is none, or if it was removed. */
+/**
+ * The job with this id, with its log; undefined if there is none, or if it was removed.
+ *
+ * @throws JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE
+ */
 export async function find<J extends JobLike>(
   open: OpenQueues,
   id: string,
+  { queue }: FindOptions,
 ): Promise<JobDetail<J> | undefined> {
-  const job = await locate(open.store, await partitionsToLookIn(open), id)
-  return job && { ...stored<J>(job), log: await open.store.log(job.partition, id) }
+  return detailed<J>(open, await locate(open, await partitionsToLookIn(open, queue), id))
 }
 
-/** The job at a place, with its log; undefined if it is not there. */
+/** The job at a place, with its log; undefined if it is not there. @throws UNKNOWN_QUEUE */
 export async function findAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
 ): Promise<JobDetail<J> | undefined> {
-  const job = await locate(open.store, await partitionsAt(open, place), place.id)
-  return job && { ...stored<J>(job), log: await open.store.log(job.partition, place.id) }
+  return detailed<J>(open, await locate(open, await partitionsAt(open, place), place.id))
 }
 
-/** The same without payload and log. */
+async function detailed<J extends JobLike>(
+  { store }: OpenQueues,
+  job: JobRecord | undefined,
+): Promise<JobDetail<J> | undefined> {
+  return job && { ...stored<J>(job), log: await store.log(job.partition, job.id) }
+}
+
+/** The same without payload and log. @throws UNKNOWN_QUEUE */
 export async function statusAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
 ): Promise<JobStatus<J> | undefined> {
-  const job = await locate(open.store, await partitionsAt(open, place), place.id)
+  const job = await locate(open, await partitionsAt(open, place), place.id)
   if (job === undefined) return undefined
   const { payload: _, ...status } = stored<J>(job)
   return status
 }
 
-/** Changes the job at a place. */
+/** Changes the job at a place. @throws UNKNOWN_QUEUE */
 export async function alterAt(open: OpenQueues, place: JobPlace, change: Change): Promise<AlterVerdict> {
   for (const partition of await partitionsAt(open, place)) {
     const [verdict] = await open.store.alter(partition, [place.id], change)
@@ -125,20 +150,20 @@ export async function alterAt(open: OpenQueues, place: JobPlace, change: Change)
   return 'missing'
 }
 
-/** Where to look for a job. @throws UNKNOWN_QUEUE */
+/** Where to look for a job, first in the partition that its id decides. */
 export async function partitionsAt(open: OpenQueues, { id, queue, partition }: JobPlace): Promise<string[]> {
-  return partition === undefined
-    ? ownFirst(open, queue, id, await partitionsToLookIn(open, queue))
-    : [partition]
+  if (partition !== undefined) return [partition]
+  const own = ownPartition(open, queue, id)
+  return [own, ...(await partitionsToLookIn(open, queue)).filter((each) => each !== own)]
 }
 
 /**
- * The partitions of a queue, first the one of the id, if the application chose the id. A job that was queued when the
- * queue had fewer partitions may be in another.
+ * The partition that an id of the application decides. A job that was queued when the queue had another number of
+ * partitions may be elsewhere.
  */
-function ownFirst({ queues }: OpenQueues, queue: string, id: string, partitions: string[]): string[] {
-  const own = partitions[partitionFor(id, queues.get(queue) ?? 1)]
-  return [own ?? queue, ...partitions.filter((partition) => partition !== own)]
+function ownPartition({ queues }: OpenQueues, queue: string, id: string): string {
+  const count = queues.get(queue) ?? 1
+  return partitionsOf(queue, count)[partitionFor(id, count)]!
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
@@ -167,12 +192,30 @@ function parsed(json: string): unknown {
   }
 }
 
-export async function locate(store: Store, partitions: string[], id: string): Promise<JobRecord | undefined> {
-  for (const partition of partitions) {
-    const job = await store.get(partition, id)
-    if (job !== undefined) return job
+/**
+ * Looks for a job in all of these partitions: several queues may have a job with an id of the application.
+ *
+ * @throws JOB_ID_AMBIGUOUS
+ */
+export async function locate(
+  open: OpenQueues,
+  partitions: readonly string[],
+  id: string,
+): Promise<JobRecord | undefined> {
+  const found: JobRecord[] = []
+  for (let i = 0; i < partitions.length; i += AT_ONCE) {
+    const some = partitions.slice(i, i + AT_ONCE)
+    const jobs = await Promise.all(some.map((partition) => open.store.get(partition, id)))
+    found.push(...jobs.filter((job) => job !== undefined))
   }
-  return undefined
+  const queues = new Set(found.map(({ partition }) => queueOf(partition)))
+  if (queues.size > 1)
+    throw new JobsError('JOB_ID_AMBIGUOUS', `There is a job ${id} in each of the queues ${listed(queues)}`, {
+      id,
+      hint: `Say which: { queue: '${[...queues][0]}' }, or --queue in a command.`,
+    })
+  const isOwn = ({ partition }: JobRecord) => partition === ownPartition(open, queueOf(partition), id)
+  return found.find(isOwn) ?? found[0]
 }
 
 /** The place and state of a job. */
@@ -181,19 +224,21 @@ export type Located = Pick<JobRecord, 'id' | 'partition' | 'state'>
 /**
  * Finds the jobs with these ids, each once, in their order.
  *
+ * @param queue that has the jobs. Default: every queue
  * @param list the command that lists such jobs, for the hint
- * @throws for the first id with a problem: JOB_NOT_FOUND, or what `check` throws
+ * @throws for the first id with a problem: JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, or what `check` throws; UNKNOWN_QUEUE
  */
 export async function locateAll(
   open: OpenQueues,
   ids: readonly string[],
+  queue: string | undefined,
   list: string,
   check: (job: Located) => void,
 ): Promise<Located[]> {
-  const partitions = await partitionsToLookIn(open)
+  const partitions = await partitionsToLookIn(open, queue)
   const found: Located[] = []
   for (const id of new Set(ids)) {
-    const job = await locate(open.store, partitions, id)
+    const job = await locate(open, partitions, id)
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
     check(job)

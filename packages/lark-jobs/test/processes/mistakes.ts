@@ -15,7 +15,7 @@ export function mistakes(url: () => string | undefined): void {
         '✗ --preset must be one of balanced, throughput, spread, got "fast"',
       ],
       [['jobs:retry'], 2, '✗ Which jobs? Give their ids, or --all'],
-      [['jobs:retry', '--queue=emails'], 2, '✗ --queue goes with --all; an id says its queue itself'],
+      [['jobs:retry', '--queue=emails'], 2, '✗ Which jobs? Give their ids, or --all'],
       [['jobs:cancel'], 2, '✗ Which jobs? Give their ids, or --job, --queue, --state or --all'],
       [['jobs:cancel', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
       [
@@ -35,14 +35,12 @@ export function mistakes(url: () => string | undefined): void {
         '✗ Cancelling by a filter needs a confirmation, and there is no terminal to ask on',
       ],
       [['jobs:cancel', '--job=gret', '--yes'], 2, "✗ No job has the key 'gret', and no worker ever had it"],
-      [['jobs:cancel', 'a', '--queue=emails'], 2, '✗ Give ids or a filter, not both'],
+      [['jobs:cancel', 'a', '--job=greet'], 2, '✗ Give ids or a filter, not both'],
+      [['jobs:cancel', 'a', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
+      [['jobs:show', 'a', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
       [['jobs:cancel', 'nonesuch'], 1, '✗ There is no job nonesuch'],
       [['jobs:retry', 'nonesuch'], 1, '✗ There is no job nonesuch'],
-      [
-        ['jobs:retry', 'nonesuch', '--queue=emails'],
-        2,
-        '✗ --queue goes with --all; an id says its queue itself',
-      ],
+      [['jobs:retry', 'nonesuch', '--queue=emails'], 1, '✗ There is no job nonesuch'],
       [['jobs:retry', '--all', '--queue=emials'], 1, "✗ There is no queue 'emials'"],
       [['jobs:failed', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
       [

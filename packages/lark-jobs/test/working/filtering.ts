@@ -127,14 +127,32 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     'Jobs.retry(): queue is {}; it must be the name of a queue',
   ],
   [
-    'retry(ids, queue)',
-    (jobs) => jobs.retry([], 'emails'),
-    "Jobs.retry(): queue is 'emails'; it must be left out where ids are given",
+    'retry(ids, undefined)',
+    (jobs) => jobs.retry([], undefined),
+    'Jobs.retry(): queue is undefined; it must be the name of a queue',
+  ],
+  [
+    'cancel(filter, { queue })',
+    (jobs) => jobs.cancel({ key: 'note' }, { queue: 'emails' }),
+    'Jobs.cancel(): queue came beside a filter',
+  ],
+  [
+    'cancel(ids, { queue: undefined })',
+    (jobs) => jobs.cancel(['a'], { queue: undefined }),
+    'Jobs.cancel(): queue is undefined; it must be the name of a queue',
+  ],
+  ['find(id, { qeue })', (jobs) => jobs.find('a', { qeue: 'emails' }), 'Jobs.find(): qeue is not an option'],
+  [
+    'find(id, queue)',
+    (jobs) => jobs.find('a', 'emails'),
+    "Jobs.find(): the second argument is 'emails'; it must be an object",
   ],
 ]
 
 type Untyped = {
-  [Verb in 'cancel' | 'pause' | 'resume' | 'failed' | 'retry']: (...args: unknown[]) => Promise<unknown>
+  [Verb in 'cancel' | 'find' | 'pause' | 'resume' | 'failed' | 'retry']: (
+    ...args: unknown[]
+  ) => Promise<unknown>
 }
 
 /** How many jobs are in each queue and state, and which queues are paused. */

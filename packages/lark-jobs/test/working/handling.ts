@@ -104,6 +104,61 @@ export function handling(connect: Connect): void {
     expect(await handle.cancel()).toBe(false)
   })
 
+  test('jobs of several queues with one id are told apart by their queue, and an id alone names both', async () => {
+    await using bench = await Bench.make(connect)
+    const draft = new NoteJob().with({ n: 1 }).withId('invoice-77')
+    await bench.jobs.dispatch([draft, NoteJob.with({ n: 2 }).withId('invoice-77').onQueue('low')])
+    const message = 'There is a job invoice-77 in each of the queues default, low'
+    const ambiguous = { code: 'JOB_ID_AMBIGUOUS', id: 'invoice-77', message }
+    const { jobs } = bench
+    await expect(jobs.find('invoice-77')).rejects.toMatchObject(ambiguous)
+    await expect(jobs.cancel('invoice-77')).rejects.toMatchObject(ambiguous)
+    await expect(jobs.cancel(['invoice-77'], { dryRun: true })).rejects.toMatchObject(ambiguous)
+    await expect(jobs.retry('invoice-77')).rejects.toMatchObject(ambiguous)
+    await expect(jobs.remove('invoice-77')).rejects.toMatchObject(ambiguous)
+    await expect(jobs.purge('invoice-77')).rejects.toMatchObject(ambiguous)
+    const some = { queue: 'low', dryRun: true }
+    expect(await jobs.remove('invoice-77', some)).toEqual({ removed: 1, running: 0 })
+    expect(await jobs.purge(['invoice-77'], some)).toEqual({ removed: 1, running: 0 })
+    expect((await jobs.find<NoteJob>('invoice-77', { queue: 'low' }))?.payload).toEqual({ n: 2 })
+    expect(await jobs.cancel('invoice-77', { queue: 'low', dryRun: true })).toEqual({
+      cancelled: 1,
+      asked: 0,
+    })
+    expect(await jobs.cancel(['invoice-77'], { queue: 'low' })).toEqual({ cancelled: 1, asked: 0 })
+    expect((await jobs.handle(NoteJob, 'invoice-77').status())?.state).toBe('waiting')
+    expect((await jobs.handle(NoteJob, 'invoice-77', { queue: 'low' }).status())?.state).toBe('cancelled')
+    expect(await jobs.retry('invoice-77', 'low')).toBe(1)
+    expect((await jobs.find('invoice-77', { queue: 'low' }))?.state).toBe('waiting')
+    expect(await jobs.handle(NoteJob, 'invoice-77').remove()).toBe(true)
+    // Now the id alone is enough.
+    expect((await jobs.find('invoice-77'))?.queue).toBe('low')
+    expect(await jobs.find('invoice-77', { queue: 'default' })).toBeUndefined()
+    await expect(jobs.find('invoice-77', { queue: 'nowhere' })).rejects.toMatchObject({
+      code: 'UNKNOWN_QUEUE',
+    })
+  })
+
+  test('when a queue got more partitions, the job in the partition that the id now decides is the one', async () => {
+    await using bench = await Bench.make(connect)
+    const names = Array.from({ length: 16 }, (_, i) => `order-${i}`)
+    const drafts = (n: number) => names.map((name) => new NoteJob().with({ n }).withId(name))
+    await bench.jobs.dispatch(drafts(1))
+    const jobs = bench.client({ queues: { default: { partitions: 4 }, low: {}, emails: {} } })
+    expect(
+      (await Promise.all(names.map((id) => jobs.handle(NoteJob, id).find()))).map((each) => each?.payload?.n),
+    ).toEqual(names.map(() => 1))
+    const again = await jobs.dispatch(drafts(2))
+    const moved = again.filter(({ queued }) => queued).map(({ id }) => id)
+    expect(moved.length).toBeGreaterThan(0)
+    expect(moved.length).toBeLessThan(names.length)
+    for (const name of names) {
+      const n = moved.includes(name) ? 2 : 1
+      expect((await jobs.find<NoteJob>(name))?.payload).toEqual({ n })
+      expect((await jobs.handle(NoteJob, name).find())?.payload).toEqual({ n })
+    }
+  })
+
   test.each([[''], [7], [undefined], ['a\nb'], ['x'.repeat(101)]])('%j is no id of a job', async (id) => {
     await using bench = await Bench.make(connect)
     expect(() => bench.jobs.handle(NoteJob, id as string)).toThrow(
