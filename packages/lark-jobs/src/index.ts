@@ -58,6 +58,7 @@ export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/sta
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
 export type { JobConstructor, JobFields, JobLike, PayloadOf, ResultOf } from './options/job-class.ts'
+export { type KeepOptions, keep } from './options/keep.ts'
 export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'
 export type { RateOption } from './options/limits.ts'
 export type { Middleware, MiddlewareJob } from './options/middleware.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { newJobs } from '../src/dispatch/new-job.ts'
-import { exponential, type GroupBy, group, Job, type Unique, unique } from '../src/index.ts'
+import { exponential, type GroupBy, group, Job, keep, type Unique, unique } from '../src/index.ts'
 import { classOf, type JobConstructor, type JobLike } from '../src/options/job-class.ts'
 import { jobSettings } from '../src/options/job-settings.ts'
 import { Registry } from '../src/options/registry.ts'
@@ -73,6 +73,12 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ['unique', 'user', "unique is 'user'; it must be unique(), or unique((payload) => payload.id)"],
     ['unique', (payload: { id: string }) => payload.id, 'unique is a function; it must be unique()'],
     ['unique', unique({ replace: 'yes' as never }), "unique.replace is 'yes'; it must be true or false"],
+    ['keep', '30d', "keep is '30d'; it must be keep({ completed: '30d', failed: false })"],
+    ['keep', keep({ done: '1d' } as never), 'keep.done is not an option'],
+    ['keep', keep({ failed: true as never }), 'keep.failed is true; it must be false, or milliseconds'],
+    ['keep', keep({ log: 0 }), 'keep.log is 0; it must be false, or milliseconds'],
+    ['keepResult', 0, 'keepResult is 0; it must be milliseconds'],
+    ['keepResult', false, 'keepResult is false; it must be milliseconds'],
     ['unique', { by: 'id' }, "unique.by is 'id'; it must be a function of the payload"],
     ['middleware', () => [1], 'middleware() is [ 1 ]; it must be a list of functions'],
     [
@@ -114,6 +120,28 @@ test('correct settings are kept in the units of the store', () => {
     backoff: { from: 10_000, to: 3_600_000, jitter: 0.5 },
     timeout: 30_000,
   })
+})
+
+test('how long a class has its jobs kept goes with each of them, and costs a class nothing that says nothing', () => {
+  class PlainJob extends Job {
+    handle() {}
+  }
+  class ChargeJob extends PlainJob {
+    override keep = keep({ completed: '30d', cancelled: false, log: '1h' })
+  }
+  class RenderJob extends PlainJob {
+    override keepResult = '10m'
+  }
+  class BothJob extends ChargeJob {
+    override keepResult = '10m'
+  }
+  const kept = (given: Job) => newJobs(given as JobLike, [undefined]).records.map((record) => record.keep)
+  const charged = { completed: 30 * 86_400_000, cancelled: 0, log: 3_600_000 }
+  expect(kept(new PlainJob())).toEqual([undefined])
+  expect(newJobs(new PlainJob() as JobLike, [undefined]).records[0]).not.toHaveProperty('keep')
+  expect(kept(new ChargeJob())).toEqual([charged])
+  expect(kept(new RenderJob())).toEqual([{ least: 600_000 }])
+  expect(kept(new BothJob())).toEqual([{ ...charged, least: 600_000 }])
 })
 
 test('a method of the class is distinguished from the method of Job, in any copy of the package', () => {

@@ -11,6 +11,7 @@ import { Job } from '../src/index.ts'
 import { durationForm, milliseconds } from '../src/model/duration.ts'
 import { groupOptions } from '../src/options/group.ts'
 import { classSettings, jobSettings } from '../src/options/job-settings.ts'
+import { classKeep } from '../src/options/keep.ts'
 import { limiterOptions } from '../src/options/limiter.ts'
 import { rateOptions } from '../src/options/limits.ts'
 import { idOptions } from '../src/options/own-id.ts'
@@ -40,6 +41,7 @@ const tables: Record<string, [Place, Entries]> = {
   'a queue': [['configuration', 'The options of a queue:'], queueOptions.entries],
   'what is kept': [['configuration', 'The options of `keep`:'], keepOptions.entries],
   'how much is kept': [['configuration', 'The options of each:'], keptOptions.entries],
+  'keep() of a class': [['configuration', 'The options of `keep()` of a class:'], classKeep.entries],
   'a rate': [['configuration', 'The options of a `rate`:'], rateOptions.entries],
   'a limiter': [['configuration', 'The options of a limiter:'], limiterConfig.entries],
   'unique jobs': [['unique-jobs', '## Options'], without(uniqueOptions.entries, 'by')],

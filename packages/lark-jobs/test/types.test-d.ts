@@ -12,6 +12,7 @@ import {
   type JobHandle,
   type Jobs,
   JobsError,
+  keep,
   type Middleware,
   NonRetryableError,
   type Rejection,
@@ -93,8 +94,26 @@ new SendEmailJob().dispatchMany([{ to: 'a' }, { to: 'b' }])
 new SendEmailJob().dispatchMany([{ to: 'a' }, { to: 2 }])
 new NothingJob().dispatchMany([undefined, undefined])
 
+// how long the ended jobs of a class are kept
+class KeptJob extends Job {
+  override keep = keep({ completed: '30d', failed: 90_000, cancelled: false, log: false })
+  override keepResult = '10m'
+  handle() {}
+}
+new KeptJob().dispatch()
+// @ts-expect-error an unknown state
+keep({ done: '30d' })
+// @ts-expect-error no number of jobs
+keep({ completed: { count: 5 } })
+
 // a filter says something
 declare const jobs: typeof Jobs
+jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })
+jobs.purge(['Vbu1WuDE6eYIV'])
+// @ts-expect-error an empty filter
+jobs.purge({})
+// @ts-expect-error a running job is not removed
+jobs.remove({ state: 'active' })
 jobs.cancel('Vbu1WuDE6eYIV')
 jobs.cancel(['Vbu1WuDE6eYIV'])
 jobs.cancel({ key: 'send-email', state: 'delayed' })

@@ -21,6 +21,7 @@ import {
   type ResultOf,
   writtenOf,
 } from '../options/job-class.ts'
+import type { KeepOptions } from '../options/keep.ts'
 import type { LimiterBy } from '../options/limiter.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
@@ -81,6 +82,17 @@ export abstract class Job {
 
   /** Makes jobs of the class unique, so that there are no duplicates: `unique((payload: P) => payload.id)`. */
   declare unique?: Unique | undefined
+
+  /**
+   * How long ended jobs of the class are kept: `keep({ completed: '30d', failed: '90d', cancelled: false })`. `false`
+   * keeps none. Default: as their queue says.
+   */
+  declare keep?: KeepOptions | undefined
+  /**
+   * How long the record of an ended job is kept at least, with its result, however many others end meanwhile: `'10m'`.
+   * Default: no longer than its queue says.
+   */
+  declare keepResult?: Duration | undefined
 
   /** The group of a job. Groups take fair turns: `group((payload: P) => payload.tenant)`. */
   declare group?: GroupBy | undefined

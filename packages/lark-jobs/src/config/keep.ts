@@ -46,10 +46,10 @@ export const keepOptions = new Schema("an object such as { completed: '7d', fail
 /** What is kept of the ended jobs of a queue, or of each partition of it. */
 export interface KeepConfig extends OptionsOf<typeof keepOptions.entries> {}
 
-type Keep = Read<typeof keepOptions.entries>
+type KeepRead = Read<typeof keepOptions.entries>
 
 /** @param all what the configuration says of all queues */
-export function retentionFrom(all: Keep | undefined, own?: Keep): QueueRetention {
+export function retentionFrom(all: KeepRead | undefined, own?: KeepRead): QueueRetention {
   const of = (state: keyof QueueRetention) => own?.[state] ?? all?.[state] ?? RETENTION[state]
   return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }
 }

@@ -79,6 +79,7 @@ function recordsOf(jobClass: JobClass, settings: JobSettings, payloads: readonly
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
     if (hooked) record.hooked = true
+    if (jobClass.keep !== undefined) record.keep = jobClass.keep
     if (group !== undefined) record.group = groupOfPayload(payload, group, jobClass.name)
     if (limiter !== undefined) record.limiter = needOfPayload(payload, limiter, jobClass)
     if (unique !== undefined) lock(record, payload, unique, jobClass)

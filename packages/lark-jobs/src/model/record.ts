@@ -41,6 +41,17 @@ export interface JobOptions {
   context?: Readonly<Record<string, unknown>>
 }
 
+/** How long a job is kept when it has ended, in milliseconds; 0: not at all. Absent: as its queue says. */
+export interface Keep {
+  completed?: number
+  failed?: number
+  cancelled?: number
+  /** How long its log is kept, if the job is kept for longer. */
+  log?: number
+  /** At least so long in each state. After that it is kept as its queue says, unless an age above says something. */
+  least?: number
+}
+
 /** A job on its way into a store. */
 export interface NewJob {
   /** Made by the dispatcher (`id.ts`): 13 characters, in order of time. Or chosen by the application (`ownId`). */
@@ -66,6 +77,8 @@ export interface NewJob {
    * permits gets the job. A store only compares this text; it has no white space, comma, semicolon, or equals sign.
    */
   limiter?: string
+  /** How long its class has it kept. Such jobs do not count among those that its queue keeps. */
+  keep?: Keep
   /** The class has a hook for jobs that end without a running handler: see `effect.ts`. */
   hooked?: boolean
 }

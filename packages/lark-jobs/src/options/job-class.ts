@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isSameFunction } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
-import type { CancelReason } from '../model/record.ts'
+import type { CancelReason, Keep } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
 import { textOf } from '../model/thrown.ts'
 import { originOf } from './class-name.ts'
@@ -21,6 +21,7 @@ import {
   sinceQueued,
   type WrittenSettings,
 } from './job-settings.ts'
+import { keepFrom } from './keep.ts'
 import type { Middleware } from './middleware.ts'
 import { func, isObject, list, type NeededOptionsOf, type OptionsOf, type Voice, voiceOf } from './schema.ts'
 import type { Rejection } from './unique.ts'
@@ -73,6 +74,8 @@ export interface JobClass extends JobSettings {
   /** Whether the class has a key of its own. Otherwise the key is the name of the class. */
   hasKey: boolean
   aliases: readonly string[]
+  /** How long its ended jobs are kept, if it says so. */
+  keep: Keep | undefined
   /** The name that people see: that of the class, or its key if a minifier made the name. */
   name: string
   make: JobConstructor
@@ -108,7 +111,7 @@ export function classOf(make: JobConstructor): JobClass {
   const job = instance(make)
   const voice = voiceOf('JOB_INVALID', make.name || `${job.key ?? 'A job class'}`)
   if (job.key === undefined) checkName(make)
-  const { aliases, key = make.name } = classSettings.fields(job, '', voice)
+  const { aliases, keep, keepResult, key = make.name } = classSettings.fields(job, '', voice)
   const read = jobSettings.fields(job, '', voice)
   const again = instance(make).key ?? make.name
   if (again !== key) {
@@ -121,6 +124,7 @@ export function classOf(make: JobConstructor): JobClass {
     key,
     hasKey: job.key !== undefined,
     aliases,
+    keep: keepFrom(keep, keepResult),
     // People cannot recognise a class by a name that a minifier made.
     name: make.name === '' || originOf(make) === 'made' ? key : make.name,
     make,

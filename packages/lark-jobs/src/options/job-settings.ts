@@ -11,6 +11,7 @@ import {
 } from '../model/backoff.ts'
 import { durationForm } from '../model/duration.ts'
 import { type GroupBy, groupOptions } from './group.ts'
+import { classKeep, type KeepOptions } from './keep.ts'
 import { limiterOption } from './limiter.ts'
 import { duration, isText, list, Option, option, type Read, Schema, whole } from './schema.ts'
 import { type Unique, uniqueOptions } from './unique.ts'
@@ -24,6 +25,8 @@ const backoff = new Option<BackoffOption, Backoff | BackoffFunction>(
 export const classSettings = new Schema('a job', {
   key: option<string>("a text, such as 'send-email'", isName),
   aliases: list<string>("a list of texts, such as ['old-name']", isName).needed(),
+  keep: classKeep as Option<KeepOptions, Read<typeof classKeep.entries>>,
+  keepResult: duration(),
 })
 
 /** The fields that one job may change before it is dispatched. */

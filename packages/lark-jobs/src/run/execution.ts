@@ -111,6 +111,7 @@ export class Execution implements Writer {
   /** Keeps a log line for the store. */
   #keep(level: LogLevel, text: string): LogLine {
     const line: LogLine = { at: Date.now(), level, text }
+    if (this.jobClass?.keep?.log === 0) return line
     this.#log ??= []
     this.#log.push(line)
     // The store keeps no more lines. A handler that writes without end must not fill the memory.

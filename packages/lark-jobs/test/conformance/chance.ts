@@ -1,7 +1,7 @@
 /**
  * Random jobs and outcomes.
  */
-import type { Group, Lock, NewJob, Outcome } from '../../src/model/record.ts'
+import type { Group, Keep, Lock, NewJob, Outcome } from '../../src/model/record.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
 
@@ -14,6 +14,15 @@ export const chanceGroups: readonly Group[] = [
 
 export const chanceLimiters = ['stripe', 'class:send*2'] as const
 
+/** What classes say of how long their jobs are kept. */
+const chanceKeeps: readonly Keep[] = [
+  { completed: 700, failed: 0 },
+  { completed: 0, cancelled: 5_000 },
+  { failed: 3_000, log: 400 },
+  { least: 500 },
+  { completed: 0, failed: 100, least: 1_200 },
+]
+
 /** @param known the id of an existing job, if the new job is to have it */
 export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
   return job({
@@ -23,6 +32,7 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
     ...(random.chance(3) && { delay: random.below(1_500) }),
     ...(random.chance(3) && { lock: chanceLock(random) }),
     ...(random.chance(2) && { hooked: true }),
+    ...(random.chance(3) && { keep: random.pick(chanceKeeps)! }),
     ...(groups && random.chance(2) && { group: random.pick(chanceGroups)! }),
     ...(groups && random.chance(4) && { limiter: random.pick(chanceLimiters)! }),
     payload: chancePayload(random),

@@ -18,6 +18,7 @@ export async function compare(store: Store, partition: string, model: Model, ran
   expect(await store.counts(partition)).toEqual(model.counts())
   expect(await store.minutes(partition)).toEqual(model.minutes())
   if (random.chance(4)) await compareActive(store, partition, model)
+  if (random.chance(4)) await compareEnded(store, partition, model)
   const [hidden] = model.hidden.keys()
   if (hidden !== undefined) expect(await store.get(partition, hidden)).toBeUndefined()
   const expected = random.pick([...model.jobs.values()])
@@ -33,6 +34,7 @@ export async function compare(store: Store, partition: string, model: Model, ran
 
 /** Removes the ended jobs from the model that the store did not keep. */
 export async function forget(store: Store, partition: string, model: Model): Promise<void> {
+  model.dropUnkept()
   for (const state of endedStates) {
     if (!model.exceeds(state)) continue
     const { jobs } = await store.list(partition, { state })
@@ -51,4 +53,20 @@ async function compareActive(store: Store, partition: string, model: Model): Pro
     cursor = page.cursor
   } while (cursor !== undefined)
   expect(found.map((id) => model.placeOf(id))).toEqual(places)
+}
+
+/** Every ended job is listed once, the latest end first, by pages. */
+async function compareEnded(store: Store, partition: string, model: Model): Promise<void> {
+  for (const state of endedStates) {
+    const found: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await store.list(partition, { state, limit: 2, ...(cursor && { cursor }) })
+      found.push(...ids(page.jobs))
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    const ends = found.map((id) => model.jobs.get(id)!.finishedAt)
+    expect(ends).toEqual([...ends].sort((a, b) => b - a))
+    expect([...found].sort()).toEqual(ids(model.in(state)).sort())
+  }
 }

@@ -6,6 +6,7 @@ import type {
   CancelReason,
   Counters,
   Group,
+  Keep,
   LeasedJob,
   Lock,
   NewJob,
@@ -47,6 +48,7 @@ export class ModelJob implements Counters {
   readonly limiter: string | undefined
   /** '' without a group and a limiter. */
   readonly lane: string
+  readonly #keep: Keep
   readonly #isHooked: boolean
   /**
    * What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until `over`, as the
@@ -56,6 +58,8 @@ export class ModelJob implements Counters {
   #watchedUntil = 0
   readonly #watchedEnd: () => void
   finishedAt = 0
+  /** Until when the ended job is kept for an age of its own. Undefined: as its queue says. */
+  keptUntil: number | undefined
   reason: CancelReason | undefined
   /** The reason of the last run that released the job with a reason, and the number of this run. */
   #because: { runs: number; text: string } | undefined
@@ -70,7 +74,7 @@ export class ModelJob implements Counters {
 
   /** @param watchedEnd called when it ends while it is watched */
   constructor(given: NewJob, now: () => number, watchedEnd: () => void) {
-    const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false } = given
+    const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false, keep = {} } = given
     this.id = id
     this.payload = payload
     this.priority = priority
@@ -79,6 +83,7 @@ export class ModelJob implements Counters {
     this.group = group
     this.limiter = limiter
     this.lane = group || limiter ? laneName(group?.name, limiter) : ''
+    this.#keep = keep
     this.#isHooked = hooked
     this.#queuedAt = now()
     this.#now = now
@@ -238,9 +243,22 @@ export class ModelJob implements Counters {
     else if (this.#isWatched) this.effects.set('watch', { over: this.finishedAt + RESEND_MEMORY })
     if (this.#isWatched) this.#watchedEnd()
     this.#watchedUntil = 0
+    const age = this.#ageIn(state)
+    this.keptUntil = age === undefined || reason === 'removed' ? undefined : this.finishedAt + age
     if (reason === undefined) return
     this.reason = reason
     this.#because = undefined
+  }
+
+  #ageIn(state: Ended): number | undefined {
+    const { [state]: own, least } = this.#keep
+    return own === undefined && least === undefined ? undefined : Math.max(own ?? 0, least ?? 0)
+  }
+
+  /** The age of its own is over. @returns whether it is kept as its queue says from now on */
+  expire(): boolean {
+    this.keptUntil = undefined
+    return this.#keep.least !== undefined && this.#keep[this.#state as Ended] === undefined
   }
 
   #putBack(place: number): void {

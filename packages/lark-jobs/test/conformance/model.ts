@@ -289,9 +289,11 @@ export class Model {
   }
 
   prune(): number {
-    const old = endedStates
-      .flatMap((state) => this.in(state))
-      .filter((job) => job.finishedAt <= this.#now() - this.#retention.age)
+    const ended = endedStates.flatMap((state) => this.in(state))
+    const isOld = ({ finishedAt, keptUntil }: ModelJob) =>
+      keptUntil === undefined && finishedAt <= this.#now() - this.#retention.age
+    const isOver = ({ keptUntil = Number.POSITIVE_INFINITY }: ModelJob) => keptUntil <= this.#now()
+    const old = [...ended.filter(isOld), ...ended.filter((job) => isOver(job) && !job.expire())]
     for (const job of old) this.#remove(job)
     this.forgetEffects()
     return old.length
@@ -332,16 +334,30 @@ export class Model {
     return verdicts
   }
 
+  /** Removes the ended jobs of which nothing is kept. */
+  dropUnkept(): void {
+    for (const state of endedStates)
+      for (const job of this.in(state)) if (job.keptUntil === job.finishedAt) this.#remove(job)
+  }
+
   /** Whether more jobs have ended than are kept. Then the store has chosen some: see `keep`. */
   exceeds(state: Ended): boolean {
-    return this.in(state).length > this.#retention.count
+    return this.#others(state).length > this.#retention.count
+  }
+
+  /** The ended jobs that have no age of their own. */
+  #others(state: Ended): ModelJob[] {
+    return this.in(state).filter(({ keptUntil }) => keptUntil === undefined)
   }
 
   /** Checks that the store kept the newest jobs, and forgets the others. */
   keep(state: Ended, kept: readonly string[]): void {
-    expect(kept).toHaveLength(this.#retention.count)
-    const gone = this.in(state).filter((job) => !kept.includes(job.id))
-    const oldest = Math.min(...kept.map((id) => this.jobs.get(id)!.finishedAt))
+    const others = this.#others(state)
+    const gone = others.filter((job) => !kept.includes(job.id))
+    expect(others.length - gone.length).toBe(this.#retention.count)
+    const oldest = Math.min(
+      ...others.filter((job) => !gone.includes(job)).map(({ finishedAt }) => finishedAt),
+    )
     for (const job of gone) {
       expect(job.finishedAt).toBeLessThanOrEqual(oldest)
       this.#remove(job)

@@ -34,6 +34,7 @@ import { groupLimits } from './group-limits.ts'
 import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
+import { keeping } from './keeping.ts'
 import { largeJobs } from './large.ts'
 import { leases } from './leases.ts'
 import { limited } from './limited.ts'
@@ -95,6 +96,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('resend', () => resend(make))
     describe('delay', () => delay(make))
     describe('retention', () => retention(make))
+    describe('keeping', () => keeping(make))
     describe('waiting and rings', () => waitingAndRings(make))
     describe('watching', () => watching(make))
     describe('survey', () => survey(make))

@@ -272,3 +272,22 @@ test('kept data: a record for each waiting job, and an entry for each ended job'
       .sort(),
   )
 })
+
+test('a job that is kept for an age of its own pays for that, and no other job', async () => {
+  const keep = { completed: 60_000 }
+  const queued = await costOf(() => web.enqueue(...plain(1, { keep })))
+  expect(queued.calls).toEqual({
+    ...ENQUEUE,
+    hset: 1, // how long it is kept
+    hsetnx: ENQUEUE.hsetnx + 1, // notes that there are such jobs
+  })
+  await web.enqueue(...plain(3))
+  const held = await next([], 1)
+  const { calls } = await costOf(() => next(held, 1))
+  const { zcard: _, ...exchange } = EXCHANGE
+  expect(calls).toEqual({
+    ...exchange,
+    hmget: EXCHANGE.hmget + 1, // which of the jobs that ended are kept so
+    zadd: EXCHANGE.zadd + 1, // until when it is kept
+  })
+})

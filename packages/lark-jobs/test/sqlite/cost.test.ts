@@ -78,6 +78,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
     if (state !== 'active') await store.clear('emails', state)
   }
   await store.prune('emails')
+  await liveKept(store, ada, clock)
   await liveInFlow(store, ada, clock)
   const watched = jobs(3)
   await ada.enqueue(...watched)
@@ -88,6 +89,21 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.watch('emails', 'web', ids(watched), 1_000)
   await store.alter('emails', ids(watched), { kind: 'remove' })
   await store.retire('ada')
+}
+
+/** Everything that can happen to jobs that are kept for an age of their own. */
+async function liveKept(store: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
+  const keeps = [{ completed: 50, log: 10 }, { least: 40 }, { completed: 0 }, { completed: 9_000 }]
+  const list = keeps.map((keep) => job({ keep }))
+  await ada.enqueue(...list)
+  for (const held of await ada.claim(9)) await ada.settle(held, { ...completed, log: [line('x')] })
+  const { cursor } = await store.list('emails', { state: 'completed', limit: 1 })
+  await store.list('emails', { state: 'completed', limit: 1, cursor: cursor! })
+  await store.survey('ada', [{ partition: 'emails', prunes: true }])
+  clock.now += 100
+  await store.prune('emails')
+  for (const kind of ['retry', 'purge'] as const) await store.alter('emails', ids(list), { kind })
+  await store.clear('emails', 'hidden')
 }
 
 /** Everything that can happen to a member of a flow whose class has a hook. */

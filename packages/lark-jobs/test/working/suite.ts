@@ -23,6 +23,7 @@ import { grouping } from './grouping.ts'
 import { handling } from './handling.ts'
 import { hooks } from './hooks.ts'
 import { ids } from './ids.ts'
+import { keeping } from './keeping.ts'
 import { largeJobs } from './large-jobs.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
@@ -60,6 +61,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('aborting', () => aborting(connect))
   describe('cancelling', () => cancelling(connect))
   describe('removing', () => removing(connect))
+  describe('keeping', () => keeping(connect))
   describe('filtering', () => filtering(connect))
   describe('operating', () => operating(connect))
   describe('throwing', () => throwing(connect))

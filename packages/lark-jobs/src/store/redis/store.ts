@@ -23,7 +23,7 @@ import { packWaiting, readLimited } from './verbs/lane.ts'
 import { settleLayout } from './verbs/layout.ts'
 import { RedisLimiters } from './verbs/limiters.ts'
 import { Notifier } from './verbs/notifier.ts'
-import { packAges, packDuration, packLimits } from './verbs/pack-limits.ts'
+import { packAges, packCounts, packDuration, packLimits } from './verbs/pack-limits.ts'
 import {
   packChange,
   packEffects,
@@ -184,7 +184,10 @@ export class RedisStore implements contract.Store {
   }
 
   async prune(partition: string): Promise<number> {
-    return this.#remove('prune', partition, packAges(retentionOf(this.#options, partition)))
+    return this.#remove('prune', partition, [
+      ...packAges(retentionOf(this.#options, partition)),
+      ...this.#countsOf(partition),
+    ])
   }
 
   survey(...args: Parameters<contract.Store['survey']>): Promise<contract.Survey> {
@@ -352,8 +355,7 @@ export class RedisStore implements contract.Store {
 
   /** How many completed, failed and cancelled jobs a partition keeps. */
   #countsOf(partition: string): [string, string, string] {
-    const { completed, failed, cancelled } = retentionOf(this.#options, partition)
-    return [String(completed.count), String(failed.count), String(cancelled.count)]
+    return packCounts(retentionOf(this.#options, partition))
   }
 
   #clock(): string {

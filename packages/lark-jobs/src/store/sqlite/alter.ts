@@ -5,6 +5,7 @@ import type { AlterVerdict, Change } from '../contract/store.ts'
 import { isMarked } from '../contract/unreadable.ts'
 import { withdrawEffects } from './effect.ts'
 import { end } from './end.ts'
+import { forgetExpiries } from './keep.ts'
 import { takeAgain } from './lock.ts'
 import { move, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
@@ -35,6 +36,7 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
     case 'retry':
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
       withdrawEffects(partition, row)
+      if (row.keep !== null) forgetExpiries(partition, [row])
       move(partition, row, {
         state: PENDING,
         dueAt: now,

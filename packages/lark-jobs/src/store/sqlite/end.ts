@@ -6,6 +6,7 @@
  */
 import { memberOf } from '../../model/effect.ts'
 import { writeEffects, writeMembers } from './effect.ts'
+import { endIn } from './keep.ts'
 import { addBusyTo } from './lane.ts'
 import { type Move, move } from './move.ts'
 import type { Partition } from './partition.ts'
@@ -15,7 +16,7 @@ import { ringWatchers, watchedAmong } from './watch.ts'
 
 const complete = (more = '') => `
   UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL${more}
-  WHERE state = ${ACTIVE} AND token = ? AND partition = ?`
+  WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND keep IS NULL`
 const completeOne = `${complete()} AND id = ?`
 const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
 const completeMembers = `
@@ -31,11 +32,16 @@ export type Ended = Omit<Move, 'state' | 'finishedAt' | 'effects'> & {
 /** Ends a job. */
 export function end(partition: Partition, row: JobRow, { state, isUntold = false, ...change }: Ended): void {
   const effects = writeEffects(partition, row, isUntold)
-  move(partition, row, { ...change, state: endedStates[state], finishedAt: partition.now, effects })
+  const kept = change.reason === 'removed' ? endedStates[state] : endIn(partition, row, state)
+  move(partition, row, { ...change, state: kept ?? endedStates[state], finishedAt: partition.now, effects })
+  if (kept === undefined) partition.unkept.push(row)
   ringWatchers(partition, [row.id])
 }
 
-/** Ends jobs of one claim whose runs completed without result and log. @returns the ids of those that it still held */
+/**
+ * Ends jobs of one claim whose runs completed without result and log, except those whose class says how long they are
+ * kept. @returns the ids of those that it still held
+ */
 export function endCompleted(partition: Partition, token: string, ids: readonly string[]): string[] {
   const members = ids.filter((id) => memberOf(id) !== undefined)
   const plain = members.length === 0 ? ids : ids.filter((id) => memberOf(id) === undefined)

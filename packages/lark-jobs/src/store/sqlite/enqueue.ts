@@ -23,13 +23,13 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** For jobs that are unique, hooked, large, or have a group. */
+/** For jobs that are unique, hooked, large, have a group, or are kept for an age of their own. */
 const insertMore = `
   INSERT OR IGNORE INTO jobs (
     partition, id, priority, queuedAt, dueAt, key, options, payload, apart, hooked, lane, laneLimits, lock,
-    untilStart, holds, direct
+    untilStart, holds, direct, keep
   )
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const isThere = 'SELECT 1 FROM jobs WHERE partition = ? AND id = ?'
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 
@@ -42,7 +42,7 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)
     const options = job.options === undefined ? null : JSON.stringify(job.options)
-    const { priority = 0, hooked = false, group, limiter, lock, ownId } = job
+    const { priority = 0, hooked = false, group, limiter, lock, ownId, keep } = job
     const before = ownId && database.get<JobRow>(find, id, job.id)
     const state = before && inTheWay(partition, before, ownId)
     if (state !== undefined) return { kind: 'rejected', reason: 'exists', by: job.id, state }
@@ -58,8 +58,16 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     const limits = group === undefined ? null : laneLimits(group)
     const { payload, apart } = keepPayload(database, job.payload)
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, payload]
-    const isPlain = lock === undefined && !hooked && lane === '' && apart === null
-    if (!isPlain) values.push(apart, hooked ? 1 : null, lane, limits, ...lockValues(lock))
+    const isPlain = lock === undefined && !hooked && lane === '' && apart === null && keep === undefined
+    if (!isPlain)
+      values.push(
+        apart,
+        hooked ? 1 : null,
+        lane,
+        limits,
+        ...lockValues(lock),
+        keep ? JSON.stringify(keep) : null,
+      )
     if (database.run(isPlain ? insert : insertMore, ...values) === 0) {
       forgetPayload(database, apart)
       return 'exists'

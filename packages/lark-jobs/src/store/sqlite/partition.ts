@@ -9,7 +9,7 @@
 import type { Minute, PartitionSettings } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
-import { ACTIVE, CANCELLED, COMPLETED, FAILED, PENDING } from './schema.ts'
+import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts'
 
 interface PartitionRow {
   id: number
@@ -32,6 +32,9 @@ interface PartitionRow {
   minuteRetried: number
   nextEffect: number | null
   watched: number | null
+  keptCompleted: number
+  keptFailed: number
+  keptCancelled: number
 }
 
 /** Milliseconds. */
@@ -47,7 +50,7 @@ const create = 'INSERT INTO partitions (name, asOf) VALUES (?, ?)'
 const update = `
   UPDATE partitions SET held = ?, paused = ?, waiting = ?, delayed = ?, active = ?, completed = ?, failed = ?,
     cancelled = ?, asOf = ?, nextDue = ?, lanes = ?, turn = ?, ownTurn = ?, minute = ?, minuteCompleted = ?, minuteFailed = ?, minuteRetried = ?,
-    nextEffect = ?, watched = ?
+    nextEffect = ?, watched = ?, keptCompleted = ?, keptFailed = ?, keptCancelled = ?
   WHERE id = ?`
 
 /** The priorities that have pending jobs in a lane ('' for no lane), highest first: one seek for each. */
@@ -92,6 +95,10 @@ export class Partition {
   completed: number
   failed: number
   cancelled: number
+  /** Ended jobs of which this transaction keeps nothing (`keep.ts`). */
+  readonly unkept: JobRow[] = []
+  /** How many of the ended jobs, beside these, are kept for an age of their own (`keep.ts`). */
+  readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many jobs were queued or put back in this transaction and may run at once. */
   came = 0
   /** With limits: how many jobs ended, so that others may begin. */
@@ -152,6 +159,7 @@ export class Partition {
     this.lastMinute = isNow ? undefined : kept
     this.nextEffect = row.nextEffect ?? undefined
     this.watched = row.watched ?? undefined
+    this.kept = { completed: row.keptCompleted, failed: row.keptFailed, cancelled: row.keptCancelled }
     this.#moveTo(now, row.asOf)
   }
 
@@ -286,6 +294,9 @@ export class Partition {
       this.minute.retried,
       this.nextEffect ?? null,
       this.watched ?? null,
+      this.kept.completed,
+      this.kept.failed,
+      this.kept.cancelled,
       this.id,
     )
   }
@@ -308,6 +319,9 @@ export class Partition {
     else if (state === COMPLETED) this.completed += change
     else if (state === FAILED) this.failed += change
     else if (state === CANCELLED) this.cancelled += change
+    else if (state === COMPLETED + KEPT) this.kept.completed += change
+    else if (state === FAILED + KEPT) this.kept.failed += change
+    else if (state === CANCELLED + KEPT) this.kept.cancelled += change
   }
 
   #moveTo(now: number, asOf: number): void {

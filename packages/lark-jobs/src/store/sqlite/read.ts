@@ -5,6 +5,7 @@
 import { type JobRecord, type LogLine, states } from '../../model/record.ts'
 import type { Counts, Fate, Filter, JobHead, Page } from '../contract/store.ts'
 import { damagedLine, readList } from '../contract/unreadable.ts'
+import { bothOf } from './keep.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { keptBytes, payload, shownBytes } from './payload.ts'
@@ -105,7 +106,10 @@ export function log(partition: Partition, id: string): LogLine[] {
 export const noCounts = Object.fromEntries(states.map((state) => [state, 0])) as Counts
 
 export function counts(partition: Partition): Counts {
-  const { waiting, delayed, active, completed, failed, cancelled } = partition
+  const { waiting, delayed, active, kept } = partition
+  const completed = partition.completed + kept.completed
+  const failed = partition.failed + kept.failed
+  const cancelled = partition.cancelled + kept.cancelled
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }
 }
 
@@ -179,8 +183,11 @@ function headsOf(
       const { database, id } = partition
       const [finishedAt, seq] = cursor ?? (isOldestFirst ? [-1, -1] : [MAX, MAX])
       const sql = isOldestFirst ? earliestFirst : latestFirst
-      const rows = database.all<Head>(sql, id, endedStates[state], finishedAt, seq, limit)
-      return { rows, place: (head) => [head.finishedAt!, head.seq] }
+      const among = partition.kept[state] > 0 ? bothOf(state) : [endedStates[state]]
+      const rows = among.flatMap((each) => database.all<Head>(sql, id, each, finishedAt, seq, limit))
+      const order = isOldestFirst ? 1 : -1
+      if (among.length > 1) rows.sort((a, b) => order * (a.finishedAt! - b.finishedAt! || a.seq - b.seq))
+      return { rows: rows.slice(0, limit), place: (head) => [head.finishedAt!, head.seq] }
     }
   }
 }

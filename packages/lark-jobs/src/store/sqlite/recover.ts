@@ -8,8 +8,8 @@ import { follow } from './consequence.ts'
 import { exchangeEffects, nextEffect } from './effect.ts'
 import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
 import type { Partition } from './partition.ts'
-import type { JobRow } from './row.ts'
-import { BESIDE, FAILED, NOT_STARTED, PENDING } from './schema.ts'
+import { type JobRow, stateOf } from './row.ts'
+import { BESIDE, NOT_STARTED, PENDING } from './schema.ts'
 
 export function recover(partition: Partition, options: RecoverOptions): Recovery {
   const { until = partition.now } = options
@@ -33,7 +33,7 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
       takeBack(partition, row, options)
       if (row.state === PENDING) recovery.recovered.push(row.id)
       else partition.freed += 1
-      if (row.state === FAILED) recovery.failed.push(row.id)
+      if (stateOf(row, partition.now) === 'failed') recovery.failed.push(row.id)
     }
     letGoOf(partition, lease.token, lease.held)
   }

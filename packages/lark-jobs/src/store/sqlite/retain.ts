@@ -6,6 +6,7 @@ import { MAX_ITEMS, type QueueRetention } from '../contract/store.ts'
 import type { Value } from './driver.ts'
 import { dropPayloads, withdrawEffects } from './effect.ts'
 import { endRemoved } from './end.ts'
+import { bothOf, expired, forgetExpiries, releaseKept } from './keep.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes } from './payload.ts'
@@ -15,7 +16,7 @@ import { endedStates, type JobRow, columns as jobColumns, list } from './row.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
 type RemovedRow = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>
-type Gone = RemovedRow & { bytes: number }
+type Gone = RemovedRow & Pick<JobRow, 'keep'> & { bytes: number }
 
 /** How many jobs one transaction removed, and whether there are more to remove. */
 export interface Removal {
@@ -29,7 +30,8 @@ export interface Removal {
  */
 const MAX_FREED = 16_777_216
 
-const columns = `seq, id, state, dueAt, lane, laneLimits, ${payloadBytes}`
+const columns = `seq, id, state, dueAt, lane, laneLimits, keep, ${payloadBytes}`
+const these = `SELECT ${columns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const oldestSeqs = `(
     SELECT seq FROM jobs WHERE partition = ? AND state = ? AND state >= ${COMPLETED} ORDER BY finishedAt, seq LIMIT ?
   )`
@@ -44,7 +46,7 @@ const drop = 'DELETE FROM jobs WHERE seq = ?'
 const hidden = `
   SELECT ${jobColumns} FROM jobs WHERE state >= ${HIDDEN} AND seq IN (
     SELECT seq FROM effects WHERE partition = ?1 AND kind IN ('hook', 'member') AND at IS NOT NULL
-    UNION SELECT seq FROM effects WHERE partition = ?1 AND over IS NOT NULL
+    UNION ALL SELECT seq FROM effects WHERE partition = ?1 AND over IS NOT NULL
   ) LIMIT ?2`
 const hideThese = `${raise} WHERE seq IN (SELECT value FROM json_each(?)) RETURNING seq`
 const aged = `
@@ -52,8 +54,9 @@ const aged = `
   ORDER BY finishedAt, seq LIMIT ?`
 const kinds = ['completed', 'failed', 'cancelled'] as const
 
-/** Removes the ended jobs that exceed the counts. The counters show whether there are any. */
+/** Removes the ended jobs that exceed the counts, and those of which nothing is kept. The counters show the excess. */
 export function trim(partition: Partition, retention: QueueRetention): void {
+  remove(partition, partition.unkept.splice(0))
   for (const kind of kinds) {
     const excess = Math.min(partition[kind] - retention[kind].count, MAX_ITEMS)
     if (excess <= 0) continue
@@ -74,6 +77,7 @@ function dropOldestOf(partition: Partition, kind: (typeof kinds)[number], count:
 function hide(partition: Partition, statement: string, ...values: Value[]): number {
   const jobs = partition.database.all<Pick<JobRow, 'seq'>>(statement, ...values)
   dropPayloads(partition, jobs)
+  forgetExpiries(partition, jobs)
   return jobs.length
 }
 
@@ -122,7 +126,11 @@ export function prune(partition: Partition, retention: QueueRetention, most: num
     remove(partition, gone)
     pruned += gone.length
   }
-  return { count: pruned, isCut: room.isFull }
+  const left = room.isFull ? 0 : most - pruned
+  const over = left > 0 ? expired(partition, left) : []
+  const gone = releaseKept(partition, room.take(partition.database.all<Gone>(these, list(over))))
+  remove(partition, gone)
+  return { count: pruned + gone.length, isCut: room.isFull || (over.length > 0 && over.length === left) }
 }
 
 /** Removes jobs of a state, or purges hidden jobs, at most `most`. */
@@ -146,7 +154,9 @@ function stateRows(partition: Partition, state: Exclude<State, 'active'>, most: 
   const { database, id, now } = partition
   if (state === 'blocked') return []
   if (state !== 'waiting' && state !== 'delayed')
-    return database.all<Gone>(aged, id, endedStates[state], MAX, most)
+    return bothOf(state)
+      .flatMap((each) => database.all<Gone>(aged, id, each, MAX, most))
+      .slice(0, most)
   const [after, until] = state === 'waiting' ? [-1, now] : [now, MAX]
   const found: Gone[] = []
   for (const line of lines(partition))

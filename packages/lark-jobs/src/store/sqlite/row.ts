@@ -6,7 +6,7 @@ import type { CancelReason, Counters, JobError, JobRecord, LeasedJob, State } fr
 import { readReason } from '../contract/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
-import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, PENDING } from './schema.ts'
+import { ACTIVE, CANCELLED, COMPLETED, FAILED, HIDDEN, KEPT, PENDING } from './schema.ts'
 
 /** All columns except payload, result and log, which may be large and do not matter for a change of state. */
 export interface JobRow extends Counters {
@@ -34,6 +34,8 @@ export interface JobRow extends Counters {
   key: string
   options: string | null
   errors: string | null
+  /** See `keep.ts`. */
+  keep: string | null
   /** The id of the row in `payloads` with its payload; null if the payload is in this row. */
   apart: number | null
 }
@@ -45,7 +47,7 @@ export interface ShownRow extends JobRow {
 }
 
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
-  finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart`
+  finishedAt, token, hooked, effects, lane, laneLimits, lock, untilStart, holds, asked, reason, key, options, errors, apart, keep`
 
 const names: Record<number, State> = {
   [ACTIVE]: 'active',
@@ -58,7 +60,7 @@ export const endedStates = { completed: COMPLETED, failed: FAILED, cancelled: CA
 
 export function stateOf(row: Pick<JobRow, 'state' | 'dueAt'>, now: number): State {
   if (row.state === PENDING) return row.dueAt <= now ? 'waiting' : 'delayed'
-  return names[row.state % HIDDEN]!
+  return names[(row.state % HIDDEN) % KEPT]!
 }
 
 /** @param claimedAt only for an active job */

@@ -14,6 +14,7 @@
  *                              lock when it starts
  *   lane, laneLimits           of a job with a group or a limiter (`lane.ts`)
  *   lock, untilStart, holds    of a unique job (`lock.ts`)
+ *   keep                       how long the job is kept, if its class says so: JSON
  *   hooked, effects            of what must happen elsewhere when the job ends (`effect.ts`)
  *
  * Other tables:
@@ -22,6 +23,7 @@
  *   minutes                    the counts of past minutes (`minutes.ts`)
  *   payloads                   the large payloads (`payload.ts`)
  *   effects, flows, members    what must happen elsewhere, and what has (`effect.ts`, `flows.ts`)
+ *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
  *   rates, starts              the state of limits (`rate.ts`)
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
@@ -39,6 +41,8 @@ export const ACTIVE = 1
 export const COMPLETED = 2
 export const FAILED = 3
 export const CANCELLED = 4
+/** Added to the state of an ended job that is kept for an age of its own (`keep.ts`). */
+export const KEPT = 5
 /** Added to the state of an ended job that was removed, and has effects (`effect.ts`). No other state is as high. */
 export const HIDDEN = 10
 
@@ -88,6 +92,19 @@ const effects = `
     PRIMARY KEY (flow, page)
   ) WITHOUT ROWID;`
 
+/** Until when ended jobs and their logs are kept for an age of their own. The rows go with the row of the job. */
+const expiries = `
+  CREATE TABLE expiries (
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (seq, kind)
+  ) WITHOUT ROWID;
+  CREATE INDEX expiryTimes ON expiries (partition, kind, until);
+  CREATE TRIGGER keptGone AFTER DELETE ON jobs WHEN OLD.keep IS NOT NULL
+    BEGIN DELETE FROM expiries WHERE seq = OLD.seq; END;`
+
 /** Who wants to hear of the ends of which jobs. */
 const watches = `
   CREATE TABLE watches (
@@ -117,7 +134,14 @@ const migrations: Readonly<Record<number, string>> = {
     UPDATE jobs SET endingAt = 1 WHERE endingAt IS NOT NULL;
     DROP INDEX endings;
     ALTER TABLE jobs RENAME COLUMN endingAt TO effects;`,
-  8: `ALTER TABLE partitions ADD COLUMN watched INTEGER; ${watches}`,
+  8: `
+    ALTER TABLE partitions ADD COLUMN watched INTEGER;
+    ALTER TABLE partitions ADD COLUMN keptCompleted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE partitions ADD COLUMN keptFailed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE partitions ADD COLUMN keptCancelled INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN keep TEXT;
+    ${watches}
+    ${expiries}`,
 }
 
 const tables = `
@@ -142,7 +166,10 @@ const tables = `
     minuteFailed INTEGER NOT NULL DEFAULT 0,
     minuteRetried INTEGER NOT NULL DEFAULT 0,
     nextEffect INTEGER,
-    watched INTEGER
+    watched INTEGER,
+    keptCompleted INTEGER NOT NULL DEFAULT 0,
+    keptFailed INTEGER NOT NULL DEFAULT 0,
+    keptCancelled INTEGER NOT NULL DEFAULT 0
   );
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -175,11 +202,13 @@ const tables = `
     result TEXT,
     errors TEXT,
     log TEXT,
-    apart INTEGER
+    apart INTEGER,
+    keep TEXT
   );
   ${payloads}
   ${effects}
   ${watches}
+  ${expiries}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX laned ON jobs (partition, dueAt) WHERE state = ${PENDING} AND lane <> '';

@@ -46,7 +46,7 @@ function settleClaim(partition: Partition, token: string, settlements: readonly 
   const settled = new Set(endCompleted(partition, token, plain))
   for (const id of returnAll(partition, token, returned)) settled.add(id)
   for (const settlement of settlements) {
-    if (isPlain(settlement.outcome) || settled.has(settlement.id)) continue
+    if (settled.has(settlement.id)) continue
     if (settleOne(partition, settlement)) settled.add(settlement.id)
   }
   if (settled.size > 0) letGoOf(partition, token, settled.size)

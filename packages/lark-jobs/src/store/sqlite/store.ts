@@ -21,6 +21,7 @@ import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
 import { SqliteFlows } from './flows.ts'
+import { dropOldLogs } from './keep.ts'
 import { forgetPauses, hasPauses, pausedGroups, pauseGroup, stirLanes } from './lane.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
@@ -112,7 +113,8 @@ export class SqliteStore implements contract.Store {
       forgetWaiters(partition)
       forgetThrottles(partition)
       forgetPauses(partition)
-      forgotten = Math.max(forgotten, forgetOver(partition), forgetEffects(partition, MAX_ITEMS))
+      const effects = forgetEffects(partition, MAX_ITEMS)
+      forgotten = Math.max(forgotten, forgetOver(partition), effects, dropOldLogs(partition))
       return prune(partition, retentionOf(this.#options, name), most)
     }
     const pruned = await removeAll((most) => this.#change(name, (partition) => prunes(partition, most)))

@@ -17,6 +17,8 @@
  *                        taken back from a worker, or release their lock when they start
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`lua/shared/effect.lua`)
+ *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
+ *                        (`lua/shared/keep.lua`)
  *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)
  *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
  *   flow:<id>, members:<id>  HASH, STRING  which members of a flow have ended (`lua/apply.lua`)
@@ -26,7 +28,7 @@
  *   errors, logs HASH    id -> JSON lines
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own; large; effects; watched
+ *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
@@ -62,12 +64,12 @@ type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
-    'reasons settings rate minutes offers circuit workers ended flow watches',
+    'reasons settings rate minutes offers circuit workers ended flow watches keeps',
   list: 'line starts',
   set: 'void idle partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
-    'ends waiting waits failures worker-ends',
+    'ends waiting waits failures worker-ends kept kept-logs',
   string: 'call layout migration members',
 }
 

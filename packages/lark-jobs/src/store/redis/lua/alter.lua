@@ -9,6 +9,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
+-- needs: keeping
 
 -- The same as in shared/queue.lua.
 local MAX_SMALL = 1048
@@ -24,7 +25,16 @@ end
 
 local changes = {}
 
-changes['retry'] = function(id, state, record, priority)
+-- Takes a job out of its ended state. `place`: as in shared/locate.lua.
+local function leave_state(id, state, place)
+  if place then
+    keeping().let_go(state, { id })
+  else
+    redis.call('ZREM', key(state), id)
+  end
+end
+
+changes['retry'] = function(id, state, record, priority, place)
   if not ended[state] then
     return 'r'
   end
@@ -36,7 +46,10 @@ changes['retry'] = function(id, state, record, priority)
   local runs, _, _, releases = counted(id)
   runs = state == 'completed' and runs + 1 or runs
   count(id, runs, 0, 0, releases)
-  redis.call('ZREM', key(state), id)
+  leave_state(id, state, place)
+  if redis.call('HEXISTS', key('keeps'), id) == 1 then
+    redis.call('ZREM', key('kept-logs'), id)
+  end
   if redis.call('HDEL', key('ended'), id) == 1 then
     effects().withdraw(id)
   end
@@ -75,7 +88,7 @@ changes['remove'] = function(id, state, _, priority, place)
   if state == 'active' then
     return 'r'
   elseif ended[state] then
-    redis.call('ZREM', key(state), id)
+    leave_state(id, state, place)
     forget({ id })
   else
     leave(id, priority, place)

@@ -85,6 +85,10 @@ elseif state == 'hidden' then
   clear_hidden()
 elseif state ~= 'blocked' then
   clear_set(key(state), '-inf', '+inf', forget)
+  clear_set(key('kept:' .. state), '-inf', '+inf', function(ids)
+    redis.call('ZREM', key('kept'), unpack(ids))
+    forget(ids)
+  end)
 end
 if made.lanes then
   lanes().stir_all()

@@ -7,7 +7,7 @@
 -- ARGV[4]  connection
 -- ARGV[5…] if the partition has a bound: `b`, how many jobs it may hold, '|', and either how many cancelled jobs are
 --          kept (it drops the oldest job) or '' (it rejects the new job); then runs of similar jobs, made in the same
---          millisecond: 'h' if they are hooked (shared/effect.lua), 'i' or 'o' if the application chose their ids
+--          millisecond: `k`, how long they are kept (shared/keep.lua) and ';' if their class says so; 'h' if they are hooked (shared/effect.lua), 'i' or 'o' if the application chose their ids
 --          (`packing.ts`), priority ('' for 0) or lane (shared/line.lua), '~' and the limits of the lane, '|' and a lock
 --          (shared/admission/lock.lua); delay ('' for none); how many jobs; then for each job its id, and the record
 --          without its first field
@@ -16,6 +16,7 @@
 --          with the id of the other job, and for each x a line with its state
 -- Cost     O(n); O(log m) for each delayed job among m delayed
 -- needs: start, call, line, queue, lanes, offers, ring, payloads, admission, effects
+-- needs: keeping
 
 local answer = recall()
 if answer then
@@ -53,6 +54,9 @@ for _, run in ipairs(runs) do
     for _, id in ipairs(run.list) do
       redis.call('HSET', key('hooked'), id, 1)
     end
+  end
+  if run.keep then
+    keeping().carry(run.list, run.keep)
   end
 end
 

@@ -33,9 +33,9 @@ end
 aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
 local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused, laned, large, owes, watched =
-  unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched'))
-ends.watched = watched or ''
+local paused, laned, large, owes, watched, keeps =
+  unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps'))
+ends.watched, ends.keeps = watched or '', keeps
 paused, laned = paused == '1', (laned or '0') ~= '0'
 room = large and bytes().byte_room or nil
 

@@ -13,6 +13,6 @@ if not state then
   return false
 end
 if state == 'completed' or state == 'failed' or state == 'cancelled' then
-  place = redis.call('ZSCORE', key(state), id)
+  place = redis.call('ZSCORE', key((place or '') .. state), id)
 end
 return show(state, { id }, { place or false })

@@ -5,10 +5,11 @@
 -- ARGV[2]  age of completed jobs, milliseconds
 -- ARGV[3]  age of failed jobs
 -- ARGV[4]  age of cancelled jobs
+-- ARGV[5…] how many completed, failed and cancelled jobs are kept
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua); 1,000 if there may be more
 --          acknowledged effects to forget
 -- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended
--- needs: start, removed, retain, effects
+-- needs: start, removed, retain, effects, keeping
 
 local most = most_removed()
 local left = most
@@ -29,7 +30,10 @@ if #over > 0 then
   redis.call('HDEL', key('throttlers'), unpack(over))
 end
 redis.call('ZREMRANGEBYSCORE', key('paused'), '-inf', now)
-if redis.call('EXISTS', key('remembered')) == 1 and effects().forget_remembered(MAX_ITEMS) == MAX_ITEMS then
-  return MAX_ITEMS
+local found = 0
+if redis.call('EXISTS', key('remembered'), key('kept'), key('kept-logs')) > 0 then
+  local counts = { completed = tonumber(ARGV[5]), failed = tonumber(ARGV[6]), cancelled = tonumber(ARGV[7]) }
+  local gone, dropped = keeping().drop_old(left, counts)
+  left, found = left - gone, math.max(dropped, effects().forget_remembered(MAX_ITEMS))
 end
-return removed(most - left, most)
+return found >= most and MAX_ITEMS or removed(most - left, most)

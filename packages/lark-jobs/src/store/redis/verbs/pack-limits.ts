@@ -14,6 +14,11 @@ export function packAges({ completed, failed, cancelled }: QueueRetention): stri
   return [completed, failed, cancelled].map(({ age }) => packDuration(age))
 }
 
+/** How many completed, failed and cancelled jobs are kept. */
+export function packCounts({ completed, failed, cancelled }: QueueRetention): [string, string, string] {
+  return [String(completed.count), String(failed.count), String(cancelled.count)]
+}
+
 /** Limits, in the form that `shared/rate.lua` reads. */
 export function packLimits({ concurrency, rate }: Limits): string {
   const parts =

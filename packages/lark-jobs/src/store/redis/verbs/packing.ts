@@ -14,6 +14,7 @@ import type {
   Counters,
   JobError,
   JobOptions,
+  Keep,
   LeasedJob,
   Lock,
   LogLine,
@@ -40,6 +41,7 @@ interface JobRun {
   hooked: boolean
   lane: string
   lock: Lock | undefined
+  keep: Keep | undefined
   count: number
   at: number
 }
@@ -57,7 +59,7 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
   const args = bound === undefined ? [] : [`b${bound.max}|${bound.full === 'reject' ? '' : kept}`]
   let run: JobRun | undefined
   for (const job of jobs) {
-    const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock, ownId } = job
+    const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock, ownId, keep } = job
     const lane = packLine(job)
     const isAlike =
       run?.priority === priority &&
@@ -65,7 +67,8 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
       run.hooked === hooked &&
       run.lane === lane &&
       run.lock === lock &&
-      run.ownId === ownId
+      run.ownId === ownId &&
+      run.keep === keep
     // An id of the application may be shorter, and then the next one may begin with it.
     const isOld = ownId === undefined ? id.startsWith(run?.made ?? ' ') : id.slice(0, MADE) === run?.made
     if (run === undefined || !isAlike || !isOld) {
@@ -78,11 +81,12 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
         hooked,
         lane,
         lock,
+        keep,
         count: 0,
         at: args.length + 2,
       }
       args.push(
-        `${hooked ? 'h' : ''}${ownId === undefined ? '' : own[ownId]}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
+        `${keep === undefined ? '' : packKeep(keep)}${hooked ? 'h' : ''}${ownId === undefined ? '' : own[ownId]}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
         delay > 0 ? packDuration(delay) : '',
         '',
       )
@@ -98,6 +102,12 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
 function packLock({ name, until, replace, debounce, maxWait, throttle }: Lock): string {
   const durations = [debounce, maxWait, throttle].map((ms) => (ms === undefined ? '' : packDuration(ms)))
   return ['', until === 'start' ? 's' : 'd', replace ? '1' : '', ...durations, name].join('|')
+}
+
+/** How long a job is kept, in the form that `shared/keep.lua` reads. */
+function packKeep({ completed, failed, cancelled, log, least }: Keep): string {
+  const ages = [completed, failed, cancelled, log, least]
+  return `k${ages.map((ms) => (ms === undefined ? '' : packDuration(ms))).join(',')};`
 }
 
 function packSettings(priority: number, lane: string, options: JobOptions | undefined): string {

@@ -2,7 +2,7 @@
 -- job and claim the next took 7.2 µs of the server for a plain job, 8.3 before there were effects, and 31 µs for a
 -- member with its effect, its flow and the acknowledgement.)
 -- module: delivery
--- needs: start, payloads, show, effects
+-- needs: start, payloads, show, effects, ended
 -- gives: adopt, serve
 
 local MEMBER_LEASE = 500
@@ -42,7 +42,7 @@ local function hand_out(answer, kind, most, lease, floor)
   local records = redis.call('HMGET', key('jobs'), unpack(ids))
   local scores = {}
   for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
-    scores[state] = redis.call('ZMSCORE', key(state), unpack(ids))
+    scores[state] = ends_of(state, ids)
   end
   local texts, until_then = {}, string.format('%.0f', now + lease)
   for _, each in ipairs({ 'errors', 'results' }) do

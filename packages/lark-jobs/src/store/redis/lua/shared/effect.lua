@@ -79,7 +79,9 @@ end
 local function purge(id)
   for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
     redis.call('ZREM', key(state), id)
+    redis.call('ZREM', key('kept:' .. state), id)
   end
+  redis.call('ZREM', key('kept'), id)
   if redis.call('HDEL', key('ended'), id) == 1 then
     withdraw(id)
   end

@@ -1,8 +1,9 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
--- needs: start, retain, effects, watching
+-- needs: start, retain, effects, watching, keeping
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watch.lua), or ''; nothing if this call has not read it.
+-- `keeps`: some jobs are kept for an age of their own (keep.lua).
 local ends = {}
 
 -- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`: `untold` if no
@@ -16,11 +17,17 @@ local function end_as(state, ids, kept, how)
   if is_hooked or string.find(table.concat(ids), ':', 1, true) then
     effects().write_effects(state, ids, how)
   end
-  ends.watched = ends.watched or redis.call('HGET', key('settings'), 'watched') or ''
+  if not ends.watched then
+    ends.watched, ends.keeps = unpack(redis.call('HMGET', key('settings'), 'watched', 'keeps'))
+    ends.watched = ends.watched or ''
+  end
   if ends.watched ~= '' then
     watching().ring_watchers(ends.watched, state, ids, how)
   end
-  if kept == 0 then
+  if ends.keeps and how ~= 'removed' then
+    ids = keeping().keep_some(state, ids)
+  end
+  if kept == 0 or #ids == 0 then
     return forget(ids)
   end
   -- As text, because the server would convert a number again for each job.

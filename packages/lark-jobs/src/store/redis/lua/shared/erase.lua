@@ -34,4 +34,10 @@ local function erase(ids)
     redis.call('HDEL', name, unpack(ids))
   end
   drop_payloads(ids)
+  if redis.call('HDEL', key('keeps'), unpack(ids)) > 0 then
+    redis.call('ZREM', key('kept-logs'), unpack(ids))
+    if redis.call('EXISTS', key('keeps')) == 0 then
+      redis.call('HDEL', key('settings'), 'keeps')
+    end
+  end
 end

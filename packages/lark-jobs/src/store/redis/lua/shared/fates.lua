@@ -1,5 +1,5 @@
 -- What became of jobs, for fates.lua and watch.lua.
--- needs: start, payloads, show
+-- needs: start, payloads, show, ended
 -- gives: fates_of
 
 local MAX_BYTES = 1048576
@@ -11,7 +11,7 @@ local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
   for _, state in ipairs(ENDED) do
-    groups[state] = { ids = {}, ends = {}, records = {}, scores = redis.call('ZMSCORE', key(state), unpack(ids)) }
+    groups[state] = { ids = {}, ends = {}, records = {}, scores = ends_of(state, ids) }
   end
   for _, name in ipairs({ 'errors', 'results' }) do
     texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and name or nil

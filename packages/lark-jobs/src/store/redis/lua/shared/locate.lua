@@ -1,5 +1,6 @@
--- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Nothing if there is
--- no such job, or if it is hidden (effect.lua).
+-- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. Of an ended job that
+-- is kept by its own age (keep.lua), the place is `kept:`. Nothing if there is no such job, or if it is hidden
+-- (effect.lua).
 -- needs: start, line
 -- gives: locate
 local function locate(id)
@@ -14,6 +15,13 @@ local function locate(id)
   for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
     if redis.call('ZSCORE', key(state), id) then
       return state, record, priority
+    end
+  end
+  if redis.call('ZSCORE', key('kept'), id) then
+    for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+      if redis.call('ZSCORE', key('kept:' .. state), id) then
+        return state, record, priority, 'kept:'
+      end
     end
   end
   local due = string.find(priority, '@', 1, true) and key('laned') or line('due', priority)

@@ -1,6 +1,6 @@
 -- A page of jobs in one state: as many as were asked for, or as fit into one answer.
 -- needs: start, payloads, show
--- gives: page, passed, is_above
+-- gives: page, passed, is_above, is_before
 
 -- The most bytes of jobs in one answer. The first job is included whatever its size.
 local MAX_BYTES = 1048576

@@ -12,7 +12,11 @@ local MAX_SMALL = 1048
 local function read_runs(at)
   local ids, records, runs, is_plain, large = {}, {}, {}, true, {}
   while ARGV[at] do
-    local hooked, own, priority, limits, lock = string.match(ARGV[at], '^(h?)([io]?)([^|~]*)~?([^|]*)|?(.*)$')
+    local head, keep = ARGV[at], nil
+    if string.byte(head) == 107 then
+      keep, head = string.match(head, '^k([%d,]*);(.*)$')
+    end
+    local hooked, own, priority, limits, lock = string.match(head, '^(h?)([io]?)([^|~]*)~?([^|]*)|?(.*)$')
     local first, last = #ids + 1, #ids + tonumber(ARGV[at + 2])
     local list = { unpack(ARGV, at + 3, at + 2 + 2 * (last - first + 1)) }
     local after, n = string.format('%d', now - made_at(list[1])), first
@@ -24,7 +28,7 @@ local function read_runs(at)
       ids[n], list[i + 1], n = list[i], after .. record, n + 1
     end
     runs[#runs + 1] = {
-      priority = priority, hooked = hooked, own = own, limits = limits, lock = lock, delay = ARGV[at + 1],
+      priority = priority, hooked = hooked, own = own, keep = keep, limits = limits, lock = lock, delay = ARGV[at + 1],
       first = first, last = last, list = { unpack(ids, first, last) },
     }
     if first == 1 then

@@ -18,8 +18,10 @@ end
 -- The number of jobs in each state: waiting, delayed, active, completed, failed, cancelled.
 local function tally()
   local waiting, delayed = pending()
-  return {
-    waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0),
-    redis.call('ZCARD', key('completed')), redis.call('ZCARD', key('failed')), redis.call('ZCARD', key('cancelled')),
-  }
+  local counts = { waiting, delayed, math.max(redis.call('HLEN', key('holders')) - 1, 0) }
+  local are_kept = redis.call('EXISTS', key('kept')) == 1
+  for _, state in ipairs({ 'completed', 'failed', 'cancelled' }) do
+    counts[#counts + 1] = redis.call('ZCARD', key(state)) + (are_kept and redis.call('ZCARD', key('kept:' .. state)) or 0)
+  end
+  return counts
 end

@@ -3,7 +3,7 @@
 -- many callers to ring for delayed jobs that are in their place already. The jobs that still go into a line are in the
 -- `list` of each run.
 -- module: admission
--- needs: start, place, payloads, lock, locate, effects
+-- needs: start, place, payloads, lock, locate, effects, keeping
 -- gives: admit
 
 -- The state of the job with an id that the application chose, if that job is in the way of a new one. `own`: see
@@ -68,9 +68,12 @@ local function admit(ids, records, runs, large, room)
         if run.hooked ~= '' then
           redis.call('HSET', key('hooked'), id, 1)
         end
+        if run.keep then
+          keeping().carry({ id }, run.keep)
+        end
       end
     end
-    run.hooked = ''
+    run.hooked, run.keep = '', nil
   end
   return rest, is_all and '' or table.concat(verdicts) .. table.concat(refused), rings
 end

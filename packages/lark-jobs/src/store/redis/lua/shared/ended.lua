@@ -1,0 +1,10 @@
+-- When jobs ended that are in one state; false for a job that is not in it.
+-- needs: start
+-- gives: ends_of
+local function ends_of(state, ids)
+  local ends = redis.call('ZMSCORE', key(state), unpack(ids))
+  for i, kept in ipairs(redis.call('EXISTS', key('kept')) == 1 and redis.call('ZMSCORE', key('kept:' .. state), unpack(ids)) or {}) do
+    ends[i] = ends[i] or kept
+  end
+  return ends
+end

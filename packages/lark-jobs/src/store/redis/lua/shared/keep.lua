@@ -1,0 +1,97 @@
+-- Jobs whose class says how long they are kept when they have ended.
+--   keeps         HASH  id -> ages of completed, failed and cancelled; of the log; the least age in each state:
+--                       milliseconds, 0 for nothing, '' for what the queue says. From the dispatch on
+--   kept:<state>  ZSET  id -> when it ended: ended jobs that are kept by an age of their own, and are not in `<state>`,
+--                       so that neither their number nor their age is in the way of others
+--   kept          ZSET  id -> until when they are
+--   kept-logs     ZSET  id -> until when the log of an ended job is kept
+-- `keeps` in `settings` is 1 while `keeps` is there.
+-- module: keeping
+-- needs: start, retain
+-- gives: carry, keep_some, let_go, drop_old
+
+local places = { completed = 1, failed = 2, cancelled = 3 }
+
+-- The age in a state, that of the log, and the least age, of an entry of `keeps`.
+local function ages_of(entry, state)
+  local ages = { string.match(entry or '', '^(%d*),(%d*),(%d*),(%d*),(%d*)$') }
+  return tonumber(ages[places[state]]), tonumber(ages[4]), tonumber(ages[5])
+end
+
+local function add(name, scored)
+  if #scored > 0 then
+    redis.call('ZADD', key(name), unpack(scored))
+  end
+end
+
+-- Notes how long new jobs are kept.
+local function carry(ids, keep)
+  for _, id in ipairs(ids) do
+    redis.call('HSET', key('keeps'), id, keep)
+  end
+  redis.call('HSETNX', key('settings'), 'keeps', 1)
+end
+
+-- Ends those of the jobs that have an age of their own in this state. Returns the others.
+local function keep_some(state, ids)
+  local entries, others, none, scored, ends, logs = redis.call('HMGET', key('keeps'), unpack(ids)), {}, {}, {}, {}, {}
+  local at = string.format('%.0f', now)
+  for i, id in ipairs(ids) do
+    local own, log, least = ages_of(entries[i], state)
+    local age = math.max(own or 0, least or 0)
+    if not own and not least then
+      others[#others + 1] = id
+    elseif age == 0 then
+      none[#none + 1] = id
+    else
+      scored[#scored + 1], scored[#scored + 2] = at, id
+      ends[#ends + 1], ends[#ends + 2] = string.format('%.0f', now + age), id
+    end
+    if log then
+      logs[#logs + 1], logs[#logs + 2] = string.format('%.0f', now + log), id
+    end
+  end
+  add('kept:' .. state, scored)
+  add('kept', ends)
+  add('kept-logs', logs)
+  forget(none)
+  return others
+end
+
+-- Takes jobs out of the set in which they are kept.
+local function let_go(state, ids)
+  redis.call('ZREM', key('kept:' .. state), unpack(ids))
+  redis.call('ZREM', key('kept'), unpack(ids))
+end
+
+-- Removes at most `most` jobs that are kept no longer, and as many logs. A job of which only the least age is over goes
+-- to the others of its state. `counts`: how many of these are kept. Returns how many jobs were removed, and how many
+-- jobs and logs were found.
+local function drop_old(most, counts)
+  local ids = most > 0 and redis.call('ZRANGE', key('kept'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
+  local gone = {}
+  if #ids > 0 then
+    local entries = redis.call('HMGET', key('keeps'), unpack(ids))
+    for state in pairs(places) do
+      local scored = {}
+      for i, at in ipairs(redis.call('ZMSCORE', key('kept:' .. state), unpack(ids))) do
+        local own, _, least = ages_of(entries[i], state)
+        if at and least and not own then
+          scored[#scored + 1], scored[#scored + 2] = at, ids[i]
+        elseif at then
+          gone[#gone + 1] = ids[i]
+        end
+      end
+      let_go(state, ids)
+      add(state, scored)
+      trim(state, counts[state], #scored / 2)
+    end
+    forget(gone)
+  end
+  local logs = redis.call('ZRANGE', key('kept-logs'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
+  if #logs > 0 then
+    redis.call('HDEL', key('logs'), unpack(logs))
+    redis.call('ZREM', key('kept-logs'), unpack(logs))
+  end
+  return #gone, math.max(#ids, #logs)
+end

@@ -1,0 +1,100 @@
+/**
+ * Jobs whose class says how long they are kept when they have ended (`model/record.ts#Keep`).
+ *
+ * `keep` of the row says so, from the dispatch on. When such a job ends in a state for which it has an age, its state is
+ * raised by `KEPT`, so that it is in no range of the index `ended` that `trim` and `prune` look at, and counted apart. A
+ * row of `expiries` says until when the job is kept, or its log.
+ */
+import type { Keep } from '../../model/record.ts'
+import { MAX_ITEMS } from '../contract/store.ts'
+import { parsed } from '../contract/unreadable.ts'
+import type { Partition } from './partition.ts'
+import { endedStates, type JobRow, list, stateOf } from './row.ts'
+import { KEPT } from './schema.ts'
+
+const expire = 'INSERT OR REPLACE INTO expiries (seq, kind, partition, until) VALUES (?, ?, ?, ?)'
+const forget = 'DELETE FROM expiries WHERE seq IN (SELECT value FROM json_each(?))'
+const over = `
+  SELECT seq FROM expiries WHERE partition = ? AND kind = ? AND until <= ? ORDER BY until LIMIT ?`
+const dropLogs = 'UPDATE jobs SET log = NULL WHERE seq IN (SELECT value FROM json_each(?))'
+const dropped = "DELETE FROM expiries WHERE kind = 'log' AND seq IN (SELECT value FROM json_each(?))"
+const putBack = 'UPDATE jobs SET state = ? WHERE seq = ?'
+/** SQL: whether jobs or logs of a row of `partitions` are kept no longer at an instant. */
+export const olderKept = (now: string) => `
+  EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'job' AND until <= ${now})
+  OR EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'log' AND until <= ${now})`
+
+type EndedState = keyof typeof endedStates
+
+/** What a job carries. Damaged text counts as nothing. */
+export function keepOf({ keep }: Pick<JobRow, 'keep'>): Keep {
+  const read = keep === null ? undefined : parsed(keep)
+  return typeof read === 'object' && read !== null ? read : {}
+}
+
+/** The age of its own that a job has in an ended state. Undefined: it is kept as its queue says. */
+function ageIn(keep: Keep, state: EndedState): number | undefined {
+  const own = keep[state]
+  return own === undefined && keep.least === undefined ? undefined : Math.max(own ?? 0, keep.least ?? 0)
+}
+
+/** The number of the state in which a job ends; undefined if nothing is kept of it. Notes until when it is kept. */
+export function endIn(partition: Partition, row: JobRow, state: EndedState): number | undefined {
+  const { database, id, now } = partition
+  if (row.keep === null) return endedStates[state]
+  const keep = keepOf(row)
+  const age = ageIn(keep, state)
+  if (keep.log !== undefined) database.run(expire, row.seq, 'log', id, now + Math.ceil(keep.log))
+  if (age === undefined) return endedStates[state]
+  if (age === 0) return undefined
+  database.run(expire, row.seq, 'job', id, now + Math.ceil(age))
+  return endedStates[state] + KEPT
+}
+
+/** Forgets until when jobs are kept: they go back to their line, or are hidden. */
+export function forgetExpiries({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
+  database.run(forget, list(jobs.map(({ seq }) => seq)))
+}
+
+/** The jobs that are kept no longer, at most `most`. */
+export function expired(partition: Partition, most: number): number[] {
+  const { database, id, now } = partition
+  return database.all<Pick<JobRow, 'seq'>>(over, id, 'job', now, most).map(({ seq }) => seq)
+}
+
+/**
+ * Puts those jobs beside the others of their state of which only the least age is over.
+ *
+ * @returns the others
+ */
+export function releaseKept<R extends Pick<JobRow, 'seq' | 'state' | 'dueAt' | 'keep'>>(
+  partition: Partition,
+  rows: readonly R[],
+): R[] {
+  forgetExpiries(partition, rows)
+  return rows.filter((row) => {
+    const keep = keepOf(row)
+    if (keep.least === undefined || keep[stateOf(row, partition.now) as EndedState] !== undefined) return true
+    partition.leave(row)
+    row.state -= KEPT
+    partition.database.run(putBack, row.state, row.seq)
+    partition.arrive(row)
+    return false
+  })
+}
+
+/** Removes the logs that are kept no longer. @returns how many */
+export function dropOldLogs(partition: Partition): number {
+  const { database, id, now } = partition
+  const rows = database.all<Pick<JobRow, 'seq'>>(over, id, 'log', now, MAX_ITEMS)
+  if (rows.length === 0) return 0
+  const seqs = list(rows.map(({ seq }) => seq))
+  database.run(dropLogs, seqs)
+  database.run(dropped, seqs)
+  return rows.length
+}
+
+/** The numbers of an ended state: of jobs that are kept as their queue says, and by an age of their own. */
+export function bothOf(state: EndedState): [number, number] {
+  return [endedStates[state], endedStates[state] + KEPT]
+}

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { createJobs, Job, keep } from '../../src/index.ts'
+import { operate } from '../../src/operate.ts'
+import { Bench, type Connect } from './bench.ts'
+
+class PlainJob extends Job {
+  override tries = 1
+  handle({ n }: { n: number }) {
+    this.info(`has ${n}`)
+    if (n < 0) throw new Error('no')
+    return { n }
+  }
+}
+class ResultJob extends PlainJob {
+  override keepResult = '10m'
+}
+class GoneJob extends PlainJob {
+  override keep = keep({ completed: false, failed: '1d', log: false })
+}
+
+/** How long a worker has the ended jobs of a class, or of a queue, kept. */
+export function keeping(connect: Connect): void {
+  test('a result is kept while a thousand others end; a class may keep nothing, or no log', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const [result, gone, failed] = [new ResultJob(), new GoneJob(), new GoneJob()]
+    await jobs.dispatch(result, { n: 1 })
+    await jobs.dispatch(gone, { n: 2 })
+    await jobs.dispatch(failed, { n: -3 })
+    const plain = new PlainJob()
+    await jobs.dispatchMany(
+      plain,
+      Array.from({ length: 1_100 }, (_, n) => ({ n })),
+    )
+    await (await bench.work([PlainJob, ResultJob, GoneJob], { stopWhenEmpty: true, concurrency: 1 })).done
+    expect(await jobs.find(result.id!)).toMatchObject({
+      state: 'completed',
+      result: { n: 1 },
+      log: [{ text: 'has 1' }],
+    })
+    expect(await jobs.find(gone.id!)).toBeUndefined()
+    expect(await jobs.find(failed.id!)).toMatchObject({ state: 'failed', log: [] })
+    expect(await jobs.find(plain.ids[0]!)).toBeUndefined()
+    const { counts } = (await jobs.status()).queues[0]!
+    expect(counts).toMatchObject({ completed: 1_001, failed: 1 })
+  })
+
+  test('a queue keeps what the configuration says', async () => {
+    await using bench = await Bench.make(connect)
+    const { connection, prefix } = await operate(bench.jobs).place()
+    const keeps = { default: { keep: { completed: { count: 3 }, failed: false as const } } }
+    await using jobs = createJobs({ connection, prefix, queues: keeps })
+    expect(await operate(jobs).retention('default')).toMatchObject({
+      completed: { count: 3 },
+      failed: { count: 0 },
+    })
+    await jobs.dispatchMany(
+      new PlainJob(),
+      [1, -2, 3, 4, -5, 6].map((n) => ({ n })),
+    )
+    const worker = await jobs.work({ jobs: [PlainJob], stopWhenEmpty: true, concurrency: 1 })
+    await worker.done
+    const { store } = await jobs[open]()
+    expect(await store.counts('default')).toMatchObject({ completed: 3, failed: 0 })
+    const { jobs: kept } = await store.list('default', { state: 'completed' })
+    expect(kept.map(({ payload }) => JSON.parse(payload).n)).toEqual([6, 4, 3])
+  })
+}
