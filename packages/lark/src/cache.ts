@@ -24,18 +24,20 @@ export interface HeldCommands {
   problem?: { code: string; message: string; hint?: string | undefined }
 }
 
-interface CachedFile extends HeldCommands {
+/** An entry is valid as long as its file has this stamp. */
+interface Stamp {
   /** Modification time, in milliseconds. */
   time: number
   /** Bytes. */
   size: number
 }
 
+type CachedFiles = Record<string, HeldCommands & Stamp>
+
 export class CommandCache {
   readonly #path: string | undefined
   readonly #version: string
-  #files: Record<string, CachedFile> = {}
-  #changed = false
+  #files: CachedFiles = {}
 
   private constructor(path: string | undefined, version: string) {
     this.#path = path
@@ -65,31 +67,26 @@ export class CommandCache {
     return cached.time === time && cached.size === size ? cached : undefined
   }
 
-  async set(file: string, held: HeldCommands): Promise<void> {
-    this.#files[file] = { ...(await stampOf(file)), ...held }
-    this.#changed = true
-  }
-
-  /** Forgets all files except these. */
-  keepOnly(files: string[]): void {
-    const kept = new Set(files)
-    for (const file of Object.keys(this.#files)) {
-      if (kept.has(file)) continue
-      delete this.#files[file]
-      this.#changed = true
-    }
-  }
-
   /**
-   * Writes the cache if it has changed. It replaces the file in one step, because another process may be reading it.
+   * Writes what the files contain now, unless the cache says so already. It replaces its file in one step, because
+   * another process may be reading it.
+   *
+   * @param held by file; what came from `get` is known
    */
-  async save(): Promise<void> {
-    if (!this.#changed || this.#path === undefined) return
+  async save(held: ReadonlyMap<string, HeldCommands>): Promise<void> {
+    const known = this.#files
+    const isSame = [...held].every(([file, each]) => known[file] === each)
+    if (this.#path === undefined || (isSame && held.size === Object.keys(known).length)) return
     const unfinished = `${this.#path}.${process.pid}`
     try {
       await mkdir(dirname(this.#path), { recursive: true })
       // The flag `wx` refuses a link that another user may have made at this path.
-      const [version, files] = [this.#version, this.#files]
+      const version = this.#version
+      const files: CachedFiles = {}
+      for (const [file, each] of held) {
+        const old = known[file]
+        files[file] = old === each ? old : { ...(await stampOf(file)), ...each }
+      }
       const text = JSON.stringify({ version, sum: sumOf(files), files })
       await writeFile(unfinished, text, { flag: 'wx' })
       await rename(unfinished, this.#path)
@@ -106,7 +103,7 @@ function sumOf(files: unknown): string {
   return createHash('sha256').update(JSON.stringify(files)).digest('hex')
 }
 
-async function stampOf(file: string): Promise<{ time: number; size: number }> {
+async function stampOf(file: string): Promise<Stamp> {
   const { mtimeMs, size } = await stat(file)
   return { time: mtimeMs, size }
 }

@@ -34,17 +34,13 @@ export async function discover(
     if (known && !(known.problem && retry)) held.set(path, known)
     else unread.push({ path, file: relative(folder, path) })
   }
-  for (const [path, found] of await scan(unread)) {
-    held.set(path, found)
-    await cache.set(path, found)
-  }
+  for (const [path, found] of await scan(unread)) held.set(path, found)
   for (const path of files) {
     const file = relative(folder, path)
     const { commands, problem } = held.get(path)!
     for (const each of commands) entries.push({ ...each, file, load: () => loadClass(path, file, each.key) })
     if (problem) problems.push(new LarkError(problem.code, problem.message, problem))
   }
-  cache.keepOnly(files)
-  await cache.save()
+  await cache.save(held)
   return { entries, problems }
 }

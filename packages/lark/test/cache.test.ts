@@ -74,8 +74,7 @@ test('a cache that is damaged, or that another program wrote, counts as empty an
   const write = async () => {
     const cache = await CommandCache.open(app.folder, '1')
     const found = await cache.get(file)
-    await cache.set(file, held)
-    await cache.save()
+    await cache.save(new Map([[file, held]]))
     return found
   }
   expect(await write()).toBeUndefined()
