@@ -11,7 +11,7 @@ import { createJobs, Job, type JobHandle, JobsError } from '../../src/index.ts'
 import { signal } from '../working/bench.ts'
 import { App } from './app.ts'
 
-const COUNT = Number(process.env.LARK_RESULTS ?? 400)
+const COUNT = Number(process.env.LARK_RESULTS ?? 200)
 /** Milliseconds that a job takes. */
 const TAKES = 100
 /** Milliseconds between two kills of a worker. */
