@@ -59,7 +59,7 @@ export async function resultAt<J extends JobLike>(
   const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, or never was there`
   throw new JobsError('RESULT_GONE', message, {
     id: place.id,
-    hint: 'Ended jobs are kept by number and age. Await the result sooner, or keep ended jobs for longer.',
+    hint: "Ended jobs are kept by number and age. Await the result sooner, or give the class keepResult = '10m'.",
   })
 }
 
