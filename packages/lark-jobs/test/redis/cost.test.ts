@@ -108,6 +108,26 @@ test('a job that is queued by its own call', async () => {
   expect(bytes).toEqual({ in: 229, out: 6 })
 })
 
+test('a job with an id of the application: the same commands, and one letter', async () => {
+  const { calls, bytes } = await costOf(() => web.enqueue(...plain(1, { ownId: 'new' })))
+  expect(calls).toEqual(ENQUEUE)
+  expect(bytes).toEqual({ in: 230, out: 6 })
+})
+
+test('a job with an id that is taken: the state of the other job is read', async () => {
+  const [first] = plain(1, { ownId: 'new' })
+  await web.enqueue(first!)
+  const { calls } = await costOf(() => web.enqueue(first!))
+  const { rpush: _, ...enqueue } = ENQUEUE
+  expect(calls).toEqual({
+    ...enqueue,
+    hmget: 1, // whether the id exists
+    hget: 1, // the record of the other job
+    hexists: 1, // whether it runs
+    zscore: 6, // whether it has ended, is delayed, or has a hook to come
+  })
+})
+
 test('a hundred jobs in one call: one more command', async () => {
   const { calls, bytes } = await costOf(() => web.enqueue(...plain(100)))
   const { hsetnx: _, ...enqueue } = ENQUEUE

@@ -28,6 +28,25 @@ test('a dispatch whose reply was lost, and that is sent again under its number, 
   expect(await store.counts('dispatch')).toMatchObject({ waiting: 4 })
 })
 
+test('a job with an id of the application is queued, and not rejected because of itself, if the reply was lost', async () => {
+  await using proxy = await TcpProxy.start(server.port)
+  await using store = await openStore(proxy.url)
+  const web = new Caller(store, 'web', 'own')
+  const worker = new Caller(store, 'worker', 'own')
+  await web.enqueue(...jobs(1))
+  await worker.settle(await worker.claimOne(), completed)
+  for (const ownId of ['new', 'reuse'] as const) {
+    const [given] = jobs(1, { id: 'invoice-77', ownId })
+    const lost = proxy.loseNextReply()
+    await expect(web.enqueue(given!)).rejects.toMatchObject({ code: 'STORE_UNCERTAIN' })
+    await lost
+    // Meanwhile it has run.
+    await worker.settle(await worker.claimOne(), completed)
+    expect(await store.enqueue('own', web.last(), [given!])).toEqual(['queued'])
+    expect(await store.counts('own')).toMatchObject({ waiting: 0, completed: 2 })
+  }
+})
+
 test('an exchange whose reply was lost returns the same jobs when it is sent again', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
