@@ -25,6 +25,7 @@ describe('docs/frameworks.md', () => {
       'Next',
       'Fastify',
       'Nest',
+      'Awilix',
       'Nitro',
       'SvelteKit',
     ])

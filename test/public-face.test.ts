@@ -63,7 +63,7 @@ test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchMany dispatchNow failed find flush handle pause purge remove resume retry status work',
+    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow failed find flush handle pause purge remove resume retry status work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],

@@ -19,6 +19,7 @@ import { filesBelow, read, root } from './source.ts'
 const leftOut: Record<string, Record<string, string>> = {
   'docs/creating-jobs.md': {
     send: 'async (mail: { to: string; subject: string }): Promise<void> => void mail',
+    pauseOf: 'async (shop: string, attempt: number): Promise<number> => shop.length * attempt',
     isReady: 'async (reportId: number): Promise<boolean> => reportId > 0',
   },
   'docs/dispatching-jobs.md': {
@@ -81,6 +82,7 @@ describe.each(pages)('%s', (page) => {
     })
     const bench = 'lark-jobs-bench'
     await symlink(join(root, 'packages', bench), join(app.folder, 'node_modules/@s18i', bench))
+    await symlink(join(root, 'node_modules/zod'), join(app.folder, 'node_modules/zod'))
   })
   afterAll(() => app?.[Symbol.asyncDispose]())
 

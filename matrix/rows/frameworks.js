@@ -254,6 +254,17 @@ const nextRows = (bundler) => {
 export const rows = [
   ...nextRows('Turbopack'),
   ...nextRows('webpack'),
+  row('Awilix', 'awilix', 'awilix', async (trial) => {
+    for (const { url } of await trial.stores()) {
+      const env = { LARK_JOBS_URL: url }
+      const id = (await trial.run(['node', 'dispatch.js'], { env })).stdout.trim()
+      const worked = await trial.run(['node', lark, 'jobs:work', '--stop-when-empty'], { env })
+      trial.expect(/closed/.test(worked.stderr), true, 'the scope of the run: ', worked.stderr)
+      const { stdout } = await trial.run(['node', lark, 'jobs:show', id, '--json'], { env })
+      trial.expect(JSON.parse(stdout).result, 'Hello, matrix')
+    }
+    return 'a scope for each run, lark jobs:work; Redis, SQLite'
+  }),
   row('Express', 'express', 'express', async (trial) => {
     const build = () => trial.tool('typescript:tsc', [])
     await besideLark(['node', 'dist/server.js'], build)(trial)
@@ -279,12 +290,13 @@ export const rows = [
     for (const { url } of await trial.stores()) {
       const env = { LARK_JOBS_URL: url }
       const server = await serve(trial, ['node', 'dist/main.js'], { env })
+      await server.isServedByLark()
       const worker = await serve(trial, ['node', 'dist/worker.js'], { env })
       await server.isServed()
       await worker.ends()
       await server.ends()
     }
-    return 'nest build, a worker with the providers of the application; Redis, SQLite'
+    return 'nest build, jobs as providers, lark jobs:work and a worker of the application; Redis, SQLite'
   }),
   row('Nitro', 'nitro', 'nitro', async (trial) => {
     const nitro = 'node_modules/nitro/dist/cli/index.mjs'

@@ -4,6 +4,15 @@
  */
 export { defineConfig, LarkError } from '@s18i/lark/config'
 export { Jobs } from './api/default-jobs.ts'
+export {
+  type DefinedJob,
+  defineJob,
+  type FunctionJob,
+  type FunctionPayload,
+  type JobDefinition,
+  type JobFunctions,
+} from './api/defined-job.ts'
+export type { DispatchOptions } from './api/dispatch-by-key.ts'
 export type { Draft, HandlesOf } from './api/draft.ts'
 export { Job } from './api/job.ts'
 export type { JobHandle } from './api/job-handle.ts'
@@ -57,16 +66,36 @@ export type { KeptResult, ResultOptions } from './operate/results.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
-export type { JobConstructor, JobFields, JobLike, PayloadOf, ResultOf } from './options/job-class.ts'
+export type {
+  JobConstructor,
+  JobFields,
+  JobLike,
+  PayloadOf,
+  ResultOf,
+  WrittenJob,
+} from './options/job-class.ts'
 export { type KeepOptions, keep } from './options/keep.ts'
+export { type Json, lenient } from './options/lenient.ts'
 export { type ClassLimits, type LimiterBy, type LimiterOptions, limiter } from './options/limiter.ts'
 export type { RateOption } from './options/limits.ts'
 export type { Middleware, MiddlewareJob } from './options/middleware.ts'
 export type { IdOptions } from './options/own-id.ts'
+export type { Upcasters } from './options/payload-rules.ts'
 export type { Preset } from './options/preset.ts'
 export type { NeededOptionsOf, OptionsOf } from './options/schema.ts'
+export type {
+  AnySchema,
+  InputOf,
+  OutputOf,
+  Parsed,
+  PayloadInput,
+  SchemaIssue,
+  SchemaVerdict,
+  StandardSchema,
+} from './options/standard-schema.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
 export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './run/hooks.ts'
+export type { MadeJob, Make, MakeFor } from './run/made-job.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './run/middleware/circuit-breaker.ts'
 export { type RateLimitedOptions, rateLimited } from './run/middleware/rate-limited.ts'
 export { skipWhen } from './run/middleware/skip-when.ts'

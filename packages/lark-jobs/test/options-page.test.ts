@@ -15,6 +15,7 @@ import { classKeep } from '../src/options/keep.ts'
 import { limiterOptions } from '../src/options/limiter.ts'
 import { rateOptions } from '../src/options/limits.ts'
 import { idOptions } from '../src/options/own-id.ts'
+import { payloadOptions } from '../src/options/payload-rules.ts'
 import type { Entries } from '../src/options/schema.ts'
 import { uniqueOptions } from '../src/options/unique.ts'
 import { circuitBreakerOptions } from '../src/run/middleware/circuit-breaker.ts'
@@ -36,6 +37,7 @@ type Place = [page: string, above: string]
 
 const tables: Record<string, [Place, Entries]> = {
   'a job': [['creating-jobs', '## Settings'], { ...classSettings.entries, ...jobSettings.entries }],
+  'a payload': [['payloads', '# Payloads'], payloadOptions.entries],
   'a limiter of a class': [['creating-jobs', 'The options of `limiter()`:'], limiterOptions.entries],
   'the configuration': [['configuration', 'The section `jobs`:'], jobsOptions.entries],
   'a queue': [['configuration', 'The options of a queue:'], queueOptions.entries],

@@ -37,6 +37,8 @@ test('an expected failure is judged like a real one, and writes nothing to the l
   expect(expected(timed, { options: { retryUntil: 0 } })).toBeUndefined()
   expect(expected({ backoff: backoff((attempt, error) => error.message.length * attempt) })).toBe(7)
   expect(expected({ backoff: () => 'soon' })).toBeGreaterThanOrEqual(500)
+  // The lease thread cannot wait for an answer.
+  expect(expected({ backoff: async () => 7_000_000 })).toBeLessThanOrEqual(1_000)
   expect(expected({ retryIf: () => false })).toBeUndefined()
   expect(
     expected({

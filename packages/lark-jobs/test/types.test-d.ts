@@ -1,20 +1,25 @@
 /** What the types promise. Checked by the compiler: every line marked with ts-expect-error must not compile. */
 
 import { defineConfig } from '@s18i/lark/config'
+import { z } from 'zod'
 import {
   backoff,
   circuitBreaker,
   context,
   createJobs,
   type Draft,
+  defineJob,
   exponential,
   Job,
   type JobHandle,
   type Jobs,
   JobsError,
   keep,
+  lenient,
+  type Make,
   type Middleware,
   NonRetryableError,
+  type Parsed,
   type Rejection,
   rateLimited,
   skipWhen,
@@ -23,6 +28,7 @@ import {
   withContext,
   withoutOverlapping,
 } from '../src/index.ts'
+
 import { operate } from '../src/operate.ts'
 
 class SendEmailJob extends Job {
@@ -209,8 +215,7 @@ class PlainFunctionJob extends Job {
   }
 }
 new PlainFunctionJob().dispatch()
-// @ts-expect-error a pause at once, not a promise of one
-backoff(async () => '5m')
+backoff(async (attempt, _error, payload: { vip: boolean }) => (payload.vip ? '5s' : attempt * 1_000))
 // @ts-expect-error no duration
 backoff(() => true)
 class WrongJob extends Job {
@@ -226,6 +231,115 @@ new WrongJob()
 plain.retryUntil = undefined
 // @ts-expect-error a duration
 const never = () => new RetryingJob().release(true)
+
+// a job that is a function has the types of its payload and result
+const importFile = defineJob<{ file: string }, { rows: number }>({ key: 'import-file', tries: 5 })
+importFile.handle(async ({ file }, job) => {
+  job.info(file)
+  // @ts-expect-error not in the payload
+  job.info(job.payload)
+  return { rows: job.attempt }
+})
+// @ts-expect-error no rows
+importFile.handle(async () => ({ lines: 5 }))
+void (async () => {
+  const handle = await importFile.with({ file: 'a' }).delayed('5m').dispatch()
+  const rows: number | undefined = (await handle.find())?.result?.rows
+  const { rows: now } = await importFile.dispatchNow({ file: 'a' })
+  return [rows, now.toFixed()]
+})
+// @ts-expect-error wrong type
+importFile.dispatch({ file: 1 })
+// @ts-expect-error missing payload
+importFile.dispatch()
+const tidy = defineJob({ key: 'tidy' })
+tidy.dispatch()
+// @ts-expect-error a payload that nobody takes
+tidy.dispatch({ a: 1 })
+// @ts-expect-error no key
+defineJob({ tries: 5 })
+// @ts-expect-error no such option
+defineJob({ key: 'a', trys: 5 })
+void (() => createJobs().work({ jobs: [importFile, tidy] }))
+createJobs().dispatchByKey('import-file', { file: 'a' }, { delay: '5m', id: 'a', reuse: 'ended' })
+// @ts-expect-error no such option
+createJobs().dispatchByKey('import-file', { file: 'a' }, { delayed: '5m' })
+
+// with a schema, a dispatch takes its input, and handle receives its output
+const importSchema = z.object({ file: z.string(), limit: z.number().default(10), at: z.coerce.date() })
+class CheckedJob extends Job {
+  static override readonly schema = importSchema
+  static override readonly version = 2
+  static override readonly upcasters = { 1: (file: string) => ({ file }) }
+  static override readonly redact = ['file']
+  handle({ limit, at }: Parsed<typeof CheckedJob.schema>) {
+    return limit.toFixed() + at.getTime()
+  }
+}
+new CheckedJob().dispatch({ file: 'a', at: '2026-11-26' })
+CheckedJob.with({ file: 'a', limit: 5, at: 0 })
+new CheckedJob().dispatchMany([{ file: 'a', at: 1 }])
+// @ts-expect-error no file
+new CheckedJob().dispatch({ limit: 5, at: 1 })
+// @ts-expect-error wrong type
+CheckedJob.with({ file: 'a', limit: '5', at: 1 })
+class LenientJob extends Job {
+  static override readonly schema = lenient<{ at: Date; tags: Date[]; skip(): void }>()
+  handle({ at, tags, ...rest }: Parsed<typeof LenientJob.schema>) {
+    // @ts-expect-error functions are left out
+    rest.skip()
+    return at.slice(0, 4) + tags[0]?.slice(0, 4)
+  }
+}
+new LenientJob().dispatch({ at: new Date(), tags: [], skip: () => {} })
+// @ts-expect-error a date
+new LenientJob().dispatch({ at: 'today', tags: [], skip: () => {} })
+// @ts-expect-error not a schema
+class WrongSchemaJob extends Job {
+  static override readonly schema = { parse: (value: unknown) => value }
+  handle() {}
+}
+// @ts-expect-error a number
+class WrongVersionJob extends Job {
+  static override readonly version = '2'
+  handle() {}
+}
+// @ts-expect-error a list
+class WrongRedactJob extends Job {
+  static override readonly redact = 'card'
+  handle() {}
+}
+void [WrongSchemaJob, WrongVersionJob, WrongRedactJob]
+const checked = defineJob({ key: 'checked', schema: importSchema }).handle(({ limit }) => limit.toFixed())
+checked.dispatch({ file: 'a', at: 1 })
+// @ts-expect-error no file
+checked.dispatch({ at: 1 })
+
+// a constructor may have parameters, which make passes
+class MailingJob extends Job {
+  readonly #mailer: { send(to: string): boolean }
+  constructor(mailer: { send(to: string): boolean }) {
+    super()
+    this.#mailer = mailer
+  }
+  handle(payload: { to: string }) {
+    return this.#mailer.send(payload.to)
+  }
+}
+const make: Make = (Class, { id, payload }) => new Class({ send: () => id === payload })
+defineConfig({ jobs: { make, boot: async () => () => {} } })
+void (() =>
+  createJobs({ jobs: [MailingJob], make: async (Class) => ({ job: new Class(), release: () => {} }) }))
+void (() => createJobs().work({ jobs: [MailingJob, SendEmailJob], make }))
+// @ts-expect-error not a job
+createJobs({ make: () => ({ send: () => true }) })
+// @ts-expect-error a function
+createJobs({ boot: 'nest' })
+MailingJob.with({ to: 'a' })
+// @ts-expect-error wrong type
+MailingJob.with({ to: 1 })
+// @ts-expect-error no mailer
+new MailingJob()
 
 // middleware knows the payload that it says
 const inward: Middleware<{ to: string }> = async (job, next) => {

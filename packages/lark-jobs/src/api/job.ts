@@ -24,6 +24,8 @@ import {
 import type { KeepOptions } from '../options/keep.ts'
 import type { LimiterBy } from '../options/limiter.ts'
 import type { Middleware } from '../options/middleware.ts'
+import type { Upcasters } from '../options/payload-rules.ts'
+import type { AnySchema } from '../options/standard-schema.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import { Jobs } from './default-jobs.ts'
@@ -50,6 +52,18 @@ import { enqueue, runNow } from './jobs.ts'
  * await new SendEmailJob().dispatch({ to: 'user@example.com', subject: 'Welcome!' })
  */
 export abstract class Job {
+  /**
+   * Checks the payload: any Standard Schema (Zod, Valibot, ArkType and others), or `lenient()`. A dispatch takes the
+   * input of the schema, and `handle` receives its output: `handle(payload: Parsed<typeof ImportJob.schema>)`.
+   */
+  declare static readonly schema?: AnySchema
+  /** The version of the form of the payload, from 1 to 100. Default 1. */
+  declare static readonly version?: number
+  /** By version: converts its payloads, of jobs that were dispatched before a deploy, to those of the next version. */
+  declare static readonly upcasters?: Upcasters
+  /** The parts of the payload that people must not see: `['card.*', 'users.*.token']`. */
+  declare static readonly redact?: readonly string[]
+
   /** The name of the class in the store. Default: the name of the class in the code. */
   declare readonly key?: string
   /** Earlier keys of the class. The class also runs the jobs that were stored under them. */

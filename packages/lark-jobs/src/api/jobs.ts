@@ -30,7 +30,8 @@ import { connect } from '../store/connect.ts'
 import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
-import { type Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
+import { type DispatchOptions, draftedByKey, KnownJobs } from './dispatch-by-key.ts'
+import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
 import { JobHandle } from './job-handle.ts'
 import type { OpenStore, Origin, SupervisedOptions } from './work.ts'
@@ -66,6 +67,7 @@ export { open }
 export class Jobs extends Operations implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
   readonly #runs: RunNow
+  readonly #known = new KnownJobs(() => this[settings]())
   #configured: Configured | undefined
   /** Whether a configuration other than `#configured` is refused: from `configure` until `close`. */
   #isFixed: boolean
@@ -161,8 +163,22 @@ export class Jobs extends Operations implements AsyncDisposable {
     id: string,
     options: { queue?: string } = {},
   ): JobHandle<J> {
-    const { queue = classOf(make as JobConstructor).queueName } = options
+    const { queue = classOf(make as unknown as JobConstructor).queueName } = options
     return new JobHandle<J>(this, { id: readId(id), queue })
+  }
+
+  /**
+   * Queues a job by the key of its class, for code that knows the names of jobs only. The class is one that the option
+   * `jobs` of the configuration in code names, a defined job that is imported, or one in the folders of the application:
+   * these are loaded once, if they are needed.
+   *
+   * @param options what this job says differently from its class; `id`: see `Draft.withId`
+   * @throws UNKNOWN_JOB; the errors of `Job.dispatch`. The types do not check the payload
+   * @example await Jobs.dispatchByKey('send-email', { to }, { delay: '5m', id: `welcome-${userId}` })
+   */
+  async dispatchByKey(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<JobHandle> {
+    const make = await this.#known.find(key, this.#configured?.jobs)
+    return this.#dispatchOne(new Draft(this, draftedByKey(make, payload, options)))
   }
 
   /** Queues one job for each payload; see `Job.dispatchMany`. */

@@ -6,9 +6,10 @@
 import type { Settings } from '../config/config.ts'
 import { absence } from '../config/config-source.ts'
 import { misplaced, serviceOf } from '../config/queues.ts'
+import { listed } from '../model/listed.ts'
 import { keyless } from '../options/class-name.ts'
 import { classOf } from '../options/job-class.ts'
-import { registryOf } from '../options/registry.ts'
+import { type Registry, registryOf } from '../options/registry.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/contract/store.ts'
 import { CONCURRENCY, type WorkerOptions, type WorkOptions } from '../worker/options.ts'
@@ -16,6 +17,7 @@ import { PlainReport } from '../worker/report.ts'
 import { Worker } from '../worker/worker.ts'
 import { type Evaluations, loadedAgain } from './evaluations.ts'
 
+export { registryOf } from '../options/registry.ts'
 export { checkWork, type WorkOptions } from '../worker/options.ts'
 
 /** The options that `jobs:work` adds if the process has a supervisor. */
@@ -44,10 +46,10 @@ export async function workerOn(
   const { queues: named, jobs, report = new PlainReport(), ...rest } = options
   const { queues, strict, words } = serviceOf(settings, named)
   const { registry, remarks } = await registryOf(jobs, settings.folder, settings.paths)
-  const { preset = settings.preset } = options
+  const { preset = settings.preset, make = settings.make } = options
   const { partitions, limits, limiters, weights, agings, middleware, hooks } = settings
   const served = { queues, partitions, limits, limiters, weights, agings, strict }
-  const where = { place, store, registry, report, preset, ...served, middleware, hooks }
+  const where = { place, store, registry, report, preset, ...served, middleware, hooks, make }
   const worker = new Worker({ ...rest, ...supervised, ...where })
   const { concurrency = CONCURRENCY } = options
   const isProduction = process.env.NODE_ENV === 'production'
@@ -55,8 +57,17 @@ export async function workerOn(
   const missing = absence(settings.source, isProduction || odd.length > 0)
   report.info(`Serving ${store.name}: ${words}, ${concurrency} at a time${missing}`)
   const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
-  for (const remark of [...warnings, ...remarks, ...odd, ...unsure]) report.warn(remark)
+  const needy = make === undefined ? needing(registry) : []
+  for (const remark of [...warnings, ...remarks, ...odd, ...unsure, ...needy]) report.warn(remark)
   return worker
+}
+
+/** What to tell people whose classes have constructors with parameters, if nothing passes arguments to them. */
+function needing({ classes }: Registry): string[] {
+  const names = classes.filter(({ make }) => make.length > 0).map(({ name }) => name)
+  if (names.length === 0) return []
+  const are = names.length === 1 ? 'has a constructor' : 'have constructors'
+  return [`${listed(names)} ${are} with parameters, which are undefined: pass them with jobs.make`]
 }
 
 /** The call of `Jobs.work` that started a worker. */

@@ -5,10 +5,12 @@ import { Command, flag, LarkError } from '@s18i/lark'
 import { Jobs } from '../api/default-jobs.ts'
 import { open, supervisedWork } from '../api/jobs.ts'
 import type { SupervisedOptions } from '../api/work.ts'
-import { absence } from '../config/config-source.ts'
+import { absence, spokenOf } from '../config/config-source.ts'
 import { serviceOf } from '../config/queues.ts'
+import { within } from '../model/bounded-wait.ts'
 import { defined } from '../model/defined.ts'
-import { wholeTextOf } from '../model/thrown.ts'
+import { JobsError } from '../model/errors.ts'
+import { textOf, wholeTextOf } from '../model/thrown.ts'
 import { presets } from '../options/preset.ts'
 import type { ProcessSlot } from '../supervisor/protocol.ts'
 import { Supervised, SupervisedReport } from '../supervisor/supervised.ts'
@@ -19,6 +21,9 @@ import type { Report } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
 import { ConsoleReport, JsonReport, sumUp } from './work-report.ts'
 import { WorkSignals } from './work-signals.ts'
+
+/** Milliseconds for which the process waits for the function that `boot` returned. */
+const SHUT_DOWN = 10_000
 
 /**
  * `lark jobs:work`: a worker in the terminal. With `--processes`, a supervisor of several processes, each of which runs
@@ -36,6 +41,8 @@ export class JobsWorkCommand extends Command {
   preset = flag.enum('How the worker takes jobs (default: as configured, else balanced)', presets)
   stopWhenEmpty = flag.boolean('End when nothing waits, runs, or is due within a minute')
   maxJobs = flag.number('End after this number of jobs (each process)', { wholeFrom: 1 })
+  /** What `boot` of the configuration returned. */
+  #booted: unknown
 
   handle(): Promise<number> {
     if (this.processes !== undefined) return this.#supervise(this.processes)
@@ -52,6 +59,7 @@ export class JobsWorkCommand extends Command {
     const summary = await worker.done
     report.end()
     sumUp(this.console, summary, report.queues)
+    await this.#shutDown(report)
     await Jobs.close()
     signals.release()
     this.#exit()
@@ -72,6 +80,7 @@ export class JobsWorkCommand extends Command {
       await worker.done
       shown.end()
       report.tell()
+      await this.#shutDown(report)
       await Jobs.close()
       await drained()
       await supervised.tell({ kind: 'ended', finished: !supervised.isAsked })
@@ -124,10 +133,24 @@ export class JobsWorkCommand extends Command {
     const { concurrency, queue, preset, stopWhenEmpty, maxJobs } = this
     const queues = queue.length > 0 ? queue : undefined
     const options = defined({ report, concurrency, stopWhenEmpty, queues, preset, maxJobs })
-    const worker = await Jobs[supervisedWork](options, supervised)
+    this.#booted = await boot()
+    const worker = await Jobs[supervisedWork](options, supervised).catch(async (error) => {
+      await this.#shutDown(report)
+      throw error
+    })
     // A promise that one job forgot must not end the process in which other jobs run.
     process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))
     return worker
+  }
+
+  /** Ends what `boot` started. The services of the application may dispatch meanwhile. */
+  async #shutDown(report: Report): Promise<void> {
+    if (typeof this.#booted !== 'function') return
+    const end = this.#booted
+    const ended = Promise.resolve()
+      .then(() => end())
+      .catch((error) => report.warn(`The function that boot() returned threw: ${wholeTextOf(error)}`))
+    await within(SHUT_DOWN, ended)
   }
 
   #fork(slot: ProcessSlot): ChildProcess {
@@ -154,6 +177,20 @@ export class JobsWorkCommand extends Command {
     setImmediate(async () => {
       await drained()
       process.exit()
+    })
+  }
+}
+
+/** Calls `boot` of the configuration. @returns what it returned. @throws BOOT_FAILED */
+async function boot(): Promise<unknown> {
+  const { settings } = await Jobs[open]('worker')
+  try {
+    return await settings.boot?.()
+  } catch (cause) {
+    const hint = 'The worker took no job. The stack is in what boot() calls.'
+    throw new JobsError('BOOT_FAILED', `boot() of ${spokenOf(settings.source)} threw: ${textOf(cause)}`, {
+      cause,
+      hint,
     })
   }
 }

@@ -22,6 +22,7 @@ import {
   Schema,
 } from '../options/schema.ts'
 import type { Around, Hooks } from '../run/hooks.ts'
+import type { Make } from '../run/made-job.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability } from '../store/contract/store.ts'
 import { type ConfigSource, placeFor, spokenOf } from './config-source.ts'
@@ -80,6 +81,17 @@ export const jobsOptions = new Schema('an object', {
     hookOptions.readAll(value, voice, path)
     return value as Hooks
   }),
+  /**
+   * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a class can
+   * have parameters. It may be async. It returns a new object of the class, alone or as `{ job, release }`; `release` is
+   * called when the run has ended. Default: `new`, without arguments.
+   */
+  make: func<Make>(),
+  /**
+   * Called by `lark jobs:work` before the worker takes its first job, in every process of `--processes`: for example to
+   * start the container. It may be async, and may return a function that is called when the worker has stopped.
+   */
+  boot: func<() => unknown>(),
 })
 
 /** The `jobs` section of `lark.config`. Everything is optional. */
@@ -105,6 +117,7 @@ export interface Settings extends Around, ConfiguredQueues {
   prefix: string
   durability: Durability
   preset: Preset
+  boot: (() => unknown) | undefined
   /** What paths are relative to. */
   folder: string
   source: ConfigSource
@@ -131,8 +144,9 @@ export async function loadAround(options: LoadOptions = {}): Promise<Around> {
   return aroundOf(readSection(loaded.config.jobs ?? {}, sourceOf(loaded)))
 }
 
-export function aroundOf({ middleware, hooks }: Section): Around {
-  return { middleware, hooks: hooks === undefined || Object.keys(hooks).length === 0 ? undefined : hooks }
+export function aroundOf({ middleware, hooks, make }: Section): Around {
+  const isHeard = hooks !== undefined && Object.keys(hooks).length > 0
+  return { middleware, hooks: isHeard ? hooks : undefined, make }
 }
 
 /** Checks the section of a file and fills in the defaults. */
@@ -157,12 +171,12 @@ export function readSection(section: unknown, source: ConfigSource): Section {
 
 /** @param folder what paths are relative to. @throws STORE_NOT_CONFIGURED */
 export function settingsFrom(section: Section, source: ConfigSource, folder: string, env: Env): Settings {
-  const { queues, limiters, prefix, durability, preset } = section
+  const { queues, limiters, prefix, durability, preset, boot } = section
   const paths = typeof section.paths === 'string' ? [section.paths] : section.paths
   return {
     connection: connectionOf(section.connection, env, folder, source),
     ...queuesOf(queues, section.keep),
-    ...{ limiters, prefix, durability, preset },
+    ...{ limiters, prefix, durability, preset, boot },
     paths: paths?.map((path) => resolve(folder, path)),
     ...aroundOf(section),
     folder,

@@ -7,7 +7,7 @@ import { type Backoff, isSameFunction } from '../model/backoff.ts'
 import { type Context, context } from '../model/context.ts'
 import { JobsError } from '../model/errors.ts'
 import { newId } from '../model/id.ts'
-import { encode, MAX_CONTEXT } from '../model/payload.ts'
+import { MAX_CONTEXT } from '../model/payload.ts'
 import type { Group, JobOptions, NewJob } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
 import { groupFor } from '../options/group.ts'
@@ -21,6 +21,7 @@ import {
 import type { JobSettings, WrittenSettings } from '../options/job-settings.ts'
 import { isOwnOption, needOf, weight } from '../options/limiter.ts'
 import { type OwnId, ownIdOf } from '../options/own-id.ts'
+import { writePayload } from '../options/payload-rules.ts'
 import { lockOf, oneByOne } from '../options/unique.ts'
 
 /** Records of one class that go to one queue. */
@@ -66,7 +67,9 @@ function recordsOf(jobClass: JobClass, settings: JobSettings, payloads: readonly
   const { queueName, priority, delay, unique, group, limiter } = settings
   const here = context()
   const different =
-    settings === jobClass && here === undefined ? undefined : differences(settings, jobClass, here)
+    settings === jobClass && here === undefined && jobClass.rules === undefined
+      ? undefined
+      : differences(settings, jobClass, here)
   if (isOwnOption(limiter) && !isOwnOption(jobClass.limiter))
     throw new JobsError(
       'JOB_INVALID',
@@ -74,7 +77,7 @@ function recordsOf(jobClass: JobClass, settings: JobSettings, payloads: readonly
     )
   const hooked = jobClass.hasFailed || jobClass.hasCancelled
   const records = payloads.map((payload) => {
-    const record: NewJob = { id: newId(), key: jobClass.key, payload: encode(payload, jobClass.name) }
+    const record: NewJob = { id: newId(), key: jobClass.key, payload: writePayload(payload, jobClass) }
     if (priority !== 0) record.priority = priority
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
@@ -152,6 +155,7 @@ function differences(
   if (timeout !== jobClass.timeout) different.timeout = timeout
   if (!sameBackoff(backoff, jobClass.backoff)) different.backoff = stored(backoff, jobClass.name)
   if (context !== undefined) different.context = context
+  if (jobClass.rules?.redact !== undefined) different.redact = jobClass.rules.redact
   return Object.keys(different).length > 0 ? different : undefined
 }
 

@@ -15,9 +15,10 @@ export interface Exponential {
  *
  * @param attempt the number of the failed attempt, from 1
  * @param error what the attempt threw
+ * @param payload a copy of the payload
  */
 // biome-ignore lint/suspicious/noExplicitAny: anything can be thrown, and a function may declare what it expects
-export type BackoffFunction = (attempt: number, error: any) => Duration
+export type BackoffFunction = (attempt: number, error: any, payload: any) => Duration | Promise<Duration>
 
 /**
  * The values of `backoff`: one pause for every retry, a list (the last one repeats), `exponential()`, or a function.
@@ -49,9 +50,9 @@ export function exponential(options: { from?: Duration; to?: Duration; jitter?: 
 export const defaultBackoff: Exponential = exponential()
 
 /**
- * A pause that a function computes. `backoff()` gives the parameters of the function their types. The function must be
- * synchronous. If it throws, or returns something that is not a duration, the default pause applies, and the job's log
- * says so.
+ * A pause that a function computes. `backoff()` gives the parameters of the function their types. The function may be
+ * async, for up to 5 seconds. If it throws, takes longer, or returns something that is not a duration, the default pause
+ * applies, and the job's log says so.
  *
  * @example backoff = backoff((attempt, error) => (error.status === 429 ? '5m' : attempt * 1_000))
  */

@@ -15,8 +15,11 @@ const brand = Symbol.for('s18i.lark.jobs.error')
 /** Every code, with its meaning in one line. */
 export const jobsErrors = {
   UNKNOWN_QUEUE: 'The job names a queue that the configuration does not list.',
+  UNKNOWN_JOB: 'No job with this key is known to the program that dispatches it.',
   UNKNOWN_LIMITER: 'A middleware names a limiter that the configuration does not have.',
   PAYLOAD_NOT_JSON: 'Something in the payload has no JSON form.',
+  PAYLOAD_INVALID: 'The schema of the class refuses the payload.',
+  PAYLOAD_VERSION: 'The payload is of an earlier version, and was not converted.',
   PAYLOAD_TOO_LARGE: 'The payload, as JSON, has more bytes than the limit.',
   CONTEXT_NOT_JSON: 'Something in the context has no JSON form.',
   CONTEXT_TOO_LARGE: 'The context, as JSON, has more bytes than the limit.',
@@ -58,6 +61,7 @@ export const jobsErrors = {
   RESULT_TIMEOUT: 'The job whose result is awaited has not ended in time.',
   RESULT_GONE: 'The store does not know the job whose result is awaited, or not any more.',
   RESULT_DROPPED: 'The job has completed, but the value that it returned could not be kept.',
+  BOOT_FAILED: 'The function boot of the configuration threw.',
   RECORD_DAMAGED: 'The record of the job in the store is damaged.',
   WORKER_DIED: 'The worker died, or went silent, while it ran the job.',
   WORKER_STOPPED: 'The worker stopped before the job had ended.',

@@ -29,10 +29,16 @@ const kinds = {
  * The JSON text of a value; the empty text for `undefined`.
  *
  * @param what the kind of value. It decides the words of messages, and the codes
+ * @param isFree takes what `JSON.stringify` takes (`options/lenient.ts`)
  * @throws PAYLOAD_NOT_JSON naming the path (`payload.user.save is a function`), PAYLOAD_TOO_LARGE; for a result
  *   RESULT_NOT_JSON, PAYLOAD_TOO_LARGE; for a context CONTEXT_NOT_JSON, CONTEXT_TOO_LARGE
  */
-export function encode(value: unknown, of: string, what: keyof typeof kinds = 'payload'): string {
+export function encode(
+  value: unknown,
+  of: string,
+  what: keyof typeof kinds = 'payload',
+  isFree = false,
+): string {
   if (value === undefined) return ''
   const { limit, notJson, tooLarge } = kinds[what]
   const refusal = (bytes: string) =>
@@ -41,7 +47,7 @@ export function encode(value: unknown, of: string, what: keyof typeof kinds = 'p
     })
   // A value that is only a little too large is still written, so that the error can give its exact size.
   const most = 1.25 * limit
-  const check = new Check(most)
+  const check = new Check(most, isFree)
   const problem = check.problemOf(value, what)
   if (problem === TOO_DEEP) {
     throw new JobsError(notJson, `${of}: ${what} is nested more than ${MAX_DEPTH} deep`, {
@@ -54,7 +60,7 @@ export function encode(value: unknown, of: string, what: keyof typeof kinds = 'p
     })
   }
   if (check.isOver) throw refusal(`more than ${most}`)
-  const text = JSON.stringify(value)
+  const text = JSON.stringify(value) ?? ''
   // A character takes at most three bytes of UTF-8, so short texts need no counting.
   if (text.length * 3 > limit) {
     const bytes = Buffer.byteLength(text)
@@ -65,7 +71,9 @@ export function encode(value: unknown, of: string, what: keyof typeof kinds = 'p
 
 /** The value that `handle` receives: a copy, never the caller's object. */
 export function decode(text: string): unknown {
-  return text === '' ? undefined : JSON.parse(text)
+  // A payload of a later version may be nothing but its mark (`options/payload-rules.ts`).
+  if (text === '' || (text.startsWith(' ') && text.trim() === '')) return undefined
+  return JSON.parse(text)
 }
 
 /** How a stored result begins that says why the returned value was not kept. No JSON text begins so. */
@@ -91,12 +99,14 @@ const TOO_DEEP = 'too deep'
  */
 class Check {
   #left: number
+  readonly #isFree: boolean
   /** The path from the problem upwards: each object or list, and the key in it. */
   #trail: [above: object, key: string | number | undefined][] | undefined
 
-  /** @param limit bytes */
-  constructor(limit: number) {
+  /** @param limit bytes. @param isFree whether values without a JSON form are left out */
+  constructor(limit: number, isFree: boolean) {
     this.#left = limit
+    this.#isFree = isFree
   }
 
   get isOver(): boolean {
@@ -127,7 +137,7 @@ class Check {
         return undefined
       case 'number':
         this.#left--
-        return Number.isFinite(value) ? undefined : `is ${value}`
+        return this.#isFree || Number.isFinite(value) ? undefined : `is ${value}`
       case 'boolean':
         this.#left -= 4
         return undefined
@@ -138,9 +148,9 @@ class Check {
         this.#left -= 4
         return undefined
       case 'undefined':
-        return 'is undefined'
+        return this.#isFree ? undefined : 'is undefined'
       default:
-        return `is a ${typeof value}`
+        return this.#isFree ? undefined : `is a ${typeof value}`
     }
   }
 
@@ -161,11 +171,14 @@ class Check {
       const name = prototype.constructor?.name || 'a class'
       const own = (value as { toJSON?: unknown }).toJSON
       // A Date has toJSON, but would arrive as a text. It is refused, so that handle gets values of its declared type.
-      if (typeof own !== 'function' || value instanceof Date) return `is ${article(name)}`
-      const form = own.call(value, '')
-      if (form === value) return `is ${article(name)}`
-      const problem = this.#find(form, depth)
-      return problem && this.#at(value, undefined, problem)
+      if (typeof own === 'function' && (this.#isFree || !(value instanceof Date))) {
+        const form = own.call(value, '')
+        if (form !== value) {
+          const problem = this.#find(form, depth)
+          return problem && this.#at(value, undefined, problem)
+        }
+      }
+      if (!this.#isFree) return `is ${article(name)}`
     }
     for (const key in value) {
       const inner = (value as Record<string, unknown>)[key]

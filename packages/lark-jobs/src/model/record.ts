@@ -39,6 +39,8 @@ export interface JobOptions {
   expiresIn?: number
   /** The context in which the job was dispatched (`context.ts`). */
   context?: Readonly<Record<string, unknown>>
+  /** The paths of the payload that people must not see. */
+  redact?: readonly string[]
 }
 
 /** How long a job is kept when it has ended, in milliseconds; 0: not at all. Absent: as its queue says. */

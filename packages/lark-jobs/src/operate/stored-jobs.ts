@@ -22,6 +22,7 @@ import {
   type Store,
 } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { redacted } from './redacted.ts'
 
 /**
  * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores,
@@ -173,7 +174,7 @@ function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecor
     queue: queueOf(rest.partition),
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
-    ...(payload !== '' && { payload: parsed(payload) }),
+    ...(payload.trimEnd() !== '' && { payload: redacted(parsed(payload), rest.options?.redact ?? []) }),
     ...(result !== undefined && whyDropped(result) === undefined && { result: parsed(result) }),
   } as StoredJob<J>
 }

@@ -23,7 +23,18 @@ import {
 } from './job-settings.ts'
 import { keepFrom } from './keep.ts'
 import type { Middleware } from './middleware.ts'
-import { func, isObject, list, type NeededOptionsOf, type OptionsOf, type Voice, voiceOf } from './schema.ts'
+import { type PayloadRules, rulesOf } from './payload-rules.ts'
+import {
+  func,
+  isObject,
+  list,
+  type NeededOptionsOf,
+  type OptionsOf,
+  refuse,
+  type Voice,
+  voiceOf,
+} from './schema.ts'
+import type { PayloadInput } from './standard-schema.ts'
 import type { Rejection } from './unique.ts'
 
 /** Marks the prototype of `Job`, in every copy of this package. */
@@ -43,12 +54,16 @@ export interface JobFields
   extends OptionsOf<typeof classSettings.entries & typeof jobSettings.entries, undefined>,
     NeededOptionsOf<typeof classSettings.entries & typeof jobSettings.entries> {}
 
-export interface JobLike extends JobFields {
+/** What users write in a job class. */
+export interface WrittenJob extends JobFields {
   retryIf?(error: unknown): unknown
   failed?(error: unknown, payload?: unknown): unknown
   cancelled?(payload: unknown, reason: CancelReason): unknown
   middleware?(): readonly Middleware[]
   handle(payload?: unknown): unknown
+}
+
+export interface JobLike extends WrittenJob {
   /** @internal */
   [currentRun]?: Run | undefined
   /** @internal */
@@ -57,12 +72,13 @@ export interface JobLike extends JobFields {
   [dispatchRejection]?: Rejection | undefined
 }
 
-export type JobConstructor = new () => JobLike
+// biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and the `make` of its application
+export type JobConstructor = new (...args: any[]) => JobLike
 
 /** The arguments of `dispatch`, read off the class's own `handle`: its payload, or nothing. */
 export type PayloadOf<J> = J extends { handle(...args: infer A): unknown }
   ? A extends readonly [] | readonly [payload?: unknown]
-    ? A
+    ? { [I in keyof A]: PayloadInput<A[I]> }
     : never
   : never
 
@@ -87,6 +103,8 @@ export interface JobClass extends JobSettings {
   hasCancelled: boolean
   /** The outermost first. */
   middleware: readonly Middleware[]
+  /** What it says of its payloads; undefined for most classes. */
+  rules: PayloadRules | undefined
   /** The settings as a job of the class has them, and as they are read. */
   written: WrittenSettings
   read: JobSettings
@@ -111,6 +129,14 @@ export function classOf(make: JobConstructor): JobClass {
   const job = instance(make)
   const voice = voiceOf('JOB_INVALID', make.name || `${job.key ?? 'A job class'}`)
   if (job.key === undefined) checkName(make)
+  for (const name of ['step', 'sleep', 'waitFor', 'flow'])
+    if (name in job)
+      refuse(
+        voice,
+        name,
+        (job as unknown as Record<string, unknown>)[name],
+        'absent: Lark will have a member of this name',
+      )
   const { aliases, keep, keepResult, key = make.name } = classSettings.fields(job, '', voice)
   const read = jobSettings.fields(job, '', voice)
   const again = instance(make).key ?? make.name
@@ -132,6 +158,7 @@ export function classOf(make: JobConstructor): JobClass {
     hasFailed: hasOwn(job, 'failed', voice),
     hasCancelled: hasOwn(job, 'cancelled', voice),
     middleware: middlewareOf(job, voice),
+    rules: rulesOf(make, voice),
     written: writtenOf(job),
     read,
   }
@@ -247,7 +274,8 @@ function instance(make: JobConstructor): JobLike {
     return new make()
   } catch (cause) {
     const message = `${make.name || 'A job class'}: its constructor threw: ${textOf(cause)}`
-    const hint = 'A worker makes a new job for every run, with no arguments: do the work in handle().'
+    const hint =
+      'Lark makes a job without arguments to read its settings: let the constructor only keep what it is given, and use it in handle().'
     throw new JobsError('JOB_INVALID', message, { cause, hint })
   }
 }

@@ -33,16 +33,27 @@ export const classSettings = new Schema('a job', {
 export const jobSettings = new Schema(
   'a job',
   {
+    /** One of the configured queues. Default `default`. */
     queueName: option<string>("the name of a queue, such as 'emails'", isName).needed(),
+    /** Within a queue, higher goes first. Default 0. */
     priority: whole(-100, 100).needed(),
+    /** How long to wait before the job is due. Default 0. */
     delay: duration(0).needed(),
+    /** The number of attempts, the first one included. Default 3. */
     tries: whole(1).needed(),
+    /** How long attempts may begin: then `tries` is ignored. */
     retryUntil: duration(),
+    /** The pause before each retry. */
     backoff: backoff.needed(),
+    /** How long the job is worth starting. */
     expiresIn: duration(),
+    /** Which jobs belong together: `group((payload) => payload.tenant)`. */
     group: groupOptions as Option<GroupBy, Read<typeof groupOptions.entries>>,
+    /** The limiter that must grant a permit before the job begins. */
     limiter: limiterOption,
+    /** Which jobs are duplicates: `unique((payload) => payload.id)`. */
     unique: uniqueOptions as Option<Unique, Read<typeof uniqueOptions.entries>>,
+    /** How long an attempt may take. Default 30 min. */
     timeout: duration().needed(),
   },
   ({ unique, group, limiter, expiresIn }, refuse) => {

@@ -12,7 +12,9 @@ import {
   sourceFolders,
 } from '@s18i/lark/config'
 import { JobsError } from '../model/errors.ts'
+import { listed } from '../model/listed.ts'
 import { textOf } from '../model/thrown.ts'
+import { definitions, lacksHandler } from './definitions.ts'
 import { classOf, isJobClass, type JobClass, type JobConstructor } from './job-class.ts'
 
 export class Registry {
@@ -23,10 +25,14 @@ export class Registry {
    * Adds a class. Adding the same class again has no effect.
    *
    * @param file the file of the class, for messages
-   * @throws JOB_INVALID, JOB_KEY_TAKEN when another class has its key or one of its aliases
+   * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN when another class has its key or one of its aliases
    */
   add(make: JobConstructor, file?: string): void {
     const jobClass = classOf(make)
+    if (lacksHandler(make))
+      throw new JobsError('JOB_INVALID', `${jobClass.name} has no handler`, {
+        hint: 'Call handle() of the job before the worker starts, in a file that the program imports.',
+      })
     for (const key of [jobClass.key, ...jobClass.aliases]) {
       const other = this.#classes.get(key)
       if (other !== undefined && other.make !== make) {
@@ -62,7 +68,7 @@ export class Registry {
 /**
  * The classes that a worker runs: the given classes, or else those of the application. These are all classes that
  * extend `Job` and are exported by a file in `paths`; by default in `jobs/` and `src/jobs/` of `folder`, or in their
- * built copies.
+ * built copies; and the defined jobs whose handlers these files set.
  *
  * If a file throws when it is imported, the others still count. Each such file is returned as a remark of one line.
  *
@@ -79,6 +85,7 @@ export async function registryOf(
     for (const make of given) registry.add(make)
     return { registry, remarks }
   }
+  const unhandled = new Set<JobConstructor>()
   const folders = sourceFolders('jobs', folder, paths === undefined ? undefined : [...paths])
   for (const file of await sourceFiles(folders)) {
     const shown = relative(folder, file)
@@ -89,8 +96,13 @@ export async function registryOf(
     if (classes?.length === 0 && declaresClass(await readFile(file, 'utf8'), '\\w*Job')) {
       remarks.push(`${shown} has a job and does not export it: write export before class`)
     }
-    for (const make of classes ?? []) addFrom(shown, make, registry)
+    for (const make of classes ?? [])
+      if (lacksHandler(make)) unhandled.add(make)
+      else addFrom(shown, make, registry)
   }
+  for (const make of definitions.values()) if (!lacksHandler(make)) registry.add(make)
+  const idle = [...unhandled].filter((make) => lacksHandler(make)).map((make) => classOf(make).name)
+  if (idle.length > 0) remarks.push(`${listed(idle)}: no file in the folders of jobs calls handle()`)
   if (registry.classes.length === 0) {
     const looked = folders.length > 0 ? folders : (paths ?? [`${folder}/jobs`, `${folder}/src/jobs`])
     remarks.push(

@@ -125,8 +125,7 @@ export class Schema<E extends Entries> extends Option<OptionsOf<E> & NeededOptio
   constructor(right: string, entries: E, rule?: Rule<E>) {
     super(right, (value, path, voice) => {
       if (!isObject(value)) return undefined
-      const unknown = Object.keys(value).find((name) => !Object.hasOwn(entries, name))
-      if (unknown !== undefined) refuseName(voice, at(path, unknown), unknown, Object.keys(entries))
+      checkNames(voice, Object.keys(value), Object.keys(entries), path)
       return this.fields(value, path, voice)
     })
     this.entries = entries
@@ -233,10 +232,18 @@ export function refuse(
   throw voice.error(`${voice.name(path)} is ${show(value)}; it must be ${right}`, undefined, path)
 }
 
-function refuseName(voice: Voice, path: string, name: string, known: string[]): never {
+/** Refuses names of options that do not exist. */
+export function checkNames(
+  voice: Voice,
+  names: readonly string[],
+  known: readonly string[],
+  path = '',
+): void {
+  const name = names.find((each) => !known.includes(each))
+  if (name === undefined) return
   const near = nearest(name, known)
   const hint = near === undefined ? `Options: ${known.join(', ')}` : `Did you mean ${near}?`
-  throw voice.error(`${voice.name(path)} is not an option`, hint, path)
+  throw voice.error(`${voice.name(at(path, name))} is not an option`, hint, at(path, name))
 }
 
 function at(...names: string[]): string {

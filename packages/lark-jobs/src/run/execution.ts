@@ -8,6 +8,7 @@ import { Run, timedOut, type Writer } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
 import { MAX_LOG_LINES } from '../store/contract/store.ts'
+import type { Make } from './made-job.ts'
 import type { Permits } from './middleware/permits.ts'
 
 /** What a worker, or `dispatchNow()`, passes to all its runs. */
@@ -16,6 +17,8 @@ export interface RunEnvironment {
   readonly clock: { now(): number }
   /** The middleware around every job. */
   readonly middleware: readonly Middleware[]
+  /** Makes the jobs. Undefined: `new` does. */
+  readonly make: Make | undefined
   /** The permits for middleware that limits jobs. */
   readonly permits: Permits
   /** Called when a job writes a line to its log. */

@@ -7,6 +7,7 @@ import type { Outcome } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Execution } from './execution.ts'
+import type { Make } from './made-job.ts'
 
 /** The job whose run begins or has ended. */
 export interface JobEvent {
@@ -51,6 +52,8 @@ export interface Hooks {
 export interface Around {
   middleware: readonly Middleware[]
   hooks: Hooks | undefined
+  /** Makes the jobs. Undefined: `new` does. */
+  make: Make | undefined
 }
 
 /** Calls hooks, and warns once about each hook that throws. A worker without hooks makes none. */

@@ -4,11 +4,12 @@
  */
 
 import { JobsError } from '../model/errors.ts'
-import { decode } from '../model/payload.ts'
 import type { CancelReason } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
 import { textOf } from '../model/thrown.ts'
 import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
+import { readAnyway } from '../options/payload-rules.ts'
+import { type Make, withMade } from './made-job.ts'
 
 /** Which hook is called, and its argument. */
 export type LastWord = { kind: 'failed'; error: unknown } | { kind: 'cancelled'; reason: CancelReason }
@@ -24,14 +25,19 @@ export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kin
  *
  * @param run a new run for the hook, whose timeout begins now
  * @param payload as stored
+ * @param make makes the object. Default: `new`
  * @returns whether the hook succeeded
  */
-export async function tell(jobClass: JobClass, run: Run, word: LastWord, payload: string): Promise<boolean> {
+export async function tell(
+  jobClass: JobClass,
+  run: Run,
+  word: LastWord,
+  payload: string,
+  make: Make | undefined,
+): Promise<boolean> {
   if (!hears(jobClass, word.kind)) return true
   try {
-    const job = new jobClass.make()
-    job[currentRun] = run
-    await Promise.race([call(job, word, decode(payload)), timeOut(run.signal)])
+    await Promise.race([call(jobClass, run, word, payload, make), timeOut(run.signal)])
     return true
   } catch (problem) {
     run.write('warn', `${word.kind}() failed: ${textOf(problem)}`)
@@ -39,8 +45,20 @@ export async function tell(jobClass: JobClass, run: Run, word: LastWord, payload
   }
 }
 
-function call(job: JobLike, word: LastWord, payload: unknown): unknown {
-  return word.kind === 'failed' ? job.failed!(word.error, payload) : job.cancelled!(payload, word.reason)
+function call(
+  jobClass: JobClass,
+  run: Run,
+  word: LastWord,
+  payload: string,
+  make: Make | undefined,
+): unknown {
+  const copy = readAnyway(payload, jobClass)
+  const act = (job: JobLike) =>
+    word.kind === 'failed' ? job.failed!(word.error, copy) : job.cancelled!(copy, word.reason)
+  if (make !== undefined) return withMade(make, jobClass, run, copy, act)
+  const job = new jobClass.make()
+  job[currentRun] = run
+  return act(job)
 }
 
 /** Rejects when the run times out. If the worker stops, the hook may still finish, unless it listens to the signal. */

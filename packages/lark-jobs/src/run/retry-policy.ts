@@ -3,13 +3,17 @@
  * order: no tries are left (or, with `retryUntil`, no time); the error is a `NonRetryableError`; the class's `retryIf`
  * returns false; the next attempt would begin after `retryUntil`.
  */
-import { type Backoff, type BackoffFunction, defaultBackoff, pauseAfter } from '../model/backoff.ts'
+import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
 import { durationForm, milliseconds } from '../model/duration.ts'
 import { isNonRetryable } from '../model/non-retryable.ts'
 import type { LeasedJob } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
 import { currentRun, type JobClass } from '../options/job-class.ts'
+import { readAnyway } from '../options/payload-rules.ts'
 import type { Execution } from './execution.ts'
+
+/** Milliseconds for which an async `backoff` may take. */
+const LONGEST_ANSWER = 5_000
 
 /** Called when a function of the class did not return what it should. */
 type Warn = (text: string) => void
@@ -28,8 +32,20 @@ export function retryIn(
   thrown: unknown,
   execution: Execution,
   jobClass: JobClass,
+  expected: number,
+): number | undefined
+/** @returns a promise if `backoff` of the class is async */
+export function retryIn(
+  thrown: unknown,
+  execution: Execution,
+  jobClass: JobClass,
+): number | undefined | Promise<number | undefined>
+export function retryIn(
+  thrown: unknown,
+  execution: Execution,
+  jobClass: JobClass,
   expected?: number,
-): number | undefined {
+): number | undefined | Promise<number | undefined> {
   const { lease, environment } = execution
   const failures = lease.failures + 1
   const limit = limitOf(lease, jobClass)
@@ -39,9 +55,18 @@ export function retryIn(
     if (expected === undefined) execution.run.write('warn', text)
   }
   if (jobClass.hasRetryIf && !asksForMore(thrown, execution, jobClass, warn)) return undefined
-  const pause = pauseOf(lease.options?.backoff ?? jobClass.backoff, failures, thrown, warn)
-  const at = environment.clock.now() + (expected ?? 0) + pause
-  return limit !== undefined && at > lease.queuedAt + limit ? undefined : pause
+  const inLimit = (pause: number) => {
+    const at = environment.clock.now() + (expected ?? 0) + pause
+    return limit !== undefined && at > lease.queuedAt + limit ? undefined : pause
+  }
+  const backoff = lease.options?.backoff ?? jobClass.backoff
+  if (typeof backoff !== 'function') return inLimit(pauseAfter(failures, backoff))
+  // Each run in a supervised process asks what to expect: it parses the payload only for who looks at it.
+  const isSeen = expected === undefined || backoff.length > 2
+  const payload = isSeen ? readAnyway(lease.payload, jobClass) : undefined
+  const pause = pauseOf(() => backoff(failures, thrown, payload), failures, warn)
+  if (!(pause instanceof Promise)) return inLimit(pause)
+  return expected === undefined ? pause.then(inLimit) : inLimit(pauseAfter(failures, defaultBackoff))
 }
 
 /** What `retryIf` returns. If it throws or returns no boolean, the job is tried again. */
@@ -58,17 +83,32 @@ function asksForMore(thrown: unknown, { run }: Execution, jobClass: JobClass, wa
   }
 }
 
-function pauseOf(backoff: Backoff | BackoffFunction, failures: number, thrown: unknown, warn: Warn): number {
-  if (typeof backoff !== 'function') return pauseAfter(failures, backoff)
-  try {
-    const asked: unknown = backoff(failures, thrown)
-    const pause = milliseconds(asked)
-    if (pause !== undefined) return pause
-    warn(`backoff returned ${shown(asked)}; it must be ${durationForm}: the default is used`)
-  } catch (error) {
+function pauseOf(ask: () => unknown, failures: number, warn: Warn): number | Promise<number> {
+  const threw = (error: unknown) => {
     warn(`backoff threw: ${textOf(error)}: the default is used`)
+    return pauseAfter(failures, defaultBackoff)
   }
-  return pauseAfter(failures, defaultBackoff)
+  const read = (answer: unknown) => {
+    const pause = milliseconds(answer)
+    if (pause !== undefined) return pause
+    warn(`backoff returned ${shown(answer)}; it must be ${durationForm}: the default is used`)
+    return pauseAfter(failures, defaultBackoff)
+  }
+  try {
+    const answer = ask()
+    return answer instanceof Promise ? answered(answer).then(read, threw) : read(answer)
+  } catch (error) {
+    return threw(error)
+  }
+}
+
+/** Rejects if an answer takes too long. */
+function answered(answer: Promise<unknown>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`it did not answer within ${LONGEST_ANSWER / 1_000} s`))
+    const timer = setTimeout(late, LONGEST_ANSWER)
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 function shown(value: unknown): string {

@@ -3,9 +3,9 @@
  */
 
 import { newId } from '../model/id.ts'
-import { decode, encode } from '../model/payload.ts'
 import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
+import { readPayload, writePayload } from '../options/payload-rules.ts'
 import { type Around, HookCalls } from './hooks.ts'
 import { print } from './job-log.ts'
 import { tell } from './last-hook.ts'
@@ -14,7 +14,7 @@ import { through } from './middleware/through.ts'
 
 export class RunNow {
   readonly #load: () => Promise<Around>
-  #around: { middleware: Around['middleware']; calls: HookCalls | undefined } | undefined
+  #around: (Omit<Around, 'hooks'> & { calls: HookCalls | undefined }) | undefined
 
   /** @param load loads the middleware and hooks; called again until it has succeeded once */
   constructor(load: () => Promise<Around>) {
@@ -42,8 +42,8 @@ export class RunNow {
     const jobClass = classOf(job.constructor as JobConstructor)
     const { name, key } = jobClass
     const { timeout, queueName } = settingsOf(job, jobClass)
-    const text = encode(payload, name)
-    const { middleware, calls } = this.#around ?? (await this.#read())
+    const text = writePayload(payload, jobClass)
+    const { middleware, calls, make } = this.#around ?? (await this.#read())
     const id = newId()
     const inTime = async <T>(act: (run: Run) => Promise<T>): Promise<T> => {
       const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text) })
@@ -54,13 +54,13 @@ export class RunNow {
     const began = performance.now()
     const ended = () => ({ ...event, took: performance.now() - began })
     const failed = async (error: unknown) => {
-      await inTime((run) => tell(jobClass, run, { kind: 'failed', error }, text))
+      await inTime((run) => tell(jobClass, run, { kind: 'failed', error }, text, make))
       calls?.call('failed', { ...ended(), error })
     }
     return inTime(async (run) => {
       calls?.call('started', event)
       try {
-        const copy = decode(text)
+        const copy = readPayload(text, jobClass)
         const seen = new SeenJob(run, jobClass, queueName, copy)
         const chain = [...middleware, ...jobClass.middleware]
         const result = await inRun(job, run, () =>
@@ -81,9 +81,9 @@ export class RunNow {
   }
 
   async #read() {
-    const { middleware, hooks } = await this.#load()
+    const { middleware, hooks, make } = await this.#load()
     const calls = hooks && new HookCalls(hooks, (text) => print('lark-jobs', undefined, 'warn', text))
-    this.#around = { middleware, calls }
+    this.#around = { middleware, calls, make }
     return this.#around
   }
 }

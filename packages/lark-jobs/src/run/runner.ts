@@ -9,14 +9,16 @@ import { inContext } from '../model/context.ts'
 import type { Decision } from '../model/decision.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
-import { decode, droppedResult, encode } from '../model/payload.ts'
+import { droppedResult, encode } from '../model/payload.ts'
 import type { Outcome } from '../model/record.ts'
 import { returnedFalse } from '../model/run.ts'
 import { textOf } from '../model/thrown.ts'
-import { currentRun, type JobClass } from '../options/job-class.ts'
+import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
+import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import type { Execution } from './execution.ts'
 import { jobError } from './job-error.ts'
 import { hears, type LastWord, tell } from './last-hook.ts'
+import { withMade } from './made-job.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { limitOf, retryIn } from './retry-policy.ts'
@@ -28,6 +30,9 @@ const SHOWN = 200
 
 /** The outcome of most runs. */
 const COMPLETED: Outcome = { kind: 'completed' }
+
+/** The outcome; a promise only if an async `backoff` says when the retry is. */
+type RunOutcome = Outcome | Promise<Outcome>
 
 /** Called with how a run ended. */
 type WhenEnded<E extends Execution> = (execution: E, outcome: Outcome) => void
@@ -50,6 +55,12 @@ export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): 
   if (jobClass === undefined) {
     const isMarked = lease.unreadable?.kind === 'marked'
     const because = isMarked ? 'the worker does not know its format' : 'the worker has no class with this key'
+    queueMicrotask(() => ended(execution, { kind: 'released', in: unknownPause(lease.releases), because }))
+    return
+  }
+  const newer = newerVersion(lease.payload, jobClass.rules)
+  if (newer !== undefined) {
+    const because = `its payload is of version ${newer}, and its class here is of version ${jobClass.rules?.version ?? 1}`
     queueMicrotask(() => ended(execution, { kind: 'released', in: unknownPause(lease.releases), because }))
     return
   }
@@ -92,9 +103,13 @@ function damage({ lease, claimer }: Execution, field: string, text: string): Job
 export function conclude<E extends Execution>(
   execution: E,
   jobClass: JobClass | undefined,
-  outcome: Outcome,
+  outcome: RunOutcome,
   ended: WhenEnded<E>,
 ): void {
+  if (outcome instanceof Promise) {
+    void outcome.then((then) => conclude(execution, jobClass, then, ended))
+    return
+  }
   // A stuck handler may end while the class is being told.
   if (execution.isConcluded) return
   const word = lastWord(outcome, execution)
@@ -130,19 +145,19 @@ async function told(
   outcome: Outcome,
 ): Promise<Outcome> {
   execution.environment.goesOn(execution)
-  const { run, lease } = execution
-  const isTold = await tell(jobClass, run, word, lease.payload)
+  const { run, lease, environment } = execution
+  const isTold = await tell(jobClass, run, word, lease.payload, environment.make)
   return isTold || !JobsError.is(run.reason, 'WORKER_STOPPED') ? outcome : { kind: 'released', in: 0 }
 }
 
 /** `handle` returned. That counts even if the job was to be cancelled meanwhile, but not after the timeout. */
-function returned(value: unknown, execution: Execution, jobClass: JobClass): Outcome {
+function returned(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   const { decision } = execution.run
   if (decision !== undefined) return decided(decision, execution, jobClass)
   return isTooLate(execution) ? stopped(execution, jobClass) : success(value, execution, jobClass)
 }
 
-function thrown(error: unknown, execution: Execution, jobClass: JobClass): Outcome {
+function thrown(error: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   const { decision, reason } = execution.run
   if (decision !== undefined) return decided(decision, execution, jobClass)
   return reason === undefined ? failure(error, execution, jobClass) : stopped(execution, jobClass)
@@ -151,7 +166,7 @@ function thrown(error: unknown, execution: Execution, jobClass: JobClass): Outco
 /**
  * The job has decided itself: `fail()` or `release()`. After the timeout or a cancellation, a release does not count.
  */
-function decided(decision: Decision, execution: Execution, jobClass: JobClass): Outcome {
+function decided(decision: Decision, execution: Execution, jobClass: JobClass): RunOutcome {
   if (decision.kind === 'failed') return failedForGood(decision.error, execution)
   if (isTooLate(execution) || JobsError.is(execution.run.reason, 'JOB_CANCELLED'))
     return stopped(execution, jobClass)
@@ -177,29 +192,40 @@ function unknownPause(releases: number): number {
 /** Calls `handle`, through middleware if there is any. @returns a promise of what it returns or throws */
 function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   try {
+    const { run, environment } = execution
+    const payload = payloadOf(execution, jobClass)
+    if (environment.make !== undefined) {
+      const use = (job: JobLike) => called(job, payload, execution, jobClass)
+      return withMade(environment.make, jobClass, run, payload, use)
+    }
     const job = new jobClass.make()
-    job[currentRun] = execution.run
-    const payload = payloadOf(execution)
-    const { middleware, permits } = execution.environment
-    if (middleware.length + jobClass.middleware.length === 0) return Promise.resolve(job.handle(payload))
-    const seen = new SeenJob(execution.run, jobClass, execution.claimer.queue, payload, permits)
-    return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
+    job[currentRun] = run
+    return Promise.resolve(called(job, payload, execution, jobClass))
   } catch (error) {
     return Promise.reject(error)
   }
 }
 
-/** @throws RECORD_DAMAGED. The job then fails without a retry */
-function payloadOf(execution: Execution): unknown {
-  const { payload } = execution.lease
+function called(job: JobLike, payload: unknown, execution: Execution, jobClass: JobClass): unknown {
+  const { middleware, permits } = execution.environment
+  if (middleware.length + jobClass.middleware.length === 0) return job.handle(payload)
+  const seen = new SeenJob(execution.run, jobClass, execution.claimer.queue, payload, permits)
+  return through([...middleware, ...jobClass.middleware], seen, () => job.handle(payload))
+}
+
+/** @throws RECORD_DAMAGED, PAYLOAD_INVALID, PAYLOAD_VERSION. The job then fails without a retry */
+function payloadOf(execution: Execution, jobClass: JobClass): unknown {
+  const { payload, options } = execution.lease
   try {
-    return decode(payload)
-  } catch {
-    return execution.run.decide({ kind: 'failed', error: damage(execution, 'payload', payload) })
+    return readPayload(payload, jobClass)
+  } catch (problem) {
+    const text = options?.redact === undefined ? payload : 'no JSON'
+    const error = JobsError.is(problem) ? problem : damage(execution, 'payload', text)
+    return execution.run.decide({ kind: 'failed', error })
   }
 }
 
-function success(value: unknown, execution: Execution, jobClass: JobClass): Outcome {
+function success(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   if (value === true || value === undefined) return COMPLETED
   if (value === false) return failure(returnedFalse(), execution, jobClass)
   try {
@@ -216,17 +242,18 @@ function isTooLate({ run }: Execution): boolean {
 }
 
 /** The outcome of a run whose signal was aborted, and that ended without success or does not end. */
-export function stopped(execution: Execution, jobClass: JobClass): Outcome {
+export function stopped(execution: Execution, jobClass: JobClass): RunOutcome {
   const reason = execution.run.reason as JobsError
   if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }
   if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: execution.cancelled ?? 'user' }
   return failure(reason, execution, jobClass)
 }
 
-function failure(thrown: unknown, execution: Execution, jobClass: JobClass): Outcome {
+function failure(thrown: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   const outcome = failedForGood(thrown, execution)
   const pause = retryIn(thrown, execution, jobClass)
-  return pause === undefined ? outcome : { ...outcome, retryIn: pause }
+  const ending = (retryIn: number | undefined) => (retryIn === undefined ? outcome : { ...outcome, retryIn })
+  return pause instanceof Promise ? pause.then(ending) : ending(pause)
 }
 
 function failedForGood(thrown: unknown, execution: Execution): Outcome & { kind: 'failed' } {

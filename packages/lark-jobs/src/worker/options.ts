@@ -9,6 +9,7 @@ import { presets } from '../options/preset.ts'
 import type { Registry } from '../options/registry.ts'
 import {
   flag,
+  func,
   isObject,
   isText,
   type OptionsOf,
@@ -19,6 +20,7 @@ import {
   whole,
 } from '../options/schema.ts'
 import type { Hooks } from '../run/hooks.ts'
+import type { Make } from '../run/made-job.ts'
 import { checkNeeds } from '../run/middleware/rate-limited.ts'
 import type { Place } from '../store/connect.ts'
 import type { Store } from '../store/contract/store.ts'
@@ -46,6 +48,8 @@ export const workOptions = new Schema('an object', {
    * folders.
    */
   jobs: jobClasses,
+  /** Makes the job for each run: see `make` of the configuration, which is the default. */
+  make: func<Make>(),
   /** Receives what happens. Default: prints the lines of jobs and the failures to stderr. */
   report: option<Report>('an object with methods', isObject),
   /** How many jobs run at a time. Default 10. */
@@ -94,6 +98,8 @@ export interface WorkerOptions
   middleware?: readonly Middleware[]
   /** Told of every job. Default: none. */
   hooks?: Hooks | undefined
+  /** Makes the jobs. Default: `new`. */
+  make?: Make | undefined
   /** Its name in the store, unique for ever. Default: one of its own making. */
   id?: string
   /**

@@ -15,6 +15,7 @@ import type { Middleware } from '../options/middleware.ts'
 import { Deadline } from '../run/deadline.ts'
 import { Execution, type RunEnvironment } from '../run/execution.ts'
 import { HookCalls } from '../run/hooks.ts'
+import type { Make } from '../run/made-job.ts'
 import type { Permits } from '../run/middleware/permits.ts'
 import { limitOf, retryIn } from '../run/retry-policy.ts'
 import { conclude, runJob, stopped } from '../run/runner.ts'
@@ -48,7 +49,7 @@ export class SlotExecution extends Execution {
 
 type SlotsOptions = Pick<
   WorkerOptions,
-  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'onStuck'
+  'registry' | 'report' | 'concurrency' | 'middleware' | 'hooks' | 'make' | 'onStuck'
 >
 
 export class Slots implements RunEnvironment {
@@ -58,6 +59,7 @@ export class Slots implements RunEnvironment {
   readonly tally = new Tally()
   readonly clock: StoreClock
   readonly middleware: readonly Middleware[]
+  readonly make: Make | undefined
   readonly permits: Permits
   /** How many handlers still run although their jobs were given back, because they ignored their signal. */
   abandoned = 0
@@ -79,6 +81,7 @@ export class Slots implements RunEnvironment {
     this.#options = options
     this.concurrency = options.concurrency ?? CONCURRENCY
     this.middleware = options.middleware ?? []
+    this.make = options.make
     this.#hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
     this.#ledger = ledger
     this.clock = clock

@@ -131,7 +131,7 @@ export class Worker implements AsyncDisposable {
       holds: () => this.#thread.wake(),
       turned: () => this.#lookWhetherDone(),
     })
-    this.#deliverer = new Deliverer({ store, registry, report, clock, lease, met })
+    this.#deliverer = new Deliverer({ store, registry, report, clock, make: options.make, lease, met })
     this.#served = new ServedPartitions(
       options.queues,
       options.partitions ?? new Map(),

@@ -1,6 +1,8 @@
 import { describe, inject } from 'vitest'
 import { accounting } from './accounting.ts'
+import { booting } from './booting.ts'
 import { causing } from './causing.ts'
+import { defining } from './defining.ts'
 import { endings } from './endings.ts'
 import { freezing } from './freezing.ts'
 import { mistakes } from './mistakes.ts'
@@ -15,6 +17,8 @@ describe('on Redis', { timeout: 60_000 }, () => {
   freezing(url)
   program(url)
   mistakes(url)
+  booting(url)
+  defining(url)
   causing(url)
   unawaited(url)
 })

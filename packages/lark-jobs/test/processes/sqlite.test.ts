@@ -1,7 +1,9 @@
 import { describe } from 'vitest'
 import { accounting } from './accounting.ts'
+import { booting } from './booting.ts'
 import { causing } from './causing.ts'
 import { deceiving } from './deceiving.ts'
+import { defining } from './defining.ts'
 import { endings } from './endings.ts'
 import { freezing } from './freezing.ts'
 import { mistakes } from './mistakes.ts'
@@ -16,6 +18,8 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   freezing(url)
   program(url)
   mistakes(url)
+  booting(url)
+  defining(url)
   causing(url)
   unawaited(url)
   deceiving(url)

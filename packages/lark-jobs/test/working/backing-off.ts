@@ -48,11 +48,6 @@ export function backingOff(connect: Connect): void {
       "backoff returned 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d': the default is used",
       () => 'soon',
     ],
-    [
-      'is async',
-      "backoff returned an object; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d': the default is used",
-      async () => '5m',
-    ],
   ])(
     'a function that %s leaves it to the default, and the log of the job says so',
     async (_, line, fails) => {
@@ -78,6 +73,42 @@ export function backingOff(connect: Connect): void {
       ])
     },
   )
+
+  test('a function may be async, and is told the payload', async () => {
+    await using bench = await Bench.make(connect)
+    class AskingJob extends Job {
+      override tries = 2
+      override backoff = backoff(async (attempt, error: Error, payload: { vip: boolean }) => {
+        await Promise.resolve()
+        if (error.message !== 'busy') throw new Error('what is this?')
+        return payload.vip ? 7_000_000 + attempt : 'soon'
+      })
+      handle({ message }: { vip: boolean; message: string }) {
+        throw new Error(message)
+      }
+    }
+    const handles = await bench.jobs.dispatch([
+      AskingJob.with({ vip: true, message: 'busy' }),
+      AskingJob.with({ vip: false, message: 'busy' }),
+      AskingJob.with({ vip: true, message: 'gone' }),
+    ])
+    const report = new Record()
+    await bench.work([AskingJob], { report })
+    await report.ends(3)
+    const pauses = report.endings.map(({ lease, outcome }) => [
+      lease.id,
+      outcome.kind === 'failed' && outcome.retryIn,
+    ])
+    const pauseOf = new Map(pauses as [string, number][])
+    expect(pauseOf.get(handles[0].id)).toBe(7_000_001)
+    for (const { id } of handles.slice(1)) expect(pauseOf.get(id)).toBeLessThanOrEqual(1_000)
+    expect(report.lines).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^warn: backoff returned 'soon'; it must be .*: the default is used$/),
+        'warn: backoff threw: what is this?: the default is used',
+      ]),
+    )
+  })
 
   test('a function on a single job is refused; another kind of pause is kept with the job', async () => {
     await using bench = await Bench.make(connect)

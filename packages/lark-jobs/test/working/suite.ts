@@ -10,6 +10,7 @@ import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
 import { contexts } from './contexts.ts'
 import { damage } from './damage.ts'
+import { defining } from './defining.ts'
 import { delaying } from './delaying.ts'
 import { delivering } from './delivering.ts'
 import { dispatching } from './dispatching.ts'
@@ -27,12 +28,14 @@ import { keeping } from './keeping.ts'
 import { largeJobs } from './large-jobs.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
+import { making } from './making.ts'
 import { middleware } from './middleware.ts'
 import { naming } from './naming.ts'
 import { operating } from './operating.ts'
 import { order } from './order.ts'
 import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
+import { payloads } from './payloads.ts'
 import { permitting } from './permitting.ts'
 import { presets } from './presets.ts'
 import { rateLimiting } from './rate-limiting.ts'
@@ -87,6 +90,9 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('releasing', () => releasing(connect))
   describe('telling', () => telling(connect))
   describe('middleware', () => middleware(connect))
+  describe('making', () => making(connect))
+  describe('defining', () => defining(connect))
+  describe('payloads of classes', () => payloads(connect))
   describe('overlapping', () => overlapping(connect))
   describe('rate limiting', () => rateLimiting(connect))
   describe('breaking', () => breaking(connect))

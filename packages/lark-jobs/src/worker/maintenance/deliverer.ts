@@ -17,6 +17,7 @@ import type { JobRecord } from '../../model/record.ts'
 import { Run, timedOut } from '../../model/run.ts'
 import type { Registry } from '../../options/registry.ts'
 import { type LastWord, tell } from '../../run/last-hook.ts'
+import type { Make } from '../../run/made-job.ts'
 import {
   type EffectsWanted,
   MAX_HOOKS,
@@ -45,6 +46,8 @@ export interface DelivererOptions {
   registry: Registry
   report: Report
   clock: StoreClock
+  /** Makes the jobs whose hooks are called. Default: `new`. */
+  make?: Make | undefined
   /** Milliseconds for which this worker has a hook. */
   lease: number
   met: (error: unknown) => void
@@ -265,7 +268,7 @@ export class Deliverer {
 
   /** Calls a hook. @returns whether nothing more is to be done */
   async #tell(delivery: Delivery, job: JobRecord, since: number): Promise<boolean> {
-    const { registry, report, lease } = this.#options
+    const { registry, report, lease, make } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
     if (jobClass === undefined) return this.#leave(delivery, job, since)
     const { id, failures, options, payload } = job
@@ -280,7 +283,7 @@ export class Deliverer {
     const timer = setTimeout(() => run.abort(timedOut(jobClass.name, timeout)), timeout)
     this.#hooks += 1
     try {
-      await inContext(options?.context, tell, jobClass, run, wordOf(job), payload)
+      await inContext(options?.context, tell, jobClass, run, wordOf(job), payload, make)
     } finally {
       clearTimeout(timer)
       this.#hooks -= 1

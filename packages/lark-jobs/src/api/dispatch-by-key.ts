@@ -1,0 +1,65 @@
+/**
+ * Dispatching by key: finds the class of a key among the classes that code has named, the defined jobs, and at last the
+ * classes in the folders of the application.
+ */
+import { nearest } from '@s18i/lark/config'
+import type { Settings } from '../config/config.ts'
+import type { Drafted } from '../dispatch/new-job.ts'
+import { JobsError } from '../model/errors.ts'
+import { definitions } from '../options/definitions.ts'
+import { classOf, type JobConstructor, type JobFields } from '../options/job-class.ts'
+import { jobSettings } from '../options/job-settings.ts'
+import type { IdOptions } from '../options/own-id.ts'
+import type { Registry } from '../options/registry.ts'
+import { checkNames, voiceOf } from '../options/schema.ts'
+
+/** What one job says differently from its class, and its id. */
+export interface DispatchOptions
+  extends Partial<Pick<JobFields, keyof typeof jobSettings.entries>>,
+    Pick<IdOptions, 'reuse'> {
+  /** An id that you choose: see `Draft.withId`. */
+  id?: string
+}
+
+const names = [...Object.keys(jobSettings.entries), 'id', 'reuse']
+
+/** @throws JOB_INVALID for an option that does not exist */
+export function draftedByKey(make: JobConstructor, payload: unknown, options: DispatchOptions): Drafted {
+  checkNames(voiceOf('JOB_INVALID', 'Jobs.dispatchByKey()'), Object.keys(options), names)
+  const { id, reuse, ...fields } = options
+  const said = { make, fields, payload }
+  return id === undefined ? said : { ...said, ownId: { id, options: reuse === undefined ? {} : { reuse } } }
+}
+
+export class KnownJobs {
+  readonly #settings: () => Promise<Settings>
+  #found: Promise<Registry> | undefined
+
+  constructor(settings: () => Promise<Settings>) {
+    this.#settings = settings
+  }
+
+  /** @param named the classes that code has named. @throws UNKNOWN_JOB, JOB_KEY_TAKEN, JOB_INVALID */
+  async find(key: string, named: readonly JobConstructor[] = []): Promise<JobConstructor> {
+    const isIt = (make: JobConstructor) => classOf(make).key === key || classOf(make).aliases.includes(key)
+    const known = named.find(isIt) ?? [...definitions.values()].find(isIt)
+    if (known !== undefined) return known
+    this.#found ??= this.#search()
+    const registry = await this.#found
+    const found = registry.find(key)
+    if (found !== undefined) return found.make
+    const near = nearest(key, [
+      ...named.map((make) => classOf(make).key),
+      ...definitions.keys(),
+      ...registry.keys,
+    ])
+    throw new JobsError('UNKNOWN_JOB', `Jobs.dispatchByKey(): there is no job with the key '${key}'`, {
+      hint: `${near === undefined ? '' : `Did you mean ${near}? `}Import the file that defines it, or name its class in the option jobs.`,
+    })
+  }
+
+  async #search(): Promise<Registry> {
+    const [{ registryOf }, { folder, paths }] = await Promise.all([import('./work.ts'), this.#settings()])
+    return (await registryOf(undefined, folder, paths)).registry
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * Hides the parts of a payload that people must not see. The paths are stored with the job (`options.redact`), so that
+ * whatever shows it hides them, also if it does not have the class.
+ */
+const HIDDEN = '[redacted]'
+
+/** @param paths such as `card.number` or `users.*.token`. @returns a copy, where there is something to hide */
+export function redacted(value: unknown, paths: readonly string[]): unknown {
+  return paths.reduce((left, path) => hide(left, path.split('.')), value)
+}
+
+function hide(value: unknown, [key, ...rest]: readonly string[]): unknown {
+  if (key === undefined) return HIDDEN
+  if (typeof value !== 'object' || value === null) return value
+  const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
+  for (const name of key === '*' ? Object.keys(copy) : [key])
+    if (Object.hasOwn(copy, name)) copy[name] = hide(copy[name], rest)
+  return copy
+}

@@ -1,0 +1,19 @@
+/**
+ * The jobs of this process that `defineJob()` has made, by key. All copies of this package share them, because one copy
+ * may define a job that another dispatches.
+ */
+import type { JobConstructor } from './job-class.ts'
+
+/** Where the class of a defined job keeps its handler; `null` in a process that only dispatches. */
+export const handler = Symbol.for('s18i.lark.job.handler')
+
+const slot = Symbol.for('s18i.lark.job.definitions')
+const place = globalThis as { [slot]?: Map<string, JobConstructor> }
+place[slot] ??= new Map()
+/** Of two jobs with one key, the later: a development server loads files again. */
+export const definitions: Map<string, JobConstructor> = place[slot]
+
+/** Whether a class is that of a defined job without a handler. */
+export function lacksHandler(make: JobConstructor): boolean {
+  return (make as { [handler]?: unknown })[handler] === null
+}

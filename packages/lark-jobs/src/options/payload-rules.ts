@@ -1,0 +1,176 @@
+/**
+ * What a class says of its payloads: the schema that checks them, the version of their form, and the parts that people
+ * must not see. Most classes say nothing, and their payloads are read and written as JSON alone.
+ *
+ * The version is in the stored text itself, because a dispatch of a unique job may replace the payload of a waiting job:
+ * a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first version has no byte more,
+ * and whatever reads JSON reads every version.
+ */
+import { JobsError } from '../model/errors.ts'
+import { decode, encode } from '../model/payload.ts'
+import { textOf } from '../model/thrown.ts'
+import { isLenient } from './lenient.ts'
+import { isObject, isText, list, option, type Read, Schema, type Voice, whole } from './schema.ts'
+import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
+
+/** The highest version. */
+const NEWEST = 100
+/** The most paths of `redact`, which are stored with each job. */
+const MAX_PATHS = 100
+/** The most issues that a message has. */
+const SHOWN = 3
+
+/** Converts the payloads of a version to those of the next one. */
+// biome-ignore lint/suspicious/noExplicitAny: a payload of an earlier form, whose type the class no longer has
+export type Upcasters = Readonly<Record<number, (payload: any) => unknown>>
+
+/** The statics of a job class. */
+export const payloadOptions = new Schema(
+  'a job class',
+  {
+    /** Checks the payload: any Standard Schema (Zod, Valibot, ArkType and others), or `lenient()`. */
+    schema: option<StandardSchema>('a Standard Schema that validates at once, or lenient()', isSchema),
+    /** The version of the form of the payload. Default 1. */
+    version: whole(1, NEWEST).or(1),
+    /** By version: a function that converts its payloads to those of the next version. */
+    upcasters: option<Upcasters>(
+      'an object with a function for each earlier version',
+      (value) => isObject(value) && Object.values(value).every((each) => typeof each === 'function'),
+    ).or({}),
+    /** The parts of the payload that people must not see, as paths: `card.number`, `users.*.token`. */
+    redact: list<string>(
+      `a list of up to ${MAX_PATHS} paths, such as ['card.*']`,
+      (value) => isText(value) && value.split('.').every((part) => part !== ''),
+    ),
+  },
+  ({ version, upcasters, redact = [] }, refuse) => {
+    const wrong = Object.keys(upcasters).find(
+      (from) => !(Number.isInteger(+from) && +from >= 1 && +from < version),
+    )
+    if (wrong !== undefined) refuse('upcasters', `an object whose keys are versions below ${version}`)
+    if (redact.length > MAX_PATHS) refuse('redact', `a list of up to ${MAX_PATHS} paths`)
+  },
+)
+
+export type PayloadRules = Read<typeof payloadOptions.entries>
+
+/** What messages need to know of a class. */
+interface PayloadClass {
+  name: string
+  rules: PayloadRules | undefined
+}
+
+/** What a class says of its payloads; undefined if it says nothing. @throws JOB_INVALID */
+export function rulesOf(make: object, voice: Voice): PayloadRules | undefined {
+  const names = Object.keys(payloadOptions.entries)
+  const said = make as Record<string, unknown>
+  if (names.every((name) => said[name] === undefined)) return undefined
+  return payloadOptions.fields(Object.fromEntries(names.map((name) => [name, said[name]])), '', voice)
+}
+
+/**
+ * The text of a payload that is dispatched.
+ *
+ * @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, JOB_INVALID for a schema that is async
+ */
+export function writePayload(payload: unknown, { name, rules }: PayloadClass): string {
+  if (rules === undefined) return encode(payload, name)
+  const { schema, version } = rules
+  const isFree = isLenient(schema)
+  const text = encode(payload, name, 'payload', isFree)
+  // The worker will check what JSON has made of it.
+  if (schema !== undefined) check(isFree ? decode(text) : payload, name, rules)
+  return text + ' '.repeat(version - 1)
+}
+
+/**
+ * The payload that `handle` receives, from the stored text.
+ *
+ * @throws PAYLOAD_INVALID, PAYLOAD_VERSION; a SyntaxError if the text is not JSON
+ */
+export function readPayload(text: string, { name, rules }: PayloadClass): unknown {
+  if (rules === undefined) return decode(text)
+  let payload = decode(text)
+  for (let from = versionOf(text); from < rules.version; from++) payload = upcast(payload, from, name, rules)
+  return rules.schema === undefined ? payload : check(payload, name, rules)
+}
+
+/** As `readPayload`, but the payload as it is stored if the class cannot read it. */
+export function readAnyway(text: string, of: PayloadClass): unknown {
+  try {
+    return readPayload(text, of)
+  } catch {
+    return decode(text)
+  }
+}
+
+/** The version of a payload that is newer than its class; undefined if it is not. */
+export function newerVersion(text: string, rules: PayloadRules | undefined): number | undefined {
+  if (!text.endsWith(' ')) return undefined
+  const version = versionOf(text)
+  return version > (rules?.version ?? 1) ? version : undefined
+}
+
+function versionOf(text: string): number {
+  return text.length - text.trimEnd().length + 1
+}
+
+function upcast(payload: unknown, from: number, name: string, { upcasters, version }: PayloadRules): unknown {
+  const step = upcasters[from]
+  const what = `${name}: a payload of version ${from}`
+  if (step === undefined)
+    throw new JobsError(
+      'PAYLOAD_VERSION',
+      `${what} has no upcaster to version ${from + 1}, and the class is of ${version}`,
+    )
+  try {
+    return step(payload)
+  } catch (cause) {
+    throw new JobsError(
+      'PAYLOAD_VERSION',
+      `${what} was not converted: its upcaster threw: ${textOf(cause)}`,
+      { cause },
+    )
+  }
+}
+
+/** @returns what the schema makes of a payload. @throws PAYLOAD_INVALID, JOB_INVALID */
+function check(payload: unknown, name: string, { schema, redact }: PayloadRules): unknown {
+  const result = validated(payload, name, schema!)
+  if (result instanceof Promise) {
+    result.catch(() => {})
+    const hint = 'Jobs keep their order when they are dispatched. Do what must wait in handle().'
+    throw new JobsError('JOB_INVALID', `${name}: schema is async; it must validate at once`, { hint })
+  }
+  if (result.issues === undefined) return result.value
+  const shown = result.issues.slice(0, SHOWN).map((issue) => textOfIssue(issue, redact))
+  const more = result.issues.length - shown.length
+  throw new JobsError(
+    'PAYLOAD_INVALID',
+    `${name}: ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
+  )
+}
+
+function validated(payload: unknown, name: string, schema: StandardSchema) {
+  try {
+    return schema['~standard'].validate(payload)
+  } catch (cause) {
+    throw new JobsError('PAYLOAD_INVALID', `${name}: schema threw: ${textOf(cause)}`, { cause })
+  }
+}
+
+/** The message of a validator may contain the value. */
+function textOfIssue({ message, path = [] }: SchemaIssue, redact: readonly string[] = []): string {
+  const keys = path.map((part) => String(typeof part === 'object' ? part.key : part))
+  const isHidden = redact.some((each) =>
+    each.split('.').every((key, i) => i >= keys.length || key === '*' || key === keys[i]),
+  )
+  return `${['payload', ...keys].join('.')}: ${isHidden ? 'the schema refuses it' : message}`
+}
+
+function isSchema(value: unknown): boolean {
+  const standard = (value as Partial<StandardSchema> | null)?.['~standard']
+  return (
+    (typeof value === 'object' || typeof value === 'function') && typeof standard?.validate === 'function'
+  )
+}

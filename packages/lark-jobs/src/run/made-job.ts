@@ -1,0 +1,87 @@
+/**
+ * Jobs that the application makes itself, usually with a container that passes dependencies to the constructor: the
+ * function `make` of the configuration or of `Jobs.work()`. Without it, a worker makes jobs with `new` and no arguments.
+ */
+
+import type { Signal } from '../model/abort-signal.ts'
+import { JobsError } from '../model/errors.ts'
+import type { Run } from '../model/run.ts'
+import { shown } from '../model/secret.ts'
+import { textOf } from '../model/thrown.ts'
+import { currentRun, type JobClass, type JobLike, jobBrand, type WrittenJob } from '../options/job-class.ts'
+
+/** The run for which `make` makes a job. */
+export interface MakeFor {
+  readonly id: string
+  readonly key: string
+  /** The number of the attempt, from 1. */
+  readonly attempt: number
+  /** The same object that `handle` will receive. */
+  readonly payload: unknown
+  /** Aborted, with the reason, when the run should end. */
+  readonly signal: Signal
+}
+
+/** A job, or a job with a function that is called when its run has ended. */
+export type MadeJob = WrittenJob | { job: WrittenJob; release?: (() => unknown) | undefined }
+
+/**
+ * Makes the job for one run. It may be async.
+ *
+ * @param jobClass the class of the job
+ * @returns a new object of the class, alone or as `{ job, release }`. `release` is called when the run has ended, however
+ *   it ended, and before the outcome is reported
+ */
+// biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and this function
+export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: MakeFor) => MadeJob | Promise<MadeJob>
+
+/**
+ * Makes a job, calls `use` with it, and releases it. What `release` throws is written to the log of the run, and has no
+ * other effect.
+ *
+ * @throws what `make` or `use` throws; JOB_INVALID if `make` did not return a new object of the class; the reason of the
+ *   run if it was aborted meanwhile
+ */
+export async function withMade<T>(
+  make: Make,
+  jobClass: JobClass,
+  run: Run,
+  payload: unknown,
+  use: (job: JobLike) => T | Promise<T>,
+): Promise<T> {
+  const { key } = jobClass
+  const { id, attempt, signal } = run
+  const made: unknown = await make(jobClass.make, { id, key, attempt, payload, signal })
+  const isJob = typeof made === 'object' && made !== null && jobBrand in made
+  const { job, release } = (isJob ? { job: made } : (made ?? {})) as Partial<{
+    job: JobLike
+    release: () => unknown
+  }>
+  try {
+    if (!(job instanceof jobClass.make))
+      throw refusal(
+        jobClass,
+        `make() returned ${shown(made)}; it must return a job of this class, or { job, release }`,
+      )
+    if (job[currentRun] !== undefined)
+      throw refusal(jobClass, 'make() returned a job that is running; it must return a new one for every run')
+    if (run.reason !== undefined) throw run.reason
+    job[currentRun] = run
+    try {
+      return await use(job)
+    } finally {
+      job[currentRun] = undefined
+    }
+  } finally {
+    try {
+      await release?.()
+    } catch (error) {
+      run.write('warn', `release() of make() failed: ${textOf(error)}`)
+    }
+  }
+}
+
+function refusal({ name }: JobClass, problem: string): JobsError {
+  const hint = 'Most containers keep one object of a class: have yours make a transient one.'
+  return new JobsError('JOB_INVALID', `${name}: ${problem}`, { hint })
+}

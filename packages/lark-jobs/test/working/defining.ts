@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest'
+import { type DefinedJob, defineJob, Job, type JobConstructor } from '../../src/index.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+let made = 0
+/** A key that no other test has. */
+const newKey = () => `defined-${++made}`
+const classOf = (job: unknown) => job as new () => Job
+
+/** Jobs that are functions, and dispatching by key. */
+export function defining(connect: Connect): void {
+  test('the function of a defined job gets the payload and the job; its options are those of a class', async () => {
+    await using bench = await Bench.make(connect)
+    const told: string[] = []
+    const importFile = defineJob<{ file: string }, { rows: number }>({
+      key: newKey(),
+      queueName: 'emails',
+      tries: 2,
+      backoff: 0,
+      retryIf: (error) => (error as Error).message !== 'for good',
+      failed: (error, { file }) => told.push(`${error} ${file}`),
+    })
+    const [good, bad, lost] = await bench.jobs.dispatch([
+      importFile.with({ file: 'a' }),
+      importFile.with({ file: 'bad' }),
+      importFile.with({ file: 'lost' }),
+    ])
+    const worker = await bench.work(
+      [
+        classOf(
+          importFile.handle(async ({ file }, job) => {
+            job.info(`${file} ${job.attempt}`)
+            if (file === 'bad') throw new Error('for good')
+            if (file === 'lost') throw new Error('for now')
+            return { rows: 7 }
+          }),
+        ),
+      ],
+      { stopWhenEmpty: true },
+    )
+    expect(await worker.done).toMatchObject({ completed: 1, failed: 2, retried: 1 })
+    const found = await good.find()
+    expect(found).toMatchObject({
+      state: 'completed',
+      queue: 'emails',
+      result: { rows: 7 },
+      key: importFile.name,
+    })
+    expect(found?.log.map(({ text }) => text)).toEqual(['a 1'])
+    expect((await bad.find())?.failures).toBe(1)
+    expect((await lost.find())?.failures).toBe(2)
+    expect(told.sort()).toEqual(['Error: for good bad', 'Error: for now lost'])
+  })
+
+  test('a worker refuses a defined job without a handler', async () => {
+    await using bench = await Bench.make(connect)
+    const idle = defineJob({ key: newKey() })
+    await expect(bench.work([classOf(idle)])).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: `${idle.name} has no handler`,
+    })
+    await expect(idle.dispatchNow()).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: `${idle.name} has no handler in this process`,
+    })
+    idle.handle(() => 5)
+    expect(await idle.dispatchNow()).toBe(5)
+  })
+
+  test('dispatchByKey finds defined jobs, their aliases and named classes, and takes the options of one job', async () => {
+    await using bench = await Bench.make(connect)
+    class NamedJob extends Job {
+      override readonly key = 'named'
+      override queueName = 'low'
+      handle(payload: { n: number }) {
+        return payload.n
+      }
+    }
+    const jobs = bench.client({ jobs: [NamedJob] } as never)
+    const key = newKey()
+    const job = defineJob<{ n: number }, number>({ key, aliases: [`${key}-old`], queueName: 'emails' })
+    const handles = [
+      await jobs.dispatchByKey(key, { n: 1 }),
+      await jobs.dispatchByKey(`${key}-old`, { n: 2 }, { queueName: 'default', priority: 9 }),
+      await jobs.dispatchByKey('named', { n: 3 }, { id: 'third', tries: 1 }),
+    ]
+    expect(handles.map(({ queue }) => queue)).toEqual(['emails', 'default', 'low'])
+    expect(handles[2]!.id).toBe('third')
+    const worker = await bench.work([NamedJob, classOf(job.handle(({ n }) => n))], { stopWhenEmpty: true })
+    await worker.done
+    const found = await Promise.all(handles.map((handle) => handle.find()))
+    expect(found.map((each) => [each?.result, each?.priority])).toEqual([
+      [1, 0],
+      [2, 9],
+      [3, 0],
+    ])
+    await expect(jobs.dispatchByKey(key, {}, { prioritty: 9 } as never)).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: 'Jobs.dispatchByKey(): prioritty is not an option',
+      hint: 'Did you mean priority?',
+    })
+  })
+
+  test('the error for an unknown key names the nearest', async () => {
+    await using bench = await Bench.make(connect)
+    const key = `${newKey()}-letter`
+    defineJob({ key })
+    await expect(bench.jobs.dispatchByKey(`${key}s`)).rejects.toMatchObject({
+      code: 'UNKNOWN_JOB',
+      message: `Jobs.dispatchByKey(): there is no job with the key '${key}s'`,
+      hint: `Did you mean ${key}? Import the file that defines it, or name its class in the option jobs.`,
+    })
+  })
+
+  test('a wrapper that keys jobs by name is a few lines', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const all = new Map<string, DefinedJob<never, unknown>>()
+    const job = (name: string, options: object, handler: (payload: never) => unknown) =>
+      all.set(
+        name,
+        defineJob<never>({ key: name, ...options }).handle((payload) => handler(payload)),
+      )
+    const key = newKey()
+    job(key, { tries: 1 }, ({ n }: { n: number }) => 2 * n)
+    const handle = await jobs.dispatchByKey(key, { n: 4 }, { delay: 0 })
+    const report = new Record()
+    const classes = [...all.values()] as unknown as JobConstructor[]
+    await (await jobs.work({ jobs: classes, stopWhenEmpty: true, report })).done
+    expect((await handle.find())?.result).toBe(8)
+  })
+}
