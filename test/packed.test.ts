@@ -45,8 +45,10 @@ async function printed(file: string, text: string, ...flags: string[]): Promise<
 describe.each(names)('%s', (name) => {
   const folder = `packages/${name}`
 
-  test('has at most 500 kB', () => {
-    expect(statSync(tarballs.get(name)!).size).toBeLessThan(500_000)
+  // A bound on accidents, such as a dependency that is bundled: the code grows with the features (473 kB on 2026-11-26,
+  // before results and own ids; 512 kB with them).
+  test('has at most 600 kB', () => {
+    expect(statSync(tarballs.get(name)!).size).toBeLessThan(600_000)
   })
 
   test('satisfies publint', async () => {
@@ -155,6 +157,8 @@ describe('a program', () => {
   const toDispatch = [...atImport, 'lark-jobs/dist/sqlite-store.js', 'lark-jobs/dist/contract.js'].sort()
 
   /** A few lines of the bundler. */
+  // Stored errors: a worker writes them, and a program that looks at jobs reads them.
+  const jobError = 'lark-jobs/dist/job-error.js'
   const runtime = 'lark-jobs/dist/rolldown-runtime.js'
 
   test('that imports the queue loads four files', async () => {
@@ -191,7 +195,7 @@ describe('a program', () => {
   test('that looks at jobs loads the operations; a program that works loads the worker', async () => {
     const looks = `${job}await jobs.status()\nawait jobs.close()`
     expect(await loadedBy('look.mjs', looks)).toEqual(
-      [...toDispatch, 'lark-jobs/dist/operations.js', runtime].sort(),
+      [...toDispatch, jobError, 'lark-jobs/dist/operations.js', runtime].sort(),
     )
     const works = `${job}const report = new Proxy({}, { get: () => () => {} })
       const worker = await jobs.work({ jobs: [PingJob], stopWhenEmpty: true, report })
@@ -200,6 +204,7 @@ describe('a program', () => {
     expect(await loadedBy('work.mjs', works)).toEqual(
       [
         ...toDispatch,
+        jobError,
         'lark-jobs/dist/credentials.js',
         'lark-jobs/dist/lease.js',
         'lark-jobs/dist/work.js',

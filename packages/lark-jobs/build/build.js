@@ -38,13 +38,16 @@ await build({
       export const lua = JSON.parse(text.slice(${LUA.length}))`,
   },
   chunks: {
-    dispatch: ['src/index.ts', 'src/model/record.ts'],
+    // `bounded-wait.ts` is for the client of Redis too, which would load the lease thread's code for it.
+    dispatch: ['src/index.ts', 'src/model/record.ts', 'src/model/bounded-wait.ts'],
     // What both stores need, and what they share with a worker: a dispatch does not load a worker for it.
     contract: [
       'src/model/effect.ts',
       ...['reason', 'unreadable', 'effects', 'consequence'].map((name) => `src/store/contract/${name}.ts`),
     ],
     credentials: ['src/store/contract/credentials.ts'],
+    // Stored errors, for a worker and for who looks at jobs.
+    'job-error': ['src/run/job-error.ts'],
     lease: ['src/worker/lease/lease-watch.ts'],
     work: ['src/api/work.ts'],
     operations: [
