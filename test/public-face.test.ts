@@ -77,7 +77,7 @@ test.each([
     6,
     'delayed dispatch expiresIn onQueue prioritized retryUntil withBackoff withId withTimeout withTries',
   ],
-  ['a handle', 7, 'cancel find id queue queued rejection remove reschedule result runNow status'],
+  ['a handle', 7, 'cancel find id progress queue queued rejection remove reschedule result runNow status'],
   ['an error of the queue', 5, 'cause code exit hint id ids message name queued reason stack'],
 ])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {
   expect(suggested(mark)).toBe(names)

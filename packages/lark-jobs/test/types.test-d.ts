@@ -540,11 +540,17 @@ const told = async () => {
   handle.result({ within: 5 })
   // @ts-expect-error no duration
   handle.result({ timeout: null })
+  const progress: unknown = await handle.progress()
+  handle.result({ onProgress: (each: unknown) => each })
+  new MaybeJob().progress(1, 2, 'note')
+  new MaybeJob().progress({ rows: 7 })
+  // @ts-expect-error a note is a text
+  new MaybeJob().progress(1, 2, 3)
   // @ts-expect-error no class
   jobs.handle(new SendEmailJob(), 'id')
   // @ts-expect-error no option
   jobs.handle(SendEmailJob, 'id', { partition: 'emails/1' })
-  return [sent, to, first, awaited, text, nothing, none, copied, third, many, one, elsewhere]
+  return [sent, to, first, awaited, progress, text, nothing, none, copied, third, many, one, elsewhere]
 }
 
 // an error of the queue is told from others, and one code from the others

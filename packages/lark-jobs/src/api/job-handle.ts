@@ -76,7 +76,17 @@ export class JobHandle<J extends JobLike = JobLike> {
     const { readTimeout, resultAt } = await import('../operate/results.ts')
     const timeout = readTimeout(this.id, options)
     const open = await this.#opened()
-    return resultAt<J>(open, await this.#jobs[watcher](), this.#place, timeout, options.signal)
+    return resultAt<J>(open, await this.#jobs[watcher](), this.#place, timeout, options)
+  }
+
+  /**
+   * What the job has reported last by `this.progress()`: `{ done, total, note }`, or the value that it gave. Undefined if it
+   * has reported nothing, or is not there any more. While it is called again and again, it is at most about a quarter of a
+   * second old.
+   */
+  async progress(): Promise<unknown> {
+    const { progressAt } = await import('../operate/results.ts')
+    return progressAt(await this.#opened(), await this.#jobs[watcher](), this.#place)
   }
 
   /** The whole job, with its payload and its log; undefined if its record is not kept any more. */

@@ -7,6 +7,7 @@ import type { Signal } from '../model/abort-signal.ts'
 import { type BackoffOption, defaultBackoff } from '../model/backoff.ts'
 import { type Decision, failing, releasing } from '../model/decision.ts'
 import type { Duration } from '../model/duration.ts'
+import { encode } from '../model/payload.ts'
 import type { LogLevel } from '../model/record.ts'
 import type { Run } from '../model/run.ts'
 import type { GroupBy } from '../options/group.ts'
@@ -309,6 +310,23 @@ export abstract class Job {
    */
   pauseGroup(delay: Duration): never {
     this.#decide(releasing(delay, this.constructor.name, true))
+  }
+
+  /**
+   * Reports how far the job is. The latest report is kept with the job, and `handle.progress()` and `jobs:show` show it, also
+   * after the job has ended. It reaches the store within a quarter of a second while somebody watches the job, and
+   * otherwise with the next renewal of its lease. So it may be called often.
+   *
+   * @param note for people
+   * @throws PROGRESS_INVALID if it is no JSON, or has more than 4 KiB
+   * @example this.progress(done, rows.length, `reading ${file}`)
+   */
+  progress(done: number, total: number, note?: string): void
+  /** Reports any small JSON value. */
+  progress(value: unknown): void
+  progress(first: unknown, total?: number, note?: string): void {
+    const value = total === undefined ? first : { done: first, total, note }
+    this[currentRun]?.report(encode(value ?? null, this.constructor.name, 'progress'))
   }
 
   /** Writes a line with the job's name and id. The line is also kept with the job. */

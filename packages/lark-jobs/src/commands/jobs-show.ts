@@ -48,6 +48,7 @@ export class JobsShowCommand extends Command {
     for (const [name, value] of facts(job)) this.line(`${name.padEnd(9)} ${visible(value)}`)
     this.#json('Payload', job.payload)
     if (job.options?.context !== undefined) this.#json('Context', job.options.context)
+    if (job.progress !== undefined) this.#json('Progress', job.progress)
     if (job.result !== undefined) this.#json('Result', job.result)
     const errors = job.errors.flatMap((error, i) => errorLines(error, i === job.errors.length - 1))
     if (errors.length > 0) this.#section('Errors', errors)

@@ -48,6 +48,7 @@ export const jobsErrors = {
   PAUSE_INVALID: 'The options of a pause are not valid.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
   RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',
+  PROGRESS_INVALID: 'this.progress() was given something that has no JSON form, or is too large.',
   JOB_TIMED_OUT: 'The attempt took longer than its timeout.',
   JOB_FAILED_ITSELF: 'The job called this.fail() without an error.',
   JOB_RELEASED: 'The job called this.release(): thrown to end its handler.',

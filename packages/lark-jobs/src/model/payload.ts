@@ -9,6 +9,8 @@ import { JobsError } from './errors.ts'
 
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288
+/** Bytes, as UTF-8. Progress is small because it is sent again and again. */
+export const MAX_PROGRESS = 4_096
 /** Bytes, as UTF-8. A context is small because it travels with every job that is dispatched in it. */
 export const MAX_CONTEXT = 4_096
 /**
@@ -22,6 +24,7 @@ export const MAX_DEPTH = 200
 const kinds = {
   payload: { limit: MAX_PAYLOAD, notJson: 'PAYLOAD_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
   result: { limit: MAX_PAYLOAD, notJson: 'RESULT_NOT_JSON', tooLarge: 'PAYLOAD_TOO_LARGE' },
+  progress: { limit: MAX_PROGRESS, notJson: 'PROGRESS_INVALID', tooLarge: 'PROGRESS_INVALID' },
   context: { limit: MAX_CONTEXT, notJson: 'CONTEXT_NOT_JSON', tooLarge: 'CONTEXT_TOO_LARGE' },
 } as const
 

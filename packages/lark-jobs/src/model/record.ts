@@ -199,6 +199,8 @@ export interface JobRecord extends Omit<LeasedJob, 'token'> {
   reason?: CancelReason
   /** Why the last run put the job back. Only while the job waits for its next run. */
   because?: string
+  /** JSON text of the progress that it reported last. */
+  progress?: string
 }
 
 /**
@@ -224,7 +226,11 @@ export type Outcome = (
   /** `in`: milliseconds until the job is due; without it, at once. */
   | { kind: 'returned'; in?: number }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
-) & { log?: LogLine[] }
+) & {
+  log?: LogLine[]
+  /** JSON text: what the run reported last, and has not sent yet. */
+  progress?: string
+}
 
 /** A worker, as `announce` stores it. */
 export interface WorkerRecord {

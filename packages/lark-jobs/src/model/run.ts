@@ -10,9 +10,11 @@ import type { LogLevel } from './record.ts'
 /** The longest time that a Node timer can wait, in milliseconds: 24.8 days. A longer timer would fire at once. */
 export const LONGEST_TIMER = 2_147_483_647
 
-/** Receives the log lines of a run. */
+/** Receives the log lines and the progress of a run. */
 export interface Writer {
   write(level: LogLevel, text: string): void
+  /** @param progress JSON text */
+  report(progress: string): void
 }
 
 export class Run {
@@ -59,6 +61,11 @@ export class Run {
 
   write(level: LogLevel, text: string): void {
     this.#writer.write(level, text)
+  }
+
+  /** @param progress JSON text */
+  report(progress: string): void {
+    this.#writer.report(progress)
   }
 }
 

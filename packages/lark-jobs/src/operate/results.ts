@@ -18,6 +18,11 @@ export interface ResultOptions {
   timeout?: Duration
   /** Aborted, it ends the wait with its reason. The job goes on. */
   signal?: Signal
+  /**
+   * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one within about
+   * 250 ms. Reports that follow each other faster are left out.
+   */
+  onProgress?: (progress: unknown) => void
 }
 
 /** What `handle` returned, as it is kept: `undefined` for `true` and for nothing. */
@@ -51,10 +56,13 @@ export async function resultAt<J extends JobLike>(
   watcher: Watcher,
   place: JobPlace,
   timeout: number | undefined,
-  signal?: Signal,
+  { signal, onProgress }: ResultOptions,
 ): Promise<KeptResult<J>> {
   const partitions = await partitionsAt(open, place)
-  const job = await within(timeout, place.id, signal, (over) => endedIn(watcher, partitions, place.id, over))
+  const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
+  const job = await within(timeout, place.id, signal, (over) =>
+    endedIn(watcher, partitions, place.id, over, reported),
+  )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
   const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, or never was there`
   throw new JobsError('RESULT_GONE', message, {
@@ -63,18 +71,29 @@ export async function resultAt<J extends JobLike>(
   })
 }
 
+/** The latest progress of the job at a place; undefined if it has reported none, or is not there. */
+export async function progressAt(open: OpenQueues, watcher: Watcher, place: JobPlace): Promise<unknown> {
+  for (const partition of await partitionsAt(open, place)) {
+    const fate = await watcher.look(partition, place.id)
+    const progress = fate.kind === 'ended' ? fate.job.progress : fate.kind === 'present' && fate.progress
+    if (typeof progress === 'string') return decode(progress)
+  }
+  return undefined
+}
+
 /** The job as it ended in one of these partitions; undefined if none has it. */
 async function endedIn(
   watcher: Watcher,
   partitions: readonly string[],
   id: string,
   over: AbortSignal,
+  reported?: (progress: string) => void,
 ): Promise<EndedJob | undefined> {
   const found = new AbortController()
   const signal = AbortSignal.any([over, found.signal])
-  if (partitions.length === 1) return watcher.ended(partitions[0]!, id, over)
+  if (partitions.length === 1) return watcher.ended(partitions[0]!, id, over, reported)
   const waits = partitions.map(async (partition) => {
-    const job = await watcher.ended(partition, id, signal)
+    const job = await watcher.ended(partition, id, signal, reported)
     // Only one of them has it.
     if (job !== undefined) found.abort(job)
   })

@@ -40,13 +40,16 @@ export interface OpenQueues {
 }
 
 /** A job with its queue, and with its payload and result as values. */
-export interface StoredJob<J extends JobLike = JobLike> extends Omit<JobRecord, 'payload' | 'result'> {
+export interface StoredJob<J extends JobLike = JobLike>
+  extends Omit<JobRecord, 'payload' | 'result' | 'progress'> {
   queue: string
   /** A copy of the payload that it was dispatched with; absent if it had none. */
   payload?: PayloadOf<J>[0]
   /** The value that `handle` returned; absent before it returns, and if it returned `true` or nothing. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return value is typed so
   result?: Exclude<ResultOf<J>, boolean | undefined | void>
+  /** What the job reported last by `this.progress()`. */
+  progress?: unknown
 }
 
 /** A stored job with its log. */
@@ -168,7 +171,7 @@ function ownPartition({ queues }: OpenQueues, queue: string, id: string): string
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
-function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecord): StoredJob<J> {
+function stored<J extends JobLike>({ payload, result, progress, group, ...rest }: JobRecord): StoredJob<J> {
   return {
     ...rest,
     queue: queueOf(rest.partition),
@@ -176,6 +179,7 @@ function stored<J extends JobLike>({ payload, result, group, ...rest }: JobRecor
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
     ...(payload.trimEnd() !== '' && { payload: redacted(parsed(payload), rest.options?.redact ?? []) }),
     ...(result !== undefined && whyDropped(result) === undefined && { result: parsed(result) }),
+    ...(progress !== undefined && { progress: parsed(progress) }),
   } as StoredJob<J>
 }
 

@@ -29,6 +29,9 @@ const STANDSTILL = 2_000
 const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
 
 interface Wait {
+  /** Called with the JSON text of the progress, when it has changed. */
+  reported: ((progress: string) => void) | undefined
+  progress?: string | undefined
   since: number
   /** Called once, with the job as it ended, or undefined if there is none. */
   settle: (job: EndedJob | undefined) => void
@@ -64,10 +67,16 @@ export class Watcher {
   /**
    * Waits until a job has ended.
    *
+   * @param reported called with the JSON text of its progress, now and whenever it changes
    * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any more
    * @throws the reason of the signal; STORE_UNREACHABLE when the store is closed; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
-  ended(partition: string, id: string, signal?: AbortSignal): Promise<EndedJob | undefined> {
+  ended(
+    partition: string,
+    id: string,
+    signal?: AbortSignal,
+    reported?: (progress: string) => void,
+  ): Promise<EndedJob | undefined> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(this.#closed())
       if (signal?.aborted) return reject(signal.reason)
@@ -80,6 +89,7 @@ export class Watcher {
         this.#rest(partition, watched)
       }
       const wait: Wait = {
+        reported,
         since: performance.now(),
         settle: (job) => {
           leave()
@@ -98,6 +108,15 @@ export class Watcher {
       this.#begin()
       this.#askFor(partition, watched)
     })
+  }
+
+  /**
+   * What became of a job, with its progress. For some seconds the job counts as watched, so that the next call finds newer
+   * progress.
+   */
+  async look(partition: string, id: string): Promise<Fate> {
+    const [fate] = await this.#store.watch(partition, this.#id, [id], TTL)
+    return fate!
   }
 
   /** Ends all waits. */
@@ -195,8 +214,8 @@ export class Watcher {
     for (const [i, id] of ids.entries()) {
       const fate = fates[i]!
       if (fate.kind === 'cut') watched.isAsked = true
-      else if (fate.kind !== 'present')
-        for (const wait of waitsOf(id)) wait.settle(fate.kind === 'ended' ? fate.job : undefined)
+      else if (fate.kind === 'present') for (const wait of waitsOf(id)) tell(wait, fate.progress)
+      else for (const wait of waitsOf(id)) wait.settle(fate.kind === 'ended' ? fate.job : undefined)
     }
   }
 
@@ -217,6 +236,16 @@ export class Watcher {
       )
       return
     }
+  }
+}
+
+function tell(wait: Wait, progress: string | undefined): void {
+  if (progress === undefined || progress === wait.progress) return
+  wait.progress = progress
+  try {
+    wait.reported?.(progress)
+  } catch (error) {
+    wait.refuse(error)
   }
 }
 

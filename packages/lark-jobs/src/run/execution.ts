@@ -23,6 +23,8 @@ export interface RunEnvironment {
   readonly permits: Permits
   /** Called when a job writes a line to its log. */
   wrote(execution: Execution, line: LogLine): void
+  /** Called when a job reports progress. */
+  reported(execution: Execution): void
   /** Called when the handler has ended, and `failed` or `cancelled` begins, with a new timeout and signal. */
   goesOn(execution: Execution): void
 }
@@ -59,7 +61,15 @@ export class Execution implements Writer {
   thrown: unknown
   /** The outcome is certain, and the class is being told. */
   isConcluded = false
+  /**
+   * Until when somebody watches the job, by `performance.now()`, as far as the worker knows. At first it does not know, and
+   * asks the store with the first progress.
+   */
+  watchedUntil = Number.POSITIVE_INFINITY
   #log: LogLine[] | undefined
+  #progress: string | undefined
+  /** Some progress of this run was handed over. */
+  hasReported = false
 
   constructor(
     lease: LeasedJob,
@@ -80,6 +90,28 @@ export class Execution implements Writer {
 
   write(level: LogLevel, text: string): void {
     this.environment.wrote(this, this.#keep(level, text))
+  }
+
+  report(progress: string): void {
+    this.#progress = progress
+    this.environment.reported(this)
+  }
+
+  get hasProgress(): boolean {
+    return this.#progress !== undefined
+  }
+
+  /** Takes the progress that is not yet handed over. */
+  takeProgress(): string | undefined {
+    const progress = this.#progress
+    this.#progress = undefined
+    this.hasReported ||= progress !== undefined
+    return progress
+  }
+
+  /** Puts progress back that could not be handed over, unless there is newer progress. */
+  keepProgress(progress: string | undefined): void {
+    this.#progress ??= progress
   }
 
   /** The handler has ended. If it blocked the event loop, the time may be over although the signal was not aborted. */

@@ -46,7 +46,7 @@ export class RunNow {
     const { middleware, calls, make } = this.#around ?? (await this.#read())
     const id = newId()
     const inTime = async <T>(act: (run: Run) => Promise<T>): Promise<T> => {
-      const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text) })
+      const run = new Run(id, 1, { write: (level, text) => print(name, id, level, text), report: () => {} })
       const timer = setTimeout(() => run.abort(timedOut(name, timeout)), Math.min(timeout, LONGEST_TIMER))
       return await act(run).finally(() => clearTimeout(timer))
     }

@@ -7,6 +7,7 @@
  */
 
 import { within } from '../model/bounded-wait.ts'
+import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import type { LogLine, Outcome } from '../model/record.ts'
 import { timedOut } from '../model/run.ts'
@@ -66,17 +67,22 @@ export class Slots implements RunEnvironment {
   readonly #options: SlotsOptions
   readonly #ledger: Ledger
   readonly #changed: (took: number) => void
+  readonly #reported: (running: Execution) => void
   readonly #hooks: HookCalls | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
-  /** @param changed called when a slot is free again, with the milliseconds for which it was taken */
+  /**
+   * @param changed called when a slot is free again, with the milliseconds for which it was taken
+   * @param reported called when a job reports progress
+   */
   constructor(
     options: SlotsOptions,
     ledger: Ledger,
     clock: StoreClock,
     permits: Permits,
     changed: (took: number) => void,
+    reported: (running: Execution) => void = () => {},
   ) {
     this.#options = options
     this.concurrency = options.concurrency ?? CONCURRENCY
@@ -87,6 +93,7 @@ export class Slots implements RunEnvironment {
     this.clock = clock
     this.permits = permits
     this.#changed = changed
+    this.#reported = reported
   }
 
   /** How many slots are free; below 0 when `concurrency` was set to less than there are running jobs. */
@@ -121,6 +128,10 @@ export class Slots implements RunEnvironment {
 
   wrote({ lease, name }: SlotExecution, line: LogLine): void {
     this.#options.report.wrote(lease, name, line)
+  }
+
+  reported(running: SlotExecution): void {
+    this.#reported(running)
   }
 
   goesOn(running: SlotExecution): void {
@@ -218,7 +229,15 @@ export class Slots implements RunEnvironment {
       return
     }
     const log = running.takeLog()
-    claimer.settle(lease.id, lease.token, log === undefined ? outcome : { ...outcome, log }, now, held)
+    const progress = running.takeProgress()
+    const report = log === undefined && progress === undefined ? undefined : defined({ log, progress })
+    claimer.settle(
+      lease.id,
+      lease.token,
+      report === undefined ? outcome : { ...outcome, ...report },
+      now,
+      held,
+    )
     this.tally.ended(outcome, now)
     const tries = lease.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt

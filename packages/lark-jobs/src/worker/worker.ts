@@ -107,7 +107,14 @@ export class Worker implements AsyncDisposable {
     })
     const limiters = limitersOf(options)
     this.#claimPermits = new ClaimPermits({ permits: this.#permits, limiters, warn, signal })
-    this.#slots = new Slots(options, ledger, clock, this.#permits, (took) => this.#intake.freed(took))
+    this.#slots = new Slots(
+      options,
+      ledger,
+      clock,
+      this.#permits,
+      (took) => this.#intake.freed(took),
+      (running) => this.#leases.reported(running),
+    )
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     this.#order = new FairOrder(strict, this.#slots, sharesOf(options, this.#slots))
     this.#suspects = new Suspects({

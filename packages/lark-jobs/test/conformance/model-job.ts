@@ -223,13 +223,13 @@ export class ModelJob implements Counters {
     if (this.#watchedUntil < this.#now() + ttl / 2) this.#watchedUntil = this.#now() + ttl
   }
 
-  get #isWatched(): boolean {
+  get isWatched(): boolean {
     return this.#watchedUntil > this.#now()
   }
 
   /** It is removed, and if it has not ended, this is its end. */
   remove(): void {
-    if (this.isPending && (memberOf(this.id) !== undefined || this.#isWatched))
+    if (this.isPending && (memberOf(this.id) !== undefined || this.isWatched))
       this.#end('cancelled', 'removed')
   }
 
@@ -240,8 +240,8 @@ export class ModelJob implements Counters {
     this.finishedAt = this.#now()
     if (isUntold && this.#isHooked) this.effects.set('hook', { at: this.finishedAt })
     if (memberOf(this.id) !== undefined) this.effects.set('member', { at: this.finishedAt })
-    else if (this.#isWatched) this.effects.set('watch', { over: this.finishedAt + RESEND_MEMORY })
-    if (this.#isWatched) this.#watchedEnd()
+    else if (this.isWatched) this.effects.set('watch', { over: this.finishedAt + RESEND_MEMORY })
+    if (this.isWatched) this.#watchedEnd()
     this.#watchedUntil = 0
     const age = this.#ageIn(state)
     this.keptUntil = age === undefined || reason === 'removed' ? undefined : this.finishedAt + age

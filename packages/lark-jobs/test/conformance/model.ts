@@ -187,6 +187,7 @@ export class Model {
       }
       this.#leases.set(token, this.#now() + lease)
       job.start(alone)
+      if (job.isWatched) extension.watched = [...(extension.watched ?? []), id]
       if (job.asked) extension.notices.push({ kind: 'cancel', id, reason: job.asked })
     }
     return extension

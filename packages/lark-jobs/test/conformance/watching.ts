@@ -8,7 +8,7 @@ import { MAX_BYTES, MEMBER_LEASE, RESEND_MEMORY, type Store } from '../../src/st
 import { LEASE } from './caller.ts'
 import { cancel, ends, forgetful, take } from './effects.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried } from './jobs.ts'
+import { completed, failed, ids, job, jobs, line, retried } from './jobs.ts'
 
 /** Longer than any ring takes, in milliseconds of the real clock. */
 const PATIENCE = 10_000
@@ -229,6 +229,73 @@ export function watching(make: Make): void {
     await store.prune('emails')
     expect(await watch(store, [id, plain.id])).toEqual([{ kind: 'unknown' }, { kind: 'unknown' }])
     expect(await harness.caller().enqueue(job({ id }), plain)).toEqual(['queued', 'queued'])
+  })
+
+  test('progress: the latest is kept, from a note or an outcome, and shown while the job runs and after', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const given = job()
+    await harness.caller().enqueue(given)
+    const held = await harness.caller().claimOne()
+    const report = (progress: string, text = progress) =>
+      store.extend('emails', 'ada', [{ ...held, progress, log: [line(text)] }], LEASE)
+    expect(await store.get('emails', given.id)).not.toHaveProperty('progress')
+    for (const progress of ['1', '{"done":1,"total":2}', '1']) {
+      // A note may be sent again.
+      for (let times = 0; times < 2; times++) await report(progress)
+      expect(await store.get('emails', given.id)).toMatchObject({ state: 'active', progress })
+      expect(await watch(store, [given.id])).toEqual([{ kind: 'present', progress }])
+    }
+    expect((await store.log('emails', given.id)).map(({ text }) => text)).toEqual([
+      '1',
+      '{"done":1,"total":2}',
+      '1',
+    ])
+    await harness.caller().settle(held, { ...completed, progress: '"all"', log: [line('end')] })
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'completed', progress: '"all"' })
+    expect(await watch(store, [given.id])).toMatchObject([{ kind: 'ended', job: { progress: '"all"' } }])
+    expect((await store.log('emails', given.id)).at(-1)).toMatchObject({ text: 'end' })
+    await store.alter('emails', [given.id], { kind: 'retry' })
+    expect(await store.get('emails', given.id)).not.toHaveProperty('progress')
+  })
+
+  test('progress: a plain completed outcome carries it too, and it goes with its job', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const given = job()
+    await harness.caller().run(given, { ...completed, progress: '7' })
+    expect(await store.get('emails', given.id)).toMatchObject({ progress: '7' })
+    await store.alter('emails', [given.id], { kind: 'remove' })
+    await harness.caller().enqueue(given)
+    expect(await store.get('emails', given.id)).not.toHaveProperty('progress')
+  })
+
+  test('progress rings the watchers, a note tells the worker that somebody watches, and a watch rings the worker', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const [one, other] = [job(), job()]
+    await harness.caller().enqueue(one, other)
+    await harness.caller().claim(0)
+    const held = await harness.caller().claim(2)
+    const report = (progress?: string) => {
+      const notes = held.map((each) => ({ ...each, ...(progress !== undefined && { progress }) }))
+      return store.extend('emails', 'ada', notes, LEASE)
+    }
+    expect(await report('1')).toEqual({ lost: [], notices: [] })
+    await watch(store, [one.id])
+    expect(await rung(store, 'ada')).toEqual(['emails'])
+    expect(await report()).toEqual({ lost: [], notices: [], watched: [one.id] })
+    expect(await rung(store, 'web', MOMENT)).toEqual([])
+    expect(await report('2')).toMatchObject({ watched: [one.id] })
+    expect(await rung(store, 'web')).toEqual(['emails'])
+    expect(await watch(store, ids([one, other]))).toEqual([
+      { kind: 'present', progress: '2' },
+      { kind: 'present', progress: '2' },
+    ])
+    expect((await report())?.watched?.sort()).toEqual(ids([one, other]))
+    clock.now += TTL
+    expect(await report('3')).toEqual({ lost: [], notices: [] })
+    expect(await rung(store, 'web', MOMENT)).toEqual([])
   })
 
   test('ends with large results come in several answers', async () => {

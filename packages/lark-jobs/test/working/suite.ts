@@ -41,6 +41,7 @@ import { presets } from './presets.ts'
 import { rateLimiting } from './rate-limiting.ts'
 import { releasing } from './releasing.ts'
 import { removing } from './removing.ts'
+import { reporting } from './reporting.ts'
 import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
@@ -59,6 +60,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('drafting', () => drafting(connect))
   describe('handling', () => handling(connect))
   describe('awaiting', () => awaiting(connect))
+  describe('reporting', () => reporting(connect))
   describe('starting', () => starting(connect))
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))

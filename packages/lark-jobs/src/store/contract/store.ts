@@ -220,6 +220,8 @@ export interface LeaseNote {
   token: string
   /** Lines written since the last note. They are kept as the lines of an ended job are. */
   log?: LogLine[]
+  /** JSON text: the progress that the job reported last, if it is new. The store keeps the latest. */
+  progress?: string
   /** For a suspect: whether it runs alone in its process from now on. Default: unchanged; at first it is not alone. */
   alone?: boolean
 }
@@ -228,6 +230,8 @@ export interface Extension {
   /** Ids of jobs whose lease the caller no longer has. */
   lost: string[]
   notices: Notice[]
+  /** Ids of jobs that somebody watches (`watch.ts`); undefined if there are none. */
+  watched?: string[]
 }
 
 /** What `recover` takes back. Without options: the jobs whose leases have ended. */
@@ -346,8 +350,8 @@ export interface Store extends AsyncDisposable {
   exchange(partition: string, call: Call, settlements: readonly Settlement[], want: Want): Promise<Exchange>
 
   /**
-   * Renews leases to `lease` milliseconds from now, marks these jobs as started, stores log lines, and returns
-   * notices. Safe to repeat.
+   * Renews leases to `lease` milliseconds from now, marks these jobs as started, stores log lines and progress, and
+   * returns notices. Rings those who watch a job with new progress. Safe to repeat.
    */
   extend(partition: string, caller: string, notes: readonly LeaseNote[], lease: number): Promise<Extension>
 

@@ -10,6 +10,10 @@
  * watches. A ring is only a hint, and can be lost with a connection or a failover, so a watcher calls again every
  * `WATCH_AGAIN`: thus it learns of each end within a second.
  *
+ * **Progress.** A watch also asks for the progress of a job. The answer of `extend` tells a worker which of its jobs
+ * are watched, and rings the watchers of a job with new progress. If a job that has reported progress gets a new watch,
+ * the worker that holds the job has a notice.
+ *
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, as that of an acknowledged member of a flow is
  * (`effects.ts`): the watcher can read it however soon retention or a person removes the job.
  *
@@ -19,8 +23,8 @@ import type { EndedJob } from '../../model/effect.ts'
 
 /** What became of a job. */
 export type Fate =
-  /** It has not ended. */
-  | { kind: 'present' }
+  /** It has not ended. `progress`: JSON text of what it reported last; left out if the answer has no room for it. */
+  | { kind: 'present'; progress?: string }
   | { kind: 'ended'; job: EndedJob }
   /** It has ended, and the answer has no room for it: ask again. */
   | { kind: 'cut' }

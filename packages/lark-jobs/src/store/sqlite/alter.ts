@@ -17,7 +17,7 @@ import { notify } from './waiters.ts'
 
 const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const find = `${findAny} AND state < ${HIDDEN}`
-const queueAnew = 'UPDATE jobs SET queuedAt = ? WHERE seq = ?'
+const queueAnew = 'UPDATE jobs SET queuedAt = ?, progress = NULL WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
 export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {

@@ -38,9 +38,9 @@ const findHooks = find('hook', shownBytes, MAX_HOOKS)
 const findMembers = find('member', `${keptBytes} AS bytes`, MAX_ITEMS)
 const lease = 'UPDATE effects SET at = ? WHERE kind = ? AND seq IN (SELECT value FROM json_each(?))'
 const showHooks = `
-  SELECT ${columns}, result, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
+  SELECT ${columns}, result, progress, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const showMembers = `
-  SELECT ${columns}, result, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
+  SELECT ${columns}, result, progress, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const named = `
   SELECT seq, id, finishedAt FROM jobs
   WHERE partition = ? AND id IN (SELECT value FROM json_each(?)) AND effects IS NOT NULL`

@@ -12,7 +12,7 @@ import { type Move, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, type JobRow, list } from './row.ts'
 import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
-import { ringWatchers, watchedAmong } from './watch.ts'
+import { ringWatchers, watchersOf } from './watch.ts'
 
 const complete = (more = '') => `
   UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL${more}
@@ -82,7 +82,7 @@ function left(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'lane'>[]
  */
 export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'state'>[]): void {
   const pending = rows.filter(({ state }) => state === PENDING)
-  const watched = watchedAmong(
+  const watched = watchersOf(
     partition,
     pending.map(({ id }) => id),
   )

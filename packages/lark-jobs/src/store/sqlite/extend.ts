@@ -1,13 +1,15 @@
 /**
  * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a suspect
- * it also says whether the job is alone.
+ * it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
 import { type Extension, isSuspect, type LeaseNote } from '../contract/store.ts'
 import { renewLease } from './lease.ts'
-import { appendLog } from './log.ts'
+import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
 import type { JobRow } from './row.ts'
 import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from './schema.ts'
+import { notify } from './waiters.ts'
+import { watchersOf } from './watch.ts'
 
 const find = `
   SELECT seq, ahead, asked, crashes FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
@@ -19,7 +21,12 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
   const { database } = partition
   const extension: Extension = { lost: [], notices: [] }
   const renewed = new Set<string>()
-  for (const { id, token, log, alone } of notes) {
+  const watchers = watchersOf(
+    partition,
+    notes.map(({ id }) => id),
+  )
+  for (const note of notes) {
+    const { id, token, alone, progress } = note
     const row = database.get<HeldRow>(find, partition.id, id, token)
     if (row === undefined) {
       extension.lost.push(id)
@@ -29,7 +36,10 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
     renewed.add(token)
     const ahead = startOf(row, alone)
     if (ahead !== row.ahead) database.run(start, ahead, row.seq)
-    appendLog(database, row.seq, log)
+    keepReport(database, row.seq, note)
+    const its = watchers.get(id)
+    if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]
+    for (const watcher of (progress !== undefined && its) || []) notify(partition, watcher)
     if (row.asked !== null) extension.notices.push({ kind: 'cancel', id, reason: row.asked })
   }
   return extension

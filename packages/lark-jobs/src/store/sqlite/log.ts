@@ -2,15 +2,26 @@
  * The log lines of a job, kept as JSON in its row: the newest lines, within a limit of lines and one of bytes.
  */
 import type { LogLine } from '../../model/record.ts'
-import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../contract/store.ts'
+import { type LeaseNote, MAX_LOG_BYTES, MAX_LOG_LINES } from '../contract/store.ts'
 import { damagedLine, readList } from '../contract/unreadable.ts'
 import type { Database } from './database.ts'
 
 const read = 'SELECT log FROM jobs WHERE seq = ?'
 const write = 'UPDATE jobs SET log = ? WHERE seq = ?'
+const writeProgress = 'UPDATE jobs SET progress = ? WHERE seq = ?'
+
+/** Keeps what a run reports: its latest progress, and its log lines. */
+export function keepReport(
+  database: Database,
+  seq: number,
+  { log, progress }: Pick<LeaseNote, 'log' | 'progress'>,
+): void {
+  appendLog(database, seq, log)
+  if (progress !== undefined) database.run(writeProgress, progress, seq)
+}
 
 /** Appends lines. If the log already ends with these lines, the call was sent twice, and nothing is added. */
-export function appendLog(database: Database, seq: number, lines: readonly LogLine[] | undefined): void {
+function appendLog(database: Database, seq: number, lines: readonly LogLine[] | undefined): void {
   if (lines === undefined || lines.length === 0) return
   const added = lines.map(cut)
   const text = database.get<{ log: string | null }>(read, seq)?.log

@@ -24,15 +24,18 @@ type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finished
 }
 
 const headColumns = `seq, id, key, priority, dueAt, finishedAt, lane, ${shownBytes}`
-const shown = `SELECT ${columns}, result, ${payload} FROM jobs`
+const shown = `SELECT ${columns}, result, progress, ${payload} FROM jobs`
 const find = `${shown} WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
+type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { bytes: number }
 /** Hidden jobs too. */
 const findStates = `
-  SELECT seq, id, state, ${keptBytes} AS bytes FROM jobs
+  SELECT seq, id, state, CASE WHEN state < ${COMPLETED} THEN progress END AS progress,
+    CASE WHEN state < ${COMPLETED} THEN ifnull(octet_length(progress), 0) ELSE ${keptBytes} END AS bytes
+  FROM jobs
   WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
 const findEnded = `
-  SELECT ${columns}, result, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
+  SELECT ${columns}, result, progress, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 const findLog = `SELECT log FROM jobs WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const pending = (columns: string) => `
   SELECT ${columns} FROM jobs
@@ -80,21 +83,17 @@ export function get(partition: Partition, id: string): JobRecord | undefined {
 /** What became of jobs. */
 export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const { database, name, now } = partition
-  const heads = database.all<Pick<JobRow, 'seq' | 'id' | 'state'> & { bytes: number }>(
-    findStates,
-    partition.id,
-    list(ids),
-  )
-  const shown = new Room().take(heads.filter(({ state }) => state >= COMPLETED))
-  const rows = database.all<ShownRow>(findEnded, list(shown.map(({ seq }) => seq)))
-  const states = new Map(heads.map(({ id, state }) => [id, state]))
-  const ended = new Map(rows.map((row) => [row.id, row]))
-  return ids.map((id): Fate => {
-    const row = ended.get(id)
-    if (row !== undefined) return { kind: 'ended', job: toEnded(row, name, now) }
-    const state = states.get(id)
-    return { kind: state === undefined ? 'unknown' : state < COMPLETED ? 'present' : 'cut' }
-  })
+  const heads = database.all<StateRow>(findStates, partition.id, list(ids))
+  const room = new Room()
+  const ended = room.take(heads.filter(({ state }) => state >= COMPLETED))
+  const rows = database.all<ShownRow>(findEnded, list(ended.map(({ seq }) => seq)))
+  const found = new Map<string, Fate>()
+  for (const { id, state } of heads) found.set(id, { kind: state < COMPLETED ? 'present' : 'cut' })
+  for (const row of rows) found.set(row.id, { kind: 'ended', job: toEnded(row, name, now) })
+  const reported = heads.filter(({ progress }) => progress !== null)
+  for (const { id, progress } of room.isFull ? [] : room.take(reported))
+    found.set(id, { kind: 'present', progress: progress! })
+  return ids.map((id) => found.get(id) ?? { kind: 'unknown' })
 }
 
 export function log(partition: Partition, id: string): LogLine[] {

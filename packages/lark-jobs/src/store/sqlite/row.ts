@@ -44,6 +44,7 @@ export interface JobRow extends Counters {
 export interface ShownRow extends JobRow {
   payload: string
   result: string | null
+  progress: string | null
 }
 
 export const columns = `seq, id, state, priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, ahead,
@@ -87,6 +88,7 @@ export function toRecord(row: ShownRow, partition: string, now: number, claimedA
     errors: errorsOf(row),
     ...(row.result !== null && { result: row.result }),
     ...(row.reason !== null && readReason(stateOf(row, now), row.reason, row.runs)),
+    ...(row.progress != null && { progress: row.progress }),
   }
 }
 

@@ -140,6 +140,7 @@ const migrations: Readonly<Record<number, string>> = {
     ALTER TABLE partitions ADD COLUMN keptFailed INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE partitions ADD COLUMN keptCancelled INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE jobs ADD COLUMN keep TEXT;
+    ALTER TABLE jobs ADD COLUMN progress TEXT;
     ${watches}
     ${expiries}`,
 }
@@ -203,7 +204,8 @@ const tables = `
     errors TEXT,
     log TEXT,
     apart INTEGER,
-    keep TEXT
+    keep TEXT,
+    progress TEXT
   );
   ${payloads}
   ${effects}

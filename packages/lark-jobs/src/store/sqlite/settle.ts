@@ -14,7 +14,7 @@ import { follow } from './consequence.ts'
 import { endCompleted } from './end.ts'
 import { pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
-import { appendLog } from './log.ts'
+import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
 import { columns, type JobRow, list } from './row.ts'
 import { ACTIVE, PENDING } from './schema.ts'
@@ -54,7 +54,12 @@ function settleClaim(partition: Partition, token: string, settlements: readonly 
 }
 
 function isPlain(outcome: Outcome): boolean {
-  return outcome.kind === 'completed' && outcome.result === undefined && !outcome.log?.length
+  return (
+    outcome.kind === 'completed' &&
+    outcome.result === undefined &&
+    !outcome.log?.length &&
+    outcome.progress === undefined
+  )
 }
 
 /** Whether the job goes back to the head of its line. */
@@ -74,7 +79,7 @@ function returnAll(partition: Partition, token: string, ids: readonly string[]):
 function settleOne(partition: Partition, { id, token, outcome }: Settlement): boolean {
   const row = partition.database.get<JobRow>(find, partition.id, id, token)
   if (row === undefined) return false
-  appendLog(partition.database, row.seq, outcome.log)
+  keepReport(partition.database, row.seq, outcome)
   follow(partition, row, afterRun(outcome, row, partition.now))
   if (outcome.kind === 'released' && outcome.pausesGroup && readLane(row.lane).group)
     pauseGroupMore(partition, readLane(row.lane).group!, partition.now + outcome.in)

@@ -7,7 +7,8 @@ import type { Fate } from '../contract/store.ts'
 import { rememberEnds } from './effect.ts'
 import type { Partition } from './partition.ts'
 import { fates } from './read.ts'
-import { list } from './row.ts'
+import { holderOf, list } from './row.ts'
+import { ACTIVE } from './schema.ts'
 import { notify } from './waiters.ts'
 
 const inList = 'IN (SELECT value FROM json_each(?))'
@@ -15,7 +16,10 @@ const own = `SELECT id FROM watches WHERE partition = ? AND id ${inList} AND wat
 const register = `
   INSERT INTO watches (partition, watcher, until, id) SELECT ?, ?, ?, value FROM json_each(?) WHERE true
   ON CONFLICT DO UPDATE SET until = excluded.until`
-const watchedOf = `SELECT DISTINCT id FROM watches WHERE partition = ? AND id ${inList} AND until > ?`
+const live = `SELECT id, watcher FROM watches WHERE partition = ? AND id ${inList} AND until > ?`
+const reporting = `
+  SELECT DISTINCT token FROM jobs
+  WHERE partition = ? AND id ${inList} AND state = ${ACTIVE} AND progress IS NOT NULL AND token IS NOT NULL`
 const take = `DELETE FROM watches WHERE partition = ? AND id ${inList} RETURNING id, watcher, until`
 const clear = 'DELETE FROM watches WHERE partition = ?'
 
@@ -45,17 +49,31 @@ export function watch(partition: Partition, watcher: string, ids: readonly strin
   const { found, unwatched } = look(partition, watcher, ids, ttl)
   const until = partition.now + Math.ceil(ttl)
   if (unwatched.length > 0) {
+    const known = watchersOf(partition, unwatched)
+    notifyHolders(
+      partition,
+      unwatched.filter((id) => !known.has(id)),
+    )
     partition.database.run(register, partition.id, watcher, until, list(unwatched))
     partition.watched = Math.max(partition.watched ?? 0, until)
   }
   return found
 }
 
-/** The ids of those of the jobs that somebody watches. */
-export function watchedAmong(partition: Partition, ids: readonly string[]): Set<string> {
+/** The watchers of those of the jobs that somebody watches. */
+export function watchersOf(partition: Partition, ids: readonly string[]): Map<string, string[]> {
   const { database, id, now, watched = 0 } = partition
-  if (watched <= now) return new Set()
-  return new Set(database.all<Pick<WatchRow, 'id'>>(watchedOf, id, list(ids), now).map((row) => row.id))
+  const found = new Map<string, string[]>()
+  if (watched <= now) return found
+  for (const row of database.all<Omit<WatchRow, 'until'>>(live, id, list(ids), now))
+    found.set(row.id, [...(found.get(row.id) ?? []), row.watcher])
+  return found
+}
+
+/** Tells the workers that hold jobs which have reported progress that somebody watches these from now on. */
+function notifyHolders(partition: Partition, ids: readonly string[]): void {
+  const rows = partition.database.all<{ token: string }>(reporting, partition.id, list(ids))
+  for (const holder of new Set(rows.map(({ token }) => holderOf(token)))) notify(partition, holder)
 }
 
 /** Rings the watchers of jobs that have just ended, and remembers these ends. */
@@ -67,7 +85,7 @@ export function ringWatchers(partition: Partition, ids: readonly string[]): void
     partition.watched = undefined
     return
   }
-  const live = database.all<WatchRow>(take, id, list(ids)).filter(({ until }) => until > now)
-  for (const watcher of new Set(live.map((each) => each.watcher))) notify(partition, watcher)
-  if (live.length > 0) rememberEnds(partition, [...new Set(live.map((each) => each.id))])
+  const taken = database.all<WatchRow>(take, id, list(ids)).filter(({ until }) => until > now)
+  for (const watcher of new Set(taken.map((each) => each.watcher))) notify(partition, watcher)
+  if (taken.length > 0) rememberEnds(partition, [...new Set(taken.map((each) => each.id))])
 }

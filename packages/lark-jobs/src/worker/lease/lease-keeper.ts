@@ -3,10 +3,14 @@
  * log lines, and their answers say which leases are lost (the run is aborted with LEASE_LOST) and which jobs are to be
  * cancelled. When the store says that a partition has a notice, its jobs are renewed at once.
  *
+ * Progress of a job that somebody watches is handed over by calls of its own, at most four a second for each partition;
+ * other progress waits for the next renewal.
+ *
  * It makes one call after the other, so that log lines keep their order. It runs on the worker's event loop. While a
  * handler blocks the loop, the lease thread renews (`lease-watch.ts`). What happens when a lease has ended: the
  * maintenance of some worker takes the job back (`maintenance/maintenance.ts`, `Store.recover`).
  */
+import { defined } from '../../model/defined.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Execution } from '../../run/execution.ts'
 import { type Extension, type LeaseNote, MAX_ITEMS, type Store } from '../../store/contract/store.ts'
@@ -27,12 +31,20 @@ export interface LeaseKeeperOptions {
   pulse: Pulse
 }
 
+/** Milliseconds between two calls that hand over progress. */
+const PROGRESS_PAUSE = 250
+/** Milliseconds for which a job counts as watched. A renewal comes sooner, and says whether it still is. */
+const WATCHED = 60_000
+
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
   /** Resolves when all work so far is done. */
   #turn: Promise<void> = Promise.resolve()
+  /** Hands over progress. */
+  #soon: NodeJS.Timeout | undefined
+  #handedOverAt = 0
   /** Partitions whose notices are about to be read. */
   readonly #noticed = new Set<string>()
 
@@ -62,11 +74,34 @@ export class LeaseKeeper {
     })
   }
 
+  /** A job has reported progress. */
+  reported({ watchedUntil }: Execution): void {
+    const now = performance.now()
+    if (watchedUntil <= now || this.#soon !== undefined) return
+    this.#soon = setTimeout(
+      () => void this.#handOver(),
+      Math.max(0, this.#handedOverAt + PROGRESS_PAUSE - now),
+    )
+  }
+
   /** Waits for calls that are under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#timer = undefined
+    clearTimeout(this.#soon)
+    this.#soon = undefined
     await this.#turn
+  }
+
+  /** Hands over the progress of the jobs that somebody watches. */
+  async #handOver(): Promise<void> {
+    this.#soon = undefined
+    await this.#inTurn(async () => {
+      const now = performance.now()
+      const isAwaited = (running: Execution) => running.hasProgress && running.watchedUntil > now
+      for (const [partition, group] of this.#groups())
+        await this.#renewGroup(partition, group.filter(isAwaited))
+    })
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -120,9 +155,10 @@ export class LeaseKeeper {
   async #renew(partition: string, group: Execution[]): Promise<boolean> {
     const { store, caller, lease } = this.#options
     const notes = group.map((running): LeaseNote => {
-      const log = running.takeLog()
-      return { id: running.lease.id, token: running.lease.token, ...(log !== undefined && { log }) }
+      const { id, token } = running.lease
+      return { id, token, ...defined({ log: running.takeLog(), progress: running.takeProgress() }) }
     })
+    if (notes.some(({ progress }) => progress !== undefined)) this.#handedOverAt = performance.now()
     try {
       this.#tell(group, await store.extend(partition, caller, notes, lease))
       return true
@@ -131,12 +167,19 @@ export class LeaseKeeper {
       if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
+      for (const [i, { progress }] of notes.entries()) group[i]!.keepProgress(progress)
       this.#options.trouble(error)
       return false
     }
   }
 
-  #tell(group: Execution[], { lost, notices }: Extension): void {
+  #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
+    const until = performance.now() + WATCHED
+    const ids = new Set(watched)
+    for (const running of group) {
+      if (ids.has(running.lease.id)) running.watchedUntil = until
+      else if (running.hasReported) running.watchedUntil = 0
+    }
     if (lost.length === 0 && notices.length === 0) return
     for (const running of group) {
       const { id } = running.lease

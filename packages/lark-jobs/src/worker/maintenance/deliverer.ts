@@ -278,6 +278,7 @@ export class Deliverer {
     const run = new Run(id, failures, {
       write: (level, text) =>
         report.wrote({ ...job, token: '' }, jobClass.name, { at: Date.now(), level, text }),
+      report: () => {},
     })
     const timeout = Math.min(left, options?.timeout ?? jobClass.timeout)
     const timer = setTimeout(() => run.abort(timedOut(jobClass.name, timeout)), timeout)

@@ -26,6 +26,7 @@
  *   notices      HASH    id -> reason: running jobs that should be cancelled
  *   counters     HASH    id -> runs, failures, crashes, releases; absent while all are 0
  *   errors, logs HASH    id -> JSON lines
+ *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
  *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps
@@ -64,7 +65,7 @@ type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
-    'reasons settings rate minutes offers circuit workers ended flow watches keeps',
+    'reasons settings rate minutes offers circuit workers ended flow watches keeps progress',
   list: 'line starts',
   set: 'void idle partitions keys',
   zset:

@@ -54,6 +54,7 @@ changes['retry'] = function(id, state, record, priority, place)
     effects().withdraw(id)
   end
   redis.call('HDEL', key('results'), id)
+  redis.call('HDEL', key('progress'), id)
   redis.call('HDEL', key('reasons'), id)
   redis.call('HDEL', key('direct'), id)
   if name then

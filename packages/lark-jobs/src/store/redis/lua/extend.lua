@@ -1,13 +1,13 @@
--- extend: renews the claims of jobs, marks the jobs as started, stores log lines, returns notices.
+-- extend: renews the claims of jobs, marks the jobs as started, stores progress and log lines, returns notices.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  lease, milliseconds
--- ARGV[3…] three for each note: id, token, log lines. For a suspect, the log lines begin with 1 if it runs
---          alone from now on, and with 0 if not
--- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices }
+-- ARGV[3…] three for each note: id, token, progress and log lines (shared/history.lua). For a suspect, this begins
+--          with 1 if it runs alone from now on, and with 0 if not
+-- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody watches }
 -- Cost     O(n log m) for n notes among m claims
--- needs: start, texts, lease
+-- needs: start, texts, lease, notice, watching
 
 local ids = {}
 for i = 3, #ARGV, 3 do
@@ -18,7 +18,8 @@ end
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
-local noticed = redis.call('EXISTS', key('notices')) == 1
+-- Mostly there is neither.
+local noticed = redis.call('EXISTS', key('notices'), key('watches')) > 0
 
 -- The start (shared/lease.lua) of a job after a note.
 local function started(start, alone)
@@ -28,10 +29,10 @@ local function started(start, alone)
   return (start == 's' or alone == '0') and 'b' or start
 end
 
-local lost, asked, reasons, renewed = {}, {}, {}, {}
+local lost, asked, reasons, watched, renewed = {}, {}, {}, {}, {}
 local ends = now + tonumber(ARGV[2])
 for i, id in ipairs(ids) do
-  local token, alone, lines = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01]?)(.*)$')
+  local token, alone, report = ARGV[3 * i + 1], string.match(ARGV[3 * i + 2], '^([01]?)(.*)$')
   if is_held(holders[i], token) then
     if not renewed[token] then
       redis.call('ZADD', key('leases'), ends, token)
@@ -42,9 +43,13 @@ for i, id in ipairs(ids) do
     if has ~= start then
       redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
     end
-    -- If the log already ends with these lines, the note was sent again.
-    if lines ~= '' and string.sub('\n' .. (redis.call('HGET', key('logs'), id) or ''), -#lines - 1) ~= '\n' .. lines then
-      texts().keep_log(id, lines)
+    local progress = report ~= '' and texts().keep_report(id, report, true)
+    local watchers = noticed and watching().watchers_of({ id })[1] or {}
+    if #watchers > 0 then
+      watched[#watched + 1] = id
+    end
+    for _, watcher in ipairs(progress and watchers or {}) do
+      notify(watcher)
     end
     local reason = noticed and redis.call('HGET', key('notices'), id)
     if reason then
@@ -55,4 +60,4 @@ for i, id in ipairs(ids) do
     lost[#lost + 1] = id
   end
 end
-return { lost, asked, reasons }
+return { lost, asked, reasons, watched }

@@ -5,7 +5,7 @@
 -- ARGV[2]  watcher
 -- ARGV[3]  milliseconds after which a watch lapses
 -- ARGV[4…] ids
--- Returns  as fates.lua
+-- Returns  as fates.lua, and the progress of those that have not ended, in their order
 -- Cost     O(n) for n ids
 -- needs: start, fates, watching
 
@@ -13,11 +13,12 @@
 redis.call('HDEL', key('watches'), '')
 
 local ids, present = { unpack(ARGV, 4) }, {}
-local fates, shown = fates_of(ids)
+local fates, shown, room = fates_of(ids)
 for i, id in ipairs(ids) do
   present[#present + 1] = string.sub(fates, i, i) == 'p' and id or nil
 end
 if #present > 0 then
   watching().watch(ARGV[2], present, tonumber(ARGV[3]))
 end
+shown[#shown + 1] = progress_of(present, room)
 return { fates, unpack(shown) }

@@ -228,6 +228,11 @@ export function packLog(log: readonly LogLine[] | undefined): string {
   return lines.reverse().join('\n')
 }
 
+/** What a run reports, as `lua/shared/history.lua` reads it: its progress, between two RS, and its log lines. */
+function packReport({ log, progress }: Pick<contract.LeaseNote, 'log' | 'progress'>): string {
+  return `${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
+}
+
 export function unpackLog(text: string | null): LogLine[] {
   return text ? readLines(text, damagedLine) : []
 }
@@ -249,9 +254,9 @@ export function packSettlements(settlements: readonly contract.Settlement[]): {
   let group: { ids: string; indices: number[] } | undefined
   for (const [i, settlement] of settlements.entries()) {
     const { outcome } = settlement
-    if (outcome.kind !== 'completed' || outcome.result !== undefined || outcome.log !== undefined) {
+    if (outcome.kind !== 'completed' || outcome.result !== undefined || reports(outcome)) {
       const [kind, value] = packOutcome(outcome)
-      others.push(settlement.id, settlement.token, kind, value, packLog(outcome.log))
+      others.push(settlement.id, settlement.token, kind, value, packReport(outcome))
       last.push(i)
       continue
     }
@@ -271,6 +276,10 @@ export function packSettlements(settlements: readonly contract.Settlement[]): {
   let place = 0
   for (const { indices } of [...parts, { indices: last }]) for (const i of indices) places[i] = place++
   return { args: [parts.map(({ ids }) => ids).join('\t'), ...others], places }
+}
+
+function reports({ log, progress }: Outcome): boolean {
+  return log !== undefined || progress !== undefined
 }
 
 function packOutcome(outcome: Outcome): [kind: string, value: string] {
@@ -293,15 +302,14 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
   }
 }
 
-/** The arguments of `extend.lua`. What is said of `alone` precedes the log lines, which begin with a brace. */
+/** The arguments of `extend.lua`. What is said of `alone` precedes the report, which begins with RS or with a brace. */
 export function packNotes(notes: readonly contract.LeaseNote[], lease: number): string[] {
   return [
     packDuration(lease),
-    ...notes.flatMap(({ id, token, log, alone }) => [
-      id,
-      token,
-      `${alone === undefined ? '' : Number(alone)}${packLog(log)}`,
-    ]),
+    ...notes.flatMap((note) => {
+      const alone = note.alone === undefined ? '' : Number(note.alone)
+      return [note.id, note.token, `${alone}${packReport(note)}`]
+    }),
   ]
 }
 

@@ -21,9 +21,13 @@ export type ShownJobs = [
   results?: Texts,
   reasons?: Texts,
   payloads?: Texts,
+  progress?: Texts,
 ]
-/** The answer of `fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended. */
-export type FatesReply = [letters: string, ...ended: ShownJobs[]]
+/**
+ * The answer of `fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by state; of `watch.lua`
+ * also the progress of the others.
+ */
+export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
 /** A state, ids and packed keys. */
 export type ShownHeads = [state: State, ids: string[], keys: Texts]
 
@@ -75,7 +79,19 @@ export function readRing(
 }
 
 export function readJobs(partition: string, shown: ShownJobs): JobRecord[] {
-  const [state, ids, records = [], counters, errors, places, holders, results, reasons, payloads = []] = shown
+  const [
+    state,
+    ids,
+    records = [],
+    counters,
+    errors,
+    places,
+    holders,
+    results,
+    reasons,
+    payloads = [],
+    progress,
+  ] = shown
   const started = state === 'active' || state === 'completed'
   const jobs = ids.flatMap((id, i): JobRecord | [] => {
     const record = records[i]
@@ -96,6 +112,7 @@ export function readJobs(partition: string, shown: ShownJobs): JobRecord[] {
       ...(holder && readHolder(holder)),
       ...(result !== null && result !== undefined && { result }),
       ...(reason && readReason(state, reason, counted.runs)),
+      ...(progress?.[i] && { progress: progress[i]! }),
     }
   })
   const found = records.filter((record) => record != null)
@@ -132,13 +149,18 @@ export function readEffects(partition: string, handed: readonly (EffectKind | Sh
 export function readFates(
   partition: string,
   ids: readonly string[],
-  [letters, ...shown]: FatesReply,
+  [letters, ...rest]: FatesReply,
 ): contract.Fate[] {
+  const shown = rest.slice(0, 3) as ShownJobs[]
+  const progress = (rest[3] ?? []) as Texts
   const ended = new Map(shown.flatMap((each) => readJobs(partition, each)).map((job) => [job.id, job]))
+  let present = 0
   return ids.map((id, i): contract.Fate => {
     const job = letters[i] === 'e' ? ended.get(id) : undefined
     if (job !== undefined) return { kind: 'ended', job: endedJob(job) }
-    return letters[i] === 'c' ? { kind: 'cut' } : { kind: letters[i] === 'p' ? 'present' : 'unknown' }
+    if (letters[i] !== 'p') return { kind: letters[i] === 'c' ? 'cut' : 'unknown' }
+    const reported = progress[present++]
+    return { kind: 'present', ...(reported != null && { progress: reported }) }
   })
 }
 
@@ -209,8 +231,12 @@ export function pageCursors(
 
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
 export function readExtension(reply: unknown): contract.Extension {
-  const [lost, asked, reasons] = reply as [string[], string[], CancelReason[]]
-  return { lost, notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })) }
+  const [lost, asked, reasons, watched] = reply as [string[], string[], CancelReason[], string[]]
+  return {
+    lost,
+    notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })),
+    ...(watched.length > 0 && { watched }),
+  }
 }
 
 /** The answer of `recover.lua`. */

@@ -6,7 +6,7 @@
 local function extras()
   return {
     key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
-    key('hooked'),
+    key('hooked'), key('progress'),
   }
 end
 

@@ -1,12 +1,12 @@
 -- What became of jobs, for fates.lua and watch.lua.
 -- needs: start, payloads, show, ended
--- gives: fates_of
+-- gives: fates_of, progress_of
 
 local MAX_BYTES = 1048576
 local ENDED = { 'completed', 'failed', 'cancelled' }
 
 -- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or u(nknown), as
--- one text; and for each state the ended jobs as in show.lua, without payloads, in one list.
+-- one text; for each state the ended jobs as in show.lua, without payloads, in one list; and how many bytes are left.
 local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
@@ -38,5 +38,19 @@ local function fates_of(ids)
   for _, state in ipairs(ENDED) do
     shown[#shown + 1] = show(state, groups[state].ids, groups[state].ends, groups[state].records)
   end
-  return table.concat(fates), shown
+  return table.concat(fates), shown, left
+end
+
+-- The progress of jobs, as far as there is room for it: of some at a time, because it may be 4 KiB each.
+local function progress_of(ids, room)
+  local found = {}
+  local last = redis.call('EXISTS', key('progress')) == 1 and #ids or 0
+  for from = 1, last, 100 do
+    local to = math.min(from + 99, last)
+    for i, progress in ipairs(room > 0 and redis.call('HMGET', key('progress'), unpack(ids, from, to)) or {}) do
+      room = room - (progress and #progress or 0)
+      found[from + i - 1] = progress
+    end
+  end
+  return found
 end

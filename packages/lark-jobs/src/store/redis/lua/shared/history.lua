@@ -1,7 +1,9 @@
--- Appends lines to a text of a job, and keeps the newest lines: at most `most` lines and `bytes` bytes.
+-- What is kept of the runs of a job. Appends lines to a text, and keeps the newest: at most `most` lines and `bytes`
+-- bytes. Of progress, the latest is kept.
+--   progress  HASH  id -> JSON
 -- module: texts
 -- needs: start
--- gives: keep_error, keep_log
+-- gives: keep_error, keep_report
 local MAX_ERRORS = 10
 local MAX_LOG_LINES = 100
 local MAX_LOG_BYTES = 16384
@@ -24,6 +26,17 @@ local function keep_error(id, json)
   keep('errors', id, json, MAX_ERRORS, math.huge)
 end
 
-local function keep_log(id, lines)
-  keep('logs', id, lines, MAX_LOG_LINES, MAX_LOG_BYTES)
+-- Keeps what a run reports: `\30JSON\30` if there is progress, and then log lines. `is_note`: of a note, which may be
+-- sent again. Then the log already ends with these lines. Returns the progress, if there is some.
+local function keep_report(id, text, is_note)
+  local progress, lines = string.match(text, '^\30(.-)\30(.*)$')
+  lines = lines or text
+  if progress then
+    redis.call('HSET', key('progress'), id, progress)
+  end
+  local before = lines ~= '' and is_note and '\n' .. (redis.call('HGET', key('logs'), id) or '') or ''
+  if lines ~= '' and (not is_note or string.sub(before, -#lines - 1) ~= '\n' .. lines) then
+    keep('logs', id, lines, MAX_LOG_LINES, MAX_LOG_BYTES)
+  end
+  return progress
 end

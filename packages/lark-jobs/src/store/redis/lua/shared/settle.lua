@@ -33,7 +33,7 @@ local function verdicts_of(ids, index)
 end
 
 -- Settles jobs. ARGV[first]: the jobs that completed without result and log, as `token\nid\nid…`, joined by tabs. From
--- ARGV[first + 1] on, five values for each other job: id, token, kind, value, log lines. The kinds are the outcomes in
+-- ARGV[first + 1] on, five values for each other job: id, token, kind, value, progress and log lines (history.lua). The kinds are the outcomes in
 -- consequence.lua, `completed`, and `result` (completed with a result). Returns '' if all jobs are settled, otherwise 1
 -- (settled) or 0 (lost) for each, in this order; and how many are settled. `laned`: some jobs may be in lanes.
 local function settle(first, kept, laned)
@@ -82,7 +82,7 @@ local function settle(first, kept, laned)
       local kind, value, log = ARGV[at], ARGV[at + 1], ARGV[at + 2]
       ended[kind] = (ended[kind] or 0) + 1
       if log ~= '' then
-        texts().keep_log(id, log)
+        texts().keep_report(id, log)
       end
       if kind == 'completed' then
         completed[#completed + 1] = id

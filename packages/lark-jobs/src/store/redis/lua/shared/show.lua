@@ -2,7 +2,7 @@
 -- gives: show
 
 -- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders, results,
--- reasons, payloads that are kept apart }. `places`: the due times of waiting and delayed jobs, the claim times of
+-- reasons, payloads that are kept apart, progress }. `places`: the due times of waiting and delayed jobs, the claim times of
 -- active jobs, the end times of others. `known`: the records, if they were read already.
 local function show(state, ids, places, known)
   if #ids == 0 then
@@ -25,6 +25,6 @@ local function show(state, ids, places, known)
   end
   return {
     state, ids, records, texts('counters'), texts('errors'), places, holders, results, reasons,
-    payloads().payloads_of(ids, records),
+    payloads().payloads_of(ids, records), texts('progress'),
   }
 end

@@ -3,21 +3,49 @@
 -- `watched` in `settings` is when the last of them lapses. Once that is over, the next end removes them all.
 -- module: watching
 -- needs: start, effects, notice
--- gives: watch, ring_watchers
+-- gives: watch, watchers_of, ring_watchers
+
+-- The live watchers of each job.
+local function watchers_of(ids)
+  local all = redis.call('HMGET', key('watches'), unpack(ids))
+  for i, lines in ipairs(all) do
+    all[i] = {}
+    for till, watcher in string.gmatch(lines or '', '(%d+)|([^\n]+)') do
+      table.insert(all[i], tonumber(till) > now and watcher or nil)
+    end
+  end
+  return all
+end
+
+-- Tells the workers that hold jobs which have reported progress that somebody watches these.
+local function notify_holders(ids)
+  if redis.call('EXISTS', key('progress')) == 0 then
+    return
+  end
+  local holders = redis.call('HMGET', key('holders'), unpack(ids))
+  for i, has in ipairs(redis.call('HMGET', key('progress'), unpack(ids))) do
+    local token = has and holders[i] and string.match(holders[i], '^(.-)|')
+    if token then
+      notify_holder(token)
+    end
+  end
+end
 
 -- Registers a watcher for jobs, or renews its watches of which less than half of the time is left.
 local function watch(watcher, ids, ttl)
-  local over, pairs = string.format('%.0f', now + ttl), {}
+  local over, pairs, fresh = string.format('%.0f', now + ttl), {}, {}
   for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
-    local kept, is_fresh = {}, false
+    local kept, is_fresh, is_known = {}, false, false
     for line, till, other in string.gmatch(lines or '', '((%d+)|([^\n]+))') do
       till = tonumber(till)
       is_fresh = is_fresh or other == watcher and till >= now + ttl / 2
+      is_known = is_known or till > now
       kept[#kept + 1] = other ~= watcher and till > now and line or nil
     end
     if not is_fresh then
       kept[#kept + 1] = over .. '|' .. watcher
       pairs[#pairs + 1], pairs[#pairs + 2] = ids[i], table.concat(kept, '\n')
+      fresh[#fresh + 1] = not is_known and ids[i] or nil
     end
   end
   if #pairs > 0 then
@@ -25,6 +53,9 @@ local function watch(watcher, ids, ttl)
     if tonumber(redis.call('HGET', key('settings'), 'watched') or 0) < now + ttl then
       redis.call('HSET', key('settings'), 'watched', over)
     end
+  end
+  if #fresh > 0 then
+    notify_holders(fresh)
   end
 end
 
@@ -36,15 +67,11 @@ local function ring_watchers(watched, state, ids, how)
     return
   end
   local live = {}
-  for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
-    local is_live = false
-    for till, watcher in string.gmatch(lines or '', '(%d+)|([^\n]+)') do
-      if tonumber(till) > now then
-        notify(watcher)
-        is_live = true
-      end
+  for i, watchers in ipairs(watchers_of(ids)) do
+    for _, watcher in ipairs(watchers) do
+      notify(watcher)
     end
-    live[#live + 1] = is_live and ids[i] or nil
+    live[#live + 1] = #watchers > 0 and ids[i] or nil
   end
   if #live > 0 then
     redis.call('HDEL', key('watches'), unpack(live))

@@ -1,0 +1,120 @@
+/**
+ * `this.progress()`: the latest report of a job, while it runs and after it has ended.
+ */
+import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, signal } from './bench.ts'
+
+/** Longer than any of this takes, in milliseconds. */
+const PATIENCE = 10_000
+
+let steps = signal<(progress: unknown) => void>()
+let stop = signal()
+
+/** Reports what the test says, until the test lets it end. */
+class ReportingJob extends Job {
+  async handle() {
+    steps.resolve((progress) => this.progress(progress))
+    await stop.promise
+    this.progress(3, 3, 'done')
+    return 'ok'
+  }
+}
+
+class WrongJob extends Job {
+  override tries = 1
+  handle({ large }: { large: boolean }) {
+    this.progress(large ? 'x'.repeat(5_000) : { size: 1n })
+  }
+}
+
+export function reporting(connect: Connect): void {
+  test('is read while the job runs, told to whoever awaits the result, and kept when it has ended', async () => {
+    await using bench = await Bench.make(connect)
+    steps = signal()
+    stop = signal()
+    const web = bench.client()
+    const handle = await web.dispatch(new ReportingJob().with())
+    expect(await handle.progress()).toBeUndefined()
+    // Far longer than the test, so that no renewal brings the progress.
+    await bench.work([ReportingJob], { lease: 100_000 }, bench.client())
+    const report = await steps.promise
+    const told: unknown[] = []
+    const result = handle.result({ onProgress: (progress) => told.push(progress) })
+    for (const progress of [1, { done: 2, total: 3 }, null]) {
+      report(progress)
+      await vi.waitFor(() => expect(told.at(-1)).toEqual(progress), PATIENCE)
+      expect(await handle.progress()).toEqual(progress)
+    }
+    stop.resolve()
+    expect(await result).toBe('ok')
+    const last = { done: 3, total: 3, note: 'done' }
+    expect(await handle.progress()).toEqual(last)
+    expect(await handle.status()).toMatchObject({ state: 'completed', progress: last })
+    expect(await bench.client().find(handle.id)).toMatchObject({ progress: last })
+  })
+
+  test('a job that reports without end makes four calls a second while it is watched, and none otherwise', async () => {
+    await using bench = await Bench.make(connect)
+    steps = signal()
+    stop = signal()
+    const web = bench.client()
+    const back = bench.client()
+    const handle = await web.dispatch(new ReportingJob().with())
+    const { store } = await back[open]()
+    const extend = vi.spyOn(store, 'extend')
+    const reports = () =>
+      extend.mock.calls.filter(([, , notes]) => notes.some((note) => note.progress !== undefined)).length
+    await bench.work([ReportingJob], { lease: 100_000 }, back)
+    const report = await steps.promise
+    let n = 0
+    const busy = setInterval(() => report(n++), 5)
+    // The first report asks whether somebody watches.
+    await vi.waitFor(() => expect(reports()).toBe(1), PATIENCE)
+    const before = n
+    await vi.waitFor(() => expect(n).toBeGreaterThan(before + 100), PATIENCE)
+    expect(reports()).toBe(1)
+    const began = performance.now()
+    const result = handle.result()
+    await vi.waitFor(() => expect(reports()).toBeGreaterThan(4), PATIENCE)
+    const seconds = (performance.now() - began) / 1_000
+    expect(reports() - 1).toBeLessThanOrEqual(4 * seconds + 1)
+    clearInterval(busy)
+    stop.resolve()
+    await result
+  })
+
+  test('what has no JSON form, or is too large, is refused', async () => {
+    await using bench = await Bench.make(connect)
+    await bench.work([WrongJob])
+    for (const [large, message] of [
+      [true, /^WrongJob: the progress has .*5002 bytes, the limit is 4096$/],
+      [false, /^WrongJob: progress\.size is a BigInt$/],
+    ] as const) {
+      const handle = await bench.jobs.dispatch(new WrongJob().with({ large }))
+      const error = await handle.result().catch((error) => error)
+      expect(error.cause).toMatchObject({ code: 'PROGRESS_INVALID', message: expect.stringMatching(message) })
+    }
+  })
+
+  test('a listener that throws ends the wait with its error, and no other', async () => {
+    await using bench = await Bench.make(connect)
+    steps = signal()
+    stop = signal()
+    const handle = await bench.jobs.dispatch(new ReportingJob().with())
+    await bench.work([ReportingJob], {}, bench.client())
+    const report = await steps.promise
+    const error = new Error('the page is gone')
+    const throwing = handle.result({
+      onProgress: () => {
+        throw error
+      },
+    })
+    const result = handle.result()
+    report(1)
+    await expect(throwing).rejects.toBe(error)
+    stop.resolve()
+    expect(await result).toBe('ok')
+  })
+}
