@@ -197,7 +197,7 @@ export function awaiting(connect: Connect): void {
     const drafts = Array.from({ length: MAX_ITEMS + 200 }, (_, n) => new SquareJob().with({ n }))
     const handles = await web.dispatch(drafts)
     const results = Promise.all(handles.map((handle) => handle.result()))
-    await vi.waitFor(() => expect(watch.mock.calls.length).toBeGreaterThan(1), SOON)
+    await vi.waitFor(() => expect(watch.mock.calls.length).toBeGreaterThan(1), PATIENCE)
     expect(new Set(watch.mock.calls.map(([, watcher]) => watcher)).size).toBe(1)
     expect(wait.mock.calls).toHaveLength(1)
     await bench.work([SquareJob], {}, bench.client())

@@ -18,7 +18,7 @@ const register = `
   ON CONFLICT DO UPDATE SET until = excluded.until`
 const live = `SELECT id, watcher FROM watches WHERE partition = ? AND id ${inList} AND until > ?`
 const reporting = `
-  SELECT DISTINCT token FROM jobs
+  SELECT token FROM jobs
   WHERE partition = ? AND id ${inList} AND state = ${ACTIVE} AND progress IS NOT NULL AND token IS NOT NULL`
 const take = `DELETE FROM watches WHERE partition = ? AND id ${inList} RETURNING id, watcher, until`
 const clear = 'DELETE FROM watches WHERE partition = ?'
