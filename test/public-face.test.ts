@@ -57,7 +57,7 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info keep keepResult key limiter middleware pauseGroup priority queueName rejection release retryIf retryUntil signal success timeout tries unique warn with'
+  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info keep keepResult key limiter middleware pauseGroup priority progress queueName rejection release retryIf retryUntil signal success timeout tries unique warn with'
 
 test.each([
   [

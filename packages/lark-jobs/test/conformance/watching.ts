@@ -8,7 +8,7 @@ import { MAX_BYTES, MEMBER_LEASE, RESEND_MEMORY, type Store } from '../../src/st
 import { LEASE } from './caller.ts'
 import { cancel, ends, forgetful, take } from './effects.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, line, retried } from './jobs.ts'
+import { completed, failed, ids, job, jobs, line, retried, settlement } from './jobs.ts'
 
 /** Longer than any ring takes, in milliseconds of the real clock. */
 const PATIENCE = 10_000
@@ -126,7 +126,8 @@ export function watching(make: Make): void {
     await harness.caller().enqueue(...given)
     for (const watcher of ['web', 'other', 'web']) await watch(store, ids(given), watcher)
     await watch(store, [given[0]!.id], 'third')
-    for (const held of await harness.caller().claim(2)) await harness.caller().settle(held, completed)
+    const settled = (await harness.caller().claim(2)).map((held) => settlement(held, completed))
+    await harness.caller().exchange(settled, { limit: 0, lease: LEASE })
     const watchers = ['web', 'other', 'third', 'fourth']
     expect(await Promise.all(watchers.map((name) => rung(store, name, MOMENT)))).toEqual([
       ['emails'],
