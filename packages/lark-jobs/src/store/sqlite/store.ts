@@ -128,18 +128,21 @@ export class SqliteStore implements contract.Store {
     const { database } = this.#opened()
     database.tidy()
     const now = this.#clock.now()
-    const found = await database.read(() => findings(database, caller, partitions, this.#options, now))
-    const waits = partitions.filter((each) => each.waits).map(({ partition }) => partition)
-    const known = await database.write(() => {
-      refreshWaiters(database, caller, waits)
+    const { toRefresh, ...found } = await database.read(() =>
+      findings(database, caller, partitions, this.#options, now),
+    )
+    const change = () => {
+      refreshWaiters(database, caller, toRefresh)
       if (announced === undefined) return undefined
       announce(database, announced.worker, announced.ttl)
       forgetRings(database)
       return Partition.count(database)
-    })
+    }
+    const isChange = announced !== undefined || toRefresh.length > 0
+    const known = isChange ? await database.write(change) : undefined
     return {
       at: now,
-      findings: found,
+      ...found,
       failures: new Map(),
       ...(known !== undefined && { partitions: known }),
     }

@@ -1,5 +1,7 @@
 /**
- * Surveys many partitions with three queries. Each query returns only the partitions that have something to do.
+ * Surveys many partitions with two queries, which return only the partitions that have something to do. The second asks
+ * for old jobs, and so comes more rarely. (5,000 idle partitions took 10.4 ms of CPU with three queries and one that
+ * looked for rows of `waiters` to refresh, and 7.5 ms since. 2 cores, shared, Node 20.20, 2026-11-26.)
  */
 import { type Finding, type Retentions, retentionOf, type Surveyed } from '../contract/store.ts'
 import { olderCalls } from './calls.ts'
@@ -11,30 +13,37 @@ import { Partition } from './partition.ts'
 import { overRates } from './rate.ts'
 import { endedStates, list } from './row.ts'
 import { COMPLETED } from './schema.ts'
-import { olderWaiters } from './waiters.ts'
+import { olderWaiters, refreshAge } from './waiters.ts'
 
-/** SQL: the given partitions by name, each once. `place` is the index in the list. */
-const partitions = 'SELECT value AS name, key AS place FROM json_each(?1)'
+interface SurveyedRow {
+  name: string
+  leaseEnd: number | null
+  nextEffect: number | null
+  dueAt: number | null
+  hasLanes: 0 | 1 | null
+  toRefresh: number | null
+}
 
-const withLeases = `
-  SELECT name, leaseEnd, nextEffect FROM (
-    SELECT name, nextEffect, (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd
-    FROM (${partitions}) JOIN partitions USING (name)
-  ) WHERE leaseEnd IS NOT NULL OR nextEffect IS NOT NULL`
-
-/** SQL: also partitions where the caller is not registered as waiting. For jobs in lanes, see `nextOfLanes`. */
-const withJobs = `
-  SELECT name, dueAt FROM (
-    SELECT name, ifnull(lanes > 0 AND paused = 0, 0) AS hasLanes, CASE
-      WHEN NOT EXISTS (
-        SELECT 1 FROM waiters WHERE caller = ?2 AND partition = partitions.id AND notice = 0 AND rungAt IS NULL
-      ) THEN ?3
-      WHEN paused = 1 OR lanes > 0 THEN NULL
-      WHEN waiting > 0 THEN ?3
-      ELSE nextDue
-    END AS dueAt
-    FROM (${partitions}) LEFT JOIN partitions USING (name)
-  ) WHERE dueAt IS NOT NULL OR hasLanes`
+/**
+ * SQL: partitions with work, and those where the caller's row of `waiters` is so old that it must be refreshed. The
+ * first value is an object: its keys are partitions, and its values are 1 if the caller is idle there. For jobs in
+ * lanes, see `nextOfLanes`.
+ */
+const withWork = `
+  SELECT * FROM (
+    SELECT asked.key AS name, nextEffect, (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
+      asked.value AND lanes > 0 AND paused = 0 AS hasLanes,
+      CASE WHEN since < ?4 THEN partitions.id END AS toRefresh,
+      CASE
+        WHEN NOT asked.value THEN NULL
+        WHEN since IS NULL THEN ?3
+        WHEN paused = 1 OR lanes > 0 THEN NULL
+        WHEN waiting > 0 THEN ?3
+        ELSE nextDue
+      END AS dueAt
+    FROM json_each(?1) AS asked LEFT JOIN partitions ON name = asked.key
+      LEFT JOIN waiters ON asked.value AND caller = ?2 AND partition = partitions.id AND notice = 0 AND rungAt IS NULL
+  ) WHERE coalesce(leaseEnd, nextEffect, toRefresh, dueAt) IS NOT NULL OR hasLanes`
 const hasTurns = 'SELECT 1 FROM lanes WHERE partition = ? AND turn IS NOT NULL LIMIT 1'
 
 const hasEnded = (state: number, before: string) => `
@@ -43,51 +52,55 @@ const hasEnded = (state: number, before: string) => `
     WHERE partition = partitions.id AND state = ${state} AND state >= ${COMPLETED} AND finishedAt <= ${before}
   )`
 const withOld = `
-  SELECT name FROM (${partitions}) JOIN partitions USING (name)
+  SELECT name FROM json_each(?1) JOIN partitions ON name = value
   WHERE ${hasEnded(endedStates.completed, '?3')} OR ${hasEnded(endedStates.failed, '?4')}
     OR ${hasEnded(endedStates.cancelled, '?5')}
     OR EXISTS (SELECT 1 FROM throttles WHERE partition = partitions.id AND until <= ?2)
     OR EXISTS (SELECT 1 FROM pauses WHERE partition = partitions.id AND until <= ?2)
     OR ${olderCalls('?2')} OR ${olderWaiters('?2')} OR ${olderEffects('?2')}
     OR ${olderKept('?2')}
-    OR place = 0 AND (${overRates('?2')})`
+    OR key = 0 AND (${overRates('?2')})`
 
+/** @returns also the ids of the partitions where the caller's row of `waiters` must be refreshed */
 export function findings(
   database: Database,
   caller: string,
   surveyed: readonly Surveyed[],
   retentions: Retentions,
   now: number,
-): Finding[] {
+): { findings: Finding[]; toRefresh: number[] } {
   const found = new Map<string, Finding>()
+  const toRefresh: number[] = []
   const of = (partition: string): Finding => {
     const finding = found.get(partition) ?? { partition, at: now }
     found.set(partition, finding)
     return finding
   }
-  const names = (which: readonly Surveyed[]) => list(which.map(({ partition }) => partition))
   const rest = (at: number) => Math.max(0, at - now)
-  type Leased = { name: string; leaseEnd: number | null; nextEffect: number | null }
-  for (const { name, leaseEnd, nextEffect } of database.all<Leased>(withLeases, names(surveyed))) {
-    if (leaseEnd !== null) of(name).nextLeaseEnd = rest(leaseEnd)
-    if (nextEffect !== null) of(name).nextEffect = rest(nextEffect)
-  }
-  const waits = surveyed.filter((each) => each.waits)
-  type Due = { name: string; dueAt: number | null }
-  for (const { name, dueAt } of database.all<Due>(withJobs, names(waits), caller, now)) {
-    const next = dueAt === null ? nextOfLanes(database, name) : dueAt - now
-    if (next !== undefined) of(name).nextDue = Math.max(0, next)
+  // Object.fromEntries() took a fifth of the time.
+  const asked = surveyed.map(({ partition, waits }) => `${JSON.stringify(partition)}:${waits ? 1 : 0}`)
+  const waiting = surveyed.filter((each) => each.waits).length
+  const values = [`{${asked.join()}}`, caller, now, now - refreshAge(waiting)]
+  for (const { name, ...row } of database.all<SurveyedRow>(withWork, ...values)) {
+    if (row.toRefresh !== null) toRefresh.push(row.toRefresh)
+    if (row.leaseEnd !== null) of(name).nextLeaseEnd = rest(row.leaseEnd)
+    if (row.nextEffect !== null) of(name).nextEffect = rest(row.nextEffect)
+    if (row.dueAt !== null) of(name).nextDue = rest(row.dueAt)
+    else if (row.hasLanes) {
+      const next = nextOfLanes(database, name)
+      if (next !== undefined) of(name).nextDue = next
+    }
   }
   const prunes = surveyed.filter((each) => each.prunes)
   const kept = ({ partition }: Surveyed) => retentionOf(retentions, partition)
   for (const retention of new Set(prunes.map(kept))) {
     const { completed, failed, cancelled } = retention
     const before = [completed, failed, cancelled].map(({ age }) => now - age)
-    const which = names(prunes.filter((each) => kept(each) === retention))
+    const which = list(prunes.filter((each) => kept(each) === retention).map(({ partition }) => partition))
     for (const { name } of database.all<{ name: string }>(withOld, which, now, ...before))
       of(name).isOld = true
   }
-  return [...found.values()]
+  return { findings: [...found.values()], toRefresh }
 }
 
 /** Jobs with limiters count too: the caller must make a claim to learn for which limiters it needs permits. */

@@ -39,10 +39,8 @@ const forgetRung = 'DELETE FROM waiters WHERE rungAt < ?'
 export const olderWaiters = (now: string) =>
   `EXISTS (SELECT 1 FROM waiters WHERE partition = partitions.id AND rungAt IS NULL AND since < ${now} - ${FORGOTTEN})`
 const refresh = `
-  UPDATE waiters SET since = ?1
-  WHERE caller = ?2 AND rungAt IS NULL AND since < ?1 - ?3 AND partition IN (
-    SELECT partitions.id FROM json_each(?4) JOIN partitions ON name = value
-  )`
+  UPDATE waiters SET since = ?
+  WHERE caller = ? AND partition IN (SELECT value FROM json_each(?)) AND notice = 0 AND rungAt IS NULL`
 const idle = `
   SELECT caller FROM waiters WHERE partition = ? AND rungAt IS NULL AND caller <> ?
   ORDER BY since DESC LIMIT ?`
@@ -80,10 +78,14 @@ export function forgetWaiters(partition: Partition): void {
   partition.database.run(forget, partition.id, partition.now - FORGOTTEN)
 }
 
-/** Refreshes the rows of a live caller in these partitions, where it has rows. */
-export function refreshWaiters(database: Database, caller: string, partitions: readonly string[]): void {
-  const age = partitions.length > FEW ? REFRESH.many : REFRESH.few
-  if (partitions.length > 0) database.run(refresh, database.now(), caller, age, list(partitions))
+/** Milliseconds after which the rows of a live caller that waits in so many partitions are refreshed. */
+export function refreshAge(partitions: number): number {
+  return partitions > FEW ? REFRESH.many : REFRESH.few
+}
+
+/** @param partitions ids */
+export function refreshWaiters(database: Database, caller: string, partitions: readonly number[]): void {
+  if (partitions.length > 0) database.run(refresh, database.now(), caller, list(partitions))
 }
 
 /** Removes rings that a dead process did not hear, and that no other caller has taken over. */
