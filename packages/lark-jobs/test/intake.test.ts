@@ -88,7 +88,7 @@ async function work(
   const seen = { calls: 0, claimed: 0, started: queues.map(() => 0) }
 
   function exchange(rank: number, settled: readonly Settlement[], want: Want, token: string): Exchange {
-    left[rank]! += settled.filter(({ outcome }) => outcome.kind === 'returned').length
+    left[rank]! += settled.filter(({ outcome }) => outcome.kind === 'unstarted').length
     const count = Math.min(want.limit + (want.prefetch ?? 0), left[rank]!)
     left[rank]! -= count
     seen.calls++

@@ -206,7 +206,7 @@ export interface JobRecord extends Omit<LeasedJob, 'token'> {
 /**
  * How the run of a claimed job ended, as its worker reports it to the store: a closed union.
  *
- * A `returned` job was never started: it goes back to the head of its line, or is delayed, and counts no run. A
+ * An `unstarted` job was never started: it goes back to the head of its line, or is delayed, and counts no run. A
  * `released` job ran and goes back without having failed. Every outcome may carry the log of the run. Later kinds
  * (`suspended`), and the effects of an outcome elsewhere (the next job of a chain, a batch's callback), will be further
  * fields of this object, stored by the same settle call.
@@ -224,7 +224,7 @@ export type Outcome = (
    */
   | { kind: 'released'; in: number; pausesGroup?: boolean; because?: string }
   /** `in`: milliseconds until the job is due; without it, at once. */
-  | { kind: 'returned'; in?: number }
+  | { kind: 'unstarted'; in?: number }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }
 ) & {
   log?: LogLine[]

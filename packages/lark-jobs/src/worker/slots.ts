@@ -154,7 +154,7 @@ export class Slots implements RunEnvironment {
   /** The store says that the worker no longer had the lease of a job. @param outcome as it was counted, if it was */
   lost(id: string, outcome?: Outcome): void {
     // The job did not begin here, and the worker that has it now will report it.
-    if (outcome?.kind === 'returned') return
+    if (outcome?.kind === 'unstarted') return
     this.tally.lost(outcome)
     this.#options.report.warn(`The lease on ${id} was lost: how it ended here does not count`)
   }
@@ -286,5 +286,5 @@ class Tally {
 
 function kindOf(outcome: Outcome): Exclude<keyof Summary, 'lost' | 'took'> {
   if (outcome.kind === 'failed') return outcome.retryIn === undefined ? 'failed' : 'retried'
-  return outcome.kind === 'returned' ? 'released' : outcome.kind
+  return outcome.kind === 'unstarted' ? 'released' : outcome.kind
 }

@@ -7,7 +7,7 @@ import type { Outcome } from '../../src/model/record.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
 export function ahead(make: Make): void {
   test('a claim also hands out the jobs after those that start at once, in their order', async () => {
@@ -107,7 +107,7 @@ export function ahead(make: Make): void {
       { kind: 'released', in: 0 },
       { state: 'waiting', runs: 1, releases: 1 },
     ],
-    [returned, { state: 'waiting', runs: 0, failures: 0, releases: 0 }],
+    [unstarted, { state: 'waiting', runs: 0, failures: 0, releases: 0 }],
     [
       { kind: 'cancelled', reason: 'user' },
       { state: 'cancelled', runs: 1 },
@@ -131,7 +131,7 @@ export function ahead(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(job())
     const [held] = await caller.claimAhead(0, 1)
-    await caller.settle(held!, returned)
+    await caller.settle(held!, unstarted)
     expect(await caller.claimAhead(0, 1)).toHaveLength(1)
   })
 

@@ -6,7 +6,7 @@ import type { JobRecord, NewJob, State } from '../../src/model/record.ts'
 import { type AlterVerdict, type Change, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, line, retried, returned } from './jobs.ts'
+import { completed, failed, ids, job, jobs, line, retried, unstarted } from './jobs.ts'
 
 /** Makes a job and brings it into a state. @returns its id and, if it is active, its token */
 async function inState(harness: Harness, state: State): Promise<{ id: string; token: string }> {
@@ -188,7 +188,7 @@ export function alter(make: Make): void {
   })
 
   test('a job with a notice to cancel does not go back to its line', async () => {
-    for (const outcome of [retried(0), returned, { kind: 'released', in: 10 } as const]) {
+    for (const outcome of [retried(0), unstarted, { kind: 'released', in: 10 } as const]) {
       await using harness = await make()
       const held = await inState(harness, 'active')
       await harness.store.alter('emails', [held.id], { kind: 'cancel', reason: 'user' })

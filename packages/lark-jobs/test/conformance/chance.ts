@@ -65,8 +65,8 @@ export function chanceOutcome(random: Random): Outcome {
     { kind: 'released', in: random.below(600) },
     { kind: 'released', in: random.below(600), pausesGroup: true },
     { kind: 'released', in: random.below(600), because: `the ${random.below(9)}|th\n🚦` },
-    { kind: 'returned' },
-    { kind: 'returned', in: random.below(600) },
+    { kind: 'unstarted' },
+    { kind: 'unstarted', in: random.below(600) },
     { kind: 'cancelled', reason: 'dropped' },
   ])!
 }

@@ -6,7 +6,7 @@ import type { Outcome } from '../../src/model/record.ts'
 import { MAX_ERRORS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, job, jobError, jobs, line, retried, returned, settlement } from './jobs.ts'
+import { completed, failed, job, jobError, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
 export function claimAndSettle(make: Make): void {
   test('a claimed job is active, held by its claimer, and in no other claim', async () => {
@@ -50,7 +50,7 @@ export function claimAndSettle(make: Make): void {
       { kind: 'released', in: 500, because: 'a|b\n✓' },
       { state: 'delayed', releases: 1, because: 'a|b\n✓' },
     ],
-    ['returned', returned, { state: 'waiting', runs: 0, failures: 0, releases: 0, crashes: 0, errors: [] }],
+    ['unstarted', unstarted, { state: 'waiting', runs: 0, failures: 0, releases: 0, crashes: 0, errors: [] }],
     [
       'cancelled',
       { kind: 'cancelled', reason: 'user' },
@@ -87,7 +87,7 @@ export function claimAndSettle(make: Make): void {
     await caller.enqueue(given)
     for (const [outcome, expected] of [
       [{ kind: 'released', in: 0, because: 'first' }, 'first'],
-      [returned, 'first'],
+      [unstarted, 'first'],
       [{ kind: 'released', in: 0, because: 'second' }, 'second'],
       [retried(0), undefined],
       [{ kind: 'released', in: 0, because: 'third' }, 'third'],
@@ -108,7 +108,7 @@ export function claimAndSettle(make: Make): void {
     const caller = harness.caller()
     const given = job()
     await caller.enqueue(given)
-    for (const outcome of [retried(0), { kind: 'released', in: 0 }, returned, retried(0)] as Outcome[]) {
+    for (const outcome of [retried(0), { kind: 'released', in: 0 }, unstarted, retried(0)] as Outcome[]) {
       await caller.settle(await caller.claimOne(), outcome)
     }
     expect(await caller.claimOne()).toMatchObject({ runs: 4, failures: 2, releases: 1, crashes: 0 })

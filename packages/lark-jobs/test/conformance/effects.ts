@@ -18,7 +18,7 @@ import {
 } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
-import { completed, failed, ids, job, jobError, jobs, line, retried, returned, settlement } from './jobs.ts'
+import { completed, failed, ids, job, jobError, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
 /** Real milliseconds: longer than any ring takes. */
 const PATIENCE = 10_000
@@ -120,7 +120,7 @@ export const ends: Record<string, End> = {
     by: async ({ store }, caller, id) => {
       const held = await caller.claimOne()
       await store.alter('emails', [id], cancel)
-      await caller.settle(held, returned)
+      await caller.settle(held, unstarted)
     },
   },
   'asked, and its worker died': {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
 import { limited, of, swap } from './grouped.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
 const strict = (name: string) => of(name, { strict: true, limits: { concurrency: 1 } })
 
@@ -25,7 +25,7 @@ export function groupLimits(make: Make): void {
     expect(ids(await bob.claim(5))).toEqual([first[2]!.id])
   })
 
-  test.each([completed, failed, retried(60_000), returned, { kind: 'released', in: 60_000 }] as const)(
+  test.each([completed, failed, retried(60_000), unstarted, { kind: 'released', in: 60_000 }] as const)(
     'a place is free again after %j',
     async (outcome) => {
       await using harness = await make()

@@ -27,7 +27,7 @@ export function settlement(held: Pick<LeasedJob, 'id' | 'token'>, outcome: Outco
 
 export const completed: Outcome = { kind: 'completed' }
 export const failed: Outcome = { kind: 'failed', error: jobError() }
-export const returned: Outcome = { kind: 'returned' }
+export const unstarted: Outcome = { kind: 'unstarted' }
 
 /** A failed attempt that is retried. @param retryIn milliseconds */
 export function retried(retryIn: number, run = 1): Outcome {

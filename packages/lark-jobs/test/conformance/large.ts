@@ -10,7 +10,7 @@ import { type Caller, LEASE } from './caller.ts'
 import { takeHooks } from './effects.ts'
 import { of } from './grouped.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
 /** A job with a large payload that differs from every other. */
 function large(fields: Partial<NewJob> = {}, bytes = 400_000): NewJob {
@@ -69,7 +69,7 @@ export function largeJobs(make: Make): void {
       expect(await payloadOf(given.id)).toBe(true)
       await caller.settle(first, retried(0))
       await caller.settle(await caller.claimOne(), { kind: 'released', in: 0 })
-      await caller.settle(await caller.claimOne(), returned)
+      await caller.settle(await caller.claimOne(), unstarted)
       expect(await harness.caller('bob').claim()).toHaveLength(1)
       await harness.takeBack()
       expect((await store.list('emails', { state: 'waiting' })).jobs[0]?.payload === given.payload).toBe(true)
@@ -147,7 +147,7 @@ export function largeJobs(make: Make): void {
     await store.alter('emails', [list[2]!.id], { kind: 'cancel', reason: 'user' })
     clock.advance(10)
     const back = (await caller.claim(1))[0]!
-    await caller.settle(back, returned)
+    await caller.settle(back, unstarted)
     const expected = ids([...high, ...list.filter((_, i) => i !== 2), ...due])
     const claims: number[] = []
     const claimed: string[] = []

@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, line, retried, returned, settlement } from './jobs.ts'
+import { completed, failed, ids, job, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
 export function leases(make: Make): void {
   test('the token names the call that claimed', async () => {
@@ -150,7 +150,7 @@ export function leases(make: Make): void {
     await caller.settle(second!, completed)
     expect(await store.recover('emails')).toEqual({ recovered: [], failed: [] })
     const both = await caller.claim(2, 1_000)
-    const settlements = both.map((held) => settlement(held, returned))
+    const settlements = both.map((held) => settlement(held, unstarted))
     await caller.exchange(settlements, { limit: 0, lease: LEASE })
     expect(await store.recover('emails')).toEqual({ recovered: [], failed: [] })
   })

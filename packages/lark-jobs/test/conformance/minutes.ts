@@ -6,7 +6,7 @@ import type { Minute } from '../../src/store/contract/store.ts'
 import { MAX_CRASHES, MAX_STANDINGS, MINUTES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
 const MINUTE = 60_000
 
@@ -111,7 +111,7 @@ export function minutes(make: Make): void {
     const caller = harness.caller()
     await caller.run(job(), { kind: 'released', in: 60_000 })
     await caller.run(job(), { kind: 'cancelled', reason: 'user' })
-    await caller.run(job(), returned)
+    await caller.run(job(), unstarted)
     const [waiting] = (await harness.store.list('emails', { state: 'waiting' })).jobs
     await harness.store.alter('emails', ids([waiting!]), { kind: 'cancel', reason: 'user' })
     expect(await harness.store.minutes('emails')).toEqual([])

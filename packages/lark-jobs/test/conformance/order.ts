@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'
-import { ids, job, jobs, retried, returned, settlement } from './jobs.ts'
+import { ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
 export function order(make: Make): void {
   test('first in, first out, within a batch and from batch to batch at the same instant', async () => {
@@ -83,7 +83,7 @@ export function order(make: Make): void {
     await caller.enqueue(...list)
     const held = await caller.claim(3)
     harness.clock.advance(50)
-    for (const claimed of [held[1]!, held[2]!, held[0]!]) await caller.settle(claimed, returned)
+    for (const claimed of [held[1]!, held[2]!, held[0]!]) await caller.settle(claimed, unstarted)
     expect(ids(await caller.claim(6))).toEqual(ids(list))
   })
 
@@ -122,7 +122,7 @@ export function order(make: Make): void {
     const { jobs: claimed } = await claim(1_000)
     expect(ids(claimed)).toEqual(ids([high, late, low, zero]))
     await caller.exchange(
-      claimed.map((held) => settlement(held, returned)),
+      claimed.map((held) => settlement(held, unstarted)),
       { limit: 0, lease: 60_000 },
     )
     expect(ids((await claim(10_000)).jobs)).toEqual(ids([high, late, zero, low]))
@@ -145,7 +145,7 @@ export function order(make: Make): void {
     const { jobs: claimed } = await claim(10, 3)
     expect(ids(claimed)).toEqual(ids([late, low, high]))
     await caller.exchange(
-      claimed.map((held) => settlement(held, returned)),
+      claimed.map((held) => settlement(held, unstarted)),
       { limit: 0, lease: 60_000 },
     )
     expect(ids((await claim(1, 9)).jobs)).toEqual(ids([low, late, high, zero]))

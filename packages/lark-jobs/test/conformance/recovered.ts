@@ -7,7 +7,7 @@ import type { Outcome } from '../../src/model/record.ts'
 import { isSuspect, MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'
+import { completed, failed, ids, job, jobs, retried, unstarted } from './jobs.ts'
 
 /** Queues a job that is then taken back from its worker. Afterwards it is at the head of the line. */
 async function recoveredJob(harness: Harness, caller: Caller): Promise<string> {
@@ -73,7 +73,7 @@ export function recovered(make: Make): void {
   })
 
   test('the mark survives failures, releases and returns', async () => {
-    for (const outcome of [retried(0), { kind: 'released', in: 0 }, returned] as Outcome[]) {
+    for (const outcome of [retried(0), { kind: 'released', in: 0 }, unstarted] as Outcome[]) {
       await using harness = await make()
       const caller = harness.caller()
       await recoveredJob(harness, caller)

@@ -113,7 +113,7 @@ export function suspectJobs(make: Make): void {
     const caller = harness.caller()
     const list = jobs(2)
     await caller.enqueue(...list)
-    await caller.settle(await caller.claimOne(), { kind: 'returned', in: 500 })
+    await caller.settle(await caller.claimOne(), { kind: 'unstarted', in: 500 })
     expect(await harness.store.get('emails', list[0]!.id)).toMatchObject({
       state: 'delayed',
       runs: 0,

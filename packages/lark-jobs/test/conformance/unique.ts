@@ -7,7 +7,7 @@ import type { Lock, NewJob } from '../../src/model/record.ts'
 import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
-import { completed, failed, ids, job, jobs, retried, returned } from './jobs.ts'
+import { completed, failed, ids, job, jobs, retried, unstarted } from './jobs.ts'
 
 /** A job with a lock. */
 function locked(lock: Partial<Lock> = {}, fields: Partial<NewJob> = {}): NewJob {
@@ -81,7 +81,7 @@ export function unique(make: Make): void {
       if (state !== 'waiting' && state !== 'delayed') {
         const claimed = await caller.claimOne()
         if (state === 'between two attempts') await caller.settle(claimed, retried(1_000))
-        if (state === 'given back') await caller.settle(claimed, returned)
+        if (state === 'given back') await caller.settle(claimed, unstarted)
         if (state === 'taken back') {
           harness.clock.now += LEASE + 1
           await harness.store.recover('emails')
@@ -173,7 +173,7 @@ export function unique(make: Make): void {
     const caller = harness.caller()
     const first = locked({ until: 'start' })
     await caller.enqueue(first)
-    await caller.settle(await caller.claimOne(), returned)
+    await caller.settle(await caller.claimOne(), unstarted)
     expect(await caller.enqueue(locked({ until: 'start' }))).toEqual([
       { kind: 'rejected', reason: 'unique', by: first.id },
     ])

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
-import { completed, ids, job, jobs, retried, returned } from './jobs.ts'
+import { completed, ids, job, jobs, retried, unstarted } from './jobs.ts'
 
 /** Longer than any ring takes, in milliseconds of the real clock. Waits that should be rung never last so long. */
 const PATIENCE = 10_000
@@ -129,7 +129,7 @@ export function waitingAndRings(make: Make): void {
   })
 
   test('a job that is given back, or retried, rings another caller', async () => {
-    for (const outcome of [returned, retried(0), retried(500)]) {
+    for (const outcome of [unstarted, retried(0), retried(500)]) {
       await using harness = await make()
       const bob = harness.caller('bob')
       await bob.enqueue(job())

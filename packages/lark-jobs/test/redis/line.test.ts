@@ -7,7 +7,7 @@ import type { NewJob, State } from '../../src/model/record.ts'
 import { type Change, isSuspect, MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { type Caller, LEASE } from '../conformance/caller.ts'
 import { Harness } from '../conformance/harness.ts'
-import { completed, failed, ids, job, jobs, retried, returned } from '../conformance/jobs.ts'
+import { completed, failed, ids, job, jobs, retried, unstarted } from '../conformance/jobs.ts'
 import { redisPlace } from './place.ts'
 
 const make = () => Harness.make(redisPlace(inject('redisUrl')))
@@ -104,7 +104,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
         const outcomes = [
           completed,
           failed,
-          returned,
+          unstarted,
           retried(after),
           { kind: 'released', in: after } as const,
         ]

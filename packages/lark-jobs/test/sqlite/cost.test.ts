@@ -17,8 +17,8 @@ import {
   jobs,
   line,
   retried,
-  returned,
   settlement,
+  unstarted,
 } from '../conformance/jobs.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
@@ -49,7 +49,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.wait('ada', 0)
   await store.wake('emails', 'bob')
   clock.now += 100
-  const outcomes = [completed, failed, retried(10), returned, { ...completed, log: [line('x')] }]
+  const outcomes = [completed, failed, retried(10), unstarted, { ...completed, log: [line('x')] }]
   for (const outcome of outcomes) await ada.settle(await ada.claimOne(), outcome)
   const held = await ada.claimOne()
   await store.exchange('emails', ada.last(), [], { limit: 1, lease: LEASE })

@@ -153,7 +153,7 @@ const roles = {
       { kind: 'failed', error, retryIn: 5 },
       { kind: 'cancelled', reason: 'dropped' },
       { kind: 'released', in: 5 },
-      { kind: 'returned' },
+      { kind: 'unstarted' },
     ]
     await store.open()
     let held = []

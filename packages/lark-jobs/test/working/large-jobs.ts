@@ -51,7 +51,7 @@ export function largeJobs(connect: Connect): void {
     const held: number[] = []
     const returned: string[] = []
     vi.spyOn(store, 'exchange').mockImplementation(async (partition, call, settlements, want) => {
-      for (const { id, outcome } of settlements) if (outcome.kind === 'returned') returned.push(id)
+      for (const { id, outcome } of settlements) if (outcome.kind === 'unstarted') returned.push(id)
       if (want.limit > 0) held.push(handed - ImportJob.begun.length)
       const answer = await exchange.call(store, partition, call, settlements, want)
       handed += answer.jobs.length

@@ -78,7 +78,7 @@ export function afterRun(
         ...(because !== undefined && { because }),
       })
     }
-    case 'returned': {
+    case 'unstarted': {
       counters.runs -= 1
       const dueAt = outcome.in === undefined ? {} : { dueAt: now + outcome.in }
       return unlessAsked(job, { ...counters, state: 'pending', ...dueAt })

@@ -42,9 +42,9 @@ export function settle(partition: Partition, settlements: readonly Settlement[])
 /** @returns the ids of the jobs that were held */
 function settleClaim(partition: Partition, token: string, settlements: readonly Settlement[]): Set<string> {
   const plain = settlements.filter(({ outcome }) => isPlain(outcome)).map(({ id }) => id)
-  const returned = settlements.filter(({ outcome }) => isReturned(outcome)).map(({ id }) => id)
+  const unstarted = settlements.filter(({ outcome }) => isUnstarted(outcome)).map(({ id }) => id)
   const settled = new Set(endCompleted(partition, token, plain))
-  for (const id of returnAll(partition, token, returned)) settled.add(id)
+  for (const id of putBackAll(partition, token, unstarted)) settled.add(id)
   for (const settlement of settlements) {
     if (settled.has(settlement.id)) continue
     if (settleOne(partition, settlement)) settled.add(settlement.id)
@@ -63,11 +63,11 @@ function isPlain(outcome: Outcome): boolean {
 }
 
 /** Whether the job goes back to the head of its line. */
-function isReturned(outcome: Outcome): boolean {
-  return outcome.kind === 'returned' && outcome.in === undefined
+function isUnstarted(outcome: Outcome): boolean {
+  return outcome.kind === 'unstarted' && outcome.in === undefined
 }
 
-function returnAll(partition: Partition, token: string, ids: readonly string[]): string[] {
+function putBackAll(partition: Partition, token: string, ids: readonly string[]): string[] {
   if (ids.length === 0) return []
   const { database, id } = partition
   const rows = database.all<{ id: string; dueAt: number }>(giveBack, token, id, list(ids))

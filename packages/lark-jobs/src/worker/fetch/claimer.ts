@@ -192,7 +192,7 @@ export class Claimer {
     if (jobs.length > 0) this.gaveBackAt = now
     for (const job of jobs) {
       this.permits?.ended(job)
-      this.settle(job.id, job.token, { kind: 'returned' }, now)
+      this.settle(job.id, job.token, { kind: 'unstarted' }, now)
     }
   }
 
@@ -207,7 +207,7 @@ export class Claimer {
     const now = performance.now()
     if (ms === undefined) this.gaveBackAt = now
     this.permits?.ended(held.lease)
-    const outcome: Outcome = ms === undefined ? { kind: 'returned' } : { kind: 'returned', in: ms }
+    const outcome: Outcome = ms === undefined ? { kind: 'unstarted' } : { kind: 'unstarted', in: ms }
     this.settle(held.lease.id, held.lease.token, outcome, now, held)
   }
 

@@ -235,7 +235,7 @@ class LeaseWatch {
         continue
       }
       if (Atomics.compareExchange(page.states, index, PREFETCHED, RETURNED) !== PREFETCHED) continue
-      this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
+      this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'unstarted' }, at)
     }
   }
 
@@ -317,7 +317,7 @@ class LeaseWatch {
     }
     for (const { page, index, id, token } of this.#jobsIn(PREFETCHED)) {
       if (Atomics.compareExchange(page.states, index, PREFETCHED, RETURNED) === PREFETCHED)
-        this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'returned' }, at)
+        this.#claimers[page.head[2]!]!.settle(id, token, { kind: 'unstarted' }, at)
     }
     const end = () => process.kill(process.pid, 'SIGKILL')
     setTimeout(end, LAST_CALL)

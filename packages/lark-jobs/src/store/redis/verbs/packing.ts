@@ -295,8 +295,8 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
       const because = outcome.because === undefined ? '' : `|${outcome.because}`
       return ['released', `${packDuration(outcome.in)}${outcome.pausesGroup ? 'g' : ''}${because}`]
     }
-    case 'returned':
-      return ['returned', outcome.in === undefined ? '' : packDuration(outcome.in)]
+    case 'unstarted':
+      return ['unstarted', outcome.in === undefined ? '' : packDuration(outcome.in)]
     case 'cancelled':
       return ['cancelled', `${outcome.reason}|${outcome.error ? JSON.stringify(outcome.error) : ''}`]
   }

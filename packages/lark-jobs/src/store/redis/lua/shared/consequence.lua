@@ -53,7 +53,7 @@ function outcomes.released(id, value, job)
 end
 
 -- value: milliseconds until it is due, or nothing: then it keeps its place
-function outcomes.returned(id, value, job)
+function outcomes.unstarted(id, value, job)
   local _, _, place = read_holder(job.holder)
   fall_back(id, value == '' and place or value ~= '' and now + tonumber(value) or nil, job)
 end
