@@ -70,8 +70,8 @@ export class ModelLanes {
     this.pause(group, Math.max(ms, this.#pausedUntil(group) - this.#now()))
   }
 
-  stir(): void {
-    for (const name of [...this.#touched].sort()) this.#stirOne(name)
+  reposition(): void {
+    for (const name of [...this.#touched].sort()) this.#repositionOne(name)
     this.#touched.clear()
   }
 
@@ -85,7 +85,7 @@ export class ModelLanes {
     const left = new Map(Object.entries(permits))
     const asleep = [...this.#lanes].filter(([, { wakeAt }]) => (wakeAt ?? Infinity) <= this.#now())
     asleep.sort(([a, one], [b, other]) => one.wakeAt! - other.wakeAt! || (a < b ? -1 : 1))
-    for (const [name] of asleep) this.#stirOne(name)
+    for (const [name] of asleep) this.#repositionOne(name)
     let taken = 0
     for (;;) {
       const order = most > taken ? this.#inTurn(left, most - taken) : []
@@ -166,7 +166,7 @@ export class ModelLanes {
     const lane = this.#lanes.get(name)!
     lane.turn = undefined
     lane.first = undefined
-    this.#stirOne(name)
+    this.#repositionOne(name)
   }
 
   #inTurn(permits: ReadonlyMap<string, number>, most: number): string[] {
@@ -190,7 +190,7 @@ export class ModelLanes {
     return Math.min(share, this.#due(name).length, concurrency - this.#busy(name))
   }
 
-  #stirOne(name: string): void {
+  #repositionOne(name: string): void {
     const lane = this.#lanes.get(name)!
     const now = this.#now()
     const pending = this.#of(name)

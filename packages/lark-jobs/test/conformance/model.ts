@@ -93,7 +93,7 @@ export class Model {
       this.lanes.open(job)
       return 'queued'
     })
-    this.lanes.stir()
+    this.lanes.reposition()
     return answers
   }
 
@@ -139,7 +139,7 @@ export class Model {
   /** Checks that these jobs must be handed out, and hands them out. */
   claim(claimed: readonly LeasedJob[], want: Want, token: string): void {
     const { lease, limits } = want
-    this.lanes.stir()
+    this.lanes.reposition()
     const limit = Math.min(want.limit, (limits?.concurrency ?? Infinity) - this.in('active').length)
     const ahead = limits ? 0 : (want.prefetch ?? 0)
     if (claimed.length > 0) this.#leases.set(token, this.#now() + lease)
@@ -205,7 +205,7 @@ export class Model {
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state === 'failed') recovery.failed.push(job.id)
     }
-    this.lanes.stir()
+    this.lanes.reposition()
     const ends = this.in('active').map((job) => this.#leaseEnd(job) - this.#now())
     if (ends.length > 0) recovery.nextLeaseEnd = Math.max(0, Math.min(...ends))
     return recovery
@@ -312,7 +312,7 @@ export class Model {
       this.#remove(job)
       if (wasPending) this.lanes.moved(job)
     }
-    this.lanes.stir()
+    this.lanes.reposition()
     return gone.length
   }
 
@@ -331,7 +331,7 @@ export class Model {
         this.lanes.moved(job)
       return verdict
     })
-    this.lanes.stir()
+    this.lanes.reposition()
     return verdicts
   }
 

@@ -257,7 +257,7 @@ class Sequence {
     this.#tell('pause', name, ms)
     const met = await this.#harness.store.pause(this.#partition, name, ms)
     expect(met).toEqual(this.#model.lanes.pause(name, ms))
-    this.#model.lanes.stir()
+    this.#model.lanes.reposition()
   }
 
   async #prune(): Promise<void> {

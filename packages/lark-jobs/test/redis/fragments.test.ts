@@ -33,14 +33,20 @@ test('a script has what it needs once, in order of need', () => {
 
 test('a module is made when it is first used, with what nothing else needs', () => {
   const lanes =
-    '-- module: lanes\n-- needs: line\n-- gives: stir\nlocal function stir()\n  return line()\nend\n'
+    '-- module: lanes\n-- needs: line\n-- gives: reposition\nlocal function reposition()\n  return line()\nend\n'
   const texts = { 'shared/line': line, 'shared/lanes/turn': lanes }
-  const alone = scriptOf({ ...texts, verb: '-- needs: start, lanes\nlanes(made).stir()\nlanes().stir()\n' })
+  const alone = scriptOf({
+    ...texts,
+    verb: '-- needs: start, lanes\nlanes(made).reposition()\nlanes().reposition()\n',
+  })
   const head = 'local function lanes()\n  if made.lanes then\n    return made.lanes\n  end\n'
   expect(alone).toContain(`${head}local function line()`)
-  expect(alone).toContain('made.lanes = { stir = stir }\nreturn made.lanes\nend\n')
-  const beside = scriptOf({ ...texts, verb: '-- needs: start, lanes, line\nline(made)\nlanes().stir()\n' })
-  expect(beside).toContain(`${head}local function stir()`)
+  expect(alone).toContain('made.lanes = { reposition = reposition }\nreturn made.lanes\nend\n')
+  const beside = scriptOf({
+    ...texts,
+    verb: '-- needs: start, lanes, line\nline(made)\nlanes().reposition()\n',
+  })
+  expect(beside).toContain(`${head}local function reposition()`)
   expect(beside.indexOf('function line()')).toBeLessThan(beside.indexOf('function lanes()'))
 })
 

@@ -5,7 +5,7 @@ import type { Call, Exchange, Settlement, Verdict, Want } from '../contract/stor
 import { recall, remember } from './calls.ts'
 import { claim, claimedBefore } from './claim.ts'
 import { exchangeEffects } from './effect.ts'
-import { stirLanes } from './lane.ts'
+import { repositionLanes } from './lane.ts'
 import { limited, nextJob } from './order.ts'
 import type { Partition } from './partition.ts'
 import { permits } from './rate.ts'
@@ -23,12 +23,12 @@ export function exchange(
   if (known) return { verdicts: known, jobs: claimedBefore(partition, token), ...due(partition, 0) }
 
   const verdicts = settle(partition, settlements)
-  stirLanes(partition)
+  repositionLanes(partition)
   const within = want.limits && want.limit > 0 ? permits(partition, want.limits) : undefined
   const limit = Math.min(want.limit, within?.free ?? want.limit)
   const jobs = claim(partition, want.limits ? { ...want, limit, prefetch: 0 } : want, token)
   within?.note(jobs.length)
-  stirLanes(partition)
+  repositionLanes(partition)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
   const hasLess = jobs.length < want.limit && (isLimited || nextJob(partition) !== 0)
   // With limits, each job that ended lets a waiting job begin.

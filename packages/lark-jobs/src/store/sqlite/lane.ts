@@ -7,8 +7,8 @@
  *   full     neither is set: a job may begin when one of the lane's jobs has ended
  *
  * `busy` is the number of its active jobs. `first` is the id of the job that goes before all others, in a strict group.
- * An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the transaction `stirLanes`
- * puts all noted lanes in their right places.
+ * An empty lane is removed. Code that changes a lane notes it (`touch`), and at the end of the transaction
+ * `repositionLanes` puts all noted lanes in their right places.
  */
 import type { Group } from '../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../contract/change.ts'
@@ -147,13 +147,13 @@ export function rulesOf(limits: string | null): Rules {
 }
 
 /** Puts every noted lane in its right place, in the order of names: the changes themselves have no order. */
-export function stirLanes(partition: Partition): void {
+export function repositionLanes(partition: Partition): void {
   const names = [...partition.touched].sort()
   partition.touched.clear()
-  for (const name of names) stirLane(partition, findLane(partition, name)!)
+  for (const name of names) repositionLane(partition, findLane(partition, name)!)
 }
 
-export function stirLane(partition: Partition, lane: LaneRow): void {
+export function repositionLane(partition: Partition, lane: LaneRow): void {
   const { database, id } = partition
   const { name, busy } = lane
   const earliest = partition.earliest(name)

@@ -7,7 +7,7 @@
  */
 import { laneName, readLane } from '../contract/lane.ts'
 import { MAX_ITEMS, type Want } from '../contract/store.ts'
-import { findLane, type LaneRow, rulesOf, stirLane } from './lane.ts'
+import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes, smallPayload } from './payload.ts'
 import { permits } from './rate.ts'
@@ -90,7 +90,7 @@ export function nextInTurn(
     return begun
   }
   for (const { name } of partition.database.all<LaneRow>(awake, partition.id, partition.now))
-    stirLane(partition, findLane(partition, name)!)
+    repositionLane(partition, findLane(partition, name)!)
   while (jobs.length < most && !room.isFull) {
     const order = inTurn(partition, most - jobs.length, left)
     if (order.length === 0) break
@@ -164,7 +164,7 @@ function takeTurn(
   if (jobs.length === 0 && next.length > 0) return []
   permitted?.note(jobs.length)
   database.run(served, jobs.length, id, name)
-  stirLane(partition, findLane(partition, name)!)
+  repositionLane(partition, findLane(partition, name)!)
   return jobs
 }
 

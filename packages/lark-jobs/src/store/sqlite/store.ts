@@ -22,7 +22,7 @@ import { extend } from './extend.ts'
 import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
 import { SqliteFlows } from './flows.ts'
 import { dropOldLogs } from './keep.ts'
-import { forgetPauses, hasPauses, pausedGroups, pauseGroup, stirLanes } from './lane.ts'
+import { forgetPauses, hasPauses, pausedGroups, pauseGroup, repositionLanes } from './lane.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes, minutesOf } from './minutes.ts'
@@ -386,7 +386,7 @@ export class SqliteStore implements contract.Store {
       const partition = Partition.enter(database, name)
       this.#clock.meet(partition.now)
       const result = work(partition)
-      stirLanes(partition)
+      repositionLanes(partition)
       trim(partition, retentionOf(this.#options, name))
       keepLastMinute(partition)
       rung = ringForNews(partition, call?.caller).concat(partition.noticed)

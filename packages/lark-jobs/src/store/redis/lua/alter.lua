@@ -151,7 +151,7 @@ end
 -- After all verdicts, so that no id is `missing` because of another id of this call.
 end_as('cancelled', cancelled, kept, 'untold')
 if made.lanes then
-  lanes().stir_all()
+  lanes().reposition_all()
   -- The jobs behind a removed job of a lane may begin now.
   rings = math.max(rings, #verdicts)
 end

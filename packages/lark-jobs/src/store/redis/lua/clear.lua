@@ -91,7 +91,7 @@ elseif state ~= 'blocked' then
   end)
 end
 if made.lanes then
-  lanes().stir_all()
+  lanes().reposition_all()
 end
 if made.effects then
   effects().ring_for_effects(0)

@@ -83,7 +83,7 @@ if max and kept ~= '' then
   admission().drop(-admission().room_in(tonumber(max)), tonumber(kept))
 end
 if made.lanes then
-  lanes().stir_all()
+  lanes().reposition_all()
 end
 remember(verdicts)
 local heard = is_quiet and 0 or ring(rings)

@@ -69,7 +69,7 @@ redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 local kept = { completed = tonumber(ARGV[10]), failed = tonumber(ARGV[11]), cancelled = tonumber(ARGV[12]) }
 local verdicts, settled = settle(13, kept, laned)
 if laned then
-  lanes().stir_all()
+  lanes().reposition_all()
   laned = redis.call('HGET', key('settings'), 'lanes') ~= '0'
   -- If the partition has jobs with groups, nothing is prefetched.
   most = laned and limit or most
@@ -121,7 +121,7 @@ if #ids > 0 then
   note = note and note(#ids)
 end
 if made.lanes then
-  lanes().stir_all()
+  lanes().reposition_all()
 end
 local waiting = laned and most > 0 and not paused and lanes().limited() or nil
 local has_less = #ids < limit and not left

@@ -10,6 +10,6 @@
 
 local was_paused = lanes().paused_until(ARGV[2]) > now
 local has_jobs = lanes().pause(ARGV[2], ARGV[3] == '' and 2 ^ 53 or now + tonumber(ARGV[3]))
-lanes().stir_all()
+lanes().reposition_all()
 ring(MAX_ITEMS)
 return { was_paused and 1 or 0, has_jobs and 1 or 0 }

@@ -113,7 +113,7 @@ if not is_over then
     end
   end
   if made.lanes then
-    lanes().stir_all()
+    lanes().reposition_all()
   end
   end_as('failed', taken.failed, tonumber(ARGV[2]), 'untold')
   count_minute('failed', #taken.failed)

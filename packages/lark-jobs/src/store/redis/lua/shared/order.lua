@@ -230,7 +230,7 @@ local function take_turns(all, most, ids, places, permitted)
     permits[limiter] = tonumber(count)
   end
   for _, lane in ipairs(redis.call('ZRANGE', key('asleep'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)) do
-    lanes().stir(lane)
+    lanes().reposition(lane)
   end
   for _ = 1, MAX_ITEMS do
     local left = most - #ids

@@ -8,7 +8,7 @@
 --                       first: id of the job that goes before all others, in a strict group
 --   paused        ZSET  group -> when its pause ends
 -- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the lane in
--- its right place at the end (`stir_all` in turn.lua).
+-- its right place at the end (`reposition_all` in turn.lua).
 -- module: lanes
 -- needs: start
 -- gives: ABOVE, touched, rank, read_limits, enter_all, put_in_lane, leave_lane, end_busy, paused_until, pause

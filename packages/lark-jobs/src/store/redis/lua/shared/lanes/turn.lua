@@ -6,7 +6,7 @@
 -- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
 -- module: lanes
 -- needs: start, line, starts, lane, aged
--- gives: fall_due, stir, stir_all, next_turn, take_turn
+-- gives: fall_due, reposition, reposition_all, next_turn, take_turn
 
 -- Stands for no end. Redis accepts this number as a score.
 local NEVER = 2 ^ 53
@@ -58,7 +58,7 @@ local function turns_of(lane)
 end
 
 -- Puts a lane in its right place: `turns`, `asleep`, neither, or removes it if it is empty.
-local function stir(lane)
+local function reposition(lane)
   local turns = key(turns_of(lane))
   fall_due(lane)
   local at, is_over = opens_at(lane)
@@ -82,14 +82,14 @@ local function stir(lane)
 end
 
 -- Puts all changed lanes in their right places, in the order of their names: the changes themselves have no order.
-local function stir_all()
+local function reposition_all()
   local names = {}
   for lane in pairs(touched) do
     names[#names + 1], touched[lane] = lane, nil
   end
   table.sort(names)
   for _, lane in ipairs(names) do
-    stir(lane)
+    reposition(lane)
   end
 end
 
@@ -149,6 +149,6 @@ local function take_turn(lane, most, places, aging, room)
   if note then
     note(#ids)
   end
-  stir(lane)
+  reposition(lane)
   return ids
 end
