@@ -8,7 +8,7 @@ import { exchangeEffects } from './effect.ts'
 import { repositionLanes } from './lane.ts'
 import { limited, nextJob } from './order.ts'
 import type { Partition } from './partition.ts'
-import { permits } from './rate.ts'
+import { allowedStarts } from './rate.ts'
 import { settle } from './settle.ts'
 import { joinWaiters, leaveWaiters } from './waiters.ts'
 
@@ -24,7 +24,7 @@ export function exchange(
 
   const verdicts = settle(partition, settlements)
   repositionLanes(partition)
-  const within = want.limits && want.limit > 0 ? permits(partition, want.limits) : undefined
+  const within = want.limits && want.limit > 0 ? allowedStarts(partition, want.limits) : undefined
   const limit = Math.min(want.limit, within?.free ?? want.limit)
   const jobs = claim(partition, want.limits ? { ...want, limit, prefetch: 0 } : want, token)
   within?.note(jobs.length)

@@ -15,7 +15,7 @@ import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../contract/change.
 import { laneName, pausedGroup, readLane } from '../contract/lane.ts'
 import { parsed } from '../contract/unreadable.ts'
 import type { Partition } from './partition.ts'
-import { permits } from './rate.ts'
+import { allowedStarts } from './rate.ts'
 import type { JobRow } from './row.ts'
 import { ACTIVE, PENDING } from './schema.ts'
 
@@ -183,7 +183,7 @@ function opensAt(partition: Partition, lane: LaneRow, earliest: number | undefin
   if (until > now) at = Math.max(at, until)
   const { limits } = rulesOf(lane.limits)
   if (at > 0 || limits === undefined) return at
-  const { free, wait } = permits(partition, limits, name, busy)
+  const { free, wait } = allowedStarts(partition, limits, name, busy)
   if (free > 0) return 0
   return wait === undefined ? NEVER : now + wait
 }

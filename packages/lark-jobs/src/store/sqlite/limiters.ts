@@ -10,7 +10,7 @@ import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.t
 import { mostOf } from '../../options/limiter.ts'
 import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../contract/store.ts'
 import type { Database } from './database.ts'
-import { permits } from './rate.ts'
+import { allowedStarts } from './rate.ts'
 
 interface LimiterRow {
   number: number
@@ -82,7 +82,13 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
   let [granted, wait] = isAgain ? [last.granted, last.wait] : [0, null]
   if (!isAgain && wanted > 0) {
     const { held: all } = database.get<{ held: number }>(others, limiter, holder, now)!
-    const within = permits({ database, id: 0, now, active: all + held }, limits, limiter, undefined, each)
+    const within = allowedStarts(
+      { database, id: 0, now, active: all + held },
+      limits,
+      limiter,
+      undefined,
+      each,
+    )
     const inLots = (count: number) => {
       const most = Math.max(0, Math.min(count, wanted))
       return most - (most % each)

@@ -10,7 +10,7 @@ import { MAX_ITEMS, type Want } from '../contract/store.ts'
 import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { payloadBytes, smallPayload } from './payload.ts'
-import { permits } from './rate.ts'
+import { allowedStarts } from './rate.ts'
 import type { Room } from './room.ts'
 import type { JobRow, LeasedRow } from './row.ts'
 import { PENDING } from './schema.ts'
@@ -154,7 +154,7 @@ function takeTurn(
   }
   const { limits, busy, first } = findLane(partition, name)!
   const rules = rulesOf(limits)
-  const permitted = rules.limits && permits(partition, rules.limits, name, busy)
+  const permitted = rules.limits && allowedStarts(partition, rules.limits, name, busy)
   const share = Math.min(most, permitted?.free ?? most)
   const next =
     first === null

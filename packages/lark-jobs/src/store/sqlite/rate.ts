@@ -11,7 +11,7 @@ import type { Rate } from '../../model/rate.ts'
 import { MAX_ITEMS } from '../contract/store.ts'
 import type { Partition } from './partition.ts'
 
-export interface StartPermits {
+export interface AllowedStarts {
   /** How many starts are allowed now. */
   free: number
   /** Milliseconds until one more lot of `each` is allowed; undefined: when a running one ends. */
@@ -50,13 +50,13 @@ export const overRates = (now: string) => `
  * @param active the number that counts against the concurrency
  * @param each the size of a lot
  */
-export function permits(
+export function allowedStarts(
   { database, id, now, active: jobs }: Pick<Partition, 'database' | 'id' | 'now' | 'active'>,
   { concurrency, rate }: Limits,
   key = '',
   active = jobs,
   each = 1,
-): StartPermits {
+): AllowedStarts {
   const byRate = rate && kinds[rate.kind]({ database, id, now, key }, rate, each)
   const free = concurrency === undefined ? Number.POSITIVE_INFINITY : concurrency - active
   const isByRate = byRate !== undefined && byRate.free <= free
@@ -72,7 +72,7 @@ export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'
   return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))
 }
 
-const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => StartPermits> = {
+const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => AllowedStarts> = {
   window({ database, id, key, now }, { limit, per }) {
     const at = now - (now % per)
     const known = database.get<{ at: number; count: number }>(find, id, key)

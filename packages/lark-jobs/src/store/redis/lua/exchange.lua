@@ -77,7 +77,7 @@ end
 
 local permitted, wait, note = math.huge, -1, nil
 if not prefetch and most > 0 then
-  permitted, wait, note = starts().allowed(ARGV[6], most)
+  permitted, wait, note = starts().allowed_starts(ARGV[6], most)
   most = math.min(most, permitted)
 end
 local all, taken, places = lines(), {}, {}

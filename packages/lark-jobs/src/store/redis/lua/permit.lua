@@ -102,7 +102,7 @@ end
 granted, wait = 0, -1
 if wanted > 0 then
   local kept, free, note = kept_from(each), nil, nil
-  free, wait, note = starts().allowed(ARGV[8], wanted + kept, '', all + held, each)
+  free, wait, note = starts().allowed_starts(ARGV[8], wanted + kept, '', all + held, each)
   granted = in_lots(free - kept)
   if note and granted > 0 then
     note(granted)

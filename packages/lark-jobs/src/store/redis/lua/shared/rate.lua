@@ -5,7 +5,7 @@
 --   starts  LIST  sliding: the times of the last starts, the latest first, at most as many as the limit
 -- module: starts
 -- needs: start
--- gives: allowed
+-- gives: allowed_starts
 local kinds = {}
 
 -- Each of these returns how many starts are allowed now, the milliseconds until `each` more are, and a function that
@@ -58,7 +58,7 @@ end
 -- the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's keys, default '';
 -- keys with a suffix expire. `active`: the number that counts against the concurrency; default: the active jobs of the
 -- partition.
-local function allowed(limits, wanted, suffix, active, each)
+local function allowed_starts(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|(%a*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil
   if concurrency ~= '' then

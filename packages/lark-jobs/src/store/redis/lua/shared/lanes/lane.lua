@@ -40,8 +40,8 @@ local function open(lane, limits)
   touched[lane] = true
 end
 
--- Whether the order of the jobs is strict, and the limits in the form that `permits` reads, or ''. Damaged limits count
--- as none until the next job of the group brings new ones.
+-- Whether the order of the jobs is strict, and the limits in the form that `allowed_starts` reads, or ''. Damaged
+-- limits count as none until the next job of the group brings new ones.
 local function read_limits(text)
   local strict, limits = string.match(text or '', '^(o?)(.*)$')
   local kind, rate = string.match(limits, '^%d*:(%a*)(:%d*:%d*:%d*)$')

@@ -47,7 +47,7 @@ local function opens_at(lane)
   at = till > now and math.max(at, till) or at
   local _, limited = read_limits(limits)
   if at == 0 and limited ~= '' then
-    local free, wait = starts().allowed(limited, 1, '@' .. lane, busy)
+    local free, wait = starts().allowed_starts(limited, 1, '@' .. lane, busy)
     at = free > 0 and 0 or wait >= 0 and now + wait or NEVER
   end
   return at, due == 0 and not next_late and busy == 0
@@ -111,7 +111,7 @@ local function take_turn(lane, most, places, aging, room)
   local _, limited = read_limits(limits)
   local note
   if limited ~= '' then
-    local free, _, begin = starts().allowed(limited, most, '@' .. lane, tonumber(busy or 0))
+    local free, _, begin = starts().allowed_starts(limited, most, '@' .. lane, tonumber(busy or 0))
     most, note = math.min(most, free), begin
   end
   local ids = {}
