@@ -108,7 +108,7 @@ export class ModelJob implements Counters {
   }
 
   /** Whether the job must not be prefetched. */
-  get isDirect(): boolean {
+  get noPrefetch(): boolean {
     return this.wasRecovered || this.lock?.until === 'start'
   }
 
@@ -174,11 +174,11 @@ export class ModelJob implements Counters {
   }
 
   #become(consequence: Consequence): Consequence['counts'] {
-    const { state, dueAt = this.place, because, isDirect, isUntold, reason } = consequence
+    const { state, dueAt = this.place, because, noPrefetch, isUntold, reason } = consequence
     const { runs, failures, crashes, releases } = consequence
     if (because !== undefined) this.#because = { runs: this.runs, text: because }
     Object.assign(this, { runs, failures, crashes, releases })
-    if (isDirect) this.wasRecovered = true
+    if (noPrefetch) this.wasRecovered = true
     if (state === 'pending') this.#putBack(dueAt)
     else this.#end(state, reason, isUntold)
     return consequence.counts

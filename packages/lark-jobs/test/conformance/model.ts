@@ -153,13 +153,13 @@ export class Model {
       const job = this.#firstInLine(want.aging).find(({ id }) => id === leased.id)
       if (!job) throw new Error(`${leased.id} was handed out, but the first are ${this.#tellFirst()}`)
       const isAhead = place >= limit
-      expect(isAhead && job.isDirect, `${job.id} must not be handed out ahead`).toBe(false)
+      expect(isAhead && job.noPrefetch, `${job.id} must not be handed out ahead`).toBe(false)
       job.claim(token, isAhead)
       expect(leased).toMatchObject(job.handedOut)
     }
     // A claim ends early only before a job that must start at once.
     if (claimed.length >= limit && claimed.length < most) {
-      expect(this.#firstInLine(want.aging).some((job) => job.isDirect)).toBe(true)
+      expect(this.#firstInLine(want.aging).some((job) => job.noPrefetch)).toBe(true)
     } else {
       expect(claimed).toHaveLength(most)
     }

@@ -26,7 +26,7 @@ export interface Consequence extends Counters {
   error?: JobError
   result?: string
   /** From now on the job is not prefetched. */
-  isDirect?: true
+  noPrefetch?: true
   /** No handler ran that could do what its class does when a job ends: the class hears of it (`model/effect.ts`). */
   isUntold?: true
   /** How it counts in the minutes. */
@@ -102,12 +102,12 @@ export function afterDeath(job: Running, forgiving: boolean, cause?: string): Co
   const { runs, failures, crashes, releases, hasStarted } = job
   const counters = { runs, failures, crashes, releases }
   if (!hasStarted) counters.runs -= 1
-  if (!hasStarted || forgiving) return unlessAsked(job, { ...counters, state: 'pending', isDirect: true })
+  if (!hasStarted || forgiving) return unlessAsked(job, { ...counters, state: 'pending', noPrefetch: true })
   counters.crashes += 1
   const error = { run: runs, ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   if (counters.crashes >= (job.isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES))
     return { ...counters, state: 'failed', error, isUntold: true, counts: 'failed' }
-  return unlessAsked(job, { ...counters, state: 'pending', error, isDirect: true })
+  return unlessAsked(job, { ...counters, state: 'pending', error, noPrefetch: true })
 }
 
 /** A job that somebody has asked to cancel does not go back to its line. */

@@ -12,14 +12,14 @@ import { errorsOf, type JobRow } from './row.ts'
 import { PENDING } from './schema.ts'
 
 export function follow(partition: Partition, row: JobRow, consequence: Consequence): void {
-  const { state, dueAt, reason, because, error, result, isDirect, isUntold, counts, ...counters } =
+  const { state, dueAt, reason, because, error, result, noPrefetch, isUntold, counts, ...counters } =
     consequence
   if (counts !== undefined) partition.minute[counts] += 1
   const change = {
     ...counters,
     ...(error !== undefined && { errors: withError(row, error) }),
     ...(result !== undefined && { result }),
-    ...(isDirect && { direct: 1 as const }),
+    ...(noPrefetch && { direct: 1 as const }),
     ...(dueAt !== undefined && { dueAt }),
     ...(because !== undefined && { reason: putBack(row.runs, because) }),
     ...(reason !== undefined && { reason }),

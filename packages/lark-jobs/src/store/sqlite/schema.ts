@@ -11,7 +11,7 @@
  *
  *   seq                        rises with every job, and decides between jobs of one place
  *   direct                     1 if the job must not be prefetched: it was taken back from a worker, or it releases its
- *                              lock when it starts
+ *                              lock when it starts. In the code this is `noPrefetch`; stored names do not change
  *   lane, laneLimits           of a job with a group or a limiter (`lane.ts`)
  *   lock, untilStart, holds    of a unique job (`lock.ts`)
  *   keep                       how long the job is kept, if its class says so: JSON

@@ -14,7 +14,8 @@
  *   paused       ZSET    groups -> until when
  *   claims, leases, holders  HASH, ZSET, HASH  active jobs (`lua/shared/lease.lua`)
  *   direct       HASH    id -> 1: jobs that must not be prefetched, because the store must see their start: they were
- *                        taken back from a worker, or release their lock when they start
+ *                        taken back from a worker, or release their lock when they start. In the code
+ *                        this is `noPrefetch`; stored names do not change
  *   effects:<kind>, remembered, ended, hooked  ZSET, ZSET, HASH, HASH  what must happen elsewhere because jobs ended
  *                        (`lua/shared/effect.lua`)
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own

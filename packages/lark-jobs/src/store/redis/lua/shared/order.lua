@@ -265,8 +265,8 @@ end
 -- be prefetched ends the claim.
 local function prefetch_until(ids, limit)
   if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
-    for i, direct in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do
-      if i > limit and direct then
+    for i, no_prefetch in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do
+      if i > limit and no_prefetch then
         return i - 1
       end
     end
