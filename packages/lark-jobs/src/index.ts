@@ -59,6 +59,7 @@ export type {
   CancelOptions,
 } from './operate/cancel.ts'
 export type { ChangeOptions, JobFilter } from './operate/filter.ts'
+export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Removable, RemoveConditions, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'

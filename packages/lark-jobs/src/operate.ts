@@ -24,6 +24,7 @@ export {
   cancellable,
 } from './operate/cancel.ts'
 export type { ChangeOptions, JobFilter } from './operate/filter.ts'
+export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'

@@ -22,6 +22,7 @@ import {
   type Parsed,
   type Rejection,
   rateLimited,
+  type State,
   skipWhen,
   timing,
   unique,
@@ -172,6 +173,22 @@ jobs.find<NothingJob>('id').then((found) => {
   const none: undefined = found?.result
   return none
 })
+jobs.list<SendEmailJob>({ queue: ['emails'], state: 'failed', group: 7, since: '1h' }, { order: 'oldest' })
+jobs.list<SendEmailJob>({ where: { to: 'ada', 'card.type': 1 } }, { limit: 5, cursor: '' }).then((page) => {
+  const to: string | undefined = page.jobs[0]?.payload?.to
+  const cursor: string | undefined = page.cursor
+  const state: State | undefined = page.position?.state
+  // @ts-expect-error not in the payload
+  page.jobs[0]?.payload?.from
+  return [to, cursor, state, page.scanned]
+})
+jobs.list()
+// @ts-expect-error no such state
+jobs.list({ state: 'done' })
+// @ts-expect-error a condition without a value
+jobs.list({ queue: undefined })
+// @ts-expect-error no such order
+jobs.list({}, { order: 'latest' })
 jobs.failed<NumberJob>().then(([failed]) => {
   const given: number | undefined = failed?.payload
   const gave: number | undefined = failed?.result

@@ -5,6 +5,7 @@
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { readIds } from '../model/id.ts'
 import type { State } from '../model/record.ts'
+import { notName } from '../model/stored-name.ts'
 import { type Entries, flag, isText, type OptionsOf, oneOf, option, Schema } from '../options/schema.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
@@ -14,6 +15,11 @@ export type Flags = Readonly<Record<string, string>>
 export const all = option<true>('true', (value) => value === true)
 
 export const queueName = option<string>('the name of a queue', isText)
+
+export const group = option<string | number>(
+  'the name of a group: a text that is not empty, or a number',
+  (value) => value !== '' && notName(value) === undefined,
+)
 
 /** The conditions of a filter. Each of them must have a value if it is written. */
 export function conditions<E extends Entries>(entries: E): Schema<E> {

@@ -8,6 +8,7 @@ import type { JobLike } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
 import type { Flags } from './filter.ts'
+import type { JobPage, ListFilter, ListOptions } from './list.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { Status } from './status.ts'
@@ -80,6 +81,30 @@ export abstract class Operations {
     const { checkFailed, failed } = await import('./stored-jobs.ts')
     checkFailed(options, this[names])
     return failed<J>(await this.#opened(), options)
+  }
+
+  /**
+   * A page of the jobs that meet all conditions of a filter; without conditions, of all jobs of the store. One call looks
+   * at no more than 1,000 jobs. So a page may have fewer jobs than `limit`, or none, and yet a `cursor`: there is more.
+   *
+   * `Jobs.list<ImportJob>(…)` gives payloads and results the types of that class. Nothing checks that the jobs have it.
+   *
+   * Order: partition by partition in the order of their names, and within each, state by state in the order of
+   * `filter.state`. Ended jobs by the time of their end, waiting and delayed jobs in the order in which they would run,
+   * active jobs by id, which is the order of their dispatch.
+   *
+   * @param options `cursor`: of the page before, of the same filter and order. `limit`: the most jobs of the page,
+   * 1…1,000, default 100. `order`, of ended jobs: `'newest'` (default) for the latest end first, or `'oldest'`
+   * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
+   * @example const { jobs, cursor } = await Jobs.list({ queue: 'imports', state: 'failed', where: { 'shop.id': 7 } })
+   */
+  async list<J extends JobLike = JobLike>(
+    filter: ListFilter = {},
+    options: ListOptions = {},
+  ): Promise<JobPage<J>> {
+    const { checkList, list } = await import('./list.ts')
+    checkList(filter, options, this[names])
+    return list<J>(await this.#opened(), filter, options)
   }
 
   /**

@@ -5,10 +5,10 @@
 import { type Duration, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { partitionFor, partitionsOf } from '../model/partition.ts'
-import { isHash, notName } from '../model/stored-name.ts'
+import { isHash } from '../model/stored-name.ts'
 import { groupName } from '../options/group.ts'
 import { duration, isText, option } from '../options/schema.ts'
-import { all, checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { all, checkFilter, conditions, type Flags, group, queueName } from './filter.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
 /** The queue or group to pause. */
@@ -31,10 +31,7 @@ export type EveryQueue = { all: true } & { [Name in keyof PauseOptions]?: never 
 
 const targetEntries = {
   queue: queueName,
-  group: option<string | number>(
-    'the name of a group: a text that is not empty, or a number',
-    (value) => value !== '' && notName(value) === undefined,
-  ),
+  group,
   groupHash: option<string>('a hash that Jobs.status() shows', (value) => isText(value) && isHash(value)),
 }
 const resumeConditions = conditions({ ...targetEntries, all })

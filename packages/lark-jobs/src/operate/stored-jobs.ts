@@ -171,7 +171,7 @@ function ownPartition({ queues }: OpenQueues, queue: string, id: string): string
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
-function stored<J extends JobLike>({ payload, result, progress, group, ...rest }: JobRecord): StoredJob<J> {
+export function stored<J extends JobLike>({ payload, result, progress, group, ...rest }: JobRecord): StoredJob<J> {
   return {
     ...rest,
     queue: queueOf(rest.partition),
@@ -306,18 +306,23 @@ async function* pages<T>(
 }
 
 /**
- * The partitions of the named queue; without a name, of every queue.
+ * The partitions of the named queues; without a name, of every queue.
  *
  * @throws UNKNOWN_QUEUE
  */
-export async function partitionsToLookIn(open: OpenQueues, named?: string): Promise<string[]> {
+export async function partitionsToLookIn(
+  open: OpenQueues,
+  named?: string | readonly string[],
+): Promise<string[]> {
   const all = await everyPartition(open)
   if (named === undefined) return [...all.values()].flat()
-  const partitions = all.get(named)
-  if (partitions !== undefined) return partitions
-  const near = nearest(named, all.keys())
-  throw new JobsError('UNKNOWN_QUEUE', `There is no queue '${named}'`, {
-    hint: `${near ? `Did you mean ${near}? ` : ''}There are ${listed(all.keys())}.`,
+  return [named].flat().flatMap((queue) => {
+    const partitions = all.get(queue)
+    if (partitions !== undefined) return partitions
+    const near = nearest(queue, all.keys())
+    throw new JobsError('UNKNOWN_QUEUE', `There is no queue '${queue}'`, {
+      hint: `${near ? `Did you mean ${near}? ` : ''}There are ${listed(all.keys())}.`,
+    })
   })
 }
 

@@ -116,6 +116,54 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     "Jobs.failed(): limit is '20'; it must be a whole number from 1",
   ],
   ['failed(null)', (jobs) => jobs.failed(null), 'Jobs.failed(): the filter is null; it must be an object'],
+  ['list(null)', (jobs) => jobs.list(null), 'Jobs.list(): the filter is null; it must be an object'],
+  ['list({ tenant })', (jobs) => jobs.list({ tenant: 7 }), 'Jobs.list(): tenant is not an option'],
+  [
+    'list({ queue: undefined })',
+    (jobs) => jobs.list({ queue: undefined }),
+    'Jobs.list(): queue is undefined; it must be the name of a queue, or a list of these',
+  ],
+  [
+    'list({ queue: [] })',
+    (jobs) => jobs.list({ queue: [] }),
+    'Jobs.list(): queue is []; it must be the name of a queue, or a list of these',
+  ],
+  [
+    'list({ state: [done] })',
+    (jobs) => jobs.list({ state: ['failed', 'done'] }),
+    "Jobs.list(): state is [ 'failed', 'done' ]; it must be 'waiting', 'delayed', 'blocked', 'active',",
+  ],
+  [
+    'list({ where: {} })',
+    (jobs) => jobs.list({ where: {} }),
+    'Jobs.list(): where is {}; it must be an object with one to 10 paths of the payload',
+  ],
+  [
+    'list({ where: undefined value })',
+    (jobs) => jobs.list({ where: { tenant: undefined } }),
+    'Jobs.list(): where is { tenant: undefined }; it must be an object with one to 10 paths',
+  ],
+  [
+    'list({ where: Date })',
+    (jobs) => jobs.list({ where: { at: new Date(0) } }),
+    'Jobs.list(): where is { at: 1970-01-01T00:00:00.000Z }; it must be an object',
+  ],
+  [
+    'list({ since: Invalid Date })',
+    (jobs) => jobs.list({ since: new Date('soon') }),
+    'Jobs.list(): since is Invalid Date; it must be a Date, or milliseconds',
+  ],
+  [
+    'list({}, { limit: 1_001 })',
+    (jobs) => jobs.list({}, { limit: 1_001 }),
+    'Jobs.list(): limit is 1001; it must be a whole number from 1 to 1000',
+  ],
+  [
+    'list({}, { cursor: undefined })',
+    (jobs) => jobs.list({}, { cursor: undefined }),
+    'Jobs.list(): cursor is undefined; it must be the cursor of a page',
+  ],
+  ['list({}, 5)', (jobs) => jobs.list({}, 5), 'Jobs.list(): the second argument is 5; it must be an object'],
   [
     'retry(failed, undefined)',
     (jobs) => jobs.retry('failed', undefined),
@@ -150,7 +198,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
 ]
 
 type Untyped = {
-  [Verb in 'cancel' | 'find' | 'pause' | 'resume' | 'failed' | 'retry']: (
+  [Verb in 'cancel' | 'find' | 'pause' | 'resume' | 'failed' | 'list' | 'retry']: (
     ...args: unknown[]
   ) => Promise<unknown>
 }

@@ -28,6 +28,7 @@ import { keeping } from './keeping.ts'
 import { largeJobs } from './large-jobs.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
+import { listing } from './listing.ts'
 import { making } from './making.ts'
 import { middleware } from './middleware.ts'
 import { naming } from './naming.ts'
@@ -68,6 +69,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('removing', () => removing(connect))
   describe('keeping', () => keeping(connect))
   describe('filtering', () => filtering(connect))
+  describe('listing', () => listing(connect))
   describe('operating', () => operating(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))

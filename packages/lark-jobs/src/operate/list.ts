@@ -1,0 +1,314 @@
+/**
+ * Lists jobs by page: of some queues, in some states, that meet some conditions. A call reads a few pages of the store at
+ * most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the conditions. A cursor says
+ * where the next call continues; nothing is kept between two calls.
+ */
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { JobsError } from '../model/errors.ts'
+import { queueOf } from '../model/partition.ts'
+import { type JobRecord, type State, states } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
+import { groupName } from '../options/group.ts'
+import type { JobLike } from '../options/job-class.ts'
+import { isObject, isText, Option, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
+import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
+import { checkFilter, conditions, type Flags, group } from './filter.ts'
+import { heads, type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
+
+/** The most pages of the store that a call reads. */
+const PAGES = 4
+/** The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without such jobs. */
+const LOOKS = 5
+/** How many running jobs are read at once. */
+const TOGETHER = 10
+/** The most conditions on payloads. */
+const MOST = 10
+
+const someOf = <T extends string>(right: string, isRight: (value: unknown) => boolean) =>
+  option<T | readonly T[]>(`${right}, or a list of these`, (value) =>
+    Array.isArray(value) ? value.length > 0 && value.every(isRight) : isRight(value),
+  )
+const order = oneOf(['newest', 'oldest'])
+
+const filterEntries = {
+  /** One queue or several. Default: every queue. */
+  queue: someOf<string>('the name of a queue', isText),
+  /** One state or several, in the order in which to list them. Default: all. */
+  state: someOf<State>(oneOf(states).right, (value) => states.includes(value as State)),
+  /** The key of the job's class. */
+  key: option<string>('the key of a job class', isText),
+  /** The group of the job. */
+  group,
+  /** Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long ago. */
+  since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
+    value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),
+  ),
+  /** What payloads must have: a JSON value for each path, such as `{ tenant: 7, 'card.type': 'visa' }`. */
+  where: option<Readonly<Record<string, unknown>>>(
+    `an object with one to ${MOST} paths of the payload, such as 'card.type', and a JSON value for each`,
+    isWhere,
+  ),
+}
+const filterSchema = conditions(filterEntries)
+const optionsSchema = conditions({
+  /** Of the page before. */
+  cursor: option<string>('the cursor of a page', isText),
+  /** The most jobs of the page. Default 100. */
+  limit: whole(1, MAX_ITEMS),
+  /** Of ended jobs: the latest end first (`'newest'`, the default), or the earliest. */
+  order,
+})
+
+/** The conditions that choose jobs. A job must meet all of them. */
+export interface ListFilter extends OptionsOf<typeof filterEntries> {}
+
+export interface ListOptions extends OptionsOf<typeof optionsSchema.entries> {}
+
+/** A page of a list. */
+export interface JobPage<J extends JobLike = JobLike> {
+  jobs: StoredJob<J>[]
+  /** Where the next page begins. Absent: there are no more jobs. */
+  cursor?: string
+  /** How many jobs this call looked at. */
+  scanned: number
+  /** How far the list got: the next page begins there. Absent with the last page. */
+  position?: { queue: string; partition: string; state: State }
+}
+
+/** Where a list continues. */
+interface Place {
+  partition: string
+  state: State
+  /** Within the state: a cursor of the store; for active jobs the last id. Undefined: from its beginning. */
+  after?: string | undefined
+}
+
+/** @throws FILTER_INVALID also for `{ queue: undefined }`, which would list the jobs of every queue */
+export function checkList(filter: unknown, options: unknown, flags?: Flags): void {
+  checkFilter('Jobs.list()', filter, filterSchema, { flags })
+  checkFilter('Jobs.list()', options, optionsSchema, { flags, whole: 'the second argument' })
+}
+
+/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+export async function list<J extends JobLike>(
+  open: OpenQueues,
+  filter: ListFilter,
+  { cursor, limit = 100, order = 'newest' }: ListOptions,
+): Promise<JobPage<J>> {
+  const { store } = open
+  const chosen = [...new Set([filter.state ?? states].flat())]
+  const sealOf = (text: string) => seal([Object.entries(filter).sort(), order, store.isRemote, text])
+  const [from, since] =
+    cursor === undefined ? [undefined, await instant(store, filter.since)] : readCursor(cursor, sealOf)
+  const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest')
+
+  const partitions = (await partitionsToLookIn(open, filter.queue))
+    .sort()
+    .filter((partition) => from === undefined || partition >= from.partition)
+  const end = (next?: Place): JobPage<J> => {
+    const { jobs, scanned } = page
+    if (next === undefined) return { jobs, scanned }
+    const { partition, state, after } = next
+    const text = Buffer.from(JSON.stringify([partition, state, after, since])).toString('base64url')
+    const position = { queue: queueOf(partition), partition, state }
+    return { jobs, cursor: `${sealOf(text)}${text}`, scanned, position }
+  }
+  for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
+    const some = partitions.slice(i, i + MAX_STANDINGS)
+    if (i === LOOKS * MAX_STANDINGS) return end({ partition: some[0]!, state: chosen[0]! })
+    for (const [n, { counts, damage }] of (await store.standings(some)).entries()) {
+      if (damage !== undefined) throw damage
+      const partition = some[n]!
+      const begun = partition === from?.partition ? from : undefined
+      for (const state of begun === undefined ? chosen : chosen.slice(chosen.indexOf(begun.state))) {
+        if (counts[state] === 0) continue
+        const after = state === begun?.state ? begun.after : undefined
+        const next = page.isFull ? { after } : await page.read(partition, state, after)
+        if (next !== undefined) return end({ partition, state, ...next })
+      }
+    }
+  }
+  return end()
+}
+
+/** Where to continue in a state; undefined if its jobs have all been looked at. */
+type Rest = Pick<Place, 'after'> | undefined
+
+/** The jobs that one call finds. */
+class ListedPage<J extends JobLike> {
+  readonly jobs: StoredJob<J>[] = []
+  scanned = 0
+  readonly #store: Store
+  readonly #filter: ListFilter
+  readonly #since: number | undefined
+  readonly #limit: number
+  readonly #isOldestFirst: boolean
+  readonly #group: string | undefined
+  readonly #where: [path: string[], value: unknown][]
+  /** Whether some of the jobs in a state may not be wanted. */
+  readonly #isSelective: boolean
+  #bytes = 0
+  #pages = 0
+
+  constructor(
+    store: Store,
+    filter: ListFilter,
+    since: number | undefined,
+    limit: number,
+    isOldestFirst: boolean,
+  ) {
+    this.#store = store
+    this.#filter = filter
+    this.#since = since
+    this.#limit = limit
+    this.#isOldestFirst = isOldestFirst
+    this.#group = filter.group === undefined ? undefined : groupName(filter.group)
+    this.#where = Object.entries(filter.where ?? {}).map(([path, value]) => [path.split('.'), value])
+    this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
+  }
+
+  /** Whether the call ends here. */
+  get isFull(): boolean {
+    const isLong = this.scanned >= MAX_ITEMS || this.#bytes >= MAX_BYTES || this.#pages >= PAGES
+    return isLong || this.jobs.length >= this.#limit
+  }
+
+  async read(partition: string, state: State, after: string | undefined): Promise<Rest> {
+    if (state === 'active') return this.#readActive(partition, after)
+    let cursor = after
+    do {
+      const skip = await this.#skip(partition, state, cursor)
+      cursor = skip.cursor
+      if (skip.count > 0) {
+        const page = await this.#store.list(partition, this.#filterOf(state, cursor, skip.count))
+        this.#pages++
+        for (const [i, job] of page.jobs.entries()) {
+          // The jobs after it ended earlier still.
+          if (job.finishedAt !== undefined && !this.#isOldestFirst && this.#isOld(job)) return undefined
+          this.#take(job)
+          if (this.jobs.length === this.#limit && i < page.jobs.length - 1) return { after: page.marks![i] }
+        }
+        cursor = page.cursor
+      }
+      if (cursor === undefined) return undefined
+    } while (!this.isFull)
+    return { after: cursor }
+  }
+
+  /**
+   * Passes over jobs of other classes, by their keys alone.
+   *
+   * @returns where to continue, and how many jobs to read there: none if there are only jobs of other classes
+   */
+  async #skip(
+    partition: string,
+    state: State,
+    cursor: string | undefined,
+  ): Promise<{ cursor: string | undefined; count: number }> {
+    const left = MAX_ITEMS - this.scanned
+    const { key } = this.#filter
+    if (!this.#isSelective) return { cursor, count: Math.min(left, this.#limit - this.jobs.length) }
+    // Keys do not tell when to stop.
+    if (key === undefined || this.#since !== undefined) return { cursor, count: left }
+    const page = await this.#store.heads(partition, this.#filterOf(state, cursor, left))
+    this.#pages++
+    const first = page.jobs.findIndex((job) => job.key === key)
+    this.scanned += first < 0 ? page.jobs.length : first
+    if (first < 0) return { cursor: page.cursor, count: 0 }
+    const last = page.jobs.findLastIndex((job) => job.key === key)
+    return { cursor: first === 0 ? cursor : page.marks![first - 1], count: last - first + 1 }
+  }
+
+  #filterOf(state: State, cursor: string | undefined, limit: number) {
+    const isOldestFirst = this.#isOldestFirst
+    return { state, limit, isOldestFirst, isMarked: true, ...(cursor !== undefined && { cursor }) }
+  }
+
+  /**
+   * Active jobs are listed by id, since their order in the store changes with each renewal of a lease. There are no more
+   * of them than workers have slots, so each call reads all their ids.
+   */
+  async #readActive(partition: string, after: string | undefined): Promise<Rest> {
+    const { key } = this.#filter
+    const ids = new Set<string>()
+    for await (const page of heads(this.#store, partition, 'active'))
+      for (const job of page) if (key === undefined || job.key === key) ids.add(job.id)
+    const rest = [...ids].filter((id) => after === undefined || id > after).sort()
+    for (let i = 0; i < rest.length; i += TOGETHER) {
+      const some = rest.slice(i, i + TOGETHER)
+      const found = await Promise.all(some.map((id) => this.#store.get(partition, id)))
+      for (const [n, job] of found.entries()) {
+        if (this.isFull) return { after: rest[i + n - 1] }
+        if (job?.state === 'active') this.#take(job)
+      }
+    }
+    return undefined
+  }
+
+  #take(record: JobRecord): void {
+    this.scanned++
+    this.#bytes += record.payload.length + (record.result?.length ?? 0)
+    if (this.#filter.key !== undefined && record.key !== this.#filter.key) return
+    if (this.#group !== undefined && record.group !== this.#group) return
+    if (this.#isOld(record)) return
+    const job = stored<J>(record)
+    if (this.#where.every(([path, value]) => hasAt(job.payload, path, value))) this.jobs.push(job)
+  }
+
+  #isOld({ finishedAt, queuedAt }: JobRecord): boolean {
+    return this.#since !== undefined && (finishedAt ?? queuedAt) < this.#since
+  }
+}
+
+/** The instant from which on jobs are listed. All pages of a list have the same. */
+async function instant(store: Store, since: ListFilter['since']): Promise<number | undefined> {
+  if (since === undefined) return undefined
+  return since instanceof Date ? since.getTime() : (await store.now()) - milliseconds(since)!
+}
+
+function isWhere(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const paths = Object.keys(value)
+  try {
+    const isJson = isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value)
+    return isJson && paths.length > 0 && paths.length <= MOST && paths.every(isText)
+  } catch {
+    return false
+  }
+}
+
+/** Whether a payload has a value at a path. */
+function hasAt(payload: unknown, path: readonly string[], value: unknown): boolean {
+  let part = payload
+  for (const name of path) {
+    if (typeof part !== 'object' || part === null || !Object.hasOwn(part, name)) return false
+    part = (part as Record<string, unknown>)[name]
+  }
+  return isDeepStrictEqual(part, value)
+}
+
+/** The first letters of a cursor, by which a cursor of another list is known, or one that is damaged. */
+const SEAL = 11
+
+function seal(what: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(what)).digest('base64url').slice(0, SEAL)
+}
+
+/** @throws CURSOR_INVALID */
+function readCursor(cursor: string, sealOf: (text: string) => string): [Place, since: number | undefined] {
+  const text = cursor.slice(SEAL)
+  if (cursor !== `${sealOf(text)}${text}`) {
+    const hint = 'A cursor goes on with the same filter, the same order, and the same kind of store.'
+    const message = `Jobs.list(): cursor is ${shown(cursor)}; it must be the cursor that the page before has`
+    throw new JobsError('CURSOR_INVALID', message, { hint, exit: 2 })
+  }
+  const [partition, state, after, since] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [
+    string,
+    State,
+    string | null,
+    number | null,
+  ]
+  return [{ partition, state, after: after ?? undefined }, since ?? undefined]
+}
