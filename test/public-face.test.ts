@@ -57,7 +57,7 @@ function suggested(mark: number): string {
 }
 
 const ofJob =
-  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info keep keepResult key limiter middleware pauseGroup priority progress queueName rejection release retryIf retryUntil signal success timeout tries unique warn with'
+  'aliases attempt backoff cancelled delay dispatch dispatchMany dispatchNow error expiresIn fail failed group handle id ids info keep keepResult key limiter middleware pauseGroup priority progress queueName rejection release retryIf retryUntil signal success tags timeout tries unique warn with'
 
 test.each([
   [
@@ -75,7 +75,7 @@ test.each([
   [
     'a draft',
     6,
-    'delayed dispatch expiresIn onQueue prioritized retryUntil withBackoff withId withTimeout withTries',
+    'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withTimeout withTries',
   ],
   ['a handle', 7, 'cancel find id progress queue queued rejection remove reschedule result runNow status'],
   ['an error of the queue', 5, 'cause code exit hint id ids message name queued reason stack'],

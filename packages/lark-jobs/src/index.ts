@@ -94,6 +94,7 @@ export type {
   SchemaVerdict,
   StandardSchema,
 } from './options/standard-schema.ts'
+export { type TagsBy, tags } from './options/tags.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
 export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './run/hooks.ts'
 export type { MadeJob, Make, MakeFor } from './run/made-job.ts'

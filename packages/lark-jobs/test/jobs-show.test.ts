@@ -33,6 +33,12 @@ async function show(id: string | null | undefined, ...words: string[]) {
   return console.stdout
 }
 
+test('it shows the tags', async () => {
+  const { id } = await new ShopJob().with({ shop: 'acme' }).tagged('billing', 'vip').dispatch()
+  expect(await show(id)).toMatch(/\nGroup +acme\nTags +billing, vip\n/)
+  await Jobs.cancel(id)
+})
+
 test('it shows the group, the limiter, and why the job was put back', async () => {
   const job = new ShopJob()
   await job.dispatch({ shop: '#77' })

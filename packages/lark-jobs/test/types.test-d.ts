@@ -24,6 +24,7 @@ import {
   rateLimited,
   type State,
   skipWhen,
+  tags,
   timing,
   unique,
   withContext,
@@ -182,6 +183,15 @@ jobs.list<SendEmailJob>({ where: { to: 'ada', 'card.type': 1 } }, { limit: 5, cu
   page.jobs[0]?.payload?.from
   return [to, cursor, state, page.scanned]
 })
+jobs.list({ tag: 'vip' })
+class TaggedJob extends SendEmailJob {
+  override tags = tags((payload: { to: string }) => ['billing', payload.to])
+}
+new TaggedJob().with({ to: 'ada', copies: 1 } as never).tagged('vip', 'late')
+// @ts-expect-error tags are texts
+new TaggedJob().with({ to: 'ada' } as never).tagged(7)
+// @ts-expect-error a function that returns no list
+tags((payload: { to: string }) => payload.to)
 jobs.list()
 // @ts-expect-error no such state
 jobs.list({ state: 'done' })

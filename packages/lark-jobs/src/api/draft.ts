@@ -96,6 +96,12 @@ export class Draft<J extends JobLike = JobLike> {
     return this.#with({ retryUntil })
   }
 
+  /** The same job with more tags, by which people find it. A job has at most 10, each of at most 64 characters. */
+  tagged(...tags: string[]): Draft<J> {
+    const says = this[drafted]
+    return new Draft(this.#jobs, { ...says, tags: [...(says.tags ?? []), ...tags] })
+  }
+
   /**
    * Queues the job. Each call queues another job.
    *

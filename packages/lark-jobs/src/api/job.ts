@@ -27,6 +27,7 @@ import type { LimiterBy } from '../options/limiter.ts'
 import type { Middleware } from '../options/middleware.ts'
 import type { Upcasters } from '../options/payload-rules.ts'
 import type { AnySchema } from '../options/standard-schema.ts'
+import type { TagsBy } from '../options/tags.ts'
 import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import { Jobs } from './default-jobs.ts'
@@ -118,6 +119,12 @@ export abstract class Job {
    * permit.
    */
   declare limiter?: string | LimiterBy | undefined
+
+  /**
+   * Words by which people find the jobs, at most 10 of 64 characters: a list, or `tags((payload: P) => [payload.shop])`.
+   * Default: none.
+   */
+  declare tags?: readonly string[] | TagsBy | undefined
 
   /** @internal */
   declare [currentRun]?: Run | undefined

@@ -84,6 +84,7 @@ function facts(job: JobDetail): [string, string][] {
     Queue: priority === 0 ? queue : `${queue}, priority ${priority}`,
     Partition: partition !== queue && partition,
     Group: group,
+    Tags: job.options?.tags?.join(', '),
     Limiter: limiter && limiterWords(limiter),
     Queued: time(job.queuedAt),
     Due: (state === 'delayed' || state === 'waiting') && time(job.dueAt),

@@ -9,6 +9,7 @@ import { JobsError } from '../model/errors.ts'
 import { newId } from '../model/id.ts'
 import { MAX_CONTEXT } from '../model/payload.ts'
 import type { Group, JobOptions, NewJob } from '../model/record.ts'
+import { shown } from '../model/secret.ts'
 import { textOf } from '../model/thrown.ts'
 import { groupFor } from '../options/group.ts'
 import {
@@ -22,6 +23,7 @@ import type { JobSettings, WrittenSettings } from '../options/job-settings.ts'
 import { isOwnOption, needOf, weight } from '../options/limiter.ts'
 import { type OwnId, ownIdOf } from '../options/own-id.ts'
 import { writePayload } from '../options/payload-rules.ts'
+import { isTags, MAX_TAG, MAX_TAGS, tagsFor, tagsForm } from '../options/tags.ts'
 import { lockOf, oneByOne } from '../options/unique.ts'
 
 /** Records of one class that go to one queue. */
@@ -39,6 +41,8 @@ export interface Drafted {
   fields: WrittenSettings
   payload: unknown
   ownId?: OwnId
+  /** Tags besides those of the class. */
+  tags?: readonly string[]
 }
 
 /**
@@ -56,15 +60,20 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 }
 
 /** The record of a draft. @throws the errors of `newJobs` */
-export function draftedJob({ make, fields, payload, ownId }: Drafted): NewJobs {
+export function draftedJob({ make, fields, payload, ownId, tags }: Drafted): NewJobs {
   const jobClass = classOf(make)
-  const made = recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload])
+  const made = recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload], tags)
   if (ownId !== undefined) Object.assign(made.records[0]!, ownIdOf(ownId, jobClass.name))
   return made
 }
 
-function recordsOf(jobClass: JobClass, settings: JobSettings, payloads: readonly unknown[]): NewJobs {
-  const { queueName, priority, delay, unique, group, limiter } = settings
+function recordsOf(
+  jobClass: JobClass,
+  settings: JobSettings,
+  payloads: readonly unknown[],
+  more?: readonly string[],
+): NewJobs {
+  const { queueName, priority, delay, unique, group, limiter, tags = more } = settings
   const here = context()
   const different =
     settings === jobClass && here === undefined && jobClass.rules === undefined
@@ -81,6 +90,7 @@ function recordsOf(jobClass: JobClass, settings: JobSettings, payloads: readonly
     if (priority !== 0) record.priority = priority
     if (delay !== 0) record.delay = delay
     if (different !== undefined) record.options = different
+    if (tags !== undefined) tag(record, payload, tags, more, jobClass.name)
     if (hooked) record.hooked = true
     if (jobClass.keep !== undefined) record.keep = jobClass.keep
     if (group !== undefined) record.group = groupOfPayload(payload, group, jobClass.name)
@@ -100,6 +110,21 @@ function lock(record: NewJob, payload: unknown, unique: Of<'unique'>, { key, nam
   record.lock = lock
   if (unique.keepLast) record.group = oneByOne(lock.name)
   if (lock.debounce !== undefined) record.delay = Math.max(record.delay ?? 0, lock.debounce)
+}
+
+/** @throws JOB_INVALID if the class's function throws, or if these are not tags of one job */
+function tag(
+  record: NewJob,
+  payload: unknown,
+  option: Of<'tags'>,
+  more: readonly string[] = [],
+  name: string,
+): void {
+  const own = asked(name, 'tags', () => tagsFor(option, payload))
+  const all = Array.isArray(own) ? [...new Set([...own, ...more])] : own
+  if (!isTags(all))
+    throw new JobsError('JOB_INVALID', `${name}: tags are ${shown(all)}; they must be ${tagsForm}`)
+  if (all.length > 0) record.options = { ...record.options, tags: all }
 }
 
 /** @throws JOB_INVALID if the class's function throws, or returns no valid name */
@@ -139,7 +164,9 @@ function asked<T>(name: string, field: string, of: () => T): T {
  * About how many bytes a record takes in a call. It counts one byte a character; a call may be a little over its limit.
  */
 export function bytesOf({ payload, options }: NewJob): number {
-  return options?.context === undefined ? payload.length : payload.length + MAX_CONTEXT
+  if (options === undefined) return payload.length
+  const { context, tags } = options
+  return payload.length + (context ? MAX_CONTEXT : 0) + (tags ? MAX_TAGS * MAX_TAG : 0)
 }
 
 function differences(

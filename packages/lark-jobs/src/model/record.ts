@@ -37,6 +37,8 @@ export interface JobOptions {
   retryUntil?: number
   /** How long after it was queued the job may first begin: milliseconds, the delay included; 0: no limit. */
   expiresIn?: number
+  /** Words by which people find the job. */
+  tags?: readonly string[]
   /** The context in which the job was dispatched (`context.ts`). */
   context?: Readonly<Record<string, unknown>>
   /** The paths of the payload that people must not see. */

@@ -41,6 +41,8 @@ const filterEntries = {
   key: option<string>('the key of a job class', isText),
   /** The group of the job. */
   group,
+  /** One of the tags of the job. */
+  tag: option<string>('a tag', isText),
   /** Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long ago. */
   since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
     value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),
@@ -78,7 +80,7 @@ export interface JobPage<J extends JobLike = JobLike> {
 }
 
 /** Where a list continues. */
-interface Place {
+interface ListPlace {
   partition: string
   state: State
   /** Within the state: a cursor of the store; for active jobs the last id. Undefined: from its beginning. */
@@ -107,7 +109,7 @@ export async function list<J extends JobLike>(
   const partitions = (await partitionsToLookIn(open, filter.queue))
     .sort()
     .filter((partition) => from === undefined || partition >= from.partition)
-  const end = (next?: Place): JobPage<J> => {
+  const end = (next?: ListPlace): JobPage<J> => {
     const { jobs, scanned } = page
     if (next === undefined) return { jobs, scanned }
     const { partition, state, after } = next
@@ -134,7 +136,7 @@ export async function list<J extends JobLike>(
 }
 
 /** Where to continue in a state; undefined if its jobs have all been looked at. */
-type Rest = Pick<Place, 'after'> | undefined
+type ListRest = Pick<ListPlace, 'after'> | undefined
 
 /** The jobs that one call finds. */
 class ListedPage<J extends JobLike> {
@@ -175,7 +177,7 @@ class ListedPage<J extends JobLike> {
     return isLong || this.jobs.length >= this.#limit
   }
 
-  async read(partition: string, state: State, after: string | undefined): Promise<Rest> {
+  async read(partition: string, state: State, after: string | undefined): Promise<ListRest> {
     if (state === 'active') return this.#readActive(partition, after)
     let cursor = after
     do {
@@ -230,7 +232,7 @@ class ListedPage<J extends JobLike> {
    * Active jobs are listed by id, since their order in the store changes with each renewal of a lease. There are no more
    * of them than workers have slots, so each call reads all their ids.
    */
-  async #readActive(partition: string, after: string | undefined): Promise<Rest> {
+  async #readActive(partition: string, after: string | undefined): Promise<ListRest> {
     const { key } = this.#filter
     const ids = new Set<string>()
     for await (const page of heads(this.#store, partition, 'active'))
@@ -252,6 +254,8 @@ class ListedPage<J extends JobLike> {
     this.#bytes += record.payload.length + (record.result?.length ?? 0)
     if (this.#filter.key !== undefined && record.key !== this.#filter.key) return
     if (this.#group !== undefined && record.group !== this.#group) return
+    const { tag } = this.#filter
+    if (tag !== undefined && !record.options?.tags?.includes(tag)) return
     if (this.#isOld(record)) return
     const job = stored<J>(record)
     if (this.#where.every(([path, value]) => hasAt(job.payload, path, value))) this.jobs.push(job)
@@ -297,7 +301,10 @@ function seal(what: readonly unknown[]): string {
 }
 
 /** @throws CURSOR_INVALID */
-function readCursor(cursor: string, sealOf: (text: string) => string): [Place, since: number | undefined] {
+function readCursor(
+  cursor: string,
+  sealOf: (text: string) => string,
+): [ListPlace, since: number | undefined] {
   const text = cursor.slice(SEAL)
   if (cursor !== `${sealOf(text)}${text}`) {
     const hint = 'A cursor goes on with the same filter, the same order, and the same kind of store.'

@@ -14,6 +14,7 @@ import { type GroupBy, groupOptions } from './group.ts'
 import { classKeep, type KeepOptions } from './keep.ts'
 import { limiterOption } from './limiter.ts'
 import { duration, isText, list, Option, option, type Read, Schema, whole } from './schema.ts'
+import { tagsOption } from './tags.ts'
 import { type Unique, uniqueOptions } from './unique.ts'
 
 const backoff = new Option<BackoffOption, Backoff | BackoffFunction>(
@@ -55,6 +56,7 @@ export const jobSettings = new Schema(
     unique: uniqueOptions as Option<Unique, Read<typeof uniqueOptions.entries>>,
     /** How long an attempt may take. Default 30 min. */
     timeout: duration().needed(),
+    tags: tagsOption,
   },
   ({ unique, group, limiter, expiresIn }, refuse) => {
     if (unique?.debounce !== undefined && expiresIn !== undefined)
@@ -106,6 +108,7 @@ export function ownNames(job: WrittenSettings, written: WrittenSettings): (keyof
   if (job.limiter !== written.limiter) own.push('limiter')
   if (job.unique !== written.unique) own.push('unique')
   if (job.timeout !== written.timeout) own.push('timeout')
+  if (job.tags !== written.tags) own.push('tags')
   return own
 }
 

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
-import { createJobs, group, Job, type JobPage, type ListFilter, type ListOptions } from '../../src/index.ts'
+import {
+  createJobs,
+  group,
+  Job,
+  type JobPage,
+  type ListFilter,
+  type ListOptions,
+  tags,
+} from '../../src/index.ts'
 import type { State } from '../../src/model/record.ts'
 import { open } from '../../src/operate/operations.ts'
 import type { Store } from '../../src/store/contract/store.ts'
@@ -24,6 +32,18 @@ class RefundJob extends SaleJob {
 class ShopJob extends SaleJob {
   override readonly key = 'shop'
   override group = group((payload: Sale) => payload.shop)
+}
+
+class TaggedJob extends SaleJob {
+  override readonly key = 'tagged'
+  override tags = ['billing', 'late']
+}
+class BilledJob extends SaleJob {
+  override readonly key = 'billed'
+  override tags = tags(({ shop }: Sale) => {
+    if (shop === -2) throw new Error('no shop')
+    return shop === 0 ? [] : shop === -1 ? (undefined as never) : ['billing', `shop-${shop}`]
+  })
 }
 
 const LEASE = 30_000
@@ -212,6 +232,59 @@ export function listing(connect: Connect): void {
     expect(await listed({ where: { shop: 2 }, key: 'sale' })).toEqual([none])
     expect(await listed({ group: 7 })).toEqual([long])
     expect(await listed({ group: '7', key: 'sale' })).toEqual([])
+  })
+
+  test('jobs are tagged by their class, by their payload, and by a draft', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const { id: listed } = await jobs
+      .dispatch([new TaggedJob().with({ shop: 1 })])
+      .then(([handle]) => handle!)
+    const [vip, plain] = await jobs.dispatch([
+      new BilledJob().with({ shop: 7 }).tagged('vip').tagged('shop-7', 'a|b,c'),
+      new BilledJob().with({ shop: 0 }),
+    ])
+    const own = Object.assign(new TaggedJob(), { tags: ['other'] })
+    await jobs.dispatch(own, { shop: 2 })
+    const tagsOf = async (id: string) => (await jobs.find(id))!.options?.tags
+    expect(await tagsOf(listed)).toEqual(['billing', 'late'])
+    expect(await tagsOf(vip.id)).toEqual(['billing', 'shop-7', 'vip', 'a|b,c'])
+    expect((await jobs.find(plain.id))!.options).toBeUndefined()
+    expect(await tagsOf(own.id!)).toEqual(['other'])
+    expect(await idsOf(jobs, { tag: 'billing' })).toEqual([listed, vip.id])
+    expect(await idsOf(jobs, { tag: 'a|b,c', key: 'billed' })).toEqual([vip.id])
+    expect(await idsOf(jobs, { tag: 'a' })).toEqual([])
+    const [{ id: unread }] = await jobs.dispatch([new SaleJob().with({ shop: 1 }).tagged('x'.repeat(64))])
+    expect(await idsOf(jobs, { tag: 'x'.repeat(64) })).toEqual([unread])
+    const wrong: [unknown[], string][] = [
+      [['x'.repeat(65)], 'tags are ['],
+      [[''], "tags are [ '' ]"],
+      [[7], 'tags are [ 7 ]'],
+      [['a\nb'], "tags are [ 'a\\nb' ]"],
+      [['\ud83d'], 'tags are'],
+      [Array.from({ length: 11 }, (_, i) => `${i}`), 'tags are ['],
+    ]
+    for (const [tags, message] of wrong)
+      await expect(
+        jobs.dispatch([new SaleJob().with({ shop: 1 }).tagged(...(tags as string[]))]),
+      ).rejects.toMatchObject({
+        code: 'JOB_INVALID',
+        message: expect.stringContaining(`SaleJob: ${message}`),
+      })
+    await expect(jobs.dispatch(new BilledJob(), { shop: -1 })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: 'BilledJob: tags are undefined; they must be a list of up to 10 texts of up to 64 characters',
+    })
+    await expect(jobs.dispatch(new BilledJob(), { shop: -2 })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: 'BilledJob: tags threw: no shop',
+    })
+    await expect(
+      jobs.dispatch(Object.assign(new SaleJob(), { tags: 'vip' }), { shop: 1 }),
+    ).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: expect.stringContaining("SaleJob: tags is 'vip'; it must be a list of up to 10 texts"),
+    })
   })
 
   test('a cursor is good in another process, and only for the same list', async () => {

@@ -29,7 +29,8 @@ export function readOptions(text: unknown): { options?: JobOptions; unreadable?:
     typeof options === 'object' &&
     options !== null &&
     !Array.isArray(options) &&
-    numbers.every((name) => options[name] === undefined || typeof options[name] === 'number')
+    numbers.every((name) => options[name] === undefined || typeof options[name] === 'number') &&
+    (options.tags === undefined || Array.isArray(options.tags))
   return isSound ? { options } : { unreadable: damaged('options', text) }
 }
 

@@ -1,0 +1,51 @@
+/**
+ * Tags: words by which people find jobs, of whichever class. They change nothing about how a job runs.
+ */
+import { isObject, isText, Option } from './schema.ts'
+
+/** The most tags of a job. */
+export const MAX_TAGS = 10
+/** The most characters of a tag. */
+export const MAX_TAG = 64
+
+/** The value that `tags()` returns. */
+export interface TagsBy {
+  /** Returns the tags for a payload. */
+  // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
+  readonly by: (payload: any) => readonly string[]
+}
+
+/** The right tags of one job, in words. */
+export const tagsForm = `a list of up to ${MAX_TAGS} texts of up to ${MAX_TAG} characters`
+
+export function isTag(value: unknown): value is string {
+  return isText(value) && value.length <= MAX_TAG && !/\p{C}/u.test(value)
+}
+
+export function isTags(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length <= MAX_TAGS && value.every(isTag)
+}
+
+/** A class's `tags`. */
+export const tagsOption = new Option<readonly string[] | TagsBy>(
+  `${tagsForm}, or tags((payload) => [payload.shop])`,
+  (value) => {
+    const isRight = isTags(value) || (isObject(value) && typeof value.by === 'function')
+    return isRight ? (value as readonly string[] | TagsBy) : undefined
+  },
+)
+
+/**
+ * Tags the jobs of a class by their payloads.
+ *
+ * @param by returns up to 10 texts of up to 64 characters
+ * @example tags = tags((payload: { shop: string }) => ['billing', payload.shop])
+ */
+export function tags<P>(by: (payload: P) => readonly string[]): TagsBy {
+  return Object.freeze({ by })
+}
+
+/** The tags of one job; what the function of its class returned may be anything. */
+export function tagsFor(option: readonly string[] | TagsBy, payload: unknown): unknown {
+  return 'by' in option ? option.by(payload) : option
+}
