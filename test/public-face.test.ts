@@ -63,14 +63,14 @@ test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow failed find flush handle list pause purge remove resume retry status work',
+    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow failed find flush handle list pause purge remove reschedule resume retry runNow status work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
   [
     'operate()',
     4,
-    'cancel erase failed find keys list name pause ping place purge remove resume retention retry status workers',
+    'cancel erase failed find keys list name pause ping place purge remove reschedule resume retention retry runNow status workers',
   ],
   [
     'a draft',

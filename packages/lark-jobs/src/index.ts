@@ -63,6 +63,12 @@ export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Removable, RemoveConditions, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
+export type {
+  PendingConditions,
+  PendingFilter,
+  Rescheduled,
+  RescheduleOptions,
+} from './operate/reschedule.ts'
 export type { KeptResult, ResultOptions } from './operate/results.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'

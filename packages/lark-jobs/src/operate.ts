@@ -36,6 +36,12 @@ export {
   type RemoveOptions,
   removable,
 } from './operate/remove.ts'
+export type {
+  PendingConditions,
+  PendingFilter,
+  Rescheduled,
+  RescheduleOptions,
+} from './operate/reschedule.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export type { Counts } from './store/contract/page.ts'

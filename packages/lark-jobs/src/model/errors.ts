@@ -41,6 +41,7 @@ export const jobsErrors = {
   JOB_ID_AMBIGUOUS: 'Several queues have a job with this id.',
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
+  JOB_NOT_PENDING: 'The job runs or has ended, and cannot be rescheduled.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',

@@ -3,6 +3,7 @@
  * it is given before it opens the store, and imports what it needs: most processes only dispatch.
  */
 import type { Settings } from '../config/config.ts'
+import type { Duration } from '../model/duration.ts'
 import { readId, readIds } from '../model/id.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
@@ -11,6 +12,7 @@ import type { Flags } from './filter.ts'
 import type { JobPage, ListFilter, ListOptions } from './list.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
+import type { PendingFilter, Rescheduled, RescheduleOptions } from './reschedule.ts'
 import type { Status } from './status.ts'
 import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 
@@ -142,6 +144,39 @@ export abstract class Operations {
     const by = await import('./cancel.ts')
     const chosen = by.readCancel(which, options, this[names])
     return (options.dryRun ? by.count : by.cancel)(await this.#opened(), chosen, options.queue)
+  }
+
+  /**
+   * Makes delayed jobs due now, by id or by a filter. A job that is due already counts as not changed.
+   *
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_PENDING, before any job is changed;
+   * FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await Jobs.runNow({ key: 'send-email' })
+   */
+  async runNow(
+    which: string | readonly string[] | PendingFilter,
+    options: RescheduleOptions = {},
+  ): Promise<Rescheduled> {
+    const { readRunNow, reschedule } = await import('./reschedule.ts')
+    const chosen = readRunNow(which, options, this[names])
+    return reschedule(await this.#opened(), chosen, { kind: 'run-now' }, options)
+  }
+
+  /**
+   * Makes jobs that wait or are delayed due after this time, counted from now, by id or by a filter.
+   *
+   * @param delay milliseconds, or `'30s'`, `'5m'`
+   * @throws the errors of `runNow`
+   * @example await Jobs.reschedule({ queue: 'emails', state: 'waiting' }, '1h')
+   */
+  async reschedule(
+    which: string | readonly string[] | PendingFilter,
+    delay: Duration,
+    options: RescheduleOptions = {},
+  ): Promise<Rescheduled> {
+    const by = await import('./reschedule.ts')
+    const [chosen, change] = by.readReschedule(which, delay, options, this[names])
+    return by.reschedule(await this.#opened(), chosen, change, options)
   }
 
   /**

@@ -116,6 +116,27 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     "Jobs.failed(): limit is '20'; it must be a whole number from 1",
   ],
   ['failed(null)', (jobs) => jobs.failed(null), 'Jobs.failed(): the filter is null; it must be an object'],
+  ['runNow({})', (jobs) => jobs.runNow({}), 'Jobs.runNow(): the filter has no condition'],
+  [
+    'runNow({ state: active })',
+    (jobs) => jobs.runNow({ state: 'active' }),
+    "Jobs.runNow(): state is 'active'; it must be 'waiting' or 'delayed'",
+  ],
+  [
+    'reschedule({ queue: undefined })',
+    (jobs) => jobs.reschedule({ queue: undefined }, '1h'),
+    'Jobs.reschedule(): queue is undefined; it must be the name of a queue',
+  ],
+  [
+    'reschedule({ all }, soon)',
+    (jobs) => jobs.reschedule({ all: true }, 'soon'),
+    "Jobs.reschedule(): delay is 'soon'; it must be milliseconds, or a text like",
+  ],
+  [
+    'reschedule({ all })',
+    (jobs) => jobs.reschedule({ all: true }),
+    'Jobs.reschedule(): delay is undefined; it must be milliseconds',
+  ],
   ['list(null)', (jobs) => jobs.list(null), 'Jobs.list(): the filter is null; it must be an object'],
   ['list({ tenant })', (jobs) => jobs.list({ tenant: 7 }), 'Jobs.list(): tenant is not an option'],
   [
@@ -198,7 +219,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
 ]
 
 type Untyped = {
-  [Verb in 'cancel' | 'find' | 'pause' | 'resume' | 'failed' | 'list' | 'retry']: (
+  [Verb in 'cancel' | 'find' | 'pause' | 'resume' | 'failed' | 'list' | 'reschedule' | 'runNow' | 'retry']: (
     ...args: unknown[]
   ) => Promise<unknown>
 }

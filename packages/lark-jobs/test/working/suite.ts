@@ -43,6 +43,7 @@ import { rateLimiting } from './rate-limiting.ts'
 import { releasing } from './releasing.ts'
 import { removing } from './removing.ts'
 import { reporting } from './reporting.ts'
+import { rescheduling } from './rescheduling.ts'
 import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
@@ -69,6 +70,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('removing', () => removing(connect))
   describe('keeping', () => keeping(connect))
   describe('filtering', () => filtering(connect))
+  describe('rescheduling', () => rescheduling(connect))
   describe('listing', () => listing(connect))
   describe('operating', () => operating(connect))
   describe('throwing', () => throwing(connect))
