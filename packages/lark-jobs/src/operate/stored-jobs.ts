@@ -171,7 +171,13 @@ function ownPartition({ queues }: OpenQueues, queue: string, id: string): string
 }
 
 /** The job as people see it. The type is the caller's assertion: nothing checks that the job has this class. */
-export function stored<J extends JobLike>({ payload, result, progress, group, ...rest }: JobRecord): StoredJob<J> {
+export function stored<J extends JobLike>({
+  payload,
+  result,
+  progress,
+  group,
+  ...rest
+}: JobRecord): StoredJob<J> {
   return {
     ...rest,
     queue: queueOf(rest.partition),
