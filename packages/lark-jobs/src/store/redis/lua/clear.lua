@@ -57,17 +57,19 @@ local function clear_list(priority)
 end
 
 local function clear_hidden()
-  local cursor
-  repeat
-    local found = redis.call('HSCAN', key('ended'), cursor or '0', 'COUNT', MAX_ITEMS)
-    cursor = found[1]
-    for i = 1, #found[2], 2 do
-      if left > 0 and string.find(found[2][i + 1], '~', 1, true) then
-        effects().purge(found[2][i])
+  local cursor, found = '0', nil
+  for _ = 0, redis.call('HLEN', key('ended')) do
+    cursor, found = unpack(redis.call('HSCAN', key('ended'), cursor, 'COUNT', MAX_ITEMS))
+    for i = 1, #found, 2 do
+      if left > 0 and string.find(found[i + 1], '~', 1, true) then
+        effects().purge(found[i])
         left = left - 1
       end
     end
-  until cursor == '0' or left == 0
+    if cursor == '0' or left == 0 then
+      return
+    end
+  end
 end
 
 if state == 'waiting' then

@@ -24,7 +24,7 @@ local ids, places, marks, cursor = {}, {}, {}, {}
 -- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last one shown is gone,
 -- all before it are gone too.
 local function passed_of(list, count, last)
-  if last == '' or redis.call('LINDEX', list, count - 1) == last then
+  if last == '' or redis.call('LRANGE', list, count - 1, count - 1)[1] == last then
     return tonumber(count)
   end
   return (redis.call('LPOS', list, last, 'MAXLEN', count) or -1) + 1

@@ -5,7 +5,9 @@
 -- ARGV[2]  age of completed jobs, milliseconds
 -- ARGV[3]  age of failed jobs
 -- ARGV[4]  age of cancelled jobs
--- ARGV[5…] how many completed, failed and cancelled jobs are kept
+-- ARGV[5]  how many completed jobs are kept
+-- ARGV[6]  how many failed jobs
+-- ARGV[7]  how many cancelled jobs
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua); 1,000 if there may be more
 --          acknowledged effects to forget
 -- Cost     O(n + log m) for n removed of m ended, and as many throttles that have ended
