@@ -81,8 +81,8 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     const forbidden =
       /^(KEYS|H?SCAN|[SZ]SCAN|LREM|LINSERT|LPOS|LINDEX|SMEMBERS|HGETALL|HKEYS|SORT|EVAL|FLUSH)/
     const all = commands.filter((command) => {
-      const excuse = excuses[name]
-      return excuse?.[0] !== command || !excuse[1].test(text)
+      const [excused, form] = excuses[name] ?? []
+      return command !== excused || form?.test(text) === false
     })
     expect(all.filter((command) => forbidden.test(command!))).toEqual([])
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
