@@ -100,6 +100,38 @@ export function leases(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 2, crashes: 1 })
   })
 
+  test('jobs of two queues with the same id: the worker renews the lease of each', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs[open]()
+    const began = signal()
+    const go = signal()
+    let runs = 0
+    class TwinJob extends Job {
+      async handle(_payload: string) {
+        if (++runs === 2) began.resolve()
+        await go.promise
+      }
+    }
+    await bench.jobs.dispatch([
+      TwinJob.with('one').withId('twin-77'),
+      TwinJob.with('other').withId('twin-77').onQueue('emails'),
+    ])
+    const report = new Record()
+    const worker = await bench.work([TwinJob], { lease: 300, concurrency: 3, report })
+    const extend = vi.spyOn(store, 'extend')
+    await began.promise
+    const renewals = (queue: string) =>
+      extend.mock.calls.filter(([partition, , notes]) => partition === queue && notes.length > 0).length
+    await vi.waitFor(() => {
+      for (const queue of ['default', 'emails']) expect(renewals(queue)).toBeGreaterThan(4)
+    }, 5_000)
+    go.resolve()
+    await report.ends(2)
+    await worker.stop()
+    expect(runs).toBe(2)
+    expect(worker.summary).toMatchObject({ completed: 2, lost: 0 })
+  })
+
   test('a worker of one queue takes back jobs of all queues', async () => {
     await using bench = await Bench.make(connect)
     class MailJob extends Job {

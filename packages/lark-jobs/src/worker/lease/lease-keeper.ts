@@ -133,23 +133,20 @@ export class LeaseKeeper {
     return true
   }
 
-  /** The jobs to be renewed, by partition. */
+  /** The jobs to be renewed, by partition. Two partitions may each have a job with the same id of the application. */
   #groups(): Map<string, Execution[]> {
-    const newest = new Map<string, Execution>()
+    const newest = new Map<string, Map<string, Execution>>()
     for (const running of this.#options.running) {
       if (running.abandoned) continue
+      const { id } = running.lease
+      const { partition } = running.claimer
+      const group = newest.get(partition) ?? new Map<string, Execution>()
       // This worker has claimed the same job again: the lease of the first run was taken back.
-      const before = newest.get(running.lease.id)
+      const before = group.get(id)
       if (before !== undefined) this.#lose(before)
-      newest.set(running.lease.id, running)
+      newest.set(partition, group.set(id, running))
     }
-    const groups = new Map<string, Execution[]>()
-    for (const running of newest.values()) {
-      const group = groups.get(running.claimer.partition)
-      if (group === undefined) groups.set(running.claimer.partition, [running])
-      else group.push(running)
-    }
-    return groups
+    return new Map([...newest].map(([partition, group]) => [partition, [...group.values()]]))
   }
 
   async #renew(partition: string, group: Execution[]): Promise<boolean> {
