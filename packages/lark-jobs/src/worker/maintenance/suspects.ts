@@ -67,7 +67,10 @@ interface WaitingSuspect {
 export class Suspects {
   readonly #options: SuspectsOptions
   readonly #unwatch: () => void
-  /** When each suspect that could not start yet was met first, by `performance.now()`. */
+  /**
+   * When each suspect that could not start yet was met first, by `performance.now()`. By partition and id: two
+   * partitions may each have a job with the same id of the application.
+   */
   readonly #met = new Map<string, number>()
   #waiting: WaitingSuspect | undefined
   /** How many suspects were set apart, and have neither begun nor gone back. */
@@ -87,16 +90,16 @@ export class Suspects {
       this.#options.returned()
       return
     }
-    const { id } = held.lease
+    const suspect = nameOf(held, claimer)
     const now = performance.now()
-    const met = this.#met.get(id) ?? now
+    const met = this.#met.get(suspect) ?? now
     const isLate = this.#isLate(met)
     if (startGate.hasSuspect || (now < this.#restUntil && startGate.running > 0 && !isLate)) {
-      this.#remember(id, met)
+      this.#remember(suspect, met)
       this.#giveBack(held, claimer, this.#pause)
       return
     }
-    this.#met.delete(id)
+    this.#met.delete(suspect)
     this.count++
     const mayWait = now >= this.#restUntil || startGate.running === 0
     startGate.take(held, mayWait)
@@ -126,7 +129,7 @@ export class Suspects {
     if (came === 'late' && mayWait) this.#restUntil = performance.now() + REST * this.#options.lease
     if (came === 'given up') this.#leave(held, claimer)
     else if (came === 'late' && !this.#isLate(met)) {
-      this.#remember(held.lease.id, met)
+      this.#remember(nameOf(held, claimer), met)
       this.#leave(held, claimer, this.#pause)
     } else await this.#start(held, claimer, came === 'alone')
   }
@@ -209,8 +212,12 @@ export class Suspects {
     return spread(PAUSE * this.#options.lease)
   }
 
-  #remember(id: string, met: number): void {
-    if (this.#met.size >= MOST && !this.#met.has(id)) this.#met.delete(this.#met.keys().next().value!)
-    this.#met.set(id, met)
+  #remember(suspect: string, met: number): void {
+    if (this.#met.size >= MOST && !this.#met.has(suspect)) this.#met.delete(this.#met.keys().next().value!)
+    this.#met.set(suspect, met)
   }
+}
+
+function nameOf({ lease }: HeldJob, { partition }: Claimer): string {
+  return `${partition} ${lease.id}`
 }
