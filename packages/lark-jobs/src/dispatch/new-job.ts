@@ -165,8 +165,9 @@ function asked<T>(name: string, field: string, of: () => T): T {
  */
 export function bytesOf({ payload, options }: NewJob): number {
   if (options === undefined) return payload.length
-  const { context, tags } = options
-  return payload.length + (context ? MAX_CONTEXT : 0) + (tags ? MAX_TAGS * MAX_TAG : 0)
+  const { context, tags, redact = [] } = options
+  const paths = redact.reduce((sum, path) => sum + path.length, 0)
+  return payload.length + (context ? MAX_CONTEXT : 0) + (tags ? MAX_TAGS * MAX_TAG : 0) + paths
 }
 
 function differences(

@@ -106,7 +106,7 @@ export async function list<J extends JobLike>(
     cursor === undefined ? [undefined, await instant(store, filter.since)] : readCursor(cursor, sealOf)
   const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest')
 
-  const partitions = (await partitionsToLookIn(open, filter.queue))
+  const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]
     .sort()
     .filter((partition) => from === undefined || partition >= from.partition)
   const end = (next?: ListPlace): JobPage<J> => {

@@ -185,7 +185,8 @@ export abstract class Operations {
    * then a record is kept for it; `purge` removes that too.
    *
    * @returns how many jobs were removed, and how many that match the filter run, and were left as they are
-   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID, UNKNOWN_QUEUE
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
+   * UNKNOWN_QUEUE
    * @example await Jobs.remove(job.id!)
    * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it would remove
    */
@@ -199,7 +200,8 @@ export abstract class Operations {
    * happen. Backups, Redis's AOF, and free pages of an SQLite file may still contain the data: see the manual.
    *
    * @returns how many jobs were removed; an id that no job has counts as none
-   * @throws JOB_ID_INVALID, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID, UNKNOWN_QUEUE
+   * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
+   * UNKNOWN_QUEUE
    * @example await Jobs.purge(idsOfAda)
    */
   purge(which: string | readonly string[] | RemoveFilter, options: RemoveOptions = {}): Promise<Removed> {

@@ -2,7 +2,7 @@
  * Hides the parts of a payload that people must not see. The paths are stored with the job (`options.redact`), so that
  * whatever shows it hides them, also if it does not have the class.
  */
-const HIDDEN = '[redacted]'
+export const HIDDEN = '[redacted]'
 
 /** @param paths such as `card.number` or `users.*.token`. @returns a copy, where there is something to hide */
 export function redacted(value: unknown, paths: readonly string[]): unknown {
@@ -13,7 +13,8 @@ function hide(value: unknown, [key, ...rest]: readonly string[]): unknown {
   if (key === undefined) return HIDDEN
   if (typeof value !== 'object' || value === null) return value
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>
+  // Of a list only the elements: \`hasOwn\` knows its length too.
   for (const name of key === '*' ? Object.keys(copy) : [key])
-    if (Object.hasOwn(copy, name)) copy[name] = hide(copy[name], rest)
+    if (Object.prototype.propertyIsEnumerable.call(copy, name)) copy[name] = hide(copy[name], rest)
   return copy
 }

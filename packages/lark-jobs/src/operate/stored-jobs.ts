@@ -22,7 +22,7 @@ import {
   type Store,
 } from '../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
-import { redacted } from './redacted.ts'
+import { HIDDEN, redacted } from './redacted.ts'
 
 /**
  * Jobs that one call changes, since a server does nothing else meanwhile. (Measured on 2026-11-25, Redis, 2 cores,
@@ -183,10 +183,16 @@ export function stored<J extends JobLike>({
     queue: queueOf(rest.partition),
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
-    ...(payload.trimEnd() !== '' && { payload: redacted(parsed(payload), rest.options?.redact ?? []) }),
+    ...(payload.trimEnd() !== '' && { payload: shownPayload(payload, rest.options?.redact) }),
     ...(result !== undefined && whyDropped(result) === undefined && { result: parsed(result) }),
     ...(progress !== undefined && { progress: parsed(progress) }),
   } as StoredJob<J>
+}
+
+/** A payload as people see it. Of a text that cannot be parsed, nobody knows where the parts to hide are. */
+function shownPayload(text: string, redact: readonly string[] = []): unknown {
+  const value = parsed(text)
+  return value === text && redact.length > 0 ? HIDDEN : redacted(value, redact)
 }
 
 /** A JSON text with more characters may be nested so deeply that `JSON.stringify` overflows the stack. */

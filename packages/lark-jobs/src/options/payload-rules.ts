@@ -17,6 +17,8 @@ import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 const NEWEST = 100
 /** The most paths of `redact`, which are stored with each job. */
 const MAX_PATHS = 100
+/** The most characters of a path. */
+const MAX_PATH = 100
 /** The most issues that a message has. */
 const SHOWN = 3
 
@@ -39,8 +41,8 @@ export const payloadOptions = new Schema(
     ).or({}),
     /** The parts of the payload that people must not see, as paths: `card.number`, `users.*.token`. */
     redact: list<string>(
-      `a list of up to ${MAX_PATHS} paths, such as ['card.*']`,
-      (value) => isText(value) && value.split('.').every((part) => part !== ''),
+      `a list of up to ${MAX_PATHS} paths of up to ${MAX_PATH} characters, such as ['card.*']`,
+      (value) => isText(value) && value.length <= MAX_PATH && value.split('.').every((part) => part !== ''),
     ),
   },
   ({ version, upcasters, redact = [] }, refuse) => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, Job, lenient, type Parsed, unique } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
@@ -237,11 +237,43 @@ export function payloads(connect: Connect): void {
     expect(seen).toEqual([undefined])
   })
 
+  test('the hook of a job whose payload is of a newer version waits for a newer worker', async () => {
+    await using bench = await Bench.make(connect)
+    const heard: unknown[] = []
+    class OldJob extends Job {
+      override readonly key = 'mail'
+      handle(_payload: unknown) {}
+      override cancelled(payload: unknown) {
+        heard.push(['old', payload])
+      }
+    }
+    class NewJob extends Job {
+      static override readonly version = 2
+      static override readonly upcasters = { 1: (name: unknown) => ({ names: [name] }) }
+      override readonly key = 'mail'
+      handle(_payload: unknown) {}
+      override cancelled(payload: unknown) {
+        heard.push(['new', payload])
+      }
+    }
+    for (const make of [OldJob, NewJob]) {
+      const job = new make()
+      await bench.jobs.dispatch(job, 'ada')
+      await bench.jobs.cancel(job.id!)
+    }
+    const old = await bench.work([OldJob], { lease: 300 })
+    await vi.waitFor(() => expect(heard).toEqual([['old', 'ada']]), 5_000)
+    await old.stop()
+    await bench.work([NewJob], { lease: 300 })
+    await vi.waitFor(() => expect(heard).toHaveLength(2), 10_000)
+    expect(heard[1]).toEqual(['new', 'ada'])
+  })
+
   test('what a class redacts is hidden wherever payloads are shown, and not from the job', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class ChargeJob extends Job {
-      static override readonly redact = ['card.*', 'users.*.token', 'none.such', 'secret']
+      static override readonly redact = ['card.*', 'users.*.token', 'none.such', 'secret', '*.length']
       override tries = 1
       handle(payload: object) {
         seen.push(payload)

@@ -15,6 +15,7 @@ import { type Effect, type EffectName, memberOf, nameOf } from '../../model/effe
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { JobRecord } from '../../model/record.ts'
 import { Run, timedOut } from '../../model/run.ts'
+import { newerVersion } from '../../options/payload-rules.ts'
 import type { Registry } from '../../options/registry.ts'
 import { type LastWord, tell } from '../../run/last-hook.ts'
 import type { Make } from '../../run/made-job.ts'
@@ -270,7 +271,9 @@ export class Deliverer {
   async #tell(delivery: Delivery, job: JobRecord, since: number): Promise<boolean> {
     const { registry, report, lease, make } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
-    if (jobClass === undefined) return this.#leave(delivery, job, since)
+    // A worker with the class of an earlier version cannot read the payload, so its hook is as good as unknown.
+    if (jobClass === undefined || newerVersion(job.payload, jobClass.rules) !== undefined)
+      return this.#leave(delivery, job, since)
     const { id, failures, options, payload } = job
     const left = Math.floor(since + RUN * lease - performance.now())
     // The answer came so late that the hook will be handed out again.
