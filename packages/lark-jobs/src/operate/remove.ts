@@ -3,6 +3,7 @@
  * left as it is.
  */
 import { JobsError } from '../model/errors.ts'
+import { queueOf } from '../model/partition.ts'
 import type { State } from '../model/record.ts'
 import type { OptionsOf } from '../options/schema.ts'
 import { MAX_ITEMS } from '../store/contract/store.ts'
@@ -15,7 +16,16 @@ import {
   jobConditions,
   readChosen,
 } from './filter.ts'
-import { alterAll, idsOf, locate, locateAll, type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
+import {
+  AT_ONCE,
+  alterAll,
+  checkQueues,
+  idsOf,
+  locate,
+  locateAll,
+  type OpenQueues,
+  partitionsToLookIn,
+} from './stored-jobs.ts'
 
 /** The states in which a job can be removed. */
 export const removable = ['waiting', 'delayed', 'blocked', 'completed', 'failed', 'cancelled'] as const
@@ -100,7 +110,7 @@ function isIds(which: ChosenToRemove): which is readonly string[] {
   return Array.isArray(which)
 }
 
-/** The partition of each job. A job that a purge does not see may be hidden in any of them. */
+/** The partition of each job; for a purge, those where something is kept of it, also of a removed job. */
 async function placesOf(
   open: OpenQueues,
   kind: RemoveKind,
@@ -116,9 +126,27 @@ async function placesOf(
     for (const id of ids) {
       const job = await locate(open, all, id)
       if (job !== undefined) check(job)
-      places.set(id, job === undefined ? all : [job.partition])
+      const kept = await remembering(open, all, id)
+      const its = all.filter((partition, i) => partition === job?.partition || kept[i])
+      checkQueues(id, new Set(its.map(queueOf)))
+      places.set(id, its)
     }
   return places
+}
+
+/** Whether each partition has the job, or keeps something of it after it was removed. */
+async function remembering(
+  { store }: OpenQueues,
+  partitions: readonly string[],
+  id: string,
+): Promise<boolean[]> {
+  const are: boolean[] = []
+  for (let i = 0; i < partitions.length; i += AT_ONCE) {
+    const some = partitions.slice(i, i + AT_ONCE)
+    const fates = await Promise.all(some.map((partition) => store.flows.fates(partition, [id])))
+    are.push(...fates.map(([fate]) => fate!.kind !== 'unknown'))
+  }
+  return are
 }
 
 function check({ id, state }: { id: string; state: State }): void {

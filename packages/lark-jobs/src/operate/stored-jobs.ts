@@ -31,7 +31,7 @@ import { HIDDEN, redacted } from './redacted.ts'
 const TOGETHER = 250
 
 /** How many partitions are searched for a job at the same time. */
-const AT_ONCE = 50
+export const AT_ONCE = 50
 
 /** An open store, and the configured queues with the number of partitions of each. */
 export interface OpenQueues {
@@ -225,14 +225,18 @@ export async function locate(
     const jobs = await Promise.all(some.map((partition) => open.store.get(partition, id)))
     found.push(...jobs.filter((job) => job !== undefined))
   }
-  const queues = new Set(found.map(({ partition }) => queueOf(partition)))
-  if (queues.size > 1)
-    throw new JobsError('JOB_ID_AMBIGUOUS', `There is a job ${id} in each of the queues ${listed(queues)}`, {
-      id,
-      hint: `Say which: { queue: '${[...queues][0]}' }, or --queue in a command.`,
-    })
+  checkQueues(id, new Set(found.map(({ partition }) => queueOf(partition))))
   const isOwn = ({ partition }: JobRecord) => partition === ownPartition(open, queueOf(partition), id)
   return found.find(isOwn) ?? found[0]
+}
+
+/** @throws JOB_ID_AMBIGUOUS if several queues have a job with this id */
+export function checkQueues(id: string, queues: ReadonlySet<string>): void {
+  if (queues.size <= 1) return
+  throw new JobsError('JOB_ID_AMBIGUOUS', `There is a job ${id} in each of the queues ${listed(queues)}`, {
+    id,
+    hint: `Say which: { queue: '${[...queues][0]}' }, or --queue in a command.`,
+  })
 }
 
 /** The place and state of a job. */

@@ -103,6 +103,21 @@ export function removing(connect: Connect): void {
     expect(await bench.jobs.purge([job.id!])).toEqual({ removed: 0, running: 0 })
   })
 
+  test('a purge by id asks for the queue if another queue keeps a removed job with that id', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const removed = await jobs.dispatch(ToldJob.with({ n: 1 }).withId('z'))
+    await removed.cancel()
+    await removed.remove()
+    const waits = await jobs.dispatch(ToldJob.with({ n: 2 }).withId('z').onQueue('emails'))
+    await expect(jobs.purge('z')).rejects.toMatchObject({ code: 'JOB_ID_AMBIGUOUS' })
+    expect(await waits.status()).toMatchObject({ state: 'waiting' })
+    expect(await jobs.purge('z', { queue: 'default' })).toEqual({ removed: 1, running: 0 })
+    expect(await waits.status()).toMatchObject({ state: 'waiting' })
+    const again = await jobs.dispatch(ToldJob.with({ n: 3 }).withId('z'))
+    expect(again.queued).toBe(true)
+  })
+
   test('a purge also takes what is kept of a removed job until its class has heard of its end', async () => {
     await using bench = await Bench.make(connect)
     const list = [new ToldJob(), new ToldJob()]
