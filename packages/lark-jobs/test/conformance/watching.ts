@@ -162,6 +162,19 @@ export function watching(make: Make): void {
     expect(await watch(store, [given[2]!.id])).toEqual([{ kind: 'unknown' }])
   })
 
+  test('a purge rings the watchers, and nothing is left of the watch', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const given = job()
+    await harness.caller().enqueue(given)
+    await watch(store, [given.id])
+    await store.alter('emails', [given.id], { kind: 'purge' })
+    expect(await rung(store, 'web')).toEqual(['emails'])
+    expect(await watch(store, [given.id])).toEqual([{ kind: 'unknown' }])
+    await harness.caller().run(given, completed)
+    expect(await rung(store, 'web', MOMENT)).toEqual([])
+  })
+
   test('a watcher that calls again renews its watches', async () => {
     await using harness = await make(forgetful)
     const { store, clock } = harness

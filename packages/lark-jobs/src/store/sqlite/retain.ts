@@ -14,6 +14,7 @@ import { lines, MAX, pendingRows } from './read.ts'
 import { Room } from './room.ts'
 import { endedStates, type JobRow, columns as jobColumns, list } from './row.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
+import { unwatch } from './watch.ts'
 
 type RemovedRow = Pick<JobRow, 'seq' | 'id' | 'state' | 'dueAt' | 'lane' | 'laneLimits'>
 type Gone = RemovedRow & Pick<JobRow, 'keep'> & { bytes: number }
@@ -97,6 +98,7 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
 export function purge(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
   partition.database.run(drop, row.seq)
+  unwatch(partition, [row.id])
   if (row.state < HIDDEN) partition.leave(row)
   if (row.state === PENDING) laneMoves(partition, row)
 }

@@ -164,7 +164,13 @@ export class SqliteStore implements contract.Store {
     const none = { found: ids.map((): contract.Fate => ({ kind: 'unknown' })), unwatched: [] as string[] }
     const looked = await this.#look(name, none, (partition) => look(partition, watcher, ids, ttl))
     if (looked.unwatched.length === 0) return looked.found
-    return this.#change(name, (partition) => watch(partition, watcher, ids, ttl))
+    try {
+      return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl))
+    } catch (error) {
+      // Nothing can be written. The ends that were found are told all the same; the next call watches the others.
+      if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found
+      throw error
+    }
   }
 
   async wake(name: string, caller: string): Promise<void> {

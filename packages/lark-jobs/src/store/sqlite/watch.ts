@@ -76,6 +76,15 @@ function notifyHolders(partition: Partition, ids: readonly string[]): void {
   for (const holder of new Set(rows.map(({ token }) => holderOf(token)))) notify(partition, holder)
 }
 
+/** Rings the watchers of jobs, and ends their watches. @returns the jobs that had live ones */
+export function unwatch(partition: Partition, ids: readonly string[]): string[] {
+  const { database, id, now, watched } = partition
+  if (watched === undefined) return []
+  const taken = database.all<WatchRow>(take, id, list(ids)).filter(({ until }) => until > now)
+  for (const watcher of new Set(taken.map((each) => each.watcher))) notify(partition, watcher)
+  return [...new Set(taken.map((each) => each.id))]
+}
+
 /** Rings the watchers of jobs that have just ended, and remembers these ends. */
 export function ringWatchers(partition: Partition, ids: readonly string[]): void {
   const { database, id, now, watched } = partition
@@ -85,7 +94,6 @@ export function ringWatchers(partition: Partition, ids: readonly string[]): void
     partition.watched = undefined
     return
   }
-  const taken = database.all<WatchRow>(take, id, list(ids)).filter(({ until }) => until > now)
-  for (const watcher of new Set(taken.map((each) => each.watcher))) notify(partition, watcher)
-  if (taken.length > 0) rememberEnds(partition, [...new Set(taken.map((each) => each.id))])
+  const live = unwatch(partition, ids)
+  if (live.length > 0) rememberEnds(partition, live)
 }

@@ -9,7 +9,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
--- needs: keeping
+-- needs: keeping, watching
 
 -- The same as in shared/queue.lua.
 local MAX_SMALL = 1048
@@ -104,6 +104,7 @@ changes['purge'] = function(id, state, _, priority, place)
     return 'r'
   elseif state and not ended[state] then
     leave(id, priority, place)
+    watching().unwatch({ id })
   end
   if not state and redis.call('HEXISTS', key('ended'), id) == 0 then
     return 'm'

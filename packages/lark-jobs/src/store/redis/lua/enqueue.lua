@@ -7,8 +7,9 @@
 -- ARGV[4]  connection
 -- ARGV[5…] if the partition has a bound: `b`, how many jobs it may hold, '|', and either how many cancelled jobs are
 --          kept (it drops the oldest job) or '' (it rejects the new job); then runs of similar jobs, made in the same
---          millisecond: `k`, how long they are kept (shared/keep.lua) and ';' if their class says so; 'h' if they are hooked (shared/effect.lua), 'i' or 'o' if the application chose their ids
---          (`packing.ts`), priority ('' for 0) or lane (shared/line.lua), '~' and the limits of the lane, '|' and a lock
+--          millisecond: `k`, how long they are kept (shared/keep.lua) and ';' if their class says so; 'h' if they are
+--          hooked (shared/effect.lua), 'i' or 'o' if the application chose their ids (`packing.ts`),
+--          priority ('' for 0) or lane (shared/line.lua), '~' and the limits of the lane, '|' and a lock
 --          (shared/admission/lock.lua); delay ('' for none); how many jobs; then for each job its id, and the record
 --          without its first field
 -- Returns  '' if all are queued, otherwise one letter for each job: q(ueued), e(xists), f(ull), u, t, r

@@ -3,18 +3,19 @@
 -- `watched` in `settings` is when the last of them lapses. Once that is over, the next end removes them all.
 -- module: watching
 -- needs: start, effects, notice
--- gives: watch, watchers_of, ring_watchers
+-- gives: watch, watchers_of, ring_watchers, unwatch
 
--- The live watchers of each job.
+-- The live watchers of each job, and which of the jobs have a field in `watches`.
 local function watchers_of(ids)
-  local all = redis.call('HMGET', key('watches'), unpack(ids))
+  local all, noted = redis.call('HMGET', key('watches'), unpack(ids)), {}
   for i, lines in ipairs(all) do
+    noted[#noted + 1] = lines and ids[i] or nil
     all[i] = {}
     for till, watcher in string.gmatch(lines or '', '(%d+)|([^\n]+)') do
       table.insert(all[i], tonumber(till) > now and watcher or nil)
     end
   end
-  return all
+  return all, noted
 end
 
 -- Tells the workers that hold jobs which have reported progress that somebody watches these.
@@ -59,6 +60,21 @@ local function watch(watcher, ids, ttl)
   end
 end
 
+-- Rings the watchers of jobs, and ends their watches. Returns the jobs that had live ones.
+local function unwatch(ids)
+  local live, all, noted = {}, watchers_of(ids)
+  for i, watchers in ipairs(all) do
+    for _, watcher in ipairs(watchers) do
+      notify(watcher)
+    end
+    live[#live + 1] = #watchers > 0 and ids[i] or nil
+  end
+  if #noted > 0 then
+    redis.call('HDEL', key('watches'), unpack(noted))
+  end
+  return live
+end
+
 -- Rings the watchers of jobs that end now, and remembers these ends. `watched`: as in `settings`. `how`: as in end.lua.
 local function ring_watchers(watched, state, ids, how)
   if tonumber(watched) <= now then
@@ -66,15 +82,8 @@ local function ring_watchers(watched, state, ids, how)
     redis.call('HDEL', key('settings'), 'watched')
     return
   end
-  local live = {}
-  for i, watchers in ipairs(watchers_of(ids)) do
-    for _, watcher in ipairs(watchers) do
-      notify(watcher)
-    end
-    live[#live + 1] = #watchers > 0 and ids[i] or nil
-  end
+  local live = unwatch(ids)
   if #live > 0 then
-    redis.call('HDEL', key('watches'), unpack(live))
     effects().remember_ends(state, live, how)
   end
 end
