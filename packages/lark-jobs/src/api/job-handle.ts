@@ -5,18 +5,12 @@
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
-import { type Operated, open, watcher } from '../operate/operations.ts'
-import type { KeptResult, ResultOptions } from '../operate/results.ts'
+import { closing, open, watcher } from '../operate/operations.ts'
+import type { AwaitedBy, KeptResult, ResultOptions } from '../operate/results.ts'
 import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/stored-jobs.ts'
-import type { Watcher } from '../operate/watcher.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
 import type { Change } from '../store/contract/store.ts'
-
-/** What a handle asks of an instance of `Jobs`. @internal */
-export interface HandledBy extends Operated {
-  [watcher](): Promise<Watcher>
-}
 
 /**
  * One job in the store. Dispatching a draft resolves to a handle, and `Jobs.handle(ImportJob, id)` makes one in another
@@ -38,11 +32,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   readonly queued: boolean
   /** Why the dispatch was rejected. */
   readonly rejection: Rejection | undefined
-  readonly #jobs: HandledBy
+  readonly #jobs: AwaitedBy
   readonly #place: JobPlace
 
   /** @internal */
-  constructor(jobs: HandledBy, place: JobPlace, rejection?: Rejection) {
+  constructor(jobs: AwaitedBy, place: JobPlace, rejection?: Rejection) {
     this.#jobs = jobs
     this.#place = place
     this.id = place.id
@@ -56,8 +50,9 @@ export class JobHandle<J extends JobLike = JobLike> {
    * record of the job is not kept any more.
    */
   async status(): Promise<JobStatus<J> | undefined> {
+    const opened = await this.#opened()
     const { statusAt } = await operations()
-    return statusAt<J>(await this.#opened(), this.#place)
+    return statusAt<J>(opened, this.#place)
   }
 
   /**
@@ -69,14 +64,16 @@ export class JobHandle<J extends JobLike = JobLike> {
    * @returns what `handle` returned; `undefined` if that was `true` or nothing
    * @throws JOB_FAILED, with the last error of the job as `cause`; JOB_CANCELLED, with a `reason`; JOB_REMOVED;
    *   RESULT_TIMEOUT; RESULT_GONE if the record of the job is not kept any more; RESULT_DROPPED if what `handle` returned
-   *   is not JSON; the reason of `signal`; JOB_INVALID for a timeout that is not valid
+   *   is not JSON; JOB_NOT_QUEUED if the queue was full; the reason of `signal`; STORE_UNREACHABLE when the instance of
+   *   `Jobs` is closed; JOB_INVALID for a timeout that is not valid; UNKNOWN_QUEUE
    * @example const { rows } = await handle.result({ timeout: '5m' })
    */
   async result(options: ResultOptions = {}): Promise<KeptResult<J>> {
-    const { readTimeout, resultAt } = await import('../operate/results.ts')
-    const timeout = readTimeout(this.id, options)
-    const open = await this.#opened()
-    return resultAt<J>(open, await this.#jobs[watcher](), this.#place, timeout, options)
+    // Before anything is awaited: `close()` may be called next.
+    const closed = this.#jobs[closing]
+    const { notQueued, resultAt } = await import('../operate/results.ts')
+    if (this.rejection?.reason === 'full') throw notQueued(this.#place)
+    return resultAt<J>(this.#jobs, closed, this.#place, options)
   }
 
   /**
@@ -85,14 +82,16 @@ export class JobHandle<J extends JobLike = JobLike> {
    * second old.
    */
   async progress(): Promise<unknown> {
+    const opened = await this.#jobs[watcher]()
     const { progressAt } = await import('../operate/results.ts')
-    return progressAt(await this.#opened(), await this.#jobs[watcher](), this.#place)
+    return progressAt(opened, this.#place)
   }
 
   /** The whole job, with its payload and its log; undefined if its record is not kept any more. */
   async find(): Promise<JobDetail<J> | undefined> {
+    const opened = await this.#opened()
     const { findAt } = await operations()
-    return findAt<J>(await this.#opened(), this.#place)
+    return findAt<J>(opened, this.#place)
   }
 
   /**
@@ -134,8 +133,9 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   async #alter(change: Change): Promise<boolean> {
+    const opened = await this.#opened()
     const { alterAt } = await operations()
-    const verdict = await alterAt(await this.#opened(), this.#place, change)
+    const verdict = await alterAt(opened, this.#place, change)
     return verdict === 'done' || verdict === 'asked'
   }
 

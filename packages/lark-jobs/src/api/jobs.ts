@@ -15,7 +15,8 @@ import { Outboxes } from '../dispatch/outboxes.ts'
 import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
-import { Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
+import { closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
+import type { Watched } from '../operate/results.ts'
 import type { Watcher } from '../operate/watcher.ts'
 import {
   classOf,
@@ -75,6 +76,8 @@ export class Jobs extends Operations implements AsyncDisposable {
   #opening: Promise<Opened> | undefined
   /** What this process does with its store, as far as this instance knows. */
   #role: Role = PROGRAM in globalThis ? 'command' : 'web'
+  /** Aborted by `close`. */
+  #closing = new AbortController()
   readonly #underway = new Underway()
   readonly #workers = new Map<Worker, Origin>()
   readonly #starting = new Set<Promise<Worker>>()
@@ -269,13 +272,18 @@ export class Jobs extends Operations implements AsyncDisposable {
     return this.#configured?.settings() ?? (await this.#load())
   }
 
-  /** What waits for the ends of jobs. @internal */
-  async [watcher](): Promise<Watcher> {
-    const { Watcher } = await import('../operate/watcher.ts')
+  /** Aborted when this instance is closed next: the reason is for whoever awaits a result. @internal */
+  get [closing](): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** The open store, with what waits there for the ends of jobs. @internal */
+  async [watcher](): Promise<Watched> {
     const opened = await this[open]()
+    const { Watcher } = await import('../operate/watcher.ts')
     const isFull = (queue: string) => [...this.#workers.keys()].some((worker) => worker.isFull(queue))
     opened.watcher ??= new Watcher(opened.store, isFull)
-    return opened.watcher
+    return { store: opened.store, queues: opened.settings.partitions, watcher: opened.watcher }
   }
 
   /** Stops the workers that were started here, waits for the dispatches (`flush`), and closes the store. */
@@ -283,12 +291,14 @@ export class Jobs extends Operations implements AsyncDisposable {
     await Promise.allSettled([...this.#starting])
     await Promise.all([...this.#workers.keys()].map((worker) => worker.stop()))
     await this.flush()
-    await this.#opening?.catch(() => {})
+    while (this.#opening !== undefined) await this.#opening.catch(() => {})
     const opened = this.#opened
     this.#opened = undefined
     this.#isFixed = false
     this.#runs.forget()
-    opened?.watcher?.close()
+    const name = opened?.store.name ?? 'The store'
+    this.#closing.abort(new JobsError('STORE_UNREACHABLE', `${name} was closed while a result was awaited`))
+    this.#closing = new AbortController()
     await opened?.store.close()
   }
 

@@ -59,6 +59,7 @@ export const jobsErrors = {
   JOB_CANCELLED: 'The job was cancelled.',
   LEASE_LOST: 'The worker lost its lease on the job; another may be running it.',
   WORKER_INVALID: 'The options of a worker are not valid.',
+  JOB_NOT_QUEUED: 'The job whose result is awaited was not queued, because its queue was full.',
   JOB_FAILED: 'The job whose result is awaited has failed for good.',
   JOB_REMOVED: 'The job whose result is awaited was removed before it had ended.',
   RESULT_TIMEOUT: 'The job whose result is awaited has not ended in time.',

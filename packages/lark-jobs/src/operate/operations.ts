@@ -35,6 +35,8 @@ export const open = Symbol.for(`${symbolPrefix}.open`)
 /** @internal */
 export const settings = Symbol.for(`${symbolPrefix}.settings`)
 /** @internal */
+export const closing = Symbol.for(`${symbolPrefix}.closing`)
+/** @internal */
 export const watcher = Symbol.for(`${symbolPrefix}.watcher`)
 /** @internal */
 export const names = Symbol.for(`${symbolPrefix}.names`)

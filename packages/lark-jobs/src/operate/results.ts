@@ -1,7 +1,9 @@
 /**
  * The result of a job, for whoever awaits it: what its `handle` returned, or an error that says how it ended instead.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Signal } from '../model/abort-signal.ts'
+import { orAborted } from '../model/bounded-wait.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../model/duration.ts'
 import type { EndedJob } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
@@ -9,12 +11,27 @@ import { decode, whyDropped } from '../model/payload.ts'
 import { shown } from '../model/secret.ts'
 import type { JobLike, ResultOf } from '../options/job-class.ts'
 import { errorLine, restored } from '../run/job-error.ts'
+import { WATCH_AGAIN } from '../store/contract/store.ts'
+import { type closing, type Operated, watcher } from './operations.ts'
 import { type JobPlace, type OpenQueues, partitionsAt } from './stored-jobs.ts'
-import type { Watcher } from './watcher.ts'
+import { passes, type Watcher } from './watcher.ts'
+
+/** An open store, with what waits there for the ends of jobs. */
+export interface Watched extends OpenQueues {
+  watcher: Watcher
+}
+
+/** What a handle asks of an instance of `Jobs`. @internal */
+export interface AwaitedBy extends Operated {
+  /** Aborted when the instance is closed next. */
+  readonly [closing]: AbortSignal
+  /** Opens the store, unless it is open. */
+  [watcher](): Promise<Watched>
+}
 
 /** How long to wait for a result. */
 export interface ResultOptions {
-  /** Milliseconds, or `'30s'`, `'5m'`. Default: as long as it takes. */
+  /** Milliseconds, or `'30s'`, `'5m'`, above 0; 24.8 days at most. Default: as long as it takes. */
   timeout?: Duration
   /** Aborted, it ends the wait with its reason. The job goes on. */
   signal?: Signal
@@ -38,30 +55,30 @@ export type KeptResult<J> =
 const LONGEST = 2_147_483_647
 
 /** @returns milliseconds @throws JOB_INVALID */
-export function readTimeout(id: string, { timeout }: ResultOptions): number | undefined {
+function readTimeout(id: string, { timeout }: ResultOptions): number | undefined {
   const ms = milliseconds(timeout)
-  if (timeout === undefined || ms !== undefined) return ms
-  throw new JobsError(
-    'JOB_INVALID',
-    `${id}: result() was given the timeout ${shown(timeout)}; it must be ${durationForm}`,
-    {
-      id,
-    },
-  )
+  if (timeout === undefined || ms) return ms && Math.min(ms, LONGEST)
+  const message = `${id}: result() was given the timeout ${shown(timeout)}; it must be ${durationForm}, above 0`
+  throw new JobsError('JOB_INVALID', message, { id })
 }
 
-/** Waits for the end of the job at a place. @throws as `JobHandle.result` */
+/**
+ * Waits for the end of the job at a place.
+ *
+ * @param closed aborted when the instance is closed
+ * @throws as `JobHandle.result`
+ */
 export async function resultAt<J extends JobLike>(
-  open: OpenQueues,
-  watcher: Watcher,
+  jobs: AwaitedBy,
+  closed: AbortSignal,
   place: JobPlace,
-  timeout: number | undefined,
-  { signal, onProgress }: ResultOptions,
+  options: ResultOptions,
 ): Promise<KeptResult<J>> {
-  const partitions = await partitionsAt(open, place)
+  const { signal, onProgress } = options
+  const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
-  const job = await within(timeout, place.id, signal, (over) =>
-    endedIn(watcher, partitions, place.id, over, reported),
+  const job = await within(timeout, place.id, [closed, signal], (over) =>
+    endedAt(jobs, place, over, reported),
   )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
   const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, or never was there`
@@ -71,65 +88,93 @@ export async function resultAt<J extends JobLike>(
   })
 }
 
+/** For who awaits the result of a job that found its queue full. */
+export function notQueued({ id, queue }: JobPlace): JobsError {
+  const message = `Job ${id} has no result: it was not queued, because the queue ${queue} was full`
+  return new JobsError('JOB_NOT_QUEUED', message, {
+    id,
+    hint: 'Look at `queued` of the handle before you await the result, or dispatch again later.',
+  })
+}
+
 /** The latest progress of the job at a place; undefined if it has reported none, or is not there. */
-export async function progressAt(open: OpenQueues, watcher: Watcher, place: JobPlace): Promise<unknown> {
+export async function progressAt(open: Watched, place: JobPlace): Promise<unknown> {
   for (const partition of await partitionsAt(open, place)) {
-    const fate = await watcher.look(partition, place.id)
+    const fate = await open.watcher.look(partition, place.id)
+    if (fate.kind === 'unknown') continue
     const progress = fate.kind === 'ended' ? fate.job.progress : fate.kind === 'present' && fate.progress
-    if (typeof progress === 'string') return decode(progress)
+    return typeof progress === 'string' ? decode(progress) : undefined
   }
   return undefined
 }
 
-/** The job as it ended in one of these partitions; undefined if none has it. */
-async function endedIn(
-  watcher: Watcher,
-  partitions: readonly string[],
-  id: string,
+/** The job as it ended; undefined if no partition has it. It goes on while the store is away. */
+async function endedAt(
+  jobs: AwaitedBy,
+  place: JobPlace,
   over: AbortSignal,
   reported?: (progress: string) => void,
 ): Promise<EndedJob | undefined> {
+  for (;;) {
+    over.throwIfAborted()
+    try {
+      const open = await jobs[watcher]()
+      const [own, ...others] = await partitionsAt(open, place)
+      const ended = (partition: string, signal: AbortSignal) =>
+        open.watcher.ended(partition, place.id, signal, reported)
+      return (await ended(own!, over)) ?? (await firstOf(others, over, ended))
+    } catch (error) {
+      if (!passes(error)) throw error
+    }
+    await pause(WATCH_AGAIN, undefined, { signal: over })
+  }
+}
+
+/** What the first of some partitions finds; undefined if none finds anything. */
+async function firstOf<T>(
+  partitions: readonly string[],
+  over: AbortSignal,
+  find: (partition: string, signal: AbortSignal) => Promise<T | undefined>,
+): Promise<T | undefined> {
   const found = new AbortController()
   const signal = AbortSignal.any([over, found.signal])
-  if (partitions.length === 1) return watcher.ended(partitions[0]!, id, over, reported)
-  const waits = partitions.map(async (partition) => {
-    const job = await watcher.ended(partition, id, signal, reported)
-    // Only one of them has it.
-    if (job !== undefined) found.abort(job)
+  const all = partitions.map(async (partition) => {
+    const what = await find(partition, signal)
+    if (what !== undefined) found.abort(what)
   })
-  const failed = await Promise.allSettled(waits)
+  const settled = await Promise.allSettled(all)
   if (found.signal.aborted) return found.signal.reason
-  for (const each of failed) if (each.status === 'rejected') throw each.reason
+  for (const each of settled) if (each.status === 'rejected') throw each.reason
   return undefined
 }
 
-/** Calls a function with a signal that is aborted by the given one, and by RESULT_TIMEOUT when the time is over. */
+/**
+ * Calls a function with a signal that is aborted as soon as one of the given ones is, and by RESULT_TIMEOUT when the
+ * time is over.
+ *
+ * @throws the reason of the signal as soon as it is aborted
+ */
 async function within<T>(
   ms: number | undefined,
   id: string,
-  signal: Signal | undefined,
+  signals: readonly (Signal | undefined)[],
   wait: (over: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController()
-  const abort = () => over.abort(signal!.reason)
-  if (signal?.aborted) throw signal.reason
-  signal?.addEventListener('abort', abort)
-  const timer =
-    ms === undefined
-      ? undefined
-      : setTimeout(
-          () => {
-            over.abort(
-              new JobsError('RESULT_TIMEOUT', `Job ${id} has not ended within ${readable(ms)}`, { id }),
-            )
-          },
-          Math.min(ms, LONGEST),
-        )
+  const timeOver = () =>
+    over.abort(new JobsError('RESULT_TIMEOUT', `Job ${id} has not ended within ${readable(ms!)}`, { id }))
+  const timer = ms === undefined ? undefined : setTimeout(timeOver, ms)
+  const leaves = signals.map((signal) => {
+    const abort = () => over.abort(signal!.reason)
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort)
+    return () => signal?.removeEventListener('abort', abort)
+  })
   try {
-    return await wait(over.signal)
+    return await orAborted(over.signal, wait(over.signal))
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
+    for (const leave of leaves) leave()
   }
 }
 

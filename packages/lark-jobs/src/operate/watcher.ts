@@ -25,8 +25,12 @@ const LISTEN = 60_000
 /** Milliseconds after which a job that does not begin, while the workers of this process are full, is reported. */
 const STANDSTILL = 2_000
 
-/** Failures of the store that pass. */
 const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as const
+
+/** Whether a failure of the store passes. */
+export function passes(error: unknown): boolean {
+  return passing.some((code) => JobsError.is(error, code))
+}
 
 interface Wait {
   /** Called with the JSON text of the progress, when it has changed. */
@@ -56,7 +60,8 @@ export class Watcher {
   #timer: NodeJS.Timeout | undefined
   #listening: AbortController | undefined
   #hasWarned = false
-  #isClosed = false
+  /** How many jobs were asked about in `#reportStandstill`. */
+  #turn = 0
 
   /** @param isFull whether this process has workers for a queue, and none of them has a free slot */
   constructor(store: Store, isFull: (queue: string) => boolean) {
@@ -69,20 +74,19 @@ export class Watcher {
    *
    * @param reported called with the JSON text of its progress, now and whenever it changes
    * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any more
-   * @throws the reason of the signal; STORE_UNREACHABLE when the store is closed; LAYOUT_UNKNOWN, STORE_DAMAGED
+   * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
   ended(
     partition: string,
     id: string,
-    signal?: AbortSignal,
+    signal: AbortSignal,
     reported?: (progress: string) => void,
   ): Promise<EndedJob | undefined> {
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) return reject(this.#closed())
-      if (signal?.aborted) return reject(signal.reason)
+      if (signal.aborted) return reject(signal.reason)
       const watched = this.#of(partition)
       const leave = () => {
-        signal?.removeEventListener('abort', abort)
+        signal.removeEventListener('abort', abort)
         const its = watched.waits.get(id)
         its?.delete(wait)
         if (its?.size === 0) watched.waits.delete(id)
@@ -100,8 +104,8 @@ export class Watcher {
           reject(error)
         },
       }
-      const abort = () => wait.refuse(signal!.reason)
-      signal?.addEventListener('abort', abort)
+      const abort = () => wait.refuse(signal.reason)
+      signal.addEventListener('abort', abort)
       const its = watched.waits.get(id)
       if (its === undefined) watched.waits.set(id, new Set([wait]))
       else its.add(wait)
@@ -117,17 +121,6 @@ export class Watcher {
   async look(partition: string, id: string): Promise<Fate> {
     const [fate] = await this.#store.watch(partition, this.#id, [id], TTL)
     return fate!
-  }
-
-  /** Ends all waits. */
-  close(): void {
-    this.#isClosed = true
-    for (const watched of this.#partitions.values())
-      for (const wait of [...watched.waits.values()].flatMap((its) => [...its])) wait.refuse(this.#closed())
-  }
-
-  #closed(): JobsError {
-    return new JobsError('STORE_UNREACHABLE', `${this.#store.name} was closed while a result was awaited`)
   }
 
   #of(partition: string): WatchedPartition {
@@ -174,8 +167,8 @@ export class Watcher {
     for (const [partition, watched] of this.#partitions) {
       watched.nextAt = 0
       this.#askFor(partition, watched)
-      this.#reportStandstill(partition, watched, now)
     }
+    this.#reportStandstill(now)
   }
 
   /** Looks soon: together with others that are asked for now, and not while a look is under way. */
@@ -207,7 +200,7 @@ export class Watcher {
     try {
       fates = await this.#store.watch(partition, this.#id, ids, TTL)
     } catch (error) {
-      if (passing.some((code) => JobsError.is(error, code))) return
+      if (passes(error)) return
       for (const wait of ids.flatMap(waitsOf)) wait.refuse(error)
       return
     }
@@ -220,22 +213,26 @@ export class Watcher {
   }
 
   /** Warns once if jobs are awaited that perhaps only this process can run, while none of its slots is free. */
-  #reportStandstill(partition: string, { waits }: WatchedPartition, now: number): void {
-    if (this.#hasWarned || !this.#isFull(queueOf(partition))) return
-    for (const [id, its] of waits) {
-      if (![...its].some(({ since }) => now - since > STANDSTILL)) continue
-      this.#hasWarned = true
-      void this.#store.get(partition, id).then(
-        (job) => {
-          if (job?.state === 'waiting') warnOfDeadlock(id, queueOf(partition))
-          else this.#hasWarned = false
-        },
-        () => {
-          this.#hasWarned = false
-        },
-      )
-      return
-    }
+  #reportStandstill(now: number): void {
+    if (this.#hasWarned) return
+    const old = [...this.#partitions].flatMap(([partition, { waits }]) =>
+      this.#isFull(queueOf(partition))
+        ? [...waits].flatMap(([id, its]) =>
+            [...its].some(({ since }) => now - since > STANDSTILL) ? { partition, id } : [],
+          )
+        : [],
+    )
+    // One at a time, in turn.
+    const next = old[this.#turn++ % old.length]
+    if (next === undefined) return
+    void this.#store.get(next.partition, next.id).then(
+      (job) => {
+        if (job?.state !== 'waiting' || this.#hasWarned) return
+        this.#hasWarned = true
+        warnOfDeadlock(next.id, queueOf(next.partition))
+      },
+      () => {},
+    )
   }
 }
 

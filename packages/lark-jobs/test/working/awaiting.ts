@@ -138,10 +138,56 @@ export function awaiting(connect: Connect): void {
     await expect(handle.result({ signal: controller.signal })).rejects.toBe(reason)
     await expect(handle.result({ timeout: 'soon' })).rejects.toMatchObject({
       code: 'JOB_INVALID',
-      message: `${handle.id}: result() was given the timeout 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d'`,
+      message: `${handle.id}: result() was given the timeout 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0`,
+    })
+    await expect(handle.result({ timeout: 0 })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: `${handle.id}: result() was given the timeout 0; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0`,
     })
     await bench.work([SquareJob])
     expect(await handle.result()).toEqual({ square: 9 })
+  })
+
+  test('the store is away when result() opens it or asks for partitions: the wait goes on', async () => {
+    await using bench = await Bench.make(connect)
+    const { id } = await bench.jobs.dispatch(new SquareJob().with({ n: 3 }))
+    await bench.work([SquareJob])
+    const web = bench.client()
+    const away = new JobsError('STORE_UNREACHABLE', 'Away')
+    vi.spyOn(web, open).mockRejectedValueOnce(away)
+    expect(await web.handle(SquareJob, id).result()).toEqual({ square: 3 * 3 })
+    vi.spyOn(await storeOf(web), 'partitions').mockRejectedValueOnce(away)
+    expect(await web.handle(SquareJob, id).result()).toEqual({ square: 3 * 3 })
+    const fails = new JobsError('LAYOUT_UNKNOWN', 'A layout')
+    vi.spyOn(web, open).mockRejectedValueOnce(fails)
+    await expect(web.handle(SquareJob, id).result()).rejects.toBe(fails)
+  })
+
+  test('timeout and signal count while the store is being opened', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    const opening = vi.spyOn(web, open).mockReturnValue(new Promise(() => {}))
+    const handle = web.handle(SquareJob, 'nobody0000000')
+    await expect(handle.result({ timeout: 20 })).rejects.toMatchObject({ code: 'RESULT_TIMEOUT' })
+    const reason = new Error('the visitor has left')
+    const controller = new AbortController()
+    const result = handle.result({ signal: controller.signal })
+    controller.abort(reason)
+    await expect(result).rejects.toBe(reason)
+    opening.mockRestore()
+  })
+
+  test('the queue was full: there is no result, and result() says so', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client({ queues: { default: { max: 1, full: 'reject' } } })
+    await web.dispatch(new SquareJob().with({ n: 1 }))
+    const handle = await web.dispatch(new SquareJob().with({ n: 2 }))
+    expect(handle.rejection).toEqual({ reason: 'full' })
+    await expect(handle.result()).rejects.toMatchObject({
+      code: 'JOB_NOT_QUEUED',
+      id: handle.id,
+      message: `Job ${handle.id} has no result: it was not queued, because the queue default was full`,
+    })
   })
 
   test('RESULT_GONE: a job that never was, and one whose record was removed', async () => {
@@ -174,6 +220,23 @@ export function awaiting(connect: Connect): void {
     await expect(web.handle(SquareJob, 'nobody0000000').result()).rejects.toMatchObject({
       code: 'RESULT_GONE',
     })
+  })
+
+  test('after a change of partitions, an id means the job in its own partition', async () => {
+    await using bench = await Bench.make(connect)
+    const draft = new SquareJob().with({ n: 2 })
+    const before = await bench.jobs.dispatch(draft.withId('invoice-7'))
+    const worker = await bench.work([SquareJob])
+    expect(await before.result()).toEqual({ square: 4 })
+    await worker.stop()
+    const web = bench.client({ queues: { default: { partitions: 3 } } })
+    const handle = web.handle(SquareJob, 'invoice-7')
+    // The queue had one partition then.
+    expect(await handle.result()).toEqual({ square: 4 })
+    await web.dispatch(new SquareJob().with({ n: 3 }).withId('invoice-7'))
+    expect(await handle.status()).toMatchObject({ state: 'waiting' })
+    await expect(handle.result({ timeout: SOON })).rejects.toMatchObject({ code: 'RESULT_TIMEOUT' })
+    expect(await handle.progress()).toBeUndefined()
   })
 
   test('a dispatch that was rejected because of another job has the result of that job', async () => {
@@ -241,9 +304,45 @@ export function awaiting(connect: Connect): void {
     expect(JobsError.is(await result)).toBe(true)
   })
 
+  test.each(['open', 'not open yet'])(
+    'closing the instance (%s) at once ends a wait that has just begun, and the store stays closed',
+    async (state) => {
+      await using bench = await Bench.make(connect)
+      const { id } = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }))
+      const web = bench.client()
+      if (state === 'open') await web[open]()
+      const opening = vi.spyOn(web, open)
+      const result = web
+        .handle(SquareJob, id)
+        .result()
+        .catch((error) => error)
+      await web.close()
+      opening.mockClear()
+      expect(await result).toMatchObject({ code: 'STORE_UNREACHABLE' })
+      expect(opening).not.toHaveBeenCalled()
+    },
+  )
+
+  test('closing the instance while the store is away ends the waits', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    const opening = vi.spyOn(web, open).mockRejectedValue(new JobsError('STORE_UNREACHABLE', 'Away'))
+    const result = web
+      .handle(SquareJob, 'nobody0000000')
+      .result()
+      .catch((error) => error)
+    await vi.waitFor(() => expect(opening).toHaveBeenCalled(), PATIENCE)
+    await web.close()
+    opening.mockRestore()
+    expect(await result).toMatchObject({ message: 'The store was closed while a result was awaited' })
+  })
+
   test('a handler that awaits a job which only its own worker runs: a warning names the deadlock, once', async () => {
     await using bench = await Bench.make(connect)
     const inner: { result?: Promise<unknown> } = {}
+    // The first job that is awaited is not the one that cannot begin.
+    const delayed = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }).delayed('1h'))
+    const first = delayed.result().catch((error) => error)
     const awaits = async () => {
       const handles = await bench.jobs.dispatch([
         new SquareJob().with({ n: 2 }),
@@ -271,6 +370,8 @@ export function awaiting(connect: Connect): void {
     )
     await outer.cancel()
     expect(await inner.result).toEqual([{ square: 4 }, { square: 9 }])
+    await delayed.cancel()
+    expect(await first).toMatchObject({ code: 'JOB_CANCELLED' })
     process.off('warning', listen)
     expect(warnings).toHaveLength(1)
   })
