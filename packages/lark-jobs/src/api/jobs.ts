@@ -16,7 +16,7 @@ import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
 import { closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
-import type { Watched } from '../operate/results.ts'
+import type { WatchedStore } from '../operate/results.ts'
 import type { Watcher } from '../operate/watcher.ts'
 import {
   classOf,
@@ -278,7 +278,7 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /** The open store, with what waits there for the ends of jobs. @internal */
-  async [watcher](): Promise<Watched> {
+  async [watcher](): Promise<WatchedStore> {
     const opened = await this[open]()
     const { Watcher } = await import('../operate/watcher.ts')
     const isFull = (queue: string) => [...this.#workers.keys()].some((worker) => worker.isFull(queue))

@@ -17,7 +17,7 @@ import { type JobPlace, type OpenQueues, partitionsAt } from './stored-jobs.ts'
 import { passes, type Watcher } from './watcher.ts'
 
 /** An open store, with what waits there for the ends of jobs. */
-export interface Watched extends OpenQueues {
+export interface WatchedStore extends OpenQueues {
   watcher: Watcher
 }
 
@@ -26,7 +26,7 @@ export interface AwaitedBy extends Operated {
   /** Aborted when the instance is closed next. */
   readonly [closing]: AbortSignal
   /** Opens the store, unless it is open. */
-  [watcher](): Promise<Watched>
+  [watcher](): Promise<WatchedStore>
 }
 
 /** How long to wait for a result. */
@@ -98,7 +98,7 @@ export function notQueued({ id, queue }: JobPlace): JobsError {
 }
 
 /** The latest progress of the job at a place; undefined if it has reported none, or is not there. */
-export async function progressAt(open: Watched, place: JobPlace): Promise<unknown> {
+export async function progressAt(open: WatchedStore, place: JobPlace): Promise<unknown> {
   for (const partition of await partitionsAt(open, place)) {
     const fate = await open.watcher.look(partition, place.id)
     if (fate.kind === 'unknown') continue
