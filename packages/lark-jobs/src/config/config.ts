@@ -83,7 +83,7 @@ export const jobsOptions = new Schema('an object', {
   }),
   /**
    * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a class can
-   * have parameters. It may be async. It returns a new object of the class, alone or as `{ job, release }`; `release` is
+   * have parameters. It may be async. It returns a new object of the class, alone or as `{ job, dispose }`; `dispose` is
    * called when the run has ended. Default: `new`, without arguments.
    */
   make: func<Make>(),

@@ -23,20 +23,20 @@ export interface MakeFor {
 }
 
 /** A job, or a job with a function that is called when its run has ended. */
-export type MadeJob = WrittenJob | { job: WrittenJob; release?: (() => unknown) | undefined }
+export type MadeJob = WrittenJob | { job: WrittenJob; dispose?: (() => unknown) | undefined }
 
 /**
  * Makes the job for one run. It may be async.
  *
  * @param jobClass the class of the job
- * @returns a new object of the class, alone or as `{ job, release }`. `release` is called when the run has ended, however
- *   it ended, and before the outcome is reported
+ * @returns a new object of the class, alone or as `{ job, dispose }`. `dispose()` is called on what `make` returned when
+ *   the run has ended, however it ended, and before the outcome is reported
  */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and this function
 export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: MakeFor) => MadeJob | Promise<MadeJob>
 
 /**
- * Makes a job, calls `use` with it, and releases it. What `release` throws is written to the log of the run, and has no
+ * Makes a job, calls `use` with it, and disposes of it. What `dispose` throws is written to the log of the run, and has no
  * other effect.
  *
  * @throws what `make` or `use` throws; JOB_INVALID if `make` did not return a new object of the class; the reason of the
@@ -53,15 +53,13 @@ export async function withMade<T>(
   const { id, attempt, signal } = run
   const made: unknown = await make(jobClass.make, { id, key, attempt, payload, signal })
   const isJob = typeof made === 'object' && made !== null && jobBrand in made
-  const { job, release } = (isJob ? { job: made } : (made ?? {})) as Partial<{
-    job: JobLike
-    release: () => unknown
-  }>
+  const both = (isJob ? { job: made } : (made ?? {})) as { job?: JobLike; dispose?: () => unknown }
+  const { job } = both
   try {
     if (!(job instanceof jobClass.make))
       throw refusal(
         jobClass,
-        `make() returned ${shown(made)}; it must return a job of this class, or { job, release }`,
+        `make() returned ${shown(made)}; it must return a job of this class, or { job, dispose }`,
       )
     if (job[currentRun] !== undefined)
       throw refusal(jobClass, 'make() returned a job that is running; it must return a new one for every run')
@@ -74,9 +72,9 @@ export async function withMade<T>(
     }
   } finally {
     try {
-      await release?.()
+      await both.dispose?.()
     } catch (error) {
-      run.write('warn', `release() of make() failed: ${textOf(error)}`)
+      run.write('warn', `dispose() of make() failed: ${textOf(error)}`)
     }
   }
 }

@@ -18,7 +18,7 @@ class Container {
     await Promise.resolve()
     return {
       job: new jobClass(this.mailer, scope),
-      release: async () => void this.heard.push(`release ${scope}`),
+      dispose: async () => void this.heard.push(`dispose ${scope}`),
     }
   }
 }
@@ -49,7 +49,7 @@ class MailJob extends Job {
 
 /** Jobs whose constructor has parameters, and that the application makes. */
 export function making(connect: Connect): void {
-  test('make passes dependencies to each run and to failed(), and each scope is released when its run has ended', async () => {
+  test('make passes dependencies to each run and to failed(), and each scope is disposed of when its run has ended', async () => {
     await using bench = await Bench.make(connect)
     const container = new Container()
     const { heard, mailer } = container
@@ -65,13 +65,13 @@ export function making(connect: Connect): void {
     expect(await worker.done).toMatchObject({ completed: 1, retried: 1, failed: 1 })
     expect(heard).toEqual([
       'make 1 mail 1 {"to":"ada"}',
-      'release 1',
+      'dispose 1',
       'make 2 mail 1 {"to":""}',
-      'release 2',
+      'dispose 2',
       'make 3 mail 2 {"to":""}',
-      'release 3',
+      'dispose 3',
       'make 4 mail 2 {"to":""}',
-      'release 4',
+      'dispose 4',
     ])
     expect(mailer.sent).toEqual([`ada 1 ${id}`, "nobody '' 4 2"])
   })
@@ -83,13 +83,13 @@ export function making(connect: Connect): void {
     await handle.cancel()
     const told = signal()
     const make: Make = async (jobClass, run) => {
-      const made = (await container.make(jobClass, run)) as { job: MailJob; release: () => unknown }
-      return { job: made.job, release: () => told.resolve(made.release() as undefined) }
+      const made = (await container.make(jobClass, run)) as { job: MailJob; dispose: () => unknown }
+      return { job: made.job, dispose: () => told.resolve(made.dispose() as undefined) }
     }
     await bench.work([MailJob as unknown as new () => Job], { make })
     await told.promise
     expect(container.mailer.sent).toEqual(['cancelled ada 1'])
-    expect(container.heard).toEqual(['make 1 mail 0 {"to":"ada"}', 'release 1'])
+    expect(container.heard).toEqual(['make 1 mail 0 {"to":"ada"}', 'dispose 1'])
   })
 
   test.each<[string, Make, string]>([
@@ -111,7 +111,7 @@ export function making(connect: Connect): void {
         }
         return new OtherJob()
       },
-      'it must return a job of this class, or { job, release }',
+      'it must return a job of this class, or { job, dispose }',
     ],
     [
       'an error',
@@ -157,27 +157,49 @@ export function making(connect: Connect): void {
     })
   })
 
-  test('what release throws is written to the log, and the job completes', async () => {
+  test('dispose may be a method of what make returned', async () => {
+    await using bench = await Bench.make(connect)
+    let open = 0
+    class Scope {
+      readonly job: Job
+      #isOpen = true
+      constructor(jobClass: JobConstructor) {
+        open++
+        this.job = new jobClass(new Mailer(), 1) as Job
+      }
+      dispose() {
+        if (this.#isOpen) open--
+        this.#isOpen = false
+      }
+    }
+    const jobs = bench.client({ make: (jobClass) => new Scope(jobClass as never) })
+    const [handle] = await jobs.dispatch([MailJob.with({ to: 'ada' })])
+    await (await jobs.work({ jobs: [MailJob], stopWhenEmpty: true, report: new Record() })).done
+    expect(await handle.find()).toMatchObject({ state: 'completed', log: [] })
+    expect(open).toBe(0)
+  })
+
+  test('what dispose throws is written to the log, and the job completes', async () => {
     await using bench = await Bench.make(connect)
     const make: Make = (jobClass) => ({
       job: new jobClass(new Mailer(), 1),
-      release: () => Promise.reject(new Error('too late')),
+      dispose: () => Promise.reject(new Error('too late')),
     })
     const [handle] = await bench.jobs.dispatch([MailJob.with({ to: 'ada' })])
     await (await bench.work([MailJob as never], { make, stopWhenEmpty: true })).done
     const found = await handle.find()
     expect(found).toMatchObject({
       state: 'completed',
-      log: [{ level: 'warn', text: 'release() of make() failed: too late' }],
+      log: [{ level: 'warn', text: 'dispose() of make() failed: too late' }],
     })
   })
 
-  test('a job that times out while make runs does not begin, and its scope is released', async () => {
+  test('a job that times out while make runs does not begin, and its scope is disposed of', async () => {
     await using bench = await Bench.make(connect)
-    let released = 0
+    let disposed = 0
     const make: Make = async (jobClass, { signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
-      return { job: new jobClass(new Mailer(), 1), release: () => released++ }
+      return { job: new jobClass(new Mailer(), 1), dispose: () => disposed++ }
     }
     class LateJob extends Job {
       override tries = 1
@@ -193,7 +215,7 @@ export function making(connect: Connect): void {
       errors: [{ code: 'JOB_TIMED_OUT' }],
       log: [],
     })
-    expect(released).toBe(1)
+    expect(disposed).toBe(1)
   })
 
   test('a worker warns of classes whose parameters nobody passes', async () => {
