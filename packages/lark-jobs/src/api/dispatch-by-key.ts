@@ -5,7 +5,9 @@
 import { nearest } from '@s18i/lark/config'
 import type { Settings } from '../config/config.ts'
 import type { Drafted } from '../dispatch/new-job.ts'
+import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
+import { shown } from '../model/secret.ts'
 import { definitions } from '../options/definitions.ts'
 import { classOf, type JobConstructor, type JobFields } from '../options/job-class.ts'
 import { jobSettings } from '../options/job-settings.ts'
@@ -13,22 +15,26 @@ import type { IdOptions } from '../options/own-id.ts'
 import type { Registry } from '../options/registry.ts'
 import { checkNames, voiceOf } from '../options/schema.ts'
 
-/** What one job says differently from its class, and its id. */
+/** What one job says differently from its class, and its id. An option that is `undefined` is left out. */
 export interface DispatchOptions
-  extends Partial<Pick<JobFields, keyof typeof jobSettings.entries>>,
-    Pick<IdOptions, 'reuse'> {
+  extends Partial<{ [K in keyof typeof jobSettings.entries]: JobFields[K] | undefined }> {
   /** An id that you choose: see `Draft.withId`. */
-  id?: string
+  id?: string | undefined
+  /** See `Draft.withId`. */
+  reuse?: IdOptions['reuse'] | undefined
 }
 
 const names = [...Object.keys(jobSettings.entries), 'id', 'reuse']
 
-/** @throws JOB_INVALID for an option that does not exist */
+/** @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id */
 export function draftedByKey(make: JobConstructor, payload: unknown, options: DispatchOptions): Drafted {
   checkNames(voiceOf('JOB_INVALID', 'Jobs.dispatchByKey()'), Object.keys(options), names)
-  const { id, reuse, ...fields } = options
-  const said = { make, fields, payload }
-  return id === undefined ? said : { ...said, ownId: { id, options: reuse === undefined ? {} : { reuse } } }
+  const { id, reuse, ...fields } = defined(options)
+  if (id !== undefined) return { make, fields, payload, ownId: { id, options: defined({ reuse }) } }
+  if (reuse === undefined) return { make, fields, payload }
+  throw new JobsError('JOB_INVALID', `Jobs.dispatchByKey(): reuse is ${shown(reuse)}, and there is no id`, {
+    hint: "reuse says whether an id of yours may be used again: { id: 'invoice-7', reuse: 'ended' }",
+  })
 }
 
 export class KnownJobs {
@@ -42,12 +48,17 @@ export class KnownJobs {
   /** @param named the classes that code has named. @throws UNKNOWN_JOB, JOB_KEY_TAKEN, JOB_INVALID */
   async find(key: string, named: readonly JobConstructor[] = []): Promise<JobConstructor> {
     const isIt = (make: JobConstructor) => classOf(make).key === key || classOf(make).aliases.includes(key)
-    const known = named.find(isIt) ?? [...definitions.values()].find(isIt)
+    const definedJob = () => [...definitions.values()].find(isIt)
+    const known = named.find(isIt) ?? definedJob()
     if (known !== undefined) return known
-    this.#found ??= this.#search()
+    this.#found ??= this.#search().catch((error) => {
+      this.#found = undefined
+      throw error
+    })
     const registry = await this.#found
-    const found = registry.find(key)
-    if (found !== undefined) return found.make
+    // The registry has no defined jobs without a handler: only workers need one.
+    const found = registry.find(key)?.make ?? definedJob()
+    if (found !== undefined) return found
     const near = nearest(key, [
       ...named.map((make) => classOf(make).key),
       ...definitions.keys(),

@@ -14,7 +14,7 @@ import {
 import { JobsError } from '../model/errors.ts'
 import { listed } from '../model/listed.ts'
 import { textOf } from '../model/thrown.ts'
-import { definitions, lacksHandler } from './definitions.ts'
+import { definitions, lacksHandler, latest } from './definitions.ts'
 import { classOf, isJobClass, type JobClass, type JobConstructor } from './job-class.ts'
 
 export class Registry {
@@ -96,7 +96,7 @@ export async function registryOf(
     if (classes?.length === 0 && declaresClass(await readFile(file, 'utf8'), '\\w*Job')) {
       remarks.push(`${shown} has a job and does not export it: write export before class`)
     }
-    for (const make of classes ?? [])
+    for (const make of (classes ?? []).map(latest))
       if (lacksHandler(make)) unhandled.add(make)
       else addFrom(shown, make, registry)
   }

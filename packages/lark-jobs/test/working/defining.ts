@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type DefinedJob, defineJob, Job, type JobConstructor } from '../../src/index.ts'
+import { type DefinedJob, defineJob, Job, type JobConstructor, unique } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 let made = 0
@@ -98,6 +98,23 @@ export function defining(connect: Connect): void {
       code: 'JOB_INVALID',
       message: 'Jobs.dispatchByKey(): prioritty is not an option',
       hint: 'Did you mean priority?',
+    })
+  })
+
+  test('dispatchByKey leaves out options that are undefined, and refuses reuse without an id', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const key = newKey()
+    defineJob<number>({ key, delay: '1h', queueName: 'emails', unique: unique(() => 'all') })
+    const none = { delay: undefined, queueName: undefined, tries: undefined, tags: undefined, id: undefined }
+    const first = await jobs.dispatchByKey(key, 1, none)
+    expect([first.queued, first.queue, (await first.status())?.state]).toEqual([true, 'emails', 'delayed'])
+    expect((await jobs.dispatchByKey(key, 2, { unique: undefined })).rejection?.by).toBe(first.id)
+    expect((await jobs.dispatchByKey(key, 3, { reuse: undefined })).queued).toBe(false)
+    await expect(jobs.dispatchByKey(key, 4, { reuse: 'ended' })).rejects.toMatchObject({
+      code: 'JOB_INVALID',
+      message: "Jobs.dispatchByKey(): reuse is 'ended', and there is no id",
+      hint: "reuse says whether an id of yours may be used again: { id: 'invoice-7', reuse: 'ended' }",
     })
   })
 
