@@ -279,6 +279,13 @@ void (async () => {
 importFile.dispatch({ file: 1 })
 // @ts-expect-error missing payload
 importFile.dispatch()
+// biome-ignore lint/suspicious/noExplicitAny: a job of JavaScript
+const untyped = defineJob<any>({ key: 'untyped' }).handle((payload) => payload.anything)
+untyped.dispatch({ a: 1 })
+untyped.dispatch()
+untyped.with(5)
+// @ts-expect-error one payload
+untyped.dispatch(1, 2)
 const tidy = defineJob({ key: 'tidy' })
 tidy.dispatch()
 // @ts-expect-error a payload that nobody takes
@@ -289,6 +296,11 @@ defineJob({ tries: 5 })
 defineJob({ key: 'a', trys: 5 })
 void (() => createJobs().work({ jobs: [importFile, tidy] }))
 createJobs().dispatchByKey('import-file', { file: 'a' }, { delay: '5m', id: 'a', reuse: 'ended' })
+createJobs().dispatchByKey(
+  'import-file',
+  { file: 'a' },
+  { delay: undefined, id: undefined, reuse: undefined },
+)
 // @ts-expect-error no such option
 createJobs().dispatchByKey('import-file', { file: 'a' }, { delayed: '5m' })
 
@@ -321,6 +333,94 @@ class LenientJob extends Job {
 new LenientJob().dispatch({ at: new Date(), tags: [], skip: () => {} })
 // @ts-expect-error a date
 new LenientJob().dispatch({ at: 'today', tags: [], skip: () => {} })
+class ListsJob extends Job {
+  static override readonly schema = lenient<{
+    dates: Date[]
+    texts: readonly string[]
+    rows: { x: Date }[]
+    pair: [Date, number]
+    gaps: (Date | undefined)[]
+  }>()
+  handle({ dates, texts, rows, pair, gaps }: Parsed<typeof ListsJob.schema>) {
+    const [at, n] = pair
+    // @ts-expect-error a text
+    dates.map((date) => date.getTime())
+    // @ts-expect-error two elements
+    void pair[2]
+    // @ts-expect-error JSON makes null of undefined
+    gaps.map((gap) => gap.slice(0, 4))
+    const all: string[] = [
+      ...dates,
+      ...texts,
+      ...rows.map(({ x }) => x.slice(0, 4)),
+      at.slice(0, 4),
+      n.toFixed(),
+    ]
+    return [all, gaps.map((gap: string | null) => gap?.slice(0, 4))]
+  }
+}
+new ListsJob().dispatch({
+  dates: [new Date()],
+  texts: ['a'],
+  rows: [{ x: new Date() }],
+  pair: [new Date(), 1],
+  gaps: [],
+})
+// @ts-expect-error a pair
+new ListsJob().dispatch({ dates: [], texts: [], rows: [], pair: [new Date()], gaps: [] })
+
+// a schema that lets null or undefined through says so to handle
+const person = z.object({ name: z.string(), age: z.number().default(0) })
+class NullableJob extends Job {
+  static override readonly schema = person.nullable()
+  handle(payload: Parsed<typeof NullableJob.schema>) {
+    // @ts-expect-error it may be null
+    payload.age
+    return payload?.age.toFixed()
+  }
+}
+new NullableJob().dispatch(null)
+new NullableJob().dispatch({ name: 'Ada' })
+// @ts-expect-error no name
+new NullableJob().dispatch({})
+// @ts-expect-error null only
+new NullableJob().dispatch(undefined)
+class OptionalJob extends Job {
+  static override readonly schema = person.optional()
+  handle(payload: Parsed<typeof OptionalJob.schema>) {
+    // @ts-expect-error it may be undefined
+    payload.age
+    return payload?.age.toFixed()
+  }
+}
+new OptionalJob().dispatch(undefined)
+new OptionalJob().dispatch({ name: 'Ada' })
+// @ts-expect-error undefined only
+new OptionalJob().dispatch(null)
+const optional = defineJob({ key: 'optional', schema: person.optional() }).handle((payload) => payload?.age)
+optional.dispatch()
+optional.dispatch({ name: 'Ada' })
+// @ts-expect-error no name
+optional.dispatch({})
+// null and undefined that only the input may be
+class FilledJob extends Job {
+  static override readonly schema = person.nullish().transform((given) => given ?? { name: '', age: 0 })
+  handle(payload: Parsed<typeof FilledJob.schema>) {
+    return payload.age.toFixed()
+  }
+}
+new FilledJob().dispatch(null)
+new FilledJob().dispatch(undefined)
+// @ts-expect-error wrong type
+new FilledJob().dispatch('Ada')
+class EitherJob extends Job {
+  static override readonly schema = z.union([z.literal('all'), z.coerce.number()]).nullable()
+  handle(payload: Parsed<typeof EitherJob.schema>) {
+    return payload === 'all' || payload === null ? payload : payload.toFixed()
+  }
+}
+new EitherJob().dispatch('all')
+new EitherJob().dispatch(null)
 // @ts-expect-error not a schema
 class WrongSchemaJob extends Job {
   static override readonly schema = { parse: (value: unknown) => value }
@@ -356,7 +456,7 @@ class MailingJob extends Job {
 const make: Make = (Class, { id, payload }) => new Class({ send: () => id === payload })
 defineConfig({ jobs: { make, boot: async () => () => {} } })
 void (() =>
-  createJobs({ jobs: [MailingJob], make: async (Class) => ({ job: new Class(), release: () => {} }) }))
+  createJobs({ jobs: [MailingJob], make: async (Class) => ({ job: new Class(), dispose: () => {} }) }))
 void (() => createJobs().work({ jobs: [MailingJob, SendEmailJob], make }))
 // @ts-expect-error not a job
 createJobs({ make: () => ({ send: () => true }) })

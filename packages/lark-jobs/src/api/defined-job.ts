@@ -17,8 +17,14 @@ import { Job } from './job.ts'
 import type { JobHandle } from './job-handle.ts'
 
 /** The parameters that take a payload. A job whose payload is `void` has none. */
-// biome-ignore lint/suspicious/noConfusingVoidType: it is written as a type argument
-export type FunctionPayload<P> = [P] extends [void] ? [] : undefined extends P ? [payload?: P] : [payload: P]
+export type FunctionPayload<P> = 0 extends 1 & P
+  ? [payload?: P]
+  : // biome-ignore lint/suspicious/noConfusingVoidType: it is written as a type argument
+    [P] extends [void]
+    ? []
+    : undefined extends P
+      ? [payload?: P]
+      : [payload: P]
 
 /** The methods of a job class, as `defineJob()` takes them. */
 export interface JobFunctions<P> {

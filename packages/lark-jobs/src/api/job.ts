@@ -260,7 +260,8 @@ export abstract class Job {
   }
 
   /**
-   * A draft of a job of this class, which may have a constructor with parameters: no job is made for it.
+   * A draft of a job of this class, which may have a constructor with parameters: they are not needed here. Lark makes
+   * jobs without arguments only when the class is first used, to read its settings.
    *
    * @example await ImportJob.with({ file: 'a.csv' }).dispatch()
    */

@@ -7,7 +7,7 @@ import type { AnySchema, InputOf, OutputOf, StandardSchema } from './standard-sc
 /** Marks a lenient schema in every copy of this package. */
 const mark = Symbol.for('s18i.lark.lenient')
 
-/** What JSON makes of a type: a date is a text, functions and symbols are left out. */
+/** What JSON makes of a type: a date is a text, functions and symbols are left out, or null in a list. */
 export type Json<T> = T extends { toJSON(...args: never): infer J }
   ? Json<J>
   : T extends string | number | boolean | null | undefined
@@ -16,7 +16,15 @@ export type Json<T> = T extends { toJSON(...args: never): infer J }
       ? never
       : T extends Map<unknown, unknown> | Set<unknown>
         ? Record<never, never>
-        : { [K in keyof T as T[K] extends symbol | ((...args: never) => unknown) ? never : K]: Json<T[K]> }
+        : T extends readonly unknown[]
+          ? {
+              [I in keyof T]: T[I] extends infer E
+                ? E extends undefined | symbol | ((...args: never) => unknown)
+                  ? null
+                  : Json<E>
+                : never
+            }
+          : { [K in keyof T as T[K] extends symbol | ((...args: never) => unknown) ? never : K]: Json<T[K]> }
 
 /**
  * A schema that takes whatever `JSON.stringify` takes, instead of refusing what is not JSON. A date becomes a text, NaN

@@ -45,11 +45,19 @@ declare const input: unique symbol
  *
  * @example async handle(payload: Parsed<typeof ImportJob.schema>) {}
  */
-export type Parsed<S> = OutputOf<S> & { readonly [input]?: InputOf<S> }
+export type Parsed<S> =
+  OutputOf<S> extends infer Out
+    ? // Null and undefined have no mark: an intersection with it would lose them. The list keeps undefined.
+      Out extends null | undefined
+      ? Out
+      : Out & { readonly [input]?: readonly [InputOf<S>] }
+    : never
 
 /** The type in which a payload is dispatched: another one only if it comes from a schema. */
 export type PayloadInput<P> = 0 extends 1 & P
   ? P
   : typeof input extends keyof NonNullable<P>
-    ? Exclude<NonNullable<P>[typeof input & keyof NonNullable<P>], undefined>
+    ? NonNullable<NonNullable<P>[typeof input & keyof NonNullable<P>]> extends readonly [infer In]
+      ? In
+      : P
     : P
