@@ -67,6 +67,7 @@ function readTimeout(id: string, { timeout }: ResultOptions): number | undefined
  *
  * @param closed aborted when the instance is closed
  * @throws as `JobHandle.result`
+ * @internal
  */
 export async function resultAt<J extends JobLike>(
   jobs: AwaitedBy,
