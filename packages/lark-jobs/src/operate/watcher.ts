@@ -7,6 +7,7 @@
  * not answer, the waits go on.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Signal } from '../model/abort-signal.ts'
 import type { EndedJob } from '../model/effect.ts'
 import { JobsError } from '../model/errors.ts'
 import { newNonce } from '../model/id.ts'
@@ -79,7 +80,7 @@ export class Watcher {
   ended(
     partition: string,
     id: string,
-    signal: AbortSignal,
+    signal: Signal,
     reported?: (progress: string) => void,
   ): Promise<EndedJob | undefined> {
     return new Promise((resolve, reject) => {

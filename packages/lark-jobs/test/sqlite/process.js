@@ -169,7 +169,7 @@ const roles = {
       const want = { limit: 2, prefetch: 2, lease: 100 }
       const { verdicts, jobs: claimed } = await store.exchange('emails', call(), settlements, want)
       const ended = settlements.filter(({ outcome: { kind, retryIn } }, n) => {
-        return verdicts[n] === 'settled' && retryIn === undefined && !/released|returned/.test(kind)
+        return verdicts[n] === 'settled' && retryIn === undefined && !/released|unstarted/.test(kind)
       })
       process.send({ ended: ended.map(({ id, outcome }) => [id, outcome.kind]) })
       held = claimed
