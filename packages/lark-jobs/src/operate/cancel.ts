@@ -8,8 +8,10 @@ import type { AlterVerdict, Store } from '../store/contract/store.ts'
 import {
   all,
   type ChangeOptions,
+  type Chosen,
   conditions,
   type Flags,
+  isIds,
   type JobFilter,
   jobConditions,
   readChosen,
@@ -46,12 +48,9 @@ export interface Cancelled {
   asked: number
 }
 
-/** Which jobs: their ids, or a filter. */
-type Chosen = readonly string[] | CancelFilter
-
 /** Checks the arguments of `cancel`. @throws FILTER_INVALID, JOB_ID_INVALID */
-export function readCancel(which: unknown, options: unknown, flags?: Flags): Chosen {
-  return readChosen('Jobs.cancel()', cancelConditions, which, options, flags) as Chosen
+export function readCancel(which: unknown, options: unknown, flags?: Flags): Chosen<CancelFilter> {
+  return readChosen('Jobs.cancel()', cancelConditions, which, options, flags) as Chosen<CancelFilter>
 }
 
 /**
@@ -61,7 +60,11 @@ export function readCancel(which: unknown, options: unknown, flags?: Flags): Cho
  * @param queueOfIds the queue of the jobs with these ids
  * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is cancelled; UNKNOWN_QUEUE
  */
-export async function cancel(open: OpenQueues, which: Chosen, queueOfIds?: string): Promise<Cancelled> {
+export async function cancel(
+  open: OpenQueues,
+  which: Chosen<CancelFilter>,
+  queueOfIds?: string,
+): Promise<Cancelled> {
   const { store } = open
   const verdicts: AlterVerdict[] = []
   if (isIds(which)) {
@@ -87,7 +90,11 @@ export async function cancel(open: OpenQueues, which: Chosen, queueOfIds?: strin
  *
  * @throws the errors of `cancel`
  */
-export async function count(open: OpenQueues, which: Chosen, queueOfIds?: string): Promise<Cancelled> {
+export async function count(
+  open: OpenQueues,
+  which: Chosen<CancelFilter>,
+  queueOfIds?: string,
+): Promise<Cancelled> {
   const { store } = open
   const found: Cancelled = { cancelled: 0, asked: 0 }
   const kind = (state: State) => (state === 'active' ? 'asked' : 'cancelled')
@@ -105,10 +112,6 @@ export async function count(open: OpenQueues, which: Chosen, queueOfIds?: string
     }
   }
   return found
-}
-
-function isIds(which: Chosen): which is readonly string[] {
-  return Array.isArray(which)
 }
 
 function locate(open: OpenQueues, ids: readonly string[], queue?: string): Promise<Located[]> {

@@ -56,6 +56,13 @@ export const changeOptions = conditions({
 /** The second argument of calls that change many jobs. */
 export interface ChangeOptions extends OptionsOf<typeof changeOptions.entries> {}
 
+/** Which jobs: their ids, or a filter. */
+export type Chosen<Filter> = readonly string[] | Filter
+
+export function isIds(which: Chosen<object>): which is readonly string[] {
+  return Array.isArray(which)
+}
+
 /**
  * Checks the arguments of a call that changes jobs by their ids or by a filter.
  *

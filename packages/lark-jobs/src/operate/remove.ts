@@ -10,8 +10,10 @@ import { MAX_ITEMS } from '../store/contract/store.ts'
 import {
   all,
   type ChangeOptions,
+  type Chosen,
   conditions,
   type Flags,
+  isIds,
   type JobFilter,
   jobConditions,
   readChosen,
@@ -50,8 +52,6 @@ export interface Removed {
   running: number
 }
 
-/** Which jobs: their ids, or a filter. */
-type ChosenToRemove = readonly string[] | RemoveFilter
 type RemoveKind = 'remove' | 'purge'
 
 /** Checks the arguments. @throws FILTER_INVALID, JOB_ID_INVALID */
@@ -60,8 +60,8 @@ export function readRemove(
   which: unknown,
   options: unknown,
   flags?: Flags,
-): ChosenToRemove {
-  return readChosen(`Jobs.${kind}()`, removeConditions, which, options, flags) as ChosenToRemove
+): Chosen<RemoveFilter> {
+  return readChosen(`Jobs.${kind}()`, removeConditions, which, options, flags) as Chosen<RemoveFilter>
 }
 
 /**
@@ -74,7 +74,7 @@ export function readRemove(
 export async function remove(
   open: OpenQueues,
   kind: RemoveKind,
-  which: ChosenToRemove,
+  which: Chosen<RemoveFilter>,
   { dryRun = false, queue: queueOfIds }: RemoveOptions,
 ): Promise<Removed> {
   const { store } = open
@@ -104,10 +104,6 @@ export async function remove(
     if (kind === 'purge' && isWhole && !dryRun) while ((await store.clear(partition, 'hidden')) >= MAX_ITEMS);
   }
   return found
-}
-
-function isIds(which: ChosenToRemove): which is readonly string[] {
-  return Array.isArray(which)
 }
 
 /** The partition of each job; for a purge, those where something is kept of it, also of a removed job. */

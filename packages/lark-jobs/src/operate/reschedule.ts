@@ -8,9 +8,11 @@ import type { Change } from '../store/contract/store.ts'
 import {
   all,
   type ChangeOptions,
+  type Chosen,
   checkFilter,
   conditions,
   type Flags,
+  isIds,
   type JobFilter,
   jobConditions,
   readChosen,
@@ -35,12 +37,11 @@ export interface Rescheduled {
   rescheduled: number
 }
 
-type ChosenPending = readonly string[] | PendingFilter
 type TimeChange = Extract<Change, { kind: 'run-now' | 'reschedule' }>
 
 /** Checks the arguments of `runNow`. @throws FILTER_INVALID, JOB_ID_INVALID */
-export function readRunNow(which: unknown, options: unknown, flags?: Flags): ChosenPending {
-  return readChosen('Jobs.runNow()', pendingConditions, which, options, flags) as ChosenPending
+export function readRunNow(which: unknown, options: unknown, flags?: Flags): Chosen<PendingFilter> {
+  return readChosen('Jobs.runNow()', pendingConditions, which, options, flags) as Chosen<PendingFilter>
 }
 
 /** Checks the arguments of `reschedule`. @throws FILTER_INVALID, JOB_ID_INVALID */
@@ -49,8 +50,14 @@ export function readReschedule(
   delay: unknown,
   options: unknown,
   flags?: Flags,
-): [ChosenPending, TimeChange] {
-  const chosen = readChosen('Jobs.reschedule()', pendingConditions, which, options, flags) as ChosenPending
+): [Chosen<PendingFilter>, TimeChange] {
+  const chosen = readChosen(
+    'Jobs.reschedule()',
+    pendingConditions,
+    which,
+    options,
+    flags,
+  ) as Chosen<PendingFilter>
   checkFilter('Jobs.reschedule()', { delay }, conditions({ delay: duration(0) }), { flags })
   return [chosen, { kind: 'reschedule', in: milliseconds(delay as Duration)! }]
 }
@@ -62,7 +69,7 @@ export function readReschedule(
  */
 export async function reschedule(
   open: OpenQueues,
-  which: ChosenPending,
+  which: Chosen<PendingFilter>,
   change: TimeChange,
   { dryRun = false, queue: queueOfIds }: RescheduleOptions,
 ): Promise<Rescheduled> {
@@ -94,10 +101,6 @@ export async function reschedule(
     await act(partition, ids)
   }
   return { rescheduled }
-}
-
-function isIds(which: ChosenPending): which is readonly string[] {
-  return Array.isArray(which)
 }
 
 function check({ id, state }: { id: string; state: string }): void {

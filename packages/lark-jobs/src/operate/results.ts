@@ -194,7 +194,9 @@ function resultOf({ id, key, state, reason, errors, result }: EndedJob): unknown
     throw new JobsError('JOB_REMOVED', `${what} was removed before it had ended`, { id, cause, reason })
   if (state === 'cancelled')
     throw new JobsError('JOB_CANCELLED', `${what} was cancelled: ${reason ?? 'the reason is not known'}`, {
-      ...{ id, cause, reason },
+      id,
+      cause,
+      reason,
     })
   const dropped = result === undefined ? undefined : whyDropped(result)
   if (dropped !== undefined)
