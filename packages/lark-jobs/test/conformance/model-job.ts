@@ -2,6 +2,7 @@
  * A job in the model, and the effect of each event on it.
  */
 import { type EffectKind, memberOf } from '../../src/model/effect.ts'
+import type { EventKind } from '../../src/model/event.ts'
 import type {
   CancelReason,
   Counters,
@@ -57,6 +58,7 @@ export class ModelJob implements Counters {
   readonly effects = new Map<EffectKind | 'watch', { at: number } | { over: number }>()
   #watchedUntil = 0
   readonly #watchedEnd: () => void
+  readonly #tell: (kind: EventKind) => void
   finishedAt = 0
   /** Until when the ended job is kept for an age of its own. Undefined: as its queue says. */
   keptUntil: number | undefined
@@ -72,8 +74,11 @@ export class ModelJob implements Counters {
   #runsBefore = 0
   #queuedAt: number
 
-  /** @param watchedEnd called when it ends while it is watched */
-  constructor(given: NewJob, now: () => number, watchedEnd: () => void) {
+  /**
+   * @param watchedEnd called when it ends while it is watched
+   * @param tell called with what happens to it
+   */
+  constructor(given: NewJob, now: () => number, watchedEnd: () => void, tell: (kind: EventKind) => void) {
     const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false, keep = {} } = given
     this.id = id
     this.payload = payload
@@ -88,6 +93,8 @@ export class ModelJob implements Counters {
     this.#queuedAt = now()
     this.#now = now
     this.#watchedEnd = watchedEnd
+    this.#tell = tell
+    tell('queued')
   }
 
   get state(): State {
@@ -149,33 +156,46 @@ export class ModelJob implements Counters {
     this.runs += 1
     this.token = token
     this.isAhead = isAhead || isSuspect(this)
+    if (!this.isAhead) this.#tell('started')
   }
 
   /** @returns how it counts in the minutes */
   follow(outcome: Outcome): Consequence['counts'] {
+    if (this.isAhead && outcome.kind !== 'unstarted') {
+      this.isAhead = false
+      this.#tell('started')
+    }
     return this.#become(afterRun(outcome, this.#counters, this.#now()))
+  }
+
+  /** Its worker has not read the claim. @returns how it counts in the minutes */
+  putBackUnread(): Consequence['counts'] {
+    const running = { ...this.#counters, hasStarted: false }
+    return this.#become(afterRun({ kind: 'unstarted' }, running, this.#now()))
   }
 
   /** The holder reports that the job has started. @param alone for a suspect: whether no other job runs */
   start(alone: boolean | undefined): void {
+    if (this.isAhead) this.#tell('started')
     if (!isSuspect(this)) this.isAhead = false
     else if (alone !== undefined || this.isAhead) Object.assign(this, { isAhead: false, isBeside: !alone })
   }
 
   /** @returns how it counts in the minutes */
   takeBack(forgiving: boolean): Consequence['counts'] {
-    const running = { ...this.#counters, hasStarted: !this.isAhead, isBeside: this.isBeside }
+    const running = { ...this.#counters, isBeside: this.isBeside }
     return this.#become(afterDeath(running, forgiving))
   }
 
-  get #counters(): Counters & Pick<Running, 'asked'> {
+  get #counters(): Counters & Pick<Running, 'asked' | 'hasStarted'> {
     const { runs, failures, crashes, releases } = this
-    return { runs, failures, crashes, releases, asked: this.#asked ?? null }
+    return { runs, failures, crashes, releases, asked: this.#asked ?? null, hasStarted: !this.isAhead }
   }
 
   #become(consequence: Consequence): Consequence['counts'] {
     const { state, dueAt = this.place, because, noPrefetch, isUntold, reason } = consequence
-    const { runs, failures, crashes, releases } = consequence
+    const { runs, failures, crashes, releases, event } = consequence
+    if (event !== undefined) this.#tell(event)
     if (because !== undefined) this.#because = { runs: this.runs, text: because }
     Object.assign(this, { runs, failures, crashes, releases })
     if (noPrefetch) this.wasRecovered = true
@@ -195,6 +215,7 @@ export class ModelJob implements Counters {
         this.#putBack(this.#now())
         this.#queuedAt = this.#now()
         this.#runsBefore = this.runs
+        this.#tell('queued')
         return 'done'
       case 'cancel':
         if (isActive) this.#asked = change.reason
@@ -227,16 +248,18 @@ export class ModelJob implements Counters {
     return this.#watchedUntil > this.#now()
   }
 
-  /** It is removed, and if it has not ended, this is its end. */
-  remove(): void {
+  /** It is removed, and if it has not ended, this is its end. @param isByHand not by retention */
+  remove(isByHand: boolean): void {
     if (this.isPending && (memberOf(this.id) !== undefined || this.isWatched))
       this.#end('cancelled', 'removed')
+    else if (isByHand) this.#tell('removed')
   }
 
   /** @param isUntold no handler ran that could do what is to be done then */
   #end(state: Ended, reason?: CancelReason, isUntold = false): void {
     this.#letGo()
     this.#state = state
+    this.#tell(reason === 'removed' ? reason : state)
     this.finishedAt = this.#now()
     if (isUntold && this.#isHooked) this.effects.set('hook', { at: this.finishedAt })
     if (memberOf(this.id) !== undefined) this.effects.set('member', { at: this.finishedAt })

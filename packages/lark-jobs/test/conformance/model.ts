@@ -5,6 +5,7 @@
  */
 import { expect } from 'vitest'
 import type { EffectName } from '../../src/model/effect.ts'
+import type { EventKind } from '../../src/model/event.ts'
 import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/model/record.ts'
 import {
   type AlterVerdict,
@@ -25,6 +26,7 @@ import {
   type Verdict,
   type Want,
 } from '../../src/store/contract/store.ts'
+import { ModelEvents } from './model-events.ts'
 import { type Ended, endedStates, ModelJob, rank } from './model-job.ts'
 import { ModelLanes } from './model-lanes.ts'
 import { ModelMinutes } from './model-minutes.ts'
@@ -34,6 +36,7 @@ export class Model {
   /** Removed, but kept for what must happen elsewhere. */
   readonly hidden = new Map<string, ModelJob>()
   readonly lanes: ModelLanes
+  readonly events: ModelEvents
   paused = false
   /** The end of the lease of each claim, by token. */
   readonly #leases = new Map<string, number>()
@@ -50,6 +53,7 @@ export class Model {
     this.#retention = retention
     this.#now = now
     this.lanes = new ModelLanes(this.jobs, now)
+    this.events = new ModelEvents(now)
     this.#minutes = new ModelMinutes(now)
   }
 
@@ -88,7 +92,8 @@ export class Model {
       const met = given.lock && this.#meet(given, given.lock)
       if (met) return met
       if (before) this.#makeWay(id)
-      const job = new ModelJob(given, this.#now, () => this.forgetEffects())
+      const tell = (kind: EventKind) => this.events.tell(kind, id)
+      const job = new ModelJob(given, this.#now, () => this.forgetEffects(), tell)
       this.jobs.set(given.id, job)
       this.lanes.open(job)
       return 'queued'
@@ -200,7 +205,7 @@ export class Model {
     for (const job of this.in('active')) {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
       if (unread === undefined ? !isOver : job.token !== unread) continue
-      this.#minutes.count(unread === undefined ? job.takeBack(forgiving) : job.follow({ kind: 'unstarted' }))
+      this.#minutes.count(unread === undefined ? job.takeBack(forgiving) : job.putBackUnread())
       this.lanes.moved(job, true)
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state === 'failed') recovery.failed.push(job.id)
@@ -270,8 +275,8 @@ export class Model {
     return this.jobs.get(id) ?? this.hidden.get(id)
   }
 
-  #remove(job: ModelJob): void {
-    job.remove()
+  #remove(job: ModelJob, isByHand = false): void {
+    job.remove(isByHand)
     this.jobs.delete(job.id)
     if (job.effects.size > 0) this.hidden.set(job.id, job)
   }
@@ -309,7 +314,7 @@ export class Model {
     const gone = this.in(state)
     for (const job of gone) {
       const wasPending = job.isPending
-      this.#remove(job)
+      this.#remove(job, true)
       if (wasPending) this.lanes.moved(job)
     }
     this.lanes.reposition()
@@ -325,8 +330,11 @@ export class Model {
       const wasPending = job?.isPending
       const verdict = job?.apply(change) ?? 'missing'
       if (name !== undefined) this.#lockers.set(name, id)
-      if (change.kind === 'remove' && verdict === 'done') this.#remove(job!)
-      if (change.kind === 'purge' && verdict === 'done') this.jobs.delete(id)
+      if (change.kind === 'remove' && verdict === 'done') this.#remove(job!, true)
+      if (change.kind === 'purge' && verdict === 'done') {
+        this.jobs.delete(id)
+        this.events.tell('removed', id)
+      }
       if (verdict === 'done' && change.kind !== 'edit' && job && (wasPending || job.isPending))
         this.lanes.moved(job)
       return verdict

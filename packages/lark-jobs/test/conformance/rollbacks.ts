@@ -194,4 +194,37 @@ export function rollbacks(make: Make): void {
     }
     expect(both.counted).toBe(size)
   })
+
+  test('a listener is told that the server has lost changes, also if as many have come since', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const { position } = await harness.store.listen('emails', 'web', LEASE)
+    const kept = job()
+    await caller.enqueue(kept)
+    const restore = await harness.save()
+    await caller.enqueue(job())
+    const before = await harness.store.listen('emails', 'web', LEASE, position)
+    expect(before.entries).toHaveLength(2)
+    await restore()
+    await harness.caller().enqueue(job())
+    const after = await harness.store.listen('emails', 'web', LEASE, before.position)
+    expect(after).toMatchObject({ isGap: true, entries: [] })
+    await harness.caller().enqueue(job())
+    const on = await harness.store.listen('emails', 'web', LEASE, after.position)
+    expect(on.entries).toHaveLength(1)
+    expect(on).not.toHaveProperty('isGap')
+  })
+
+  test('what a listener has not heard yet may be lost without a gap, as if it had never been', async () => {
+    await using harness = await make()
+    const { position } = await harness.store.listen('emails', 'web', LEASE)
+    const restore = await harness.save()
+    await harness.caller().enqueue(job())
+    await restore()
+    const other = job()
+    await harness.caller().enqueue(other)
+    const heard = await harness.store.listen('emails', 'web', LEASE, position)
+    expect(heard).not.toHaveProperty('isGap')
+    expect(heard.entries).toMatchObject([{ kind: 'queued', ids: [other.id] }])
+  })
 }

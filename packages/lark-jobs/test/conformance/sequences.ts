@@ -68,6 +68,8 @@ class Sequence {
   /** Every effect that was ever handed out here, so that chance also acknowledges those of earlier ends. */
   readonly #effects: EffectName[] = []
   readonly #open = new Map<string, Set<number>>()
+  /** How far the listener has heard. */
+  #position: string | undefined
   readonly #story: string[] = []
 
   constructor(harness: Harness, seed: number) {
@@ -94,6 +96,7 @@ class Sequence {
       [1, () => this.#clear()],
       [3, () => this.#flows()],
       [3, () => this.#watch()],
+      [3, () => this.#listen()],
       [this.#hasGroups ? 2 : 0, () => this.#pause()],
     ]
     const wheel = steps.flatMap(([weight, step]) => new Array<() => Promise<void>>(weight).fill(step))
@@ -334,6 +337,28 @@ class Sequence {
     this.#tell('watch', asked, ttl)
     const fates = await this.#harness.store.watch(this.#partition, 'web', asked, ttl)
     expect(fates.map(({ kind }) => kind)).toEqual(this.#model.watch(asked, ttl))
+  }
+
+  /** Hears all that has happened since. Of one call, only the order of the events of each job is certain. */
+  async #listen(): Promise<void> {
+    const ttl = this.#random.pick([1_000, 60_000])!
+    this.#tell('listen', ttl)
+    const heard: string[] = []
+    let isGap = false
+    for (let entries = 1; entries > 0; ) {
+      const page = await this.#harness.store.listen(this.#partition, 'web', ttl, this.#position)
+      isGap ||= page.isGap ?? false
+      this.#position = page.position
+      heard.push(...page.entries.flatMap(({ kind, ids }) => ids.map((id) => `${id} ${kind}`)))
+      entries = page.entries.length
+    }
+    const { hasLapsed } = this.#model.events
+    const expected = this.#model.events.listen(ttl)
+    if (hasLapsed && isGap) return
+    const idOf = (event: string) => event.split(' ')[0]!
+    const byJob = (events: string[]) =>
+      events.sort((a, b) => (idOf(a) < idOf(b) ? -1 : Number(idOf(a) > idOf(b))))
+    expect({ isGap, events: byJob(heard) }).toEqual({ ...expected, events: byJob(expected.events) })
   }
 
   #chanceMember(): string | undefined {

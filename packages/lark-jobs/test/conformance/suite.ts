@@ -41,6 +41,7 @@ import { limited } from './limited.ts'
 import { limiters } from './limiters.ts'
 import { limiting } from './limiting.ts'
 import { limits } from './limits.ts'
+import { listening } from './listening.ts'
 import { minutes } from './minutes.ts'
 import { order } from './order.ts'
 import { ownIds } from './own-ids.ts'
@@ -99,6 +100,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('keeping', () => keeping(make))
     describe('waiting and rings', () => waitingAndRings(make))
     describe('watching', () => watching(make))
+    describe('listening', () => listening(make))
     describe('survey', () => survey(make))
     describe('workers', () => workers(make))
     describe('reading', () => reading(make))

@@ -311,3 +311,40 @@ test('a job that is kept for an age of its own pays for that, and no other job',
     zadd: EXCHANGE.zadd + 1, // until when it is kept
   })
 })
+
+test('while somebody listens, each call writes what happens', async () => {
+  await store.listen('emails', 'web', 60_000)
+  const queued = await costOf(() => web.enqueue(...plain(1)))
+  expect(queued.calls).toEqual({
+    ...ENQUEUE,
+    hget: 1, // until when somebody listens
+    rpushx: 1, // the event
+    spop: 1, // the listeners
+    publish: 1, // a ring
+  })
+  const again = await costOf(() => web.enqueue(...plain(1)))
+  expect(again.calls).toEqual({ ...ENQUEUE, hget: 1, rpushx: 1, spop: 1 })
+  await web.enqueue(...plain(300))
+  const held = await next([], 50)
+  const { calls, bytes } = await costOf(() => next(held, 50))
+  expect(calls).toEqual({
+    ...EXCHANGE,
+    rpushx: 2, // fifty jobs have completed, and fifty have started
+    spop: 1,
+  })
+  expect(bytes).toEqual({ in: 930, out: 3_131 })
+})
+
+test('a listener that hears nothing new', async () => {
+  const { position } = await store.listen('emails', 'web', 60_000)
+  const { calls, bytes } = await costOf(() => store.listen('emails', 'web', 60_000, position))
+  expect(calls).toEqual({
+    evalsha: 1,
+    sadd: 1, // the listener is rung by the next change
+    pexpire: 1,
+    hmget: 1, // until when somebody listens
+    llen: 1, // where the entries end
+    lrange: 1, // the entry at the position
+  })
+  expect(bytes).toEqual({ in: 152, out: 38 })
+})

@@ -176,6 +176,7 @@ test('every script is called with what its header documents', async () => {
   await store.flows.missing('emails', 'flow', -1, 9)
   await store.flows.fates('emails', ['a', 'b'])
   await store.watch('emails', 'web', ['a', 'b'], 1_000)
+  await store.listen('emails', 'web', 1_000)
   await store.prune('emails')
   await store.wake('emails', 'web')
   await store.announce({ ...record, id: 'worker', keys: ['a', 'b'], state: 'quiet' }, 1_000)

@@ -80,6 +80,13 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.prune('emails')
   await liveKept(store, ada, clock)
   await liveInFlow(store, ada, clock)
+  const { position } = await store.listen('emails', 'web', 1_000)
+  await ada.enqueue(...jobs(2))
+  await ada.settle(await ada.claimOne(), completed)
+  await store.listen('emails', 'web', 1_000, position)
+  clock.now += 1_000
+  await store.survey('ada', [{ partition: 'emails', prunes: true }])
+  await store.prune('emails')
   const watched = jobs(3)
   await ada.enqueue(...watched)
   await store.watch('emails', 'web', ids(watched), 1_000)
@@ -141,7 +148,7 @@ test('finds jobs and leases by index and never sorts them', async () => {
   const statements = collect()
   await live(store, clock)
   const aboutJobs = [...statements].filter((sql) =>
-    /\b(jobs|leases|effects|members|flows|watches)\b/.test(sql),
+    /\b(jobs|leases|effects|members|flows|watches|events|listeners)\b/.test(sql),
   )
   expect(aboutJobs.length).toBeGreaterThan(30)
 
@@ -150,7 +157,7 @@ test('finds jobs and leases by index and never sorts them', async () => {
     const steps = planner.prepare(`EXPLAIN QUERY PLAN ${sql}`).all([]) as { detail: string }[]
     const bad = steps
       .map((step) => step.detail)
-      .filter((step) => /SCAN (jobs|leases|effects|members|flows)|TEMP B-TREE/.test(step))
+      .filter((step) => /SCAN (jobs|leases|effects|members|flows|events|listeners)|TEMP B-TREE/.test(step))
     expect(bad, sql).toEqual([])
   }
   planner.close()

@@ -51,6 +51,18 @@ test('an integer that is too large is rounded, by get and by all', () => {
   driver.close()
 })
 
+test('get after all, and all after get, find what these values ask for', () => {
+  const driver = open(':memory:')
+  driver.exec('CREATE TABLE kept (id INTEGER, n INTEGER); INSERT INTO kept VALUES (1, 1), (1, 2)')
+  const find = driver.prepare('SELECT n FROM kept WHERE id = ? ORDER BY n')
+  expect(find.all([1])).toHaveLength(2)
+  expect(find.get([2])).toBeUndefined()
+  expect(find.get([1])).toMatchObject({ n: 1 })
+  expect(find.all([2])).toEqual([])
+  expect(find.get([2])).toBeUndefined()
+  driver.close()
+})
+
 test('a failure has its extended result code', async () => {
   await using folder = await Folder.make()
   const driver = open(folder.file)

@@ -2,6 +2,7 @@
  * What becomes of a job when its run has ended, or when its worker has died: the rules that every store follows. SQLite
  * and the model of the conformance tests call these functions; `redis/lua/shared/consequence.lua` says the same in Lua.
  */
+import type { EventKind } from '../../model/event.ts'
 import type { CancelReason, Counters, JobError, Outcome, State } from '../../model/record.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
 
@@ -29,6 +30,8 @@ export interface Consequence extends Counters {
   noPrefetch?: true
   /** No handler ran that could do what its class does when a job ends: the class hears of it (`model/effect.ts`). */
   isUntold?: true
+  /** What listeners hear, beside the end of the job (`events.ts`). */
+  event?: EventKind
   /** How it counts in the minutes. */
   counts?: 'completed' | 'failed' | 'retried'
 }
@@ -44,7 +47,7 @@ export function isSuspect({ crashes }: Pick<Counters, 'crashes'>): boolean {
 /** A worker has settled the job. @param now milliseconds since 1970 */
 export function afterRun(
   outcome: Outcome,
-  job: Pick<Running, keyof Counters | 'asked'>,
+  job: Pick<Running, keyof Counters | 'asked' | 'hasStarted'>,
   now: number,
 ): Consequence {
   const { runs, failures, crashes, releases } = job
@@ -64,6 +67,7 @@ export function afterRun(
         state: 'pending',
         dueAt: now + retryIn,
         error,
+        event: 'retrying',
         counts: 'retried',
       })
     }
@@ -75,13 +79,15 @@ export function afterRun(
         ...counters,
         state: 'pending',
         dueAt,
+        event: 'released',
         ...(because !== undefined && { because }),
       })
     }
     case 'unstarted': {
       counters.runs -= 1
       const dueAt = outcome.in === undefined ? {} : { dueAt: now + outcome.in }
-      return unlessAsked(job, { ...counters, state: 'pending', ...dueAt })
+      const event = job.hasStarted ? { event: 'returned' as const } : {}
+      return unlessAsked(job, { ...counters, state: 'pending', ...dueAt, ...event })
     }
     case 'cancelled': {
       const { reason, error } = outcome
@@ -102,16 +108,21 @@ export function afterDeath(job: Running, forgiving: boolean, cause?: string): Co
   const { runs, failures, crashes, releases, hasStarted } = job
   const counters = { runs, failures, crashes, releases }
   if (!hasStarted) counters.runs -= 1
-  if (!hasStarted || forgiving) return unlessAsked(job, { ...counters, state: 'pending', noPrefetch: true })
+  if (!hasStarted || forgiving) {
+    const event = hasStarted ? { event: 'returned' as const } : {}
+    return unlessAsked(job, { ...counters, state: 'pending', noPrefetch: true, ...event })
+  }
   counters.crashes += 1
   const error = { run: runs, ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
   if (counters.crashes >= (job.isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES))
-    return { ...counters, state: 'failed', error, isUntold: true, counts: 'failed' }
-  return unlessAsked(job, { ...counters, state: 'pending', error, noPrefetch: true })
+    return { ...counters, state: 'failed', error, event: 'crashed', isUntold: true, counts: 'failed' }
+  return unlessAsked(job, { ...counters, state: 'pending', error, event: 'crashed', noPrefetch: true })
 }
 
 /** A job that somebody has asked to cancel does not go back to its line. */
 function unlessAsked({ asked }: Pick<Running, 'asked'>, put: Consequence): Consequence {
   if (asked === undefined || asked === null) return put
-  return { ...put, state: 'cancelled', reason: asked, isUntold: true }
+  const { event, ...rest } = put
+  const crash = event === 'crashed' ? { event } : {}
+  return { ...rest, state: 'cancelled', reason: asked, isUntold: true, ...crash }
 }

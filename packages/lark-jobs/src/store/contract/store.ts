@@ -77,6 +77,7 @@ import type {
 
 import type { AlterVerdict, Change, MetGroup, PartitionSettings, Setting } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
+import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
 import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
@@ -87,6 +88,7 @@ export * from './capacity.ts'
 export * from './change.ts'
 export * from './consequence.ts'
 export * from './effects.ts'
+export * from './events.ts'
 export * from './flows.ts'
 export * from './limiters.ts'
 export * from './page.ts'
@@ -389,8 +391,8 @@ export interface Store extends AsyncDisposable {
    * two waits are kept. A ring is only a hint and can be lost with a connection, so callers also look every few
    * seconds. A dispatch rings at most as many waiting workers as it brings jobs.
    * @param noticed called at once with a partition that has a notice for this caller; the wait goes on. `alter` left it
-   *   for a job that the caller holds (`extend` returns it), or a job that the caller watches has ended (`watch` returns
-   *   it). This is a hint too
+   *   for a job that the caller holds (`extend` returns it), a job that the caller watches has ended (`watch` returns it), or
+   *   there are events (`listen` returns them). This is a hint too
    * @returns the partitions that rang; none if `timeout` (milliseconds) passed or `signal` was aborted
    */
   wait(
@@ -408,6 +410,16 @@ export interface Store extends AsyncDisposable {
    * @param ttl milliseconds after which the watch of a job lapses
    */
   watch(partition: string, watcher: string, ids: readonly string[], ttl: number): Promise<Fate[]>
+
+  /**
+   * Reports what has happened to jobs behind a position, and has the partition write what happens from now on: see
+   * `events.ts`. Safe to repeat. Rings the listener when there is more.
+   *
+   * @param listener an id that no worker has
+   * @param ttl milliseconds after which the listening lapses
+   * @param position of the answer before. Default: there are no entries, and the listening begins here
+   */
+  listen(partition: string, listener: string, ttl: number, position?: string): Promise<Heard>
 
   /** Rings one other waiting worker. A worker calls it when it is rung and has no free slot. */
   wake(partition: string, caller: string): Promise<void>

@@ -9,7 +9,7 @@ import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../mode
 import { laneName } from '../contract/lane.ts'
 import type { RedisServers } from '../contract/servers.ts'
 import type * as contract from '../contract/store.ts'
-import { MAX_ITEMS, MAX_PAUSED, retentionOf } from '../contract/store.ts'
+import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard, retentionOf } from '../contract/store.ts'
 import { nothingQueued } from './client/failure.ts'
 import { greet } from './client/greeting.ts'
 import { Keys } from './client/keys.ts'
@@ -208,6 +208,18 @@ export class RedisStore implements contract.Store {
     await this.#notifier.listen(watcher)
     const args = [watcher, packDuration(ttl), ...ids]
     return readFates(partition, ids, (await this.#scripts.run('watch', partition, args)) as FatesReply)
+  }
+
+  async listen(partition: string, listener: string, ttl: number, position?: string): Promise<contract.Heard> {
+    await this.#notifier.listen(listener)
+    const hear = async (from?: string) => {
+      const number = from === undefined ? '' : String(numberAt(from))
+      const args = [listener, packDuration(ttl), number, String(EVENTS_PAGE)]
+      const [first, texts] = (await this.#scripts.run('listen', partition, args)) as [number, string[]]
+      return readHeard(from, first, texts)
+    }
+    const heard = position === undefined ? undefined : await hear(position)
+    return heard ?? { ...(await hear())!, ...(position !== undefined && { isGap: true }) }
   }
 
   async wake(partition: string, caller: string): Promise<void> {

@@ -5,6 +5,7 @@ import type { AlterVerdict, Change } from '../contract/store.ts'
 import { isMarked } from '../contract/unreadable.ts'
 import { withdrawEffects } from './effect.ts'
 import { end } from './end.ts'
+import { tell } from './events.ts'
 import { forgetExpiries } from './keep.ts'
 import { takeAgain } from './lock.ts'
 import { move, toEnd } from './move.ts'
@@ -49,6 +50,7 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
       })
       database.run(queueAnew, now, row.seq)
       toEnd(partition, row)
+      tell(partition, 'queued', [row.id])
       return 'done'
     case 'cancel':
       if (row.state === ACTIVE) {
@@ -61,10 +63,13 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
       return 'done'
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
+      // The end of a job that has not ended is told there.
+      if (row.state !== PENDING) tell(partition, 'removed', [row.id])
       remove(partition, [row])
       return 'done'
     case 'purge':
       if (row.state === ACTIVE) return 'refused'
+      if (row.state < HIDDEN) tell(partition, 'removed', [row.id])
       purge(partition, row)
       return 'done'
     case 'run-now':

@@ -11,6 +11,7 @@
 import type { LeasedJob } from '../../model/record.ts'
 import { isSuspect, MAX_ITEMS, type Want } from '../contract/store.ts'
 import type { Database } from './database.ts'
+import { tell } from './events.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
 import { type Found, nextInTurn, nextJobs } from './order.ts'
 import type { Partition } from './partition.ts'
@@ -31,11 +32,18 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
   openLease(partition, token, seqs, want.lease)
   partition.lease(found.length)
   const suspects = found.filter(isSuspect)
+  if (partition.listened !== undefined) tell(partition, 'started', startedOf(partition, found, want.limit))
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
   return readPayloads(partition.database, found).map((row) => {
     row.runs += 1
     return toLeased(row, token)
   })
+}
+
+/** The ids of the jobs that count as started. In a partition with lanes, nothing is prefetched. */
+function startedOf({ lanes }: Partition, found: readonly Found[], limit: number): string[] {
+  const begun = lanes > 0 ? found : found.slice(0, limit)
+  return begun.filter((row) => !isSuspect(row)).map(({ id }) => id)
 }
 
 function take(partition: Partition, want: Want, token: string): Found[] {

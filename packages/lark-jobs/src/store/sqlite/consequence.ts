@@ -6,14 +6,16 @@ import type { JobError } from '../../model/record.ts'
 import { putBack } from '../contract/reason.ts'
 import { type Consequence, MAX_ERRORS } from '../contract/store.ts'
 import { end } from './end.ts'
+import { tell } from './events.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { errorsOf, type JobRow } from './row.ts'
 import { PENDING } from './schema.ts'
 
 export function follow(partition: Partition, row: JobRow, consequence: Consequence): void {
-  const { state, dueAt, reason, because, error, result, noPrefetch, isUntold, counts, ...counters } =
+  const { state, dueAt, reason, because, error, result, noPrefetch, isUntold, counts, event, ...counters } =
     consequence
+  if (event !== undefined) tell(partition, event, [row.id])
   if (counts !== undefined) partition.minute[counts] += 1
   const change = {
     ...counters,

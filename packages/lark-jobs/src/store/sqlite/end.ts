@@ -6,21 +6,22 @@
  */
 import { memberOf } from '../../model/effect.ts'
 import { writeEffects, writeMembers } from './effect.ts'
+import { tell } from './events.ts'
 import { endIn } from './keep.ts'
 import { addBusyTo } from './lane.ts'
 import { type Move, move } from './move.ts'
 import type { Partition } from './partition.ts'
 import { columns, endedStates, type JobRow, list } from './row.ts'
-import { ACTIVE, COMPLETED, PENDING } from './schema.ts'
+import { ACTIVE, COMPLETED, NOT_STARTED, PENDING } from './schema.ts'
 import { ringWatchers, watchersOf } from './watch.ts'
 
 const complete = (more = '') => `
   UPDATE jobs SET state = ${COMPLETED}, finishedAt = ?, token = NULL, asked = NULL${more}
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND keep IS NULL`
 const completeOne = `${complete()} AND id = ?`
-const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane`
+const completeMany = `${complete()} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, ahead`
 const completeMembers = `
-  ${complete(', effects = 1')} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, seq`
+  ${complete(', effects = 1')} AND id IN (SELECT value FROM json_each(?)) RETURNING id, lane, ahead, seq`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 
 /** How a job ends. `isUntold`: no handler ran that could do what its class does when a job ends. */
@@ -36,6 +37,7 @@ export function end(partition: Partition, row: JobRow, { state, isUntold = false
   move(partition, row, { ...change, state: kept ?? endedStates[state], finishedAt: partition.now, effects })
   if (kept === undefined) partition.unkept.push(row)
   ringWatchers(partition, [row.id])
+  tell(partition, change.reason === 'removed' ? 'removed' : state, [row.id])
 }
 
 /**
@@ -50,12 +52,14 @@ export function endCompleted(partition: Partition, token: string, ids: readonly 
   partition.completed += ended.length
   partition.minute.completed += ended.length
   ringWatchers(partition, ended)
+  tell(partition, 'completed', ended)
   return ended
 }
 
 function endPlain(partition: Partition, token: string, ids: readonly string[]): string[] {
   const { database, id, now } = partition
-  if (ids.length > 1 || (ids.length === 1 && partition.lanes > 0))
+  const isPlain = partition.lanes === 0 && partition.listened === undefined
+  if (ids.length > 1 || (ids.length === 1 && !isPlain))
     return left(partition, database.all(completeMany, now, token, id, list(ids)))
   return ids.filter((one) => database.run(completeOne, now, token, id, one) > 0)
 }
@@ -63,15 +67,26 @@ function endPlain(partition: Partition, token: string, ids: readonly string[]): 
 function endMembers(partition: Partition, token: string, ids: readonly string[]): string[] {
   if (ids.length === 0) return []
   const { database, id, now } = partition
-  const rows = database.all<Pick<JobRow, 'id' | 'lane' | 'seq'>>(completeMembers, now, token, id, list(ids))
+  const rows = database.all<LeftRow & Pick<JobRow, 'seq'>>(completeMembers, now, token, id, list(ids))
   const seqs = rows.map(({ seq }) => seq)
   writeMembers(partition, seqs)
   return left(partition, rows)
 }
 
+type LeftRow = Pick<JobRow, 'id' | 'lane' | 'ahead'>
+
 /** Notes in their lanes that jobs are not active any more. */
-function left(partition: Partition, rows: readonly Pick<JobRow, 'id' | 'lane'>[]): string[] {
+function left(partition: Partition, rows: readonly LeftRow[]): string[] {
   for (const { lane } of rows) if (lane !== '') addBusyTo(partition, lane, -1)
+  if (partition.listened !== undefined) {
+    // No `extend` has said that these have started.
+    const begun = rows.filter(({ ahead }) => ahead === NOT_STARTED)
+    tell(
+      partition,
+      'started',
+      begun.map(({ id }) => id),
+    )
+  }
   return rows.map(({ id }) => id)
 }
 
@@ -87,7 +102,10 @@ export function endRemoved(partition: Partition, rows: readonly Pick<JobRow, 'id
     pending.map(({ id }) => id),
   )
   for (const each of pending) {
-    if (memberOf(each.id) === undefined && !watched.has(each.id)) continue
+    if (memberOf(each.id) === undefined && !watched.has(each.id)) {
+      tell(partition, 'removed', [each.id])
+      continue
+    }
     const row = partition.database.get<JobRow>(find, partition.id, each.id)!
     end(partition, row, { state: 'cancelled', reason: 'removed' })
     each.state = row.state

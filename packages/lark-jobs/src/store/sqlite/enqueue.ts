@@ -11,6 +11,7 @@ import { drop, pendingOf } from './bound.ts'
 import { recall, remember } from './calls.ts'
 import type { Value } from './driver.ts'
 import { owesHook } from './effect.ts'
+import { tell } from './events.ts'
 import { laneLimits, openLane } from './lane.ts'
 import { lockValues, meet } from './lock.ts'
 import type { Partition } from './partition.ts'
@@ -74,6 +75,7 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     }
     if (lane !== '') openLane(partition, lane, limits)
     partition.arrive({ state: PENDING, dueAt })
+    tell(partition, 'queued', [job.id])
     return 'queued'
   })
   if (bound?.full === 'drop-oldest') drop(partition, pendingOf(partition) - bound.max)

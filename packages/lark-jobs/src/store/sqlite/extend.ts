@@ -3,6 +3,7 @@
  * it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
 import { type Extension, isSuspect, type LeaseNote } from '../contract/store.ts'
+import { tell } from './events.ts'
 import { renewLease } from './lease.ts'
 import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
@@ -36,6 +37,7 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
     renewed.add(token)
     const ahead = startOf(row, alone)
     if (ahead !== row.ahead) database.run(start, ahead, row.seq)
+    if (row.ahead === NOT_STARTED) tell(partition, 'started', [id])
     keepReport(database, row.seq, note)
     const its = watchers.get(id)
     if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]

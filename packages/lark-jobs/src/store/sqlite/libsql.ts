@@ -34,7 +34,7 @@ function requireLibsql(): unknown {
 function driverOf(connection: Libsql.Database): Driver {
   return {
     exec: (sql) => void connection.exec(sql),
-    prepare: (sql) => statementOf(connection.prepare(sql)),
+    prepare: (sql) => statementOf(() => connection.prepare(sql)),
     rollback() {
       if (connection.inTransaction) connection.exec('ROLLBACK')
     },
@@ -43,26 +43,35 @@ function driverOf(connection: Libsql.Database): Driver {
   }
 }
 
-function statementOf(native: ReturnType<Libsql.Database['prepare']>): Statement {
+type Native = ReturnType<Libsql.Database['prepare']>
+
+/**
+ * `all` has a statement of its own: in libsql 0.5.29, a `get` after an `all` of the same statement returns a row of that
+ * `all`, whatever the values.
+ */
+function statementOf(prepare: () => Native): Statement {
+  let single: Native | undefined
+  let several: Native | undefined
   let names: string[] | undefined
   /** The names of the columns. The call of `raw()` also makes rows come as lists, so it must precede the first row. */
-  function columns(): string[] {
-    names ??= native
-      .raw()
-      .columns()
-      .map((column) => column.name)
+  function columns(native: Native): string[] {
+    names ??= native.columns().map((column) => column.name)
     return names
   }
   return {
-    run: (values) => native.run(values).changes,
+    run(values) {
+      single ??= prepare()
+      return single.run(values).changes
+    },
     get(values) {
-      const names = columns()
-      const found = native.get(values) as Value[] | undefined
-      return found && toRow(names, found)
+      single ??= prepare().raw()
+      const found = single.get(values) as Value[] | undefined
+      return found && toRow(columns(single), found)
     },
     all(values) {
-      const names = columns()
-      return (native.all(values) as Value[][]).map((found) => toRow(names, found))
+      several ??= prepare().raw()
+      const names = columns(several)
+      return (several.all(values) as Value[][]).map((found) => toRow(names, found))
     },
   }
 }

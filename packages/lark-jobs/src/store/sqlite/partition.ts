@@ -6,6 +6,7 @@
  * job is counted once in its life (a million jobs that are due at one instant take 58 ms, once). `nextDue` saves even
  * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
+import type { EventKind } from '../../model/event.ts'
 import type { Minute, PartitionSettings } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
@@ -32,6 +33,7 @@ interface PartitionRow {
   minuteRetried: number
   nextEffect: number | null
   watched: number | null
+  listened: number | null
   keptCompleted: number
   keptFailed: number
   keptCancelled: number
@@ -125,6 +127,10 @@ export class Partition {
   nextEffect: number | undefined
   /** When the last watch lapses (`watch.ts`); undefined if there is none. */
   watched: number | undefined
+  /** Until when somebody listens (`events.ts`); undefined if nobody does. */
+  readonly listened: number | undefined
+  /** The events of this transaction, in their order. */
+  readonly told: { kind: EventKind; ids: string[] }[] = []
   /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
   owes = false
   #held: boolean
@@ -159,6 +165,7 @@ export class Partition {
     this.lastMinute = isNow ? undefined : kept
     this.nextEffect = row.nextEffect ?? undefined
     this.watched = row.watched ?? undefined
+    this.listened = row.listened ?? undefined
     this.kept = { completed: row.keptCompleted, failed: row.keptFailed, cancelled: row.keptCancelled }
     this.#moveTo(now, row.asOf)
   }

@@ -6,6 +6,7 @@ import { MAX_ITEMS, type QueueRetention } from '../contract/store.ts'
 import type { Value } from './driver.ts'
 import { dropPayloads, withdrawEffects } from './effect.ts'
 import { endRemoved } from './end.ts'
+import { tell } from './events.ts'
 import { bothOf, expired, forgetExpiries, releaseKept } from './keep.ts'
 import { laneMoves } from './lane.ts'
 import type { Partition } from './partition.ts'
@@ -148,6 +149,13 @@ export function clear(
   }
   const room = new Room(MAX_FREED)
   const gone = room.take(stateRows(partition, state, most))
+  // The end of jobs that have not ended is told there.
+  const ended = gone.filter((row) => row.state !== PENDING)
+  tell(
+    partition,
+    'removed',
+    ended.map(({ id }) => id),
+  )
   remove(partition, gone)
   return { count: gone.length, isCut: room.isFull }
 }

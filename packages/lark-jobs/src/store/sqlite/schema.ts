@@ -25,6 +25,7 @@
  *   effects, flows, members    what must happen elsewhere, and what has (`effect.ts`, `flows.ts`)
  *   expiries                   until when ended jobs and their logs are kept for an age of their own (`keep.ts`)
  *   watches                    who wants to hear of the ends of which jobs (`watch.ts`)
+ *   events, listeners          what happens to jobs, while somebody listens (`events.ts`)
  *   rates, starts              the state of limits (`rate.ts`)
  *   holders, waits, circuits, failures    the state of limiters and circuits (`limiters.ts`)
  *   calls                      the last answers (`calls.ts`)
@@ -53,7 +54,7 @@ export const NOT_STARTED = 1
 export const BESIDE = 2
 
 /** The version of the layout. Raise it with every change below that an older Lark could not read. */
-const LAYOUT = 9
+const LAYOUT = 10
 /** "Lark" in ASCII. It distinguishes our file from the files of other programs. */
 const APPLICATION = 0x4c61726b
 
@@ -115,6 +116,20 @@ const watches = `
     PRIMARY KEY (partition, id, watcher)
   ) WITHOUT ROWID;`
 
+/** What happens to jobs, and who wants to hear of it. */
+const events = `
+  CREATE TABLE events (
+    partition INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    PRIMARY KEY (partition, number)
+  ) WITHOUT ROWID;
+  CREATE TABLE listeners (
+    partition INTEGER NOT NULL,
+    listener TEXT NOT NULL,
+    PRIMARY KEY (partition, listener)
+  ) WITHOUT ROWID;`
+
 /**
  * The statements that bring a file from each earlier layout to the next. Other processes wait meanwhile, so they must
  * be quick however large the file is.
@@ -143,6 +158,9 @@ const migrations: Readonly<Record<number, string>> = {
     ALTER TABLE jobs ADD COLUMN progress TEXT;
     ${watches}
     ${expiries}`,
+  9: `
+    ALTER TABLE partitions ADD COLUMN listened INTEGER;
+    ${events}`,
 }
 
 const tables = `
@@ -170,7 +188,8 @@ const tables = `
     watched INTEGER,
     keptCompleted INTEGER NOT NULL DEFAULT 0,
     keptFailed INTEGER NOT NULL DEFAULT 0,
-    keptCancelled INTEGER NOT NULL DEFAULT 0
+    keptCancelled INTEGER NOT NULL DEFAULT 0,
+    listened INTEGER
   );
   CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY,
@@ -211,6 +230,7 @@ const tables = `
   ${effects}
   ${watches}
   ${expiries}
+  ${events}
   CREATE UNIQUE INDEX ids ON jobs (partition, id);
   CREATE INDEX line ON jobs (partition, lane, priority, dueAt) WHERE state = ${PENDING};
   CREATE INDEX laned ON jobs (partition, dueAt) WHERE state = ${PENDING} AND lane <> '';

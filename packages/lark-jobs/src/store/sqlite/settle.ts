@@ -12,18 +12,19 @@ import { readLane } from '../contract/lane.ts'
 import type { Settlement, Verdict } from '../contract/store.ts'
 import { follow } from './consequence.ts'
 import { endCompleted } from './end.ts'
+import { tell } from './events.ts'
 import { pauseGroupMore } from './lane.ts'
 import { letGoOf } from './lease.ts'
 import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
 import { columns, type JobRow, list } from './row.ts'
-import { ACTIVE, PENDING } from './schema.ts'
+import { ACTIVE, NOT_STARTED, PENDING } from './schema.ts'
 
 /** Except jobs that somebody has asked to cancel, which do not go back to their line, and jobs in lanes. */
 const giveBack = `
   UPDATE jobs SET state = ${PENDING}, runs = runs - 1, token = NULL
   WHERE state = ${ACTIVE} AND token = ? AND partition = ? AND asked IS NULL AND lane = ''
-    AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt`
+    AND id IN (SELECT value FROM json_each(?)) RETURNING id, dueAt, ahead`
 const find = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 
 export function settle(partition: Partition, settlements: readonly Settlement[]): Verdict[] {
@@ -70,9 +71,12 @@ function isUnstarted(outcome: Outcome): boolean {
 function putBackAll(partition: Partition, token: string, ids: readonly string[]): string[] {
   if (ids.length === 0) return []
   const { database, id } = partition
-  const rows = database.all<{ id: string; dueAt: number }>(giveBack, token, id, list(ids))
+  const rows = database.all<Pick<JobRow, 'id' | 'dueAt' | 'ahead'>>(giveBack, token, id, list(ids))
   partition.active -= rows.length
-  for (const { dueAt } of rows) partition.arrive({ state: PENDING, dueAt })
+  for (const { id, dueAt, ahead } of rows) {
+    partition.arrive({ state: PENDING, dueAt })
+    if (ahead !== NOT_STARTED) tell(partition, 'returned', [id])
+  }
   return rows.map((row) => row.id)
 }
 
@@ -80,7 +84,9 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
   const row = partition.database.get<JobRow>(find, partition.id, id, token)
   if (row === undefined) return false
   keepReport(partition.database, row.seq, outcome)
-  follow(partition, row, afterRun(outcome, row, partition.now))
+  const hasStarted = row.ahead !== NOT_STARTED
+  if (!hasStarted && outcome.kind !== 'unstarted') tell(partition, 'started', [id])
+  follow(partition, row, afterRun(outcome, { ...row, hasStarted }, partition.now))
   if (outcome.kind === 'released' && outcome.pausesGroup && readLane(row.lane).group)
     pauseGroupMore(partition, readLane(row.lane).group!, partition.now + outcome.in)
   return true

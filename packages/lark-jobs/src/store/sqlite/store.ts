@@ -17,6 +17,7 @@ import { Clock } from './clock.ts'
 import { Database } from './database.ts'
 import { forgetEffects } from './effect.ts'
 import { enqueue } from './enqueue.ts'
+import { forgetEvents, hear, listen, writeEvents } from './events.ts'
 import { exchange } from './exchange.ts'
 import { extend } from './extend.ts'
 import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.ts'
@@ -113,6 +114,7 @@ export class SqliteStore implements contract.Store {
       forgetWaiters(partition)
       forgetThrottles(partition)
       forgetPauses(partition)
+      forgetEvents(partition)
       const effects = forgetEffects(partition, MAX_ITEMS)
       forgotten = Math.max(forgotten, forgetOver(partition), effects, dropOldLogs(partition))
       return prune(partition, retentionOf(this.#options, name), most)
@@ -171,6 +173,12 @@ export class SqliteStore implements contract.Store {
       if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found
       throw error
     }
+  }
+
+  async listen(name: string, listener: string, ttl: number, position?: string): Promise<contract.Heard> {
+    // Mostly the listening has time left: then nothing is written.
+    const heard = await this.#look(name, undefined, (partition) => hear(partition, listener, ttl, position))
+    return heard ?? this.#change(name, (partition) => listen(partition, listener, ttl, position))
   }
 
   async wake(name: string, caller: string): Promise<void> {
@@ -395,6 +403,7 @@ export class SqliteStore implements contract.Store {
       repositionLanes(partition)
       trim(partition, retentionOf(this.#options, name))
       keepLastMinute(partition)
+      writeEvents(partition)
       rung = ringForNews(partition, call?.caller).concat(partition.noticed)
       partition.save()
       return result

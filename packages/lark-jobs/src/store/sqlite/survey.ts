@@ -7,6 +7,7 @@ import { type Finding, type Retentions, retentionOf, type Surveyed } from '../co
 import { olderCalls } from './calls.ts'
 import type { Database } from './database.ts'
 import { olderEffects } from './effect.ts'
+import { olderEvents } from './events.ts'
 import { olderKept } from './keep.ts'
 import { nextJob } from './order.ts'
 import { Partition } from './partition.ts'
@@ -58,7 +59,7 @@ const withOld = `
     OR EXISTS (SELECT 1 FROM throttles WHERE partition = partitions.id AND until <= ?2)
     OR EXISTS (SELECT 1 FROM pauses WHERE partition = partitions.id AND until <= ?2)
     OR ${olderCalls('?2')} OR ${olderWaiters('?2')} OR ${olderEffects('?2')}
-    OR ${olderKept('?2')}
+    OR ${olderKept('?2')} OR ${olderEvents('?2')}
     OR key = 0 AND (${overRates('?2')})`
 
 /** @returns also the ids of the partitions where the caller's row of `waiters` must be refreshed */

@@ -21,6 +21,7 @@
  *   keeps, kept, kept:<state>, kept-logs  HASH, ZSET, ZSET, ZSET  jobs that are kept for an age of their own
  *                        (`lua/shared/keep.lua`)
  *   watches      HASH    who wants to hear of the ends of which jobs (`lua/shared/watch.lua`)
+ *   events, listeners  LIST, SET  what happens to jobs, while somebody listens (`lua/shared/listen.lua`)
  *   endings      ZSET    what layout 5 had in their place; an older worker may still write it
  *   flow:<id>, members:<id>  HASH, STRING  which members of a flow have ended (`lua/apply.lua`)
  *   lockers, locks, throttles, throttlers  HASH, HASH, ZSET, HASH  unique jobs (`lua/shared/admission/lock.lua`)
@@ -30,7 +31,7 @@
  *   progress     HASH    id -> JSON: what a job reported last
  *   results, reasons     HASH  id -> JSON text; the reason of a cancel, or `runs|reason` of the last release
  *   completed, failed, cancelled   ZSET  id -> when it ended
- *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps
+ *   settings     HASH    paused; lanes, turn, own; large; effects; watched; keeps; listened, trimmed
  *   rate, starts HASH, LIST  when jobs began, if there is a rate (`lua/shared/rate.lua`); for a group with `@<name>`
  *   minutes:<minute>     HASH    how many jobs ended in it (`lua/shared/minute.lua`)
  *   idle         SET     callers that got less than they wanted and can be rung
@@ -67,8 +68,8 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress',
-  list: 'line starts',
-  set: 'void idle partitions keys',
+  list: 'line starts events',
+  set: 'void idle listeners partitions keys',
   zset:
     'due priorities laned lane late turns asleep limiters paused leases effects remembered endings throttles completed failed cancelled ' +
     'ends waiting waits failures worker-ends kept kept-logs',

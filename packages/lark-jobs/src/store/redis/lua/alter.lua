@@ -9,7 +9,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
--- needs: keeping, watching
+-- needs: keeping, watching, event
 
 -- The same as in shared/queue.lua.
 local MAX_SMALL = 1048
@@ -69,6 +69,7 @@ changes['retry'] = function(id, state, record, priority, place)
     redis.call('RPUSH', line('line', priority), id)
   end
   rings = rings + 1
+  tell('queued', { id })
   return 'd'
 end
 
@@ -91,6 +92,7 @@ changes['remove'] = function(id, state, _, priority, place)
   elseif ended[state] then
     leave_state(id, state, place)
     forget({ id })
+    tell('removed', { id })
   else
     leave(id, priority, place)
     end_as('cancelled', { id }, 0, 'removed')
@@ -110,6 +112,7 @@ changes['purge'] = function(id, state, _, priority, place)
     return 'm'
   end
   effects().purge(id)
+  tell('removed', state and { id } or {})
   return 'd'
 end
 

@@ -6,7 +6,7 @@
 -- Returns  how many were removed, negative if there may be more (shared/removed.lua)
 -- Cost     O(n + log m) for n removed of m, and a little for each void entry of a list that is passed; of hidden jobs
 --          O(m) for m jobs with effects
--- needs: start, line, place, lanes, end, removed, retain, effects
+-- needs: start, line, place, lanes, end, removed, retain, effects, event
 
 local state, most = ARGV[2], most_removed()
 local left = most
@@ -86,10 +86,14 @@ elseif state == 'delayed' then
 elseif state == 'hidden' then
   clear_hidden()
 elseif state ~= 'blocked' then
-  clear_set(key(state), '-inf', '+inf', forget)
+  local function forget_ended(ids)
+    forget(ids)
+    tell('removed', ids)
+  end
+  clear_set(key(state), '-inf', '+inf', forget_ended)
   clear_set(key('kept:' .. state), '-inf', '+inf', function(ids)
     redis.call('ZREM', key('kept'), unpack(ids))
-    forget(ids)
+    forget_ended(ids)
   end)
 end
 if made.lanes then

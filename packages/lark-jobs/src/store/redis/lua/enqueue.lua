@@ -17,7 +17,7 @@
 --          with the id of the other job, and for each x a line with its state
 -- Cost     O(n); O(log m) for each delayed job among m delayed
 -- needs: start, call, line, queue, lanes, offers, ring, payloads, admission, effects
--- needs: keeping
+-- needs: keeping, event
 
 local answer = recall()
 if answer then
@@ -61,12 +61,21 @@ for _, run in ipairs(runs) do
   end
 end
 
--- Mostly no caller waits, and no entry of the list is void: one command checks both.
-local voids = {}
-for i, run in ipairs(runs) do
-  voids[i] = line('void', run.priority)
+-- Mostly no caller waits, no entry of the list is void, and nobody listens: one command checks all. It counts a key as
+-- often as it is named, so an odd number means that somebody listens.
+local twice, is_first = { key('idle'), key('idle') }, false
+for _, run in ipairs(runs) do
+  twice[#twice + 1], twice[#twice + 2] = line('void', run.priority), line('void', run.priority)
 end
-local is_quiet, is_first = redis.call('EXISTS', key('idle'), unpack(voids)) == 0, false
+local found = redis.call('EXISTS', key('events'), unpack(twice))
+local is_quiet = found < 2
+if found % 2 == 1 then
+  local queued_ids = {}
+  for i = 1, #ids do
+    queued_ids[#queued_ids + 1] = (verdicts == '' or string.sub(verdicts, i, i) == 'q') and ids[i] or nil
+  end
+  tell('queued', queued_ids)
+end
 
 if not is_quiet and #records > 0 and are_first(runs) then
   is_first = true

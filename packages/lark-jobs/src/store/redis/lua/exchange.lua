@@ -22,7 +22,7 @@
 --            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
--- needs: effects, delivery, end
+-- needs: effects, delivery, end, event
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil
@@ -33,9 +33,9 @@ end
 aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
 local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
-local paused, laned, large, owes, watched, keeps =
-  unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps'))
-ends.watched, ends.keeps = watched or '', keeps
+local paused, laned, large, owes, watched, keeps, listened =
+  unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened'))
+ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
 paused, laned = paused == '1', (laned or '0') ~= '0'
 room = large and bytes().byte_room or nil
 
@@ -119,6 +119,9 @@ local counters = counters_of(ids)
 if #ids > 0 then
   open_claim(token, ids, limit, places, now + tonumber(ARGV[7]), counters)
   note = note and note(#ids)
+  if is_heard() then
+    tell('started', started_of(ids, limit, counters))
+  end
 end
 if made.lanes then
   lanes().reposition_all()

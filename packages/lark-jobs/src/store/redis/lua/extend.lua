@@ -7,7 +7,7 @@
 --          with 1 if it runs alone from now on, and with 0 if not
 -- Returns  { ids whose lease is lost; ids with a notice; the reasons of these notices; ids that somebody watches }
 -- Cost     O(n log m) for n notes among m claims
--- needs: start, texts, lease, notice, watching
+-- needs: start, texts, lease, notice, watching, event
 
 local ids = {}
 for i = 3, #ARGV, 3 do
@@ -18,8 +18,9 @@ end
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
--- Mostly there is neither.
-local noticed = redis.call('EXISTS', key('notices'), key('watches')) > 0
+-- Mostly there is none of these. A key counts as often as it is named, so an odd number means that somebody listens.
+local found = redis.call('EXISTS', key('notices'), key('notices'), key('watches'), key('watches'), key('events'))
+local noticed, begun = found > 1, {}
 
 -- The start (shared/lease.lua) of a job after a note.
 local function started(start, alone)
@@ -41,6 +42,7 @@ for i, id in ipairs(ids) do
     local _, start = read_holder(holders[i])
     local has = started(start, alone)
     if has ~= start then
+      begun[#begun + 1] = not has_begun(start) and has_begun(has) and id or nil
       redis.call('HSET', key('holders'), id, token .. '|' .. has .. string.sub(holders[i], #token + 2 + #start))
     end
     local progress = report ~= '' and texts().keep_report(id, report, true)
@@ -59,5 +61,8 @@ for i, id in ipairs(ids) do
   else
     lost[#lost + 1] = id
   end
+end
+if found % 2 == 1 then
+  tell('started', begun)
 end
 return { lost, asked, reasons, watched }

@@ -1,20 +1,22 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
--- needs: start, line, place, lanes, counters, texts, lease, end, ring
+-- needs: start, line, place, lanes, counters, texts, lease, end, ring, event
 -- gives: outcomes, take_back
 
 local MAX_CRASHES = 3
 local MAX_CRASHES_BESIDE = 10
 
--- Puts a job back into its line, unless somebody has asked meanwhile to cancel it.
-local function fall_back(id, place, job)
+-- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners hear, or
+-- nothing.
+local function fall_back(id, place, job, event)
   if job.notice then
     redis.call('HSET', key('reasons'), id, job.notice)
     return end_as('cancelled', { id }, job.kept.cancelled, 'untold')
   end
   local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
   place = place or queued_at
+  tell(event, event and { id } or {})
   local next_one = put(id, priority, place, true)
   if place <= now then
     ring_counts.again = ring_counts.again + 1
@@ -33,7 +35,7 @@ function outcomes.retried(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
   texts().keep_error(id, failure)
-  fall_back(id, now + tonumber(after), job)
+  fall_back(id, now + tonumber(after), job, 'retrying')
 end
 
 -- value: milliseconds, followed by `g` if its group is paused meanwhile, and by `|` and the reason if there is one
@@ -44,7 +46,7 @@ function outcomes.released(id, value, job)
   if because ~= '' then
     redis.call('HSET', key('reasons'), id, (runs + 1) .. '|' .. because)
   end
-  fall_back(id, now + tonumber(after), job)
+  fall_back(id, now + tonumber(after), job, 'released')
   local _, _, _, lane = read_holder(job.holder)
   local group = string.match(lane or '', '^[^^]*')
   if pauses ~= '' and group ~= '' then
@@ -54,8 +56,9 @@ end
 
 -- value: milliseconds until it is due, or nothing: then it keeps its place
 function outcomes.unstarted(id, value, job)
-  local _, _, place = read_holder(job.holder)
-  fall_back(id, value == '' and place or value ~= '' and now + tonumber(value) or nil, job)
+  local _, start, place = read_holder(job.holder)
+  local due = value == '' and place or value ~= '' and now + tonumber(value) or nil
+  fall_back(id, due, job, has_begun(start) and 'returned')
 end
 
 -- value: the error, with ! in front if `failed()` of the class was not called
@@ -85,7 +88,8 @@ end
 local function take_back(id, holder, cause, is_unread)
   local _, start, place = read_holder(holder)
   local reason = redis.call('HGET', key('notices'), id)
-  if start ~= 'a' and start ~= 's' and not is_unread then
+  if has_begun(start) and not is_unread then
+    tell(cause and 'crashed' or 'returned', (cause or not reason) and { id } or {})
     local runs, failures, crashes, releases = counted(id)
     count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
     if cause then

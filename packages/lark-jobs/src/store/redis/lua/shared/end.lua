@@ -1,5 +1,5 @@
 -- The end of jobs: the one way into an ended state. It writes the state and the effects (effect.lua) in one step.
--- needs: start, retain, effects, watching, keeping
+-- needs: start, retain, effects, watching, keeping, event
 -- gives: end_as, ends
 
 -- `watched`: when the last watch of the partition lapses (watch.lua), or ''; nothing if this call has not read it.
@@ -18,12 +18,14 @@ local function end_as(state, ids, kept, how)
     effects().write_effects(state, ids, how)
   end
   if not ends.watched then
-    ends.watched, ends.keeps = unpack(redis.call('HMGET', key('settings'), 'watched', 'keeps'))
+    ends.watched, ends.keeps, audience.till = unpack(redis.call('HMGET', key('settings'), 'watched', 'keeps', 'listened'))
     ends.watched = ends.watched or ''
+    audience.till = audience.till or ''
   end
   if ends.watched ~= '' then
     watching().ring_watchers(ends.watched, state, ids, how)
   end
+  tell(how == 'removed' and how or state, ids)
   if ends.keeps and how ~= 'removed' then
     ids = keeping().keep_some(state, ids)
   end

@@ -1,5 +1,5 @@
 -- Settles jobs.
--- needs: start, lanes, lease, texts, consequences, end, minute
+-- needs: start, lanes, lease, texts, consequences, end, minute, event
 -- gives: settle
 
 -- Which of the jobs are held under the given tokens: their ids, the index of each, and how many jobs each token has.
@@ -22,6 +22,18 @@ local function verify(ids, tokens, holders)
     parts[shown] = part
   end
   return settled, index, parts
+end
+
+-- Those of the settled jobs that have begun, of which no `extend` has said so. `plain`, `first`: see `settle`.
+local function begun_of(settled, index, holders, plain, first)
+  local begun = {}
+  for _, id in ipairs(settled) do
+    local i = index[id]
+    local _, start = read_holder(holders[i])
+    local has_run = i <= plain or ARGV[first + 5 * (i - plain) - 2] ~= 'unstarted'
+    begun[#begun + 1] = has_run and not has_begun(start) and id or nil
+  end
+  return begun
 end
 
 local function verdicts_of(ids, index)
@@ -60,6 +72,9 @@ local function settle(first, kept, laned)
     return verdicts_of(ids, index), 0
   end
   redis.call('HDEL', key('holders'), unpack(settled))
+  if is_heard() then
+    tell('started', begun_of(settled, index, holders, plain, first))
+  end
   for token, part in pairs(parts) do
     leave_claim(token, part)
   end

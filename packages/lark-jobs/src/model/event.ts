@@ -1,0 +1,28 @@
+/**
+ * Events: what happens to jobs, as other processes hear it.
+ */
+
+/**
+ *   queued     the job is in its queue: it was dispatched, or an ended job was retried by hand
+ *   started    a worker runs it
+ *   completed, failed, cancelled    it has ended in this state
+ *   retrying   its run failed, and it will run again
+ *   released   its run put it back
+ *   returned   its worker gave it back, and no run is counted
+ *   crashed    its worker died. It runs again, unless another event of the job follows
+ *   removed    a person removed it, in whichever state it was
+ */
+export const eventKinds = [
+  'queued',
+  'started',
+  'completed',
+  'failed',
+  'cancelled',
+  'retrying',
+  'released',
+  'returned',
+  'crashed',
+  'removed',
+] as const
+
+export type EventKind = (typeof eventKinds)[number]

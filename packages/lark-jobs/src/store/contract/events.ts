@@ -1,0 +1,88 @@
+/**
+ * Events: how a process hears what happens to the jobs of a partition. `test/conformance/listening.ts` tests what this
+ * comment says.
+ *
+ * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds. From then
+ * on, each verb that changes the state of jobs writes so in the same atomic step. Nobody says that a listener stops: the
+ * listening lapses. The first change after that removes all that was written. A partition to which nobody listens has no
+ * trace of this, and its jobs cost what they cost without it.
+ *
+ * **Which.** A job that is `started` counts as started (`store.ts`): a prefetched job is, when an `extend` names it, or
+ * when it is settled before that. A job that goes back before it has started causes no event. A job that becomes due
+ * causes none, because no process moves it. Nor do retention, changes of a payload, and changes of a due time.
+ *
+ * **Entries.** An entry has the events of one call that are of one kind, at most `EVENTS_TOGETHER`. A partition keeps
+ * about `EVENTS_KEPT` entries. Their order is that of the changes.
+ *
+ * **Positions.** A listener goes on behind a position: a number of an entry, and a mark of its text. If the partition
+ * has no such entry, some events may be lost: they were too many, the listening had lapsed, or the server has lost its
+ * last changes. Then the listening begins anew, behind the last entry, and the answer says so. The mark tells an entry
+ * from one that has the same number after such a loss.
+ *
+ * **Rings.** A listener is rung (`noticed` of `Store.wait`) by the first change after each of its calls. A ring is only
+ * a hint, so listeners also call every `WATCH_AGAIN` or so.
+ */
+import { createHash } from 'node:crypto'
+import type { EventKind } from '../../model/event.ts'
+
+/** About how many entries a partition keeps. */
+export const EVENTS_KEPT = 10_000
+/** The most events of an entry. */
+export const EVENTS_TOGETHER = 50
+/** The most entries that an answer has. */
+export const EVENTS_PAGE = 100
+
+/** Events of one kind, of one call. */
+export interface EventEntry {
+  /** `begun`: the listening began here. It has no ids. */
+  kind: EventKind | 'begun'
+  /** Milliseconds since 1970, by the store's clock. */
+  at: number
+  ids: string[]
+}
+
+export interface Heard {
+  entries: EventEntry[]
+  /** Where the next call goes on. */
+  position: string
+  /** The partition no longer has the position of the call: events may be missing, and there are no entries. */
+  isGap?: true
+}
+
+/** An entry as stores keep it. */
+export function entryText(kind: EventEntry['kind'], at: number, ids: readonly string[]): string {
+  return [`${kind} ${at}`, ...ids].join('\n')
+}
+
+function readEntry(text: string): EventEntry {
+  const [head = '', ...ids] = text.split('\n')
+  const [kind, at] = head.split(' ')
+  return { kind: kind as EventEntry['kind'], at: Number(at), ids }
+}
+
+function positionOf(number: number, text: string): string {
+  return `${number}.${createHash('sha1').update(text).digest('base64url').slice(0, 8)}`
+}
+
+/** The number of the entry at a position; 0 if this is none. */
+export function numberAt(position: string): number {
+  return Number.parseInt(position, 10) || 0
+}
+
+/**
+ * What a store has found for a call of `listen`.
+ *
+ * @param first the number of the first entry
+ * @param texts the entry at the position, and those behind it; without a position, the last entry
+ * @returns undefined if it has no entry at this position
+ */
+export function readHeard(
+  since: string | undefined,
+  first: number,
+  texts: readonly string[],
+): Heard | undefined {
+  if (since !== undefined && (texts[0] === undefined || positionOf(first, texts[0]) !== since))
+    return undefined
+  const position = positionOf(first + texts.length - 1, texts.at(-1)!)
+  return { entries: texts.slice(1).map(readEntry), position }
+}

@@ -1,0 +1,63 @@
+-- Events, while somebody listens.
+--   events     LIST  entries: the kind, a blank, and when; then the ids, one a line
+--   listeners  SET   the listeners that the next change rings
+-- In `settings`: listened, until when somebody listens; trimmed, how many entries were removed from the front of the
+-- list. Entries are numbered from 1 on. If a list is made, its first entry has no ids, so that a list has a last entry.
+-- A list, because the users that the manual described before may use no streams.
+-- module: listening
+-- needs: start, notice
+-- gives: listen, write_event
+
+local EVENTS_KEPT = 10000
+local EVENTS_TOGETHER = 50
+-- Whether this call has rung the listeners.
+local have_rung = false
+
+local function listen(ttl, number, count)
+  redis.call('PEXPIRE', key('listeners'), 2 * ttl)
+  local till, trimmed = unpack(redis.call('HMGET', key('settings'), 'listened', 'trimmed'))
+  local length = redis.call('LLEN', key('events'))
+  local is_new = length == 0
+  if is_new then
+    length, trimmed = redis.call('RPUSH', key('events'), string.format('begun %.0f', now)), 0
+    redis.call('HDEL', key('settings'), 'trimmed')
+  end
+  if is_new or (tonumber(till) or 0) < now + ttl / 2 then
+    redis.call('HSET', key('settings'), 'listened', string.format('%.0f', now + ttl))
+    -- In case no change follows.
+    redis.call('PEXPIRE', key('events'), 2 * ttl)
+  end
+  trimmed = tonumber(trimmed) or 0
+  local index = number and number - trimmed - 1 or length - 1
+  if index < 0 or index >= length then
+    index = length - 1
+  end
+  return { trimmed + index + 1, redis.call('LRANGE', key('events'), index, index + count) }
+end
+
+-- Writes events, if the listening has not lapsed, and rings the listeners. `till`: as in `settings`. Returns it, or '' if
+-- it has lapsed.
+local function write_event(till, kind, ids)
+  if (tonumber(till) or 0) <= now then
+    redis.call('DEL', key('events'), key('listeners'))
+    redis.call('HDEL', key('settings'), 'listened', 'trimmed')
+    return ''
+  end
+  local head, entries = string.format('%s %.0f\n', kind, now), {}
+  for from = 1, #ids, EVENTS_TOGETHER do
+    entries[#entries + 1] = head .. table.concat(ids, '\n', from, math.min(from + EVENTS_TOGETHER - 1, #ids))
+  end
+  local length = redis.call('RPUSHX', key('events'), unpack(entries))
+  -- Not with each call, because that would be one more command.
+  if length > EVENTS_KEPT * 1.1 then
+    redis.call('LTRIM', key('events'), -EVENTS_KEPT, -1)
+    redis.call('HINCRBY', key('settings'), 'trimmed', length - EVENTS_KEPT)
+  end
+  if not have_rung then
+    have_rung = true
+    for _, listener in ipairs(redis.call('SPOP', key('listeners'), MAX_ITEMS)) do
+      notify(listener)
+    end
+  end
+  return till
+end
