@@ -149,6 +149,13 @@ const changes: Record<string, Change> = {
     },
     tells: ['started', 'returned'],
   },
+  'taken back because its worker has not read the claim': {
+    by: async (caller) => {
+      const { token } = await caller.claimOne()
+      await caller.store.recover('emails', { unread: token })
+    },
+    tells: ['started', 'returned'],
+  },
   'taken back before it began': {
     by: async (caller, _, harness) => {
       await caller.claimAhead(0, 1)

@@ -168,12 +168,6 @@ export class ModelJob implements Counters {
     return this.#become(afterRun(outcome, this.#counters, this.#now()))
   }
 
-  /** Its worker has not read the claim. @returns how it counts in the minutes */
-  putBackUnread(): Consequence['counts'] {
-    const running = { ...this.#counters, hasStarted: false }
-    return this.#become(afterRun({ kind: 'unstarted' }, running, this.#now()))
-  }
-
   /** The holder reports that the job has started. @param alone for a suspect: whether no other job runs */
   start(alone: boolean | undefined): void {
     if (this.isAhead) this.#tell('started')

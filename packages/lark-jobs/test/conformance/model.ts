@@ -205,7 +205,7 @@ export class Model {
     for (const job of this.in('active')) {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
       if (unread === undefined ? !isOver : job.token !== unread) continue
-      this.#minutes.count(unread === undefined ? job.takeBack(forgiving) : job.putBackUnread())
+      this.#minutes.count(unread === undefined ? job.takeBack(forgiving) : job.follow({ kind: 'unstarted' }))
       this.lanes.moved(job, true)
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state === 'failed') recovery.failed.push(job.id)

@@ -341,7 +341,7 @@ class Sequence {
 
   /** Hears all that has happened since. Of one call, only the order of the events of each job is certain. */
   async #listen(): Promise<void> {
-    const ttl = this.#random.pick([1_000, 60_000])!
+    const ttl = this.#random.pick([5_000, 60_000])!
     this.#tell('listen', ttl)
     const heard: string[] = []
     let isGap = false

@@ -63,6 +63,6 @@ function takeBack(
   const consequence =
     unread === undefined
       ? afterDeath(running, forgiving, cause)
-      : afterRun({ kind: 'unstarted' }, { ...running, hasStarted: false }, partition.now)
+      : afterRun({ kind: 'unstarted' }, running, partition.now)
   follow(partition, row, consequence)
 }

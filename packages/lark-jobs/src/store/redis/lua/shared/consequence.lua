@@ -88,8 +88,11 @@ end
 local function take_back(id, holder, cause, is_unread)
   local _, start, place = read_holder(holder)
   local reason = redis.call('HGET', key('notices'), id)
+  local crash = not is_unread and cause
+  if has_begun(start) then
+    tell(crash and 'crashed' or 'returned', (crash or not reason) and { id } or {})
+  end
   if has_begun(start) and not is_unread then
-    tell(cause and 'crashed' or 'returned', (cause or not reason) and { id } or {})
     local runs, failures, crashes, releases = counted(id)
     count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
     if cause then

@@ -14,7 +14,7 @@ local EVENTS_TOGETHER = 50
 local have_rung = false
 
 local function listen(ttl, number, count)
-  redis.call('PEXPIRE', key('listeners'), 2 * ttl)
+  redis.call('PEXPIRE', key('listeners'), 10 * ttl)
   local till, trimmed = unpack(redis.call('HMGET', key('settings'), 'listened', 'trimmed'))
   local length = redis.call('LLEN', key('events'))
   local is_new = length == 0
@@ -25,7 +25,7 @@ local function listen(ttl, number, count)
   if is_new or (tonumber(till) or 0) < now + ttl / 2 then
     redis.call('HSET', key('settings'), 'listened', string.format('%.0f', now + ttl))
     -- In case no change follows.
-    redis.call('PEXPIRE', key('events'), 2 * ttl)
+    redis.call('PEXPIRE', key('events'), 10 * ttl)
   end
   trimmed = tonumber(trimmed) or 0
   local index = number and number - trimmed - 1 or length - 1
