@@ -58,6 +58,15 @@ const files = {
     // Alone, not before its worker waits for more.
     await new BlockJob().dispatch({ n: 0, after: before > 0 ? 0 : 200 })
     if (before > 0) await new TraceJob().dispatchMany(fast(400, before + 1))`,
+  'own.js': `
+    import { Jobs } from '@s18i/lark-jobs'
+    import { BlockJob } from './jobs/BlockJob.js'
+    import { TraceJob } from './jobs/TraceJob.js'
+    const own = (draft, n) => draft.withId('Größe-漢字-' + n + '-' + 'x'.repeat(60))
+    await Jobs.dispatch([
+      own(BlockJob.with({ n: 0, after: 200 }), 0),
+      ...Array.from({ length: 40 }, (_, n) => own(TraceJob.with({ n: n + 1 }), n + 1)),
+    ])`,
   'serve.js': `
     import { Jobs } from '@s18i/lark-jobs'
     const { LEASE, MAX_JOBS } = process.env
@@ -138,6 +147,16 @@ export function blocking(url: () => string | undefined): void {
     const workers = [await serve(app), await serve(app)]
     const lines = await finish(app, workers, 3_401)
     expect(lines.at(-1)).toMatch(/^end \d+ 0$/)
+  })
+
+  test('jobs with long ids of the application: the blocked job keeps its lease, and the others go to another worker', async () => {
+    await using app = await make()
+    expect(await app.start(['own.js']).result).toMatchObject({ code: 0 })
+    const blocked = await serve(app, { LEASE: '1500' })
+    while ((await readTrace(app)).starts.length < 1) await pause(20)
+    const other = await serve(app, { LEASE: '1500' })
+    const lines = await finish(app, [blocked, other], 41)
+    expect(lines.at(-1)).toBe(`end ${blocked.child.pid} 0`)
   })
 
   // Of both queues a claim has been made then, and that of the second has not been read. Its lease does not end before

@@ -19,7 +19,10 @@ import type { LeasedJob } from '../../model/record.ts'
 
 /** The number of jobs of a page. */
 export const JOBS = 64
-/** Bytes for their ids, each on a line. Ids that Lark makes have 13 letters. */
+/**
+ * Bytes for their ids, each on a line. Ids that Lark makes have 13 letters. Of ids that applications choose, up to 300
+ * bytes each, fewer jobs are on a page.
+ */
 const TEXT = JOBS * 16
 
 export const PREFETCHED = 1
@@ -77,23 +80,40 @@ export class LedgerPage {
     Atomics.store(this.head, 4, reads ? 1 : 0)
   }
 
-  /** Empty if the ids were too long for the page. */
+  /** Empty if the page has one job, and its id is longer than any that Lark takes. */
   get ids(): string[] {
     const length = this.head[3]!
-    return length === 0 ? [] : this.text.toString('latin1', 0, length).split('\n')
+    return length === 0 ? [] : this.text.toString('utf8', 0, length).split('\n')
   }
 
-  fill(partition: number, number: number, jobs: readonly LeasedJob[], now: number): void {
+  /** Writes down the first of the jobs of a claim, as many as fit. @returns these */
+  fill(partition: number, number: number, all: readonly LeasedJob[], now: number): readonly LeasedJob[] {
+    let jobs = all.length > JOBS ? all.slice(0, JOBS) : all
+    let ids = linesOf(jobs)
+    while (jobs.length > 1 && isTooLong(ids)) {
+      jobs = jobs.slice(0, Math.ceil(jobs.length / 2))
+      ids = linesOf(jobs)
+    }
+    this.left = jobs.length
     this.head[1] = jobs.length
     this.head[2] = partition
-    const ids = jobs.map(({ id }) => id).join('\n')
-    this.head[3] = ids.length > TEXT ? 0 : this.text.write(ids, 'latin1')
+    this.head[3] = isTooLong(ids) ? 0 : this.text.write(ids, 'utf8')
     this.claim[0] = number
     this.claim[1] = now
     this.states.fill(PREFETCHED, 0, jobs.length)
     this.states.fill(0, jobs.length)
     Atomics.store(this.head, 0, 1)
+    return jobs
   }
+}
+
+function linesOf(jobs: readonly LeasedJob[]): string {
+  return jobs.map(({ id }) => id).join('\n')
+}
+
+/** A character has at most three bytes. */
+function isTooLong(ids: string): boolean {
+  return ids.length * 3 > TEXT && Buffer.byteLength(ids) > TEXT
 }
 
 /** A claimed job, with its place in the ledger. */
@@ -129,11 +149,9 @@ export class Ledger {
     until: number,
   ): HeldJob[] {
     const held: HeldJob[] = []
-    for (let at = 0; at < jobs.length; at += JOBS) {
-      const part = jobs.slice(at, at + JOBS)
+    while (held.length < jobs.length) {
       const page = this.#unused()
-      page.fill(partition, number, part, now)
-      page.left = part.length
+      const part = page.fill(partition, number, held.length === 0 ? jobs : jobs.slice(held.length), now)
       for (const [index, lease] of part.entries()) held.push({ lease, page, index, until })
     }
     return held
