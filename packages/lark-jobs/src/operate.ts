@@ -24,6 +24,8 @@ export {
   cancellable,
 } from './operate/cancel.ts'
 export type { ChangeOptions, JobFilter } from './operate/filter.ts'
+export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
+export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
@@ -42,6 +44,7 @@ export type {
   Rescheduled,
   RescheduleOptions,
 } from './operate/reschedule.ts'
+export type { RunFilter, RunningJob, RunPage } from './operate/runs.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export type { Counts } from './store/contract/page.ts'

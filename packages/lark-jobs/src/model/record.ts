@@ -250,4 +250,7 @@ export interface WorkerRecord {
   keys: string[]
   startedAt: number
   state: 'running' | 'quiet'
+  /** The limiters and circuits that it has used, as the store names them: at most 100 each. Absent: none. */
+  limiters?: string[]
+  circuits?: string[]
 }

@@ -21,11 +21,11 @@ export const group = option<string | number>(
   (value) => value !== '' && notName(value) === undefined,
 )
 
-/** The conditions of a filter. Each of them must have a value if it is written. */
+/** The conditions of a filter. Each of them must have a value if it is written; one that is `needed()`, in any case. */
 export function conditions<E extends Entries>(entries: E): Schema<E> {
   const all = Object.entries(entries).map(([name, each]) => [
     name,
-    each.with({ refusesUndefined: 'written' }),
+    each.traits.refusesUndefined === undefined ? each.with({ refusesUndefined: 'written' }) : each,
   ])
   return new Schema('an object', Object.fromEntries(all) as E)
 }

@@ -3,17 +3,15 @@
  * most, so its cost does not grow with the number of jobs, nor with how rarely a job meets the conditions. A cursor says
  * where the next call continues; nothing is kept between two calls.
  */
-import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
-import { JobsError } from '../model/errors.ts'
 import { queueOf } from '../model/partition.ts'
 import { type JobRecord, type State, states } from '../model/record.ts'
-import { shown } from '../model/secret.ts'
 import { groupName } from '../options/group.ts'
 import type { JobLike } from '../options/job-class.ts'
 import { isObject, isText, Option, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
+import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, group } from './filter.ts'
 import { heads, type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
@@ -101,9 +99,10 @@ export async function list<J extends JobLike>(
 ): Promise<JobPage<J>> {
   const { store } = open
   const chosen = [...new Set([filter.state ?? states].flat())]
-  const sealOf = (text: string) => seal([Object.entries(filter).sort(), order, store.isRemote, text])
+  const what = [Object.entries(filter).sort(), order, store.isRemote]
+  const cursors = new Cursors<Continued>('Jobs.list()', what)
   const [from, since] =
-    cursor === undefined ? [undefined, await instant(store, filter.since)] : readCursor(cursor, sealOf)
+    cursor === undefined ? [undefined, await instant(store, filter.since)] : readPlace(cursors.read(cursor))
   const page = new ListedPage<J>(store, filter, since, limit, order === 'oldest')
 
   const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]
@@ -113,9 +112,9 @@ export async function list<J extends JobLike>(
     const { jobs, scanned } = page
     if (next === undefined) return { jobs, scanned }
     const { partition, state, after } = next
-    const text = Buffer.from(JSON.stringify([partition, state, after, since])).toString('base64url')
     const position = { queue: queueOf(partition), partition, state }
-    return { jobs, cursor: `${sealOf(text)}${text}`, scanned, position }
+    const cursor = cursors.write([partition, state, after ?? null, since ?? null])
+    return { jobs, cursor, scanned, position }
   }
   for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
     const some = partitions.slice(i, i + MAX_STANDINGS)
@@ -293,29 +292,9 @@ function hasAt(payload: unknown, path: readonly string[], value: unknown): boole
   return isDeepStrictEqual(part, value)
 }
 
-/** The first letters of a cursor, by which a cursor of another list is known, or one that is damaged. */
-const SEAL = 11
+/** A place as a cursor has it, and the instant from which on jobs are listed. */
+type Continued = [partition: string, state: State, after: string | null, since: number | null]
 
-function seal(what: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(what)).digest('base64url').slice(0, SEAL)
-}
-
-/** @throws CURSOR_INVALID */
-function readCursor(
-  cursor: string,
-  sealOf: (text: string) => string,
-): [ListPlace, since: number | undefined] {
-  const text = cursor.slice(SEAL)
-  if (cursor !== `${sealOf(text)}${text}`) {
-    const hint = 'A cursor goes on with the same filter, the same order, and the same kind of store.'
-    const message = `Jobs.list(): cursor is ${shown(cursor)}; it must be the cursor that the page before has`
-    throw new JobsError('CURSOR_INVALID', message, { hint, exit: 2 })
-  }
-  const [partition, state, after, since] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [
-    string,
-    State,
-    string | null,
-    number | null,
-  ]
+function readPlace([partition, state, after, since]: Continued): [ListPlace, since: number | undefined] {
   return [{ partition, state, after: after ?? undefined }, since ?? undefined]
 }

@@ -8,7 +8,11 @@ import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
+import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
+import type { CircuitStatus, LimiterStatus } from './limiters.ts'
 import { names, type Operated, Operations, open, settings } from './operations.ts'
+import type { RunFilter, RunPage } from './runs.ts'
+import type { OpenQueues } from './stored-jobs.ts'
 
 /** Where jobs are kept, as it is configured. */
 export interface StorePlace {
@@ -33,6 +37,52 @@ export class Operate extends Operations {
   /** The live workers. */
   async workers(): Promise<WorkerRecord[]> {
     return (await this[open]()).store.workers()
+  }
+
+  /**
+   * A page of what the workers run now: which job, and since when. Jobs that a worker has taken and not begun are shown
+   * too. Order: by partition, then by the end of the lease. One call looks at no more than 1,000 jobs, so a page may be
+   * short, or empty, and yet have a `cursor`. A job may come twice if its lease is renewed between two pages.
+   *
+   * @param options `cursor`: of the page before. `limit`: 1…1,000, default 100
+   * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
+   * @example const { runs } = await operate().runs({ worker: workers[0].id })
+   */
+  async runs(filter: RunFilter = {}, options: PageOptions = {}): Promise<RunPage> {
+    const { checkRuns, runs } = await import('./runs.ts')
+    checkRuns(filter, options, this[names])
+    return runs(await this.#queues(), filter, options)
+  }
+
+  /**
+   * A page of the groups of a queue that have jobs or are paused: which may go on, and what the others wait for. Order: by
+   * partition, then state by state: paused, turn (the next first), asleep (the first to wake first), then by name those
+   * that are full or whose last jobs run.
+   *
+   * @param options `cursor`: of the page before. `limit`: about how many, 1…1,000, default 100
+   * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
+   * @example const { groups } = await operate().groups({ queue: 'shops', state: 'full' })
+   */
+  async groups(filter: GroupFilter, options: PageOptions = {}): Promise<GroupPage> {
+    const { checkGroups, groups } = await import('./groups.ts')
+    checkGroups(filter, options, this[names])
+    return groups(await this.#queues(), filter, options)
+  }
+
+  /**
+   * The limiters of the configuration, and those that live workers use: what they grant, which workers hold permits, and
+   * who waits for how many. Of each worker, the 100 limiters and circuits that it has met last are known.
+   */
+  async limiters(): Promise<LimiterStatus[]> {
+    const { limiters } = await import('./limiters.ts')
+    const { store, settings } = await this[open]()
+    return limiters(store, settings.limiters)
+  }
+
+  /** The open circuits that live workers know, and until when they are open. */
+  async circuits(): Promise<CircuitStatus[]> {
+    const { circuits } = await import('./limiters.ts')
+    return circuits((await this[open]()).store)
   }
 
   /** The keys of all job classes that any worker of this store ever had, in alphabetical order. */
@@ -80,6 +130,11 @@ export class Operate extends Operations {
     checkFilter('operate().erase()', what, conditions({ all }), { needed: ['all'] })
     const { connection, prefix } = await this[settings]()
     await erase(connection, prefix)
+  }
+
+  async #queues(): Promise<OpenQueues> {
+    const { store, settings } = await this[open]()
+    return { store, queues: settings.partitions }
   }
 
   /** @internal */

@@ -139,10 +139,8 @@ export async function statusAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
 ): Promise<JobStatus<J> | undefined> {
-  const job = await locate(open, await partitionsAt(open, place), place.id)
-  if (job === undefined) return undefined
-  const { payload: _, ...status } = stored<J>(job)
-  return status
+  const job = await locate(open, await partitionsAt(open, place), place.id, true)
+  return job && stored<J>(job)
 }
 
 /** Changes the job at a place. @throws UNKNOWN_QUEUE */
@@ -212,17 +210,19 @@ function parsed(json: string): unknown {
 /**
  * Looks for a job in all of these partitions: several queues may have a job with an id of the application.
  *
+ * @param isLean leaves the payload empty
  * @throws JOB_ID_AMBIGUOUS
  */
 export async function locate(
   open: OpenQueues,
   partitions: readonly string[],
   id: string,
+  isLean = false,
 ): Promise<JobRecord | undefined> {
   const found: JobRecord[] = []
   for (let i = 0; i < partitions.length; i += AT_ONCE) {
     const some = partitions.slice(i, i + AT_ONCE)
-    const jobs = await Promise.all(some.map((partition) => open.store.get(partition, id)))
+    const jobs = await Promise.all(some.map((partition) => open.store.get(partition, id, isLean)))
     found.push(...jobs.filter((job) => job !== undefined))
   }
   checkQueues(id, new Set(found.map(({ partition }) => queueOf(partition))))
@@ -259,7 +259,7 @@ export async function locateAll(
   const partitions = await partitionsToLookIn(open, queue)
   const found: Located[] = []
   for (const id of new Set(ids)) {
-    const job = await locate(open, partitions, id)
+    const job = await locate(open, partitions, id, true)
     if (job === undefined)
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
     check(job)

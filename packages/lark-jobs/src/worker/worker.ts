@@ -272,6 +272,7 @@ export class Worker implements AsyncDisposable {
       running: this.#slots.running.size,
       keys: registry.keys,
       state: this.#state === 'running' ? 'running' : 'quiet',
+      ...this.#permits.used,
     }
   }
 

@@ -104,4 +104,19 @@ export function circuits(make: Make): void {
     expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
     expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
   })
+
+  test('a look shows when a circuit opened, and when its next trial is due', async () => {
+    await using harness = await make()
+    const look = () => harness.store.limiters.look('stripe')
+    const none = { holders: [], waits: [] }
+    await tell(harness, fails())
+    expect(await look()).toEqual(none)
+    const opening = await opened(harness)
+    expect(await look()).toEqual({
+      ...none,
+      circuit: { openedAt: opening, trialAt: harness.clock.now + RULE.pause },
+    })
+    await tell(harness, { kind: 'passed', opening })
+    expect(await look()).toEqual(none)
+  })
 }

@@ -295,4 +295,24 @@ export function limiters(make: Make): void {
       harness.clock.advance(10)
     }
   })
+
+  test('a look shows who holds permits and until when, for how many others wait, and changes nothing', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((id) => new Holder(store, id, { concurrency: 3 }))
+    expect(await store.limiters.look('stripe')).toEqual({ holders: [], waits: [] })
+    await ada!.take(2)
+    clock.advance(10)
+    expect(await bob!.take(2, { each: 2 })).toBe(0)
+    await eve!.ask(0)
+    const waits = [{ permits: 2, since: clock.now, until: clock.now + LEASE }]
+    const holders = [{ holder: 'ada', permits: 2, until: clock.now - 10 + LEASE }]
+    for (let i = 0; i < 2; i++) expect(await store.limiters.look('stripe')).toEqual({ holders, waits })
+    await ada!.giveBack(1)
+    expect((await store.limiters.look('stripe')).holders).toMatchObject([{ holder: 'ada', permits: 1 }])
+    expect(await bob!.take(2, { each: 2 })).toBe(2)
+    expect((await store.limiters.look('stripe')).waits).toEqual([])
+    clock.advance(LEASE)
+    expect(await store.limiters.look('stripe')).toEqual({ holders: [], waits: [] })
+  })
 }

@@ -35,6 +35,7 @@ import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { keeping } from './keeping.ts'
+import { lanes } from './lanes.ts'
 import { largeJobs } from './large.ts'
 import { leases } from './leases.ts'
 import { limited } from './limited.ts'
@@ -117,6 +118,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('limited', () => limited(make))
     describe('groups', () => groups(make))
     describe('limits of groups', () => groupLimits(make))
+    describe('lanes', () => lanes(make))
     describe('partitions', () => partitions(make))
     describe('close', () => close(make))
     describe('sequences', () => sequences(make))

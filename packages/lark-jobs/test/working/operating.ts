@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { createJobs, Job } from '../../src/index.ts'
+import { circuitBreaker, createJobs, group, Job, limiter, rateLimited } from '../../src/index.ts'
 import { cancellable, operate, retention } from '../../src/operate.ts'
-import { Bench, type Connect, Record } from './bench.ts'
+import { Bench, type Connect, Record, signal } from './bench.ts'
 
 class FailJob extends Job {
   override readonly key: string = 'fail'
@@ -82,5 +82,141 @@ export function operating(connect: Connect): void {
   test('what commands and dashboards need to know beside it', () => {
     expect(cancellable).toEqual(['waiting', 'delayed', 'blocked', 'active'])
     expect(retention.failed).toEqual({ count: 10_000, age: 30 * 86_400_000 })
+  })
+
+  test('what each worker runs, by page', async () => {
+    await using bench = await Bench.make(connect)
+    const [begun, go] = [signal(), signal()]
+    let running = 0
+    class SlowJob extends Job {
+      override key = 'slow'
+      async handle() {
+        if (++running === 3) begun.resolve()
+        await go.promise
+      }
+    }
+    const operating = operate(bench.client())
+    expect(await operating.runs()).toEqual({ runs: [] })
+    const worker = await bench.work([SlowJob], { concurrency: 3 })
+    const drafts = ['default', 'emails', 'emails', 'low'].map((queue) => new SlowJob().with().onQueue(queue))
+    const handles = await bench.jobs.dispatch(drafts)
+    await begun.promise
+    const { runs, cursor } = await operating.runs()
+    expect(cursor).toBeUndefined()
+    const taken = runs.map(({ id }) => id)
+    expect(taken.length).toBeGreaterThanOrEqual(3)
+    for (const run of runs) {
+      expect(run).toMatchObject({
+        key: 'slow',
+        worker: worker.id,
+        partition: run.queue,
+        since: expect.any(Number),
+      })
+      expect(handles.find(({ id }) => id === run.id)?.queue).toBe(run.queue)
+    }
+    const paged: string[] = []
+    let next: string | undefined
+    do {
+      const page = await operating.runs({ worker: worker.id }, { limit: 1, ...(next && { cursor: next }) })
+      paged.push(...page.runs.map(({ id }) => id))
+      next = page.cursor
+    } while (next !== undefined)
+    expect(new Set(paged)).toEqual(new Set(taken))
+    expect(await operating.runs({ worker: 'nobody' })).toEqual({ runs: [] })
+    expect((await operating.runs({ queue: 'emails' })).runs.every(({ queue }) => queue === 'emails')).toBe(
+      true,
+    )
+    await expect(operating.runs({ queue: 'none' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+    await expect(operating.runs({}, { cursor: 'x' })).rejects.toMatchObject({ code: 'CURSOR_INVALID' })
+    await expect(operating.runs({ que: 'x' } as object)).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+    go.resolve()
+  })
+
+  test('the groups of a queue, in each state, by page', async () => {
+    await using bench = await Bench.make(connect)
+    const [begun, go] = [signal(), signal()]
+    class ShopJob extends Job {
+      override key = 'shop'
+      override group = group((payload: { shop: string }) => payload.shop, { concurrency: 1 })
+      async handle({ shop }: { shop: string }) {
+        if (shop === 'full') begun.resolve()
+        await go.promise
+      }
+    }
+    const operating = operate(bench.client())
+    const long = 'x'.repeat(80)
+    const drafts = ['full', 'full', 'held', '~odd', long].map((shop) => new ShopJob().with({ shop }))
+    for (const group of ['held', '~odd', long]) await bench.jobs.pause({ queue: 'default', group })
+    await bench.jobs.dispatch(drafts)
+    await bench.work([ShopJob])
+    await begun.promise
+    const queue = 'default'
+    const { groups, cursor } = await operating.groups({ queue })
+    expect(cursor).toBeUndefined()
+    const where = { queue, partition: queue }
+    const full = { ...where, group: 'full', state: 'full', pending: 1, active: 1 }
+    const held = { ...where, state: 'paused', pending: 1, active: 0 }
+    expect(groups.at(-1)).toEqual(full)
+    expect(groups.slice(0, -1)).toHaveLength(3)
+    expect(groups).toContainEqual({ ...held, group: 'held' })
+    expect(groups).toContainEqual({ ...held, group: '~odd' })
+    expect(groups).toContainEqual({ ...held, groupHash: expect.stringMatching(/^#/) })
+    expect(await operating.groups({ queue, state: 'full' })).toEqual({ groups: [full] })
+    expect(await operating.groups({ queue, state: 'running' })).toEqual({ groups: [] })
+    const first = await operating.groups({ queue }, { limit: 2 })
+    const rest = await operating.groups({ queue }, { limit: 2, cursor: first.cursor! })
+    expect([...first.groups, ...rest.groups]).toEqual(groups)
+    await expect(operating.groups({} as { queue: string })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+    await expect(operating.groups({ queue }, { cursor: 'x' })).rejects.toMatchObject({
+      code: 'CURSOR_INVALID',
+    })
+    go.resolve()
+  })
+
+  test('limiters with their holders and those who wait, and open circuits', async () => {
+    await using bench = await Bench.make(connect)
+    const [begun, go] = [signal(), signal()]
+    class HoldJob extends Job {
+      override key = 'hold'
+      override limiter = limiter('stripe', { weight: 2 })
+      async handle() {
+        begun.resolve()
+        await go.promise
+      }
+    }
+    class BreakJob extends Job {
+      override key = 'break'
+      override tries = 1
+      override middleware() {
+        return [circuitBreaker({ failures: 1, pause: '1h', name: 'mail' }), rateLimited('spare')]
+      }
+      handle() {
+        throw new Error('503')
+      }
+    }
+    const limiters = { stripe: { concurrency: 3 }, spare: { rate: { limit: 9, per: '1m' } } }
+    const client = bench.client({ limiters })
+    const operating = operate(client)
+    expect((await operating.limiters()).map(({ limiter, held }) => [limiter, held])).toEqual([
+      ['spare', 0],
+      ['stripe', 0],
+    ])
+    const report = new Record()
+    const worker = await bench.work([HoldJob, BreakJob], { report }, client)
+    await client.dispatch([new HoldJob().with(), new BreakJob().with()])
+    await Promise.all([begun.promise, report.ends(1)])
+    expect((await operating.limiters()).at(-1)).toEqual({
+      limiter: 'stripe',
+      limits: { concurrency: 3 },
+      held: 2,
+      holders: [{ worker: worker.id, permits: 2, until: expect.any(Number) }],
+      waits: [],
+    })
+    // The worker says which circuits it knows when it announces itself: at the latest when it is told to be quiet.
+    worker.quiet()
+    await expect
+      .poll(() => operating.circuits())
+      .toEqual([{ circuit: 'mail', state: 'open', openedAt: expect.any(Number), until: expect.any(Number) }])
+    go.resolve()
   })
 }

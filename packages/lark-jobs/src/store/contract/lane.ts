@@ -3,6 +3,7 @@
  * stores write the name in the same way.
  */
 import type { PausedGroup } from './change.ts'
+import type { LaneFilter, LaneRecord } from './page.ts'
 
 /**
  * For a job with a group, a limiter, or both: the group (or nothing), and if there is a limiter, `^` and the limiter.
@@ -42,6 +43,21 @@ function decoded(text: string): string | undefined {
 export function pausedGroup(lane: string, until: number): PausedGroup {
   const { group = '' } = readLane(lane)
   return until >= Number.MAX_SAFE_INTEGER ? { group } : { group, until }
+}
+
+/** A lane, as people see it. @param until as stores keep it; a very large number is for ever */
+export function laneRecord(
+  state: LaneFilter['state'],
+  lane: string,
+  { until, pending, active }: { until?: number | undefined; pending: number; active: number },
+): LaneRecord {
+  return {
+    ...readLane(lane),
+    state: state !== 'busy' ? state : pending > 0 ? 'full' : 'running',
+    ...(until !== undefined && until < Number.MAX_SAFE_INTEGER && { until }),
+    pending,
+    active,
+  }
 }
 
 /** Encodes a name, so that it has no character with a meaning of its own to the stores or their scripts. */

@@ -53,6 +53,16 @@ export interface Permitted {
   wait?: number
 }
 
+/** What a limiter has granted, and the circuit with its name. At most `MAX_ITEMS` holders and sizes of lots. */
+export interface LimiterRecord {
+  /** Who holds permits, and until when unless the holder renews its lease: milliseconds since 1970. In no order. */
+  holders: { holder: string; permits: number; until: number }[]
+  /** For lots of which sizes holders wait, since when, and until when this counts. In no order. */
+  waits: { permits: number; since: number; until: number }[]
+  /** Only while it is open. */
+  circuit?: { openedAt: number; trialAt: number }
+}
+
 export interface Limiters {
   /**
    * Reports how many permits the holder uses, and asks for more. Grants at most `wanted`, as far as the limits allow.
@@ -72,4 +82,7 @@ export interface Limiters {
    * `begins` counts as a second run.
    */
   circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit>
+
+  /** For people: what the limiter with this name has granted, and its circuit. Changes nothing. */
+  look(name: string): Promise<LimiterRecord>
 }

@@ -15,8 +15,45 @@ export interface Page<T = JobRecord> {
   marks?: string[]
 }
 
-/** The fields that are needed to choose jobs and to name them. */
-export type JobHead = Pick<JobRecord, 'id' | 'key'>
+/** The fields that are needed to choose jobs and to name them. Of an active job also its worker, and since when. */
+export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
+
+/**
+ * Which lanes, and from where on. A lane is the jobs of one group that need the same permits.
+ *
+ *   paused  its group is paused: in the order in which the pauses end. A group without jobs is one lane
+ *   turn    a job may begin, if its claimer brings the permits: by limiter, then the lane whose turn is next
+ *   asleep  until a time: in the order of these times. The lane wakes with the next claim after it
+ *   busy    until one of its jobs ends, by name
+ *
+ * A lane is shown if it stays in its place while the pages are read.
+ */
+export interface LaneFilter {
+  state: 'paused' | 'turn' | 'asleep' | 'busy'
+  /** How many lanes to look at; of `paused`, groups. Default and at most 1,000. */
+  limit?: number
+  cursor?: string
+}
+
+export interface LaneRecord {
+  /** Absent: jobs without a group, which need permits. */
+  group?: string
+  /** The permits that each of its jobs needs (`record.ts#NewJob.limiter`). */
+  limiter?: string
+  /** Of a `busy` lane: `full` if some of its jobs wait, or `running`. */
+  state: 'paused' | 'turn' | 'asleep' | 'full' | 'running'
+  /** Milliseconds since 1970. Of a paused lane, absent: until somebody resumes it. */
+  until?: number
+  /** How many of its jobs wait or are delayed. A store that would have to count them counts up to 1,000. */
+  pending: number
+  active: number
+}
+
+/** A page may have fewer lanes than were looked at. Without a `cursor`, this is the last page. */
+export interface LanePage {
+  lanes: LaneRecord[]
+  cursor?: string
+}
 
 /**
  * Which jobs, and from where on. Order of ended jobs: the latest end first. Of active jobs: by lease end, token, place

@@ -80,7 +80,7 @@ import type { EffectsWanted } from './effects.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
-import type { Counts, Filter, JobHead, Minute, Page, Standing } from './page.ts'
+import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
 import type { Retentions } from './retention.ts'
 import type { Fate } from './watch.ts'
 
@@ -444,10 +444,13 @@ export interface Store extends AsyncDisposable {
 
   /** Every partition that ever held a job. */
   partitions(): Promise<string[]>
-  get(partition: string, id: string): Promise<JobRecord | undefined>
+  /** @param isLean leaves the payload empty, which may be large */
+  get(partition: string, id: string, isLean?: boolean): Promise<JobRecord | undefined>
   list(partition: string, filter: Filter): Promise<Page>
   /** Like `list`, but only ids and keys. It reads no payloads, so only `limit` bounds the page. */
   heads(partition: string, filter: Filter): Promise<Page<JobHead>>
+  /** The lanes in one state, by page: of jobs with a group, or that need permits. */
+  lanes(partition: string, filter: LaneFilter): Promise<LanePage>
   counts(partition: string): Promise<Counts>
   /**
    * The counts of those of the last `MINUTES` minutes (the current one included) in which a job ended; the oldest

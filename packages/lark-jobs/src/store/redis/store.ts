@@ -49,12 +49,14 @@ import {
   readFates,
   readHeads,
   readJobs,
+  readLanes,
   readMinutes,
   readRecovery,
   readSetting,
   readVerdicts,
   type ShownHeads,
   type ShownJobs,
+  type ShownLanes,
 } from './verbs/reading.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
@@ -261,9 +263,10 @@ export class RedisStore implements contract.Store {
     return this.#registry.partitions()
   }
 
-  async get(partition: string, id: string): Promise<JobRecord | undefined> {
-    const shown = await this.#scripts.run('get', partition, [id])
-    return shown ? readJobs(partition, shown as ShownJobs)[0] : undefined
+  async get(partition: string, id: string, isLean = false): Promise<JobRecord | undefined> {
+    const shown = await this.#scripts.run('get', partition, [id, isLean ? '1' : ''])
+    const job = shown ? readJobs(partition, shown as ShownJobs)[0] : undefined
+    return isLean && job !== undefined ? { ...job, payload: '' } : job
   }
 
   list(partition: string, filter: contract.Filter): Promise<contract.Page> {
@@ -272,6 +275,13 @@ export class RedisStore implements contract.Store {
 
   heads(partition: string, filter: contract.Filter): Promise<contract.Page<contract.JobHead>> {
     return this.#page(partition, filter, 'heads', readHeads)
+  }
+
+  async lanes(partition: string, filter: contract.LaneFilter): Promise<contract.LanePage> {
+    const limit = Math.max(1, Math.min(MAX_ITEMS, filter.limit ?? MAX_ITEMS))
+    const place = filter.cursor === undefined ? ['', ''] : (JSON.parse(filter.cursor) as string[])
+    const args = [filter.state, String(limit), ...place]
+    return readLanes(filter, (await this.#scripts.run('list-lanes', partition, args)) as ShownLanes)
   }
 
   async counts(partition: string): Promise<contract.Counts> {

@@ -8,7 +8,13 @@
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { mostOf } from '../../options/limiter.ts'
-import { type Limiters, MAX_ITEMS, type PermitCall, type Permitted } from '../contract/store.ts'
+import {
+  type LimiterRecord,
+  type Limiters,
+  MAX_ITEMS,
+  type PermitCall,
+  type Permitted,
+} from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { allowedStarts } from './rate.ts'
 
@@ -29,6 +35,13 @@ const renew = 'UPDATE holders SET leaseEnd = ?4 WHERE limiter = ?1 AND holder = 
 const forget = `
   DELETE FROM holders WHERE (limiter, holder) IN
     (SELECT limiter, holder FROM holders WHERE leaseEnd <= ? ORDER BY leaseEnd LIMIT ${MAX_ITEMS})`
+
+const holdersOf = `
+  SELECT holder, held AS permits, leaseEnd AS until FROM holders
+  WHERE limiter = ? AND leaseEnd > ? AND held > 0 LIMIT ${MAX_ITEMS}`
+const waitsFor = `
+  SELECT CAST(size AS INTEGER) AS permits, since, until FROM waits
+  WHERE limiter = ? AND until > ? LIMIT ${MAX_ITEMS}`
 
 const forgetWaits = 'DELETE FROM waits WHERE until <= ?'
 const firstSize = 'SELECT size FROM waits WHERE limiter = ? ORDER BY since, size LIMIT 1'
@@ -70,6 +83,19 @@ export class SqliteLimiters implements Limiters {
   async circuit(name: string, rule: CircuitRule, event: CircuitEvent): Promise<Circuit> {
     const database = this.#database()
     return database.write(() => circuit(database, name, rule, event))
+  }
+
+  async look(name: string): Promise<LimiterRecord> {
+    const database = this.#database()
+    return database.read(() => {
+      const now = database.now()
+      const open = database.get<{ opening: number; trial: number }>(findCircuit, name)
+      return {
+        holders: database.all<LimiterRecord['holders'][number]>(holdersOf, name, now),
+        waits: database.all<LimiterRecord['waits'][number]>(waitsFor, name, now),
+        ...(open !== undefined && { circuit: { openedAt: open.opening, trialAt: open.trial } }),
+      }
+    })
   }
 }
 

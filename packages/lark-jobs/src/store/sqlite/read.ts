@@ -10,7 +10,7 @@ import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
 import type { Partition } from './partition.ts'
 import { keptBytes, payload, shownBytes } from './payload.ts'
 import { Room } from './room.ts'
-import { columns, endedStates, type JobRow, list, type ShownRow, toEnded, toRecord } from './row.ts'
+import { columns, endedStates, holderOf, type JobRow, list, type ShownRow, toEnded, toRecord } from './row.ts'
 import { COMPLETED, HIDDEN, PENDING } from './schema.ts'
 
 const DEFAULT_LIMIT = 100
@@ -26,6 +26,9 @@ type Head = Pick<JobRow, 'seq' | 'id' | 'key' | 'priority' | 'dueAt' | 'finished
 const headColumns = `seq, id, key, priority, dueAt, finishedAt, lane, ${shownBytes}`
 const shown = `SELECT ${columns}, result, progress, ${payload} FROM jobs`
 const find = `${shown} WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
+const findLean = `
+  SELECT ${columns}, result, progress, '' AS payload FROM jobs
+  WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
 type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { bytes: number }
 /** Hidden jobs too. */
@@ -73,9 +76,9 @@ export function pendingRows<T>(
   return database.all<T>(pending(columns), id, priority, dueAt, seq, until, limit)
 }
 
-export function get(partition: Partition, id: string): JobRecord | undefined {
+export function get(partition: Partition, id: string, isLean: boolean): JobRecord | undefined {
   const { database, name, now } = partition
-  const row = database.get<ShownRow>(find, partition.id, id)
+  const row = database.get<ShownRow>(isLean ? findLean : find, partition.id, id)
   const lease = row?.token ? findLease(partition, row.token) : undefined
   return row && toRecord(row, name, now, lease?.claimedAt)
 }
@@ -123,7 +126,8 @@ export function listJobs(partition: Partition, filter: Filter): Page {
 
 export function listHeads(partition: Partition, filter: Filter): Page<JobHead> {
   const { jobs, ...rest } = pageOf(partition, filter)
-  return { jobs: jobs.map(({ id, key }) => ({ id, key })), ...rest }
+  const claim = ({ token, claimedAt }: Lease) => ({ holder: holderOf(token), claimedAt })
+  return { jobs: jobs.map(({ id, key, lease }) => ({ id, key, ...(lease && claim(lease)) })), ...rest }
 }
 
 /** The distinct keys of the next `limit` waiting jobs and the next `limit` delayed ones. */

@@ -24,6 +24,7 @@ import { closed, isForWantOfRoom, notReplicated, toJobsError } from './failure.t
 import { SqliteFlows } from './flows.ts'
 import { dropOldLogs } from './keep.ts'
 import { forgetPauses, hasPauses, pausedGroups, pauseGroup, repositionLanes } from './lane.ts'
+import { listLanes } from './lane-list.ts'
 import { SqliteLimiters } from './limiters.ts'
 import { forgetThrottles } from './lock.ts'
 import { keepLastMinute, minutes, minutesOf } from './minutes.ts'
@@ -223,8 +224,8 @@ export class SqliteStore implements contract.Store {
     return database.read(() => Partition.names(database))
   }
 
-  get(name: string, id: string): Promise<JobRecord | undefined> {
-    return this.#look(name, undefined, (partition) => get(partition, id))
+  get(name: string, id: string, isLean = false): Promise<JobRecord | undefined> {
+    return this.#look(name, undefined, (partition) => get(partition, id, isLean))
   }
 
   list(name: string, filter: contract.Filter): Promise<contract.Page> {
@@ -233,6 +234,10 @@ export class SqliteStore implements contract.Store {
 
   heads(name: string, filter: contract.Filter): Promise<contract.Page<contract.JobHead>> {
     return this.#look(name, { jobs: [] }, (partition) => listHeads(partition, filter))
+  }
+
+  lanes(name: string, filter: contract.LaneFilter): Promise<contract.LanePage> {
+    return this.#look(name, { lanes: [] }, (partition) => listLanes(partition, filter))
   }
 
   async counts(name: string): Promise<contract.Counts> {

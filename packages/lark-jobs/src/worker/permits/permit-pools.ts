@@ -11,6 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { orAborted } from '../../model/bounded-wait.ts'
 import { Deferred } from '../../model/deferred.ts'
 import type { Limits } from '../../model/limits.ts'
+import type { WorkerRecord } from '../../model/record.ts'
 import type { Circuit, CircuitEvent, CircuitRule } from '../../options/circuit.ts'
 import { type Permits, type Taken, unknownLimiter } from '../../run/middleware/permits.ts'
 import { MAX_ITEMS, type PermitCall, type Permitted, type Store } from '../../store/contract/store.ts'
@@ -20,6 +21,9 @@ import { isResendable, RESEND } from '../fetch/claimer.ts'
 const CALM = 100
 /** Milliseconds. An answer within this time is no sign of an outage, however short the leases are. */
 const LATE = 500
+
+/** How many limiters, and how many circuits, are made known. */
+const KNOWN = 100
 
 /** A request of one job, which waits for an answer. */
 interface PermitRequest {
@@ -63,6 +67,8 @@ export class PermitPools implements Permits {
   readonly #options: PermitPoolsOptions
   readonly #limiters: ReadonlyMap<string, Limits>
   readonly #pools = new Map<string, PermitPool>()
+  /** The last that jobs have used. */
+  readonly #used = { limiters: new Set<string>(), circuits: new Set<string>() }
   /** The number of the last call, of all limiters. */
   #number = 0
   #isStopped = false
@@ -77,6 +83,7 @@ export class PermitPools implements Permits {
   take(name: string, weight: number, signal: AbortSignal, given?: Limits): Promise<Taken> {
     const limits = given ?? this.#limiters.get(name)
     if (limits === undefined) return Promise.reject(unknownLimiter(name, this.#limiters.keys()))
+    note(this.#used.limiters, name)
     const pool = this.#pools.get(name) ?? this.#begin(name, limits)
     const request: PermitRequest = { weight, isGone: false, answer: new Deferred() }
     pool.requests.push(request)
@@ -87,9 +94,19 @@ export class PermitPools implements Permits {
   }
 
   circuit(name: string, rule: CircuitRule, event: CircuitEvent, signal?: AbortSignal): Promise<Circuit> {
+    note(this.#used.circuits, name)
     const ask = () => this.#options.store.limiters.circuit(name, rule, event)
     // How a run ended is told once. A job is not delayed for it while the store does not answer.
     return signal === undefined ? ask() : orAborted(signal, this.#answered(ask, signal))
+  }
+
+  /** The names of limiters and circuits that jobs have used, as a worker makes them known. */
+  get used(): Pick<WorkerRecord, 'limiters' | 'circuits'> {
+    const { limiters, circuits } = this.#used
+    return {
+      ...(limiters.size > 0 && { limiters: [...limiters] }),
+      ...(circuits.size > 0 && { circuits: [...circuits] }),
+    }
   }
 
   /** Renews all held permits, once. @returns whether the store answered each call */
@@ -241,4 +258,11 @@ export class PermitPools implements Permits {
       }
     }
   }
+}
+
+/** Adds a name, and drops the oldest of too many. */
+function note(names: Set<string>, name: string): void {
+  if (names.has(name)) return
+  if (names.size === KNOWN) names.delete(names.values().next().value!)
+  names.add(name)
 }

@@ -18,17 +18,19 @@ if ends_at ~= '' then
   start = redis.call('ZRANK', key('leases'), token_at) or redis.call('ZCOUNT', key('leases'), '-inf', '(' .. ends_at)
 end
 return page('active', ARGV[2], function(limit)
-  local ids, marks = {}, {}
+  local ids, marks, holders = {}, {}, {}
   local found = redis.call('ZRANGE', key('leases'), start, start + limit, 'WITHSCORES')
   for i = 1, #found, 2 do
     local token, ends = found[i], found[i + 1]
-    for _, id in ipairs(#ids < limit and held_by(token, token == token_at and id_at or nil) or {}) do
+    local held = #ids < limit and held_by(token, token == token_at and id_at or nil) or {}
+    local holder = held[1] and token .. '|' .. (claimed_at(token) or '')
+    for _, id in ipairs(held) do
       if #ids < limit then
-        ids[#ids + 1], marks[#marks + 1] = id, { ends, token, id }
+        ids[#ids + 1], marks[#marks + 1], holders[#holders + 1] = id, { ends, token, id }, holder
       end
     end
   end
-  return ids, {}, function(n)
+  return ids, holders, function(n)
     return (n < #ids or n == limit) and marks[n] or {}
   end
 end)

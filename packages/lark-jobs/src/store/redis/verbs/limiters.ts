@@ -3,9 +3,11 @@
  */
 import type { Circuit, CircuitEvent, CircuitRule } from '../../../options/circuit.ts'
 import { mostOf } from '../../../options/limiter.ts'
-import type { Limiters, PermitCall, Permitted } from '../../contract/limiters.ts'
+import { MAX_ITEMS } from '../../contract/capacity.ts'
+import type { LimiterRecord, Limiters, PermitCall, Permitted } from '../../contract/limiters.ts'
 import type { Scripts } from '../client/script.ts'
 import { packDuration, packLimits } from './pack-limits.ts'
+import { readLimiter, type ShownLimiter } from './reading.ts'
 
 export class RedisLimiters implements Limiters {
   readonly #scripts: Scripts
@@ -49,5 +51,10 @@ export class RedisLimiters implements Limiters {
     const [kind, value] = reply as [Circuit['kind'], number]
     if (kind === 'trial') return { kind, opening: value }
     return kind === 'open' ? { kind, wait: value } : { kind }
+  }
+
+  async look(name: string): Promise<LimiterRecord> {
+    const key = this.#scripts.keys.limiter(name, 'holders')
+    return readLimiter((await this.#scripts.on(key, 'look', [String(MAX_ITEMS)])) as ShownLimiter)
   }
 }

@@ -3,7 +3,7 @@
  */
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
 import type { CancelReason, JobRecord, LeasedJob, NewJob, State } from '../../../model/record.ts'
-import { pausedGroup } from '../../contract/lane.ts'
+import { laneRecord, pausedGroup } from '../../contract/lane.ts'
 import { readReason } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/script.ts'
@@ -28,8 +28,15 @@ export type ShownJobs = [
  * also the progress of the others.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
-/** A state, ids and packed keys. */
-export type ShownHeads = [state: State, ids: string[], keys: Texts]
+/** A state, ids and packed keys; of active jobs also `token|claimed at`. */
+export type ShownHeads = [state: State, ids: string[], keys: Texts, claims?: string[]]
+/** The answer of `list-lanes.lua`. */
+export type ShownLanes = [
+  lanes: [name: string, until: string, pending: number, active: number][],
+  mark: string[],
+]
+/** The answer of `look.lua`: flat lists of three. */
+export type ShownLimiter = [holders: string[], waits: string[], circuit: string[]]
 
 /** The answer of `exchange.lua`. */
 export type Exchanged = [
@@ -121,11 +128,52 @@ export function readJobs(partition: string, shown: ShownJobs): JobRecord[] {
 }
 
 /** Leaves out jobs whose records a server with an eviction policy has removed. */
-export function readHeads([, ids, keys]: ShownHeads): contract.JobHead[] {
+export function readHeads([, ids, keys, claims]: ShownHeads): contract.JobHead[] {
   return ids.flatMap((id, i) => {
     const key = keys[i]
-    return key == null ? [] : { id, key: unescapeKey(key) }
+    if (key == null) return []
+    const claim = claims?.[i]
+    const claimedAt = claim?.slice(claim.lastIndexOf('|') + 1)
+    return {
+      id,
+      key: unescapeKey(key),
+      ...(claim && readHolder(claim)),
+      ...(claimedAt && { claimedAt: Number(claimedAt) }),
+    }
   })
+}
+
+export function readLanes(filter: contract.LaneFilter, [lanes, mark]: ShownLanes): contract.LanePage {
+  return {
+    lanes: lanes.map(([name, until, pending, active]) =>
+      laneRecord(filter.state, name, { until: until === '' ? undefined : Number(until), pending, active }),
+    ),
+    ...(mark.length > 0 && { cursor: JSON.stringify(mark) }),
+  }
+}
+
+export function readLimiter([holders, waits, circuit]: ShownLimiter): contract.LimiterRecord {
+  const [openedAt, trialAt] = circuit.map(Number)
+  return {
+    holders: threes(holders).map(([holder, permits, until]) => ({
+      holder,
+      permits: Number(permits),
+      until: Number(until),
+    })),
+    waits: threes(waits).map(([permits, since, until]) => ({
+      permits: Number(permits),
+      since: Number(since),
+      until: Number(until),
+    })),
+    ...(openedAt !== undefined && trialAt !== undefined && { circuit: { openedAt, trialAt } }),
+  }
+}
+
+function threes(flat: readonly string[]): [string, string, string][] {
+  return Array.from(
+    { length: flat.length / 3 },
+    (_, i) => flat.slice(3 * i, 3 * i + 3) as [string, string, string],
+  )
 }
 
 /** The answer of `configure.lua`. */

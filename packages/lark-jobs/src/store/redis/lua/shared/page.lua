@@ -75,7 +75,8 @@ end
 
 -- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed, and an `m` if the cursor after each job
 -- is. `read`: a function of a number that returns as many ids, their places, and a function that makes the cursor after
--- the nth. Returns { the jobs as in show.lua, or their state, ids and keys; the cursor; the cursors after the others }.
+-- the nth. Returns { the jobs as in show.lua, or their state, ids and keys, and of active jobs `token|claimed at`; the
+-- cursor; the cursors after the others }.
 local function page(state, wanted, read)
   local heads, marked, limit = string.match(wanted, '^(h?)(m?)(%d+)$')
   local ids, places, mark = read(tonumber(limit))
@@ -85,7 +86,7 @@ local function page(state, wanted, read)
     marks[n] = mark(n)
   end
   if heads ~= '' then
-    return { { state, ids, keys_of(ids) }, mark(count), marks }
+    return { { state, ids, keys_of(ids), state == 'active' and places or nil }, mark(count), marks }
   end
   return { show(state, { unpack(ids, 1, count) }, { unpack(places, 1, count) }), mark(count), marks }
 end

@@ -3,8 +3,9 @@
 
 -- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders, results,
 -- reasons, payloads that are kept apart, progress }. `places`: the due times of waiting and delayed jobs, the claim times of
--- active jobs, the end times of others. `known`: the records, if they were read already.
-local function show(state, ids, places, known)
+-- active jobs, the end times of others. `known`: the records, if they were read already. `is_lean`: leaves out payloads
+-- that are kept apart.
+local function show(state, ids, places, known, is_lean)
   if #ids == 0 then
     return { state, ids }
   end
@@ -25,6 +26,6 @@ local function show(state, ids, places, known)
   end
   return {
     state, ids, records, texts('counters'), texts('errors'), places, holders, results, reasons,
-    payloads().payloads_of(ids, records), texts('progress'),
+    is_lean and {} or payloads().payloads_of(ids, records), texts('progress'),
   }
 end

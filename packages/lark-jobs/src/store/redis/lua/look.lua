@@ -1,0 +1,35 @@
+-- look: who holds permits of a limiter, who waits for some, and whether a circuit with this name is open.
+--
+-- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait
+-- ARGV[1]  clock, or '' for the server's
+-- ARGV[2]  how many holders, and how many sizes of lots, at most
+-- Returns  { holder, permits, until when, …; size of a lot, since when, until when, …; when the circuit opened and when
+--            its next trial is due, or nothing }
+-- Cost     O(h + s) for h holders and s sizes
+-- needs: start
+
+local after = string.format('(%.0f', now)
+
+local function live(name)
+  return redis.call('ZRANGEBYSCORE', key(name), after, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+end
+
+local holders, waits = {}, {}
+local found = live('ends')
+for i = 1, #found, 2 do
+  local held = string.match(redis.call('HGET', key('holders'), found[i]) or '', '^%d+|(%d+)|')
+  if held and held ~= '0' then
+    holders[#holders + 1] = found[i]
+    holders[#holders + 1], holders[#holders + 2] = held, found[i + 1]
+  end
+end
+found = live('waits')
+for i = 1, #found, 2 do
+  local since = redis.call('ZSCORE', key('waiting'), found[i])
+  if since then
+    waits[#waits + 1] = found[i]
+    waits[#waits + 1], waits[#waits + 2] = since, found[i + 1]
+  end
+end
+local opening, trial = unpack(redis.call('HMGET', key('circuit'), 'opening', 'trial'))
+return { holders, waits, opening and trial and { opening, trial } or {} }
