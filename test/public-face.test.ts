@@ -70,7 +70,7 @@ test.each([
   [
     'operate()',
     4,
-    'cancel erase failed find keys list name pause ping place purge remove reschedule resume retention retry runNow status workers',
+    'cancel circuits erase failed find groups keys limiters list name pause ping place purge remove reschedule resume retention retry runNow runs status workers',
   ],
   [
     'a draft',

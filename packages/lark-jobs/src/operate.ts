@@ -7,6 +7,8 @@ import { Operate } from './operate/operate.ts'
 import { open } from './operate/operations.ts'
 import { refuse, voiceOf } from './options/schema.ts'
 
+export type { Limits } from './model/limits.ts'
+export type { Rate, RateKind } from './model/rate.ts'
 export type {
   JobError,
   JobRecord,
@@ -44,7 +46,7 @@ export type {
   Rescheduled,
   RescheduleOptions,
 } from './operate/reschedule.ts'
-export type { RunFilter, RunningJob, RunPage } from './operate/runs.ts'
+export type { ActiveJob, RunFilter, RunPage } from './operate/runs.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
 export type { Counts } from './store/contract/page.ts'

@@ -219,8 +219,9 @@ export class Jobs extends Operations implements AsyncDisposable {
     const made = drafts.map((draft) => draftedJob(readDraft(draft)))
     const all = await this.#send(made, (dispatcher) => dispatcher.each(made), this[dispatchDrafts])
     return all.map(({ id, partition, rejection }, i) => {
-      const { queue } = made[i]!
-      return new JobHandle(this, { id, queue, partition }, rejection)
+      const { queue, records } = made[i]!
+      const born = rejection === undefined ? records[0]!.options?.born : undefined
+      return new JobHandle(this, { id, queue, partition, ...(born !== undefined && { born }) }, rejection)
     })
   }
 

@@ -2,7 +2,7 @@ import { Command, flag } from '@s18i/lark'
 import { visible } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
 import { readable } from '../model/duration.ts'
-import { operate, type RunningJob } from '../operate.ts'
+import { type ActiveJob, operate } from '../operate.ts'
 
 /** `lark jobs:workers`: the live workers, and what each of them runs now. */
 export class JobsWorkersCommand extends Command {
@@ -45,6 +45,6 @@ export class JobsWorkersCommand extends Command {
   }
 }
 
-function since({ since }: RunningJob): string {
+function since({ since }: ActiveJob): string {
   return readable(Math.max(0, Date.now() - since))
 }

@@ -63,8 +63,14 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 export function draftedJob({ make, fields, payload, ownId, tags }: Drafted): NewJobs {
   const jobClass = classOf(make)
   const made = recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload], tags)
-  if (ownId !== undefined) Object.assign(made.records[0]!, ownIdOf(ownId, jobClass.name))
+  if (ownId !== undefined) giveId(made.records[0]!, ownIdOf(ownId, jobClass.name))
   return made
+}
+
+/** Gives a record the id that the application chose. */
+function giveId(record: NewJob, own: ReturnType<typeof ownIdOf>): void {
+  if (own.ownId === 'reuse') record.options = { ...record.options, born: record.id }
+  Object.assign(record, own)
 }
 
 function recordsOf(

@@ -43,6 +43,11 @@ export interface JobOptions {
   context?: Readonly<Record<string, unknown>>
   /** The paths of the payload that people must not see. */
   redact?: readonly string[]
+  /**
+   * Of a job that may take the place of an ended one with its id: tells the two apart. 13 characters (`id.ts`). A retry by
+   * hand keeps it.
+   */
+  born?: string
 }
 
 /** How long a job is kept when it has ended, in milliseconds; 0: not at all. Absent: as its queue says. */

@@ -1,6 +1,7 @@
 /**
  * The result of a job, for whoever awaits it: what its `handle` returned, or an error that says how it ended instead.
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Signal } from '../model/abort-signal.ts'
 import { orAborted } from '../model/bounded-wait.ts'
@@ -76,13 +77,15 @@ export async function resultAt<J extends JobLike>(
   options: ResultOptions,
 ): Promise<KeptResult<J>> {
   const { signal, onProgress } = options
+  // Each wait listens to it, and Node warns of more than ten.
+  setMaxListeners(0, closed)
   const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
   const job = await within(timeout, place.id, [closed, signal], (over) =>
     endedAt(jobs, place, over, reported),
   )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
-  const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, or never was there`
+  const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, gave its id to another job, or never was there`
   throw new JobsError('RESULT_GONE', message, {
     id: place.id,
     hint: "Ended jobs are kept by number and age. Await the result sooner, or give the class keepResult = '10m'.",
@@ -122,7 +125,7 @@ async function endedAt(
       const open = await jobs[watcher]()
       const [own, ...others] = await partitionsAt(open, place)
       const ended = (partition: string, signal: AbortSignal) =>
-        open.watcher.ended(partition, place.id, signal, reported)
+        open.watcher.ended(partition, place.id, signal, reported, place.born)
       return (await ended(own!, over)) ?? (await firstOf(others, over, ended))
     } catch (error) {
       if (!passes(error)) throw error

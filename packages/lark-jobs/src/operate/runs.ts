@@ -22,7 +22,7 @@ const filterSchema = conditions({
 export interface RunFilter extends OptionsOf<typeof filterSchema.entries> {}
 
 /** An active job. */
-export interface RunningJob {
+export interface ActiveJob {
   id: string
   key: string
   queue: string
@@ -34,7 +34,7 @@ export interface RunningJob {
 }
 
 export interface RunPage {
-  runs: RunningJob[]
+  runs: ActiveJob[]
   /** Where the next page begins. Absent: there are no more. A page with a cursor may be short, or empty. */
   cursor?: string
 }
@@ -58,7 +58,7 @@ export async function runs(
   const partitions = (await partitionsToLookIn(open, queue))
     .sort()
     .filter((partition) => from === undefined || partition >= from[0])
-  const found: RunningJob[] = []
+  const found: ActiveJob[] = []
   let looked = 0
   for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
     const some = partitions.slice(i, i + MAX_STANDINGS)

@@ -65,6 +65,8 @@ export interface JobPlace {
   id: string
   queue: string
   partition?: string
+  /** Which of several jobs that have this id one after the other (`JobOptions.born`), if that is known. */
+  born?: string
 }
 
 const failedConditions = conditions({

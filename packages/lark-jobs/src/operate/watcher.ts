@@ -38,6 +38,8 @@ interface Wait {
   reported: ((progress: string) => void) | undefined
   progress?: string | undefined
   since: number
+  /** Which job it is of those that have this id one after the other; undefined until that is known. */
+  job: { born?: string | undefined } | undefined
   /** Called once, with the job as it ended, or undefined if there is none. */
   settle: (job: EndedJob | undefined) => void
   refuse: (error: unknown) => void
@@ -74,7 +76,9 @@ export class Watcher {
    * Waits until a job has ended.
    *
    * @param reported called with the JSON text of its progress, now and whenever it changes
-   * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any more
+   * @param born of the job, if that is known. Default: it is the job that is there at first
+   * @returns the job as it ended; undefined if the partition has no such job, or does not remember it any more, or if another
+   *   has taken its place
    * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
   ended(
@@ -82,6 +86,7 @@ export class Watcher {
     id: string,
     signal: Signal,
     reported?: (progress: string) => void,
+    born?: string,
   ): Promise<EndedJob | undefined> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason)
@@ -96,6 +101,7 @@ export class Watcher {
       const wait: Wait = {
         reported,
         since: performance.now(),
+        job: born === undefined ? undefined : { born },
         settle: (job) => {
           leave()
           resolve(job)
@@ -208,8 +214,7 @@ export class Watcher {
     for (const [i, id] of ids.entries()) {
       const fate = fates[i]!
       if (fate.kind === 'cut') watched.isAsked = true
-      else if (fate.kind === 'present') for (const wait of waitsOf(id)) tell(wait, fate.progress)
-      else for (const wait of waitsOf(id)) wait.settle(fate.kind === 'ended' ? fate.job : undefined)
+      else for (const wait of waitsOf(id)) hear(wait, fate)
     }
   }
 
@@ -235,6 +240,15 @@ export class Watcher {
       () => {},
     )
   }
+}
+
+function hear(wait: Wait, fate: Exclude<Fate, { kind: 'cut' }>): void {
+  const born =
+    fate.kind === 'ended' ? fate.job.options?.born : fate.kind === 'present' ? fate.born : undefined
+  wait.job ??= { born }
+  if (fate.kind === 'unknown' || wait.job.born !== born) wait.settle(undefined)
+  else if (fate.kind === 'ended') wait.settle(fate.job)
+  else tell(wait, fate.progress)
 }
 
 function tell(wait: Wait, progress: string | undefined): void {

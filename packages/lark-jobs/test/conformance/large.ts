@@ -38,13 +38,14 @@ async function pagesOf(store: Store, filter: Filter, partition = 'emails'): Prom
   return pages
 }
 
-/** The same with `heads`, which returns only ids and keys. */
+/** The same with `heads`, which returns only ids and keys; of active jobs also their workers, and since when. */
 async function headsOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[]> {
   const found: string[] = []
   let cursor: string | undefined
   do {
     const page = await store.heads(partition, { ...filter, ...(cursor !== undefined && { cursor }) })
-    for (const head of page.jobs) expect(Object.keys(head).sort()).toEqual(['id', 'key'])
+    const fields = filter.state === 'active' ? ['claimedAt', 'holder', 'id', 'key'] : ['id', 'key']
+    for (const head of page.jobs) expect(Object.keys(head).sort()).toEqual(fields)
     found.push(...ids(page.jobs))
     cursor = page.cursor
   } while (cursor !== undefined)

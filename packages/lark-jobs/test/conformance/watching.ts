@@ -333,4 +333,24 @@ export function watching(make: Make): void {
       left = left.filter((id) => !ended.some((each) => each.id === id))
     }
   })
+
+  test('a job that may take the place of another tells which it is; a retry by hand keeps that', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const reused = (born: string) => job({ id: 'mine', ownId: 'reuse', options: { born, tries: 3 } })
+    const plain = job({ payload: '{"born":"x","options":{"born":"y"}}' })
+    await harness.caller().enqueue(reused('first'), plain)
+    const asked = ['mine', plain.id]
+    expect(await watch(store, asked)).toEqual([{ kind: 'present', born: 'first' }, { kind: 'present' }])
+    await harness.caller().settle(await harness.caller().claimOne(), failed)
+    await store.alter('emails', ['mine'], { kind: 'retry' })
+    expect((await watch(store, asked))[0]).toEqual({ kind: 'present', born: 'first' })
+    await store.alter('emails', ['mine'], { kind: 'cancel', reason: 'user' })
+    expect((await watch(store, asked))[0]).toMatchObject({
+      kind: 'ended',
+      job: { options: { born: 'first' } },
+    })
+    await harness.caller().enqueue(reused('second'))
+    expect((await watch(store, asked))[0]).toEqual({ kind: 'present', born: 'second' })
+  })
 }

@@ -208,6 +208,81 @@ export function awaiting(connect: Connect): void {
     }
   })
 
+  test('another job has taken the id: the result of the first is gone, and never that of the second', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    const store = await storeOf(web)
+    const draft = (n: number) => new SquareJob().with({ n }).withId('one', { reuse: 'ended' })
+    const first = await web.dispatch(draft(1))
+    const worker = await bench.work([SquareJob])
+    expect(await first.result()).toEqual({ square: 1 })
+    await worker.stop()
+    const second = await web.dispatch(draft(2))
+    await expect(first.result()).rejects.toMatchObject({ code: 'RESULT_GONE', id: 'one' })
+    // A handle of another process: its job is the one that is there when it looks first.
+    const other = web.handle(SquareJob, 'one').result()
+    await watched(web, 1)
+    const looks = vi.spyOn(store, 'watch')
+    const quiet = signal()
+    looks.mockImplementation(async (...args) => {
+      await quiet.promise
+      looks.mockRestore()
+      return store.watch(...args)
+    })
+    await bench.work([SquareJob])
+    const ended = async (state: string) => {
+      await expect.poll(async () => (await second.status())?.state, { timeout: PATIENCE }).toBe(state)
+    }
+    await ended('completed')
+    const third = await bench.client().dispatch(draft(3))
+    await ended('completed')
+    quiet.resolve()
+    await expect(other).rejects.toMatchObject({ code: 'RESULT_GONE' })
+    expect(await third.result()).toEqual({ square: 9 })
+  })
+
+  test('a retry by hand between two looks: the result is that of the retry', async () => {
+    await using bench = await Bench.make(connect)
+    const web = bench.client()
+    let fails = true
+    class TwiceJob extends Job {
+      override tries = 1
+      async handle() {
+        if (fails) throw new Error('not yet')
+        return { done: true }
+      }
+    }
+    const handle = await web.dispatch(new TwiceJob().with().withId('two', { reuse: 'ended' }))
+    const store = await storeOf(web)
+    const result = handle.result()
+    await watched(web, 1)
+    const [quiet, looks] = [signal(), vi.spyOn(store, 'watch')]
+    looks.mockImplementation(async (...args) => {
+      await quiet.promise
+      looks.mockRestore()
+      return store.watch(...args)
+    })
+    await bench.work([TwiceJob])
+    await expect.poll(async () => (await handle.status())?.state, { timeout: PATIENCE }).toBe('failed')
+    fails = false
+    await web.retry('two')
+    quiet.resolve()
+    expect(await result).toEqual({ done: true })
+  })
+
+  test('hundreds of waits at once: Node does not warn of too many listeners', async () => {
+    await using bench = await Bench.make(connect)
+    const warned = vi.spyOn(process, 'emitWarning')
+    const handles = await bench.jobs.dispatch(
+      Array.from({ length: 200 }, (_, n) => new SquareJob().with({ n })),
+    )
+    const results = Promise.all(handles.map((handle) => handle.result()))
+    await bench.work([SquareJob])
+    expect((await results).at(-1)).toEqual({ square: 199 ** 2 })
+    expect(warned).not.toHaveBeenCalled()
+    warned.mockRestore()
+  })
+
   test('a queue of several partitions: the handle need not know which', async () => {
     await using bench = await Bench.make(connect)
     const queues = { default: { partitions: 3 } }

@@ -23,8 +23,11 @@ import type { EndedJob } from '../../model/effect.ts'
 
 /** What became of a job. */
 export type Fate =
-  /** It has not ended. `progress`: JSON text of what it reported last; left out if the answer has no room for it. */
-  | { kind: 'present'; progress?: string }
+  /**
+   * It has not ended. `progress`: JSON text of what it reported last; left out if the answer has no room for it. `born`: as in
+   * its options.
+   */
+  | { kind: 'present'; progress?: string; born?: string }
   | { kind: 'ended'; job: EndedJob }
   /** It has ended, and the answer has no room for it: ask again. */
   | { kind: 'cut' }

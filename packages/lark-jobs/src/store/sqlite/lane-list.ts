@@ -8,9 +8,12 @@ import type { LaneRow } from './lane.ts'
 import type { Partition } from './partition.ts'
 import { PENDING } from './schema.ts'
 
-type Row = Pick<LaneRow, 'name' | 'busy' | 'turn' | 'wakeAt'> & { limiter: string; until: number | null }
+type ListedLane = Pick<LaneRow, 'name' | 'busy' | 'turn' | 'wakeAt'> & {
+  limiter: string
+  until: number | null
+}
 /** Two columns by which the rows are in order. */
-type Place = readonly [string | number, string | number]
+type LanePlace = readonly [string | number, string | number]
 
 /** With the end of the pause of its group. */
 const lane = `
@@ -38,19 +41,22 @@ const countPending = `
 
 /** The statement of each state, the place before the first row, and the place of a row. */
 const lists = {
-  paused: { sql: pauses, first: [-1, ''], place: ({ until, name }: Row) => [until!, name] },
-  turn: { sql: byTurn, first: ['', -1], place: ({ limiter, turn }: Row) => [limiter, turn!] },
-  asleep: { sql: byWake, first: [-1, ''], place: ({ wakeAt, name }: Row) => [wakeAt!, name] },
-  busy: { sql: byName, first: ['', ''], place: ({ name }: Row) => ['', name] },
-} as const satisfies Record<LaneFilter['state'], { sql: string; first: Place; place: (row: Row) => Place }>
+  paused: { sql: pauses, first: [-1, ''], place: ({ until, name }: ListedLane) => [until!, name] },
+  turn: { sql: byTurn, first: ['', -1], place: ({ limiter, turn }: ListedLane) => [limiter, turn!] },
+  asleep: { sql: byWake, first: [-1, ''], place: ({ wakeAt, name }: ListedLane) => [wakeAt!, name] },
+  busy: { sql: byName, first: ['', ''], place: ({ name }: ListedLane) => ['', name] },
+} as const satisfies Record<
+  LaneFilter['state'],
+  { sql: string; first: LanePlace; place: (row: ListedLane) => LanePlace }
+>
 
 export function listLanes(partition: Partition, filter: LaneFilter): LanePage {
   const { database, id, now } = partition
   const { state, cursor } = filter
   const limit = Math.max(1, Math.min(MAX_ITEMS, filter.limit ?? MAX_ITEMS))
   const { sql, first, place } = lists[state]
-  const from = cursor === undefined ? first : (JSON.parse(cursor) as Place)
-  const rows = database.all<Row>(sql, id, now, ...from, limit)
+  const from = cursor === undefined ? first : (JSON.parse(cursor) as LanePlace)
+  const rows = database.all<ListedLane>(sql, id, now, ...from, limit)
   const last = rows.length === limit ? rows.at(-1) : undefined
   return {
     lanes:
@@ -62,16 +68,16 @@ export function listLanes(partition: Partition, filter: LaneFilter): LanePage {
 }
 
 /** Leaves out the lanes of paused groups, which are listed by their pauses. */
-function shown(partition: Partition, state: LaneFilter['state'], rows: readonly Row[]): LaneRecord[] {
-  const isHere = ({ turn, wakeAt, until }: Row) =>
+function shown(partition: Partition, state: LaneFilter['state'], rows: readonly ListedLane[]): LaneRecord[] {
+  const isHere = ({ turn, wakeAt, until }: ListedLane) =>
     state === 'turn' || (until === null && (state === 'asleep' || (turn === null && wakeAt === null)))
   return rows
     .filter(isHere)
     .map((row) => recordOf(partition, state, row, state === 'asleep' ? row.wakeAt! : undefined))
 }
 
-function lanesOfPause(partition: Partition, { name, until }: Row): LaneRecord[] {
-  const lanes = partition.database.all<Pick<Row, 'name' | 'busy'>>(ofGroup, partition.id, name)
+function lanesOfPause(partition: Partition, { name, until }: ListedLane): LaneRecord[] {
+  const lanes = partition.database.all<Pick<ListedLane, 'name' | 'busy'>>(ofGroup, partition.id, name)
   const all = lanes.length > 0 ? lanes : [{ name, busy: 0 }]
   return all.map((row) => recordOf(partition, 'paused', row, until!))
 }
@@ -79,7 +85,7 @@ function lanesOfPause(partition: Partition, { name, until }: Row): LaneRecord[] 
 function recordOf(
   { database, id }: Partition,
   state: LaneFilter['state'],
-  { name, busy }: Pick<Row, 'name' | 'busy'>,
+  { name, busy }: Pick<ListedLane, 'name' | 'busy'>,
   until: number | undefined,
 ): LaneRecord {
   const pending = database.get<{ count: number }>(countPending, id, name)!.count

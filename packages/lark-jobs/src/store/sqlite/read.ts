@@ -30,10 +30,12 @@ const findLean = `
   SELECT ${columns}, result, progress, '' AS payload FROM jobs
   WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
-type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { bytes: number }
+type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { born: string | null; bytes: number }
 /** Hidden jobs too. */
 const findStates = `
   SELECT seq, id, state, CASE WHEN state < ${COMPLETED} THEN progress END AS progress,
+    CASE WHEN state < ${COMPLETED} AND options LIKE '%"born":%' AND json_valid(options)
+      THEN options ->> '$.born' END AS born,
     CASE WHEN state < ${COMPLETED} THEN ifnull(octet_length(progress), 0) ELSE ${keptBytes} END AS bytes
   FROM jobs
   WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
@@ -91,11 +93,12 @@ export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const ended = room.take(heads.filter(({ state }) => state >= COMPLETED))
   const rows = database.all<ShownRow>(findEnded, list(ended.map(({ seq }) => seq)))
   const found = new Map<string, Fate>()
-  for (const { id, state } of heads) found.set(id, { kind: state < COMPLETED ? 'present' : 'cut' })
+  for (const { id, state, born } of heads)
+    found.set(id, state < COMPLETED ? { kind: 'present', ...(born !== null && { born }) } : { kind: 'cut' })
   for (const row of rows) found.set(row.id, { kind: 'ended', job: toEnded(row, name, now) })
   const reported = heads.filter(({ progress }) => progress !== null)
   for (const { id, progress } of room.isFull ? [] : room.take(reported))
-    found.set(id, { kind: 'present', progress: progress! })
+    Object.assign(found.get(id)!, { progress: progress! })
   return ids.map((id) => found.get(id) ?? { kind: 'unknown' })
 }
 

@@ -5,20 +5,24 @@
 -- ARGV[2]  watcher
 -- ARGV[3]  milliseconds after which a watch lapses
 -- ARGV[4…] ids
--- Returns  as fates.lua, and the progress of those that have not ended, in their order
+-- Returns  as fates.lua; of those that have not ended, in their order, the progress, and what tells them apart from others
+--            with their ids
 -- Cost     O(n) for n ids
 -- needs: start, fates, watching
 
 -- A write, so that a server which accepts no writes refuses the call: a replica may not know the latest ends.
 redis.call('HDEL', key('watches'), '')
 
-local ids, present = { unpack(ARGV, 4) }, {}
-local fates, shown, room = fates_of(ids)
+local ids, present, kept = { unpack(ARGV, 4) }, {}, {}
+local fates, shown, room, records = fates_of(ids)
 for i, id in ipairs(ids) do
-  present[#present + 1] = string.sub(fates, i, i) == 'p' and id or nil
+  if string.sub(fates, i, i) == 'p' then
+    present[#present + 1], kept[#kept + 1] = id, records[i]
+  end
 end
 if #present > 0 then
   watching().watch(ARGV[2], present, tonumber(ARGV[3]))
 end
 shown[#shown + 1] = progress_of(present, room)
+shown[#shown + 1] = births_of(kept)
 return { fates, unpack(shown) }

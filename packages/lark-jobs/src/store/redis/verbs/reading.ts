@@ -25,7 +25,7 @@ export type ShownJobs = [
 ]
 /**
  * The answer of `fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by state; of `watch.lua`
- * also the progress of the others.
+ * also the progress and the births of the others.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
 /** A state, ids and packed keys; of active jobs also `token|claimed at`. */
@@ -201,14 +201,20 @@ export function readFates(
 ): contract.Fate[] {
   const shown = rest.slice(0, 3) as ShownJobs[]
   const progress = (rest[3] ?? []) as Texts
+  const births = (rest[4] ?? []) as Texts
   const ended = new Map(shown.flatMap((each) => readJobs(partition, each)).map((job) => [job.id, job]))
   let present = 0
   return ids.map((id, i): contract.Fate => {
     const job = letters[i] === 'e' ? ended.get(id) : undefined
     if (job !== undefined) return { kind: 'ended', job: endedJob(job) }
     if (letters[i] !== 'p') return { kind: letters[i] === 'c' ? 'cut' : 'unknown' }
-    const reported = progress[present++]
-    return { kind: 'present', ...(reported != null && { progress: reported }) }
+    const [reported, born] = [progress[present], births[present]]
+    present++
+    return {
+      kind: 'present',
+      ...(reported != null && { progress: reported }),
+      ...(born != null && { born }),
+    }
   })
 }
 

@@ -1,12 +1,13 @@
 -- What became of jobs, for fates.lua and watch.lua.
 -- needs: start, payloads, show, ended
--- gives: fates_of, progress_of
+-- gives: fates_of, progress_of, births_of
 
 local MAX_BYTES = 1048576
 local ENDED = { 'completed', 'failed', 'cancelled' }
 
 -- Returns a letter for each id, p(resent), e(nded), c(ut: it has ended, but there is no room for it) or u(nknown), as
--- one text; for each state the ended jobs as in show.lua, without payloads, in one list; and how many bytes are left.
+-- one text; for each state the ended jobs as in show.lua, without payloads, in one list; how many bytes are left; and the
+-- records.
 local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
@@ -38,7 +39,17 @@ local function fates_of(ids)
   for _, state in ipairs(ENDED) do
     shown[#shown + 1] = show(state, groups[state].ids, groups[state].ends, groups[state].records)
   end
-  return table.concat(fates), shown, left
+  return table.concat(fates), shown, left, records
+end
+
+-- What tells jobs apart that have an id one after the other, for those of these records that have it; false for others.
+local function births_of(records)
+  local births = {}
+  for i, record in ipairs(records) do
+    local at = string.find(record, '"born":"', 1, true)
+    births[i] = at and at < string.find(record, '|', 1, true) and string.match(record, '^%w+', at + 8) or false
+  end
+  return births
 end
 
 -- The progress of jobs, as far as there is room for it: of some at a time, because it may be 4 KiB each.
