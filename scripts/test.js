@@ -18,6 +18,7 @@ for (const project of [
   'packages/lark/test',
   'packages/lark-jobs/test',
   'packages/lark-jobs-bench/test',
+  'examples/adapters',
   'examples/mac-registry',
   'test',
 ]) {

@@ -75,7 +75,7 @@ test.each([
   [
     'a draft',
     6,
-    'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withTimeout withTries',
+    'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withOptions withTimeout withTries',
   ],
   ['a handle', 7, 'cancel find id progress queue queued rejection remove reschedule result runNow status'],
   ['an error of the queue', 5, 'cause code exit hint id ids message name queued reason stack'],

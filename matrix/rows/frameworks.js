@@ -298,6 +298,21 @@ export const rows = [
     }
     return 'nest build, jobs as providers, lark jobs:work and a worker of the application; Redis, SQLite'
   }),
+  row('Nest, a module of jobs', 'nest', '@nestjs/core', async (trial) => {
+    await trial.tool('@nestjs/cli:nest', ['build'])
+    for (const { url } of await trial.stores()) {
+      await trial.run(['node', 'dist/album.js'], { env: { LARK_JOBS_URL: url, RESULT: trial.result } })
+      await trial.finds({
+        result: { title: 'Hello, ada', attempt: 3 },
+        progress: { done: 3, total: 3 },
+        rejection: 'exists',
+        removed: [true, false],
+        error: 'JOB_FAILED',
+        more: [1, 1, 1],
+      })
+    }
+    return 'the adapter of the manual: own ids, groups, retries, progress, results, removal; Redis, SQLite'
+  }),
   row('Nitro', 'nitro', 'nitro', async (trial) => {
     const nitro = 'node_modules/nitro/dist/cli/index.mjs'
     await trial.run(['node', nitro, 'build'])

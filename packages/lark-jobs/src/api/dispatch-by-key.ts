@@ -27,12 +27,12 @@ export interface DispatchOptions
 const names = [...Object.keys(jobSettings.entries), 'id', 'reuse']
 
 /** @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id */
-export function draftedByKey(make: JobConstructor, payload: unknown, options: DispatchOptions): Drafted {
-  checkNames(voiceOf('JOB_INVALID', 'Jobs.dispatchByKey()'), Object.keys(options), names)
+export function saysOf(call: string, options: DispatchOptions): Pick<Drafted, 'fields' | 'ownId'> {
+  checkNames(voiceOf('JOB_INVALID', call), Object.keys(options), names)
   const { id, reuse, ...fields } = defined(options)
-  if (id !== undefined) return { make, fields, payload, ownId: { id, options: defined({ reuse }) } }
-  if (reuse === undefined) return { make, fields, payload }
-  throw new JobsError('JOB_INVALID', `Jobs.dispatchByKey(): reuse is ${shown(reuse)}, and there is no id`, {
+  if (id !== undefined) return { fields, ownId: { id, options: defined({ reuse }) } }
+  if (reuse === undefined) return { fields }
+  throw new JobsError('JOB_INVALID', `${call}: reuse is ${shown(reuse)}, and there is no id`, {
     hint: "reuse says whether an id of yours may be used again: { id: 'invoice-7', reuse: 'ended' }",
   })
 }

@@ -13,6 +13,7 @@ import { symbolPrefix } from '../operate/operations.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { WrittenSettings } from '../options/job-settings.ts'
 import type { IdOptions } from '../options/own-id.ts'
+import { type DispatchOptions, saysOf } from './dispatch-by-key.ts'
 import type { JobHandle } from './job-handle.ts'
 
 /** Where a draft keeps what it says, for other copies of this package. @internal */
@@ -100,6 +101,19 @@ export class Draft<J extends JobLike = JobLike> {
   tagged(...tags: string[]): Draft<J> {
     const says = this[drafted]
     return new Draft(this.#jobs, { ...says, tags: [...(says.tags ?? []), ...tags] })
+  }
+
+  /**
+   * The same job with several options at once, for code that has them in an object: those of `Jobs.dispatchByKey()`. An
+   * option that is `undefined` is left out.
+   *
+   * @throws JOB_INVALID for an option that does not exist, and for `reuse` without an id
+   * @example await SendEmailJob.with({ to }).withOptions({ id: request.id, delay: request.delay, priority: 5 }).dispatch()
+   */
+  withOptions(options: DispatchOptions): Draft<J> {
+    const says = this[drafted]
+    const { fields, ownId = says.ownId } = saysOf('withOptions()', options)
+    return new Draft(this.#jobs, { ...says, fields: { ...says.fields, ...fields }, ...(ownId && { ownId }) })
   }
 
   /**

@@ -31,7 +31,7 @@ import { connect } from '../store/connect.ts'
 import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
 import type { Worker } from '../worker/worker.ts'
-import { type DispatchOptions, draftedByKey, KnownJobs } from './dispatch-by-key.ts'
+import { type DispatchOptions, KnownJobs, saysOf } from './dispatch-by-key.ts'
 import { Draft, dispatchDrafts, type HandlesOf, isDraft, readDraft } from './draft.ts'
 import { type Evaluations, evaluationsOf } from './evaluations.ts'
 import { JobHandle } from './job-handle.ts'
@@ -181,7 +181,7 @@ export class Jobs extends Operations implements AsyncDisposable {
    */
   async dispatchByKey(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<JobHandle> {
     const make = await this.#known.find(key, this.#configured?.jobs)
-    return this.#dispatchOne(new Draft(this, draftedByKey(make, payload, options)))
+    return this.#dispatchOne(new Draft(this, { make, payload, ...saysOf('Jobs.dispatchByKey()', options) }))
   }
 
   /** Queues one job for each payload; see `Job.dispatchMany`. */

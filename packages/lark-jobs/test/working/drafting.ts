@@ -293,4 +293,22 @@ export function drafting(connect: Connect): void {
         message: expect.stringContaining('NoteJob: withId()'),
       })
   })
+
+  test('options in an object: as the methods say, without those that are undefined', async () => {
+    await using bench = await Bench.make(connect)
+    const draft = new NoteJob().with({ n: 1 })
+    const options = { id: 'mine', reuse: 'ended', delay: '1h', priority: 7, tries: undefined } as const
+    const [handle] = await bench.jobs.dispatch([draft.withTries(9).withOptions(options)])
+    expect(await handle.find()).toMatchObject({
+      id: 'mine',
+      state: 'delayed',
+      priority: 7,
+      options: { tries: 9 },
+    })
+    expect((await bench.jobs.dispatch([draft.withId('mine').withOptions({ delay: 5 })]))[0].queued).toBe(
+      false,
+    )
+    for (const wrong of [{ dealy: 5 }, { reuse: 'ended' }] as object[])
+      expect(() => draft.withOptions(wrong)).toThrow(expect.objectContaining({ code: 'JOB_INVALID' }))
+  })
 }
