@@ -303,12 +303,11 @@ export const rows = [
     for (const { url } of await trial.stores()) {
       await trial.run(['node', 'dist/album.js'], { env: { LARK_JOBS_URL: url, RESULT: trial.result } })
       await trial.finds({
-        result: { title: 'Hello, ada', attempt: 3 },
-        progress: { done: 3, total: 3 },
-        rejection: 'exists',
-        removed: [true, false],
-        error: 'JOB_FAILED',
-        more: [1, 1, 1],
+        ran: 'Hello, ada, attempt 3, 3 of 3',
+        again: 'exists',
+        removed: 'true, then false',
+        bad: 'JOB_FAILED',
+        more: '1, 1, 1',
       })
     }
     return 'the adapter of the manual: own ids, groups, retries, progress, results, removal; Redis, SQLite'

@@ -13,14 +13,12 @@ import { isObject, isText, Option, type OptionsOf, oneOf, option, whole } from '
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, group } from './filter.ts'
-import { heads, type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
+import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
 /** The most pages of the store that a call reads. */
 const PAGES = 4
 /** The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without such jobs. */
 const LOOKS = 5
-/** How many running jobs are read at once. */
-const TOGETHER = 10
 /** The most conditions on payloads. */
 const MOST = 10
 
@@ -81,7 +79,7 @@ export interface JobPage<J extends JobLike = JobLike> {
 interface ListPlace {
   partition: string
   state: State
-  /** Within the state: a cursor of the store; for active jobs the last id. Undefined: from its beginning. */
+  /** Within the state: a cursor of the store. Undefined: from its beginning. */
   after?: string | undefined
 }
 
@@ -177,7 +175,6 @@ class ListedPage<J extends JobLike> {
   }
 
   async read(partition: string, state: State, after: string | undefined): Promise<ListRest> {
-    if (state === 'active') return this.#readActive(partition, after)
     let cursor = after
     do {
       const skip = await this.#skip(partition, state, cursor)
@@ -224,28 +221,14 @@ class ListedPage<J extends JobLike> {
 
   #filterOf(state: State, cursor: string | undefined, limit: number) {
     const isOldestFirst = this.#isOldestFirst
-    return { state, limit, isOldestFirst, isMarked: true, ...(cursor !== undefined && { cursor }) }
-  }
-
-  /**
-   * Active jobs are listed by id, since their order in the store changes with each renewal of a lease. There are no more
-   * of them than workers have slots, so each call reads all their ids.
-   */
-  async #readActive(partition: string, after: string | undefined): Promise<ListRest> {
-    const { key } = this.#filter
-    const ids = new Set<string>()
-    for await (const page of heads(this.#store, partition, 'active'))
-      for (const job of page) if (key === undefined || job.key === key) ids.add(job.id)
-    const rest = [...ids].filter((id) => after === undefined || id > after).sort()
-    for (let i = 0; i < rest.length; i += TOGETHER) {
-      const some = rest.slice(i, i + TOGETHER)
-      const found = await Promise.all(some.map((id) => this.#store.get(partition, id)))
-      for (const [n, job] of found.entries()) {
-        if (this.isFull) return { after: rest[i + n - 1] }
-        if (job?.state === 'active') this.#take(job)
-      }
+    return {
+      state,
+      limit,
+      isOldestFirst,
+      isById: true,
+      isMarked: true,
+      ...(cursor !== undefined && { cursor }),
     }
-    return undefined
   }
 
   #take(record: JobRecord): void {

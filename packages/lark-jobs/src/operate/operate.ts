@@ -41,8 +41,8 @@ export class Operate extends Operations {
 
   /**
    * A page of what the workers run now: which job, and since when. Jobs that a worker has taken and not begun are shown
-   * too. Order: by partition, then by the end of the lease. One call looks at no more than 1,000 jobs, so a page may be
-   * short, or empty, and yet have a `cursor`. A job may come twice if its lease is renewed between two pages.
+   * too. Order: by partition, then by id. One call looks at no more than 1,000 jobs, so a page may be short, or empty, and
+   * yet have a `cursor`.
    *
    * @param options `cursor`: of the page before. `limit`: 1…1,000, default 100
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE

@@ -72,7 +72,7 @@ export async function runs(
         const left = Math.min(worker === undefined ? limit - found.length : MAX_ITEMS, MAX_ITEMS - looked)
         if (left <= 0 || found.length >= limit)
           return { runs: found, cursor: cursors.write([partition, after ?? null]) }
-        const filter = { state: 'active' as const, limit: left, isMarked: true }
+        const filter = { state: 'active' as const, limit: left, isById: true, isMarked: true }
         const page = await store.heads(partition, {
           ...filter,
           ...(after !== undefined && { cursor: after }),

@@ -281,6 +281,30 @@ export function reading(make: Make): void {
     expect(await listAll(store, { state: 'active', limit: 2 })).toEqual(ids([...bob, ...late, ...ada]))
   })
 
+  test('lists active jobs by id, each once, whatever is renewed or settled meanwhile', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const list = jobs(9)
+    await harness.caller().enqueue(...list)
+    const held = [...(await harness.caller('bob').claim(4)), ...(await harness.caller('ada').claim(5))]
+    const filter = { state: 'active', isById: true, isMarked: true } as const
+    const all = await store.list('emails', filter)
+    expect(all).toMatchObject({ jobs: list.map(({ id }) => ({ id, state: 'active' })) })
+    expect(all.cursor).toBeUndefined()
+    expect(all.jobs[0]).toEqual(await store.get('emails', list[0]!.id))
+    const first = await store.list('emails', { ...filter, limit: 4 })
+    expect(ids(first.jobs)).toEqual(ids(list.slice(0, 4)))
+    await harness.caller('bob').extend([held[0]!], 3 * LEASE)
+    await harness.caller('bob').settle(held[3]!, completed)
+    await harness.caller('ada').settle(held[5]!, completed)
+    const rest = ids(list).filter((_, i) => i >= 4 && i !== 5)
+    const next = await store.list('emails', { ...filter, limit: 4, cursor: first.cursor! })
+    expect(ids(next.jobs)).toEqual(rest)
+    const after = await store.heads('emails', { ...filter, cursor: first.marks![1]! })
+    expect(ids(after.jobs)).toEqual([list[2]!.id, ...rest])
+    expect(after.jobs[0]).toMatchObject({ holder: 'bob', claimedAt: harness.clock.now })
+  })
+
   test('a page of active jobs continues after the last one, even if its last job is settled', async () => {
     await using harness = await make()
     const { store } = harness

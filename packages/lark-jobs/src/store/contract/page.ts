@@ -60,7 +60,8 @@ export interface LanePage {
  * in the claim. Of others: the order in which they would run.
  *
  * A page shows each job after the cursor that was there when the page before was read and has not changed since,
- * whatever became of the other jobs. Only an active job may come twice: its place changes with each renewal.
+ * whatever became of the other jobs. Only an active job may come twice, unless `isById`: its place changes with each
+ * renewal.
  */
 export interface Filter {
   state: State
@@ -69,6 +70,8 @@ export interface Filter {
   cursor?: string
   /** Ended jobs in the opposite order: the earliest end first. Other jobs have one order. */
   isOldestFirst?: boolean
+  /** Active jobs in the order of their ids: then each comes once. The call reads the ids of all active jobs. */
+  isById?: boolean
   /** The page also has `marks`. */
   isMarked?: boolean
 }

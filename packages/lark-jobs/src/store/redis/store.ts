@@ -37,6 +37,7 @@ import { failuresOf, PartitionRegistry } from './verbs/partition-registry.ts'
 import {
   type Exchanged,
   type FatesReply,
+  limitOf,
   type Mark,
   pageCursors,
   pageQuery,
@@ -360,10 +361,23 @@ export class RedisStore implements contract.Store {
   ): Promise<contract.Page<Job>> {
     if (filter.state === 'blocked') return { jobs: [] }
     const { script, args } = pageQuery(filter, what)
+    if (filter.state === 'active' && filter.isById) {
+      const ids = await this.#activeIds(partition, filter)
+      if (ids.length === 0) return { jobs: [] }
+      args.splice(1, 3, ids.length > limitOf(filter) ? '1' : '', '', '', ...ids.slice(0, limitOf(filter)))
+    }
     const reply = await this.#scripts.run(script, partition, args)
     const [shown, mark, marks] = reply as [Shown, Mark, Mark[]]
     const jobs = read(shown)
     return { jobs, ...pageCursors(shown, mark, marks, jobs, filter) }
+  }
+
+  /** The ids of the active jobs after a cursor of `isById`, sorted: by this process, since a script would block the server. */
+  async #activeIds(partition: string, { cursor }: contract.Filter): Promise<string[]> {
+    const ids = (await this.#scripts.send(['HKEYS', this.#keys.of(partition, 'holders')])) as string[]
+    const after = cursor === undefined ? '' : (JSON.parse(cursor) as string[])[0]!
+    // The field '' is not a job.
+    return ids.filter((id) => id > after).sort()
   }
 
   /** Removes up to `MAX_ITEMS` jobs. Large jobs take several calls. */

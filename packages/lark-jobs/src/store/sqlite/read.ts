@@ -30,6 +30,7 @@ const findLean = `
   SELECT ${columns}, result, progress, '' AS payload FROM jobs
   WHERE partition = ? AND id = ? AND state < ${HIDDEN}`
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
+const headsAt = `SELECT ${headColumns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { born: string | null; bytes: number }
 /** Hidden jobs too. */
 const findStates = `
@@ -171,7 +172,7 @@ interface HeadRows {
 
 function headsOf(
   partition: Partition,
-  { state, isOldestFirst }: Filter,
+  { state, isOldestFirst, isById }: Filter,
   // biome-ignore lint/suspicious/noExplicitAny: each state has its own kind of place
   cursor: any,
   limit: number,
@@ -182,7 +183,7 @@ function headsOf(
     case 'delayed':
       return delayed(partition, cursor, limit)
     case 'active':
-      return active(partition, cursor, limit)
+      return isById ? activeById(partition, cursor?.[0], limit) : active(partition, cursor, limit)
     case 'blocked':
       return { rows: [], place: () => [] }
     default: {
@@ -210,6 +211,18 @@ function active(partition: Partition, after: ActivePlace | undefined, limit: num
     if (rows.length >= limit) break
   }
   return { rows, place: ({ lease, seq }) => [lease!.leaseEnd, lease!.token, seq] }
+}
+
+/** The ids of all active jobs are sorted here: there is no index of them. */
+function activeById(partition: Partition, after = '', limit: number): HeadRows {
+  const found: { id: string; seq: number; lease: Lease }[] = []
+  for (const lease of leasesBehind(partition))
+    for (const row of heldRows<{ id: string; seq: number }>(partition, lease, 'seq, id'))
+      if (row.id > after) found.push({ ...row, lease })
+  const some = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit)
+  const rows = partition.database.all<Head>(headsAt, list(some.map(({ seq }) => seq)))
+  const heads = new Map(rows.map((head) => [head.seq, head]))
+  return { rows: some.map(({ seq, lease }) => ({ ...heads.get(seq)!, lease })), place: ({ id }) => [id] }
 }
 
 function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Generator<Lease> {

@@ -90,6 +90,7 @@ export function kindOf(name: string): Kind | undefined {
 
 type PartitionKey =
   | 'jobs'
+  | 'holders'
   | 'settings'
   | 'idle'
   | 'offers'

@@ -240,17 +240,20 @@ export interface PageQuery {
   args: string[]
 }
 
+/** The most jobs of a page. */
+export function limitOf({ limit = LIMIT }: contract.Filter): number {
+  return Math.max(1, Math.min(MOST, Math.floor(limit)))
+}
+
 /**
  * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for the last
  * job.
  *
  * @param what `heads`: only ids and keys
  */
-export function pageQuery(
-  { state, limit = LIMIT, cursor, isOldestFirst, isMarked }: contract.Filter,
-  what: 'jobs' | 'heads',
-): PageQuery {
-  const size = `${what === 'heads' ? 'h' : ''}${isMarked ? 'm' : ''}${Math.max(1, Math.min(MOST, Math.floor(limit)))}`
+export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): PageQuery {
+  const { state, cursor, isOldestFirst, isMarked } = filter
+  const size = `${what === 'heads' ? 'h' : ''}${isMarked ? 'm' : ''}${limitOf(filter)}`
   const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
   if (state === 'waiting')
     return { script: 'list-waiting', args: [size, ...(from ?? ['first', '', '', '0', ''])] }
