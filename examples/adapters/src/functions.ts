@@ -52,7 +52,7 @@ export class FunctionQueue<Tasks extends Shape> {
   }
 
   result<N extends keyof Tasks & string>(name: N, id: string, timeout?: number): Promise<Tasks[N]['result']> {
-    return this.#job(name, id).result({ ...(timeout !== undefined && { timeout }) })
+    return this.#job(name, id).result({ timeout })
   }
 
   async status(name: keyof Tasks & string, id: string) {

@@ -33,14 +33,14 @@ export interface AwaitedBy extends Operated {
 /** How long to wait for a result. */
 export interface ResultOptions {
   /** Milliseconds, or `'30s'`, `'5m'`, above 0; 24.8 days at most. Default: as long as it takes. */
-  timeout?: Duration
+  timeout?: Duration | undefined
   /** Aborted, it ends the wait with its reason. The job goes on. */
-  signal?: Signal
+  signal?: Signal | undefined
   /**
    * Called with what the job reports by `this.progress()`: with the latest report, and with each newer one within about
    * 250 ms. Reports that follow each other faster are left out.
    */
-  onProgress?: (progress: unknown) => void
+  onProgress?: ((progress: unknown) => void) | undefined
 }
 
 /** What `handle` returned, as it is kept: `undefined` for `true` and for nothing. */

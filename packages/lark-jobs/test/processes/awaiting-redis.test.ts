@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, test } from 'vitest'
 import { startSentinel } from '../redis/sentinel.ts'
 import { Server } from '../redis/server.ts'
-import { awaitUnderAbuse } from './awaiting.ts'
+import { awaitUnderAbuse, PATIENCE } from './awaiting.ts'
 
 /** Milliseconds of work before something happens to the store, and between two such events. */
 const PAUSE = 1_000
 /** Milliseconds for which a server is down. */
 const DOWN = 700
 
-describe.each(['redis-server', 'valkey-server'])('%s', { timeout: 300_000 }, (binary) => {
+describe.each(['redis-server', 'valkey-server'])('%s', { timeout: PATIENCE }, (binary) => {
   test('results while workers are killed, and the server too, which comes back with its data', async () => {
     await using server = await Server.start(binary, ['--appendonly', 'yes'])
     await awaitUnderAbuse({ connection: server.url }, async (outages, ping) => {

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'vitest'
-import { awaitUnderAbuse } from './awaiting.ts'
+import { awaitUnderAbuse, PATIENCE } from './awaiting.ts'
 
-test('results in a SQLite file, while workers are killed', { timeout: 300_000 }, async () => {
+test('results in a SQLite file, while workers are killed', { timeout: PATIENCE }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-'))
   try {
     await awaitUnderAbuse({ connection: `sqlite:${join(folder, 'jobs.db')}` })
