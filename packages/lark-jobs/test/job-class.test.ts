@@ -292,7 +292,7 @@ describe('the registry', () => {
     registry.add(one)
     registry.add(one)
     expect(registry.keys).toEqual(['one', 'uno'])
-    expect(registry.find('uno')?.make).toBe(one)
+    expect(registry.find('uno')?.Class).toBe(one)
     expect(registry.find('two')).toBeUndefined()
   })
 

@@ -47,7 +47,7 @@ export class KnownJobs {
 
   /** @param named the classes that code has named. @throws UNKNOWN_JOB, JOB_KEY_TAKEN, JOB_INVALID */
   async find(key: string, named: readonly JobConstructor[] = []): Promise<JobConstructor> {
-    const isIt = (make: JobConstructor) => classOf(make).key === key || classOf(make).aliases.includes(key)
+    const isIt = (Class: JobConstructor) => classOf(Class).key === key || classOf(Class).aliases.includes(key)
     const definedJob = () => [...definitions.values()].find(isIt)
     const known = named.find(isIt) ?? definedJob()
     if (known !== undefined) return known
@@ -57,10 +57,10 @@ export class KnownJobs {
     })
     const registry = await this.#found
     // The registry has no defined jobs without a handler: only workers need one.
-    const found = registry.find(key)?.make ?? definedJob()
+    const found = registry.find(key)?.Class ?? definedJob()
     if (found !== undefined) return found
     const near = nearest(key, [
-      ...named.map((make) => classOf(make).key),
+      ...named.map((Class) => classOf(Class).key),
       ...definitions.keys(),
       ...registry.keys,
     ])

@@ -32,7 +32,7 @@ import type { Rejection, Unique } from '../options/unique.ts'
 import { print } from '../run/job-log.ts'
 import { Jobs } from './default-jobs.ts'
 import { Draft } from './draft.ts'
-import { enqueue, runNow } from './jobs.ts'
+import { dispatchNow, enqueue } from './jobs.ts'
 
 /**
  * The base class of every job.
@@ -255,8 +255,8 @@ export abstract class Job {
    * @example const handle = await new ImportJob().with({ file: 'a.csv' }).delayed('5m').dispatch()
    */
   with(...payload: PayloadOf<this>): Draft<this> {
-    const make = this.constructor as JobConstructor
-    return new Draft(Jobs, { make, fields: writtenOf(this), payload: (payload as readonly unknown[])[0] })
+    const Class = this.constructor as JobConstructor
+    return new Draft(Jobs, { Class, fields: writtenOf(this), payload: (payload as readonly unknown[])[0] })
   }
 
   /**
@@ -267,8 +267,8 @@ export abstract class Job {
    */
   static with<J extends Job>(this: new (...args: never[]) => J, ...payload: PayloadOf<J>): Draft<J> {
     // biome-ignore lint/complexity/noThisInStatic: the class that the caller names
-    const make = this as unknown as JobConstructor
-    return new Draft(Jobs, { make, fields: {}, payload: (payload as readonly unknown[])[0] })
+    const Class = this as unknown as JobConstructor
+    return new Draft(Jobs, { Class, fields: {}, payload: (payload as readonly unknown[])[0] })
   }
 
   /**
@@ -279,7 +279,7 @@ export abstract class Job {
    * @returns what `handle` returned; rejects with the error of `handle`
    */
   dispatchNow(...payload: PayloadOf<this>): Promise<ResultOf<this>> {
-    return Jobs[runNow](this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
+    return Jobs[dispatchNow](this, (payload as readonly unknown[])[0]) as Promise<ResultOf<this>>
   }
 
   /**

@@ -25,8 +25,8 @@ import {
   type PayloadOf,
   type ResultOf,
 } from '../options/job-class.ts'
+import { DispatchNow } from '../run/dispatch-now.ts'
 import type { Around } from '../run/hooks.ts'
-import { RunNow } from '../run/run-now.ts'
 import { connect } from '../store/connect.ts'
 import type { Role } from '../store/contract/store.ts'
 import type { WorkOptions } from '../worker/options.ts'
@@ -55,7 +55,7 @@ export interface Opened extends OpenStore {
 /** @internal */
 export const enqueue = Symbol.for(`${symbolPrefix}.enqueue`)
 /** @internal */
-export const runNow = Symbol.for(`${symbolPrefix}.runNow`)
+export const dispatchNow = Symbol.for(`${symbolPrefix}.dispatchNow`)
 /** @internal */
 export const supervisedWork = Symbol.for(`${symbolPrefix}.supervisedWork`)
 
@@ -67,7 +67,7 @@ export { open }
  */
 export class Jobs extends Operations implements AsyncDisposable {
   readonly #load: () => Promise<Settings>
-  readonly #runs: RunNow
+  readonly #runs: DispatchNow
   readonly #known = new KnownJobs(() => this[settings]())
   #configured: Configured | undefined
   /** Whether a configuration other than `#configured` is refused: from `configure` until `close`. */
@@ -90,7 +90,7 @@ export class Jobs extends Operations implements AsyncDisposable {
   constructor(load: () => Promise<Settings>, around: () => Promise<Around> = load, configured?: Configured) {
     super()
     this.#load = load
-    this.#runs = new RunNow(async () => this.#configured?.around() ?? around())
+    this.#runs = new DispatchNow(async () => this.#configured?.around() ?? around())
     this.#configured = configured
     this.#isFixed = configured !== undefined
   }
@@ -156,17 +156,17 @@ export class Jobs extends Operations implements AsyncDisposable {
   /**
    * A handle of a job that was dispatched earlier, perhaps by another process. Nothing checks that there is such a job.
    *
-   * @param make the class of the job, which gives the handle its types
+   * @param Class the class of the job, which gives the handle its types
    * @param options `queue`: the queue of the job. Default: that of the class
    * @throws JOB_ID_INVALID, JOB_INVALID
    * @example const status = await Jobs.handle(ImportJob, request.params.id).status()
    */
   handle<J extends JobLike>(
-    make: new (...args: never[]) => J,
+    Class: new (...args: never[]) => J,
     id: string,
     options: { queue?: string } = {},
   ): JobHandle<J> {
-    const { queue = classOf(make as unknown as JobConstructor).queueName } = options
+    const { queue = classOf(Class as unknown as JobConstructor).queueName } = options
     return new JobHandle<J>(this, { id: readId(id), queue })
   }
 
@@ -180,8 +180,8 @@ export class Jobs extends Operations implements AsyncDisposable {
    * @example await Jobs.dispatchByKey('send-email', { to }, { delay: '5m', id: `welcome-${userId}` })
    */
   async dispatchByKey(key: string, payload?: unknown, options: DispatchOptions = {}): Promise<JobHandle> {
-    const make = await this.#known.find(key, this.#configured?.jobs)
-    return this.#dispatchOne(new Draft(this, { make, payload, ...saysOf('Jobs.dispatchByKey()', options) }))
+    const Class = await this.#known.find(key, this.#configured?.jobs)
+    return this.#dispatchOne(new Draft(this, { Class, payload, ...saysOf('Jobs.dispatchByKey()', options) }))
   }
 
   /** Queues one job for each payload; see `Job.dispatchMany`. */
@@ -191,11 +191,11 @@ export class Jobs extends Operations implements AsyncDisposable {
 
   /** Runs a job in this process, with the middleware of this instance; see `Job.dispatchNow`. */
   dispatchNow<J extends JobLike>(job: J, ...payload: PayloadOf<J>): Promise<ResultOf<J>> {
-    return this[runNow](job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
+    return this[dispatchNow](job, (payload as readonly unknown[])[0]) as Promise<ResultOf<J>>
   }
 
   /** `dispatchNow` without its types. @internal */
-  [runNow](job: JobLike, payload: unknown): Promise<unknown> {
+  [dispatchNow](job: JobLike, payload: unknown): Promise<unknown> {
     return this.#runs.run(job, payload)
   }
 

@@ -64,7 +64,7 @@ export async function workerOn(
 
 /** What to tell people whose classes have constructors with parameters, if nothing passes arguments to them. */
 function needing({ classes }: Registry): string[] {
-  const names = classes.filter(({ make }) => make.length > 0).map(({ name }) => name)
+  const names = classes.filter(({ Class }) => Class.length > 0).map(({ name }) => name)
   if (names.length === 0) return []
   const are = names.length === 1 ? 'has a constructor' : 'have constructors'
   return [`${listed(names)} ${are} with parameters, which are undefined: pass them with jobs.make`]

@@ -36,7 +36,7 @@ export interface NewJobs {
 
 /** What a draft says of its job. */
 export interface Drafted {
-  make: JobConstructor
+  Class: JobConstructor
   /** The fields in which the job differs from its class. Others may be there too. */
   fields: WrittenSettings
   payload: unknown
@@ -60,8 +60,8 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 }
 
 /** The record of a draft. @throws the errors of `newJobs` */
-export function draftedJob({ make, fields, payload, ownId, tags }: Drafted): NewJobs {
-  const jobClass = classOf(make)
+export function draftedJob({ Class, fields, payload, ownId, tags }: Drafted): NewJobs {
+  const jobClass = classOf(Class)
   const made = recordsOf(jobClass, settingsOf({ ...jobClass.written, ...fields }, jobClass), [payload], tags)
   if (ownId !== undefined) giveId(made.records[0]!, ownIdOf(ownId, jobClass.name))
   return made

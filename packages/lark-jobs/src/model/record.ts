@@ -48,6 +48,8 @@ export interface JobOptions {
    * hand keeps it.
    */
   born?: string
+  /** When a person edited the payload: milliseconds since 1970. */
+  editedAt?: number
 }
 
 /** How long a job is kept when it has ended, in milliseconds; 0: not at all. Absent: as its queue says. */

@@ -20,12 +20,12 @@ const HEAD = /^class(?: ([\w$]+))?(?: extends [^{}\n]*[^{}\s])?\{/
 /** `made`: certainly by a minifier; `doubtful`: perhaps by a minifier. */
 export type NameOrigin = 'given' | 'doubtful' | 'made'
 
-/** @param make a class that has a name */
-export function originOf(make: { name: string }): NameOrigin {
-  const { name } = make
+/** @param Class a class that has a name */
+export function originOf(Class: { name: string }): NameOrigin {
+  const { name } = Class
   if (name.length > 3 || /[^ -~]/.test(name)) return 'given'
   const isHonest = HONEST.test(name)
-  const text = Function.prototype.toString.call(make)
+  const text = Function.prototype.toString.call(Class)
   const head = /\n\s/.test(text) ? null : HEAD.exec(text)
   if (head === null) return isHonest || name.length === 3 ? 'given' : 'made'
   // The code is minified, and the names of its classes are kept beside the minified names.

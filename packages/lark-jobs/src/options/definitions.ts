@@ -17,12 +17,12 @@ export const definitions: Map<string, JobConstructor> = place[slot]
  * The later definition of a defined job, if there is one that can run: files that a development server has loaded again
  * are kept by Node as they were. Other classes are returned as they are.
  */
-export function latest(make: JobConstructor): JobConstructor {
-  const later = Object.hasOwn(make, handler) ? definitions.get(make.name) : undefined
-  return later === undefined || lacksHandler(later) ? make : later
+export function latest(Class: JobConstructor): JobConstructor {
+  const later = Object.hasOwn(Class, handler) ? definitions.get(Class.name) : undefined
+  return later === undefined || lacksHandler(later) ? Class : later
 }
 
 /** Whether a class is that of a defined job without a handler. */
-export function lacksHandler(make: JobConstructor): boolean {
-  return (make as { [handler]?: unknown })[handler] === null
+export function lacksHandler(Class: JobConstructor): boolean {
+  return (Class as { [handler]?: unknown })[handler] === null
 }

@@ -94,7 +94,7 @@ export interface JobClass extends JobSettings {
   keep: Keep | undefined
   /** The name that people see: that of the class, or its key if a minifier made the name. */
   name: string
-  make: JobConstructor
+  Class: JobConstructor
   /** Whether it has a `retryIf` of its own. */
   hasRetryIf: boolean
   /** Whether it has a `failed` of its own. */
@@ -123,12 +123,12 @@ export function isJobClass(value: unknown): value is JobConstructor {
  *
  * @throws JOB_INVALID naming class, field, value, and what would be right
  */
-export function classOf(make: JobConstructor): JobClass {
-  const before = known.get(make)
+export function classOf(Class: JobConstructor): JobClass {
+  const before = known.get(Class)
   if (before !== undefined) return before
-  const job = instance(make)
-  const voice = voiceOf('JOB_INVALID', make.name || `${job.key ?? 'A job class'}`)
-  if (job.key === undefined) checkName(make)
+  const job = instance(Class)
+  const voice = voiceOf('JOB_INVALID', Class.name || `${job.key ?? 'A job class'}`)
+  if (job.key === undefined) checkName(Class)
   for (const name of ['step', 'sleep', 'waitFor', 'flow'])
     if (name in job)
       refuse(
@@ -137,11 +137,11 @@ export function classOf(make: JobConstructor): JobClass {
         (job as unknown as Record<string, unknown>)[name],
         'absent: Lark will have a member of this name',
       )
-  const { aliases, keep, keepResult, key = make.name } = classSettings.fields(job, '', voice)
+  const { aliases, keep, keepResult, key = Class.name } = classSettings.fields(job, '', voice)
   const read = jobSettings.fields(job, '', voice)
-  const again = instance(make).key ?? make.name
+  const again = instance(Class).key ?? Class.name
   if (again !== key) {
-    throw new JobsError('JOB_KEY_TAKEN', `${make.name}: one class under two keys, '${key}' and '${again}'`, {
+    throw new JobsError('JOB_KEY_TAKEN', `${Class.name}: one class under two keys, '${key}' and '${again}'`, {
       hint: 'A key must be the same for every job of its class.',
     })
   }
@@ -152,17 +152,17 @@ export function classOf(make: JobConstructor): JobClass {
     aliases,
     keep: keepFrom(keep, keepResult),
     // People cannot recognise a class by a name that a minifier made.
-    name: make.name === '' || originOf(make) === 'made' ? key : make.name,
-    make,
+    name: Class.name === '' || originOf(Class) === 'made' ? key : Class.name,
+    Class,
     hasRetryIf: hasOwn(job, 'retryIf', voice),
     hasFailed: hasOwn(job, 'failed', voice),
     hasCancelled: hasOwn(job, 'cancelled', voice),
     middleware: middlewareOf(job, voice),
-    rules: rulesOf(make, voice),
+    rules: rulesOf(Class, voice),
     written: writtenOf(job),
     read,
   }
-  known.set(make, found)
+  known.set(Class, found)
   return found
 }
 
@@ -172,11 +172,11 @@ export function classOf(make: JobConstructor): JobClass {
  *
  * @throws JOB_INVALID
  */
-function checkName(make: JobConstructor): void {
-  const { name } = make
+function checkName(Class: JobConstructor): void {
+  const { name } = Class
   const advice = "give it a key, such as readonly key = 'send-email'"
   const isNone = name === '' || name === 'default'
-  const origin = originOf(make)
+  const origin = originOf(Class)
   if (origin === 'given' && !isNone) return
   if (origin === 'doubtful') {
     const text = `The code of job class ${name} is minified, and it has no key: if the build shortened its name, the next build changes it, and no worker knows the jobs`
@@ -269,11 +269,11 @@ function middlewareOf(job: JobLike, voice: Voice): readonly Middleware[] {
   return [...functions.read(all, 'middleware()', voice)]
 }
 
-function instance(make: JobConstructor): JobLike {
+function instance(Class: JobConstructor): JobLike {
   try {
-    return new make()
+    return new Class()
   } catch (cause) {
-    const message = `${make.name || 'A job class'}: its constructor threw: ${textOf(cause)}`
+    const message = `${Class.name || 'A job class'}: its constructor threw: ${textOf(cause)}`
     const hint =
       'Lark makes a job without arguments to read its settings: let the constructor only keep what it is given, and use it in handle().'
     throw new JobsError('JOB_INVALID', message, { cause, hint })

@@ -63,9 +63,9 @@ interface PayloadClass {
 }
 
 /** What a class says of its payloads; undefined if it says nothing. @throws JOB_INVALID */
-export function rulesOf(make: object, voice: Voice): PayloadRules | undefined {
+export function rulesOf(Class: object, voice: Voice): PayloadRules | undefined {
   const names = Object.keys(payloadOptions.entries)
-  const said = make as Record<string, unknown>
+  const said = Class as Record<string, unknown>
   if (names.every((name) => said[name] === undefined)) return undefined
   return payloadOptions.fields(Object.fromEntries(names.map((name) => [name, said[name]])), '', voice)
 }

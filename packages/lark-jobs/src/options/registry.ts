@@ -27,15 +27,15 @@ export class Registry {
    * @param file the file of the class, for messages
    * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN when another class has its key or one of its aliases
    */
-  add(make: JobConstructor, file?: string): void {
-    const jobClass = classOf(make)
-    if (lacksHandler(make))
+  add(Class: JobConstructor, file?: string): void {
+    const jobClass = classOf(Class)
+    if (lacksHandler(Class))
       throw new JobsError('JOB_INVALID', `${jobClass.name} has no handler`, {
         hint: 'Call handle() of the job before the worker starts, in a file that the program imports.',
       })
     for (const key of [jobClass.key, ...jobClass.aliases]) {
       const other = this.#classes.get(key)
-      if (other !== undefined && other.make !== make) {
+      if (other !== undefined && other.Class !== Class) {
         const both = `${named(other, this.#files.get(other))} and ${named(jobClass, file)}`
         throw new JobsError('JOB_KEY_TAKEN', `Two job classes under the key '${key}': ${both}`, {
           hint: 'Give one of them another key. A class that extends another job inherits its key.',
@@ -82,7 +82,7 @@ export async function registryOf(
   const registry = new Registry()
   const remarks: string[] = []
   if (given !== undefined) {
-    for (const make of given) registry.add(make)
+    for (const Class of given) registry.add(Class)
     return { registry, remarks }
   }
   const unhandled = new Set<JobConstructor>()
@@ -96,12 +96,12 @@ export async function registryOf(
     if (classes?.length === 0 && declaresClass(await readFile(file, 'utf8'), '\\w*Job')) {
       remarks.push(`${shown} has a job and does not export it: write export before class`)
     }
-    for (const make of (classes ?? []).map(latest))
-      if (lacksHandler(make)) unhandled.add(make)
-      else addFrom(shown, make, registry)
+    for (const Class of (classes ?? []).map(latest))
+      if (lacksHandler(Class)) unhandled.add(Class)
+      else addFrom(shown, Class, registry)
   }
-  for (const make of definitions.values()) if (!lacksHandler(make)) registry.add(make)
-  const idle = [...unhandled].filter((make) => lacksHandler(make)).map((make) => classOf(make).name)
+  for (const Class of definitions.values()) if (!lacksHandler(Class)) registry.add(Class)
+  const idle = [...unhandled].filter((Class) => lacksHandler(Class)).map((Class) => classOf(Class).name)
   if (idle.length > 0) remarks.push(`${listed(idle)}: no file in the folders of jobs calls handle()`)
   if (registry.classes.length === 0) {
     const looked = folders.length > 0 ? folders : (paths ?? [`${folder}/jobs`, `${folder}/src/jobs`])
@@ -115,12 +115,12 @@ export async function registryOf(
 /** The job classes in a file. A base class without `handle` is not a job class. */
 async function jobsIn(file: string): Promise<JobConstructor[]> {
   const exported = [...exportedValues(await importModule(file))].filter(isJobClass)
-  return exported.filter((make) => typeof make.prototype.handle === 'function')
+  return exported.filter((Class) => typeof Class.prototype.handle === 'function')
 }
 
-function addFrom(file: string, make: JobConstructor, registry: Registry): void {
+function addFrom(file: string, Class: JobConstructor, registry: Registry): void {
   try {
-    registry.add(make, file)
+    registry.add(Class, file)
   } catch (error) {
     if (!(error instanceof JobsError)) throw error
     const { code, message, hint, cause } = error

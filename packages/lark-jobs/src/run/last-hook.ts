@@ -56,7 +56,7 @@ function call(
   const act = (job: JobLike) =>
     word.kind === 'failed' ? job.failed!(word.error, copy) : job.cancelled!(copy, word.reason)
   if (make !== undefined) return withMade(make, jobClass, run, copy, act)
-  const job = new jobClass.make()
+  const job = new jobClass.Class()
   job[currentRun] = run
   return act(job)
 }

@@ -51,12 +51,12 @@ export async function withMade<T>(
 ): Promise<T> {
   const { key } = jobClass
   const { id, attempt, signal } = run
-  const made: unknown = await make(jobClass.make, { id, key, attempt, payload, signal })
+  const made: unknown = await make(jobClass.Class, { id, key, attempt, payload, signal })
   const isJob = typeof made === 'object' && made !== null && jobBrand in made
   const both = (isJob ? { job: made } : (made ?? {})) as { job?: JobLike; dispose?: () => unknown }
   const { job } = both
   try {
-    if (!(job instanceof jobClass.make))
+    if (!(job instanceof jobClass.Class))
       throw refusal(
         jobClass,
         `make() returned ${shown(made)}; it must return a job of this class, or { job, dispose }`,

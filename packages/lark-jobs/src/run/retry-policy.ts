@@ -72,7 +72,7 @@ export function retryIn(
 /** What `retryIf` returns. If it throws or returns no boolean, the job is tried again. */
 function asksForMore(thrown: unknown, { run }: Execution, jobClass: JobClass, warn: Warn): boolean {
   try {
-    const job = new jobClass.make()
+    const job = new jobClass.Class()
     job[currentRun] = run
     const answer = job.retryIf!(thrown)
     if (typeof answer !== 'boolean') warn(`retryIf() returned ${shown(answer)}; it must be true or false`)

@@ -198,7 +198,7 @@ function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
       const use = (job: JobLike) => called(job, payload, execution, jobClass)
       return withMade(environment.make, jobClass, run, payload, use)
     }
-    const job = new jobClass.make()
+    const job = new jobClass.Class()
     job[currentRun] = run
     return Promise.resolve(called(job, payload, execution, jobClass))
   } catch (error) {

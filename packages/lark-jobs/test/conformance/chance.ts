@@ -1,7 +1,7 @@
 /**
  * Random jobs and outcomes.
  */
-import type { Group, Keep, Lock, NewJob, Outcome } from '../../src/model/record.ts'
+import type { Group, JobOptions, Keep, Lock, NewJob, Outcome } from '../../src/model/record.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
 
@@ -23,6 +23,12 @@ const chanceKeeps: readonly Keep[] = [
   { completed: 0, failed: 100, least: 1_200 },
 ]
 
+const chanceOptions: readonly JobOptions[] = [
+  { tags: ['vip', 'a|b'] },
+  { tries: 5, redact: ['card.*'] },
+  { context: { list: [], text: '{"tags":["no"],' }, tags: ['last'] },
+]
+
 /** @param known the id of an existing job, if the new job is to have it */
 export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
   return job({
@@ -35,6 +41,7 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
     ...(random.chance(3) && { keep: random.pick(chanceKeeps)! }),
     ...(groups && random.chance(2) && { group: random.pick(chanceGroups)! }),
     ...(groups && random.chance(4) && { limiter: random.pick(chanceLimiters)! }),
+    ...(random.chance(3) && { options: random.pick(chanceOptions)! }),
     payload: chancePayload(random),
   })
 }

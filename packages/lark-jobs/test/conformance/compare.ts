@@ -26,6 +26,7 @@ export async function compare(store: Store, partition: string, model: Model, ran
   const { id, payload, priority, runs, failures, crashes, releases, reason, because } = expected
   const record = await store.get(partition, id)
   expect(record).toMatchObject({ id, payload, priority, runs, failures, crashes, releases })
+  expect(record?.options ?? null).toEqual(JSON.parse(expected.options ?? 'null'))
   expect(record?.state).toBe<State>(expected.state)
   expect(record?.reason).toBe(reason)
   expect(record?.because).toBe(because)

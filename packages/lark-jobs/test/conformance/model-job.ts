@@ -15,6 +15,7 @@ import type {
   State,
 } from '../../src/model/record.ts'
 import { laneName, readLane } from '../../src/store/contract/lane.ts'
+import { saidOfPayload, withOptions } from '../../src/store/contract/options.ts'
 import {
   type AlterVerdict,
   afterDeath,
@@ -33,6 +34,8 @@ export class ModelJob implements Counters {
   readonly id: string
   readonly priority: number
   payload: string
+  /** Options as they are stored. */
+  options: string | null
   runs = 0
   failures = 0
   crashes = 0
@@ -82,6 +85,7 @@ export class ModelJob implements Counters {
     const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false, keep = {} } = given
     this.id = id
     this.payload = payload
+    this.options = withOptions(null, given.options ?? {})
     this.priority = priority
     this.place = now() + delay
     this.lock = lock
@@ -126,9 +130,13 @@ export class ModelJob implements Counters {
   }
 
   /** Another job with the same lock was dispatched. @returns whether this job now has the payload of the other */
-  replace(payload: string, { replace, debounce, maxWait = Number.POSITIVE_INFINITY }: Lock): boolean {
+  replace(
+    { payload, options }: NewJob,
+    { replace, debounce, maxWait = Number.POSITIVE_INFINITY }: Lock,
+  ): boolean {
     if (!replace || !this.isPending) return false
     this.payload = payload
+    this.options = withOptions(this.options, saidOfPayload(options))
     const now = this.#now()
     if (debounce !== undefined && this.state === 'delayed')
       this.place = Math.max(now, Math.min(now + debounce, this.#queuedAt + maxWait))

@@ -108,7 +108,8 @@ export class Model {
     this.hidden.delete(id)
   }
 
-  #meet({ id, payload }: NewJob, lock: Lock): Enqueued | undefined {
+  #meet(job: NewJob, lock: Lock): Enqueued | undefined {
+    const { id } = job
     const { name, throttle } = lock
     const last = this.#throttles.get(name)
     if (throttle !== undefined && last !== undefined && last.until > this.#now())
@@ -116,7 +117,7 @@ export class Model {
     const other = this.#locker(name)
     if (other) {
       const { state } = other
-      if (!other.replace(payload, lock)) return { kind: 'rejected', reason: 'unique', by: other.id }
+      if (!other.replace(job, lock)) return { kind: 'rejected', reason: 'unique', by: other.id }
       if (state === 'delayed' && lock.debounce !== undefined) this.lanes.moved(other)
       return { kind: 'replaced', by: other.id }
     }

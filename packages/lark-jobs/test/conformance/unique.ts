@@ -3,7 +3,7 @@
  * to the others.
  */
 import { expect, test } from 'vitest'
-import type { Lock, NewJob } from '../../src/model/record.ts'
+import type { JobOptions, Lock, NewJob } from '../../src/model/record.ts'
 import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
@@ -201,7 +201,7 @@ export function unique(make: Make): void {
     }
   })
 
-  test('replace: changes only the payload of a job that has not begun', async () => {
+  test('replace: changes the payload of a job that has not begun, and neither its place nor its tries', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked({}, { payload: '1', priority: 7, options: { tries: 9 } })
@@ -216,6 +216,35 @@ export function unique(make: Make): void {
       { kind: 'rejected', reason: 'unique', by: first.id },
     ])
     expect(await caller.claim()).toEqual([])
+  })
+
+  test('replace: the new payload brings its tags and the paths to hide; all other options stay', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const context = { empty: [], text: 'a "quoted\\\\" | {text}, "tags":["no"]', big: 9_007_199_254_740_991 }
+    const first = locked({}, { priority: 7, payload: '1', options: { tags: ['a'], tries: 9, context } })
+    await caller.enqueue(first)
+    const large = JSON.stringify('x'.repeat(5_000))
+    const cases: [payload: string, JobOptions | undefined, after: JobOptions][] = [
+      ['2', { redact: ['card.*'], tags: ['b|', 'c,"}'] }, { redact: ['card.*'], tags: ['b|', 'c,"}'] }],
+      [large, { redact: ['to'], timeout: 5 }, { redact: ['to'] }],
+      [large, { tags: ['large'] }, { tags: ['large'] }],
+      ['3', undefined, {}],
+    ]
+    for (const [payload, options, after] of cases) {
+      const next = locked({ replace: true }, { payload, ...(options && { options }) })
+      expect(await caller.enqueue(next)).toEqual([{ kind: 'replaced', by: first.id }])
+      const record = await store.get('emails', first.id)
+      expect(record).toMatchObject({ payload, priority: 7 })
+      expect(record?.options).toEqual({ tries: 9, context, ...after })
+    }
+    const plain = locked({ name: 'other' }, { payload: '1' })
+    await caller.enqueue(plain)
+    await caller.enqueue(locked({ name: 'other', replace: true }, { payload: '2', options: { tags: ['x'] } }))
+    expect(await store.get('emails', plain.id)).toMatchObject({ payload: '2', options: { tags: ['x'] } })
+    await caller.enqueue(locked({ name: 'other', replace: true }, { payload: '3' }))
+    expect(await store.get('emails', plain.id)).not.toHaveProperty('options')
   })
 
   test('replace: of several jobs in one call the last payload stays', async () => {

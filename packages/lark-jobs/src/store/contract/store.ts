@@ -139,7 +139,8 @@ export interface Bound {
  *   exists    the store has a job with that id already
  *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
  *             partition is full. `exists`: the application chose the id, and a job with that id is in the way (`state`)
- *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one
+ *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what its options
+ *             say of the payload (`options.ts`)
  */
 export type Enqueued =
   | 'queued'

@@ -6,12 +6,13 @@
  * No process frees a lock: a job that meets it checks whether its holder still has it, and takes it over if not.
  */
 import type { Lock, NewJob } from '../../model/record.ts'
+import { saidOfPayload } from '../contract/options.ts'
 import { type Enqueued, MAX_ITEMS } from '../contract/store.ts'
 import { isMarked } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
 import { move } from './move.ts'
 import type { Partition } from './partition.ts'
-import { changePayload } from './payload.ts'
+import { changeOptions, changePayload } from './payload.ts'
 import { columns, type JobRow, stateOf } from './row.ts'
 import { COMPLETED, PENDING } from './schema.ts'
 
@@ -42,6 +43,7 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
   const mayReplace = lock.replace && other.state === PENDING && !isMarked(other.options)
   if (!mayReplace) return { kind: 'rejected', reason: 'unique', by: other.id }
   changePayload(database, other, job.payload)
+  changeOptions(database, other, saidOfPayload(job.options))
   if (lock.debounce !== undefined && stateOf(other, now) === 'delayed') putOff(partition, other, lock)
   return { kind: 'replaced', by: other.id }
 }

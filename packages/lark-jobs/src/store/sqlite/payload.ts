@@ -5,6 +5,7 @@
  * Every change of a job's state rewrites its row, so a payload in the row is written twice more after the dispatch:
  * with the claim and with the end of the run.
  */
+import { type JobOptionChanges, withOptions } from '../contract/options.ts'
 import { MAX_SMALL } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { type JobRow, list } from './row.ts'
@@ -37,6 +38,7 @@ export const shownBytes = `${keptBytes} + ${payloadBytes}`
 const keep = 'INSERT INTO payloads (payload) VALUES (?) RETURNING id'
 const forget = 'DELETE FROM payloads WHERE id = ?'
 const change = 'UPDATE jobs SET payload = ?, apart = ? WHERE seq = ?'
+const setOptions = 'UPDATE jobs SET options = ? WHERE seq = ?'
 const findAll = `SELECT seq, ${payload} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
 
 /** Stores a payload apart if it is large. @returns the columns for the row of its job */
@@ -55,6 +57,16 @@ export function changePayload(database: Database, row: Pick<JobRow, 'seq' | 'apa
   forgetPayload(database, row.apart)
   const { payload, apart } = keepPayload(database, text)
   database.run(change, payload, apart, row.seq)
+}
+
+/** Changes the options of a job, in its row. */
+export function changeOptions(
+  database: Database,
+  row: Pick<JobRow, 'seq' | 'options'>,
+  changes: JobOptionChanges,
+): void {
+  const options = withOptions(row.options, changes)
+  if (options !== row.options) database.run(setOptions, options, row.seq)
 }
 
 /** Reads the payloads that were not read with their rows. */

@@ -11,8 +11,6 @@
 -- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
 -- needs: keeping, watching, event
 
--- The same as in shared/queue.lua.
-local MAX_SMALL = 1048
 local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, {}
@@ -137,12 +135,7 @@ changes['edit'] = function(id, state, record)
   if state == 'active' or not payloads().is_changeable(record) then
     return 'r'
   end
-  local edited = string.sub(record, 1, payloads().payload_at(record) - 1) .. value
-  if #edited > MAX_SMALL then
-    payloads().change_record(id, record, payloads().part(edited))
-  else
-    payloads().change_record(id, record, edited)
-  end
+  payloads().change_record(id, record, string.sub(record, 1, payloads().payload_at(record) - 1) .. value)
   return 'd'
 end
 

@@ -11,6 +11,8 @@
 -- needs: start
 -- gives: part, unmarked, bare, payload_at, bytes_of, is_changeable, keep_payloads, change_record, payloads_of
 local LARGE = '\29'
+-- The same as in queue.lua.
+local MAX_SMALL = 1048
 
 -- The position at which the payload begins; nothing if the record is damaged.
 local function payload_at(record)
@@ -54,12 +56,17 @@ local function keep_payloads(pairs)
   end
 end
 
--- Replaces a record. `large`: the payload, if it is kept apart.
+-- Replaces a record. `large`: the payload, if it was taken out of the record already.
 local function change_record(id, before, record, large)
+  local is_apart = string.find(record, LARGE, 1, true)
+  if not is_apart and #record > MAX_SMALL then
+    record, large = part(record)
+    is_apart = true
+  end
   redis.call('HSET', key('jobs'), id, record)
   if large then
     keep_payloads({ id, large })
-  elseif string.find(before, LARGE, 1, true) then
+  elseif not is_apart and string.find(before, LARGE, 1, true) then
     redis.call('HDEL', key('payloads'), id)
   end
 end

@@ -44,7 +44,7 @@ end
 
 -- Decides whether a job with a lock is queued. Returns nothing if it is, and then `hold` takes the lock; otherwise a
 -- letter and the id of the other job: u(nique), t(hrottled), r(eplaced: that job now has the payload of `mine`, or
--- `large`).
+-- `large`, and what `mine` says of it).
 local function meet(lock, mine, large)
   local _, replace, debounce, longest, throttle, name = read_wanted(lock)
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then
@@ -57,8 +57,11 @@ local function meet(lock, mine, large)
   if replace == '' or state == 'active' or not payloads().is_changeable(record) then
     return 'u', other
   end
+  local _, said = payloads().options_of(mine)
+  local changes = { tags = said.tags or '', redact = said.redact or '', editedAt = '' }
   local head = string.sub(record, 1, payloads().payload_at(record) - 1)
-  payloads().change_record(other, record, head .. string.sub(mine, payloads().payload_at(mine)), large)
+  local changed = payloads().with_options(head .. string.sub(mine, payloads().payload_at(mine)), changes)
+  payloads().change_record(other, record, changed, large)
   if debounce ~= '' and state == 'delayed' then
     local latest = longest ~= '' and queued(other, record) + tonumber(longest) or math.huge
     leave(other, priority, place)

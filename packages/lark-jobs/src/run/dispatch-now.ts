@@ -12,7 +12,7 @@ import { tell } from './last-hook.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 
-export class RunNow {
+export class DispatchNow {
   readonly #load: () => Promise<Around>
   #around: (Omit<Around, 'hooks'> & { calls: HookCalls | undefined }) | undefined
 

@@ -1,0 +1,22 @@
+/**
+ * Changes of the options in a record. `tags`, `redact` and `editedAt` are said of the payload: a payload that replaces
+ * another brings its own. All others belong to the job. `redis/lua/shared/options.lua` does the same with the text.
+ */
+import type { JobOptions } from '../../model/record.ts'
+import { parsed } from './unreadable.ts'
+
+/** What the options say of a payload, as a change of those of another. */
+export function saidOfPayload({ tags, redact }: JobOptions = {}): JobOptionChanges {
+  return { tags, redact, editedAt: undefined }
+}
+
+/** Options to set; `undefined` removes one. */
+export type JobOptionChanges = { [K in keyof JobOptions]: JobOptions[K] | undefined }
+
+/** @param text JSON, as it is stored; null for none. Damaged options stay as they are */
+export function withOptions(text: string | null, changes: JobOptionChanges): string | null {
+  const before = text === null ? {} : parsed(text)
+  if (typeof before !== 'object' || before === null) return text
+  const options = Object.entries({ ...before, ...changes }).filter(([, value]) => value !== undefined)
+  return options.length === 0 ? null : JSON.stringify(Object.fromEntries(options))
+}
