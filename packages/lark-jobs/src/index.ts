@@ -52,24 +52,24 @@ export type {
   WorkerRecord,
 } from './model/record.ts'
 export type {
-  CancelConditions,
   CancelFilter,
   Cancellable,
   Cancelled,
   CancelOptions,
 } from './operate/cancel.ts'
-export type { ChangeOptions, JobFilter } from './operate/filter.ts'
+export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
-export type { Removable, RemoveConditions, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
+export type { Removable, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
 export type {
-  PendingConditions,
+  Pending,
   PendingFilter,
   Rescheduled,
   RescheduleOptions,
 } from './operate/reschedule.ts'
 export type { KeptResult, ResultOptions } from './operate/results.ts'
+export type { Retriable, RetryFilter, RetryOptions } from './operate/retry.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'

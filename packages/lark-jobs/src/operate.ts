@@ -25,7 +25,7 @@ export {
   type CancelOptions,
   cancellable,
 } from './operate/cancel.ts'
-export type { ChangeOptions, JobFilter } from './operate/filter.ts'
+export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
@@ -34,18 +34,18 @@ export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export {
   type Removable,
-  type RemoveConditions,
   type Removed,
   type RemoveFilter,
   type RemoveOptions,
   removable,
 } from './operate/remove.ts'
 export type {
-  PendingConditions,
+  Pending,
   PendingFilter,
   Rescheduled,
   RescheduleOptions,
 } from './operate/reschedule.ts'
+export { type Retriable, type RetryFilter, type RetryOptions, retriable } from './operate/retry.ts'
 export type { ActiveJob, RunFilter, RunPage } from './operate/runs.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'

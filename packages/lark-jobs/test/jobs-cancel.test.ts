@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsCancelCommand } from '../src/commands/jobs-cancel.ts'
+import { JobsRetryCommand } from '../src/commands/jobs-retry.ts'
 import { JobsStatusCommand } from '../src/commands/jobs-status.ts'
-import { createJobs, Job, Jobs } from '../src/index.ts'
+import { createJobs, group, Job, Jobs, tags } from '../src/index.ts'
 import { Record, signal } from './working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-cancel-'))
@@ -139,4 +140,37 @@ test('if more jobs are cancelled than are kept, it says so, and jobs:status has 
     /^QUEUE +WAITING .* COMPLETED +CANCELLED .*\ndefault +2 +1 +0 +0 +0 +1000\+ /,
   )
   expect(console.stderr).toContain('i +: each queue keeps only its newest 1,000 cancelled jobs\n')
+})
+
+test('jobs:cancel and jobs:retry take tags, groups and values of payloads', async () => {
+  class ShopJob extends Job {
+    override readonly key = 'shop'
+    override group = group((payload: { shop: number; name: string }) => payload.shop)
+    override tags = tags((payload: { shop: number; name: string }) => [payload.name])
+    handle(_: { shop: number; name: string }) {}
+  }
+  await new ShopJob().dispatchMany([
+    { shop: 1, name: 'ada' },
+    { shop: 1, name: 'bob' },
+    { shop: 7, name: 'bob' },
+  ])
+  const dry = async (command: string, ...words: string[]) => {
+    const console = new MemoryConsole()
+    const commands = [JobsCancelCommand, JobsRetryCommand]
+    await run([command, '--dry-run', ...words], { commands, console })
+    return console.stdout + console.stderr
+  }
+  expect(await dry('jobs:cancel', '--tag=bob', '--group=1')).toBe(
+    '✓ Would cancel 1 job of group 1, tag bob\n',
+  )
+  expect(await dry('jobs:cancel', '--where=shop=7', '--where=name=bob', '--since=1h')).toBe(
+    '✓ Would cancel 1 job of since 1h, where {"shop":7,"name":"bob"}\n',
+  )
+  expect(await dry('jobs:cancel', '--where=shop="7"')).toContain('Nothing to cancel')
+  expect(await dry('jobs:cancel', '--since=soon')).toContain('--since is')
+  await Jobs.cancel({ key: 'shop' })
+  expect(await dry('jobs:retry', '--tag=bob')).toBe('✓ Would put 0 jobs back to work\n')
+  expect(await dry('jobs:retry', '--tag=bob', '--state=cancelled')).toBe('✓ Would put 2 jobs back to work\n')
+  expect(await dry('jobs:retry', '--all', '--queue=default')).toBe('✓ Would put 0 jobs back to work\n')
+  expect(await dry('jobs:retry', '--all')).toBe('✓ Would put 0 jobs back to work\n')
 })

@@ -149,6 +149,25 @@ jobs.pause({ all: true, group: 'acme' })
 jobs.resume({ all: true })
 // @ts-expect-error no queue
 jobs.resume({})
+jobs.cancel({
+  queue: ['emails', 'slow'],
+  state: ['waiting', 'delayed'],
+  tag: 'vip',
+  where: { 'card.type': 'visa' },
+})
+jobs.remove({ group: 7 }, { dryRun: true })
+jobs.runNow({ since: '1h' })
+// @ts-expect-error a state that the call is not for
+jobs.runNow({ tag: 'vip', state: 'failed' })
+// @ts-expect-error a condition without a value
+jobs.cancel({ tag: 'vip', group: undefined })
+jobs.retry({ key: 'send-email', since: new Date(0) }, { dryRun: true })
+jobs.retry(['Vbu1WuDE6eYIV'], { queue: 'emails' })
+jobs.retry({ all: true })
+// @ts-expect-error an empty filter
+jobs.retry({})
+// @ts-expect-error a job that has not ended
+jobs.retry({ state: 'waiting' })
 jobs.retry('failed')
 jobs.retry('failed', 'emails')
 // @ts-expect-error a queue without a value

@@ -5,42 +5,41 @@ import { defined } from '../model/defined.ts'
 import { readable } from '../model/duration.ts'
 import { listed } from '../model/listed.ts'
 import { type CancelFilter, type Cancelled, cancellable, type Operate, operate } from '../operate.ts'
+import { filterOf, flagNames, words } from './job-filter.ts'
 
 /** `lark jobs:cancel`: jobs that do not run end at once, running jobs are asked to end. */
 export class JobsCancelCommand extends Command {
   readonly key = 'jobs:cancel'
-  override description = 'Cancel jobs by id, or all jobs with a key, a queue or a state'
+  override description = 'Cancel jobs by id, or all jobs that meet some conditions'
   ids = arg.strings('Ids of jobs that have not ended')
   job = flag.string('Only jobs of this key')
   queue = flag.string('Only jobs in this queue')
   state = flag.enum('Only jobs in this state', cancellable)
+  group = flag.string('Only jobs of this group')
+  tag = flag.string('Only jobs with this tag')
+  since = flag.string('Only jobs that were queued since then, such as 1h')
+  where = flag.strings('Only jobs whose payload has this value: tenant=7')
   all = flag.boolean('Every job that has not ended')
   yes = flag.boolean('Cancel the jobs of a filter without asking', { short: 'y' })
   dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
 
   async handle() {
-    const { ids, job: key, queue, state, all } = this
+    const { ids, queue } = this
     const hasIds = ids.length > 0
     const ofIds = defined({ queue: hasIds ? queue : undefined })
-    const filter = defined({
-      key,
-      queue: hasIds ? undefined : queue,
-      state,
-      all: all || undefined,
-    }) as CancelFilter
+    const filter = filterOf({ ...this, queue: hasIds ? undefined : queue }) as CancelFilter
     const isFiltered = Object.keys(filter).length > 0
     if (isFiltered === hasIds) {
       throw usageError(
         isFiltered
           ? 'Give ids or a filter, not both'
-          : 'Which jobs? Give their ids, or --job, --queue, --state or --all',
+          : 'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --since, --where or --all',
         'See lark jobs:status',
       )
     }
     const mayAsk = isFiltered && !this.yes && !this.dryRun
     await using jobs = Jobs
-    const names = { key: '--job', queue: '--queue', state: '--state', all: '--all' }
-    const operating = operate(jobs, { names })
+    const operating = operate(jobs, { names: flagNames })
     const which = isFiltered ? filter : ids
     const of = isFiltered ? ` of ${words(filter)}` : ''
     if (this.dryRun || mayAsk) {
@@ -107,12 +106,6 @@ function told({ cancelled, asked }: Cancelled, of: string): string {
   if (asked === 0) return all
   const run = asked === 1 ? 'runs' : 'run'
   return cancelled === 0 ? `${all} that ${run}` : `${all}, ${asked.toLocaleString('en')} of which ${run}`
-}
-
-/** A filter in the words of a question. */
-function words({ key, queue, state }: CancelFilter): string {
-  const parts = Object.entries(defined({ queue, key, state }))
-  return parts.length === 0 ? 'every queue' : parts.map((each) => each.join(' ')).join(', ')
 }
 
 function jobsOf(count: number): string {

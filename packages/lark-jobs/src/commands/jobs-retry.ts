@@ -1,28 +1,49 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { usageError } from '@s18i/lark/config'
 import { Jobs } from '../api/default-jobs.ts'
-import { operate } from '../operate.ts'
+import { defined } from '../model/defined.ts'
+import { operate, type RetryFilter, retriable } from '../operate.ts'
+import { filterOf, flagNames } from './job-filter.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
 export class JobsRetryCommand extends Command {
   readonly key = 'jobs:retry'
-  override description = 'Queue failed jobs again, by id or all of them'
+  override description = 'Queue failed jobs again, by id or all that meet some conditions'
   ids = arg.strings('Ids of jobs that have ended')
-  all = flag.boolean('Every failed job')
+  job = flag.string('Only jobs of this key')
   queue = flag.string('Only jobs of this queue')
+  state = flag.enum('Jobs in this state instead of failed ones', retriable)
+  group = flag.string('Only jobs of this group')
+  tag = flag.string('Only jobs with this tag')
+  since = flag.string('Only jobs that ended since then, such as 1h')
+  where = flag.strings('Only jobs whose payload has this value: tenant=7')
+  all = flag.boolean('Every failed job')
+  dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
   async handle() {
-    if (this.all === this.ids.length > 0) {
+    const { ids, queue, dryRun } = this
+    const hasIds = ids.length > 0
+    const { all, queue: _, ...conditions } = filterOf(this)
+    // A queue alone does not choose jobs.
+    const isFiltered = all === true || Object.keys(conditions).length > 0
+    if (isFiltered === hasIds) {
       throw usageError(
-        this.all ? 'Give ids or --all, not both' : 'Which jobs? Give their ids, or --all',
+        isFiltered
+          ? 'Give ids or a filter, not both'
+          : 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --since or --where',
         'See lark jobs:failed',
       )
     }
-    const which = this.all ? 'failed' : this.ids
-    const named: [] | [string] = this.queue === undefined ? [] : [this.queue]
     await using jobs = Jobs
-    const count = await operate(jobs, { names: { queue: '--queue' } }).retry(which, ...named)
-    if (this.json) return { retried: count }
-    this.success(`Put ${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'} back to work`)
+    const operating = operate(jobs, { names: flagNames })
+    const of = defined({ queue })
+    const which =
+      all && queue !== undefined ? { ...conditions, state: 'failed' } : defined({ ...conditions, all })
+    const count = hasIds
+      ? await operating.retry(ids, { ...of, dryRun })
+      : await operating.retry({ ...which, ...of } as RetryFilter, { dryRun })
+    if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
+    const counted = `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
+    this.success(dryRun ? `Would put ${counted} back to work` : `Put ${counted} back to work`)
   }
 }

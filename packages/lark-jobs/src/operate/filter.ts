@@ -2,11 +2,23 @@
  * Checks the filter of a call that acts on many jobs or on a queue. It refuses a condition that is misspelled or has no
  * value, because a call that ignored the condition would act on everything.
  */
+import { isDeepStrictEqual } from 'node:util'
+import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import { readIds } from '../model/id.ts'
 import type { State } from '../model/record.ts'
 import { notName } from '../model/stored-name.ts'
-import { type Entries, flag, isText, type OptionsOf, oneOf, option, Schema } from '../options/schema.ts'
+import {
+  type Entries,
+  flag,
+  isObject,
+  isText,
+  Option,
+  type OptionsOf,
+  oneOf,
+  option,
+  Schema,
+} from '../options/schema.ts'
 
 /** The flag of a command that stands for each condition: `{ key: '--job' }`. */
 export type Flags = Readonly<Record<string, string>>
@@ -30,52 +42,95 @@ export function conditions<E extends Entries>(entries: E): Schema<E> {
   return new Schema('an object', Object.fromEntries(all) as E)
 }
 
+/** The most conditions on payloads. */
+const MOST_PATHS = 10
+
+const someOf = <T extends string>(right: string, isRight: (value: unknown) => boolean) =>
+  option<T | readonly T[]>(`${right}, or a list of these`, (value) =>
+    Array.isArray(value) ? value.length > 0 && value.every(isRight) : isRight(value),
+  )
+
 /** The conditions that choose jobs in some of these states. A job must meet all of them. */
 export function jobConditions<S extends State>(states: readonly S[]) {
   return {
+    /** One queue or several. Default: every queue. */
+    queue: someOf<string>('the name of a queue', isText),
+    /** One state or several. Default: all that the call is for. */
+    state: someOf<S>(oneOf(states).right, (value) => states.includes(value as S)),
     /** The key of the job's class. */
     key: option<string>('the key of a job class', isText),
-    queue: queueName,
-    /** Default: every one of these states. */
-    state: oneOf(states),
+    /** The group of the job. */
+    group,
+    /** One of the tags of the job. */
+    tag: option<string>('a tag', isText),
+    /** Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long ago. */
+    since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
+      value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),
+    ),
+    /** What payloads must have: a JSON value for each path, such as `{ tenant: 7, 'card.type': 'visa' }`. */
+    where: option<Readonly<Record<string, unknown>>>(
+      `an object with one to ${MOST_PATHS} paths of the payload, such as 'card.type', and a JSON value for each`,
+      isWhere,
+    ),
   }
 }
 
-/** At least one condition, or `{ all: true }`. */
-export type JobFilter<Conditions extends { key?: string; queue?: string; state?: State }> =
-  | (Conditions & ({ key: string } | { queue: string } | { state: NonNullable<Conditions['state']> }))
-  | ({ all: true } & { [Name in keyof Conditions]?: never })
+function isWhere(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const paths = Object.keys(value)
+  try {
+    const isJson = isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value)
+    return isJson && paths.length > 0 && paths.length <= MOST_PATHS && paths.every(isText)
+  } catch {
+    return false
+  }
+}
 
-export const changeOptions = conditions({
+/** The conditions that choose jobs. A job must meet all of them. */
+export interface JobConditions<S extends State = State>
+  extends OptionsOf<ReturnType<typeof jobConditions<S>>> {}
+
+/** At least one condition, or `{ all: true }`. */
+export type JobFilter<S extends State = State> =
+  | {
+      [Name in keyof JobConditions]-?: JobConditions<S> & Required<Pick<JobConditions<S>, Name>>
+    }[keyof JobConditions]
+  | ({ all: true } & { [Name in keyof JobConditions]?: never })
+
+export const changeEntries = {
   /** Only counts the jobs that would be changed now. Nothing is changed. */
   dryRun: flag(),
   /** With ids: the queue of these jobs. Default: every queue. */
   queue: queueName,
-})
+}
+export const changeOptions = conditions(changeEntries)
 
 /** The second argument of calls that change many jobs. */
-export interface ChangeOptions extends OptionsOf<typeof changeOptions.entries> {}
+export interface ChangeOptions extends OptionsOf<typeof changeEntries> {}
 
 /** Which jobs: their ids, or a filter. */
-export type Chosen<Filter> = readonly string[] | Filter
+export type Chosen = readonly string[] | JobConditions
 
-export function isIds(which: Chosen<object>): which is readonly string[] {
+export function isIds(which: Chosen): which is readonly string[] {
   return Array.isArray(which)
 }
 
 /**
  * Checks the arguments of a call that changes jobs by their ids or by a filter.
  *
+ * @param states in which a job can be changed so
+ * @param schema of the second argument
  * @throws FILTER_INVALID, JOB_ID_INVALID
  */
-export function readChosen<E extends Entries>(
+export function readChosen(
   call: string,
-  schema: Schema<E>,
+  states: readonly State[],
   which: unknown,
   options: unknown,
   flags?: Flags,
-): string[] | object {
-  checkFilter(call, options, changeOptions, { whole: 'the second argument' })
+  schema: Schema<typeof changeEntries> = changeOptions,
+): Chosen {
+  checkFilter(call, options, schema, { whole: 'the second argument', flags })
   const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
   if (!isFilter) return readIds(which)
   if ((options as ChangeOptions).queue !== undefined)
@@ -83,8 +138,10 @@ export function readChosen<E extends Entries>(
       exit: 2,
       hint: 'Write it in the filter, which is the first argument.',
     })
-  checkFilter(call, which, schema, { needed: ['key', 'queue', 'state'], flags })
-  return which
+  const entries = jobConditions(states)
+  checkFilter(call, which, conditions({ ...entries, all }), { needed: Object.keys(entries), flags })
+  const { all: _, ...filter } = which as JobConditions & { all?: true }
+  return filter
 }
 
 export interface FilterOptions {

@@ -4,52 +4,24 @@
  * where the next call continues; nothing is kept between two calls.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
+import { milliseconds } from '../model/duration.ts'
 import { queueOf } from '../model/partition.ts'
 import { type JobRecord, type State, states } from '../model/record.ts'
 import { groupName } from '../options/group.ts'
 import type { JobLike } from '../options/job-class.ts'
-import { isObject, isText, Option, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
+import { isText, type OptionsOf, oneOf, option, whole } from '../options/schema.ts'
 import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
-import { checkFilter, conditions, type Flags, group } from './filter.ts'
+import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
 /** The most pages of the store that a call reads. */
 const PAGES = 4
 /** The most times that a call asks for the counts of `MAX_STANDINGS` partitions, to pass over those without such jobs. */
 const LOOKS = 5
-/** The most conditions on payloads. */
-const MOST = 10
-
-const someOf = <T extends string>(right: string, isRight: (value: unknown) => boolean) =>
-  option<T | readonly T[]>(`${right}, or a list of these`, (value) =>
-    Array.isArray(value) ? value.length > 0 && value.every(isRight) : isRight(value),
-  )
 const order = oneOf(['newest', 'oldest'])
 
-const filterEntries = {
-  /** One queue or several. Default: every queue. */
-  queue: someOf<string>('the name of a queue', isText),
-  /** One state or several, in the order in which to list them. Default: all. */
-  state: someOf<State>(oneOf(states).right, (value) => states.includes(value as State)),
-  /** The key of the job's class. */
-  key: option<string>('the key of a job class', isText),
-  /** The group of the job. */
-  group,
-  /** One of the tags of the job. */
-  tag: option<string>('a tag', isText),
-  /** Ended jobs that ended since then, and other jobs that were queued since then: an instant, or how long ago. */
-  since: new Option<Date | Duration, Date | number>(`a Date, or ${durationForm}`, (value) =>
-    value instanceof Date && !Number.isNaN(value.getTime()) ? value : milliseconds(value),
-  ),
-  /** What payloads must have: a JSON value for each path, such as `{ tenant: 7, 'card.type': 'visa' }`. */
-  where: option<Readonly<Record<string, unknown>>>(
-    `an object with one to ${MOST} paths of the payload, such as 'card.type', and a JSON value for each`,
-    isWhere,
-  ),
-}
-const filterSchema = conditions(filterEntries)
+const filterSchema = conditions(jobConditions(states))
 const optionsSchema = conditions({
   /** Of the page before. */
   cursor: option<string>('the cursor of a page', isText),
@@ -60,7 +32,7 @@ const optionsSchema = conditions({
 })
 
 /** The conditions that choose jobs. A job must meet all of them. */
-export interface ListFilter extends OptionsOf<typeof filterEntries> {}
+export interface ListFilter extends JobConditions {}
 
 export interface ListOptions extends OptionsOf<typeof optionsSchema.entries> {}
 
@@ -252,17 +224,6 @@ class ListedPage<J extends JobLike> {
 async function instant(store: Store, since: ListFilter['since']): Promise<number | undefined> {
   if (since === undefined) return undefined
   return since instanceof Date ? since.getTime() : (await store.now()) - milliseconds(since)!
-}
-
-function isWhere(value: unknown): boolean {
-  if (!isObject(value)) return false
-  const paths = Object.keys(value)
-  try {
-    const isJson = isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value)
-    return isJson && paths.length > 0 && paths.length <= MOST && paths.every(isText)
-  } catch {
-    return false
-  }
 }
 
 /** Whether a payload has a value at a path. */

@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../config/config.ts'
 import type { Duration } from '../model/duration.ts'
-import { readId, readIds } from '../model/id.ts'
+import { readId } from '../model/id.ts'
 import type { JobLike } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
@@ -13,6 +13,7 @@ import type { JobPage, ListFilter, ListOptions } from './list.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { PendingFilter, Rescheduled, RescheduleOptions } from './reschedule.ts'
+import type { RetryFilter, RetryOptions } from './retry.ts'
 import type { Status } from './status.ts'
 import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 
@@ -112,20 +113,22 @@ export abstract class Operations {
   }
 
   /**
-   * Queues ended jobs again, each with all its tries.
+   * Queues ended jobs again, each with all its tries; of many, the earliest to fail first.
    *
-   * @param which one id, several ids, or `'failed'` for all failed jobs
-   * @param named the queue of these jobs. Default: every queue
+   * @param which one id, several ids, `'failed'` for all failed jobs, or a filter, which without a state means failed jobs
+   * @param rest the queue of ids, or of all failed jobs; or options. Default: every queue
    * @returns how many jobs
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued;
    * FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await Jobs.retry({ key: 'send-email', since: '1h', where: { tenant: 7 } })
    */
-  async retry(which: string | readonly string[], ...named: [] | [queue: string]): Promise<number> {
-    const { checkRetry, retry, retryFailed } = await import('./retry.ts')
-    checkRetry(named, this[names])
-    const ids = which === 'failed' ? undefined : readIds(which)
-    const opened = await this.#opened()
-    return ids === undefined ? retryFailed(opened, named[0]) : (await retry(opened, ids, named[0])).length
+  async retry(
+    which: string | readonly string[] | RetryFilter,
+    ...rest: [] | [of: string | RetryOptions]
+  ): Promise<number> {
+    const { readRetry, retry } = await import('./retry.ts')
+    const [chosen, options] = readRetry(which, rest, this[names])
+    return retry(await this.#opened(), chosen, options)
   }
 
   /**
@@ -143,9 +146,9 @@ export abstract class Operations {
     which: string | readonly string[] | CancelFilter,
     options: CancelOptions = {},
   ): Promise<Cancelled> {
-    const by = await import('./cancel.ts')
-    const chosen = by.readCancel(which, options, this[names])
-    return (options.dryRun ? by.count : by.cancel)(await this.#opened(), chosen, options.queue)
+    const { cancel, readCancel } = await import('./cancel.ts')
+    const chosen = readCancel(which, options, this[names])
+    return cancel(await this.#opened(), chosen, options)
   }
 
   /**

@@ -1,62 +1,80 @@
 /**
- * Queues ended jobs again.
+ * Queues ended jobs again, each at the end of its queue and with all its tries.
  */
 import { JobsError } from '../model/errors.ts'
 import type { JobRecord, State } from '../model/record.ts'
-import { checkFilter, conditions, type Flags, queueName } from './filter.ts'
+import { altering, changeJobs } from './change.ts'
 import {
-  alterAll,
-  heads,
-  type Located,
-  locateAll,
-  type OpenQueues,
-  partitionsToLookIn,
-} from './stored-jobs.ts'
+  type ChangeOptions,
+  type Chosen,
+  checkFilter,
+  conditions,
+  type Flags,
+  isIds,
+  type JobFilter,
+  queueName,
+  readChosen,
+} from './filter.ts'
+import type { OpenQueues } from './stored-jobs.ts'
+
+/** The states in which a job can be retried by hand. */
+export const retriable = ['failed', 'cancelled', 'completed'] as const
+export type Retriable = (typeof retriable)[number]
+
+/** At least one condition, or `{ all: true }`. Without a state: failed jobs. */
+export type RetryFilter = JobFilter<Retriable>
+
+/** `dryRun`: only counts the jobs that would be queued now. `queue`: of ids, or of all failed jobs. */
+export interface RetryOptions extends ChangeOptions {}
 
 /**
- * @param named the arguments after the first one
- * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue
+ * Checks the arguments of `retry`.
+ *
+ * @param rest a queue, or options, if it was given
+ * @throws FILTER_INVALID also for `undefined` instead of a queue, which would retry the jobs of every queue; JOB_ID_INVALID
  */
-export function checkRetry(named: readonly unknown[], flags?: Flags): void {
-  if (named.length === 0) return
-  checkFilter('Jobs.retry()', { queue: named[0] }, conditions({ queue: queueName }), { flags })
+export function readRetry(which: unknown, rest: readonly unknown[], flags?: Flags): [Chosen, RetryOptions] {
+  const [given = {}] = rest
+  const isQueue = rest.length > 0 && (typeof rest[0] !== 'object' || rest[0] === null)
+  if (isQueue) checkFilter('Jobs.retry()', { queue: rest[0] }, conditions({ queue: queueName }), { flags })
+  const options = (isQueue ? { queue: given } : given) as RetryOptions
+  if (which !== 'failed') return [readChosen('Jobs.retry()', retriable, which, options, flags), options]
+  readChosen('Jobs.retry()', retriable, [], options, flags)
+  const { queue, ...others } = options
+  return [{ state: 'failed', ...(queue !== undefined && { queue }) }, others]
 }
 
 /**
- * Queues ended jobs again, each at the end of its queue and with all its tries.
+ * The earliest to fail first. Jobs that a filter finds and that cannot be queued again are left as they are.
  *
- * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_RETRIABLE, before any job is queued; UNKNOWN_QUEUE
+ * @returns how many are queued
+ * @throws JOB_NOT_RETRIABLE for an id, and the errors of `changeJobs`
  */
-export async function retry(open: OpenQueues, ids: readonly string[], queue?: string): Promise<Located[]> {
+export async function retry(open: OpenQueues, which: Chosen, options: RetryOptions): Promise<number> {
   const { store } = open
-  const found = await locateAll(open, ids, queue, 'lark jobs:failed', (job) => {
-    if (!isEnded(job.state)) throw notRetriable(job)
-  })
-  for (const job of found) {
-    const [verdict] = await store.alter(job.partition, [job.id], { kind: 'retry' })
-    if (verdict !== 'done') throw notRetriable((await store.get(job.partition, job.id)) ?? job)
-  }
-  return found
-}
-
-/**
- * Queues every failed job of a queue again, or of all queues, the earliest to fail first.
- *
- * @returns how many
- * @throws UNKNOWN_QUEUE
- */
-export async function retryFailed(open: OpenQueues, queue?: string): Promise<number> {
-  const { store } = open
-  let count = 0
-  for (const partition of await partitionsToLookIn(open, queue)) {
-    // It reads all ids first. Otherwise a job that fails again meanwhile would be retried without end.
-    const ids: string[] = []
-    for await (const page of heads(store, partition, 'failed')) ids.push(...page.map(({ id }) => id))
-    ids.reverse()
-    const verdicts = await alterAll(store, partition, ids, { kind: 'retry' })
-    count += verdicts.filter((verdict) => verdict === 'done').length
-  }
-  return count
+  const alter = altering(open, { kind: 'retry' })
+  const { done } = await changeJobs(
+    open,
+    isIds(which) || which.state !== undefined ? which : { ...which, state: 'failed' },
+    {
+      states: retriable,
+      verdict: () => 'done',
+      check: (job) => {
+        if (!isEnded(job.state)) throw notRetriable(job)
+      },
+      act: async (partition, jobs) => {
+        if (!isIds(which)) return alter(partition, jobs.toReversed())
+        for (const job of jobs) {
+          const [verdict] = await alter(partition, [job])
+          if (verdict !== 'done')
+            throw notRetriable((await store.get(partition, job.id)) ?? { id: job.id, state: 'failed' })
+        }
+        return jobs.map(() => 'done')
+      },
+    },
+    options,
+  )
+  return done
 }
 
 function notRetriable({ id, state, unreadable }: Pick<JobRecord, 'id' | 'state' | 'unreadable'>): JobsError {
@@ -67,5 +85,5 @@ function notRetriable({ id, state, unreadable }: Pick<JobRecord, 'id' | 'state' 
 }
 
 function isEnded(state: State): boolean {
-  return state === 'failed' || state === 'cancelled' || state === 'completed'
+  return retriable.some((each) => each === state)
 }

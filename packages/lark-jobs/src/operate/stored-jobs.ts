@@ -241,21 +241,19 @@ export function checkQueues(id: string, queues: ReadonlySet<string>): void {
   })
 }
 
-/** The place and state of a job. */
-export type Located = Pick<JobRecord, 'id' | 'partition' | 'state'>
+/** A job that a call is about to change. */
+export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'>
 
 /**
  * Finds the jobs with these ids, each once, in their order.
  *
  * @param queue that has the jobs. Default: every queue
- * @param list the command that lists such jobs, for the hint
  * @throws for the first id with a problem: JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, or what `check` throws; UNKNOWN_QUEUE
  */
 export async function locateAll(
   open: OpenQueues,
   ids: readonly string[],
   queue: string | undefined,
-  list: string,
   check: (job: Located) => void,
 ): Promise<Located[]> {
   const partitions = await partitionsToLookIn(open, queue)
@@ -263,10 +261,10 @@ export async function locateAll(
   for (const id of new Set(ids)) {
     const job = await locate(open, partitions, id, true)
     if (job === undefined)
-      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: `See ${list}` })
+      throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:status' })
     check(job)
     // Only these fields are kept, because there may be many jobs, and each may be large.
-    found.push({ id, partition: job.partition, state: job.state })
+    found.push({ id, key: job.key, partition: job.partition, state: job.state })
   }
   return found
 }
@@ -295,17 +293,6 @@ function lastFirst(one: JobRecord, other: JobRecord): number {
 /** The ids and keys of all jobs in a state, a page at a time. */
 export function heads(store: Store, partition: string, state: State): AsyncGenerator<JobHead[]> {
   return pages((filter) => store.heads(partition, filter), state)
-}
-
-/** The ids of all jobs in a state, and with a key if one is given, a page at a time. */
-export async function* idsOf(
-  store: Store,
-  partition: string,
-  state: State,
-  key?: string,
-): AsyncGenerator<string[]> {
-  for await (const jobs of heads(store, partition, state))
-    yield jobs.filter((job) => key === undefined || job.key === key).map(({ id }) => id)
 }
 
 /** @param most the most jobs of a page */

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
+const toRetry = 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --since or --where'
+const toCancel =
+  'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --since, --where or --all'
+const toWhere = "--where is 'tenant'; it must be a path of the payload, =, and a JSON value"
+
 /** Mistakes of users, and the messages. @param url undefined: the embedded store */
 export function mistakes(url: () => string | undefined): void {
   test('a mistake causes one line, and exit code 2 or 1', async () => {
@@ -14,16 +19,21 @@ export function mistakes(url: () => string | undefined): void {
         2,
         '✗ --preset must be one of balanced, throughput, spread, got "fast"',
       ],
-      [['jobs:retry'], 2, '✗ Which jobs? Give their ids, or --all'],
-      [['jobs:retry', '--queue=emails'], 2, '✗ Which jobs? Give their ids, or --all'],
-      [['jobs:cancel'], 2, '✗ Which jobs? Give their ids, or --job, --queue, --state or --all'],
-      [['jobs:cancel', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
+      [['jobs:retry'], 2, `✗ ${toRetry}`],
+      [['jobs:retry', '--queue=emails'], 2, `✗ ${toRetry}`],
+      [['jobs:cancel'], 2, `✗ ${toCancel}`],
+      [['jobs:cancel', '--where=tenant'], 2, `✗ ${toWhere}`],
+      [['jobs:cancel', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue, or a list of these"],
       [
         ['jobs:cancel', '--all', '--queue=emails'],
         2,
         '✗ --all must be the only condition, but --queue came with it',
       ],
-      [['jobs:retry', '--all', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
+      [
+        ['jobs:retry', '--all', '--queue='],
+        2,
+        "✗ --queue is ''; it must be the name of a queue, or a list of these",
+      ],
       [
         ['jobs:pause', 'default', '--group='],
         2,

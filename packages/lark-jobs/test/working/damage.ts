@@ -2,6 +2,7 @@ import { createClient } from '@redis/client'
 import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import { group, Job } from '../../src/index.ts'
+import { newId } from '../../src/model/id.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
 
@@ -201,7 +202,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     await store.alter('default', [id], { kind: 'remove' })
     const lock = { name: 'only', until: 'done', replace: true } as const
     const job = (payload: string, of: string) => ({ id: of, key: 'DamageJob', payload, lock })
-    const other = id.slice(0, -1) + (id.endsWith('0') ? '1' : '0')
+    const other = newId()
     const call = { caller: 'web' }
     expect(await store.enqueue('default', { ...call, number: 1 }, [job('1', id)])).toEqual(['queued'])
     if (isRedis) await set('jobs', '5,,!sealed2;|DamageJob|1')

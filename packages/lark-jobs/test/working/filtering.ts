@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
-import { Job } from '../../src/index.ts'
+import { group, Job, tags } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 
 class NoteJob extends Job {
@@ -36,8 +36,39 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   ],
   [
     'cancel({ queue: [] })',
-    (jobs) => jobs.cancel({ queue: ['emails'] }),
-    "Jobs.cancel(): queue is [ 'emails' ]; it must be the name of a queue",
+    (jobs) => jobs.cancel({ queue: [] }),
+    'Jobs.cancel(): queue is []; it must be the name of a queue, or a list of these',
+  ],
+  [
+    'cancel({ tag, group: undefined })',
+    (jobs) => jobs.cancel({ tag: 'vip', group: undefined }),
+    'Jobs.cancel(): group is undefined; it must be the name of a group',
+  ],
+  [
+    'remove({ where: {} })',
+    (jobs) => jobs.remove({ where: {} }),
+    'Jobs.remove(): where is {}; it must be an object with one to 10 paths of the payload',
+  ],
+  [
+    'remove({ state: [failed, active] })',
+    (jobs) => jobs.remove({ state: ['failed', 'active'] }),
+    "Jobs.remove(): state is [ 'failed', 'active' ]; it must be 'waiting', 'delayed',",
+  ],
+  ['retry({})', (jobs) => jobs.retry({}), 'Jobs.retry(): the filter has no condition'],
+  [
+    'retry({ state: waiting })',
+    (jobs) => jobs.retry({ state: 'waiting' }),
+    "Jobs.retry(): state is 'waiting'; it must be 'failed', 'cancelled' or 'completed'",
+  ],
+  [
+    'retry({ key }, queue)',
+    (jobs) => jobs.retry({ key: 'note' }, 'emails'),
+    'Jobs.retry(): queue came beside a filter',
+  ],
+  [
+    'retry(failed, { dryrun })',
+    (jobs) => jobs.retry('failed', { dryrun: true }),
+    'Jobs.retry(): dryrun is not an option',
   ],
   [
     'cancel({ state: completed })',
@@ -191,9 +222,9 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     'Jobs.retry(): queue is undefined; it must be the name of a queue',
   ],
   [
-    'retry(failed, {})',
-    (jobs) => jobs.retry('failed', {}),
-    'Jobs.retry(): queue is {}; it must be the name of a queue',
+    'retry(failed, [])',
+    (jobs) => jobs.retry('failed', []),
+    'Jobs.retry(): the second argument is []; it must be an object',
   ],
   [
     'retry(ids, undefined)',
@@ -219,9 +250,17 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
 ]
 
 type Untyped = {
-  [Verb in 'cancel' | 'find' | 'pause' | 'resume' | 'failed' | 'list' | 'reschedule' | 'runNow' | 'retry']: (
-    ...args: unknown[]
-  ) => Promise<unknown>
+  [Verb in
+    | 'cancel'
+    | 'find'
+    | 'pause'
+    | 'resume'
+    | 'failed'
+    | 'list'
+    | 'remove'
+    | 'reschedule'
+    | 'runNow'
+    | 'retry']: (...args: unknown[]) => Promise<unknown>
 }
 
 /** How many jobs are in each queue and state, and which queues are paused. */
@@ -256,13 +295,13 @@ export function filtering(connect: Connect): void {
     const nowhere = bench.client({ connection })
     await expect(nowhere.cancel({} as never)).rejects.toMatchObject({
       code: 'FILTER_INVALID',
-      hint: 'Give key or queue or state, or { all: true } for everything.',
+      hint: 'Give queue or state or key or group or tag or since or where, or { all: true } for everything.',
     })
     await expect(nowhere.cancel({ keys: 'note' } as never)).rejects.toMatchObject({
       hint: 'Did you mean key?',
     })
     await expect(nowhere.cancel({ payload: 1 } as never)).rejects.toMatchObject({
-      hint: 'Options: key, queue, state, all',
+      hint: 'Options: queue, state, key, group, tag, since, where, all',
     })
   })
 
@@ -279,6 +318,64 @@ export function filtering(connect: Connect): void {
       code: 'FILTER_INVALID',
     })
     expect(await bench.jobs.cancel({ all: true })).toEqual({ cancelled: 3, asked: 0 })
+  })
+
+  test('every change takes every condition, and changes only the jobs that meet them all', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    class ShopJob extends Job {
+      override readonly key: string = 'shop'
+      override tries = 1
+      override group = group((payload: { shop: number; fails?: boolean }) => payload.shop)
+      override tags = tags((payload: { shop: number; fails?: boolean }) => [`shop ${payload.shop}`])
+      handle({ fails }: { shop: number; fails?: boolean }): void {
+        if (fails) throw new Error('no')
+      }
+    }
+    const drafts = [1, 1, 2].map((shop) => ShopJob.with({ shop, fails: true }).onQueue('emails'))
+    const handles = await jobs.dispatch(drafts)
+    await (await bench.work([ShopJob], { stopWhenEmpty: true })).done
+    expect(await jobs.retry({ tag: 'shop 1', where: { shop: 2 } })).toBe(0)
+    expect(await jobs.retry({ state: ['failed', 'cancelled'], group: 2 }, { dryRun: true })).toBe(1)
+    expect(await jobs.retry({ since: new Date(Date.now() + 60_000) })).toBe(0)
+    expect(await jobs.retry({ tag: 'shop 1', where: { shop: 1 }, queue: ['default', 'emails'] })).toBe(2)
+    expect(await Promise.all(handles.map(async (each) => (await each.status())?.state))).toEqual([
+      'waiting',
+      'waiting',
+      'failed',
+    ])
+    expect(await jobs.reschedule({ group: 1 }, '1h', { dryRun: true })).toEqual({ rescheduled: 2 })
+    expect(await jobs.reschedule({ where: { shop: 1 } }, '1h')).toEqual({ rescheduled: 2 })
+    expect(await jobs.runNow({ tag: 'shop 1', since: '1h' })).toEqual({ rescheduled: 2 })
+    expect(await jobs.cancel({ group: 1, where: { fails: false } })).toEqual({ cancelled: 0, asked: 0 })
+    expect(await jobs.cancel({ group: 1 }, { dryRun: true })).toEqual({ cancelled: 2, asked: 0 })
+    expect(await jobs.cancel({ group: 1 })).toEqual({ cancelled: 2, asked: 0 })
+    expect(await jobs.remove({ tag: 'shop 2' }, { dryRun: true })).toEqual({ removed: 1, running: 0 })
+    expect(await jobs.remove({ tag: 'shop 2' })).toEqual({ removed: 1, running: 0 })
+    expect((await jobs.list()).jobs).toHaveLength(2)
+    expect(await jobs.purge({ where: { shop: 1 }, state: ['cancelled', 'failed'] })).toEqual({
+      removed: 2,
+      running: 0,
+    })
+    expect((await jobs.list()).jobs).toEqual([])
+  })
+
+  test('a filter that reads payloads changes thousands of jobs, each once', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    class SizeJob extends Job {
+      override readonly key: string = 'size'
+      handle(_: { odd: boolean }): void {}
+    }
+    const payloads = Array.from({ length: 2_500 }, (_, n) => ({ odd: n % 2 === 1 }))
+    await jobs.dispatchMany(new SizeJob(), payloads)
+    expect(await jobs.reschedule({ where: { odd: true } }, '1h')).toEqual({ rescheduled: 1_250 })
+    expect(await jobs.reschedule({ where: { odd: true } }, '2h')).toEqual({ rescheduled: 1_250 })
+    expect(await jobs.cancel({ where: { odd: true } })).toEqual({ cancelled: 1_250, asked: 0 })
+    expect((await jobs.status()).queues.find(({ queue }) => queue === 'default')?.counts).toMatchObject({
+      waiting: 1_250,
+      delayed: 0,
+    })
   })
 
   test('a worker with undefined queues is refused, because it would serve all queues', async () => {

@@ -37,8 +37,7 @@ export function ids(connect: Connect): void {
       // These calls also accept a filter, or a list of ids.
       const isOther = typeof id === 'object' && id !== null && !(Symbol.iterator in id)
       const isList = Array.isArray(id) && typeof id[0] === 'string'
-      if (!isList) asked.push(jobs.retry(id))
-      if (!isList && !isOther) asked.push(jobs.cancel(id))
+      if (!isList && !isOther) asked.push(jobs.retry(id), jobs.cancel(id))
       return [...asked, jobs.retry([id]), jobs.cancel([id])]
     })
     const refused = Promise.all(

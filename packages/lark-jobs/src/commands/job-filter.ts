@@ -1,0 +1,74 @@
+/**
+ * The flags by which commands choose jobs, and the filter that they make.
+ */
+import { usageError } from '@s18i/lark/config'
+import { defined } from '../model/defined.ts'
+import type { JobConditions } from '../operate.ts'
+
+/** What messages call the conditions. */
+export const flagNames = {
+  key: '--job',
+  queue: '--queue',
+  state: '--state',
+  group: '--group',
+  tag: '--tag',
+  since: '--since',
+  where: '--where',
+  all: '--all',
+  because: '--because',
+} as const
+
+/** The values of the flags of a command. */
+export interface FilterFlags {
+  job: string | undefined
+  queue: string | undefined
+  state: JobConditions['state']
+  group: string | undefined
+  tag: string | undefined
+  since: string | undefined
+  where: readonly string[]
+  all: boolean
+}
+
+/** A filter that the call checks. */
+export type CommandFilter = JobConditions & { all?: true }
+
+/** @throws USAGE for `--where` without a value */
+export function filterOf({ queue, job, state, group, tag, since, where, all }: FilterFlags): CommandFilter {
+  const pairs = where.map(pathAndValue)
+  return defined({
+    queue,
+    key: job,
+    state,
+    group,
+    tag,
+    since,
+    where: pairs.length > 0 ? Object.fromEntries(pairs) : undefined,
+    all: all ? (true as const) : undefined,
+  }) as CommandFilter
+}
+
+/** The conditions in words, for questions. */
+export function words(filter: CommandFilter): string {
+  const { all: _, ...conditions } = filter
+  const parts = Object.entries(conditions).map(([name, value]) =>
+    name === 'where' ? `where ${JSON.stringify(value)}` : `${name} ${value}`,
+  )
+  return parts.length === 0 ? 'every queue' : parts.join(', ')
+}
+
+/** `tenant=7` is the number 7, `name=ada` and `id="7"` are texts. */
+function pathAndValue(text: string): [path: string, value: unknown] {
+  const at = text.indexOf('=')
+  if (at <= 0)
+    throw usageError(
+      `--where is '${text}'; it must be a path of the payload, =, and a JSON value`,
+      'Such as --where tenant=7',
+    )
+  const value = text.slice(at + 1)
+  try {
+    return [text.slice(0, at), JSON.parse(value)]
+  } catch {
+    return [text.slice(0, at), value]
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Changes jobs by hand: those with some ids, or all that meet a filter when they are read. Jobs that are dispatched
+ * meanwhile may remain.
+ */
+import type { State } from '../model/record.ts'
+import { type AlterVerdict, type Change, type JobHead, MAX_ITEMS } from '../store/contract/store.ts'
+import { type ChangeOptions, type Chosen, isIds, type JobConditions } from './filter.ts'
+import { list } from './list.ts'
+import {
+  alterAll,
+  heads,
+  type Located,
+  locateAll,
+  type OpenQueues,
+  partitionsToLookIn,
+} from './stored-jobs.ts'
+
+/** How a call changes jobs. */
+export interface Changing {
+  /** The states in which a filter finds jobs. */
+  states: readonly State[]
+  /** What the store answers for a job in this state, if nothing happens meanwhile. */
+  verdict(state: State): AlterVerdict
+  /** Refuses a job that was named by its id. */
+  check(job: Located): void
+  /** Changes jobs of a partition, at most once each. */
+  act(partition: string, jobs: readonly JobHead[]): Promise<AlterVerdict[]>
+}
+
+/** How many jobs met each verdict. */
+export type VerdictCounts = Record<AlterVerdict, number>
+
+/** The same change for all jobs. */
+export function altering({ store }: OpenQueues, change: Change): Changing['act'] {
+  return (partition, jobs) =>
+    alterAll(
+      store,
+      partition,
+      jobs.map(({ id }) => id),
+      change,
+    )
+}
+
+/** @throws what `check` throws, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; UNKNOWN_QUEUE */
+export async function changeJobs(
+  open: OpenQueues,
+  which: Chosen,
+  { states, verdict, check, act }: Changing,
+  { dryRun = false, queue }: ChangeOptions,
+): Promise<VerdictCounts> {
+  const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
+  if (dryRun && !isIds(which) && isCounted(which)) {
+    for (const partition of await partitionsToLookIn(open, which.queue)) {
+      const counts = await open.store.counts(partition)
+      for (const state of statesOf(which, states)) tally[verdict(state)] += counts[state]
+    }
+    return tally
+  }
+  const found = isIds(which) ? [await locateAll(open, which, queue, check)] : read(open, which, states)
+  for await (const jobs of found) {
+    if (dryRun) for (const { state } of jobs) tally[verdict(state)]++
+    else
+      for (const [partition, some] of byPartition(jobs))
+        for (const answer of await act(partition, some)) tally[answer]++
+  }
+  return tally
+}
+
+function byPartition(jobs: readonly Located[]): Map<string, Located[]> {
+  const all = new Map<string, Located[]>()
+  for (const job of jobs) {
+    const some = all.get(job.partition)
+    if (some === undefined) all.set(job.partition, [job])
+    else some.push(job)
+  }
+  return all
+}
+
+/** Whether the store has the number of such jobs. */
+function isCounted(filter: JobConditions): boolean {
+  return Object.keys(filter).every((name) => name === 'queue' || name === 'state')
+}
+
+function statesOf({ state }: JobConditions, all: readonly State[]): readonly State[] {
+  return state === undefined ? all : [...new Set([state].flat())]
+}
+
+/**
+ * The jobs that meet a filter, partition by partition. All of a partition are read before the first is changed: a job
+ * that is changed takes another place in the list that is being read, and could be met again.
+ */
+async function* read(
+  open: OpenQueues,
+  filter: JobConditions,
+  all: readonly State[],
+): AsyncGenerator<Located[]> {
+  const { queue, key } = filter
+  const states = statesOf(filter, all)
+  // Payloads need not be read for these conditions.
+  if (Object.keys(filter).every((name) => name === 'queue' || name === 'state' || name === 'key')) {
+    for (const partition of new Set(await partitionsToLookIn(open, queue))) {
+      const jobs: Located[] = []
+      for (const state of states)
+        for await (const page of heads(open.store, partition, state))
+          for (const job of page)
+            if (key === undefined || job.key === key) jobs.push({ ...job, partition, state })
+      yield jobs
+    }
+    return
+  }
+  let jobs: Located[] = []
+  let cursor: string | undefined
+  do {
+    const page = await list(
+      open,
+      { ...filter, state: states },
+      { limit: MAX_ITEMS, ...(cursor && { cursor }) },
+    )
+    for (const { id, key, partition, state } of page.jobs) {
+      if (jobs[0] !== undefined && jobs[0].partition !== partition) {
+        yield jobs
+        jobs = []
+      }
+      jobs.push({ id, key, partition, state })
+    }
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  yield jobs
+}
