@@ -63,29 +63,33 @@ test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow failed find flush handle list pause purge remove reschedule resume retry runNow status work',
+    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow edit failed find flush handle list pause prioritize purge remove reschedule resume retry runNow status tag untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
   [
     'operate()',
     4,
-    'cancel circuits erase failed find groups keys limiters list name pause ping place purge remove reschedule resume retention retry runNow runs status workers',
+    'cancel circuits edit erase failed find groups keys limiters list name pause ping place prioritize purge remove reschedule resume retention retry runNow runs status tag untag workers',
   ],
   [
     'a draft',
     6,
     'delayed dispatch expiresIn onQueue prioritized retryUntil tagged withBackoff withId withOptions withTimeout withTries',
   ],
-  ['a handle', 7, 'cancel find id progress queue queued rejection remove reschedule result runNow status'],
-  ['an error of the queue', 5, 'cause code exit hint id ids message name queued reason stack'],
+  [
+    'a handle',
+    7,
+    'cancel edit find id prioritize progress queue queued rejection remove reschedule result runNow status tag untag',
+  ],
+  ['an error of the queue', 5, 'because cause code exit hint id ids message name queued reason stack'],
 ])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {
   expect(suggested(mark)).toBe(names)
 })
 
 test.each([
   ['failed', '(error: unknown, payload: any) => unknown'],
-  ['cancelled', '(payload: any, reason: "expired" | "user") => unknown'],
+  ['cancelled', '(payload: any, reason: "expired" | "user", because?: string | undefined) => unknown'],
   ['retryIf', '(error: unknown) => boolean'],
 ])('the editor shows the parameters of %s', (method, shown) => {
   const type = checker.getTypeAtPosition(file, text.indexOf(`job.${method}`) + 'job.'.length)

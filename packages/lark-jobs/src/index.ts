@@ -15,7 +15,7 @@ export {
 export type { DispatchOptions } from './api/dispatch-by-key.ts'
 export type { Draft, HandlesOf } from './api/draft.ts'
 export { Job } from './api/job.ts'
-export type { JobHandle } from './api/job-handle.ts'
+export type { HandleCancelOptions, HandleRemoveOptions, JobHandle } from './api/job-handle.ts'
 export { createJobs } from './api/jobs.ts'
 export type { JobsConfig } from './config/config.ts'
 export type { CodeConfig } from './config/configured.ts'
@@ -57,11 +57,13 @@ export type {
   Cancelled,
   CancelOptions,
 } from './operate/cancel.ts'
+export type { Editable, Edited, EditFilter } from './operate/edit.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
 export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
-export type { Removable, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
+export type { Prioritized } from './operate/prioritize.ts'
+export type { PurgeOptions, Removable, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
 export type {
   Pending,
   PendingFilter,
@@ -72,6 +74,7 @@ export type { KeptResult, ResultOptions } from './operate/results.ts'
 export type { Retriable, RetryFilter, RetryOptions } from './operate/retry.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, JobStatus, StoredJob } from './operate/stored-jobs.ts'
+export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
 export { type GroupBy, type GroupOptions, group } from './options/group.ts'
 export type {
   JobConstructor,

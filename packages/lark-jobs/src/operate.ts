@@ -25,6 +25,7 @@ export {
   type CancelOptions,
   cancellable,
 } from './operate/cancel.ts'
+export type { Editable, Edited, EditFilter } from './operate/edit.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/filter.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/groups.ts'
 export type { CircuitStatus, LimiterStatus } from './operate/limiters.ts'
@@ -32,7 +33,9 @@ export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
+export type { Prioritized } from './operate/prioritize.ts'
 export {
+  type PurgeOptions,
   type Removable,
   type Removed,
   type RemoveFilter,
@@ -49,6 +52,7 @@ export { type Retriable, type RetryFilter, type RetryOptions, retriable } from '
 export type { ActiveJob, RunFilter, RunPage } from './operate/runs.ts'
 export type { EndedCounts, QueueStatus, ShownGroup, Status } from './operate/status.ts'
 export type { FailedOptions, FindOptions, JobDetail, StoredJob } from './operate/stored-jobs.ts'
+export type { TagFilter, Tagged, Untagged } from './operate/tag.ts'
 export type { Counts } from './store/contract/page.ts'
 export { type QueueRetention, RETENTION as retention, type Retention } from './store/contract/retention.ts'
 

@@ -55,6 +55,18 @@ test('it shows the group, the limiter, and why the job was put back', async () =
   })
 })
 
+test('it shows why a person cancelled the job, without what could deceive, and when its payload was edited', async () => {
+  const handle = await ShopJob.with({ shop: 'acme' }).dispatch()
+  expect(await handle.edit({ shop: 'acme', text: 'new' })).toBe(true)
+  expect(await handle.cancel('sold out\n\u001b[31mState completed')).toBe(true)
+  const shown = await show(handle.id)
+  expect(shown).toMatch(/^State +cancelled \(user\)$/m)
+  expect(shown).toMatch(/^Because +sold out\S*State completed$/m)
+  expect(shown).not.toContain('\u001b')
+  expect(shown).toMatch(/^Edited +20\d\d-.* ago\)$/m)
+  expect(shown).toContain('"text": "new"')
+})
+
 test('it shows the worker of a running job', async () => {
   const begun = signal()
   const end = signal()

@@ -168,6 +168,37 @@ jobs.retry({ all: true })
 jobs.retry({})
 // @ts-expect-error a job that has not ended
 jobs.retry({ state: 'waiting' })
+jobs.cancel('Vbu1WuDE6eYIV', { because: 'sold out', ifNotBegun: true })
+jobs.remove({ tag: 'vip' }, { ifNotBegun: true })
+// @ts-expect-error a purge has no such option
+jobs.purge({ tag: 'vip' }, { ifNotBegun: true })
+jobs.prioritize({ tag: 'vip' }, 10)
+// @ts-expect-error no priority
+jobs.prioritize({ tag: 'vip' })
+// @ts-expect-error a running job has no place in a line
+jobs.prioritize({ state: 'active' }, 10)
+jobs.edit<SendEmailJob>('Vbu1WuDE6eYIV', { to: 'ada@example.com' })
+// @ts-expect-error not the payload of the class
+jobs.edit<SendEmailJob>('Vbu1WuDE6eYIV', { to: 7 })
+jobs.tag({ state: 'active', key: 'send-email' }, ['vip'])
+jobs.untag('Vbu1WuDE6eYIV', 'vip').then(({ untagged }) => untagged.toFixed())
+async function handled(handle: JobHandle<SendEmailJob>) {
+  const done: boolean[] = [
+    await handle.cancel('sold out'),
+    await handle.cancel({ because: 'sold out', ifNotBegun: true }),
+    await handle.remove({ ifNotBegun: true }),
+    await handle.prioritize(5),
+    await handle.edit({ to: 'bob@example.com' }),
+    await handle.tag('vip', 'shop'),
+    await handle.untag('vip'),
+  ]
+  // @ts-expect-error not the payload of the class
+  handle.edit({ to: 7 })
+  // @ts-expect-error an unknown option
+  handle.cancel({ reason: 'sold out' })
+  return done
+}
+void handled
 jobs.retry('failed')
 jobs.retry('failed', 'emails')
 // @ts-expect-error a queue without a value
@@ -593,7 +624,12 @@ void (() => other.work({ preset: 'fast' }))
 class UploadJob extends Job {
   override expiresIn = '10m'
   handle(_payload: { file: string }) {}
-  override cancelled(payload: { file: string }, reason: 'user' | 'expired' | 'replaced' | 'dropped') {
+  override cancelled(
+    payload: { file: string },
+    reason: 'user' | 'expired' | 'replaced' | 'dropped',
+    because?: string,
+  ) {
+    because?.trim()
     this.info(`${payload.file} ${reason}`)
   }
 }

@@ -33,7 +33,7 @@ export interface JobFunctions<P> {
   /** See `Job.failed`. */
   failed?(error: unknown, payload: P): unknown
   /** See `Job.cancelled`. */
-  cancelled?(payload: P, reason: 'user' | 'expired'): unknown
+  cancelled?(payload: P, reason: 'user' | 'expired', because?: string): unknown
   /** See `Job.middleware`. */
   middleware?(): readonly Middleware[]
 }

@@ -5,12 +5,19 @@
 import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
+import type { CancelOptions } from '../operate/cancel.ts'
 import { closing, open, watcher } from '../operate/operations.ts'
+import type { RemoveOptions } from '../operate/remove.ts'
 import type { AwaitedBy, KeptResult, ResultOptions } from '../operate/results.ts'
 import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/stored-jobs.ts'
-import type { JobLike } from '../options/job-class.ts'
+import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
 import type { Change } from '../store/contract/store.ts'
+
+/** How `handle.cancel()` cancels. */
+export type HandleCancelOptions = Pick<CancelOptions, 'because' | 'ifNotBegun'>
+/** How `handle.remove()` removes. */
+export type HandleRemoveOptions = Pick<RemoveOptions, 'ifNotBegun'>
 
 /**
  * One job in the store. Dispatching a draft resolves to a handle, and `Jobs.handle(ImportJob, id)` makes one in another
@@ -98,10 +105,16 @@ export class JobHandle<J extends JobLike = JobLike> {
    * Cancels the job. A job that does not run ends at once; the `signal` of a running job is aborted, in whichever
    * process it runs.
    *
-   * @returns `false` if the job had ended, or is not there any more
+   * @param options why, for people: a text, or `{ because }`. The first 200 characters are kept with the job, and told to
+   * it. `ifNotBegun`: leaves the job as it is if it runs, or was run before; the store decides that in one step
+   * @returns `false` if the job had ended, or is not there any more; with `ifNotBegun`, also if it had begun
+   * @throws JOB_INVALID for an option that is not valid
+   * @example await handle.cancel('the order was returned')
+   * @example const isStopped = await handle.cancel({ because: 'sold out', ifNotBegun: true })
    */
-  cancel(): Promise<boolean> {
-    return this.#alter({ kind: 'cancel', reason: 'user' })
+  async cancel(options: string | HandleCancelOptions = {}): Promise<boolean> {
+    const { readCancelling } = await import('../operate/cancel.ts')
+    return this.#alter(readCancelling(this.id, options))
   }
 
   /** Makes a delayed job due now. @returns `false` if the job is not delayed */
@@ -124,12 +137,67 @@ export class JobHandle<J extends JobLike = JobLike> {
   }
 
   /**
-   * Removes the job from the store, with its log. A running job is not removed.
+   * Gives a job that has not begun, or waits for a retry, another priority. It keeps its place among the jobs of its new
+   * priority.
+   *
+   * @returns `false` if the job runs or has ended, or is not there any more
+   * @throws JOB_INVALID if the priority is not valid
+   */
+  async prioritize(priority: number): Promise<boolean> {
+    const { readPriority } = await import('../operate/prioritize.ts')
+    return this.#alter(readPriority(this.id, priority))
+  }
+
+  /**
+   * Replaces the payload of a job that does not run. It is checked as at a dispatch. The job's `options.editedAt` says when
+   * it was edited. Group, lock, limiter and tags stay as they are.
    *
    * @returns `false` if the job runs, or is not there any more
+   * @throws PAYLOAD_INVALID, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID
+   * @example await handle.edit({ file: 'b.csv' })
    */
-  remove(): Promise<boolean> {
-    return this.#alter({ kind: 'remove' })
+  async edit(payload: PayloadOf<J>[0]): Promise<boolean> {
+    if (payload === undefined)
+      throw new JobsError('JOB_INVALID', `${this.id}: edit() was given undefined; it must be a payload`, {
+        id: this.id,
+      })
+    const opened = await this.#opened()
+    const [{ locateAt }, { editAll }] = await Promise.all([operations(), import('../operate/edit.ts')])
+    const job = await locateAt(opened, this.#place)
+    const [verdict] = job === undefined ? [] : await editAll(opened, job.partition, [job], payload)
+    return verdict === 'done'
+  }
+
+  /**
+   * Gives the job more tags, whatever its state: at most 10 in all, each of at most 64 characters.
+   *
+   * @returns `false` if it would have more than 10, or is not there any more
+   * @throws JOB_INVALID for tags that are not valid
+   */
+  tag(...tags: string[]): Promise<boolean> {
+    return this.#tag('add-tags', tags)
+  }
+
+  /** Takes tags from the job. @returns `false` if it is not there any more @throws the errors of `tag` */
+  untag(...tags: string[]): Promise<boolean> {
+    return this.#tag('remove-tags', tags)
+  }
+
+  /**
+   * Removes the job from the store, with its log. A running job is not removed.
+   *
+   * @param options `ifNotBegun`: leaves the job as it is if it was run before
+   * @returns `false` if the job runs, or is not there any more; with `ifNotBegun`, also if it was run before
+   * @throws JOB_INVALID for an option that is not valid
+   */
+  async remove(options: HandleRemoveOptions = {}): Promise<boolean> {
+    const { readRemoving } = await import('../operate/remove.ts')
+    return this.#alter(readRemoving(this.id, options))
+  }
+
+  async #tag(kind: 'add-tags' | 'remove-tags', tags: readonly string[]): Promise<boolean> {
+    const { readTags } = await import('../operate/tag.ts')
+    return this.#alter(readTags(this.id, kind, tags))
   }
 
   async #alter(change: Change): Promise<boolean> {

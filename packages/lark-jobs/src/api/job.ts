@@ -181,10 +181,11 @@ export abstract class Job {
    *
    * @param payload a copy of the payload
    * @param reason `user`, or `expired`
+   * @param because what the person wrote who cancelled the job: `handle.cancel('the order was returned')`
    * @example override async cancelled(payload: { file: string }) { await removeUpload(payload.file) }
    */
   // biome-ignore lint/suspicious/noExplicitAny: as with `handle`, a subclass chooses its payload
-  cancelled(payload: any, reason: 'user' | 'expired'): unknown
+  cancelled(payload: any, reason: 'user' | 'expired', because?: string): unknown
   cancelled(): unknown {
     return undefined
   }

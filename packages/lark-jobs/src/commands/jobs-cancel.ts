@@ -20,6 +20,7 @@ export class JobsCancelCommand extends Command {
   since = flag.string('Only jobs that were queued since then, such as 1h')
   where = flag.strings('Only jobs whose payload has this value: tenant=7')
   all = flag.boolean('Every job that has not ended')
+  because = flag.string('Why, for people: it is kept with the jobs and told to them')
   yes = flag.boolean('Cancel the jobs of a filter without asking', { short: 'y' })
   dryRun = flag.boolean('Say how many jobs would be cancelled, and cancel none')
 
@@ -59,7 +60,10 @@ export class JobsCancelCommand extends Command {
         return false
       }
     }
-    const { cancelled, asked } = await operating.cancel(which, ofIds)
+    const { cancelled, asked } = await operating.cancel(which, {
+      ...ofIds,
+      ...defined({ because: this.because }),
+    })
     const isNone = await this.#isNone({ cancelled, asked }, operating)
     if (this.json) return { cancelled, asked }
     if (isNone) return true

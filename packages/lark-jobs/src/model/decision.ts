@@ -2,6 +2,8 @@
  * How a job ends its own run: `this.fail()` and `this.release()`. Both throw, to end the handler. But only the decision
  * counts: it also holds if the handler catches what was thrown. The first decision of a run is final.
  */
+import { keptBecause } from './because.ts'
+import { defined } from './defined.ts'
 import { type Duration, durationForm, milliseconds, readable } from './duration.ts'
 import { JobsError } from './errors.ts'
 import { NonRetryableError } from './non-retryable.ts'
@@ -24,9 +26,6 @@ export function failing(error: unknown): Decision {
   return { kind: 'failed', error: error ?? new JobsError('JOB_FAILED_ITSELF', 'The job called this.fail()') }
 }
 
-/** The most characters that are kept of the reason for a release. */
-const MAX_BECAUSE = 200
-
 /**
  * @param name of the class, for the message
  * @throws JOB_INVALID if the delay or the reason is invalid. Then there is no decision, and the attempt fails
@@ -46,8 +45,7 @@ export function releasing(delay: Duration, name: string, pausesGroup = false, be
   const error = new JobsError('JOB_RELEASED', `${name} is ${released(ms)}`, {
     hint: 'this.release() throws this to end the handler: let it pass.',
   })
-  const why = because ? { because: because.slice(0, MAX_BECAUSE) } : {}
-  return { kind: 'released', in: ms, pausesGroup, error, ...why }
+  return { kind: 'released', in: ms, pausesGroup, error, ...defined({ because: keptBecause(because) }) }
 }
 
 /** In words: `released for 5 min`. */

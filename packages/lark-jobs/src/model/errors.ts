@@ -41,8 +41,9 @@ export const jobsErrors = {
   JOB_ID_AMBIGUOUS: 'Several queues have a job with this id.',
   JOB_NOT_FOUND: 'No job has this id.',
   JOB_NOT_RETRIABLE: 'The job is in a state that cannot be retried.',
-  JOB_NOT_PENDING: 'The job runs or has ended, and cannot be rescheduled.',
+  JOB_NOT_PENDING: 'The job runs or has ended, and its due time and priority cannot be changed.',
   JOB_NOT_CANCELLABLE: 'The job has ended, and cannot be cancelled.',
+  JOB_NOT_EDITABLE: 'The job runs, and its payload cannot be changed.',
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
   CURSOR_INVALID: 'The cursor of a list is damaged, or belongs to another list.',
@@ -88,6 +89,8 @@ export interface JobsErrorOptions {
   queued?: string[] | undefined
   /** Why the job was cancelled. */
   reason?: CancelReason | undefined
+  /** What the person wrote who cancelled the job. */
+  because?: string | undefined
 }
 
 /**
@@ -108,11 +111,12 @@ export class JobsError extends LarkError {
   declare readonly ids?: string[]
   declare readonly queued?: string[]
   declare readonly reason?: CancelReason
+  declare readonly because?: string
 
   constructor(code: JobsErrorCode, message: string, options: JobsErrorOptions = {}) {
     super(code, message, options)
-    const { id, ids, queued, reason } = options
-    Object.assign(this, defined({ id, ids, queued, reason }))
+    const { id, ids, queued, reason, because } = options
+    Object.assign(this, defined({ id, ids, queued, reason, because }))
   }
 
   /**
@@ -132,8 +136,9 @@ export class JobsError extends LarkError {
    * @param changes what differs in the copy
    */
   again({ message = this.message, ...changes }: JobsErrorOptions & { message?: string } = {}): JobsError {
-    const { code, hint, cause, exit, id, ids, queued, reason } = this
-    return new JobsError(code, message, { hint, cause, exit, id, ids, queued, reason, ...changes })
+    const { code, hint, cause, exit, id, ids, queued, reason, because } = this
+    const all = { hint, cause, exit, id, ids, queued, reason, because }
+    return new JobsError(code, message, { ...all, ...changes })
   }
 }
 Object.defineProperty(JobsError.prototype, brand, { value: true })

@@ -206,7 +206,10 @@ export interface JobRecord extends Omit<LeasedJob, 'token'> {
   /** JSON text of the value that `handle` returned, if it was neither `true` nor `undefined`. */
   result?: string
   reason?: CancelReason
-  /** Why the last run put the job back. Only while the job waits for its next run. */
+  /**
+   * While the job waits for its next run: why the last run put it back. Of a cancelled job: what the person wrote who
+   * cancelled it.
+   */
   because?: string
   /** JSON text of the progress that it reported last. */
   progress?: string

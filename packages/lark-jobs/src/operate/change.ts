@@ -19,8 +19,10 @@ import {
 export interface Changing {
   /** The states in which a filter finds jobs. */
   states: readonly State[]
-  /** What the store answers for a job in this state, if nothing happens meanwhile. */
-  verdict(state: State): AlterVerdict
+  /** What the store answers for a job, if nothing happens meanwhile. */
+  verdict(job: Pick<Located, 'state' | 'runs'>): AlterVerdict
+  /** `verdict` needs the `runs` of a job, which have to be read. */
+  readsRuns?: boolean
   /** Refuses a job that was named by its id. */
   check(job: Located): void
   /** Changes jobs of a partition, at most once each. */
@@ -45,20 +47,23 @@ export function altering({ store }: OpenQueues, change: Change): Changing['act']
 export async function changeJobs(
   open: OpenQueues,
   which: Chosen,
-  { states, verdict, check, act }: Changing,
+  { states, verdict, readsRuns = false, check, act }: Changing,
   { dryRun = false, queue }: ChangeOptions,
 ): Promise<VerdictCounts> {
   const tally: VerdictCounts = { done: 0, asked: 0, missing: 0, refused: 0 }
-  if (dryRun && !isIds(which) && isCounted(which)) {
+  const isWhole = dryRun && readsRuns
+  if (dryRun && !isWhole && !isIds(which) && isCounted(which)) {
     for (const partition of await partitionsToLookIn(open, which.queue)) {
       const counts = await open.store.counts(partition)
-      for (const state of statesOf(which, states)) tally[verdict(state)] += counts[state]
+      for (const state of statesOf(which, states)) tally[verdict({ state })] += counts[state]
     }
     return tally
   }
-  const found = isIds(which) ? [await locateAll(open, which, queue, check)] : read(open, which, states)
+  const found = isIds(which)
+    ? [await locateAll(open, which, queue, check)]
+    : read(open, which, states, isWhole)
   for await (const jobs of found) {
-    if (dryRun) for (const { state } of jobs) tally[verdict(state)]++
+    if (dryRun) for (const job of jobs) tally[verdict(job)]++
     else
       for (const [partition, some] of byPartition(jobs))
         for (const answer of await act(partition, some)) tally[answer]++
@@ -93,11 +98,15 @@ async function* read(
   open: OpenQueues,
   filter: JobConditions,
   all: readonly State[],
+  isWhole: boolean,
 ): AsyncGenerator<Located[]> {
   const { queue, key } = filter
   const states = statesOf(filter, all)
-  // Payloads need not be read for these conditions.
-  if (Object.keys(filter).every((name) => name === 'queue' || name === 'state' || name === 'key')) {
+  // For these conditions, ids and keys are enough.
+  if (
+    !isWhole &&
+    Object.keys(filter).every((name) => name === 'queue' || name === 'state' || name === 'key')
+  ) {
     for (const partition of new Set(await partitionsToLookIn(open, queue))) {
       const jobs: Located[] = []
       for (const state of states)
@@ -116,12 +125,12 @@ async function* read(
       { ...filter, state: states },
       { limit: MAX_ITEMS, ...(cursor && { cursor }) },
     )
-    for (const { id, key, partition, state } of page.jobs) {
+    for (const { id, key, partition, state, runs } of page.jobs) {
       if (jobs[0] !== undefined && jobs[0].partition !== partition) {
         yield jobs
         jobs = []
       }
-      jobs.push({ id, key, partition, state })
+      jobs.push({ id, key, partition, state, runs })
     }
     cursor = page.cursor
   } while (cursor !== undefined)

@@ -103,10 +103,15 @@ export const changeEntries = {
   /** With ids: the queue of these jobs. Default: every queue. */
   queue: queueName,
 }
-export const changeOptions = conditions(changeEntries)
 
 /** The second argument of calls that change many jobs. */
 export interface ChangeOptions extends OptionsOf<typeof changeEntries> {}
+
+/** Only jobs that have not begun. */
+export const ifNotBegun = flag()
+
+/** What a person writes, for people. */
+export const because = option<string>('a text', (value) => typeof value === 'string')
 
 /** Which jobs: their ids, or a filter. */
 export type Chosen = readonly string[] | JobConditions
@@ -119,7 +124,7 @@ export function isIds(which: Chosen): which is readonly string[] {
  * Checks the arguments of a call that changes jobs by their ids or by a filter.
  *
  * @param states in which a job can be changed so
- * @param schema of the second argument
+ * @param entries what the options may say
  * @throws FILTER_INVALID, JOB_ID_INVALID
  */
 export function readChosen(
@@ -128,9 +133,9 @@ export function readChosen(
   which: unknown,
   options: unknown,
   flags?: Flags,
-  schema: Schema<typeof changeEntries> = changeOptions,
+  entries: Entries = changeEntries,
 ): Chosen {
-  checkFilter(call, options, schema, { whole: 'the second argument', flags })
+  checkFilter(call, options, conditions(entries), { whole: 'the last argument', flags })
   const isFilter = typeof which === 'object' && which !== null && !(Symbol.iterator in which)
   if (!isFilter) return readIds(which)
   if ((options as ChangeOptions).queue !== undefined)
@@ -138,8 +143,8 @@ export function readChosen(
       exit: 2,
       hint: 'Write it in the filter, which is the first argument.',
     })
-  const entries = jobConditions(states)
-  checkFilter(call, which, conditions({ ...entries, all }), { needed: Object.keys(entries), flags })
+  const known = jobConditions(states)
+  checkFilter(call, which, conditions({ ...known, all }), { needed: Object.keys(known), flags })
   const { all: _, ...filter } = which as JobConditions & { all?: true }
   return filter
 }

@@ -5,17 +5,20 @@
 import type { Settings } from '../config/config.ts'
 import type { Duration } from '../model/duration.ts'
 import { readId } from '../model/id.ts'
-import type { JobLike } from '../options/job-class.ts'
+import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Store } from '../store/contract/store.ts'
 import type { CancelFilter, Cancelled, CancelOptions } from './cancel.ts'
-import type { Flags } from './filter.ts'
+import type { Edited, EditFilter } from './edit.ts'
+import type { ChangeOptions, Flags } from './filter.ts'
 import type { JobPage, ListFilter, ListOptions } from './list.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
-import type { Removed, RemoveFilter, RemoveOptions } from './remove.ts'
+import type { Prioritized } from './prioritize.ts'
+import type { PurgeOptions, Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { PendingFilter, Rescheduled, RescheduleOptions } from './reschedule.ts'
 import type { RetryFilter, RetryOptions } from './retry.ts'
 import type { Status } from './status.ts'
 import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
+import type { TagFilter, Tagged, Untagged } from './tag.ts'
 
 /** The version of this package, which the build writes in. */
 declare const LARK_VERSION: string
@@ -138,7 +141,9 @@ export abstract class Operations {
    * @returns how many jobs were cancelled, and how many running jobs were asked to end
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is cancelled;
    * FILTER_INVALID, UNKNOWN_QUEUE
-   * @example await Jobs.cancel(job.id!)
+   * @param options `because`: why, for people: kept with the job, and told to it. `ifNotBegun`: leaves jobs as they are
+   * that run, or were run before; the store decides that in one step, and `left` counts them
+   * @example await Jobs.cancel(job.id!, { because: 'the order was returned' })
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
    * @example await Jobs.cancel({ all: true }, { dryRun: true })   // how many jobs it would cancel
    */
@@ -185,10 +190,87 @@ export abstract class Operations {
   }
 
   /**
+   * Gives jobs that wait or are delayed another priority, by id or by a filter. A job keeps its place among the jobs of
+   * its new priority: the time at which it was queued, or is due.
+   *
+   * @param priority higher first, as in a job class
+   * @throws the errors of `runNow`
+   * @example await Jobs.prioritize({ tag: 'vip' }, 10)
+   */
+  async prioritize(
+    which: string | readonly string[] | PendingFilter,
+    priority: number,
+    options: ChangeOptions = {},
+  ): Promise<Prioritized> {
+    const by = await import('./prioritize.ts')
+    const [chosen, change] = by.readPrioritize(which, priority, options, this[names])
+    return by.prioritize(await this.#opened(), chosen, change, options)
+  }
+
+  /**
+   * Replaces the payload of jobs that do not run, by id or by a filter. If this process has met the class of a job, the
+   * payload is checked as at a dispatch; otherwise it must be JSON. `options.editedAt` of the job says when. Group, lock,
+   * limiter and tags stay as they are, also if the class makes them of the payload.
+   *
+   * `Jobs.edit<ImportJob>(…)` gives the payload the type of that class. Nothing checks that the jobs have it.
+   *
+   * @returns how many jobs were edited, and how many that match the filter run, and were left as they are
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_EDITABLE, before any job is changed; PAYLOAD_INVALID,
+   * PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, JOB_INVALID; FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await Jobs.edit<ImportJob>(id, { file: 'b.csv' }), await Jobs.retry(id)
+   */
+  async edit<J extends JobLike = JobLike>(
+    which: string | readonly string[] | EditFilter,
+    payload: PayloadOf<J>[0],
+    options: ChangeOptions = {},
+  ): Promise<Edited> {
+    const { edit, readEdit } = await import('./edit.ts')
+    const chosen = readEdit(which, payload, options, this[names])
+    return edit(await this.#opened(), chosen, payload, options)
+  }
+
+  /**
+   * Gives jobs more tags, by id or by a filter, whatever their state. A tag that a job has already stays where it is.
+   *
+   * @param tags one, or a list of up to 10, each of at most 64 characters
+   * @returns how many jobs have the tags now, and how many were left as they are, because they would have more than 10
+   * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, before any job is changed; FILTER_INVALID, UNKNOWN_QUEUE
+   * @example await Jobs.tag({ key: 'import', state: 'failed', where: { shop: 7 } }, 'looked at')
+   */
+  async tag(
+    which: string | readonly string[] | TagFilter,
+    tags: string | readonly string[],
+    options: ChangeOptions = {},
+  ): Promise<Tagged> {
+    const by = await import('./tag.ts')
+    const [chosen, change] = by.readTag('add-tags', which, tags, options, this[names])
+    return by.tag(await this.#opened(), chosen, change, options)
+  }
+
+  /**
+   * Takes tags from jobs, by id or by a filter, whatever their state.
+   *
+   * @returns how many jobs do not have the tags now
+   * @throws the errors of `tag`
+   * @example await Jobs.untag({ tag: 'looked at' }, 'looked at')
+   */
+  async untag(
+    which: string | readonly string[] | TagFilter,
+    tags: string | readonly string[],
+    options: ChangeOptions = {},
+  ): Promise<Untagged> {
+    const by = await import('./tag.ts')
+    const [chosen, change] = by.readTag('remove-tags', which, tags, options, this[names])
+    const { tagged } = await by.tag(await this.#opened(), chosen, change, options)
+    return { untagged: tagged }
+  }
+
+  /**
    * Removes jobs that do not run, by id or by a filter: nobody sees them any more. A job that has not ended does not
    * run, and its class does not hear of that. What must still happen elsewhere because a job ended happens, and until
    * then a record is kept for it; `purge` removes that too.
    *
+   * @param options `ifNotBegun`: leaves jobs as they are that run, or were run before; `left` counts them
    * @returns how many jobs were removed, and how many that match the filter run, and were left as they are
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed; FILTER_INVALID,
    * UNKNOWN_QUEUE
@@ -209,7 +291,7 @@ export abstract class Operations {
    * UNKNOWN_QUEUE
    * @example await Jobs.purge(idsOfAda)
    */
-  purge(which: string | readonly string[] | RemoveFilter, options: RemoveOptions = {}): Promise<Removed> {
+  purge(which: string | readonly string[] | RemoveFilter, options: PurgeOptions = {}): Promise<Removed> {
     return this.#remove('purge', which, options)
   }
 

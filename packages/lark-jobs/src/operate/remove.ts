@@ -5,9 +5,20 @@
 import { JobsError } from '../model/errors.ts'
 import { queueOf } from '../model/partition.ts'
 import type { State } from '../model/record.ts'
-import { MAX_ITEMS } from '../store/contract/store.ts'
+import { type OptionsOf, voiceOf } from '../options/schema.ts'
+import { type Change, MAX_ITEMS } from '../store/contract/store.ts'
 import { altering, changeJobs, type VerdictCounts } from './change.ts'
-import { type ChangeOptions, type Chosen, type Flags, isIds, type JobFilter, readChosen } from './filter.ts'
+import {
+  type ChangeOptions,
+  type Chosen,
+  changeEntries,
+  conditions,
+  type Flags,
+  ifNotBegun,
+  isIds,
+  type JobFilter,
+  readChosen,
+} from './filter.ts'
 import {
   AT_ONCE,
   alterAll,
@@ -25,21 +36,35 @@ export type Removable = (typeof removable)[number]
 /** At least one condition, or `{ all: true }` for every job of the store that does not run. */
 export type RemoveFilter = JobFilter<Removable>
 
+const ownEntries = {
+  /** Leaves jobs as they are that were run, or run. */
+  ifNotBegun,
+}
+
+/**
+ * `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. `ifNotBegun`: leaves jobs as they are that
+ * were run, or run.
+ */
+export interface RemoveOptions extends ChangeOptions, OptionsOf<typeof ownEntries> {}
+
 /** `dryRun`: only counts the jobs that would be removed now. `queue`: of ids. */
-export interface RemoveOptions extends ChangeOptions {}
+export interface PurgeOptions extends ChangeOptions {}
 
 export interface Removed {
   /** Jobs that are gone. */
   removed: number
   /** Jobs that the filter matches and that run: they are left as they are. */
   running: number
+  /** Only with `ifNotBegun`: jobs that were left as they are, because they had begun. */
+  left?: number
 }
 
 type RemoveKind = 'remove' | 'purge'
 
 /** Checks the arguments. @throws FILTER_INVALID, JOB_ID_INVALID */
 export function readRemove(kind: RemoveKind, which: unknown, options: unknown, flags?: Flags): Chosen {
-  return readChosen(`Jobs.${kind}()`, removable, which, options, flags)
+  const known = kind === 'remove' ? { ...changeEntries, ...ownEntries } : changeEntries
+  return readChosen(`Jobs.${kind}()`, removable, which, options, flags, known)
 }
 
 /**
@@ -54,6 +79,7 @@ export async function remove(
   options: RemoveOptions,
 ): Promise<Removed> {
   const isPurge = kind === 'purge'
+  const { ifNotBegun = false } = options
   const tally =
     isPurge && isIds(which)
       ? await purgeIds(open, which, options)
@@ -62,16 +88,26 @@ export async function remove(
           which,
           {
             states: [...removable, 'active'],
-            verdict: (state) => (state === 'active' ? 'refused' : 'done'),
-            check,
-            act: altering(open, { kind }),
+            verdict: ({ state, runs }) => (state === 'active' || (ifNotBegun && runs) ? 'refused' : 'done'),
+            readsRuns: ifNotBegun,
+            check: ifNotBegun ? () => {} : check,
+            act: altering(open, isPurge ? { kind } : { kind, ifNotBegun }),
           },
           options,
         )
   if (isPurge && !isIds(which) && !options.dryRun && Object.keys(which).every((name) => name === 'queue'))
     for (const partition of await partitionsToLookIn(open, which.queue))
       while ((await open.store.clear(partition, 'hidden')) >= MAX_ITEMS);
-  return { removed: tally.done, running: tally.refused }
+  const { done: removed, refused } = tally
+  return ifNotBegun ? { removed, running: 0, left: refused } : { removed, running: refused }
+}
+
+const handleOptions = conditions({ ifNotBegun })
+
+/** Checks what a handle says. @throws JOB_INVALID */
+export function readRemoving(id: string, options: unknown): Change {
+  const { ifNotBegun = false } = handleOptions.readAll(options, voiceOf('JOB_INVALID', `${id}: remove()`))
+  return { kind: 'remove', ifNotBegun }
 }
 
 /** Purges what is kept of these jobs, also of removed ones. An id that no job has counts as none. */

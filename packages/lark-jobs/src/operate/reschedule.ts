@@ -65,7 +65,7 @@ export async function reschedule(
     which,
     {
       states: isNow ? ['delayed'] : pending,
-      verdict: (state) => (isNow && state === 'waiting' ? 'refused' : 'done'),
+      verdict: ({ state }) => (isNow && state === 'waiting' ? 'refused' : 'done'),
       check: checkPending,
       act: altering(open, change),
     },

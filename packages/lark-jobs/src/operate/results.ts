@@ -3,6 +3,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
+import { visible } from '@s18i/lark/config'
 import type { Signal } from '../model/abort-signal.ts'
 import { orAborted } from '../model/bounded-wait.ts'
 import { type Duration, durationForm, milliseconds, readable } from '../model/duration.ts'
@@ -183,7 +184,7 @@ async function within<T>(
 }
 
 /** @throws JOB_FAILED, JOB_CANCELLED, JOB_REMOVED, RESULT_DROPPED */
-function resultOf({ id, key, state, reason, errors, result }: EndedJob): unknown {
+function resultOf({ id, key, state, reason, because, errors, result }: EndedJob): unknown {
   const last = errors.at(-1)
   const cause = last && restored(last)
   const what = `${key} ${id}`
@@ -196,11 +197,11 @@ function resultOf({ id, key, state, reason, errors, result }: EndedJob): unknown
   if (reason === 'removed')
     throw new JobsError('JOB_REMOVED', `${what} was removed before it had ended`, { id, cause, reason })
   if (state === 'cancelled')
-    throw new JobsError('JOB_CANCELLED', `${what} was cancelled: ${reason ?? 'the reason is not known'}`, {
-      id,
-      cause,
-      reason,
-    })
+    throw new JobsError(
+      'JOB_CANCELLED',
+      `${what} was cancelled: ${reason ?? 'the reason is not known'}${because === undefined ? '' : `: ${visible(because)}`}`,
+      { id, cause, reason, because },
+    )
   const dropped = result === undefined ? undefined : whyDropped(result)
   if (dropped !== undefined)
     throw new JobsError(

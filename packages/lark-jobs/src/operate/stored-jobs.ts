@@ -126,7 +126,7 @@ export async function findAt<J extends JobLike>(
   open: OpenQueues,
   place: JobPlace,
 ): Promise<JobDetail<J> | undefined> {
-  return detailed<J>(open, await locate(open, await partitionsAt(open, place), place.id))
+  return detailed<J>(open, await locateAt(open, place))
 }
 
 async function detailed<J extends JobLike>(
@@ -134,6 +134,11 @@ async function detailed<J extends JobLike>(
   job: JobRecord | undefined,
 ): Promise<JobDetail<J> | undefined> {
   return job && { ...stored<J>(job), log: await store.log(job.partition, job.id) }
+}
+
+/** The record of the job at a place; undefined if it is not there. @throws UNKNOWN_QUEUE */
+export async function locateAt(open: OpenQueues, place: JobPlace): Promise<JobRecord | undefined> {
+  return locate(open, await partitionsAt(open, place), place.id)
 }
 
 /** The same without payload and log. @throws UNKNOWN_QUEUE */
@@ -242,7 +247,7 @@ export function checkQueues(id: string, queues: ReadonlySet<string>): void {
 }
 
 /** A job that a call is about to change. */
-export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'>
+export type Located = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state'> & { runs?: number }
 
 /**
  * Finds the jobs with these ids, each once, in their order.
@@ -264,7 +269,8 @@ export async function locateAll(
       throw new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint: 'See lark jobs:status' })
     check(job)
     // Only these fields are kept, because there may be many jobs, and each may be large.
-    found.push({ id, key: job.key, partition: job.partition, state: job.state })
+    const { key, partition, state, runs } = job
+    found.push({ id, key, partition, state, runs })
   }
   return found
 }

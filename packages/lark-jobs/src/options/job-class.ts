@@ -58,7 +58,7 @@ export interface JobFields
 export interface WrittenJob extends JobFields {
   retryIf?(error: unknown): unknown
   failed?(error: unknown, payload?: unknown): unknown
-  cancelled?(payload: unknown, reason: CancelReason): unknown
+  cancelled?(payload: unknown, reason: CancelReason, because?: string): unknown
   middleware?(): readonly Middleware[]
   handle(payload?: unknown): unknown
 }
@@ -111,6 +111,13 @@ export interface JobClass extends JobSettings {
 }
 
 const known = new WeakMap<object, JobClass>()
+/** The class of each key and alias that was last met. */
+const byKey = new Map<string, JobClass>()
+
+/** The class with a key, if this process has met it. */
+export function classWith(key: string): JobClass | undefined {
+  return byKey.get(key)
+}
 
 export const jobClasses = list<JobConstructor>('a list of job classes', isJobClass)
 
@@ -163,6 +170,7 @@ export function classOf(Class: JobConstructor): JobClass {
     read,
   }
   known.set(Class, found)
+  for (const each of [key, ...aliases]) byKey.set(each, found)
   return found
 }
 

@@ -3,11 +3,11 @@
  * adds what only the worker needs to know.
  */
 import { JobsError } from '../model/errors.ts'
-import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
+import type { LeasedJob, LogLevel, LogLine } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
-import { MAX_LOG_LINES } from '../store/contract/store.ts'
+import { MAX_LOG_LINES, type Notice } from '../store/contract/store.ts'
 import type { Make } from './made-job.ts'
 import type { Permits } from './middleware/permits.ts'
 
@@ -55,8 +55,8 @@ export class Execution implements Writer {
   throughAt = 0
   /** The outcome no longer counts: the lease is lost, or the job was given back. */
   abandoned = false
-  /** The reason, if somebody asked to cancel the job. */
-  cancelled: CancelReason | undefined
+  /** Why, if somebody asked to cancel the job. */
+  cancelled: Pick<Notice, 'reason' | 'because'> | undefined
   /** What the handler threw, or why it was aborted. */
   thrown: unknown
   /** The outcome is certain, and the class is being told. */

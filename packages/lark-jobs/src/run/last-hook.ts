@@ -12,7 +12,9 @@ import { readAnyway } from '../options/payload-rules.ts'
 import { type Make, withMade } from './made-job.ts'
 
 /** Which hook is called, and its argument. */
-export type LastWord = { kind: 'failed'; error: unknown } | { kind: 'cancelled'; reason: CancelReason }
+export type LastWord =
+  | { kind: 'failed'; error: unknown }
+  | { kind: 'cancelled'; reason: CancelReason; because?: string }
 
 /** Whether the class has this hook. */
 export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kind']): boolean {
@@ -54,7 +56,7 @@ function call(
 ): unknown {
   const copy = readAnyway(payload, jobClass)
   const act = (job: JobLike) =>
-    word.kind === 'failed' ? job.failed!(word.error, copy) : job.cancelled!(copy, word.reason)
+    word.kind === 'failed' ? job.failed!(word.error, copy) : job.cancelled!(copy, word.reason, word.because)
   if (make !== undefined) return withMade(make, jobClass, run, copy, act)
   const job = new jobClass.Class()
   job[currentRun] = run

@@ -130,8 +130,11 @@ export function conclude<E extends Execution>(
   void telling.then((then) => ended(execution, then))
 }
 
-function lastWord(outcome: Outcome, { thrown }: Execution): LastWord | undefined {
-  if (outcome.kind === 'cancelled') return { kind: 'cancelled', reason: outcome.reason }
+function lastWord(outcome: Outcome, { thrown, cancelled }: Execution): LastWord | undefined {
+  if (outcome.kind === 'cancelled') {
+    const { reason } = outcome
+    return { kind: 'cancelled', ...(cancelled?.reason === reason ? cancelled : { reason }) }
+  }
   return outcome.kind === 'failed' && outcome.retryIn === undefined
     ? { kind: 'failed', error: thrown }
     : undefined
@@ -245,7 +248,8 @@ function isTooLate({ run }: Execution): boolean {
 export function stopped(execution: Execution, jobClass: JobClass): RunOutcome {
   const reason = execution.run.reason as JobsError
   if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }
-  if (reason.code === 'JOB_CANCELLED') return { kind: 'cancelled', reason: execution.cancelled ?? 'user' }
+  if (reason.code === 'JOB_CANCELLED')
+    return { kind: 'cancelled', reason: execution.cancelled?.reason ?? 'user' }
   return failure(reason, execution, jobClass)
 }
 

@@ -2,7 +2,7 @@
  * Changes by hand: a table of each change in each state, and the effects of each change.
  */
 import { expect, test } from 'vitest'
-import type { JobRecord, NewJob, State } from '../../src/model/record.ts'
+import type { JobRecord, Lock, NewJob, Outcome, State } from '../../src/model/record.ts'
 import { type AlterVerdict, type Change, MAX_ITEMS } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
@@ -74,6 +74,45 @@ const table: [Change, Row[]][] = [
     [
       ['waiting', 'done', { state: 'delayed' }],
       ['delayed', 'done', { state: 'delayed' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'refused', { state: 'completed' }],
+      ['failed', 'refused', { state: 'failed' }],
+      ['cancelled', 'refused', { state: 'cancelled' }],
+    ],
+  ],
+  [
+    { kind: 'prioritize', priority: 7 },
+    [
+      ['waiting', 'done', { state: 'waiting', priority: 7 }],
+      ['delayed', 'done', { state: 'delayed', priority: 7 }],
+      ['active', 'refused', { state: 'active', priority: 0 }],
+      ['completed', 'refused', { state: 'completed', priority: 0 }],
+      ['failed', 'refused', { state: 'failed', priority: 0 }],
+      ['cancelled', 'refused', { state: 'cancelled', priority: 0 }],
+    ],
+  ],
+  ...(['add-tags', 'remove-tags'] as const).map((kind): [Change, Row[]] => [
+    { kind, tags: ['vip'] },
+    (['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const).map((state): Row => {
+      return [state, 'done', { state, ...(kind === 'add-tags' && { options: { tags: ['vip'] } }) }]
+    }),
+  ]),
+  [
+    { kind: 'cancel', reason: 'user', because: 'the shop | closed\n', ifNotBegun: true },
+    [
+      ['waiting', 'done', { state: 'cancelled', reason: 'user', because: 'the shop | closed\n' }],
+      ['delayed', 'done', { state: 'cancelled', reason: 'user', because: 'the shop | closed\n' }],
+      ['active', 'refused', { state: 'active' }],
+      ['completed', 'refused', { state: 'completed' }],
+      ['failed', 'refused', { state: 'failed' }],
+      ['cancelled', 'refused', { state: 'cancelled', reason: 'dropped' }],
+    ],
+  ],
+  [
+    { kind: 'remove', ifNotBegun: true },
+    [
+      ['waiting', 'done', undefined],
+      ['delayed', 'done', undefined],
       ['active', 'refused', { state: 'active' }],
       ['completed', 'refused', { state: 'completed' }],
       ['failed', 'refused', { state: 'failed' }],
@@ -251,6 +290,226 @@ export function alter(make: Make): void {
     await harness.store.alter('emails', ids(more), { kind: 'cancel', reason: 'user' })
     expect(ids((await caller.exchange([], want)).jobs)).toEqual([later.id])
     expect(await caller.exchange([], want)).not.toHaveProperty('nextDue')
+  })
+
+  test('a job that was run and waits for its retry has begun; one that came back unstarted has not', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const [again, unbegun] = jobs(2)
+    await caller.enqueue(again!, unbegun!)
+    const [first, second] = await caller.claim(2)
+    await caller.settle(first!, retried(1_000))
+    await caller.settle(second!, unstarted)
+    const both = ids([again!, unbegun!])
+    expect(await store.alter('emails', both, { kind: 'remove', ifNotBegun: true })).toEqual([
+      'refused',
+      'done',
+    ])
+    expect(await store.alter('emails', both, { kind: 'cancel', reason: 'user', ifNotBegun: true })).toEqual([
+      'refused',
+      'missing',
+    ])
+    expect(await store.alter('emails', both, { kind: 'cancel', reason: 'user' })).toEqual(['done', 'missing'])
+  })
+
+  test('what a person wrote reaches the worker of a running job, and is kept however its run ends', async () => {
+    const outcomes: Outcome[] = [
+      { kind: 'cancelled', reason: 'user' },
+      retried(0),
+      unstarted,
+      { kind: 'released', in: 10, because: 'later' },
+    ]
+    const because = 'wrong | address\n🚦'
+    for (const outcome of outcomes) {
+      await using harness = await make()
+      const { store } = harness
+      const held = await inState(harness, 'active')
+      await store.alter('emails', [held.id], { kind: 'cancel', reason: 'user', because })
+      expect(await store.extend('emails', 'ada', [held], LEASE)).toEqual({
+        lost: [],
+        notices: [{ kind: 'cancel', id: held.id, reason: 'user', because }],
+      })
+      await store.watch('emails', 'web', [held.id], 1_000)
+      await harness.caller().settle(held, outcome)
+      expect(await store.get('emails', held.id)).toMatchObject({
+        state: 'cancelled',
+        reason: 'user',
+        because,
+      })
+      const [fate] = await store.watch('emails', 'web', [held.id], 1_000)
+      expect(fate).toMatchObject({ kind: 'ended', job: { reason: 'user', because } })
+    }
+  })
+
+  test('what a person wrote is kept if the worker dies, and is not that of another reason', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const [dead, other] = [await inState(harness, 'active'), await inState(harness, 'active')]
+    await store.alter('emails', [dead.id, other.id], { kind: 'cancel', reason: 'user', because: 'enough' })
+    await harness.caller().settle(other, { kind: 'cancelled', reason: 'dropped' })
+    harness.clock.advance(LEASE)
+    await store.recover('emails')
+    expect(await store.get('emails', dead.id)).toMatchObject({ reason: 'user', because: 'enough' })
+    const record = await store.get('emails', other.id)
+    expect(record).toMatchObject({ reason: 'dropped' })
+    expect(record).not.toHaveProperty('because')
+    await store.alter('emails', [dead.id], { kind: 'retry' })
+    expect(await store.get('emails', dead.id)).not.toHaveProperty('because')
+  })
+
+  const placed: [string, Partial<NewJob>][] = [
+    ['', {}],
+    [', in a group', { group: { name: 'acme', limits: { concurrency: 9 } } }],
+    [', with a limiter', { limiter: 'stripe' }],
+    [', with options', { options: { tags: ['vip'] } }],
+  ]
+  test.each(placed)(
+    'a job with a new priority runs in its place among those of that priority%s',
+    async (_, fields) => {
+      await using harness = await make()
+      const { store, clock } = harness
+      const caller = harness.caller()
+      const list: NewJob[] = []
+      for (const priority of [0, 5, 0, 5, 0, -3]) {
+        list.push(job({ priority, ...fields }))
+        await caller.enqueue(list.at(-1)!)
+        clock.advance(1)
+      }
+      const late = job({ delay: 1_000, ...fields })
+      await caller.enqueue(late)
+      const [a, b, c, d, e, f] = ids(list) as [string, string, string, string, string, string]
+      const prioritize = (id: string, priority: number) =>
+        store.alter('emails', [id], { kind: 'prioritize', priority })
+      for (const [id, priority] of [
+        [c, 5],
+        [d, 0],
+        [e, 100],
+        [e, -100],
+        [f, 100],
+        [a, 5],
+        [a, 0],
+        [late.id, 7],
+      ] as const)
+        expect(await prioritize(id, priority)).toEqual(['done'])
+      const { jobs: waiting } = await store.list('emails', { state: 'waiting' })
+      const inOrder: [string, number][] = [
+        [f, 100],
+        [b, 5],
+        [c, 5],
+        [a, 0],
+        [d, 0],
+        [e, -100],
+      ]
+      const listed = waiting.map(({ id, priority }) => [id, priority])
+      // Jobs in lanes are listed by place.
+      if (fields.group || fields.limiter) expect(listed.sort()).toEqual([...inOrder].sort())
+      else expect(listed).toEqual(inOrder)
+      expect(await store.get('emails', c)).toMatchObject({
+        ...fields,
+        ...(fields.group && { group: 'acme' }),
+        priority: 5,
+      })
+      expect(await store.counts('emails')).toMatchObject({ waiting: 6, delayed: 1 })
+      const want = { limit: 1, lease: LEASE, permits: { stripe: 1 } }
+      const claimed: string[] = []
+      const claim = async () => {
+        const [found] = (await caller.exchange([], want)).jobs
+        if (found !== undefined) claimed.push(found.id)
+        return found !== undefined
+      }
+      expect(await claim()).toBe(true)
+      clock.advance(1_000)
+      while (await claim());
+      expect(claimed).toEqual([f, late.id, b, c, a, d, e])
+    },
+  )
+
+  test('a new priority counts where priorities age', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const [first, second] = jobs(2)
+    await caller.enqueue(first!)
+    clock.advance(1_000)
+    await caller.enqueue(second!)
+    await store.alter('emails', [second!.id], { kind: 'prioritize', priority: 5 })
+    expect(ids((await caller.exchange([], { limit: 1, lease: LEASE, aging: 199 })).jobs)).toEqual([first!.id])
+    await store.alter('emails', [second!.id], { kind: 'prioritize', priority: -5 })
+    const third = job()
+    await caller.enqueue(third)
+    expect(ids((await caller.exchange([], { limit: 1, lease: LEASE, aging: 199 })).jobs)).toEqual([third.id])
+  })
+
+  test('in a strict group, a job that waits for its retry stays first, whatever priority others get', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const strict = { group: { name: 'acme', limits: { concurrency: 1 }, strict: true } }
+    const [first, second] = [job(strict), job(strict)]
+    await caller.enqueue(first, second)
+    await caller.settle(await caller.claimOne(), retried(0))
+    await store.alter('emails', [second.id], { kind: 'prioritize', priority: 9 })
+    await store.alter('emails', [first.id], { kind: 'prioritize', priority: -9 })
+    expect(await caller.claimOne()).toMatchObject({ id: first.id, priority: -9 })
+  })
+
+  test('tags by hand: each once, in their order, at most ten; other options stay', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const context = { text: '"tags":["x"],|', list: [] }
+    const given = job({ options: { context, tags: ['a', 'b|"'], tries: 4 }, payload: '"|"' })
+    const large = job({ payload: JSON.stringify('x'.repeat(5_000)) })
+    await caller.enqueue(given, large)
+    const both = ids([given, large])
+    const tags = async () =>
+      (await Promise.all(both.map((id) => store.get('emails', id)))).map((each) => each?.options?.tags)
+    expect(await store.alter('emails', both, { kind: 'add-tags', tags: ['b|"', 'c', 'c', 'ü]'] })).toEqual([
+      'done',
+      'done',
+    ])
+    expect(await tags()).toEqual([
+      ['a', 'b|"', 'c', 'ü]'],
+      ['b|"', 'c', 'ü]'],
+    ])
+    const more = ['1', '2', '3', '4', '5', '6', '7']
+    expect(await store.alter('emails', both, { kind: 'add-tags', tags: more })).toEqual(['refused', 'done'])
+    expect(
+      await store.alter('emails', both, { kind: 'remove-tags', tags: [...more, 'a', 'b|"', 'c', 'ü]'] }),
+    ).toEqual(['done', 'done'])
+    expect(await tags()).toEqual([undefined, undefined])
+    expect(await store.get('emails', given.id)).toMatchObject({
+      options: { context, tries: 4 },
+      payload: '"|"',
+    })
+    expect(await store.get('emails', large.id)).not.toHaveProperty('options')
+    expect(await caller.claim(2)).toMatchObject([{ payload: '"|"' }, { payload: large.payload }])
+  })
+
+  test('an edit says when it was made, may change what is hidden, and a replaced payload is not edited', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    const lock: Lock = { name: 'one', until: 'done', replace: true }
+    const given = job({ lock, options: { redact: ['to'], tries: 4 } })
+    await caller.enqueue(given)
+    const large = JSON.stringify('x'.repeat(5_000))
+    const cases: [payload: string, redact: string[] | undefined, after: string[] | undefined][] = [
+      ['1', undefined, ['to']],
+      [large, ['card.*', 'a|b'], ['card.*', 'a|b']],
+      ['2', undefined, ['card.*', 'a|b']],
+      ['3', [], undefined],
+    ]
+    for (const [payload, redact, after] of cases) {
+      clock.advance(10)
+      expect(await store.alter('emails', [given.id], { kind: 'edit', payload, redact })).toEqual(['done'])
+      const record = await store.get('emails', given.id)
+      expect(record?.payload).toBe(payload)
+      expect(record?.options).toEqual({ tries: 4, editedAt: clock.now, ...(after && { redact: after }) })
+    }
+    await caller.enqueue(job({ lock, payload: '4' }))
+    expect((await store.get('emails', given.id))?.options).toEqual({ tries: 4 })
   })
 
   test('an edited payload is what the claimer gets', async () => {

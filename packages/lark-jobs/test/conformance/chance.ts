@@ -23,6 +23,9 @@ const chanceKeeps: readonly Keep[] = [
   { completed: 0, failed: 100, least: 1_200 },
 ]
 
+/** With two more, a job would have too many. */
+export const chanceTags = ['vip', 'a|b', '"', '\\', '],"', 'ü', '{', '7', '🚦', 'last', 'x', 'y']
+
 const chanceOptions: readonly JobOptions[] = [
   { tags: ['vip', 'a|b'] },
   { tries: 5, redact: ['card.*'] },
@@ -75,5 +78,6 @@ export function chanceOutcome(random: Random): Outcome {
     { kind: 'unstarted' },
     { kind: 'unstarted', in: random.below(600) },
     { kind: 'cancelled', reason: 'dropped' },
+    { kind: 'cancelled', reason: 'user' },
   ])!
 }

@@ -7,6 +7,7 @@ import type {
   CancelReason,
   Counters,
   Group,
+  JobOptions,
   Keep,
   LeasedJob,
   Lock,
@@ -15,7 +16,8 @@ import type {
   State,
 } from '../../src/model/record.ts'
 import { laneName, readLane } from '../../src/store/contract/lane.ts'
-import { saidOfPayload, withOptions } from '../../src/store/contract/options.ts'
+import { changedTags, saidOfPayload, withOptions } from '../../src/store/contract/options.ts'
+import { cancelledFor, readCancelled } from '../../src/store/contract/reason.ts'
 import {
   type AlterVerdict,
   afterDeath,
@@ -32,7 +34,7 @@ export type Ended = (typeof endedStates)[number]
 
 export class ModelJob implements Counters {
   readonly id: string
-  readonly priority: number
+  priority: number
   payload: string
   /** Options as they are stored. */
   options: string | null
@@ -66,11 +68,14 @@ export class ModelJob implements Counters {
   /** Until when the ended job is kept for an age of its own. Undefined: as its queue says. */
   keptUntil: number | undefined
   reason: CancelReason | undefined
+  /** What a person wrote who had the job cancelled. */
+  #wrote: string | undefined
   /** The reason of the last run that released the job with a reason, and the number of this run. */
   #because: { runs: number; text: string } | undefined
   place: number
   #state: 'pending' | 'active' | Ended = 'pending'
-  #asked: CancelReason | undefined
+  /** See `contract/reason.ts`. */
+  #asked: string | undefined
   readonly #now: () => number
 
   /** The number of runs when the job took its lock. */
@@ -107,6 +112,7 @@ export class ModelJob implements Counters {
   }
 
   get because(): string | undefined {
+    if (this.state === 'cancelled') return this.#wrote
     return this.isPending && this.#because?.runs === this.runs ? this.#because.text : undefined
   }
 
@@ -144,7 +150,7 @@ export class ModelJob implements Counters {
   }
 
   /** The reason for which the holder is asked to cancel the job. */
-  get asked(): CancelReason | undefined {
+  get asked(): string | undefined {
     return this.#asked
   }
 
@@ -209,6 +215,7 @@ export class ModelJob implements Counters {
   /** Applies a change. A `remove` or `purge` is carried out by the caller, if the verdict allows it. */
   apply(change: Change): AlterVerdict {
     const isActive = this.#state === 'active'
+    if ('ifNotBegun' in change && change.ifNotBegun && (isActive || this.runs > 0)) return 'refused'
     switch (change.kind) {
       case 'retry':
         if (this.isPending || isActive) return 'refused'
@@ -220,8 +227,8 @@ export class ModelJob implements Counters {
         this.#tell('queued')
         return 'done'
       case 'cancel':
-        if (isActive) this.#asked = change.reason
-        else if (this.isPending) this.#end('cancelled', change.reason, true)
+        if (isActive) this.#asked = cancelledFor(change.reason, change.because)
+        else if (this.isPending) this.#end('cancelled', cancelledFor(change.reason, change.because), true)
         else return 'refused'
         return isActive ? 'asked' : 'done'
       case 'remove':
@@ -238,7 +245,23 @@ export class ModelJob implements Counters {
       case 'edit':
         if (isActive) return 'refused'
         this.payload = change.payload
+        this.options = withOptions(this.options, {
+          editedAt: this.#now(),
+          ...(change.redact && { redact: change.redact.length > 0 ? change.redact : undefined }),
+        })
         return 'done'
+      case 'prioritize':
+        if (!this.isPending) return 'refused'
+        this.priority = change.priority
+        return 'done'
+      case 'add-tags':
+      case 'remove-tags': {
+        const { tags: before = [] }: JobOptions = JSON.parse(this.options ?? '{}')
+        const tags = changedTags(before, change)
+        if (tags === undefined) return 'refused'
+        this.options = withOptions(this.options, { tags: tags.length > 0 ? tags : undefined })
+        return 'done'
+      }
     }
   }
 
@@ -258,7 +281,8 @@ export class ModelJob implements Counters {
   }
 
   /** @param isUntold no handler ran that could do what is to be done then */
-  #end(state: Ended, reason?: CancelReason, isUntold = false): void {
+  #end(state: Ended, text?: string, isUntold = false): void {
+    const { reason, because } = text === undefined ? {} : readCancelled(text)
     this.#letGo()
     this.#state = state
     this.#tell(reason === 'removed' ? reason : state)
@@ -272,6 +296,7 @@ export class ModelJob implements Counters {
     this.keptUntil = age === undefined || reason === 'removed' ? undefined : this.finishedAt + age
     if (reason === undefined) return
     this.reason = reason
+    this.#wrote = because
     this.#because = undefined
   }
 

@@ -7,6 +7,7 @@ import { expect } from 'vitest'
 import type { EffectName } from '../../src/model/effect.ts'
 import type { EventKind } from '../../src/model/event.ts'
 import { type LeasedJob, type Lock, type NewJob, type State, states } from '../../src/model/record.ts'
+import { readCancelled } from '../../src/store/contract/reason.ts'
 import {
   type AlterVerdict,
   type Change,
@@ -178,9 +179,13 @@ export class Model {
     return !!limits && claimed.length < limit && this.in('active').length >= limits.concurrency!
   }
 
-  /** The jobs of a claim that are still held: the answer if its call is sent again. */
+  /** The jobs of a claim that are still held: the answer if its call is sent again. Their tags may be others. */
   stillHeld(claimed: readonly LeasedJob[]): LeasedJob[] {
-    return claimed.filter(({ id, token }) => this.#held(id, token))
+    return claimed.flatMap(({ options: _, ...leased }) => {
+      const job = this.#held(leased.id, leased.token)
+      if (!job) return []
+      return job.options === null ? [leased] : [{ ...leased, options: JSON.parse(job.options) }]
+    })
   }
 
   extend(notes: readonly LeaseNote[], lease: number): Extension {
@@ -194,7 +199,7 @@ export class Model {
       this.#leases.set(token, this.#now() + lease)
       job.start(alone)
       if (job.isWatched) extension.watched = [...(extension.watched ?? []), id]
-      if (job.asked) extension.notices.push({ kind: 'cancel', id, reason: job.asked })
+      if (job.asked) extension.notices.push({ kind: 'cancel', id, ...readCancelled(job.asked) })
     }
     return extension
   }
@@ -329,6 +334,7 @@ export class Model {
       const name = change.kind === 'retry' && job?.isEnded ? job.lock?.name : undefined
       if (name !== undefined && this.#locker(name)) return 'refused'
       const wasPending = job?.isPending
+      const priority = job?.priority
       const verdict = job?.apply(change) ?? 'missing'
       if (name !== undefined) this.#lockers.set(name, id)
       if (change.kind === 'remove' && verdict === 'done') this.#remove(job!, true)
@@ -336,8 +342,8 @@ export class Model {
         this.jobs.delete(id)
         this.events.tell('removed', id)
       }
-      if (verdict === 'done' && change.kind !== 'edit' && job && (wasPending || job.isPending))
-        this.lanes.moved(job)
+      const stays = change.kind === 'prioritize' ? priority === job?.priority : staying.includes(change.kind)
+      if (verdict === 'done' && !stays && job && (wasPending || job.isPending)) this.lanes.moved(job)
       return verdict
     })
     this.lanes.reposition()
@@ -395,6 +401,9 @@ export class Model {
       .join(', ')
   }
 }
+
+/** The changes that leave a job where it is. */
+const staying: readonly Change['kind'][] = ['edit', 'add-tags', 'remove-tags']
 
 function dueOf(effect: { at: number } | { over: number }): number | [] {
   return 'at' in effect ? effect.at : []

@@ -17,7 +17,14 @@ import {
   type Want,
 } from '../../src/store/contract/store.ts'
 import type { Caller } from './caller.ts'
-import { chanceGroups, chanceJob, chanceLimiters, chanceOutcome, chancePayload } from './chance.ts'
+import {
+  chanceGroups,
+  chanceJob,
+  chanceLimiters,
+  chanceOutcome,
+  chancePayload,
+  chanceTags,
+} from './chance.ts'
 import { compare } from './compare.ts'
 import type { Harness, Make } from './harness.ts'
 import { Model } from './model.ts'
@@ -235,11 +242,22 @@ class Sequence {
     const change = this.#random.pick<Change>([
       { kind: 'retry' },
       { kind: 'cancel', reason: 'user' },
+      {
+        kind: 'cancel',
+        reason: 'user',
+        because: 'no | longer\nwanted 🚦',
+        ifNotBegun: this.#random.chance(2),
+      },
       { kind: 'remove' },
+      { kind: 'remove', ifNotBegun: true },
       { kind: 'purge' },
       { kind: 'run-now' },
       { kind: 'reschedule', in: this.#random.below(800) },
       { kind: 'edit', payload: chancePayload(this.#random) },
+      { kind: 'edit', payload: chancePayload(this.#random), redact: this.#random.pick([['card|*'], []])! },
+      { kind: 'prioritize', priority: this.#random.pick([-5, 0, 7, 100])! },
+      { kind: 'add-tags', tags: this.#random.some(chanceTags) },
+      { kind: 'remove-tags', tags: this.#random.some(chanceTags) },
     ])!
     this.#tell('alter', asked, change)
     const verdicts = await this.#harness.store.alter(this.#partition, asked, change)

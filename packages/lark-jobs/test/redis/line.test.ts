@@ -126,6 +126,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
         { kind: 'purge' },
         { kind: 'run-now' },
         { kind: 'reschedule', in: after },
+        { kind: 'prioritize', priority: [-3, 0, 3][below(3)]! },
         { kind: 'cancel', reason: 'user' },
       ]
       const change = changes[below(changes.length)]!
@@ -139,12 +140,16 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
         purge: one.state !== 'active',
         'run-now': inLine && one.place > clock.now,
         reschedule: inLine,
+        prioritize: inLine,
         edit: false,
+        'add-tags': false,
+        'remove-tags': false,
       }[change.kind]
       expect(verdict, `${change.kind} of ${one.state}`).toBe(allowed ? 'done' : 'refused')
       if (!allowed) return
       if (change.kind === 'remove' || change.kind === 'purge') model.jobs.delete(one.id)
       else if (change.kind === 'cancel') one.state = 'cancelled'
+      else if (change.kind === 'prioritize') one.priority = change.priority
       else {
         Object.assign(one, { place: clock.now + (change.kind === 'reschedule' ? after : 0), state: 'line' })
         if (change.kind === 'retry') one.crashes = 0

@@ -54,6 +54,42 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
     (jobs) => jobs.remove({ state: ['failed', 'active'] }),
     "Jobs.remove(): state is [ 'failed', 'active' ]; it must be 'waiting', 'delayed',",
   ],
+  [
+    'cancel(id, { becuse })',
+    (jobs) => jobs.cancel('a', { becuse: 'sold out' }),
+    'Jobs.cancel(): becuse is not an option',
+  ],
+  [
+    'purge(filter, { ifNotBegun })',
+    (jobs) => jobs.purge({ tag: 'vip' }, { ifNotBegun: true }),
+    'Jobs.purge(): ifNotBegun is not an option',
+  ],
+  [
+    'prioritize({ state: active }, 5)',
+    (jobs) => jobs.prioritize({ state: 'active' }, 5),
+    "Jobs.prioritize(): state is 'active'; it must be 'waiting' or 'delayed'",
+  ],
+  [
+    'prioritize({ tag }, text)',
+    (jobs) => jobs.prioritize({ tag: 'vip' }, '5'),
+    "Jobs.prioritize(): priority is '5'; it must be a whole number from",
+  ],
+  ['edit({}, payload)', (jobs) => jobs.edit({}, { to: 'ada' }), 'Jobs.edit(): the filter has no condition'],
+  [
+    'edit({ all })',
+    (jobs) => jobs.edit({ all: true }),
+    'Jobs.edit(): payload is undefined; it must be a payload',
+  ],
+  [
+    'tag({ all }, undefined)',
+    (jobs) => jobs.tag({ all: true }, undefined),
+    'Jobs.tag(): tags is undefined; it must be a list of up to 10 texts',
+  ],
+  [
+    'untag({ all }, [])',
+    (jobs) => jobs.untag({ all: true }, []),
+    'Jobs.untag(): tags is []; it must be a list of up to 10 texts',
+  ],
   ['retry({})', (jobs) => jobs.retry({}), 'Jobs.retry(): the filter has no condition'],
   [
     'retry({ state: waiting })',
@@ -94,7 +130,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'cancel(filter, 5)',
     (jobs) => jobs.cancel({ queue: 'emails' }, 5),
-    'Jobs.cancel(): the second argument is 5; it must be an object',
+    'Jobs.cancel(): the last argument is 5; it must be an object',
   ],
   ['pause()', (jobs) => jobs.pause(), 'Jobs.pause(): the filter is undefined; it must be an object'],
   [
@@ -224,7 +260,7 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
   [
     'retry(failed, [])',
     (jobs) => jobs.retry('failed', []),
-    'Jobs.retry(): the second argument is []; it must be an object',
+    'Jobs.retry(): the last argument is []; it must be an object',
   ],
   [
     'retry(ids, undefined)',
@@ -252,15 +288,20 @@ const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message
 type Untyped = {
   [Verb in
     | 'cancel'
+    | 'edit'
     | 'find'
     | 'pause'
+    | 'prioritize'
+    | 'purge'
     | 'resume'
     | 'failed'
     | 'list'
     | 'remove'
     | 'reschedule'
     | 'runNow'
-    | 'retry']: (...args: unknown[]) => Promise<unknown>
+    | 'retry'
+    | 'tag'
+    | 'untag']: (...args: unknown[]) => Promise<unknown>
 }
 
 /** How many jobs are in each queue and state, and which queues are paused. */

@@ -8,6 +8,7 @@ import { backingOff } from './backing-off.ts'
 import type { Connect } from './bench.ts'
 import { breaking } from './breaking.ts'
 import { cancelling } from './cancelling.ts'
+import { changing } from './changing.ts'
 import { contexts } from './contexts.ts'
 import { damage } from './damage.ts'
 import { defining } from './defining.ts'
@@ -67,6 +68,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('running', () => running(connect))
   describe('aborting', () => aborting(connect))
   describe('cancelling', () => cancelling(connect))
+  describe('changing', () => changing(connect))
   describe('removing', () => removing(connect))
   describe('keeping', () => keeping(connect))
   describe('filtering', () => filtering(connect))

@@ -7,10 +7,11 @@ export type Change =
   /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
    *  A unique job takes its lock again; it is refused while another job has the lock. */
   | { kind: 'retry' }
-  /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. */
-  | { kind: 'cancel'; reason: CancelReason }
-  /** Any state but active → gone, with its log. */
-  | { kind: 'remove' }
+  /** waiting, delayed → cancelled. active → `asked`: its worker gets a notice with its next `extend`. `because`, for
+   *  people, is kept with the reason. With `ifNotBegun`, a job that is active or was run before is refused. */
+  | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
+  /** Any state but active → gone, with its log. `ifNotBegun`: as for `cancel`. */
+  | { kind: 'remove'; ifNotBegun?: boolean }
   /** The same for good: also a record that is kept for effects (`effects.ts`). These are withdrawn, and a job that has
    *  not ended has none: nobody hears of its end. A flow that asks for such a member is answered `unknown`. */
   | { kind: 'purge' }
@@ -18,10 +19,20 @@ export type Change =
   | { kind: 'run-now' }
   /** waiting, delayed → delayed by `in` milliseconds from now. */
   | { kind: 'reschedule'; in: number }
-  /** Any state but active: the payload (JSON text) is replaced. */
-  | { kind: 'edit'; payload: string }
+  /** waiting, delayed: the job keeps its state and its place, among the jobs of its new priority. */
+  | { kind: 'prioritize'; priority: number }
+  /** Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths to hide from
+   *  then on; by default they stay. */
+  | { kind: 'edit'; payload: string; redact?: readonly string[] | undefined }
+  /** Any state: the job has these tags too, behind its others. Refused if it then has more than `MAX_TAGS`. */
+  | { kind: 'add-tags'; tags: readonly string[] }
+  /** Any state: the job has none of these tags. */
+  | { kind: 'remove-tags'; tags: readonly string[] }
 
-/** `refused`: the state of the job does not allow the change. */
+/** The most tags of a job. */
+export const MAX_TAGS = 10
+
+/** `refused`: the state of the job does not allow the change; or its record is damaged, or of another format. */
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 
 /** The settings of a partition that people change by hand. The partition keeps them. */

@@ -3,13 +3,14 @@
  * and the model of the conformance tests call these functions; `redis/lua/shared/consequence.lua` says the same in Lua.
  */
 import type { EventKind } from '../../model/event.ts'
-import type { CancelReason, Counters, JobError, Outcome, State } from '../../model/record.ts'
+import type { Counters, JobError, Outcome, State } from '../../model/record.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
+import { endedFor } from './reason.ts'
 
 /** What the rules need to know of an active job. Its `runs` include the one that has ended. */
 export interface Running extends Counters {
-  /** The reason for which somebody has asked to cancel the job. */
-  asked?: CancelReason | null
+  /** Why somebody has asked to cancel the job: see `reason.ts`. */
+  asked?: string | null
   /** False for a prefetched job, and for a suspect, until the worker says that the job has started. */
   hasStarted: boolean
   /** Whether the job is a suspect that ran beside other jobs in its process. */
@@ -21,7 +22,8 @@ export interface Consequence extends Counters {
   state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
   /** Milliseconds since 1970. Absent: a pending job keeps its place. */
   dueAt?: number
-  reason?: CancelReason
+  /** Why the job was cancelled: see `reason.ts`. */
+  reason?: string
   /** Why the run put the job back. */
   because?: string
   error?: JobError
@@ -90,7 +92,8 @@ export function afterRun(
       return unlessAsked(job, { ...counters, state: 'pending', ...dueAt, ...event })
     }
     case 'cancelled': {
-      const { reason, error } = outcome
+      const { error } = outcome
+      const reason = endedFor(outcome.reason, job.asked)
       return { ...counters, state: 'cancelled', reason, ...(error !== undefined && { error }) }
     }
   }

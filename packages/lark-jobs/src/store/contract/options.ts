@@ -3,6 +3,7 @@
  * another brings its own. All others belong to the job. `redis/lua/shared/options.lua` does the same with the text.
  */
 import type { JobOptions } from '../../model/record.ts'
+import { type Change, MAX_TAGS } from './change.ts'
 import { parsed } from './unreadable.ts'
 
 /** What the options say of a payload, as a change of those of another. */
@@ -12,6 +13,17 @@ export function saidOfPayload({ tags, redact }: JobOptions = {}): JobOptionChang
 
 /** Options to set; `undefined` removes one. */
 export type JobOptionChanges = { [K in keyof JobOptions]: JobOptions[K] | undefined }
+
+/** The tags of a job after a change; `undefined` if it then had too many. */
+export function changedTags(
+  before: readonly string[],
+  { kind, tags }: Extract<Change, { kind: 'add-tags' | 'remove-tags' }>,
+): readonly string[] | undefined {
+  const left = before.filter((tag) => !tags.includes(tag))
+  const all =
+    kind === 'remove-tags' ? left : [...before, ...new Set(tags.filter((tag) => !before.includes(tag)))]
+  return all.length > MAX_TAGS && kind === 'add-tags' ? undefined : all
+}
 
 /** @param text JSON, as it is stored; null for none. Damaged options stay as they are */
 export function withOptions(text: string | null, changes: JobOptionChanges): string | null {

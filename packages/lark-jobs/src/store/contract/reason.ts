@@ -1,7 +1,7 @@
 /**
- * The reason for a job's state. Both stores keep it as one text: the reason why the job was cancelled; or for a waiting
- * job, the number of its last run, and why that run put it back. The number shows when the text is out of date, so no
- * call has to remove it.
+ * The reason for a job's state. Both stores keep it as one text: why the job was cancelled, and if a person said more,
+ * `|` and that; or for a waiting job, the number of its last run, and why that run put it back. The number shows when the
+ * text is out of date, so no call has to remove it. A notice to cancel a job has the same text.
  */
 import type { CancelReason, JobRecord, State } from '../../model/record.ts'
 
@@ -9,9 +9,24 @@ export function putBack(runs: number, because: string): string {
   return `${runs}|${because}`
 }
 
+export function cancelledFor(reason: CancelReason, because?: string): string {
+  return because === undefined ? reason : `${reason}|${because}`
+}
+
+/** What people wrote is kept, if the worker reports that the job ended because of it. @param asked the notice */
+export function endedFor(reason: CancelReason, asked: string | null | undefined): string {
+  return asked?.startsWith(`${reason}|`) ? asked : reason
+}
+
+export function readCancelled(text: string): { reason: CancelReason; because?: string } {
+  const at = text.indexOf('|')
+  if (at < 0) return { reason: text as CancelReason }
+  return { reason: text.slice(0, at) as CancelReason, because: text.slice(at + 1) }
+}
+
 /** @param runs the job's number of runs so far */
 export function readReason(state: State, text: string, runs: number): Pick<JobRecord, 'reason' | 'because'> {
-  if (state === 'cancelled') return { reason: text as CancelReason }
+  if (state === 'cancelled') return readCancelled(text)
   const at = text.indexOf('|')
   const isLast = (state === 'waiting' || state === 'delayed') && Number(text.slice(0, at)) === runs
   return isLast ? { because: text.slice(at + 1) } : {}

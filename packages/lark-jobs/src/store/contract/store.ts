@@ -199,6 +199,8 @@ export interface Notice {
   kind: 'cancel'
   id: string
   reason: CancelReason
+  /** What the person wrote, for people. */
+  because?: string
 }
 
 export interface Exchange {

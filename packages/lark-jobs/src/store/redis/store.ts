@@ -310,7 +310,7 @@ export class RedisStore implements contract.Store {
   ): Promise<contract.AlterVerdict[]> {
     if (ids.length === 0) return []
     const [, , cancelled] = this.#countsOf(partition)
-    const args = [cancelled, change.kind, packChange(change), ...ids]
+    const args = [cancelled, ...packChange(change), ...ids]
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 

@@ -1,16 +1,19 @@
 /**
  * Changes by hand: a table of the effect of each change on a job in each state.
  */
+import { changedTags } from '../contract/options.ts'
+import { cancelledFor } from '../contract/reason.ts'
 import type { AlterVerdict, Change } from '../contract/store.ts'
-import { isMarked } from '../contract/unreadable.ts'
+import { isMarked, readOptions } from '../contract/unreadable.ts'
 import { withdrawEffects } from './effect.ts'
 import { end } from './end.ts'
 import { tell } from './events.ts'
 import { forgetExpiries } from './keep.ts'
+import { laneMoves } from './lane.ts'
 import { takeAgain } from './lock.ts'
 import { move, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
-import { changePayload } from './payload.ts'
+import { changeOptions, changePayload } from './payload.ts'
 import { purge, remove } from './retain.ts'
 import { columns, holderOf, type JobRow, stateOf } from './row.ts'
 import { ACTIVE, COMPLETED, HIDDEN, PENDING } from './schema.ts'
@@ -19,6 +22,7 @@ import { notify } from './waiters.ts'
 const findAny = `SELECT ${columns} FROM jobs WHERE partition = ? AND id = ?`
 const find = `${findAny} AND state < ${HIDDEN}`
 const queueAnew = 'UPDATE jobs SET queuedAt = ?, progress = NULL WHERE seq = ?'
+const prioritize = 'UPDATE jobs SET priority = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
 export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
@@ -33,6 +37,7 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
 
 function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict {
   const { database, now } = partition
+  if ('ifNotBegun' in change && change.ifNotBegun && (row.state === ACTIVE || row.runs > 0)) return 'refused'
   switch (change.kind) {
     case 'retry':
       if (row.state < COMPLETED || !takeAgain(partition, row)) return 'refused'
@@ -54,12 +59,16 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
       return 'done'
     case 'cancel':
       if (row.state === ACTIVE) {
-        database.run(ask, change.reason, row.seq)
+        database.run(ask, cancelledFor(change.reason, change.because), row.seq)
         notify(partition, holderOf(row.token!))
         return 'asked'
       }
       if (row.state !== PENDING) return 'refused'
-      end(partition, row, { state: 'cancelled', reason: change.reason, isUntold: true })
+      end(partition, row, {
+        state: 'cancelled',
+        reason: cancelledFor(change.reason, change.because),
+        isUntold: true,
+      })
       return 'done'
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
@@ -85,6 +94,25 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
     case 'edit':
       if (row.state === ACTIVE || isMarked(row.options)) return 'refused'
       changePayload(database, row, change.payload)
+      changeOptions(database, row, {
+        editedAt: now,
+        ...(change.redact && { redact: change.redact.length > 0 ? change.redact : undefined }),
+      })
       return 'done'
+    case 'prioritize':
+      if (row.state !== PENDING) return 'refused'
+      if (change.priority !== row.priority) {
+        laneMoves(partition, row, PENDING)
+        database.run(prioritize, change.priority, row.seq)
+      }
+      return 'done'
+    case 'add-tags':
+    case 'remove-tags': {
+      const { options, unreadable } = row.options === null ? {} : readOptions(row.options)
+      const tags = unreadable ? undefined : changedTags(options?.tags ?? [], change)
+      if (tags === undefined) return 'refused'
+      changeOptions(database, row, { tags: tags.length > 0 ? tags : undefined })
+      return 'done'
+    }
   }
 }

@@ -2,6 +2,7 @@
  * Renews leases. A note for one job renews the lease of its whole claim, and marks this job as started. For a suspect
  * it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
+import { readCancelled } from '../contract/reason.ts'
 import { type Extension, isSuspect, type LeaseNote } from '../contract/store.ts'
 import { tell } from './events.ts'
 import { renewLease } from './lease.ts'
@@ -42,7 +43,7 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
     const its = watchers.get(id)
     if (its !== undefined) extension.watched = [...(extension.watched ?? []), id]
     for (const watcher of (progress !== undefined && its) || []) notify(partition, watcher)
-    if (row.asked !== null) extension.notices.push({ kind: 'cancel', id, reason: row.asked })
+    if (row.asked !== null) extension.notices.push({ kind: 'cancel', id, ...readCancelled(row.asked) })
   }
   return extension
 }

@@ -2,7 +2,7 @@
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
 import type { EndedJob } from '../../model/effect.ts'
-import type { CancelReason, Counters, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
+import type { Counters, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
 import { readReason } from '../contract/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
@@ -28,7 +28,8 @@ export interface JobRow extends Counters {
   lock: string | null
   untilStart: 0 | 1 | null
   holds: number | null
-  asked: CancelReason | null
+  /** See `reason.ts`. */
+  asked: string | null
   /** See `reason.ts`. */
   reason: string | null
   key: string

@@ -10,6 +10,7 @@
  * handler blocks the loop, the lease thread renews (`lease-watch.ts`). What happens when a lease has ended: the
  * maintenance of some worker takes the job back (`maintenance/maintenance.ts`, `Store.recover`).
  */
+import { visible } from '@s18i/lark/config'
 import { defined } from '../../model/defined.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { Execution } from '../../run/execution.ts'
@@ -186,8 +187,11 @@ export class LeaseKeeper {
       }
       const notice = notices.find((each) => each.id === id)
       if (notice !== undefined) {
-        running.cancelled = notice.reason
-        running.run.abort(new JobsError('JOB_CANCELLED', `${id} was cancelled`, { id }))
+        const { reason, because } = notice
+        running.cancelled = { reason, ...defined({ because }) }
+        const why = because === undefined ? '' : `: ${visible(because)}`
+        const error = new JobsError('JOB_CANCELLED', `${id} was cancelled${why}`, { id, reason, because })
+        running.run.abort(error)
       }
     }
   }

@@ -11,6 +11,7 @@
 
 import { within } from '../../model/bounded-wait.ts'
 import { inContext } from '../../model/context.ts'
+import { defined } from '../../model/defined.ts'
 import { type Effect, type EffectName, memberOf, nameOf } from '../../model/effect.ts'
 import { JobsError, type JobsErrorCode } from '../../model/errors.ts'
 import type { JobRecord } from '../../model/record.ts'
@@ -326,8 +327,8 @@ function keyOf({ kind, id, at }: EffectName): string {
   return `${kind} ${id} ${at}`
 }
 
-function wordOf({ id, state, reason = 'user', errors }: JobRecord): LastWord {
-  if (state === 'cancelled') return { kind: 'cancelled', reason }
+function wordOf({ id, state, reason = 'user', because, errors }: JobRecord): LastWord {
+  if (state === 'cancelled') return { kind: 'cancelled', reason, ...defined({ because }) }
   const { code = 'WORKER_DIED', message = 'its worker died' } = errors.at(-1) ?? {}
   return { kind: 'failed', error: new JobsError(code as JobsErrorCode, message, { id }) }
 }

@@ -3,15 +3,19 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
 -- ARGV[2]  how many cancelled jobs to keep
--- ARGV[3]  the change: retry, cancel, remove, purge, run-now, reschedule, edit
--- ARGV[4]  its value: the reason, the milliseconds, the payload; else ''
+-- ARGV[3]  the change: retry, cancel, remove, purge, run-now, reschedule, prioritize, edit, add-tags, remove-tags; with `!` behind
+--          it, only of a job that has not begun
+-- ARGV[4]  its value: the reason (`contract/reason.ts`); the milliseconds; the priority ('' for 0); the paths to hide as
+--          JSON ('' leaves them as they are), RS and the payload; tags as JSON; else ''
 -- ARGV[5…] ids
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
 -- needs: keeping, watching, event
 
-local kept, change, value = tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local MAX_TAGS = 10
+local kept, value = tonumber(ARGV[2]), ARGV[4]
+local change, is_of_new = string.match(ARGV[3], '^([%l-]+)(!?)$')
 local ended = { completed = true, failed = true, cancelled = true }
 local rings, cancelled = 0, {}
 
@@ -135,15 +139,58 @@ changes['edit'] = function(id, state, record)
   if state == 'active' or not payloads().is_changeable(record) then
     return 'r'
   end
-  payloads().change_record(id, record, string.sub(record, 1, payloads().payload_at(record) - 1) .. value)
+  local redact, payload = string.match(value, '^([^\30]*)\30(.*)$')
+  local changes = { editedAt = string.format('%.0f', now) }
+  if redact ~= '' then
+    changes.redact = redact ~= '[]' and redact or ''
+  end
+  local edited = string.sub(record, 1, payloads().payload_at(record) - 1) .. payload
+  payloads().change_record(id, record, payloads().with_options(edited, changes))
   return 'd'
+end
+
+changes['prioritize'] = function(id, state, record, priority, place)
+  local after, lane, rest = string.match(record, '^(-?%d+),?-?%d*(@?[^,|]*)(.*)$')
+  if state ~= 'waiting' and state ~= 'delayed' or not after then
+    return 'r'
+  end
+  local to = value .. (string.match(priority, '@.*$') or '')
+  if to ~= priority then
+    local line_of = value .. lane
+    local is_bare = line_of == '' and string.sub(rest, 1, 1) == '|'
+    leave(id, priority, place)
+    redis.call('HSET', key('jobs'), id, after .. (is_bare and '' or ',') .. line_of .. rest)
+    put(id, to, tonumber(place) or queued(id, record))
+  end
+  return 'd'
+end
+
+local function change_tags(id, _, record)
+  local tagged = payloads().is_changeable(record) and payloads().with_tags(record, value, change == 'add-tags', MAX_TAGS)
+  if not tagged then
+    return 'r'
+  end
+  payloads().change_record(id, record, tagged)
+  return 'd'
+end
+
+changes['add-tags'], changes['remove-tags'] = change_tags, change_tags
+
+-- A run that completed is not counted.
+local function has_begun(id, state)
+  return state == 'active' or state == 'completed' or counted(id) > 0
 end
 
 local verdicts = {}
 for i = 5, #ARGV do
   local state, record, priority, place = locate(ARGV[i])
-  local may = state or change == 'purge'
-  verdicts[i - 4] = may and changes[change](ARGV[i], state, record, priority, place) or 'm'
+  if not state and change ~= 'purge' then
+    verdicts[i - 4] = 'm'
+  elseif is_of_new ~= '' and has_begun(ARGV[i], state) then
+    verdicts[i - 4] = 'r'
+  else
+    verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)
+  end
 end
 -- After all verdicts, so that no id is `missing` because of another id of this call.
 end_as('cancelled', cancelled, kept, 'untold')

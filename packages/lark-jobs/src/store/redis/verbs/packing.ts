@@ -21,6 +21,7 @@ import type {
   NewJob,
   Outcome,
 } from '../../../model/record.ts'
+import { cancelledFor } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import { MAX_LOG_BYTES, MAX_LOG_LINES, WORKER_DIED } from '../../contract/store.ts'
 import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../../contract/unreadable.ts'
@@ -113,7 +114,12 @@ function packKeep({ completed, failed, cancelled, log, least }: Keep): string {
 function packSettings(priority: number, lane: string, options: JobOptions | undefined): string {
   const line = `${priority || ''}${lane}`
   if (options === undefined) return line === '' ? '' : `,${line}`
-  return `,${line},${JSON.stringify(options).replaceAll('|', '\\u007c')}`
+  return `,${line},${packJson(options)}`
+}
+
+/** JSON for the options of a record. */
+function packJson(value: object): string {
+  return JSON.stringify(value).replaceAll('|', '\\u007c')
 }
 
 function escapeKey(key: string): string {
@@ -334,15 +340,25 @@ export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: 
   return [wanted.lease !== undefined && wanted.lease === lease ? 'w' : own, ...names].join('\n')
 }
 
-/** The value of a change, besides its kind. */
-export function packChange(change: contract.Change): string {
+/** The kind of a change, with `!` if the job must not have begun; and its value. */
+export function packChange(change: contract.Change): [kind: string, value: string] {
+  const isOfNew = 'ifNotBegun' in change && change.ifNotBegun
+  return [isOfNew ? `${change.kind}!` : change.kind, changeValue(change)]
+}
+
+function changeValue(change: contract.Change): string {
   switch (change.kind) {
     case 'cancel':
-      return change.reason
+      return cancelledFor(change.reason, change.because)
     case 'reschedule':
       return packDuration(change.in)
+    case 'prioritize':
+      return String(change.priority || '')
     case 'edit':
-      return packPayload(change.payload)
+      return `${change.redact === undefined ? '' : packJson(change.redact)}${RS}${packPayload(change.payload)}`
+    case 'add-tags':
+    case 'remove-tags':
+      return packJson(change.tags)
     default:
       return ''
   }

@@ -2,9 +2,9 @@
  * Converts the answers of scripts: jobs (`lua/shared/show.lua`) to records, and the ends of pages to cursors.
  */
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
-import type { CancelReason, JobRecord, LeasedJob, NewJob, State } from '../../../model/record.ts'
+import type { JobRecord, LeasedJob, NewJob, State } from '../../../model/record.ts'
 import { laneRecord, pausedGroup } from '../../contract/lane.ts'
-import { readReason } from '../../contract/reason.ts'
+import { readCancelled, readReason } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/script.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
@@ -288,10 +288,10 @@ export function pageCursors(
 
 /** The answer of `extend.lua`: ids that are lost, ids of jobs that should be cancelled, and the reasons. */
 export function readExtension(reply: unknown): contract.Extension {
-  const [lost, asked, reasons, watched] = reply as [string[], string[], CancelReason[], string[]]
+  const [lost, asked, reasons, watched] = reply as [string[], string[], string[], string[]]
   return {
     lost,
-    notices: asked.map((id, i) => ({ kind: 'cancel', id, reason: reasons[i]! })),
+    notices: asked.map((id, i) => ({ kind: 'cancel', id, ...readCancelled(reasons[i]!) })),
     ...(watched.length > 0 && { watched }),
   }
 }

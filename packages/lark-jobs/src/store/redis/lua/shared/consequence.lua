@@ -78,7 +78,9 @@ function outcomes.cancelled(id, value, job)
   if failure ~= '' then
     texts().keep_error(id, failure)
   end
-  redis.call('HSET', key('reasons'), id, reason)
+  -- A notice may have more: what a person wrote.
+  local is_asked = job.notice and string.match(job.notice, '^[^|]*') == reason
+  redis.call('HSET', key('reasons'), id, is_asked and job.notice or reason)
   end_as('cancelled', { id }, job.kept.cancelled)
 end
 

@@ -1,7 +1,7 @@
 -- The options in a record: JSON text. A change finds the members in the text and leaves the others as they are, because
 -- `cjson` would make an object of an empty list, and lose digits of large numbers.
 -- module: payloads
--- gives: options_of, with_options
+-- gives: options_of, with_options, with_tags
 
 -- The position after the text that begins at `at`.
 local function past_text(json, at)
@@ -58,4 +58,39 @@ local function with_options(record, changes)
   end
   local options = #parts > 0 and ',{' .. table.concat(parts, ',') .. '}' or ''
   return after .. ((line ~= '' or options ~= '') and ',' .. line or '') .. options .. rest
+end
+
+-- The texts of a JSON list of texts, as JSON.
+local function texts_in(list)
+  local found, from = {}, string.find(list, '"', 1, true)
+  while from do
+    local after = past_text(list, from)
+    found[#found + 1] = string.sub(list, from, after - 1)
+    from = string.find(list, '"', after, true)
+  end
+  return found
+end
+
+-- The record with more tags, or without some. `list`: JSON. Nothing if it would have more than `most`, or if its options
+-- are damaged.
+local function with_tags(record, list, is_more, most)
+  local _, values = options_of(record)
+  local changed, tags = {}, {}
+  for _, text in ipairs(texts_in(list)) do
+    changed[text] = true
+  end
+  for _, text in ipairs(texts_in(values.tags or '')) do
+    if is_more or not changed[text] then
+      tags[#tags + 1], changed[text] = text, nil
+    end
+  end
+  for _, text in ipairs(is_more and texts_in(list) or {}) do
+    if changed[text] then
+      tags[#tags + 1], changed[text] = text, nil
+    end
+  end
+  local is_damaged = string.find(record, '^[^,|]*,[^,|]*,[^{|]')
+  if not is_damaged and not (is_more and #tags > most) then
+    return with_options(record, { tags = #tags > 0 and '[' .. table.concat(tags, ',') .. ']' or '' })
+  end
 end

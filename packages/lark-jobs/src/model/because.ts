@@ -1,0 +1,11 @@
+/**
+ * Why a job was put back or cancelled: what its handler or a person wrote, for people.
+ */
+
+/** The most characters that are kept. */
+export const MAX_BECAUSE = 200
+
+/** The part of a text that is kept; undefined if it is empty. */
+export function keptBecause(text: string | undefined): string | undefined {
+  return text ? text.slice(0, MAX_BECAUSE) : undefined
+}

@@ -1,0 +1,114 @@
+/**
+ * Replaces the payloads of jobs that do not run. The schema of the class checks the new payload, if this process has met
+ * the class. The job says when it was edited.
+ */
+import { JobsError } from '../model/errors.ts'
+import { encode } from '../model/payload.ts'
+import { definitions } from '../options/definitions.ts'
+import { classOf, classWith } from '../options/job-class.ts'
+import { writePayload } from '../options/payload-rules.ts'
+import { option } from '../options/schema.ts'
+import type { AlterVerdict, Change } from '../store/contract/store.ts'
+import { changeJobs } from './change.ts'
+import {
+  type ChangeOptions,
+  type Chosen,
+  checkFilter,
+  conditions,
+  type Flags,
+  type JobFilter,
+  readChosen,
+} from './filter.ts'
+import { type Removable, removable } from './remove.ts'
+import { alterAll, type Located, type OpenQueues } from './stored-jobs.ts'
+
+/** The states in which the payload of a job can be changed. */
+export const editable = removable
+export type Editable = Removable
+
+/** At least one condition, or `{ all: true }` for every job of the store that does not run. */
+export type EditFilter = JobFilter<Editable>
+
+export interface Edited {
+  /** Jobs that have the payload now. */
+  edited: number
+  /** Jobs that the filter matches and that run: they are left as they are. */
+  running: number
+}
+
+/** Checks the arguments of `edit`. @throws FILTER_INVALID, JOB_ID_INVALID */
+export function readEdit(which: unknown, payload: unknown, options: unknown, flags?: Flags): Chosen {
+  const chosen = readChosen('Jobs.edit()', editable, which, options, flags)
+  // A forgotten argument must not take the payloads away.
+  const given = option('a payload', (value) => value !== undefined)
+  checkFilter('Jobs.edit()', { payload }, conditions({ payload: given }), { flags })
+  return chosen
+}
+
+/**
+ * @throws JOB_NOT_EDITABLE, and the errors of `changeJobs`; PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, before any
+ * job of the partition is changed
+ */
+export async function edit(
+  open: OpenQueues,
+  which: Chosen,
+  payload: unknown,
+  options: ChangeOptions,
+): Promise<Edited> {
+  const { done, refused } = await changeJobs(
+    open,
+    which,
+    {
+      states: [...editable, 'active'],
+      verdict: ({ state }) => (state === 'active' ? 'refused' : 'done'),
+      check: ({ id, state }: Located) => {
+        if (state !== 'active') return
+        const message = `${id} is active; only a job that does not run can be edited`
+        throw new JobsError('JOB_NOT_EDITABLE', message, { id })
+      },
+      act: (partition, jobs) => editAll(open, partition, jobs, payload),
+    },
+    options,
+  )
+  return { edited: done, running: refused }
+}
+
+/** Jobs of one class, and of one version of its payloads, change together. */
+export async function editAll(
+  open: OpenQueues,
+  partition: string,
+  jobs: readonly Pick<Located, 'id' | 'key'>[],
+  payload: unknown,
+): Promise<AlterVerdict[]> {
+  const changes = new Map<string, { change: Change; ids: string[] }>()
+  for (const { id, key } of jobs) {
+    const like = isMet(key) ? key : `${key} ${await versionOf(open, partition, id)}`
+    const same = changes.get(like)
+    if (same !== undefined) same.ids.push(id)
+    else changes.set(like, { change: changeOf(like, key, payload), ids: [id] })
+  }
+  const verdicts: AlterVerdict[] = []
+  for (const { change, ids } of changes.values())
+    verdicts.push(...(await alterAll(open.store, partition, ids, change)))
+  return verdicts
+}
+
+function isMet(key: string): boolean {
+  return definitions.has(key) || classWith(key) !== undefined
+}
+
+/** @param like ends in the spaces of the version (`payload-rules.ts`), if the class is not known */
+function changeOf(like: string, key: string, payload: unknown): Change {
+  const Defined = definitions.get(key)
+  const jobClass = Defined === undefined ? classWith(key) : classOf(Defined)
+  if (jobClass === undefined)
+    return { kind: 'edit', payload: encode(payload, key) + like.slice(key.length + 1) }
+  const { redact = [] } = jobClass.rules ?? {}
+  return { kind: 'edit', payload: writePayload(payload, jobClass), redact }
+}
+
+/** The spaces that say of which version a payload is. A person edits what is stored, so the version stays. */
+async function versionOf({ store }: OpenQueues, partition: string, id: string): Promise<string> {
+  const text = (await store.get(partition, id))?.payload ?? ''
+  return text.slice(text.trimEnd().length)
+}
