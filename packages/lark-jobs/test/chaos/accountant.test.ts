@@ -69,6 +69,10 @@ const cases: Record<Rule, [string, (evidence: Evidence) => void][]> = {
   'refused-but-queued': [
     ['a refused job that is kept', ({ kept: records }) => records.push(kept('r', 30_000))],
     ['a refused job that ran', ({ runs }) => runs.push(run('r', 'w2.1#9', 24_000, ended(24_001)))],
+    [
+      'a job that met another of its kind, and ran',
+      ({ runs }) => runs.push(run('l', 'w2.1#9', 30_110, ended(30_115))),
+    ],
   ],
   'queued-twice': [
     ['one dispatch, two ids', (evidence) => evidence.kept.push({ ...record(evidence, 'a'), id: 'other' })],
@@ -219,6 +223,18 @@ test('a failover may lose only jobs that were accepted just before it, and none 
   evidence.durability = 'normal'
   evidence.faults.at(-1)!.hits[0]!.from = 400
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])
+})
+
+test('a unique job that met another on a new primary may have run on the one that was replaced, and is not kept', () => {
+  const evidence = doctored(({ runs, faults }) => {
+    runs.push(run('l', 'w2.1#9', 30_102, ended(30_103)))
+    faults.push(fault('node frozen', 30_090, 30_104, [{ what: 'rewound', from: 30_090, to: 30_104 }]))
+  })
+  expect(account(evidence).findings).toEqual([])
+  evidence.kept.push(kept('l', 30_103))
+  expect(account(evidence).findings).toContainEqual(
+    expect.objectContaining({ rule: 'refused-but-queued', who: 'l' }),
+  )
 })
 
 test('an uncertain unique job may have arrived after the job that was its duplicate when it was dispatched', () => {
