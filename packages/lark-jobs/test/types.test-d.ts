@@ -758,6 +758,17 @@ const met = (error: unknown) => {
 const operating = operate(other, { names: { key: '--job' } })
 operating.find<SendEmailJob>('id').then((found) => found?.payload?.to.trim())
 operating.cancel({ key: 'send-email' }, { dryRun: true })
+operating.runs({ worker: 'ada' }, { limit: 5 }).then(({ runs }) => runs[0]?.since.toFixed())
+operating.groups({ queue: 'shops', state: 'full' }).then(({ groups }) => groups[0]?.group?.trim())
+operating.limiters().then(([first]) => first?.holders[0]?.permits.toFixed())
+operating.circuits().then(([first]) => first?.state === 'half-open')
+// @ts-expect-error the groups of which queue
+operating.groups({})
+// @ts-expect-error no such state
+operating.groups({ queue: 'shops', state: 'sleepy' })
+draft.withOptions({ id: 'mine', reuse: 'ended', delay: '5m', priority: undefined }).dispatch()
+// @ts-expect-error no option
+draft.withOptions({ dealy: '5m' })
 // @ts-expect-error an empty filter
 operating.cancel({})
 // @ts-expect-error everything must be said

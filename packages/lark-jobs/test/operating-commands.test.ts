@@ -1,0 +1,106 @@
+/** `jobs:groups`, `jobs:limits` and `jobs:workers`: what they print, also of names that would change a terminal. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryConsole, run } from '@s18i/lark'
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { JobsGroupsCommand } from '../src/commands/jobs-groups.ts'
+import { JobsLimitsCommand } from '../src/commands/jobs-limits.ts'
+import { JobsWorkersCommand } from '../src/commands/jobs-workers.ts'
+import { circuitBreaker, createJobs, group, Job, type Jobs, limiter } from '../src/index.ts'
+import { Record, signal } from './working/bench.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'lark-operating-'))
+let files = 0
+const evil = 'acme\u001b[2J'
+const commands = [JobsGroupsCommand, JobsLimitsCommand, JobsWorkersCommand]
+
+/** Another instance than that of the commands, which close theirs. */
+let jobs: Jobs
+let begun = signal()
+let go = signal()
+
+class ShopJob extends Job {
+  override readonly key = 'shop'
+  override group = group((payload: { shop: string }) => payload.shop, { concurrency: 1 })
+  override limiter = limiter({ concurrency: 5 })
+  async handle(_payload: { shop: string }) {
+    begun.resolve()
+    await go.promise
+  }
+}
+
+class BreakJob extends Job {
+  override readonly key = 'break'
+  override tries = 1
+  override middleware() {
+    return [circuitBreaker({ failures: 1, pause: '1h', name: evil })]
+  }
+  handle() {
+    throw new Error('503')
+  }
+}
+
+beforeEach(() => {
+  const connection = `sqlite:${join(folder, `${++files}.db`)}`
+  vi.stubEnv('LARK_JOBS_URL', connection)
+  jobs = createJobs({ connection })
+  ;[begun, go] = [signal(), signal()]
+})
+afterEach(async () => {
+  go.resolve()
+  await jobs.close()
+  vi.unstubAllEnvs()
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+async function lark(...words: string[]) {
+  const console = new MemoryConsole()
+  const code = await run(words, { commands, console })
+  const said = console.stdout + console.stderr
+  expect(said).not.toContain('\u001b[2J')
+  return { code, said, json: () => JSON.parse(console.stdout) }
+}
+
+test('a store with nothing in it', async () => {
+  expect(await lark('jobs:groups', 'default')).toMatchObject({ code: 0, said: '✓ No groups in default\n' })
+  expect(await lark('jobs:limits')).toMatchObject({ code: 0, said: '✓ No limiters\n' })
+  const { said } = await lark('jobs:workers')
+  expect(said).toBe('! No worker is running: start one with lark jobs:work\n')
+  expect(await lark('jobs:groups', 'nobody')).toMatchObject({ code: 1 })
+  const wrong = await lark('jobs:groups', 'default', '--state=sleepy')
+  expect(wrong).toMatchObject({ code: 2 })
+  expect(wrong.said).toContain("--state is 'sleepy'")
+})
+
+test('groups, permits, circuits, and what each worker runs', async () => {
+  const report = new Record()
+  const shops = [evil, evil, 'held'].map((shop) => new ShopJob().with({ shop }))
+  await jobs.pause({ queue: 'default', group: 'held', for: '1h' })
+  await jobs.dispatch([...shops, new BreakJob().with()])
+  const worker = await jobs.work({ jobs: [ShopJob, BreakJob], report })
+  await Promise.all([begun.promise, report.ends(1)])
+  const groups = await lark('jobs:groups', 'default')
+  expect(groups.said).toMatch(/^GROUP +STATE +PENDING +ACTIVE +NEEDS *\n/)
+  expect(groups.said).toMatch(/^held +paused for (1 h|59 min \d+ s) +1 +0 +1 of class:shop *$/m)
+  expect(groups.said).toMatch(/^acme\S+ +full +1 +1 +1 of class:shop *$/m)
+  const [, second] = (await lark('jobs:groups', 'default', '--json')).json().groups
+  expect(second).toMatchObject({ group: evil, state: 'full' })
+  // A worker says what it has used when it announces itself, at the latest when it takes no more jobs.
+  worker.quiet()
+  await vi.waitFor(async () => expect((await lark('jobs:limits')).said).toContain('is open'))
+  const limits = await lark('jobs:limits')
+  expect(limits.said).toMatch(/^class:shop +1 +\S+: 1 *$/m)
+  expect(limits.said).toMatch(/^! Circuit acme\S+ is open for \d+/m)
+  expect((await lark('jobs:limits', '--json')).json()).toMatchObject({
+    limiters: [{ held: 1 }],
+    circuits: [{}],
+  })
+  const workers = await lark('jobs:workers')
+  expect(workers.said).toMatch(/^\S+ +shop +default +.+ \S+ *$/m)
+  expect((await lark('jobs:workers', '--json')).json()).toMatchObject({
+    workers: [{ id: worker.id }],
+    // The other may still be on its way to the store.
+    runs: expect.arrayContaining([expect.objectContaining({ key: 'shop', worker: worker.id })]),
+  })
+})
