@@ -83,6 +83,8 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ['keep', keep({ log: 0 }), 'keep.log is 0; it must be false, or milliseconds'],
     ['keepResult', 0, 'keepResult is 0; it must be milliseconds'],
     ['keepResult', false, 'keepResult is false; it must be milliseconds'],
+    ['maxCrashes', 0, 'maxCrashes is 0; it must be a whole number from 1 to 100'],
+    ['maxCrashes', 101, 'maxCrashes is 101; it must be a whole number from 1 to 100'],
     ['unique', { by: 'id' }, "unique.by is 'id'; it must be a function of the payload"],
     ['middleware', () => [1], 'middleware() is [ 1 ]; it must be a list of functions'],
     [
@@ -124,6 +126,19 @@ test('correct settings are kept in the units of the store', () => {
     backoff: { from: 10_000, to: 3_600_000, jitter: 0.5 },
     timeout: 30_000,
   })
+})
+
+test('a limit of crashes goes with each job of its class, and costs a class nothing that has none', () => {
+  class PlainJob extends Job {
+    handle() {}
+  }
+  class ChargeJob extends PlainJob {
+    override maxCrashes = 1
+  }
+  expect(newJobs(new PlainJob() as JobLike, [undefined]).records[0]).not.toHaveProperty('options')
+  const [record] = newJobs(Object.assign(new ChargeJob(), { tries: 5 }) as JobLike, [undefined]).records
+  expect(record!.options).toEqual({ maxCrashes: 1, tries: 5 })
+  expect(newJobs(new ChargeJob() as JobLike, [undefined]).records[0]!.options).toEqual({ maxCrashes: 1 })
 })
 
 test('how long a class has its jobs kept goes with each of them, and costs a class nothing that says nothing', () => {

@@ -114,6 +114,22 @@ keep({ done: '30d' })
 // @ts-expect-error no number of jobs
 keep({ completed: { count: 5 } })
 
+// the crashes after which the jobs of a class fail
+class TransferJob extends Job {
+  override maxCrashes = 1
+  handle() {}
+}
+new TransferJob().dispatch()
+class WrongTransferJob extends Job {
+  // @ts-expect-error a number of crashes
+  override maxCrashes = '1'
+  handle() {}
+}
+new WrongTransferJob()
+defineJob({ key: 'transfer', maxCrashes: 1 })
+// @ts-expect-error of the class, not of one job
+new TransferJob().with().withTries(1).maxCrashes(1)
+
 // a filter says something
 declare const jobs: typeof Jobs
 jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })

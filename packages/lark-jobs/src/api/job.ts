@@ -93,6 +93,12 @@ export abstract class Job {
    * `backoff()`). Default 1 s to 10 min.
    */
   backoff: BackoffOption = defaultBackoff
+  /**
+   * The crashes after which a job fails: how often a worker may die while it runs the job. 1: the job is never run
+   * again after a crash, whatever caused it. Otherwise the job runs alone in its process when one more crash would fail
+   * it, so that it does not fail because of a job beside it. From 1 to 100. Default 3.
+   */
+  declare maxCrashes?: number | undefined
   /** How long an attempt may take. Then `this.signal` is aborted, and the attempt has failed. Default 30 min. */
   timeout: Duration = 1_800_000
 

@@ -81,10 +81,9 @@ function recordsOf(
 ): NewJobs {
   const { queueName, priority, delay, unique, group, limiter, tags = more } = settings
   const here = context()
+  const isPlain = jobClass.rules === undefined && jobClass.maxCrashes === undefined
   const different =
-    settings === jobClass && here === undefined && jobClass.rules === undefined
-      ? undefined
-      : differences(settings, jobClass, here)
+    settings === jobClass && here === undefined && isPlain ? undefined : differences(settings, jobClass, here)
   if (isOwnOption(limiter) && !isOwnOption(jobClass.limiter))
     throw new JobsError(
       'JOB_INVALID',
@@ -183,6 +182,7 @@ function differences(
 ): JobOptions | undefined {
   const { tries, retryUntil, expiresIn, timeout, backoff } = settings
   const different: JobOptions = {}
+  if (jobClass.maxCrashes !== undefined) different.maxCrashes = jobClass.maxCrashes
   if (tries !== jobClass.tries) different.tries = tries
   if (retryUntil !== jobClass.retryUntil) different.retryUntil = retryUntil ?? 0
   if (expiresIn !== jobClass.expiresIn) different.expiresIn = expiresIn ?? 0

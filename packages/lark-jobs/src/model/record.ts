@@ -27,6 +27,8 @@ export type CancelReason = 'user' | 'expired' | 'replaced' | 'dropped' | 'remove
 
 /** The settings in which one job differs from its class. Absent fields cost no bytes. */
 export interface JobOptions {
+  /** The crashes after which the job fails (`store/contract/consequence.ts`). */
+  maxCrashes?: number
   /** The most attempts. */
   tries?: number
   /** How long to wait before each retry. */

@@ -92,6 +92,8 @@ export interface JobClass extends JobSettings {
   aliases: readonly string[]
   /** How long its ended jobs are kept, if it says so. */
   keep: Keep | undefined
+  /** The crashes after which its jobs fail, if it says so. */
+  maxCrashes: number | undefined
   /** The name that people see: that of the class, or its key if a minifier made the name. */
   name: string
   Class: JobConstructor
@@ -144,7 +146,7 @@ export function classOf(Class: JobConstructor): JobClass {
         (job as unknown as Record<string, unknown>)[name],
         'absent: Lark will have a member of this name',
       )
-  const { aliases, keep, keepResult, key = Class.name } = classSettings.fields(job, '', voice)
+  const { aliases, keep, keepResult, maxCrashes, key = Class.name } = classSettings.fields(job, '', voice)
   const read = jobSettings.fields(job, '', voice)
   const again = instance(Class).key ?? Class.name
   if (again !== key) {
@@ -158,6 +160,7 @@ export function classOf(Class: JobConstructor): JobClass {
     hasKey: job.key !== undefined,
     aliases,
     keep: keepFrom(keep, keepResult),
+    maxCrashes,
     // People cannot recognise a class by a name that a minifier made.
     name: Class.name === '' || originOf(Class) === 'made' ? key : Class.name,
     Class,

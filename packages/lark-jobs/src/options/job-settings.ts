@@ -28,6 +28,8 @@ export const classSettings = new Schema('a job', {
   aliases: list<string>("a list of texts, such as ['old-name']", isName).needed(),
   keep: classKeep as Option<KeepOptions, Read<typeof classKeep.entries>>,
   keepResult: duration(),
+  /** The crashes of its workers after which a job fails. Default 3. */
+  maxCrashes: whole(1, 100),
 })
 
 /** The fields that one job may change before it is dispatched. */

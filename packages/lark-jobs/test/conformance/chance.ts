@@ -41,6 +41,7 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
     ...(random.chance(3) && { delay: random.below(1_500) }),
     ...(random.chance(3) && { lock: chanceLock(random) }),
     ...(random.chance(2) && { hooked: true }),
+    ...(random.chance(4) && { options: { tags: ['a'], maxCrashes: 1 + random.below(4) } }),
     ...(random.chance(3) && { keep: random.pick(chanceKeeps)! }),
     ...(groups && random.chance(2) && { group: random.pick(chanceGroups)! }),
     ...(groups && random.chance(4) && { limiter: random.pick(chanceLimiters)! }),

@@ -52,6 +52,7 @@ export class ModelJob implements Counters {
   readonly lock: Lock | undefined
   readonly group: Group | undefined
   readonly limiter: string | undefined
+  readonly options: JobOptions | undefined
   /** '' without a group and a limiter. */
   readonly lane: string
   readonly #keep: Keep
@@ -88,6 +89,7 @@ export class ModelJob implements Counters {
    */
   constructor(given: NewJob, now: () => number, watchedEnd: () => void, tell: (kind: EventKind) => void) {
     const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false, keep = {} } = given
+    this.options = given.options
     this.id = id
     this.payload = payload
     this.options = withOptions(null, given.options ?? {})
@@ -191,7 +193,7 @@ export class ModelJob implements Counters {
 
   /** @returns how it counts in the minutes */
   takeBack(forgiving: boolean): Consequence['counts'] {
-    const running = { ...this.#counters, isBeside: this.isBeside }
+    const running = { ...this.#counters, options: this.options, isBeside: this.isBeside }
     return this.#become(afterDeath(running, forgiving))
   }
 

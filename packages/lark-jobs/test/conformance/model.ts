@@ -205,14 +205,21 @@ export class Model {
   }
 
   /** What it takes back. */
-  recover({ forgiving = false, holder, until = this.#now(), unread }: RecoverOptions): Recovery {
-    const recovery: Recovery = { recovered: [], failed: [] }
+  recover({
+    forgiving = false,
+    holder,
+    until = this.#now(),
+    unread,
+  }: RecoverOptions): Required<Pick<Recovery, 'crashed'>> & Recovery {
+    const recovery: ReturnType<Model['recover']> = { recovered: [], failed: [], crashed: [] }
     if (this.#now() > until) return recovery
     for (const job of this.in('active')) {
       const isOver = holder === undefined ? this.#leaseEnd(job) <= this.#now() : job.holder === holder
       if (unread === undefined ? !isOver : job.token !== unread) continue
+      const { crashes } = job
       this.#minutes.count(unread === undefined ? job.takeBack(forgiving) : job.follow({ kind: 'unstarted' }))
       this.lanes.moved(job, true)
+      if (job.crashes > crashes) recovery.crashed.push(job.id)
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state === 'failed') recovery.failed.push(job.id)
     }

@@ -59,11 +59,19 @@ export function recover(make: Make): void {
     for (let crash = 1; crash < MAX_CRASHES; crash += 1) {
       await caller.claimOne()
       harness.clock.advance(LEASE)
-      expect(await harness.store.recover('emails')).toEqual({ recovered: [given.id], failed: [] })
+      expect(await harness.store.recover('emails')).toEqual({
+        recovered: [given.id],
+        failed: [],
+        crashed: [given.id],
+      })
     }
     await caller.claimAlone()
     harness.clock.advance(LEASE)
-    expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [given.id] })
+    expect(await harness.store.recover('emails')).toEqual({
+      recovered: [],
+      failed: [given.id],
+      crashed: [given.id],
+    })
     const record = await harness.store.get('emails', given.id)
     expect(record).toMatchObject({
       state: 'failed',

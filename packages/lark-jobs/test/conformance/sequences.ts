@@ -230,6 +230,7 @@ class Sequence {
     const expected = this.#model.recover(options)
     expect([...recovery.recovered].sort()).toEqual(expected.recovered.sort())
     expect([...recovery.failed].sort()).toEqual(expected.failed.sort())
+    expect([...(recovery.crashed ?? [])].sort()).toEqual(expected.crashed.sort())
     expect(recovery.nextLeaseEnd).toBe(expected.nextLeaseEnd)
     this.#compareEffects(options.effects, recovery.effects)
     expect(recovery.nextEffect).toBe(this.#model.nextEffect())

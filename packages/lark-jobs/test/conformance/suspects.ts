@@ -2,10 +2,13 @@
  * Suspects: jobs that are one crash below the limit. When they count as started, and which crash fails them.
  */
 import { expect, test } from 'vitest'
-import { MAX_CRASHES, MAX_CRASHES_BESIDE, SUSPECT } from '../../src/store/contract/store.ts'
-import type { Caller } from './caller.ts'
+import { MAX_CRASHES, MAX_CRASHES_BESIDE } from '../../src/store/contract/store.ts'
+import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'
+
+/** Crashes after which a job is a suspect. */
+const SUSPECT = MAX_CRASHES - 1
 
 /** Queues jobs, and lets their workers die until the jobs are suspects. */
 async function suspects(harness: Harness, caller: Caller, count = 1): Promise<string[]> {
@@ -74,6 +77,62 @@ export function suspectJobs(make: Make): void {
       await harness.takeBack()
       const state = isStillAlone ? 'failed' : 'waiting'
       expect(await harness.store.get('emails', id!)).toMatchObject({ state, crashes: MAX_CRASHES })
+    }
+  })
+
+  test('a job may have a limit of its own: it runs alone one crash before it, and fails at it', async () => {
+    for (const maxCrashes of [2, 5]) {
+      await using harness = await make()
+      const caller = harness.caller()
+      const given = job({ options: { tags: ['"maxCrashes":9'], maxCrashes }, priority: 3 })
+      const plain = job()
+      await caller.enqueue(given, plain)
+      for (let crashes = 1; crashes < maxCrashes; crashes += 1) {
+        const [, other] = await caller.claim(2)
+        await caller.settle(other!, { kind: 'unstarted' })
+        expect(await harness.takeBack()).toEqual([given.id])
+        expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes })
+      }
+      // Now it has not started before its worker says so.
+      await caller.claim()
+      await harness.takeBack()
+      expect(await harness.store.get('emails', given.id)).toMatchObject({ crashes: maxCrashes - 1 })
+      await caller.start(await caller.claim(), true)
+      await harness.takeBack()
+      expect(await harness.store.get('emails', given.id)).toMatchObject({
+        state: 'failed',
+        crashes: maxCrashes,
+      })
+    }
+  })
+
+  test('a job that may crash once only never waits to run alone, and fails with its first crash', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [given, plain] = [job({ options: { maxCrashes: 1 } }), job()]
+    await caller.enqueue(given, plain)
+    await caller.claim(2)
+    harness.clock.advance(LEASE)
+    const { recovered, failed, crashed } = await harness.store.recover('emails')
+    expect([recovered, failed]).toEqual([[plain.id], [given.id]])
+    expect([...crashed!].sort()).toEqual([given.id, plain.id])
+    await harness.store.alter('emails', [given.id], { kind: 'retry' })
+    expect(await caller.claim(2)).toHaveLength(2)
+    await harness.takeBack()
+    expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'failed', crashes: 1 })
+  })
+
+  test('a limit above ten counts also for a job that runs beside others', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const given = job({ options: { maxCrashes: 12 } })
+    await caller.enqueue(given)
+    for (let crashes = 1; crashes <= 12; crashes += 1) {
+      const held = await caller.claim()
+      if (crashes === 12) await caller.start(held, false)
+      await harness.takeBack()
+      const state = crashes < 12 ? 'waiting' : 'failed'
+      expect(await harness.store.get('emails', given.id)).toMatchObject({ state, crashes })
     }
   })
 

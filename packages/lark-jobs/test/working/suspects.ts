@@ -3,13 +3,15 @@ import { expect, test, vi } from 'vitest'
 import { open } from '../../src/api/jobs.ts'
 import type { WorkOptions } from '../../src/api/work.ts'
 import { Job } from '../../src/index.ts'
-import { SUSPECT } from '../../src/store/contract/store.ts'
+import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
 /** Milliseconds. The times for which suspects wait and rest are multiples of a lease. */
 const LEASE = 300
 /** Milliseconds. No test needs so long. */
 const LONG = 15_000
+/** Crashes after which a job is a suspect. */
+const SUSPECT = MAX_CRASHES - 1
 
 /**
  * Classes whose jobs note which jobs run beside them, and end when the test tells them to. The jobs of `emails` become
@@ -37,6 +39,9 @@ function classes() {
   class SuspectJob extends PlainJob {
     override queueName = 'emails'
   }
+  class FragileJob extends SuspectJob {
+    override maxCrashes = 2
+  }
   class LimitedJob extends SuspectJob {
     override limiter = 'stripe'
   }
@@ -46,6 +51,7 @@ function classes() {
   return {
     PlainJob,
     SuspectJob,
+    FragileJob,
     LimitedJob,
     StrictJob,
     /** The jobs that ran beside the job with this name. */
@@ -68,7 +74,7 @@ export function suspects(connect: Connect): void {
     const client = bench.client({ limiters: { stripe: { concurrency: 1 } } })
     const { store } = await client[open]()
     const all = classes()
-    const { PlainJob, SuspectJob, LimitedJob, StrictJob } = all
+    const { PlainJob, SuspectJob, FragileJob, LimitedJob, StrictJob } = all
     let dead = 0
 
     async function put(make: new () => InstanceType<typeof PlainJob>, ...names: string[]): Promise<string[]> {
@@ -84,7 +90,7 @@ export function suspects(connect: Connect): void {
     /** Queues jobs, and lets their workers die until the jobs are suspects. */
     async function suspect(make: typeof SuspectJob, ...names: string[]): Promise<string[]> {
       const ids = await put(make, ...names)
-      for (let n = 0; n < SUSPECT; n++) {
+      for (let n = 0; n < (new make().maxCrashes ?? MAX_CRASHES) - 1; n++) {
         const { limiter } = (await client.find(ids[0]!))!
         const permits = limiter === undefined ? {} : { [limiter]: ids.length }
         const caller = `dead-${++dead}`
@@ -104,7 +110,11 @@ export function suspects(connect: Connect): void {
       suspect,
       find: async (id: string | undefined) => (await client.find(id!))!,
       work: (options: WorkOptions = {}) =>
-        bench.work([PlainJob, SuspectJob, LimitedJob, StrictJob], { lease: LEASE, ...options }, client),
+        bench.work(
+          [PlainJob, SuspectJob, FragileJob, LimitedJob, StrictJob],
+          { lease: LEASE, ...options },
+          client,
+        ),
       [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose](),
     }
   }
@@ -142,6 +152,18 @@ export function suspects(connect: Connect): void {
     expect(await app.find(ids[0])).toMatchObject({ state: 'failed', crashes: SUSPECT + 1 })
     for (const id of ids.slice(1)) expect(await app.find(id)).toMatchObject({ crashes: SUSPECT })
     app.end('a', 'b', 'c')
+  })
+
+  test('a job that may crash twice runs alone after its first crash, and fails with the second', async () => {
+    await using app = await make()
+    const [id, other] = await app.suspect(app.FragileJob, 'fragile', 'other')
+    const worker = await app.work({ lease: 15_000 })
+    await app.began('fragile')
+    expect(app.hasBegun('other')).toBe(false)
+    await app.store.recover('emails', { holder: worker.id })
+    expect(await app.find(id)).toMatchObject({ state: 'failed', crashes: 2 })
+    expect(await app.find(other)).toMatchObject({ crashes: 1 })
+    app.end('fragile', 'other')
   })
 
   test('many suspects run one after the other, each alone, while other jobs come', async () => {

@@ -19,7 +19,7 @@ export const CALL_MEMORY = 60_000
 export const MAX_CLAIMS = 100_000
 /** How many minutes `minutes` covers. */
 export const MINUTES = 60
-/** Crashes after which a job fails, if it ran alone in its process at the last of them. */
+/** Crashes after which a job fails, if it ran alone in its process at the last of them. A class may choose others. */
 export const MAX_CRASHES = 3
 /** Crashes after which a job fails, even if other jobs ran beside it at the last of them. */
 export const MAX_CRASHES_BESIDE = 10

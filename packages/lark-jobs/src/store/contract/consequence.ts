@@ -3,12 +3,14 @@
  * and the model of the conformance tests call these functions; `redis/lua/shared/consequence.lua` says the same in Lua.
  */
 import type { EventKind } from '../../model/event.ts'
-import type { Counters, JobError, Outcome, State } from '../../model/record.ts'
+import type { Counters, JobError, JobOptions, Outcome, State } from '../../model/record.ts'
 import { MAX_CRASHES, MAX_CRASHES_BESIDE, WORKER_DIED } from './capacity.ts'
 import { endedFor } from './reason.ts'
 
 /** What the rules need to know of an active job. Its `runs` include the one that has ended. */
 export interface Running extends Counters {
+  /** What it says itself of its crashes. */
+  options?: Pick<JobOptions, 'maxCrashes'> | undefined
   /** Why somebody has asked to cancel the job: see `reason.ts`. */
   asked?: string | null
   /** False for a prefetched job, and for a suspect, until the worker says that the job has started. */
@@ -38,12 +40,14 @@ export interface Consequence extends Counters {
   counts?: 'completed' | 'failed' | 'retried'
 }
 
-/** The number of crashes from which on a job is a suspect. */
-export const SUSPECT = MAX_CRASHES - 1
+/** The number of crashes from which on a job is a suspect. A job that may crash once only never is. */
+export function suspectFrom(options: Running['options']): number {
+  return Math.max(1, (options?.maxCrashes ?? MAX_CRASHES) - 1)
+}
 
 /** Whether a job must run alone in its process. */
-export function isSuspect({ crashes }: Pick<Counters, 'crashes'>): boolean {
-  return crashes >= SUSPECT
+export function isSuspect({ crashes, options }: Pick<Running, 'crashes' | 'options'>): boolean {
+  return crashes >= suspectFrom(options)
 }
 
 /** A worker has settled the job. @param now milliseconds since 1970 */
@@ -102,7 +106,7 @@ export function afterRun(
 /**
  * The lease of the job was taken back. A job that had started counts a crash: when a process dies, the store cannot
  * know which of its jobs was the cause. A suspect was alone, so that its next crash was certainly caused by it; if
- * others ran beside it, more crashes are needed.
+ * others ran beside it, more crashes are needed. A job whose limit is one crash fails with it, whatever the cause.
  *
  * @param forgiving counts no crash
  * @param cause how the process ended; continues the words "its process"
@@ -116,8 +120,9 @@ export function afterDeath(job: Running, forgiving: boolean, cause?: string): Co
     return unlessAsked(job, { ...counters, state: 'pending', noPrefetch: true, ...event })
   }
   counters.crashes += 1
+  const most = job.options?.maxCrashes ?? MAX_CRASHES
   const error = { run: runs, ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
-  if (counters.crashes >= (job.isBeside ? MAX_CRASHES_BESIDE : MAX_CRASHES))
+  if (counters.crashes >= (job.isBeside ? Math.max(most, MAX_CRASHES_BESIDE) : most))
     return { ...counters, state: 'failed', error, event: 'crashed', isUntold: true, counts: 'failed' }
   return unlessAsked(job, { ...counters, state: 'pending', error, event: 'crashed', noPrefetch: true })
 }

@@ -39,7 +39,8 @@
  *
  * **Suspects.** A job that is one crash before the limit should run alone in its process. Wherever in a claim it is, it
  * counts as started only when an `extend` says so, and this also says whether it is alone (`LeaseNote.alone`). If it
- * was alone, its next crash fails it. If other jobs ran beside it, it fails at `MAX_CRASHES_BESIDE` crashes.
+ * was alone, its next crash fails it. If other jobs ran beside it, it fails at `MAX_CRASHES_BESIDE` crashes. The limit is
+ * the job's own (`JobOptions.maxCrashes`), or `MAX_CRASHES`. A job that may crash once only is never a suspect.
  *
  * **Locks.** Of the jobs with one lock name, one at a time holds the lock (`record.ts`). A second job is not queued, or
  * changes the first. A job that releases its lock when it starts is not prefetched.
@@ -270,6 +271,8 @@ export interface Recovery {
   recovered: string[]
   /** Jobs that failed because they had crashed too often. */
   failed: string[]
+  /** Jobs that counted a crash, whatever became of them; undefined if none did. */
+  crashed?: string[]
   /** Milliseconds until the next lease ends; undefined if no job is leased, or if `until` had passed. */
   nextLeaseEnd?: number
   /** Effects that the caller should deliver now. */

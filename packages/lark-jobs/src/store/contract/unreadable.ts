@@ -13,7 +13,7 @@ const MAX_TEXT = 2_000
 
 const MARK = '!'
 /** The numeric options. */
-const numbers = ['tries', 'timeout', 'retryUntil', 'expiresIn'] as const
+const numbers = ['maxCrashes', 'tries', 'timeout', 'retryUntil', 'expiresIn'] as const
 
 /** @param text as the store returned it; if the file or field is damaged, it may be anything */
 export function damaged(field: string, text: unknown): Unreadable {

@@ -9,7 +9,7 @@
  * 328 µs (p50) with 1,000, 500,000 and 1,000,000 waiting jobs and as many delayed jobs of a higher priority.
  */
 import type { LeasedJob } from '../../model/record.ts'
-import { isSuspect, MAX_ITEMS, type Want } from '../contract/store.ts'
+import { MAX_ITEMS, type Want } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import { tell } from './events.ts'
 import { findLease, heldJobs, openLease } from './lease.ts'
@@ -17,7 +17,7 @@ import { type Found, nextInTurn, nextJobs } from './order.ts'
 import type { Partition } from './partition.ts'
 import { readPayloads } from './payload.ts'
 import { Room } from './room.ts'
-import { type JobRow, list, toLeased } from './row.ts'
+import { isSuspectRow, type JobRow, list, toLeased } from './row.ts'
 import { ACTIVE, NOT_STARTED, STARTED } from './schema.ts'
 
 const lease = `UPDATE jobs SET state = ${ACTIVE}, runs = runs + 1, token = ?, ahead = ?`
@@ -31,7 +31,7 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
   const seqs = found.map((row) => row.seq)
   openLease(partition, token, seqs, want.lease)
   partition.lease(found.length)
-  const suspects = found.filter(isSuspect)
+  const suspects = found.filter(isSuspectRow)
   if (partition.listened !== undefined) tell(partition, 'started', startedOf(partition, found, want.limit))
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
   return readPayloads(partition.database, found).map((row) => {
@@ -43,7 +43,7 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
 /** The ids of the jobs that count as started. In a partition with lanes, nothing is prefetched. */
 function startedOf({ lanes }: Partition, found: readonly Found[], limit: number): string[] {
   const begun = lanes > 0 ? found : found.slice(0, limit)
-  return begun.filter((row) => !isSuspect(row)).map(({ id }) => id)
+  return begun.filter((row) => !isSuspectRow(row)).map(({ id }) => id)
 }
 
 function take(partition: Partition, want: Want, token: string): Found[] {

@@ -3,21 +3,21 @@
  * it also says whether the job is alone. The watchers of a job with new progress are rung.
  */
 import { readCancelled } from '../contract/reason.ts'
-import { type Extension, isSuspect, type LeaseNote } from '../contract/store.ts'
+import type { Extension, LeaseNote } from '../contract/store.ts'
 import { tell } from './events.ts'
 import { renewLease } from './lease.ts'
 import { keepReport } from './log.ts'
 import type { Partition } from './partition.ts'
-import type { JobRow } from './row.ts'
+import { isSuspectRow, type JobRow } from './row.ts'
 import { ACTIVE, BESIDE, NOT_STARTED, STARTED } from './schema.ts'
 import { notify } from './waiters.ts'
 import { watchersOf } from './watch.ts'
 
 const find = `
-  SELECT seq, ahead, asked, crashes FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
+  SELECT seq, ahead, asked, crashes, options FROM jobs WHERE partition = ? AND id = ? AND state = ${ACTIVE} AND token = ?`
 const start = 'UPDATE jobs SET ahead = ? WHERE seq = ?'
 
-type HeldRow = Pick<JobRow, 'seq' | 'ahead' | 'asked' | 'crashes'>
+type HeldRow = Pick<JobRow, 'seq' | 'ahead' | 'asked' | 'crashes' | 'options'>
 
 export function extend(partition: Partition, notes: readonly LeaseNote[], lease: number): Extension {
   const { database } = partition
@@ -49,7 +49,7 @@ export function extend(partition: Partition, notes: readonly LeaseNote[], lease:
 }
 
 function startOf(row: HeldRow, alone: boolean | undefined): JobRow['ahead'] {
-  if (!isSuspect(row)) return STARTED
+  if (!isSuspectRow(row)) return STARTED
   if (alone === undefined && row.ahead !== NOT_STARTED) return row.ahead
   return alone ? STARTED : BESIDE
 }

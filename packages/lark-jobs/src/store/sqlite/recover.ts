@@ -8,7 +8,7 @@ import { follow } from './consequence.ts'
 import { exchangeEffects, nextEffect } from './effect.ts'
 import { findLease, heldJobs, type Lease, leasesBehind, leasesOf, letGoOf, nextLeaseEnd } from './lease.ts'
 import type { Partition } from './partition.ts'
-import { type JobRow, stateOf } from './row.ts'
+import { type JobRow, optionsOf, stateOf } from './row.ts'
 import { BESIDE, NOT_STARTED, PENDING } from './schema.ts'
 
 export function recover(partition: Partition, options: RecoverOptions): Recovery {
@@ -30,7 +30,9 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
     taken += lease.held
     if (taken > MAX_ITEMS) break
     for (const row of heldJobs(partition, lease)) {
+      const { crashes } = row
       takeBack(partition, row, options)
+      if (row.crashes > crashes) recovery.crashed = [...(recovery.crashed ?? []), row.id]
       if (row.state === PENDING) recovery.recovered.push(row.id)
       else partition.freed += 1
       if (stateOf(row, partition.now) === 'failed') recovery.failed.push(row.id)
@@ -59,7 +61,12 @@ function takeBack(
   row: JobRow,
   { forgiving = false, unread, cause }: RecoverOptions,
 ): void {
-  const running = { ...row, hasStarted: row.ahead !== NOT_STARTED, isBeside: row.ahead === BESIDE }
+  const running = {
+    ...row,
+    options: optionsOf(row),
+    hasStarted: row.ahead !== NOT_STARTED,
+    isBeside: row.ahead === BESIDE,
+  }
   const consequence =
     unread === undefined
       ? afterDeath(running, forgiving, cause)

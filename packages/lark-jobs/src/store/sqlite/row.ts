@@ -2,7 +2,8 @@
  * A row of the table `jobs`, and its conversion to the records that leave the store.
  */
 import type { EndedJob } from '../../model/effect.ts'
-import type { Counters, JobError, JobRecord, LeasedJob, State } from '../../model/record.ts'
+import type { Counters, JobError, JobOptions, JobRecord, LeasedJob, State } from '../../model/record.ts'
+import { isSuspect } from '../contract/consequence.ts'
 import { readReason } from '../contract/reason.ts'
 import { damaged, damagedErrors, readLaneName, readList, readOptions } from '../contract/unreadable.ts'
 import type { Value } from './driver.ts'
@@ -132,6 +133,16 @@ export function holderOf(token: string): string {
 
 export function errorsOf(row: Pick<JobRow, 'errors'>): JobError[] {
   return row.errors === null ? [] : readList(row.errors, damagedErrors)
+}
+
+/** Whether a job must run alone. The options of most jobs are not read for that. */
+export function isSuspectRow({ crashes, options }: Pick<JobRow, 'crashes' | 'options'>): boolean {
+  return crashes > 0 && isSuspect({ crashes, options: optionsOf({ options }) })
+}
+
+/** The options of a row; undefined also if they cannot be read. */
+export function optionsOf({ options }: Pick<JobRow, 'options'>): JobOptions | undefined {
+  return options === null ? undefined : readOptions(options).options
 }
 
 /** A list as one value to bind, for `IN (SELECT value FROM json_each(?))`. */

@@ -16,7 +16,7 @@
 
 import { unlessAborted } from '../../model/bounded-wait.ts'
 import { spread } from '../../model/duration.ts'
-import { type Extension, type Store, SUSPECT } from '../../store/contract/store.ts'
+import { type Extension, type Store, suspectFrom } from '../../store/contract/store.ts'
 import type { Claimer } from '../fetch/claimer.ts'
 import type { HeldJob } from '../lease/ledger.ts'
 import type { Slots } from '../slots.ts'
@@ -166,7 +166,8 @@ export class Suspects {
     const mayStart = told !== undefined && told.notices.length === 0 && now <= held.until && !this.#isShut
     if (!mayStart || !slots.begin(held, claimer, now)) this.#leave(held, claimer)
     else if (!alone) startGate.leave(held)
-    else this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - SUSPECT))
+    else
+      this.#openIn(held, claimer, ALONE * lease * 4 ** (held.lease.crashes - suspectFrom(held.lease.options)))
   }
 
   /** Tells the store that a suspect starts or goes on, and whether it is alone. @returns undefined without an answer */

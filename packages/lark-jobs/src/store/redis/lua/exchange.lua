@@ -117,10 +117,10 @@ for i = 1, #taken do
 end
 local counters = counters_of(ids)
 if #ids > 0 then
-  open_claim(token, ids, limit, places, now + tonumber(ARGV[7]), counters)
+  open_claim(token, ids, limit, places, now + tonumber(ARGV[7]), counters, records)
   note = note and note(#ids)
   if is_heard() then
-    tell('started', started_of(ids, limit, counters))
+    tell('started', started_of(ids, limit, counters, records))
   end
 end
 if made.lanes then

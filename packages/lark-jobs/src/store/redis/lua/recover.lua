@@ -12,13 +12,13 @@
 -- ARGV[8]  the token of a claim that its caller has not read: only this claim is taken back; or ''
 -- ARGV[9]  what the call says of effects (shared/deliver.lua), or ''
 -- Returns  { ids put back; ids failed; milliseconds until the next lease ends, or -1; milliseconds until there is an
---            effect to hand out, or -1; effects that are handed out, or nothing }
+--            effect to hand out, or -1; ids that counted a crash; effects that are handed out, or nothing }
 -- Cost     O(n log m) for n jobs taken back among m claims, and n effects; O(m) for the claims of one caller
 -- needs: start, lanes, consequences, end, lease, minute, ring, effects, delivery
 
 local MAX_CLAIMS = 100000
 local is_unread, is_over = ARGV[8] ~= '', ARGV[7] ~= '' and now > tonumber(ARGV[7])
-local taken = { pending = {}, failed = {}, cancelled = {} }
+local taken, crashed = { pending = {}, failed = {}, cancelled = {} }, {}
 
 -- Parses a token: the caller and the number of its call. For a claim that came with a ring, the number ends in a half.
 local function read_token(token)
@@ -96,8 +96,9 @@ if not is_over then
     end
     count_taken = count_taken + #ids
     for i, id in ipairs(ids) do
-      local list = taken[consequences().take_back(id, holders[i], ARGV[5] == '' and ARGV[4] or nil, is_unread)]
-      list[#list + 1] = id
+      local state, has_crashed = consequences().take_back(id, holders[i], ARGV[5] == '' and ARGV[4] or nil, is_unread)
+      taken[state][#taken[state] + 1] = id
+      crashed[#crashed + 1] = has_crashed and id or nil
       if string.find(holders[i], '~', 1, true) then
         lanes().end_busy(holders[i])
       end
@@ -131,5 +132,6 @@ if redis.call('EXISTS', key('ended'), key('endings')) > 0 then
 end
 local ends = not is_over and redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
 return {
-  taken.pending, taken.failed, ends and math.max(ends - now, 0) or -1, effect and math.max(effect - now, 0) or -1, handed,
+  taken.pending, taken.failed, ends and math.max(ends - now, 0) or -1, effect and math.max(effect - now, 0) or -1, crashed,
+  handed,
 }

@@ -114,7 +114,9 @@ function packKeep({ completed, failed, cancelled, log, least }: Keep): string {
 function packSettings(priority: number, lane: string, options: JobOptions | undefined): string {
   const line = `${priority || ''}${lane}`
   if (options === undefined) return line === '' ? '' : `,${line}`
-  return `,${line},${packJson(options)}`
+  // The scripts look for this option, and only at the beginning.
+  const ordered = options.maxCrashes === undefined ? options : { maxCrashes: options.maxCrashes, ...options }
+  return `,${line},${packJson(ordered)}`
 }
 
 /** JSON for the options of a record. */

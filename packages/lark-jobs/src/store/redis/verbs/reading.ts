@@ -298,16 +298,18 @@ export function readExtension(reply: unknown): contract.Extension {
 
 /** The answer of `recover.lua`. */
 export function readRecovery(partition: string, reply: unknown): contract.Recovery {
-  const [recovered, failed, ends, effect, handed] = reply as [
+  const [recovered, failed, ends, effect, crashed, handed] = reply as [
     recovered: string[],
     failed: string[],
     ends: number,
     effect: number,
+    crashed: string[],
     handed?: (EffectKind | ShownJobs)[],
   ]
   return {
     recovered,
     failed,
+    ...(crashed.length > 0 && { crashed }),
     ...(ends >= 0 && { nextLeaseEnd: ends }),
     ...(effect >= 0 && { nextEffect: effect }),
     ...(handed && { effects: readEffects(partition, handed) }),

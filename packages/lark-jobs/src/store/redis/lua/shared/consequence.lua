@@ -4,7 +4,6 @@
 -- needs: start, line, place, lanes, counters, texts, lease, end, ring, event
 -- gives: outcomes, take_back
 
-local MAX_CRASHES = 3
 local MAX_CRASHES_BESIDE = 10
 
 -- Puts a job back into its line, unless somebody has asked meanwhile to cancel it. `event`: what listeners hear, or
@@ -86,10 +85,11 @@ end
 
 -- Takes back a job whose lease has ended. A job that had started counts a crash, unless `cause` is nothing: the error
 -- for a crash, as JSON without its first field. Returns the state for the caller to end the job in, or `pending`: the
--- job went back to its line. `is_unread`: the worker has not read the claim.
+-- job went back to its line; and whether the job counted a crash. `is_unread`: the worker has not read the claim.
 local function take_back(id, holder, cause, is_unread)
   local _, start, place = read_holder(holder)
   local reason = redis.call('HGET', key('notices'), id)
+  local record, has_crashed = redis.call('HGET', key('jobs'), id), false
   local crash = not is_unread and cause
   if has_begun(start) then
     tell(crash and 'crashed' or 'returned', (crash or not reason) and { id } or {})
@@ -98,20 +98,22 @@ local function take_back(id, holder, cause, is_unread)
     local runs, failures, crashes, releases = counted(id)
     count(id, runs + 1, failures, cause and crashes + 1 or crashes, releases)
     if cause then
+      has_crashed = true
       texts().keep_error(id, '{"run":' .. runs + 1 .. cause)
-      if crashes + 1 >= (start == 'b' and MAX_CRASHES_BESIDE or MAX_CRASHES) then
-        return 'failed'
+      local most = crash_limit(record)
+      if crashes + 1 >= (start == 'b' and math.max(most, MAX_CRASHES_BESIDE) or most) then
+        return 'failed', true
       end
     end
   end
   if reason then
     redis.call('HSET', key('reasons'), id, reason)
-    return 'cancelled'
+    return 'cancelled', has_crashed
   end
-  local queued_at, priority = queued(id, redis.call('HGET', key('jobs'), id))
+  local queued_at, priority = queued(id, record)
   put(id, priority, place or queued_at, true)
   if not is_unread then
     redis.call('HSET', key('direct'), id, 1)
   end
-  return 'pending'
+  return 'pending', has_crashed
 end
