@@ -29,7 +29,7 @@ describe('the error for a wrong setting names the class, the field, the value, a
   test.each([
     ['tries', 0, 'tries is 0; it must be a whole number from 1'],
     ['tries', 2.5, 'tries is 2.5; it must be a whole number from 1'],
-    ['priority', 101, 'priority is 101; it must be a whole number from -100 to 100'],
+    ['priority', 1_001, 'priority is 1001; it must be a whole number from -1000 to 1000'],
     ['delay', 'soon', "delay is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d'"],
     [
       'timeout',
@@ -69,7 +69,7 @@ describe('the error for a wrong setting names the class, the field, the value, a
     ['middleware', [], 'middleware is []; it must be a method that returns a list of functions'],
     ['middleware', () => 'log', "middleware() is 'log'; it must be a list of functions"],
     ['tries', '3', "tries is '3'; it must be a whole number from 1"],
-    ['priority', 1.5, 'priority is 1.5; it must be a whole number from -100 to 100'],
+    ['priority', 1.5, 'priority is 1.5; it must be a whole number from -1000 to 1000'],
     ['expiresIn', 'soon', "expiresIn is 'soon'; it must be milliseconds, or a text like '30s'"],
     ['expiresIn', 0, 'expiresIn is 0; it must be milliseconds'],
     ['cancelled', 'mail', "cancelled is 'mail'; it must be a method"],

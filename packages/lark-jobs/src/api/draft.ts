@@ -67,7 +67,7 @@ export class Draft<J extends JobLike = JobLike> {
     return this.#with({ delay })
   }
 
-  /** The same job with another priority: -100…100, higher first. */
+  /** The same job with another priority: -1,000…1,000, higher first. */
   prioritized(priority: number): Draft<J> {
     return this.#with({ priority })
   }

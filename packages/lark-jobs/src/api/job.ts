@@ -72,7 +72,7 @@ export abstract class Job {
   aliases: readonly string[] = []
   /** One of the configured queues. Default `default`. */
   queueName: string = 'default'
-  /** -100…100, higher first. Default 0. */
+  /** -1,000…1,000, higher first. Default 0. At most 256 priorities are in use in a queue. */
   priority: number = 0
   /** How long to wait before the job is due: milliseconds, or `'30s'`, `'5m'`. Default 0. */
   delay: Duration = 0
@@ -240,7 +240,8 @@ export abstract class Job {
    *
    * @returns `true` if the job is queued; `false` only if it was rejected on purpose: `this.rejection` says why
    * @throws UNKNOWN_QUEUE, PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, STORE_UNREACHABLE (certainly not queued, within 5 s),
-   *   DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED, STORE_NOT_CONFIGURED, JOB_INVALID
+   *   DISPATCH_UNCERTAIN (perhaps queued, with the id in `error.id`), STORE_REFUSED, STORE_NOT_CONFIGURED, JOB_INVALID,
+   *   TOO_MANY_PRIORITIES
    */
   dispatch(...payload: PayloadOf<this>): Promise<boolean> {
     return Jobs[enqueue](this, [(payload as readonly unknown[])[0]])

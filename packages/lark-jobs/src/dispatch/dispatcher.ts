@@ -8,7 +8,7 @@ import { placeNameOf } from '../model/partition.ts'
 import type { NewJob } from '../model/record.ts'
 import { dispatchedIds, dispatchRejection, type JobLike } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
-import { type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
+import { type Enqueued, MAX_BYTES, MAX_ITEMS, MAX_LINES, type Store } from '../store/contract/store.ts'
 import { rejection } from './caller.ts'
 import { bytesOf, type NewJobs } from './new-job.ts'
 import type { Outbox } from './outbox.ts'
@@ -30,13 +30,15 @@ export class Dispatcher {
   /**
    * Queues one job. Creates only one promise. The dispatch counts as under way until it is answered.
    *
-   * @throws STORE_UNREACHABLE, DISPATCH_UNCERTAIN, STORE_REFUSED
+   * @throws STORE_UNREACHABLE, DISPATCH_UNCERTAIN, STORE_REFUSED, TOO_MANY_PRIORITIES
    */
   one(job: JobLike, queue: string, record: NewJob): Promise<boolean> {
     this.#meet(record.key)
     const end = this.#underway.begin()
     return new Promise((resolve) => {
       const queued = (results: Enqueued[], place: number) => {
+        const refused = refusal([record], results, outbox.partition, place)
+        if (refused !== undefined) return failed(refused)
         const isQueued = note(job, [record], results, place)
         end()
         resolve(isQueued)
@@ -99,6 +101,8 @@ export class Dispatcher {
         if (errors.length > 0) return
         try {
           chunk.answers = await sent(outbox, chunk)
+          const refused = refusal(chunk.jobs, chunk.answers, outbox.partition)
+          if (refused !== undefined) errors.push(refused)
         } catch (error) {
           errors.push(error)
         }
@@ -208,6 +212,29 @@ function idsOf(records: readonly NewJob[], answers: readonly Enqueued[], first =
 
 function isQueued(answer: Enqueued): boolean {
   return typeof answer === 'string' || answer.kind === 'replaced'
+}
+
+/** The error for jobs whose priority the store refused; undefined if it refused none. */
+function refusal(
+  jobs: readonly NewJob[],
+  answers: readonly Enqueued[],
+  partition: string,
+  first = 0,
+): JobsError | undefined {
+  const isRefused = (_: NewJob, i: number) => {
+    const answer = answers[first + i]!
+    return typeof answer === 'object' && answer.kind === 'refused'
+  }
+  const at = jobs.findIndex(isRefused)
+  if (at < 0) return undefined
+  const { key, priority } = jobs[at]!
+  const ids = jobs.filter(isRefused).map(({ id }) => id)
+  const message = `${key}: the priority ${priority} is refused, because the jobs that wait in ${partition} have ${MAX_LINES} others`
+  return new JobsError('TOO_MANY_PRIORITIES', message, {
+    id: ids[0]!,
+    ids,
+    hint: 'The job is not queued. A queue has a line for each priority in use: take one that is, or steps of ten.',
+  })
 }
 
 function rejectionOf(answer: Enqueued): Rejection | undefined {

@@ -35,6 +35,7 @@ export const jobsErrors = {
   SQLITE_MISSING: 'The embedded store found no SQLite library to use.',
   LAYOUT_UNKNOWN: 'Another version of Lark created this store.',
   JOB_INVALID: 'A job class is not valid: it has no stable key, or a field with a wrong value.',
+  TOO_MANY_PRIORITIES: 'The jobs of a queue have 256 other priorities already.',
   JOB_KEY_TAKEN: 'Two job classes have the same key, or one class has two keys.',
   JOB_FAILED_TO_LOAD: 'A job file threw while it was imported.',
   JOB_ID_INVALID: 'The value that was passed as the id of a job is not a valid id.',

@@ -78,7 +78,7 @@ export interface NewJob {
   key: string
   /** JSON text. */
   payload: string
-  /** -100…100, higher first. Default 0. */
+  /** -1,000…1,000, higher first. Default 0. */
   priority?: number
   /** Milliseconds until it is due, counted by the store. Default 0: due at once. */
   delay?: number

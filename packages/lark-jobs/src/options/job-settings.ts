@@ -39,7 +39,7 @@ export const jobSettings = new Schema(
     /** One of the configured queues. Default `default`. */
     queueName: option<string>("the name of a queue, such as 'emails'", isName).needed(),
     /** Within a queue, higher goes first. Default 0. */
-    priority: whole(-100, 100).needed(),
+    priority: whole(-1_000, 1_000).needed(),
     /** How long to wait before the job is due. Default 0. */
     delay: duration(0).needed(),
     /** The number of attempts, the first one included. Default 3. */

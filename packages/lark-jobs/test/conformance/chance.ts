@@ -37,7 +37,7 @@ export function chanceJob(random: Random, known: string | undefined, groups: boo
   return job({
     ...(known !== undefined && { id: known }),
     ...(!known?.includes(':') && random.chance(3) && { ownId: random.pick(['new', 'reuse'] as const)! }),
-    ...(random.chance(2) && { priority: random.pick([-5, 0, 7])! }),
+    ...(random.chance(2) && { priority: random.pick([-1_000, 0, 7])! }),
     ...(random.chance(3) && { delay: random.below(1_500) }),
     ...(random.chance(3) && { lock: chanceLock(random) }),
     ...(random.chance(2) && { hooked: true }),

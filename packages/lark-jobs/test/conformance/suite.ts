@@ -48,6 +48,7 @@ import { order } from './order.ts'
 import { ownIds } from './own-ids.ts'
 import { partitions } from './partitions.ts'
 import { pause } from './pause.ts'
+import { priorities } from './priorities.ts'
 import { reading } from './reading.ts'
 import { recover } from './recover.ts'
 import { recovered } from './recovered.ts'
@@ -86,6 +87,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
   describe(name, () => {
     describe('enqueue', () => enqueue(make))
     describe('order', () => order(make))
+    describe('priorities', () => priorities(make))
     describe('claim and settle', () => claimAndSettle(make))
     describe('leases', () => leases(make))
     describe('ahead', () => ahead(make))

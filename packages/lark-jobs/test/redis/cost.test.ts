@@ -154,7 +154,10 @@ test('a job with a priority', async () => {
   expect(calls).toEqual({
     ...ENQUEUE,
     zadd: 1, // notes that there is a line of this priority
+    zcard: 1, // how many lines there are: only for the first job of a line
   })
+  const next = await costOf(() => web.enqueue(...plain(1, { priority: 5 })))
+  expect(next.calls).toEqual({ ...ENQUEUE, zadd: 1 })
 })
 
 /** One call that settles all jobs of a claim and claims as many, while more jobs wait. */

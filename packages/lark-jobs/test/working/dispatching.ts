@@ -51,6 +51,26 @@ export function dispatching(connect: Connect): void {
     })
   })
 
+  test('a priority that is one too many is refused with an error, and the other jobs of the call are queued', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const one = (priority: number) => new NoteJob().with({ n: priority }).prioritized(priority)
+    await jobs.dispatch(
+      Array.from({ length: 256 }, (_, n) => one(n - 500))
+        .concat(one(0))
+        .slice(1),
+    )
+    const job = Object.assign(new NoteJob(), { priority: 7 })
+    const code = 'TOO_MANY_PRIORITIES'
+    const message = 'note: the priority 7 is refused, because the jobs that wait in default have 256 others'
+    await expect(jobs.dispatch(job, { n: 1 })).rejects.toMatchObject({ code, message })
+    await expect(jobs.dispatchMany(job, [{ n: 1 }, { n: 2 }])).rejects.toMatchObject({ code, message })
+    const error = await jobs.dispatch([one(0), one(7), one(-400)]).catch((error) => error)
+    expect(error).toMatchObject({ code, queued: [expect.any(String), expect.any(String)] })
+    expect(await jobs.find(error.ids[0])).toBeUndefined()
+    for (const id of error.queued) expect(await jobs.find(id)).toMatchObject({ state: 'waiting' })
+  })
+
   test('a delayed job waits for its time', async () => {
     await using bench = await Bench.make(connect)
     const job = new NoteJob()

@@ -25,6 +25,13 @@ export const MAX_CRASHES = 3
 export const MAX_CRASHES_BESIDE = 10
 /** The error that is kept with a job for each crash. A recovery that knows the cause puts it in the message. */
 export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code: 'WORKER_DIED' } as const
+/** Priorities are whole numbers from the negative of this up to it. */
+export const MAX_PRIORITY = 1_000
+/**
+ * How many priorities the jobs of a partition that wait without a lane may have, 0 included: each has a line of its own,
+ * and a claim may look at the head of each.
+ */
+export const MAX_LINES = 256
 /** How many errors are kept with a job: the newest. */
 export const MAX_ERRORS = 10
 /** How many log lines, and bytes of log, are kept with a job: the newest. */

@@ -140,6 +140,7 @@ export interface Bound {
  *   exists    the store has a job with that id already
  *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
  *             partition is full. `exists`: the application chose the id, and a job with that id is in the way (`state`)
+ *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back to its line is never refused
  *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what its options
  *             say of the payload (`options.ts`)
  */
@@ -149,6 +150,7 @@ export type Enqueued =
   | { kind: 'rejected'; reason: 'unique' | 'throttled'; by: string }
   | { kind: 'rejected'; reason: 'full' }
   | { kind: 'rejected'; reason: 'exists'; by: string; state: State }
+  | { kind: 'refused'; reason: 'priorities' }
   | { kind: 'replaced'; by: string }
 
 export interface Settlement {

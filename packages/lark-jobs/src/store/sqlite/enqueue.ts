@@ -40,6 +40,8 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
   const { database, id, now } = partition
   database.leaveRoom(() => bytesOf(jobs))
   const { bound } = call
+  /** The priorities whose lines are open, as far as this call has asked. */
+  const opened = new Set<number>()
   const answers = jobs.map((job): Enqueued => {
     const dueAt = now + (job.delay ?? 0)
     const options = job.options === undefined ? null : JSON.stringify(job.options)
@@ -54,8 +56,13 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
       const met = isTaken() ? undefined : meet(partition, job, lock)
       if (met !== undefined) return met
     }
-    if (before !== undefined) purge(partition, before)
     const lane = group === undefined && limiter === undefined ? '' : laneName(group?.name, limiter)
+    if (priority !== 0 && lane === '' && !opened.has(priority)) {
+      if (!partition.mayOpen(priority))
+        return isTaken() ? 'exists' : { kind: 'refused', reason: 'priorities' }
+      opened.add(priority)
+    }
+    if (before !== undefined) purge(partition, before)
     const limits = group === undefined ? null : laneLimits(group)
     const { payload, apart } = keepPayload(database, job.payload)
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, payload]

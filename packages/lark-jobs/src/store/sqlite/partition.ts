@@ -7,7 +7,7 @@
  * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
 import type { EventKind } from '../../model/event.ts'
-import type { Minute, PartitionSettings } from '../contract/store.ts'
+import { MAX_LINES, type Minute, type PartitionSettings } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts'
@@ -69,6 +69,9 @@ const priorities = (lane: string) => `
 const nextPriority = `
   SELECT max(priority) AS priority FROM jobs
   WHERE partition = ? AND lane = ? AND state = ${PENDING} AND priority < ?`
+const isLine = `
+  SELECT 1 FROM jobs WHERE partition = ? AND lane = '' AND state = ${PENDING} AND priority = ? LIMIT 1`
+const countLines = `${priorities("''")} SELECT count(*) AS count FROM lines WHERE priority <> 0`
 const countDue = `${priorities("''")}
   SELECT total((
     SELECT count(*) FROM jobs
@@ -276,6 +279,13 @@ export class Partition {
       last = found!.priority
       yield last
     }
+  }
+
+  /** Whether jobs of a priority other than 0 may be queued: there are some, or too few other priorities are in use. */
+  mayOpen(priority: number): boolean {
+    const { database, id } = this
+    if (database.get(isLine, id, priority) !== undefined) return true
+    return database.get<{ count: number }>(countLines, id)!.count < MAX_LINES - 1
   }
 
   save(): void {

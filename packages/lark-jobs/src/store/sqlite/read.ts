@@ -3,7 +3,14 @@
  * whatever jobs came or went in between. A page first reads the places and sizes of jobs, and then the jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../model/record.ts'
-import type { Counts, Fate, Filter, JobHead, Page } from '../contract/store.ts'
+import {
+  type Counts,
+  type Fate,
+  type Filter,
+  type JobHead,
+  MAX_PRIORITY,
+  type Page,
+} from '../contract/store.ts'
 import { damagedLine, readList } from '../contract/unreadable.ts'
 import { bothOf } from './keep.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from './lease.ts'
@@ -62,7 +69,7 @@ const earliestFirst = ended('>', 'ASC')
 export const MAX = Number.MAX_SAFE_INTEGER
 
 /** Stands for a priority: all jobs of groups together, as one more line below the others. */
-export const GROUPS = -1_000
+export const GROUPS = -MAX_PRIORITY - 1
 
 type LinePlace = readonly [dueAt: number, seq: number]
 

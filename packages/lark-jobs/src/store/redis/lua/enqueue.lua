@@ -12,7 +12,7 @@
 --          priority ('' for 0) or lane (shared/line.lua), '~' and the limits of the lane, '|' and a lock
 --          (shared/admission/lock.lua); delay ('' for none); how many jobs; then for each job its id, and the record
 --          without its first field
--- Returns  '' if all are queued, otherwise one letter for each job: q(ueued), e(xists), f(ull), u, t, r
+-- Returns  '' if all are queued, otherwise one letter for each job: q(ueued), e(xists), f(ull), p(riorities), u, t, r
 --          (shared/admission/lock.lua), x (exists, and the application chose the id); then for each u, t and r a line
 --          with the id of the other job, and for each x a line with its state
 -- Cost     O(n); O(log m) for each delayed job among m delayed
@@ -32,8 +32,9 @@ end
 local ids, records, runs, is_plain, large = read_runs(at)
 
 local verdicts, rings = '', 0
--- This is first because a full or read-only server refuses it before the script has changed anything.
-local added = is_plain and room >= #ids and write(ids, records) or 0
+-- These are first because a full or read-only server refuses them before the script has changed anything.
+local is_crowded = open_lines(runs)
+local added = is_plain and not is_crowded and room >= #ids and write(ids, records) or 0
 if added < #ids then
   if added > 0 then
     -- An id came twice in this call: its first record counts.

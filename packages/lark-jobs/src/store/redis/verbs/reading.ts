@@ -328,6 +328,7 @@ export function readMinutes(found: readonly number[]): contract.Minute[] {
 const enqueued: Record<string, (line: () => string, id: string) => contract.Enqueued> = {
   e: () => 'exists',
   f: () => ({ kind: 'rejected', reason: 'full' }),
+  p: () => ({ kind: 'refused', reason: 'priorities' }),
   u: (line) => ({ kind: 'rejected', reason: 'unique', by: line() }),
   t: (line) => ({ kind: 'rejected', reason: 'throttled', by: line() }),
   r: (line) => ({ kind: 'replaced', by: line() }),

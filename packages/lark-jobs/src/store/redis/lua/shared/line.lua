@@ -7,7 +7,7 @@
 -- `priorities` has the lines other than 0. A job of a group is not in a line but in a lane (lane.lua). As its priority,
 -- functions take and return `5@lane`, or `@lane`.
 -- needs: start
--- gives: line, lines, open_line, made_at, queued
+-- gives: line, lines, open_line, may_open, made_at, queued
 local function line(name, priority)
   if priority == '' then
     return key(name)
@@ -34,6 +34,30 @@ local function open_line(priority)
   if priority ~= '' then
     redis.call('ZADD', key('priorities'), priority, priority)
   end
+end
+
+-- Whether new jobs of a priority other than 0 may be queued; then their line is open. At most 255 such lines are in use:
+-- each has jobs, or had some at the last claim. Only if there are more, the empty ones are looked for. (A job that comes
+-- back to its line opens it without a question.)
+local opened = {}
+local function may_open(priority)
+  if redis.call('ZADD', key('priorities'), priority, priority) == 0 or redis.call('ZCARD', key('priorities')) < 256 then
+    opened[priority] = true
+    return true
+  end
+  for _, other in ipairs(redis.call('ZRANGE', key('priorities'), 0, -1)) do
+    local list, void = line('line', other), line('void', other)
+    local is_empty = redis.call('LLEN', list) <= redis.call('SCARD', void) and redis.call('EXISTS', line('due', other)) == 0
+    if is_empty and other ~= priority and not opened[other] then
+      redis.call('ZREM', key('priorities'), other)
+      redis.call('DEL', list, void)
+    end
+  end
+  opened[priority] = redis.call('ZCARD', key('priorities')) < 256
+  if not opened[priority] then
+    redis.call('ZREM', key('priorities'), priority)
+  end
+  return opened[priority]
 end
 
 -- When an id was made, from its first seven letters (`id.ts`); 0 if they do not encode a time.

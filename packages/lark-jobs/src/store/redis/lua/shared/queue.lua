@@ -1,6 +1,6 @@
 -- Puts new jobs into their lines.
 -- needs: start, line, place, lanes, payloads
--- gives: read_runs, write, are_first, line_up
+-- gives: read_runs, open_lines, write, are_first, line_up
 
 -- The most bytes of a record that contains its payload: one answer may carry a thousand of these.
 local MAX_SMALL = 1048
@@ -41,6 +41,18 @@ local function read_runs(at)
     at, is_plain = at + 3 + #list, is_plain and lock == ''
   end
   return ids, records, runs, is_plain, large
+end
+
+-- Opens the lines of new jobs, and marks the runs whose priority is refused. Returns whether there are such.
+local function open_lines(runs)
+  local is_crowded = false
+  for _, run in ipairs(runs) do
+    if run.priority ~= '' and not string.find(run.priority, '@', 1, true) then
+      run.is_crowded = not may_open(run.priority)
+      is_crowded = is_crowded or run.is_crowded
+    end
+  end
+  return is_crowded
 end
 
 -- Writes the records and returns how many are new. If an id exists already, it writes no record and returns 0. (For a
@@ -104,8 +116,6 @@ local function line_up(runs, has_no_void)
     if #list > 0 and is_laned then
       rings = rings + lanes().enter_all(priority, run.limits, list, now + (tonumber(run.delay) or 0))
       list = {}
-    elseif #list > 0 then
-      open_line(priority)
     end
     if #list > 0 and run.delay == '' then
       rings = rings + #list

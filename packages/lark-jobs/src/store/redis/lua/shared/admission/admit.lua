@@ -26,9 +26,15 @@ local function judge(run, record, large, room, before)
     return 'x', before
   elseif room <= 0 then
     return 'f'
-  elseif run.lock ~= '' then
-    return meet(run.lock, record, large)
   end
+  local verdict, by
+  if run.lock ~= '' then
+    verdict, by = meet(run.lock, record, large)
+  end
+  if not verdict and run.is_crowded then
+    verdict = 'p'
+  end
+  return verdict, by
 end
 
 local function admit(ids, records, runs, large, room)

@@ -17,10 +17,10 @@ local function rank_of(steps)
   return string.format('%.0f', steps * ABOVE)
 end
 
--- The first job of each priority, from 100 to -100.
+-- The first job of each priority, from 1,000 to -1,000.
 local function heads_of(lane, aging)
   local heads, from = {}, '-inf'
-  for _ = 0, 200 do
+  for _ = 0, 2000 do
     local head = head_from(lane, from, aging)
     if not head then
       break

@@ -1,0 +1,134 @@
+/**
+ * Priorities from -1,000 to 1,000, of which a partition has a bounded number in use.
+ */
+import { expect, test } from 'vitest'
+import { MAX_LINES, MAX_PRIORITY } from '../../src/store/contract/store.ts'
+import { LEASE } from './caller.ts'
+import type { Make } from './harness.ts'
+import { completed, ids, job, settlement, unstarted } from './jobs.ts'
+
+const refused = { kind: 'refused', reason: 'priorities' }
+
+export function priorities(make: Make): void {
+  /** A partition in which all lines are in use: one job in each, 0 included. */
+  async function crowded() {
+    const harness = await make()
+    const caller = harness.caller()
+    const list = Array.from({ length: MAX_LINES }, (_, n) => job({ priority: 4 * (n - 100), delay: n % 2 }))
+    expect(await caller.enqueue(...list)).toEqual(list.map(() => 'queued'))
+    harness.clock.advance(1)
+    return { harness, caller, list, [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose]() }
+  }
+
+  test.each([
+    ['without a group', {}],
+    ['of a group', { group: { name: 'acme' } }],
+    ['of a limiter', { limiter: 'stripe*1' }],
+  ])('the order of all priorities, of jobs %s', async (_, fields) => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const list = [-1_000, 1_000, -999, 0, 999, 101, -101].map((priority) => job({ priority, ...fields }))
+    await caller.enqueue(...list)
+    const want = { limit: 9, lease: LEASE, permits: { 'stripe*1': 9 } }
+    const { jobs: claimed } = await caller.exchange([], want)
+    expect(claimed.map(({ priority }) => priority)).toEqual([1_000, 999, 101, 0, -101, -999, -1_000])
+    await caller.exchange(
+      claimed.map((held) => settlement(held, unstarted)),
+      { limit: 0, lease: LEASE },
+    )
+    // Each step is worth a millisecond: of the same place, the higher priority goes first.
+    harness.clock.advance(2_000)
+    const late = job({ priority: MAX_PRIORITY, ...fields })
+    await caller.enqueue(late)
+    const aged = await caller.exchange([], { ...want, aging: 1 })
+    expect(aged.jobs.map(({ priority }) => priority)).toEqual([1_000, 999, 101, 0, -101, -999, 1_000, -1_000])
+    expect(aged.jobs[6]!.id).toBe(late.id)
+  })
+
+  test('one more priority than may be in use is refused, and the other jobs of the call are queued', async () => {
+    await using app = await crowded()
+    const { harness, caller } = app
+    const { store } = harness
+    const [one, other] = [job({ priority: 1 }), job({ priority: 1 })]
+    const [plain, known] = [job(), job({ priority: 4 })]
+    const answers = [refused, 'queued', 'queued', refused]
+    expect(await caller.enqueue(one, plain, known, other)).toEqual(answers)
+    expect(await store.enqueue('emails', caller.last(), [one, plain, known, other])).toEqual(answers)
+    for (const { id } of [one, other]) expect(await store.get('emails', id)).toBeUndefined()
+    expect(await store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 2, delayed: 0 })
+    // A job with a group is in the lane of its group, and needs no line.
+    expect(await caller.enqueue(job({ priority: 1, group: { name: 'a' } }))).toEqual(['queued'])
+  })
+
+  test('a priority is free when no job of it waits any more, whether they were claimed, cancelled or removed', async () => {
+    for (const way of ['claim', 'cancel', 'remove'] as const) {
+      await using app = await crowded()
+      const { harness, caller, list } = app
+      const gone = list.at(-1)!
+      if (way === 'claim') expect(ids(await caller.claim())).toEqual([gone.id])
+      else
+        await harness.store.alter(
+          'emails',
+          [gone.id],
+          way === 'cancel' ? { kind: way, reason: 'user' } : { kind: way },
+        )
+      expect(await caller.enqueue(job({ priority: 1 }))).toEqual(['queued'])
+      expect(await caller.enqueue(job({ priority: 2 }))).toEqual([refused])
+      expect(await caller.enqueue(job({ priority: 1 }))).toEqual(['queued'])
+      expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 1 })
+    }
+  })
+
+  test('a job that has begun always comes back, also to a priority that is not in use any more', async () => {
+    await using app = await crowded()
+    const { harness, caller, list } = app
+    const [held] = await caller.claim()
+    await caller.enqueue(job({ priority: 1 }))
+    await caller.settle(held!, unstarted)
+    expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 1 })
+    expect(await caller.enqueue(job({ priority: held!.priority }))).toEqual(['queued'])
+    expect(ids(await caller.claim(2))).toContain(list.at(-1)!.id)
+  })
+
+  test('a job whose payload replaces that of another needs no priority of its own', async () => {
+    await using app = await crowded()
+    const { harness, caller } = app
+    const lock = { name: 'ada', until: 'done', replace: true } as const
+    const first = job({ lock })
+    expect(await caller.enqueue(first)).toEqual(['queued'])
+    expect(await caller.enqueue(job({ lock, priority: 1, payload: '2' }))).toEqual([
+      { kind: 'replaced', by: first.id },
+    ])
+    expect(await harness.store.get('emails', first.id)).toMatchObject({ payload: '2', priority: 0 })
+    expect(await caller.enqueue(job({ lock: { ...lock, name: 'bob' }, priority: 1 }))).toEqual([refused])
+    // The refused job does not hold its lock.
+    expect(await caller.enqueue(job({ lock: { ...lock, name: 'bob' } }))).toEqual(['queued'])
+  })
+
+  test('lists and clears know the lowest priority from the jobs of groups', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const low = [job({ priority: -MAX_PRIORITY }), job({ priority: -MAX_PRIORITY })]
+    const grouped = [job({ group: { name: 'a' } }), job({ group: { name: 'a' } })]
+    await caller.enqueue(...grouped, ...low)
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await store.list('emails', {
+        state: 'waiting',
+        limit: 1,
+        ...(cursor !== undefined && { cursor }),
+      })
+      seen.push(...ids(page.jobs))
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    expect(seen).toEqual(ids([...low, ...grouped]))
+    const all = await caller.claim(4)
+    await caller.exchange(
+      all.map((held) => settlement(held, completed)),
+      { limit: 0, lease: LEASE },
+    )
+    expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0 })
+  })
+}
