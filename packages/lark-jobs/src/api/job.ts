@@ -313,7 +313,7 @@ export abstract class Job {
    * @example if (!(await isReady())) this.release('5m', 'the export is not ready')
    */
   release(delay: Duration = 0, because?: string): never {
-    this.#decide(releasing(delay, this.constructor.name, false, because))
+    this.#decide(releasing(delay, this.constructor.name, undefined, because))
   }
 
   /**
@@ -325,7 +325,21 @@ export abstract class Job {
    * @example if (response.status === 429) this.pauseGroup('30s')
    */
   pauseGroup(delay: Duration): never {
-    this.#decide(releasing(delay, this.constructor.name, true))
+    this.#decide(releasing(delay, this.constructor.name, 'group'))
+  }
+
+  /**
+   * Ends this run and puts the job back, as `release` does, and pauses its queue for the same time, all its partitions,
+   * for example because the service that its jobs call is down. Running jobs go on. The queue resumes by itself. If it
+   * is paused for longer already, it stays so.
+   *
+   * @param delay how long: milliseconds, or `'30s'`, `'5m'`
+   * @param because the reason, in a few words: `lark jobs:status` prints it
+   * @throws JOB_RELEASED, to end the handler; JOB_INVALID if the delay or the reason is not valid
+   * @example if (response.status === 503) this.pauseQueue('5m', 'the mail server is down')
+   */
+  pauseQueue(delay: Duration, because?: string): never {
+    this.#decide(releasing(delay, this.constructor.name, 'queue', because))
   }
 
   /**

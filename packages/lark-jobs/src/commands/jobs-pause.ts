@@ -11,13 +11,14 @@ export class JobsPauseCommand extends Command {
   override description = 'Pause a queue, or one group of it: running jobs go on, no job starts'
   queue = arg.string('The queue')
   group = flag.string('Only this group of the queue')
-  for = flag.string("With --group: resume by itself after this time, such as '30s' or '5m'")
+  for = flag.string("Resume by itself after this time, such as '30s' or '5m'")
+  because = flag.string('Why, for lark jobs:status; not with --group')
 
   async handle() {
-    const { queue, group } = this
-    const target = defined({ queue, group, for: this.for })
+    const { queue, group, because } = this
+    const target = defined({ queue, group, for: this.for, because })
     await using jobs = Jobs
-    const names = { group: '--group', for: '--for' }
+    const names = { group: '--group', for: '--for', because: '--because' }
     const { wasPaused, hasJobs } = await operate(jobs, { names }).pause(target)
     if (this.json) return { queue, group, paused: true, wasPaused, hasJobs }
     const what = group === undefined ? `Queue ${queue}` : `Group ${group} of queue ${queue}`

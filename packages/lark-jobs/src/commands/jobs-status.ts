@@ -60,13 +60,20 @@ export class JobsStatusCommand extends Command {
   }
 
   #remarks({ queues, workers }: Status): void {
-    for (const { queue, paused, pausedGroups } of queues) {
-      if (paused)
-        this.info(visible(`Queue ${queue} is paused: none of its jobs starts until ${resumeCommand(queue)}`))
+    for (const { queue, paused, pausedUntil, pausedBecause, pausedGroups } of queues) {
+      if (paused) {
+        const why = pausedBecause === undefined ? '' : ` (${pausedBecause})`
+        const end = remaining(pausedUntil)
+        this.info(
+          visible(
+            `Queue ${queue} is paused${why}: none of its jobs starts ${end}until ${resumeCommand(queue)}`,
+          ),
+        )
+      }
       for (const paused of pausedGroups.slice(0, MOST_GROUPS)) {
         const { until } = paused
         const [group, hash] = 'group' in paused ? [paused.group] : [undefined, paused.groupHash]
-        const end = until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
+        const end = remaining(until)
         const name = group ?? `with a long name (${hash})`
         const what = `Group ${name} of queue ${queue} is paused`
         this.info(
@@ -115,4 +122,9 @@ function words({ completed, failed }: EndedCounts): string {
 function toTheRight(cells: readonly string[]): string[] {
   const width = Math.max(...cells.map((cell) => cell.length))
   return cells.map((cell) => cell.padStart(width))
+}
+
+/** How long a pause goes on. @param until milliseconds since 1970 */
+function remaining(until: number | undefined): string {
+  return until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `
 }

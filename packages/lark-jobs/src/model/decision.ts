@@ -14,7 +14,8 @@ export type Decision =
       readonly kind: 'released'
       /** Milliseconds until the job is due again. */
       readonly in: number
-      readonly pausesGroup: boolean
+      /** What is paused for the same time. */
+      readonly pauses?: 'group' | 'queue'
       /** The reason, for people. */
       readonly because?: string
       readonly error: JobsError
@@ -30,22 +31,27 @@ export function failing(error: unknown): Decision {
  * @param name of the class, for the message
  * @throws JOB_INVALID if the delay or the reason is invalid. Then there is no decision, and the attempt fails
  */
-export function releasing(delay: Duration, name: string, pausesGroup = false, because?: unknown): Decision {
+export function releasing(
+  delay: Duration,
+  name: string,
+  pauses?: 'group' | 'queue',
+  because?: unknown,
+): Decision {
   const ms = milliseconds(delay)
+  const call = pauses === undefined ? 'release()' : pauses === 'group' ? 'pauseGroup()' : 'pauseQueue()'
   if (ms === undefined) {
     const got = typeof delay === 'string' ? `'${delay}'` : String(delay)
-    const call = pausesGroup ? 'pauseGroup()' : 'release()'
     throw new JobsError('JOB_INVALID', `${name}: ${call} was given ${got}; it must be ${durationForm}`)
   }
   if (because !== undefined && typeof because !== 'string')
     throw new JobsError(
       'JOB_INVALID',
-      `${name}: release() was given ${because === null ? 'null' : typeof because} as the reason; it must be a text`,
+      `${name}: ${call} was given ${because === null ? 'null' : typeof because} as the reason; it must be a text`,
     )
   const error = new JobsError('JOB_RELEASED', `${name} is ${released(ms)}`, {
     hint: 'this.release() throws this to end the handler: let it pass.',
   })
-  return { kind: 'released', in: ms, pausesGroup, error, ...defined({ because: keptBecause(because) }) }
+  return { kind: 'released', in: ms, error, ...defined({ pauses, because: keptBecause(because) }) }
 }
 
 /** In words: `released for 5 min`. */

@@ -233,10 +233,11 @@ export type Outcome = (
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean }
   /**
-   * `in`: milliseconds until the job is due. With `pausesGroup`, no other job of its group begins before that either.
+   * `in`: milliseconds until the job is due. `pauses`: no other job of its group, or of its partition, begins before
+   * that either.
    * `because` is for people, in a few words.
    */
-  | { kind: 'released'; in: number; pausesGroup?: boolean; because?: string }
+  | { kind: 'released'; in: number; pauses?: 'group' | 'queue'; because?: string }
   /** `in`: milliseconds until the job is due; without it, at once. */
   | { kind: 'unstarted'; in?: number }
   | { kind: 'cancelled'; reason: CancelReason; error?: JobError }

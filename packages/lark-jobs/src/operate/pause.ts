@@ -22,8 +22,10 @@ export interface PauseTarget {
 }
 
 export interface PauseOptions extends PauseTarget {
-  /** For a group: how long the pause lasts. Default: until `resume`. */
+  /** How long the pause lasts: milliseconds, or `'30s'`, `'5m'`. Default: until `resume`. */
   for?: Duration
+  /** For a queue: why, in a few words. `lark jobs:status` prints it. At most 200 characters are kept. */
+  because?: string
 }
 
 /** Every queue in the configuration or in the store. */
@@ -35,20 +37,21 @@ const targetEntries = {
   groupHash: option<string>('a hash that Jobs.status() shows', (value) => isText(value) && isHash(value)),
 }
 const resumeConditions = conditions({ ...targetEntries, all })
-const pauseConditions = conditions({ ...targetEntries, for: duration(), all })
+const because = option<string>('a text', isText)
+const pauseConditions = conditions({ ...targetEntries, for: duration(), because, all })
 
 /** @throws FILTER_INVALID, PAUSE_INVALID @param flags see `checkFilter` */
 export function checkPause(options: unknown, flags?: Flags): void {
-  const { queue, group, groupHash, for: time } = (options ?? {}) as PauseOptions
+  const { queue, group, groupHash, for: time, because } = (options ?? {}) as PauseOptions
   checkFilter('Jobs.pause()', options, pauseConditions, {
     needed: ['queue'],
     flags,
     codeOf: (path) => (path === 'for' && time !== undefined ? 'PAUSE_INVALID' : 'FILTER_INVALID'),
   })
   checkGroup('Jobs.pause()', options, flags)
-  if (time === undefined || group !== undefined || groupHash !== undefined) return
-  throw new JobsError('PAUSE_INVALID', `${queue}: only a group is paused for a time`, {
-    hint: 'A queue is paused until it is resumed.',
+  if (because === undefined || (group === undefined && groupHash === undefined)) return
+  throw new JobsError('PAUSE_INVALID', `${queue}: the pause of a group keeps no reason`, {
+    hint: 'A reason is kept with the pause of a whole queue.',
   })
 }
 
@@ -75,8 +78,8 @@ export interface MetPause {
 
 /** @throws UNKNOWN_QUEUE @param options must be checked already */
 export async function pause(open: OpenQueues, options: PauseOptions | EveryQueue): Promise<MetPause> {
-  const { for: time } = options
-  return set(open, options, true, time === undefined ? undefined : milliseconds(time))
+  const { for: time, because } = options
+  return set(open, options, true, time === undefined ? undefined : milliseconds(time), because)
 }
 
 /** @throws UNKNOWN_QUEUE */
@@ -89,6 +92,7 @@ async function set(
   { queue, group, groupHash }: PauseTarget | EveryQueue,
   paused: boolean,
   ms: number | undefined,
+  because?: string,
 ): Promise<MetPause> {
   const { store, queues } = open
   const partitions = await partitionsToLookIn(open, queue)
@@ -97,7 +101,10 @@ async function set(
   if (queue === undefined || name === undefined) {
     for (const partition of partitions) {
       wasPaused = (await store.configure(partition, {})).paused || wasPaused
-      await store.configure(partition, { paused })
+      await store.configure(
+        partition,
+        paused ? { paused, because, ...(ms !== undefined && { for: ms }) } : { paused },
+      )
     }
     return { wasPaused }
   }

@@ -1,6 +1,7 @@
 /**
  * The status of a store: every queue with its jobs, the jobs that ended there lately, and the live workers.
  */
+import { defined } from '../model/defined.ts'
 import { states, type WorkerRecord } from '../model/record.ts'
 import { isHash, shownName } from '../model/stored-name.ts'
 import {
@@ -8,6 +9,7 @@ import {
   MAX_STANDINGS,
   type Minute,
   type PausedGroup,
+  type Setting,
   type Standing,
   type Store,
 } from '../store/contract/store.ts'
@@ -39,6 +41,10 @@ export interface QueueStatus {
   lastHour: EndedCounts
   /** Whether the queue, or one of its partitions, is paused. None of the jobs there begins. */
   paused: boolean
+  /** When its pause ends, in milliseconds since 1970. Missing: it is not paused, or until somebody resumes it. */
+  pausedUntil?: number
+  /** Why it is paused, if a job or a person said so. */
+  pausedBecause?: string
   /** Its paused groups, in the order in which their pauses end; at most 100 of each partition. */
   pausedGroups: ShownGroup[]
   /** How many live workers serve the queue. */
@@ -72,7 +78,7 @@ export async function status(open: OpenQueues): Promise<Status> {
       counts: sum(parts.map((part) => part.counts)),
       lastMinute: ended(minutes, (at) => withinLastMinute(at, now)),
       lastHour: ended(minutes, () => 1),
-      paused: parts.some((part) => part.paused),
+      ...pauseOf(parts),
       pausedGroups: pausedGroups(parts.flatMap((part) => part.groups)),
       workers: served.get(queue) ?? 0,
       unknownKeys: [...keys].filter((key) => !known.has(key)).sort(),
@@ -92,11 +98,7 @@ function tally(names: readonly string[]): Map<string, number> {
   return counts
 }
 
-interface Part extends Standing {
-  partition: string
-  paused: boolean
-  groups: PausedGroup[]
-}
+type Part = Standing & Setting & { partition: string }
 
 /**
  * Reads as many partitions at once as one call can answer. There may be thousands of them, and a call that waits behind
@@ -115,8 +117,17 @@ async function lookAtAll(store: Store, partitions: readonly string[]): Promise<M
 
 /** Asks what is paused only if something is. */
 async function look(store: Store, partition: string, standing: Standing): Promise<Part> {
-  const { paused, groups } = standing.isPaused ? await store.configure(partition, {}) : unpaused
-  return { ...standing, partition, paused, groups }
+  const setting = standing.isPaused ? await store.configure(partition, {}) : unpaused
+  return { ...standing, ...setting, partition }
+}
+
+/** The pause of a queue: that of its partition which is paused for longest. */
+function pauseOf(parts: readonly Setting[]): Pick<QueueStatus, 'paused' | 'pausedUntil' | 'pausedBecause'> {
+  const end = ({ paused, until = Number.POSITIVE_INFINITY }: Setting) => (paused ? until : 0)
+  const [longest] = [...parts].sort((one, other) => end(other) - end(one))
+  if (!longest?.paused) return { paused: false }
+  const { until: pausedUntil, because: pausedBecause } = longest
+  return { paused: true, ...defined({ pausedUntil, pausedBecause }) }
 }
 
 /** Lists each group once, although several partitions of its queue may have its pause. */
@@ -130,7 +141,7 @@ function pausedGroups(met: readonly PausedGroup[]): ShownGroup[] {
   }))
 }
 
-const unpaused = { paused: false, groups: [] }
+const unpaused: Setting = { paused: false, groups: [] }
 
 function sum(all: readonly Counts[]): Counts {
   const total = (state: keyof Counts) => all.reduce((count, counts) => count + counts[state], 0)

@@ -52,6 +52,8 @@ export interface MiddlewareJob<P = any> {
   release(delay?: Duration, because?: string): never
   /** See `Job.pauseGroup`. @throws JOB_RELEASED, JOB_INVALID */
   pauseGroup(delay: Duration): never
+  /** See `Job.pauseQueue`. @throws JOB_RELEASED, JOB_INVALID */
+  pauseQueue(delay: Duration, because?: string): never
   /** See `Job.fail`. @throws the error */
   fail(error?: unknown): never
 }

@@ -179,7 +179,7 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
     return {
       kind: 'released',
       in: decision.in,
-      ...(decision.pausesGroup && { pausesGroup: true }),
+      ...(decision.pauses !== undefined && { pauses: decision.pauses }),
       ...(decision.because !== undefined && { because: decision.because }),
     }
   const until = `its retryUntil, which ends ${readable(limit)} after it was queued`

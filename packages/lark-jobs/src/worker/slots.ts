@@ -68,6 +68,7 @@ export class Slots implements RunEnvironment {
   readonly #ledger: Ledger
   readonly #changed: (took: number) => void
   readonly #reported: (running: Execution) => void
+  readonly #paused: (own: Claimer, outcome: Outcome & { kind: 'released' }) => void
   readonly #hooks: HookCalls | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
@@ -75,6 +76,7 @@ export class Slots implements RunEnvironment {
   /**
    * @param changed called when a slot is free again, with the milliseconds for which it was taken
    * @param reported called when a job reports progress
+   * @param paused called when a job has paused its queue
    */
   constructor(
     options: SlotsOptions,
@@ -83,6 +85,7 @@ export class Slots implements RunEnvironment {
     permits: Permits,
     changed: (took: number) => void,
     reported: (running: Execution) => void = () => {},
+    paused: (own: Claimer, outcome: Outcome & { kind: 'released' }) => void = () => {},
   ) {
     this.#options = options
     this.concurrency = options.concurrency ?? CONCURRENCY
@@ -94,6 +97,7 @@ export class Slots implements RunEnvironment {
     this.permits = permits
     this.#changed = changed
     this.#reported = reported
+    this.#paused = paused
   }
 
   /** How many slots are free; below 0 when `concurrency` was set to less than there are running jobs. */
@@ -244,7 +248,10 @@ export class Slots implements RunEnvironment {
     const ending: Ending = { lease, name, queue: claimer.queue, outcome, took }
     if (tries !== undefined) ending.tries = tries
     // Most jobs complete, and need no more than this.
-    if (outcome.kind === 'released') ending.isAsked = running.run.decision?.kind === 'released'
+    if (outcome.kind === 'released') {
+      ending.isAsked = running.run.decision?.kind === 'released'
+      if (outcome.pauses === 'queue') this.#paused(claimer, outcome)
+    }
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined
     this.#options.report.ended(ending)

@@ -140,7 +140,7 @@ export function groups(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')))
     const [held] = await caller.claim(1)
-    const answer = await swap(caller, held!, { kind: 'released', in: 700, pausesGroup: true })
+    const answer = await swap(caller, held!, { kind: 'released', in: 700, pauses: 'group' })
     expect(answer).toMatchObject({ jobs: [], nextDue: 700 })
     harness.clock.advance(700)
     expect(await caller.claim(9)).toHaveLength(3)

@@ -23,7 +23,10 @@ import {
   type RecoverOptions,
   type Recovery,
   type Retention,
+  type Setting,
+  type Settings,
   type Settlement,
+  settingOf,
   type Verdict,
   type Want,
 } from '../../src/store/contract/store.ts'
@@ -38,7 +41,7 @@ export class Model {
   readonly hidden = new Map<string, ModelJob>()
   readonly lanes: ModelLanes
   readonly events: ModelEvents
-  paused = false
+  #pause: { until: number; because?: string } = { until: 0 }
   /** The end of the lease of each claim, by token. */
   readonly #leases = new Map<string, number>()
   /** The job that took each lock last, by the name of the lock. */
@@ -72,8 +75,20 @@ export class Model {
     return this.#minutes.all
   }
 
+  get paused(): boolean {
+    return this.#pause.until > this.#now()
+  }
+
+  configure({ paused, for: ms, because, keepsLonger }: Settings): Setting {
+    const until = !paused ? 0 : ms === undefined ? Number.POSITIVE_INFINITY : this.#now() + ms
+    const stays = paused === undefined || (keepsLonger && this.paused && this.#pause.until >= until)
+    if (!stays) this.#pause = { until, ...(because !== undefined && { because }) }
+    return settingOf(this.paused ? this.#pause : { until: 0 }, this.lanes.paused)
+  }
+
   nextDue(): number | undefined {
-    if (this.paused) return undefined
+    if (this.paused)
+      return this.#pause.until === Number.POSITIVE_INFINITY ? undefined : this.#pause.until - this.#now()
     if (this.lanes.size > 0) {
       const at = this.lanes.nextAt
       return at === undefined ? undefined : Math.max(0, at - this.#now())
@@ -138,8 +153,10 @@ export class Model {
     if (!job) return 'lost'
     this.#minutes.count(job.follow(outcome))
     this.lanes.moved(job, true)
-    if (outcome.kind === 'released' && outcome.pausesGroup && job.group)
+    if (outcome.kind === 'released' && outcome.pauses === 'group' && job.group)
       this.lanes.pauseMore(job.group.name, outcome.in)
+    if (outcome.kind === 'released' && outcome.pauses === 'queue')
+      this.configure({ paused: true, for: outcome.in, because: outcome.because, keepsLonger: true })
     return 'settled'
   }
 
@@ -176,7 +193,9 @@ export class Model {
    * Whether a claim got fewer jobs than it wanted because no place is free. Then nobody knows when there will be more.
    */
   isFull({ limit, limits }: Want, claimed: readonly LeasedJob[]): boolean {
-    return !!limits && claimed.length < limit && this.in('active').length >= limits.concurrency!
+    return (
+      !this.paused && !!limits && claimed.length < limit && this.in('active').length >= limits.concurrency!
+    )
   }
 
   /** The jobs of a claim that are still held: the answer if its call is sent again. Their tags may be others. */

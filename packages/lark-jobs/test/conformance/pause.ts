@@ -2,6 +2,7 @@
  * A paused partition hands out no jobs.
  */
 import { expect, test } from 'vitest'
+import type { Settings } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'
@@ -36,6 +37,86 @@ export function pause(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0 })
     await store.configure('emails', { paused: false })
     expect(ids(await caller.claim(5))).toEqual(ids([...list, delayed]))
+  })
+
+  test('a pause for a time ends by itself, and says when and why', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const caller = harness.caller()
+    await caller.enqueue(job(), job({ delay: 200 }))
+    const until = clock.now + 500
+    const because = 'the mail server|\nis down'
+    const paused = { paused: true, until, because, groups: [] }
+    expect(await store.configure('emails', { paused: true, for: 500, because })).toEqual(paused)
+    expect(await caller.exchange([], { limit: 5, lease: LEASE })).toEqual({
+      verdicts: [],
+      jobs: [],
+      nextDue: 500,
+    })
+    clock.advance(300)
+    expect(await store.configure('emails', {})).toEqual(paused)
+    expect(await caller.exchange([], { limit: 5, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 200 })
+    expect((await store.survey('ada', [{ partition: 'emails', waits: true }])).findings).toMatchObject([
+      { nextDue: 200 },
+    ])
+    expect((await store.standings(['emails']))[0]).toMatchObject({ isPaused: true })
+    clock.advance(200)
+    expect(await store.configure('emails', {})).toEqual({ paused: false, groups: [] })
+    expect((await store.standings(['emails']))[0]).toMatchObject({ isPaused: false })
+    expect(await caller.claim(5)).toHaveLength(2)
+  })
+
+  test('a pause is replaced by another, or kept if it is longer and the call says so', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const groups: unknown[] = []
+    const set = (settings: Settings) => store.configure('emails', settings)
+    const at = (ms: number) => ({ paused: true, until: clock.now + ms, groups })
+    expect(await set({ paused: true, for: 500 })).toEqual(at(500))
+    expect(await set({ paused: true, for: 400, keepsLonger: true, because: 'no' })).toEqual(at(500))
+    expect(await set({ paused: true, for: 600, keepsLonger: true })).toEqual(at(600))
+    expect(await set({ paused: true, for: 100 })).toEqual(at(100))
+    expect(await set({ paused: true, because: 'by hand' })).toEqual({
+      paused: true,
+      because: 'by hand',
+      groups,
+    })
+    expect(await set({ paused: true, for: 900, keepsLonger: true })).toMatchObject({ because: 'by hand' })
+    expect(await set({ paused: true, for: 300 })).toEqual(at(300))
+    expect(await set({ paused: false })).toEqual({ paused: false, groups })
+  })
+
+  test('a job may pause its partition when it goes back: no other begins, and waiting callers learn until when', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const [caller, other] = [harness.caller(), harness.caller('bob')]
+    await caller.enqueue(...jobs(3), job({ group: { name: 'a' } }))
+    const [held] = await caller.claim()
+    const outcome = { kind: 'released', in: 700, pauses: 'queue', because: 'busy' } as const
+    const answer = await caller.exchange([settlement(held!, outcome)], { limit: 5, lease: LEASE })
+    expect(answer).toEqual({ verdicts: ['settled'], jobs: [], nextDue: 700 })
+    expect(await store.configure('emails', {})).toMatchObject({ paused: true, because: 'busy' })
+    expect(await store.get('emails', held!.id)).toMatchObject({ state: 'delayed', because: 'busy' })
+    await caller.enqueue(job())
+    // No job that ends rings anybody during the pause, so a caller that has reached a limit learns its end, too.
+    const limits = { concurrency: 1 }
+    expect(await other.exchange([], { limit: 1, lease: LEASE, limits })).toMatchObject({
+      jobs: [],
+      nextDue: 700,
+    })
+    expect(await other.exchange([], { limit: 5, lease: LEASE })).toMatchObject({ jobs: [], nextDue: 700 })
+    harness.clock.advance(700)
+    expect(await other.claim(9)).toHaveLength(5)
+  })
+
+  test('a pause for a time rings the callers that wait, so that they come back when it ends', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    expect((await caller.exchange([], { limit: 1, lease: LEASE })).nextDue).toBeUndefined()
+    const rung = store.wait('ada', 10_000)
+    await store.configure('emails', { paused: true, for: 500 })
+    expect(await rung).toEqual(['emails'])
   })
 
   test('jobs of a paused partition settle, renew and are taken back as usual', async () => {

@@ -13,6 +13,7 @@ import {
   type Exchange,
   isSuspect,
   type RecoverOptions,
+  type Settings,
   type Settlement,
   type Want,
 } from '../../src/store/contract/store.ts'
@@ -266,11 +267,17 @@ class Sequence {
   }
 
   async #configure(): Promise<void> {
-    const settings = { paused: this.#random.chance(4) }
+    const settings: Settings = this.#random.pick([
+      { paused: false },
+      { paused: false },
+      { paused: true },
+      { paused: true, for: this.#random.below(900) },
+      { paused: true, for: this.#random.below(900), because: 'x', keepsLonger: true },
+      {},
+    ])!
     this.#tell('configure', settings)
-    const { paused: groups } = this.#model.lanes
-    expect(await this.#harness.store.configure(this.#partition, settings)).toEqual({ ...settings, groups })
-    this.#model.paused = settings.paused
+    const set = await this.#harness.store.configure(this.#partition, settings)
+    expect(set).toEqual(this.#model.configure(settings))
   }
 
   async #pause(): Promise<void> {

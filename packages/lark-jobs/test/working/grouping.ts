@@ -124,7 +124,7 @@ export function grouping(connect: Connect): void {
     await bench.jobs.resume({ queue: 'default' })
     await report.ends(2)
     expect(begun).toHaveLength(2)
-    const wrong = bench.jobs.pause({ queue: 'default', for: '5m' })
+    const wrong = bench.jobs.pause({ queue: 'default', group: 'a', because: 'no' })
     await expect(wrong).rejects.toMatchObject({ code: 'PAUSE_INVALID' })
     const unknown = bench.jobs.pause({ queue: 'nowhere' })
     await expect(unknown).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })

@@ -37,6 +37,7 @@ import { operating } from './operating.ts'
 import { order } from './order.ts'
 import { overlapping } from './overlapping.ts'
 import { partitions } from './partitions.ts'
+import { pausing } from './pausing.ts'
 import { payloads } from './payloads.ts'
 import { permitting } from './permitting.ts'
 import { presets } from './presets.ts'
@@ -89,6 +90,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('unique', () => uniqueness(connect))
   describe('naming', () => naming(connect))
   describe('grouping', () => grouping(connect))
+  describe('pausing', () => pausing(connect))
   describe('permitting', () => permitting(connect))
   describe('weighing', () => weighing(connect))
   describe('retrying', () => retrying(connect))

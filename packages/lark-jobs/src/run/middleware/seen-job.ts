@@ -64,11 +64,15 @@ export class SeenJob implements MiddlewareJob {
   }
 
   release(delay: Duration = 0, because?: string): never {
-    this.#run.decide(releasing(delay, this.name, false, because))
+    this.#run.decide(releasing(delay, this.name, undefined, because))
   }
 
   pauseGroup(delay: Duration): never {
-    this.#run.decide(releasing(delay, this.name, true))
+    this.#run.decide(releasing(delay, this.name, 'group'))
+  }
+
+  pauseQueue(delay: Duration, because?: string): never {
+    this.#run.decide(releasing(delay, this.name, 'queue', because))
   }
 
   fail(error?: unknown): never {

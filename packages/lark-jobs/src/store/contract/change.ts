@@ -2,6 +2,7 @@
  * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
 import type { CancelReason } from '../../model/record.ts'
+import type { Pause } from './pause.ts'
 
 export type Change =
   /** completed, failed, cancelled → waiting, queued now, at the end of its line, with failures and crashes reset.
@@ -35,9 +36,24 @@ export const MAX_TAGS = 10
 /** `refused`: the state of the job does not allow the change; or its record is damaged, or of another format. */
 export type AlterVerdict = 'done' | 'asked' | 'missing' | 'refused'
 
-/** The settings of a partition that people change by hand. The partition keeps them. */
+/** The settings of a partition. The partition keeps them. */
 export interface PartitionSettings {
   paused: boolean
+  /** Milliseconds since 1970: when the pause ends. Absent: when somebody resumes. */
+  until?: number
+  /** Why it is paused, for people. */
+  because?: string
+}
+
+/** What a call sets. */
+export interface Settings {
+  paused?: boolean
+  /** How long it is paused, in milliseconds. Default: until somebody resumes. */
+  for?: number
+  /** Why it is paused, for people: at most 200 characters are kept. */
+  because?: string | undefined
+  /** If it is paused for longer already, it stays so. */
+  keepsLonger?: boolean
 }
 
 /** The settings and the paused groups: at most `MAX_PAUSED`, in the order in which their pauses end. */
@@ -46,6 +62,16 @@ export interface Setting extends PartitionSettings {
 }
 
 export const MAX_PAUSED = 100
+
+export function settingOf({ until, because }: Pause, groups: PausedGroup[]): Setting {
+  if (until === 0) return { paused: false, groups }
+  return {
+    paused: true,
+    ...(until < Number.POSITIVE_INFINITY && { until }),
+    ...(because !== undefined && { because }),
+    groups,
+  }
+}
 
 export interface PausedGroup {
   group: string

@@ -76,7 +76,7 @@ import type {
   WorkerRecord,
 } from '../../model/record.ts'
 
-import type { AlterVerdict, Change, MetGroup, PartitionSettings, Setting } from './change.ts'
+import type { AlterVerdict, Change, MetGroup, Setting, Settings } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
@@ -477,8 +477,11 @@ export interface Store extends AsyncDisposable {
 
   /** Changes jobs by hand. One verdict for each id. The worker that holds an `asked` job is rung (see `wait`). */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
-  /** Stores the given settings and leaves the others. Resuming rings waiting workers. @returns all settings */
-  configure(partition: string, settings: Partial<PartitionSettings>): Promise<Setting>
+  /**
+   * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings waiting
+   * workers, and so does a pause that ends by itself, so that they learn when. @returns all settings
+   */
+  configure(partition: string, settings: Settings): Promise<Setting>
   /**
    * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is resumed. 0
    * resumes it. Running jobs go on.

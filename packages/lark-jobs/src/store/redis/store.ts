@@ -30,6 +30,7 @@ import {
   packJobs,
   packNotes,
   packRecovery,
+  packSettings,
   packSettlements,
   unpackLog,
 } from './verbs/packing.ts'
@@ -314,14 +315,9 @@ export class RedisStore implements contract.Store {
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 
-  async configure(
-    partition: string,
-    { paused }: Partial<contract.PartitionSettings>,
-  ): Promise<contract.Setting> {
-    const set = paused === undefined ? '' : paused ? '1' : '0'
-    return readSetting(
-      (await this.#scripts.run('configure', partition, [set, String(MAX_PAUSED)])) as string[],
-    )
+  async configure(partition: string, settings: contract.Settings): Promise<contract.Setting> {
+    const args = [packSettings(settings), String(MAX_PAUSED)]
+    return readSetting((await this.#scripts.run('configure', partition, args)) as string[])
   }
 
   async pause(partition: string, group: string, ms?: number): Promise<contract.MetGroup> {

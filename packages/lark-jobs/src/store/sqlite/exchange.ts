@@ -48,5 +48,7 @@ export function exchange(
 /** @param after milliseconds after which more jobs may begin; undefined: when a job ends */
 function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
   const nextDue = nextJob(partition)
+  // No caller is rung during a pause, so all learn when it ends.
+  if (nextDue !== undefined && partition.paused) return { nextDue }
   return nextDue === undefined || after === undefined ? {} : { nextDue: Math.max(nextDue, after) }
 }

@@ -7,7 +7,8 @@
  * that while no job can have become due. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
  */
 import type { EventKind } from '../../model/event.ts'
-import { MAX_LINES, type Minute, type PartitionSettings } from '../contract/store.ts'
+import { type Pause, packPause, readPause } from '../contract/pause.ts'
+import { MAX_LINES, type Minute, type Settings } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts'
@@ -15,7 +16,8 @@ import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts
 interface PartitionRow {
   id: number
   held: number
-  paused: number
+  /** See `contract/pause.ts`. */
+  paused: number | string
   waiting: number
   delayed: number
   active: number
@@ -41,6 +43,8 @@ interface PartitionRow {
 
 /** Milliseconds. */
 export const MINUTE = 60_000
+
+const unpaused: Pause = { until: 0 }
 
 const find = 'SELECT * FROM partitions WHERE name = ?'
 const findAll = 'SELECT * FROM partitions WHERE name IN (SELECT value FROM json_each(?))'
@@ -95,7 +99,8 @@ export class Partition {
   readonly id: number
   /** The instant of this transaction. */
   readonly now: number
-  paused: boolean
+  /** Until when it is paused; 0 if it is not. */
+  pause: Pause
   active: number
   completed: number
   failed: number
@@ -116,8 +121,8 @@ export class Partition {
   ownTurn: number
   /** Lanes that this transaction has changed. */
   readonly touched = new Set<string>()
-  /** Whether it was paused before this transaction. */
-  resumed = false
+  /** Whether all callers are to be rung: it was resumed, or paused for a time. */
+  ringsAll = false
   /** The callers for whom this transaction left a notice. */
   readonly noticed: string[] = []
   /** How many jobs have become due since the counters were last saved. */
@@ -149,7 +154,7 @@ export class Partition {
     this.name = name
     this.id = row.id
     this.now = now
-    this.paused = row.paused === 1
+    this.pause = row.paused === 0 ? unpaused : readPause(row.paused, now)
     this.active = row.active
     this.completed = row.completed
     this.failed = row.failed
@@ -213,10 +218,22 @@ export class Partition {
     return database.get<{ name: string }>(mostCompleted)?.name
   }
 
+  get paused(): boolean {
+    return this.pause.until > 0
+  }
+
   /** Stores the given settings. */
-  configure(settings: Partial<PartitionSettings>): void {
-    this.resumed = this.paused && settings.paused === false
-    this.paused = settings.paused ?? this.paused
+  configure({ paused, for: ms, because, keepsLonger = false }: Settings): void {
+    if (paused === undefined) return
+    if (!paused) {
+      this.ringsAll = this.paused
+      this.pause = unpaused
+      return
+    }
+    const until = ms === undefined ? Number.POSITIVE_INFINITY : this.now + Math.ceil(ms)
+    this.ringsAll = ms !== undefined
+    if (keepsLonger && until <= this.pause.until) return
+    this.pause = readPause(packPause({ until, ...(because !== undefined && { because }) }), this.now)
   }
 
   get waiting(): number {
@@ -227,9 +244,13 @@ export class Partition {
     return this.#delayed
   }
 
-  /** Milliseconds until a job is due; undefined if there is none, or if the partition is paused. */
+  /**
+   * Milliseconds until a job is due; undefined if there is none. If the partition is paused: until the pause ends;
+   * undefined if it does not end by itself.
+   */
   get nextDue(): number | undefined {
-    if (this.paused) return undefined
+    const { until } = this.pause
+    if (until > 0) return until === Number.POSITIVE_INFINITY ? undefined : until - this.now
     if (this.#waiting > 0) return 0
     this.#refresh()
     return this.#nextDue === undefined ? undefined : this.#nextDue - this.now
@@ -293,7 +314,7 @@ export class Partition {
     this.database.run(
       update,
       Number(this.#held),
-      Number(this.paused),
+      this.paused ? packPause(this.pause) : 0,
       this.#waiting,
       this.#delayed,
       this.active,

@@ -87,7 +87,10 @@ function settleOne(partition: Partition, { id, token, outcome }: Settlement): bo
   const hasStarted = row.ahead !== NOT_STARTED
   if (!hasStarted && outcome.kind !== 'unstarted') tell(partition, 'started', [id])
   follow(partition, row, afterRun(outcome, { ...row, hasStarted }, partition.now))
-  if (outcome.kind === 'released' && outcome.pausesGroup && readLane(row.lane).group)
+  if (outcome.kind !== 'released') return true
+  if (outcome.pauses === 'queue')
+    partition.configure({ paused: true, for: outcome.in, because: outcome.because, keepsLonger: true })
+  if (outcome.pauses === 'group' && readLane(row.lane).group)
     pauseGroupMore(partition, readLane(row.lane).group!, partition.now + outcome.in)
   return true
 }

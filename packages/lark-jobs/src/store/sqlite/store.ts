@@ -8,6 +8,7 @@ import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
 import type { JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
+import { settingOf } from '../contract/change.ts'
 import type * as contract from '../contract/store.ts'
 import { MAX_ITEMS, retentionOf } from '../contract/store.ts'
 import { alter } from './alter.ts'
@@ -285,8 +286,8 @@ export class SqliteStore implements contract.Store {
     return this.#accept(name, (partition) => alter(partition, ids, change))
   }
 
-  configure(name: string, settings: Partial<contract.PartitionSettings>): Promise<contract.Setting> {
-    const setting = (partition: Partition) => ({ paused: partition.paused, groups: pausedGroups(partition) })
+  configure(name: string, settings: contract.Settings): Promise<contract.Setting> {
+    const setting = (partition: Partition) => settingOf(partition.pause, pausedGroups(partition))
     if (settings.paused === undefined) return this.#look(name, { paused: false, groups: [] }, setting)
     return this.#accept(name, (partition) => {
       partition.configure(settings)
@@ -296,7 +297,7 @@ export class SqliteStore implements contract.Store {
 
   pause(name: string, group: string, ms?: number): Promise<contract.MetGroup> {
     return this.#accept(name, (partition) => {
-      partition.resumed = true
+      partition.ringsAll = true
       return pauseGroup(partition, group, ms === undefined ? undefined : partition.now + Math.ceil(ms))
     })
   }

@@ -25,6 +25,8 @@ interface SurveyedRow {
   toRefresh: number | null
 }
 
+/** SQL: the time in the pause of a partition (`contract/pause.ts`). */
+const pause = 'CAST(paused AS INTEGER)'
 /**
  * SQL: partitions with work, and those where the caller's row of `waiters` is so old that it must be refreshed. The
  * first value is an object: its keys are partitions, and its values are 1 if the caller is idle there. For jobs in
@@ -33,12 +35,14 @@ interface SurveyedRow {
 const withWork = `
   SELECT * FROM (
     SELECT asked.key AS name, nextEffect, (SELECT min(leaseEnd) FROM leases WHERE partition = partitions.id) AS leaseEnd,
-      asked.value AND lanes > 0 AND paused = 0 AS hasLanes,
+      asked.value AND lanes > 0 AND NOT (${pause} = 1 OR ${pause} > ?3) AS hasLanes,
       CASE WHEN since < ?4 THEN partitions.id END AS toRefresh,
       CASE
         WHEN NOT asked.value THEN NULL
         WHEN since IS NULL THEN ?3
-        WHEN paused = 1 OR lanes > 0 THEN NULL
+        WHEN ${pause} = 1 THEN NULL
+        WHEN ${pause} > ?3 THEN ${pause}
+        WHEN lanes > 0 THEN NULL
         WHEN waiting > 0 THEN ?3
         ELSE nextDue
       END AS dueAt

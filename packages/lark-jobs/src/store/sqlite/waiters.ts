@@ -108,8 +108,8 @@ export function ring(
 
 /**
  * Rings callers for jobs that were queued or put back in this transaction, and are still there. If there is an earlier
- * due time, one caller is rung to learn it. If the partition was resumed, all callers are rung: while it was paused
- * they learned no due time.
+ * due time, one caller is rung to learn it. If the partition was resumed, or paused for a time, all callers are rung to
+ * learn when jobs may begin.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   const rung = ringForJobs(partition, except)
@@ -118,8 +118,8 @@ export function ringForNews(partition: Partition, except?: string): string[] {
 }
 
 function ringForJobs(partition: Partition, except?: string): string[] {
+  if (partition.ringsAll) return ring(partition, Number.MAX_SAFE_INTEGER, except)
   if (partition.paused) return []
-  if (partition.resumed) return ring(partition, Number.MAX_SAFE_INTEGER)
   const left = Math.min(partition.came + partition.freed, partition.waiting)
   return ring(partition, left + Number(partition.sooner), except)
 }

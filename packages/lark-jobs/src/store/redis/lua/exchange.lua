@@ -22,7 +22,7 @@
 --            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
--- needs: effects, delivery, end, event
+-- needs: effects, delivery, end, event, pause
 
 local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
 local waits, wanted = ARGV[8], nil
@@ -36,7 +36,7 @@ local token = ARGV[2] .. '.' .. ARGV[3]
 local paused, laned, large, owes, watched, keeps, listened =
   unpack(redis.call('HMGET', key('settings'), 'paused', 'lanes', 'large', 'effects', 'watched', 'keeps', 'listened'))
 ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
-paused, laned = paused == '1', (laned or '0') ~= '0'
+paused, laned = pause_left(paused), (laned or '0') ~= '0'
 room = large and bytes().byte_room or nil
 
 local function records_of(ids)
@@ -49,7 +49,10 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed)
   end
   -- Returning the ids as one text takes half the time of a list. For records a list is faster, because Lua hashes each
   -- new text (0.2 µs of 3.7 a job).
-  return { verdicts, paused and -1 or due, table.concat(ids, '\n'), records, counters, waiting or handed and false, handed }
+  if paused then
+    due = paused < math.huge and paused or -1
+  end
+  return { verdicts, due, table.concat(ids, '\n'), records, counters, waiting or handed and false, handed }
 end
 
 local function next_of(all)
@@ -68,6 +71,9 @@ redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = tonumber(ARGV[11]), cancelled = tonumber(ARGV[12]) }
 local verdicts, settled = settle(13, kept, laned)
+if made.pauses then
+  paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
+end
 if laned then
   lanes().reposition_all()
   laned = redis.call('HGET', key('settings'), 'lanes') ~= '0'

@@ -7,13 +7,14 @@
 -- Returns  for each partition, in their order: { as counts.lua; 1 if it or a group is paused; as minutes.lua, if
 --            wanted }, or the error that a damaged one answers
 -- Cost     O(n p log m) for n partitions, p priorities in use, m delayed
--- needs: start, visit, tally, recent
+-- needs: start, visit, tally, recent, pause
 
 local all, after = {}, string.format('(%.0f', now)
 
 local function standing()
   local found = tally()
-  local is_paused = redis.call('HGET', key('settings'), 'paused') == '1' or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
+  local is_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
+    or redis.call('ZCOUNT', key('paused'), after, '+inf') > 0
   found[#found + 1] = is_paused and 1 or 0
   return ARGV[2] == '1' and append_minutes(found) or found
 end

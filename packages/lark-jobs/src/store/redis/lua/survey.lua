@@ -16,7 +16,7 @@
 --            out; 1 if there is something to prune; two values for each damaged partition: its index, and
 --            the error }
 -- Cost     O(n log m) for n partitions, m waiting
--- needs: start, known, visit, line, order, lanes
+-- needs: start, known, visit, line, order, lanes, pause
 
 -- The same as in call.lua.
 local CALL_MEMORY = 60000
@@ -44,8 +44,11 @@ local function next_job()
   local places = redis.call(
     'EXISTS', key('line'), key('due'), key('priorities'), key('turns'), key('asleep'), key('limiters')
   )
-  if places == 0 or redis.call('HGET', key('settings'), 'paused') == '1' then
+  local paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
+  if places == 0 or paused == math.huge then
     return -1
+  elseif paused then
+    return paused
   elseif redis.call('EXISTS', key('limiters')) == 1 then
     -- The caller must make a claim: only its answer says for which limiters the caller needs permits.
     return 0

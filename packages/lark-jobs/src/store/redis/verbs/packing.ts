@@ -21,6 +21,7 @@ import type {
   NewJob,
   Outcome,
 } from '../../../model/record.ts'
+import { packReason } from '../../contract/pause.ts'
 import { cancelledFor } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import { MAX_LOG_BYTES, MAX_LOG_LINES, WORKER_DIED } from '../../contract/store.ts'
@@ -93,7 +94,7 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
       )
     }
     run.count++
-    args.push(id, `${packSettings(priority, lane, options)}|${escapeKey(key)}|${packPayload(payload)}`)
+    args.push(id, `${packRest(priority, lane, options)}|${escapeKey(key)}|${packPayload(payload)}`)
   }
   if (run !== undefined) args[run.at] = String(run.count)
   return args
@@ -111,7 +112,7 @@ function packKeep({ completed, failed, cancelled, log, least }: Keep): string {
   return `k${ages.map((ms) => (ms === undefined ? '' : packDuration(ms))).join(',')};`
 }
 
-function packSettings(priority: number, lane: string, options: JobOptions | undefined): string {
+function packRest(priority: number, lane: string, options: JobOptions | undefined): string {
   const line = `${priority || ''}${lane}`
   if (options === undefined) return line === '' ? '' : `,${line}`
   // The scripts look for this option, and only at the beginning.
@@ -301,7 +302,7 @@ function packOutcome(outcome: Outcome): [kind: string, value: string] {
     }
     case 'released': {
       const because = outcome.because === undefined ? '' : `|${outcome.because}`
-      return ['released', `${packDuration(outcome.in)}${outcome.pausesGroup ? 'g' : ''}${because}`]
+      return ['released', `${packDuration(outcome.in)}${outcome.pauses?.[0] ?? ''}${because}`]
     }
     case 'unstarted':
       return ['unstarted', outcome.in === undefined ? '' : packDuration(outcome.in)]
@@ -340,6 +341,12 @@ export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: 
   const own = wanted.lease === undefined ? 'e' : `e${packDuration(wanted.lease)}`
   const names = (wanted.done ?? []).map(({ kind, id, at }) => `${kind[0]}${at} ${id}`)
   return [wanted.lease !== undefined && wanted.lease === lease ? 'w' : own, ...names].join('\n')
+}
+
+/** What `configure.lua` sets. */
+export function packSettings({ paused, for: ms, because, keepsLonger }: contract.Settings): string {
+  if (!paused) return paused === undefined ? '' : '0'
+  return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason(because)}`
 }
 
 /** The kind of a change, with `!` if the job must not have begun; and its value. */

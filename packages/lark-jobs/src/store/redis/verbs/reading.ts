@@ -3,7 +3,9 @@
  */
 import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
 import type { JobRecord, LeasedJob, NewJob, State } from '../../../model/record.ts'
+import { settingOf } from '../../contract/change.ts'
 import { laneRecord, pausedGroup } from '../../contract/lane.ts'
+import { readPause } from '../../contract/pause.ts'
 import { readCancelled, readReason } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import type { ScriptName } from '../client/script.ts'
@@ -180,7 +182,7 @@ function threes(flat: readonly string[]): [string, string, string][] {
 export function readSetting([paused, ...pairs]: readonly string[]): contract.Setting {
   const groups: contract.PausedGroup[] = []
   for (let i = 0; i < pairs.length; i += 2) groups.push(pausedGroup(pairs[i]!, Number(pairs[i + 1])))
-  return { paused: paused === '1', groups }
+  return settingOf(readPause(paused), groups)
 }
 
 /** @param handed effects that a script hands out: a kind, the jobs with effects of this kind, another kind, … */

@@ -1,7 +1,7 @@
 -- What becomes of a job when its run has ended, or when its worker has died: the same rules as in
 -- `store/contract/consequence.ts`. Runs that completed are ended together, in settle.lua.
 -- module: consequences
--- needs: start, line, place, lanes, counters, texts, lease, end, ring, event
+-- needs: start, line, place, lanes, counters, texts, lease, end, ring, event, pauses
 -- gives: outcomes, take_back
 
 local MAX_CRASHES_BESIDE = 10
@@ -37,9 +37,10 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job, 'retrying')
 end
 
--- value: milliseconds, followed by `g` if its group is paused meanwhile, and by `|` and the reason if there is one
+-- value: milliseconds, followed by `g` or `q` if its group or queue is paused meanwhile, and by `|` and the reason if
+-- there is one
 function outcomes.released(id, value, job)
-  local after, pauses, because = string.match(value, '^(%d+)(g?)|?(.*)$')
+  local after, what, because = string.match(value, '^(%d+)([gq]?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases + 1)
   if because ~= '' then
@@ -48,7 +49,9 @@ function outcomes.released(id, value, job)
   fall_back(id, now + tonumber(after), job, 'released')
   local _, _, _, lane = read_holder(job.holder)
   local group = string.match(lane or '', '^[^^]*')
-  if pauses ~= '' and group ~= '' then
+  if what == 'q' then
+    pauses().pause_for(tonumber(after), because ~= '' and '|' .. because or '')
+  elseif what == 'g' and group ~= '' then
     lanes().pause(group, math.max(now + tonumber(after), lanes().paused_until(group)))
   end
 end

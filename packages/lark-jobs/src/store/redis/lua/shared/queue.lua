@@ -1,5 +1,5 @@
 -- Puts new jobs into their lines.
--- needs: start, line, place, lanes, payloads
+-- needs: start, line, place, lanes, payloads, pause
 -- gives: read_runs, open_lines, write, are_first, line_up
 
 -- The most bytes of a record that contains its payload: one answer may carry a thousand of these.
@@ -77,7 +77,7 @@ local function are_first(runs)
       return false
     end
   end
-  return not in_cluster and redis.call('HGET', key('settings'), 'paused') ~= '1'
+  return not in_cluster and not pause_left(redis.call('HGET', key('settings'), 'paused'))
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities')) == 0
 end
 

@@ -1,17 +1,15 @@
 -- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died, or is
 -- about to subscribe again (and will look then), so its ring goes to the next caller. The server's ACL may forbid a
--- ring, which must not break the verb; hence pcall. Returns how many heard it. `for_effects`: also if the queue is
--- paused.
--- needs: start
+-- ring, which must not break the verb; hence pcall. Returns how many heard it. `anyway`: also if the queue is paused.
+-- needs: start, pause
 -- gives: ring_counts, ring
 
 -- How many callers a call should ring: for jobs that wait again, and for jobs that are now the next due.
 local ring_counts = { again = 0, later = 0 }
 
-local function ring(count, for_effects)
+local function ring(count, anyway)
   local idle, heard = key('idle'), 0
-  if count < 1 or redis.call('EXISTS', idle) == 0
-    or not for_effects and redis.call('HGET', key('settings'), 'paused') == '1' then
+  if count < 1 or redis.call('EXISTS', idle) == 0 or not anyway and pause_left(redis.call('HGET', key('settings'), 'paused')) then
     return 0
   end
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')

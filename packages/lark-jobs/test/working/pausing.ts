@@ -1,0 +1,75 @@
+import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
+import { Job } from '../../src/index.ts'
+import { Bench, type Connect, Record } from './bench.ts'
+
+/** Pauses of whole queues: by a job, and by hand for a time. */
+export function pausing(connect: Connect): void {
+  /** A class whose first job pauses its queue once. */
+  function mail(delay: number) {
+    const begun: number[] = []
+    class MailJob extends Job {
+      override readonly key = 'mail'
+      async handle({ n }: { n: number }) {
+        begun.push(n)
+        if (begun.length === 1) this.pauseQueue(delay, 'the mail server is down')
+      }
+    }
+    return { MailJob, begun }
+  }
+
+  test('pauseQueue puts the job back and pauses all partitions of its queue, which resume by themselves', async () => {
+    await using bench = await Bench.make(connect)
+    const client = bench.client({ queues: { default: { partitions: 3 } } })
+    const { MailJob, begun } = mail(60_000)
+    await client.dispatch(new MailJob(), { n: 1 })
+    const report = new Record()
+    const worker = await bench.work([MailJob], { report }, client)
+    await report.ends(1)
+    await vi.waitFor(async () => {
+      const { queues } = await client.status()
+      expect(queues[0]).toMatchObject({ paused: true, pausedBecause: 'the mail server is down' })
+      const { store } = await client[open]()
+      const settings = await Promise.all(
+        ['default', 'default/1', 'default/2'].map((each) => store.configure(each, {})),
+      )
+      expect(settings.map(({ paused }) => paused)).toEqual([true, true, true])
+    })
+    for (let n = 2; n < 8; n++) await client.dispatch(new MailJob(), { n })
+    expect(begun).toEqual([1])
+    expect(report.endings[0]!.outcome).toMatchObject({
+      kind: 'released',
+      in: 60_000,
+      because: 'the mail server is down',
+    })
+    // A person may resume it sooner.
+    expect(await client.resume({ queue: 'default' })).toMatchObject({ wasPaused: true })
+    await report.ends(7)
+    expect([...begun].sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
+    await worker.stop()
+  })
+
+  test('a queue that a job or a person paused for a time goes on by itself, also with other workers', async () => {
+    await using bench = await Bench.make(connect)
+    const { MailJob, begun } = mail(300)
+    await bench.jobs.dispatchMany(new MailJob(), [{ n: 1 }, { n: 2 }])
+    const report = new Record()
+    const first = await bench.work([MailJob], { report, concurrency: 1 })
+    await report.ends(1)
+    await first.stop()
+    expect(begun).toEqual([1])
+    await using _second = await bench.work([MailJob], { report })
+    await report.ends(3)
+    expect(begun.slice(1).sort()).toEqual([1, 2])
+    await bench.jobs.pause({ queue: 'default', for: 200, because: 'maintenance' })
+    const [queue] = (await bench.jobs.status()).queues
+    expect(queue).toMatchObject({
+      paused: true,
+      pausedBecause: 'maintenance',
+      pausedUntil: expect.any(Number),
+    })
+    await bench.jobs.dispatch(new MailJob(), { n: 3 })
+    await report.ends(4)
+    expect((await bench.jobs.status()).queues[0]).not.toHaveProperty('pausedUntil')
+  })
+}
