@@ -105,7 +105,17 @@ export type {
 } from './options/standard-schema.ts'
 export { type TagsBy, tags } from './options/tags.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
-export type { EndedEvent, FailedEvent, Hooks, JobEvent, ReleasedEvent } from './run/hooks.ts'
+export type {
+  CancelledEvent,
+  CompletedEvent,
+  CrashedEvent,
+  EndedEvent,
+  FailedEvent,
+  HeardJob,
+  Hooks,
+  JobEvent,
+  ReleasedEvent,
+} from './run/hooks.ts'
 export type { MadeJob, Make, MakeFor } from './run/made-job.ts'
 export { type CircuitBreakerOptions, circuitBreaker } from './run/middleware/circuit-breaker.ts'
 export { type RateLimitedOptions, rateLimited } from './run/middleware/rate-limited.ts'

@@ -68,6 +68,7 @@ async function outlived(late?: 'survey' | 'partitions' | 'prune' | 'renew', leas
     clock: new StoreClock(),
     rests: () => false,
     foreseen() {},
+    recovered() {},
     owes() {},
     store,
     partitions: ['emails'],

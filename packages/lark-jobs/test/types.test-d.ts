@@ -10,6 +10,7 @@ import {
   type Draft,
   defineJob,
   exponential,
+  type Hooks,
   Job,
   type JobHandle,
   type Jobs,
@@ -129,6 +130,21 @@ new WrongTransferJob()
 defineJob({ key: 'transfer', maxCrashes: 1 })
 // @ts-expect-error of the class, not of one job
 new TransferJob().with().withTries(1).maxCrashes(1)
+
+// hooks are told of jobs
+const hooked: Hooks = {
+  started: ({ waited, payload, tries }) => [waited.toFixed(), payload, tries?.toFixed()],
+  completed: ({ result, took }) => [result, took.toFixed()],
+  failed: ({ last, retryIn }) => (last ? undefined : retryIn),
+  cancelled: ({ reason }) => (reason === 'expired' ? 1 : 2),
+  crashed: ({ cause, last, crashes }) => [cause.length, last, crashes.toFixed()],
+}
+const misheard: Hooks = {
+  // @ts-expect-error nobody knows for how long it has waited
+  crashed: ({ waited }) => waited,
+  // @ts-expect-error only what has completed has a result
+  failed: ({ result }) => result,
+}
 
 // a filter says something
 declare const jobs: typeof Jobs
@@ -794,4 +810,18 @@ other.open()
 // @ts-expect-error not an instance
 operate({ connection: 'redis://localhost' })
 
-export { change, inside, met, never, number, queued, rejection, requestId, sent, told, wrapped }
+export {
+  change,
+  hooked,
+  inside,
+  met,
+  misheard,
+  never,
+  number,
+  queued,
+  rejection,
+  requestId,
+  sent,
+  told,
+  wrapped,
+}

@@ -12,10 +12,12 @@ import { defined } from '../model/defined.ts'
 import { JobsError } from '../model/errors.ts'
 import { textOf, wholeTextOf } from '../model/thrown.ts'
 import { presets } from '../options/preset.ts'
+import { HookCalls } from '../run/hooks.ts'
 import type { ProcessSlot } from '../supervisor/protocol.ts'
 import { Supervised, SupervisedReport } from '../supervisor/supervised.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { startProcess } from '../supervisor/worker-process.ts'
+import { tellCrashed } from '../worker/maintenance/crashed-jobs.ts'
 import { CONCURRENCY } from '../worker/options.ts'
 import type { Report } from '../worker/report.ts'
 import type { Worker } from '../worker/worker.ts'
@@ -103,12 +105,18 @@ export class JobsWorkCommand extends Command {
     const missing = absence(settings.source, process.env.NODE_ENV === 'production')
     const many = processes === 1 ? '1 process' : `${processes} processes`
     report.info(`Serving ${store.name}: ${words}, ${many} × ${this.concurrency} at a time${missing}`)
+    const hooks = settings.hooks && new HookCalls(settings.hooks, (text) => report.warn(text))
     const supervisor = new Supervisor({
       processes,
       start: (slot) => this.#fork(slot),
       store,
       queues,
       limiters: [...settings.limiters.keys()],
+      // This process loads no jobs, so hooks get their keys as names.
+      recovered: (partition, recovery) =>
+        void tellCrashed(store, { find: () => undefined }, hooks, partition, recovery).catch((error) =>
+          report.warn(textOf(error)),
+        ),
       remarks: warnings,
       report,
     })

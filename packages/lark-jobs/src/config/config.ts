@@ -35,6 +35,8 @@ export const hookOptions = new Schema('an object of functions', {
   completed: func<NonNullable<Hooks['completed']>>(),
   failed: func<NonNullable<Hooks['failed']>>(),
   released: func<NonNullable<Hooks['released']>>(),
+  cancelled: func<NonNullable<Hooks['cancelled']>>(),
+  crashed: func<NonNullable<Hooks['crashed']>>(),
 })
 
 export const jobsOptions = new Schema('an object', {

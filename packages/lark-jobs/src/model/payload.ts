@@ -6,6 +6,7 @@
  * goes, and stops at a quarter above the limit. So a payload from outside costs no more than the largest allowed one.
  */
 import { JobsError } from './errors.ts'
+import { textOf as textOfError } from './thrown.ts'
 
 /** Bytes, as UTF-8. */
 export const MAX_PAYLOAD = 524_288
@@ -85,6 +86,20 @@ const DROPPED = '!'
 /** What is stored as the result of a job that returned a value which cannot be kept. */
 export function droppedResult(why: string): string {
   return `${DROPPED}${why}`
+}
+
+/**
+ * What is kept of the value that `handle` returned: its JSON text; undefined for `true` and nothing.
+ *
+ * @param name of the class
+ */
+export function resultText(value: unknown, name: string): string | undefined {
+  if (value === true || value === undefined) return undefined
+  try {
+    return encode(value, name, 'result')
+  } catch (error) {
+    return droppedResult(textOfError(error))
+  }
 }
 
 /** Why the returned value was not kept; undefined for a result that was. */

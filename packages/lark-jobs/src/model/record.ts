@@ -187,13 +187,15 @@ export interface LeasedJob extends Counters {
   group?: string
   /** The permits that it needs. */
   limiter?: string
+  /** When it was due, if that is not when it was queued. Only if the claim asks for it. */
+  dueAt?: number
   /** Proof of the lease: only a call with this token settles the job. */
   token: string
   unreadable?: Unreadable
 }
 
 /** A job as `get` and `list` return it. */
-export interface JobRecord extends Omit<LeasedJob, 'token'> {
+export interface JobRecord extends Omit<LeasedJob, 'token' | 'dueAt'> {
   partition: string
   state: State
   /** When a delayed or waiting job is or was due. */

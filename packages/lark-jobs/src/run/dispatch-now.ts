@@ -3,14 +3,18 @@
  */
 
 import { newId } from '../model/id.ts'
+import { resultText } from '../model/payload.ts'
 import { LONGEST_TIMER, Run, returnedFalse, timedOut } from '../model/run.ts'
 import { classOf, currentRun, type JobConstructor, type JobLike, settingsOf } from '../options/job-class.ts'
 import { readPayload, writePayload } from '../options/payload-rules.ts'
-import { type Around, HookCalls } from './hooks.ts'
+import { type Around, EventJob, HookCalls } from './hooks.ts'
 import { print } from './job-log.ts'
 import { tell } from './last-hook.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
+
+/** There is one attempt, whatever the class says. */
+const once = { tries: 1, retryUntil: 0 }
 
 export class DispatchNow {
   readonly #load: () => Promise<Around>
@@ -40,7 +44,7 @@ export class DispatchNow {
    */
   async run(job: JobLike, payload: unknown): Promise<unknown> {
     const jobClass = classOf(job.constructor as JobConstructor)
-    const { name, key } = jobClass
+    const { name } = jobClass
     const { timeout, queueName } = settingsOf(job, jobClass)
     const text = writePayload(payload, jobClass)
     const { middleware, calls, make } = this.#around ?? (await this.#read())
@@ -50,15 +54,17 @@ export class DispatchNow {
       const timer = setTimeout(() => run.abort(timedOut(name, timeout)), Math.min(timeout, LONGEST_TIMER))
       return await act(run).finally(() => clearTimeout(timer))
     }
-    const event = { id, key, name, queue: queueName, attempt: 1 }
+    const heard = { id, key: jobClass.key, failures: 0, crashes: 0, queuedAt: Date.now(), options: once }
+    const event = <T extends object>(more: T, result?: string) =>
+      Object.assign(new EventJob(heard, name, queueName, text, jobClass, result), { waited: 0 }, more)
     const began = performance.now()
-    const ended = () => ({ ...event, took: performance.now() - began })
+    const took = () => performance.now() - began
     const failed = async (error: unknown) => {
       await inTime((run) => tell(jobClass, run, { kind: 'failed', error }, text, make))
-      calls?.call('failed', { ...ended(), error })
+      calls?.call('failed', event({ took: took(), error, last: true }))
     }
     return inTime(async (run) => {
-      calls?.call('started', event)
+      calls?.call('started', event({}))
       try {
         const copy = readPayload(text, jobClass)
         const seen = new SeenJob(run, jobClass, queueName, copy)
@@ -70,11 +76,14 @@ export class DispatchNow {
           }),
         )
         if (result === false) await failed(returnedFalse())
-        else calls?.call('completed', ended())
+        else if (calls?.has('completed'))
+          calls.call('completed', event({ took: took() }, resultText(result, name)))
         return result
       } catch (error) {
-        if (run.decision?.kind === 'released') calls?.call('released', { ...ended(), in: run.decision.in })
-        else await failed(error)
+        if (run.decision?.kind === 'released') {
+          const { in: ms, because } = run.decision
+          calls?.call('released', event({ took: took(), in: ms, ...(because !== undefined && { because }) }))
+        } else await failed(error)
         throw error
       }
     })

@@ -3,14 +3,17 @@
  * and an error in a hook does not affect the job.
  */
 import { inContext } from '../model/context.ts'
-import type { Outcome } from '../model/record.ts'
+import { decode, whyDropped } from '../model/payload.ts'
+import type { CancelReason, JobRecord, LeasedJob, Outcome } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
+import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
+import { readAnyway } from '../options/payload-rules.ts'
 import type { Execution } from './execution.ts'
 import type { Make } from './made-job.ts'
 
-/** The job whose run begins or has ended. */
-export interface JobEvent {
+/** What every hook is told of a job. */
+export interface HeardJob {
   id: string
   key: string
   /** The name of its class. */
@@ -18,6 +21,23 @@ export interface JobEvent {
   queue: string
   /** The number of the attempt, from 1. */
   attempt: number
+  /** The most attempts. Missing if a time limits them instead (`retryUntil`). */
+  tries?: number
+  /** How often a worker died while it ran the job. */
+  crashes: number
+  /** When it was queued: milliseconds since 1970, by the store's clock. */
+  queuedAt: number
+  /**
+   * A copy of the payload, as `handle` gets it; as it is stored if the class cannot read it. Made when a hook first reads
+   * it. Not shown by `console.log` and `JSON.stringify`, because it may have data that people must not see.
+   */
+  readonly payload: unknown
+}
+
+/** The job whose run begins or has ended. */
+export interface JobEvent extends HeardJob {
+  /** Milliseconds from the time at which the job was due until this attempt began. */
+  waited: number
 }
 
 export interface EndedEvent extends JobEvent {
@@ -25,27 +45,55 @@ export interface EndedEvent extends JobEvent {
   took: number
 }
 
+export interface CompletedEvent extends EndedEvent {
+  /** A copy of what `handle` returned; `undefined` if that was `true`, nothing, or no JSON. Made when a hook reads it. */
+  readonly result: unknown
+}
+
 export interface FailedEvent extends EndedEvent {
   /** What the attempt threw, or why it was aborted. */
   error: unknown
   /** Milliseconds until the retry. Absent: there is no retry, and the job has failed. */
   retryIn?: number
+  /** Whether there is no retry: the job has failed for good. */
+  last: boolean
 }
 
 export interface ReleasedEvent extends EndedEvent {
   /** Milliseconds until the job is due again. */
   in: number
+  /** Why it released itself, if it said so. */
+  because?: string
+}
+
+export interface CancelledEvent extends EndedEvent {
+  /** `user`: somebody cancelled it while it ran. `expired`: it was too late to begin (`expiresIn`). */
+  reason: CancelReason
+}
+
+export interface CrashedEvent extends HeardJob {
+  /** How its process ended, as far as that is known: `its process ended with exit code 1: …`, or `its worker died`. */
+  cause: string
+  /** Whether the job has failed for good: it has crashed too often (`maxCrashes`). Otherwise it runs again. */
+  last: boolean
 }
 
 /** A hook may be async. No job waits for it. */
 export interface Hooks {
   /** An attempt begins. */
   started?(event: JobEvent): unknown
-  completed?(event: EndedEvent): unknown
+  completed?(event: CompletedEvent): unknown
   /** An attempt failed, whether it was the last or not. */
   failed?(event: FailedEvent): unknown
   /** A job goes back without having failed: it released itself, or its worker stopped. */
   released?(event: ReleasedEvent): unknown
+  /** A job was cancelled in the run that ended, or was too late to begin. */
+  cancelled?(event: CancelledEvent): unknown
+  /**
+   * A worker died while it ran the job. Called in the process that finds this: another worker, or the supervisor. A
+   * process that dies at that moment calls it for none of the jobs.
+   */
+  crashed?(event: CrashedEvent): unknown
 }
 
 /** What runs around every job, in a worker and with `dispatchNow`. */
@@ -68,6 +116,10 @@ export class HookCalls {
     this.#warn = warn
   }
 
+  has(name: keyof Hooks): boolean {
+    return this.#hooks[name] !== undefined
+  }
+
   call<K extends keyof Hooks>(name: K, event: Parameters<NonNullable<Hooks[K]>>[0]): void {
     const hook = this.#hooks[name] as ((event: unknown) => unknown) | undefined
     if (hook === undefined) return
@@ -81,33 +133,105 @@ export class HookCalls {
 
   /** A run of a worker begins. */
   started(execution: Execution): void {
-    this.#in(execution, (event) => this.call('started', event))
+    this.#in('started', execution, {})
   }
 
   /** A run of a worker has ended. @param took milliseconds */
   ended(execution: Execution, outcome: Outcome, took: number): void {
-    this.#in(execution, (event) => {
-      if (outcome.kind === 'completed') this.call('completed', { ...event, took })
-      if (outcome.kind === 'released') this.call('released', { ...event, took, in: outcome.in })
-      if (outcome.kind === 'failed') {
-        const { retryIn } = outcome
-        const { thrown: error } = execution
-        this.call('failed', { ...event, took, error, ...(retryIn !== undefined && { retryIn }) })
-      }
-    })
+    if (outcome.kind === 'completed') this.#in('completed', execution, { took }, outcome.result)
+    if (outcome.kind === 'failed') {
+      const { retryIn } = outcome
+      const more = retryIn === undefined ? { last: true } : { retryIn, last: false }
+      this.#in('failed', execution, { took, error: execution.thrown, ...more })
+    }
+    if (outcome.kind === 'released') {
+      const { in: ms, because } = outcome
+      this.#in('released', execution, { took, in: ms, ...(because !== undefined && { because }) })
+    }
+    if (outcome.kind === 'cancelled') this.#in('cancelled', execution, { took, reason: outcome.reason })
+  }
+
+  /**
+   * A worker has died that ran the job.
+   *
+   * @param jobClass undefined if this process does not know it: then the name is the key
+   * @param last whether the job has failed for good
+   */
+  crashed(job: JobRecord, jobClass: JobClass | undefined, queue: string, last: boolean): void {
+    const cause = job.errors.findLast(({ code }) => code === 'WORKER_DIED')?.message ?? 'its worker died'
+    const { name = job.key } = jobClass ?? {}
+    const event = new EventJob(job, name, queue, job.payload, jobClass)
+    inContext(job.options?.context, () => this.call('crashed', Object.assign(event, { cause, last })))
   }
 
   /** Calls in the context of the job. A job without a class in this process calls no hook. */
-  #in({ lease, jobClass, claimer }: Execution, tell: (event: JobEvent) => void): void {
-    if (jobClass === undefined) return
-    const { key, name } = jobClass
-    const event = { id: lease.id, key, name, queue: claimer.queue, attempt: lease.failures + 1 }
-    inContext(lease.options?.context, tell, event)
+  #in(name: keyof Hooks, execution: Execution, more: object, result?: string): void {
+    const { lease, jobClass, claimer, environment, startedAt } = execution
+    if (jobClass === undefined || this.#hooks[name] === undefined) return
+    const event = new EventJob(lease, jobClass.name, claimer.queue, lease.payload, jobClass, result)
+    const began = environment.clock.now() - (performance.now() - startedAt)
+    const waited = Math.max(0, Math.round(began - (lease.dueAt ?? lease.queuedAt)))
+    inContext(lease.options?.context, this.#tell, this, name, Object.assign(event, { waited }, more))
+  }
+
+  #tell(this: void, calls: HookCalls, name: keyof Hooks, event: unknown): void {
+    calls.call(name, event as never)
   }
 
   #failed(name: string, error: unknown): void {
     if (this.#warned.has(name)) return
     this.#warned.add(name)
     this.#warn(`The hook ${name} threw, and may again: ${textOf(error)}`)
+  }
+}
+
+/** The job of an event. What must be parsed is parsed when a hook reads it. */
+export class EventJob implements HeardJob {
+  readonly id: string
+  readonly key: string
+  readonly name: string
+  readonly queue: string
+  readonly attempt: number
+  declare readonly tries?: number
+  readonly crashes: number
+  readonly queuedAt: number
+  readonly #text: string
+  readonly #class: JobClass | undefined
+  readonly #result: string | undefined
+  #payload: { copy: unknown } | undefined
+
+  /** @param text the payload as it is stored @param result JSON text */
+  constructor(
+    job: Pick<LeasedJob, 'id' | 'key' | 'failures' | 'crashes' | 'queuedAt' | 'options'>,
+    name: string,
+    queue: string,
+    text: string,
+    jobClass?: JobClass,
+    result?: string,
+  ) {
+    this.id = job.id
+    this.key = jobClass?.key ?? job.key
+    this.name = name
+    this.queue = queue
+    this.attempt = job.failures + 1
+    this.crashes = job.crashes
+    this.queuedAt = job.queuedAt
+    const tries = job.options?.tries ?? jobClass?.tries
+    if (tries !== undefined && !(job.options?.retryUntil ?? jobClass?.retryUntil)) this.tries = tries
+    this.#text = text
+    this.#class = jobClass
+    this.#result = result
+  }
+
+  get payload(): unknown {
+    this.#payload ??= {
+      copy: this.#class === undefined ? decode(this.#text) : readAnyway(this.#text, this.#class),
+    }
+    return this.#payload.copy
+  }
+
+  get result(): unknown {
+    const result = this.#result
+    return result === undefined || whyDropped(result) !== undefined ? undefined : decode(result)
   }
 }

@@ -9,10 +9,9 @@ import { inContext } from '../model/context.ts'
 import type { Decision } from '../model/decision.ts'
 import { readable } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
-import { droppedResult, encode } from '../model/payload.ts'
+import { resultText, whyDropped } from '../model/payload.ts'
 import type { Outcome } from '../model/record.ts'
 import { returnedFalse } from '../model/run.ts'
-import { textOf } from '../model/thrown.ts'
 import { currentRun, type JobClass, type JobLike } from '../options/job-class.ts'
 import { newerVersion, readPayload } from '../options/payload-rules.ts'
 import type { Execution } from './execution.ts'
@@ -229,15 +228,13 @@ function payloadOf(execution: Execution, jobClass: JobClass): unknown {
 }
 
 function success(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
-  if (value === true || value === undefined) return COMPLETED
   if (value === false) return failure(returnedFalse(), execution, jobClass)
-  try {
-    return { kind: 'completed', result: encode(value, jobClass.name, 'result') }
-  } catch (error) {
-    // The work is done. A result that cannot be kept must not cause a retry.
-    execution.run.write('warn', `The result was not kept: ${textOf(error)}`)
-    return { kind: 'completed', result: droppedResult(textOf(error)) }
-  }
+  const result = resultText(value, jobClass.name)
+  if (result === undefined) return COMPLETED
+  // The work is done. A result that cannot be kept must not cause a retry.
+  const why = whyDropped(result)
+  if (why !== undefined) execution.run.write('warn', `The result was not kept: ${why}`)
+  return { kind: 'completed', result }
 }
 
 function isTooLate({ run }: Execution): boolean {

@@ -7,7 +7,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { queueOf } from '../model/partition.ts'
 import { ownName } from '../options/limiter.ts'
-import type { RecoverOptions, Store } from '../store/contract/store.ts'
+import type { RecoverOptions, Recovery, Store } from '../store/contract/store.ts'
 
 /** Milliseconds between two attempts: doubled each time, from the first to the second. */
 const AGAIN = { from: 100, to: 2_000 }
@@ -26,6 +26,8 @@ export interface HandBackOptions {
   queues: readonly string[]
   /** The names of the configured limiters. */
   limiters: readonly string[]
+  /** Called with what was taken back. */
+  recovered?: (partition: string, recovery: Recovery) => void
 }
 
 type Late = (returned: Returned) => void
@@ -82,7 +84,9 @@ export class HandBack {
   /** A call takes back whole claims, so a call that takes few jobs need not be the last. One that takes none is. */
   async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
-      const { recovered, failed } = await this.#options.store.recover(partition, options)
+      const recovery = await this.#options.store.recover(partition, options)
+      const { recovered, failed } = recovery
+      this.#options.recovered?.(partition, recovery)
       if (recovered.length + failed.length === 0) return
       returned.jobs += recovered.length + failed.length
       returned.failed += failed.length

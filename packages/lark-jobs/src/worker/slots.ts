@@ -69,7 +69,8 @@ export class Slots implements RunEnvironment {
   readonly #changed: (took: number) => void
   readonly #reported: (running: Execution) => void
   readonly #paused: (own: Claimer, outcome: Outcome & { kind: 'released' }) => void
-  readonly #hooks: HookCalls | undefined
+  /** Undefined: there are none. */
+  readonly hooks: HookCalls | undefined
   readonly #deadline = new Deadline(this.running, (running) => this.#stuck(running))
   readonly #longRuns = new LongRuns(this.running, (long) => this.#options.report.running?.(long.map(seen)))
 
@@ -91,7 +92,7 @@ export class Slots implements RunEnvironment {
     this.concurrency = options.concurrency ?? CONCURRENCY
     this.middleware = options.middleware ?? []
     this.make = options.make
-    this.#hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
+    this.hooks = options.hooks && new HookCalls(options.hooks, (text) => options.report.warn(text))
     this.#ledger = ledger
     this.clock = clock
     this.permits = permits
@@ -125,7 +126,7 @@ export class Slots implements RunEnvironment {
     startGate.entered()
     this.#deadline.watch(running)
     this.#longRuns.watch()
-    this.#hooks?.started(running)
+    this.hooks?.started(running)
     runJob(running, this.#ended)
     return true
   }
@@ -255,7 +256,7 @@ export class Slots implements RunEnvironment {
     if (outcome.kind === 'failed' && jobClass !== undefined)
       ending.isTimed = limitOf(lease, jobClass) !== undefined
     this.#options.report.ended(ending)
-    this.#hooks?.ended(running, outcome, took)
+    this.hooks?.ended(running, outcome, took)
   }
 }
 

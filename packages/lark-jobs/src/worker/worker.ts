@@ -31,6 +31,7 @@ import { LeaseKeeper } from './lease/lease-keeper.ts'
 import { LeaseThread } from './lease/lease-thread.ts'
 import { Ledger } from './lease/ledger.ts'
 import { Unread } from './lease/unread.ts'
+import { tellCrashed } from './maintenance/crashed-jobs.ts'
 import { Deliverer } from './maintenance/deliverer.ts'
 import { Maintenance } from './maintenance/maintenance.ts'
 import { StoreClock } from './maintenance/store-clock.ts'
@@ -152,7 +153,11 @@ export class Worker implements AsyncDisposable {
         const claimer = new Claimer({
           ...{ store, partition, rank, caller: id, lease, prefetch, unread, trouble: met, changed },
           weight: options.weights?.get(queue),
-          terms: { limits: options.limits?.get(queue), aging: options.agings?.get(queue) },
+          terms: {
+            limits: options.limits?.get(queue),
+            aging: options.agings?.get(queue),
+            dues: options.hooks && true,
+          },
           permits: this.#claimPermits,
           deliverer: this.#deliverer,
         })
@@ -177,6 +182,8 @@ export class Worker implements AsyncDisposable {
       rests: (partition) => this.#intake.isOpen && this.#served.of(partition)?.rests === true,
       foreseen: (partition, ms) => this.#served.of(partition)?.foresee(ms),
       owes: (partition) => this.#deliverer.look(partition),
+      recovered: (partition, recovery) =>
+        void tellCrashed(store, registry, this.#slots.hooks, partition, recovery).catch(met),
       report,
       renew: () => {
         this.#thread.beat()

@@ -24,7 +24,7 @@ import {
   type Recovery,
   type Retention,
   type Setting,
-  type Settings,
+  type SettingChange,
   type Settlement,
   settingOf,
   type Verdict,
@@ -79,7 +79,7 @@ export class Model {
     return this.#pause.until > this.#now()
   }
 
-  configure({ paused, for: ms, because, keepsLonger }: Settings): Setting {
+  configure({ paused, for: ms, because, keepsLonger }: SettingChange): Setting {
     const until = !paused ? 0 : ms === undefined ? Number.POSITIVE_INFINITY : this.#now() + ms
     const stays = paused === undefined || (keepsLonger && this.paused && this.#pause.until >= until)
     if (!stays) this.#pause = { until, ...(because !== undefined && { because }) }

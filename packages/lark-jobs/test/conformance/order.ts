@@ -151,6 +151,41 @@ export function order(make: Make): void {
     expect(ids((await claim(1, 9)).jobs)).toEqual(ids([low, late, high, zero]))
   })
 
+  test('a claim that asks for it says when its jobs were due, if that is not when they were queued', async () => {
+    await using harness = await make()
+    const { clock } = harness
+    const caller = harness.caller()
+    const start = clock.now
+    const list = [
+      job(),
+      job({ delay: 300 }),
+      job({ delay: 200, group: { name: 'a' } }),
+      job({ group: { name: 'b' } }),
+    ]
+    await caller.enqueue(...list)
+    clock.advance(500)
+    const want = { limit: 9, lease: 60_000, dues: true }
+    const { jobs: claimed } = await caller.exchange([], want)
+    const dues = new Map(claimed.map(({ id, dueAt }) => [id, dueAt]))
+    expect(list.map(({ id }) => dues.get(id))).toEqual([undefined, start + 300, start + 200, undefined])
+    const again = await harness.store.exchange('emails', caller.last(), [], want)
+    expect(new Map(again.jobs.map(({ id, dueAt }) => [id, dueAt]))).toEqual(dues)
+    await caller.exchange(
+      claimed.map((held) => settlement(held, { kind: 'released', in: 100 })),
+      { limit: 0, lease: 60_000 },
+    )
+    clock.advance(100)
+    const plain = await caller.exchange([], { limit: 9, lease: 60_000 })
+    expect(plain.jobs.map(({ dueAt }) => dueAt)).toEqual([undefined, undefined, undefined, undefined])
+    await caller.exchange(
+      plain.jobs.map((held) => settlement(held, { kind: 'released', in: 100 })),
+      { limit: 0, lease: 60_000 },
+    )
+    clock.advance(100)
+    const retried = await caller.exchange([], want)
+    expect(retried.jobs.map(({ dueAt }) => dueAt)).toEqual(list.map(() => start + 700))
+  })
+
   test('aging skips cancelled jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -2,7 +2,7 @@
  * A paused partition hands out no jobs.
  */
 import { expect, test } from 'vitest'
-import type { Settings } from '../../src/store/contract/store.ts'
+import type { SettingChange } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'
@@ -70,7 +70,7 @@ export function pause(make: Make): void {
     await using harness = await make()
     const { store, clock } = harness
     const groups: unknown[] = []
-    const set = (settings: Settings) => store.configure('emails', settings)
+    const set = (settings: SettingChange) => store.configure('emails', settings)
     const at = (ms: number) => ({ paused: true, until: clock.now + ms, groups })
     expect(await set({ paused: true, for: 500 })).toEqual(at(500))
     expect(await set({ paused: true, for: 400, keepsLonger: true, because: 'no' })).toEqual(at(500))

@@ -13,7 +13,7 @@ import {
   type Exchange,
   isSuspect,
   type RecoverOptions,
-  type Settings,
+  type SettingChange,
   type Settlement,
   type Want,
 } from '../../src/store/contract/store.ts'
@@ -267,7 +267,7 @@ class Sequence {
   }
 
   async #configure(): Promise<void> {
-    const settings: Settings = this.#random.pick([
+    const settings: SettingChange = this.#random.pick([
       { paused: false },
       { paused: false },
       { paused: true },

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { open } from '../../src/api/jobs.ts'
 import { type Hooks, Job, type JobEvent } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
@@ -7,8 +8,10 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 function listener(): { hooks: Hooks; heard: unknown[] } {
   const heard: unknown[] = []
   const hear = (what: string) => (event: JobEvent & { took?: number; error?: unknown }) => {
-    const { id: _, key: __, took, error, ...rest } = event
+    const { id: _, key: __, queuedAt, waited, took, error, ...rest } = event
     if (what !== 'started') expect(took).toBeGreaterThanOrEqual(0)
+    expect(waited).toBeGreaterThanOrEqual(0)
+    expect(Date.now() - queuedAt).toBeLessThan(60_000)
     heard.push([what, { ...rest, ...(error !== undefined && { error: (error as Error).message }) }])
   }
   const hooks = {
@@ -16,6 +19,7 @@ function listener(): { hooks: Hooks; heard: unknown[] } {
     completed: hear('completed'),
     failed: hear('failed'),
     released: hear('released'),
+    cancelled: hear('cancelled'),
   }
   return { hooks, heard }
 }
@@ -37,7 +41,7 @@ export function hooks(connect: Connect): void {
     }
     for (const how of ['fine', 'release', 'throw']) await jobs.dispatch(new ManyJob(), { how })
     await (await bench.work([ManyJob], { stopWhenEmpty: true, concurrency: 1 }, jobs)).done
-    const event = { name: 'ManyJob', queue: 'emails', attempt: 1 }
+    const event = { name: 'ManyJob', queue: 'emails', attempt: 1, tries: 2, crashes: 0 }
     const again = { ...event, attempt: 2 }
     expect(heard).toEqual([
       ['started', event],
@@ -45,9 +49,9 @@ export function hooks(connect: Connect): void {
       ['started', event],
       ['released', { ...event, in: 7_200_000 }],
       ['started', event],
-      ['failed', { ...event, error: 'no 1', retryIn: 0 }],
+      ['failed', { ...event, error: 'no 1', retryIn: 0, last: false }],
       ['started', again],
-      ['failed', { ...again, error: 'no 2' }],
+      ['failed', { ...again, error: 'no 2', last: true }],
     ])
   })
 
@@ -79,13 +83,84 @@ export function hooks(connect: Connect): void {
     await jobs.dispatch(new WaitingJob())
     await began.promise
     await worker.stop(0)
-    const event = { name: 'WaitingJob', queue: 'default', attempt: 1 }
+    const event = { name: 'WaitingJob', queue: 'default', attempt: 1, tries: 1, crashes: 0 }
     expect(heard).toEqual([
       ['started', event],
-      ['failed', { ...event, error: 'WaitingJob took longer than its timeout of 0.03 s' }],
+      ['failed', { ...event, error: 'WaitingJob took longer than its timeout of 0.03 s', last: true }],
       ['started', event],
       ['released', { ...event, in: 0 }],
     ])
+  })
+
+  test('hooks read the payload and the result, and are told how long a job waited and why it was cancelled', async () => {
+    await using bench = await Bench.make(connect)
+    const heard: unknown[] = []
+    const waits: number[] = []
+    let shown = ''
+    const jobs = bench.client({
+      hooks: {
+        started: ({ queuedAt, waited }) => waits.push(Date.now() - queuedAt - waited),
+        completed: (event) => {
+          heard.push([event.payload, event.result])
+          shown += JSON.stringify(event)
+        },
+        cancelled: ({ name, reason, payload }) => heard.push([name, reason, payload]),
+      },
+    })
+    class SumJob extends Job {
+      override keepResult = '1m'
+      handle(payload: { list: number[]; secret: string }) {
+        const sum = payload.list.reduce((all, n) => all + n, 0)
+        payload.list.length = 0
+        return sum === 0 ? undefined : { sum }
+      }
+    }
+    class StaleJob extends Job {
+      override expiresIn = 1
+      handle(_: { n: number }) {}
+    }
+    const sum = (list: number[]) => new SumJob().with({ list, secret: 'pin' })
+    await jobs.dispatch([sum([1, 2]), sum([]), sum([5]).delayed('2s'), new StaleJob().with({ n: 1 })])
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    await (await bench.work([SumJob, StaleJob], { stopWhenEmpty: true, concurrency: 1 }, jobs)).done
+    expect(heard).toHaveLength(4)
+    expect(heard).toContainEqual([{ list: [1, 2], secret: 'pin' }, { sum: 3 }])
+    expect(heard).toContainEqual([{ list: [], secret: 'pin' }, undefined])
+    expect(heard).toContainEqual([{ list: [5], secret: 'pin' }, { sum: 5 }])
+    expect(heard).toContainEqual(['StaleJob', 'expired', { n: 1 }])
+    expect(shown).not.toContain('pin')
+    // The delay of a job does not count as waiting.
+    expect(waits.filter((ms) => ms > 1_000)).toHaveLength(1)
+  })
+
+  test('crashed is called for the jobs of a dead worker, with its cause and whether they have failed', async () => {
+    await using bench = await Bench.make(connect)
+    const heard: unknown[] = []
+    const jobs = bench.client({
+      hooks: {
+        crashed: ({ name, attempt, crashes, cause, last, payload }) =>
+          heard.push({ name, attempt, crashes, cause, last, payload }),
+      },
+    })
+    class TransferJob extends Job {
+      override maxCrashes = 1
+      handle(_: { n: number }) {}
+    }
+    class OtherJob extends Job {
+      handle(_: { n: number }) {}
+    }
+    await jobs.dispatch([new TransferJob().with({ n: 1 }), new OtherJob().with({ n: 2 })])
+    const { store } = await jobs[open]()
+    const { jobs: held } = await store.exchange('default', { caller: 'dead', number: 1 }, [], {
+      limit: 2,
+      lease: 1,
+    })
+    expect(held).toHaveLength(2)
+    await using _worker = await bench.work([TransferJob, OtherJob], { lease: 300 }, jobs)
+    await vi.waitFor(() => expect(heard).toHaveLength(2), 10_000)
+    const event = { attempt: 1, crashes: 1, cause: 'its worker died' }
+    expect(heard).toContainEqual({ ...event, name: 'TransferJob', last: true, payload: { n: 1 } })
+    expect(heard).toContainEqual({ ...event, name: 'OtherJob', last: false, payload: { n: 2 } })
   })
 
   test('no job waits for a hook, and a hook that throws causes one warning and changes nothing', async () => {
@@ -135,11 +210,11 @@ export function hooks(connect: Connect): void {
     expect(await jobs.dispatchNow(new HereJob(), { how: 'false' })).toBe(false)
     await expect(jobs.dispatchNow(new HereJob(), { how: 'fail' })).rejects.toThrow('no')
     await expect(jobs.dispatchNow(new HereJob(), { how: 'release' })).rejects.toThrow('released')
-    const event = { name: 'HereJob', queue: 'default', attempt: 1 }
+    const event = { name: 'HereJob', queue: 'default', attempt: 1, tries: 1, crashes: 0 }
     expect(heard.filter((_, i) => i % 2 === 1)).toEqual([
       ['completed', event],
-      ['failed', { ...event, error: 'handle() returned false' }],
-      ['failed', { ...event, error: 'no' }],
+      ['failed', { ...event, error: 'handle() returned false', last: true }],
+      ['failed', { ...event, error: 'no', last: true }],
       ['released', { ...event, in: 60_000 }],
     ])
   })

@@ -46,7 +46,7 @@ export interface PartitionSettings {
 }
 
 /** What a call sets. */
-export interface Settings {
+export interface SettingChange {
   paused?: boolean
   /** How long it is paused, in milliseconds. Default: until somebody resumes. */
   for?: number

@@ -76,7 +76,7 @@ import type {
   WorkerRecord,
 } from '../../model/record.ts'
 
-import type { AlterVerdict, Change, MetGroup, Setting, Settings } from './change.ts'
+import type { AlterVerdict, Change, MetGroup, Setting, SettingChange } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
@@ -168,6 +168,8 @@ export interface Want {
   prefetch?: number
   /** Milliseconds. */
   lease: number
+  /** The jobs say when they were due (`LeasedJob.dueAt`). */
+  dues?: boolean | undefined
   /**
    * Limits of the partition, according to the claimer. The claim then gets no more jobs than they allow, and no
    * prefetched jobs. `nextDue` says when a rate allows the next job, and a caller that waits for a job to end is rung
@@ -481,7 +483,7 @@ export interface Store extends AsyncDisposable {
    * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings waiting
    * workers, and so does a pause that ends by itself, so that they learn when. @returns all settings
    */
-  configure(partition: string, settings: Settings): Promise<Setting>
+  configure(partition: string, settings: SettingChange): Promise<Setting>
   /**
    * Pauses a group: none of its jobs begins for `ms` milliseconds, or without `ms` until the group is resumed. 0
    * resumes it. Running jobs go on.

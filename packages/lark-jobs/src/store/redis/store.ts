@@ -36,6 +36,7 @@ import {
 } from './verbs/packing.ts'
 import { failuresOf, PartitionRegistry } from './verbs/partition-registry.ts'
 import {
+  addDues,
   type Exchanged,
   type FatesReply,
   limitOf,
@@ -162,8 +163,9 @@ export class RedisStore implements contract.Store {
       ],
       this.#transport.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters, limited, handed] = reply as Exchanged
+    const [verdicts, due, ids, records, counters, limited, handed, dues] = reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
+    if (dues) addDues(jobs, dues)
     if (claims) this.#notifier.looked(call.caller, partition, jobs.length < limit, hears)
     return {
       verdicts: places.map((place) => (verdicts[place] === '0' ? 'lost' : 'settled')),
@@ -315,7 +317,7 @@ export class RedisStore implements contract.Store {
     return readVerdicts((await this.#scripts.run('alter', partition, args)) as string)
   }
 
-  async configure(partition: string, settings: contract.Settings): Promise<contract.Setting> {
+  async configure(partition: string, settings: contract.SettingChange): Promise<contract.Setting> {
     const args = [packSettings(settings), String(MAX_PAUSED)]
     return readSetting((await this.#scripts.run('configure', partition, args)) as string[])
   }

@@ -36,7 +36,7 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
   if (suspects.length > 0) partition.database.run(hold, list(suspects.map((row) => row.seq)))
   return readPayloads(partition.database, found).map((row) => {
     row.runs += 1
-    return toLeased(row, token)
+    return withDue(toLeased(row, token), row, want)
   })
 }
 
@@ -44,6 +44,15 @@ export function claim(partition: Partition, want: Want, token: string): LeasedJo
 function startedOf({ lanes }: Partition, found: readonly Found[], limit: number): string[] {
   const begun = lanes > 0 ? found : found.slice(0, limit)
   return begun.filter((row) => !isSuspectRow(row)).map(({ id }) => id)
+}
+
+function withDue(
+  job: LeasedJob,
+  { dueAt, queuedAt }: Pick<JobRow, 'dueAt' | 'queuedAt'>,
+  { dues }: Pick<Want, 'dues'>,
+): LeasedJob {
+  if (dues && dueAt !== queuedAt) job.dueAt = dueAt
+  return job
 }
 
 function take(partition: Partition, want: Want, token: string): Found[] {
@@ -77,9 +86,9 @@ function setActive(database: Database, seqs: readonly number[], token: string, a
 }
 
 /** The jobs that a call claimed and still holds: the answer if the call is sent again. */
-export function claimedBefore(partition: Partition, token: string): LeasedJob[] {
+export function claimedBefore(partition: Partition, token: string, want: Pick<Want, 'dues'>): LeasedJob[] {
   const lease = findLease(partition, token)
   if (lease === undefined) return []
   const rows = heldJobs(partition, lease).map((row) => ({ ...row, payload: null }))
-  return readPayloads(partition.database, rows).map((row) => toLeased(row, token))
+  return readPayloads(partition.database, rows).map((row) => withDue(toLeased(row, token), row, want))
 }

@@ -20,7 +20,7 @@ export function exchange(
 ): Exchange {
   const token = `${call.caller}.${call.number}`
   const known = recall<Verdict>(partition, call, settlements.length, 'settled')
-  if (known) return { verdicts: known, jobs: claimedBefore(partition, token), ...due(partition, 0) }
+  if (known) return { verdicts: known, jobs: claimedBefore(partition, token, want), ...due(partition, 0) }
 
   const verdicts = settle(partition, settlements)
   repositionLanes(partition)

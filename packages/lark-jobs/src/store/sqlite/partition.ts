@@ -8,7 +8,7 @@
  */
 import type { EventKind } from '../../model/event.ts'
 import { type Pause, packPause, readPause } from '../contract/pause.ts'
-import { MAX_LINES, type Minute, type Settings } from '../contract/store.ts'
+import { MAX_LINES, type Minute, type SettingChange } from '../contract/store.ts'
 import type { Database } from './database.ts'
 import type { JobRow } from './row.ts'
 import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './schema.ts'
@@ -223,7 +223,7 @@ export class Partition {
   }
 
   /** Stores the given settings. */
-  configure({ paused, for: ms, because, keepsLonger = false }: Settings): void {
+  configure({ paused, for: ms, because, keepsLonger = false }: SettingChange): void {
     if (paused === undefined) return
     if (!paused) {
       this.ringsAll = this.paused

@@ -286,7 +286,7 @@ export class SqliteStore implements contract.Store {
     return this.#accept(name, (partition) => alter(partition, ids, change))
   }
 
-  configure(name: string, settings: contract.Settings): Promise<contract.Setting> {
+  configure(name: string, settings: contract.SettingChange): Promise<contract.Setting> {
     const setting = (partition: Partition) => settingOf(partition.pause, pausedGroups(partition))
     if (settings.paused === undefined) return this.#look(name, { paused: false, groups: [] }, setting)
     return this.#accept(name, (partition) => {

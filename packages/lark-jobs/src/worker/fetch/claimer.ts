@@ -60,8 +60,8 @@ export interface Answer extends Exchange {
   sentAt: number
 }
 
-/** What every claim says of the partition's order and limits. */
-export type Terms = Pick<Want, 'limits' | 'aging'>
+/** What every claim says of the partition's order and limits, and of what it wants to know. */
+export type Terms = Pick<Want, 'limits' | 'aging' | 'dues'>
 
 export interface ClaimerOptions {
   store: Store

@@ -16,6 +16,7 @@ import {
   type Announced,
   type Finding,
   MAX_ITEMS,
+  type Recovery,
   type Store,
   type Survey,
 } from '../../store/contract/store.ts'
@@ -77,6 +78,8 @@ export interface MaintenanceOptions {
   foreseen: (partition: string, ms: number) => void
   /** Effects are due in a partition. */
   owes: (partition: string) => void
+  /** Called with what was taken back from dead workers. */
+  recovered: (partition: string, recovery: Recovery) => void
   report: Report
   /** Renews the worker's own leases if that is overdue. */
   renew: () => Promise<void>
@@ -345,13 +348,15 @@ export class Maintenance {
   async #recover({ partition, at }: Finding, chores: Chores): Promise<void> {
     // If the store stands still, it would carry out the call later, before living workers have renewed: hence `until`.
     const until = at + this.#late
-    const { recovered, failed, nextLeaseEnd, nextEffect } = await this.#options.store
+    const recovery = await this.#options.store
       .recover(partition, { forgiving: chores.forgiving, until })
       .catch((error) => {
         chores.isAway = true
         throw error
       })
+    const { recovered, failed, nextLeaseEnd, nextEffect } = recovery
     this.#tell(partition, recovered, failed)
+    this.#options.recovered(partition, recovery)
     if (nextEffect === 0) this.#options.owes(partition)
     // It takes so many with a call; the others ended in the same outage.
     chores.forgiving &&= nextLeaseEnd === 0

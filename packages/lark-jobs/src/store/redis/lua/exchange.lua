@@ -9,8 +9,8 @@
 -- ARGV[6]  how many jobs to prefetch; or limits (shared/rate.lua): then none
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits: '' if it cannot be rung, `ring`, or `hand` if it takes jobs with a ring; then
---          `;limiter=count,…` if it has permits for that many jobs, and `~=` and milliseconds if priorities age; then,
---          from the next line on, what it says of effects (shared/deliver.lua); `w` means `e` and ARGV[7]
+--          `;limiter=count,…` if it has permits for that many jobs, `~=` and milliseconds if priorities age, and `~=d`
+--          if it wants to know when jobs were due; then, from the next line on, what it says of effects (shared/deliver.lua); `w` means `e` and ARGV[7]
 -- ARGV[9]  the number of a claim whose ring the caller has perhaps missed, or ''; this answer includes its jobs
 -- ARGV[10] how many completed jobs to keep
 -- ARGV[11] how many failed jobs to keep
@@ -19,7 +19,8 @@
 -- ARGV[14…] five values for each other settlement: id, token, kind, value, log lines
 -- Returns  { verdicts: '' if all are settled, else 1 or 0 for each; milliseconds until the next due job, or -1; claimed
 --            ids, one a line; their records, followed by the payloads that are kept apart; their counters, or nothing;
---            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing }
+--            limiters (shared/lanes/limited.lua), or nothing; effects that are handed out, or nothing; when each job was
+--            due, or '' if that is when it was queued, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; independent of the length of the lines
 -- needs: start, call, line, place, lanes, counters, lease, starts, bytes, payloads, settle, order, ring
 -- needs: effects, delivery, end, event, pause
@@ -31,6 +32,7 @@ if cut then
   waits, wanted = string.sub(waits, 1, cut - 1), string.gsub(string.sub(waits, cut + 1), '^w', 'e' .. ARGV[7])
 end
 aging = #waits > 4 and tonumber(string.match(waits, '~=(%d+)'))
+local dues = #waits > 4 and string.find(waits, '~=d', 1, true)
 local most = math.min(limit + (prefetch or 0), MAX_ITEMS)
 local token = ARGV[2] .. '.' .. ARGV[3]
 local paused, laned, large, owes, watched, keeps, listened =
@@ -43,7 +45,18 @@ local function records_of(ids)
   return #ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}
 end
 
-local function reply(verdicts, due, ids, records, counters, waiting, handed)
+-- The due times of jobs whose places begin with them; nothing if there are none.
+local function dues_of(ids, places)
+  local found, is_any = {}, false
+  for i, id in ipairs(ids) do
+    found[i] = string.match(places[id] or '', '^%d+') or ''
+    is_any = is_any or found[i] ~= ''
+  end
+  return is_any and found or nil
+end
+
+local function reply(verdicts, due, ids, records, counters, waiting, handed, places)
+  local late = dues and dues_of(ids, places) or nil
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
@@ -52,7 +65,10 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed)
   if paused then
     due = paused < math.huge and paused or -1
   end
-  return { verdicts, due, table.concat(ids, '\n'), records, counters, waiting or handed and false, handed }
+  return {
+    verdicts, due, table.concat(ids, '\n'), records, counters, waiting or (handed or late) and false,
+    handed or late and false, late,
+  }
 end
 
 local function next_of(all)
@@ -61,8 +77,13 @@ end
 
 local answer = recall()
 if answer then
-  local ids = held_by(token)
-  return reply(answer, next_of(lines()), ids, records_of(ids), counters_of(ids))
+  local ids, holders = held_by(token)
+  local places = {}
+  for i, id in ipairs(dues and ids or {}) do
+    local _, _, place = read_holder(holders[i])
+    places[id] = place and string.format('%.0f', place)
+  end
+  return reply(answer, next_of(lines()), ids, records_of(ids), counters_of(ids), nil, nil, places)
 end
 
 -- This is first because a full server allows this write. After a write, the server allows the rest of a script, and
@@ -158,4 +179,4 @@ if made.effects then
   effects().ring_for_effects(heard)
 end
 remember(verdicts)
-return reply(verdicts, due, ids, records, counters, waiting, handed)
+return reply(verdicts, due, ids, records, counters, waiting, handed, places)

@@ -344,7 +344,7 @@ export function packEffects(wanted: contract.EffectsWanted | undefined, lease?: 
 }
 
 /** What `configure.lua` sets. */
-export function packSettings({ paused, for: ms, because, keepsLonger }: contract.Settings): string {
+export function packSettings({ paused, for: ms, because, keepsLonger }: contract.SettingChange): string {
   if (!paused) return paused === undefined ? '' : '0'
   return `${ms === undefined ? '1' : `+${keepsLonger ? '+' : ''}${packDuration(ms)}`}${packReason(because)}`
 }

@@ -48,7 +48,8 @@ export type Exchanged = [
   records: string[],
   counters: string[] | null,
   limited?: string | null,
-  effects?: (EffectKind | ShownJobs)[],
+  effects?: (EffectKind | ShownJobs)[] | null,
+  dues?: string[],
 ]
 
 const LIMIT = 100
@@ -70,6 +71,14 @@ export function readClaim(
   const jobs = names.map((id, i) => unpackJob(id, token, records[i]!, counters?.[i]))
   if (records.length > jobs.length) unpackPayloads(jobs, records, records.slice(jobs.length))
   return jobs
+}
+
+/** Adds when the jobs of a claim were due. @param dues '' for a job that was due when it was queued */
+export function addDues(jobs: readonly LeasedJob[], dues: readonly string[]): void {
+  for (const [i, job] of jobs.entries()) {
+    const dueAt = Number(dues[i])
+    if (dueAt > 0 && dueAt !== job.queuedAt) job.dueAt = dueAt
+  }
 }
 
 /**
