@@ -50,8 +50,8 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
     clock: { now: () => clock(harness), isAsked: true, heard() {} } as never,
   })
   /** Cancels a waiting job whose class has a hook. */
-  const cancelled = async (key: string) => {
-    const given = job({ key, hooked: true })
+  const cancelled = async (key: string, payload = '{}') => {
+    const given = job({ key, payload, hooked: true })
     await harness.caller('web').enqueue(given)
     await store.alter('emails', [given.id], { kind: 'cancel', reason: 'user' })
     return given.id
@@ -124,6 +124,20 @@ test('a hook whose class nobody has known for a week is dropped, with a warning'
   await vi.waitFor(async () => expect(await store.recover('emails')).not.toHaveProperty('nextEffect'))
   expect(report.warn.mock.calls).toEqual([
     [`No worker has known the key unknown for a week: no hook is called for job ${id} (cancelled)`],
+  ])
+  await deliverer.stop()
+  await harness[Symbol.asyncDispose]()
+})
+
+test('a hook whose payload is newer than its class for a week is dropped, and the warning says that', async () => {
+  const { harness, store, report, deliverer, cancelled } = await make(({ clock }) => clock.now + WEEK)
+  const id = await cancelled('known', '{}  ')
+  deliverer.look('emails')
+  await vi.waitFor(async () => expect(await store.recover('emails')).not.toHaveProperty('nextEffect'))
+  expect(report.warn.mock.calls).toEqual([
+    [
+      `No worker has known version 3 of the payload of known for a week: no hook is called for job ${id} (cancelled)`,
+    ],
   ])
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()

@@ -80,6 +80,16 @@ const methods = ['retryIf', 'failed', 'cancelled', 'middleware'] as const
 const names = [classSettings, jobSettings, payloadOptions].flatMap(({ entries }) => Object.keys(entries))
 
 /**
+ * The handler of an earlier definition with this key. A development server may load the file of a definition again, and
+ * not the file that calls `handle()`.
+ */
+function formerHandler(key: string): ((payload: unknown, job: Job) => unknown) | null {
+  if (process.env.NODE_ENV !== 'development') return null
+  const former = definitions.get(key) as { [handler]?: (payload: unknown, job: Job) => unknown } | undefined
+  return former?.[handler] ?? null
+}
+
+/**
  * Makes a job of a function. Its options are those of a job class.
  *
  * @throws JOB_INVALID for an option that does not exist, or no key; for wrong values when the job is first used
@@ -106,7 +116,7 @@ export function defineJob<P, R>(definition: JobDefinition<P>): DefinedJob<P, R> 
   checkNames(voiceOf('JOB_INVALID', key), Object.keys(definition), [...names, ...methods])
   type Does = (payload: unknown, job: Job) => unknown
   class Defined extends Job {
-    static [handler]: Does | null = null
+    static [handler]: Does | null = formerHandler(key)
     override readonly key: string = key
 
     constructor() {

@@ -52,7 +52,6 @@ export class ModelJob implements Counters {
   readonly lock: Lock | undefined
   readonly group: Group | undefined
   readonly limiter: string | undefined
-  readonly options: JobOptions | undefined
   /** '' without a group and a limiter. */
   readonly lane: string
   readonly #keep: Keep
@@ -89,7 +88,6 @@ export class ModelJob implements Counters {
    */
   constructor(given: NewJob, now: () => number, watchedEnd: () => void, tell: (kind: EventKind) => void) {
     const { id, payload, priority = 0, delay = 0, group, limiter, lock, hooked = false, keep = {} } = given
-    this.options = given.options
     this.id = id
     this.payload = payload
     this.options = withOptions(null, given.options ?? {})
@@ -171,7 +169,7 @@ export class ModelJob implements Counters {
     this.#state = 'active'
     this.runs += 1
     this.token = token
-    this.isAhead = isAhead || isSuspect(this)
+    this.isAhead = isAhead || this.#isSuspect
     if (!this.isAhead) this.#tell('started')
   }
 
@@ -187,14 +185,23 @@ export class ModelJob implements Counters {
   /** The holder reports that the job has started. @param alone for a suspect: whether no other job runs */
   start(alone: boolean | undefined): void {
     if (this.isAhead) this.#tell('started')
-    if (!isSuspect(this)) this.isAhead = false
+    if (!this.#isSuspect) this.isAhead = false
     else if (alone !== undefined || this.isAhead) Object.assign(this, { isAhead: false, isBeside: !alone })
   }
 
   /** @returns how it counts in the minutes */
   takeBack(forgiving: boolean): Consequence['counts'] {
-    const running = { ...this.#counters, options: this.options, isBeside: this.isBeside }
+    const running = { ...this.#counters, options: this.#own, isBeside: this.isBeside }
     return this.#become(afterDeath(running, forgiving))
+  }
+
+  /** Its options as they are read. */
+  get #own(): JobOptions | undefined {
+    return this.options === null ? undefined : JSON.parse(this.options)
+  }
+
+  get #isSuspect(): boolean {
+    return isSuspect({ crashes: this.crashes, options: this.#own })
   }
 
   get #counters(): Counters & Pick<Running, 'asked' | 'hasStarted'> {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type DefinedJob, defineJob, Job, type JobConstructor, unique } from '../../src/index.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
@@ -65,6 +65,27 @@ export function defining(connect: Connect): void {
     })
     idle.handle(() => 5)
     expect(await idle.dispatchNow()).toBe(5)
+  })
+
+  test('in development, a definition that is loaded again keeps its handler, and in production it has none', async () => {
+    const key = newKey()
+    defineJob({ key }).handle(() => 1)
+    const again = defineJob({ key })
+    await expect(again.dispatchNow()).rejects.toMatchObject({ code: 'JOB_INVALID' })
+    vi.stubEnv('NODE_ENV', 'development')
+    try {
+      defineJob({ key }).handle(() => 2)
+      const loaded = defineJob({ key, tries: 1 })
+      expect(await loaded.dispatchNow()).toBe(2)
+      await using bench = await Bench.make(connect)
+      await bench.jobs.dispatch([loaded.with()])
+      const worker = await bench.work([classOf(loaded)], { stopWhenEmpty: true })
+      expect(await worker.done).toMatchObject({ completed: 1 })
+      loaded.handle(() => 3)
+      expect(await loaded.dispatchNow()).toBe(3)
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 
   test('dispatchByKey finds defined jobs, their aliases and named classes, and takes the options of one job', async () => {

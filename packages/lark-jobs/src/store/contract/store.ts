@@ -78,6 +78,7 @@ import type {
 
 import type { AlterVerdict, Change, MetGroup, Setting, SettingChange } from './change.ts'
 import type { EffectsWanted } from './effects.ts'
+import type { Enqueued } from './enqueued.ts'
 import type { Heard } from './events.ts'
 import type { Flows } from './flows.ts'
 import type { Limiters } from './limiters.ts'
@@ -89,6 +90,7 @@ export * from './capacity.ts'
 export * from './change.ts'
 export * from './consequence.ts'
 export * from './effects.ts'
+export * from './enqueued.ts'
 export * from './events.ts'
 export * from './flows.ts'
 export * from './limiters.ts'
@@ -133,25 +135,6 @@ export interface Bound {
   max: number
   full: 'reject' | 'drop-oldest'
 }
-
-/**
- * The answer for one job of an `enqueue`.
- *
- *   exists    the store has a job with that id already
- *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
- *             partition is full. `exists`: the application chose the id, and a job with that id is in the way (`state`)
- *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back to its line is never refused
- *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what its options
- *             say of the payload (`options.ts`)
- */
-export type Enqueued =
-  | 'queued'
-  | 'exists'
-  | { kind: 'rejected'; reason: 'unique' | 'throttled'; by: string }
-  | { kind: 'rejected'; reason: 'full' }
-  | { kind: 'rejected'; reason: 'exists'; by: string; state: State }
-  | { kind: 'refused'; reason: 'priorities' }
-  | { kind: 'replaced'; by: string }
 
 export interface Settlement {
   id: string

@@ -273,8 +273,8 @@ export class Deliverer {
     const { registry, report, lease, make } = this.#options
     const jobClass = job.unreadable?.kind === 'marked' ? undefined : registry.find(job.key)
     // A worker with the class of an earlier version cannot read the payload, so its hook is as good as unknown.
-    if (jobClass === undefined || newerVersion(job.payload, jobClass.rules) !== undefined)
-      return this.#leave(delivery, job, since)
+    const newer = jobClass && newerVersion(job.payload, jobClass.rules)
+    if (jobClass === undefined || newer !== undefined) return this.#leave(delivery, job, since, newer)
     const { id, failures, options, payload } = job
     const left = Math.floor(since + RUN * lease - performance.now())
     // The answer came so late that the hook will be handed out again.
@@ -308,12 +308,19 @@ export class Deliverer {
    * The class of a hook is not known. The worker keeps the hook for its lease, and takes others meanwhile. When the
    * hook is handed out again, the worker takes no hooks for a while, so that another worker gets it.
    *
+   * @param newer the version of the payload, if that is why
    * @returns whether nothing more is to be done
    */
-  #leave(delivery: Delivery, { id, key, state, finishedAt }: JobRecord, since: number): boolean {
+  #leave(
+    delivery: Delivery,
+    { id, key, state, finishedAt }: JobRecord,
+    since: number,
+    newer: number | undefined,
+  ): boolean {
     const { report, lease, clock } = this.#options
     if (clock.now() - finishedAt! >= UNDELIVERABLE) {
-      report.warn(`No worker has known the key ${key} for a week: no hook is called for job ${id} (${state})`)
+      const what = newer === undefined ? `the key ${key}` : `version ${newer} of the payload of ${key}`
+      report.warn(`No worker has known ${what} for a week: no hook is called for job ${id} (${state})`)
       return true
     }
     const now = performance.now()

@@ -1,0 +1,23 @@
+/**
+ * What becomes of a job that is to be queued.
+ */
+import type { State } from '../../model/record.ts'
+
+/**
+ * The answer for one job of an `enqueue`.
+ *
+ *   exists    the store has a job with that id already
+ *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
+ *             partition is full. `exists`: the application chose the id, and a job with that id is in the way (`state`)
+ *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back, or is moved by hand, never is
+ *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what its options
+ *             say of the payload (`options.ts`)
+ */
+export type Enqueued =
+  | 'queued'
+  | 'exists'
+  | { kind: 'rejected'; reason: 'unique' | 'throttled'; by: string }
+  | { kind: 'rejected'; reason: 'full' }
+  | { kind: 'rejected'; reason: 'exists'; by: string; state: State }
+  | { kind: 'refused'; reason: 'priorities' }
+  | { kind: 'replaced'; by: string }
