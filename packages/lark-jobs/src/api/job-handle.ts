@@ -140,7 +140,7 @@ export class JobHandle<J extends JobLike = JobLike> {
    * Gives a job that has not begun, or waits for a retry, another priority. It keeps its place among the jobs of its new
    * priority.
    *
-   * @returns `false` if the job runs or has ended, or is not there any more
+   * @returns `false` if the job runs or has ended, is not there any more, or if its queue has 256 other priorities in use
    * @throws JOB_INVALID if the priority is not valid
    */
   async prioritize(priority: number): Promise<boolean> {

@@ -12,6 +12,8 @@ import type { OpenQueues } from './stored-jobs.ts'
 export interface Prioritized {
   /** Jobs that have the priority now. */
   prioritized: number
+  /** Jobs that were left as they are: they began meanwhile, or their queue has 256 other priorities in use. */
+  left: number
 }
 
 const { priority } = jobSettings.entries
@@ -41,11 +43,11 @@ export async function prioritize(
   change: Change,
   options: ChangeOptions,
 ): Promise<Prioritized> {
-  const { done } = await changeJobs(
+  const { done, refused } = await changeJobs(
     open,
     which,
     { states: pending, verdict: () => 'done', check: checkPending, act: altering(open, change) },
     options,
   )
-  return { prioritized: done }
+  return { prioritized: done, left: refused }
 }

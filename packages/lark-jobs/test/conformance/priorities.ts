@@ -79,6 +79,23 @@ export function priorities(make: Make): void {
     }
   })
 
+  test('a job changes to a priority that is in use, or if it is in a lane, and to no other', async () => {
+    await using app = await crowded()
+    const { harness, caller, list } = app
+    const { store } = harness
+    const [plain, laned] = [job(), job({ group: { name: 'a' } })]
+    await caller.enqueue(plain, laned)
+    const change = (priority: number, ...jobs: { id: string }[]) =>
+      store.alter('emails', ids(jobs), { kind: 'prioritize', priority })
+    expect(await change(1, plain, list[0]!, laned)).toEqual(['refused', 'refused', 'done'])
+    expect(await change(4, plain, list[0]!, laned)).toEqual(['done', 'done', 'done'])
+    expect(await change(0, plain, laned)).toEqual(['done', 'done'])
+    expect(await store.get('emails', list[0]!.id)).toMatchObject({ priority: 4 })
+    // The lowest priority is free now.
+    expect(await change(1, plain)).toEqual(['done'])
+    expect(await store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 2, delayed: 0 })
+  })
+
   test('a job that has begun always comes back, also to a priority that is not in use any more', async () => {
     await using app = await crowded()
     const { harness, caller, list } = app

@@ -38,9 +38,12 @@ export function changing(connect: Connect): void {
     ran = []
     const handles = await jobs.dispatch(['a', 'b', 'c', 'd', 'e'].map((to) => MailJob.with({ to })))
     const [a, b, , d, e] = handles
-    expect(await other.prioritize({ where: { to: 'c' } }, 7, { dryRun: true })).toEqual({ prioritized: 1 })
-    expect(await other.prioritize({ tag: 'c' }, 7)).toEqual({ prioritized: 1 })
-    expect(await other.prioritize([b!.id, e!.id], -3)).toEqual({ prioritized: 2 })
+    expect(await other.prioritize({ where: { to: 'c' } }, 7, { dryRun: true })).toEqual({
+      prioritized: 1,
+      left: 0,
+    })
+    expect(await other.prioritize({ tag: 'c' }, 7)).toEqual({ prioritized: 1, left: 0 })
+    expect(await other.prioritize([b!.id, e!.id], -3)).toEqual({ prioritized: 2, left: 0 })
     expect(await e!.prioritize(2)).toBe(true)
     expect((await a!.status())?.priority).toBe(0)
     for (const wrong of [1.5, 1e6, '5', undefined])

@@ -20,7 +20,8 @@ export type Change =
   | { kind: 'run-now' }
   /** waiting, delayed → delayed by `in` milliseconds from now. */
   | { kind: 'reschedule'; in: number }
-  /** waiting, delayed: the job keeps its state and its place, among the jobs of its new priority. */
+  /** waiting, delayed: the job keeps its state and its place, among the jobs of its new priority. Refused if it needs a
+   *  line, and `MAX_LINES` other priorities are in use. */
   | { kind: 'prioritize'; priority: number }
   /** Any state but active: the payload (JSON text) is replaced, and the options say when. `redact`: the paths to hide from
    *  then on; by default they stay. */

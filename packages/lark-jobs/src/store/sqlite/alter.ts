@@ -26,16 +26,27 @@ const prioritize = 'UPDATE jobs SET priority = ? WHERE seq = ?'
 const ask = 'UPDATE jobs SET asked = ? WHERE seq = ?'
 
 export function alter(partition: Partition, ids: readonly string[], change: Change): AlterVerdict[] {
+  let may: boolean | undefined
+  const mayOpen = (priority: number) => {
+    may ??= priority === 0 || partition.mayOpen(priority)
+    return may
+  }
   const verdicts = ids.map((id) => {
     const row = partition.database.get<JobRow>(change.kind === 'purge' ? findAny : find, partition.id, id)
-    return row === undefined ? 'missing' : apply(partition, row, change)
+    return row === undefined ? 'missing' : apply(partition, row, change, mayOpen)
   })
   // The jobs behind a changed job of a lane may begin now.
   if (partition.touched.size > 0) partition.freed = ids.length
   return verdicts
 }
 
-function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict {
+/** @param mayOpen whether a job may go to the line of a priority: the same for all jobs of a call */
+function apply(
+  partition: Partition,
+  row: JobRow,
+  change: Change,
+  mayOpen: (priority: number) => boolean,
+): AlterVerdict {
   const { database, now } = partition
   if ('ifNotBegun' in change && change.ifNotBegun && (row.state === ACTIVE || row.runs > 0)) return 'refused'
   switch (change.kind) {
@@ -102,6 +113,7 @@ function apply(partition: Partition, row: JobRow, change: Change): AlterVerdict 
     case 'prioritize':
       if (row.state !== PENDING) return 'refused'
       if (change.priority !== row.priority) {
+        if (row.lane === '' && !mayOpen(change.priority)) return 'refused'
         laneMoves(partition, row, PENDING)
         database.run(prioritize, change.priority, row.seq)
       }

@@ -149,13 +149,21 @@ changes['edit'] = function(id, state, record)
   return 'd'
 end
 
+-- Whether a job may go to the line of the new priority: the same for all jobs of a call.
+local is_open = value == '' or nil
 changes['prioritize'] = function(id, state, record, priority, place)
   local after, lane, rest = string.match(record, '^(-?%d+),?-?%d*(@?[^,|]*)(.*)$')
   if state ~= 'waiting' and state ~= 'delayed' or not after then
     return 'r'
   end
   local to = value .. (string.match(priority, '@.*$') or '')
-  if to ~= priority then
+  local is_laned = string.find(priority, '@', 1, true)
+  if to ~= priority and not is_laned and is_open == nil then
+    is_open = may_open(value)
+  end
+  if to ~= priority and not is_laned and not is_open then
+    return 'r'
+  elseif to ~= priority then
     local line_of = value .. lane
     local is_bare = line_of == '' and string.sub(rest, 1, 1) == '|'
     leave(id, priority, place)
