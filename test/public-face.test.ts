@@ -63,14 +63,14 @@ test.each([
   [
     'Jobs',
     2,
-    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow edit failed find flush handle list pause prioritize purge remove reschedule resume retry runNow status tag untag work',
+    'cancel close configure dispatch dispatchByKey dispatchMany dispatchNow edit events failed find flush handle list pause prioritize purge remove reschedule resume retry runNow status tag untag work',
   ],
   ['a job', 3, ofJob],
   ['this in handle', 1, ofJob],
   [
     'operate()',
     4,
-    'cancel circuits edit erase failed find groups keys limiters list name pause ping place prioritize purge remove reschedule resume retention retry runNow runs status tag untag workers',
+    'cancel circuits edit erase events failed find groups keys limiters list name pause ping place prioritize purge remove reschedule resume retention retry runNow runs status tag untag workers',
   ],
   [
     'a draft',

@@ -38,6 +38,12 @@ const leftOut: Record<string, Record<string, string>> = {
     record: '(name: string, took: number): void => {}',
   },
   'docs/results.md': { id: "'0VQ6n2Kx8aB1c'" },
+  'docs/events.md': {
+    readCursor: 'async (): Promise<string | undefined> => undefined',
+    writeCursor: 'async (cursor: string): Promise<void> => {}',
+    handled: 'async (event: { kind: string; id: string }): Promise<void> => {}',
+    lookAtAllJobs: 'async (queue: string): Promise<void> => {}',
+  },
   'docs/commands.md': { email: "'ada@example.com'" },
   'docs/errors.md': {
     SendEmailJob: 'class SendEmailJob extends Job { async handle(payload: { to: string }) {} }',

@@ -34,6 +34,7 @@ export {
 export { context, withContext } from './model/context.ts'
 export type { Duration } from './model/duration.ts'
 export { JobsError, type JobsErrorCode, type JobsErrorOptions, jobsErrors } from './model/errors.ts'
+export type { EventKind } from './model/event.ts'
 export { NonRetryableError } from './model/non-retryable.ts'
 export type { RateKind } from './model/rate.ts'
 export type {
@@ -63,6 +64,7 @@ export type { JobPage, ListFilter, ListOptions } from './operate/list.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Prioritized } from './operate/prioritize.ts'
+export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
 export type { PurgeOptions, Removable, Removed, RemoveFilter, RemoveOptions } from './operate/remove.ts'
 export type {
   Pending,

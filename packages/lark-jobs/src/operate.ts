@@ -7,6 +7,7 @@ import { Operate } from './operate/operate.ts'
 import { open } from './operate/operations.ts'
 import { refuse, voiceOf } from './options/schema.ts'
 
+export { type EventKind, eventKinds } from './model/event.ts'
 export type { Limits } from './model/limits.ts'
 export type { Rate, RateKind } from './model/rate.ts'
 export type {
@@ -34,6 +35,7 @@ export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './operate/pause.ts'
 export type { Prioritized } from './operate/prioritize.ts'
+export type { EventGap, EventOptions, QueueEvent, QueueEvents } from './operate/queue-events.ts'
 export {
   type PurgeOptions,
   type Removable,

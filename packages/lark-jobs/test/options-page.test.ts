@@ -9,6 +9,7 @@ import { limiterConfig } from '../src/config/limiters.ts'
 import { queueOptions } from '../src/config/queues.ts'
 import { Job } from '../src/index.ts'
 import { durationForm, milliseconds } from '../src/model/duration.ts'
+import { eventOptions } from '../src/operate/event-stream.ts'
 import { groupOptions } from '../src/options/group.ts'
 import { classSettings, jobSettings } from '../src/options/job-settings.ts'
 import { classKeep } from '../src/options/keep.ts'
@@ -56,6 +57,7 @@ const tables: Record<string, [Place, Entries]> = {
   ],
   'rateLimited()': [['middleware', 'The options of `rateLimited()`:'], rateLimitedOptions.entries],
   'circuitBreaker()': [['middleware', 'The options of `circuitBreaker()`:'], circuitBreakerOptions.entries],
+  'Jobs.events()': [['events', '## Options'], eventOptions.entries],
   'a worker': [['queue-workers', 'The options of `Jobs.work()`:'], workOptions.entries],
 }
 

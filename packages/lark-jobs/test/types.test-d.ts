@@ -21,6 +21,7 @@ import {
   type Middleware,
   NonRetryableError,
   type Parsed,
+  type QueueEvents,
   type Rejection,
   rateLimited,
   type State,
@@ -805,6 +806,23 @@ draft.withOptions({ dealy: '5m' })
 operating.cancel({})
 // @ts-expect-error everything must be said
 operating.erase()
+// Events narrow by their kind; a gap has no job.
+async function hear(jobs: Jobs) {
+  for await (const event of jobs.events({ queues: ['emails'], kinds: ['completed'], since: undefined })) {
+    if (event.kind === 'gap') event.queue.trim()
+    else event.id.trim()
+    // @ts-expect-error a gap has no id
+    event.id
+    event.cursor.trim()
+  }
+  const events: QueueEvents = await operating.events().ready()
+  const { cursor }: { cursor: string | undefined } = events
+  // @ts-expect-error no such kind
+  jobs.events({ kinds: ['finished'] })
+  // @ts-expect-error the plural
+  jobs.events({ queue: 'emails' })
+  return cursor
+}
 // @ts-expect-error no such part of an instance
 other.open()
 // @ts-expect-error not an instance
@@ -812,6 +830,7 @@ operate({ connection: 'redis://localhost' })
 
 export {
   change,
+  hear,
   hooked,
   inside,
   met,

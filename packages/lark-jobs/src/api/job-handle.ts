@@ -6,9 +6,9 @@ import { type Duration, durationForm, milliseconds } from '../model/duration.ts'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
 import type { CancelOptions } from '../operate/cancel.ts'
-import { closing, open, watcher } from '../operate/operations.ts'
+import { closing, type Operated, open, watcher } from '../operate/operations.ts'
 import type { RemoveOptions } from '../operate/remove.ts'
-import type { AwaitedBy, KeptResult, ResultOptions } from '../operate/results.ts'
+import type { KeptResult, ResultOptions } from '../operate/results.ts'
 import type { JobDetail, JobPlace, JobStatus, OpenQueues } from '../operate/stored-jobs.ts'
 import type { JobLike, PayloadOf } from '../options/job-class.ts'
 import type { Rejection } from '../options/unique.ts'
@@ -39,11 +39,11 @@ export class JobHandle<J extends JobLike = JobLike> {
   readonly queued: boolean
   /** Why the dispatch was rejected. */
   readonly rejection: Rejection | undefined
-  readonly #jobs: AwaitedBy
+  readonly #jobs: Operated
   readonly #place: JobPlace
 
   /** @internal */
-  constructor(jobs: AwaitedBy, place: JobPlace, rejection?: Rejection) {
+  constructor(jobs: Operated, place: JobPlace, rejection?: Rejection) {
     this.#jobs = jobs
     this.#place = place
     this.id = place.id

@@ -16,8 +16,7 @@ import { Underway } from '../dispatch/underway.ts'
 import { JobsError } from '../model/errors.ts'
 import { readId } from '../model/id.ts'
 import { closing, Operations, open, settings, symbolPrefix, watcher } from '../operate/operations.ts'
-import type { WatchedStore } from '../operate/results.ts'
-import type { Watcher } from '../operate/watcher.ts'
+import type { WatchedStore, Watcher } from '../operate/watcher.ts'
 import {
   classOf,
   type JobConstructor,
@@ -274,12 +273,12 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /** Aborted when this instance is closed next: the reason is for whoever awaits a result. @internal */
-  get [closing](): AbortSignal {
+  override get [closing](): AbortSignal {
     return this.#closing.signal
   }
 
   /** The open store, with what waits there for the ends of jobs. @internal */
-  async [watcher](): Promise<WatchedStore> {
+  override async [watcher](): Promise<WatchedStore> {
     const opened = await this[open]()
     const { Watcher } = await import('../operate/watcher.ts')
     const isFull = (queue: string) => [...this.#workers.keys()].some((worker) => worker.isFull(queue))

@@ -47,7 +47,7 @@ export const jobsErrors = {
   JOB_NOT_EDITABLE: 'The job runs, and its payload cannot be changed.',
   JOB_NOT_REMOVABLE: 'The job runs, and cannot be removed.',
   FILTER_INVALID: 'The filter is empty, or has a condition that is unknown or has no value.',
-  CURSOR_INVALID: 'The cursor of a list is damaged, or belongs to another list.',
+  CURSOR_INVALID: 'The cursor of a list or of an event is damaged, or belongs elsewhere.',
   OPERATE_INVALID: 'What operate() was given is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',

@@ -1,6 +1,6 @@
 /**
- * Cursors of lists, as people see them: where the next page begins, behind a seal by which a cursor of another list is
- * known, or one that is damaged. Nothing is kept between two calls.
+ * Cursors of lists and events, as people see them: where the next call goes on, behind a seal by which a cursor of
+ * another list is known, or one that is damaged. Nothing is kept between two calls.
  */
 import { createHash } from 'node:crypto'
 import { JobsError } from '../model/errors.ts'
@@ -9,14 +9,22 @@ import { shown } from '../model/secret.ts'
 /** The letters of a seal. */
 const SEAL = 11
 
+const ofList = {
+  name: 'cursor',
+  right: 'the cursor that the page before has',
+  hint: 'A cursor goes on with the same filter, the same order, and the same kind of store.',
+}
+
 export class Cursors<Place extends readonly unknown[]> {
   readonly #call: string
   readonly #what: readonly unknown[]
+  readonly #words: typeof ofList
 
-  /** @param what says which list it is: JSON values */
-  constructor(call: string, what: readonly unknown[]) {
+  /** @param what says which list it is: JSON values @param words for messages: the name of the cursor, and what is right */
+  constructor(call: string, what: readonly unknown[], words = ofList) {
     this.#call = call
     this.#what = what
+    this.#words = words
   }
 
   write(place: Place): string {
@@ -28,8 +36,8 @@ export class Cursors<Place extends readonly unknown[]> {
   read(cursor: string): Place {
     const text = cursor.slice(SEAL)
     if (cursor === `${this.#seal(text)}${text}`) return JSON.parse(Buffer.from(text, 'base64url').toString())
-    const hint = 'A cursor goes on with the same filter, the same order, and the same kind of store.'
-    const message = `${this.#call}: cursor is ${shown(cursor)}; it must be the cursor that the page before has`
+    const { name, right, hint } = this.#words
+    const message = `${this.#call}: ${name} is ${shown(cursor)}; it must be ${right}`
     throw new JobsError('CURSOR_INVALID', message, { hint, exit: 2 })
   }
 

@@ -10,7 +10,7 @@ import type { Durability, QueueRetention } from '../store/contract/store.ts'
 import { all, checkFilter, conditions, type Flags } from './filter.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './groups.ts'
 import type { CircuitStatus, LimiterStatus } from './limiters.ts'
-import { names, type Operated, Operations, open, settings } from './operations.ts'
+import { closing, names, type Operated, Operations, open, settings, watcher } from './operations.ts'
 import type { RunFilter, RunPage } from './runs.ts'
 import type { OpenQueues } from './stored-jobs.ts'
 
@@ -140,6 +140,16 @@ export class Operate extends Operations {
   /** @internal */
   override [open](): ReturnType<Operated[typeof open]> {
     return this.#jobs[open]()
+  }
+
+  /** @internal */
+  override get [closing](): AbortSignal {
+    return this.#jobs[closing]
+  }
+
+  /** @internal */
+  override [watcher](): ReturnType<Operated[typeof watcher]> {
+    return this.#jobs[watcher]()
   }
 
   /** @internal */

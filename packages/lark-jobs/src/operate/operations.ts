@@ -13,12 +13,14 @@ import type { ChangeOptions, Flags } from './filter.ts'
 import type { JobPage, ListFilter, ListOptions } from './list.ts'
 import type { EveryQueue, MetPause, PauseOptions, PauseTarget } from './pause.ts'
 import type { Prioritized } from './prioritize.ts'
+import { type EventOptions, QueueEvents } from './queue-events.ts'
 import type { PurgeOptions, Removed, RemoveFilter, RemoveOptions } from './remove.ts'
 import type { PendingFilter, Rescheduled, RescheduleOptions } from './reschedule.ts'
 import type { RetryFilter, RetryOptions } from './retry.ts'
 import type { Status } from './status.ts'
 import type { FailedOptions, FindOptions, JobDetail, OpenQueues, StoredJob } from './stored-jobs.ts'
 import type { TagFilter, Tagged, Untagged } from './tag.ts'
+import type { WatchedStore } from './watcher.ts'
 
 /** The version of this package, which the build writes in. */
 declare const LARK_VERSION: string
@@ -45,8 +47,12 @@ export const watcher = Symbol.for(`${symbolPrefix}.watcher`)
 /** @internal */
 export const names = Symbol.for(`${symbolPrefix}.names`)
 
-/** What an instance of `Jobs` gives to its operations. @internal */
+/** What an instance of `Jobs` gives to its operations and to handles. @internal */
 export interface Operated {
+  /** Aborted when the instance is closed next. */
+  readonly [closing]: AbortSignal
+  /** Opens the store, unless it is open. */
+  [watcher](): Promise<WatchedStore>
   /** Opens the store, unless it is open. */
   [open](): Promise<{ store: Store; settings: Settings }>
   /** The configuration with its defaults. The store is not opened. */
@@ -61,6 +67,10 @@ export abstract class Operations {
   abstract [open](): ReturnType<Operated[typeof open]>
   /** @internal */
   abstract [settings](): Promise<Settings>
+  /** @internal */
+  abstract readonly [closing]: AbortSignal
+  /** @internal */
+  abstract [watcher](): ReturnType<Operated[typeof watcher]>
 
   /**
    * The job with this id, with its log; undefined if there is none, or if it was removed. `Jobs.find<ImportJob>(id)`
@@ -319,6 +329,29 @@ export abstract class Operations {
     const { checkResume, resume } = await import('./pause.ts')
     checkResume(target, this[names])
     return resume(await this.#opened(), target)
+  }
+
+  /**
+   * What happens to jobs, in whichever process: an event for each change, in the order of the changes of a partition.
+   * The store writes events only while somebody listens. If some may be missing, there is an event of the kind `gap`.
+   * The events end when the signal is aborted, and with `close()`.
+   *
+   * Nothing is checked, and nothing begins, before the first event is asked for, or `ready()` is called.
+   *
+   * @param options `queues`, `kinds`: only these events. `since`: the cursor of an event, to go on behind it. `signal`
+   * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, from `next()` and `ready()`
+   * @example
+   * for await (const event of Jobs.events({ queues: ['imports'], kinds: ['completed', 'failed'] })) {
+   *   if (event.kind === 'gap') await lookAtAllImports()
+   *   else console.log(event.kind, event.id)
+   * }
+   */
+  events(options: EventOptions = {}): QueueEvents {
+    const closed = this[closing]
+    return new QueueEvents(async () => {
+      const { EventStream } = await import('./event-stream.ts')
+      return new EventStream(() => this[watcher](), closed, options)
+    })
   }
 
   /** Every queue with its counts and what ended there lately, and the live workers. */

@@ -14,22 +14,9 @@ import { shown } from '../model/secret.ts'
 import type { JobLike, ResultOf } from '../options/job-class.ts'
 import { errorLine, restored } from '../run/job-error.ts'
 import { WATCH_AGAIN } from '../store/contract/store.ts'
-import { type closing, type Operated, watcher } from './operations.ts'
-import { type JobPlace, type OpenQueues, partitionsAt } from './stored-jobs.ts'
-import { passes, type Watcher } from './watcher.ts'
-
-/** An open store, with what waits there for the ends of jobs. */
-export interface WatchedStore extends OpenQueues {
-  watcher: Watcher
-}
-
-/** What a handle asks of an instance of `Jobs`. @internal */
-export interface AwaitedBy extends Operated {
-  /** Aborted when the instance is closed next. */
-  readonly [closing]: AbortSignal
-  /** Opens the store, unless it is open. */
-  [watcher](): Promise<WatchedStore>
-}
+import { type Operated, watcher } from './operations.ts'
+import { type JobPlace, partitionsAt } from './stored-jobs.ts'
+import { passes, type WatchedStore } from './watcher.ts'
 
 /** How long to wait for a result. */
 export interface ResultOptions {
@@ -72,7 +59,7 @@ function readTimeout(id: string, { timeout }: ResultOptions): number | undefined
  * @internal
  */
 export async function resultAt<J extends JobLike>(
-  jobs: AwaitedBy,
+  jobs: Operated,
   closed: AbortSignal,
   place: JobPlace,
   options: ResultOptions,
@@ -115,7 +102,7 @@ export async function progressAt(open: WatchedStore, place: JobPlace): Promise<u
 
 /** The job as it ended; undefined if no partition has it. It goes on while the store is away. */
 async function endedAt(
-  jobs: AwaitedBy,
+  jobs: Operated,
   place: JobPlace,
   over: AbortSignal,
   reported?: (progress: string) => void,

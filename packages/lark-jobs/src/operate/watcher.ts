@@ -1,6 +1,6 @@
 /**
- * Waits for the ends of jobs. All waits on one store share a watcher: one id in the store, one subscription, and one
- * timer, however many there are.
+ * Waits for the ends of jobs, and hears the rings for events. All waits on one store share a watcher: one id in the
+ * store, one subscription, and one timer, however many there are.
  *
  * An end is not missed, because the watcher first registers with the store and then reads, in one call
  * (`Store.watch`), and reads again every `WATCH_AGAIN` while it waits. Rings only make it sooner. While the store does
@@ -13,6 +13,7 @@ import { JobsError } from '../model/errors.ts'
 import { newNonce } from '../model/id.ts'
 import { queueOf } from '../model/partition.ts'
 import { type Fate, MAX_ITEMS, type Store, WATCH_AGAIN } from '../store/contract/store.ts'
+import type { OpenQueues } from './stored-jobs.ts'
 
 /** Milliseconds after which the store forgets a watch that is not renewed. */
 const TTL = 10_000
@@ -31,6 +32,11 @@ const passing = ['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'] as con
 /** Whether a failure of the store passes. */
 export function passes(error: unknown): boolean {
   return passing.some((code) => JobsError.is(error, code))
+}
+
+/** An open store, with what waits there for the ends of jobs and for events. */
+export interface WatchedStore extends OpenQueues {
+  watcher: Watcher
 }
 
 interface Wait {
@@ -58,8 +64,10 @@ class WatchedPartition {
 export class Watcher {
   readonly #store: Store
   readonly #isFull: (queue: string) => boolean
-  readonly #id = `watcher-${newNonce()}`
+  readonly id = `watcher-${newNonce()}`
   readonly #partitions = new Map<string, WatchedPartition>()
+  /** Called with each partition that rings. */
+  readonly #hearers = new Set<(partition: string) => void>()
   #timer: NodeJS.Timeout | undefined
   #listening: AbortController | undefined
   #hasWarned = false
@@ -126,8 +134,18 @@ export class Watcher {
    * progress.
    */
   async look(partition: string, id: string): Promise<Fate> {
-    const [fate] = await this.#store.watch(partition, this.#id, [id], TTL)
+    const [fate] = await this.#store.watch(partition, this.id, [id], TTL)
     return fate!
+  }
+
+  /** Calls a function with each partition that rings for `id`. @returns a function that ends this */
+  hear(rung: (partition: string) => void): () => void {
+    this.#hearers.add(rung)
+    this.#begin()
+    return () => {
+      this.#hearers.delete(rung)
+      this.#end()
+    }
   }
 
   #of(partition: string): WatchedPartition {
@@ -150,7 +168,11 @@ export class Watcher {
   #rest(partition: string, { waits }: WatchedPartition): void {
     if (waits.size > 0) return
     this.#partitions.delete(partition)
-    if (this.#partitions.size > 0) return
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#partitions.size > 0 || this.#hearers.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
     this.#listening?.abort()
@@ -161,10 +183,11 @@ export class Watcher {
     const noticed = (partition: string) => {
       const watched = this.#partitions.get(partition)
       if (watched !== undefined) this.#askFor(partition, watched)
+      for (const rung of this.#hearers) rung(partition)
     }
     while (!signal.aborted) {
       await this.#store
-        .wait(this.#id, LISTEN, signal, noticed)
+        .wait(this.id, LISTEN, signal, noticed)
         .catch(() => pause(WATCH_AGAIN, undefined, { signal }).catch(() => {}))
     }
   }
@@ -205,7 +228,7 @@ export class Watcher {
     const waitsOf = (id: string) => [...(watched.waits.get(id) ?? [])]
     let fates: Fate[]
     try {
-      fates = await this.#store.watch(partition, this.#id, ids, TTL)
+      fates = await this.#store.watch(partition, this.id, ids, TTL)
     } catch (error) {
       if (passes(error)) return
       for (const wait of ids.flatMap(waitsOf)) wait.refuse(error)

@@ -30,7 +30,7 @@ class SquareJob extends Job {
   }
 }
 
-const files = {
+export const files = {
   'lark.config.js': 'export default { jobs: { prefix: process.env.PREFIX || undefined } }',
   'jobs/SquareJob.js': `
     import { setTimeout as sleep } from 'node:timers/promises'
@@ -180,7 +180,7 @@ function right(n: number): string {
 }
 
 /** Kills a worker after another, and starts a new one for each. */
-async function killWorkers(app: App, over: AbortSignal): Promise<void> {
+export async function killWorkers(app: App, over: AbortSignal): Promise<void> {
   const workers = Array.from({ length: WORKERS }, () => app.start(['work.js']))
   for (let n = 0; !over.aborted; n = (n + 1) % WORKERS) {
     // Each dies after it has begun: otherwise a busy machine would never get on.

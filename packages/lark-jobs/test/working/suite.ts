@@ -29,6 +29,7 @@ import { keeping } from './keeping.ts'
 import { largeJobs } from './large-jobs.ts'
 import { leases } from './leases.ts'
 import { limiting } from './limiting.ts'
+import { listening } from './listening.ts'
 import { listing } from './listing.ts'
 import { making } from './making.ts'
 import { middleware } from './middleware.ts'
@@ -75,6 +76,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('filtering', () => filtering(connect))
   describe('rescheduling', () => rescheduling(connect))
   describe('listing', () => listing(connect))
+  describe('listening', () => listening(connect))
   describe('operating', () => operating(connect))
   describe('throwing', () => throwing(connect))
   describe('order', () => order(connect))
