@@ -3,7 +3,7 @@
  * adds what only the worker needs to know.
  */
 import { JobsError } from '../model/errors.ts'
-import type { LeasedJob, LogLevel, LogLine } from '../model/record.ts'
+import type { CancelReason, LeasedJob, LogLevel, LogLine } from '../model/record.ts'
 import { Run, timedOut, type Writer } from '../model/run.ts'
 import type { JobClass } from '../options/job-class.ts'
 import type { Middleware } from '../options/middleware.ts'
@@ -137,6 +137,11 @@ export class Execution implements Writer {
   /** The name that people see: the name of the class, or else the key. */
   get name(): string {
     return this.jobClass?.name ?? this.lease.key
+  }
+
+  /** The reason of an end, with what the person wrote who cancelled the job. */
+  whyCancelled(reason: CancelReason): Pick<Notice, 'reason' | 'because'> {
+    return this.cancelled?.reason === reason ? this.cancelled : { reason }
   }
 
   get isLost(): boolean {

@@ -69,6 +69,8 @@ export interface ReleasedEvent extends EndedEvent {
 export interface CancelledEvent extends EndedEvent {
   /** `user`: somebody cancelled it while it ran. `expired`: it was too late to begin (`expiresIn`). */
   reason: CancelReason
+  /** What the person wrote who cancelled it. */
+  because?: string
 }
 
 export interface CrashedEvent extends HeardJob {
@@ -148,7 +150,8 @@ export class HookCalls {
       const { in: ms, because } = outcome
       this.#in('released', execution, { took, in: ms, ...(because !== undefined && { because }) })
     }
-    if (outcome.kind === 'cancelled') this.#in('cancelled', execution, { took, reason: outcome.reason })
+    if (outcome.kind === 'cancelled')
+      this.#in('cancelled', execution, { took, ...execution.whyCancelled(outcome.reason) })
   }
 
   /**

@@ -129,13 +129,10 @@ export function conclude<E extends Execution>(
   void telling.then((then) => ended(execution, then))
 }
 
-function lastWord(outcome: Outcome, { thrown, cancelled }: Execution): LastWord | undefined {
-  if (outcome.kind === 'cancelled') {
-    const { reason } = outcome
-    return { kind: 'cancelled', ...(cancelled?.reason === reason ? cancelled : { reason }) }
-  }
+function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined {
+  if (outcome.kind === 'cancelled') return { kind: 'cancelled', ...execution.whyCancelled(outcome.reason) }
   return outcome.kind === 'failed' && outcome.retryIn === undefined
-    ? { kind: 'failed', error: thrown }
+    ? { kind: 'failed', error: execution.thrown }
     : undefined
 }
 

@@ -143,6 +143,10 @@ export function changing(connect: Connect): void {
     const { jobs } = bench
     const entered = signal()
     const told: unknown[] = []
+    const heard: unknown[] = []
+    const working = bench.client({
+      hooks: { cancelled: ({ reason, because }) => heard.push([reason, because]) },
+    })
     const reasons: unknown[] = []
     class LongJob extends Job {
       override readonly key: string = 'long'
@@ -160,7 +164,7 @@ export function changing(connect: Connect): void {
     }
     const [running, waiting] = await jobs.dispatch([LongJob.with(), LongJob.with().delayed('1h')])
     const result = running.result().catch((error) => error)
-    await bench.work([LongJob])
+    await bench.work([LongJob], {}, working)
     await entered.promise
     const because = 'sold out | at \u001b[31m10:00\nor so'
     expect(await running.cancel({ because, ifNotBegun: true })).toBe(false)
@@ -187,6 +191,7 @@ export function changing(connect: Connect): void {
         ['user', because],
         ['user', 'x'.repeat(200)],
       ])
+    expect(heard).toEqual([['user', because]])
     await expect(waiting.cancel({ reason: 'no' } as never)).rejects.toMatchObject({ code: 'JOB_INVALID' })
     await expect(jobs.cancel(waiting.id, { because: 7 } as never)).rejects.toMatchObject({
       code: 'FILTER_INVALID',
