@@ -38,6 +38,38 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(again.every((n) => its.has(n))).toBe(true)
   })
 
+  test('the supervisor calls the hook crashed for the jobs of a process that was killed', async () => {
+    await using traced = await tracedApp(url())
+    const { app, work, fill } = traced
+    await app.write({
+      'lark.config.js': `
+        const crashed = ({ name, queue, attempt, crashes, last, cause, payload }) =>
+          console.error('crashed', process.pid, JSON.stringify({ name, queue, attempt, crashes, last, cause, n: payload.n }))
+        const prefix = process.env.PREFIX || 'lark'
+        export default { jobs: { queues: ['default', 'other'], prefix, hooks: { crashed } } }`,
+    })
+    await fill(1, 60_000)
+    const supervisor = work('--processes=1', '--concurrency=1')
+    await until(async () => (await readTrace(app)).starts.length === 1)
+    const { pid } = (await readTrace(app)).starts[0]!
+    process.kill(pid, 'SIGKILL')
+    await supervisor.says('crashed')
+    await until(async () => (await readTrace(app)).starts.length === 2)
+    supervisor.child.kill('SIGTERM')
+    await supervisor.says('Stopping')
+    supervisor.child.kill('SIGTERM')
+    const { stderr } = await supervisor.result
+    const [, from, event] = /^crashed (\d+) (.*)$/m.exec(stderr)!
+    expect(Number(from)).toBe(supervisor.child.pid)
+    const heard = { name: 'trace', queue: 'default', attempt: 1, crashes: 1, last: false }
+    expect(JSON.parse(event!)).toEqual({
+      ...heard,
+      cause: 'its process was killed by SIGKILL',
+      n: expect.any(Number),
+    })
+    expect(stderr.match(/^crashed/gm)).toHaveLength(1)
+  })
+
   test('kill -9 of a process: its jobs do not wait for their leases to end', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced

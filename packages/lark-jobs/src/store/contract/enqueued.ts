@@ -9,7 +9,7 @@ import type { State } from '../../model/record.ts'
  *   exists    the store has a job with that id already
  *   rejected  `unique`: another job (`by`) has the lock. `throttled`: it came too soon after that job. `full`: the
  *             partition is full. `exists`: the application chose the id, and a job with that id is in the way (`state`)
- *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back, or is moved by hand, never is
+ *   refused   `priorities`: `MAX_LINES` other priorities are in use. A job that comes back to its line never is
  *   replaced  another job (`by`) has the lock and had not begun: it now has the payload of this one, and what its options
  *             say of the payload (`options.ts`)
  */
