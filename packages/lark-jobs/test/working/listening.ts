@@ -2,7 +2,7 @@
  * `Jobs.events()`: what happens to jobs, in whichever process it happens.
  */
 import { expect, test, vi } from 'vitest'
-import type { Jobs } from '../../src/api/jobs.ts'
+import { type Jobs, open } from '../../src/api/jobs.ts'
 import { type EventGap, type EventOptions, Job, type QueueEvent, type QueueEvents } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record } from './bench.ts'
@@ -123,6 +123,23 @@ export function listening(connect: Connect): void {
     await bench.jobs.remove(last!)
     await using again = await listen(bench.client(), { since })
     expect(await take(again, 1)).toMatchObject([{ kind: 'removed', id: last }])
+  })
+
+  test('while the application is busy with an event, the listening does not lapse', async () => {
+    await using bench = await Bench.make(connect)
+    const { store } = await bench.jobs[open]()
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+    try {
+      await using events = await listen(bench.jobs, { queues: ['default'] })
+      const listened = vi.spyOn(store, 'listen')
+      vi.advanceTimersByTime(20_000)
+      expect(listened.mock.calls).toEqual([['default', expect.any(String), 60_000, undefined]])
+      await events.return()
+      vi.advanceTimersByTime(60_000)
+      expect(listened).toHaveBeenCalledTimes(1)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('two readers of a process hear the same', async () => {
