@@ -6,15 +6,16 @@
  * so that nothing piles up here. Meanwhile a timer keeps the listening from lapsing. While the store is away, the reader
  * waits; what was written before is there when the store is back, and if it is not, the reader tells a gap.
  */
+import { setMaxListeners } from 'node:events'
 import type { Signal } from '../model/abort-signal.ts'
 import { type EventKind, eventKinds } from '../model/event.ts'
 import { queueOf } from '../model/partition.ts'
 import { isText, option, Schema } from '../options/schema.ts'
-import { EVENTS_PAGE, type Heard, WATCH_AGAIN } from '../store/contract/store.ts'
+import { EVENTS_PAGE, type EventEntry, type Heard, markOf, WATCH_AGAIN } from '../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions } from './filter.ts'
 import type { EventGap, EventOptions, EventReader, NextEvent, QueueEvent } from './queue-events.ts'
-import { partitionsToLookIn } from './stored-jobs.ts'
+import { everyPartition, partitionsToLookIn } from './stored-jobs.ts'
 import { passes, type WatchedStore } from './watcher.ts'
 
 /** Milliseconds after which a partition forgets a listener that does not call. */
@@ -50,10 +51,21 @@ export const eventOptions = new Schema('an object', {
   ),
 })
 
-/** Where a partition is heard on: behind a position, and so many events behind that. */
-type HeardAt = readonly [position: string, passed: number]
+/**
+ * Where a partition is heard on: behind a position, and so many events behind that. The mark is of the entry that has the
+ * last of these. If the store has lost this entry, other events have taken its place.
+ */
+type HeardAt = readonly [position: string, passed: number, mark?: string]
 
 type HeardIn = readonly [partition: string, HeardAt]
+
+/** The last event that was told: it is in this entry, and so many events behind a position. */
+interface Passed {
+  name: string
+  position: string
+  count: number
+  entry: EventEntry
+}
 
 class HeardPartition {
   readonly name: string
@@ -93,8 +105,8 @@ export class EventStream implements EventReader {
   readonly #partitions = new Map<string, HeardPartition>()
   /** Where each partition is heard on. Never changed, but replaced: cursors of events are made of it later. */
   #places: ReadonlyMap<string, HeardAt> = new Map()
-  /** Of the page that is being told: it is behind the place in `#places`. */
-  #current: [name: string, HeardAt] | undefined
+  /** In the page that is being told: it is behind the place in `#places`. */
+  #current: Passed | undefined
   #begun: Promise<WatchedStore | undefined> | undefined
   #cursors: Cursors<HeardIn[]> | undefined
   #discoverAt = 0
@@ -108,6 +120,8 @@ export class EventStream implements EventReader {
     this.#kinds = new Set(options.kinds ?? eventKinds)
     this.#events = this.#run()
     const end = () => this.#end()
+    // Each reader listens to it, and Node warns of more than ten.
+    setMaxListeners(0, closed)
     for (const signal of [closed, options.signal]) {
       signal?.addEventListener('abort', end)
       this.#leaves.push(() => signal?.removeEventListener('abort', end))
@@ -167,15 +181,17 @@ export class EventStream implements EventReader {
     return open
   }
 
-  /** Finds the partitions of the queues. @returns their names */
-  async #discover(open: WatchedStore): Promise<string[]> {
+  /** Finds the partitions of the queues. A queue that was there before may be gone, if the store has lost it. */
+  async #discover(open: WatchedStore): Promise<void> {
     const { queues } = this.#options
-    const some = await Promise.all((queues ?? [undefined]).map((queue) => partitionsToLookIn(open, queue)))
-    const names = some.flat()
+    const isFirst = this.#partitions.size === 0
+    const names = isFirst
+      ? await partitionsToLookIn(open, queues)
+      : [...(await everyPartition(open)).values()].flat()
     for (const name of names)
-      if (!this.#partitions.has(name)) this.#partitions.set(name, new HeardPartition(name))
+      if (!this.#partitions.has(name) && (queues?.includes(queueOf(name)) ?? true))
+        this.#partitions.set(name, new HeardPartition(name))
     this.#discoverAt = performance.now() + DISCOVER
-    return names
   }
 
   async *#run(): AsyncGenerator<QueueEvent | EventGap, undefined> {
@@ -249,49 +265,51 @@ export class EventStream implements EventReader {
   *#tell(name: string, { entries, position, isGap }: Heard): Generator<QueueEvent | EventGap> {
     const queue = queueOf(name)
     const places = this.#places
-    const cursorAt = (place: HeardAt) => this.#cursorAt(places, [name, place])
-    if (isGap) {
-      const end: HeardAt = [position, 0]
-      this.#move(name, end)
+    const place = places.get(name)
+    if (isGap || place === undefined || !hasPassed(entries, place)) {
+      this.#move(name, position)
+      const behind = this.#places
+      const cursorAt = () => this.#cursorAt(behind)
       yield {
         kind: 'gap',
         queue,
         get cursor() {
-          return cursorAt(end)
+          return cursorAt()
         },
       }
       return
     }
-    const [from, passed] = places.get(name)!
+    const [from, passed] = place
+    const cursorAt = (current: Passed) => this.#cursorAt(places, current)
     let count = 0
-    for (const { kind, at, ids } of entries)
-      for (const id of ids) {
+    for (const entry of entries)
+      for (const id of entry.ids) {
         count += 1
-        if (count <= passed || !this.#kinds.has(kind)) continue
+        if (count <= passed || !this.#kinds.has(entry.kind)) continue
         if (this.#over.signal.aborted) return
-        const place: HeardAt = [from, count]
-        this.#current = [name, place]
+        const current: Passed = { name, position: from, count, entry }
+        this.#current = current
         yield {
-          kind: kind as EventKind,
+          kind: entry.kind as EventKind,
           id,
           queue,
-          at,
+          at: entry.at,
           get cursor() {
-            return cursorAt(place)
+            return cursorAt(current)
           },
         }
       }
     this.#current = undefined
-    // A cursor may have been made of a longer page.
-    if (position !== from) this.#move(name, [position, Math.max(0, passed - count)])
+    if (position !== from) this.#move(name, position)
   }
 
-  #move(name: string, place: HeardAt): void {
-    this.#places = new Map(this.#places).set(name, place)
+  #move(name: string, position: string): void {
+    this.#places = new Map(this.#places).set(name, [position, 0])
   }
 
-  #cursorAt(places: ReadonlyMap<string, HeardAt>, current?: [name: string, HeardAt]): string {
-    const all = current === undefined ? places : new Map(places).set(...current)
+  #cursorAt(places: ReadonlyMap<string, HeardAt>, current?: Passed): string {
+    const all = new Map(places)
+    if (current !== undefined) all.set(current.name, [current.position, current.count, markOf(current.entry)])
     return this.#cursors!.write([...all])
   }
 
@@ -315,6 +333,16 @@ export class EventStream implements EventReader {
     }
     return undefined
   }
+}
+
+/** Whether a page begins with the events that a place is behind. A page that was shorter then is a beginning of this one. */
+function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): boolean {
+  let left = passed
+  const last = entries.find(({ ids }) => {
+    left -= ids.length
+    return left <= 0
+  })
+  return passed === 0 || (last !== undefined && markOf(last) === mark)
 }
 
 /** Does something for each partition, for some at a time. */

@@ -151,6 +151,18 @@ export function listening(connect: Connect): void {
     expect(idsOf(await take(other, 2))).toEqual(sent)
   })
 
+  test('many readers of a process cause no warning', async () => {
+    await using bench = await Bench.make(connect)
+    const warnings: Error[] = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on('warning', warned)
+    const all = await Promise.all(Array.from({ length: 12 }, () => listen(bench.jobs)))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', warned)
+    expect(warnings).toEqual([])
+    for (const events of all) await events.return()
+  })
+
   test('the signal, return() and close() end events that are waited for', async () => {
     await using bench = await Bench.make(connect)
     const ends: ((events: QueueEvents, jobs: Jobs, abort: AbortController) => unknown)[] = [

@@ -60,8 +60,17 @@ function readEntry(text: string): EventEntry {
   return { kind: kind as EventEntry['kind'], at: Number(at), ids }
 }
 
+function markOfText(text: string): string {
+  return createHash('sha1').update(text).digest('base64url').slice(0, 8)
+}
+
+/** Tells an entry from every other one. */
+export function markOf({ kind, at, ids }: EventEntry): string {
+  return markOfText(entryText(kind, at, ids))
+}
+
 function positionOf(number: number, text: string): string {
-  return `${number}.${createHash('sha1').update(text).digest('base64url').slice(0, 8)}`
+  return `${number}.${markOfText(text)}`
 }
 
 /** The number of the entry at a position; 0 if this is none. */
