@@ -1,7 +1,8 @@
 /**
  * A job has paused its queue (`Job.pauseQueue`). The store pauses the partition of the job in the same step that puts
  * the job back. This pauses the other partitions of the queue that the worker serves. If a call fails, jobs of that
- * partition begin, and pause it when they meet the same trouble.
+ * partition begin, and pause it when they meet the same trouble. The jobs of the queue that this worker has claimed and
+ * not begun go back, and so do those of calls under way; other workers may begin those that they have prefetched.
  */
 import type { Outcome } from '../model/record.ts'
 import { textOf } from '../model/thrown.ts'
@@ -10,17 +11,24 @@ import type { Claimer } from './fetch/claimer.ts'
 
 /**
  * @param own the claimer of the job
+ * @param giveBack gives back what a claimer has not begun
  * @param warn told of a partition that could not be paused
  */
-export function pauseOthers(
+export function pauseQueue(
   store: Store,
   claimers: Iterable<Claimer>,
   own: Claimer,
   { in: ms, because }: Outcome & { kind: 'released' },
+  giveBack: (claimer: Claimer) => void,
   warn: (text: string) => void,
 ): void {
-  for (const { queue, partition } of claimers) {
-    if (queue !== own.queue || partition === own.partition) continue
+  for (const claimer of claimers) {
+    if (claimer.queue !== own.queue) continue
+    giveBack(claimer)
+    // The answers of calls that were sent before bring jobs that were claimed before.
+    claimer.gaveBackAt = performance.now()
+    const { partition } = claimer
+    if (claimer === own) continue
     store
       .configure(partition, { paused: true, for: ms, because, keepsLonger: true })
       .catch((error) => warn(`${partition} was not paused with the rest of its queue: ${textOf(error)}`))

@@ -40,7 +40,7 @@ import { checkClasses, checkConcurrency, LEASE, STOP_DEADLINE, type WorkerOption
 import { OutageReporter } from './outage-reporter.ts'
 import { ClaimPermits, limitersOf } from './permits/claim-permits.ts'
 import { PermitPools } from './permits/permit-pools.ts'
-import { pauseOthers } from './queue-pause.ts'
+import { pauseQueue } from './queue-pause.ts'
 import type { Summary } from './report.ts'
 import { Slots } from './slots.ts'
 
@@ -116,7 +116,10 @@ export class Worker implements AsyncDisposable {
       this.#permits,
       (took) => this.#intake.freed(took),
       (running) => this.#leases.reported(running),
-      (own, outcome) => pauseOthers(store, this.#served.claimers, own, outcome, warn),
+      (own, outcome) => {
+        const giveBack = (claimer: Claimer) => this.#intake.giveBack(claimer)
+        pauseQueue(store, this.#served.claimers, own, outcome, giveBack, warn)
+      },
     )
     const { strict = false, maxJobs = Number.POSITIVE_INFINITY, registry, report } = options
     this.#order = new FairOrder(strict, this.#slots, sharesOf(options, this.#slots))

@@ -49,6 +49,30 @@ export function pausing(connect: Connect): void {
     await worker.stop()
   })
 
+  test('after pauseQueue, no job begins that the worker has prefetched', async () => {
+    await using bench = await Bench.make(connect)
+    const begun: number[] = []
+    let before = 0
+    class FastJob extends Job {
+      override readonly key = 'fast'
+      async handle({ n }: { n: number }) {
+        begun.push(n)
+        if (n !== 2_000) return
+        before = begun.length
+        this.pauseQueue(60_000)
+      }
+    }
+    const jobs = Array.from({ length: 4_000 }, (_, n) => ({ n }))
+    await bench.jobs.dispatchMany(new FastJob(), jobs)
+    const worker = await bench.work([FastJob], { concurrency: 1 })
+    await vi.waitFor(async () => {
+      const [queue] = (await bench.jobs.status()).queues
+      expect(queue).toMatchObject({ paused: true, counts: { active: 0 } })
+    }, 10_000)
+    expect(begun.length).toBe(before)
+    await worker.stop()
+  })
+
   test('a queue that a job or a person paused for a time goes on by itself, also with other workers', async () => {
     await using bench = await Bench.make(connect)
     const { MailJob, begun } = mail(300)
