@@ -160,6 +160,15 @@ test('a job with a priority', async () => {
   expect(next.calls).toEqual({ ...ENQUEUE, zadd: 1 })
 })
 
+test('priorities that are refused are looked for once a call', async () => {
+  await web.enqueue(...Array.from({ length: 255 }, (_, i) => plain(1, { priority: i - 300 })[0]!))
+  const { calls } = await costOf(() =>
+    web.enqueue(...Array.from({ length: 200 }, (_, i) => plain(1, { priority: i + 1 })[0]!)),
+  )
+  // Whether the line of each priority that is in use is empty.
+  expect(calls).toMatchObject({ llen: 256, scard: 256, zadd: 200, zrem: 200 })
+})
+
 /** One call that settles all jobs of a claim and claims as many, while more jobs wait. */
 const EXCHANGE = {
   evalsha: 1,

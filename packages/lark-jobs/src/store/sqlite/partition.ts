@@ -139,6 +139,8 @@ export class Partition {
   readonly listened: number | undefined
   /** The events of this transaction, in their order. */
   readonly told: { kind: EventKind; ids: string[] }[] = []
+  /** How many priorities other than 0 are in use, and were asked for since; undefined until a job needs one more. */
+  #lines: number | undefined
   /** Whether this transaction wrote an effect while none was due, and has not handed it out. */
   owes = false
   #held: boolean
@@ -306,7 +308,10 @@ export class Partition {
   mayOpen(priority: number): boolean {
     const { database, id } = this
     if (database.get(isLine, id, priority) !== undefined) return true
-    return database.get<{ count: number }>(countLines, id)!.count < MAX_LINES - 1
+    this.#lines ??= database.get<{ count: number }>(countLines, id)!.count
+    if (this.#lines >= MAX_LINES - 1) return false
+    this.#lines += 1
+    return true
   }
 
   save(): void {

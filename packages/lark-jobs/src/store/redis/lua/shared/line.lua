@@ -37,15 +37,15 @@ local function open_line(priority)
 end
 
 -- Whether new jobs of a priority other than 0 may be queued; then their line is open. At most 255 such lines are in use:
--- each has jobs, or had some at the last claim. Only if there are more, the empty ones are looked for. (A job that comes
--- back to its line opens it without a question.)
-local opened = {}
+-- each has jobs, or had some at the last claim. Only if there are more, the empty ones are looked for, once a call. (A job
+-- that comes back to its line opens it without a question.)
+local opened, have_looked = {}, false
 local function may_open(priority)
   if redis.call('ZADD', key('priorities'), priority, priority) == 0 or redis.call('ZCARD', key('priorities')) < 256 then
     opened[priority] = true
     return true
   end
-  for _, other in ipairs(redis.call('ZRANGE', key('priorities'), 0, -1)) do
+  for _, other in ipairs(have_looked and {} or redis.call('ZRANGE', key('priorities'), 0, -1)) do
     local list, void = line('line', other), line('void', other)
     local is_empty = redis.call('LLEN', list) <= redis.call('SCARD', void) and redis.call('EXISTS', line('due', other)) == 0
     if is_empty and other ~= priority and not opened[other] then
@@ -53,6 +53,7 @@ local function may_open(priority)
       redis.call('DEL', list, void)
     end
   end
+  have_looked = true
   opened[priority] = redis.call('ZCARD', key('priorities')) < 256
   if not opened[priority] then
     redis.call('ZREM', key('priorities'), priority)
