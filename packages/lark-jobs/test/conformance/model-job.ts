@@ -25,6 +25,7 @@ import {
   type Change,
   type Consequence,
   isSuspect,
+  mayPrefetch,
   RESEND_MEMORY,
   type Running,
 } from '../../src/store/contract/store.ts'
@@ -126,7 +127,7 @@ export class ModelJob implements Counters {
 
   /** Whether the job must not be prefetched. */
   get noPrefetch(): boolean {
-    return this.wasRecovered || this.lock?.until === 'start'
+    return this.wasRecovered || this.lock?.until === 'start' || !mayPrefetch(this.#own)
   }
 
   /** Whether the job holds its lock: it must be the last that took the lock. */

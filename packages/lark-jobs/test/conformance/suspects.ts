@@ -122,6 +122,25 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'failed', crashes: 1 })
   })
 
+  test('a job that may crash once only is not prefetched, also when it was retried by hand', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    const [plain, given] = [job(), job({ options: { maxCrashes: 1 } })]
+    await caller.enqueue(plain, given)
+    for (const round of ['queued', 'retried']) {
+      expect(ids(await caller.claimAhead(1, 3)), round).toEqual([plain.id])
+      expect(ids(await caller.claimAhead(1, 3)), round).toEqual([given.id])
+      harness.clock.advance(LEASE)
+      expect(await harness.store.recover('emails')).toMatchObject({
+        recovered: [plain.id],
+        failed: [given.id],
+      })
+      await harness.store.alter('emails', [plain.id], { kind: 'remove' })
+      await caller.enqueue(plain)
+      await harness.store.alter('emails', [given.id], { kind: 'retry' })
+    }
+  })
+
   test('a limit above ten counts also for a job that runs beside others', async () => {
     await using harness = await make()
     const caller = harness.caller()

@@ -60,6 +60,17 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     ).toEqual(ids(given))
   })
 
+  test('a job that may crash once only does not come with a ring: it would not count as started', async () => {
+    await using store = await openStore(server.url)
+    const ada = new Caller(store, 'ada', 'once')
+    const handed = await waiting(ada, 2)
+    const given = job({ options: { maxCrashes: 1 } })
+    await new Caller(store, 'web', 'once').enqueue(given)
+    expect(await store.wait('ada', 10_000)).toEqual(['once'])
+    expect(handed).toEqual([])
+    expect(ids(await ada.claim(2))).toEqual([given.id])
+  })
+
   test('jobs with rings do not overtake waiting jobs, and do not leave a paused queue', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'order')

@@ -50,6 +50,14 @@ export function isSuspect({ crashes, options }: Pick<Running, 'crashes' | 'optio
   return crashes >= suspectFrom(options)
 }
 
+/**
+ * Whether a job may be prefetched, or handed out with a ring. A job that may crash once only must not: its crash would not
+ * count if its worker died after the start and before an `extend` that says so.
+ */
+export function mayPrefetch(options: Running['options']): boolean {
+  return options?.maxCrashes !== 1
+}
+
 /** A worker has settled the job. @param now milliseconds since 1970 */
 export function afterRun(
   outcome: Outcome,

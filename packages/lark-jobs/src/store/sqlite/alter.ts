@@ -3,7 +3,7 @@
  */
 import { changedTags } from '../contract/options.ts'
 import { cancelledFor } from '../contract/reason.ts'
-import type { AlterVerdict, Change } from '../contract/store.ts'
+import { type AlterVerdict, type Change, mayPrefetch } from '../contract/store.ts'
 import { isMarked, readOptions } from '../contract/unreadable.ts'
 import { withdrawEffects } from './effect.ts'
 import { end } from './end.ts'
@@ -15,7 +15,7 @@ import { move, toEnd } from './move.ts'
 import type { Partition } from './partition.ts'
 import { changeOptions, changePayload } from './payload.ts'
 import { purge, remove } from './retain.ts'
-import { columns, holderOf, type JobRow, stateOf } from './row.ts'
+import { columns, holderOf, type JobRow, optionsOf, stateOf } from './row.ts'
 import { ACTIVE, COMPLETED, HIDDEN, PENDING } from './schema.ts'
 import { notify } from './waiters.ts'
 
@@ -59,7 +59,7 @@ function apply(
         dueAt: now,
         failures: 0,
         crashes: 0,
-        direct: row.untilStart ?? 0,
+        direct: row.untilStart === 1 || !mayPrefetch(optionsOf(row)) ? 1 : 0,
         finishedAt: null,
         effects: null,
         reason: null,

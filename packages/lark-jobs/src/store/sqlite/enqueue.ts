@@ -6,7 +6,7 @@
  */
 import type { NewJob, State } from '../../model/record.ts'
 import { laneName } from '../contract/lane.ts'
-import type { Call, Enqueued } from '../contract/store.ts'
+import { type Call, type Enqueued, mayPrefetch } from '../contract/store.ts'
 import { drop, pendingOf } from './bound.ts'
 import { recall, remember } from './calls.ts'
 import type { Value } from './driver.ts'
@@ -24,7 +24,7 @@ const insert = `
   INSERT OR IGNORE INTO jobs (partition, id, priority, queuedAt, dueAt, key, options, payload)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** For jobs that are unique, hooked, large, have a group, or are kept for an age of their own. */
+/** For jobs that are unique, hooked, large, not prefetched, have a group, or are kept for an age of their own. */
 const insertMore = `
   INSERT OR IGNORE INTO jobs (
     partition, id, priority, queuedAt, dueAt, key, options, payload, apart, hooked, lane, laneLimits, lock,
@@ -66,7 +66,9 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
     const limits = group === undefined ? null : laneLimits(group)
     const { payload, apart } = keepPayload(database, job.payload)
     const values: Value[] = [id, job.id, priority, now, dueAt, job.key, options, payload]
-    const isPlain = lock === undefined && !hooked && lane === '' && apart === null && keep === undefined
+    const isDirect = lock?.until === 'start' || !mayPrefetch(job.options)
+    const isPlain =
+      lock === undefined && !hooked && !isDirect && lane === '' && apart === null && keep === undefined
     if (!isPlain)
       values.push(
         apart,
@@ -74,6 +76,7 @@ export function enqueue(partition: Partition, call: Call, jobs: readonly NewJob[
         lane,
         limits,
         ...lockValues(lock),
+        Number(isDirect),
         keep ? JSON.stringify(keep) : null,
       )
     if (database.run(isPlain ? insert : insertMore, ...values) === 0) {

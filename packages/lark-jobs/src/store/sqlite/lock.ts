@@ -48,11 +48,9 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
   return { kind: 'replaced', by: other.id }
 }
 
-/** The columns of a new job, with or without a lock: `lock`, `untilStart`, `holds` and `direct`. */
+/** The columns of a new job, with or without a lock: `lock`, `untilStart` and `holds`. */
 export function lockValues(lock: Lock | undefined): Value[] {
-  if (lock === undefined) return [null, null, null, 0]
-  const untilStart = Number(lock.until === 'start')
-  return [lock.name, untilStart, 0, untilStart]
+  return lock === undefined ? [null, null, null] : [lock.name, Number(lock.until === 'start'), 0]
 }
 
 /** Frees a lock whose job no longer holds it. @returns the job, if it still holds the lock */

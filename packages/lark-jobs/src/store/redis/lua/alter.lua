@@ -11,7 +11,7 @@
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids among m jobs delayed, held or ended
 -- needs: start, line, place, lanes, counters, end, locate, payloads, admission, notice, ring, effects, retain
--- needs: keeping, watching, event
+-- needs: keeping, watching, event, lease
 
 local MAX_TAGS = 10
 local kept, value = tonumber(ARGV[2]), ARGV[4]
@@ -58,7 +58,9 @@ changes['retry'] = function(id, state, record, priority, place)
   redis.call('HDEL', key('results'), id)
   redis.call('HDEL', key('progress'), id)
   redis.call('HDEL', key('reasons'), id)
-  redis.call('HDEL', key('direct'), id)
+  if crash_limit(record) > 1 then
+    redis.call('HDEL', key('direct'), id)
+  end
   if name then
     admission().take_lock(id, till, name, runs)
   end

@@ -57,6 +57,11 @@ for _, run in ipairs(runs) do
       redis.call('HSET', key('hooked'), id, 1)
     end
   end
+  if run.direct ~= '' then
+    for _, id in ipairs(run.list) do
+      redis.call('HSET', key('direct'), id, 1)
+    end
+  end
   if run.keep then
     keeping().carry(run.list, run.keep)
   end

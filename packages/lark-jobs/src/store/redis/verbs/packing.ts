@@ -24,7 +24,7 @@ import type {
 import { packReason } from '../../contract/pause.ts'
 import { cancelledFor } from '../../contract/reason.ts'
 import type * as contract from '../../contract/store.ts'
-import { MAX_LOG_BYTES, MAX_LOG_LINES, WORKER_DIED } from '../../contract/store.ts'
+import { MAX_LOG_BYTES, MAX_LOG_LINES, mayPrefetch, WORKER_DIED } from '../../contract/store.ts'
 import { damaged, damagedErrors, damagedLine, readLines, readOptions } from '../../contract/unreadable.ts'
 import { packLine, unpackLine } from './lane.ts'
 import { packDuration } from './pack-limits.ts'
@@ -41,6 +41,7 @@ interface JobRun {
   priority: number
   delay: number
   hooked: boolean
+  isDirect: boolean
   lane: string
   lock: Lock | undefined
   keep: Keep | undefined
@@ -63,10 +64,12 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
   for (const job of jobs) {
     const { id, key, payload, priority = 0, delay = 0, options, hooked = false, lock, ownId, keep } = job
     const lane = packLine(job)
+    const isDirect = !mayPrefetch(options)
     const isAlike =
       run?.priority === priority &&
       run.delay === delay &&
       run.hooked === hooked &&
+      run.isDirect === isDirect &&
       run.lane === lane &&
       run.lock === lock &&
       run.ownId === ownId &&
@@ -81,6 +84,7 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
         priority,
         delay,
         hooked,
+        isDirect,
         lane,
         lock,
         keep,
@@ -88,7 +92,7 @@ export function packJobs(jobs: readonly NewJob[], bound?: contract.Bound, kept?:
         at: args.length + 2,
       }
       args.push(
-        `${keep === undefined ? '' : packKeep(keep)}${hooked ? 'h' : ''}${ownId === undefined ? '' : own[ownId]}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
+        `${keep === undefined ? '' : packKeep(keep)}${hooked ? 'h' : ''}${ownId === undefined ? '' : own[ownId]}${isDirect ? 'd' : ''}${priority || ''}${lane}${lock === undefined ? '' : packLock(lock)}`,
         delay > 0 ? packDuration(delay) : '',
         '',
       )

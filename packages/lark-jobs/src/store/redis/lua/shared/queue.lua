@@ -16,7 +16,7 @@ local function read_runs(at)
     if string.byte(head) == 107 then
       keep, head = string.match(head, '^k([%d,]*);(.*)$')
     end
-    local hooked, own, priority, limits, lock = string.match(head, '^(h?)([io]?)([^|~]*)~?([^|]*)|?(.*)$')
+    local hooked, own, direct, priority, limits, lock = string.match(head, '^(h?)([io]?)(d?)([^|~]*)~?([^|]*)|?(.*)$')
     local first, last = #ids + 1, #ids + tonumber(ARGV[at + 2])
     local list = { unpack(ARGV, at + 3, at + 2 + 2 * (last - first + 1)) }
     local after, n = string.format('%d', now - made_at(list[1])), first
@@ -28,8 +28,8 @@ local function read_runs(at)
       ids[n], list[i + 1], n = list[i], after .. record, n + 1
     end
     runs[#runs + 1] = {
-      priority = priority, hooked = hooked, own = own, keep = keep, limits = limits, lock = lock, delay = ARGV[at + 1],
-      first = first, last = last, list = { unpack(ids, first, last) },
+      priority = priority, hooked = hooked, own = own, direct = direct, keep = keep, limits = limits, lock = lock,
+      delay = ARGV[at + 1], first = first, last = last, list = { unpack(ids, first, last) },
     }
     if first == 1 then
       records = list
@@ -73,7 +73,7 @@ end
 -- If no job waits, no job can be before new jobs that are due at once: waiting callers may have them right away.
 local function are_first(runs)
   for _, run in ipairs(runs) do
-    if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' then
+    if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' or run.direct ~= '' then
       return false
     end
   end
