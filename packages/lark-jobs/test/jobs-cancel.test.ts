@@ -164,7 +164,10 @@ test('jobs:cancel and jobs:retry take tags, groups and values of payloads', asyn
     '✓ Would cancel 1 job of group 1, tag bob\n',
   )
   expect(await dry('jobs:cancel', '--where=shop=7', '--where=name=bob', '--since=1h')).toBe(
-    '✓ Would cancel 1 job of since 1h, where {"shop":7,"name":"bob"}\n',
+    '✓ Would cancel 1 job since 1h where shop is 7 and name is "bob"\n',
+  )
+  expect(await dry('jobs:cancel', '--queue=default', '--where=name=bob')).toBe(
+    '✓ Would cancel 2 jobs of queue default where name is "bob"\n',
   )
   expect(await dry('jobs:cancel', '--where=shop="7"')).toContain('Nothing to cancel')
   expect(await dry('jobs:cancel', '--since=soon')).toContain('--since is')
@@ -173,4 +176,8 @@ test('jobs:cancel and jobs:retry take tags, groups and values of payloads', asyn
   expect(await dry('jobs:retry', '--tag=bob', '--state=cancelled')).toBe('✓ Would put 2 jobs back to work\n')
   expect(await dry('jobs:retry', '--all', '--queue=default')).toBe('✓ Would put 0 jobs back to work\n')
   expect(await dry('jobs:retry', '--all')).toBe('✓ Would put 0 jobs back to work\n')
+  for (const words of [['--state=cancelled'], ['--state=cancelled', '--queue=default']])
+    expect(await dry('jobs:retry', '--all', ...words)).toBe(
+      '✗ --all must be the only condition, but --state came with it\n  Leave out one of them.\n',
+    )
 })

@@ -48,13 +48,15 @@ export function filterOf({ queue, job, state, group, tag, since, where, all }: F
   }) as CommandFilter
 }
 
-/** The conditions in words, for questions. */
-export function words(filter: CommandFilter): string {
-  const { all: _, ...conditions } = filter
-  const parts = Object.entries(conditions).map(([name, value]) =>
-    name === 'where' ? `where ${JSON.stringify(value)}` : `${name} ${value}`,
-  )
-  return parts.length === 0 ? 'every queue' : parts.join(', ')
+/** The conditions in words, for questions: `of queue emails, tag vip since 1h where tenant is 7`. */
+export function words({ all, since, where = {}, ...others }: CommandFilter): string {
+  const of = Object.entries(others).map(([name, value]) => `${name} ${value}`)
+  const values = Object.entries(where).map(([path, value]) => `${path} is ${JSON.stringify(value)}`)
+  return [
+    ...(all ? ['of every queue'] : of.length > 0 ? [`of ${of.join(', ')}`] : []),
+    ...(since === undefined ? [] : [`since ${since}`]),
+    ...(values.length > 0 ? [`where ${values.join(' and ')}`] : []),
+  ].join(' ')
 }
 
 /** `tenant=7` is the number 7, `name=ada` and `id="7"` are texts. */

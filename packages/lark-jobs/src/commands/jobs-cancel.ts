@@ -42,7 +42,7 @@ export class JobsCancelCommand extends Command {
     await using jobs = Jobs
     const operating = operate(jobs, { names: flagNames })
     const which = isFiltered ? filter : ids
-    const of = isFiltered ? ` of ${words(filter)}` : ''
+    const of = isFiltered ? visible(` ${words(filter)}`) : ''
     if (this.dryRun || mayAsk) {
       const would = await operating.cancel(which, { ...ofIds, dryRun: true })
       if (mayAsk && !this.console.canAsk) {

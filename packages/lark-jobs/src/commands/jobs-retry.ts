@@ -37,11 +37,13 @@ export class JobsRetryCommand extends Command {
     await using jobs = Jobs
     const operating = operate(jobs, { names: flagNames })
     const of = defined({ queue })
-    const which =
-      all && queue !== undefined ? { ...conditions, state: 'failed' } : defined({ ...conditions, all })
+    const isAllOfQueue = all && queue !== undefined && Object.keys(conditions).length === 0
+    const which = isAllOfQueue
+      ? { state: 'failed', queue }
+      : defined({ ...conditions, ...(all ? { all } : of) })
     const count = hasIds
       ? await operating.retry(ids, { ...of, dryRun })
-      : await operating.retry({ ...which, ...of } as RetryFilter, { dryRun })
+      : await operating.retry(which as RetryFilter, { dryRun })
     if (this.json) return { retried: count, ...(dryRun && { dryRun }) }
     const counted = `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
     this.success(dryRun ? `Would put ${counted} back to work` : `Put ${counted} back to work`)
