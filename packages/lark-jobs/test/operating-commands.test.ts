@@ -71,6 +71,9 @@ test('a store with nothing in it', async () => {
   const wrong = await lark('jobs:groups', 'default', '--state=sleepy')
   expect(wrong).toMatchObject({ code: 2 })
   expect(wrong.said).toContain("--state is 'sleepy'")
+  const behind = await lark('jobs:groups', 'default', '--cursor=abc')
+  expect(behind).toMatchObject({ code: 2 })
+  expect(behind.said).toContain("✗ --cursor is 'abc'; it must be the cursor that the page before has")
 })
 
 test('groups, permits, circuits, and what each worker runs', async () => {

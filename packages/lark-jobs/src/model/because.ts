@@ -7,5 +7,6 @@ export const MAX_BECAUSE = 200
 
 /** The part of a text that is kept; undefined if it is empty. */
 export function keptBecause(text: string | undefined): string | undefined {
-  return text ? text.slice(0, MAX_BECAUSE) : undefined
+  // Half of a character would be stored as another.
+  return text ? text.slice(0, MAX_BECAUSE).replace(/[\ud800-\udbff]$/, '') : undefined
 }

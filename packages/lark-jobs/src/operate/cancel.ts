@@ -21,7 +21,7 @@ import {
 } from './filter.ts'
 import type { Located, OpenQueues } from './stored-jobs.ts'
 
-const handleOptions = conditions({ because, ifNotBegun })
+const handleOptions = conditions({ because, ifNotBegun }, 'a text or an object')
 
 /** The states in which a job can be cancelled. */
 export const cancellable = ['waiting', 'delayed', 'blocked', 'active'] as const

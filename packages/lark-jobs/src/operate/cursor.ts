@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../model/secret.ts'
+import type { Flags } from './filter.ts'
 
 /** The letters of a seal. */
 const SEAL = 11
@@ -32,12 +33,13 @@ export class Cursors<Place extends readonly unknown[]> {
     return `${this.#seal(text)}${text}`
   }
 
-  /** @throws CURSOR_INVALID */
-  read(cursor: string): Place {
+  /** @throws CURSOR_INVALID @param flags see `checkFilter` */
+  read(cursor: string, flags?: Flags): Place {
     const text = cursor.slice(SEAL)
     if (cursor === `${this.#seal(text)}${text}`) return JSON.parse(Buffer.from(text, 'base64url').toString())
     const { name, right, hint } = this.#words
-    const message = `${this.#call}: ${name} is ${shown(cursor)}; it must be ${right}`
+    const called = flags?.[name] ?? `${this.#call}: ${name}`
+    const message = `${called} is ${shown(cursor)}; it must be ${right}`
     throw new JobsError('CURSOR_INVALID', message, { hint, exit: 2 })
   }
 

@@ -47,7 +47,7 @@ export const eventOptions = new Schema('an object', {
   since: option<string>('the cursor of an event', isText),
   signal: option<Signal>(
     'an AbortSignal',
-    (value) => typeof (value as Signal).addEventListener === 'function',
+    (value) => typeof (value as Signal | null)?.addEventListener === 'function',
   ),
 })
 
@@ -114,7 +114,7 @@ export class EventStream implements EventReader {
 
   /** @throws FILTER_INVALID @param closed aborted when the instance is closed */
   constructor(open: () => Promise<WatchedStore>, closed: AbortSignal, options: EventOptions) {
-    checkFilter('Jobs.events()', options, eventOptions)
+    checkFilter('Jobs.events()', options, eventOptions, { whole: 'the argument' })
     this.#open = open
     this.#options = options
     this.#kinds = new Set(options.kinds ?? eventKinds)

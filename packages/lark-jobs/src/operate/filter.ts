@@ -34,12 +34,12 @@ export const group = option<string | number>(
 )
 
 /** The conditions of a filter. Each of them must have a value if it is written; one that is `needed()`, in any case. */
-export function conditions<E extends Entries>(entries: E): Schema<E> {
+export function conditions<E extends Entries>(entries: E, right = 'an object'): Schema<E> {
   const all = Object.entries(entries).map(([name, each]) => [
     name,
     each.traits.refusesUndefined === undefined ? each.with({ refusesUndefined: 'written' }) : each,
   ])
-  return new Schema('an object', Object.fromEntries(all) as E)
+  return new Schema(right, Object.fromEntries(all) as E)
 }
 
 /** The most conditions on payloads. */
@@ -110,8 +110,10 @@ export interface ChangeOptions extends OptionsOf<typeof changeEntries> {}
 /** Only jobs that have not begun. */
 export const ifNotBegun = flag()
 
-/** What a person writes, for people. */
-export const because = option<string>('a text', (value) => typeof value === 'string')
+/** What a person writes, for people. Without it, no more jobs are changed. */
+export const because = option<string | undefined>('a text', (value) => typeof value === 'string').with({
+  refusesUndefined: 'never',
+})
 
 /** Which jobs: their ids, or a filter. */
 export type Chosen = readonly string[] | JobConditions

@@ -87,6 +87,7 @@ export async function groups(
   open: OpenQueues,
   { queue, state }: GroupFilter,
   { cursor, limit = 100 }: PageOptions,
+  flags?: Flags,
 ): Promise<GroupPage> {
   const { store } = open
   const kinds = [...new Set(Object.values(state === undefined ? places : { state: places[state] }))]
@@ -98,7 +99,7 @@ export async function groups(
     state,
     store.isRemote,
   ])
-  const from = cursor === undefined ? undefined : cursors.read(cursor)
+  const from = cursor === undefined ? undefined : cursors.read(cursor, flags)
   const first = from && parts.findIndex(([partition, kind]) => partition === from[0] && kind === from[1])
   const found: GroupStatus[] = []
   let pages = 0

@@ -66,7 +66,7 @@ export class Operate extends Operations {
   async groups(filter: GroupFilter, options: PageOptions = {}): Promise<GroupPage> {
     const { checkGroups, groups } = await import('./groups.ts')
     checkGroups(filter, options, this[names])
-    return groups(await this.#queues(), filter, options)
+    return groups(await this.#queues(), filter, options, this[names])
   }
 
   /**

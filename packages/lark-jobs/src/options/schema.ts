@@ -38,8 +38,11 @@ type ReadAs<Out, K extends Absence> = K extends 'optional' ? Out | undefined : O
 interface OptionTraits<In> {
   /** The default, as a user would write it. */
   fallback?: In
-  /** When `undefined` is refused: always, or if it is written (`{ queue: undefined }`). Default: never. */
-  refusesUndefined?: 'always' | 'written'
+  /**
+   * When `undefined` is refused: always, or if it is written (`{ queue: undefined }`). Default: never; in filters, if it is
+   * written.
+   */
+  refusesUndefined?: 'always' | 'written' | 'never'
   show?: (value: unknown) => string
 }
 

@@ -168,6 +168,9 @@ export function changing(connect: Connect): void {
     await entered.promise
     const because = 'sold out | at \u001b[31m10:00\nor so'
     expect(await running.cancel({ because, ifNotBegun: true })).toBe(false)
+    // A reason that nobody gave.
+    expect(await running.cancel({ because: undefined, ifNotBegun: true })).toBe(false)
+    await expect(running.cancel(7 as never)).rejects.toThrow('is 7; it must be a text or an object')
     expect(await jobs.cancel([running.id], { because, ifNotBegun: true })).toEqual({
       cancelled: 0,
       asked: 0,
@@ -180,16 +183,16 @@ export function changing(connect: Connect): void {
     expect(error).toMatchObject({ code: 'JOB_CANCELLED', reason: 'user', because })
     expect(error.message).toContain('was cancelled: user: sold out | at ')
     expect(error.message).not.toContain('\u001b')
-    expect(await jobs.cancel({ key: 'long' }, { because: 'x'.repeat(300) })).toEqual({
+    expect(await jobs.cancel({ key: 'long' }, { because: `${'x'.repeat(199)}😀 and more` })).toEqual({
       cancelled: 1,
       asked: 0,
     })
-    expect((await waiting.status())?.because).toBe('x'.repeat(200))
+    expect((await waiting.status())?.because).toBe('x'.repeat(199))
     await expect
       .poll(() => told)
       .toEqual([
         ['user', because],
-        ['user', 'x'.repeat(200)],
+        ['user', 'x'.repeat(199)],
       ])
     expect(heard).toEqual([['user', because]])
     await expect(waiting.cancel({ reason: 'no' } as never)).rejects.toMatchObject({ code: 'JOB_INVALID' })

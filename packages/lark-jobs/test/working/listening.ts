@@ -74,6 +74,18 @@ export function listening(connect: Connect): void {
     expect(await events.next()).toEqual({ done: true, value: undefined })
   })
 
+  test('Node does not warn of many listeners when a process hears many streams', async () => {
+    await using bench = await Bench.make(connect)
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    try {
+      const all = await Promise.all(Array.from({ length: 12 }, () => listen(bench.jobs)))
+      for (const events of all) await events.return()
+      expect(warned).not.toHaveBeenCalled()
+    } finally {
+      warned.mockRestore()
+    }
+  })
+
   test('without ready(), it begins with the first next()', async () => {
     await using bench = await Bench.make(connect)
     await send(bench.jobs, 1)
