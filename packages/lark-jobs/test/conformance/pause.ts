@@ -119,6 +119,22 @@ export function pause(make: Make): void {
     expect(await rung).toEqual(['emails'])
   })
 
+  test('a pause that a job makes longer rings nobody: callers learn so when the first would have ended', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const longer = { paused: true, for: 600, keepsLonger: true }
+    await store.configure('emails', { paused: true, for: 500 })
+    const want = { limit: 1, lease: LEASE }
+    expect((await harness.caller('ada', 'emails').exchange([], want)).nextDue).toBe(500)
+    await harness.caller('ada', 'others').exchange([], want)
+    const rung = store.wait('ada', 10_000)
+    await store.configure('emails', longer)
+    await store.configure('others', longer)
+    expect(await rung).toEqual(['others'])
+    harness.clock.advance(500)
+    expect((await harness.caller('bob', 'emails').exchange([], want)).nextDue).toBe(100)
+  })
+
   test('jobs of a paused partition settle, renew and are taken back as usual', async () => {
     await using harness = await make()
     const { store } = harness

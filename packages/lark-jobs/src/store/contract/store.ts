@@ -465,7 +465,8 @@ export interface Store extends AsyncDisposable {
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /**
    * Stores the given settings. A pause may end by itself: until then `nextDue` says when. Resuming rings waiting
-   * workers, and so does a pause that ends by itself, so that they learn when. @returns all settings
+   * workers, and so does a pause that ends by itself, so that they learn when; not if it only becomes longer.
+   * @returns all settings
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>
   /**

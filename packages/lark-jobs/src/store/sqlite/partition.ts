@@ -233,7 +233,8 @@ export class Partition {
       return
     }
     const until = ms === undefined ? Number.POSITIVE_INFINITY : this.now + Math.ceil(ms)
-    this.ringsAll = ms !== undefined
+    // Callers that know an earlier end learn the new one then.
+    this.ringsAll ||= ms !== undefined && !(keepsLonger && this.paused)
     if (keepsLonger && until <= this.pause.until) return
     this.pause = readPause(packPause({ until, ...(because !== undefined && { because }) }), this.now)
   }

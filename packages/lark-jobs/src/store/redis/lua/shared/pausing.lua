@@ -3,10 +3,14 @@
 -- needs: start, pause, ring
 -- gives: pause_for
 
--- Unless it is paused for longer. `because`: nothing, or `|` and why. The callers that wait learn when the pause ends.
+-- Unless it is paused for longer. `because`: nothing, or `|` and why. The callers that wait are rung to learn when the pause
+-- ends; if they know an earlier end, they learn the new one then. (Many jobs may pause their queue at the same time.)
 local function pause_for(ms, because)
-  if ms > (pause_left(redis.call('HGET', key('settings'), 'paused')) or 0) then
+  local left = pause_left(redis.call('HGET', key('settings'), 'paused'))
+  if ms > (left or 0) then
     redis.call('HSET', key('settings'), 'paused', string.format('%.0f', now + ms) .. because)
-    ring(MAX_ITEMS, true)
+    if not left then
+      ring(MAX_ITEMS, true)
+    end
   end
 end
