@@ -393,7 +393,7 @@ export class Maintenance {
     if (recovered.length > 0)
       report.warn(`Took ${jobs(recovered)} back from a worker that died (${queue}): ${listed(recovered)}`)
     if (failed.length > 0)
-      report.warn(`Failed ${jobs(failed)} whose workers died again and again (${queue}): ${listed(failed)}`)
+      report.warn(`Failed ${jobs(failed)} at the limit of crashes (${queue}): ${listed(failed)}`)
   }
 }
 
