@@ -170,6 +170,11 @@ test('jobs:cancel and jobs:retry take tags, groups and values of payloads', asyn
     '✓ Would cancel 2 jobs of queue default where name is "bob"\n',
   )
   expect(await dry('jobs:cancel', '--where=shop="7"')).toContain('Nothing to cancel')
+  expect(await dry('jobs:cancel', '--where=name=bob', '--where=name=ada')).toBe(
+    '✗ --where has two values for name; a job has one\n  Leave out one of them.\n',
+  )
+  // A value may have commas. The second part is no condition of its own.
+  expect(await dry('jobs:cancel', '--where=name=bob,shop=7')).toContain('Nothing to cancel')
   expect(await dry('jobs:cancel', '--since=soon')).toContain('--since is')
   await Jobs.cancel({ key: 'shop' })
   expect(await dry('jobs:retry', '--tag=bob')).toBe('✓ Would put 0 jobs back to work\n')

@@ -14,7 +14,8 @@ const BRAND = Symbol.for('s18i.lark.declaration')
 export type ValueType = 'string' | 'number' | 'boolean' | 'enum'
 
 /** The declaration of an argument or flag, without its name: the field has the name. */
-export interface Declaration extends Pick<NumberFlagOptions, 'short' | 'env' | 'wholeFrom'> {
+export interface Declaration
+  extends Pick<NumberFlagOptions & ListOptions, 'short' | 'env' | 'wholeFrom' | 'splits'> {
   kind: 'argument' | 'flag'
   type: ValueType
   description: string
@@ -51,7 +52,11 @@ export interface NumberFlagOptions extends FlagOptions<number> {
 }
 
 type Given<T> = { default: T } | { required: true }
-type ListOptions = Omit<FlagOptions<never>, 'default'>
+
+export interface ListOptions extends Omit<FlagOptions<never>, 'default'> {
+  /** Whether a value with commas is a list. `false` for values that may contain commas. Default true. */
+  splits?: boolean
+}
 
 /** Arguments. Values are assigned by position, in the order of the fields. */
 export const arg = {
@@ -150,7 +155,7 @@ function enumFlag(
   return flagOf('enum', description, options, { values })
 }
 
-/** A flag that may be repeated, and may contain a list each time: `--queue=a,b --queue c`. */
+/** A flag that may be repeated, and may contain a list each time, unless `splits` is false: `--queue=a,b --queue c`. */
 function stringsFlag(description: string, options: ListOptions = {}): string[] {
   return flagOf('string', description, options, { many: true }) as never
 }
@@ -168,7 +173,7 @@ function argument(
 function flagOf(
   type: ValueType,
   description: string,
-  { required = false, ...options }: FlagOptions<string | number | boolean>,
+  { required = false, ...options }: FlagOptions<string | number | boolean> & Pick<ListOptions, 'splits'>,
   more: Partial<Declaration> = {},
 ): unknown {
   return declare({ kind: 'flag', type, description, many: false, required, ...options, ...more })

@@ -69,10 +69,10 @@ export function parseWords(
 }
 
 /** How help describes a parameter's value: `NUMBER`, `fast|safe`, `TEXT,…`. */
-export function placeholder({ type, values, many }: Parameter): string {
+export function placeholder({ type, values, many, splits }: Parameter): string {
   if (type === 'enum') return (values ?? []).join('|')
   const word = type === 'number' ? 'NUMBER' : 'TEXT'
-  return many ? `${word},…` : word
+  return many && splits !== false ? `${word},…` : word
 }
 
 function tokensOf(flags: Parameter[], words: string[]) {
@@ -114,9 +114,10 @@ function resolveValue(parameter: Parameter, given: Given[] | undefined, env: Env
   if (parameter.many) {
     const texts = words.map(({ text }) => text)
     if (parameter.kind === 'argument') return texts
-    const items = texts.flatMap((text) => text.split(',').filter(Boolean))
+    const items =
+      parameter.splits === false ? texts : texts.flatMap((text) => text.split(',').filter(Boolean))
     // `--queue=$QUEUES` with an empty variable is an error: an empty list is not the same as no flag.
-    if (items.length === 0)
+    if (items.every((item) => item === ''))
       throw usageError(`${words[0]!.as} needs a value (${placeholder(parameter)})`, help)
     return items
   }

@@ -8,18 +8,19 @@ class Process extends Command {
   limit = flag.number('How many', { default: 100, short: 'l' })
   mode = flag.enum('Speed', ['fast', 'safe'])
   queue = flag.strings('Queues', { short: 'Q' })
+  where = flag.strings('Conditions', { splits: false })
   appName = flag.string('Name', { env: 'APP_NAME' })
   force = flag.boolean('Skip', { short: 'f' })
   cache = flag.boolean('Use the cache', { default: true, env: 'CACHE' })
   batch = flag.number('How many at a time', { wholeFrom: 1, env: 'BATCH' })
 
   handle() {
-    const { email, files, limit, mode, queue, appName, force, cache, batch } = this
-    this.console.json({ email, files, limit, mode, queue, appName, force, cache, batch })
+    const { email, files, limit, mode, queue, where, appName, force, cache, batch } = this
+    this.console.json({ email, files, limit, mode, queue, where, appName, force, cache, batch })
   }
 }
 
-const defaults = { files: [], limit: 100, queue: [], force: false, cache: true }
+const defaults = { files: [], limit: 100, queue: [], where: [], force: false, cache: true }
 
 async function values(words: string[], env: Record<string, string> = {}) {
   const console = new MemoryConsole()
@@ -62,6 +63,7 @@ describe('given words', () => {
     [['--limit', '1', '--limit', '2'], { limit: 2 }],
     [['--mode', 'safe'], { mode: 'safe' }],
     [['--queue', 'a,b', '--queue=c', '-Q', 'd'], { queue: ['a', 'b', 'c', 'd'] }],
+    [['--where', 'a=1,b', '--where=', '--where=c'], { where: ['a=1,b', '', 'c'] }],
     [['--app-name', 'shop'], { appName: 'shop' }],
     [['--app-name=--odd'], { appName: '--odd' }],
     [['--app-name', '-'], { appName: '-' }],
@@ -119,6 +121,7 @@ describe('wrong words cause one line and a hint, with exit code 2', () => {
     [['--limit'], '--limit needs a value (NUMBER)', help],
     [['--queue='], '--queue needs a value (TEXT,…)', help],
     [['--queue=,'], '--queue needs a value (TEXT,…)', help],
+    [['--where='], '--where needs a value (TEXT)', help],
     [
       ['--app-name', '--force'],
       '--app-name needs a value (TEXT)',

@@ -33,9 +33,12 @@ export interface FilterFlags {
 /** A filter that the call checks. */
 export type CommandFilter = JobConditions & { all?: true }
 
-/** @throws USAGE for `--where` without a value */
+/** @throws USAGE for `--where` without a value, and for two values of one part */
 export function filterOf({ queue, job, state, group, tag, since, where, all }: FilterFlags): CommandFilter {
   const pairs = where.map(pathAndValue)
+  const twice = pairs.find(([path], i) => pairs.findIndex((other) => other[0] === path) < i)
+  if (twice !== undefined)
+    throw usageError(`--where has two values for ${twice[0]}; a job has one`, 'Leave out one of them.')
   return defined({
     queue,
     key: job,

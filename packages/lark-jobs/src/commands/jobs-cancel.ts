@@ -18,7 +18,7 @@ export class JobsCancelCommand extends Command {
   group = flag.string('Only jobs of this group')
   tag = flag.string('Only jobs with this tag')
   since = flag.string('Only jobs that were queued since then, such as 1h')
-  where = flag.strings('Only jobs whose payload has this value: tenant=7')
+  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every job that has not ended')
   because = flag.string('Why, for people: it is kept with the jobs and told to them')
   yes = flag.boolean('Cancel the jobs of a filter without asking', { short: 'y' })

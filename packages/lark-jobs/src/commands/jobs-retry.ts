@@ -16,7 +16,7 @@ export class JobsRetryCommand extends Command {
   group = flag.string('Only jobs of this group')
   tag = flag.string('Only jobs with this tag')
   since = flag.string('Only jobs that ended since then, such as 1h')
-  where = flag.strings('Only jobs whose payload has this value: tenant=7')
+  where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
   all = flag.boolean('Every failed job')
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
