@@ -18,10 +18,13 @@ import type { EventGap, EventOptions, EventReader, NextEvent, QueueEvent } from 
 import { everyPartition, partitionsToLookIn } from './stored-jobs.ts'
 import { passes, type WatchedStore } from './watcher.ts'
 
-/** Milliseconds after which a partition forgets a listener that does not call. */
-const TTL = 60_000
+/**
+ * Milliseconds after which a partition forgets a listener that does not call. It may be half as many (`events.ts`), and
+ * between two calls `1.5 * RENEW` may pass: so a minute is left, whenever the listener stops.
+ */
+const TTL = 180_000
 /** Milliseconds between two renewals, while the reader does not ask. */
-const RENEW = TTL / 3
+const RENEW = 20_000
 /** How many partitions are asked at once: the pages of so many are held. */
 const TOGETHER = 10
 /** At most so many partitions are asked in a second, unless they ring. */

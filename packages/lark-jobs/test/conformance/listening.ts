@@ -4,6 +4,8 @@
  */
 import { expect, test } from 'vitest'
 import type { NewJob, Outcome } from '../../src/model/record.ts'
+import { EventStream } from '../../src/operate/event-stream.ts'
+import { Watcher } from '../../src/operate/watcher.ts'
 import {
   EVENTS_KEPT,
   EVENTS_PAGE,
@@ -387,6 +389,31 @@ export function listening(make: Make): void {
     harness.clock.now += 10 * TTL
     expect(await listener.hear()).toEqual([`queued ${given.id}`])
   })
+
+  test.each([29_999, 59_999])(
+    '`Jobs.events()` stops after %i ms, goes on within a minute, and misses nothing',
+    async (first) => {
+      await using harness = await make()
+      const { store } = harness
+      const over = new AbortController()
+      const watcher = new Watcher(store, () => false)
+      const open = async () => ({ store, watcher, queues: new Map([['emails', 1]]) })
+      let stream = new EventStream(open, over.signal, {})
+      await stream.begin()
+      const hears = async (later: number) => {
+        harness.clock.now += later
+        const given = job()
+        await harness.caller().enqueue(given)
+        expect((await stream.next()).value).toMatchObject({ kind: 'queued', id: given.id })
+      }
+      await hears(first)
+      const { cursor: since } = stream
+      await stream.return()
+      stream = new EventStream(open, over.signal, { since })
+      await hears(59_999)
+      over.abort()
+    },
+  )
 
   test('a listener that stays away for longer is told that it may have missed something, and hears on', async () => {
     await using harness = await make()

@@ -2,9 +2,10 @@
  * Events: how a process hears what happens to the jobs of a partition. `test/conformance/listening.ts` tests what this
  * comment says.
  *
- * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds. From then
- * on, each verb that changes the state of jobs writes so in the same atomic step. Nobody says that a listener stops: the
- * listening lapses. The first change after that removes all that was written. A partition to which nobody listens has no
+ * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds. If more
+ * than half of this time is left from an earlier call, it stays so, so that most calls write nothing. From then on, each
+ * verb that changes the state of jobs writes so in the same atomic step. Nobody says that a listener stops: the listening
+ * lapses. The first change after that removes all that was written. A partition to which nobody listens has no
  * trace of this, and its jobs cost what they cost without it.
  *
  * **Which.** A job that is `started` counts as started (`store.ts`): a prefetched job is, when an `extend` names it, or
