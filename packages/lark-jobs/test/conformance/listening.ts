@@ -378,6 +378,27 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual(ids(single.slice(EVENTS_PAGE)).map((id) => `queued ${id}`))
   })
 
+  test('the events of a call that are of one kind share entries, also of jobs that do not complete', async () => {
+    await using harness = await make()
+    const listener = await Listener.begin(harness)
+    const caller = harness.caller()
+    const many = jobs(EVENTS_TOGETHER + 2)
+    await caller.enqueue(...many)
+    const held = await caller.claim(many.length)
+    await listener.hear()
+    await caller.exchange(
+      held.map((each) => settlement(each, retried(10))),
+      { limit: 0, lease: LEASE },
+    )
+    const { entries } = await listener.listen()
+    expect(entries.map((entry) => [entry.kind, entry.ids.length])).toEqual([
+      ['retrying', EVENTS_TOGETHER],
+      ['retrying', 2],
+    ])
+    expect(entries.flatMap((entry) => entry.ids).sort()).toEqual(ids(many).sort())
+    expect(await listener.hear()).toEqual([])
+  })
+
   test('a listener that stays away for less than its time misses nothing, though others come and go', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)

@@ -12,6 +12,8 @@ local EVENTS_KEPT = 10000
 local EVENTS_TOGETHER = 50
 -- Whether this call has rung the listeners.
 local have_rung = false
+-- The last entry of this call: its kind, its text, and the number of its ids.
+local last = {}
 
 local function listen(ttl, number, count)
   redis.call('PEXPIRE', key('listeners'), 10 * ttl)
@@ -43,11 +45,25 @@ local function write_event(till, kind, ids)
     redis.call('HDEL', key('settings'), 'listened', 'trimmed')
     return ''
   end
-  local head, entries = string.format('%s %.0f\n', kind, now), {}
-  for from = 1, #ids, EVENTS_TOGETHER do
-    entries[#entries + 1] = head .. table.concat(ids, '\n', from, math.min(from + EVENTS_TOGETHER - 1, #ids))
+  local head, entries, first = string.format('%s %.0f\n', kind, now), {}, 1
+  if last.kind == kind and last.count < EVENTS_TOGETHER then
+    local count = math.min(EVENTS_TOGETHER - last.count, #ids)
+    first, last.count = count + 1, last.count + count
+    last.text = last.text .. '\n' .. table.concat(ids, '\n', 1, count)
+    redis.call('LSET', key('events'), -1, last.text)
+  end
+  if first > #ids then
+    return till
+  end
+  for from = first, #ids, EVENTS_TOGETHER do
+    local to = math.min(from + EVENTS_TOGETHER - 1, #ids)
+    entries[#entries + 1] = head .. table.concat(ids, '\n', from, to)
+    last = { kind = kind, text = entries[#entries], count = to - from + 1 }
   end
   local length = redis.call('RPUSHX', key('events'), unpack(entries))
+  if length == 0 then
+    last = {}
+  end
   -- Not with each call, because that would be one more command.
   if length > EVENTS_KEPT * 1.1 then
     redis.call('LTRIM', key('events'), -EVENTS_KEPT, -1)
