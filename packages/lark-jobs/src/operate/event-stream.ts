@@ -8,6 +8,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import type { Signal } from '../model/abort-signal.ts'
+import { unlessAborted } from '../model/bounded-wait.ts'
 import { type EventKind, eventKinds } from '../model/event.ts'
 import { queueOf } from '../model/partition.ts'
 import { isText, option, Schema } from '../options/schema.ts'
@@ -123,8 +124,8 @@ export class EventStream implements EventReader {
     this.#kinds = new Set(options.kinds ?? eventKinds)
     this.#events = this.#run()
     const end = () => this.#end()
-    // Each reader listens to it, and Node warns of more than ten.
-    setMaxListeners(0, closed)
+    // Each reader listens to the one, each call to the other, and Node warns of more than ten.
+    setMaxListeners(0, closed, this.#over.signal)
     for (const signal of [closed, options.signal]) {
       signal?.addEventListener('abort', end)
       this.#leaves.push(() => signal?.removeEventListener('abort', end))
@@ -247,7 +248,7 @@ export class EventStream implements EventReader {
     const place = this.#places.get(partition.name)
     let heard: Heard | undefined
     try {
-      heard = await this.#ask(open, partition, place?.[0])
+      heard = await unlessAborted(this.#over.signal, this.#ask(open, partition, place?.[0]))
     } catch (error) {
       if (!this.#over.signal.aborted && !passes(error)) throw error
     }
@@ -328,7 +329,7 @@ export class EventStream implements EventReader {
   async #persist<T>(attempt: () => Promise<T>): Promise<T | undefined> {
     while (!this.#over.signal.aborted) {
       try {
-        return await attempt()
+        return await unlessAborted(this.#over.signal, attempt())
       } catch (error) {
         if (!passes(error)) throw error
       }
