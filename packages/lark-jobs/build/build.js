@@ -43,7 +43,9 @@ await build({
     // What both stores need, and what they share with a worker: a dispatch does not load a worker for it.
     contract: [
       'src/model/effect.ts',
-      ...['reason', 'unreadable', 'effects', 'consequence'].map((name) => `src/store/contract/${name}.ts`),
+      ...['reason', 'unreadable', 'effects', 'consequence', 'pause'].map(
+        (name) => `src/store/contract/${name}.ts`,
+      ),
     ],
     credentials: ['src/store/contract/credentials.ts'],
     // Stored errors, for a worker and for who looks at jobs.
