@@ -6,6 +6,7 @@ import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsGroupsCommand } from '../src/commands/jobs-groups.ts'
 import { JobsLimitsCommand } from '../src/commands/jobs-limits.ts'
+import { JobsPauseCommand } from '../src/commands/jobs-pause.ts'
 import { JobsWorkersCommand } from '../src/commands/jobs-workers.ts'
 import { circuitBreaker, createJobs, group, Job, type Jobs, limiter } from '../src/index.ts'
 import { Record, signal } from './working/bench.ts'
@@ -13,7 +14,7 @@ import { Record, signal } from './working/bench.ts'
 const folder = mkdtempSync(join(tmpdir(), 'lark-operating-'))
 let files = 0
 const evil = 'acme\u001b[2J'
-const commands = [JobsGroupsCommand, JobsLimitsCommand, JobsWorkersCommand]
+const commands = [JobsGroupsCommand, JobsLimitsCommand, JobsPauseCommand, JobsWorkersCommand]
 
 /** Another instance than that of the commands, which close theirs. */
 let jobs: Jobs
@@ -74,6 +75,12 @@ test('a store with nothing in it', async () => {
   const behind = await lark('jobs:groups', 'default', '--cursor=abc')
   expect(behind).toMatchObject({ code: 2 })
   expect(behind.said).toContain("✗ --cursor is 'abc'; it must be the cursor that the page before has")
+})
+
+test('a pause that is not valid is a mistake of who wrote the command', async () => {
+  expect(await lark('jobs:pause', 'default', '--for=soon')).toMatchObject({ code: 2 })
+  const { code, said } = await lark('jobs:pause', 'default', '--group=acme', '--because=full')
+  expect([code, said]).toEqual([2, expect.stringContaining('the pause of a group keeps no reason')])
 })
 
 test('groups, permits, circuits, and what each worker runs', async () => {

@@ -175,7 +175,7 @@ export function checkFilter<E extends Entries>(
   const named = (path: string) => flags?.[path] ?? `${call}: ${path || whole}`
   const error = (message: string, hint?: string, path = '') => {
     const code = codeOf?.(path) ?? 'FILTER_INVALID'
-    return new JobsError(code, message, { hint, ...(code === 'FILTER_INVALID' && { exit: 2 }) })
+    return new JobsError(code, message, { hint, exit: 2 })
   }
   schema.readAll(filter, { name: named, error })
   const given = Object.keys(filter as object)

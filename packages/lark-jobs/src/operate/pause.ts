@@ -51,6 +51,7 @@ export function checkPause(options: unknown, flags?: Flags): void {
   checkGroup('Jobs.pause()', options, flags)
   if (because === undefined || (group === undefined && groupHash === undefined)) return
   throw new JobsError('PAUSE_INVALID', `${queue}: the pause of a group keeps no reason`, {
+    exit: 2,
     hint: 'A reason is kept with the pause of a whole queue.',
   })
 }

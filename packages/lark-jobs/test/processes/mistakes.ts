@@ -55,7 +55,7 @@ export function mistakes(url: () => string | undefined): void {
       [['jobs:failed', '--queue='], 2, "✗ --queue is ''; it must be the name of a queue"],
       [
         ['jobs:pause', 'default', '--group=a', '--for=soon'],
-        1,
+        2,
         "✗ --for is 'soon'; it must be milliseconds, or a text like '30s', '5m', '2h' or '1d', above 0",
       ],
       [
