@@ -59,7 +59,8 @@ export class QueueEvents implements AsyncIterableIterator<QueueEvent | EventGap>
   }
 
   /**
-   * Resolves when the store writes what happens from then on. Without it, this begins with the first `next()`.
+   * Resolves when the store writes what happens from then on, or when the events have ended before. Without it, this begins
+   * with the first `next()`.
    *
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, LAYOUT_UNKNOWN
    * @example const events = await Jobs.events({ queues: ['imports'] }).ready()
